@@ -1,0 +1,56 @@
+"""Time as an argument: state machines read a `Clock`, and a test's clock moves only when told."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where a room gets its time from. Wall time is for data, monotonic time for time-outs."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        ...
+
+    def wall_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        ...
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds since some fixed moment; never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def wall_us(self) -> int:
+        return time.time_ns() // 1_000
+
+    def monotonic_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+
+class FakeClock:
+    """A clock for tests and simulations: it stands still until `advance_ms` moves it."""
+
+    def __init__(self, start_wall_ms: int = 1_700_000_000_000) -> None:
+        self._start_wall_ms = start_wall_ms
+        self._elapsed_ms = 0
+
+    def wall_ms(self) -> int:
+        return self._start_wall_ms + self._elapsed_ms
+
+    def wall_us(self) -> int:
+        return self.wall_ms() * 1_000
+
+    def monotonic_ms(self) -> int:
+        return self._elapsed_ms
+
+    def advance_ms(self, duration_ms: int) -> None:
+        assert duration_ms >= 0, "time does not go back"
+        self._elapsed_ms += duration_ms

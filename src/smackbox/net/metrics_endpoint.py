@@ -1,0 +1,68 @@
+"""`/metrics` for Prometheus and `/healthz` on a port of their own: a few lines of HTTP/1.1 on the room's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from smackbox.net.listener import bind
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+REQUEST_HEAD_LIMIT = 8 * 1024
+REQUEST_TIMEOUT_S = 5.0
+
+
+class MetricsEndpoint:
+    """Serves one registry. Scrapes are rare, so the text is made when it is asked for."""
+
+    def __init__(self, registry: CollectorRegistry, host: str, port: int, *, insecure: bool) -> None:
+        self._registry = registry
+        self._host = host
+        self._port = port
+        self._insecure = insecure
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        return f"http://{self._host}:{port}/metrics"
+
+    async def start(self) -> None:
+        listener = bind(self._host, self._port, name="metrics", insecure=self._insecure)
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=REQUEST_HEAD_LIMIT)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_TIMEOUT_S)
+            status, kind, body = self._answer(head.split(b" ", 2))
+            writer.write(
+                b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+                % (status, kind, len(body))
+                + body
+            )
+            await writer.drain()
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            pass  # a scraper that does not finish its request gets no answer
+        finally:
+            writer.close()
+
+    def _answer(self, request: list[bytes]) -> tuple[bytes, bytes, bytes]:
+        from prometheus_client import generate_latest
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+        path = request[1].partition(b"?")[0] if len(request) > 1 else b""
+        if request[0] not in {b"GET", b"HEAD"}:
+            return b"405 Method Not Allowed", b"text/plain", b"only GET\n"
+        if path == b"/healthz":
+            return b"200 OK", b"text/plain", b"ok\n"
+        if path == b"/metrics":
+            return b"200 OK", CONTENT_TYPE_LATEST.encode(), generate_latest(self._registry)
+        return b"404 Not Found", b"text/plain", b"only /metrics and /healthz live here\n"

@@ -1,0 +1,130 @@
+"""What every server is to those who start it: a `Service`, run in the foreground or in a thread.
+
+`run` is a server verb's main loop: start, probe, print `ready NAME URL in N ms`, wait for SIGINT or SIGTERM, stop.
+`ServiceThread` is the same for tests: a loop of its own in a daemon thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    """A server of one protocol. `start` binds and loads; `probe` asks it one question over its own socket."""
+
+    name: str
+
+    @property
+    def url(self) -> str:
+        """How a client names it, with the port that was bound."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def probe(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A uvloop loop where uvloop installs, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()  # type: ignore[no-any-return, unused-ignore]
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def run(service: Service, *, started_ns: int | None = None, say: Callable[[str], None] | None = None) -> None:
+    """Run `service` until SIGINT or SIGTERM. `started_ns` (monotonic) is when its process began to work on it.
+
+    Raises `StartError` when it cannot start.
+    """
+    run_loop(_run(service, time.monotonic_ns() if started_ns is None else started_ns, say or _say))
+
+
+async def _run(service: Service, started_ns: int, say: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    try:
+        await service.start()
+        await asyncio.wait_for(service.probe(), START_TIMEOUT_S)
+        say(f"ready {service.name} {service.url} in {(time.monotonic_ns() - started_ns) // 1_000_000} ms")
+        await stop.wait()
+    finally:
+        try:
+            await asyncio.wait_for(service.stop(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            log.error("%s did not stop within %d s", service.name, STOP_TIMEOUT_S)
+
+
+class ServiceThread:
+    """A service in this process, on a loop in a daemon thread; a context manager that gives its `url`."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._loop = new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"smackbox-{service.name}", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return self.service.url
+
+    def start(self) -> None:
+        self._thread.start()
+        try:
+            self.call(self._start())
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def stop(self) -> None:
+        try:
+            self.call(self.service.stop(), timeout_s=STOP_TIMEOUT_S)
+        finally:
+            self._end_loop()
+
+    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = START_TIMEOUT_S) -> T:
+        """Run a coroutine on the service's loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+
+    async def _start(self) -> None:
+        await self.service.start()
+        await self.service.probe()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_TIMEOUT_S)
+        self._loop.close()
+
+    def __enter__(self) -> ServiceThread:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

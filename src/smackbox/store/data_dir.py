@@ -1,0 +1,93 @@
+"""A server's data directory: made on demand, held by one process, private when it lives in memory.
+
+`lock` is an `flock` on a file in the directory: the kernel lets go of it when the process dies, however it dies, so
+there is no stale lock to clean up. A memory directory is a temporary one on `/dev/shm` where that exists; what a
+killed process left there is swept by the next server that starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from smackbox.base.errors import StartError
+
+LOCK_FILE = "smackbox.lock"
+MEMORY_PREFIX = "smackbox-memory-"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the tmpfs itself is what is wanted
+
+
+class DataDir:
+    """An open, locked data directory. `close` releases it, and removes it when it was a memory directory."""
+
+    def __init__(self, path: Path, lock_fd: int, *, temporary: bool) -> None:
+        self.path = path
+        self.temporary = temporary
+        self._lock_fd = lock_fd
+
+    @classmethod
+    def open(cls, path: Path | None) -> DataDir:
+        """Open `path`, or a fresh memory directory for None.
+
+        Raises `StartError` when the directory cannot be made or another process holds it.
+        """
+        if path is None:
+            return cls._open_memory()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock_fd = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StartError(f"cannot use the data directory {path}: {error.strerror or error}") from error
+        if not _try_lock(lock_fd):
+            holder = os.read(lock_fd, 32).decode(errors="replace").strip()
+            os.close(lock_fd)
+            raise StartError(
+                f"the data directory {path} is held by process {holder or 'unknown'}; stop it or use --dir"
+            )
+        os.ftruncate(lock_fd, 0)
+        os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
+        return cls(path, lock_fd, temporary=False)
+
+    @classmethod
+    def _open_memory(cls) -> DataDir:
+        parent = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+        _sweep(parent)
+        path = Path(tempfile.mkdtemp(prefix=MEMORY_PREFIX, dir=parent))
+        lock_fd = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        _try_lock(lock_fd)
+        return cls(path, lock_fd, temporary=True)
+
+    def close(self) -> None:
+        if self._lock_fd < 0:
+            return
+        if self.temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock_fd)
+        self._lock_fd = -1
+
+
+def _try_lock(lock_fd: int) -> bool:
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep(parent: Path) -> None:
+    """Remove memory directories of this user whose process is gone: their lock can be taken."""
+    for left_over in parent.glob(f"{MEMORY_PREFIX}*"):
+        try:
+            if left_over.stat().st_uid != os.getuid():
+                continue
+            lock_fd = os.open(left_over / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue  # not ours, or its owner is between making the directory and locking it
+        try:
+            if _try_lock(lock_fd):
+                shutil.rmtree(left_over, ignore_errors=True)
+        finally:
+            os.close(lock_fd)
