@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 STOP_TIMEOUT_S = 10.0
@@ -53,19 +55,22 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-def run(service: Service, *, started_ns: int | None = None, say: Callable[[str], None] | None = None) -> None:
+def run(service: Service, *, started_ns: int | None = None, supervised: bool = False) -> None:
     """Run `service` until SIGINT or SIGTERM. `started_ns` (monotonic) is when its process began to work on it.
 
+    A `supervised` process also stops when its standard input ends: whoever started it is gone.
     Raises `StartError` when it cannot start.
     """
-    run_loop(_run(service, time.monotonic_ns() if started_ns is None else started_ns, say or _say))
+    run_loop(_run(service, time.monotonic_ns() if started_ns is None else started_ns, supervised))
 
 
-async def _run(service: Service, started_ns: int, say: Callable[[str], None]) -> None:
+async def _run(service: Service, started_ns: int, supervised: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
+    if supervised:
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
     try:
         await service.start()
         await asyncio.wait_for(service.probe(), START_TIMEOUT_S)
@@ -125,6 +130,14 @@ class ServiceThread:
         self.stop()
 
 
-def _say(line: str) -> None:
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop.set)
+
+
+def say(line: str) -> None:
+    """Print one line at once, for whoever waits for it at the other end of a pipe."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

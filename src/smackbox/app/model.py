@@ -1,0 +1,260 @@
+"""The declarative application: topics, endpoints, tables, streams and jobs, as pure data.
+
+Nothing here opens a socket or knows a room. An `App` is filled by its module when that is imported; the box reads it
+and starts what it names. Every declaration is checked when it is made, so that a mistake is reported at its own line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from smackbox.app.schema import check_event, cql_columns
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import near
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+MAX_PARTITIONS = 10_000
+
+Delivery = Literal["exactly_once", "at_least_once"]
+Merge = Literal["sum", "min", "max", "last"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of one event type. `key` routes an event to its partition; `unique` is the event's identity."""
+
+    name: str
+    event: type[msgspec.Struct]
+    key: str | None
+    unique: str | None
+    partitions: int
+    dead_letter: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """An HTTP endpoint whose accepted events go to `topic`."""
+
+    path: str
+    topic: Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, created with `cql` in the application's keyspace where it is not there yet."""
+
+    name: str
+    cql: str
+    event: type[msgspec.Struct] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """`source` into `target`: through `function` batch by batch, or as it is where there is none."""
+
+    name: str
+    source: Topic
+    target: Table
+    every: timedelta
+    function: Callable[[Any], Any] | None
+    delivery: Delivery
+    merge: tuple[tuple[str, Merge], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch job: `function(spark)`; what it returns is written to `target` where one is named."""
+
+    name: str
+    function: Callable[[Any], Any]
+    target: Table | None
+    schedule: str | None
+    after: str | None
+
+
+@dataclass(slots=True)
+class App:
+    """One application.
+
+    `keyspace` is where its tables live (default: its name); `replication` is the keyspace's replication factor, used
+    when it is created.
+    """
+
+    name: str
+    keyspace: str = ""
+    replication: int = 1
+    topics: list[Topic] = field(default_factory=list, init=False)
+    posts: list[Post] = field(default_factory=list, init=False)
+    tables: list[Table] = field(default_factory=list, init=False)
+    streams: list[Stream] = field(default_factory=list, init=False)
+    jobs: list[Job] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        _check_name("application", self.name)
+        self.keyspace = self.keyspace or self.name
+        _check_name("keyspace", self.keyspace)
+
+    def topic(
+        self,
+        name: str,
+        event: type[msgspec.Struct],
+        *,
+        key: str | None = None,
+        unique: str | None = None,
+        partitions: int = 1,
+        dead_letter: str | None = None,
+    ) -> Topic:
+        """Declare a topic of `event`s.
+
+        `key` names the field that chooses the partition; `unique` the field that makes an event itself: a client that
+        posts an event again because it saw no answer is then counted once. Refused originals go to `dead_letter`.
+        """
+        for topic_name in filter(None, (name, dead_letter)):
+            if not TOPIC_NAME.fullmatch(topic_name) or topic_name in {".", ".."}:
+                raise SettingError(f"topic {topic_name!r}: use 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+        check_event(event)
+        for option, chosen in (("key", key), ("unique", unique)):
+            if chosen is not None and chosen not in event.__struct_fields__:
+                hint = near(chosen, event.__struct_fields__)
+                raise SettingError(f"topic {name}: {option}={chosen!r} is not a field of {event.__name__}{hint}")
+        if not 1 <= partitions <= MAX_PARTITIONS:
+            raise SettingError(f"topic {name}: partitions must be 1 to {MAX_PARTITIONS}, not {partitions}")
+        _check_unique("topic", name, self.topics)
+        topic = Topic(name, event, key, unique, partitions, dead_letter)
+        self.topics.append(topic)
+        return topic
+
+    def post(self, path: str, *, to: Topic) -> Post:
+        """Declare the HTTP endpoint `POST path`, whose events go `to` a topic."""
+        if not path.startswith("/") or "?" in path or path in {"/healthz", "/metrics"}:
+            raise SettingError(f"endpoint {path!r}: a path begins with / and is neither /healthz nor /metrics")
+        if any(post.path == path for post in self.posts):
+            raise SettingError(f"endpoint {path} is declared twice")
+        post = Post(path, to)
+        self.posts.append(post)
+        return post
+
+    def table(
+        self,
+        name: str,
+        event: type[msgspec.Struct] | None = None,
+        *,
+        primary_key: str | tuple[str, ...] | None = None,
+        cql: str | None = None,
+    ) -> Table:
+        """Declare a table, either by an event type and its `primary_key`, or by the `cql` that creates it.
+
+        In a tuple the first name is the partition key and the rest are clustering columns.
+        """
+        _check_name("table", name)
+        _check_unique("table", name, self.tables)
+        if (cql is None) == (event is None):
+            raise SettingError(f"table {name}: give an event type with primary_key=…, or cql=…, and not both")
+        if cql is None:
+            assert event is not None
+            key = (primary_key,) if isinstance(primary_key, str) else primary_key
+            if not key:
+                raise SettingError(f"table {name}: primary_key= must name a field of {event.__name__}")
+            for column in key:
+                if column not in event.__struct_fields__:
+                    hint = near(column, event.__struct_fields__)
+                    raise SettingError(f"table {name}: {column!r} is not a field of {event.__name__}{hint}")
+            columns = ", ".join(f"{column} {cql_type}" for column, cql_type in cql_columns(event))
+            cql = f"CREATE TABLE {name} ({columns}, PRIMARY KEY ({', '.join(key)}))"
+        elif not re.match(rf'(?i)\s*CREATE\s+TABLE\s+(IF\s+NOT\s+EXISTS\s+)?"?{name}"?\s*\(', cql):
+            raise SettingError(f"table {name}: its cql must begin with CREATE TABLE {name} (")
+        table = Table(name, cql, event)
+        self.tables.append(table)
+        return table
+
+    def stream(
+        self,
+        source: Topic,
+        *,
+        to: Table,
+        every: timedelta = timedelta(seconds=1),
+        delivery: Delivery = "exactly_once",
+        merge: dict[str, Merge] | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a stream from `source` to a table. As a statement it copies; as a decorator it aggregates.
+
+        A decorated function gets each micro-batch as a Spark DataFrame and returns one row a key: the table's primary
+        key columns and what the batch adds to its other columns. The runner keeps the totals (`merge` says how for
+        each column, sum being the default) and writes those.
+        """
+        if every <= timedelta(0):
+            raise SettingError("a stream's every= must be positive")
+        name = f"{source.name}_to_{to.name}".replace(".", "_").replace("-", "_")
+        copy = Stream(name, source, to, every, None, delivery, tuple((merge or {}).items()))
+        _check_unique("stream", name, self.streams)
+        position = len(self.streams)
+        self.streams.append(copy)
+
+        def aggregate(function: F) -> F:
+            _check_unique("stream", function.__name__, self.streams)
+            self.streams[position] = replace(copy, name=function.__name__, function=function)
+            return function
+
+        return aggregate
+
+    def job(
+        self,
+        *,
+        to: Table | None = None,
+        schedule: str | None = None,
+        after: Callable[[Any], Any] | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a batch job: the decorated function gets a Spark session in which every table is a view.
+
+        The DataFrame that it returns is written `to` a table. `schedule` is an ISO 8601 repeating interval; `after`
+        another job.
+        """
+        after_name = None
+        if after is not None:
+            after_name = next((job.name for job in self.jobs if job.function is after), None)
+            if after_name is None:
+                raise SettingError("after= must be a job of this application, declared before")
+
+        def declare(function: F) -> F:
+            _check_unique("job", function.__name__, self.jobs)
+            self.jobs.append(Job(function.__name__, function, to, schedule, after_name))
+            return function
+
+        return declare
+
+    def find_job(self, name: str) -> Job:
+        """The job of that name. Raises `SettingError` that names the near one."""
+        return _find("job", name, self.jobs)
+
+    def find_stream(self, name: str) -> Stream:
+        """The stream of that name. Raises `SettingError` that names the near one."""
+        return _find("stream", name, self.streams)
+
+
+N = TypeVar("N", Topic, Table, Stream, Job)
+
+
+def _find(kind: str, name: str, declared: list[N]) -> N:
+    for item in declared:
+        if item.name == name:
+            return item
+    names = [item.name for item in declared]
+    raise SettingError(f"no {kind} {name!r}{near(name, names)}; there is {', '.join(names) or 'none'}")
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise SettingError(f"{kind} {name!r}: use a-z, 0-9 and _, beginning with a letter, at most 48 characters")
+
+
+def _check_unique(kind: str, name: str, declared: list[Any]) -> None:
+    if any(item.name == name for item in declared):
+        raise SettingError(f"{kind} {name} is declared twice")

@@ -1,0 +1,102 @@
+"""What an application needs to be there before it runs: its topics, its keyspace and its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from smackbox.app.model import App
+from smackbox.base.errors import StartError
+
+if TYPE_CHECKING:
+    from cassandra.cluster import Session
+
+KAFKA_TIMEOUT_S = 30.0
+CQL_TIMEOUT_S = 30.0
+
+
+def prepare(app: App, *, kafka: str, cassandra: str) -> None:
+    """Create what is missing. What is there already stays as it is.
+
+    Raises `StartError` when a server does not answer, or when a topic is there with another number of partitions.
+    """
+    create_topics(app, kafka)
+    create_tables(app, cassandra)
+
+
+def create_topics(app: App, bootstrap: str) -> None:
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    wanted = {topic.name: topic.partitions for topic in app.topics}
+    for topic in app.topics:
+        if topic.dead_letter is not None:
+            wanted.setdefault(topic.dead_letter, 1)
+    if not wanted:
+        return
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    try:
+        there = admin.list_topics(timeout=KAFKA_TIMEOUT_S).topics
+        missing = [NewTopic(name, partitions) for name, partitions in wanted.items() if name not in there]
+        created = admin.create_topics(missing, request_timeout=KAFKA_TIMEOUT_S) if missing else {}
+        for name, done in created.items():
+            try:
+                done.result(KAFKA_TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise StartError(f"cannot create topic {name}: {error.args[0].str()}") from error
+    except KafkaException as error:
+        raise StartError(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}") from error
+    for name, partitions in wanted.items():
+        if name in there and len(there[name].partitions) != partitions:
+            raise StartError(
+                f"topic {name} has {len(there[name].partitions)} partitions, the application says {partitions}: "
+                "make them agree (partitions can be added to a topic, never taken away)"
+            )
+
+
+def create_tables(app: App, address: str) -> None:
+    from cassandra import AlreadyExists, DriverException
+
+    if not app.tables:
+        return
+    with CqlConnection(address) as session:
+        try:
+            session.execute(
+                f"CREATE KEYSPACE IF NOT EXISTS {app.keyspace} WITH replication = "
+                f"{{'class': 'SimpleStrategy', 'replication_factor': {app.replication}}}"
+            )
+            session.set_keyspace(app.keyspace)
+            for table in app.tables:
+                try:
+                    session.execute(table.cql)
+                except AlreadyExists:
+                    continue
+        except DriverException as error:
+            raise StartError(f"cannot create the tables of {app.name}: {error}") from error
+
+
+class CqlConnection:
+    """A `cassandra-driver` session on `host:port`, closed with its cluster. Raises `StartError` when nobody answers."""
+
+    def __init__(self, address: str, keyspace: str | None = None, **cluster_options: Any) -> None:
+        self._address = address
+        self._keyspace = keyspace
+        self._options = cluster_options
+
+    def __enter__(self) -> Session:
+        from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+        from cassandra.policies import RoundRobinPolicy
+
+        host, _, port = self._address.rpartition(":")
+        profile = ExecutionProfile(RoundRobinPolicy(), request_timeout=CQL_TIMEOUT_S)
+        self._cluster = Cluster(
+            [host], port=int(port), execution_profiles={EXEC_PROFILE_DEFAULT: profile}, **self._options
+        )
+        try:
+            return self._cluster.connect(self._keyspace)
+        except NoHostAvailable as error:
+            self._cluster.shutdown()
+            raise StartError(f"Cassandra at {self._address} does not answer: {error}") from error
+
+    def __exit__(self, *_: object) -> None:
+        self._cluster.shutdown()

@@ -1,0 +1,121 @@
+"""`smack run`: an application as processes beside the stack, or one part of it in this process.
+
+The parts are what a scheduler would place: `prepare` (topics and tables, once), `ingest` (all endpoints) and
+`stream:NAME` (one each). Where the servers are is decided here: the URLs given, else those of a box that is running
+in the directory, else a box started for the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from smackbox.app.model import App, Job
+from smackbox.base.errors import SettingError, StartError
+from smackbox.box.process import ProcessSpec
+from smackbox.box.settings import BoxSettings, Urls, box_directory
+from smackbox.box.stack import SMACK, stack_specs
+from smackbox.box.supervisor import Supervisor, running
+from smackbox.net.service import run_loop, say
+
+PREPARE_TIMEOUT_S = 60.0
+
+
+def run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> None:
+    """Run the application until SIGINT or SIGTERM. Raises `StartError` when a part cannot start."""
+    with box_directory(settings) as placed:
+        run_loop(_run_app(app, file, urls | running_urls(placed.dir), placed))
+
+
+def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings) -> None:
+    """Run one job to its end, on the box that is running or on one started for it."""
+    from smackbox.box.parts import job_part
+
+    def work(servers: Urls) -> None:
+        started = time.monotonic()
+        rows = job_part(app, job, servers)
+        wrote = f", {rows} rows written to {job.target.name}" if job.target is not None else ""
+        say(f"job {job.name} done in {time.monotonic() - started:.1f} s{wrote}")
+
+    with box_directory(settings) as placed:
+        known = urls | running_urls(placed.dir)
+        if known.kafka and known.cassandra:
+            work(known)
+        else:
+            run_loop(_with_stack(app, known, placed, work))
+
+
+def run_part(app: App, part: str, urls: Urls, settings: BoxSettings) -> None:
+    """Run one part in this process. Raises `SettingError` for a part that there is not."""
+    from smackbox.box import parts
+
+    known = urls | running_urls(settings.dir)
+    if known.kafka is None or known.cassandra is None:
+        raise StartError(
+            f"nothing is running in {settings.dir}: give --kafka and --cassandra, or start `smack up` first"
+        )
+    kind, _, name = part.partition(":")
+    if kind == "stream":
+        parts.stream_part(app, app.find_stream(name), known, settings)
+    elif part == "ingest":
+        parts.ingest_part(app, known, settings)
+    elif part == "prepare":
+        parts.prepare_part(app, known)
+    else:
+        raise SettingError(f"no part {part!r}: there is prepare, ingest and stream:NAME")
+
+
+def running_urls(directory: Path) -> Urls:
+    """The servers of the supervisors that are alive in `directory`."""
+    urls = Urls()
+    for state in running(directory):
+        urls |= Urls(kafka=state.url("kafka"), cassandra=state.url("cassandra"), spark=state.url("spark"))
+    return urls
+
+
+async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> None:
+    started = time.monotonic()
+    async with Supervisor.claim(app.name, settings.dir) as supervisor:
+        servers = await _start_missing(supervisor, urls, settings)
+        base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir))
+        await supervisor.unless_stopped(_run_once((*base, "--only", "prepare")))
+        parts = [ProcessSpec(stream.name, (*base, "--only", f"stream:{stream.name}"), 0) for stream in app.streams]
+        if app.posts:
+            parts.append(ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port))
+        await supervisor.start(*parts)
+        say(supervisor.table())
+        say(
+            f"ready {app.name} in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it"
+        )
+        await supervisor.wait()
+
+
+async def _with_stack(app: App, urls: Urls, settings: BoxSettings, work: Callable[[Urls], None]) -> None:
+    async with Supervisor.claim(app.name, settings.dir) as supervisor:
+        servers = await _start_missing(supervisor, urls, settings)
+        await supervisor.unless_stopped(asyncio.to_thread(work, servers))
+
+
+async def _start_missing(supervisor: Supervisor, urls: Urls, settings: BoxSettings) -> Urls:
+    specs = stack_specs(settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, spark=False)
+    if specs:
+        await supervisor.start(*specs)
+    return urls | Urls(**{spec.name: supervisor.url(spec.name) for spec in specs})
+
+
+async def _run_once(argv: tuple[str, ...]) -> None:
+    """Run a command to its end. Raises `StartError` with the last line that it wrote when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, errors = await asyncio.wait_for(process.communicate(), PREPARE_TIMEOUT_S)
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        lines = errors.decode(errors="replace").strip().splitlines() or [f"{argv} ended with {process.returncode}"]
+        raise StartError(lines[-1].removeprefix("smack: "))

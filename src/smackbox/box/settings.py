@@ -1,0 +1,69 @@
+"""What `smack up` and `smack run` take, and where a box lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from smackbox.store.data_dir import DataDir
+
+DEFAULT_DIR = Path(".smackbox")
+KAFKA_PORT = 9092
+CASSANDRA_PORT = 9042
+SPARK_PORT = 15002
+INGEST_PORT = 8080
+
+
+class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the box lives and what is in it. Port 0 picks a free one; `spark` None means: if it is installed."""
+
+    dir: Path = DEFAULT_DIR
+    memory: bool = False
+    host: str = "127.0.0.1"
+    kafka_port: int = KAFKA_PORT
+    cassandra_port: int = CASSANDRA_PORT
+    spark_port: int = SPARK_PORT
+    ingest_port: int = INGEST_PORT
+    spark: bool | None = None
+    sync: bool = False
+    insecure: bool = False
+
+    def with_free_ports(self) -> BoxSettings:
+        return msgspec.structs.replace(self, kafka_port=0, cassandra_port=0, spark_port=0, ingest_port=0)
+
+
+class Urls(msgspec.Struct, frozen=True, kw_only=True):
+    """The servers an application talks to; None means the box's own. `spark` None is an embedded session."""
+
+    kafka: str | None = None
+    cassandra: str | None = None
+    spark: str | None = None
+
+    def __or__(self, other: Urls) -> Urls:
+        """These, and for those that are None the other's."""
+        return Urls(
+            kafka=self.kafka or other.kafka,
+            cassandra=self.cassandra or other.cassandra,
+            spark=self.spark or other.spark,
+        )
+
+    def flags(self) -> tuple[str, ...]:
+        """As flags of `smack run`."""
+        given = msgspec.structs.asdict(self).items()
+        return tuple(part for name, url in given if url is not None for part in (f"--{name}", url))
+
+
+@contextmanager
+def box_directory(settings: BoxSettings) -> Iterator[BoxSettings]:
+    """The settings with a directory that exists while the block runs: a memory box gets one on tmpfs."""
+    if not settings.memory:
+        yield settings
+        return
+    directory = DataDir.open(None)
+    try:
+        yield msgspec.structs.replace(settings, dir=directory.path)
+    finally:
+        directory.close()

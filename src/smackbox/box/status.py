@@ -1,0 +1,85 @@
+"""What runs in a directory: each process asked one question, with its memory and how often it was restarted."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from smackbox.box.supervisor import ProcessState, running
+
+ANSWER_TIMEOUT_S = 2.0
+KAFKA_API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
+CQL_OPTIONS = bytes.fromhex("04 00 0000 05 00000000")
+
+
+def status(directory: Path) -> tuple[list[str], bool]:
+    """The lines of a table, and whether everything answers."""
+    supervisors = running(directory)
+    if not supervisors:
+        return [f"nothing is running in {directory}: `smack up` starts everything"], False
+    rows = [("NAME", "STATE", "URL", "PID", "MEMORY", "RESTARTS")]
+    healthy = True
+    for process in (process for supervisor in supervisors for process in supervisor.processes):
+        state = process.state
+        if state == "ready" and not answers(process):
+            state = "silent"
+        healthy = healthy and state == "ready"
+        memory = memory_mb(process.pid)
+        rows.append(
+            (
+                process.name,
+                state,
+                process.url,
+                str(process.pid or "-"),
+                f"{memory:.0f} MB" if memory else "-",
+                str(process.restarts),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return lines, healthy
+
+
+def answers(process: ProcessState) -> bool:
+    """Whether the process answers one request of its protocol within `ANSWER_TIMEOUT_S`."""
+    url = process.url if "//" in process.url else f"//{process.url}"
+    parts = urlsplit(url)
+    ask = _QUESTIONS.get(process.name, _ask_http if parts.scheme == "http" else _ask_nothing)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), ANSWER_TIMEOUT_S) as connection:
+            return ask(connection)
+    except OSError:
+        return False
+
+
+def memory_mb(pid: int, field: str = "VmRSS") -> float | None:
+    """A figure of `/proc/PID/status` (`VmRSS`, or `VmHWM` for the peak) in MB; None where there is no such process."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), None)
+
+
+def _ask_kafka(connection: socket.socket) -> bool:
+    connection.sendall(KAFKA_API_VERSIONS)
+    return connection.recv(8)[4:8] == KAFKA_API_VERSIONS[8:12]
+
+
+def _ask_cassandra(connection: socket.socket) -> bool:
+    connection.sendall(CQL_OPTIONS)
+    return connection.recv(5)[4:5] == b"\x06"  # SUPPORTED
+
+
+def _ask_http(connection: socket.socket) -> bool:
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: smackbox\r\nConnection: close\r\n\r\n")
+    return connection.recv(12)[9:12] == b"200"
+
+
+def _ask_nothing(_connection: socket.socket) -> bool:
+    return True  # it accepted the connection: all that can be asked without a client of its protocol
+
+
+_QUESTIONS: dict[str, Callable[[socket.socket], bool]] = {"kafka": _ask_kafka, "cassandra": _ask_cassandra}

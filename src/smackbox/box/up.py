@@ -1,0 +1,27 @@
+"""`smack up`: the stack under one supervisor, and the table of its URLs."""
+
+from __future__ import annotations
+
+import time
+
+from smackbox.box.settings import BoxSettings, box_directory
+from smackbox.box.stack import stack_specs
+from smackbox.box.supervisor import Supervisor
+from smackbox.net.service import run_loop, say
+
+BOX = "box"
+
+
+def up(settings: BoxSettings) -> None:
+    """Run the stack until SIGINT or SIGTERM. Raises `StartError` when a server cannot start."""
+    with box_directory(settings) as placed:
+        run_loop(_up(placed))
+
+
+async def _up(settings: BoxSettings) -> None:
+    started = time.monotonic()
+    async with Supervisor.claim(BOX, settings.dir) as supervisor:
+        await supervisor.start(*stack_specs(settings))
+        say(supervisor.table())
+        say(f"ready box in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it")
+        await supervisor.wait()

@@ -1,0 +1,25 @@
+"""`smack cassandra serve`: the CQL server alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from smackbox.box.settings import CASSANDRA_PORT
+from smackbox.cli.server_options import serve, server_options, settings_from
+
+
+@click.group("cassandra")
+def command() -> None:
+    """A Cassandra (CQL) server."""
+
+
+@command.command("serve")
+@server_options(CASSANDRA_PORT)
+def serve_command(**flags: Any) -> None:
+    """Run the CQL server in the foreground."""
+    from smackbox.cassandra.server import CassandraServer
+    from smackbox.cassandra.settings import CassandraSettings
+
+    serve(CassandraServer(settings_from(CassandraSettings, "cassandra", CASSANDRA_PORT, flags)))

@@ -1,0 +1,78 @@
+"""The flags that every server verb takes, and what happens with them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import ServerSettings, load
+from smackbox.box.process import SUPERVISED
+from smackbox.box.settings import DEFAULT_DIR
+from smackbox.net.service import Service, run
+
+S = TypeVar("S", bound=ServerSettings)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def server_options(default_port: int, *, stores: bool = True) -> Callable[[F], F]:
+    """--host --port --dir --memory --sync --insecure --metrics-port --config; without data, no directory."""
+    options = [
+        click.option("--host", help="Address to listen on.  [default: 127.0.0.1]"),
+        click.option("--port", type=click.IntRange(0, 65535), help=f"Port; 0 picks one.  [default: {default_port}]"),
+        click.option("--insecure", is_flag=True, default=None, help="Listen beyond loopback without authentication."),
+        click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz there."),
+        click.option("--config", type=click.Path(path_type=Path), help="Settings file.  [default: smackbox.toml]"),
+    ]
+    if stores:
+        options += [
+            click.option("--dir", "dir_", type=click.Path(path_type=Path), help="Data directory."),
+            click.option("--memory", is_flag=True, help="Keep nothing on disk."),
+            click.option("--sync", is_flag=True, default=None, help="fsync before each acknowledgement."),
+        ]
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def settings_from(settings_type: type[S], section: str, default_port: int, flags: dict[str, Any]) -> S:
+    """The settings of one server: flags, environment, file, and last the verb's own default for the port and folder."""
+    file = flags.pop("config")
+    memory = flags.pop("memory", True)
+    flags["dir"] = flags.pop("dir_", None)
+    if memory and flags["dir"] is not None:
+        raise SettingError("--memory and --dir exclude each other")
+    chosen = load(settings_type, section, flags, file=file)
+    changes: dict[str, Any] = {}
+    if flags["port"] is None and chosen.port == 0:
+        changes["port"] = default_port
+    if memory:
+        changes["dir"] = None
+    elif chosen.dir is None:
+        changes["dir"] = DEFAULT_DIR / section
+    return msgspec.structs.replace(chosen, **changes)
+
+
+def serve(service: Service) -> None:
+    """Run a server verb until it is told to stop."""
+    run(service, started_ns=_process_start_ns(), supervised=SUPERVISED in os.environ)
+
+
+def _process_start_ns() -> int:
+    """When this process began, by the monotonic clock, so that `ready … in N ms` counts Python's own start too."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic_ns()
+    since_boot_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.monotonic_ns() - int((time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot_s) * 1e9)

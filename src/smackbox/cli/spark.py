@@ -1,0 +1,25 @@
+"""`smack spark serve`: the Spark Connect server alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from smackbox.box.settings import SPARK_PORT
+from smackbox.cli.server_options import serve, server_options, settings_from
+
+
+@click.group("spark")
+def command() -> None:
+    """A Spark Connect server."""
+
+
+@command.command("serve")
+@server_options(SPARK_PORT, stores=False)
+def serve_command(**flags: Any) -> None:
+    """Run the Spark Connect server in the foreground."""
+    from smackbox.spark.server import SparkServer
+    from smackbox.spark.settings import SparkSettings
+
+    serve(SparkServer(settings_from(SparkSettings, "spark", SPARK_PORT, flags)))

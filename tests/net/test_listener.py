@@ -1,0 +1,36 @@
+import pytest
+
+from smackbox.base.errors import StartError
+from smackbox.net.listener import bind, is_loopback
+
+
+def test_port_zero_picks_a_free_one() -> None:
+    with bind("127.0.0.1", 0, name="kafka", insecure=False) as listener:
+        assert listener.getsockname()[1] > 0
+
+
+def test_a_taken_port_says_so() -> None:
+    with bind("127.0.0.1", 0, name="kafka", insecure=False) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(StartError, match=f"kafka cannot listen on 127.0.0.1:{port}: Address already in use"):
+            bind("127.0.0.1", port, name="kafka", insecure=False)
+
+
+def test_beyond_loopback_needs_authentication_or_insecure() -> None:
+    with pytest.raises(StartError, match="will not listen on 0.0.0.0 without authentication"):
+        bind("0.0.0.0", 0, name="kafka", insecure=False)
+    bind("0.0.0.0", 0, name="kafka", insecure=True).close()
+    bind("0.0.0.0", 0, name="kafka", insecure=False, authenticated=True).close()
+
+
+def test_an_unknown_host_says_so() -> None:
+    with pytest.raises(StartError, match="cannot listen on no.such.host.invalid"):
+        bind("no.such.host.invalid", 0, name="kafka", insecure=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("db", False)],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
