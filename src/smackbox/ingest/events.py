@@ -1,0 +1,150 @@
+"""Events out of a request body: one JSON object, an array of them, or JSON lines; each checked by its msgspec type.
+
+An accepted event keeps the bytes that its sender wrote (white space around it aside), so that a number or a field
+unknown to the type is not changed on its way through. A refused one keeps them too, for the dead-letter topic.
+
+Shapes: an `application/x-ndjson` body is JSON lines. Any other body is an array when it opens with `[`, one event when
+it is one JSON value, and JSON lines when its first line is a whole JSON value and more lines follow.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from smackbox.base.errors import LimitError
+
+Shape = Literal["one", "array", "ndjson"]
+
+_BAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_AT = " - at `"
+_WHITE_SPACE = b" \t\r\n"
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the event at `index` of a body is refused: the place in it as a JSON path, and a sentence."""
+
+    index: int
+    path: str
+    reason: str
+
+
+class Body:
+    """What a body held: `accepted` as (value, key) pairs, `refused` as (refusal, original) pairs."""
+
+    __slots__ = ("accepted", "refused", "shape")
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape: Shape = shape
+        self.accepted: list[tuple[bytes, bytes | None]] = []
+        self.refused: list[tuple[Refusal, bytes]] = []
+
+
+class EventDecoder:
+    """Decodes the bodies of one route. Raises `LimitError` beyond `events_limit`."""
+
+    def __init__(self, event_type: type[msgspec.Struct], key: str | None, events_limit: int) -> None:
+        self._decode = msgspec.json.Decoder(event_type).decode
+        self._key = key
+        self._events_limit = events_limit
+
+    def decode(self, body: bytes, *, ndjson: bool) -> Body:
+        if not body.isascii():
+            try:
+                body.decode()
+            except UnicodeDecodeError as error:
+                return _refused_whole(body, f"not UTF-8: {error.reason} (byte {error.start})")
+        value = body.strip(_WHITE_SPACE)
+        if ndjson:
+            return self._decode_lines(value)
+        if value.startswith(b"["):
+            return self._decode_array(value)
+        decoded = Body("one")
+        self._decode_one(value, 0, decoded)
+        if decoded.refused and _is_lines(value):
+            return self._decode_lines(value)
+        return decoded
+
+    def _decode_one(self, value: bytes, index: int, into: Body) -> None:
+        try:
+            event = self._decode(value)
+        except _BAD as error:
+            into.refused.append((_refusal(index, error), value))
+            return
+        into.accepted.append((value, None if self._key is None else key_bytes(getattr(event, self._key))))
+
+    def _decode_array(self, body: bytes) -> Body:
+        try:
+            values = _decode_array(body)
+        except _BAD as error:
+            return _refused_whole(body, _refusal(0, error).reason)
+        self._check_count(len(values))
+        decoded = Body("array")
+        for index, value in enumerate(values):
+            self._decode_one(bytes(value), index, decoded)
+        return decoded
+
+    def _decode_lines(self, body: bytes) -> Body:
+        self._check_count(body.count(b"\n"))
+        decoded = Body("ndjson")
+        index = 0
+        for line in body.split(b"\n"):
+            value = line.strip(_WHITE_SPACE)
+            if value:
+                self._decode_one(value, index, decoded)
+                index += 1
+        return decoded
+
+    def _check_count(self, count: int) -> None:
+        if count > self._events_limit:
+            raise LimitError(f"more than {self._events_limit} events in one request")
+
+
+def key_bytes(value: Any) -> bytes | None:
+    """A key field as text: a UUID in its canonical form, a time as ISO 8601, an enumeration's value, None as no key."""
+    convert = _KEY_TEXT.get(type(value))
+    if convert is not None:
+        return convert(value)
+    if isinstance(value, enum.Enum):
+        value = value.value
+    plain = msgspec.to_builtins(value)
+    return (plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()).encode()
+
+
+_KEY_TEXT: dict[type, Callable[[Any], bytes | None]] = {
+    str: str.encode,
+    uuid.UUID: lambda value: str(value).encode(),
+    int: lambda value: b"%d" % value,
+    type(None): lambda _: None,
+}
+
+
+def _is_lines(body: bytes) -> bool:
+    """True when the first line is a JSON value of its own and another line follows."""
+    line, newline, rest = body.partition(b"\n")
+    if not newline or not rest.strip(_WHITE_SPACE):
+        return False
+    try:
+        _decode_any(line)
+    except _BAD:
+        return False
+    return True
+
+
+def _refused_whole(body: bytes, reason: str) -> Body:
+    decoded = Body("one")
+    decoded.refused.append((Refusal(0, "$", reason), body))
+    return decoded
+
+
+def _refusal(index: int, error: Exception) -> Refusal:
+    if isinstance(error, RecursionError):
+        return Refusal(index, "$", "nested too deeply")
+    reason, at, path = str(error).partition(_AT)
+    return Refusal(index, path.rstrip("`") if at else "$", reason)

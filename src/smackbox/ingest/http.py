@@ -1,0 +1,431 @@
+"""HTTP/1.1 on a socket: parsing by httptools, answers in the order of the requests, and a limit on everything.
+
+A connection holds requests whose answers are outstanding (`Exchange`), in order. A handler answers an exchange whenever
+it can; the answers at the front of the line are written together. A request is refused early (before its body is
+read) where its head already says that it cannot be served; what the client still sends is then read and thrown away
+for a moment, for closing at once would destroy the answer on its way (RFC 9112, 9.6).
+
+Simplified: no trailers, no upgrade (an `Upgrade` header, which Java's client sends with each first request, is ignored,
+as RFC 9110 7.8 allows), no TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, cast
+
+import httptools
+
+SWEEP_S = 1.0
+LINGER_TICKS = 3
+"""Sweeps for which a refused client's remaining bytes are read before the connection is closed."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+JSON = b"application/json"
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bytes, counts and seconds. `body_buffer` bounds the bodies of all connections together."""
+
+    head: int
+    body: int
+    body_buffer: int
+    connections: int
+    pipeline: int
+    request_timeout_s: int
+    keep_alive_timeout_s: int
+    retry_after_s: int
+
+
+class Exchange:
+    """One request and the place of its answer in the line."""
+
+    __slots__ = ("_connection", "answer", "body", "content_type", "encoding", "keep_alive", "method", "path")
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+        self.method = b""
+        self.path = ""
+        self.content_type = b""
+        self.encoding = b""
+        self.body = b""
+        self.keep_alive = True
+        self.answer: bytes | None = None
+
+    def reply(self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"") -> None:
+        """Answer. `extra` is whole header lines. A HEAD request gets the head only."""
+        assert self.answer is None, "answered twice"
+        connection = self._connection
+        self.keep_alive = self.keep_alive and not connection.server.closing
+        self.answer = b"%sDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s%s\r\n%s" % (
+            _STATUS_LINES[status],
+            connection.server.date,
+            kind,
+            len(body),
+            extra,
+            b"" if self.keep_alive else b"Connection: close\r\n",
+            b"" if self.method == b"HEAD" else body,
+        )
+        connection.answered()
+
+
+Handler = Callable[[Exchange], None]
+Problem = Callable[[int, str], bytes]
+Early = Callable[[Exchange], tuple[int, str, bytes] | None]
+
+
+class HttpServer:
+    """The connections of one endpoint. `handle` gets whole requests; `early` may refuse one by its head alone.
+
+    `early` returns (status, reason, extra header lines) or None. `problem` makes the body of such an answer.
+    """
+
+    def __init__(self, limits: HttpLimits, handle: Handler, early: Early, problem: Problem) -> None:
+        self.limits = limits
+        self.handle = handle
+        self.early = early
+        self.problem = problem
+        self.connections: set[HttpConnection] = set()
+        self.buffered = 0
+        self.tick = 0
+        self.closing = False
+        self.refused: dict[int, int] = {}
+        self.date = formatdate(usegmt=True).encode()
+        self._listener: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Event | None = None
+
+    async def start(self, sock: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: HttpConnection(self), sock=sock)
+        self._timer = loop.call_later(SWEEP_S, self._sweep)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Take no new connection, answer what was asked, close. What is not answered in time is cut off."""
+        self.closing = True
+        self._drained = asyncio.Event()
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.close_when_answered()
+        if self.connections:
+            try:
+                await asyncio.wait_for(self._drained.wait(), timeout_s)
+            except TimeoutError:
+                log.warning("%d connections are cut off", len(self.connections))
+        for connection in list(self.connections):
+            connection.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def count_refused(self, status: int) -> None:
+        self.refused[status] = self.refused.get(status, 0) + 1
+
+    def left(self, connection: HttpConnection) -> None:
+        self.connections.discard(connection)
+        if self._drained is not None and not self.connections:
+            self._drained.set()
+
+    def _sweep(self) -> None:
+        self.tick += 1
+        self.date = formatdate(usegmt=True).encode()
+        for connection in list(self.connections):
+            connection.check_time()
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+
+class HttpConnection(asyncio.Protocol):
+    """One client. Methods named `on_…` are httptools' callbacks."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self.server = server
+        self._transport = cast("asyncio.Transport", None)
+        self._parser = httptools.HttpRequestParser(self)
+        self._line: deque[Exchange] = deque()
+        self._exchange: Exchange | None = None
+        self._url = b""
+        self._framing = b""
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._head_size = 0
+        self._in_head = False
+        self._since = server.tick
+        self._stalled_since: int | None = None
+        self._feeding = False
+        self._closing = False
+        self._ended = False
+        self._expects_continue = False
+        self._content_length = 0
+
+    # -- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        server = self.server
+        server.connections.add(self)
+        if len(server.connections) > server.limits.connections:
+            self._refuse(503, f"more than {server.limits.connections} connections", self._retry_after())
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._feeding = True
+        try:
+            while data and not self._closing:
+                data = self._feed(data)
+        finally:
+            self._feeding = False
+        self.answered()
+        if len(self._line) >= self.server.limits.pipeline and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse. Returns what is left to parse: something only after a request that asked for an upgrade."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            head = self._head_without_upgrade()
+            self._parser = httptools.HttpRequestParser(self)
+            return head + data[upgrade.args[0] :]
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, _Refused):
+                log.error("a bug in reading a request", exc_info=error)
+                self._refuse(500, "an error of the server's own")
+        except httptools.HttpParserError as error:
+            if not self._closing:
+                self._refuse(400, f"not HTTP/1.1: {error}")
+        if self._in_head and not self._closing:
+            self._head_size += len(data)
+            if self._head_size > self.server.limits.head:
+                self._refuse(431, f"the head is larger than {self.server.limits.head} bytes")
+        return b""
+
+    def eof_received(self) -> bool:
+        """A client that has closed its sending side still gets the answers that it is owed."""
+        self._ended = True
+        if not self._line:
+            return False
+        self._closing = True
+        self._line[-1].keep_alive = False
+        return True
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._closing = True
+        self._drop_body()
+        self.server.left(self)
+
+    def pause_writing(self) -> None:
+        self._stalled_since = self.server.tick
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._stalled_since = None
+        self._resume()
+
+    # -- the parser's side
+
+    def on_message_begin(self) -> None:
+        self._exchange = Exchange(self)
+        self._url = b""
+        self._head_size = 0
+        self._in_head = True
+        self._framing = b""
+        self._content_length = 0
+        self._expects_continue = False
+        self._since = self.server.tick
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        size = len(name)
+        if size == 12 and name.lower() == b"content-type":
+            exchange.content_type = (value or b"").partition(b";")[0].strip().lower()
+        elif size == 14 and name.lower() == b"content-length":
+            self._content_length = int(value or b"0")
+            self._framing = b"Content-Length: %d\r\n" % self._content_length
+        elif size == 17 and name.lower() == b"transfer-encoding":
+            self._framing = b"Transfer-Encoding: %s\r\n" % (value or b"")
+        elif size == 16 and name.lower() == b"content-encoding":
+            exchange.encoding = (value or b"").strip().lower()
+        elif size == 6 and name.lower() == b"expect":
+            self._expects_continue = (value or b"").strip().lower() == b"100-continue"
+
+    def on_headers_complete(self) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        self._in_head = False
+        exchange.method = self._parser.get_method()
+        if exchange.method == b"CONNECT":
+            self._refuse_and_stop(405, "this is not a proxy", b"")
+        if self._parser.should_upgrade():
+            return
+        exchange.keep_alive = self._parser.should_keep_alive()
+        exchange.path = self._url.partition(b"?")[0].decode("latin-1")
+        limits = self.server.limits
+        if self._content_length > limits.body:
+            self._refuse_body()
+        refusal = self.server.early(exchange)
+        if refusal is not None:
+            self._refuse_and_stop(*refusal)
+        if self._expects_continue:
+            if self._line:
+                interim = Exchange(self)
+                interim.answer = CONTINUE
+                self._line.append(interim)
+            else:
+                self._transport.write(CONTINUE)
+
+    def on_body(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        self.server.buffered += len(chunk)
+        self._chunks.append(chunk)
+        if self._size > self.server.limits.body:
+            self._refuse_body()
+        if self.server.buffered > self.server.limits.body_buffer:
+            self._refuse_and_stop(503, "too many bodies at once", self._retry_after())
+
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        exchange = self._exchange
+        assert exchange is not None
+        chunks = self._chunks
+        exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._drop_body()
+        self._exchange = None
+        self._line.append(exchange)
+        self._since = self.server.tick
+        if not exchange.keep_alive:
+            self._closing = True
+        try:
+            self.server.handle(exchange)
+        except Exception:
+            log.exception("a bug in answering %s %s", exchange.method.decode("latin-1"), exchange.path)
+            if exchange.answer is None:
+                exchange.reply(500, self.server.problem(500, "an error of the server's own"))
+
+    # -- answering
+
+    def answered(self) -> None:
+        """Write the answers at the front of the line, as many as there are."""
+        if self._feeding:
+            return
+        line = self._line
+        if not line or line[0].answer is None:
+            return
+        out: list[bytes] = []
+        last: Exchange | None = None
+        while line and line[0].answer is not None:
+            last = line.popleft()
+            out.append(cast("bytes", last.answer))
+        assert last is not None
+        if not self._transport.is_closing():
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        self._since = self.server.tick
+        if not line and (not last.keep_alive or (self.server.closing and self._exchange is None)):
+            self._end()
+        else:
+            self._resume()
+
+    def close_when_answered(self) -> None:
+        if self._line:
+            self._line[-1].keep_alive = False
+        elif self._exchange is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def check_time(self) -> None:
+        """Called at each sweep: who is too slow is told so, who says nothing is let go."""
+        limits = self.server.limits
+        waited = self.server.tick - self._since
+        if self._stalled_since is not None:
+            if self.server.tick - self._stalled_since > limits.request_timeout_s:
+                self._transport.abort()
+        elif self._closing:
+            if not self._line and waited > LINGER_TICKS:
+                self._transport.abort()
+        elif self._exchange is not None:
+            if waited > limits.request_timeout_s:
+                self._refuse(408, f"the request was not complete after {limits.request_timeout_s} s")
+        elif not self._line and (self.server.closing or waited > limits.keep_alive_timeout_s):
+            self._transport.close()
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head once more, less its wish for another protocol: with it the parser would not read the body."""
+        exchange = self._exchange
+        assert exchange is not None
+        return b"%s %s HTTP/%s\r\n%sContent-Type: %s\r\nContent-Encoding: %s\r\n%s\r\n" % (
+            exchange.method,
+            self._url,
+            self._parser.get_http_version().encode(),
+            self._framing,
+            exchange.content_type,
+            exchange.encoding,
+            b"Expect: 100-continue\r\n" if self._expects_continue else b"",
+        )
+
+    def _refuse_body(self) -> None:
+        self._refuse_and_stop(413, f"the body is larger than {self.server.limits.body} bytes", b"")
+
+    def _refuse_and_stop(self, status: int, reason: str, extra: bytes) -> None:
+        """Refuse the request being parsed, and leave the parser."""
+        self._refuse(status, reason, extra)
+        raise _Refused
+
+    def _refuse(self, status: int, reason: str, extra: bytes = b"") -> None:
+        """Answer (after the answers before it) and close: the rest of what the client sends cannot be made sense of."""
+        exchange = self._exchange or Exchange(self)
+        self._exchange = None
+        self._drop_body()
+        self._closing = True
+        exchange.keep_alive = False
+        self._line.append(exchange)
+        self.server.count_refused(status)
+        exchange.reply(status, self.server.problem(status, reason), extra=extra)
+
+    def _end(self) -> None:
+        """The last answer is written. Let the client finish sending, so that it can read it."""
+        self._closing = True
+        transport = self._transport
+        if transport.is_closing():
+            return
+        if self._ended or not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        transport.resume_reading()
+
+    def _resume(self) -> None:
+        if self._stalled_since is not None or self._closing or self._transport.is_closing():
+            return
+        if len(self._line) < self.server.limits.pipeline:
+            self._transport.resume_reading()
+
+    def _retry_after(self) -> bytes:
+        return b"Retry-After: %d\r\n" % self.server.limits.retry_after_s
+
+    def _drop_body(self) -> None:
+        self.server.buffered -= self._size
+        self._size = 0
+        self._chunks = []
+
+
+class _Refused(Exception):  # noqa: N818 - not an error: the way out of the parser
+    """The request being parsed has been refused."""

@@ -1,0 +1,298 @@
+"""The HTTP endpoint: events in, checked by their type, into Kafka; 202 once the broker has acknowledged every one.
+
+    202 {"accepted": n}   every event of the body is in the log
+    400 {"accepted": n, "errors": [{"index": i, "path": "$.type", "reason": "…"}]}
+                          some are bad; n others are in the log (by the policy for the body's shape); the bad originals
+                          are in the dead-letter topic
+    404 405 408 413 415 431   {"error": "…"}: the request itself cannot be served
+    503 and Retry-After   the bounded queue is full, or the broker did not answer in time: send all of it again
+
+After a 503 some events of the body may be in the log: senders repeat the whole body, and readers drop duplicates by
+the event's identity. A 202 or a 400 means that all it says has happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from smackbox.base.errors import LimitError, StartError
+from smackbox.ingest.events import Body, EventDecoder, Refusal
+from smackbox.ingest.http import Exchange, HttpLimits, HttpServer
+from smackbox.ingest.metrics import IngestCollector, RouteCounts
+from smackbox.ingest.route import Route, check_routes
+from smackbox.ingest.settings import IngestSettings, Policy
+from smackbox.ingest.sink import Failure, Record, Sink
+from smackbox.net.listener import bind
+from smackbox.net.metrics_endpoint import MetricsEndpoint
+
+NDJSON_TYPES = frozenset(
+    {b"application/x-ndjson", b"application/ndjson", b"application/jsonl", b"application/x-jsonlines"}
+)
+GZIP = frozenset({b"gzip", b"x-gzip"})
+ENCODINGS = GZIP | {b"", b"identity"}
+DEAD_LETTER_PARTITIONS = 1
+PROBE_ANSWER_LIMIT = 16 * 1024
+
+log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Refusals(msgspec.Struct, frozen=True):
+    accepted: int
+    errors: list[Refusal]
+
+
+class _Endpoint:
+    """A route at work."""
+
+    __slots__ = ("counts", "decoder", "route")
+
+    def __init__(self, route: Route, events_limit: int) -> None:
+        self.route = route
+        self.decoder = EventDecoder(route.event_type, route.key, events_limit)
+        self.counts = RouteCounts()
+
+
+class IngestServer:
+    """A `Service`. `sink` is Kafka unless another is given."""
+
+    name = "ingest"
+
+    def __init__(self, settings: IngestSettings, routes: Sequence[Route], sink: Sink | None = None) -> None:
+        settings.check()
+        self._settings = settings
+        limit = settings.events_per_request_limit
+        self._endpoints = {path: _Endpoint(route, limit) for path, route in check_routes(routes).items()}
+        self._sink = sink if sink is not None else _kafka_sink(settings)
+        self._retry_after = b"Retry-After: %d\r\n" % settings.retry_after_s
+        self._http = HttpServer(
+            HttpLimits(
+                head=settings.head_limit,
+                body=settings.body_limit,
+                body_buffer=settings.body_buffer_limit,
+                connections=settings.connections_limit,
+                pipeline=settings.pipeline_limit,
+                request_timeout_s=settings.request_timeout_s,
+                keep_alive_timeout_s=settings.keep_alive_timeout_s,
+                retry_after_s=settings.retry_after_s,
+            ),
+            self._handle,
+            self._early,
+            _problem,
+        )
+        self._collector = IngestCollector(
+            {path: endpoint.counts for path, endpoint in self._endpoints.items()},
+            self._http.refused,
+            {
+                "queued_events": ("Events that the broker has not acknowledged yet", lambda: self._sink.queued_events),
+                "queued_bytes": ("Their bytes", lambda: self._sink.queued_bytes),
+                "body_buffer_bytes": ("Bytes of bodies being received", lambda: self._http.buffered),
+                "connections": ("Open connections", lambda: len(self._http.connections)),
+            },
+        )
+        self._registry: Any = None
+        self._metrics: MetricsEndpoint | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"http://{host}:{self._port}"
+
+    async def start(self) -> None:
+        settings = self._settings
+        sock = bind(settings.host, settings.port, name=self.name, insecure=settings.insecure)
+        self._port = sock.getsockname()[1]
+        topics: dict[str, int] = {}
+        for endpoint in self._endpoints.values():
+            route = endpoint.route
+            topics[route.topic] = max(route.partitions, topics.get(route.topic, 1))
+            if route.dead_letter:
+                topics.setdefault(route.dead_letter, DEAD_LETTER_PARTITIONS)
+        await self._sink.start(topics)
+        await self._http.start(sock)
+        if settings.metrics_port is not None:
+            self._metrics = MetricsEndpoint(
+                self._the_registry(), settings.host, settings.metrics_port, insecure=settings.insecure
+            )
+            await self._metrics.start()
+
+    async def probe(self) -> None:
+        reader, writer = await asyncio.open_connection(self._settings.host, self._port)
+        try:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
+            answer = await reader.read(PROBE_ANSWER_LIMIT)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            raise StartError(f"{self.url} does not answer /healthz: {answer[:80]!r}")
+
+    async def stop(self) -> None:
+        drain_s = self._settings.drain_timeout_s
+        await self._http.stop(drain_s)
+        await self._sink.stop(drain_s / 4)
+        if self._metrics is not None:
+            await self._metrics.stop()
+
+    # -- requests
+
+    def _early(self, exchange: Exchange) -> tuple[int, str, bytes] | None:
+        if exchange.encoding in ENCODINGS:
+            return None
+        return 415, f"the content encoding {exchange.encoding.decode('latin-1')} is not known: gzip or none", b""
+
+    def _handle(self, exchange: Exchange) -> None:
+        endpoint = self._endpoints.get(exchange.path)
+        if endpoint is None:
+            self._handle_other(exchange)
+        elif exchange.method != b"POST":
+            self._refuse(exchange, 405, "events are sent with POST", b"Allow: POST\r\n")
+        else:
+            self._post(exchange, endpoint, perf_counter())
+
+    def _handle_other(self, exchange: Exchange) -> None:
+        if exchange.path not in {"/healthz", "/metrics"}:
+            known = ", ".join(self._endpoints)
+            self._refuse(exchange, 404, f"no events are taken at {exchange.path}; at: {known}")
+        elif exchange.method not in {b"GET", b"HEAD"}:
+            self._refuse(exchange, 405, "only GET", b"Allow: GET, HEAD\r\n")
+        elif exchange.path == "/healthz":
+            away = self._sink.away
+            exchange.reply(200, _encode({"status": "ok" if away is None else "degraded", "broker": away or "ok"}))
+        else:
+            from prometheus_client import generate_latest
+            from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+            exchange.reply(200, generate_latest(self._the_registry()), CONTENT_TYPE_LATEST.encode())
+
+    def _refuse(self, exchange: Exchange, status: int, reason: str, extra: bytes = b"") -> None:
+        self._http.count_refused(status)
+        exchange.reply(status, _problem(status, reason), extra=extra)
+
+    def _post(self, exchange: Exchange, endpoint: _Endpoint, began: float) -> None:
+        payload = exchange.body
+        if exchange.encoding in GZIP:
+            try:
+                payload = gunzip(payload, self._settings.body_limit)
+            except zlib.error as error:
+                self._answer(exchange, endpoint, began, 400, _problem(400, f"the body is not gzip: {error}"))
+                return
+            except OverflowError as error:
+                self._answer(exchange, endpoint, began, 413, _problem(413, str(error)))
+                return
+        try:
+            body = endpoint.decoder.decode(payload, ndjson=exchange.content_type in NDJSON_TYPES)
+        except LimitError as error:
+            self._answer(exchange, endpoint, began, 413, _problem(413, str(error)))
+            return
+        records = self._records(endpoint.route, body)
+        if not records:
+            self._acknowledged(exchange, endpoint, body, began, None)
+            return
+        failure = self._sink.offer(records, partial(self._acknowledged, exchange, endpoint, body, began))
+        if failure is not None:
+            self._acknowledged(exchange, endpoint, body, began, failure)
+
+    def _records(self, route: Route, body: Body) -> list[Record]:
+        topic = route.topic
+        if not body.refused:
+            return [(topic, value, key, None) for value, key in body.accepted]
+        policy: Policy = "per_event"
+        if body.shape == "array":
+            policy = self._settings.array_policy
+        elif body.shape == "ndjson":
+            policy = self._settings.ndjson_policy
+        if policy == "all_or_nothing":
+            body.accepted = []
+        records: list[Record] = [(topic, value, key, None) for value, key in body.accepted]
+        if route.dead_letter is not None:
+            for refusal, original in body.refused:
+                headers = [
+                    ("error.reason", refusal.reason.encode()),
+                    ("error.path", refusal.path.encode()),
+                    ("error.index", b"%d" % refusal.index),
+                    ("source.path", route.path.encode()),
+                    ("source.topic", topic.encode()),
+                ]
+                records.append((route.dead_letter, original, None, headers))
+        return records
+
+    def _acknowledged(
+        self, exchange: Exchange, endpoint: _Endpoint, body: Body, began: float, failure: Failure | None
+    ) -> None:
+        if failure is Failure.TOO_LARGE:
+            self._answer(exchange, endpoint, began, 413, _problem(413, failure.value))
+            return
+        if failure is not None:
+            self._answer(exchange, endpoint, began, 503, _problem(503, failure.value), extra=self._retry_after)
+            return
+        counts = endpoint.counts
+        accepted = len(body.accepted)
+        counts.accepted += accepted
+        if not body.refused:
+            self._answer(exchange, endpoint, began, 202, b'{"accepted":%d}' % accepted)
+            return
+        counts.refused += len(body.refused)
+        if endpoint.route.dead_letter is not None:
+            counts.dead_lettered += len(body.refused)
+        errors = [refusal for refusal, _ in body.refused]
+        self._answer(exchange, endpoint, began, 400, _encode(_Refusals(accepted, errors)))
+
+    def _answer(
+        self, exchange: Exchange, endpoint: _Endpoint, began: float, status: int, body: bytes, *, extra: bytes = b""
+    ) -> None:
+        endpoint.counts.answered(status, perf_counter() - began)
+        exchange.reply(status, body, extra=extra)
+
+    def _the_registry(self) -> Any:
+        if self._registry is None:
+            self._registry = self._collector.registry()
+        return self._registry
+
+
+def gunzip(data: bytes, limit: int) -> bytes:
+    """The content of a gzip stream of one or more members, of at most `limit` bytes.
+
+    Raises `OverflowError` beyond the limit and `zlib.error` for what is not (whole) gzip.
+    """
+    out: list[bytes] = []
+    size = 0
+    while True:
+        member = zlib.decompressobj(wbits=31)
+        out.append(member.decompress(data, limit + 1 - size))
+        size += len(out[-1])
+        if size > limit:
+            raise OverflowError(f"the body is larger than {limit} bytes when it is unpacked")
+        if not member.eof:
+            raise zlib.error("the stream ends early")
+        data = member.unused_data
+        if not data:
+            return b"".join(out)
+
+
+def _problem(_status: int, reason: str) -> bytes:
+    return _encode({"error": reason})
+
+
+def _kafka_sink(settings: IngestSettings) -> Sink:
+    from smackbox.ingest.kafka_sink import KafkaSink
+
+    return KafkaSink(
+        settings.kafka,
+        queue_events_limit=settings.queue_events_limit,
+        queue_bytes_limit=settings.queue_bytes_limit,
+        record_limit=settings.body_limit,
+        delivery_timeout_s=settings.delivery_timeout_s,
+        topics_timeout_s=settings.topics_timeout_s,
+        linger_ms=settings.linger_ms,
+        options=settings.kafka_options,
+    )

@@ -1,0 +1,61 @@
+"""What the HTTP endpoint can be told, and the limits that keep its memory flat."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import ServerSettings
+
+Policy = Literal["all_or_nothing", "per_event"]
+
+
+class IngestSettings(ServerSettings, frozen=True, kw_only=True):
+    """Where to listen, the Kafka to write to, and a bound for everything that could grow.
+
+    A policy says what becomes of the good events of a body that also holds bad ones: `all_or_nothing` accepts none of
+    them, `per_event` accepts the good ones and reports the bad ones. Memory is bounded by `body_buffer_limit` (bodies
+    being received) plus `queue_bytes_limit` (events not yet acknowledged by the broker).
+    """
+
+    kafka: str = "127.0.0.1:9092"
+    kafka_options: dict[str, str] = {}
+
+    array_policy: Policy = "all_or_nothing"
+    ndjson_policy: Policy = "per_event"
+
+    body_limit: int = 1024 * 1024
+    head_limit: int = 16 * 1024
+    events_per_request_limit: int = 10_000
+    queue_events_limit: int = 100_000
+    queue_bytes_limit: int = 32 * 1024 * 1024
+    body_buffer_limit: int = 64 * 1024 * 1024
+    connections_limit: int = 2_000
+    pipeline_limit: int = 64
+
+    request_timeout_s: int = 30
+    keep_alive_timeout_s: int = 75
+    delivery_timeout_s: float = 10.0
+    topics_timeout_s: float = 5.0
+    drain_timeout_s: float = 8.0
+    linger_ms: float = 2.0
+    retry_after_s: int = 1
+
+    def check(self) -> None:
+        """Raises `SettingError` where two settings cannot hold together."""
+        for field in msgspec.structs.fields(type(self)):
+            value = getattr(self, field.name)
+            positive = field.name.endswith(("_limit", "_timeout_s", "_after_s"))
+            if positive and value <= 0:
+                raise SettingError(f"ingest: {field.name} must be more than 0, not {value}")
+        if self.body_limit > self.queue_bytes_limit:
+            raise SettingError(
+                f"ingest: body_limit ({self.body_limit}) must not exceed queue_bytes_limit ({self.queue_bytes_limit})"
+            )
+        if self.events_per_request_limit > self.queue_events_limit:
+            raise SettingError(
+                f"ingest: events_per_request_limit ({self.events_per_request_limit}) must not exceed "
+                f"queue_events_limit ({self.queue_events_limit})"
+            )
