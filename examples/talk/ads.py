@@ -35,7 +35,7 @@ class Event(msgspec.Struct, frozen=True):
 raw_events = app.topic("raw_events", Event, key="campaign", unique="id", partitions=4, dead_letter="raw_events.dlq")
 app.post("/event", to=raw_events)
 
-# The data model of the talk: a report reads one partition and a slice of it, `WHERE id = … AND year = 2015 AND month > 8`.
+# The data model of the talk: a report reads a slice of one partition, `WHERE id = … AND year = 2015 AND month > 8`.
 campaign = app.table(
     "campaign",
     cql="""CREATE TABLE campaign (id uuid, year int, month int, day int, views bigint, clicks bigint,
