@@ -40,16 +40,19 @@ def load(
     section: str,
     flags: Mapping[str, Any],
     *,
+    defaults: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     file: Path | None = None,
 ) -> S:
     """One settings object from all four sources. A flag that is None counts as not given.
 
+    `defaults` come before those of the type: a verb has its own port and folder.
+
     Raises `SettingError` for an unknown key, a value of the wrong type, or a file that is not TOML.
     """
     environ = os.environ if environ is None else environ
     known = {field.name for field in msgspec.structs.fields(settings_type)}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(defaults or {})
     table = read_file(file).get(section, {})
     if not isinstance(table, dict):
         raise SettingError(f"[{section}] in {file or DEFAULT_FILE} must be a table")

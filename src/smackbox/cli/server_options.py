@@ -46,21 +46,15 @@ def server_options(default_port: int, *, stores: bool = True) -> Callable[[F], F
 
 
 def settings_from(settings_type: type[S], section: str, default_port: int, flags: dict[str, Any]) -> S:
-    """The settings of one server: flags, environment, file, and last the verb's own default for the port and folder."""
+    """The settings of one server; the verb's own port and folder hold where no source names another."""
     file = flags.pop("config")
     memory = flags.pop("memory", True)
     flags["dir"] = flags.pop("dir_", None)
     if memory and flags["dir"] is not None:
         raise SettingError("--memory and --dir exclude each other")
-    chosen = load(settings_type, section, flags, file=file)
-    changes: dict[str, Any] = {}
-    if flags["port"] is None and chosen.port == 0:
-        changes["port"] = default_port
-    if memory:
-        changes["dir"] = None
-    elif chosen.dir is None:
-        changes["dir"] = DEFAULT_DIR / section
-    return msgspec.structs.replace(chosen, **changes)
+    defaults = {"port": default_port, "dir": DEFAULT_DIR / section}
+    settings = load(settings_type, section, flags, defaults=defaults, file=file)
+    return msgspec.structs.replace(settings, dir=None) if memory else settings
 
 
 def serve(service: Service) -> None:
