@@ -164,7 +164,7 @@ class HttpConnection(asyncio.Protocol):
         self._stalled_since: int | None = None
         self._feeding = False
         self._closing = False
-        self._ended = False
+        self._unread = False
         self._expects_continue = False
         self._content_length = 0
 
@@ -213,7 +213,7 @@ class HttpConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that has closed its sending side still gets the answers that it is owed."""
-        self._ended = True
+        self._unread = False
         if not self._line:
             return False
         self._closing = True
@@ -394,23 +394,23 @@ class HttpConnection(asyncio.Protocol):
         exchange = self._exchange or Exchange(self)
         self._exchange = None
         self._drop_body()
-        self._closing = True
+        self._closing = self._unread = True
         exchange.keep_alive = False
         self._line.append(exchange)
         self.server.count_refused(status)
         exchange.reply(status, self.server.problem(status, reason), extra=extra)
 
     def _end(self) -> None:
-        """The last answer is written. Let the client finish sending, so that it can read it."""
+        """The last answer is written. A client that may still be sending is let finish, so that it can read it."""
         self._closing = True
         transport = self._transport
         if transport.is_closing():
             return
-        if self._ended or not transport.can_write_eof():
+        if self._unread and transport.can_write_eof():
+            transport.write_eof()
+            transport.resume_reading()
+        else:
             transport.close()
-            return
-        transport.write_eof()
-        transport.resume_reading()
 
     def _resume(self) -> None:
         if self._stalled_since is not None or self._closing or self._transport.is_closing():
