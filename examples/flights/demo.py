@@ -64,7 +64,10 @@ def main(directory: Path, flights: int = ALL_FLIGHTS) -> int:
             report = {row.carrier: row for row in session.execute("SELECT * FROM carrier_report")}
             show(report, directory / "carriers.png")
             step("5. every figure against an independent count")
-            differences = check(session, totals, report)
+            differences = check_tables(session, totals)
+            differences += compare(
+                "carrier_report", {key: figures(row) for key, row in report.items()}, totals.by_carrier
+            )
             if len(outcome.refused) != sent_broken or outcome.accepted != flights:
                 differences.append(
                     f"accepted {outcome.accepted} of {flights}, refused {len(outcome.refused)} of {sent_broken}"
@@ -222,26 +225,26 @@ def draw(rows: list[Any], chart: Path) -> None:
     pyplot.close(figure)
 
 
-def check(session: Session, totals: data.Totals, report: dict[str, Any]) -> list[str]:
-    """What the tables hold against what the rows say: each difference as a sentence."""
+def check_tables(session: Session, totals: data.Totals) -> list[str]:
+    """What the streams' tables hold against what the rows say: each difference as a sentence."""
     session.default_fetch_size = 10_000
     stored = {str(row.id) for row in session.execute("SELECT id FROM departure")}
     differences = [f"departure {missing} is missing" for missing in totals.ids - stored]
     differences += [f"departure {extra} is not a flight" for extra in stored - totals.ids]
-    columns = "flights, cancelled, delayed, delay_minutes"
-    by_day = {
-        (row.carrier, str(row.day)): [row.flights, row.cancelled, row.delayed, row.delay_minutes]
-        for row in session.execute(f"SELECT carrier, day, {columns} FROM carrier_day")
-    }
-    by_carrier = {key: [row.flights, row.cancelled, row.delayed, row.delay_minutes] for key, row in report.items()}
-    for name, found, wanted in (
-        ("carrier_day", by_day, totals.by_day),
-        ("carrier_report", by_carrier, totals.by_carrier),
-    ):
-        for key in found.keys() | wanted.keys():
-            if found.get(key) != wanted.get(key):
-                differences.append(f"{name} {key} holds {found.get(key)}, counted {wanted.get(key)}")
-    return differences
+    by_day = {(row.carrier, str(row.day)): figures(row) for row in session.execute("SELECT * FROM carrier_day")}
+    return differences + compare("carrier_day", by_day, totals.by_day)
+
+
+def figures(row: Any) -> list[int]:
+    return [row.flights, row.cancelled, row.delayed, row.delay_minutes]
+
+
+def compare(table: str, found: dict[Any, list[int]], counted: dict[Any, list[int]]) -> list[str]:
+    return [
+        f"{table} {key} holds {found.get(key)}, counted {counted.get(key)}"
+        for key in sorted(found.keys() | counted.keys())
+        if found.get(key) != counted.get(key)
+    ]
 
 
 def rates(directory: Path, flights: int, start_s: float, post_s: float, chain_s: float, total_s: float) -> None:
