@@ -1,0 +1,88 @@
+"""The APIs that this broker serves: key, versions, and where the messages and the handler of each are.
+
+A handler module `handlers/NAME.py` has `handle(broker, call, request)`, which returns the answer or `PARKED`. Modules
+are imported when their first request comes: a broker that never sees a transaction never loads it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from smackbox.kafka.handlers.call import Handler
+from smackbox.kafka.wire.schema import Message, Reader, Writer, reader, writer
+
+API_VERSIONS_KEY = 18
+PRODUCE_KEY = 0
+FETCH_KEY = 1
+
+
+@dataclass(slots=True)
+class Api:
+    """One API key. `flexible` is the first version with flexible headers and bodies; `advertised_min` differs from
+    `min_version` where Kafka advertises versions that it refuses."""
+
+    key: int
+    name: str
+    min_version: int
+    max_version: int
+    advertised_min: int | None = None
+    _handler: Handler | None = None
+    _readers: dict[int, Reader] = field(default_factory=dict)
+    _writers: dict[int, Writer] = field(default_factory=dict)
+    _flexible: int | None = None
+
+    @property
+    def module_name(self) -> str:
+        return "".join(f"_{c.lower()}" if c.isupper() else c for c in self.name).lstrip("_")
+
+    @property
+    def handler(self) -> Handler:
+        if self._handler is None:
+            module = importlib.import_module(f"smackbox.kafka.handlers.{self.module_name}")
+            handler: Handler = module.handle
+            self._handler = handler
+        return self._handler
+
+    @property
+    def flexible(self) -> int:
+        if self._flexible is None:
+            self._flexible = self.request_type.FLEXIBLE
+        return self._flexible
+
+    @property
+    def request_type(self) -> type[Message]:
+        return self._message("Request")
+
+    @property
+    def response_type(self) -> type[Message]:
+        return self._message("Response")
+
+    def reader(self, version: int) -> Reader:
+        if version not in self._readers:
+            self._readers[version] = reader(self.request_type, version, version >= self.flexible)
+        return self._readers[version]
+
+    def writer(self, version: int) -> Writer:
+        if version not in self._writers:
+            self._writers[version] = writer(self.response_type, version, version >= self.flexible)
+        return self._writers[version]
+
+    def _message(self, suffix: str) -> type[Message]:
+        module: Any = importlib.import_module(f"smackbox.kafka.wire.messages.{self.module_name}")
+        message_type: type[Message] = getattr(module, self.name + suffix)
+        return message_type
+
+
+_SERVED = (
+    # librdkafka stops compressing when Produce is not advertised from 0 on, so Kafka does, and refuses 0 to 2
+    Api(PRODUCE_KEY, "Produce", 3, 13, advertised_min=0, _flexible=9),
+    Api(FETCH_KEY, "Fetch", 4, 18, _flexible=12),
+    Api(3, "Metadata", 0, 13),
+    Api(API_VERSIONS_KEY, "ApiVersions", 0, 5),
+    Api(19, "CreateTopics", 2, 7),
+    Api(20, "DeleteTopics", 1, 6),
+)
+
+APIS: dict[int, Api] = {api.key: api for api in _SERVED}

@@ -1,0 +1,81 @@
+"""Metadata (key 3), versions 0 to 13: the broker (as the address that the client dialled) and the topics asked for.
+
+Version 0 asks for all topics with an empty list, later ones with null. Topics that do not exist are made when the
+request allows it (always before version 4) and `auto_create_topics` is on, and are answered at once, with a leader:
+Kafka says LEADER_NOT_AVAILABLE here and has the client ask again. From version 10 topics may be asked for by id.
+"""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.partition import LEADER_EPOCH
+from smackbox.kafka.state.topic import INTERNAL_TOPICS, Topic, check_name
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+from smackbox.kafka.wire.schema import NO_UUID
+
+# all operations that a topic or a cluster knows, as the bits of KIP-430
+TOPIC_OPERATIONS = 0b110111111000
+CLUSTER_OPERATIONS = 0b1111110000000 & ~0b10000000 | 0b110100000000 | 0b100000
+
+
+def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResponse:
+    host, port = call.connection.advertised
+    asked = request.topics
+    if asked is None or (call.version == 0 and not asked):
+        answers = [_known(topic, request) for topic in broker.catalog.topics.values()]
+    else:
+        answers = [_answer(broker, call, topic, request) for topic in asked]
+    return MetadataResponse(
+        brokers=[MetadataResponseBroker(NODE_ID, host, port)],
+        cluster_id=broker.catalog.cluster_id,
+        controller_id=NODE_ID,
+        topics=answers,
+        cluster_authorized_operations=CLUSTER_OPERATIONS
+        if request.include_cluster_authorized_operations
+        else -2147483648,
+    )
+
+
+def _answer(broker: Broker, call: Call, asked: MetadataRequestTopic, request: MetadataRequest) -> MetadataResponseTopic:
+    if asked.name is None or asked.topic_id != NO_UUID:
+        by_id = broker.catalog.by_id.get(asked.topic_id)
+        if by_id is None:
+            return MetadataResponseTopic(errors.UNKNOWN_TOPIC_ID, None, asked.topic_id)
+        return _known(by_id, request)
+    name = asked.name
+    topic = broker.catalog.topics.get(name)
+    if topic is not None:
+        return _known(topic, request)
+    try:
+        check_name(name)
+        allowed = request.allow_auto_topic_creation or call.version < 4
+        if not (allowed and (broker.settings.auto_create_topics or name in INTERNAL_TOPICS)):
+            raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION)
+        return _known(broker.create_topic_automatically(name), request)
+    except KafkaError as error:
+        return MetadataResponseTopic(error.code, name, NO_UUID, name in INTERNAL_TOPICS)
+
+
+def _known(topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
+    return MetadataResponseTopic(
+        0,
+        topic.name,
+        topic.topic_id,
+        topic.internal,
+        [
+            MetadataResponsePartition(0, index, NODE_ID, LEADER_EPOCH, [NODE_ID], [NODE_ID], [])
+            for index in range(len(topic.partitions))
+        ],
+        TOPIC_OPERATIONS if request.include_topic_authorized_operations else -2147483648,
+    )

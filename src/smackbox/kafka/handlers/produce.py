@@ -1,0 +1,90 @@
+"""Produce (key 0), versions 3 to 13.
+
+Each partition's batch is checked, given its offset and appended with one write; the answer waits for the disk only with
+`--sync`. acks=0 gets no answer. Topics come by name, from version 13 on by id. Versions 0 to 2 are advertised and
+refused, as Kafka does it for librdkafka's sake.
+"""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import PARKED, Answer, Call, Parked
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.partition import Partition
+from smackbox.kafka.state.topic import INTERNAL_TOPICS, Topic
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.produce import (
+    TOPIC_IDS,
+    ProducedPartition,
+    ProducedTopics,
+    ProduceRequest,
+    write_response,
+)
+
+ZSTD_SINCE = 7
+VALID_ACKS = (-1, 0, 1)
+
+
+def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Parked | None:
+    answers: ProducedTopics = []
+    appended: list[Partition] = []
+    version = call.version
+    now_ms = broker.clock.wall_ms()
+    for name, batches in request.topics:
+        topic = _topic(broker, name, version)
+        results = []
+        for index, batch in batches:
+            try:
+                if topic is None:
+                    raise KafkaError(
+                        errors.UNKNOWN_TOPIC_ID if version >= TOPIC_IDS else errors.UNKNOWN_TOPIC_OR_PARTITION
+                    )
+                if request.acks not in VALID_ACKS:
+                    raise KafkaError(errors.INVALID_REQUIRED_ACKS)
+                if topic.name in INTERNAL_TOPICS:
+                    raise KafkaError(errors.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {topic.name}")
+                if not 0 <= index < len(topic.partitions):
+                    raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION)
+                if batch is None or not batch:
+                    raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one record batch")
+                partition = topic.partitions[index]
+                base_offset, append_time = partition.produce(batch, now_ms, allow_zstd=version >= ZSTD_SINCE)
+            except KafkaError as error:
+                results.append(ProducedPartition(index, error.code, error_message=error.message or None))
+                continue
+            appended.append(partition)
+            broker.touched(partition)
+            results.append(ProducedPartition(index, 0, base_offset, append_time, partition.log.start_offset))
+        answers.append((name, results))
+    if request.acks == 0:
+        return None
+    if broker.settings.sync and appended:
+
+        def committed(error: KafkaError | None) -> None:
+            call.respond(write_response(answers if error is None else _failed(answers, error), version))
+
+        broker.when_durable(appended, committed)
+        return PARKED
+    return write_response(answers, version)
+
+
+def _topic(broker: Broker, name: bytes, version: int) -> Topic | None:
+    if version >= TOPIC_IDS:
+        return broker.catalog.by_id.get(name)
+    return broker.catalog.topics.get(name.decode(errors="replace"))
+
+
+def _failed(answers: ProducedTopics, error: KafkaError) -> ProducedTopics:
+    """The same answers, when the disk did not take what was appended."""
+    return [
+        (
+            name,
+            [
+                result
+                if result.error_code
+                else ProducedPartition(result.partition, error.code, error_message=error.message)
+                for result in results
+            ],
+        )
+        for name, results in answers
+    ]

@@ -1,0 +1,7 @@
+"""The broker as a service: sockets above, the synchronous broker below, and the loop's timers between them."""
+
+from __future__ import annotations
+
+from smackbox.kafka.server.service import KafkaServer
+
+__all__ = ["KafkaServer"]

@@ -1,0 +1,308 @@
+"""One client's connection: bytes in, frames to handlers, answers out in the order of their requests.
+
+All connections read into one shared buffer, so an idle one costs none; a frame that is not whole yet moves to a buffer
+of its own, of the frame's size, and the rest of it is read right there. All frames of one read are handled in one
+pass and answered with one write. An answer that is parked holds back those behind it, as Kafka does, which takes one
+request of a connection at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+from smackbox.base.errors import ProtocolError
+from smackbox.kafka.handlers.apis import API_VERSIONS_KEY, APIS, FETCH_KEY, PRODUCE_KEY, Api
+from smackbox.kafka.handlers.call import Answer, Call, Parked
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.metrics import RequestCount
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire import fetch, produce
+from smackbox.kafka.wire.header import FIXED, LENGTH, RequestHeader, read_header, skip_header_tags
+from smackbox.kafka.wire.schema import Message
+
+if TYPE_CHECKING:
+    from smackbox.kafka.server.service import KafkaServer
+
+READ_BUFFER_BYTES = 512 * 1024
+WRITE_HIGH_WATER_BYTES = 8 * 1024 * 1024
+FRAME_LENGTH_BYTES = 4
+TLS_CLIENT_HELLO = 0x16
+
+log = logging.getLogger(__name__)
+
+
+class KafkaConnection(asyncio.BufferedProtocol):
+    """The protocol object of one socket."""
+
+    def __init__(self, server: KafkaServer) -> None:
+        self._server = server
+        self._broker: Broker = server.broker
+        self._shared = server.read_buffer
+        self._partial: bytearray | None = None
+        self._filled = 0
+        self._outbox: list[bytes | bytearray] = []
+        self._pending: deque[_Slot] = deque()
+        self._in_pass = False
+        self._paused = False
+        self._backlogged = False
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.peer_host = ""
+        self.peer = ""
+        self.advertised: tuple[str, int] = ("", 0)
+        self.client_software = ("", "")
+        self.on_close: dict[object, Callable[[], None]] = {}
+
+    # --- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername") or ("", 0)
+        local = transport.get_extra_info("sockname") or ("", 0)
+        self.peer_host, self.peer = peer[0], f"{peer[0]}:{peer[1]}"
+        self.advertised = self._server.advertised or (local[0], local[1])
+        plain: socket.socket | None = transport.get_extra_info("socket")
+        if plain is not None:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+        if not self._server.admit(self):
+            log.warning("%s: refused, max_connections is reached", self.peer)
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.dismiss(self)
+        callbacks, self.on_close = list(self.on_close.values()), {}
+        for callback in callbacks:
+            callback()
+        self._pending.clear()
+        self._outbox.clear()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._partial is None:
+            return self._shared
+        return memoryview(self._partial)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._in_pass = True
+        try:
+            if self._partial is None:
+                self._take_frames(self._shared[:nbytes])
+            else:
+                self._filled += nbytes
+                if self._filled == len(self._partial):
+                    self._partial_is_full()
+        except ProtocolError as error:
+            self._broker.metrics.protocol_errors += 1
+            log.warning("%s: %s; closed", self.peer, error)
+            self.close()
+        finally:
+            self._in_pass = False
+            self._flush()
+        self._broker.wake_fetches()
+
+    def pause_writing(self) -> None:
+        self._backlogged = True
+        self._regulate()
+
+    def resume_writing(self) -> None:
+        self._backlogged = False
+        self._regulate()
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    # --- frames
+
+    def _partial_is_full(self) -> None:
+        partial = self._partial
+        assert partial is not None
+        if len(partial) == FRAME_LENGTH_BYTES:
+            length = self._frame_length(partial, 0)
+            self._partial = bytearray(FRAME_LENGTH_BYTES + length)
+            self._partial[:FRAME_LENGTH_BYTES] = partial
+            return
+        self._partial = None
+        self._handle(memoryview(partial)[FRAME_LENGTH_BYTES:])
+
+    def _take_frames(self, data: memoryview) -> None:
+        position = 0
+        end = len(data)
+        while end - position >= FRAME_LENGTH_BYTES:
+            length = self._frame_length(data, position)
+            behind = position + FRAME_LENGTH_BYTES + length
+            if behind > end:
+                self._partial = bytearray(FRAME_LENGTH_BYTES + length)
+                self._keep(data[position:])
+                return
+            self._handle(data[position + FRAME_LENGTH_BYTES : behind])
+            position = behind
+        if position < end:
+            self._partial = bytearray(FRAME_LENGTH_BYTES)
+            self._keep(data[position:])
+
+    def _keep(self, rest: memoryview) -> None:
+        assert self._partial is not None
+        self._filled = len(rest)
+        self._partial[: self._filled] = rest
+
+    def _frame_length(self, data: memoryview | bytearray, position: int) -> int:
+        length: int = LENGTH.unpack_from(data, position)[0]
+        if not FIXED.size <= length <= self._broker.settings.socket_request_max_bytes:
+            if data[position] == TLS_CLIENT_HELLO:
+                raise ProtocolError("this looks like TLS, which this listener does not speak")
+            raise ProtocolError(
+                f"a request of {length} bytes; socket_request_max_bytes allows "
+                f"{self._broker.settings.socket_request_max_bytes}"
+            )
+        return length
+
+    # --- requests
+
+    def _handle(self, frame: memoryview) -> None:
+        broker = self._broker
+        broker.metrics.bytes_in += len(frame) + FRAME_LENGTH_BYTES
+        header, offset = read_header(frame)
+        api = APIS.get(header.api_key)
+        if api is None or not api.min_version <= header.version <= api.max_version:
+            self._refuse(header, api)
+            return
+        version = header.version
+        flexible = version >= api.flexible
+        if flexible:
+            offset = skip_header_tags(frame, offset)
+        call = Call(header.api_key, version, header.correlation_id, header.client_id, self, self._send)
+        call.started = perf_counter()
+        slot = _Slot(call)
+        self._pending.append(slot)
+        request = self._read_request(api, frame, offset, version)
+        try:
+            answer = api.handler(broker, call, request)
+        except KafkaError as error:
+            answer = self._server.error_answer(api, call, request, error)
+        except ProtocolError:
+            raise
+        except Exception:
+            log.exception("%s: %s v%d failed", self.peer, api.name, version)
+            self._count(call, failed=True)
+            failure = KafkaError(errors.UNKNOWN_SERVER_ERROR, "the broker failed; its log says why")
+            answer = self._server.error_answer(api, call, request, failure)
+        if not isinstance(answer, Parked):
+            call.respond(answer)
+        elif len(self._pending) > broker.settings.max_inflight_requests:
+            self._regulate()
+
+    def _read_request(self, api: Api, frame: memoryview, offset: int, version: int) -> Any:
+        if api.key == PRODUCE_KEY:
+            return produce.read_request(frame, offset, version)
+        if api.key == FETCH_KEY:
+            return fetch.read_request(frame, offset, version)
+        try:
+            request, _ = api.reader(version)(frame, offset)
+        except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
+            raise ProtocolError(f"not a {api.name} request of version {version}: {error}") from error
+        return request
+
+    def _refuse(self, header: RequestHeader, api: Api | None) -> None:
+        """ApiVersions in an unknown version is told so in version 0; anything else ends the connection, as in Kafka."""
+        if header.api_key != API_VERSIONS_KEY or api is None:
+            raise ProtocolError(f"api key {header.api_key} version {header.version} is not served")
+        from smackbox.kafka.handlers.api_versions import served
+        from smackbox.kafka.wire.messages.api_versions import ApiVersionsResponse
+
+        call = Call(API_VERSIONS_KEY, 0, header.correlation_id, header.client_id, self, self._send)
+        self._pending.append(_Slot(call))
+        call.respond(ApiVersionsResponse(error_code=errors.UNSUPPORTED_VERSION, api_keys=served()))
+
+    # --- answers
+
+    def _send(self, call: Call, answer: Answer | None) -> None:
+        pending = self._pending
+        if not pending:
+            return  # the connection is gone
+        pieces = () if answer is None else self._frame(call, answer)
+        self._count(call)
+        first = pending[0]
+        if first.call is not call:
+            for slot in pending:
+                if slot.call is call:
+                    slot.pieces = pieces
+                    return
+            return
+        pending.popleft()
+        self._outbox.extend(pieces)
+        while pending and pending[0].pieces is not None:
+            self._outbox.extend(pending.popleft().pieces or ())
+        if not self._in_pass:
+            self._flush()
+            if self._paused:
+                self._regulate()
+
+    def _frame(self, call: Call, answer: Answer) -> list[bytes | bytearray]:
+        api = APIS[call.api_key]
+        out = bytearray(8)
+        if call.version >= api.flexible and call.api_key != API_VERSIONS_KEY:
+            out.append(0)
+        if isinstance(answer, Message):
+            api.writer(call.version)(out, answer)
+            pieces: list[bytes | bytearray] = [out]
+        elif isinstance(answer, list):
+            pieces = [out, *answer]
+        else:
+            out += answer
+            pieces = [out]
+        size = sum(map(len, pieces))
+        _FRAME_HEAD.pack_into(out, 0, size - FRAME_LENGTH_BYTES, call.correlation_id)
+        self._broker.metrics.bytes_out += size
+        return pieces
+
+    def _count(self, call: Call, *, failed: bool = False) -> None:
+        by_api = self._broker.metrics.by_api
+        count = by_api.get(call.api_key)
+        if count is None:
+            count = by_api[call.api_key] = RequestCount()
+        if failed:
+            count.errors += 1
+            return
+        count.requests += 1
+        count.seconds += perf_counter() - call.started
+
+    def _flush(self) -> None:
+        outbox = self._outbox
+        if not outbox:
+            return
+        if len(outbox) == 1:
+            self._transport.write(outbox[0])
+        else:
+            self._transport.writelines(outbox)
+        self._outbox = []
+
+    def _regulate(self) -> None:
+        """Read no further while the client does not take its answers, or has too many requests in flight."""
+        wanted = self._backlogged or len(self._pending) > self._broker.settings.max_inflight_requests
+        if wanted == self._paused or self._transport.is_closing():
+            return
+        self._paused = wanted
+        if wanted:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+
+class _Slot:
+    """A request whose answer is due; `pieces` is the framed answer once there is one."""
+
+    __slots__ = ("call", "pieces")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.pieces: Any = None
+
+
+_FRAME_HEAD = struct.Struct(">ii")

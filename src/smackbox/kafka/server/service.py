@@ -1,0 +1,261 @@
+"""`KafkaServer`: starts, probes and stops one broker on the running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import struct
+import uuid
+from typing import Any
+
+from smackbox.base.clock import Clock, SystemClock
+from smackbox.base.errors import SettingError, StartError, StorageError
+from smackbox.kafka.handlers.apis import Api
+from smackbox.kafka.handlers.call import Answer, Call
+from smackbox.kafka.handlers.refusal import refusal
+from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
+from smackbox.kafka.settings import KafkaSettings
+from smackbox.kafka.state.broker import Broker, Commit
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.net.listener import bind
+from smackbox.store.data_dir import DataDir
+from smackbox.store.fs import Disk, FileSystem
+
+HOUSEKEEPING_INTERVAL_S = 30.0
+PROBE_REQUESTS = (
+    b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x01\x00\x05probe",  # ApiVersions v0
+    b"\x00\x00\x00\x13\x00\x03\x00\x01\x00\x00\x00\x02\x00\x05probe\x00\x00\x00\x00",  # Metadata v1, no topics
+)
+
+log = logging.getLogger(__name__)
+
+
+class KafkaServer:
+    """One broker: its data directory, its listener, its timers."""
+
+    name = "kafka"
+
+    def __init__(self, settings: KafkaSettings, *, fs: FileSystem | None = None, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.advertised = _parse_advertised(settings.advertised)
+        self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self.broker: Broker
+        self._fs: FileSystem = fs or Disk()
+        self._clock: Clock = clock or SystemClock()
+        self._data_dir: DataDir | None = None
+        self._server: asyncio.Server | None = None
+        self._metrics: Any = None
+        self._connections: set[KafkaConnection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._commit_task: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """`host:port`, as clients' `bootstrap.servers` take it."""
+        return f"{self.settings.host}:{self._port}"
+
+    # --- life
+
+    async def start(self) -> None:
+        """Open the data directory, then the port. Raises `StartError`."""
+        _raise_open_file_limit()
+        listener = bind(self.settings.host, self.settings.port, name=self.name, insecure=self.settings.insecure)
+        try:
+            self._port = listener.getsockname()[1]
+            self._data_dir = DataDir.open(self.settings.dir)
+            self._open_broker()
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(lambda: KafkaConnection(self), sock=listener)
+            if self.settings.metrics_port is not None:
+                await self._start_metrics(self.settings.metrics_port)
+        except BaseException:
+            listener.close()
+            if self._data_dir is not None:
+                self._data_dir.close()
+            raise
+        self._housekeep()
+
+    def _open_broker(self) -> None:
+        assert self._data_dir is not None
+        self.broker = Broker(self._fs, self._data_dir.path, self.settings, self._clock, uuid.uuid4)
+        try:
+            self.broker.open()
+        except StorageError as error:
+            raise StartError(f"kafka cannot read {self._data_dir.path}: {error}") from error
+        self.broker.timers.changed = self._arm
+        self.broker.commit_wanted = self._start_commit
+        self._arm()
+
+    async def _start_metrics(self, port: int) -> None:
+        from smackbox.kafka.server.metrics import registry
+        from smackbox.net.metrics_endpoint import MetricsEndpoint
+
+        self._metrics = MetricsEndpoint(
+            registry(lambda: self.broker), self.settings.host, port, insecure=self.settings.insecure
+        )
+        await self._metrics.start()
+
+    async def probe(self) -> None:
+        """ApiVersions and Metadata over a socket of its own. Raises `StartError` when the answers are not ours."""
+        host = self.settings.host if self.settings.host not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104
+        reader, writer = await asyncio.open_connection(host, self._port)
+        try:
+            for correlation_id, request in enumerate(PROBE_REQUESTS, start=1):
+                writer.write(request)
+                length, answered = struct.unpack(">ii", await reader.readexactly(8))
+                await reader.readexactly(length - 4)
+                if answered != correlation_id:
+                    raise StartError(f"something else than kafka answers on {self.url}")
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise StartError(f"kafka does not answer on {self.url}: {error}") from error
+        finally:
+            writer.close()
+
+    async def stop(self) -> None:
+        """Close connections, flush and close files, let go of the directory. Safe when `start` failed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close()
+        if self._metrics is not None:
+            await self._metrics.stop()
+        if self._commit_task is not None:
+            await self._commit_task
+        if self._background:
+            await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.sleep(0)  # connections hear of their end
+        if self._server is not None:
+            self._server = None
+            self.broker.timers.changed = None
+            try:
+                self.broker.close()
+            except StorageError:
+                log.exception("kafka could not flush everything")
+        if self._data_dir is not None:
+            self._data_dir.close()
+            self._data_dir = None
+
+    async def reset(self) -> None:
+        """Wipe all topics, groups, offsets and producer ids, for tests; connections stay open."""
+        assert self._data_dir is not None
+        old = self.broker
+        old.timers.changed = None
+        old.timers.clear()
+        for partition in old.catalog.partitions():
+            partition.log.close()
+        fs, path = self._fs, self._data_dir.path
+        for entry in list(fs.entries(path)):
+            if entry.name == "smackbox.lock":
+                continue
+            if entry.is_dir():
+                fs.remove_tree(path / entry.name)
+            else:
+                fs.remove(path / entry.name)
+        for connection in list(self._connections):
+            connection.close()
+        self._open_broker()
+
+    # --- connections
+
+    def admit(self, connection: KafkaConnection) -> bool:
+        """Whether one more connection may stay: `max_connections`."""
+        if len(self._connections) >= self.settings.max_connections:
+            return False
+        self._connections.add(connection)
+        metrics = self.broker.metrics
+        metrics.connections += 1
+        metrics.connections_total += 1
+        return True
+
+    def dismiss(self, connection: KafkaConnection) -> None:
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self.broker.metrics.connections -= 1
+
+    @staticmethod
+    def error_answer(api: Api, call: Call, request: Any, error: KafkaError) -> Answer | None:
+        """The whole answer of a request that failed as a whole."""
+        return refusal(api, call, request, error)
+
+    # --- time
+
+    def _arm(self) -> None:
+        """Wake up when the broker's next deadline is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline_ms = self.broker.timers.next_deadline_ms()
+        if deadline_ms is None:
+            return
+        delay_s = max(deadline_ms - self._clock.monotonic_ms(), 0) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.broker.tick()
+        self._arm()
+
+    # --- work in threads
+
+    def _start_commit(self) -> None:
+        """Begin a group commit, unless one is running: that one's end begins the next."""
+        if self._commit_task is None:
+            self._commit_task = asyncio.get_running_loop().create_task(self._commit_loop())
+
+    async def _commit_loop(self) -> None:
+        await asyncio.sleep(0)  # all requests of this turn of the loop share the commit
+        while (commit := self.broker.take_commit()) is not None:
+            error: StorageError | None = None
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, _sync_all, commit)
+            except StorageError as failure:
+                error = failure
+                log.error("kafka: %s", failure)
+            self.broker.finish_commit(commit, error)
+        self._commit_task = None
+
+    def _housekeep(self) -> None:
+        """Remove the directories of deleted topics, when there are any, off the loop."""
+        paths = self.broker.catalog.take_deleted()
+        if paths:
+            work = asyncio.get_running_loop().run_in_executor(None, self._remove_all, paths)
+            task = asyncio.ensure_future(_as_task(work))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    def _remove_all(self, paths: list[Any]) -> None:
+        for path in paths:
+            try:
+                self._fs.remove_tree(path)
+            except StorageError:
+                log.exception("kafka could not remove %s", path)
+
+
+async def _as_task(work: asyncio.Future[None]) -> None:
+    await work
+
+
+def _sync_all(commit: Commit) -> None:
+    for file in commit.files:
+        file.sync()
+
+
+def _parse_advertised(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdigit()):
+        raise SettingError(f"kafka: advertised must be host:port, not {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def _raise_open_file_limit() -> None:
+    """Three files a partition: take as many as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,157 @@
+"""The broker's whole state, moved by requests and by `tick`; one task owns it, so there are no locks.
+
+`when_durable` is how an answer waits for the disk: without `--sync` it is due at once, with it after the next group
+commit, which the server runs in a thread (`take_commit`, `finish_commit`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smackbox.base.clock import Clock
+from smackbox.base.errors import StorageError
+from smackbox.kafka.settings import KafkaSettings
+from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.metrics import BrokerMetrics
+from smackbox.kafka.state.partition import Partition
+from smackbox.kafka.state.timers import Timers
+from smackbox.kafka.state.topic import OFFSETS_TOPIC, TRANSACTIONS_TOPIC, Topic
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.store.fs import File, FileSystem
+
+_COORDINATOR_CONFIGS = {"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"}
+Done = Callable[[KafkaError | None], None]
+PRODUCER_ID_BLOCK = 1000
+
+
+@dataclass(slots=True)
+class Commit:
+    """One group commit: files to sync, how far that makes each partition durable, and who waits for it."""
+
+    files: list[File]
+    ends: list[tuple[Partition, int]]
+    waiting: list[Done] = field(default_factory=list)
+
+
+class Broker:
+    """Everything that is the same for all connections."""
+
+    def __init__(
+        self, fs: FileSystem, directory: Path, settings: KafkaSettings, clock: Clock, new_id: Callable[[], uuid.UUID]
+    ) -> None:
+        self.fs = fs
+        self.directory = directory
+        self.settings = settings
+        self.clock = clock
+        self.new_id = new_id
+        self.timers = Timers()
+        self.metrics = BrokerMetrics()
+        self.catalog = Catalog(fs, directory, settings, clock, new_id)
+        self.parked_fetches = 0
+        self.commit_wanted: Callable[[], None] | None = None
+        self._touched: dict[Partition, None] = {}
+        self._uncommitted: dict[Partition, None] = {}
+        self._waiting: list[Done] = []
+        self._next_producer_id = 0
+        self._producer_ids_end = 0
+
+    # --- life
+
+    def open(self) -> None:
+        """Read the data directory. Raises `StorageError`."""
+        self.catalog.open()
+        self._next_producer_id = self._producer_ids_end = self.catalog.memory.get("producer_ids", 0)
+
+    def close(self) -> None:
+        """Leave everything on disk as the next start wants it. Raises `StorageError`."""
+        self.catalog.close()
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self.timers.tick(self.clock.monotonic_ms())
+        self.wake_fetches()
+
+    # --- topics
+
+    def create_topic_automatically(self, name: str) -> Topic:
+        """A topic that someone named before anyone made it. Raises `KafkaError`."""
+        settings = self.settings
+        if name == OFFSETS_TOPIC:
+            partitions, overrides = settings.offsets_topic_num_partitions, _COORDINATOR_CONFIGS
+        elif name == TRANSACTIONS_TOPIC:
+            partitions, overrides = settings.transaction_state_log_num_partitions, _COORDINATOR_CONFIGS
+        else:
+            partitions, overrides = settings.num_partitions, {}
+        return self.catalog.create(name, partitions, dict(overrides))
+
+    def delete_topic(self, topic: Topic) -> None:
+        """Forget a topic and what was remembered for it."""
+        self.catalog.delete(topic)
+
+    # --- producer ids
+
+    def next_producer_id(self) -> int:
+        """An id that was never given before, over restarts too: ids are taken from the catalog in blocks."""
+        if self._next_producer_id == self._producer_ids_end:
+            self._producer_ids_end += PRODUCER_ID_BLOCK
+            self.catalog.remember("producer_ids", self._producer_ids_end)
+        self._next_producer_id += 1
+        return self._next_producer_id - 1
+
+    # --- waking parked fetches
+
+    def touched(self, partition: Partition) -> None:
+        """There is more to read in this partition."""
+        if partition.waiters:
+            self._touched[partition] = None
+
+    def wake_fetches(self) -> None:
+        """Let the fetches that wait for touched partitions look again."""
+        while self._touched:
+            touched, self._touched = self._touched, {}
+            for partition in touched:
+                partition.wake()
+
+    # --- durability
+
+    def when_durable(self, partitions: Iterable[Partition], done: Done) -> None:
+        """Call `done` when what was appended to `partitions` is as durable as the settings ask."""
+        if not self.settings.sync:
+            done(None)
+            return
+        for partition in partitions:
+            self._uncommitted[partition] = None
+        self._waiting.append(done)
+        if self.commit_wanted is not None:
+            self.commit_wanted()
+
+    def take_commit(self) -> Commit | None:
+        """What the next group commit has to do; None when nothing waits."""
+        if not self._waiting:
+            return None
+        partitions, self._uncommitted = self._uncommitted, {}
+        waiting, self._waiting = self._waiting, []
+        files: list[File] = []
+        ends = []
+        for partition in partitions:
+            log = partition.log
+            files += [segment.file for segment in log.unsynced]
+            log.unsynced.clear()
+            files.append(log.active.file)
+            ends.append((partition, log.end_offset))
+        return Commit(files, ends, waiting)
+
+    def finish_commit(self, commit: Commit, error: StorageError | None) -> None:
+        """The commit is done, or failed: then every answer that waited says so."""
+        if error is None:
+            for partition, end in commit.ends:
+                partition.advance_high_watermark(end)
+                self.touched(partition)
+        failure = None if error is None else KafkaError(errors.KAFKA_STORAGE_ERROR, str(error))
+        for done in commit.waiting:
+            done(failure)
+        self.wake_fetches()

@@ -1,0 +1,325 @@
+"""The catalog: the topics of this broker, and the journal that keeps them over a restart.
+
+`cluster-metadata.jsonl` in the data directory, one JSON object a line, the last word wins:
+
+    {"topic": NAME, "id": UUID, "partitions": N, "configs": {…}}     created or changed
+    {"topic": NAME}                                                  deleted
+    {"broker_configs": {…}}  {"producer_ids": N}  {"scram": …}  {"acl": …}    what else must be remembered
+
+It is rewritten without its past when the broker starts. A torn last line is left out: what it says was not answered.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from smackbox.base.clock import Clock
+from smackbox.base.errors import StorageError
+from smackbox.kafka.settings import KafkaSettings
+from smackbox.kafka.state import topic_config
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.partition import Partition
+from smackbox.kafka.state.topic import Topic, check_name, collision_key
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.store.fs import File, FileSystem
+
+JOURNAL = "cluster-metadata.jsonl"
+START_OFFSETS = "log-start-offset-checkpoint"
+RECOVERY_POINTS = "recovery-point-offset-checkpoint"
+CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+META_PROPERTIES = "meta.properties"
+DELETED_SUFFIX = "-delete"
+
+
+class Catalog:
+    """Topics by name and by id."""
+
+    def __init__(
+        self, fs: FileSystem, directory: Path, settings: KafkaSettings, clock: Clock, new_id: Callable[[], uuid.UUID]
+    ) -> None:
+        self.fs = fs
+        self.directory = directory
+        self.settings = settings
+        self.clock = clock
+        self.new_id = new_id
+        self.topics: dict[str, Topic] = {}
+        self.by_id: dict[bytes, Topic] = {}
+        self.cluster_id = ""
+        self.broker_overrides: dict[str, str] = {}
+        self.defaults = topic_config.broker_defaults(settings)
+        self.memory: dict[str, Any] = {}
+        self.partition_count = 0
+        self._journal: File | None = None
+        self._to_delete: list[Path] = []
+
+    # --- life
+
+    def open(self) -> None:
+        """Read the data directory. Raises `StorageError`."""
+        self._open_identity()
+        clean = self._take_clean_shutdown()
+        journal_path = self.directory / JOURNAL
+        entries = _read_journal(self.fs.read(journal_path))
+        self.memory = {key: value for key, value in entries.items() if not isinstance(key, tuple)}
+        self.broker_overrides = self.memory.get("broker_configs", {})
+        self.defaults.update({k: v for k, v in self.broker_overrides.items() if k in self.defaults})
+        starts = _read_checkpoint(self.fs.read(self.directory / START_OFFSETS))
+        for key, entry in entries.items():
+            if isinstance(key, tuple):
+                self._open_topic(entry, starts, clean=clean)
+        lines = [msgspec.json.encode(self._entry(topic)) for topic in self.topics.values()]
+        lines += [msgspec.json.encode({key: value}) for key, value in self.memory.items()]
+        self.fs.replace(journal_path, b"".join(line + b"\n" for line in lines), sync=self.settings.sync)
+        self._journal = self.fs.open(journal_path)
+        self._collect_left_overs()
+
+    def _open_identity(self) -> None:
+        path = self.directory / META_PROPERTIES
+        properties = dict(
+            line.split("=", 1) for line in self.fs.read(path).decode().splitlines() if "=" in line and line[0] != "#"
+        )
+        self.cluster_id = properties.get("cluster.id", "")
+        if not self.cluster_id:
+            self.cluster_id = _short(self.new_id())
+            self.fs.replace(
+                path,
+                f"#\nnode.id=1\ndirectory.id={_short(self.new_id())}\nversion=1\ncluster.id={self.cluster_id}\n".encode(),
+            )
+
+    def _take_clean_shutdown(self) -> bool:
+        """Whether the last stop was clean; the mark is gone from here on, for this run may not end so."""
+        path = self.directory / CLEAN_SHUTDOWN
+        clean = bool(self.fs.read(path))
+        self.fs.remove(path)
+        return clean
+
+    def _open_topic(self, entry: Mapping[str, Any], starts: Mapping[tuple[str, int], int], *, clean: bool) -> None:
+        name = entry["topic"]
+        topic = Topic(name, uuid.UUID(entry["id"]).bytes, overrides=dict(entry["configs"]))
+        config = topic_config.resolve(self.defaults, topic.overrides)
+        now_ms = self.clock.wall_ms()
+        for index in range(entry["partitions"]):
+            partition = Partition(self.fs, self.directory, name, topic.topic_id, index, config)
+            partition.synced = not self.settings.sync
+            partition.open(starts.get((name, index), 0), clean=clean, now_ms=now_ms)
+            topic.partitions.append(partition)
+        self._register(topic)
+
+    def _collect_left_overs(self) -> None:
+        """Directories of topics that were being deleted, or that were never answered as created."""
+        for entry in self.fs.entries(self.directory):
+            if not entry.is_dir():
+                continue
+            name, _, index = entry.name.rpartition("-")
+            known = self.topics.get(name)
+            if entry.name.endswith(DELETED_SUFFIX) or (
+                name and index.isdigit() and (known is None or int(index) >= len(known.partitions))
+            ):
+                self._to_delete.append(Path(entry.path))
+
+    def close(self) -> None:
+        """Flush and close everything and leave the mark of a clean stop. Raises `StorageError`."""
+        for partition in self.partitions():
+            partition.close()
+        self.checkpoint()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self.fs.replace(self.directory / CLEAN_SHUTDOWN, b'{"version":1,"brokerEpoch":0}')
+
+    def checkpoint(self) -> None:
+        """Write the log start offsets, for those are in no log."""
+        starts = [(p.topic, p.index, p.log_start_offset) for p in self.partitions() if p.log_start_offset > 0]
+        self.fs.replace(self.directory / START_OFFSETS, _checkpoint(starts), sync=self.settings.sync)
+        ends = [(p.topic, p.index, p.log.active.base_offset) for p in self.partitions()]
+        self.fs.replace(self.directory / RECOVERY_POINTS, _checkpoint(ends), sync=self.settings.sync)
+
+    # --- looking up
+
+    def partitions(self) -> Iterator[Partition]:
+        for topic in self.topics.values():
+            yield from topic.partitions
+
+    def partition(self, topic: str, index: int) -> Partition:
+        """Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
+        found = self.topics.get(topic)
+        if found is None or not 0 <= index < len(found.partitions):
+            raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+        return found.partitions[index]
+
+    def topic(self, name: str) -> Topic:
+        """Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
+        found = self.topics.get(name)
+        if found is None:
+            raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+        return found
+
+    # --- changing
+
+    def check_new(self, name: str, partitions: int, overrides: Mapping[str, str | None]) -> dict[str, str]:
+        """Whether such a topic could be made; its configurations as they would be stored. Raises `KafkaError`."""
+        check_name(name)
+        if name in self.topics:
+            raise KafkaError(errors.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
+        key = collision_key(name)
+        for other in self.topics:
+            if collision_key(other) == key:
+                raise KafkaError(
+                    errors.INVALID_TOPIC_EXCEPTION,
+                    f"Topic '{name}' collides with existing topic: {other}",
+                )
+        if partitions <= 0:
+            raise KafkaError(
+                errors.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value."
+            )
+        self.check_room(partitions)
+        return {config: topic_config.check(config, value) for config, value in overrides.items()}
+
+    def check_room(self, more: int) -> None:
+        """Raises `KafkaError` when `more` partitions would be over the limit `max_partitions`."""
+        limit = self.settings.max_partitions
+        if self.partition_count + more > limit:
+            raise KafkaError(
+                errors.POLICY_VIOLATION,
+                f"{more} more partitions are over max_partitions, {limit}: this broker has {self.partition_count}",
+            )
+
+    def create(self, name: str, partitions: int, overrides: Mapping[str, str | None]) -> Topic:
+        """Make a topic. Raises `KafkaError`."""
+        stored = self.check_new(name, partitions, overrides)
+        topic = Topic(name, self.new_id().bytes, overrides=stored)
+        self._add_partitions(topic, partitions)
+        self._write(self._entry(topic))
+        self._register(topic)
+        return topic
+
+    def add_partitions(self, topic: Topic, total: int) -> None:
+        """Grow a topic to `total` partitions. Raises `KafkaError`."""
+        before = len(topic.partitions)
+        self.check_room(total - before)
+        self._add_partitions(topic, total)
+        self._write(self._entry(topic))
+        self.partition_count += total - before
+
+    def _add_partitions(self, topic: Topic, total: int) -> None:
+        config = topic_config.resolve(self.defaults, topic.overrides)
+        now_ms = self.clock.wall_ms()
+        try:
+            for index in range(len(topic.partitions), total):
+                partition = Partition(self.fs, self.directory, topic.name, topic.topic_id, index, config)
+                partition.synced = not self.settings.sync
+                partition.create(now_ms)
+                topic.partitions.append(partition)
+        except StorageError as error:
+            raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
+
+    def delete(self, topic: Topic) -> None:
+        """Forget a topic; its directories are renamed here and removed by whoever takes `take_deleted`."""
+        self._write({"topic": topic.name})
+        del self.topics[topic.name]
+        del self.by_id[topic.topic_id]
+        self.partition_count -= len(topic.partitions)
+        for partition in topic.partitions:
+            for segment in partition.log.segments:
+                segment.close()
+            target = partition.directory.with_name(
+                f"{topic.name}-{partition.index}.{uuid.UUID(bytes=topic.topic_id).hex}{DELETED_SUFFIX}"
+            )
+            self.fs.rename(partition.directory, target)
+            self._to_delete.append(target)
+            partition.wake()
+
+    def take_deleted(self) -> list[Path]:
+        """Directories to be removed when there is time."""
+        taken, self._to_delete = self._to_delete, []
+        return taken
+
+    def configure(self, topic: Topic, overrides: dict[str, str]) -> None:
+        """Put these (checked) overrides in the place of the topic's."""
+        topic.overrides = overrides
+        self._write(self._entry(topic))
+        self._apply(topic)
+
+    def configure_broker(self, overrides: dict[str, str]) -> None:
+        """Put these (checked) dynamic broker configurations in the place of the others."""
+        self.broker_overrides = overrides
+        self.remember("broker_configs", overrides)
+        self.defaults = topic_config.broker_defaults(self.settings)
+        by_broker_key = {key.broker_key: key.name for key in topic_config.KEYS.values()}
+        self.defaults.update({by_broker_key[k]: v for k, v in overrides.items() if k in by_broker_key})
+        for topic in self.topics.values():
+            self._apply(topic)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep one value over a restart."""
+        self.memory[key] = value
+        self._write({key: value})
+
+    def _apply(self, topic: Topic) -> None:
+        config = topic_config.resolve(self.defaults, topic.overrides)
+        for partition in topic.partitions:
+            partition.reconfigure(config)
+
+    def _register(self, topic: Topic) -> None:
+        self.topics[topic.name] = topic
+        self.by_id[topic.topic_id] = topic
+        self.partition_count += len(topic.partitions)
+
+    def _entry(self, topic: Topic) -> dict[str, Any]:
+        return {
+            "topic": topic.name,
+            "id": str(uuid.UUID(bytes=topic.topic_id)),
+            "partitions": len(topic.partitions),
+            "configs": topic.overrides,
+        }
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        assert self._journal is not None, "the catalog is open"
+        try:
+            self._journal.append(msgspec.json.encode(entry) + b"\n")
+            if self.settings.sync:
+                self._journal.sync()
+        except StorageError as error:
+            raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
+
+
+def _read_journal(data: bytes) -> dict[Any, Any]:
+    """Topics under `("topic", name)`, everything else under its own key."""
+    entries: dict[Any, Any] = {}
+    for line in data.split(b"\n")[:-1]:
+        entry = msgspec.json.decode(line)
+        name = entry.get("topic")
+        if name is None:
+            entries.update(entry)
+        elif "id" in entry:
+            entries["topic", name] = entry
+        else:
+            entries.pop(("topic", name), None)
+    return entries
+
+
+def _checkpoint(entries: list[tuple[str, int, int]]) -> bytes:
+    """Kafka's offset checkpoint: version, count, then "topic partition offset" lines."""
+    lines = ["0", str(len(entries)), *(f"{topic} {partition} {offset}" for topic, partition, offset in entries)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _read_checkpoint(data: bytes) -> dict[tuple[str, int], int]:
+    found = {}
+    for line in data.decode().splitlines()[2:]:
+        topic, partition, offset = line.split(" ")
+        found[topic, int(partition)] = int(offset)
+    return found
+
+
+def _short(identifier: uuid.UUID) -> str:
+    """22 characters of base64, as Kafka writes its ids; none begins with a dash."""
+    from base64 import urlsafe_b64encode
+
+    text = urlsafe_b64encode(identifier.bytes).decode().rstrip("=")
+    return "A" + text[1:] if text.startswith("-") else text

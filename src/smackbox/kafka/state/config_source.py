@@ -1,0 +1,50 @@
+"""Where a configuration's value comes from: DescribeConfigs' sources and synonyms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.topic_config import KEYS, broker_defaults
+
+DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT_BROKER, STATIC_BROKER, DEFAULT = 1, 2, 3, 4, 5
+
+
+class Synonym(NamedTuple):
+    """One of the places that a value may come from, nearest first."""
+
+    name: str
+    value: str
+    source: int
+
+
+class ConfigValue(NamedTuple):
+    """A configuration in force."""
+
+    name: str
+    value: str
+    source: int
+    kind: int
+    synonyms: list[Synonym]
+
+
+def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> list[ConfigValue]:
+    """Every topic configuration of a topic with these overrides."""
+    static = broker_defaults(catalog.settings)
+    dynamic = catalog.broker_overrides
+    found = []
+    for key in KEYS.values():
+        synonyms = []
+        if key.name in overrides:
+            synonyms.append(Synonym(key.name, overrides[key.name], DYNAMIC_TOPIC))
+        if key.broker_key is not None:
+            if key.broker_key in dynamic:
+                synonyms.append(Synonym(key.broker_key, dynamic[key.broker_key], DYNAMIC_DEFAULT_BROKER))
+            if static[key.name] != key.default:
+                synonyms.append(Synonym(key.broker_key, static[key.name], STATIC_BROKER))
+            synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
+        value = synonyms[0].value if synonyms else static[key.name]
+        source = synonyms[0].source if synonyms else DEFAULT
+        found.append(ConfigValue(key.name, value, source, key.kind, synonyms))
+    return found

@@ -1,0 +1,245 @@
+"""The log of one partition: segments in a directory `TOPIC-N`, in Kafka's own on-disk format.
+
+    NNNNNNNNNNNNNNNNNNNN.{log,index,timeindex,txnindex,snapshot}
+    leader-epoch-checkpoint     version, count, then "epoch start_offset" lines
+    partition.metadata          version and topic id
+    log-start-offset-checkpoint (in the data directory) where records were deleted
+
+Appends go to the last segment, one write each. A start after a clean stop trusts sizes and indexes; any other start
+scans the last segment (all others were synced and closed when they were rolled) and cuts off what is torn.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.segment import Segment, file_name
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.record_batch import NO_TIMESTAMP, BatchHeader
+from smackbox.store.fs import Buffer, FileSystem
+
+MAX_SEGMENT_OFFSETS = 2**31 - 1
+
+
+class LogLimits(NamedTuple):
+    """What a log needs to know of its topic's configuration."""
+
+    segment_bytes: int
+    segment_ms: int
+    index_interval_bytes: int
+
+
+class Log:
+    """Segments by base offset. Knows bytes and offsets, nothing of producers or transactions."""
+
+    __slots__ = (
+        "_active",
+        "_bases",
+        "_fs",
+        "before_roll",
+        "directory",
+        "end_offset",
+        "limits",
+        "segments",
+        "start_offset",
+        "unsynced",
+    )
+
+    def __init__(self, fs: FileSystem, directory: Path, limits: LogLimits) -> None:
+        self._fs = fs
+        self.directory = directory
+        self.limits = limits
+        self.segments: list[Segment] = []
+        self._bases: list[int] = []
+        self.start_offset = 0
+        self.end_offset = 0
+        self.unsynced: list[Segment] = []
+        self.before_roll: Callable[[int], None] | None = None
+
+    # --- opening and closing
+
+    def create(self, now_ms: int) -> None:
+        """A fresh, empty log."""
+        self._add_segment(0, now_ms)
+
+    def open(self, start_offset: int, *, clean: bool, now_ms: int, visit: Callable[[BatchHeader], None]) -> None:
+        """Open what the directory holds. `visit` is called with the header of each batch of the recovered segment.
+
+        Raises `StorageError` when the directory cannot be read.
+        """
+        bases = sorted(
+            int(entry.name[:-4])
+            for entry in self._fs.entries(self.directory)
+            if entry.name.endswith(".log") and entry.name[:-4].isdigit()
+        )
+        for base in bases or [0]:
+            self._add_segment(base, now_ms)
+        if clean:
+            self._active.load()
+            self.end_offset = self._end_of(self._active)
+        else:
+            self.end_offset = self._active.base_offset
+            for header in self._active.recover():
+                visit(header)
+                self.end_offset = header.next_offset
+        self.start_offset = min(max(start_offset, bases[0] if bases else 0), self.end_offset)
+
+    def _end_of(self, segment: Segment) -> int:
+        """The offset behind the last batch, found from the last index entry on."""
+        end = segment.base_offset
+        for _, header in segment.scan(segment.last_indexed_position()):
+            end = header.next_offset
+            segment.max_timestamp = max(segment.max_timestamp, header.max_timestamp)
+        return end
+
+    def close(self) -> None:
+        """Flush the indexes and close the files: after this a start may trust them."""
+        for segment in self.segments:
+            segment.flush_indexes(closing=segment is self._active)
+            segment.close()
+
+    def _add_segment(self, base_offset: int, now_ms: int) -> None:
+        segment = Segment(
+            self._fs,
+            self.directory,
+            base_offset,
+            index_interval_bytes=self.limits.index_interval_bytes,
+            created_ms=now_ms,
+        )
+        if segment.size == 0:
+            for suffix in ("index", "timeindex"):
+                self._fs.open(segment.path(suffix)).close()
+        self.segments.append(segment)
+        self._bases.append(base_offset)
+        self._active = segment
+
+    # --- appending
+
+    @property
+    def active(self) -> Segment:
+        return self._active
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+    def append(self, batch: Buffer, last_offset: int, max_timestamp: int, now_ms: int) -> None:
+        """Append one batch that begins at `end_offset`. Raises `StorageError`; the log is as before then."""
+        active = self._active
+        size = active.file.size
+        if size and (
+            size + len(batch) > self.limits.segment_bytes
+            or now_ms - active.created_ms >= self.limits.segment_ms
+            or last_offset - active.base_offset > MAX_SEGMENT_OFFSETS
+        ):
+            self.roll(now_ms)
+            active = self._active
+        active.append(batch, self.end_offset, last_offset, max_timestamp)
+        self.end_offset = last_offset + 1
+
+    def roll(self, now_ms: int) -> None:
+        """Begin a new segment at the end offset. The old one is to be synced by whoever takes `unsynced`."""
+        old = self._active
+        if old.size == 0:
+            return
+        if self.before_roll is not None:
+            self.before_roll(self.end_offset)
+        old.flush_indexes(closing=True)
+        self.unsynced.append(old)
+        self._add_segment(self.end_offset, now_ms)
+
+    # --- reading
+
+    def segment_of(self, offset: int) -> Segment:
+        """The segment that holds `offset`, or the first one behind it."""
+        return self.segments[max(bisect_right(self._bases, offset) - 1, 0)]
+
+    def read(self, offset: int, max_bytes: int, bound: int, *, min_one_batch: bool) -> bytes:
+        """Whole batches from the one that holds `offset`, in at most `max_bytes`, none at or behind offset `bound`.
+
+        With `min_one_batch` the first batch is given even when it is larger. The last batch may be cut short, as Kafka
+        cuts it. Raises `KafkaError` when the offset is outside of the log.
+        """
+        if offset < self.start_offset or offset > self.end_offset:
+            raise KafkaError(
+                errors.OFFSET_OUT_OF_RANGE, f"offset {offset} is not in {self.start_offset}..{self.end_offset}"
+            )
+        if offset >= bound:
+            return b""
+        index = max(bisect_right(self._bases, offset) - 1, 0)
+        while True:
+            segment = self.segments[index]
+            position = segment.position_of(offset)
+            behind = index + 1
+            if position < segment.size:
+                break
+            if behind == len(self.segments):  # compaction may leave nothing behind the offset
+                return b""
+            index = behind
+        next_base = self._bases[behind] if behind < len(self._bases) else self.end_offset
+        end = segment.size if bound >= next_base else segment.position_of(bound)
+        if end - position > max_bytes:
+            limit = segment.cut_before(position, position + max_bytes)
+            if min_one_batch and limit == position + max_bytes:
+                limit = max(limit, position + segment.first_batch_size(position))
+            end = min(limit, end)
+        if end <= position:
+            return b""
+        return segment.file.read(end - position, position)
+
+    def bytes_between(self, offset: int, bound: int) -> int:
+        """About how many bytes a read of `offset`..`bound` would give: what a parked fetch waits for."""
+        first = max(bisect_right(self._bases, offset) - 1, 0)
+        segment = self.segments[first]
+        if segment is self._active:
+            end = segment.size if bound >= self.end_offset else segment.position_of(bound)
+            return max(end - segment.position_of(offset), 0)
+        return sum(other.size for other in self.segments[first + 1 :]) + segment.size - segment.position_of(offset)
+
+    # --- by time
+
+    def find_timestamp(self, timestamp: int, bound: int) -> tuple[BatchHeader, bytes] | None:
+        """The first batch below offset `bound` that reaches `timestamp`, with its bytes."""
+        for segment in self.segments:
+            if segment.max_timestamp == NO_TIMESTAMP:
+                segment.load()
+            if segment.max_timestamp < timestamp:
+                continue
+            found = segment.batch_at_or_after(timestamp)
+            if found is not None:
+                position, header = found
+                return (header, segment.read_batch(position, header)) if header.base_offset < bound else None
+        return None
+
+    def max_timestamp(self) -> tuple[int, int]:
+        """The largest timestamp and an offset that has it; (-1, -1) when there is none."""
+        best = (NO_TIMESTAMP, -1)
+        for segment in self.segments:
+            segment.load()
+            if segment.max_timestamp > best[0]:
+                best = (segment.max_timestamp, segment.max_timestamp_offset)
+        return best
+
+    # --- deleting
+
+    def advance_start(self, offset: int) -> None:
+        """Records below `offset` are gone; segments that hold nothing else are removed."""
+        self.start_offset = max(self.start_offset, offset)
+        while len(self.segments) > 1 and self._bases[1] <= self.start_offset:
+            self.drop_first_segment()
+
+    def drop_first_segment(self) -> None:
+        assert len(self.segments) > 1, "the active segment stays"
+        segment = self.segments.pop(0)
+        self._bases.pop(0)
+        if segment in self.unsynced:
+            self.unsynced.remove(segment)
+        self.start_offset = max(self.start_offset, self._bases[0])
+        segment.remove()
+
+    def snapshot_path(self, offset: int) -> Path:
+        return self.directory / file_name(offset, "snapshot")

@@ -1,0 +1,26 @@
+"""Counts that the hot paths keep as plain integers; the server turns them into Prometheus metrics when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RequestCount:
+    """One API key: how many requests, and how long they took together."""
+
+    requests: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class BrokerMetrics:
+    """Totals since the broker started."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    connections: int = 0
+    connections_total: int = 0
+    protocol_errors: int = 0
+    by_api: dict[int, RequestCount] = field(default_factory=dict)

@@ -1,0 +1,348 @@
+"""A partition: its log, its producers and transactions, its offsets, and the fetches that wait for it.
+
+Offsets: `log_start_offset` <= `last_stable_offset` <= `high_watermark` <= `log_end_offset`. One broker is the whole
+replica set, so the high watermark is the end offset; with `--sync` it follows the fsync, so that no consumer sees a
+record that a power cut could take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from smackbox.base.errors import StorageError
+from smackbox.kafka.state.aborted_transactions import AbortedTransaction, AbortedTransactions
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.log import Log, LogLimits
+from smackbox.kafka.state.producers import NO_OFFSET, ProducerTable
+from smackbox.kafka.state.topic_config import TopicConfig
+from smackbox.kafka.wire import control_record
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.record_batch import (
+    CONTROL,
+    HEADER_SIZE,
+    NO_SEQUENCE,
+    NO_TIMESTAMP,
+    ZSTD,
+    BatchHeader,
+    assign,
+    crc_matches,
+    read_header,
+    records,
+    stamp_append_time,
+)
+from smackbox.store.fs import FileSystem
+
+LEADER_EPOCH = 0
+EPOCH_CHECKPOINT = "leader-epoch-checkpoint"
+METADATA_FILE = "partition.metadata"
+
+
+class Partition:
+    """One partition of one topic."""
+
+    __slots__ = (
+        "_fs",
+        "aborted",
+        "config",
+        "directory",
+        "high_watermark",
+        "index",
+        "last_stable_offset",
+        "log",
+        "producers",
+        "synced",
+        "topic",
+        "topic_id",
+        "waiters",
+    )
+
+    def __init__(
+        self, fs: FileSystem, data_directory: Path, topic: str, topic_id: bytes, index: int, config: TopicConfig
+    ) -> None:
+        self._fs = fs
+        self.topic = topic
+        self.topic_id = topic_id
+        self.index = index
+        self.config = config
+        self.directory = data_directory / f"{topic}-{index}"
+        self.log = Log(fs, self.directory, _limits(config))
+        self.log.before_roll = self._snapshot
+        self.producers = ProducerTable()
+        self.aborted = AbortedTransactions()
+        self.high_watermark = 0
+        self.last_stable_offset = 0
+        self.synced = True  # whether the high watermark follows the end offset at once
+        self.waiters: set[Callable[[], None]] = set()
+
+    # --- life
+
+    def create(self, now_ms: int) -> None:
+        """Make the directory and an empty log. Raises `StorageError`."""
+        self._fs.make_directory(self.directory)
+        self._fs.replace(self.directory / METADATA_FILE, _partition_metadata(self.topic_id))
+        self._fs.replace(self.directory / EPOCH_CHECKPOINT, f"0\n1\n{LEADER_EPOCH} 0\n".encode())
+        self.log.create(now_ms)
+
+    def open(self, start_offset: int, *, clean: bool, now_ms: int) -> None:
+        """Open the directory after a stop or a crash."""
+        self._fs.make_directory(self.directory)
+        replayed: list[BatchHeader] = []
+        self.log.open(start_offset, clean=clean, now_ms=now_ms, visit=replayed.append)
+        self._restore_producers(replayed)
+        self.high_watermark = self.log.end_offset
+        self._update_stable_offset()
+
+    def _restore_producers(self, replayed: list[BatchHeader]) -> None:
+        """The newest snapshot that is whole, and what the log says behind it."""
+        for segment in self.log.segments[:-1]:
+            self.aborted.load(self._fs.read(segment.path("txnindex")))
+        active = self.log.active
+        snapshots = sorted(
+            int(entry.name[:-9])
+            for entry in self._fs.entries(self.directory)
+            if entry.name.endswith(".snapshot") and entry.name[:-9].isdigit()
+        )
+        since = self.log.segments[0].base_offset
+        for offset in reversed(snapshots):
+            if offset > self.log.end_offset:
+                continue
+            table = ProducerTable.from_snapshot(self._fs.read(self.log.snapshot_path(offset)))
+            if table is not None:
+                self.producers, since = table, offset
+                break
+        self.aborted.load(
+            b"".join(
+                entry.pack()
+                for entry in _aborted_entries(self._fs.read(active.path("txnindex")))
+                if entry.last_offset < since
+            )
+        )
+        for segment in self.log.segments:
+            if segment.base_offset >= since or segment is active:
+                headers = replayed if segment is active and replayed else [h for _, h in segment.scan(0)]
+                for header in headers:
+                    if header.base_offset >= since:
+                        self._replay(segment.base_offset, header)
+        if replayed:
+            self._fs.remove(active.path("txnindex"))
+            for entry in self.aborted.between(active.base_offset, self.log.end_offset):
+                if entry.last_offset >= active.base_offset:
+                    self._append_aborted(entry)
+
+    def _replay(self, segment_base: int, header: BatchHeader) -> None:
+        if header.producer_id < 0:
+            return
+        if not header.control:
+            self.producers.note(header, header.base_offset)
+            return
+        segment = self.log.segment_of(segment_base)
+        position = segment.position_of(header.base_offset)
+        marker = control_record.parse(records(segment.read_batch(position, header), header)[0])
+        self._end_transaction(header.producer_id, header.producer_epoch, marker, header, write=False)
+
+    def close(self) -> None:
+        """Leave files that the next start may trust. Raises `StorageError`."""
+        self._snapshot(self.log.end_offset)
+        self.log.close()
+
+    def _snapshot(self, offset: int) -> None:
+        """Write the producers as of `offset`; the two newest snapshots stay."""
+        if self.producers.states:
+            self._fs.replace(self.log.snapshot_path(offset), self.producers.snapshot())
+
+    def reconfigure(self, config: TopicConfig) -> None:
+        self.config = config
+        self.log.limits = _limits(config)
+
+    # --- offsets
+
+    @property
+    def log_start_offset(self) -> int:
+        return self.log.start_offset
+
+    @property
+    def log_end_offset(self) -> int:
+        return self.log.end_offset
+
+    def advance_high_watermark(self, offset: int) -> None:
+        """Records below `offset` are as durable as they were asked to be."""
+        if offset > self.high_watermark:
+            self.high_watermark = offset
+            self._update_stable_offset()
+
+    def _update_stable_offset(self) -> None:
+        first_open = self.producers.first_open_offset()
+        self.last_stable_offset = self.high_watermark if first_open < 0 else min(first_open, self.high_watermark)
+
+    # --- appending
+
+    def produce(self, batch: memoryview, now_ms: int, *, allow_zstd: bool = True) -> tuple[int, int]:
+        """Check one batch from a client, give it its offset and append it; `(base offset, log append time or -1)`.
+
+        The bytes are patched in place. A duplicate of a producer's recent batch is not appended: its old offset is the
+        answer. Raises `KafkaError`.
+        """
+        header = self._checked_header(batch, allow_zstd)
+        if header.producer_id >= 0:
+            kept = self.producers.check(header)
+            if kept is not None:
+                return kept.first_offset, NO_TIMESTAMP
+        append_time = NO_TIMESTAMP
+        config = self.config
+        if config.log_append_time:
+            append_time = now_ms
+            stamp_append_time(batch, 0, header, now_ms)
+            header = header._replace(max_timestamp=now_ms)
+        elif header.max_timestamp - now_ms > config.timestamp_after_max_ms:
+            raise KafkaError(
+                errors.INVALID_TIMESTAMP,
+                f"timestamp {header.max_timestamp} is more than {config.timestamp_after_max_ms} ms in the future",
+            )
+        if config.compacted:
+            _check_keys(batch, header)
+        return self.append(batch, header, now_ms), append_time
+
+    def append(self, batch: bytearray | memoryview, header: BatchHeader, now_ms: int) -> int:
+        """Append a batch that is known to be good; its base offset. Raises `KafkaError` when the disk refuses."""
+        log = self.log
+        base_offset = log.end_offset
+        assign(batch, 0, base_offset, LEADER_EPOCH)
+        try:
+            log.append(batch, base_offset + header.last_offset_delta, header.max_timestamp, now_ms)
+        except StorageError as error:
+            raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
+        if header.producer_id >= 0 and not header.control:
+            self.producers.note(header, base_offset)
+        if self.synced:
+            self.high_watermark = log.end_offset
+            if header.transactional or self.last_stable_offset != base_offset:
+                self._update_stable_offset()
+            else:
+                self.last_stable_offset = log.end_offset
+        return base_offset
+
+    def _checked_header(self, batch: memoryview, allow_zstd: bool) -> BatchHeader:
+        if len(batch) < HEADER_SIZE:
+            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch is cut short")
+        header = read_header(batch)
+        if header.magic != 2:
+            raise KafkaError(errors.INVALID_RECORD, f"record batches of magic {header.magic} are not taken, only 2")
+        if header.size != len(batch):
+            if HEADER_SIZE <= header.size < len(batch):
+                raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one record batch")
+            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's length is not that of its bytes")
+        if len(batch) > self.config.max_message_bytes:
+            raise KafkaError(
+                errors.MESSAGE_TOO_LARGE,
+                f"the record batch of {len(batch)} bytes is over max.message.bytes, {self.config.max_message_bytes}",
+            )
+        if header.compression > ZSTD:
+            raise KafkaError(errors.CORRUPT_MESSAGE, f"unknown compression {header.compression}")
+        if header.compression == ZSTD and not allow_zstd:
+            raise KafkaError(errors.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce 7")
+        if not crc_matches(batch, header):
+            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's CRC does not match its bytes")
+        if header.record_count <= 0 or header.record_count != header.last_offset_delta + 1:
+            raise KafkaError(errors.INVALID_RECORD, "the record batch's count does not fit its offsets")
+        if header.attributes & CONTROL:
+            raise KafkaError(errors.INVALID_RECORD, "clients must not write control records")
+        if header.producer_id >= 0 and (header.base_sequence == NO_SEQUENCE or header.producer_epoch < 0):
+            raise KafkaError(errors.INVALID_RECORD, "a producer id without epoch or sequence")
+        return header
+
+    # --- transactions
+
+    def write_marker(self, producer_id: int, epoch: int, marker: control_record.Marker, now_ms: int) -> int:
+        """Append the control record that ends a producer's transaction here; its offset."""
+        batch = control_record.build_marker(producer_id, epoch, marker, now_ms)
+        header = read_header(batch)
+        offset = self.append(batch, header, now_ms)
+        self._end_transaction(producer_id, epoch, marker, header._replace(base_offset=offset), write=True)
+        self._update_stable_offset()
+        return offset
+
+    def _end_transaction(
+        self, producer_id: int, epoch: int, marker: control_record.Marker, header: BatchHeader, *, write: bool
+    ) -> None:
+        first = self.producers.end_transaction(producer_id, epoch, marker.coordinator_epoch, header.max_timestamp)
+        if marker.commit or first == NO_OFFSET:
+            return
+        still_open = self.producers.first_open_offset()
+        stable = header.next_offset if still_open < 0 else still_open
+        entry = AbortedTransaction(producer_id, first, header.base_offset, stable)
+        self.aborted.add(entry)
+        if write:
+            self._append_aborted(entry)
+
+    def _append_aborted(self, entry: AbortedTransaction) -> None:
+        file = self._fs.open(self.log.segment_of(entry.last_offset).path("txnindex"))
+        try:
+            file.append(entry.pack())
+        finally:
+            file.close()
+
+    # --- reading
+
+    def bound(self, *, committed: bool) -> int:
+        """The offset behind the last record that a consumer may see."""
+        return self.last_stable_offset if committed else self.high_watermark
+
+    def find_timestamp(self, timestamp: int, *, committed: bool) -> tuple[int, int]:
+        """`(timestamp, offset)` of the first record at or after `timestamp`; (-1, -1) when there is none.
+
+        Looks inside the one batch that holds it. Where that batch's compression is not installed, the batch's first
+        offset is the answer: at or before the right one.
+        """
+        from smackbox.kafka.wire.compression import CodecMissingError
+
+        found = self.log.find_timestamp(timestamp, self.bound(committed=committed))
+        if found is None:
+            return NO_TIMESTAMP, -1
+        header, batch = found
+        try:
+            for record in records(batch, header):
+                if record.timestamp >= timestamp and record.offset >= self.log.start_offset:
+                    return record.timestamp, record.offset
+        except CodecMissingError:
+            return header.max_timestamp, max(header.base_offset, self.log.start_offset)
+        return NO_TIMESTAMP, -1
+
+    # --- deleting
+
+    def delete_records(self, offset: int) -> None:
+        """Records below `offset` are not to be seen again. Raises `KafkaError` when it is beyond the high watermark."""
+        if offset < 0 or offset > self.high_watermark:
+            raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"offset {offset} is not in 0..{self.high_watermark}")
+        if offset <= self.log.start_offset:
+            return
+        if offset == self.log.end_offset:
+            self.log.roll(self.log.active.created_ms)
+        self.log.advance_start(offset)
+        self.aborted.forget_before(offset)
+
+    def wake(self) -> None:
+        """Tell parked fetches that there is more to read."""
+        for waiter in list(self.waiters):
+            waiter()
+
+
+def _limits(config: TopicConfig) -> LogLimits:
+    return LogLimits(config.segment_bytes, config.segment_ms, config.index_interval_bytes)
+
+
+def _partition_metadata(topic_id: bytes) -> bytes:
+    from base64 import urlsafe_b64encode
+
+    return f"version: 0\ntopic_id: {urlsafe_b64encode(topic_id).decode().rstrip('=')}".encode()
+
+
+def _aborted_entries(data: bytes) -> list[AbortedTransaction]:
+    loaded = AbortedTransactions()
+    loaded.load(data)
+    return loaded.between(0, 2**63 - 1)
+
+
+def _check_keys(batch: memoryview, header: BatchHeader) -> None:
+    if any(record.key is None for record in records(batch, header)):
+        raise KafkaError(errors.INVALID_RECORD, "a compacted topic takes no record without a key")

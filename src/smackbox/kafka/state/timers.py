@@ -1,0 +1,54 @@
+"""Deadlines of parked requests, sessions and periodic work: a heap that moves only by `tick`."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, order=True)
+class Timer:
+    """`cancel` makes it not go off."""
+
+    deadline_ms: int
+    order: int
+    action: Callable[[], None] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        self.action = None
+
+
+class Timers:
+    """All deadlines of one broker, in monotonic milliseconds."""
+
+    def __init__(self) -> None:
+        self._heap: list[Timer] = []
+        self._order = 0
+        self.changed: Callable[[], None] | None = None
+
+    def at(self, deadline_ms: int, action: Callable[[], None]) -> Timer:
+        """Call `action` at the first tick at or after `deadline_ms`."""
+        self._order += 1
+        timer = Timer(deadline_ms, self._order, action)
+        heapq.heappush(self._heap, timer)
+        if self._heap[0] is timer and self.changed is not None:
+            self.changed()
+        return timer
+
+    def next_deadline_ms(self) -> int | None:
+        """When the next tick is due; None when nothing waits."""
+        while self._heap and self._heap[0].action is None:
+            heapq.heappop(self._heap)
+        return self._heap[0].deadline_ms if self._heap else None
+
+    def tick(self, now_ms: int) -> None:
+        """Do what is due."""
+        while self._heap and self._heap[0].deadline_ms <= now_ms:
+            timer = heapq.heappop(self._heap)
+            action, timer.action = timer.action, None
+            if action is not None:
+                action()
+
+    def clear(self) -> None:
+        self._heap.clear()

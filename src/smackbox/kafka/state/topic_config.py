@@ -1,0 +1,214 @@
+"""Topic configurations: which there are, their types and defaults, and the typed values that a partition works with.
+
+The table is what Kafka 4.4 answers to DescribeConfigs. `EFFECTIVE` names those that change what this broker does; the
+others are stored and shown, as they are on a real cluster, and concern replicas, tiers or buffers that one embedded
+broker does not have (`SKIPPED.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from smackbox.kafka.settings import KafkaSettings
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire import error_codes as errors
+
+BOOLEAN, STRING, INT, SHORT, LONG, DOUBLE, LIST, CLASS, PASSWORD = range(1, 10)
+MAX_LONG = 2**63 - 1
+MAX_INT = 2**31 - 1
+COMPRESSION_TYPES = ("producer", "uncompressed", "zstd", "lz4", "snappy", "gzip")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKey:
+    """One configuration: its type, its default, and the broker config that it falls back to."""
+
+    name: str
+    kind: int
+    default: str
+    broker_key: str | None = None
+    low: float = -float("inf")
+    high: float = float("inf")
+    choices: tuple[str, ...] = ()
+
+
+_KEYS = (
+    ConfigKey("cleanup.policy", LIST, "delete", "log.cleanup.policy", choices=("delete", "compact")),
+    ConfigKey("compression.gzip.level", INT, "-1", "compression.gzip.level", -1, 9),
+    ConfigKey("compression.lz4.level", INT, "9", "compression.lz4.level", 1, 17),
+    ConfigKey("compression.type", STRING, "producer", "compression.type", choices=COMPRESSION_TYPES),
+    ConfigKey("compression.zstd.level", INT, "3", "compression.zstd.level", -131072, 22),
+    ConfigKey("delete.retention.ms", LONG, "86400000", "log.cleaner.delete.retention.ms", 0),
+    ConfigKey("errors.deadletterqueue.group.enable", BOOLEAN, "false"),
+    ConfigKey("file.delete.delay.ms", LONG, "60000", "log.segment.delete.delay.ms", 0),
+    ConfigKey("flush.messages", LONG, str(MAX_LONG), "log.flush.interval.messages", 1),
+    ConfigKey("flush.ms", LONG, str(MAX_LONG), None, 0),
+    ConfigKey("follower.replication.throttled.replicas", LIST, ""),
+    ConfigKey("index.interval.bytes", INT, "4096", "log.index.interval.bytes", 0),
+    ConfigKey("leader.replication.throttled.replicas", LIST, ""),
+    ConfigKey("local.retention.bytes", LONG, "-2", "log.local.retention.bytes", -2),
+    ConfigKey("local.retention.ms", LONG, "-2", "log.local.retention.ms", -2),
+    ConfigKey("max.compaction.lag.ms", LONG, str(MAX_LONG), "log.cleaner.max.compaction.lag.ms", 1),
+    ConfigKey("max.decompressed.message.bytes", INT, "2147483639", "max.decompressed.message.bytes", 0),
+    ConfigKey("max.message.bytes", INT, "1048588", "message.max.bytes", 0),
+    ConfigKey("message.timestamp.after.max.ms", LONG, "3600000", "log.message.timestamp.after.max.ms", 0),
+    ConfigKey("message.timestamp.before.max.ms", LONG, str(MAX_LONG), "log.message.timestamp.before.max.ms", 0),
+    ConfigKey(
+        "message.timestamp.type",
+        STRING,
+        "CreateTime",
+        "log.message.timestamp.type",
+        choices=("CreateTime", "LogAppendTime"),
+    ),
+    ConfigKey("min.cleanable.dirty.ratio", DOUBLE, "0.5", "log.cleaner.min.cleanable.ratio", 0, 1),
+    ConfigKey("min.compaction.lag.ms", LONG, "0", "log.cleaner.min.compaction.lag.ms", 0),
+    ConfigKey("min.insync.replicas", INT, "1", "min.insync.replicas", 1),
+    ConfigKey("preallocate", BOOLEAN, "false", "log.preallocate"),
+    ConfigKey("remote.copy.lag.bytes", LONG, "-1", "log.remote.copy.lag.bytes", -1),
+    ConfigKey("remote.copy.lag.ms", LONG, "0", "log.remote.copy.lag.ms", -1),
+    ConfigKey("remote.log.copy.disable", BOOLEAN, "false"),
+    ConfigKey("remote.log.delete.on.disable", BOOLEAN, "false"),
+    ConfigKey("remote.storage.enable", BOOLEAN, "false"),
+    ConfigKey("retention.bytes", LONG, "-1", "log.retention.bytes"),
+    ConfigKey("retention.ms", LONG, "604800000", None, -1),
+    ConfigKey("segment.bytes", INT, "1073741824", "log.segment.bytes", 1048576),
+    ConfigKey("segment.index.bytes", INT, "10485760", "log.index.size.max.bytes", 4),
+    ConfigKey("segment.jitter.ms", LONG, "0", None, 0),
+    ConfigKey("segment.ms", LONG, "604800000", None, 1),
+    ConfigKey("unclean.leader.election.enable", BOOLEAN, "false", "unclean.leader.election.enable"),
+)
+
+KEYS: dict[str, ConfigKey] = {key.name: key for key in _KEYS}
+
+EFFECTIVE = frozenset(
+    {
+        "cleanup.policy",
+        "delete.retention.ms",
+        "index.interval.bytes",
+        "max.message.bytes",
+        "message.timestamp.after.max.ms",
+        "message.timestamp.before.max.ms",
+        "message.timestamp.type",
+        "min.cleanable.dirty.ratio",
+        "min.compaction.lag.ms",
+        "max.compaction.lag.ms",
+        "retention.bytes",
+        "retention.ms",
+        "segment.bytes",
+        "segment.ms",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicConfig:
+    """What a partition works with, typed."""
+
+    segment_bytes: int
+    segment_ms: int
+    index_interval_bytes: int
+    max_message_bytes: int
+    retention_ms: int
+    retention_bytes: int
+    delete_retention_ms: int
+    min_cleanable_ratio: float
+    min_compaction_lag_ms: int
+    max_compaction_lag_ms: int
+    timestamp_before_max_ms: int
+    timestamp_after_max_ms: int
+    log_append_time: bool
+    compacted: bool
+    deleted: bool
+
+
+def broker_defaults(settings: KafkaSettings) -> dict[str, str]:
+    """Every topic configuration as this broker's settings have it."""
+    values = {key.name: key.default for key in _KEYS}
+    values.update(
+        {
+            "segment.bytes": str(settings.log_segment_bytes),
+            "segment.ms": str(settings.log_roll_ms),
+            "index.interval.bytes": str(settings.log_index_interval_bytes),
+            "max.message.bytes": str(settings.message_max_bytes),
+            "retention.ms": str(settings.log_retention_ms),
+            "retention.bytes": str(settings.log_retention_bytes),
+            "delete.retention.ms": str(settings.log_cleaner_delete_retention_ms),
+            "min.cleanable.dirty.ratio": str(settings.log_cleaner_min_cleanable_ratio),
+            "cleanup.policy": settings.log_cleanup_policy,
+            "message.timestamp.type": settings.log_message_timestamp_type,
+            "message.timestamp.after.max.ms": str(settings.log_message_timestamp_after_max_ms),
+        }
+    )
+    return values
+
+
+def resolve(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> TopicConfig:
+    """The typed values of a topic with these overrides."""
+
+    def text(name: str) -> str:
+        return overrides.get(name, defaults[name])
+
+    def number(name: str) -> int:
+        return int(text(name))
+
+    policies = text("cleanup.policy").split(",")
+    return TopicConfig(
+        segment_bytes=number("segment.bytes"),
+        segment_ms=number("segment.ms"),
+        index_interval_bytes=number("index.interval.bytes"),
+        max_message_bytes=number("max.message.bytes"),
+        retention_ms=number("retention.ms"),
+        retention_bytes=number("retention.bytes"),
+        delete_retention_ms=number("delete.retention.ms"),
+        min_cleanable_ratio=float(text("min.cleanable.dirty.ratio")),
+        min_compaction_lag_ms=number("min.compaction.lag.ms"),
+        max_compaction_lag_ms=number("max.compaction.lag.ms"),
+        timestamp_before_max_ms=number("message.timestamp.before.max.ms"),
+        timestamp_after_max_ms=number("message.timestamp.after.max.ms"),
+        log_append_time=text("message.timestamp.type") == "LogAppendTime",
+        compacted="compact" in policies,
+        deleted="delete" in policies,
+    )
+
+
+def check(name: str, value: str | None) -> str:
+    """The value as it is stored. Raises `KafkaError` INVALID_CONFIG with the words of Kafka for what is wrong."""
+    key = KEYS.get(name)
+    if key is None:
+        raise KafkaError(errors.INVALID_CONFIG, f"Unknown topic config name: {name}")
+    if value is None:
+        raise KafkaError(errors.INVALID_CONFIG, f"Null value not supported for topic configs: {name}")
+    value = value.strip()
+    if key.kind in {INT, LONG, DOUBLE, SHORT}:
+        _check_number(key, value)
+    elif key.kind == BOOLEAN:
+        if value.lower() not in {"true", "false"}:
+            raise _invalid(key, value, "Expected value to be either true or false")
+        value = value.lower()
+    elif key.choices:
+        parts = [part.strip() for part in value.split(",")] if key.kind == LIST else [value]
+        for part in parts:
+            if part not in key.choices:
+                raise _invalid(key, part, f"String must be one of: {', '.join(key.choices)}")
+        value = ",".join(parts)
+    return value
+
+
+def _check_number(key: ConfigKey, value: str) -> None:
+    kind = {INT: "INT", LONG: "LONG", DOUBLE: "DOUBLE", SHORT: "SHORT"}[key.kind]
+    try:
+        number = float(value) if key.kind == DOUBLE else int(value)
+    except ValueError as error:
+        raise _invalid(key, value, f"Not a number of type {kind}") from error
+    limit = MAX_INT if key.kind == INT else MAX_LONG
+    if key.kind != DOUBLE and not -limit - 1 <= number <= limit:
+        raise _invalid(key, value, f"Not a number of type {kind}")
+    if number < key.low:
+        raise _invalid(key, value, f"Value must be at least {key.low:g}")
+    if number > key.high:
+        raise _invalid(key, value, f"Value must be no more than {key.high:g}")
+
+
+def _invalid(key: ConfigKey, value: str, reason: str) -> KafkaError:
+    return KafkaError(errors.INVALID_CONFIG, f"Invalid value {value} for configuration {key.name}: {reason}")

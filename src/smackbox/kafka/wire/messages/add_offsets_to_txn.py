@@ -1,0 +1,25 @@
+"""AddOffsetsToTxn (key 25), versions 0 to 4."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from smackbox.kafka.wire.schema import Int16, Int32, Int64, Message, String
+
+
+class AddOffsetsToTxnRequest(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
+    FLEXIBLE: ClassVar[int] = 3
+
+    transactional_id: String = ""
+    producer_id: Int64 = 0
+    producer_epoch: Int16 = 0
+    group_id: String = ""
+
+
+class AddOffsetsToTxnResponse(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
+    FLEXIBLE: ClassVar[int] = 3
+
+    throttle_time_ms: Int32 = 0
+    error_code: Int16 = 0

@@ -1,0 +1,46 @@
+"""DescribeQuorum (key 55), versions 0 to 2."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from smackbox.kafka.wire.schema import Int16, Int32, Message, NullableString, Since, String, UInt16
+
+
+class PartitionData(Message):
+    partition_index: Int32 = 0
+
+
+class TopicData(Message):
+    topic_name: String = ""
+    partitions: list[PartitionData] = msgspec.field(default_factory=list)
+
+
+class DescribeQuorumRequest(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
+    FLEXIBLE: ClassVar[int] = 0
+
+    topics: list[TopicData] = msgspec.field(default_factory=list)
+
+
+class Listener(Message):
+    name: Annotated[String, Since(2)] = ""
+    host: Annotated[String, Since(2)] = ""
+    port: Annotated[UInt16, Since(2)] = 0
+
+
+class Node(Message):
+    node_id: Annotated[Int32, Since(2)] = 0
+    listeners: Annotated[list[Listener], Since(2)] = msgspec.field(default_factory=list)
+
+
+class DescribeQuorumResponse(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
+    FLEXIBLE: ClassVar[int] = 0
+
+    error_code: Int16 = 0
+    error_message: Annotated[NullableString, Since(2)] = ""
+    topics: list[TopicData] = msgspec.field(default_factory=list)
+    nodes: Annotated[list[Node], Since(2)] = msgspec.field(default_factory=list)

@@ -1,0 +1,42 @@
+"""DescribeUserScramCredentials (key 50), versions 0 to 0."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableString, String
+
+
+class UserName(Message):
+    name: String = ""
+
+
+class DescribeUserScramCredentialsRequest(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
+    FLEXIBLE: ClassVar[int] = 0
+
+    users: list[UserName] | None = msgspec.field(default_factory=list)
+
+
+class CredentialInfo(Message):
+    mechanism: Int8 = 0
+    iterations: Int32 = 0
+
+
+class DescribeUserScramCredentialsResult(Message):
+    user: String = ""
+    error_code: Int16 = 0
+    error_message: NullableString = ""
+    credential_infos: list[CredentialInfo] = msgspec.field(default_factory=list)
+
+
+class DescribeUserScramCredentialsResponse(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
+    FLEXIBLE: ClassVar[int] = 0
+
+    throttle_time_ms: Int32 = 0
+    error_code: Int16 = 0
+    error_message: NullableString = ""
+    results: list[DescribeUserScramCredentialsResult] = msgspec.field(default_factory=list)
