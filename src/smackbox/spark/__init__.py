@@ -1,0 +1,30 @@
+"""Spark: sessions on an embedded Sail server or on a real one, data sources, and streaming in micro-batches.
+
+    from smackbox.spark import session
+    spark = session()                       # embedded
+    spark = session("sc://cluster:15002")   # Spark 4
+
+Names are loaded when they are first used: importing this imports neither pyspark nor pyarrow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smackbox.spark.connect import session as session
+
+_LAZY = {
+    "session": "smackbox.spark.connect",
+    "stop_embedded": "smackbox.spark.connect",
+}
+
+__all__ = ["session", "stop_embedded"]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)

@@ -1,0 +1,97 @@
+"""A Spark Connect session: on a server named by its URL, or on an embedded Sail server started on demand."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from smackbox.base.errors import StartError
+
+_embedded: Any = None
+_lock = threading.Lock()
+
+
+def session(url: str | None = None, app_name: str = "smackbox") -> Any:
+    """A `SparkSession` on `url` (`sc://host:port`), with the data sources `kafka` and `cassandra` registered.
+
+    None is an embedded server in this process, one for all sessions. Each call opens a session of its own.
+    Raises `StartError` when the extra is not installed.
+    """
+    with quiet():
+        try:
+            from pyspark.sql.connect.session import SparkSession
+        except ImportError as error:
+            raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
+        spark = SparkSession.builder.remote(url or embedded_url()).appName(app_name).create()
+        register_sources(spark)
+    return spark
+
+
+def register_sources(spark: Any) -> None:
+    """Make `format("kafka")` and `format("cassandra")` known to a session."""
+    from smackbox.spark.sources import SOURCES
+
+    for source in SOURCES:
+        spark.dataSource.register(source)
+
+
+def embedded_url() -> str:
+    """The URL of this process's own server, started on a free loopback port when there is none yet."""
+    global _embedded
+    with _lock:
+        if _embedded is None:
+            _embedded = start_server("127.0.0.1", 0)
+            atexit.register(stop_embedded)
+        host, port = _embedded.listening_address
+        return f"sc://{host}:{port}"
+
+
+def stop_embedded() -> None:
+    """Stop this process's own server; sessions on it are dead then."""
+    global _embedded
+    with _lock:
+        if _embedded is not None:
+            _embedded.stop()
+            _embedded = None
+
+
+def start_server(host: str, port: int) -> Any:
+    """A Sail server, listening. Raises `StartError` when it is not installed or cannot listen."""
+    os.environ.setdefault("RUST_LOG", "error")
+    try:
+        from pysail.spark import SparkConnectServer
+    except ImportError as error:
+        raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
+    server = SparkConnectServer(host, port)
+    try:
+        server.start(background=True)
+    except (OSError, RuntimeError) as error:
+        raise StartError(f"spark cannot listen on {host}:{port}: {error}") from error
+    return server
+
+
+def is_away(error: BaseException) -> bool:
+    """True when a Spark error means that the server does not answer, or has lost the session by a restart."""
+    with quiet():
+        import grpc  # type: ignore[import-untyped, unused-ignore]
+        from pyspark.errors import PySparkException
+    if isinstance(error, grpc.RpcError):
+        code = getattr(error, "code", lambda: None)()
+        return code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+    if isinstance(error, PySparkException):
+        text = str(error)
+        return any(mark in text for mark in ("UNAVAILABLE", "SESSION_NOT_FOUND", "SESSION_CLOSED", "session not found"))
+    return isinstance(error, ConnectionError)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """pyspark warns at its import of a pandas that it does not know yet; pandas is not used here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield

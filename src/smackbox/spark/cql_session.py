@@ -1,0 +1,106 @@
+"""A session with Cassandra for bulk work: explicit policies, bounded waits, one timestamp for a write."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from smackbox.base.errors import SettingError
+
+DEFAULT_PORT = 9042
+CONNECT_TIMEOUT_S = 5.0
+CONTROL_TIMEOUT_S = 5.0
+
+logging.getLogger("cassandra").setLevel(logging.ERROR)
+
+
+def split_address(address: str) -> tuple[list[str], int]:
+    """`host:port,host:port` -> hosts and their one port (the driver takes one port for all)."""
+    hosts: list[str] = []
+    ports: set[int] = set()
+    for part in address.split(","):
+        host, colon, port = part.strip().rpartition(":")
+        if not colon:
+            host, port = port, str(DEFAULT_PORT)
+        if not host or not port.isdigit():
+            raise SettingError(f"{part.strip()!r} is not host:port")
+        hosts.append(host.strip("[]"))
+        ports.add(int(port))
+    if len(ports) != 1:
+        raise SettingError(f"all Cassandra nodes must have the same port: {address}")
+    return hosts, ports.pop()
+
+
+class CqlSession:
+    """A connected driver session. `timestamp_us` is what the next writes carry; None means their time of sending.
+
+    Raises the driver's `NoHostAvailable` when no node answers.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        datacenter: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        consistency: str = "LOCAL_QUORUM",
+        timeout_s: float = 10.0,
+    ) -> None:
+        from cassandra import ConsistencyLevel
+        from cassandra.auth import PlainTextAuthProvider
+        from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+        from cassandra.policies import (
+            ConstantReconnectionPolicy,
+            DCAwareRoundRobinPolicy,
+            RoundRobinPolicy,
+            TokenAwarePolicy,
+        )
+        from cassandra.timestamps import MonotonicTimestampGenerator
+
+        level = ConsistencyLevel.name_to_value.get(consistency.upper())
+        if level is None:
+            raise SettingError(f"no consistency level {consistency!r}")
+        nodes = DCAwareRoundRobinPolicy(local_dc=datacenter) if datacenter else RoundRobinPolicy()
+        profile = ExecutionProfile(
+            load_balancing_policy=TokenAwarePolicy(nodes), consistency_level=level, request_timeout=timeout_s
+        )
+        hosts, port = split_address(address)
+        self._clock = MonotonicTimestampGenerator(warn_on_drift=False)
+        self.timestamp_us: int | None = None
+        self.cluster = Cluster(
+            hosts,
+            port=port,
+            auth_provider=PlainTextAuthProvider(user, password) if user is not None else None,
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            reconnection_policy=ConstantReconnectionPolicy(delay=0.5, max_attempts=None),
+            timestamp_generator=self._timestamp,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            control_connection_timeout=CONTROL_TIMEOUT_S,
+        )
+        try:
+            self.session: Any = self.cluster.connect()
+        except BaseException:
+            self.cluster.shutdown()
+            raise
+
+    def _timestamp(self) -> int:
+        return self.timestamp_us if self.timestamp_us is not None else int(self._clock())
+
+    def table(self, keyspace: str, table: str) -> Any:
+        """The driver's metadata of a table. Raises `SettingError` when it is not there."""
+        self.cluster.refresh_table_metadata(keyspace, table)
+        metadata = self.cluster.metadata.keyspaces.get(keyspace)
+        if metadata is None:
+            raise SettingError(f"there is no keyspace {keyspace}")
+        if table not in metadata.tables:
+            raise SettingError(f"there is no table {keyspace}.{table}")
+        return metadata.tables[table]
+
+    def column_types(self, keyspace: str, table: str) -> dict[str, Any]:
+        """The driver's type of each column of a table."""
+        everything = f'SELECT * FROM "{keyspace}"."{table}"'  # noqa: S608 - names from the schema
+        return {column.name: column.type for column in self.session.prepare(everything).result_metadata}
+
+    def close(self) -> None:
+        self.cluster.shutdown()

@@ -1,0 +1,183 @@
+"""Rows into a table: prepared once, bound quickly, sent in unlogged batches that are bounded in bytes and in number.
+
+A batch holds rows whose partitions have the same replicas, so that one node can take it whole, and stays below
+Cassandra's `batch_size_warn_threshold` of 5 KiB. At most `concurrency` batches are on their way. A write is an upsert
+with the timestamp that the session carries, so writing the same rows again changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import near
+from smackbox.spark.cql_binding import Binder, binder
+from smackbox.spark.cql_session import CqlSession
+
+BATCH_BYTES = 4_500
+ROW_OVERHEAD = 24
+"""Bytes that a row takes in a batch beside its values: statement id, counts and lengths."""
+BATCH_ROWS = 100
+
+
+class CqlWriter:
+    """Writes rows of `columns` (in this order) into `keyspace.table`.
+
+    `unset_nulls`: None leaves a column as it is (and makes no tombstone), else it deletes the value.
+    Raises `SettingError` where the table lacks a column or the columns lack a part of the primary key.
+    """
+
+    def __init__(
+        self,
+        cql: CqlSession,
+        keyspace: str,
+        table: str,
+        columns: Sequence[str],
+        *,
+        concurrency: int,
+        unset_nulls: bool,
+    ) -> None:
+        from cassandra.query import UNSET_VALUE
+
+        metadata = cql.table(keyspace, table)
+        check_columns(metadata, columns)
+        names = ", ".join(f'"{column}"' for column in columns)
+        marks = ", ".join("?" * len(columns))
+        self._cql = cql
+        self._keyspace = keyspace
+        insert = f'INSERT INTO "{keyspace}"."{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names from the schema
+        self._statement = cql.session.prepare(insert)
+        self._binders: list[Binder] = [binder(column.type) for column in self._statement.column_metadata]
+        self._null = UNSET_VALUE if unset_nulls else None
+        positions = {column: index for index, column in enumerate(columns)}
+        self._partition_key = [positions[column.name] for column in metadata.partition_key]
+        self._concurrency = concurrency
+
+    def write(self, rows: Iterable[Sequence[Any]], timestamp_us: int | None = None) -> int:
+        """Write every row and wait for every answer. Returns the number of rows.
+
+        Raises the first failure, once nothing is on its way any more; some rows may then be written.
+        """
+        self._cql.timestamp_us = timestamp_us
+        flight = _Flight(self._cql.session, self._concurrency)
+        group_of = self._grouping()
+        open_batches: dict[Any, _Batch] = {}
+        query_id = self._statement.query_id
+        binders = self._binders
+        null = self._null
+        count = 0
+        for row in rows:
+            values = [null if value is None else bind(value) for bind, value in zip(binders, row, strict=True)]
+            size = ROW_OVERHEAD + sum([len(value) if type(value) is bytes else 4 for value in values])
+            group = None if group_of is None else group_of(values)
+            batch = open_batches.get(group)
+            if batch is None:
+                batch = open_batches[group] = _Batch()
+            elif batch.size + size > BATCH_BYTES or len(batch.rows) >= BATCH_ROWS:
+                flight.send(self._message(batch))
+                batch = open_batches[group] = _Batch()
+            batch.rows.append((True, query_id, values))
+            batch.size += size
+            count += 1
+        for batch in open_batches.values():
+            flight.send(self._message(batch))
+        flight.wait()
+        return count
+
+    def _message(self, batch: _Batch) -> Any:
+        from cassandra.query import BatchStatement, BatchType
+
+        message = BatchStatement(BatchType.UNLOGGED)
+        # what `add` does with a bound statement, without building one for each row
+        message._statements_and_parameters = batch.rows
+        message.is_idempotent = True
+        message.keyspace = self._keyspace
+        message.routing_key = self._routing_key(batch.rows[0][2])
+        return message
+
+    def _routing_key(self, values: Sequence[Any]) -> bytes:
+        key = [values[index] for index in self._partition_key]
+        if len(key) == 1:
+            return bytes(key[0])
+        return b"".join(b"%s%s\0" % (len(part).to_bytes(2, "big"), part) for part in key)
+
+    def _grouping(self) -> Any:
+        """A function from a row's values to what rows of one batch must have in common; None when all have it."""
+        metadata = self._cql.cluster.metadata
+        token_map = metadata.token_map
+        if token_map is None or len(metadata.all_hosts()) < 2:
+            return None
+        ring = token_map.ring
+        replicas: dict[int, frozenset[Any]] = {}
+
+        def group_of(values: Sequence[Any]) -> frozenset[Any]:
+            token = token_map.token_class.from_key(self._routing_key(values))
+            position = bisect_left(ring, token) % len(ring)
+            found = replicas.get(position)
+            if found is None:
+                hosts = token_map.get_replicas(self._keyspace, ring[position])
+                found = replicas[position] = frozenset(host.host_id for host in hosts)
+            return found
+
+        return group_of
+
+
+class _Batch:
+    __slots__ = ("rows", "size")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[bool, bytes, list[Any]]] = []
+        self.size = 0
+
+
+class _Flight:
+    """Requests on their way, at most `limit`. Keeps the first failure."""
+
+    def __init__(self, session: Any, limit: int) -> None:
+        self._session = session
+        self._slots = threading.Semaphore(limit)
+        self._limit = limit
+        self._failure: BaseException | None = None
+
+    def send(self, message: Any) -> None:
+        self._slots.acquire()
+        if self._failure is not None:
+            self._slots.release()
+            return
+        try:
+            future = self._session.execute_async(message)
+        except BaseException:
+            self._slots.release()
+            raise
+        future.add_callbacks(self._done, self._failed)
+
+    def wait(self) -> None:
+        for _ in range(self._limit):
+            self._slots.acquire()
+        if self._failure is not None:
+            raise self._failure
+
+    def _done(self, _result: object) -> None:
+        self._slots.release()
+
+    def _failed(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._slots.release()
+
+
+def check_columns(metadata: Any, columns: Sequence[str]) -> None:
+    """Raises `SettingError` unless the table has `columns` and they hold its primary key."""
+    table = f"{metadata.keyspace_name}.{metadata.name}"
+    for column in columns:
+        if column not in metadata.columns:
+            raise SettingError(f"the table {table} has no column {column!r}{near(column, metadata.columns)}")
+    for column in metadata.primary_key:
+        if column.name not in columns:
+            raise SettingError(
+                f"{column.name!r} is a part of the primary key of {table} and must be among the columns: "
+                f"{', '.join(columns)}"
+            )

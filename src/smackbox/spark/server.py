@@ -1,0 +1,59 @@
+"""The Spark Connect server of `smack spark serve`: Sail, in the process that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from smackbox.base.errors import StartError
+from smackbox.net.listener import bind
+from smackbox.spark.connect import quiet, start_server
+from smackbox.spark.settings import SparkSettings
+
+
+class SparkServer:
+    """A `Service`."""
+
+    name = "spark"
+
+    def __init__(self, settings: SparkSettings) -> None:
+        self._settings = settings
+        self._server: Any = None
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        _, port = self._server.listening_address
+        return f"sc://{self._settings.host}:{port}"
+
+    async def start(self) -> None:
+        settings = self._settings
+        # Sail binds for itself; asking for the socket first gives one clear error, and keeps the rule about loopback
+        bind(settings.host, settings.port, name=self.name, insecure=settings.insecure).close()
+        self._server = await asyncio.to_thread(start_server, settings.host, settings.port)
+
+    async def probe(self) -> None:
+        """Ask for Spark's version, as a client does first."""
+        await asyncio.to_thread(_ask_version, self.url)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop)
+
+
+def _ask_version(url: str) -> None:
+    with quiet():
+        import grpc  # type: ignore[import-untyped, unused-ignore]
+        from pyspark.sql.connect.proto import AnalyzePlanRequest, SparkConnectServiceStub
+
+    with grpc.insecure_channel(url.removeprefix("sc://")) as channel:
+        request = AnalyzePlanRequest(
+            session_id="00000000-0000-4000-8000-000000000000",
+            spark_version=AnalyzePlanRequest.SparkVersion(),
+        )
+        try:
+            answer = SparkConnectServiceStub(channel).AnalyzePlan(request, timeout=10.0, wait_for_ready=True)
+        except grpc.RpcError as error:
+            raise StartError(f"{url} does not answer Spark Connect: {error}") from error
+    if not answer.spark_version.version:
+        raise StartError(f"{url} names no Spark version")

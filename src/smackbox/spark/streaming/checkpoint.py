@@ -1,0 +1,169 @@
+"""A stream's checkpoint: offsets, plan, totals and identities seen, in one RocksDB that one runner at a time holds.
+
+    default  `stream`       JSON: name and topic, so that a checkpoint is not used for another stream
+             `position`     JSON: last batch, its timestamp, each partition's next offset, the identities' generation
+             `plan`         JSON: the batch under way: id, ranges, timestamp; deleted when it is committed
+    totals   primary key    MessagePack map: column -> total
+    seen     generation (8 bytes) + identity -> empty
+
+A commit is one `WriteBatch`: all of it or nothing. Identities are kept in generations: the newest is written, this and
+the one before are looked up; when the newest holds `unique_horizon` identities another is begun and the oldest is
+deleted with one range deletion. So an identity is remembered over at least `unique_horizon` later events, at most
+about twice as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from smackbox.spark.streaming.errors import StreamError
+from smackbox.spark.streaming.source import Ranges
+from smackbox.store.data_dir import DataDir
+from smackbox.store.rocks import open_store
+
+FAMILIES = ("totals", "seen")
+STORE_DIR = "state"
+MEMTABLE_BYTES = 4 * 1024 * 1024
+CACHE_BYTES = 16 * 1024 * 1024
+_STREAM, _POSITION, _PLAN = b"stream", b"position", b"plan"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A batch: the ranges that it reads and the timestamp that its writes carry."""
+
+    batch: int
+    ranges: Ranges
+    timestamp_us: int
+
+
+class _Position(msgspec.Struct):
+    batch: int = 0
+    timestamp_us: int = 0
+    offsets: dict[int, int] = {}
+    generation: int = 1
+    generation_size: int = 0
+
+
+class Checkpoint:
+    """Open it with `open`; raises `StartError` when another runner holds the directory."""
+
+    def __init__(self, data: DataDir, store: Any, unique_horizon: int, *, sync: bool) -> None:
+        self._data = data
+        self._store = store
+        self._horizon = unique_horizon
+        self._sync = sync
+        saved = store.get(_POSITION)
+        self._position = msgspec.json.decode(saved, type=_Position) if saved else _Position()
+
+    @classmethod
+    def open(cls, path: Path, *, stream: str, topic: str, unique_horizon: int, sync: bool) -> Checkpoint:
+        data = DataDir.open(path)
+        try:
+            store = open_store(
+                data.path / STORE_DIR, families=FAMILIES, memtable_bytes=MEMTABLE_BYTES, cache_bytes=CACHE_BYTES
+            )
+            owner = msgspec.json.encode({"stream": stream, "topic": topic})
+            saved = store.get(_STREAM)
+            if saved is not None and saved != owner:
+                store.close()
+                raise StreamError(f"the checkpoint {path} is another stream's: {saved.decode()}")
+            if saved is None:
+                batch = store.batch()
+                batch.put(_STREAM, owner)
+                store.write(batch)
+        except BaseException:
+            data.close()
+            raise
+        return cls(data, store, unique_horizon, sync=sync)
+
+    @property
+    def last_batch(self) -> int:
+        return self._position.batch
+
+    @property
+    def offsets(self) -> dict[int, int]:
+        """The next offset of each partition, as committed."""
+        return dict(self._position.offsets)
+
+    def plan(self) -> Plan | None:
+        """The batch that a killed runner had under way."""
+        saved = self._store.get(_PLAN)
+        return msgspec.json.decode(saved, type=Plan) if saved else None
+
+    def write_plan(self, ranges: Ranges, now_us: int, rows: int) -> Plan:
+        """Plan the next batch, or plan the same one again with a later timestamp.
+
+        The batch may use `rows` timestamps beginning with its own; no later batch or attempt uses them again.
+        """
+        position = self._position
+        plan = Plan(position.batch + 1, ranges, max(now_us, position.timestamp_us + 1))
+        position.timestamp_us = plan.timestamp_us + max(rows, 1)
+        batch = self._store.batch()
+        batch.put(_PLAN, msgspec.json.encode(plan))
+        batch.put(_POSITION, msgspec.json.encode(position))
+        self._write(batch)
+        return plan
+
+    def seen(self, identities: Sequence[bytes]) -> list[bool]:
+        """Which identities were committed by an earlier batch."""
+        if not identities:
+            return []
+        view = self._store.view("seen")
+        newest = self._position.generation
+        known = [False] * len(identities)
+        for generation in (newest, newest - 1):
+            if generation < 1:
+                continue
+            prefix = generation.to_bytes(8, "big")
+            for index, value in enumerate(view.get([prefix + identity for identity in identities])):
+                if value is not None:
+                    known[index] = True
+        return known
+
+    def totals(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return list(self._store.view("totals").get(list(keys))) if keys else []
+
+    def commit(
+        self, plan: Plan, offsets: Mapping[int, int], totals: Mapping[bytes, bytes], identities: Sequence[bytes]
+    ) -> None:
+        """The batch is done: its offsets, totals and identities, together."""
+        assert plan.batch == self._position.batch + 1, (plan.batch, self._position.batch)
+        batch = self._store.batch()
+        position = self._position
+        if totals:
+            family = self._store.family("totals")
+            for key, value in totals.items():
+                batch.put(key, value, family)
+        if identities:
+            self._remember(batch, identities)
+        position.batch = plan.batch
+        position.offsets = {**position.offsets, **offsets}
+        batch.put(_POSITION, msgspec.json.encode(position))
+        batch.delete(_PLAN)
+        self._write(batch)
+
+    def close(self) -> None:
+        self._store.close()
+        self._data.close()
+
+    def _remember(self, batch: Any, identities: Sequence[bytes]) -> None:
+        position = self._position
+        family = self._store.family("seen")
+        if position.generation_size >= self._horizon:
+            oldest = position.generation - 1
+            batch.delete_range(oldest.to_bytes(8, "big"), (oldest + 1).to_bytes(8, "big"), family)
+            position.generation += 1
+            position.generation_size = 0
+        prefix = position.generation.to_bytes(8, "big")
+        for identity in identities:
+            batch.put(prefix + identity, b"", family)
+        position.generation_size += len(identities)
+
+    def _write(self, batch: Any) -> None:
+        self._store.write(batch)
+        if self._sync:
+            self._store.sync()

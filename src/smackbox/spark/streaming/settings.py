@@ -1,0 +1,68 @@
+"""What a stream can be told, and the limits that keep a batch small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from smackbox.base.errors import SettingError
+
+Delivery = Literal["exactly_once", "at_least_once"]
+Merge = Literal["sum", "min", "max", "last"]
+
+
+class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """From `topic` on `kafka` into `keyspace.table` on `cassandra`, a batch every `every_s` seconds.
+
+    `checkpoint_dir` holds offsets, totals and the identities seen; one runner at a time holds it. `unique` names the
+    event's identity field: an event whose identity was seen within the last `unique_horizon` to twice as many events
+    is dropped, which is what makes totals exact although a sender repeats what it got no answer for.
+    `merge` says how a batch's value joins the total of a column (default: sum).
+    `delivery="at_least_once"` plans nothing ahead and remembers no identities: cheaper, and a repeated event counts
+    again.
+    `cassandra` and `kafka` are `host:port`, several separated by commas. `spark` None is an embedded session.
+    """
+
+    name: str
+    kafka: str
+    topic: str
+    cassandra: str
+    keyspace: str
+    table: str
+    checkpoint_dir: Path
+    group: str = ""
+    spark: str | None = None
+    every_s: float = 1.0
+    delivery: Delivery = "exactly_once"
+    unique: str | None = None
+    merge: dict[str, Merge] = {}
+    dead_letter: str | None = None
+    starting_offsets: Literal["earliest", "latest"] = "earliest"
+    on_data_loss: Literal["fail", "skip"] = "fail"
+    sync: bool = False
+    metrics_port: int | None = None
+
+    max_rows_per_batch: int = 50_000
+    max_bytes_per_batch: int = 64 * 1024 * 1024
+    unique_horizon: int = 5_000_000
+    write_concurrency: int = 16
+    write_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0
+    kafka_options: dict[str, str] = {}
+    cassandra_datacenter: str | None = None
+    cassandra_user: str | None = None
+    cassandra_password: str | None = None
+    consistency: str = "LOCAL_QUORUM"
+
+    @property
+    def group_id(self) -> str:
+        """The group under which offsets show for others; the truth is the checkpoint."""
+        return self.group or self.name
+
+    def check(self) -> None:
+        """Raises `SettingError` for a value out of range."""
+        for name in ("every_s", "max_rows_per_batch", "max_bytes_per_batch", "unique_horizon", "write_concurrency"):
+            if getattr(self, name) <= 0:
+                raise SettingError(f"stream {self.name}: {name} must be more than 0")

@@ -1,0 +1,218 @@
+"""Records out of Kafka: what has come since, or exactly the ranges of a plan.
+
+One consumer without group membership: partitions are assigned by hand and positions set from the checkpoint. A new
+batch takes what arrives until its time or its size is reached, in the order of each partition, and its ranges are read
+off what was taken; a batch that is repeated after a crash reads exactly its planned ranges again.
+
+Offsets are also committed to the group, without waiting, so that Kafka's tools show the lag. Nothing reads them back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from smackbox.spark.streaming.errors import DataLossError, SourceAwayError
+
+Ranges = dict[int, tuple[int, int]]
+"""Partition -> (first offset, offset after the last)."""
+
+FIRST_CHUNK = 100
+CHUNK_LIMIT = 5_000
+POLL_S = 0.1
+METADATA_TIMEOUT_S = 5.0
+PARTITIONS_CHECK_S = 30.0
+QUEUED_KBYTES = 16 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class KafkaSource:
+    """Reads one topic. Raises `SourceAwayError` while the broker does not answer, `DataLossError` for lost offsets."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        group: str,
+        *,
+        starting: str,
+        on_data_loss: str,
+        read_timeout_s: float,
+        options: Mapping[str, str],
+    ) -> None:
+        self._topic = topic
+        self._starting = starting
+        self._skip_lost = on_data_loss == "skip"
+        self._read_timeout_s = read_timeout_s
+        self._partitions_checked = 0.0
+        self._next: dict[int, int] = {}
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                "client.id": f"smackbox-{group}",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "queued.max.messages.kbytes": QUEUED_KBYTES,
+                "fetch.wait.max.ms": 100,
+                "reconnect.backoff.ms": 50,
+                "reconnect.backoff.max.ms": 1_000,
+                "logger": log,
+                **options,
+            }
+        )
+
+    def assign(self, offsets: Mapping[int, int]) -> None:
+        """Begin at `offsets`; a partition that is not among them at the starting offset of the settings."""
+        partitions = self._partitions()
+        missing = set(offsets) - partitions
+        if missing and not self._skip_lost:
+            raise DataLossError(
+                f"the topic {self._topic} has no partition {min(missing)} any more: was it made anew? "
+                "Remove the checkpoint to begin again"
+            )
+        self._next = {number: offsets.get(number, -1) for number in partitions}
+        for number, offset in self._next.items():
+            if offset < 0:
+                self._next[number] = self._start_of(number)
+        self._consumer.assign([TopicPartition(self._topic, number, offset) for number, offset in self._next.items()])
+
+    @property
+    def next_offsets(self) -> dict[int, int]:
+        """Where the next batch begins."""
+        return dict(self._next)
+
+    def collect(self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool]) -> list[Any]:
+        """Messages that arrive before `deadline` (monotonic), at most about `max_rows` and `max_bytes`.
+
+        At least what has arrived already is taken, also when the deadline has passed.
+        """
+        self._find_new_partitions()
+        messages: list[Any] = []
+        size = 0
+        chunk = FIRST_CHUNK
+        while len(messages) < max_rows and size < max_bytes:
+            left_s = deadline - time.monotonic()
+            wanted = min(chunk, max_rows - len(messages))
+            got = self._consumer.consume(wanted, max(0.0, min(POLL_S, left_s)))
+            for message in got:
+                if message.error() is not None:
+                    self._raise_for(message)
+                    continue
+                size += len(message)
+                self._next[message.partition()] = message.offset() + 1
+                messages.append(message)
+            if messages:
+                average = max(1, size // len(messages))
+                chunk = max(1, min(CHUNK_LIMIT, (max_bytes - size) // average))
+            if stopped() or (left_s <= 0 and len(got) < wanted):
+                break
+        return messages
+
+    def read(self, ranges: Ranges, stopped: Callable[[], bool]) -> list[Any]:
+        """Exactly the records of `ranges`, in the order of each partition."""
+        wanted = {number: last for number, (_, last) in ranges.items()}
+        self.assign({**self._next, **{number: first for number, (first, _) in ranges.items()}})
+        for number in set(self._next) - set(ranges):
+            self._consumer.pause([TopicPartition(self._topic, number)])
+        messages: list[Any] = []
+        deadline = time.monotonic() + self._read_timeout_s
+        while wanted and not stopped():
+            for message in self._consumer.consume(CHUNK_LIMIT, POLL_S):
+                if message.error() is not None:
+                    self._raise_for(message)
+                    continue
+                number, offset = message.partition(), message.offset()
+                if number in wanted and offset < wanted[number]:
+                    messages.append(message)
+                    deadline = time.monotonic() + self._read_timeout_s
+                if number in wanted and offset >= wanted[number] - 1:
+                    del wanted[number]
+            if time.monotonic() > deadline:
+                raise SourceAwayError(f"partitions {sorted(wanted)} of {self._topic} give no records")
+        self.assign({**self._next, **{number: last for number, (_, last) in ranges.items()}})
+        return messages
+
+    def lag(self) -> int:
+        """Records that wait, as far as the last fetch knew."""
+        lag = 0
+        for number, offset in self._next.items():
+            known = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
+            if known is not None and known[1] > 0:
+                lag += max(0, known[1] - offset)
+        return lag
+
+    def show_progress(self, offsets: Mapping[int, int], *, wait: bool = False) -> None:
+        """Commit `offsets` to the group, for display only."""
+        positions = [TopicPartition(self._topic, number, offset) for number, offset in offsets.items()]
+        if not positions:
+            return
+        try:
+            self._consumer.commit(offsets=positions, asynchronous=not wait)
+        except KafkaException as error:
+            log.debug("the group's offsets are not shown: %s", error)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _partitions(self) -> set[int]:
+        try:
+            topic = self._consumer.list_topics(self._topic, METADATA_TIMEOUT_S).topics[self._topic]
+        except KafkaException as error:
+            raise SourceAwayError(f"Kafka does not answer: {error.args[0].str()}") from error
+        if topic.error is not None or not topic.partitions:
+            raise SourceAwayError(f"the topic {self._topic} is not there yet")
+        self._partitions_checked = time.monotonic()
+        return set(topic.partitions)
+
+    def _find_new_partitions(self) -> None:
+        if time.monotonic() - self._partitions_checked < PARTITIONS_CHECK_S:
+            return
+        try:
+            new = self._partitions() - set(self._next)
+        except SourceAwayError as error:
+            self._partitions_checked = time.monotonic()
+            log.debug("partitions are looked for later: %s", error)
+            return
+        for number in new:
+            self._next[number] = self._watermarks(number)[0]
+            self._consumer.incremental_assign([TopicPartition(self._topic, number, self._next[number])])
+
+    def _start_of(self, number: int) -> int:
+        low, high = self._watermarks(number)
+        return low if self._starting == "earliest" else high
+
+    def _watermarks(self, number: int) -> tuple[int, int]:
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), METADATA_TIMEOUT_S)
+        except KafkaException as error:
+            raise SourceAwayError(f"Kafka does not answer: {error.args[0].str()}") from error
+        return low, high
+
+    def _raise_for(self, message: Any) -> None:
+        error = message.error()
+        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
+            number = message.partition()
+            if not self._skip_lost:
+                raise DataLossError(
+                    f"partition {number} of {self._topic} does not hold offset {self._next.get(number)} any more; "
+                    "set on_data_loss to skip to go on with what is there"
+                )
+            low, high = self._watermarks(number)
+            wanted = self._next.get(number, 0)
+            self._next[number] = low if wanted < low else high
+            log.warning(
+                "partition %d of %s: records %d to %d are lost", number, self._topic, wanted, self._next[number]
+            )
+            self._consumer.seek(TopicPartition(self._topic, number, self._next[number]))
+        elif error.fatal():
+            raise SourceAwayError(str(error))
+        else:
+            log.debug("Kafka: %s", error)

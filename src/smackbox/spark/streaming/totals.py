@@ -1,0 +1,127 @@
+"""Running totals: what a batch returns joined with what was there, by each column's merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from smackbox.base.settings import near
+from smackbox.spark.cql_binding import binder
+from smackbox.spark.streaming.errors import StreamError
+from smackbox.spark.streaming.settings import Merge
+
+_PYTHON_TYPES: dict[str, type] = {
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), int),
+    **dict.fromkeys(("float", "double"), float),
+    **dict.fromkeys(("text", "varchar", "ascii"), str),
+    **dict.fromkeys(("uuid", "timeuuid"), UUID),
+    "boolean": bool,
+    "timestamp": datetime,
+    "date": date,
+    "decimal": Decimal,
+    "blob": bytes,
+}
+
+_MERGES: dict[Merge, Callable[[Any, Any], Any]] = {
+    "sum": lambda total, value: total + value,
+    "min": min,
+    "max": max,
+    "last": lambda _total, value: value,
+}
+
+
+class Totals:
+    """The totals of one table. Rows come as mappings of column to value, keyed by the table's primary key.
+
+    None does not change a sum, a minimum or a maximum. Raises `StreamError` for a merge of what is not a value column.
+    """
+
+    def __init__(
+        self, table: str, key_types: Mapping[str, Any], value_types: Mapping[str, Any], merge: Mapping[str, Merge]
+    ) -> None:
+        for column in merge:
+            if column not in value_types:
+                hint = near(column, value_types)
+                raise StreamError(f"merge: {table} has no column {column!r} outside its primary key{hint}")
+        self._table = table
+        self._key_columns = tuple(key_types)
+        self._key_binders = [binder(key_type) for key_type in key_types.values()]
+        self._value_columns = frozenset(value_types)
+        self._merge = {column: _MERGES[merge.get(column, "sum")] for column in value_types}
+        self._last = {column for column in value_types if merge.get(column) == "last"}
+        fields = []
+        for column, cql_type in value_types.items():
+            python_type = _PYTHON_TYPES.get(cql_type.typename)
+            if python_type is not None:
+                fields.append((column, python_type | None, None))
+        self._kept = frozenset(name for name, _, _ in fields)
+        self._decode = msgspec.msgpack.Decoder(msgspec.defstruct("_Saved", fields)).decode
+
+    def check(self, columns: Sequence[str]) -> list[str]:
+        """The value columns among a batch's `columns`. Raises `StreamError` for columns that the table cannot take."""
+        for column in self._key_columns:
+            if column not in columns:
+                raise StreamError(
+                    f"the function's result lacks {column!r}, a part of the primary key of {self._table}; it has: "
+                    f"{', '.join(columns)}"
+                )
+        values = [column for column in columns if column not in self._key_columns]
+        for column in values:
+            if column not in self._value_columns:
+                raise StreamError(
+                    f"the function's result has {column!r}, which is no column of {self._table}"
+                    f"{near(column, self._value_columns)}"
+                )
+            if column not in self._kept:
+                raise StreamError(f"totals of {column!r}: its type in {self._table} cannot be totalled")
+        return values
+
+    def apply(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[str],
+        load: Callable[[list[bytes]], list[bytes | None]],
+    ) -> tuple[list[list[Any]], dict[bytes, bytes]]:
+        """Join `rows` with the saved totals that `load` gives for keys.
+
+        Returns the rows to write, in the order (key columns, value columns), and the totals to save.
+        """
+        values = self.check(columns)
+        keys: dict[bytes, list[Any]] = {}
+        row_keys: list[bytes] = []
+        for row in rows:
+            parts = [row[column] for column in self._key_columns]
+            if None in parts:
+                raise StreamError(
+                    f"the function's result has a null in {self._key_columns[parts.index(None)]!r}, a part of the "
+                    f"primary key of {self._table}"
+                )
+            bound = [bind(part) for bind, part in zip(self._key_binders, parts, strict=True)]
+            key = b"".join(b"%s%s" % (len(part).to_bytes(4, "big"), part) for part in bound)
+            keys.setdefault(key, parts)
+            row_keys.append(key)
+        totals: dict[bytes, dict[str, Any]] = {}
+        for key, saved in zip(keys, load(list(keys)), strict=True):
+            totals[key] = msgspec.structs.asdict(self._decode(saved)) if saved is not None else {}
+        for key, row in zip(row_keys, rows, strict=True):
+            total = totals[key]
+            for column in values:
+                total[column] = self._joined(column, total.get(column), row[column])
+        out = [[*parts, *(totals[key].get(column) for column in values)] for key, parts in keys.items()]
+        return out, {key: msgspec.msgpack.encode(total) for key, total in totals.items()}
+
+    def written_columns(self, columns: Sequence[str]) -> list[str]:
+        """The order of the columns in `apply`'s rows."""
+        return [*self._key_columns, *self.check(columns)]
+
+    def _joined(self, column: str, total: Any, value: Any) -> Any:
+        if column in self._last or total is None:
+            return value
+        if value is None:
+            return total
+        return self._merge[column](total, value)
