@@ -79,10 +79,21 @@ _SERVED = (
     # librdkafka stops compressing when Produce is not advertised from 0 on, so Kafka does, and refuses 0 to 2
     Api(PRODUCE_KEY, "Produce", 3, 13, advertised_min=0, _flexible=9),
     Api(FETCH_KEY, "Fetch", 4, 18, _flexible=12),
+    Api(2, "ListOffsets", 1, 11),
     Api(3, "Metadata", 0, 13),
+    Api(8, "OffsetCommit", 2, 10),
+    Api(9, "OffsetFetch", 1, 10),
+    Api(10, "FindCoordinator", 0, 6),
+    Api(11, "JoinGroup", 0, 9),
+    Api(12, "Heartbeat", 0, 4),
+    Api(13, "LeaveGroup", 0, 5),
+    Api(14, "SyncGroup", 0, 5),
     Api(API_VERSIONS_KEY, "ApiVersions", 0, 5),
     Api(19, "CreateTopics", 2, 7),
     Api(20, "DeleteTopics", 1, 6),
+    Api(22, "InitProducerId", 0, 5),
+    Api(32, "DescribeConfigs", 1, 4),
+    Api(60, "DescribeCluster", 0, 2),
 )
 
 APIS: dict[int, Api] = {api.key: api for api in _SERVED}

@@ -15,7 +15,9 @@ from smackbox.base.clock import Clock
 from smackbox.base.errors import StorageError
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.coordinator_log import Done
 from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.group_coordinator import GroupCoordinator
 from smackbox.kafka.state.metrics import BrokerMetrics
 from smackbox.kafka.state.partition import Partition
 from smackbox.kafka.state.timers import Timers
@@ -24,7 +26,6 @@ from smackbox.kafka.wire import error_codes as errors
 from smackbox.store.fs import File, FileSystem
 
 _COORDINATOR_CONFIGS = {"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"}
-Done = Callable[[KafkaError | None], None]
 PRODUCER_ID_BLOCK = 1000
 
 
@@ -51,6 +52,7 @@ class Broker:
         self.timers = Timers()
         self.metrics = BrokerMetrics()
         self.catalog = Catalog(fs, directory, settings, clock, new_id)
+        self.groups = GroupCoordinator(self)
         self.parked_fetches = 0
         self.commit_wanted: Callable[[], None] | None = None
         self._touched: dict[Partition, None] = {}
@@ -65,9 +67,11 @@ class Broker:
         """Read the data directory. Raises `StorageError`."""
         self.catalog.open()
         self._next_producer_id = self._producer_ids_end = self.catalog.memory.get("producer_ids", 0)
+        self.groups.open()
 
     def close(self) -> None:
         """Leave everything on disk as the next start wants it. Raises `StorageError`."""
+        self.groups.close()
         self.catalog.close()
 
     def tick(self) -> None:
@@ -91,6 +95,7 @@ class Broker:
     def delete_topic(self, topic: Topic) -> None:
         """Forget a topic and what was remembered for it."""
         self.catalog.delete(topic)
+        self.groups.topic_deleted(topic.name)
 
     # --- producer ids
 

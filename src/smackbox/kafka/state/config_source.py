@@ -27,6 +27,8 @@ class ConfigValue(NamedTuple):
     source: int
     kind: int
     synonyms: list[Synonym]
+    read_only: bool = False
+    sensitive: bool = False
 
 
 def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> list[ConfigValue]:

@@ -308,6 +308,13 @@ class Partition:
             return header.max_timestamp, max(header.base_offset, self.log.start_offset)
         return NO_TIMESTAMP, -1
 
+    def find_max_timestamp(self) -> tuple[int, int]:
+        """`(timestamp, offset)` of a record with the largest timestamp; (-1, -1) when there is none."""
+        timestamp, _ = self.log.max_timestamp()
+        if timestamp == NO_TIMESTAMP:
+            return NO_TIMESTAMP, -1
+        return self.find_timestamp(timestamp, committed=False)
+
     # --- deleting
 
     def delete_records(self, offset: int) -> None:

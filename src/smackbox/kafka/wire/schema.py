@@ -166,9 +166,9 @@ def fields(message_type: type[Message], version: int) -> list[Field]:
         nullable_since = next((note.version for note in notes if isinstance(note, NullableSince)), 0)
         nullable = wire.nullable and version >= nullable_since
         tag = next((note.number for note in notes if isinstance(note, Tag)), None)
-        default = [] if info.default_factory is not msgspec.NODEFAULT else info.default
-        if wire.kind == "struct" and not wire.nullable:
-            default = element()
+        default = info.default
+        if info.default_factory is not msgspec.NODEFAULT:
+            default = info.default_factory()
         resolved.append(Field(info.name, index, wire, element, default, tag, nullable, since <= version <= until))
     return resolved
 

@@ -1,0 +1,76 @@
+"""DescribeConfigs (key 32), versions 1 to 4: topics and this broker, with sources and synonyms."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.broker_config import effective_broker_configs
+from smackbox.kafka.state.config_source import ConfigValue, effective_topic_configs
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.topic import check_name
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+    DescribeConfigsSynonym,
+)
+
+TOPIC, BROKER = 2, 4
+
+
+def handle(broker: Broker, _: Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
+    results = []
+    for asked in request.resources:
+        try:
+            configs = _configs(broker, asked)
+        except KafkaError as error:
+            results.append(
+                DescribeConfigsResult(error.code, error.message, asked.resource_type, asked.resource_name, [])
+            )
+            continue
+        wanted = asked.configuration_keys
+        results.append(
+            DescribeConfigsResult(
+                0,
+                None,
+                asked.resource_type,
+                asked.resource_name,
+                [
+                    _config(config, with_synonyms=request.include_synonyms)
+                    for config in configs
+                    if wanted is None or config.name in wanted
+                ],
+            )
+        )
+    return DescribeConfigsResponse(results=results)
+
+
+def _configs(broker: Broker, asked: DescribeConfigsResource) -> list[ConfigValue]:
+    name = asked.resource_name
+    if asked.resource_type == TOPIC:
+        check_name(name)
+        return effective_topic_configs(broker.catalog, broker.catalog.topic(name).overrides)
+    if asked.resource_type == BROKER:
+        if name not in {"", str(NODE_ID)}:
+            raise KafkaError(
+                errors.INVALID_REQUEST, f"Unexpected broker id, expected {NODE_ID} or empty string, but received {name}"
+            )
+        return effective_broker_configs(broker.catalog, dynamic_default_only=not name)
+    raise KafkaError(errors.INVALID_REQUEST, f"Unsupported resource type: {asked.resource_type}")
+
+
+def _config(config: ConfigValue, *, with_synonyms: bool) -> DescribeConfigsResourceResult:
+    return DescribeConfigsResourceResult(
+        config.name,
+        None if config.sensitive else config.value,
+        config.read_only,
+        config.source,
+        config.sensitive,
+        [DescribeConfigsSynonym(*synonym) for synonym in config.synonyms] if with_synonyms else [],
+        config.kind,
+        None,
+    )

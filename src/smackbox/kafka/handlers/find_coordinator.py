@@ -1,0 +1,35 @@
+"""FindCoordinator (key 10), versions 0 to 6: this broker coordinates every group and every transaction.
+
+Before version 4 one key is asked for, from then on several. Share groups' keys (type 2) are not served.
+"""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.find_coordinator import (
+    Coordinator,
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
+
+GROUP, TRANSACTION, SHARE = 0, 1, 2
+NO_NODE = -1
+
+
+def handle(_: Broker, call: Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
+    keys = request.coordinator_keys if call.version >= 4 else [request.key]
+    found = [_find(call, key, request.key_type) for key in keys]
+    if call.version >= 4:
+        return FindCoordinatorResponse(coordinators=found)
+    only = found[0]
+    return FindCoordinatorResponse(0, only.error_code, only.error_message, only.node_id, only.host, only.port)
+
+
+def _find(call: Call, key: str, key_type: int) -> Coordinator:
+    if key_type not in {GROUP, TRANSACTION} or (key_type == TRANSACTION and not key):
+        return Coordinator(key, NO_NODE, "", -1, errors.INVALID_REQUEST, "no coordinator for such a key")
+    host, port = call.connection.advertised
+    return Coordinator(key, NODE_ID, host, port, 0, None)

@@ -1,0 +1,88 @@
+"""How the coordinators keep their state: keyed records in `__consumer_offsets` and `__transaction_state`.
+
+A group or a transactional id belongs to the partition that Java's `String.hashCode` picks, as in Kafka, so that a log
+directory means the same to both. A record's key and value begin with a version as int16 (the key's is its record type);
+a null value is a tombstone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.partition import Partition
+from smackbox.kafka.wire.record_batch import Record, build, read_header, records
+from smackbox.kafka.wire.schema import Message, write
+
+if TYPE_CHECKING:
+    from smackbox.kafka.state.broker import Broker
+
+Done = Callable[[KafkaError | None], None]
+
+_INT16 = struct.Struct(">h")
+KeyedRecord = tuple[bytes, bytes | None]
+
+
+def java_hash(text: str) -> int:
+    """`String.hashCode` made non-negative as Kafka's `Utils.abs` does it."""
+    value = 0
+    encoded = text.encode("utf-16-be")
+    for (unit,) in struct.iter_unpack(">H", encoded):
+        value = (31 * value + unit) & 0xFFFFFFFF
+    return value & 0x7FFFFFFF if value != 0x80000000 else 0
+
+
+def key_bytes(record_type: int, key: Message) -> bytes:
+    out = bytearray(_INT16.pack(record_type))
+    write(key, 0, out)
+    return bytes(out)
+
+
+def value_bytes(version: int, value: Message) -> bytes:
+    out = bytearray(_INT16.pack(version))
+    write(value, version, out)
+    return bytes(out)
+
+
+class CoordinatorLog:
+    """One of the two internal topics, made when its first record comes."""
+
+    def __init__(self, broker: Broker, topic: str) -> None:
+        self._broker = broker
+        self._topic = topic
+
+    def partition_for(self, key: str) -> Partition:
+        """Raises `KafkaError` when the topic cannot be made."""
+        topic = self._broker.catalog.topics.get(self._topic)
+        if topic is None:
+            topic = self._broker.create_topic_automatically(self._topic)
+        return topic.partitions[java_hash(key) % len(topic.partitions)]
+
+    def append(self, key: str, entries: Sequence[KeyedRecord], done: Done | None = None) -> None:
+        """Append records of one group or transactional id in one batch. Raises `KafkaError` when the disk refuses;
+        `done` is called when they are durable."""
+        if entries:
+            partition = self.partition_for(key)
+            now_ms = self._broker.clock.wall_ms()
+            batch = build([Record(i, now_ms, k, v) for i, (k, v) in enumerate(entries)])
+            partition.append(batch, read_header(batch), now_ms)
+            self._broker.touched(partition)
+            if done is not None:
+                self._broker.when_durable([partition], done)
+        elif done is not None:
+            done(None)
+
+    def replay(self) -> Iterator[tuple[Partition, Record, bool, int, int]]:
+        """All records that are left, oldest first in each partition: partition, record, whether it is a control record,
+        producer id and epoch (-1 outside of transactions)."""
+        topic = self._broker.catalog.topics.get(self._topic)
+        if topic is None:
+            return
+        for partition in topic.partitions:
+            for segment in partition.log.segments:
+                for position, header in segment.scan(0):
+                    producer = header.producer_id if header.transactional else -1
+                    for record in records(segment.read_batch(position, header), header):
+                        yield partition, record, header.control, producer, header.producer_epoch

@@ -1,0 +1,297 @@
+"""The group coordinator: all groups of this broker, their committed offsets, and their life in `__consumer_offsets`.
+
+Groups are read back from the topic when the broker opens. Offsets expire `offsets_retention_minutes` after a group has
+lost its last member (or after the commit, for consumers that assign themselves); a group without members and offsets is
+forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from smackbox.kafka.state.classic_group import ClassicGroup, GroupState, Member
+from smackbox.kafka.state.coordinator_log import CoordinatorLog, Done, KeyedRecord, java_hash, key_bytes, value_bytes
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.group_offsets import (
+    OFFSET_KEY_TYPE,
+    CommittedOffset,
+    GroupOffsets,
+    TopicPartition,
+    offset_record,
+)
+from smackbox.kafka.state.topic import OFFSETS_TOPIC
+from smackbox.kafka.wire import control_record
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.group_records import (
+    GroupMetadataKey,
+    GroupMetadataValue,
+    MemberMetadata,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
+from smackbox.kafka.wire.record_batch import Record
+from smackbox.kafka.wire.schema import read
+
+if TYPE_CHECKING:
+    from smackbox.kafka.state.broker import Broker
+
+GROUP_KEY_TYPE = 2
+GROUP_VALUE_VERSION = 3
+CONSUMER_PROTOCOL = "consumer"
+
+Group = ClassicGroup
+
+
+class GroupCoordinator:
+    """Groups by id."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.log = CoordinatorLog(broker, OFFSETS_TOPIC)
+        self.groups: dict[str, Group] = {}
+
+    # --- life
+
+    def open(self) -> None:
+        """Read the groups back."""
+        for partition, record, control, producer_id, _ in self.log.replay():
+            if control:
+                marker = control_record.parse(record)
+                self.end_transaction_on({partition.index}, producer_id, commit=marker.commit)
+            elif record.key is not None:
+                self._replay(record, producer_id)
+        for group in self.groups.values():
+            group.restore_sessions()
+        self._schedule_expiry()
+
+    def _replay(self, record: Record, producer_id: int) -> None:
+        assert record.key is not None
+        kind = int.from_bytes(record.key[:2], "big")
+        if kind in {0, OFFSET_KEY_TYPE}:
+            self._replay_offset(record.key, record.value, producer_id)
+        elif kind == GROUP_KEY_TYPE:
+            self._replay_group(record.key, record.value)
+
+    def _replay_offset(self, key: bytes, value: bytes | None, producer_id: int) -> None:
+        at, _ = read(OffsetCommitKey, 0, key, 2)
+        where = (at.topic, at.partition)
+        if value is None:
+            group = self.groups.get(at.group)
+            if group is not None:
+                group.offsets.committed.pop(where, None)
+            return
+        said, _ = read(OffsetCommitValue, int.from_bytes(value[:2], "big"), value, 2)
+        offset = CommittedOffset(said.offset, said.leader_epoch, said.metadata, said.commit_timestamp)
+        offsets = self._get_or_create(at.group).offsets
+        if producer_id >= 0:
+            offsets.pending.setdefault(producer_id, {})[where] = offset
+        else:
+            offsets.committed[where] = offset
+
+    def _replay_group(self, key: bytes, value: bytes | None) -> None:
+        group_id = read(GroupMetadataKey, 0, key, 2)[0].group
+        if value is None:
+            self.groups.pop(group_id, None)
+            return
+        said, _ = read(GroupMetadataValue, int.from_bytes(value[:2], "big"), value, 2)
+        group = self._get_or_create(group_id)
+        group.generation = said.generation
+        group.protocol_type = said.protocol_type
+        group.protocol_name = said.protocol
+        group.leader = said.leader
+        group.state_changed_ms = said.current_state_timestamp
+        group.members = {
+            m.member_id: Member(
+                m.member_id,
+                m.group_instance_id,
+                m.client_id,
+                m.client_host,
+                m.session_timeout,
+                m.rebalance_timeout,
+                {said.protocol or "": m.subscription},
+                m.assignment,
+            )
+            for m in said.members
+        }
+        group.static = {m.instance_id: m.member_id for m in group.members.values() if m.instance_id is not None}
+        group.state = GroupState.STABLE if group.members else GroupState.EMPTY
+
+    def close(self) -> None:
+        for group in self.groups.values():
+            group.close_sessions()
+
+    # --- groups
+
+    def group(self, group_id: str) -> Group:
+        """Raises `KafkaError` GROUP_ID_NOT_FOUND."""
+        group = self.groups.get(group_id)
+        if group is None:
+            raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
+        return group
+
+    def for_classic_join(self, group_id: str) -> ClassicGroup:
+        """The group, made when it is not there."""
+        return self._get_or_create(group_id)
+
+    def for_classic_member(self, group_id: str) -> ClassicGroup:
+        """The group of someone who says to be a member. Raises `KafkaError` UNKNOWN_MEMBER_ID."""
+        group = self.groups.get(group_id)
+        if group is None:
+            raise KafkaError(errors.UNKNOWN_MEMBER_ID)
+        return group
+
+    def _get_or_create(self, group_id: str) -> Group:
+        group = self.groups.get(group_id)
+        if group is None:
+            broker = self._broker
+            group = self.groups[group_id] = ClassicGroup(
+                group_id,
+                broker.timers,
+                broker.clock.monotonic_ms,
+                broker.clock.wall_ms,
+                lambda: str(broker.new_id()),
+                self._persist,
+                initial_delay_ms=broker.settings.group_initial_rebalance_delay_ms,
+                max_size=broker.settings.group_max_size,
+            )
+        return group
+
+    def _persist(self, group: ClassicGroup, done: Callable[[KafkaError | None], None]) -> None:
+        value = GroupMetadataValue(
+            group.protocol_type,
+            group.generation,
+            group.protocol_name,
+            group.leader,
+            group.state_changed_ms,
+            [
+                MemberMetadata(
+                    m.member_id,
+                    m.instance_id,
+                    m.client_id,
+                    m.client_host,
+                    m.rebalance_timeout_ms,
+                    m.session_timeout_ms,
+                    m.protocols.get(group.protocol_name or "", b""),
+                    m.assignment,
+                )
+                for m in group.members.values()
+            ],
+        )
+        record = (
+            key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group.group_id)),
+            value_bytes(GROUP_VALUE_VERSION, value),
+        )
+        try:
+            self.log.append(group.group_id, [record], done)
+        except KafkaError as error:
+            done(error)
+
+    def delete(self, group_id: str) -> None:
+        """Raises `KafkaError` GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP."""
+        group = self.group(group_id)
+        if group.state not in {GroupState.EMPTY, GroupState.DEAD}:
+            raise KafkaError(errors.NON_EMPTY_GROUP, f"Group {group_id} is not empty.")
+        self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        entries: list[KeyedRecord] = [offset_record(group.group_id, where, None) for where in group.offsets.committed]
+        entries.append((key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group.group_id)), None))
+        group.close_sessions()
+        group.state = GroupState.DEAD
+        del self.groups[group.group_id]
+        self.log.append(group.group_id, entries)
+
+    # --- offsets
+
+    def for_commit(self, group_id: str, member_id: str, instance_id: str | None, generation: int) -> Group:
+        """The group that this member may commit offsets of. Raises `KafkaError`."""
+        group = self.groups.get(group_id)
+        if group is None:
+            if generation >= 0:
+                raise KafkaError(errors.ILLEGAL_GENERATION)
+            if not group_id:
+                raise KafkaError(errors.INVALID_GROUP_ID)
+            group = self._get_or_create(group_id)
+        group.check_commit(member_id, instance_id, generation, transactional=False)
+        return group
+
+    def offsets_for(self, group_id: str, member_id: str | None, member_epoch: int) -> GroupOffsets:
+        """The committed offsets as this member may see them. Raises `KafkaError`."""
+        group = self.groups.get(group_id)
+        if group is None:
+            return GroupOffsets()
+        return group.offsets
+
+    def leave(self, group_id: str, member_id: str, instance_id: str | None) -> None:
+        """Raises `KafkaError`."""
+        self.for_classic_member(group_id).leave(member_id, instance_id)
+
+    def commit(self, group: Group, offsets: dict[TopicPartition, CommittedOffset], done: Done) -> None:
+        """Keep these offsets; `done` when they are durable. Raises `KafkaError` when the disk refuses."""
+
+        def kept(error: KafkaError | None) -> None:
+            if error is None:
+                group.offsets.committed.update(offsets)
+            done(error)
+
+        entries = [offset_record(group.group_id, where, offset) for where, offset in offsets.items()]
+        self.log.append(group.group_id, entries, kept)
+
+    def delete_offsets(self, group: Group, wheres: Iterable[TopicPartition], done: Done | None = None) -> None:
+        gone = [where for where in wheres if group.offsets.committed.pop(where, None) is not None]
+        self.log.append(group.group_id, [offset_record(group.group_id, where, None) for where in gone], done)
+
+    def topic_deleted(self, topic: str) -> None:
+        """Committed offsets of a topic go with it."""
+        for group in list(self.groups.values()):
+            wheres = [where for where in group.offsets.committed if where[0] == topic]
+            if wheres:
+                self.delete_offsets(group, wheres)
+
+    def end_transaction_on(self, partitions: set[int], producer_id: int, *, commit: bool) -> None:
+        """A transaction marker reached these partitions of the offsets topic."""
+        count = self._broker.settings.offsets_topic_num_partitions
+        topic = self._broker.catalog.topics.get(OFFSETS_TOPIC)
+        if topic is not None:
+            count = len(topic.partitions)
+        for group in self.groups.values():
+            if producer_id in group.offsets.pending and java_hash(group.group_id) % count in partitions:
+                group.offsets.end_transaction(producer_id, commit=commit)
+
+    # --- expiry
+
+    def _schedule_expiry(self) -> None:
+        broker = self._broker
+        interval = broker.settings.offsets_retention_check_interval_ms
+        broker.timers.at(broker.clock.monotonic_ms() + interval, self._expire_and_schedule)
+
+    def _expire_and_schedule(self) -> None:
+        self.expire()
+        self._schedule_expiry()
+
+    def expire(self) -> None:
+        """Drop offsets that are past their retention, and groups that have nothing left."""
+        before = self._broker.clock.wall_ms() - self._broker.settings.offsets_retention_minutes * 60_000
+        for group in list(self.groups.values()):
+            expired = list(self._expired(group, before))
+            if expired:
+                self.delete_offsets(group, expired)
+            if group.state is GroupState.EMPTY and not group.offsets and not group.pending_members and group.generation:
+                self._forget(group)
+
+    def _expired(self, group: Group, before: int) -> Iterable[TopicPartition]:
+        if group.protocol_type and group.state is not GroupState.EMPTY:
+            return [
+                where
+                for where, offset in group.offsets.committed.items()
+                if offset.commit_timestamp <= before
+                and group.protocol_type == CONSUMER_PROTOCOL
+                and not group.subscribes_to(where[0])
+            ]
+        since = group.state_changed_ms if group.protocol_type else 0
+        return [
+            where
+            for where, offset in group.offsets.committed.items()
+            if max(since, offset.commit_timestamp) <= before and not group.offsets.is_pending(where)
+        ]
