@@ -16,6 +16,7 @@ from smackbox.net.service import ServiceThread
 
 REAL_KAFKA = "SMACK_REAL_KAFKA"
 REAL_CASSANDRA = "SMACK_REAL_CASSANDRA"
+REAL_ZOOKEEPER = "SMACK_REAL_ZOOKEEPER"
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +61,16 @@ def on_real_kafka() -> bool:
 @pytest.fixture(scope="session")
 def on_real_cassandra() -> bool:
     return REAL_CASSANDRA in os.environ
+
+
+@pytest.fixture(scope="session")
+def zookeeper_address() -> Iterator[str]:
+    """`host:port` of the ZooKeeper under test."""
+    if real := os.environ.get(REAL_ZOOKEEPER):
+        yield real
+        return
+    from smackbox.zookeeper.server import ZooKeeperServer
+    from smackbox.zookeeper.settings import ZooKeeperSettings
+
+    with ServiceThread(ZooKeeperServer(ZooKeeperSettings(sweep_interval_ms=200))) as zookeeper:
+        yield zookeeper.url

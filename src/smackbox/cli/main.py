@@ -21,6 +21,7 @@ VERBS = {
     "status": "what is running, and whether it answers",
     "topics": "list, create, describe, delete, produce to and consume from topics",
     "up": "start everything and keep it running",
+    "zookeeper": "one ZooKeeper server alone",
 }
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 

@@ -1,0 +1,26 @@
+"""ZooKeeper's settings, under its own names in this project's spelling."""
+
+from __future__ import annotations
+
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import ServerSettings
+
+
+class ZooKeeperSettings(ServerSettings, frozen=True, kw_only=True):
+    """`tick_time_ms` and the two bounds of what session time-out a client may ask for; limits; four-letter words."""
+
+    tick_time_ms: int = 2_000
+    min_session_timeout_ms: int = 4_000
+    max_session_timeout_ms: int = 40_000
+    max_client_cnxns: int = 1_000
+    jute_maxbuffer: int = 0xFFFFF
+    sweep_interval_ms: int = 60_000
+    four_letter_words: str = "*"
+    super_digest: str | None = None
+
+    def check(self) -> None:
+        """Raises `SettingError` where two settings cannot hold together."""
+        if not 0 < self.min_session_timeout_ms <= self.max_session_timeout_ms:
+            raise SettingError("zookeeper: min_session_timeout_ms must be positive and at most max_session_timeout_ms")
+        if self.tick_time_ms <= 0 or self.sweep_interval_ms <= 0:
+            raise SettingError("zookeeper: tick_time_ms and sweep_interval_ms must be positive")

@@ -1,0 +1,243 @@
+"""The transaction log and the snapshots on disk.
+
+    log.<first zxid, 16 hex digits>        entries
+    snapshot.<zxid, 16 hex digits>         a head, the nodes, a foot
+
+Both are runs of frames: crc32c (4 bytes), length (4 bytes), then a msgpack record. A frame that is cut or does not
+match its checksum ends a log: that is where a crash tore it, and what follows is cut off. A snapshot without its foot
+is not used. A snapshot may be written while the tree changes: it holds at least everything up to its zxid, and applying
+the log from there on again gives the tree (see `txn`).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import crc32c
+import msgspec
+
+from smackbox.base.errors import StorageError
+from smackbox.zookeeper.state.sessions import Sessions
+from smackbox.zookeeper.state.tree import Change, Node, Tree, split
+from smackbox.zookeeper.state.txn import CloseSessionTxn, CreateSessionTxn, Entry, MultiTxn
+from smackbox.zookeeper.wire.records import Acl
+
+_FRAME = struct.Struct(">II")
+SNAPSHOT_SLICE_NODES = 2_000
+SNAPSHOTS_KEPT = 3
+FRAME_LIMIT = 64 * 1024 * 1024
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_entry = msgspec.msgpack.Decoder(Entry).decode
+
+
+class _Head(msgspec.Struct, array_like=True):
+    zxid: int
+    sessions: list[tuple[int, int, bytes]]
+
+
+class _NodeRecord(msgspec.Struct, array_like=True):
+    path: str
+    data: bytes | None
+    acl: tuple[Acl, ...]
+    czxid: int
+    mzxid: int
+    pzxid: int
+    ctime: int
+    mtime: int
+    version: int
+    aversion: int
+    creations: int
+    owner: int
+    container: bool
+    ttl_ms: int
+
+
+class _Foot(msgspec.Struct, array_like=True):
+    nodes: int
+
+
+class Journal:
+    """Appends entries; `flush` makes them outlive the process, `sync` the machine."""
+
+    def __init__(self, directory: Path, first_zxid: int) -> None:
+        self._directory = directory
+        self._buffer: list[bytes] = []
+        self._fd = -1
+        self.entries = 0
+        self.rotate(first_zxid)
+
+    def append(self, entry: Entry) -> None:
+        self._buffer.append(_frame(_encode(entry)))
+        self.entries += 1
+
+    def flush(self) -> None:
+        """Raises `StorageError` when the disk refuses; nothing of what was appended is acknowledged then."""
+        if not self._buffer:
+            return
+        data = memoryview(b"".join(self._buffer))
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            raise StorageError(f"the transaction log cannot be written: {error.strerror}") from error
+        self._buffer.clear()
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
+
+    def rotate(self, next_zxid: int) -> None:
+        """Begin a new log file with the transaction `next_zxid`."""
+        if self._fd >= 0:
+            self.flush()
+            os.close(self._fd)
+        path = self._directory / f"log.{next_zxid:016x}"
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self.entries = 0
+
+    def close(self) -> None:
+        self.flush()
+        os.fdatasync(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+
+
+def write_snapshot(directory: Path, zxid: int, tree: Tree, sessions: Sessions) -> Iterator[None]:
+    """Write a snapshot slice by slice, the tree changing between slices; then drop what it makes needless."""
+    final = directory / f"snapshot.{zxid:016x}"
+    fresh = final.with_suffix(final.suffix + ".fresh")
+    paths = sorted(tree.nodes)
+    count = 0
+    with fresh.open("wb") as file:
+        file.write(_frame(_encode(_Head(zxid, [(one.id, one.timeout_ms, one.password) for one in sessions.all()]))))
+        for start in range(0, len(paths), SNAPSHOT_SLICE_NODES):
+            for path in paths[start : start + SNAPSHOT_SLICE_NODES]:
+                node = tree.nodes.get(path)
+                if node is not None:
+                    file.write(_frame(_encode(_record(path, node))))
+                    count += 1
+            yield
+        file.write(_frame(_encode(_Foot(count))))
+        file.flush()
+        os.fdatasync(file.fileno())
+    fresh.rename(final)
+    _purge(directory)
+
+
+def restore(directory: Path) -> tuple[Tree, Sessions, int, int, int]:
+    """The tree and sessions on disk, the last zxid, the last time in ms, and how many bytes of a torn log were cut.
+
+    Sessions get their whole time-out again from monotonic time 0.
+    """
+    tree, sessions, zxid = Tree(), Sessions(), 0
+    for snapshot in sorted(directory.glob("snapshot.????????????????"), reverse=True):
+        loaded = _load_snapshot(snapshot)
+        if loaded is not None:
+            tree, sessions, zxid = loaded
+            break
+    time_ms, cut = 0, 0
+    logs = sorted(directory.glob("log.*"))
+    for position, log in enumerate(logs):
+        following = int(logs[position + 1].suffix[1:], 16) if position + 1 < len(logs) else None
+        if following is not None and following <= zxid + 1:
+            continue
+        data = log.read_bytes()
+        whole = 0
+        for payload, end in _frames(data):
+            whole = end
+            entry = _decode_entry(payload)
+            if entry.zxid > zxid:
+                apply_entry(entry, tree, sessions, 0)
+                zxid, time_ms = entry.zxid, max(time_ms, entry.time_ms)
+        if whole < len(data):
+            if following is not None and following > zxid + 1:
+                raise StorageError(f"{log} is damaged in its middle: transactions after {zxid:#x} are missing")
+            os.truncate(log, whole)
+            cut += len(data) - whole
+    return tree, sessions, zxid, time_ms, cut
+
+
+def apply_entry(entry: Entry, tree: Tree, sessions: Sessions, now_ms: int) -> list[Change]:
+    """Apply one entry, at once or again. `now_ms` is monotonic and starts the time-out of a new session."""
+    match entry.txn:
+        case CreateSessionTxn(session_id, timeout_ms, password):
+            sessions.add(session_id, timeout_ms, password, now_ms)
+            return []
+        case CloseSessionTxn(session_id):
+            sessions.remove(session_id)
+            return tree.close_session(session_id, entry.zxid)
+        case MultiTxn(parts):
+            return [change for part in parts for change in tree.apply(part, entry.zxid, entry.time_ms)]
+        case part:
+            return tree.apply(part, entry.zxid, entry.time_ms)
+
+
+def _load_snapshot(file: Path) -> tuple[Tree, Sessions, int] | None:
+    frames = [payload for payload, _ in _frames(file.read_bytes())]
+    if len(frames) < 2:
+        return None
+    try:
+        head = msgspec.msgpack.decode(frames[0], type=_Head)
+        foot = msgspec.msgpack.decode(frames[-1], type=_Foot)
+        records = [msgspec.msgpack.decode(frame, type=_NodeRecord) for frame in frames[1:-1]]
+    except msgspec.DecodeError:
+        return None
+    if foot.nodes != len(records):
+        return None
+    tree, sessions = Tree(), Sessions()
+    for record in records:
+        node = Node(record.data, record.acl, record.czxid, record.ctime)
+        node.mzxid, node.pzxid, node.mtime = record.mzxid, record.pzxid, record.mtime
+        node.version, node.aversion, node.creations = record.version, record.aversion, record.creations
+        node.owner, node.container, node.ttl_ms = record.owner, record.container, record.ttl_ms
+        there = tree.nodes.get(record.path)
+        if there is not None:
+            node.children = there.children
+        tree.nodes[record.path] = node
+        if record.path != "/":
+            parent, name = split(record.path)
+            tree.nodes[parent].children.add(name)
+        if node.owner:
+            tree.ephemerals.setdefault(node.owner, set()).add(record.path)
+    for session_id, timeout_ms, password in head.sessions:
+        sessions.add(session_id, timeout_ms, password, 0)
+    return tree, sessions, head.zxid
+
+
+def _record(path: str, node: Node) -> _NodeRecord:
+    return _NodeRecord(
+        path, node.data, node.acl, node.czxid, node.mzxid, node.pzxid, node.ctime,
+        node.mtime, node.version, node.aversion, node.creations, node.owner, node.container, node.ttl_ms,
+    )  # fmt: skip
+
+
+def _purge(directory: Path) -> None:
+    snapshots = sorted(directory.glob("snapshot.????????????????"))
+    for old in snapshots[:-SNAPSHOTS_KEPT]:
+        old.unlink()
+    oldest = int(snapshots[-SNAPSHOTS_KEPT:][0].suffix[1:], 16)
+    logs = sorted(directory.glob("log.*"))
+    for log, following in pairwise(logs):
+        if int(following.suffix[1:], 16) <= oldest + 1:
+            log.unlink()
+
+
+def _frame(payload: bytes) -> bytes:
+    return _FRAME.pack(crc32c.crc32c(payload), len(payload)) + payload
+
+
+def _frames(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Each whole frame's payload, and where it ends."""
+    position = 0
+    while position + _FRAME.size <= len(data):
+        checksum, length = _FRAME.unpack_from(data, position)
+        start = position + _FRAME.size
+        payload = data[start : start + length]
+        if length > FRAME_LIMIT or len(payload) < length or crc32c.crc32c(payload) != checksum:
+            return
+        position = start + length
+        yield payload, position

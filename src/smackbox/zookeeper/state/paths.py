@@ -1,0 +1,21 @@
+"""Which paths are paths (`PathUtils.validatePath`)."""
+
+from __future__ import annotations
+
+from smackbox.zookeeper.state.errors import ZooKeeperError
+from smackbox.zookeeper.wire.codes import Code
+
+_FORBIDDEN_RANGES = ((0x00, 0x1F), (0x7F, 0x9F), (0xD800, 0xF8FF), (0xFFF0, 0xFFFF))
+
+
+def check_path(path: str) -> str:
+    """`path` itself. Raises BAD_ARGUMENTS unless it is absolute, normal and printable."""
+    if path == "/":
+        return path
+    if (
+        not path.startswith("/")
+        or any(part in {"", ".", ".."} for part in path[1:].split("/"))
+        or any(low <= ord(character) <= high for character in path for low, high in _FORBIDDEN_RANGES)
+    ):
+        raise ZooKeeperError(Code.BAD_ARGUMENTS, path)
+    return path
