@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from smackbox.base.errors import SettingError
@@ -10,6 +11,7 @@ from smackbox.base.errors import SettingError
 DEFAULT_PORT = 9042
 CONNECT_TIMEOUT_S = 5.0
 CONTROL_TIMEOUT_S = 5.0
+ROWS_AS_TUPLES = "rows as tuples"
 
 logging.getLogger("cassandra").setLevel(logging.ERROR)
 
@@ -56,6 +58,7 @@ class CqlSession:
             RoundRobinPolicy,
             TokenAwarePolicy,
         )
+        from cassandra.query import tuple_factory
         from cassandra.timestamps import MonotonicTimestampGenerator
 
         level = ConsistencyLevel.name_to_value.get(consistency.upper())
@@ -65,6 +68,12 @@ class CqlSession:
         profile = ExecutionProfile(
             load_balancing_policy=TokenAwarePolicy(nodes), consistency_level=level, request_timeout=timeout_s
         )
+        tuples = ExecutionProfile(
+            load_balancing_policy=TokenAwarePolicy(nodes),
+            consistency_level=level,
+            request_timeout=timeout_s,
+            row_factory=tuple_factory,
+        )
         hosts, port = split_address(address)
         self._clock = MonotonicTimestampGenerator(warn_on_drift=False)
         self.timestamp_us: int | None = None
@@ -72,7 +81,7 @@ class CqlSession:
             hosts,
             port=port,
             auth_provider=PlainTextAuthProvider(user, password) if user is not None else None,
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile, ROWS_AS_TUPLES: tuples},
             reconnection_policy=ConstantReconnectionPolicy(delay=0.5, max_attempts=None),
             timestamp_generator=self._timestamp,
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -101,6 +110,16 @@ class CqlSession:
         """The driver's type of each column of a table."""
         everything = f'SELECT * FROM "{keyspace}"."{table}"'  # noqa: S608 - names from the schema
         return {column.name: column.type for column in self.session.prepare(everything).result_metadata}
+
+    def pages(self, statement: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """The rows of a read, a page at a time; each page is asked for when the one before is used."""
+        result = self.session.execute(statement, execution_profile=ROWS_AS_TUPLES)
+        while True:
+            if result.current_rows:
+                yield result.current_rows
+            if not result.has_more_pages:
+                return
+            result.fetch_next_page()
 
     def close(self) -> None:
         self.cluster.shutdown()
