@@ -109,7 +109,7 @@ class CqlSession:
     def column_types(self, keyspace: str, table: str) -> dict[str, Any]:
         """The driver's type of each column of a table."""
         everything = f'SELECT * FROM "{keyspace}"."{table}"'  # noqa: S608 - names from the schema
-        return {column.name: column.type for column in self.session.prepare(everything).result_metadata}
+        return {name: cql_type for _, _, name, cql_type in self.session.prepare(everything).result_metadata}
 
     def pages(self, statement: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
         """The rows of a read, a page at a time; each page is asked for when the one before is used."""
