@@ -1,12 +1,83 @@
-"""The parts of an application, each run in the process that calls it."""
+"""The parts of an application, each run in the process that calls it: what a scheduler would place."""
 
 from __future__ import annotations
 
-from smackbox.app.model import App
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+from smackbox.app.model import App, Job, Stream
+from smackbox.base.settings import load
 from smackbox.box.prepare import prepare
-from smackbox.box.settings import Urls
+from smackbox.box.process import SUPERVISED
+from smackbox.box.settings import BoxSettings, Urls
+from smackbox.ingest.route import Route
+from smackbox.net.service import say
+
+log = logging.getLogger(__name__)
 
 
 def prepare_part(app: App, urls: Urls) -> None:
+    """Create the topics and tables that are missing."""
     assert urls.kafka is not None and urls.cassandra is not None
     prepare(app, kafka=urls.kafka, cassandra=urls.cassandra)
+
+
+def ingest_part(app: App, urls: Urls, settings: BoxSettings) -> None:
+    """Serve the application's endpoints until told to stop."""
+    from smackbox.ingest.server import IngestServer
+    from smackbox.ingest.settings import IngestSettings
+    from smackbox.net.service import run
+
+    flags = {"kafka": urls.kafka, "host": settings.host, "insecure": settings.insecure, "port": settings.ingest_port}
+    run(IngestServer(load(IngestSettings, "ingest", flags), routes(app)), supervised=SUPERVISED in os.environ)
+
+
+def routes(app: App) -> list[Route]:
+    """The endpoints, as the ingest room takes them."""
+    return [
+        Route(
+            path=post.path,
+            topic=post.topic.name,
+            event_type=post.topic.event,
+            key=post.topic.key,
+            dead_letter=post.topic.dead_letter,
+            partitions=post.topic.partitions,
+        )
+        for post in app.posts
+    ]
+
+
+def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> None:
+    """Run one stream until told to stop; ready when it has its checkpoint, its servers and its session."""
+    from smackbox.box.streams import stream_runner
+
+    started = time.monotonic()
+    stop = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: stop.set())
+    if SUPERVISED in os.environ:
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    runner = stream_runner(app, stream, urls, settings, metrics_port=settings.ingest_port)
+
+    def ready() -> None:
+        say(f"ready {stream.name} {runner.metrics_url} in {(time.monotonic() - started) * 1000:.0f} ms")
+
+    runner.run(stop, ready)
+
+
+def job_part(app: App, job: Job, urls: Urls) -> int:
+    """Run one job to its end; the number of rows that it wrote to its target."""
+    from smackbox.box.jobs import run_job
+
+    assert urls.cassandra is not None
+    return run_job(app, job, cassandra=urls.cassandra, spark_url=urls.spark)
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    stop.set()

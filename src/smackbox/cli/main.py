@@ -59,6 +59,8 @@ def group(ctx: click.Context, debug: bool) -> None:
     """The SMACK stack from one pip install: Kafka, Cassandra and Spark by their own protocols."""
     ctx.obj = debug
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    if not debug:
+        logging.getLogger("cassandra").setLevel(logging.ERROR)  # the driver warns at each connect that it tries v6 first
 
 
 def main(arguments: list[str] | None = None) -> None:
