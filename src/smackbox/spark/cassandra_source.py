@@ -30,7 +30,7 @@ from pyspark.sql.datasource import (
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
-from smackbox.spark.cql_arrow import RowsToArrow, arrow_type, spark_type
+from smackbox.spark.cql_arrow import RowsToArrow, arrow_type, schema_for_engine
 from smackbox.spark.cql_filters import Query, TableKeys, plan, restrictions
 from smackbox.spark.cql_session import CqlSession
 from smackbox.spark.cql_sessions import shared_session
@@ -126,12 +126,13 @@ class CassandraDataSource(DataSource):  # type: ignore[misc]
     def name(cls) -> str:
         return "cassandra"
 
-    def schema(self) -> str:
+    def schema(self) -> Any:
         options = Options(self.options)
         with options.session() as cql:
             types = cql.column_types(options.keyspace, options.table)
         names = _chosen(options.columns, types, f"{options.keyspace}.{options.table}")
-        return ", ".join(f"`{name}` {spark_type(arrow_type(types[name])[0])}" for name in names)
+        kinds = {name: arrow_type(types[name])[0] for name in names}
+        return schema_for_engine(kinds)
 
     def reader(self, schema: Any) -> CassandraReader:
         return CassandraReader(Options(self.options), list(schema.names))

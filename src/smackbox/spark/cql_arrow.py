@@ -7,7 +7,8 @@ list, set, vector -> array                   map -> map                        t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -61,6 +62,13 @@ def arrow_type(cql_type: Any) -> tuple[pa.DataType, Convert | None]:
         kind = pa.struct([(field, part) for field, (part, _) in zip(fields, parts, strict=True)])
         return kind, _of_fields(fields, [convert for _, convert in parts])
     raise SettingError(f"the CQL type {cql_type.cql_parameterized_type()} has no Arrow type here")
+
+
+def schema_for_engine(kinds: Mapping[str, pa.DataType]) -> pa.Schema | str:
+    """The columns as the engine that asks takes them: Sail reads maps and structs only from Arrow, Spark only DDL."""
+    if "pysail" in sys.modules:
+        return pa.schema(list(kinds.items()))
+    return ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in kinds.items())
 
 
 def spark_type(kind: pa.DataType) -> str:

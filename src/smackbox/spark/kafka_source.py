@@ -24,11 +24,8 @@ from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
+from smackbox.spark.cql_arrow import schema_for_engine
 
-SCHEMA = (
-    "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp, timestampType int, "
-    "headers array<struct<key: string, value: binary>>"
-)
 ARROW_SCHEMA = pa.schema(
     [
         ("key", pa.binary()),
@@ -75,8 +72,8 @@ class KafkaDataSource(DataSource):  # type: ignore[misc]
     def name(cls) -> str:
         return "kafka"
 
-    def schema(self) -> str:
-        return SCHEMA
+    def schema(self) -> Any:
+        return schema_for_engine({field.name: field.type for field in ARROW_SCHEMA})
 
     def reader(self, schema: Any) -> KafkaReader:
         del schema
