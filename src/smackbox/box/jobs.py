@@ -38,10 +38,4 @@ def _read(spark: Any, app: App, table: Table, cassandra: str) -> Any:
 
 
 def _options(app: App, table: Table, cassandra: str) -> dict[str, str]:
-    host, _, port = cassandra.rpartition(":")
-    return {
-        "spark.cassandra.connection.host": host,
-        "spark.cassandra.connection.port": port,
-        "keyspace": app.keyspace,
-        "table": table.name,
-    }
+    return {"contact": cassandra, "keyspace": app.keyspace, "table": table.name}

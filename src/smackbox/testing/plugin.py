@@ -1,0 +1,79 @@
+"""The pytest plugin: real servers in the test's process, one set a session, wiped between tests.
+
+    def test_ads(smack):                     Kafka and Cassandra, and applications on them
+    def test_log(smack_kafka): …             a broker alone
+    def test_tables(smack_cassandra): …      a CQL server alone
+
+With `--smack-kafka` and `--smack-cassandra` (or SMACK_KAFKA and SMACK_CASSANDRA) the same tests run on real ones; those
+are not wiped, so tests that run on both make their names unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from smackbox.net.service import ServiceThread
+    from smackbox.testing.fixtures import Smack, SmackCassandra, SmackKafka
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("smackbox")
+    group.addoption("--smack-kafka", metavar="HOST:PORT", help="run tests on this Kafka instead of an embedded one")
+    group.addoption("--smack-cassandra", metavar="HOST:PORT", help="the same for Cassandra")
+
+
+@pytest.fixture(scope="session")
+def _smack_kafka_server(pytestconfig: pytest.Config) -> Iterator[ServiceThread | str]:
+    from smackbox.testing.fixtures import kafka_server, real_address
+
+    real = real_address(pytestconfig, "kafka")
+    if real is not None:
+        yield real
+        return
+    with kafka_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _smack_cassandra_server(pytestconfig: pytest.Config) -> Iterator[ServiceThread | str]:
+    from smackbox.testing.fixtures import cassandra_server, real_address
+
+    real = real_address(pytestconfig, "cassandra")
+    if real is not None:
+        yield real
+        return
+    with cassandra_server() as server:
+        yield server
+
+
+@pytest.fixture
+def smack_kafka(_smack_kafka_server: ServiceThread | str) -> Iterator[SmackKafka]:
+    """A broker without topics; `bootstrap` is its `host:port`."""
+    from smackbox.testing.fixtures import SmackKafka, reset
+
+    yield SmackKafka(_smack_kafka_server if isinstance(_smack_kafka_server, str) else _smack_kafka_server.url)
+    reset(_smack_kafka_server)
+
+
+@pytest.fixture
+def smack_cassandra(_smack_cassandra_server: ServiceThread | str) -> Iterator[SmackCassandra]:
+    """A CQL server without keyspaces; `address` is its `host:port`, `connect()` a session of the Python driver."""
+    from smackbox.testing.fixtures import SmackCassandra, reset
+
+    server = _smack_cassandra_server
+    with SmackCassandra(server if isinstance(server, str) else server.url) as cassandra:
+        yield cassandra
+    reset(server)
+
+
+@pytest.fixture
+def smack(smack_kafka: SmackKafka, smack_cassandra: SmackCassandra) -> Iterator[Smack]:
+    """Kafka and Cassandra, and applications that run on them in this process."""
+    from smackbox.testing.fixtures import Smack
+
+    with Smack(smack_kafka, smack_cassandra) as box:
+        yield box

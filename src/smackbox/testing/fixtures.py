@@ -1,0 +1,162 @@
+"""What the fixtures hand to a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from smackbox.net.service import ServiceThread
+
+if TYPE_CHECKING:
+    from cassandra.cluster import Session
+
+    from smackbox.app.model import App
+    from smackbox.spark.streaming import MicroBatchRunner
+
+REQUEST_TIMEOUT_S = 30.0
+BATCHES_LIMIT = 1_000
+
+
+def kafka_server() -> ServiceThread:
+    from smackbox.kafka.server import KafkaServer
+    from smackbox.kafka.settings import KafkaSettings
+
+    return ServiceThread(KafkaServer(KafkaSettings()))
+
+
+def cassandra_server() -> ServiceThread:
+    from smackbox.cassandra.server import CassandraServer
+    from smackbox.cassandra.settings import CassandraSettings
+
+    return ServiceThread(CassandraServer(CassandraSettings()))
+
+
+def real_address(config: pytest.Config, letter: str) -> str | None:
+    """`host:port` of a server named by option or environment."""
+    return config.getoption(f"--smack-{letter}") or os.environ.get(f"SMACK_{letter.upper()}")
+
+
+def reset(server: ServiceThread | str) -> None:
+    """Wipe an embedded server; a real one keeps what it has."""
+    if isinstance(server, ServiceThread):
+        server.call(server.service.reset())  # type: ignore[attr-defined]
+
+
+class SmackKafka:
+    """A broker, by its `host:port`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+
+class SmackCassandra:
+    """A CQL server, by its `host:port`; sessions made by `connect` are closed with the test."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.host, _, port = address.rpartition(":")
+        self.port = int(port)
+        self._stack = ExitStack()
+
+    def connect(self, keyspace: str | None = None) -> Session:
+        from smackbox.box.prepare import CqlConnection
+
+        return self._stack.enter_context(CqlConnection(self.address, keyspace))
+
+    def __enter__(self) -> SmackCassandra:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+class Smack:
+    """Both servers. `run` starts an application in this process, for as long as the test lasts."""
+
+    def __init__(self, kafka: SmackKafka, cassandra: SmackCassandra) -> None:
+        self.kafka = kafka
+        self.cassandra = cassandra
+        self._stack = ExitStack()
+
+    def run(self, app: App) -> RunningApp:
+        return self._stack.enter_context(RunningApp(app, self.kafka.bootstrap, self.cassandra.address))
+
+    def __enter__(self) -> Smack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+class RunningApp:
+    """An application's endpoints on a thread, and its streams, which move only when `settle` is called."""
+
+    def __init__(self, app: App, kafka: str, cassandra: str) -> None:
+        self.app = app
+        self.url = ""
+        self._kafka = kafka
+        self._cassandra = cassandra
+        self._stack = ExitStack()
+        self._runners: list[MicroBatchRunner] = []
+
+    def post(self, path: str, events: Any) -> tuple[int, Any]:
+        """POST one event, a list of events, or bytes as they are: the status and the decoded answer."""
+        body = events if isinstance(events, bytes) else msgspec.json.encode(events)
+        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as response:  # noqa: S310
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)
+
+    def settle(self) -> None:
+        """Let every stream process what is in its topic."""
+        for runner in self._runners:
+            for _ in range(BATCHES_LIMIT):
+                if runner.step(wait_s=0.1) is None:
+                    break
+            else:
+                raise AssertionError(f"a stream did not come to rest within {BATCHES_LIMIT} batches")
+
+    def job(self, name: str) -> int:
+        """Run a job to its end; the number of rows that it wrote."""
+        from smackbox.box.jobs import run_job
+
+        return run_job(self.app, self.app.find_job(name), cassandra=self._cassandra, spark_url=None)
+
+    def __enter__(self) -> RunningApp:
+        from smackbox.box.parts import routes
+        from smackbox.box.prepare import prepare
+        from smackbox.box.settings import BoxSettings, Urls
+        from smackbox.box.streams import stream_runner
+        from smackbox.ingest.server import IngestServer
+        from smackbox.ingest.settings import IngestSettings
+
+        try:
+            prepare(self.app, kafka=self._kafka, cassandra=self._cassandra)
+            if self.app.posts:
+                ingest = IngestServer(IngestSettings(kafka=self._kafka), routes(self.app))
+                self.url = self._stack.enter_context(ServiceThread(ingest)).url
+            directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="smackbox-test-"))
+            settings = BoxSettings(dir=Path(directory))
+            urls = Urls(kafka=self._kafka, cassandra=self._cassandra)
+            for stream in self.app.streams:
+                runner = stream_runner(self.app, stream, urls, settings, metrics_port=None)
+                self._runners.append(self._stack.enter_context(runner))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
