@@ -1,7 +1,7 @@
-"""`make real`: the contract tests on a real Kafka and a real Cassandra, started from their Maven jars.
+"""`make real`: the contract tests on a real Kafka and a real Cassandra from their Maven jars, and Debian's ZooKeeper.
 
 Says in one line what is missing where one of them cannot run, runs what can, and fails when a test failed or when
-neither could run. Arguments go to pytest.
+none could run. Arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.engines import real_cassandra, real_kafka
+from bench.engines import real_cassandra, real_kafka, real_zookeeper
 
 CONTRACT = Path("tests/contract")
 # The clients' group joins are asked to be prompt, as every test cluster's are.
@@ -41,6 +41,13 @@ def main(arguments: list[str]) -> int:
             print(f"real Cassandra answers at {host}:{port} after {cassandra.start_s:.1f} s", flush=True)
             environ["SMACK_REAL_CASSANDRA"] = f"{host}:{port}"
             folders.append(CONTRACT / "cassandra")
+        if reason := real_zookeeper.missing():
+            print(f"real ZooKeeper cannot run here: {reason}", flush=True)
+        else:
+            zookeeper = stack.enter_context(real_zookeeper.RealZooKeeper(scratch / "zookeeper"))
+            print(f"real ZooKeeper answers at {zookeeper.address} after {zookeeper.start_s:.1f} s", flush=True)
+            environ["SMACK_REAL_ZOOKEEPER"] = zookeeper.address
+            folders.append(CONTRACT / "zookeeper")
         if not folders:
             return 1
         command = [sys.executable, "-m", "pytest", "-q", "--timeout", "300", *map(str, folders), *arguments]

@@ -68,7 +68,8 @@ class Database:
 
     def close_session(self, session_id: int) -> None:
         if self.sessions.get(session_id) is not None:
-            self.commit(CloseSessionTxn(session_id))
+            paths = tuple(sorted(self.tree.ephemerals.get(session_id, ())))
+            self.commit(CloseSessionTxn(session_id, paths))
 
     def expire_sessions(self) -> list[int]:
         """End the sessions whose client was silent for too long; their ids."""

@@ -167,9 +167,9 @@ def apply_entry(entry: Entry, tree: Tree, sessions: Sessions, now_ms: int) -> li
         case CreateSessionTxn(session_id, timeout_ms, password):
             sessions.add(session_id, timeout_ms, password, now_ms)
             return []
-        case CloseSessionTxn(session_id):
+        case CloseSessionTxn(session_id, paths):
             sessions.remove(session_id)
-            return tree.close_session(session_id, entry.zxid)
+            return tree.close_session(session_id, paths, entry.zxid)
         case MultiTxn(parts):
             return [change for part in parts for change in tree.apply(part, entry.zxid, entry.time_ms)]
         case part:

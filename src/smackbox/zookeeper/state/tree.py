@@ -96,11 +96,9 @@ class Tree:
             case CheckTxn():
                 return []
 
-    def close_session(self, session_id: int, zxid: int) -> list[Change]:
+    def close_session(self, session_id: int, paths: tuple[str, ...], zxid: int) -> list[Change]:
         """Delete the session's ephemeral nodes."""
-        changes: list[Change] = []
-        for path in sorted(self.ephemerals.get(session_id, ())):
-            changes += self._delete(path, zxid)
+        changes = [change for path in paths for change in self._delete(path, zxid)]
         self.ephemerals.pop(session_id, None)
         return changes
 
@@ -129,12 +127,13 @@ class Tree:
 
     def _delete(self, path: str, zxid: int) -> list[Change]:
         node = self.nodes.pop(path, None)
+        parent_path, name = split(path)
+        parent = self.nodes.get(parent_path)
+        if parent is not None:  # in a replay over a snapshot the node, or its parent too, may be gone already
+            parent.children.discard(name)
+            parent.pzxid = max(parent.pzxid, zxid)
         if node is None:
             return []
-        parent_path, name = split(path)
-        parent = self.nodes[parent_path]
-        parent.children.discard(name)
-        parent.pzxid = max(parent.pzxid, zxid)
         if node.owner:
             self.ephemerals.get(node.owner, set()).discard(path)
         return [(EventType.DELETED, path), (EventType.CHILDREN_CHANGED, parent_path)]

@@ -54,9 +54,10 @@ class CreateSessionTxn(msgspec.Struct, frozen=True, tag="create_session"):
 
 
 class CloseSessionTxn(msgspec.Struct, frozen=True, tag="close_session"):
-    """Ends a session; its ephemeral nodes go with it."""
+    """Ends a session; its ephemeral nodes, `paths`, go with it."""
 
     session_id: int
+    paths: tuple[str, ...]
 
 
 NodeTxn: TypeAlias = CreateTxn | DeleteTxn | SetDataTxn | SetAclTxn | CheckTxn

@@ -1,0 +1,144 @@
+"""The transaction log and snapshots: what is on disk comes back, and nothing else, wherever a crash cut it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from smackbox.base.clock import FakeClock
+from smackbox.base.errors import StorageError
+from smackbox.zookeeper.state import database as database_module
+from smackbox.zookeeper.state.database import Database
+from smackbox.zookeeper.state.tree import OPEN_ACL, Tree
+from smackbox.zookeeper.state.txn import CreateTxn, DeleteTxn, SetDataTxn
+
+
+def create(database: Database, path: str, data: bytes = b"", owner: int = 0) -> None:
+    parent = database.tree.get(path.rpartition("/")[0] or "/")
+    database.commit(CreateTxn(path, data, OPEN_ACL, owner, False, 0, parent.creations + 1))
+
+
+def contents(tree: Tree) -> dict[str, tuple[object, ...]]:
+    return {path: (node.data, node.acl, node.stat(), sorted(node.children)) for path, node in tree.nodes.items()}
+
+
+def open_database(directory: Path) -> Database:
+    return Database(directory, FakeClock())
+
+
+def fill(database: Database) -> None:
+    database.create_session(7, 6_000, b"p" * 16)
+    create(database, "/a", b"1")
+    create(database, "/a/b", b"2", owner=7)
+    database.commit(SetDataTxn("/a", b"changed", 1))
+    create(database, "/a/c")
+    database.commit(DeleteTxn("/a/c"))
+
+
+def test_a_restart_finds_everything_flushed(tmp_path: Path) -> None:
+    before = open_database(tmp_path)
+    fill(before)
+    before.journal.flush()
+    after = open_database(tmp_path)
+    assert contents(after.tree) == contents(before.tree)
+    assert (after.zxid, after.tree.ephemerals) == (6, {7: {"/a/b"}})
+    session = after.sessions.get(7)
+    assert session is not None
+    assert (session.timeout_ms, session.password) == (6_000, b"p" * 16)
+
+
+def test_a_log_cut_at_every_byte_gives_its_whole_transactions(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    writing = open_database(tmp_path / "whole")
+    states = [(0, contents(writing.tree))]
+    log = tmp_path / "whole" / f"log.{1:016x}"
+    for step in (
+        lambda: create(writing, "/a", b"1"),
+        lambda: create(writing, "/a/b", b"2"),
+        lambda: writing.commit(SetDataTxn("/a", b"x", 1)),
+        lambda: writing.commit(DeleteTxn("/a/b")),
+    ):
+        step()
+        writing.journal.flush()
+        states.append((log.stat().st_size, contents(writing.tree)))
+    whole = log.read_bytes()
+    for cut in range(len(whole) + 1):
+        directory = tmp_path / "cut"
+        directory.mkdir()
+        (directory / log.name).write_bytes(whole[:cut])
+        database = open_database(directory)
+        size, state = max((item for item in states if item[0] <= cut), key=lambda item: item[0])
+        assert contents(database.tree) == state
+        assert database.cut_bytes == cut - size
+        create(database, "/after")
+        database.journal.flush()
+        assert "/after" in open_database(directory).tree.nodes
+        shutil.rmtree(directory)
+
+
+def test_a_flipped_bit_ends_the_log_there(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    create(database, "/a")
+    database.journal.flush()
+    log = tmp_path / f"log.{1:016x}"
+    first = log.stat().st_size
+    create(database, "/b")
+    database.journal.flush()
+    data = bytearray(log.read_bytes())
+    data[first + 12] ^= 1
+    log.write_bytes(data)
+    assert sorted(open_database(tmp_path).tree.nodes.keys() & {"/a", "/b"}) == ["/a"]
+
+
+def test_a_hole_before_a_later_log_is_refused(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    create(database, "/a")
+    create(database, "/b")
+    database.journal.rotate(database.zxid + 1)
+    create(database, "/c")
+    database.journal.flush()
+    log = tmp_path / f"log.{1:016x}"
+    log.write_bytes(log.read_bytes()[:-1])
+    with pytest.raises(StorageError, match="damaged in its middle"):
+        open_database(tmp_path)
+
+
+def test_a_snapshot_taken_while_the_tree_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "SNAPSHOT_EVERY_ENTRIES", 5)
+    monkeypatch.setattr("smackbox.zookeeper.state.journal.SNAPSHOT_SLICE_NODES", 2)
+    database = open_database(tmp_path)
+    fill(database)
+    number = 0
+    while database.snapshot_step():
+        create(database, f"/n{number}")
+        if "/a/b" in database.tree.nodes:
+            database.commit(DeleteTxn("/a/b"))
+        number += 1
+    assert number > 1
+    database.commit(SetDataTxn("/a", b"later", 2))
+    database.journal.flush()
+    assert len(list(tmp_path.glob("snapshot.????????????????"))) == 1
+    assert contents(open_database(tmp_path).tree) == contents(database.tree)
+
+
+def test_old_snapshots_and_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "SNAPSHOT_EVERY_ENTRIES", 1)
+    database = open_database(tmp_path)
+    for number in range(8):
+        create(database, f"/n{number}")
+        while database.snapshot_step():
+            pass
+    assert len(list(tmp_path.glob("snapshot.*"))) == 3
+    assert len(list(tmp_path.glob("log.*"))) <= 4
+    database.journal.flush()
+    assert contents(open_database(tmp_path).tree) == contents(database.tree)
+
+
+def test_an_unfinished_snapshot_is_not_used(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    create(database, "/a")
+    database.journal.flush()
+    (tmp_path / f"snapshot.{1:016x}").write_bytes(b"half of one")
+    assert "/a" in open_database(tmp_path).tree.nodes
