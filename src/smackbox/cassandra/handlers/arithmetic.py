@@ -1,0 +1,307 @@
+"""Operators and math functions on numbers, dates and durations, with Cassandra's rules for the type of the result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from decimal import Context as DecimalContext
+from typing import TYPE_CHECKING, Any
+
+from smackbox.cassandra.handlers.context import Bound, Context
+from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.handlers.terms import Term, operation_name, show
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
+from smackbox.cassandra.wire.types import (
+    BIGINT,
+    DATE,
+    DECIMAL,
+    DOUBLE,
+    DURATION,
+    FLOAT,
+    INT,
+    NUMBERS,
+    SMALLINT,
+    TIMESTAMP,
+    TINYINT,
+    VARINT,
+    CqlType,
+)
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.handlers.terms import Compiler
+
+_SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "counter": 8}
+_BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}
+_DECIMAL128 = DecimalContext(prec=34)
+_WIDE = DecimalContext(prec=10_000)
+_OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
+_Fold = Callable[[Any, Any], Any]
+
+
+def result_type(left: CqlType, right: CqlType) -> CqlType | None:
+    """The type of an operation on two numbers; None when there is none."""
+    if left not in NUMBERS or right not in NUMBERS:
+        return None
+    if DECIMAL in {left, right}:
+        return DECIMAL
+    floats = {left, right} & {FLOAT, DOUBLE}
+    if floats:
+        if VARINT in {left, right}:
+            return DECIMAL
+        both_small = all(kind == FLOAT or _SIZES.get(kind.cql, 8) <= 4 for kind in (left, right))
+        return FLOAT if DOUBLE not in floats and both_small else DOUBLE
+    if VARINT in {left, right}:
+        return VARINT
+    return _BY_SIZE[max(_SIZES[left.cql], _SIZES[right.cql])]
+
+
+def infer_binary(compiler: Compiler, expression: ast.Binary) -> CqlType | None:
+    left = operand_type(compiler, expression.left)
+    right = operand_type(compiler, expression.right)
+    if left is None and right is None:
+        return None
+    found = _result(expression.operator, left or right, right or left)
+    if found is None:
+        raise Invalid(
+            f"the '{expression.operator}' operation is not supported between {show(expression.left)} and "
+            f"{show(expression.right)}"
+        )
+    return found
+
+
+def operand_type(compiler: Compiler, expression: ast.Expression) -> CqlType | None:
+    """The type of an operand; a literal has the one that Cassandra prefers for it."""
+    if isinstance(expression, ast.Literal):
+        if expression.kind == "integer":
+            number = int(expression.text)
+            if -(2**31) <= number < 2**31:
+                return INT
+            return BIGINT if -(2**63) <= number < 2**63 else VARINT
+        return {"float": DOUBLE, "duration": DURATION}.get(expression.kind)
+    return compiler.infer(expression)
+
+
+def _result(operator: str, left: CqlType | None, right: CqlType | None) -> CqlType | None:
+    assert left is not None
+    assert right is not None
+    if left in {TIMESTAMP, DATE} and right == DURATION and operator in {"+", "-"}:
+        return left
+    if left.cql in {"text", "ascii"} and right.cql in {"text", "ascii"} and operator == "+":
+        return left if left == right else right
+    return result_type(left, right)
+
+
+def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, wanted: CqlType | None) -> Term:
+    if isinstance(expression, ast.Negate):
+        kind = operand_type(compiler, expression.value) or wanted
+        if kind not in NUMBERS:
+            raise Invalid(f"the '-' operation is not supported on {show(expression.value)}")
+        assert kind is not None
+        value = compiler.compile(expression.value, kind, "-")
+        return Term(kind, _unary(lambda number: -number, kind, value))
+    left_kind = operand_type(compiler, expression.left)
+    right_kind = operand_type(compiler, expression.right)
+    if left_kind is None and right_kind is None:
+        if wanted is None:
+            raise Invalid(
+                f"Ambiguous '{expression.operator}' operation with args {show(expression.left)} and "
+                f"{show(expression.right)}: use type hint to disambiguate, example '(int) ?'"
+            )
+        left_kind = right_kind = wanted
+    left_kind = left_kind or right_kind
+    right_kind = right_kind or left_kind
+    assert left_kind is not None
+    assert right_kind is not None
+    kind = _result(expression.operator, left_kind, right_kind)
+    if kind is None:
+        raise Invalid(
+            f"the '{expression.operator}' operation is not supported between {show(expression.left)} and "
+            f"{show(expression.right)}"
+        )
+    name = operation_name(expression)
+    left = compiler.compile(expression.left, left_kind, f"arg0({name})")
+    right = compiler.compile(expression.right, right_kind, f"arg1({name})")
+    run = _binary(expression.operator, kind, left_kind, right_kind)
+
+    def evaluate(context: Context, row: object) -> Bound:
+        first = left.evaluate(context, row)
+        second = right.evaluate(context, row)
+        if not isinstance(first, bytes) or not isinstance(second, bytes) or not first or not second:
+            return None
+        return run(first, second)
+
+    return Term(kind, evaluate)
+
+
+def _unary(operate: Callable[[Any], Any], kind: CqlType, value: Term) -> Callable[[Context, object], Bound]:
+    def evaluate(context: Context, row: object) -> Bound:
+        found = value.evaluate(context, row)
+        if not isinstance(found, bytes) or not found:
+            return None
+        return number_bytes(kind, operate(kind.decode(found)))
+
+    return evaluate
+
+
+def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Callable[[bytes, bytes], bytes]:
+    if kind in {TIMESTAMP, DATE}:
+        sign = 1 if operator == "+" else -1
+        return lambda first, second: add_duration(kind, kind.decode(first), right.decode(second), sign)
+    if kind.cql in {"text", "ascii"}:
+        return lambda first, second: first + second
+    operate = _operation(operator, kind)
+
+    def run(first: bytes, second: bytes) -> bytes:
+        try:
+            return number_bytes(kind, operate(number(left, first, kind), number(right, second, kind)))
+        except (ZeroDivisionError, ArithmeticError) as error:
+            names = (left.cql, right.cql)
+            raise FunctionFailure(
+                f"execution of 'system.{_OPERATION_NAMES[operator]}[{', '.join(names)}]' failed: "
+                f"the operation '{number(left, first, kind)} {operator} {number(right, second, kind)}' failed: / by zero",
+                "system",
+                _OPERATION_NAMES[operator],
+                names,
+            ) from error
+
+    return run
+
+
+def number(kind: CqlType, value: bytes, target: CqlType) -> Any:
+    """A number of type `kind` as the Python number that arithmetic in type `target` uses."""
+    found = kind.decode(value)
+    if target == DECIMAL and isinstance(found, float):
+        return Decimal(repr(found)) if math.isfinite(found) else Decimal(found)
+    if target == DECIMAL:
+        return Decimal(found)
+    if target in {FLOAT, DOUBLE}:
+        return float(found)
+    return found
+
+
+def number_bytes(kind: CqlType, value: Any) -> bytes:
+    """A result in wire form; integers of a fixed size wrap around as Java's do."""
+    size = _SIZES.get(kind.cql)
+    if size is not None:
+        half = 1 << (8 * size - 1)
+        value = (int(value) + half) % (2 * half) - half
+    return kind.encode(value)
+
+
+def _operation(operator: str, kind: CqlType) -> _Fold:
+    if kind in {FLOAT, DOUBLE}:
+        return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _float_divide,
+                "%": _float_modulo}[operator]  # fmt: skip
+    if kind == DECIMAL:
+        return {"+": _WIDE.add, "-": _WIDE.subtract, "*": _WIDE.multiply, "/": _decimal_divide,
+                "%": _WIDE.remainder}[operator]  # fmt: skip
+    return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _truncating_divide,
+            "%": _truncating_modulo}[operator]  # fmt: skip
+
+
+def _float_divide(left: float, right: float) -> float:
+    if right == 0:
+        return math.nan if left == 0 or left != left else math.copysign(math.inf, left) * math.copysign(1, right)
+    return left / right
+
+
+def _float_modulo(left: float, right: float) -> float:
+    return math.nan if right == 0 or math.isinf(left) else math.fmod(left, right)
+
+
+def _decimal_divide(left: Decimal, right: Decimal) -> Decimal:
+    return _DECIMAL128.divide(left, right)
+
+
+def _truncating_divide(left: int, right: int) -> int:
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
+def _truncating_modulo(left: int, right: int) -> int:
+    return left - right * _truncating_divide(left, right)
+
+
+def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> bytes:
+    """A timestamp or date plus a duration, by the calendar in UTC."""
+    from datetime import date
+
+    months, days, nanoseconds = duration
+    if kind == DATE and nanoseconds:
+        raise Invalid("The duration must have a day precision")
+    day_number, rest = (moment - DATE_EPOCH, 0) if kind == DATE else divmod(moment, 86_400_000)
+    start = date(1970, 1, 1).toordinal() + day_number
+    if months:
+        origin = date.fromordinal(start)
+        index = origin.year * 12 + origin.month - 1 + sign * months
+        year, month = divmod(index, 12)
+        last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - date(year, month + 1, 1)).days
+        start = date(year, month + 1, min(origin.day, last)).toordinal()
+    day_number = start - date(1970, 1, 1).toordinal() + sign * days
+    if kind == DATE:
+        return DATE.encode(day_number + DATE_EPOCH)
+    return TIMESTAMP.encode(day_number * 86_400_000 + rest + sign * (nanoseconds // 1_000_000))
+
+
+def unary_math(name: str, kind: CqlType) -> Callable[[Context, Sequence[bytes | None]], bytes | None]:
+    """abs, exp, log, log10 and round on numbers of type `kind`."""
+
+    def run(_: Context, values: Sequence[bytes | None]) -> bytes | None:
+        value = values[0]
+        if not value:
+            return None
+        return number_bytes(kind, _apply(name, kind, kind.decode(value)))
+
+    return run
+
+
+def _apply(name: str, kind: CqlType, value: Any) -> Any:
+    if name == "abs":
+        return abs(value)
+    if name == "round":
+        if kind == DECIMAL:
+            return value.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+        if kind in {FLOAT, DOUBLE}:
+            return float(math.floor(value + 0.5)) if math.isfinite(value) else value
+        return value
+    if kind == DECIMAL:
+        return {"exp": _DECIMAL128.exp, "log": _DECIMAL128.ln, "log10": _DECIMAL128.log10}[name](value)
+    function = {"exp": math.exp, "log": math.log, "log10": math.log10}[name]
+    try:
+        found = function(value)
+    except OverflowError:
+        found = math.inf
+    except ValueError:
+        found = -math.inf if value == 0 else math.nan
+    return found if kind in {FLOAT, DOUBLE} else _java_int(found, kind)
+
+
+def _java_int(value: float, kind: CqlType) -> int:
+    if value != value:
+        return 0
+    size = _SIZES.get(kind.cql, 64)
+    half = 1 << (8 * size - 1)
+    return int(max(min(value, half - 1), -half))
+
+
+def similarity(name: str) -> Callable[[list[float], list[float]], float] | None:
+    """The measures of two vectors, scaled to 0..1 as Cassandra's are."""
+    return {"cosine": _cosine, "euclidean": _euclidean, "dot_product": _dot_product}.get(name)
+
+
+def _cosine(left: list[float], right: list[float]) -> float:
+    product = sum(a * b for a, b in zip(left, right, strict=True))
+    norms = math.sqrt(sum(a * a for a in left)) * math.sqrt(sum(b * b for b in right))
+    if norms == 0:
+        raise Invalid("Function system.similarity_cosine doesn't support all-zero vectors.")
+    return (1 + product / norms) / 2
+
+
+def _euclidean(left: list[float], right: list[float]) -> float:
+    return 1 / (1 + sum((a - b) ** 2 for a, b in zip(left, right, strict=True)))
+
+
+def _dot_product(left: list[float], right: list[float]) -> float:
+    return (1 + sum(a * b for a, b in zip(left, right, strict=True))) / 2

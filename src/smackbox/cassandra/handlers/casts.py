@@ -1,0 +1,164 @@
+"""CAST: from one type's values to another's, and every type's text form."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from smackbox.cassandra.handlers.arithmetic import number_bytes
+from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.wire.types import (
+    ASCII,
+    BOOLEAN,
+    COUNTER,
+    DATE,
+    DECIMAL,
+    DOUBLE,
+    FLOAT,
+    INET,
+    NUMBERS,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    TIMEUUID,
+    UUID_TYPE,
+    VARINT,
+    CqlType,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TO_TEXT = NUMBERS | {ASCII, BOOLEAN, DATE, INET, TIME, TIMESTAMP, TIMEUUID, UUID_TYPE, TEXT}
+
+
+def cast_function(source: CqlType, target: CqlType) -> Callable[[bytes], bytes] | None:
+    """How a value of type `source` becomes one of type `target`; None when CQL has no such cast."""
+    if source == target:
+        return lambda value: value
+    if source in NUMBERS and target in NUMBERS and target != COUNTER:
+        return lambda value: number_bytes(target, _number(source.decode(value), target))
+    if target in {TEXT, ASCII} and source in _TO_TEXT and not (source == TEXT and target == ASCII):
+        return lambda value: text_of(source, value).encode()
+    if (source == TIMEUUID and target in {TIMESTAMP, DATE}) or (source, target) in {
+        (TIMESTAMP, DATE),
+        (DATE, TIMESTAMP),
+    }:
+        return lambda value: _moment(source, target, value)
+    return None
+
+
+def _number(value: Any, target: CqlType) -> Any:
+    if target == DECIMAL:
+        return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if target in {FLOAT, DOUBLE}:
+        return float(value)
+    if isinstance(value, float):
+        if value != value:
+            return 0
+        if math.isinf(value):
+            return (2**63 - 1) if value > 0 else -(2**63)
+        if target == VARINT:
+            return int(value)
+        limit = 2**31 if target.fixed_length is not None and target.fixed_length < 8 else 2**63
+        return max(min(int(value), limit - 1), -limit)
+    return int(value)
+
+
+def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
+    from smackbox.cassandra.handlers.functions import _of_ms, _to_ms
+
+    return _of_ms(target, _to_ms(source, value))
+
+
+def text_of(kind: CqlType, value: bytes) -> str:
+    """The text form that CAST AS text and JSON give."""
+    found = kind.decode(value)
+    if found is None:
+        return ""
+    if kind in {FLOAT, DOUBLE}:
+        return float_text(found, single=kind == FLOAT)
+    if kind == BOOLEAN:
+        return "true" if found else "false"
+    if kind == TIMESTAMP:
+        return timestamp_text(found)
+    if kind == DATE:
+        return date_text(found)
+    if kind == TIME:
+        return time_text(found)
+    if kind == DECIMAL:
+        return decimal_text(found)
+    if kind == INET:
+        assert isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address)
+        return inet_text(found)
+    return str(found)
+
+
+def float_text(value: float, *, single: bool) -> str:
+    """As Java's `Double.toString` and `Float.toString` write it."""
+    if value != value:
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "-0.0" if math.copysign(1, value) < 0 else "0.0"
+    digits, exponent = _shortest(abs(value), single=single)
+    sign = "-" if value < 0 else ""
+    if 1e-3 <= abs(value) < 1e7:
+        if exponent >= 0:
+            digits = digits.ljust(exponent + 1, "0")
+            return f"{sign}{digits[: exponent + 1]}.{digits[exponent + 1 :] or '0'}"
+        return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"
+
+
+def _shortest(value: float, *, single: bool) -> tuple[str, int]:
+    """The fewest digits that stand for this number alone, and the exponent of the first."""
+    import struct
+
+    if not single:
+        text = repr(value)
+    else:
+        text = next(
+            text
+            for precision in range(1, 10)
+            if struct.pack(">f", float(text := f"{value:.{precision}g}")) == struct.pack(">f", value)
+        )
+    number = Decimal(text).normalize()
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    return "".join(map(str, digits)), exponent + len(digits) - 1
+
+
+def timestamp_text(milliseconds: int) -> str:
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return str(milliseconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+
+
+def date_text(number: int) -> str:
+    try:
+        return (_EPOCH + timedelta(days=number - DATE_EPOCH)).strftime("%Y-%m-%d")
+    except OverflowError:
+        return str(number)
+
+
+def time_text(nanoseconds: int) -> str:
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{fraction:09d}"
+
+
+def decimal_text(value: Decimal) -> str:
+    """As Java's `BigDecimal.toString` writes it, which is Python's form but for the case of the exponent."""
+    return str(value)
+
+
+def inet_text(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """As Java writes an address: an IPv6 one without `::`."""
+    if address.version == 4:
+        return str(address)
+    return ":".join(f"{int(part, 16):x}" for part in address.exploded.split(":"))

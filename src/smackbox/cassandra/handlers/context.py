@@ -1,0 +1,114 @@
+"""What a statement is executed with: bound values, time and chance, all given from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from smackbox.cassandra.state.catalog import Catalog
+from smackbox.cassandra.state.engine import Engine
+from smackbox.cassandra.state.node import Endpoint
+from smackbox.cassandra.state.system_rows import SystemRows
+
+
+class Unset:
+    """The protocol's "not set": a bound value that leaves its column as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset()
+Bound = bytes | None | Unset
+
+
+class Room:
+    """The room's state, shared by all connections."""
+
+    __slots__ = (
+        "_last_tick",
+        "catalog",
+        "engine",
+        "fail_batch_bytes",
+        "random_bytes",
+        "system_rows",
+        "warn_batch_bytes",
+    )
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        engine: Engine,
+        system_rows: SystemRows,
+        random_bytes: Callable[[int], bytes],
+        warn_batch_bytes: int,
+        fail_batch_bytes: int,
+    ) -> None:
+        self.catalog = catalog
+        self.engine = engine
+        self.system_rows = system_rows
+        self.random_bytes = random_bytes
+        self.warn_batch_bytes = warn_batch_bytes
+        self.fail_batch_bytes = fail_batch_bytes
+        self._last_tick = 0
+
+    def take_ticks(self, now_us: int, count: int) -> int:
+        """The first of `count` ticks of 100 ns since 1582, later than all taken before."""
+        first = max(now_us * 10 + UUID_EPOCH_TICKS, self._last_tick + 1)
+        self._last_tick = first + count - 1
+        return first
+
+
+class Context:
+    """One execution. `timestamp_us` is the client's default timestamp or the server's time."""
+
+    __slots__ = (
+        "consistency", "endpoint", "now_us", "page_size", "paging_state", "room", "statement_time_s", "timestamp_us",
+        "values", "warnings",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        room: Room,
+        endpoint: Endpoint,
+        values: Sequence[Bound],
+        now_us: int,
+        *,
+        timestamp_us: int | None = None,
+        page_size: int = 0,
+        paging_state: bytes | None = None,
+        now_s: int | None = None,
+    ) -> None:
+        self.room = room
+        self.endpoint = endpoint
+        self.values = values
+        self.now_us = now_us
+        self.timestamp_us = now_us if timestamp_us is None else timestamp_us
+        self.statement_time_s = now_us // 1_000_000 if now_s is None else now_s
+        self.page_size = page_size
+        self.paging_state = paging_state
+        self.consistency = 1
+        self.warnings: list[str] = []
+
+    def random_bytes(self, count: int) -> bytes:
+        return self.room.random_bytes(count)
+
+    def next_timeuuid(self) -> bytes:
+        """A version 1 UUID of this moment, larger than all before it."""
+        return timeuuid(self.room.take_ticks(self.now_us, 1), self.random_bytes(8))
+
+
+UUID_EPOCH_TICKS = 0x01B21DD213814000
+
+
+def timeuuid(ticks: int, low: bytes) -> bytes:
+    """`ticks`: 100 ns since 1582-10-15; `low`: clock sequence and node, whose variant bits are set here."""
+    return (
+        (ticks & 0xFFFFFFFF).to_bytes(4, "big")
+        + ((ticks >> 32) & 0xFFFF).to_bytes(2, "big")
+        + (((ticks >> 48) & 0x0FFF) | 0x1000).to_bytes(2, "big")
+        + bytes([(low[0] & 0x3F) | 0x80])
+        + low[1:8]
+    )

@@ -1,0 +1,440 @@
+"""CREATE, ALTER, DROP and TRUNCATE of keyspaces, tables and types."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
+from smackbox.cassandra.state.catalog import Catalog, is_system
+from smackbox.cassandra.state.schema import (
+    CLUSTERING,
+    PARTITION_KEY,
+    REGULAR,
+    STATIC,
+    ColumnRecord,
+    Keyspace,
+    KeyspaceRecord,
+    Table,
+    TableRecord,
+    TypeRecord,
+)
+from smackbox.cassandra.state.table_options import (
+    DATA_CENTER_PLACEHOLDER,
+    TABLE_DEFAULTS,
+    keyspace_options,
+    table_options,
+)
+from smackbox.cassandra.state.type_names import resolve
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, Unauthorized
+from smackbox.cassandra.wire.types import COUNTER, DURATION, CqlType, quoted
+
+NAME_LIMIT = 48
+FIELD_LIMIT = 1000
+COLUMN_LIMIT = 2000
+_NAME = re.compile(r"\w+", re.ASCII)
+
+
+def create_keyspace(statement: ast.CreateKeyspace, context: Context) -> Result:
+    catalog = context.room.catalog
+    _check_keyspace_name(statement.name)
+    replication, durable = keyspace_options(statement.options, statement.name)
+    if statement.name in catalog.keyspaces:
+        if statement.if_not_exists:
+            return Void()
+        raise AlreadyExists(statement.name)
+    catalog.put_keyspace(KeyspaceRecord(statement.name, _named(replication, context), durable))
+    return SchemaChange("CREATED", "KEYSPACE", statement.name)
+
+
+def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
+    catalog = context.room.catalog
+    check_writable(statement.name)
+    keyspace = catalog.keyspaces.get(statement.name)
+    if keyspace is None:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Keyspace '{statement.name}' doesn't exist")
+    previous = (keyspace.record.replication, keyspace.record.durable_writes)
+    replication, durable = keyspace_options(statement.options, statement.name, previous)
+    catalog.put_keyspace(KeyspaceRecord(statement.name, _named(replication, context), durable))
+    return SchemaChange("UPDATED", "KEYSPACE", statement.name)
+
+
+def drop_keyspace(statement: ast.DropKeyspace, context: Context) -> Result:
+    check_writable(statement.name)
+    catalog = context.room.catalog
+    if statement.name not in catalog.keyspaces:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Keyspace '{statement.name}' doesn't exist")
+    catalog.drop_keyspace(statement.name)
+    return SchemaChange("DROPPED", "KEYSPACE", statement.name)
+
+
+def _named(replication: dict[str, str], context: Context) -> dict[str, str]:
+    """A plain replication factor of NetworkTopologyStrategy becomes that of this data centre."""
+    own = context.room.system_rows.node.data_center
+    return {own if option == DATA_CENTER_PLACEHOLDER else option: value for option, value in replication.items()}
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------------
+
+
+def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Context) -> Result:
+    catalog = context.room.catalog
+    check_writable(keyspace.name)
+    check_name(statement.name, "table")
+    if statement.name in keyspace.tables:
+        if statement.if_not_exists:
+            return Void()
+        raise AlreadyExists(keyspace.name, statement.name)
+    if statement.compact_storage:
+        raise Invalid("COMPACT STORAGE tables are not allowed starting with version 4.0")
+    types = _column_types(statement, keyspace)
+    _check_key(statement, types)
+    columns = _column_records(statement, types)
+    options = table_options(statement.options, TABLE_DEFAULTS)
+    counters = [name for name, kind in types.items() if kind == COUNTER]
+    keys = {*statement.partition_key, *statement.clustering}
+    if counters:
+        plain = [name for name in types if name not in keys and name not in counters]
+        if plain:
+            raise Invalid("Cannot mix counter and non counter columns in the same table")
+        if options["default_time_to_live"] != "0":
+            raise Invalid("Cannot set default_time_to_live on a table with counters")
+    record = TableRecord(
+        keyspace.name,
+        statement.name,
+        _table_id(statement, context, catalog),
+        catalog.new_number(),
+        columns,
+        options,
+        sum(1 for column in columns if column.number >= 0),
+    )
+    catalog.put_table(record)
+    return SchemaChange("CREATED", "TABLE", keyspace.name, statement.name)
+
+
+def _table_id(statement: ast.CreateTable, context: Context, catalog: Catalog) -> UUID:
+    given = statement.options.get("id")
+    if given is None:
+        return UUID(bytes=context.next_timeuuid())
+    try:
+        chosen = UUID(str(given))
+    except ValueError:
+        raise ConfigFault(f"Invalid table id {given}") from None
+    del catalog
+    return chosen
+
+
+def _column_types(statement: ast.CreateTable, keyspace: Keyspace) -> dict[str, CqlType]:
+    types: dict[str, CqlType] = {}
+    for column in statement.columns:
+        if column.name in types:
+            raise Invalid(f"Duplicate column '{column.name}' declaration for table '{statement.name}'")
+        types[column.name] = resolve(column.type, keyspace.types, keyspace.name)
+    if len(types) > COLUMN_LIMIT:
+        raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
+    return types
+
+
+def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
+    if not statement.partition_key:
+        raise Invalid(f"No PRIMARY KEY specifed for table '{statement.name}' (exactly one required)")
+    if statement.primary_keys > 1:
+        raise Invalid(f"Multiple PRIMARY KEY specified for table '{statement.name}' (exactly one required)")
+    statics = {column.name for column in statement.columns if column.static}
+    seen = set()
+    for name in (*statement.partition_key, *statement.clustering):
+        kind = types.get(name)
+        if kind is None:
+            raise Invalid(f"Unknown column '{name}' referenced in PRIMARY KEY for table '{statement.name}'")
+        if name in seen:
+            raise Invalid(f"Duplicate column '{name}' in PRIMARY KEY clause for table '{statement.name}'")
+        seen.add(name)
+        if name in statics:
+            raise Invalid(f"Static column '{name}' cannot be part of the PRIMARY KEY")
+        if kind == COUNTER:
+            raise Invalid(f"counter type is not supported for PRIMARY KEY column '{name}'")
+        if kind.multi_cell:
+            sort = "user-defined type" if kind.option == 0x30 else "collection type"
+            raise Invalid(f"Invalid non-frozen {sort} '{kind.cql}' for PRIMARY KEY column '{name}'")
+        if kind == DURATION:
+            raise Invalid(f"duration type is not supported for PRIMARY KEY column '{name}'")
+    if statics and not statement.clustering:
+        raise Invalid(
+            "Static columns are only useful (and thus allowed) if the table has at least one clustering column"
+        )
+    order = [name for name, _ in statement.clustering_order]
+    for name in order:
+        if name not in statement.clustering:
+            raise Invalid("Only clustering key columns can be defined in CLUSTERING ORDER directive")
+    if order and order != list(statement.clustering[: len(order)]):
+        raise Invalid(
+            "The order of columns in the CLUSTERING ORDER directive must match that of the clustering columns "
+            f"({', '.join(statement.clustering)})"
+        )
+    if order and len(order) < len(statement.clustering):
+        missing = statement.clustering[len(order)]
+        raise Invalid(f"Missing CLUSTERING ORDER for column {missing}")
+
+
+def _column_records(statement: ast.CreateTable, types: dict[str, CqlType]) -> tuple[ColumnRecord, ...]:
+    """Key columns first; the others get their numbers in the order of `SELECT *`, statics first."""
+    descending = dict(statement.clustering_order)
+    records = [ColumnRecord(name, PARTITION_KEY, types[name].cql) for name in statement.partition_key]
+    records += [
+        ColumnRecord(name, CLUSTERING, types[name].cql, descending=descending.get(name, False))
+        for name in statement.clustering
+    ]
+    keys = {*statement.partition_key, *statement.clustering}
+    rest = [column for column in statement.columns if column.name not in keys]
+    rest.sort(key=lambda column: (not column.static, column.name.encode()))
+    records += [
+        ColumnRecord(column.name, STATIC if column.static else REGULAR, types[column.name].cql, number)
+        for number, column in enumerate(rest)
+    ]
+    return tuple(records)
+
+
+def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context) -> Result:
+    catalog = context.room.catalog
+    check_writable(keyspace.name)
+    table = keyspace.tables.get(statement.name)
+    if table is None:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Table '{keyspace.name}.{statement.name}' doesn't exist")
+    if table.is_view:
+        raise Invalid("Cannot use ALTER TABLE on a materialized view; use ALTER MATERIALIZED VIEW instead.")
+    change = {"add": _add_columns, "drop": _drop_columns, "rename": _rename_columns, "with": _change_options}
+    if statement.action == "alter":
+        raise Invalid("Altering column types is no longer supported")
+    if statement.action == "drop compact storage":
+        raise Invalid("Cannot DROP COMPACT STORAGE on table without COMPACT STORAGE")
+    catalog.put_table(change[statement.action](statement, table, keyspace))
+    return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
+
+
+def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace) -> TableRecord:
+    record = table.record
+    columns = list(record.columns)
+    number = record.next_column
+    for definition in statement.columns:
+        if any(column.name == definition.name for column in columns):
+            if statement.if_column:
+                continue
+            raise Invalid(f"Column with name '{definition.name}' already exists")
+        kind = resolve(definition.type, keyspace.types, keyspace.name)
+        if table.is_counter and kind != COUNTER:
+            raise Invalid(f"Cannot have a non counter column ('{definition.name}') in a counter table")
+        if not table.is_counter and kind == COUNTER:
+            raise Invalid(f"Cannot have a counter column ('{definition.name}') in a non counter table")
+        if definition.static and not table.clustering:
+            raise Invalid(
+                "Static columns are only useful (and thus allowed) if the table has at least one clustering column"
+            )
+        if len(columns) >= COLUMN_LIMIT:
+            raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
+        columns.append(ColumnRecord(definition.name, STATIC if definition.static else REGULAR, kind.cql, number))
+        number += 1
+    return replace(record, columns=tuple(columns), next_column=number)
+
+
+def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace) -> TableRecord:
+    columns = list(table.record.columns)
+    for name in statement.names:
+        found = next((column for column in columns if column.name == name), None)
+        if found is None:
+            if statement.if_column:
+                continue
+            raise Invalid(f"Column {name} was not found in table '{table.keyspace}.{table.name}'")
+        if found.kind in {PARTITION_KEY, CLUSTERING}:
+            raise Invalid(f"Cannot drop PRIMARY KEY column {name}")
+        dependants = [index.name for index in table.indexes if index.options.get("target", "").find(name) >= 0]
+        if dependants:
+            raise Invalid(
+                f"Cannot drop column {name} because it has dependent secondary indexes ({', '.join(dependants)})"
+            )
+        if table.views:
+            raise Invalid(f"Cannot drop column {name} on base table {table.name} with materialized views")
+        columns.remove(found)
+    return replace(table.record, columns=tuple(columns))
+
+
+def _rename_columns(statement: ast.AlterTable, table: Table, _: Keyspace) -> TableRecord:
+    columns = list(table.record.columns)
+    for old, new in statement.renames:
+        found = next((column for column in columns if column.name == old), None)
+        if found is None:
+            if statement.if_column:
+                continue
+            raise Invalid(f"Column {old} was not found in table {table.keyspace}.{table.name}")
+        if found.kind not in {PARTITION_KEY, CLUSTERING}:
+            raise Invalid(f"Cannot rename non PRIMARY KEY column {old}")
+        if any(column.name == new for column in columns):
+            raise Invalid(
+                f"Cannot rename column {old} to {new} in table '{table.keyspace}.{table.name}'; another column with "
+                "that name already exists"
+            )
+        columns[columns.index(found)] = replace(found, name=new)
+    return replace(table.record, columns=tuple(columns))
+
+
+def _change_options(statement: ast.AlterTable, table: Table, _: Keyspace) -> TableRecord:
+    options = table_options(statement.options, table.record.options)
+    if table.is_counter and options["default_time_to_live"] != "0":
+        raise Invalid("Cannot set default_time_to_live on a table with counters")
+    return replace(table.record, options=options)
+
+
+def drop_table(statement: ast.DropTable, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    table = keyspace.tables.get(statement.name)
+    if table is None:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Table '{keyspace.name}.{statement.name}' doesn't exist")
+    if table.is_view:
+        raise Invalid("Cannot use DROP TABLE on a materialized view. Please use DROP MATERIALIZED VIEW instead.")
+    if table.views:
+        raise Invalid(f"Cannot drop a table when materialized views still depend on it ({', '.join(table.views)})")
+    context.room.catalog.drop_table(table)
+    return SchemaChange("DROPPED", "TABLE", keyspace.name, table.name)
+
+
+def truncate(statement: ast.Truncate, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    table = context.room.catalog.table(keyspace.name, statement.table)
+    if table.is_view:
+        raise Invalid("Cannot TRUNCATE materialized view directly; must truncate base table instead")
+    engine = context.room.engine
+    engine.drop_rows(table.number)
+    for index in table.indexes:
+        engine.drop_rows(index.number)
+    for view in keyspace.views_of(table.name):
+        engine.drop_rows(view.number)
+    engine.flush()
+    return Void()
+
+
+# ---- user types -----------------------------------------------------------------------------------------------------
+
+
+def create_type(statement: ast.CreateType, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    if statement.name in keyspace.types:
+        if statement.if_not_exists:
+            return Void()
+        raise Invalid(f"A user type with name '{statement.name}' already exists")
+    fields: dict[str, str] = {}
+    for name, type_name in statement.fields:
+        if name in fields:
+            raise Invalid(f"Duplicate field name '{name}' in type '{statement.name}'")
+        fields[name] = _field_type(name, type_name, statement.name, keyspace).cql
+    context.room.catalog.put_type(TypeRecord(keyspace.name, statement.name, tuple(fields.items())))
+    return SchemaChange("CREATED", "TYPE", keyspace.name, statement.name)
+
+
+def _field_type(name: str, type_name: ast.TypeName, owner: str, keyspace: Keyspace) -> CqlType:
+    kind = resolve(type_name, keyspace.types, keyspace.name)
+    if kind == COUNTER:
+        raise Invalid("A user type cannot contain counters")
+    if kind.option == 0x30 and kind.multi_cell:
+        raise Invalid("A user type cannot contain non-frozen UDTs")
+    del name, owner
+    return kind
+
+
+def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    found = keyspace.types.get(statement.name)
+    if found is None:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Type '{keyspace.name}.{statement.name}' doesn't exist")
+    fields = [(name, part.cql) for name, part in zip(found.field_names, found.parts, strict=True)]
+    if statement.action == "alter":
+        raise Invalid("Altering field types is no longer supported")
+    if statement.action == "add":
+        name, type_name = statement.fields[0]
+        if name in found.field_names:
+            if statement.if_field:
+                return Void()
+            raise Invalid(
+                f"Cannot add field {name} to type {keyspace.name}.{found.name}: a field with name {name} already exists"
+            )
+        kind = _field_type(name, type_name, found.name, keyspace)
+        if kind.references(found.name):
+            raise Invalid(
+                f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as it "
+                "would create a circular reference"
+            )
+        fields.append((name, kind.cql))
+    for old, new in statement.renames:
+        names = [name for name, _ in fields]
+        if old not in names:
+            if statement.if_field:
+                continue
+            raise Invalid(f"Unkown field {old} in user type {keyspace.name}.{found.name}")
+        if new in names:
+            raise Invalid(f"Duplicate field name {new} in type {keyspace.name}.{found.name}")
+        fields[names.index(old)] = (new, fields[names.index(old)][1])
+    context.room.catalog.put_type(TypeRecord(keyspace.name, found.name, tuple(fields)))
+    return SchemaChange("UPDATED", "TYPE", keyspace.name, found.name)
+
+
+def drop_type(statement: ast.DropType, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    if statement.name not in keyspace.types:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Type '{keyspace.name}.{statement.name}' doesn't exist")
+    shown = f"{keyspace.name}.{quoted(statement.name)}"
+    users = [
+        found.name
+        for found in keyspace.types.values()
+        if found.name != statement.name and any(part.references(statement.name) for part in found.parts)
+    ]
+    if users:
+        raise Invalid(f"Cannot drop user type '{shown}' as it is still used by user types {', '.join(users)}")
+    tables = [
+        table.name
+        for table in keyspace.tables.values()
+        if any(column.type.references(statement.name) for column in table.columns)
+    ]
+    if tables:
+        raise Invalid(f"Cannot drop user type '{shown}' as it is still used by tables {', '.join(tables)}")
+    context.room.catalog.drop_type(keyspace, statement.name)
+    return SchemaChange("DROPPED", "TYPE", keyspace.name, statement.name)
+
+
+# ---- checks ---------------------------------------------------------------------------------------------------------
+
+
+def check_writable(keyspace: str) -> None:
+    """Raises `Unauthorized` for a keyspace of the system's own."""
+    if is_system(keyspace):
+        raise Unauthorized(f"{keyspace} keyspace is not user-modifiable.")
+
+
+def check_name(name: str, what: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
+        raise Invalid(
+            f"{what} name must not be empty, more than {NAME_LIMIT} characters long, or contain non-alphanumeric-underscore "
+            f'characters (got "{name}")'
+        )
+
+
+def _check_keyspace_name(name: str) -> None:
+    check_writable(name)
+    if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
+        raise Invalid(
+            f"Keyspace name must not be empty, more than {NAME_LIMIT} characters long, or contain "
+            f'non-alphanumeric-underscore characters (got "{name}")'
+        )

@@ -1,0 +1,386 @@
+"""Cassandra's scalar functions. Each is a list of overloads: argument types, result type, and the function on values.
+
+Aggregates are in `aggregates`; `writetime`, `ttl` and casts belong to the selection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
+from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.handlers.terms import Term, function_name, is_assignable, show
+from smackbox.cassandra.state.keys import compose_partition_key
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.murmur3 import token_of
+from smackbox.cassandra.wire.types import (
+    BIGINT,
+    BLOB,
+    DATE,
+    FLOAT,
+    INT,
+    NATIVE,
+    NUMBERS,
+    TIME,
+    TIMESTAMP,
+    TIMEUUID,
+    UUID_TYPE,
+    CqlType,
+    ListType,
+    MapType,
+    SetType,
+    VectorType,
+)
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.handlers.terms import Compiler
+
+MS_A_DAY = 86_400_000
+Values = Sequence[bytes | None]
+
+
+class Overload(NamedTuple):
+    arguments: tuple[CqlType, ...]
+    result: CqlType
+    run: Callable[[Context, Values], bytes | None]
+    pure: bool = True
+
+
+def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
+    """The overloads of the function called; those of generic functions are made for the arguments' types."""
+    name = call.name.lower()
+    if name == "token":
+        kinds = tuple(column.type for column in compiler.scope.table.partition_key)
+        return [Overload(kinds, BIGINT, _token)]
+    generic = _GENERIC.get(name)
+    if generic is not None and call.arguments:
+        kind = compiler.infer(call.arguments[0])
+        found = generic(kind) if kind is not None else None
+        return [found] if found is not None else []
+    if name.startswith("similarity_") and len(call.arguments) == 2:
+        return _similarity_overloads(compiler, call, name)
+    if name in {"tojson", "to_json", "fromjson", "from_json"}:
+        return []
+    return _TABLE.get(name, [])
+
+
+def infer_call(compiler: Compiler, call: ast.Call) -> CqlType | None:
+    """The type that the call gives. Raises `Invalid` for an unknown function or wrong arguments."""
+    return _choose(compiler, call, None).result
+
+
+def compile_call(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Term:
+    chosen = _choose(compiler, call, wanted)
+    arguments = [
+        compiler.compile(argument, kind, f"arg{index}({function_name(call)})")
+        for index, (argument, kind) in enumerate(zip(call.arguments, chosen.arguments, strict=True))
+    ]
+    run = chosen.run
+
+    def evaluate(context: Context, row: object) -> Bound:
+        values: list[bytes | None] = []
+        for argument in arguments:
+            value = argument.evaluate(context, row)
+            if value is UNSET:
+                raise Invalid(f"Invalid unset value for argument in call to function {call.name}")
+            values.append(value)  # type: ignore[arg-type]
+        return run(context, values)
+
+    return Term(chosen.result, evaluate)
+
+
+def _choose(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Overload:
+    if call.keyspace not in {None, "system"}:
+        raise Invalid(f"Unknown function '{call.keyspace}.{call.name}'")
+    candidates = overloads(compiler, call)
+    name = call.name.lower()
+    if not candidates:
+        if name in _GENERIC or name.startswith("similarity_"):
+            raise Invalid(_no_match(call, name))
+        raise Invalid(f"Unknown function '{call.name}'")
+    fitting = [
+        candidate
+        for candidate in candidates
+        if len(candidate.arguments) == len(call.arguments)
+        and all(
+            compiler.assignable(argument, kind)
+            for argument, kind in zip(call.arguments, candidate.arguments, strict=True)
+        )
+    ]
+    if not fitting:
+        if len(candidates) == 1 and len(candidates[0].arguments) == len(call.arguments):
+            raise Invalid(_type_error(compiler, call, candidates[0]))
+        if len(candidates) == 1:
+            raise Invalid(
+                f"Invalid number of arguments in call to function {function_name(call)}: "
+                f"{len(candidates[0].arguments)} required but {len(call.arguments)} provided"
+            )
+        raise Invalid(_no_match(call, name))
+    if len(fitting) > 1:
+        exact = [
+            candidate
+            for candidate in fitting
+            if all(
+                compiler.infer(argument) in {None, kind}
+                for argument, kind in zip(call.arguments, candidate.arguments, strict=True)
+            )
+        ]
+        fitting = exact or fitting
+    if len(fitting) > 1 and wanted is not None:
+        fitting = [candidate for candidate in fitting if is_assignable(candidate.result, wanted)] or fitting
+    if len(fitting) > 1 and any(compiler.infer(argument) is None for argument in call.arguments):
+        raise Invalid(
+            f"Ambiguous call to function {call.name} (can be matched by following signatures: "
+            + ", ".join(
+                f"{function_name(call)} : ({', '.join(k.cql for k in c.arguments)}) -> {c.result.cql}" for c in fitting
+            )
+            + "): use type casts to disambiguate"
+        )
+    return fitting[0]
+
+
+def _no_match(call: ast.Call, name: str) -> str:
+    known = ", ".join(
+        f"system.{name} : ({', '.join(kind.cql for kind in candidate.arguments)}) -> {candidate.result.cql}"
+        for candidate in _TABLE.get(name, [])
+    )
+    return f"Invalid call to function {call.name}, none of its type signatures match (known type signatures: {known})"
+
+
+def _type_error(compiler: Compiler, call: ast.Call, candidate: Overload) -> str:
+    for argument, kind in zip(call.arguments, candidate.arguments, strict=True):
+        if not compiler.assignable(argument, kind):
+            return (
+                f"Type error: {show(argument)} cannot be passed as argument 0 of function {function_name(call)} "
+                f"of type {kind.cql}"
+            )
+    raise AssertionError("every argument fits")
+
+
+# ---- the functions --------------------------------------------------------------------------------------------------
+
+
+def _token(_: Context, values: Values) -> bytes | None:
+    if any(value is None for value in values):
+        return None
+    return BIGINT.encode(token_of(compose_partition_key([value or b"" for value in values])))
+
+
+def _ticks_to_ms(value: bytes) -> int:
+    if value[6] >> 4 != 1:
+        raise Invalid("Invalid version for TimeUUID type.")
+    ticks = ((value[6] & 0x0F) << 56) | (value[7] << 48) | (value[4] << 40) | (value[5] << 32)
+    ticks |= int.from_bytes(value[:4], "big")
+    return (ticks - UUID_EPOCH_TICKS) // 10_000
+
+
+def _of_ms(kind: CqlType, milliseconds: int) -> bytes:
+    if kind is DATE:
+        return DATE.encode(milliseconds // MS_A_DAY + DATE_EPOCH)
+    return kind.encode(milliseconds)
+
+
+def _to_ms(kind: CqlType, value: bytes) -> int:
+    if kind is TIMEUUID:
+        return _ticks_to_ms(value)
+    number: int = kind.decode(value)
+    return (number - DATE_EPOCH) * MS_A_DAY if kind is DATE else number
+
+
+def _conversion(source: CqlType, target: CqlType) -> Callable[[Context, Values], bytes | None]:
+    def run(_: Context, values: Values) -> bytes | None:
+        value = values[0]
+        return None if not value else _of_ms(target, _to_ms(source, value))
+
+    return run
+
+
+def _edge_timeuuid(low: bytes, extra: int) -> Callable[[Context, Values], bytes | None]:
+    def run(_: Context, values: Values) -> bytes | None:
+        if not values[0]:
+            return None
+        ticks = TIMESTAMP.decode(values[0]) * 10_000 + extra + UUID_EPOCH_TICKS
+        head = (ticks & 0xFFFFFFFF).to_bytes(4, "big") + ((ticks >> 32) & 0xFFFF).to_bytes(2, "big")
+        return head + (((ticks >> 48) & 0x0FFF) | 0x1000).to_bytes(2, "big") + low
+
+    return run
+
+
+def _random_uuid(context: Context, _: Values) -> bytes:
+    drawn = bytearray(context.random_bytes(16))
+    drawn[6] = (drawn[6] & 0x0F) | 0x40
+    drawn[8] = (drawn[8] & 0x3F) | 0x80
+    return bytes(drawn)
+
+
+def _same(_: Context, values: Values) -> bytes | None:
+    return values[0]
+
+
+def _from_blob(kind: CqlType) -> Callable[[Context, Values], bytes | None]:
+    def run(_: Context, values: Values) -> bytes | None:
+        value = values[0]
+        if value is not None:
+            try:
+                kind.validate(value)
+            except Invalid:
+                raise Invalid(
+                    f"In call to function system.blobas{kind.cql}, value 0x{value.hex()} is not a "
+                    f"valid binary representation for type {kind.cql}"
+                ) from None
+        return value
+
+    return run
+
+
+def _now_ms(context: Context) -> int:
+    return context.now_us // 1000
+
+
+_TABLE: dict[str, list[Overload]] = {
+    "uuid": [Overload((), UUID_TYPE, _random_uuid, pure=False)],
+}
+for _name in ("now", "currenttimeuuid", "current_timeuuid"):
+    _TABLE[_name] = [Overload((), TIMEUUID, lambda context, _: context.next_timeuuid(), pure=False)]
+for _name in ("currenttimestamp", "current_timestamp"):
+    _TABLE[_name] = [Overload((), TIMESTAMP, lambda context, _: TIMESTAMP.encode(_now_ms(context)), pure=False)]
+for _name in ("currentdate", "current_date"):
+    _TABLE[_name] = [Overload((), DATE, lambda context, _: _of_ms(DATE, _now_ms(context)), pure=False)]
+for _name in ("currenttime", "current_time"):
+    _TABLE[_name] = [
+        Overload((), TIME, lambda context, _: TIME.encode(context.now_us * 1000 % (MS_A_DAY * 10**6)), pure=False)
+    ]
+for _name in ("mintimeuuid", "min_timeuuid"):
+    _TABLE[_name] = [Overload((TIMESTAMP,), TIMEUUID, _edge_timeuuid(b"\x80" * 8, 0))]
+for _name in ("maxtimeuuid", "max_timeuuid"):
+    _TABLE[_name] = [Overload((TIMESTAMP,), TIMEUUID, _edge_timeuuid(b"\x7f" * 8, 9_999))]
+for _names, _target, _sources in (
+    (("todate", "to_date"), DATE, (TIMEUUID, TIMESTAMP)),
+    (("totimestamp", "to_timestamp"), TIMESTAMP, (TIMEUUID, DATE)),
+    (("tounixtimestamp", "to_unix_timestamp"), BIGINT, (TIMEUUID, TIMESTAMP, DATE)),
+):
+    for _name in _names:
+        _TABLE[_name] = [Overload((_source,), _target, _conversion(_source, _target)) for _source in _sources]
+for _kind in dict.fromkeys(NATIVE.values()):
+    if _kind.cql in {"blob", "counter"}:
+        continue
+    for _spelling in {_kind.cql, "varchar"} if _kind.cql == "text" else {_kind.cql}:
+        for _name in (f"{_spelling}asblob", f"{_spelling}_as_blob"):
+            _TABLE[_name] = [Overload((_kind,), BLOB, _same)]
+        for _name in (f"blobas{_spelling}", f"blob_as_{_spelling}"):
+            _TABLE[_name] = [Overload((BLOB,), _kind, _from_blob(_kind))]
+
+
+def _numeric(name: str) -> list[Overload]:
+    from smackbox.cassandra.handlers.arithmetic import unary_math
+
+    return [
+        Overload((kind,), kind, unary_math(name, kind))
+        for kind in sorted(NUMBERS - {NATIVE["counter"]}, key=lambda kind: kind.cql)
+    ]
+
+
+def _generic_map(part: str) -> Callable[[CqlType], Overload | None]:
+    def make(kind: CqlType) -> Overload | None:
+        if not isinstance(kind, MapType):
+            return None
+        which = 0 if part == "keys" else 1
+        result: CqlType = SetType(kind.key, multi_cell=False) if which == 0 else ListType(kind.value, multi_cell=False)
+
+        def run(_: Context, values: Values) -> bytes | None:
+            if values[0] is None:
+                return None
+            parts = [pair[which] for pair in kind.pairs(values[0])]
+            assert isinstance(result, SetType | ListType)
+            return result.join(parts)
+
+        return Overload((kind,), result, run)
+
+    return make
+
+
+def _collection_items(kind: CqlType, value: bytes) -> list[bytes]:
+    if isinstance(kind, MapType):
+        return [key for key, _ in kind.pairs(value)]
+    assert isinstance(kind, ListType | SetType | VectorType)
+    return kind.elements(value)
+
+
+def _collection_count(kind: CqlType) -> Overload | None:
+    if not isinstance(kind, ListType | SetType | MapType):
+        return None
+    return Overload(
+        (kind,),
+        INT,
+        lambda _, values: None if values[0] is None else INT.encode(len(_collection_items(kind, values[0]))),
+    )
+
+
+def _collection_edge(largest: bool) -> Callable[[CqlType], Overload | None]:
+    def make(kind: CqlType) -> Overload | None:
+        if not isinstance(kind, ListType | SetType | MapType):
+            return None
+        element = kind.key if isinstance(kind, MapType) else kind.element
+        pick = max if largest else min
+
+        def run(_: Context, values: Values) -> bytes | None:
+            items = _collection_items(kind, values[0]) if values[0] is not None else []
+            return pick(items, key=element.order_key) if items else None
+
+        return Overload((kind,), element, run)
+
+    return make
+
+
+def _collection_fold(name: str) -> Callable[[CqlType], Overload | None]:
+    def make(kind: CqlType) -> Overload | None:
+        from smackbox.cassandra.handlers.aggregates import fold
+
+        if not isinstance(kind, ListType | SetType) or kind.element not in NUMBERS:
+            return None
+        element = kind.element
+        return Overload(
+            (kind,),
+            element,
+            lambda _, values: fold(name, element, _collection_items(kind, values[0]) if values[0] is not None else []),
+        )
+
+    return make
+
+
+_GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
+    "map_keys": _generic_map("keys"),
+    "mapkeys": _generic_map("keys"),
+    "map_values": _generic_map("values"),
+    "mapvalues": _generic_map("values"),
+    "collection_count": _collection_count,
+    "collection_max": _collection_edge(True),
+    "collection_min": _collection_edge(False),
+    "collection_sum": _collection_fold("sum"),
+    "collection_avg": _collection_fold("avg"),
+}
+
+
+def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
+    from smackbox.cassandra.handlers.arithmetic import similarity
+
+    kind = next((found for argument in call.arguments if (found := compiler.infer(argument)) is not None), None)
+    measure = similarity(name.removeprefix("similarity_"))
+    if measure is None or not isinstance(kind, VectorType) or kind.element != FLOAT:
+        return []
+
+    def run(_: Context, values: Values) -> bytes | None:
+        left, right = values
+        if left is None or right is None:
+            return None
+        return FLOAT.encode(measure(kind.decode(left), kind.decode(right)))
+
+    return [Overload((kind, kind), FLOAT, run)]
+
+
+def register_numeric() -> None:
+    """The math functions; apart, because they need `arithmetic`, which needs this module's neighbours."""
+    for name in ("abs", "exp", "log", "log10", "round"):
+        _TABLE[name] = _numeric(name)

@@ -1,0 +1,210 @@
+"""Literals of CQL to values: which kinds a type takes, and the text forms of dates, times and durations."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from smackbox.cassandra.wire.cql.ast import Literal
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.types import CqlType
+
+DATE_EPOCH = 2**31
+NANOSECONDS_A_DAY = 86_400 * 10**9
+DECIMAL_EXPONENT_LIMIT = 10_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERS = frozenset({"bigint", "counter", "decimal", "double", "float", "int", "smallint", "tinyint", "varint"})
+_ACCEPTED: dict[str, frozenset[str]] = {
+    "string": frozenset({"ascii", "text", "inet", "timestamp", "date", "time"}),
+    "integer": _NUMBERS | {"date", "time", "timestamp", "duration"},
+    "float": frozenset({"decimal", "double", "float"}),
+    "boolean": frozenset({"boolean"}),
+    "uuid": frozenset({"uuid", "timeuuid"}),
+    "hex": frozenset({"blob"}),
+    "duration": frozenset({"duration"}),
+}
+_TIMESTAMP = re.compile(
+    r"(-?\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?"
+    r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
+)
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?")
+_UNITS = re.compile(r"(\d+)(mo|ms|us|µs|ns|y|w|d|h|m|s)", re.IGNORECASE)
+_ISO = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
+_ISO_WEEKS = re.compile(r"P(\d+)W", re.IGNORECASE)
+_ISO_ALTERNATIVE = re.compile(r"P(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})", re.IGNORECASE)
+_NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
+
+
+def accepts(literal: Literal, kind: CqlType) -> bool:
+    """Whether a literal of this kind may be a value of the type."""
+    return literal.kind == "null" or kind.cql in _ACCEPTED[literal.kind]
+
+
+def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | None:
+    """The literal in wire form. Raises `Invalid` when the type does not take it; `receiver` is named then."""
+    if literal.kind == "null":
+        return None
+    if kind.cql not in _ACCEPTED[literal.kind]:
+        name = {"string": "STRING", "integer": "INTEGER", "float": "FLOAT", "hex": "HEX"}.get(
+            literal.kind, literal.kind.upper()
+        )
+        raise Invalid(f'Invalid {name} constant ({shown(literal)}) for "{receiver}" of type {kind.cql}')
+    return parse_text(literal.text, kind, literal.kind)
+
+
+def shown(literal: Literal) -> str:
+    if literal.kind == "string":
+        return literal.text
+    return literal.text.upper() if literal.kind == "float" and literal.text in {"nan", "infinity"} else literal.text
+
+
+def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
+    """A value from its text form. Raises `Invalid` when it is none."""
+    name = kind.cql
+    try:
+        if name in {"text", "ascii"}:
+            value = text.encode()
+            kind.validate(value)
+            return value
+        if name in {"bigint", "counter", "int", "smallint", "tinyint", "varint"}:
+            return kind.encode(int(text))
+        if name in {"double", "float"}:
+            return kind.encode(float(text))
+        if name == "decimal":
+            return _decimal(text, kind)
+        if name == "boolean":
+            return kind.encode(text.lower() == "true")
+        if name in {"uuid", "timeuuid"}:
+            value = UUID(text).bytes
+            kind.validate(value)
+            return value
+        if name == "blob":
+            return bytes.fromhex(text[2:])
+        if name == "inet":
+            return ipaddress.ip_address(text).packed
+    except (ValueError, OverflowError, InvalidOperation) as error:
+        raise Invalid(_complaint(text, name)) from error
+    if name == "timestamp":
+        return kind.encode(int(text) if literal_kind == "integer" else parse_timestamp(text))
+    if name == "date":
+        return kind.encode(_date_number(int(text)) if literal_kind == "integer" else parse_date(text))
+    if name == "time":
+        return kind.encode(_time_number(int(text)) if literal_kind == "integer" else parse_time(text))
+    if name == "duration":
+        return kind.encode(parse_duration(text))
+    raise Invalid(f"{name} has no text form")
+
+
+def _complaint(text: str, name: str) -> str:
+    article = {"inet": "unable to make inet address from '%s'", "bigint": "Unable to make long from '%s'"}
+    default = f"Unable to make {name} from '%s'"
+    return article.get(name, default) % text
+
+
+def _decimal(text: str, kind: CqlType) -> bytes:
+    number = Decimal(text)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise Invalid(f"Unable to make BigDecimal from '{text}'")
+    return kind.encode(number)
+
+
+def parse_timestamp(text: str) -> int:
+    """Milliseconds since 1970, from a date, a date and time, or milliseconds as text."""
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    found = _TIMESTAMP.fullmatch(text.strip())
+    if found is None:
+        raise Invalid(f"Unable to parse a date/time from '{text}'")
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        moment = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=_zone(zone)
+        )
+    except ValueError:
+        raise Invalid(f"Unable to parse a date/time from '{text}'") from None
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return milliseconds + int((fraction or "0").ljust(3, "0")[:3])
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text in {"Z", "UTC", "GMT"}:
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def _date_number(number: int) -> int:
+    if not 0 <= number < 2**32:
+        raise Invalid(f"Input out of bounds: {number}. Expected unsigned 32-bit integer")
+    return number
+
+
+def parse_date(text: str) -> int:
+    """Days since 1970 plus 2**31, from `yyyy-mm-dd` or that number as text."""
+    if re.fullmatch(r"\d+", text):
+        return _date_number(int(text))
+    found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        return (date(*map(int, found.groups())) - date(1970, 1, 1)).days + DATE_EPOCH
+    except ValueError:
+        raise Invalid(f"Unable to coerce '{text}' to a formatted date (long)") from None
+
+
+def _time_number(number: int) -> int:
+    if not 0 <= number < NANOSECONDS_A_DAY:
+        raise Invalid(f"Input out of bounds: {number}. Expected a number of nanoseconds in a day")
+    return number
+
+
+def parse_time(text: str) -> int:
+    """Nanoseconds since midnight, from `hh:mm:ss[.fffffffff]` or that number as text."""
+    if re.fullmatch(r"\d+", text):
+        return _time_number(int(text))
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise Invalid(f"Unable to coerce '{text}' to a formatted time (long)")
+    hour, minute, second = (int(part) for part in found.groups()[:3])
+    if hour > 23 or minute > 59 or second > 59:
+        raise Invalid(f"Unable to coerce '{text}' to a formatted time (long)")
+    fraction = int((found.group(4) or "0").ljust(9, "0"))
+    return ((hour * 60 + minute) * 60 + second) * 10**9 + fraction
+
+
+def parse_duration(text: str) -> tuple[int, int, int]:
+    """Months, days and nanoseconds, from `1y2mo3d4h`, ISO 8601 or its alternative form, or from nanoseconds."""
+    negative = text.startswith("-")
+    body = text.removeprefix("-")
+    months = days = nanoseconds = 0
+    if found := _ISO_ALTERNATIVE.fullmatch(body):
+        year, month, day, hour, minute, second = map(int, found.groups())
+        months, days = year * 12 + month, day
+        nanoseconds = ((hour * 60 + minute) * 60 + second) * 10**9
+    elif found := _ISO_WEEKS.fullmatch(body):
+        days = int(found.group(1)) * 7
+    elif len(body) > 1 and (found := _ISO.fullmatch(body)):
+        year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+        months, days = year * 12 + month, day
+        nanoseconds = ((hour * 60 + minute) * 60 + second) * 10**9
+    elif re.fullmatch(rf"(?:{_UNITS.pattern})+", body, re.IGNORECASE):
+        for number, unit in _UNITS.findall(body):
+            unit = unit.lower()
+            if unit in {"y", "mo"}:
+                months += int(number) * (12 if unit == "y" else 1)
+            elif unit in {"w", "d"}:
+                days += int(number) * (7 if unit == "w" else 1)
+            else:
+                nanoseconds += int(number) * _NS[unit]
+    else:
+        raise Invalid(f"Unable to convert '{text}' to a duration")
+    sign = -1 if negative else 1
+    if max(months, days) >= 2**31 or nanoseconds >= 2**63:
+        raise Invalid("Invalid duration. The total number of units must be less or equal to 2147483647")
+    return sign * months, sign * days, sign * nanoseconds

@@ -1,0 +1,120 @@
+"""From what the engine finds to rows of values in the order of `SELECT *`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from smackbox.cassandra.state.engine import Item
+from smackbox.cassandra.state.rows import Row
+from smackbox.cassandra.state.schema import Column, Table
+from smackbox.cassandra.wire.types import (
+    CqlType,
+    ListType,
+    MapType,
+    SetType,
+    UserType,
+)
+
+_INT = struct.Struct(">i")
+LAYOUT_LIMIT = 4096
+
+
+class RowReader:
+    """Fills in rows of one table. Plain fragments are cut by a layout that is worked out once for each head."""
+
+    __slots__ = ("_key_count", "_layouts", "table", "width")
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.width = len(table.columns)
+        self._key_count = len(table.partition_key)
+        self._layouts: dict[bytes, tuple[int, ...]] = {}
+
+    def values(
+        self, partition_key: Sequence[bytes], item: Item, statics: Sequence[bytes | None], now_s: int
+    ) -> list[bytes | None] | None:
+        """The row, or None when nothing of it is alive."""
+        values: list[bytes | None] = [None] * self.width
+        values[: self._key_count] = partition_key
+        table = self.table
+        if statics:
+            first = self._key_count + len(table.clustering)
+            values[first : first + len(statics)] = statics
+        if type(item) is bytes:
+            head_end = 2 + item[1]
+            head = item[:head_end]
+            layout = self._layouts.get(head)
+            if layout is None:
+                layout = self._layout(head)
+            offset = head_end
+            read = _INT.unpack_from
+            for ordinal in layout:
+                end = offset + 4 + read(item, offset)[0]
+                if ordinal >= 0:
+                    values[ordinal] = item[offset + 4 : end]
+                offset = end
+            return values
+        assert isinstance(item, Row)
+        if not item.is_live(now_s):
+            return None
+        for column, value in zip(table.clustering, item.clustering, strict=True):
+            values[column.ordinal] = value
+        for column in table.regulars:
+            values[column.ordinal] = column_value(item, column, now_s)
+        return values
+
+    def statics(self, row: Row | None, now_s: int) -> list[bytes | None]:
+        """The values of the static columns."""
+        if row is None:
+            return [None] * len(self.table.statics)
+        return [column_value(row, column, now_s) for column in self.table.statics]
+
+    def _layout(self, head: bytes) -> tuple[int, ...]:
+        table = self.table
+        ordinals = [column.ordinal for column in table.clustering]
+        bitmap = int.from_bytes(head[2:], "little")
+        number = 0
+        while bitmap:
+            if bitmap & 1:
+                column = table.by_number.get(number)
+                ordinals.append(-1 if column is None else column.ordinal)
+            bitmap >>= 1
+            number += 1
+        if len(self._layouts) >= LAYOUT_LIMIT:
+            self._layouts.clear()
+        layout = tuple(ordinals)
+        self._layouts[head] = layout
+        return layout
+
+
+def column_value(row: Row, column: Column, now_s: int) -> bytes | None:
+    """A column's value in wire form, that of a multi-cell column put together from its cells."""
+    if not column.type.multi_cell:
+        return row.value(column.number, now_s)
+    return assemble(column.type, row.parts(column.number, now_s))
+
+
+def assemble(kind: CqlType, parts: list[tuple[bytes, bytes]]) -> bytes | None:
+    """The value of a multi-cell column from its live (path, value) cells."""
+    if not parts:
+        return None
+    if isinstance(kind, ListType):
+        parts.sort(key=lambda part: list_path_order(part[0]))
+        return kind.join([value for _, value in parts])
+    if isinstance(kind, SetType):
+        return kind.sorted_join([path for path, _ in parts])
+    if isinstance(kind, MapType):
+        return kind.sorted_join(parts)
+    assert isinstance(kind, UserType)
+    fields: list[bytes | None] = [None] * len(kind.parts)
+    for path, value in parts:
+        position = int.from_bytes(path, "big")
+        if position < len(fields):
+            fields[position] = value
+    return kind.join(fields)
+
+
+def list_path_order(path: bytes) -> bytes:
+    """List cells are kept in the order of their time UUIDs."""
+    return path[6:8] + path[4:6] + path[:4] + path[8:]

@@ -1,0 +1,665 @@
+"""WHERE, understood: which partitions, which slices of them, and what is left to filter by.
+
+A slice of a partition is a range of clustering keys as bytes, see `state.keys`. Rules and messages are Cassandra's
+`StatementRestrictions`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from smackbox.cassandra.handlers.context import UNSET, Bound, Context
+from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.state.keys import (
+    MAX_TOKEN,
+    MIN_TOKEN,
+    clustering_key,
+    compose_partition_key,
+    successor,
+)
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Table
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.types import (
+    BIGINT,
+    CqlType,
+    ListType,
+    MapType,
+    SetType,
+    TupleType,
+)
+
+IN_PRODUCT_LIMIT = 100_000
+UNBOUNDED = b"\xff" * 64
+_SLICES = frozenset({"<", "<=", ">", ">="})
+Values = Callable[[Context], list[bytes]]
+Predicate = Callable[[RowView], bool]
+Range = tuple[bytes, bytes]
+
+NEEDS_FILTERING = (
+    "Cannot execute this query as it might involve data filtering and thus may have unpredictable performance. "
+    "If you want to execute this query despite the performance unpredictability, use ALLOW FILTERING"
+)
+
+
+class Restriction:
+    """One relation, compiled. `values` gives the right-hand side: one value, or those of IN."""
+
+    __slots__ = ("columns", "element", "operator", "term", "values")
+
+    def __init__(
+        self, columns: tuple[Column, ...], operator: str, values: Values, term: Term | None, element: Term | None = None
+    ) -> None:
+        self.columns = columns
+        self.operator = operator
+        self.values = values
+        self.term = term
+        self.element = element
+
+    @property
+    def column(self) -> Column:
+        return self.columns[0]
+
+    @property
+    def multi(self) -> bool:
+        return len(self.columns) > 1
+
+
+class Restrictions:
+    """The WHERE of one statement on one table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.partition: dict[str, Restriction] = {}
+        self.tokens: list[Restriction] = []
+        self.clustering: list[Restriction] = []
+        self.filters: list[Restriction] = []
+        self.key_is_whole = False
+        self.key_has_in = False
+        self.clustering_is_whole = False
+        self.other: list[Restriction] = []
+        self.indexed: Restriction | None = None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows, not whole partitions, are asked for."""
+        return bool(self.clustering)
+
+    def partition_keys(self, context: Context) -> list[bytes]:
+        """The serialised partition keys, in the order in which Cassandra answers them."""
+        columns = self.table.partition_key
+        choices = []
+        for column in columns:
+            values = self.partition[column.name].values(context)
+            if len(values) > 1:
+                unique = {column.type.order_key(value): value for value in values}
+                values = [unique[key] for key in sorted(unique)]
+            choices.append(values)
+        if len(columns) == 1:
+            for value in choices[0]:
+                if not value:
+                    raise Invalid("Key may not be empty")
+            return choices[0]
+        return [compose_partition_key(parts) for parts in _product(choices)]
+
+    def token_range(self, context: Context) -> tuple[int, int]:
+        """The first and last token asked for; an empty range when the first is larger."""
+        low, high = MIN_TOKEN, MAX_TOKEN
+        for restriction in self.tokens:
+            values = [BIGINT.decode(value) for value in restriction.values(context)]
+            for operator, token in _bounds(restriction.operator, values):
+                if operator == "=":
+                    low, high = max(low, token), min(high, token)
+                elif operator == ">":
+                    low = max(low, token + 1)
+                elif operator == ">=":
+                    low = max(low, token)
+                elif operator == "<":
+                    # the smallest token as an upper bound means the end of the ring
+                    high = min(high, MAX_TOKEN if token == MIN_TOKEN else token - 1)
+                else:
+                    high = min(high, MAX_TOKEN if token == MIN_TOKEN else token)
+        return low, high
+
+    def ranges(self, context: Context) -> list[Range]:
+        """The slices of a partition, in order and apart from each other; an empty high bound is the end."""
+        prefixes: list[list[bytes]] = [[]]
+        table = self.table
+        slices: list[Restriction] = []
+        for restriction in self.clustering:
+            if restriction.operator in _SLICES or restriction.operator == "BETWEEN":
+                slices.append(restriction)
+                continue
+            if restriction.multi:
+                assert isinstance(restriction.term, Term) or restriction.operator == "IN"
+                tuples = [_components(restriction, value) for value in restriction.values(context)]
+                prefixes = [prefix + parts for prefix in prefixes for parts in tuples]
+            else:
+                values = restriction.values(context)
+                prefixes = [[*prefix, value] for prefix in prefixes for value in values]
+            if len(prefixes) > IN_PRODUCT_LIMIT:
+                raise Invalid(f"the IN restrictions stand for more than {IN_PRODUCT_LIMIT} combinations")
+        found: dict[bytes, bytes] = {}
+        for prefix in prefixes:
+            base = clustering_key(table, prefix)
+            low, high = base, successor(base) if base else b""
+            for restriction in slices:
+                low, high = _narrow(table, restriction, context, prefix, low, high)
+            if not high or low < high:
+                found[low] = max(found.get(low, b""), high) if found.get(low) else high
+        return sorted(found.items())
+
+    def predicates(self, context: Context) -> list[Predicate]:
+        return [_predicate(restriction, context) for restriction in self.filters]
+
+
+def analyse(
+    relations: Sequence[ast.Relation], scope: Scope, *, filtering: bool = False, selecting: bool = True
+) -> Restrictions:
+    """Understand a WHERE. `selecting`: of a SELECT, else of an UPDATE or DELETE.
+
+    Raises `Invalid` for combinations that cannot be executed, or only with ALLOW FILTERING.
+    """
+    table = scope.table
+    compiler = Compiler(scope)
+    result = Restrictions(table)
+    per_column: dict[str, list[Restriction]] = {}
+    for relation in relations:
+        if relation.token:
+            _token(result, relation, compiler)
+            continue
+        restriction = _compile(relation, compiler)
+        for column in restriction.columns:
+            earlier = per_column.setdefault(column.name, [])
+            _check_together(earlier, restriction, column)
+            earlier.append(restriction)
+        if relation.multi:
+            _check_multi(restriction, table)
+        if restriction.column.kind == PARTITION_KEY:
+            _partition(result, restriction)
+        elif restriction.column.kind == CLUSTERING:
+            result.clustering.append(restriction)
+        else:
+            result.other.append(restriction)
+    _settle_partition(result, filtering=filtering, selecting=selecting)
+    _settle_clustering(result, filtering=filtering, selecting=selecting)
+    result.filters.extend(result.other)
+    return result
+
+
+# ---- compiling a relation -------------------------------------------------------------------------------------------
+
+
+def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
+    table = compiler.scope.table
+    columns = tuple(table.column(name) for name in relation.columns)
+    operator = relation.operator
+    if operator == "IS NOT NULL":
+        raise Invalid(f"Unsupported restriction: {columns[0].name} IS NOT NULL")
+    if operator == "LIKE":
+        raise Invalid(
+            f"LIKE restriction is only supported on properly indexed columns. {columns[0].name} LIKE is not valid."
+        )
+    if operator == "!=" and relation.element is None:
+        raise Invalid(f'Unsupported "!=" relation: {columns[0].name} != {_right(relation)}')
+    if operator.startswith("NOT "):
+        raise Invalid(f"Unsupported restriction: {columns[0].name} {operator}")
+    if relation.multi:
+        return _compile_multi(relation, columns, compiler)
+    column = columns[0]
+    kind = column.type
+    element = None
+    if kind.cql == "duration" and operator in _SLICES:
+        raise Invalid("Slice restrictions are not supported on duration columns")
+    if relation.element is not None:
+        if not isinstance(kind, MapType):
+            raise Invalid(f"Column {column.name} cannot be used as a map")
+        element = compiler.compile(relation.element, kind.key, f"key({column.name})")
+        receiver, name = kind.value, f"value({column.name})"
+    elif operator in {"CONTAINS", "CONTAINS KEY"}:
+        receiver, name = _contained(column, operator)
+    else:
+        receiver, name = kind, column.name
+        if kind.multi_cell and isinstance(kind, ListType | SetType | MapType) and operator == "=":
+            raise Invalid(f"Collection column '{column.name}' ({kind.cql}) cannot be restricted by a '=' relation")
+        if kind.multi_cell and operator in _SLICES:
+            raise Invalid(
+                f"Collection column '{column.name}' ({kind.cql}) cannot be restricted by a '{operator}' relation"
+            )
+    what = f"column {column.name}" if element is None else f"column {column.name}"
+    if operator == "IN":
+        return _compile_in(relation, (column,), compiler, receiver, name, element)
+    if operator == "BETWEEN":
+        assert isinstance(relation.value, tuple)
+        terms = [compiler.compile(value, receiver, name) for value in relation.value]
+        return Restriction(columns, operator, lambda context: [_required(term, context, what) for term in terms], None)
+    assert relation.value is not None
+    assert not isinstance(relation.value, tuple)
+    term = compiler.compile(relation.value, receiver, name)
+    return Restriction(columns, operator, lambda context: [_required(term, context, what)], term, element)
+
+
+def _compile_in(
+    relation: ast.Relation,
+    columns: tuple[Column, ...],
+    compiler: Compiler,
+    receiver: CqlType,
+    name: str,
+    element: Term | None,
+) -> Restriction:
+    what = f"column {columns[0].name}"
+    if isinstance(relation.value, tuple):
+        terms = [compiler.compile(value, receiver, name) for value in relation.value]
+
+        def values(context: Context) -> list[bytes]:
+            return [_required(term, context, what) for term in terms]
+
+        single = terms[0] if len(terms) == 1 else None
+        return Restriction(columns, "IN", values, single, element)
+    assert isinstance(relation.value, ast.Bind)
+    listed = ListType(receiver.frozen(), multi_cell=False)
+    marker = compiler.compile(relation.value, listed, f"in({name})")
+
+    def bound_values(context: Context) -> list[bytes]:
+        return listed.elements(_required(marker, context, what))
+
+    return Restriction(columns, "IN", bound_values, None, element)
+
+
+def _compile_multi(relation: ast.Relation, columns: tuple[Column, ...], compiler: Compiler) -> Restriction:
+    kind = TupleType(tuple(column.type for column in columns))
+    name = f"({','.join(column.name for column in columns)})"
+    if relation.operator == "IN":
+        return _compile_in(relation, columns, compiler, kind, name, None)
+    if relation.operator == "BETWEEN":
+        assert isinstance(relation.value, tuple)
+        terms = [compiler.compile(value, kind, name) for value in relation.value]
+        return Restriction(columns, "BETWEEN", lambda context: [_required(t, context, name) for t in terms], None)
+    assert relation.value is not None
+    assert not isinstance(relation.value, tuple)
+    value = relation.value
+    if isinstance(value, ast.TupleLiteral) and len(value.items) != len(columns):
+        raise Invalid(
+            f"Expected {len(columns)} elements in value tuple, but got {len(value.items)}: {_right(relation)}"
+        )
+    if isinstance(value, ast.TupleLiteral):
+        terms = [
+            compiler.compile(item, column.type, column.name) for item, column in zip(value.items, columns, strict=True)
+        ]
+
+        def joined(context: Context) -> list[bytes]:
+            return [
+                kind.join(
+                    [
+                        _required(term, context, f"column {column.name}")
+                        for term, column in zip(terms, columns, strict=True)
+                    ]
+                )
+            ]
+
+        return Restriction(columns, relation.operator, joined, terms[0])
+    term = compiler.compile(value, kind, name)
+    return Restriction(columns, relation.operator, lambda context: [_required(term, context, name)], term)
+
+
+def _contained(column: Column, operator: str) -> tuple[CqlType, str]:
+    kind = column.type
+    if operator == "CONTAINS KEY":
+        if not isinstance(kind, MapType):
+            raise Invalid(f"Cannot use CONTAINS KEY on non-map column {column.name}")
+        return kind.key, f"key({column.name})"
+    if isinstance(kind, MapType):
+        return kind.value, f"value({column.name})"
+    if isinstance(kind, ListType | SetType):
+        return kind.element, f"value({column.name})"
+    raise Invalid(f"Cannot use CONTAINS on non-collection column {column.name}")
+
+
+def _token(result: Restrictions, relation: ast.Relation, compiler: Compiler) -> None:
+    table = compiler.scope.table
+    names = tuple(column.name for column in table.partition_key)
+    if relation.columns != names:
+        for name in relation.columns:
+            if table.column(name).kind != PARTITION_KEY:
+                raise Invalid("The token() function must be applied to all partition key components or none of them")
+        raise Invalid(
+            "The token function arguments must be in the partition key order: " + ", ".join(names)
+            if sorted(relation.columns) == sorted(names)
+            else "The token() function must be applied to all partition key components or none of them"
+        )
+    if relation.operator not in {*_SLICES, "=", "BETWEEN"}:
+        raise Invalid(f"Unsupported restriction on token(): {relation.operator}")
+    given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
+    terms = []
+    for value in given:
+        assert value is not None
+        terms.append(compiler.compile(value, BIGINT, "partition key token"))
+    result.tokens.append(
+        Restriction(
+            table.partition_key,
+            relation.operator,
+            lambda context: [_required(term, context, "the partition key token") for term in terms],
+            terms[0],
+        )
+    )
+
+
+def _required(term: Term, context: Context, what: str) -> bytes:
+    value: Bound = term.evaluate(context, None)
+    if value is None:
+        raise Invalid(f"Invalid null value in condition for {what}")
+    if value is UNSET:
+        raise Invalid(f"Invalid unset value for {what}")
+    assert isinstance(value, bytes)
+    return value
+
+
+def _right(relation: ast.Relation) -> str:
+    from smackbox.cassandra.handlers.terms import show
+
+    if isinstance(relation.value, tuple):
+        return "(" + ", ".join(map(show, relation.value)) + ")"
+    return show(relation.value) if relation.value is not None else ""
+
+
+# ---- what goes together ---------------------------------------------------------------------------------------------
+
+
+def _check_together(earlier: list[Restriction], restriction: Restriction, column: Column) -> None:
+    if restriction.element is not None or restriction.operator.startswith("CONTAINS"):
+        return
+    for other in earlier:
+        if other.element is not None or other.operator.startswith("CONTAINS"):
+            continue
+        kinds = {other.operator, restriction.operator}
+        if "=" in kinds:
+            raise Invalid(f"{column.name} cannot be restricted by more than one relation if it includes an Equal")
+        if "IN" in kinds:
+            raise Invalid(f"{column.name} cannot be restricted by more than one relation if it includes a IN")
+        for ends in ({">", ">="}, {"<", "<="}):
+            if kinds <= ends:
+                side = "start" if ">" in ends else "end"
+                raise Invalid(f"More than one restriction was found for the {side} bound on {column.name}")
+
+
+def _check_multi(restriction: Restriction, table: Table) -> None:
+    for column in restriction.columns:
+        if column.kind != CLUSTERING:
+            raise Invalid(
+                f"Multi-column relations can only be applied to clustering columns but was applied to: {column.name}"
+            )
+    positions = [column.position for column in restriction.columns]
+    if positions != list(range(positions[0], positions[0] + len(positions))):
+        shown = ", ".join(column.name for column in restriction.columns)
+        raise Invalid(f"Clustering columns must appear in the PRIMARY KEY order in multi-column relations: ({shown})")
+    del table
+
+
+def _partition(result: Restrictions, restriction: Restriction) -> None:
+    result.partition[restriction.column.name] = restriction
+    if restriction.operator not in {"=", "IN"}:
+        result.other.append(restriction)
+
+
+def _settle_partition(result: Restrictions, *, filtering: bool, selecting: bool) -> None:
+    table = result.table
+    restricted = result.partition
+    by_key = [restricted.get(column.name) for column in table.partition_key]
+    whole = all(found is not None and found.operator in {"=", "IN"} for found in by_key)
+    if result.tokens and restricted:
+        if not filtering:
+            raise Invalid(
+                'Columns "%s" cannot be restricted by both a normal relation and a token relation'
+                % ", ".join(restricted)
+            )
+    if whole and not result.tokens:
+        result.key_is_whole = True
+        result.key_has_in = any(found is not None and found.operator == "IN" for found in by_key)
+        return
+    if not selecting:
+        missing = [column.name for column, found in zip(table.partition_key, by_key, strict=True) if found is None]
+        if missing:
+            raise Invalid(f"Some partition key parts are missing: {', '.join(missing)}")
+        raise Invalid(
+            "Only EQ and IN relation are supported on the partition key (unless you use the token() function) "
+            "for UPDATE and DELETE statements"
+        )
+    if restricted and not result.tokens and not filtering:
+        if all(found is not None for found in by_key):
+            raise Invalid(
+                "Only EQ and IN relation are supported on the partition key (unless you use the token() function)"
+            )
+        raise Invalid(NEEDS_FILTERING)
+    result.filters.extend(found for found in restricted.values() if found.operator in {"=", "IN"})
+
+
+def _settle_clustering(result: Restrictions, *, filtering: bool, selecting: bool) -> None:
+    """Keep in `clustering` the prefix that makes slices; move the rest to the filters."""
+    table = result.table
+    restrictions = sorted(result.clustering, key=lambda restriction: restriction.column.position)
+    kept: list[Restriction] = []
+    position = 0
+    sliced: Restriction | None = None
+    for restriction in restrictions:
+        if restriction.operator.startswith("CONTAINS") or restriction.element is not None:
+            if not filtering and selecting:
+                raise Invalid(NEEDS_FILTERING)
+            result.filters.append(restriction)
+            continue
+        start = restriction.column.position
+        is_slice = restriction.operator in _SLICES or restriction.operator == "BETWEEN"
+        if sliced is not None and start == sliced.column.position and is_slice:
+            kept.append(restriction)
+            continue
+        if sliced is not None or start != position:
+            if not filtering or not selecting:
+                if sliced is not None:
+                    raise Invalid(
+                        f'Clustering column "{restriction.column.name}" cannot be restricted (preceding column '
+                        f'"{sliced.column.name}" is restricted by a non-EQ relation)'
+                    )
+                missing = table.clustering[position].name
+                raise Invalid(
+                    f'PRIMARY KEY column "{restriction.column.name}" cannot be restricted as preceding column '
+                    f'"{missing}" is not restricted'
+                )
+            result.filters.append(restriction)
+            continue
+        if is_slice and restriction.multi and len({column.descending for column in restriction.columns}) > 1:
+            result.filters.append(restriction)
+            sliced = restriction
+            continue
+        kept.append(restriction)
+        if is_slice:
+            sliced = restriction
+        else:
+            position = start + len(restriction.columns)
+    if kept and not result.key_is_whole:
+        if not filtering:
+            raise Invalid(NEEDS_FILTERING)
+        result.filters.extend(kept)
+        kept = []
+    result.clustering = kept
+    result.clustering_is_whole = position == len(table.clustering)
+
+
+# ---- slices ---------------------------------------------------------------------------------------------------------
+
+
+def _bounds(operator: str, values: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    if operator == "BETWEEN":
+        low, high = sorted(values[:2])
+        yield ">=", low
+        yield "<=", high
+    else:
+        yield operator, values[0]
+
+
+def _components(restriction: Restriction, value: bytes) -> list[bytes]:
+    kind = TupleType(tuple(column.type for column in restriction.columns))
+    if not restriction.multi:
+        return [value]
+    fields = kind.fields(value)
+    parts = []
+    for column, field in zip(restriction.columns, fields, strict=False):
+        if field is None:
+            raise Invalid(f"Invalid null value in condition for column {column.name}")
+        parts.append(field)
+    if len(parts) != len(restriction.columns):
+        raise Invalid(f"Expected {len(restriction.columns)} elements in value tuple, but got {len(parts)}")
+    return parts
+
+
+def _narrow(
+    table: Table, restriction: Restriction, context: Context, prefix: list[bytes], low: bytes, high: bytes
+) -> tuple[bytes, bytes]:
+    values = restriction.values(context)
+    if restriction.operator == "BETWEEN" and not restriction.multi:
+        values = sorted(values, key=restriction.column.type.order_key)
+    pairs = (
+        [(">=", values[0]), ("<=", values[1])]
+        if restriction.operator == "BETWEEN"
+        else [(restriction.operator, values[0])]
+    )
+    for operator, value in pairs:
+        key = clustering_key(table, [*prefix, *_components(restriction, value)])
+        if restriction.column.descending:
+            operator = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}[operator]
+        if operator == ">":
+            low = max(low, successor(key))
+        elif operator == ">=":
+            low = max(low, key)
+        else:
+            end = key if operator == "<" else successor(key)
+            high = end if not high else min(high, end)
+    if high and low > high:
+        return low, low
+    return low, high
+
+
+def _product(choices: list[list[bytes]]) -> Iterator[tuple[bytes, ...]]:
+    count = 1
+    for values in choices:
+        count *= len(values)
+    if count > IN_PRODUCT_LIMIT:
+        raise Invalid(f"the IN restrictions stand for more than {IN_PRODUCT_LIMIT} combinations")
+    return itertools.product(*choices)
+
+
+# ---- filters --------------------------------------------------------------------------------------------------------
+
+
+def _predicate(restriction: Restriction, context: Context) -> Predicate:
+    values = restriction.values(context)
+    if restriction.multi:
+        return _multi_predicate(restriction, values)
+    column = restriction.column
+    ordinal = column.ordinal
+    kind = column.type
+    operator = restriction.operator
+    if operator == "CONTAINS":
+        return _contains(column, values[0], keys=False)
+    if operator == "CONTAINS KEY":
+        return _contains(column, values[0], keys=True)
+    if restriction.element is not None:
+        assert isinstance(kind, MapType)
+        key = restriction.element.evaluate(context, None)
+        if not isinstance(key, bytes):
+            raise Invalid(f"Invalid null map key for column {column.name}")
+        compare = _comparison(kind.value, operator, values)
+        wanted = kind.key.order_key(key)
+        map_type = kind
+
+        def element_matches(view: RowView) -> bool:
+            value = view.values[ordinal]
+            if value is None:
+                return False
+            return any(compare(item) for name, item in map_type.pairs(value) if map_type.key.order_key(name) == wanted)
+
+        return element_matches
+    compare = _comparison(kind, operator, values)
+
+    def matches(view: RowView) -> bool:
+        value = view.values[ordinal]
+        return value is not None and compare(value)
+
+    return matches
+
+
+def _comparison(kind: CqlType, operator: str, values: list[bytes]) -> Callable[[bytes], bool]:
+    order = kind.order_key
+    keys = [order(value) for value in values]
+    if operator == "IN":
+        wanted = frozenset(keys)
+        return lambda value: order(value) in wanted
+    if operator == "BETWEEN":
+        low, high = sorted(keys)
+        return lambda value: low <= order(value) <= high
+    key = keys[0]
+    if operator == "=":
+        return lambda value: order(value) == key
+    if operator == "!=":
+        return lambda value: order(value) != key
+    if operator == "<":
+        return lambda value: order(value) < key
+    if operator == "<=":
+        return lambda value: order(value) <= key
+    if operator == ">":
+        return lambda value: order(value) > key
+    return lambda value: order(value) >= key
+
+
+def _multi_predicate(restriction: Restriction, values: list[bytes]) -> Predicate:
+    columns = restriction.columns
+
+    def key_of(parts: Sequence[bytes | None]) -> tuple[bytes, ...] | None:
+        keys = []
+        for column, part in zip(columns, parts, strict=True):
+            if part is None:
+                return None
+            keys.append(column.type.order_key(part))
+        return tuple(keys)
+
+    wanted = [key_of(_components(restriction, value)) for value in values]
+    operator = restriction.operator
+
+    def matches(view: RowView) -> bool:
+        key = key_of([view.values[column.ordinal] for column in columns])
+        if key is None:
+            return False
+        if operator == "IN":
+            return key in wanted
+        first = wanted[0]
+        assert first is not None
+        return {"=": key == first, "<": key < first, "<=": key <= first, ">": key > first, ">=": key >= first}[operator]
+
+    return matches
+
+
+def _contains(column: Column, wanted: bytes, *, keys: bool) -> Predicate:
+    ordinal = column.ordinal
+    kind = column.type
+    if isinstance(kind, MapType):
+        part = kind.key if keys else kind.value
+        index = 0 if keys else 1
+        map_type = kind
+        key = part.order_key(wanted)
+
+        def in_map(view: RowView) -> bool:
+            value = view.values[ordinal]
+            return value is not None and any(part.order_key(pair[index]) == key for pair in map_type.pairs(value))
+
+        return in_map
+    assert isinstance(kind, ListType | SetType)
+    sequence = kind
+    element_key = kind.element.order_key(wanted)
+
+    def in_sequence(view: RowView) -> bool:
+        value = view.values[ordinal]
+        return value is not None and any(
+            sequence.element.order_key(item) == element_key for item in sequence.elements(value)
+        )
+
+    return in_sequence

@@ -1,0 +1,61 @@
+"""What executing a statement gives; `wire.responses` turns it into a RESULT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from smackbox.cassandra.wire.types import CqlType
+
+
+class ColumnSpec:
+    """A column of result or bind metadata."""
+
+    __slots__ = ("keyspace", "kind", "name", "table")
+
+    def __init__(self, keyspace: str, table: str, name: str, kind: CqlType) -> None:
+        self.keyspace = keyspace
+        self.table = table
+        self.name = name
+        self.kind = kind
+
+
+class Void:
+    """Nothing to say."""
+
+    __slots__ = ()
+
+
+class SetKeyspace:
+    __slots__ = ("keyspace",)
+
+    def __init__(self, keyspace: str) -> None:
+        self.keyspace = keyspace
+
+
+class SchemaChange:
+    """`change`: CREATED, UPDATED, DROPPED; `target`: KEYSPACE, TABLE, TYPE."""
+
+    __slots__ = ("change", "keyspace", "name", "target")
+
+    def __init__(self, change: str, target: str, keyspace: str, name: str = "") -> None:
+        self.change = change
+        self.target = target
+        self.keyspace = keyspace
+        self.name = name
+
+
+class Rows:
+    """`body`: the rows' values, each as protocol `[bytes]`, one after another."""
+
+    __slots__ = ("body", "columns", "count", "paging_state")
+
+    def __init__(
+        self, columns: Sequence[ColumnSpec], count: int, body: bytes, paging_state: bytes | None = None
+    ) -> None:
+        self.columns = columns
+        self.count = count
+        self.body = body
+        self.paging_state = paging_state
+
+
+Result = Void | SetKeyspace | SchemaChange | Rows

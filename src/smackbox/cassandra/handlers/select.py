@@ -1,0 +1,501 @@
+"""SELECT: prepared once, executed page by page.
+
+A paging state is `[version: 1][rows left: 4][rows left in the partition: 4][key of the last row]`; it holds whatever a
+later page needs, so it survives a restart.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+
+from smackbox.cassandra.handlers.context import UNSET, Context
+from smackbox.cassandra.handlers.reading import RowReader
+from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
+from smackbox.cassandra.handlers.results import ColumnSpec, Rows
+from smackbox.cassandra.handlers.selection import Selection, compile_selection
+from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.state.engine import Item
+from smackbox.cassandra.state.keys import (
+    MAX_TOKEN,
+    ROW,
+    SECTION_STATIC,
+    clustering_key,
+    compose_partition_key,
+    partition_of,
+    partition_prefix,
+    split_partition_key,
+    successor,
+    token_prefix,
+)
+from smackbox.cassandra.state.rows import Row, merge
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Table
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import Invalid, ProtocolViolation
+from smackbox.cassandra.wire.types import INT
+
+_PAGING = struct.Struct(">Bii")
+_PAGING_VERSION = 1
+_INT = struct.Struct(">i")
+_NO_LIMIT = 2**31 - 1
+_NULL = b"\xff\xff\xff\xff"
+SORTED_ROWS_LIMIT = 1_000_000
+
+# key of the row, the row
+Found = tuple[bytes, RowView]
+
+
+class PreparedSelect:
+    """A SELECT ready to run."""
+
+    def __init__(self, select: ast.Select, scope: Scope) -> None:
+        """Raises `Invalid` for a statement that cannot be executed."""
+        table = scope.table
+        self.table = table
+        self.scope = scope
+        self.distinct = select.distinct
+        self.selection: Selection = compile_selection(select, scope)
+        implied = select.allow_filtering or (table.virtual and scope.keyspace.virtual)
+        self.restrictions: Restrictions = analyse(select.where, scope, filtering=True if implied else False)
+        compiler = Compiler(scope)
+        self.limit = self._limit(compiler, select.limit, "[limit]")
+        self.per_partition_limit = self._limit(compiler, select.per_partition_limit, "[per_partition_limit]")
+        self.group_by = self._group_columns(select)
+        self.reverse = self._reversed(select)
+        self.sorts = bool(select.order_by) and self.restrictions.key_has_in
+        if self.restrictions.filters and not implied:
+            raise Invalid(NEEDS_FILTERING)
+        if select.distinct:
+            self._check_distinct()
+        if self.per_partition_limit is not None and (self.selection.aggregates and not self.group_by):
+            raise Invalid("PER PARTITION LIMIT is not allowed with aggregate queries.")
+        self.columns = [
+            ColumnSpec(table.keyspace, table.name, column.name, column.kind) for column in self.selection.columns
+        ]
+        self.reader = RowReader(table)
+        self.grouped = bool(self.selection.aggregates) or bool(self.group_by)
+
+    # ---- preparing --------------------------------------------------------------------------------------------------
+
+    def _limit(self, compiler: Compiler, value: ast.Expression | None, name: str) -> Term | None:
+        return None if value is None else compiler.compile(value, INT, name)
+
+    def _group_columns(self, select: ast.Select) -> tuple[int, ...]:
+        ordinals = []
+        keys = [*self.table.partition_key, *self.table.clustering]
+        position = 0
+        for expression in select.group_by:
+            if not isinstance(expression, ast.Column):
+                raise Invalid("GROUP BY is only supported on columns of the PRIMARY KEY")
+            column = self.table.column(expression.name)
+            if column.kind not in {PARTITION_KEY, CLUSTERING}:
+                raise Invalid(
+                    f"Group by is currently only supported on the columns of the PRIMARY KEY, got {column.name}"
+                )
+            while position < len(keys) and keys[position].name != column.name and self._is_fixed(keys[position].name):
+                position += 1
+            if position >= len(keys) or keys[position].name != column.name:
+                raise Invalid(
+                    "Group by currently only support groups of columns following their declared order in the "
+                    "PRIMARY KEY"
+                )
+            position += 1
+            ordinals.append(column.ordinal)
+        if select.group_by and position < len(self.table.partition_key):
+            raise Invalid("Group by is not supported on only a part of the partition key")
+        return tuple(ordinals)
+
+    def _is_fixed(self, name: str) -> bool:
+        found = self.restrictions.partition.get(name)
+        if found is not None:
+            return found.operator == "="
+        return any(
+            restriction.operator == "=" and restriction.column.name == name
+            for restriction in self.restrictions.clustering
+        )
+
+    def _reversed(self, select: ast.Select) -> bool:
+        if not select.order_by:
+            return False
+        if any(ordering.ann_of is not None for ordering in select.order_by):
+            raise Invalid("ANN ordering by vector requires the column to be indexed using 'sai'")
+        if not self.restrictions.key_is_whole:
+            raise Invalid("ORDER BY is only supported when the partition key is restricted by an EQ or an IN.")
+        directions = set()
+        position = 0
+        clustering = self.table.clustering
+        for ordering in select.order_by:
+            column = self.table.column(ordering.column)
+            if column.kind != CLUSTERING:
+                raise Invalid(
+                    "Order by is currently only supported on the clustered columns of the PRIMARY KEY, "
+                    f"got {column.name}"
+                )
+            while (
+                position < len(clustering)
+                and clustering[position] != column
+                and self._is_fixed(clustering[position].name)
+            ):
+                position += 1
+            if position >= len(clustering) or clustering[position] != column:
+                raise Invalid(
+                    "Order by currently only supports the ordering of columns following their declared order in "
+                    "the PRIMARY KEY"
+                )
+            position += 1
+            directions.add(ordering.descending != column.descending)
+        if len(directions) > 1:
+            raise Invalid("Unsupported order by relation")
+        return directions.pop()
+
+    def _check_distinct(self) -> None:
+        for column in self.selection.columns:
+            if column.ordinal >= 0 and self.table.columns[column.ordinal].kind not in {PARTITION_KEY, STATIC}:
+                raise Invalid(
+                    "SELECT DISTINCT queries must only request partition key columns and/or static columns "
+                    f"(not {column.name})"
+                )
+        selected = {column.ordinal for column in self.selection.columns}
+        for key in self.table.partition_key:
+            if key.ordinal not in selected and not self._is_fixed(key.name):
+                raise Invalid(
+                    f"SELECT DISTINCT queries must request all the partition key columns (missing {key.name})"
+                )
+
+    # ---- executing --------------------------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> Rows:
+        limit = self._number(self.limit, context, "LIMIT")
+        per_partition = self._number(self.per_partition_limit, context, "PER PARTITION LIMIT")
+        resume = b""
+        partition_left = per_partition
+        if context.paging_state:
+            limit, partition_left, resume = _read_paging_state(context.paging_state)
+        if self.sorts and context.page_size > 0:
+            raise Invalid(
+                "Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either "
+                "remove the ORDER BY or the IN and sort client side, or disable paging for this query"
+            )
+        if self.grouped:
+            return self._grouped(context, limit, per_partition, resume)
+        return self._plain(context, limit, per_partition, partition_left, resume)
+
+    def _plain(self, context: Context, limit: int, per_partition: int, partition_left: int, resume: bytes) -> Rows:
+        page = context.page_size if context.page_size > 0 else _NO_LIMIT
+        parts: list[bytes] = []
+        ordinals = self.selection.ordinals
+        pack = _INT.pack
+        append = parts.append
+        count = 0
+        last_key = resume
+        partition = partition_of(resume) if resume else b""
+        limited = per_partition != _NO_LIMIT
+        for key, view in self._found(context, resume):
+            if limited:
+                owner = partition_of(key)
+                if owner != partition:
+                    partition = owner
+                    partition_left = per_partition
+                if partition_left <= 0:
+                    continue
+            if count >= limit:
+                break
+            if count >= page:
+                state = _PAGING.pack(_PAGING_VERSION, limit - count if limit != _NO_LIMIT else limit, partition_left)
+                if limited and partition_of(last_key) != partition_of(key):
+                    state = _PAGING.pack(_PAGING_VERSION, limit - count if limit != _NO_LIMIT else limit, 0)
+                return Rows(self.columns, count, b"".join(parts), state + last_key)
+            if ordinals is not None:
+                values = view.values
+                for ordinal in ordinals:
+                    value = values[ordinal]
+                    if value is None:
+                        append(_NULL)
+                    else:
+                        append(pack(len(value)))
+                        append(value)
+            else:
+                _append_row(parts, self.selection.project(context, view))
+            count += 1
+            partition_left -= 1
+            last_key = key
+        return Rows(self.columns, count, b"".join(parts))
+
+    def _grouped(self, context: Context, limit: int, per_partition: int, resume: bytes) -> Rows:
+        selection = self.selection
+        paged = context.page_size > 0 and bool(self.group_by)
+        page = context.page_size if paged else _NO_LIMIT
+        parts: list[bytes] = []
+        count = 0
+        in_partition = 0
+        partition = b""
+        group: tuple[bytes | None, ...] | None = None
+        first: RowView | None = None
+        last_key = resume
+        accumulators = selection.accumulators()
+        for key, view in self._found(context, resume):
+            this = tuple(view.values[ordinal] for ordinal in self.group_by)
+            if first is None or this != group:
+                if first is not None:
+                    first.aggregates = [accumulator.result() for accumulator in accumulators]
+                    _append_row(parts, selection.project(context, first))
+                    count += 1
+                    in_partition += 1
+                    if count >= limit:
+                        return Rows(self.columns, count, b"".join(parts))
+                    if count >= page:
+                        left = limit if limit == _NO_LIMIT else limit - count
+                        state = _PAGING.pack(_PAGING_VERSION, left, _NO_LIMIT) + last_key
+                        return Rows(self.columns, count, b"".join(parts), state)
+                owner = partition_of(key)
+                if owner != partition:
+                    partition = owner
+                    in_partition = 0
+                if in_partition >= per_partition:
+                    first = None
+                    last_key = key
+                    continue
+                group = this
+                first = view
+                accumulators = selection.accumulators()
+            selection.add(accumulators, context, view)
+            last_key = key
+        if first is None and not self.group_by:
+            first = RowView([None] * len(self.table.columns), None, None, context.statement_time_s)
+        if first is not None and count < limit:
+            first.aggregates = [accumulator.result() for accumulator in accumulators]
+            _append_row(parts, selection.project(context, first))
+            count += 1
+        return Rows(self.columns, count, b"".join(parts))
+
+    def _number(self, term: Term | None, context: Context, name: str) -> int:
+        if term is None:
+            return _NO_LIMIT
+        value = term.evaluate(context, None)
+        if value is UNSET:
+            return _NO_LIMIT
+        if value is None:
+            raise Invalid(f"Invalid null value of {name.lower()}")
+        number = INT.decode(value)  # type: ignore[arg-type]
+        if number is None or number <= 0:
+            raise Invalid(f"{name} must be strictly positive")
+        return int(number)
+
+    def _found(self, context: Context, resume: bytes) -> Iterator[Found]:
+        """The rows that the WHERE asks for, after the one whose key is `resume`."""
+        found = self._candidates(context, resume)
+        if self.restrictions.filters:
+            predicates = self.restrictions.predicates(context)
+            found = (pair for pair in found if all(matches(pair[1]) for matches in predicates))
+        if self.distinct:
+            found = _first_of_partitions(found, partition_of(resume) if resume else b"")
+        if self.sorts:
+            return iter(self._sorted(found))
+        return found
+
+    def _sorted(self, found: Iterator[Found]) -> list[Found]:
+        rows = list(found)
+        if len(rows) > SORTED_ROWS_LIMIT:
+            raise Invalid(f"a query with ORDER BY and IN may sort {SORTED_ROWS_LIMIT} rows at most")
+        rows.sort(key=lambda pair: pair[0][len(partition_of(pair[0])) :], reverse=self.reverse)
+        return rows
+
+    def _candidates(self, context: Context, resume: bytes) -> Iterator[Found]:
+        if self.table.virtual:
+            return self._virtual(context, resume)
+        if self.restrictions.key_is_whole:
+            return self._partitions(context, resume)
+        return self._scan(context, resume)
+
+    def _partitions(self, context: Context, resume: bytes) -> Iterator[Found]:
+        table = self.table
+        engine = context.room.engine
+        now_s = context.statement_time_s
+        stamps = self.selection.needs_stamps
+        waiting = partition_of(resume) if resume else b""
+        read = self.reader.values
+        count = len(table.partition_key)
+        for key in self.restrictions.partition_keys(context):
+            partition = partition_prefix(table, key)
+            after = b""
+            if waiting:
+                if partition != waiting:
+                    continue
+                waiting = b""
+                after = resume
+            parts = split_partition_key(key, count)
+            if not table.clustering:
+                if after:
+                    continue
+                row_key = partition + ROW
+                item = engine.row(table, row_key, merged=stamps)
+                if item is not None:
+                    values = read(parts, item, (), now_s)
+                    if values is not None:
+                        yield row_key, RowView(values, item if stamps else None, None, now_s)  # type: ignore[arg-type]
+                continue
+            yield from self._partition(context, partition, parts, after)
+
+    def _partition(self, context: Context, partition: bytes, parts: list[bytes], after: bytes) -> Iterator[Found]:
+        table = self.table
+        engine = context.room.engine
+        now_s = context.statement_time_s
+        stamps = self.selection.needs_stamps
+        static: Row | None = None
+        statics: Sequence[bytes | None] = ()
+        if table.has_statics:
+            if engine.pending:
+                engine.flush()
+            static = engine.static_row(table, partition, engine.tombstones(table, partition))
+            statics = self.reader.statics(static, now_s)
+        ranges = self.restrictions.ranges(context)
+        empty = not after
+        last = after[len(partition) + 1 :]
+        if after and after[len(partition)] == SECTION_STATIC:
+            return
+        for low, high in reversed(ranges) if self.reverse else ranges:
+            if after:
+                if self.reverse:
+                    if low >= last:
+                        continue
+                    high = min(high, last) if high else last
+                else:
+                    low = max(low, successor(last))
+                    if high and low >= high:
+                        continue
+            for row_key, item in engine.slice(table, partition, low, high, reverse=self.reverse, merged=stamps):
+                values = self.reader.values(parts, item, statics, now_s)
+                if values is not None:
+                    empty = False
+                    yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+        if empty and static is not None and not self.restrictions.has_rows and static.is_live(now_s):
+            yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+
+    def _static_only(self, parts: list[bytes], statics: Sequence[bytes | None], static: Row, now_s: int) -> RowView:
+        values: list[bytes | None] = [None] * len(self.table.columns)
+        values[: len(parts)] = parts
+        first = len(parts) + len(self.table.clustering)
+        values[first : first + len(statics)] = statics
+        return RowView(values, None, static, now_s)
+
+    def _scan(self, context: Context, resume: bytes) -> Iterator[Found]:
+        table = self.table
+        low, high = self.restrictions.token_range(context)
+        if low > high:
+            return
+        start = token_prefix(table, low)
+        end = successor(table.prefix) if high == MAX_TOKEN else token_prefix(table, high + 1)
+        if resume:
+            if resume[len(partition_of(resume))] == SECTION_STATIC:
+                start = successor(partition_of(resume))
+            else:
+                start = max(start, successor(resume))
+        now_s = context.statement_time_s
+        stamps = self.selection.needs_stamps
+        read = self.reader.values
+        count = len(table.partition_key)
+        if not table.has_statics:
+            for row_key, item in context.room.engine.scan(table, start, end, merged=stamps):
+                size = 14 + ((row_key[12] << 8) | row_key[13])
+                key = row_key[14:size]
+                parts = [key] if count == 1 else split_partition_key(key, count)
+                values = read(parts, item, (), now_s)
+                if values is not None:
+                    yield row_key, RowView(values, item if stamps else None, None, now_s)  # type: ignore[arg-type]
+            return
+        yield from self._scan_with_statics(context, start, end, resume)
+
+    def _scan_with_statics(self, context: Context, start: bytes, end: bytes, resume: bytes) -> Iterator[Found]:
+        table = self.table
+        engine = context.room.engine
+        now_s = context.statement_time_s
+        stamps = self.selection.needs_stamps
+        partition = b""
+        parts: list[bytes] = []
+        static: Row | None = None
+        statics: Sequence[bytes | None] = ()
+        seen_rows = True
+        resumed = partition_of(resume) if resume else b""
+        for row_key, item in engine.scan(table, start, end, merged=stamps):
+            owner = partition_of(row_key)
+            if owner != partition:
+                if static is not None and not seen_rows and static.is_live(now_s):
+                    yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+                partition = owner
+                parts = split_partition_key(owner[14:], len(table.partition_key))
+                static = engine.static_row(table, owner, engine.tombstones(table, owner)) if owner == resumed else None
+                statics = self.reader.statics(static, now_s)
+                seen_rows = owner == resumed
+            if row_key[len(owner)] == SECTION_STATIC:
+                static = item if isinstance(item, Row) else _static_row(engine_table=table, key=row_key, fragment=item)
+                statics = self.reader.statics(static, now_s)
+                continue
+            values = self.reader.values(parts, item, statics, now_s)
+            if values is not None:
+                seen_rows = True
+                yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+        if static is not None and not seen_rows and static.is_live(now_s):
+            yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+
+    def _virtual(self, context: Context, resume: bytes) -> Iterator[Found]:
+        table = self.table
+        restrictions = self.restrictions
+        wanted = None
+        if restrictions.key_is_whole:
+            wanted = {partition_prefix(table, key) for key in restrictions.partition_keys(context)}
+        ranges = restrictions.ranges(context)
+        low, high = restrictions.token_range(context)
+        bounds = (
+            token_prefix(table, low),
+            successor(table.prefix) if high == MAX_TOKEN else token_prefix(table, high + 1),
+        )
+        now_s = context.statement_time_s
+        found: list[Found] = []
+        count = len(table.partition_key)
+        for values in context.room.system_rows.rows(table, context.endpoint):
+            key = compose_partition_key([value or b"" for value in values[:count]])
+            partition = partition_prefix(table, key)
+            if not bounds[0] <= partition < bounds[1] or (wanted is not None and partition not in wanted):
+                continue
+            order = clustering_key(table, [value or b"" for value in values[count : count + len(table.clustering)]])
+            if not any(first <= order and (not last or order < last) for first, last in ranges):
+                continue
+            found.append((partition + ROW + order, RowView(values, None, None, now_s)))
+        found.sort(key=lambda pair: pair[0])
+        if self.reverse:
+            found.reverse()
+        for row_key, view in found:
+            if not resume or (row_key < resume if self.reverse else row_key > resume):
+                yield row_key, view
+
+
+def _static_row(*, engine_table: Table, key: bytes, fragment: Item) -> Row:
+    assert isinstance(fragment, bytes)
+    return merge(engine_table, ((key + bytes(12), fragment),))
+
+
+def _first_of_partitions(found: Iterator[Found], partition: bytes) -> Iterator[Found]:
+    for key, view in found:
+        owner = partition_of(key)
+        if owner != partition:
+            partition = owner
+            yield key, view
+
+
+def _append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
+    for value in values:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            parts.append(_INT.pack(len(value)))
+            parts.append(value)
+
+
+def _read_paging_state(state: bytes) -> tuple[int, int, bytes]:
+    if len(state) < _PAGING.size + 15 or state[0] != _PAGING_VERSION:
+        raise ProtocolViolation("Invalid value for the paging state")
+    _, limit, partition_left = _PAGING.unpack_from(state)
+    key = state[_PAGING.size :]
+    if len(partition_of(key)) >= len(key):
+        raise ProtocolViolation("Invalid value for the paging state")
+    return limit, partition_left, key

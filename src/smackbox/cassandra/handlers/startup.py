@@ -1,0 +1,72 @@
+"""OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE: how a connection begins."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from smackbox.cassandra.handlers.session import EVENT_TYPES, Session
+from smackbox.cassandra.state.node import CQL_VERSION
+from smackbox.cassandra.wire import frames, responses
+from smackbox.cassandra.wire.errors import ProtocolViolation
+from smackbox.cassandra.wire.requests import BodyReader
+
+PROTOCOL_VERSIONS = ("3/v3", "4/v4", "5/v5", "6/v6-beta")
+Answer = tuple[int, bytes, list[str]]
+
+
+def compressions() -> list[str]:
+    """lz4 always; snappy where python-snappy is installed."""
+    return ["snappy", "lz4"] if importlib.util.find_spec("snappy") else ["lz4"]
+
+
+def options(session: Session, reader: BodyReader, version: int) -> Answer:
+    del session, reader, version
+    supported = {
+        "PROTOCOL_VERSIONS": list(PROTOCOL_VERSIONS),
+        "COMPRESSION": compressions(),
+        "CQL_VERSION": [CQL_VERSION],
+    }
+    return frames.SUPPORTED, responses.string_multimap(supported), []
+
+
+def startup(session: Session, reader: BodyReader, version: int) -> Answer:
+    given = {name.upper(): value for name, value in reader.string_map().items()}
+    wanted = given.get("CQL_VERSION")
+    if wanted is None:
+        raise ProtocolViolation("Missing value CQL_VERSION in STARTUP message")
+    if not _is_version(wanted) or tuple(map(int, wanted.split(".")[:3])) < (2, 99, 0):
+        raise ProtocolViolation(
+            f"CQL version {wanted} is not supported by the binary protocol (supported version are >= 3.0.0)"
+        )
+    compression = given.get("COMPRESSION")
+    if compression is not None:
+        compression = compression.lower()
+        if version >= 5 and compression != "lz4":
+            raise ProtocolViolation(f"Compression type {compression} is not supported in protocol version {version}")
+        if compression not in compressions():
+            raise ProtocolViolation(f"Unknown compression algorithm: {compression}")
+    session.compression = compression
+    session.version = version
+    session.options = given
+    session.ready = True
+    return frames.READY, b"", []
+
+
+def _is_version(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 3 and all(part.isdigit() for part in parts)
+
+
+def register(session: Session, reader: BodyReader, version: int) -> Answer:
+    del version
+    wanted = reader.string_list()
+    for name in wanted:
+        if name.upper() not in EVENT_TYPES:
+            raise ProtocolViolation(f"Invalid value '{name}' for Event.Type")
+    session.events = session.events | {name.upper() for name in wanted}
+    return frames.READY, b"", []
+
+
+def auth_response(session: Session, reader: BodyReader, version: int) -> Answer:
+    del session, reader, version
+    raise ProtocolViolation("Unexpected message AUTH_RESPONSE: authentication is not required")

@@ -1,0 +1,238 @@
+"""From the text of a statement to something that runs, kept by text until the schema changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smackbox.cassandra.handlers import definitions
+from smackbox.cassandra.handlers.batch import PreparedBatch
+from smackbox.cassandra.handlers.context import Context, Room
+from smackbox.cassandra.handlers.modify import PreparedModification
+from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, SetKeyspace
+from smackbox.cassandra.handlers.select import PreparedSelect
+from smackbox.cassandra.handlers.terms import Scope
+from smackbox.cassandra.state.schema import Keyspace
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.parser import parse
+from smackbox.cassandra.wire.errors import Invalid, SyntaxFault, Unprepared
+
+STATEMENT_CACHE_LIMIT = 4096
+PREPARED_LIMIT = 16_384
+
+Runnable = PreparedSelect | PreparedModification | PreparedBatch | None
+
+
+class Statement:
+    """A statement understood. `run` executes it; bind markers and result columns are its metadata."""
+
+    __slots__ = (
+        "binds", "generation", "keyspace", "modification", "partition_key_binds", "result_columns", "result_id", "run",
+        "select", "statement_id", "text",
+    )  # fmt: skip
+
+    def __init__(
+        self, text: str, keyspace: str | None, generation: int, binds: Sequence[ColumnSpec],
+        partition_key_binds: Sequence[int], runnable: Runnable, run: Callable[[Context], Result],
+    ) -> None:  # fmt: skip
+        self.text = text
+        self.keyspace = keyspace
+        self.generation = generation
+        self.binds = binds
+        self.partition_key_binds = partition_key_binds
+        self.run = run
+        self.statement_id = b""
+        self.modification = runnable if isinstance(runnable, PreparedModification) else None
+        self.select = runnable if isinstance(runnable, PreparedSelect) else None
+        columns: Sequence[ColumnSpec] = ()
+        if isinstance(runnable, PreparedSelect):
+            columns = runnable.columns
+        self.result_columns = columns
+        described = "".join(f"{spec.keyspace}.{spec.table}.{spec.name} {spec.kind.cql};" for spec in columns)
+        self.result_id = hashlib.md5(described.encode(), usedforsecurity=False).digest()
+
+
+class Statements:
+    """All statements that were parsed, by keyspace and text, and those that were prepared, by id."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._cache: OrderedDict[tuple[str | None, str], Statement] = OrderedDict()
+        self.prepared: OrderedDict[bytes, Statement] = OrderedDict()
+        self.on_schema_change: Callable[[Any], None] = lambda _change: None
+
+    def statement(self, text: str, keyspace: str | None) -> Statement:
+        """Raises `SyntaxFault` and `Invalid`."""
+        key = (keyspace, text)
+        found = self._cache.get(key)
+        if found is not None and found.generation == self.room.catalog.generation:
+            return found
+        found = self._understand(text, keyspace)
+        if len(self._cache) >= STATEMENT_CACHE_LIMIT:
+            self._cache.popitem(last=False)
+        self._cache[key] = found
+        return found
+
+    def prepare(self, text: str, keyspace: str | None) -> Statement:
+        found = self.statement(text, keyspace)
+        if not found.statement_id:
+            found.statement_id = hashlib.md5(((keyspace or "") + text).encode(), usedforsecurity=False).digest()
+        if len(self.prepared) >= PREPARED_LIMIT:
+            self.prepared.popitem(last=False)
+        self.prepared[found.statement_id] = found
+        return found
+
+    def by_id(self, statement_id: bytes) -> Statement:
+        """Raises `Unprepared` for an id that is not known, `Invalid` when the schema no longer has what it needs."""
+        found = self.prepared.get(statement_id)
+        if found is None:
+            raise Unprepared(statement_id)
+        if found.generation != self.room.catalog.generation:
+            again = self.statement(found.text, found.keyspace)
+            again.statement_id = statement_id
+            self.prepared[statement_id] = again
+            return again
+        return found
+
+    def _understand(self, text: str, keyspace: str | None) -> Statement:
+        parsed, markers = parse(text)
+        _check_markers(markers)
+        generation = self.room.catalog.generation
+        if isinstance(parsed, ast.Select | ast.Insert | ast.Update | ast.Delete):
+            return self._data_statement(text, keyspace, parsed, len(markers))
+        if isinstance(parsed, ast.Batch):
+            return self._batch(text, keyspace, parsed, len(markers))
+        if markers:
+            raise SyntaxFault("bind markers are not allowed in this statement")
+        return Statement(text, keyspace, generation, (), (), None, self._definition(parsed, keyspace))
+
+    def _data_statement(
+        self, text: str, keyspace: str | None, parsed: ast.Select | ast.Modification, bind_count: int
+    ) -> Statement:
+        scope = self._scope(parsed.keyspace or keyspace, parsed.table, bind_count)
+        runnable: PreparedSelect | PreparedModification
+        if isinstance(parsed, ast.Select):
+            runnable = PreparedSelect(parsed, scope)
+        else:
+            runnable = PreparedModification(parsed, scope)
+        return Statement(
+            text,
+            keyspace,
+            self.room.catalog.generation,
+            _bind_specs(scope),
+            _partition_key_binds(runnable),
+            runnable,
+            runnable.execute,
+        )
+
+    def _batch(self, text: str, keyspace: str | None, parsed: ast.Batch, bind_count: int) -> Statement:
+        specs: list[ColumnSpec | None] = [None] * bind_count
+        modifications = []
+        for inner in parsed.statements:
+            scope = self._scope(inner.keyspace or keyspace, inner.table, bind_count)
+            modifications.append(PreparedModification(inner, scope))
+            for index, bind in enumerate(scope.binds):
+                if bind is not None:
+                    specs[index] = ColumnSpec(bind.table.keyspace, bind.table.name, bind.name, bind.kind)
+        batch = PreparedBatch(parsed, modifications, specs)
+        binds = [spec for spec in specs if spec is not None]
+        return Statement(text, keyspace, self.room.catalog.generation, binds, (), batch, batch.execute)
+
+    def _scope(self, keyspace: str | None, table: str, bind_count: int) -> Scope:
+        if keyspace is None:
+            raise Invalid("No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename")
+        found = self.room.catalog.table(keyspace, table)
+        return Scope(self.room.catalog.keyspace(keyspace), found, bind_count)
+
+    def _definition(self, parsed: ast.Statement, session_keyspace: str | None) -> Callable[[Context], Result]:
+        catalog = self.room.catalog
+
+        def keyspace_of(name: str | None) -> Keyspace:
+            chosen = name or session_keyspace
+            if chosen is None:
+                raise Invalid(
+                    "No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename"
+                )
+            found = catalog.keyspaces.get(chosen)
+            if found is None:
+                raise Invalid(f"Keyspace '{chosen}' doesn't exist")
+            return found
+
+        if isinstance(parsed, ast.Use):
+            use = parsed
+
+            def run_use(_: Context) -> Result:
+                if use.keyspace not in catalog.keyspaces:
+                    raise Invalid(f"Keyspace '{use.keyspace}' does not exist")
+                return SetKeyspace(use.keyspace)
+
+            return run_use
+        if isinstance(parsed, ast.CreateKeyspace):
+            return lambda context: definitions.create_keyspace(parsed, context)
+        if isinstance(parsed, ast.AlterKeyspace):
+            return lambda context: definitions.alter_keyspace(parsed, context)
+        if isinstance(parsed, ast.DropKeyspace):
+            return lambda context: definitions.drop_keyspace(parsed, context)
+        if isinstance(
+            parsed,
+            ast.Unsupported
+            | ast.CreateIndex
+            | ast.DropIndex
+            | ast.CreateView
+            | ast.AlterView
+            | ast.DropView
+            | ast.Describe,
+        ):
+            what = parsed.what if isinstance(parsed, ast.Unsupported) else type(parsed).__name__
+            raise Invalid(f"{what} is not supported by this server")
+        run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
+            ast.CreateTable: definitions.create_table,
+            ast.AlterTable: definitions.alter_table,
+            ast.DropTable: definitions.drop_table,
+            ast.Truncate: definitions.truncate,
+            ast.CreateType: definitions.create_type,
+            ast.AlterType: definitions.alter_type,
+            ast.DropType: definitions.drop_type,
+        }
+        handler = run[type(parsed)]
+        named: Any = parsed
+        return lambda context: handler(named, keyspace_of(named.keyspace), context)
+
+
+def _check_markers(markers: Sequence[ast.Bind]) -> None:
+    if len(markers) > 65_535:
+        raise Invalid(f"Too many markers(?). {len(markers)} markers exceed the allowed maximum of 65535")
+
+
+def _bind_specs(scope: Scope) -> list[ColumnSpec]:
+    specs = []
+    for bind in scope.binds:
+        if bind is None:
+            raise Invalid("a bind marker stands where no value can be")
+        specs.append(ColumnSpec(bind.table.keyspace, bind.table.name, bind.name, bind.kind))
+    return specs
+
+
+def _partition_key_binds(runnable: PreparedSelect | PreparedModification) -> list[int]:
+    """Which markers make the partition key, so that a client can route by it; empty when not all parts are markers."""
+    found = []
+    for column in runnable.table.partition_key:
+        restriction = runnable.restrictions.partition.get(column.name)
+        if restriction is None or restriction.operator != "=" or restriction.term is None:
+            return []
+        if restriction.term.bind_index < 0:
+            return []
+        found.append(restriction.term.bind_index)
+    return found
+
+
+def rows_of(columns: Sequence[ColumnSpec], rows: Sequence[Sequence[bytes | None]]) -> Rows:
+    """A result of these rows."""
+    from smackbox.cassandra.handlers.select import _append_row
+
+    parts: list[bytes] = []
+    for row in rows:
+        _append_row(parts, row)
+    return Rows(columns, len(rows), b"".join(parts))

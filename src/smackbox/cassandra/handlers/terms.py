@@ -1,0 +1,397 @@
+"""Expressions compiled: `Compiler` turns syntax into `Term`s that give a value in wire form.
+
+A term is evaluated with the execution's `Context` and, where columns may occur, the row: its values by ordinal, and its
+`Row` with timestamps where `writetime` and `ttl` ask for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smackbox.cassandra.handlers.context import UNSET, Bound, Context
+from smackbox.cassandra.handlers.literals import accepts, literal_value
+from smackbox.cassandra.state.rows import Row
+from smackbox.cassandra.state.schema import Column, Keyspace, Table
+from smackbox.cassandra.state.type_names import resolve
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.types import (
+    CqlType,
+    ListType,
+    MapType,
+    SetType,
+    TupleType,
+    UserType,
+    VectorType,
+)
+
+ELEMENT_LIMIT = 65_535
+
+
+class RowView:
+    """A row under evaluation."""
+
+    __slots__ = ("aggregates", "merged", "now_s", "static", "values")
+
+    def __init__(self, values: list[bytes | None], merged: Row | None, static: Row | None, now_s: int) -> None:
+        self.values = values
+        self.merged = merged
+        self.static = static
+        self.now_s = now_s
+        self.aggregates: Sequence[bytes | None] = ()
+
+
+Evaluate = Callable[[Context, Any], Bound]
+
+
+class Term:
+    """A compiled expression. `bind_index` is set when it is a bind marker and nothing else."""
+
+    __slots__ = ("bind_index", "constant", "evaluate", "kind", "value")
+
+    def __init__(
+        self, kind: CqlType, evaluate: Evaluate, *, bind_index: int = -1, constant: bool = False, value: Bound = None
+    ) -> None:
+        self.kind = kind
+        self.evaluate = evaluate
+        self.bind_index = bind_index
+        self.constant = constant
+        self.value = value
+
+
+class BindSpec:
+    """What a bind marker stands for: the metadata that PREPARE answers."""
+
+    __slots__ = ("kind", "name", "table")
+
+    def __init__(self, name: str, kind: CqlType, table: Table) -> None:
+        self.name = name
+        self.kind = kind
+        self.table = table
+
+
+class Scope:
+    """Where a statement's names are looked up, and where its bind markers are collected."""
+
+    def __init__(self, keyspace: Keyspace, table: Table, bind_count: int) -> None:
+        self.keyspace = keyspace
+        self.table = table
+        self.binds: list[BindSpec | None] = [None] * bind_count
+
+    def declare(self, marker: ast.Bind, name: str, kind: CqlType) -> None:
+        self.binds[marker.index] = BindSpec(marker.name or name, kind, self.table)
+
+    def type(self, name: ast.TypeName) -> CqlType:
+        return resolve(name, self.keyspace.types, self.keyspace.name)
+
+
+def constant(kind: CqlType, value: Bound) -> Term:
+    return Term(kind, lambda _context, _row: value, constant=True, value=value)
+
+
+def bound(kind: CqlType, index: int) -> Term:
+    """A bind marker; its value is checked when it is used."""
+
+    def evaluate(context: Context, _row: Any) -> Bound:
+        value = context.values[index]
+        if value is not None and value is not UNSET:
+            kind.validate(value)  # type: ignore[arg-type]
+        return value
+
+    return Term(kind, evaluate, bind_index=index)
+
+
+class Compiler:
+    """Compiles terms, that is expressions without columns. `selection` adds columns and aggregates."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def compile(self, expression: ast.Expression, kind: CqlType, receiver: str) -> Term:
+        """A term for a receiver of that name and type. Raises `Invalid` when it cannot be assigned to it."""
+        if isinstance(expression, ast.Literal):
+            return constant(kind, literal_value(expression, kind, receiver))
+        if isinstance(expression, ast.Bind):
+            self.scope.declare(expression, receiver, kind)
+            return bound(kind, expression.index)
+        if isinstance(expression, ast.TypeHint):
+            return self._hint(expression, kind, receiver)
+        if isinstance(expression, ast.ListLiteral):
+            return self._list(expression, kind, receiver)
+        if isinstance(expression, ast.SetLiteral):
+            return self._set(expression, kind, receiver)
+        if isinstance(expression, ast.MapLiteral):
+            return self._map(expression, kind, receiver)
+        if isinstance(expression, ast.TupleLiteral):
+            return self._tuple(expression, kind, receiver)
+        if isinstance(expression, ast.UserTypeLiteral):
+            return self._user_type(expression, kind, receiver)
+        if isinstance(expression, ast.Call):
+            return self._call(expression, kind, receiver)
+        if isinstance(expression, ast.Binary | ast.Negate):
+            return self._arithmetic(expression, kind, receiver)
+        raise Invalid(f"Invalid expression for {receiver} of type {kind.cql}")
+
+    def assignable(self, expression: ast.Expression, kind: CqlType) -> bool:
+        """Whether `compile` for a receiver of that type would succeed, as far as types go."""
+        if isinstance(expression, ast.Literal):
+            return accepts(expression, kind)
+        if isinstance(expression, ast.Bind):
+            return True
+        if isinstance(expression, ast.TypeHint):
+            return is_assignable(self.scope.type(expression.type), kind)
+        if isinstance(expression, ast.ListLiteral):
+            return isinstance(kind, ListType | VectorType) and all(
+                self.assignable(item, kind.element) for item in expression.items
+            )
+        if isinstance(expression, ast.SetLiteral):
+            if not expression.items and isinstance(kind, MapType):
+                return True
+            return isinstance(kind, SetType) and all(self.assignable(item, kind.element) for item in expression.items)
+        if isinstance(expression, ast.MapLiteral):
+            return isinstance(kind, MapType) and all(
+                self.assignable(key, kind.key) and self.assignable(value, kind.value) for key, value in expression.items
+            )
+        if isinstance(expression, ast.TupleLiteral):
+            return isinstance(kind, TupleType) and len(expression.items) <= len(kind.parts)
+        if isinstance(expression, ast.UserTypeLiteral):
+            return isinstance(kind, UserType)
+        found = self.infer(expression)
+        return found is None or is_assignable(found, kind)
+
+    def infer(self, expression: ast.Expression) -> CqlType | None:
+        """The type of an expression that has one of its own; None for literals and bind markers."""
+        if isinstance(expression, ast.TypeHint):
+            return self.scope.type(expression.type)
+        if isinstance(expression, ast.Call):
+            from smackbox.cassandra.handlers.functions import infer_call
+
+            return infer_call(self, expression)
+        if isinstance(expression, ast.Negate):
+            return self.infer(expression.value)
+        if isinstance(expression, ast.Binary):
+            from smackbox.cassandra.handlers.arithmetic import infer_binary
+
+            return infer_binary(self, expression)
+        return None
+
+    def compile_any(self, expression: ast.Expression) -> Term:
+        """A term whose type is its own. Raises `Invalid` when it has none."""
+        kind = self.infer(expression)
+        if kind is None:
+            raise Invalid(
+                f"Cannot infer type for term {show(expression)} in selection clause (try using a cast to force a type)"
+            )
+        return self.compile(expression, kind, show(expression))
+
+    # ---- one kind of expression each --------------------------------------------------------------------------------
+
+    def _hint(self, expression: ast.TypeHint, kind: CqlType, receiver: str) -> Term:
+        hinted = self.scope.type(expression.type)
+        if not self.assignable(expression.value, hinted):
+            raise Invalid(f"Cannot cast value {show(expression.value)} to type {hinted.cql}")
+        if not is_assignable(hinted, kind):
+            raise Invalid(f"Cannot assign value {show(expression)} to {receiver} of type {kind.cql}")
+        return self.compile(expression.value, hinted, receiver)
+
+    def _list(self, expression: ast.ListLiteral, kind: CqlType, receiver: str) -> Term:
+        if not isinstance(kind, ListType | VectorType):
+            raise Invalid(f"Invalid list literal for {receiver} of type {kind.cql}")
+        name = f"value({receiver})" if isinstance(kind, ListType) else receiver
+        self._check_items(expression.items, kind.element, "list", receiver)
+        items = [self.compile(item, kind.element, name) for item in expression.items]
+        if isinstance(kind, VectorType) and len(items) != kind.dimension:
+            raise Invalid(
+                f"Invalid vector literal for {receiver} of type {kind.cql}; "
+                f"expected {kind.dimension} elements, but given {len(items)}"
+            )
+        return self._composite(kind, items, lambda values: kind.join(_whole(values, "list")))
+
+    def _set(self, expression: ast.SetLiteral, kind: CqlType, receiver: str) -> Term:
+        if isinstance(kind, MapType) and not expression.items:
+            return constant(kind, kind.join([]))
+        if not isinstance(kind, SetType):
+            raise Invalid(f"Invalid set literal for {receiver} of type {kind.cql}")
+        self._check_items(expression.items, kind.element, "set", receiver)
+        items = [self.compile(item, kind.element, f"value({receiver})") for item in expression.items]
+        return self._composite(kind, items, lambda values: kind.sorted_join(_whole(values, "set")))
+
+    def _map(self, expression: ast.MapLiteral, kind: CqlType, receiver: str) -> Term:
+        if not isinstance(kind, MapType):
+            raise Invalid(f"Invalid map literal for {receiver} of type {kind.cql}")
+        self._check_items([key for key, _ in expression.items], kind.key, "map", receiver, "key")
+        self._check_items([value for _, value in expression.items], kind.value, "map", receiver)
+        items = []
+        for key, value in expression.items:
+            items.append(self.compile(key, kind.key, f"key({receiver})"))
+            items.append(self.compile(value, kind.value, f"value({receiver})"))
+
+        def join(values: Sequence[Bound]) -> bytes:
+            parts = _whole(values, "map")
+            return kind.sorted_join(list(zip(parts[::2], parts[1::2], strict=True)))
+
+        return self._composite(kind, items, join)
+
+    def _check_items(
+        self, items: Sequence[ast.Expression], element: CqlType, sort: str, receiver: str, part: str = "value"
+    ) -> None:
+        for item in items:
+            if isinstance(item, ast.Literal) and item.kind == "null":
+                raise Invalid("null is not supported inside collections")
+            if not self.assignable(item, element):
+                raise Invalid(
+                    f"Invalid {sort} literal for {receiver}: {part} {show(item)} is not of type {element.cql}"
+                )
+
+    def _tuple(self, expression: ast.TupleLiteral, kind: CqlType, receiver: str) -> Term:
+        if not isinstance(kind, TupleType) or isinstance(kind, UserType):
+            if len(expression.items) == 1:
+                return self.compile(expression.items[0], kind, receiver)
+            raise Invalid(f"Invalid tuple type literal for {receiver} of type {kind.cql}")
+        if len(expression.items) > len(kind.parts):
+            raise Invalid(
+                f"Invalid tuple literal for {receiver}: too many elements. Type {kind.unfrozen_name()} expects "
+                f"{len(kind.parts)} but got {len(expression.items)}"
+            )
+        items = []
+        for index, (item, part) in enumerate(zip(expression.items, kind.parts, strict=False)):
+            if not self.assignable(item, part):
+                raise Invalid(f"Invalid tuple literal for {receiver}: component {index} is not of type {part.cql}")
+            items.append(self.compile(item, part, f"{receiver}[{index}]"))
+        return self._composite(kind, items, lambda values: kind.join([_plain(value) for value in values]))
+
+    def _user_type(self, expression: ast.UserTypeLiteral, kind: CqlType, receiver: str) -> Term:
+        if not isinstance(kind, UserType):
+            raise Invalid(f"Invalid user type literal for {receiver} of type {kind.cql}")
+        given = dict(expression.fields)
+        for name in given:
+            if name not in kind.field_names:
+                raise Invalid(f"Unknown field '{name}' in value of user defined type {kind.name}")
+        items = []
+        for name, part in zip(kind.field_names, kind.parts, strict=True):
+            item = given.get(name, ast.Literal("null", "null"))
+            if not self.assignable(item, part):
+                raise Invalid(f"Invalid user type literal for {receiver}: field {name} is not of type {part.cql}")
+            items.append(self.compile(item, part, f"{receiver}.{name}"))
+        return self._composite(kind, items, lambda values: kind.join([_plain(value) for value in values]))
+
+    def _composite(self, kind: CqlType, items: Sequence[Term], join: Callable[[Sequence[Bound]], bytes]) -> Term:
+        if all(item.constant for item in items):
+            return constant(kind, join([item.value for item in items]))
+        return Term(kind, lambda context, row: join([item.evaluate(context, row) for item in items]))
+
+    def _call(self, expression: ast.Call, kind: CqlType, receiver: str) -> Term:
+        from smackbox.cassandra.handlers.functions import compile_call
+
+        term = compile_call(self, expression, kind)
+        if not is_assignable(term.kind, kind):
+            raise Invalid(
+                f"Type error: cannot assign result of function {function_name(expression)} "
+                f"(type {term.kind.cql}) to {receiver} (type {kind.cql})"
+            )
+        return term
+
+    def _arithmetic(self, expression: ast.Binary | ast.Negate, kind: CqlType, receiver: str) -> Term:
+        from smackbox.cassandra.handlers.arithmetic import compile_arithmetic
+
+        term = compile_arithmetic(self, expression, kind)
+        if not is_assignable(term.kind, kind):
+            raise Invalid(
+                f"Type error: cannot assign result of function {operation_name(expression)} "
+                f"(type {term.kind.cql}) to {receiver} (type {kind.cql})"
+            )
+        return term
+
+
+def is_assignable(given: CqlType, kind: CqlType) -> bool:
+    """Whether a value of type `given` is one of type `kind` as it is (Cassandra's `isValueCompatibleWith`)."""
+    if given == kind or given.unfrozen_name() == kind.unfrozen_name():
+        return True
+    name = kind.cql
+    if name == "blob":
+        return True
+    if name == "text":
+        return given.cql == "ascii"
+    if name == "uuid":
+        return given.cql == "timeuuid"
+    if name in {"bigint", "timestamp"}:
+        return given.cql in {"bigint", "timestamp"}
+    if name == "varint":
+        return given.cql in {"int", "bigint", "timestamp"}
+    return name == "counter" and given.cql == "bigint"
+
+
+def column_bind_name(column: Column) -> str:
+    return column.name
+
+
+def function_name(call: ast.Call) -> str:
+    return f"{call.keyspace or 'system'}.{call.name}"
+
+
+def operation_name(expression: ast.Binary | ast.Negate) -> str:
+    return "system." + (expression.operator if isinstance(expression, ast.Binary) else "-")
+
+
+def show(expression: ast.Expression) -> str:
+    """An expression as Cassandra's messages show it."""
+    if isinstance(expression, ast.Literal):
+        return f"'{expression.text}'" if expression.kind == "string" else expression.text
+    if isinstance(expression, ast.Bind):
+        return "?" if expression.name is None else f":{expression.name}"
+    if isinstance(expression, ast.Column):
+        return expression.name
+    if isinstance(expression, ast.Call):
+        inner = "*" if expression.star else ", ".join(map(show, expression.arguments))
+        prefix = f"{expression.keyspace}." if expression.keyspace else ""
+        return f"{prefix}{expression.name}({inner})"
+    if isinstance(expression, ast.TypeHint):
+        return f"({_type_text(expression.type)}){show(expression.value)}"
+    if isinstance(expression, ast.Binary):
+        return f"{show(expression.left)} {expression.operator} {show(expression.right)}"
+    if isinstance(expression, ast.Negate):
+        return f"-{show(expression.value)}"
+    if isinstance(expression, ast.Cast):
+        return f"cast({show(expression.value)} as {_type_text(expression.type)})"
+    if isinstance(expression, ast.FieldOf):
+        return f"{show(expression.value)}.{expression.name}"
+    if isinstance(expression, ast.ElementOf):
+        return f"{show(expression.value)}[{show(expression.index)}]"
+    if isinstance(expression, ast.SliceOf):
+        low = "" if expression.low is None else show(expression.low)
+        high = "" if expression.high is None else show(expression.high)
+        return f"{show(expression.value)}[{low}..{high}]"
+    if isinstance(expression, ast.ListLiteral):
+        return f"[{', '.join(map(show, expression.items))}]"
+    if isinstance(expression, ast.SetLiteral):
+        return f"{{{', '.join(map(show, expression.items))}}}"
+    if isinstance(expression, ast.TupleLiteral):
+        return f"({', '.join(map(show, expression.items))})"
+    if isinstance(expression, ast.MapLiteral):
+        return f"{{{', '.join(f'{show(key)}: {show(value)}' for key, value in expression.items)}}}"
+    return f"{{{', '.join(f'{name}: {show(value)}' for name, value in expression.fields)}}}"
+
+
+def _type_text(name: ast.TypeName) -> str:
+    inner = name.name
+    if name.parameters:
+        inner += "<" + ", ".join(map(_type_text, name.parameters)) + ">"
+    return f"frozen<{inner}>" if name.frozen else inner
+
+
+def _whole(values: Sequence[Bound], sort: str) -> list[bytes]:
+    found = []
+    for value in values:
+        if value is None:
+            raise Invalid("null is not supported inside collections")
+        if not isinstance(value, bytes):
+            raise Invalid(f"unset value is not supported inside collections ({sort})")
+        found.append(value)
+    return found
+
+
+def _plain(value: Bound) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    raise Invalid("Invalid unset value for tuple field")

@@ -1,0 +1,199 @@
+"""One client's socket: frames are cut from what arrives, all of them answered in one pass, and sent at once.
+
+A pass is what one read of the socket delivered: its writes go to the store as one batch, and the answers leave in one
+write after the batch is applied. While a slow client does not take its answers, nothing more is read from it, so what is
+kept for it is bounded by one pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from smackbox.base.errors import ProtocolError, StorageError
+from smackbox.cassandra.handlers.session import Session
+from smackbox.cassandra.handlers.startup import PROTOCOL_VERSIONS
+from smackbox.cassandra.state.node import Endpoint
+from smackbox.cassandra.wire import frames, responses
+from smackbox.cassandra.wire.compression import compress, decompress
+from smackbox.cassandra.wire.errors import CqlError, Invalid, ProtocolViolation, ServerFault
+from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.server.service import CassandraServer
+
+log = logging.getLogger(__name__)
+
+WRITE_HIGH_WATER_BYTES = 1024 * 1024
+FRAMES_A_PASS = 4096
+
+
+class Connection(asyncio.Protocol):
+    """The asyncio side of a `Session`."""
+
+    def __init__(self, server: CassandraServer) -> None:
+        self._server = server
+        self._buffer = bytearray()
+        self._segments: SegmentReader | None = None
+        self._waiting = False
+        self._more = False
+        self.transport: asyncio.Transport | None = None
+        self.session: Session | None = None
+        self.peer = ("", 0)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
+        peer = transport.get_extra_info("peername") or ("", 0)
+        own = transport.get_extra_info("sockname") or ("127.0.0.1", 0)
+        self.peer = (peer[0], peer[1])
+        self.transport.set_write_buffer_limits(WRITE_HIGH_WATER_BYTES)
+        if not self._server.admit(self):
+            self.transport.abort()
+            return
+        self.session = self._server.new_session(Endpoint(own[0], own[1]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._server.forget(self)
+
+    def pause_writing(self) -> None:
+        assert self.transport is not None
+        self._waiting = True
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        assert self.transport is not None
+        self._waiting = False
+        self.transport.resume_reading()
+        if self._buffer:
+            self._pass()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if self._segments is not None:
+                data = self._segments.feed(data)
+            self._buffer += data
+            self._pass()
+        except ProtocolError as error:
+            self._break(str(error))
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame that answers no request: an event."""
+        assert self.transport is not None
+        if not self.transport.is_closing():
+            self.transport.write(self._framed(frame))
+
+    def _pass(self) -> None:
+        """Answer every whole frame in the buffer."""
+        if self._waiting or self.session is None or self.transport is None or self.transport.is_closing():
+            return
+        answers: list[bytes] = []
+        buffer = self._buffer
+        offset = 0
+        size = len(buffer)
+        session = self.session
+        now_us = self._server.now_us
+        head = frames.HEADER
+        limit = self._server.settings.native_transport_max_frame_size_bytes
+        while size - offset >= frames.HEADER_LENGTH:
+            version, flags, stream, opcode, length = head.unpack_from(buffer, offset)
+            if version not in frames.SUPPORTED_VERSIONS or (session.version and version != session.version):
+                self._refuse_version(version, flags, stream, answers)
+                return
+            if length < 0 or length > limit:
+                self._server.flush()
+                self._send(answers)
+                self._refuse_length(version, stream, length, limit)
+                return
+            start = offset + frames.HEADER_LENGTH
+            if size < start + length:
+                break
+            body = bytes(buffer[start : start + length])
+            offset = start + length
+            if flags & frames.FLAG_COMPRESSED and version < 5 and session.compression:
+                body = decompress(session.compression, body, limit)
+            was_ready = session.ready
+            answer = session.handle(version, flags, stream, opcode, body, now_us())
+            if session.compression and version < 5 and was_ready:
+                answer = _compressed(session.compression, answer)
+            answers.append(answer)
+            if session.ready and not was_ready and version >= 5:
+                # what comes after the answer to STARTUP is in segments, on both sides
+                self._server.flush()
+                self.transport.write(b"".join(answers))
+                answers = []
+                compressed = session.compression == "lz4"
+                rest = bytes(buffer[offset:])
+                del buffer[:]
+                self._segments = SegmentReader(compressed=compressed)
+                buffer += self._segments.feed(rest)
+                offset = 0
+                size = len(buffer)
+        if offset:
+            del buffer[:offset]
+        if answers:
+            try:
+                self._server.flush()
+            except StorageError as error:
+                self._break(str(error))
+                return
+            self._send(answers)
+
+    def _send(self, answers: list[bytes]) -> None:
+        if answers:
+            self._server.answer(self, self._framed(answers[0] if len(answers) == 1 else b"".join(answers)))
+
+    def _framed(self, data: bytes) -> bytes:
+        if self._segments is None:
+            return data
+        assert self.session is not None
+        return encode_segments(data, compressed=self.session.compression == "lz4")
+
+    def _refuse_version(self, version: int, flags: int, stream: int, answers: list[bytes]) -> None:
+        assert self.transport is not None
+        assert self.session is not None
+        self._server.flush()
+        self._send(answers)
+        if self.session.version and version & 0x7F in frames.SUPPORTED_VERSIONS:
+            message = f"Invalid message version. Got {version}/v{version} but previous messages on this connection had version {self.session.version}/v{self.session.version}"
+        elif version == frames.BETA_VERSION and not flags & frames.FLAG_BETA:
+            message = f"Beta version of the protocol used ({version}/v{version}-beta), but USE_BETA flag is unset"
+        else:
+            message = (
+                f"Invalid or unsupported protocol version ({version & 0x7F}); supported versions are "
+                f"({', '.join(PROTOCOL_VERSIONS)})"
+            )
+        answer_version = max(frames.SUPPORTED_VERSIONS) if version > 5 else min(frames.SUPPORTED_VERSIONS)
+        body = responses.error_body(ProtocolViolation(message))
+        self.transport.write(frames.frame(answer_version, stream, frames.ERROR, body))
+        self._buffer.clear()
+        self.transport.close()
+
+    def _refuse_length(self, version: int, stream: int, length: int, limit: int) -> None:
+        error: CqlError = (
+            ProtocolViolation(f"Invalid frame body length {length}")
+            if length < 0
+            else Invalid(f"Request is too big: length {length} exceeds maximum allowed length {limit}.")
+        )
+        frame = frames.frame(version, stream, frames.ERROR, responses.error_body(error))
+        assert self.transport is not None
+        self.transport.write(self._framed(frame))
+        self._buffer.clear()
+        self.transport.close()
+
+    def _break(self, reason: str) -> None:
+        """The peer broke the protocol: say so, log it once and close."""
+        log.warning("closing the connection from %s:%d: %s", *self.peer, reason)
+        assert self.transport is not None
+        body = responses.error_body(ServerFault(reason))
+        version = self.session.version if self.session is not None and self.session.version else 4
+        self.transport.write(self._framed(frames.frame(version, 0, frames.ERROR, body)))
+        self.transport.close()
+
+
+def _compressed(algorithm: str, answer: bytes) -> bytes:
+    """A response frame with its body compressed, as v3 and v4 have it."""
+    version, flags, stream, opcode, _ = frames.HEADER.unpack_from(answer)
+    body = compress(algorithm, answer[frames.HEADER_LENGTH :])
+    return frames.HEADER.pack(version, flags | frames.FLAG_COMPRESSED, stream, opcode, len(body)) + body

@@ -1,0 +1,255 @@
+"""The service: start and stop, the store, the connections, and the clock that the room is told the time by."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+from typing import Any
+from uuid import UUID, uuid4
+
+from smackbox.base.clock import Clock, SystemClock
+from smackbox.cassandra.handlers.context import Room
+from smackbox.cassandra.handlers.results import SchemaChange
+from smackbox.cassandra.handlers.session import Session
+from smackbox.cassandra.handlers.statements import Statements
+from smackbox.cassandra.server.connection import Connection
+from smackbox.cassandra.server.probe import probe
+from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cassandra.state.catalog import Catalog
+from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
+from smackbox.cassandra.state.node import Endpoint, Node
+from smackbox.cassandra.state.system_rows import SystemRows
+from smackbox.cassandra.wire import frames, responses
+from smackbox.net.listener import bind
+from smackbox.net.metrics_endpoint import MetricsEndpoint
+from smackbox.store.data_dir import DataDir
+from smackbox.store.rocks import RocksStore, open_store
+
+HOST_ID_KEY = b"h"
+CLOSE_TIMEOUT_S = 2.0
+
+
+class CassandraServer:
+    """A CQL server of one node. A `net.service.Service`."""
+
+    name = "cassandra"
+
+    def __init__(self, settings: CassandraSettings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.connections: set[Connection] = set()
+        self._clock = clock or SystemClock()
+        self._last_us = 0
+        self._server: asyncio.Server | None = None
+        self._data_dir: DataDir | None = None
+        self._store: RocksStore | None = None
+        self._metrics: MetricsEndpoint | None = None
+        self._port = settings.port
+        self._unsynced: list[tuple[Connection, bytes]] = []
+        self._syncing: asyncio.Task[None] | None = None
+        self.finished_requests = 0
+
+    @property
+    def url(self) -> str:
+        return f"{self.settings.host}:{self._port}"
+
+    # ---- a service's life -------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Raises `StartError` when the port is taken or the directory cannot be used."""
+        settings = self.settings
+        listener = bind(settings.host, settings.port, name=self.name, insecure=settings.insecure)
+        try:
+            self._data_dir = DataDir.open(settings.dir)
+            self._store = open_store(self._data_dir.path / "data", families=(SCHEMA_FAMILY,))
+            self._open_room(self._store)
+        except BaseException:
+            listener.close()
+            self._close_store()
+            raise
+        self._port = listener.getsockname()[1]
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), sock=listener)
+        if settings.metrics_port is not None:
+            from smackbox.cassandra.server.metrics import registry
+
+            self._metrics = MetricsEndpoint(
+                registry(self), settings.host, settings.metrics_port, insecure=settings.insecure
+            )
+            await self._metrics.start()
+        gc.freeze()
+
+    async def probe(self) -> None:
+        host = self.settings.host
+        await probe("127.0.0.1" if host in {"", "0.0.0.0"} else host, self._port)  # noqa: S104
+
+    async def stop(self) -> None:
+        if self._metrics is not None:
+            await self._metrics.stop()
+        if self._server is not None:
+            self._server.close()
+            if self._syncing is not None:
+                await self._syncing
+            self.flush()
+            for connection in list(self.connections):
+                if connection.transport is not None:
+                    connection.transport.close()
+            await self._wait_closed()
+        self._close_store()
+
+    async def _wait_closed(self) -> None:
+        """Wait until what was sent has left, then close what is left by force."""
+        deadline = asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S
+        while self.connections and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.005)
+        for connection in list(self.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)
+
+    async def reset(self) -> None:
+        """Drop every user keyspace, for tests that share a server."""
+        for keyspace in self.room.catalog.user_keyspaces():
+            self.room.catalog.drop_keyspace(keyspace.name)
+            self._broadcast(SchemaChange("DROPPED", "KEYSPACE", keyspace.name), None)
+        self.flush()
+
+    def _open_room(self, store: RocksStore) -> None:
+        settings = self.settings
+        engine = Engine(store)
+        catalog = Catalog(store, engine)
+        host_id = store.get(HOST_ID_KEY, SCHEMA_FAMILY)
+        if host_id is None:
+            host_id = uuid4().bytes
+            engine.batch.put(HOST_ID_KEY, host_id, store.family(SCHEMA_FAMILY))
+            engine.pending += 1
+            engine.flush()
+        node = Node(
+            settings.cluster_name,
+            settings.data_center,
+            settings.rack,
+            UUID(bytes=host_id),
+            self._clock.wall_ms() // 1000,
+        )
+        system_rows = SystemRows(catalog, node)
+        system_rows.clients = self._client_rows
+        system_rows.settings = self._setting_rows
+        self.engine = engine
+        self.room = Room(
+            catalog,
+            engine,
+            system_rows,
+            secrets.token_bytes,
+            settings.batch_size_warn_threshold_bytes,
+            settings.batch_size_fail_threshold_bytes,
+        )
+        self.statements = Statements(self.room)
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        if self._data_dir is not None:
+            self._data_dir.close()
+            self._data_dir = None
+
+    # ---- what connections ask of it ---------------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> bool:
+        if len(self.connections) >= self.settings.native_transport_max_concurrent_connections:
+            return False
+        self.connections.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        if connection.session is not None:
+            self.finished_requests += connection.session.request_count
+
+    def new_session(self, endpoint: Endpoint) -> Session:
+        session = Session(self.room, self.statements, endpoint)
+        session.tell = lambda change: self._broadcast(change, session)
+        return session
+
+    def now_us(self) -> int:
+        """Microseconds since 1970, never twice the same."""
+        now = self._clock.wall_us()
+        if now <= self._last_us:
+            now = self._last_us + 1
+        self._last_us = now
+        return now
+
+    def flush(self) -> None:
+        """Apply the writes of a pass. Raises `StorageError`."""
+        engine = self.engine
+        engine.flush()
+        engine.tidy()
+
+    def answer(self, connection: Connection, data: bytes) -> None:
+        """Send a pass's answers, with `sync` when the writes are on the disk."""
+        if not self.settings.sync:
+            assert connection.transport is not None
+            connection.transport.write(data)
+            return
+        self._unsynced.append((connection, data))
+        if self._syncing is None:
+            self._syncing = asyncio.get_running_loop().create_task(self._sync())
+
+    async def _sync(self) -> None:
+        """One fsync for all the answers that came together while the one before was under way."""
+        try:
+            while self._unsynced:
+                group, self._unsynced = self._unsynced, []
+                assert self._store is not None
+                await asyncio.to_thread(self._store.sync)
+                for connection, data in group:
+                    if connection.transport is not None and not connection.transport.is_closing():
+                        connection.transport.write(data)
+        finally:
+            self._syncing = None
+
+    def _broadcast(self, change: SchemaChange, source: Session | None) -> None:
+        del source
+        body = responses.string("SCHEMA_CHANGE") + responses.schema_change_body(
+            change.change, change.target, change.keyspace, change.name
+        )
+        for connection in self.connections:
+            session = connection.session
+            if session is not None and "SCHEMA_CHANGE" in session.events:
+                connection.send(frames.frame(session.version, frames.EVENT_STREAM, frames.EVENT, body))
+
+    def _client_rows(self) -> list[dict[str, Any]]:
+        import ipaddress
+
+        rows = []
+        for connection in self.connections:
+            session = connection.session
+            if session is None:
+                continue
+            rows.append(
+                {
+                    "address": ipaddress.ip_address(connection.peer[0]),
+                    "port": connection.peer[1],
+                    "client_options": sorted(session.options.items()),
+                    "connection_stage": "ready" if session.ready else "startup",
+                    "driver_name": session.options.get("DRIVER_NAME"),
+                    "driver_version": session.options.get("DRIVER_VERSION"),
+                    "hostname": connection.peer[0],
+                    "keyspace_name": session.keyspace,
+                    "protocol_version": session.version,
+                    "request_count": session.request_count,
+                    "ssl_enabled": False,
+                    "username": "anonymous",
+                }
+            )
+        return rows
+
+    def _setting_rows(self) -> list[tuple[str, str]]:
+        settings = self.settings
+        return [
+            ("cluster_name", settings.cluster_name),
+            ("native_transport_port", str(self._port)),
+            ("rpc_address", settings.host),
+            ("partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"),
+            ("authenticator", "AllowAllAuthenticator"),
+        ]

@@ -1,0 +1,20 @@
+"""Settings of the Cassandra room; names that Cassandra has are Cassandra's own."""
+
+from __future__ import annotations
+
+from smackbox.base.settings import ServerSettings
+
+DEFAULT_PORT = 9042
+MIB = 1024 * 1024
+
+
+class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
+    """`port` is native_transport_port; the CLI gives 9042 where none is set."""
+
+    cluster_name: str = "Test Cluster"
+    data_center: str = "datacenter1"
+    rack: str = "rack1"
+    native_transport_max_frame_size_bytes: int = 16 * MIB
+    native_transport_max_concurrent_connections: int = 4096
+    batch_size_warn_threshold_bytes: int = 5 * 1024
+    batch_size_fail_threshold_bytes: int = 50 * 1024 * 1024

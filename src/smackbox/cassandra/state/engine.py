@@ -1,0 +1,387 @@
+"""The data: blind writes gathered into one atomic batch, reads that merge.
+
+Writes go to the open batch; `flush` applies it, and reads flush first, so that each sees what was written before it.
+A row that was written many times is merged to one fragment when it has been written `MERGE_AFTER` times or when a read
+found that many fragments, so neither its size nor the time to read it grows with its history.
+
+Deletions wider than a row (of partitions and ranges) lie in the partition's own sections. Tables that have had none are
+spared looking for them: the store remembers, under `d` + table number in the `schema` family, which ones have.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from smackbox.cassandra.state.keys import (
+    PARTITION_DELETION,
+    RANGE_TOMBSTONE,
+    ROW,
+    SECTION_ROW,
+    STATIC_ROW,
+    SUFFIX_LENGTH,
+    partition_of,
+    successor,
+    suffix,
+    timestamp_of,
+)
+from smackbox.cassandra.state.rows import NOT_PLAIN, Row, encode_stamped, merge
+from smackbox.cassandra.state.schema import Table
+from smackbox.store.rocks import RocksStore
+
+SCHEMA_FAMILY = "schema"
+MERGE_AFTER = 24
+HOT_ROW_LIMIT = 16_384
+MERGES_A_PASS = 64
+SMALL_DELETE = 2_000
+_RANGE = struct.Struct(">IH")
+_UINT = struct.Struct(">I")
+
+# timestamp, local deletion time, first clustering key, first clustering key after
+Tombstone = tuple[int, int, bytes, bytes]
+# a plain fragment, or a row that had to be merged
+Item = bytes | Row
+
+
+class StagedWrites:
+    """The writes of a statement that may still fail half-way."""
+
+    __slots__ = ("_writes",)
+
+    def __init__(self) -> None:
+        self._writes: list[tuple[Any, ...]] = []
+
+    def put(self, *write: Any) -> None:
+        self._writes.append(write)
+
+    def replay(self, batch: Any) -> None:
+        for write in self._writes:
+            batch.put(*write)
+
+
+class Engine:
+    """The rows of all tables in one store."""
+
+    def __init__(self, store: RocksStore) -> None:
+        self.store = store
+        self.batch: Any = store.batch()
+        self._open: Any = None
+        self.pending = 0
+        self._first_sequence = self._sequence = store.next_sequence()
+        self._hot: dict[bytes, int] = {}
+        self._to_merge: dict[bytes, Table] = {}
+        self._schema_family = store.family(SCHEMA_FAMILY)
+        self._with_deletions = {
+            int.from_bytes(key[1:], "big") for key, _ in store.items(b"d", b"e", SCHEMA_FAMILY) if len(key) == 5
+        }
+
+    @property
+    def writes(self) -> int:
+        """How many fragments were written since the start."""
+        return self._sequence - self._first_sequence
+
+    # ---- writing ----------------------------------------------------------------------------------------------------
+
+    def put(self, table: Table, row_key: bytes, timestamp: int, fragment: bytes) -> None:
+        """Write a fragment under `row_key`, which ends in the section and the clustering key."""
+        self._sequence += 1
+        self.batch.put(row_key + suffix(timestamp, self._sequence), fragment)
+        self.pending += 1
+        hot = self._hot
+        count = hot.get(row_key, 0) + 1
+        if count >= MERGE_AFTER:
+            self._to_merge[row_key] = table
+            del hot[row_key]
+        else:
+            if len(hot) >= HOT_ROW_LIMIT:
+                hot.clear()
+            hot[row_key] = count
+
+    def delete_partition(self, table: Table, partition: bytes, timestamp: int, now_s: int) -> None:
+        self._remember_deletion(table)
+        self._sequence += 1
+        self.batch.put(partition + PARTITION_DELETION + suffix(timestamp, self._sequence), _UINT.pack(now_s))
+        self.pending += 1
+
+    def delete_range(self, table: Table, partition: bytes, low: bytes, high: bytes, timestamp: int, now_s: int) -> None:
+        """Delete the rows whose clustering key is at least `low` and less than `high`."""
+        if low >= high:
+            return
+        self._remember_deletion(table)
+        self._sequence += 1
+        self.batch.put(
+            partition + RANGE_TOMBSTONE + suffix(timestamp, self._sequence),
+            _RANGE.pack(now_s, len(low)) + low + high,
+        )
+        self.pending += 1
+
+    def _remember_deletion(self, table: Table) -> None:
+        if table.number not in self._with_deletions:
+            self._with_deletions.add(table.number)
+            self.batch.put(b"d" + table.prefix, b"", self._schema_family)
+
+    def flush(self) -> None:
+        """Apply what was written: once this returns it survives the death of the process."""
+        if self._open is not None:
+            # what belongs to the statement under way stays aside until it is whole
+            batch, self._open = self._open, self.store.batch()
+            self.store.write(batch)
+        elif self.pending:
+            batch = self.batch
+            self.batch = self.store.batch()
+            self.pending = 0
+            self.store.write(batch)
+
+    def begin(self) -> None:
+        """Hold back what is written from here on, until `commit` lets it in or `abandon` forgets it."""
+        assert self._open is None, "statements do not nest"
+        self._open = self.batch
+        self.batch = StagedWrites()
+
+    def commit(self) -> None:
+        assert self._open is not None
+        staged = self.batch
+        self.batch = self._open
+        self._open = None
+        staged.replay(self.batch)
+
+    def abandon(self) -> None:
+        assert self._open is not None
+        self.batch = self._open
+        self._open = None
+
+    def drop_rows(self, number: int) -> None:
+        """Remove everything of the table with that number, with the next flush."""
+        prefix = number.to_bytes(4, "big")
+        self.flush()
+        end = successor(prefix)
+        keys: list[bytes] = []
+        for key, _ in self.store.items(prefix, end):
+            keys.append(key)
+            if len(keys) > SMALL_DELETE:
+                self.batch.delete_range(prefix, end)
+                break
+        else:
+            for key in keys:
+                self.batch.delete(key)
+        self._with_deletions.discard(number)
+        self.batch.delete(b"d" + prefix, self._schema_family)
+        self.pending += 1
+
+    def tidy(self) -> None:
+        """Merge rows that were written often; the owner calls it after each pass."""
+        if not self._to_merge:
+            return
+        self.flush()
+        for _ in range(min(len(self._to_merge), MERGES_A_PASS)):
+            row_key, table = self._to_merge.popitem()
+            self._merge_row(table, row_key)
+        self.flush()
+
+    def _merge_row(self, table: Table, row_key: bytes) -> None:
+        found = list(self.fragments(row_key))
+        if len(found) < 2:
+            return
+        row = merge(table, found)
+        newest = max(timestamp_of(key) for key, _ in found)
+        static = row_key[len(partition_of(row_key))] != SECTION_ROW
+        for key, _ in found:
+            self.batch.delete(key)
+        self._sequence += 1
+        self.batch.put(row_key + suffix(newest, self._sequence), encode_stamped(row, static=static))
+        self.pending += 1
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    def fragments(self, row_key: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All fragments of one row, the latest first."""
+        length = len(row_key) + SUFFIX_LENGTH
+        cursor = self.store.db.iter()
+        cursor.seek(row_key)
+        while cursor.valid():
+            key = cursor.key()
+            if len(key) != length or not key.startswith(row_key):
+                break
+            yield key, cursor.value()
+            cursor.next()
+
+    def row(self, table: Table, row_key: bytes, *, merged: bool = False) -> Item | None:
+        """One row: its fragment when it is plain and alone, else the merged row; None when there is none."""
+        if self.pending:
+            self.flush()
+        length = len(row_key) + SUFFIX_LENGTH
+        cursor = self.store.db.iter()
+        cursor.seek(row_key)
+        first: bytes | None = None
+        first_key = b""
+        if cursor.valid():
+            first_key = cursor.key()
+            if len(first_key) == length and first_key.startswith(row_key):
+                first = cursor.value()
+                cursor.next()
+        if first is None:
+            return None
+        found: list[tuple[bytes, bytes]] | None = None
+        while cursor.valid():
+            key = cursor.key()
+            if len(key) != length or not key.startswith(row_key):
+                break
+            if found is None:
+                found = [(first_key, first)]
+            found.append((key, cursor.value()))
+            cursor.next()
+        if found is None and table.number not in self._with_deletions:
+            plain = not merged and not first[0] & NOT_PLAIN
+            return first if plain else merge(table, ((first_key, first),))
+        if found is not None and len(found) >= MERGE_AFTER:
+            self._to_merge[row_key] = table
+        tombstones = self.tombstones(table, partition_of(row_key))
+        return self._item(table, row_key, found or [(first_key, first)], tombstones, merged)
+
+    def tombstones(self, table: Table, partition: bytes) -> list[Tombstone]:
+        """The deletions of the partition and of ranges in it."""
+        if table.number not in self._with_deletions:
+            return []
+        found: list[Tombstone] = []
+        size = len(partition)
+        for key, value in self.store.items(partition, partition + STATIC_ROW):
+            found.append(_tombstone(key, value, size))
+        return found
+
+    def static_row(self, table: Table, partition: bytes, tombstones: list[Tombstone]) -> Row | None:
+        if not table.has_statics:
+            return None
+        found = list(self.fragments(partition + STATIC_ROW))
+        if not found:
+            return None
+        row = merge(table, found)
+        for timestamp, time, low, high in tombstones:
+            if not low and not high:
+                row.cover(timestamp, time)
+        return row
+
+    def slice(
+        self, table: Table, partition: bytes, low: bytes, high: bytes, *, reverse: bool = False, merged: bool = False
+    ) -> Iterator[tuple[bytes, Item]]:
+        """The rows of one partition with `low` <= clustering key < `high`, as (row key, item), in order or reverse.
+
+        An empty `high` is the end of the partition. `merged`: every item is a `Row`, with timestamps.
+        """
+        if self.pending:
+            self.flush()
+        tombstones = self.tombstones(table, partition)
+        start = partition + ROW + low
+        end = partition + ROW + high if high else successor(partition + ROW)
+        if start >= end:
+            return iter(())
+        if reverse:
+            return self._backwards(table, start, end, tombstones, merged)
+        return self._forwards(table, start, end, tombstones, merged)
+
+    def scan(self, table: Table, start: bytes, end: bytes, *, merged: bool = False) -> Iterator[tuple[bytes, Item]]:
+        """All rows and static rows from key `start` up to `end`, as (row key, item), in the order of the keys.
+
+        `start` is the beginning of a partition, or somewhere between its rows.
+        """
+        if self.pending:
+            self.flush()
+        tombstones: list[Tombstone] = []
+        if table.number in self._with_deletions and len(start) > 14:
+            tombstones = self.tombstones(table, partition_of(start))
+        return self._forwards(table, start, end, tombstones, merged)
+
+    def _forwards(
+        self, table: Table, start: bytes, end: bytes, tombstones: list[Tombstone], merged: bool
+    ) -> Iterator[tuple[bytes, Item]]:
+        row_key = b""
+        key_before = b""
+        value_before = b""
+        found: list[tuple[bytes, bytes]] | None = None
+        watch = table.number in self._with_deletions
+        partition = partition_of(start) if len(start) > 14 else b""
+        for key, value in self.store.items(start, end):
+            this = key[:-SUFFIX_LENGTH]
+            if watch:
+                owner = partition_of(key)
+                if owner != partition:
+                    if row_key:
+                        yield (
+                            row_key,
+                            self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged),
+                        )
+                        row_key, found = b"", None
+                    partition = owner
+                    tombstones = []
+                if key[len(owner)] < 3:
+                    tombstones.append(_tombstone(key, value, len(owner)))
+                    continue
+            if this == row_key:
+                if found is None:
+                    found = [(key_before, value_before)]
+                found.append((key, value))
+                continue
+            if row_key:
+                if found is None and not tombstones and not merged and not value_before[0] & NOT_PLAIN:
+                    yield row_key, value_before
+                else:
+                    yield row_key, self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged)
+                    found = None
+            row_key = this
+            key_before = key
+            value_before = value
+        if row_key:
+            yield row_key, self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged)
+
+    def _backwards(
+        self, table: Table, start: bytes, end: bytes, tombstones: list[Tombstone], merged: bool
+    ) -> Iterator[tuple[bytes, Item]]:
+        cursor = self.store.db.iter()
+        cursor.seek_for_prev(end)
+        row_key = b""
+        found: list[tuple[bytes, bytes]] = []
+        while cursor.valid():
+            key = cursor.key()
+            if key < start:
+                break
+            if key >= end:
+                cursor.prev()
+                continue
+            this = key[:-SUFFIX_LENGTH]
+            if this != row_key:
+                if row_key:
+                    found.reverse()
+                    yield row_key, self._item(table, row_key, found, tombstones, merged)
+                row_key = this
+                found = []
+            found.append((key, cursor.value()))
+            cursor.prev()
+        if row_key:
+            found.reverse()
+            yield row_key, self._item(table, row_key, found, tombstones, merged)
+
+    def _item(
+        self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], tombstones: list[Tombstone], merged: bool
+    ) -> Item:
+        if not merged and len(found) == 1 and not tombstones and not found[0][1][0] & NOT_PLAIN:
+            return found[0][1]
+        if len(found) >= MERGE_AFTER and len(self._to_merge) < HOT_ROW_LIMIT:
+            self._to_merge[row_key] = table
+        row = merge(table, found)
+        if tombstones:
+            size = len(partition_of(row_key))
+            clustering = row_key[size + 1 :]
+            static = row_key[size] != SECTION_ROW
+            for timestamp, time, low, high in tombstones:
+                if (not low and not high) or (not static and low <= clustering < high):
+                    row.cover(timestamp, time)
+        return row
+
+
+def _tombstone(key: bytes, value: bytes, partition_length: int) -> Tombstone:
+    """A deletion as stored; that of a whole partition has no bounds."""
+    if key[partition_length] == PARTITION_DELETION[0]:
+        return timestamp_of(key), _UINT.unpack(value)[0], b"", b""
+    time, length = _RANGE.unpack_from(value)
+    low = value[_RANGE.size : _RANGE.size + length]
+    return timestamp_of(key), time, low, value[_RANGE.size + length :]

@@ -1,0 +1,174 @@
+"""Keyspaces, tables and types as objects that never change; a change of the schema makes new ones.
+
+Persistent form: one JSON record for each keyspace, table and user type in the store's `schema` family, under
+`k/KEYSPACE`, `t/KEYSPACE/TABLE`, `u/KEYSPACE/TYPE`. Types are kept as CQL text and resolved when the schema is loaded.
+
+A table has a number, the first four bytes of all its keys, and each column that is not part of the primary key has a
+number, by which cells are stored. Neither is used again once dropped, so what is dropped cannot come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from msgspec import Struct
+
+from smackbox.cassandra.wire.cql.ast import OptionValue
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.types import CqlType, UserType
+
+PARTITION_KEY = "partition_key"
+CLUSTERING = "clustering"
+STATIC = "static"
+REGULAR = "regular"
+
+
+class Column(Struct, frozen=True):
+    """`ordinal` is the place in `SELECT *`; `number` names its cells in the store."""
+
+    name: str
+    kind: str
+    position: int
+    type: CqlType
+    ordinal: int
+    number: int = -1
+    descending: bool = False
+
+
+class ColumnRecord(Struct, frozen=True):
+    name: str
+    kind: str
+    type: str
+    number: int = -1
+    descending: bool = False
+
+
+class IndexRecord(Struct, frozen=True):
+    """`target` as system_schema.indexes shows it, `kind` COMPOSITES or CUSTOM."""
+
+    name: str
+    kind: str
+    options: dict[str, str]
+    number: int
+
+
+class TableRecord(Struct, frozen=True):
+    """What is kept of a table: columns in the order of the primary key first, then as they were added."""
+
+    keyspace: str
+    name: str
+    id: UUID
+    number: int
+    columns: tuple[ColumnRecord, ...]
+    options: dict[str, OptionValue]
+    next_column: int
+    indexes: tuple[IndexRecord, ...] = ()
+    base_table: str | None = None
+    where_clause: str = ""
+    include_all_columns: bool = False
+
+
+class TypeRecord(Struct, frozen=True):
+    keyspace: str
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+
+class KeyspaceRecord(Struct, frozen=True):
+    name: str
+    replication: dict[str, str]
+    durable_writes: bool = True
+
+
+class Table:
+    """A table ready for use. `columns` are in the order of `SELECT *`."""
+
+    __slots__ = (
+        "base_table", "by_name", "by_number", "clustering", "columns", "has_statics", "id", "indexes", "is_counter",
+        "keyspace", "name", "number", "options", "partition_key", "prefix", "record", "regulars", "statics", "views",
+        "virtual",
+    )  # fmt: skip
+
+    def __init__(self, record: TableRecord, types: dict[str, CqlType], *, virtual: bool = False) -> None:
+        """`types`: the type of each column."""
+        self.record = record
+        self.keyspace = record.keyspace
+        self.name = record.name
+        self.id = record.id
+        self.number = record.number
+        self.options = record.options
+        self.indexes = record.indexes
+        self.base_table = record.base_table
+        self.virtual = virtual
+        self.views: tuple[str, ...] = ()
+        self.prefix = record.number.to_bytes(4, "big")
+        ordered: list[Column] = []
+        for kind in (PARTITION_KEY, CLUSTERING, STATIC, REGULAR):
+            members = [column for column in record.columns if column.kind == kind]
+            keyed = kind in {PARTITION_KEY, CLUSTERING}
+            if not keyed:
+                members.sort(key=lambda column: column.name.encode())
+            for position, column in enumerate(members):
+                ordered.append(
+                    Column(
+                        column.name,
+                        kind,
+                        position if keyed else -1,
+                        types[column.name],
+                        len(ordered),
+                        column.number,
+                        column.descending,
+                    )  # fmt: skip
+                )
+        self.columns = tuple(ordered)
+        self.by_name = {column.name: column for column in ordered}
+        self.by_number = {column.number: column for column in ordered if column.number >= 0}
+        self.partition_key = tuple(column for column in ordered if column.kind == PARTITION_KEY)
+        self.clustering = tuple(column for column in ordered if column.kind == CLUSTERING)
+        self.statics = tuple(column for column in ordered if column.kind == STATIC)
+        self.regulars = tuple(column for column in ordered if column.kind == REGULAR)
+        self.has_statics = bool(self.statics)
+        self.is_counter = any(column.type.cql == "counter" for column in (*self.statics, *self.regulars))
+
+    def column(self, name: str) -> Column:
+        """Raises `Invalid` when there is none of that name."""
+        found = self.by_name.get(name)
+        if found is None:
+            raise Invalid(f"Undefined column name {name} in table {self.keyspace}.{self.name}")
+        return found
+
+    @property
+    def is_view(self) -> bool:
+        return self.base_table is not None
+
+    @property
+    def default_ttl(self) -> int:
+        return int(str(self.options.get("default_time_to_live", "0")))
+
+    @property
+    def gc_grace_seconds(self) -> int:
+        return int(str(self.options.get("gc_grace_seconds", "864000")))
+
+
+class Keyspace:
+    """A keyspace with its tables (views among them) and user types."""
+
+    __slots__ = ("name", "record", "tables", "types", "virtual")
+
+    def __init__(self, record: KeyspaceRecord, *, virtual: bool = False) -> None:
+        self.record = record
+        self.name = record.name
+        self.virtual = virtual
+        self.tables: dict[str, Table] = {}
+        self.types: dict[str, UserType] = {}
+
+    def views_of(self, table: str) -> Iterator[Table]:
+        return (view for view in self.tables.values() if view.base_table == table)
+
+    def index(self, name: str) -> tuple[Table, IndexRecord] | None:
+        for table in self.tables.values():
+            for index in table.indexes:
+                if index.name == name:
+                    return table, index
+        return None

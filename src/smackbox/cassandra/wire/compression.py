@@ -1,0 +1,37 @@
+"""Compression of whole frame bodies in protocol v3 and v4: lz4 (a block after its original size) and snappy."""
+
+from __future__ import annotations
+
+from smackbox.base.errors import ProtocolError
+
+
+def compress(algorithm: str, body: bytes) -> bytes:
+    if algorithm == "lz4":
+        import lz4.block
+
+        return len(body).to_bytes(4, "big") + lz4.block.compress(body, store_size=False)
+    import snappy
+
+    return bytes(snappy.compress(body))
+
+
+def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
+    """Raises `ProtocolError` when the body does not decompress or is larger than `limit`."""
+    if algorithm == "lz4":
+        import lz4.block
+
+        size = int.from_bytes(body[:4], "big")
+        if size > limit:
+            raise ProtocolError(f"a frame decompresses to {size} bytes, more than {limit}")
+        if size == 0:
+            return b""
+        try:
+            return lz4.block.decompress(body[4:], uncompressed_size=size)
+        except lz4.block.LZ4BlockError as error:
+            raise ProtocolError(f"a frame does not decompress: {error}") from error
+    import snappy
+
+    try:
+        return bytes(snappy.decompress(body))
+    except Exception as error:  # the binding's exceptions have no common type of their own
+        raise ProtocolError(f"a frame does not decompress: {error}") from error

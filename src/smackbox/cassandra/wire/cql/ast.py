@@ -1,0 +1,395 @@
+"""What CQL statements are made of, as written: names are not resolved, literals not typed."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+# ---- types and expressions ------------------------------------------------------------------------------------------
+
+
+class TypeName(Struct, frozen=True):
+    """`name<parameters>`; a vector's dimension is `dimension`; `java` holds a quoted class name."""
+
+    name: str
+    parameters: tuple[TypeName, ...] = ()
+    frozen: bool = False
+    keyspace: str | None = None
+    dimension: int = 0
+    quoted: bool = False
+
+
+class Literal(Struct, frozen=True):
+    """`kind`: string, integer, float, boolean, uuid, hex, duration, null."""
+
+    kind: str
+    text: str
+
+
+class Bind(Struct, frozen=True):
+    """A `?` or `:name`; `index` counts from 0 in the statement."""
+
+    index: int
+    name: str | None = None
+
+
+class Column(Struct, frozen=True):
+    name: str
+
+
+class Call(Struct, frozen=True):
+    """A function; `count(*)` has `star`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    keyspace: str | None = None
+    star: bool = False
+
+
+class Cast(Struct, frozen=True):
+    """`CAST(value AS type)` in a selection."""
+
+    value: Expression
+    type: TypeName
+
+
+class TypeHint(Struct, frozen=True):
+    """`(type) value`."""
+
+    type: TypeName
+    value: Expression
+
+
+class Binary(Struct, frozen=True):
+    operator: str
+    left: Expression
+    right: Expression
+
+
+class Negate(Struct, frozen=True):
+    value: Expression
+
+
+class FieldOf(Struct, frozen=True):
+    """`value.name` of a user type."""
+
+    value: Expression
+    name: str
+
+
+class ElementOf(Struct, frozen=True):
+    """`value[index]` of a collection."""
+
+    value: Expression
+    index: Expression
+
+
+class SliceOf(Struct, frozen=True):
+    """`value[low..high]` of a set or map."""
+
+    value: Expression
+    low: Expression | None
+    high: Expression | None
+
+
+class ListLiteral(Struct, frozen=True):
+    items: tuple[Expression, ...]
+
+
+class SetLiteral(Struct, frozen=True):
+    """`{a, b}`; empty braces are a set or a map, by the receiver's type."""
+
+    items: tuple[Expression, ...]
+
+
+class MapLiteral(Struct, frozen=True):
+    items: tuple[tuple[Expression, Expression], ...]
+
+
+class TupleLiteral(Struct, frozen=True):
+    items: tuple[Expression, ...]
+
+
+class UserTypeLiteral(Struct, frozen=True):
+    fields: tuple[tuple[str, Expression], ...]
+
+
+Expression = (
+    Literal | Bind | Column | Call | Cast | TypeHint | Binary | Negate | FieldOf | ElementOf | SliceOf
+    | ListLiteral | SetLiteral | MapLiteral | TupleLiteral | UserTypeLiteral
+)  # fmt: skip
+
+
+class Relation(Struct, frozen=True):
+    """`columns operator value` in WHERE; `token`: token(columns); `element`: column[element]; IN: a tuple of values."""
+
+    columns: tuple[str, ...]
+    operator: str
+    value: Expression | tuple[Expression, ...] | None
+    multi: bool = False
+    token: bool = False
+    element: Expression | None = None
+
+
+class Condition(Struct, frozen=True):
+    """`target operator value` after IF."""
+
+    column: str
+    operator: str
+    value: Expression | tuple[Expression, ...]
+    element: Expression | None = None
+    field: str | None = None
+
+
+# ---- reading and writing --------------------------------------------------------------------------------------------
+
+
+class Selector(Struct, frozen=True):
+    value: Expression
+    alias: str | None = None
+
+
+class Ordering(Struct, frozen=True):
+    column: str
+    descending: bool = False
+    ann_of: Expression | None = None
+
+
+class Select(Struct, frozen=True):
+    """`selectors` empty means `*`."""
+
+    keyspace: str | None
+    table: str
+    selectors: tuple[Selector, ...] = ()
+    distinct: bool = False
+    json: bool = False
+    where: tuple[Relation, ...] = ()
+    group_by: tuple[Expression, ...] = ()
+    order_by: tuple[Ordering, ...] = ()
+    per_partition_limit: Expression | None = None
+    limit: Expression | None = None
+    allow_filtering: bool = False
+
+
+class Using(Struct, frozen=True):
+    timestamp: Expression | None = None
+    ttl: Expression | None = None
+
+
+class Insert(Struct, frozen=True):
+    """With `json`, columns and values are empty; `default_unset`: columns not in the document stay as they are."""
+
+    keyspace: str | None
+    table: str
+    columns: tuple[str, ...]
+    values: tuple[Expression, ...]
+    using: Using
+    if_not_exists: bool = False
+    json: Expression | None = None
+    default_unset: bool = False
+
+
+class Assignment(Struct, frozen=True):
+    """`kind`: set, add (v = v + x), subtract (v = v - x), prepend (v = x + v), element (v[k] = x), field (v.f = x)."""
+
+    column: str
+    kind: str
+    value: Expression
+    element: Expression | None = None
+    field: str | None = None
+
+
+class Update(Struct, frozen=True):
+    keyspace: str | None
+    table: str
+    using: Using
+    assignments: tuple[Assignment, ...]
+    where: tuple[Relation, ...]
+    conditions: tuple[Condition, ...] = ()
+    if_exists: bool = False
+
+
+class Deletion(Struct, frozen=True):
+    """A column, `column[element]` or `column.field` to delete."""
+
+    column: str
+    element: Expression | None = None
+    field: str | None = None
+
+
+class Delete(Struct, frozen=True):
+    keyspace: str | None
+    table: str
+    targets: tuple[Deletion, ...]
+    using: Using
+    where: tuple[Relation, ...]
+    conditions: tuple[Condition, ...] = ()
+    if_exists: bool = False
+
+
+class Batch(Struct, frozen=True):
+    """`kind`: logged, unlogged, counter."""
+
+    kind: str
+    using: Using
+    statements: tuple[Insert | Update | Delete, ...]
+
+
+class Truncate(Struct, frozen=True):
+    keyspace: str | None
+    table: str
+
+
+class Use(Struct, frozen=True):
+    keyspace: str
+
+
+# ---- definitions ----------------------------------------------------------------------------------------------------
+
+OptionValue = str | dict[str, str]
+
+
+class CreateKeyspace(Struct, frozen=True):
+    name: str
+    options: dict[str, OptionValue]
+    if_not_exists: bool = False
+
+
+class AlterKeyspace(Struct, frozen=True):
+    name: str
+    options: dict[str, OptionValue]
+    if_exists: bool = False
+
+
+class DropKeyspace(Struct, frozen=True):
+    name: str
+    if_exists: bool = False
+
+
+class ColumnDefinition(Struct, frozen=True):
+    name: str
+    type: TypeName
+    static: bool = False
+
+
+class CreateTable(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    columns: tuple[ColumnDefinition, ...]
+    partition_key: tuple[str, ...]
+    clustering: tuple[str, ...]
+    clustering_order: tuple[tuple[str, bool], ...]
+    options: dict[str, OptionValue]
+    if_not_exists: bool = False
+    compact_storage: bool = False
+    primary_keys: int = 1
+
+
+class AlterTable(Struct, frozen=True):
+    """`action`: add, drop, rename, with, alter (a column's type)."""
+
+    keyspace: str | None
+    name: str
+    action: str
+    columns: tuple[ColumnDefinition, ...] = ()
+    names: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
+    options: dict[str, OptionValue] = {}
+    if_exists: bool = False
+    if_column: bool = False
+
+
+class DropTable(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    if_exists: bool = False
+
+
+class CreateIndex(Struct, frozen=True):
+    """`targets`: (column, '' or keys, values, entries, full)."""
+
+    name: str | None
+    keyspace: str | None
+    table: str
+    targets: tuple[tuple[str, str], ...]
+    custom_class: str | None = None
+    options: dict[str, OptionValue] = {}
+    if_not_exists: bool = False
+
+
+class DropIndex(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    if_exists: bool = False
+
+
+class CreateType(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    fields: tuple[tuple[str, TypeName], ...]
+    if_not_exists: bool = False
+
+
+class AlterType(Struct, frozen=True):
+    """`action`: add, rename."""
+
+    keyspace: str | None
+    name: str
+    action: str
+    fields: tuple[tuple[str, TypeName], ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
+    if_exists: bool = False
+    if_field: bool = False
+
+
+class DropType(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    if_exists: bool = False
+
+
+class CreateView(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    select: Select
+    partition_key: tuple[str, ...]
+    clustering: tuple[str, ...]
+    clustering_order: tuple[tuple[str, bool], ...]
+    options: dict[str, OptionValue]
+    if_not_exists: bool = False
+
+
+class AlterView(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    options: dict[str, OptionValue]
+    if_exists: bool = False
+
+
+class DropView(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    if_exists: bool = False
+
+
+class Describe(Struct, frozen=True):
+    """`what`: cluster, schema, keyspaces, tables, types, functions, aggregates, or one element's kind, or '' for any."""
+
+    what: str
+    keyspace: str | None = None
+    name: str | None = None
+    internals: bool = False
+    full: bool = False
+
+
+class Unsupported(Struct, frozen=True):
+    """A statement that Cassandra knows and this server does not serve; see SKIPPED.md."""
+
+    what: str
+
+
+Modification = Insert | Update | Delete
+Statement = (
+    Select | Insert | Update | Delete | Batch | Truncate | Use | CreateKeyspace | AlterKeyspace | DropKeyspace
+    | CreateTable | AlterTable | DropTable | CreateIndex | DropIndex | CreateType | AlterType | DropType
+    | CreateView | AlterView | DropView | Describe | Unsupported
+)  # fmt: skip

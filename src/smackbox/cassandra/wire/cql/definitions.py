@@ -1,0 +1,357 @@
+"""The grammar of definitions: keyspaces, tables, types, indexes, views; and DESCRIBE."""
+
+from __future__ import annotations
+
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.expressions import ExpressionParser
+
+_DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
+_DESCRIBE_ONE = ("keyspace", "table", "columnfamily", "type", "function", "aggregate", "index")
+
+
+class DefinitionParser(ExpressionParser):
+    """Statements that start with CREATE, ALTER, DROP and DESCRIBE."""
+
+    def _select(self) -> ast.Select:
+        raise NotImplementedError
+
+    # ---- CREATE -----------------------------------------------------------------------------------------------------
+
+    def _create(self) -> ast.Statement:
+        if self.accept_word("keyspace") or self.accept_word("schema"):
+            if_not_exists = self._if_not_exists()
+            name = self.identifier()
+            self.expect_word("with")
+            return ast.CreateKeyspace(name, self._options(), if_not_exists)
+        if self.accept_word("table") or self.accept_word("columnfamily"):
+            return self._create_table()
+        if self.accept_words("materialized", "view"):
+            return self._create_view()
+        if self.accept_word("type"):
+            if_not_exists = self._if_not_exists()
+            keyspace, name = self.qualified_name()
+            self.expect("(")
+            fields = self.separated(self._field_definition)
+            self.expect(")")
+            return ast.CreateType(keyspace, name, fields, if_not_exists)
+        if self.accept_words("custom", "index"):
+            return self._create_index(custom=True)
+        if self.accept_word("index"):
+            return self._create_index(custom=False)
+        return self._unsupported()
+
+    def _if_not_exists(self) -> bool:
+        return self.accept_words("if", "not", "exists")
+
+    def _if_exists(self) -> bool:
+        return self.accept_words("if", "exists")
+
+    def _field_definition(self) -> tuple[str, ast.TypeName]:
+        return self.identifier(), self.type_name()
+
+    def _create_table(self) -> ast.CreateTable:
+        if_not_exists = self._if_not_exists()
+        keyspace, name = self.qualified_name()
+        self.expect("(")
+        columns: list[ast.ColumnDefinition] = []
+        partition_key: tuple[str, ...] = ()
+        clustering: tuple[str, ...] = ()
+        primary_keys = 0
+        while True:
+            if self.token.text == "primary" and self.token.kind == "name":
+                self.expect_word("primary")
+                self.expect_word("key")
+                partition_key, clustering = self._primary_key()
+                primary_keys += 1
+            else:
+                column = self.identifier()
+                kind = self.type_name()
+                static = self.accept_word("static")
+                self._mask()
+                if self.accept_words("primary", "key"):
+                    partition_key = (column,)
+                    primary_keys += 1
+                columns.append(ast.ColumnDefinition(column, kind, static))
+            if not self.accept(","):
+                break
+            if self.token.text == ")":
+                break
+        self.expect(")")
+        order: list[tuple[str, bool]] = []
+        options: dict[str, ast.OptionValue] = {}
+        compact = self._table_properties(order, options)
+        return ast.CreateTable(
+            keyspace, name, tuple(columns), partition_key, clustering, tuple(order), options, if_not_exists, compact,
+            primary_keys,
+        )  # fmt: skip
+
+    def _mask(self) -> None:
+        if self.accept_words("masked", "with"):
+            raise self.no_alternative()
+
+    def _primary_key(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        self.expect("(")
+        if self.accept("("):
+            partition_key = self.separated(self.identifier)
+            self.expect(")")
+        else:
+            partition_key = (self.identifier(),)
+        clustering: tuple[str, ...] = ()
+        if self.accept(","):
+            clustering = self.separated(self.identifier)
+        self.expect(")")
+        return partition_key, clustering
+
+    def _table_properties(self, order: list[tuple[str, bool]], options: dict[str, ast.OptionValue]) -> bool:
+        compact = False
+        if not self.accept_word("with"):
+            return compact
+        while True:
+            if self.accept_words("compact", "storage"):
+                compact = True
+            elif self.accept_words("clustering", "order", "by"):
+                self.expect("(")
+                order.extend(self.separated(self._clustering_order))
+                self.expect(")")
+            else:
+                self._option(options)
+            if not self.accept_word("and"):
+                return compact
+
+    def _clustering_order(self) -> tuple[str, bool]:
+        column = self.identifier()
+        if self.accept_word("asc"):
+            return column, False
+        self.expect_word("desc")
+        return column, True
+
+    def _options(self) -> dict[str, ast.OptionValue]:
+        options: dict[str, ast.OptionValue] = {}
+        self._option(options)
+        while self.accept_word("and"):
+            self._option(options)
+        return options
+
+    def _option(self, options: dict[str, ast.OptionValue]) -> None:
+        name = self.identifier()
+        self.expect("=")
+        if name in options:
+            from smackbox.cassandra.wire.errors import SyntaxFault
+
+            raise SyntaxFault(f"Multiple definition for property '{name}'")
+        options[name] = self._option_value()
+
+    def _option_value(self) -> ast.OptionValue:
+        if self.accept("{"):
+            values: dict[str, str] = {}
+            while not self.accept("}"):
+                key = self._scalar_option()
+                self.expect(":")
+                values[key] = self._scalar_option()
+                if not self.accept(","):
+                    self.expect("}")
+                    break
+            return values
+        return self._scalar_option()
+
+    def _scalar_option(self) -> str:
+        negative = self.accept("-")
+        token = self.advance()
+        if token.kind in {"string", "integer", "float", "uuid", "hex", "name", "duration"}:
+            return ("-" if negative else "") + token.text
+        self.index -= 1
+        raise self.no_alternative()
+
+    def _create_index(self, *, custom: bool) -> ast.CreateIndex:
+        if_not_exists = self._if_not_exists()
+        name = self.identifier() if not (self.token.text == "on" and self.token.kind == "name") else None
+        self.expect_word("on")
+        keyspace, table = self.qualified_name()
+        self.expect("(")
+        targets: tuple[tuple[str, str], ...] = ()
+        if self.token.text != ")":
+            targets = self.separated(self._index_target)
+        self.expect(")")
+        custom_class = None
+        if self.accept_word("using"):
+            if self.token.kind not in {"string", "name"}:
+                raise self.no_alternative()
+            custom_class = self.advance().text
+        elif custom:
+            custom_class = ""
+        options = self._options() if self.accept_word("with") else {}
+        return ast.CreateIndex(name, keyspace, table, targets, custom_class, options, if_not_exists)
+
+    def _index_target(self) -> tuple[str, str]:
+        if self.tokens[self.index + 1].text == "(" and self.token.text in {"keys", "values", "entries", "full"}:
+            kind = self.advance().text
+            self.expect("(")
+            column = self.identifier()
+            self.expect(")")
+            return column, kind
+        return self.identifier(), ""
+
+    def _create_view(self) -> ast.CreateView:
+        if_not_exists = self._if_not_exists()
+        keyspace, name = self.qualified_name()
+        self.expect_word("as")
+        self.expect_word("select")
+        select = self._select()
+        self.expect_word("primary")
+        self.expect_word("key")
+        partition_key, clustering = self._primary_key()
+        order: list[tuple[str, bool]] = []
+        options: dict[str, ast.OptionValue] = {}
+        self._table_properties(order, options)
+        return ast.CreateView(keyspace, name, select, partition_key, clustering, tuple(order), options, if_not_exists)
+
+    # ---- ALTER ------------------------------------------------------------------------------------------------------
+
+    def _alter(self) -> ast.Statement:
+        if self.accept_word("keyspace") or self.accept_word("schema"):
+            if_exists = self._if_exists()
+            name = self.identifier()
+            self.expect_word("with")
+            return ast.AlterKeyspace(name, self._options(), if_exists)
+        if self.accept_word("table") or self.accept_word("columnfamily"):
+            return self._alter_table()
+        if self.accept_word("type"):
+            return self._alter_type()
+        if self.accept_words("materialized", "view"):
+            if_exists = self._if_exists()
+            keyspace, name = self.qualified_name()
+            self.expect_word("with")
+            return ast.AlterView(keyspace, name, self._options(), if_exists)
+        return self._unsupported()
+
+    def _alter_table(self) -> ast.AlterTable:
+        if_exists = self._if_exists()
+        keyspace, name = self.qualified_name()
+        if self.accept_word("add"):
+            if_column = self._if_not_exists()
+            if self.accept("("):
+                columns = self.separated(self._column_definition)
+                self.expect(")")
+            else:
+                columns = self.separated(self._column_definition)
+            return ast.AlterTable(keyspace, name, "add", columns, if_exists=if_exists, if_column=if_column)
+        if self.accept_word("drop"):
+            if self.accept_words("compact", "storage"):
+                return ast.AlterTable(keyspace, name, "drop compact storage", if_exists=if_exists)
+            if_column = self._if_exists()
+            if self.accept("("):
+                names = self.separated(self.identifier)
+                self.expect(")")
+            else:
+                names = self.separated(self.identifier)
+            if self.accept_words("using", "timestamp"):
+                self.int_value()
+            return ast.AlterTable(keyspace, name, "drop", names=names, if_exists=if_exists, if_column=if_column)
+        if self.accept_word("rename"):
+            if_column = self._if_exists()
+            renames = [self._rename()]
+            while self.accept_word("and"):
+                renames.append(self._rename())
+            return ast.AlterTable(
+                keyspace, name, "rename", renames=tuple(renames), if_exists=if_exists, if_column=if_column
+            )
+        if self.accept_word("alter"):
+            column = self.identifier()
+            self._mask()
+            self.expect_word("type")
+            kind = self.type_name()
+            return ast.AlterTable(keyspace, name, "alter", (ast.ColumnDefinition(column, kind),), if_exists=if_exists)
+        self.expect_word("with")
+        return ast.AlterTable(keyspace, name, "with", options=self._options(), if_exists=if_exists)
+
+    def _column_definition(self) -> ast.ColumnDefinition:
+        name = self.identifier()
+        kind = self.type_name()
+        static = self.accept_word("static")
+        self._mask()
+        return ast.ColumnDefinition(name, kind, static)
+
+    def _rename(self) -> tuple[str, str]:
+        old = self.identifier()
+        self.expect_word("to")
+        return old, self.identifier()
+
+    def _alter_type(self) -> ast.AlterType:
+        if_exists = self._if_exists()
+        keyspace, name = self.qualified_name()
+        if self.accept_word("add"):
+            if_field = self._if_not_exists()
+            fields = (self._field_definition(),)
+            return ast.AlterType(keyspace, name, "add", fields, if_exists=if_exists, if_field=if_field)
+        if self.accept_word("alter"):
+            column = self.identifier()
+            self.expect_word("type")
+            kind = self.type_name()
+            return ast.AlterType(keyspace, name, "alter", ((column, kind),), if_exists=if_exists)
+        self.expect_word("rename")
+        if_field = self._if_exists()
+        renames = [self._rename()]
+        while self.accept_word("and"):
+            renames.append(self._rename())
+        return ast.AlterType(keyspace, name, "rename", (), tuple(renames), if_exists, if_field)
+
+    # ---- DROP -------------------------------------------------------------------------------------------------------
+
+    def _drop(self) -> ast.Statement:
+        if self.accept_word("keyspace") or self.accept_word("schema"):
+            if_exists = self._if_exists()
+            return ast.DropKeyspace(self.identifier(), if_exists)
+        if self.accept_word("table") or self.accept_word("columnfamily"):
+            if_exists = self._if_exists()
+            return ast.DropTable(*self.qualified_name(), if_exists)
+        if self.accept_word("index"):
+            if_exists = self._if_exists()
+            return ast.DropIndex(*self.qualified_name(), if_exists)
+        if self.accept_word("type"):
+            if_exists = self._if_exists()
+            return ast.DropType(*self.qualified_name(), if_exists)
+        if self.accept_words("materialized", "view"):
+            if_exists = self._if_exists()
+            return ast.DropView(*self.qualified_name(), if_exists)
+        return self._unsupported()
+
+    # ---- DESCRIBE and the rest --------------------------------------------------------------------------------------
+
+    def _describe(self) -> ast.Describe:
+        what, keyspace, name, full = "", None, None, False
+        listed = next((word for word in _DESCRIBE_LISTS if self.accept_word(word)), None)
+        single = None if listed else next((word for word in _DESCRIBE_ONE if self._is_describe_kind(word)), None)
+        if listed:
+            what = listed
+        elif self.accept_words("full", "schema"):
+            what, full = "schema", True
+        elif self.accept_words("materialized", "view"):
+            what = "materialized view"
+            keyspace, name = self.qualified_name()
+        elif single:
+            self.advance()
+            what = "table" if single == "columnfamily" else single
+            if what == "keyspace":
+                name = self.identifier() if self.is_identifier() else None
+            else:
+                keyspace, name = self.qualified_name()
+        else:
+            keyspace, name = self.qualified_name()
+        internals = self.accept_words("with", "internals")
+        return ast.Describe(what, keyspace, name, internals, full)
+
+    def _is_describe_kind(self, word: str) -> bool:
+        token = self.token
+        return token.kind == "name" and token.text == word
+
+    def _unsupported(self) -> ast.Unsupported:
+        """A statement of Cassandra's that is not served; it is read to its end."""
+        first = self.tokens[self.index - 1]
+        words = [first.text.upper()]
+        while self.token.kind != "end":
+            token = self.advance()
+            if token.kind == "name" and len(words) < 3:
+                words.append(token.text.upper())
+        if len(words) == 1:
+            raise self.no_alternative()
+        return ast.Unsupported(" ".join(words))

@@ -1,0 +1,116 @@
+"""Errors as the protocol has them: one class a code, with the extra fields that its ERROR body carries.
+
+Spec: native_protocol_v5.spec, section 9. The body is `[int code][string message]` and the fields below.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import ClassVar
+
+from smackbox.base.errors import RequestError
+
+
+class CqlError(RequestError):
+    """The root; `str(error)` is the message sent."""
+
+    code: ClassVar[int] = 0x0000
+
+    def extra(self) -> bytes:
+        """The fields after the message."""
+        return b""
+
+
+class ServerFault(CqlError):
+    """Something unexpected on the server's side."""
+
+    code = 0x0000
+
+
+class ProtocolViolation(CqlError):
+    """A frame that does not follow the protocol."""
+
+    code = 0x000A
+
+
+class BadCredentials(CqlError):
+    code = 0x0100
+
+
+class Overloaded(CqlError):
+    code = 0x1001
+
+
+class FunctionFailure(CqlError):
+    """A function failed: keyspace, name, argument types."""
+
+    code = 0x1400
+
+    def __init__(self, message: str, keyspace: str, name: str, argument_types: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.keyspace = keyspace
+        self.name = name
+        self.argument_types = argument_types
+
+    def extra(self) -> bytes:
+        body = _string(self.keyspace) + _string(self.name) + struct.pack(">H", len(self.argument_types))
+        return body + b"".join(map(_string, self.argument_types))
+
+
+class SyntaxFault(CqlError):
+    """The text is not CQL."""
+
+    code = 0x2000
+
+
+class Unauthorized(CqlError):
+    code = 0x2100
+
+
+class Invalid(CqlError):
+    """CQL, but not a statement that can be executed."""
+
+    code = 0x2200
+
+
+class ConfigFault(CqlError):
+    """A wrong option of a keyspace or a table."""
+
+    code = 0x2300
+
+
+class AlreadyExists(CqlError):
+    """The keyspace, or the table when `table` is not empty, is there already."""
+
+    code = 0x2400
+
+    def __init__(self, keyspace: str, table: str = "") -> None:
+        self.keyspace = keyspace
+        self.table = table
+        what = f"Cannot add already existing table {table!r} to keyspace {keyspace!r}" if table else ""
+        super().__init__((what or f"Cannot add existing keyspace {keyspace!r}").replace("'", '"'))
+
+    def extra(self) -> bytes:
+        return _string(self.keyspace) + _string(self.table)
+
+
+class Unprepared(CqlError):
+    """The statement id is not known here; the client prepares again."""
+
+    code = 0x2500
+
+    def __init__(self, statement_id: bytes) -> None:
+        self.statement_id = statement_id
+        super().__init__(
+            f"Prepared query with ID {statement_id.hex()} not found (either the query was not prepared on this host "
+            "(maybe the host has been restarted?) or you have prepared too many queries and it has been evicted from "
+            "the internal cache)"
+        )
+
+    def extra(self) -> bytes:
+        return struct.pack(">H", len(self.statement_id)) + self.statement_id
+
+
+def _string(text: str) -> bytes:
+    encoded = text.encode()
+    return struct.pack(">H", len(encoded)) + encoded

@@ -1,0 +1,118 @@
+"""The outer framing of protocol v5: segments with checksums.
+
+Uncompressed: `[payload length: 17 bits][self-contained: 1 bit]` in three little-endian bytes, their CRC24, the payload,
+its CRC32. Compressed (LZ4 block without a size): `[compressed length: 17][uncompressed length: 17][self-contained: 1]`
+in five bytes, CRC24, payload, CRC32; an uncompressed length of 0 says that the payload was left as it is.
+Spec: native_protocol_v5.spec, section 2.1 and 2.2.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from smackbox.base.errors import ProtocolError
+
+PAYLOAD_LIMIT: Final = 128 * 1024 - 1
+_CRC24_INITIAL: Final = 0x875060
+_CRC24_POLYNOMIAL: Final = 0x1974F0B
+_CRC32_INITIAL: Final = zlib.crc32(b"\xfa\x2d\x55\xca")
+_SELF_CONTAINED: Final = 1 << 17
+_SELF_CONTAINED_COMPRESSED: Final = 1 << 34
+
+
+def _crc24_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte << 16
+        for _ in range(8):
+            crc <<= 1
+            if crc & 0x1000000:
+                crc ^= _CRC24_POLYNOMIAL
+        table.append(crc)
+    return tuple(table)
+
+
+_TABLE: Final = _crc24_table()
+
+
+def crc24(header: bytes) -> int:
+    crc = _CRC24_INITIAL
+    for byte in header:
+        crc = ((crc << 8) & 0xFFFFFF) ^ _TABLE[(crc >> 16) ^ byte]
+    return crc
+
+
+def encode_segments(frames: bytes, *, compressed: bool) -> bytes:
+    """`frames`, whole ones, as segments: one when they fit, else as many as are needed."""
+    size = len(frames)
+    if size <= PAYLOAD_LIMIT:
+        return _segment(frames, self_contained=True, compressed=compressed)
+    return b"".join(
+        _segment(frames[offset : offset + PAYLOAD_LIMIT], self_contained=False, compressed=compressed)
+        for offset in range(0, size, PAYLOAD_LIMIT)
+    )
+
+
+def _segment(payload: bytes, *, self_contained: bool, compressed: bool) -> bytes:
+    if not compressed:
+        header = (len(payload) | (_SELF_CONTAINED if self_contained else 0)).to_bytes(3, "little")
+    else:
+        import lz4.block
+
+        packed = lz4.block.compress(payload, store_size=False)
+        length = len(payload)
+        if len(packed) >= length:
+            packed, length = payload, 0
+        payload = packed
+        bits = len(payload) | (length << 17) | (_SELF_CONTAINED_COMPRESSED if self_contained else 0)
+        header = bits.to_bytes(5, "little")
+    checksum = zlib.crc32(payload, _CRC32_INITIAL)
+    return b"%b%b%b%b" % (header, crc24(header).to_bytes(3, "little"), payload, checksum.to_bytes(4, "little"))
+
+
+class SegmentReader:
+    """Takes bytes as they come and gives the frames' bytes inside. Raises `ProtocolError` for a wrong checksum."""
+
+    __slots__ = ("_buffer", "_compressed", "_header_length")
+
+    def __init__(self, *, compressed: bool) -> None:
+        self._buffer = bytearray()
+        self._compressed = compressed
+        self._header_length = 8 if compressed else 6
+
+    def feed(self, data: bytes) -> bytes:
+        buffer = self._buffer
+        buffer += data
+        head = self._header_length
+        offset = 0
+        size = len(buffer)
+        payloads = []
+        while size - offset >= head:
+            header = bytes(buffer[offset : offset + head - 3])
+            if crc24(header) != int.from_bytes(buffer[offset + head - 3 : offset + head], "little"):
+                raise ProtocolError("a segment's header has a wrong checksum")
+            bits = int.from_bytes(header, "little")
+            length = bits & PAYLOAD_LIMIT
+            end = offset + head + length
+            if size < end + 4:
+                break
+            payload = bytes(buffer[offset + head : end])
+            if zlib.crc32(payload, _CRC32_INITIAL) != int.from_bytes(buffer[end : end + 4], "little"):
+                raise ProtocolError("a segment's payload has a wrong checksum")
+            if self._compressed and (original := (bits >> 17) & PAYLOAD_LIMIT):
+                payload = _decompress(payload, original)
+            payloads.append(payload)
+            offset = end + 4
+        if offset:
+            del buffer[:offset]
+        return payloads[0] if len(payloads) == 1 else b"".join(payloads)
+
+
+def _decompress(payload: bytes, size: int) -> bytes:
+    import lz4.block
+
+    try:
+        return lz4.block.decompress(payload, uncompressed_size=size)
+    except lz4.block.LZ4BlockError as error:
+        raise ProtocolError(f"a segment does not decompress: {error}") from error
