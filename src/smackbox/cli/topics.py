@@ -55,7 +55,8 @@ def create_command(bootstrap: str, name: str, partitions: int, config: tuple[str
 
     settings = dict(_key_value(pair) for pair in config)
     with _errors(bootstrap):
-        _all(_admin(bootstrap).create_topics([NewTopic(name, partitions, config=settings)]))
+        admin = _admin(bootstrap)
+        _all(admin.create_topics([NewTopic(name, partitions, config=settings)]))
     click.echo(f"created {name}")
 
 
@@ -72,7 +73,8 @@ def describe_command(bootstrap: str, name: str) -> None:
             low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
             click.echo(f"partition {partition}\tfirst {low}\tend {high}\trecords {high - low}")
         resource = ConfigResource(ResourceType.TOPIC, name)
-        for entries in _all(_admin(bootstrap).describe_configs([resource])):
+        admin = _admin(bootstrap)
+        for entries in _all(admin.describe_configs([resource])):
             for entry in entries.values():
                 if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value:
                     click.echo(f"{entry.name}={entry.value}")
@@ -85,7 +87,8 @@ def describe_command(bootstrap: str, name: str) -> None:
 def delete_command(bootstrap: str, names: tuple[str, ...]) -> None:
     """Delete topics NAMES and all their records."""
     with _errors(bootstrap):
-        _all(_admin(bootstrap).delete_topics(list(names)))
+        admin = _admin(bootstrap)
+        _all(admin.delete_topics(list(names)))
     click.echo(f"deleted {', '.join(names)}")
 
 
@@ -183,12 +186,14 @@ def reset_command(bootstrap: str, group: str, name: str, target: str) -> None:
             low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
             places.append(TopicPartition(name, partition, low if target == "earliest" else high))
         request = ConsumerGroupTopicPartitions(group, places)
-        for result in _all(_admin(bootstrap).alter_consumer_group_offsets([request])):
+        admin = _admin(bootstrap)
+        for result in _all(admin.alter_consumer_group_offsets([request])):
             for place in result.topic_partitions:
                 click.echo(f"{place.topic}\tpartition {place.partition}\tcommitted {place.offset}")
 
 
 def _admin(bootstrap: str) -> AdminClient:
+    """An admin client; it must be kept while its futures are waited for."""
     from confluent_kafka.admin import AdminClient
 
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
