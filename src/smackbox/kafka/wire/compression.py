@@ -72,16 +72,19 @@ def _gunzip(body: bytes) -> bytes:
 
 def _unsnappy(body: bytes) -> bytes:
     snappy = _snappy()
-    if not body.startswith(_XERIAL_MAGIC):
-        return bytes(snappy.uncompress(body))
-    blocks = []
-    position = _XERIAL_HEADER_SIZE
-    while position < len(body):
-        (length,) = _INT32.unpack_from(body, position)
-        position += _INT32.size
-        blocks.append(snappy.uncompress(body[position : position + length]))
-        position += length
-    return b"".join(blocks)
+    try:
+        if not body.startswith(_XERIAL_MAGIC):
+            return bytes(snappy.uncompress(body))
+        blocks = []
+        position = _XERIAL_HEADER_SIZE
+        while position < len(body):
+            (length,) = _INT32.unpack_from(body, position)
+            position += _INT32.size
+            blocks.append(snappy.uncompress(body[position : position + length]))
+            position += length
+        return b"".join(blocks)
+    except snappy.UncompressError as error:
+        raise ValueError(str(error)) from error
 
 
 def _unzstd(body: bytes) -> bytes:

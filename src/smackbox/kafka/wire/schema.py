@@ -144,33 +144,78 @@ class Field:
     present: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """One field as its annotation declares it."""
+
+    name: str
+    wire: Wire
+    element: Any
+    default: Any
+    since: int
+    until: int
+    nullable_since: int
+    tag: int | None
+
+
 def fields(message_type: type[Message], version: int) -> list[Field]:
     """All fields of the struct as they are in `version`."""
+    return [
+        Field(
+            declared.name,
+            index,
+            declared.wire,
+            declared.element,
+            declared.default,
+            declared.tag,
+            declared.wire.nullable and version >= declared.nullable_since,
+            declared.since <= version <= declared.until,
+        )
+        for index, declared in enumerate(_declarations(message_type))
+    ]
+
+
+@cache
+def _declarations(message_type: type[Message]) -> list[_Declared]:
     hints = typing.get_type_hints(message_type, include_extras=True)
-    resolved = []
-    for index, info in enumerate(msgspec.structs.fields(message_type)):
+    declarations = []
+    for info in msgspec.structs.fields(message_type):
         base, notes = _unwrap(hints[info.name])
         element: Any = None
-        nullable = False
         wire = next((note for note in notes if isinstance(note, Wire)), None)
         if wire is None:
-            inner = [part for part in typing.get_args(base) if part is not type(None)] or [base]
-            optional = type(None) in typing.get_args(base)
-            shape = inner[0] if optional else base
+            arguments = typing.get_args(base)
+            optional = type(None) in arguments
+            shape = next(part for part in arguments if part is not type(None)) if optional else base
             if typing.get_origin(shape) is list:
                 wire, element = Wire("array", nullable=optional), typing.get_args(shape)[0]
             else:
                 wire, element = Wire("struct", nullable=optional), shape
-        since = next((note.version for note in notes if isinstance(note, Since)), 0)
-        until = next((note.version for note in notes if isinstance(note, Until)), NEVER)
-        nullable_since = next((note.version for note in notes if isinstance(note, NullableSince)), 0)
-        nullable = wire.nullable and version >= nullable_since
-        tag = next((note.number for note in notes if isinstance(note, Tag)), None)
-        default = info.default
-        if info.default_factory is not msgspec.NODEFAULT:
-            default = info.default_factory()
-        resolved.append(Field(info.name, index, wire, element, default, tag, nullable, since <= version <= until))
-    return resolved
+        default = info.default if info.default_factory is msgspec.NODEFAULT else info.default_factory()
+        since = until = nullable_since = tag = None
+        for note in notes:
+            match note:
+                case Since():
+                    since = note.version
+                case Until():
+                    until = note.version
+                case NullableSince():
+                    nullable_since = note.version
+                case Tag():
+                    tag = note.number
+        declarations.append(
+            _Declared(
+                info.name,
+                wire,
+                element,
+                default,
+                since or 0,
+                NEVER if until is None else until,
+                nullable_since or 0,
+                tag,
+            )
+        )
+    return declarations
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
