@@ -1,7 +1,8 @@
 """A real Apache Kafka to compare with: installed from its Maven jars, started on a free port, stopped and removed.
 
 One node in KRaft mode, broker and controller in one process. The jars go to `.cache/real/kafka-VERSION` once; each run
-has its data in a directory of its own. Needs Java 17 or newer and Maven.
+has its data in a directory of its own. Needs Java 17 or newer and Maven. The command-line tools (`kafka-dump-log`,
+`kafka-consumer-groups`, …) are installed beside it when they are asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Self
 
 VERSION = "4.4.0"
+TOOLS_VERSION = "4.3.1"  # the newest whose command-line tools are published
 LOG4J_VERSION = "2.25.3"
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "real"
@@ -36,7 +38,7 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <groupId>smackbox</groupId><artifactId>real-kafka</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{kafka}</version></dependency>
-    <dependency>
+{more}    <dependency>
       <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>{log4j}</version>
     </dependency>
     <dependency>
@@ -44,6 +46,11 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
     </dependency>
   </dependencies>
 </project>
+"""
+
+_TOOLS = """    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{kafka}</version>
+    </dependency>
 """
 
 _LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
@@ -99,7 +106,9 @@ def home(version: str = VERSION) -> Path:
 
 
 def installed(version: str = VERSION) -> bool:
-    return (home(version) / "installed.json").exists()
+    """Whether the jars are there, those that the current list of dependencies asks for."""
+    stamp = home(version) / "installed.json"
+    return stamp.exists() and json.loads(stamp.read_text()).get("pom") == _pom(version)
 
 
 def install(version: str = VERSION) -> Path:
@@ -111,7 +120,7 @@ def install(version: str = VERSION) -> Path:
     shutil.rmtree(jars, ignore_errors=True)
     jars.mkdir(parents=True)
     pom = directory / "pom.xml"
-    pom.write_text(_POM.format(kafka=version, log4j=LOG4J_VERSION))
+    pom.write_text(_pom(version))
     command = ["mvn", "-B", "-q", "-f", str(pom), COPY_DEPENDENCIES, "-DincludeScope=runtime"]
     started = time.monotonic()
     for _ in range(INSTALL_ATTEMPTS):
@@ -120,13 +129,14 @@ def install(version: str = VERSION) -> Path:
             break
     else:
         raise RuntimeError(f"Maven could not fetch Kafka {version}: {done.stdout[-1000:]}")
-    facts = {"version": version, "jars": len(list(jars.iterdir())), "seconds": round(time.monotonic() - started, 1)}
+    seconds = round(time.monotonic() - started, 1)
+    facts = {"version": version, "jars": len(list(jars.iterdir())), "seconds": seconds, "pom": _pom(version)}
     (directory / "installed.json").write_text(json.dumps(facts))
     return directory
 
 
 def java_command(*arguments: str, version: str = VERSION, heap: tuple[str, ...] = ("-Xmx256M",)) -> list[str]:
-    """A `java` command line with Kafka's jars: `java_command("kafka.tools.DumpLogSegments", "--files", …)`."""
+    """A `java` command line with Kafka's jars. The command-line tools need `version=TOOLS_VERSION`."""
     directory = install(version)
     logging = directory / "log4j2-console.xml"
     if not logging.exists():
@@ -208,6 +218,11 @@ class RealKafka:
                 raise RuntimeError(f"Kafka did not start: {log.read_text(errors='replace')[-1000:]}")
             time.sleep(0.01)
         self.start_s = time.monotonic() - started
+
+
+def _pom(version: str) -> str:
+    more = _TOOLS.format(kafka=version) if version == TOOLS_VERSION else ""
+    return _POM.format(kafka=version, log4j=LOG4J_VERSION, more=more)
 
 
 def _java() -> str | None:

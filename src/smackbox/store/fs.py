@@ -215,15 +215,19 @@ class FaultyFile(DiskFile):
         self._disk.synced[self.path] = min(self._disk.synced.get(self.path, 0), size)
 
     def sync(self) -> None:
+        if self._disk.sync_fails:
+            raise StorageError(f"cannot sync {self.path}: {os.strerror(errno.EIO)}")
         super().sync()
         self._disk.synced[self.path] = self.size
 
 
 class FaultyDisk(Disk):
-    """A disk with `free_bytes` left (None: no limit), that remembers how much of each file has been synced."""
+    """A disk with `free_bytes` left (None: no limit), that remembers how much of each file has been synced, and refuses
+    to sync while `sync_fails`."""
 
     def __init__(self, free_bytes: int | None = None) -> None:
         self.free_bytes = free_bytes
+        self.sync_fails = False
         self.synced: dict[Path, int] = {}
 
     def open(self, path: Path) -> File:
@@ -231,8 +235,7 @@ class FaultyDisk(Disk):
         plain = super().open(path)
         size = plain.size
         plain.close()
-        if existed:
-            self.synced.setdefault(path, size)
+        self.synced.setdefault(path, size if existed else 0)
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         return FaultyFile(self, path, fd, size)
 
