@@ -22,6 +22,7 @@ SETTINGS = {
     "cassandra": "smackbox.cassandra.settings:CassandraSettings",
     "spark": "smackbox.spark.settings:SparkSettings",
     "ingest": "smackbox.ingest.settings:IngestSettings",
+    "zookeeper": "smackbox.zookeeper.settings:ZooKeeperSettings",
 }
 
 
@@ -43,8 +44,8 @@ def cli_page() -> str:
 def settings_page() -> str:
     parts = [
         "# Settings\n",
-        "Flags win over the environment (`SMACK_<SECTION>_<NAME>`), which wins over `smackbox.toml` (a table a section),",
-        "which wins over these defaults. An unknown name is an error that says which known one is near.\n",
+        "Flags win over the environment (`SMACK_<SECTION>_<NAME>`), which wins over `smackbox.toml` (a table each),",
+        "which wins over these defaults (a verb has its own port and folder). An unknown name is an error that says which known one is near.\n",
     ]
     for section, place in SETTINGS.items():
         module, _, name = place.partition(":")

@@ -36,7 +36,7 @@ TOPIC = "departures"
 GROUPS = ["flights.departures_to_departure", "flights.totals"]
 CATCH_UP_TIMEOUT_S = 120.0
 SMACK = (sys.executable, "-m", "smackbox")
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def main(directory: Path, flights: int = ALL_FLIGHTS) -> int:
@@ -191,13 +191,14 @@ def load_airlines(session: Session) -> None:
 
 def show(report: dict[str, Any], chart: Path) -> None:
     """Print the report, the largest airline first, and draw it."""
-    table = Table("", "airline", *("flights", "cancelled", "late > 15 min", "minutes a flight"), header_style="bold")
+    table = Table("", "airline", "flights", "cancelled", "over 15 min", "mean delay", header_style="bold")
+    table.columns[1].no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
     rows = sorted(report.values(), key=lambda row: -row.flights)
     for row in rows:
         flown = max(row.flights - row.cancelled, 1)
-        figures = f"{row.flights:,}", f"{row.cancelled:,}", f"{row.delayed:,}", f"{row.delay_minutes / flown:.1f}"
+        figures = f"{row.flights:,}", f"{row.cancelled:,}", f"{row.delayed:,}", f"{row.delay_minutes / flown:.1f} min"
         table.add_row(row.carrier, row.name, *figures)
     console.print(table)
     draw(rows, chart)
@@ -220,7 +221,7 @@ def draw(rows: list[Any], chart: Path) -> None:
     axes.barh(names, [row.cancelled for row in rows], left=gone, color="#b04040", label="did not leave")
     axes.invert_yaxis()
     axes.set_xlabel("flights from New York, 2013")
-    axes.legend()
+    axes.legend(loc="lower right")
     figure.savefig(chart, dpi=120)
     pyplot.close(figure)
 
