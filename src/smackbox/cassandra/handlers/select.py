@@ -215,7 +215,7 @@ class PreparedSelect:
                         append(pack(len(value)))
                         append(value)
             else:
-                _append_row(parts, self.selection.project(context, view))
+                append_row(parts, self.selection.project(context, view))
             count += 1
             partition_left -= 1
             last_key = key
@@ -238,7 +238,7 @@ class PreparedSelect:
             if first is None or this != group:
                 if first is not None:
                     first.aggregates = [accumulator.result() for accumulator in accumulators]
-                    _append_row(parts, selection.project(context, first))
+                    append_row(parts, selection.project(context, first))
                     count += 1
                     in_partition += 1
                     if count >= limit:
@@ -264,7 +264,7 @@ class PreparedSelect:
             first = RowView([None] * len(self.table.columns), None, None, context.statement_time_s)
         if first is not None and count < limit:
             first.aggregates = [accumulator.result() for accumulator in accumulators]
-            _append_row(parts, selection.project(context, first))
+            append_row(parts, selection.project(context, first))
             count += 1
         return Rows(self.columns, count, b"".join(parts))
 
@@ -482,7 +482,7 @@ def _first_of_partitions(found: Iterator[Found], partition: bytes) -> Iterator[F
             yield key, view
 
 
-def _append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
+def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
     for value in values:
         if value is None:
             parts.append(_NULL)

@@ -10,6 +10,7 @@ from typing import Any
 from smackbox.cassandra.handlers import definitions
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.context import Context, Room
+from smackbox.cassandra.handlers.describe import describe
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, SetKeyspace
 from smackbox.cassandra.handlers.select import PreparedSelect
@@ -175,18 +176,13 @@ class Statements:
             return lambda context: definitions.alter_keyspace(parsed, context)
         if isinstance(parsed, ast.DropKeyspace):
             return lambda context: definitions.drop_keyspace(parsed, context)
-        if isinstance(
-            parsed,
-            ast.Unsupported
-            | ast.CreateIndex
-            | ast.DropIndex
-            | ast.CreateView
-            | ast.AlterView
-            | ast.DropView
-            | ast.Describe,
-        ):
-            what = parsed.what if isinstance(parsed, ast.Unsupported) else type(parsed).__name__
-            raise Invalid(f"{what} is not supported by this server")
+        if isinstance(parsed, ast.Describe):
+            wanted = parsed
+            return lambda context: describe(wanted, session_keyspace, context)
+        if isinstance(parsed, ast.Unsupported):
+            raise Invalid(f"{parsed.what} is not supported by this server")
+        if isinstance(parsed, ast.CreateIndex | ast.DropIndex | ast.CreateView | ast.AlterView | ast.DropView):
+            raise Invalid(f"{type(parsed).__name__} is not supported by this server")
         run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
             ast.CreateTable: definitions.create_table,
             ast.AlterTable: definitions.alter_table,
@@ -230,9 +226,9 @@ def _partition_key_binds(runnable: PreparedSelect | PreparedModification) -> lis
 
 def rows_of(columns: Sequence[ColumnSpec], rows: Sequence[Sequence[bytes | None]]) -> Rows:
     """A result of these rows."""
-    from smackbox.cassandra.handlers.select import _append_row
+    from smackbox.cassandra.handlers.select import append_row
 
     parts: list[bytes] = []
     for row in rows:
-        _append_row(parts, row)
+        append_row(parts, row)
     return Rows(columns, len(rows), b"".join(parts))
