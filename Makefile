@@ -38,12 +38,12 @@ test: $(DEV) ## the test suite, under five minutes on two cores
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'not slow'
 
 check: $(DEV) ## format, lint, types, import contracts
-	@$(BIN)/ruff format --check --quiet src tests bench examples && $(BIN)/ruff check --quiet src tests bench examples
+	@$(BIN)/ruff format --check --quiet src tests bench examples docs && $(BIN)/ruff check --quiet src tests bench examples docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
 format: $(DEV) ## put the code into the house's format
-	@$(BIN)/ruff format src tests bench examples && $(BIN)/ruff check --fix src tests bench examples
+	@$(BIN)/ruff format src tests bench examples docs && $(BIN)/ruff check --fix src tests bench examples docs
 
 real: $(DEV) ## the contract tests on a real Kafka and a real Cassandra (Java 17 and Maven needed)
 	@$(BIN)/python -m tests.contract.real

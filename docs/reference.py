@@ -45,7 +45,8 @@ def settings_page() -> str:
     parts = [
         "# Settings\n",
         "Flags win over the environment (`SMACK_<SECTION>_<NAME>`), which wins over `smackbox.toml` (a table each),",
-        "which wins over these defaults (a verb has its own port and folder). An unknown name is an error that says which known one is near.\n",
+        "which wins over these defaults (a verb has its own port and folder). An unknown name is an error that says",
+        "which known one is near.\n",
     ]
     for section, place in SETTINGS.items():
         module, _, name = place.partition(":")

@@ -123,6 +123,7 @@ def test_gzip_bodies(ingest: Any, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"not gzip", 400), (gzip.compress(GOOD)[:-4], 400), (gzip.compress(b" " * 5000), 413)],
+    ids=["no gzip", "cut short", "too large inside"],
 )
 def test_bad_gzip_is_refused(start: Callable[..., Any], body: bytes, status: int) -> None:
     with start(body_limit=4096) as ingest:
