@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
     Raises `StartError` when the extra is not installed.
     """
     with quiet():
+        _give_main_a_file()
         try:
             from pyspark.sql.connect.session import SparkSession
         except ImportError as error:
@@ -73,6 +75,13 @@ def start_server(host: str, port: int) -> Any:
     except (OSError, RuntimeError) as error:
         raise StartError(f"spark cannot listen on {host}:{port}: {error}") from error
     return server
+
+
+def _give_main_a_file() -> None:
+    """pyspark takes a process whose main module has no file for its own doctests, and exits; so has pytest-xdist's."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is None and not hasattr(main, "__file__"):
+        main.__file__ = "<no file>"
 
 
 def is_away(error: BaseException) -> bool:
