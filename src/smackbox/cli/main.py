@@ -60,7 +60,7 @@ def group(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     if not debug:
-        logging.getLogger("cassandra").setLevel(logging.ERROR)  # the driver warns at each connect that it tries v6 first
+        logging.getLogger("cassandra").setLevel(logging.ERROR)  # the driver warns at each connect that it tries v6
 
 
 def main(arguments: list[str] | None = None) -> None:
