@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from smackbox.spark.streaming.records import BadRecord
 
 FLUSH_TIMEOUT_S = 30.0
 DELIVERY_TIMEOUT_MS = 20_000
+
+log = logging.getLogger(__name__)
 
 
 class DeadLetters:
@@ -25,6 +28,7 @@ class DeadLetters:
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
                 "message.timeout.ms": DELIVERY_TIMEOUT_MS,
+                "logger": log,
                 **options,
             }
         )

@@ -119,9 +119,7 @@ class KafkaSource:
     def read(self, ranges: Ranges, stopped: Callable[[], bool]) -> list[Any]:
         """Exactly the records of `ranges`, in the order of each partition."""
         wanted = {number: last for number, (_, last) in ranges.items()}
-        self.assign({**self._next, **{number: first for number, (first, _) in ranges.items()}})
-        for number in set(self._next) - set(ranges):
-            self._consumer.pause([TopicPartition(self._topic, number)])
+        self._consumer.assign([TopicPartition(self._topic, number, first) for number, (first, _) in ranges.items()])
         messages: list[Any] = []
         deadline = time.monotonic() + self._read_timeout_s
         while wanted and not stopped():
@@ -199,20 +197,22 @@ class KafkaSource:
     def _raise_for(self, message: Any) -> None:
         error = message.error()
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
-            number = message.partition()
-            if not self._skip_lost:
-                raise DataLossError(
-                    f"partition {number} of {self._topic} does not hold offset {self._next.get(number)} any more; "
-                    "set on_data_loss to skip to go on with what is there"
-                )
-            low, high = self._watermarks(number)
-            wanted = self._next.get(number, 0)
-            self._next[number] = low if wanted < low else high
-            log.warning(
-                "partition %d of %s: records %d to %d are lost", number, self._topic, wanted, self._next[number]
-            )
-            self._consumer.seek(TopicPartition(self._topic, number, self._next[number]))
+            self._skip_what_is_lost(message.partition())
         elif error.fatal():
             raise SourceAwayError(str(error))
         else:
             log.debug("Kafka: %s", error)
+
+    def _skip_what_is_lost(self, number: int) -> None:
+        low, high = self._watermarks(number)
+        wanted = self._next.get(number, 0)
+        if not self._skip_lost:
+            why = "was the topic made anew?" if wanted > high else "retention was faster than the stream."
+            raise DataLossError(
+                f"partition {number} of {self._topic} holds offsets {low} to {high}, not {wanted}: {why} Remove the "
+                "checkpoint to begin again, or set on_data_loss to skip to go on with what comes"
+            )
+        self._next[number] = low if wanted < low else high
+        log.warning("partition %d of %s goes on at %d instead of %d", number, self._topic, self._next[number], wanted)
+        self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
+        self._consumer.incremental_assign([TopicPartition(self._topic, number, self._next[number])])
