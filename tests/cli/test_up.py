@@ -15,6 +15,7 @@ from smackbox.box.supervisor import running
 
 SMACK = (sys.executable, "-m", "smackbox")
 TIMEOUT_S = 60
+SERVERS = ["kafka", "cassandra", "zookeeper"]
 
 
 @pytest.fixture
@@ -40,11 +41,11 @@ def alive(pid: int) -> bool:
 
 def test_up_status_use_and_stop(box: subprocess.Popen[str], tmp_path: Path) -> None:
     assert box.stdout is not None
-    lines = [box.stdout.readline() for _ in range(3)]
-    assert [line.split()[0] for line in lines] == ["kafka", "cassandra", "ready"]
+    lines = [box.stdout.readline() for _ in range(4)]
+    assert [line.split()[0] for line in lines] == [*SERVERS, "ready"]
     status = smack(tmp_path, "status")
     assert status.returncode == 0, status
-    assert [line.split()[:2] for line in status.stdout.splitlines()[1:]] == [["kafka", "ready"], ["cassandra", "ready"]]
+    assert [line.split()[:2] for line in status.stdout.splitlines()[1:]] == [[name, "ready"] for name in SERVERS]
 
     assert smack(tmp_path, "topics", "create", "orders").stdout == "created orders\n"
     assert smack(tmp_path, "topics", "list").stdout == "orders\t1\n"

@@ -99,7 +99,9 @@ async def _with_stack(app: App, urls: Urls, settings: BoxSettings, work: Callabl
 
 
 async def _start_missing(supervisor: Supervisor, urls: Urls, settings: BoxSettings) -> Urls:
-    specs = stack_specs(settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, spark=False)
+    specs = stack_specs(
+        settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, zookeeper=False, spark=False
+    )
     if specs:
         await supervisor.start(*specs)
     return urls | Urls(**{spec.name: supervisor.url(spec.name) for spec in specs})

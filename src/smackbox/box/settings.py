@@ -14,6 +14,7 @@ DEFAULT_DIR = Path(".smackbox")
 KAFKA_PORT = 9092
 CASSANDRA_PORT = 9042
 SPARK_PORT = 15002
+ZOOKEEPER_PORT = 2181
 INGEST_PORT = 8080
 
 
@@ -26,13 +27,15 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_port: int = KAFKA_PORT
     cassandra_port: int = CASSANDRA_PORT
     spark_port: int = SPARK_PORT
+    zookeeper_port: int = ZOOKEEPER_PORT
     ingest_port: int = INGEST_PORT
     spark: bool | None = None
     sync: bool = False
     insecure: bool = False
 
     def with_free_ports(self) -> BoxSettings:
-        return msgspec.structs.replace(self, kafka_port=0, cassandra_port=0, spark_port=0, ingest_port=0)
+        ports = [name for name in self.__struct_fields__ if name.endswith("_port")]
+        return msgspec.structs.replace(self, **dict.fromkeys(ports, 0))
 
 
 class Urls(msgspec.Struct, frozen=True, kw_only=True):

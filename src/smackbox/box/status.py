@@ -73,6 +73,11 @@ def _ask_cassandra(connection: socket.socket) -> bool:
     return connection.recv(5)[4:5] == b"\x06"  # SUPPORTED
 
 
+def _ask_zookeeper(connection: socket.socket) -> bool:
+    connection.sendall(b"ruok")
+    return connection.recv(4) == b"imok"
+
+
 def _ask_http(connection: socket.socket) -> bool:
     connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: smackbox\r\nConnection: close\r\n\r\n")
     return connection.recv(12)[9:12] == b"200"
@@ -82,4 +87,8 @@ def _ask_nothing(_connection: socket.socket) -> bool:
     return True  # it accepted the connection: all that can be asked without a client of its protocol
 
 
-_QUESTIONS: dict[str, Callable[[socket.socket], bool]] = {"kafka": _ask_kafka, "cassandra": _ask_cassandra}
+_QUESTIONS: dict[str, Callable[[socket.socket], bool]] = {
+    "kafka": _ask_kafka,
+    "cassandra": _ask_cassandra,
+    "zookeeper": _ask_zookeeper,
+}

@@ -43,7 +43,7 @@ def box_settings(flags: dict[str, Any]) -> BoxSettings:
 @click.command("up")
 @box_options
 def command(**flags: Any) -> None:
-    """Start Kafka, Cassandra and Spark, keep them running, and stop them on Ctrl-C."""
+    """Start Kafka, Cassandra, ZooKeeper and Spark, keep them running, and stop them on Ctrl-C."""
     from smackbox.box.up import up
 
     up(box_settings(flags))

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
+from smackbox.box.settings import ZOOKEEPER_PORT
 from smackbox.cli.server_options import serve, server_options, settings_from
-
-ZOOKEEPER_PORT = 2181
 
 
 @click.group("zookeeper")
