@@ -96,6 +96,9 @@ class RocksStore:
         Checkpoint(self.db).create_checkpoint(str(path))
 
     def close(self) -> None:
+        # the database's lock is let go of when the last handle to it is closed
+        for family in self._families.values():
+            family.close()
         self._families.clear()
         self.db.close()
 

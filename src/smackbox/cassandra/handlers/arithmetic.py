@@ -159,8 +159,7 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
         except (ZeroDivisionError, ArithmeticError) as error:
             names = (left.cql, right.cql)
             raise FunctionFailure(
-                f"execution of 'system.{_OPERATION_NAMES[operator]}[{', '.join(names)}]' failed: "
-                f"the operation '{number(left, first, kind)} {operator} {number(right, second, kind)}' failed: / by zero",
+                f"the operation '{left.cql} {operator} {right.cql}' failed: / by zero",
                 "system",
                 _OPERATION_NAMES[operator],
                 names,

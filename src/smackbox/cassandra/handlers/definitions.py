@@ -163,7 +163,7 @@ def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
             raise Invalid(f"counter type is not supported for PRIMARY KEY column '{name}'")
         if kind.multi_cell:
             sort = "user-defined type" if kind.option == 0x30 else "collection type"
-            raise Invalid(f"Invalid non-frozen {sort} '{kind.cql}' for PRIMARY KEY column '{name}'")
+            raise Invalid(f"Invalid non-frozen {sort} {kind.cql} for PRIMARY KEY column '{name}'")
         if kind == DURATION:
             raise Invalid(f"duration type is not supported for PRIMARY KEY column '{name}'")
     if statics and not statement.clustering:
@@ -173,7 +173,10 @@ def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
     order = [name for name, _ in statement.clustering_order]
     for name in order:
         if name not in statement.clustering:
-            raise Invalid("Only clustering key columns can be defined in CLUSTERING ORDER directive")
+            raise Invalid(
+                "Only clustering key columns can be defined in CLUSTERING ORDER directive: "
+                f"[{name}] are not clustering columns"
+            )
     if order and order != list(statement.clustering[: len(order)]):
         raise Invalid(
             "The order of columns in the CLUSTERING ORDER directive must match that of the clustering columns "
@@ -232,9 +235,13 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace) ->
             raise Invalid(f"Column with name '{definition.name}' already exists")
         kind = resolve(definition.type, keyspace.types, keyspace.name)
         if table.is_counter and kind != COUNTER:
-            raise Invalid(f"Cannot have a non counter column ('{definition.name}') in a counter table")
+            raise ConfigFault(
+                f'{keyspace.name}.{table.name}: Cannot have a non counter column ("{definition.name}") in a counter table'
+            )
         if not table.is_counter and kind == COUNTER:
-            raise Invalid(f"Cannot have a counter column ('{definition.name}') in a non counter table")
+            raise ConfigFault(
+                f'{keyspace.name}.{table.name}: Cannot have a counter column ("{definition.name}") in a non counter table'
+            )
         if definition.static and not table.clustering:
             raise Invalid(
                 "Static columns are only useful (and thus allowed) if the table has at least one clustering column"
@@ -357,7 +364,7 @@ def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -
     if found is None:
         if statement.if_exists:
             return Void()
-        raise Invalid(f"Type '{keyspace.name}.{statement.name}' doesn't exist")
+        raise Invalid(f"Type {keyspace.name}.{statement.name} doesn't exist")
     fields = [(name, part.cql) for name, part in zip(found.field_names, found.parts, strict=True)]
     if statement.action == "alter":
         raise Invalid("Altering field types is no longer supported")
@@ -435,6 +442,5 @@ def _check_keyspace_name(name: str) -> None:
     check_writable(name)
     if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
         raise Invalid(
-            f"Keyspace name must not be empty, more than {NAME_LIMIT} characters long, or contain "
-            f'non-alphanumeric-underscore characters (got "{name}")'
+            f'Keyspace name must not be empty and must contain alphanumeric or underscore characters only (got "{name}")'
         )

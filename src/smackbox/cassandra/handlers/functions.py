@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from smackbox.cassandra.handlers.arithmetic import similarity, unary_math
 from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.terms import Term, function_name, is_assignable, show
@@ -274,12 +275,14 @@ for _kind in dict.fromkeys(NATIVE.values()):
 
 
 def _numeric(name: str) -> list[Overload]:
-    from smackbox.cassandra.handlers.arithmetic import unary_math
-
     return [
         Overload((kind,), kind, unary_math(name, kind))
         for kind in sorted(NUMBERS - {NATIVE["counter"]}, key=lambda kind: kind.cql)
     ]
+
+
+for _name in ("abs", "exp", "log", "log10", "round"):
+    _TABLE[_name] = _numeric(_name)
 
 
 def _generic_map(part: str) -> Callable[[CqlType], Overload | None]:
@@ -364,8 +367,6 @@ _GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
 
 
 def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
-    from smackbox.cassandra.handlers.arithmetic import similarity
-
     kind = next((found for argument in call.arguments if (found := compiler.infer(argument)) is not None), None)
     measure = similarity(name.removeprefix("similarity_"))
     if measure is None or not isinstance(kind, VectorType) or kind.element != FLOAT:
@@ -379,8 +380,3 @@ def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list
 
     return [Overload((kind, kind), FLOAT, run)]
 
-
-def register_numeric() -> None:
-    """The math functions; apart, because they need `arithmetic`, which needs this module's neighbours."""
-    for name in ("abs", "exp", "log", "log10", "round"):
-        _TABLE[name] = _numeric(name)

@@ -68,7 +68,11 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
     try:
         if name in {"text", "ascii"}:
             value = text.encode()
-            kind.validate(value)
+            if name == "ascii" and not value.isascii():
+                raise Invalid(
+                    "Invalid ASCII character in string literal: "
+                    "java.nio.charset.UnmappableCharacterException: Input length = 1"
+                )
             return value
         if name in {"bigint", "counter", "int", "smallint", "tinyint", "varint"}:
             return kind.encode(int(text))
@@ -80,9 +84,12 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
             return kind.encode(text.lower() == "true")
         if name in {"uuid", "timeuuid"}:
             value = UUID(text).bytes
-            kind.validate(value)
+            if name == "timeuuid" and value[6] >> 4 != 1:
+                raise Invalid("TimeUUID supports only version 1 UUIDs")
             return value
         if name == "blob":
+            if len(text) % 2:
+                raise Invalid(f"cannot parse '{text[2:]}' as hex bytes")
             return bytes.fromhex(text[2:])
         if name == "inet":
             return ipaddress.ip_address(text).packed
@@ -99,10 +106,11 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
     raise Invalid(f"{name} has no text form")
 
 
+_JAVA_NAMES = {"bigint": "long", "counter": "long", "tinyint": "byte", "smallint": "short", "inet": "inet address"}
+
+
 def _complaint(text: str, name: str) -> str:
-    article = {"inet": "unable to make inet address from '%s'", "bigint": "Unable to make long from '%s'"}
-    default = f"Unable to make {name} from '%s'"
-    return article.get(name, default) % text
+    return f"Unable to make {_JAVA_NAMES.get(name, name)} from '{text}'"
 
 
 def _decimal(text: str, kind: CqlType) -> bytes:
@@ -170,10 +178,10 @@ def parse_time(text: str) -> int:
         return _time_number(int(text))
     found = _TIME.fullmatch(text)
     if found is None:
-        raise Invalid(f"Unable to coerce '{text}' to a formatted time (long)")
+        raise Invalid(f"(TimeType) Unable to coerce '{text}' to a formatted time (long)")
     hour, minute, second = (int(part) for part in found.groups()[:3])
     if hour > 23 or minute > 59 or second > 59:
-        raise Invalid(f"Unable to coerce '{text}' to a formatted time (long)")
+        raise Invalid(f"(TimeType) Unable to coerce '{text}' to a formatted time (long)")
     fraction = int((found.group(4) or "0").ljust(9, "0"))
     return ((hour * 60 + minute) * 60 + second) * 10**9 + fraction
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from smackbox.cassandra.wire.cql.ast import OptionValue
-from smackbox.cassandra.wire.errors import ConfigFault, SyntaxFault
+from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
 
 _COMPACTION_PACKAGE = "org.apache.cassandra.db.compaction."
 _COMPRESSION_PACKAGE = "org.apache.cassandra.io.compress."
@@ -21,6 +21,7 @@ _COMPACTIONS = frozenset(
         "UnifiedCompactionStrategy",
     }
 )
+MINIMUM_FALSE_POSITIVES = 6.71e-5
 TTL_LIMIT = 20 * 365 * 24 * 3600
 
 # as `system_schema.tables` shows a table made without options
@@ -76,14 +77,18 @@ def table_options(given: dict[str, OptionValue], base: dict[str, OptionValue]) -
             raise SyntaxFault(f"Unknown property '{name}'")
         if (name in _MAPS) != isinstance(value, dict):
             wanted = "map" if name in _MAPS else "string"
-            raise SyntaxFault(f"Invalid value for property '{name}'. It should be a {wanted}")
-        options[name] = _checked(name, value, base)
+            raise SyntaxFault(f"Invalid value for property '{name}'. It should be a {wanted}.")
+        options[name] = _checked(name, value)
+    compaction = options["compaction"]
+    leveled = isinstance(compaction, dict) and compaction["class"].endswith("LeveledCompactionStrategy")
+    if leveled and "bloom_filter_fp_chance" not in given and "compaction" in given:
+        options["bloom_filter_fp_chance"] = "0.1"
     return options
 
 
-def _checked(name: str, value: OptionValue, base: dict[str, OptionValue]) -> OptionValue:
+def _checked(name: str, value: OptionValue) -> OptionValue:
     if isinstance(value, dict):
-        return _checked_map(name, value, base)
+        return _checked_map(name, value)
     if name in _INTEGERS:
         if not re.fullmatch(r"-?\d+", value):
             raise SyntaxFault(f"Invalid integer value {value} for '{name}'")
@@ -98,10 +103,8 @@ def _checked(name: str, value: OptionValue, base: dict[str, OptionValue]) -> Opt
             number = float(value)
         except ValueError:
             raise SyntaxFault(f"Invalid double value {value} for '{name}'") from None
-        if name == "bloom_filter_fp_chance" and not 0 < number <= 1:
-            raise ConfigFault(
-                f"{name} must be larger than or equal to 0.0 and less than or equal to 1.0 (got {number})"
-            )
+        if name == "bloom_filter_fp_chance" and not MINIMUM_FALSE_POSITIVES < number <= 1:
+            raise ConfigFault(f"{name} must be larger than 6.71E-5 and less than or equal to 1.0 (got {number})")
         if name == "crc_check_chance" and not 0 <= number <= 1:
             raise ConfigFault(
                 f"{name} must be larger than or equal to 0.0 and smaller than or equal to 1.0 (got {number})"
@@ -118,7 +121,7 @@ def _checked(name: str, value: OptionValue, base: dict[str, OptionValue]) -> Opt
     return value
 
 
-def _checked_map(name: str, value: dict[str, str], base: dict[str, OptionValue]) -> dict[str, str]:
+def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
     if name == "compaction":
         kind = value.get("class")
         if kind is None:
@@ -127,7 +130,7 @@ def _checked_map(name: str, value: dict[str, str], base: dict[str, OptionValue])
         if short not in _COMPACTIONS:
             raise ConfigFault(f"Unable to find compaction strategy class '{_COMPACTION_PACKAGE}{short}'")
         shown = {**value, "class": _COMPACTION_PACKAGE + short}
-        if short == "SizeTieredCompactionStrategy":
+        if short in {"SizeTieredCompactionStrategy", "LeveledCompactionStrategy", "TimeWindowCompactionStrategy"}:
             shown = {"max_threshold": "32", "min_threshold": "4", **shown}
         return dict(sorted(shown.items()))
     if name == "compression":
@@ -141,11 +144,11 @@ def _checked_map(name: str, value: dict[str, str], base: dict[str, OptionValue])
         shown.setdefault("chunk_length_in_kb", "16")
         return dict(sorted(shown.items()))
     if name == "caching":
-        previous = base.get("caching")
-        shown = dict(previous) if isinstance(previous, dict) else {}
-        shown.update(value)
+        shown = {"keys": "NONE", "rows_per_partition": "NONE", **value}
         if value.get("keys", "ALL").upper() not in {"ALL", "NONE"}:
-            raise ConfigFault("Invalid value for caching sub-option 'keys': only 'ALL' and 'NONE' are allowed.")
+            raise ConfigFault(
+                f"Invalid value '{value['keys']}' for caching sub-option 'keys': only 'ALL' and 'NONE' are allowed"
+            )
         return dict(sorted(shown.items()))
     return value
 
@@ -166,7 +169,7 @@ def keyspace_options(
     given_replication = given.get("replication")
     if given_replication is None:
         if previous is None:
-            raise ConfigFault("Missing mandatory replication strategy class")
+            raise Invalid("Missing mandatory option 'replication'")
         return replication, durable
     if not isinstance(given_replication, dict):
         raise SyntaxFault("Invalid value for property 'replication'. It should be a map")
@@ -189,7 +192,7 @@ def _replication(given: dict[str, str], name: str) -> dict[str, str]:
         if short == "SimpleStrategy" and option != "replication_factor":
             raise ConfigFault(f"Unrecognized strategy option {{{option}}} passed to SimpleStrategy for keyspace {name}")
         if not re.fullmatch(r"-?\d+", value):
-            raise ConfigFault(f"Replication factor must be numeric; found {value}")
+            raise ConfigFault(f'For input string: "{value}"')
         if int(value) < 0:
             raise ConfigFault(f"Replication factor must be non-negative; found {value}")
         replication[option] = value

@@ -6,6 +6,8 @@ from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.expressions import ExpressionParser
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
+# what CREATE, ALTER and DROP may be followed by, beside what is parsed here
+_OTHER_OBJECTS = frozenset({"aggregate", "function", "identity", "or", "role", "trigger", "user"})
 _DESCRIBE_ONE = ("keyspace", "table", "columnfamily", "type", "function", "aggregate", "index")
 
 
@@ -183,7 +185,7 @@ class DefinitionParser(ExpressionParser):
         return ast.CreateIndex(name, keyspace, table, targets, custom_class, options, if_not_exists)
 
     def _index_target(self) -> tuple[str, str]:
-        if self.tokens[self.index + 1].text == "(" and self.token.text in {"keys", "values", "entries", "full"}:
+        if self.peek().text == "(" and self.token.text in {"keys", "values", "entries", "full"}:
             kind = self.advance().text
             self.expect("(")
             column = self.identifier()
@@ -347,6 +349,8 @@ class DefinitionParser(ExpressionParser):
     def _unsupported(self) -> ast.Unsupported:
         """A statement of Cassandra's that is not served; it is read to its end."""
         first = self.tokens[self.index - 1]
+        if first.text in {"create", "alter", "drop"} and self.token.text not in _OTHER_OBJECTS:
+            raise self.no_alternative()
         words = [first.text.upper()]
         while self.token.kind != "end":
             token = self.advance()

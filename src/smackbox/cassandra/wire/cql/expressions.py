@@ -40,6 +40,10 @@ class ExpressionParser:
     def token(self) -> Token:
         return self.tokens[self.index]
 
+    def peek(self, distance: int = 1) -> Token:
+        """A token further on; the end goes on for ever."""
+        return self.tokens[min(self.index + distance, len(self.tokens) - 1)]
+
     def advance(self) -> Token:
         token = self.tokens[self.index]
         self.index += 1
@@ -123,7 +127,7 @@ class ExpressionParser:
             return ast.TypeName(token.text, quoted=True)
         if token.kind not in {"name", "quoted"}:
             raise self.no_alternative()
-        if token.kind == "name" and self.tokens[self.index + 1].text == "<":
+        if token.kind == "name" and self.peek().text == "<":
             return self._parametric_type()
         if token.kind == "name" and token.text == "set":
             raise self.no_alternative()
@@ -202,8 +206,8 @@ class ExpressionParser:
         return left
 
     def _is_column_next(self) -> bool:
-        following = self.tokens[self.index + 1]
-        after = self.tokens[min(self.index + 2, len(self.tokens) - 1)]
+        following = self.peek()
+        after = self.peek(2)
         return following.kind in {"name", "quoted"} and after.text != "(" and following.text not in _WORD_LITERALS
 
     def _product(self, columns: bool) -> ast.Expression:
@@ -272,7 +276,7 @@ class ExpressionParser:
 
     def _named(self, columns: bool) -> ast.Expression:
         token = self.token
-        following = self.tokens[self.index + 1]
+        following = self.peek()
         if token.kind == "name" and token.text in _WORD_LITERALS and following.text != "(":
             self.advance()
             return ast.Literal(_WORD_LITERALS[token.text], token.text)
@@ -282,7 +286,7 @@ class ExpressionParser:
             keyspace = self.identifier()
             self.expect(".")
             return self._call(keyspace, columns)
-        if following.text == "." and self.tokens[min(self.index + 3, len(self.tokens) - 1)].text == "(":
+        if following.text == "." and self.peek(3).text == "(":
             keyspace = self.identifier()
             self.expect(".")
             return self._call(keyspace, columns)
@@ -303,7 +307,7 @@ class ExpressionParser:
             self.expect(")")
             return ast.Cast(value, target)
         if name == "count" and (
-            self.token.text == "*" or (self.token.text == "1" and self.tokens[self.index + 1].text == ")")
+            self.token.text == "*" or (self.token.text == "1" and self.peek().text == ")")
         ):
             self.advance()
             self.expect(")")
@@ -318,7 +322,7 @@ class ExpressionParser:
         self.expect("{")
         if self.accept("}"):
             return ast.SetLiteral(())
-        if self.is_identifier() and self.tokens[self.index + 1].text == ":" and self.token.text not in _WORD_LITERALS:
+        if self.is_identifier() and self.peek().text == ":" and self.token.text not in _WORD_LITERALS:
             fields = self.separated(lambda: self._field(columns))
             self.expect("}")
             return ast.UserTypeLiteral(fields)

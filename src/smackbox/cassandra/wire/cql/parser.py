@@ -86,7 +86,7 @@ class Parser(DefinitionParser):
 
     def _accept_modifier(self, word: str) -> bool:
         """A word such as JSON after SELECT, unless it is the name of a column."""
-        following = self.tokens[self.index + 1]
+        following = self.peek()
         named = following.text in {",", "(", ".", "["} or (
             following.kind == "name" and following.text in {"from", "as"}
         )
@@ -115,7 +115,7 @@ class Parser(DefinitionParser):
 
     def _relation(self, relations: list[ast.Relation]) -> None:
         token = self.token
-        if token.kind == "name" and token.text == "token" and self.tokens[self.index + 1].text == "(":
+        if token.kind == "name" and token.text == "token" and self.peek().text == "(":
             self.advance()
             self.expect("(")
             columns = self.separated(self.identifier)
@@ -163,7 +163,7 @@ class Parser(DefinitionParser):
     def _multi_relation(self, relations: list[ast.Relation]) -> None:
         start = self.index
         self.expect("(")
-        if self.token.text == "(" or self.tokens[self.index + 1].text not in {",", ")"}:
+        if self.token.text == "(" or self.peek().text not in {",", ")"}:
             # a relation in parentheses
             self._relation(relations)
             self.expect(")")
@@ -272,7 +272,7 @@ class Parser(DefinitionParser):
         return self._assigned(column)
 
     def _assigned(self, column: str) -> ast.Assignment:
-        following = self.tokens[self.index + 1]
+        following = self.peek()
         if self.token.kind in {"name", "quoted"} and self.is_identifier() and following.text in {"+", "-"}:
             if following.kind == "operator":
                 source = self.identifier()
