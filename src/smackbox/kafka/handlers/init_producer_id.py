@@ -1,14 +1,52 @@
-"""InitProducerId (key 22), versions 0 to 5: an id for an idempotent producer, or a transactional one's next epoch."""
+"""InitProducerId (key 22), versions 0 to 5: an id for an idempotent producer, or a transactional one's next epoch.
+
+From version 3 a producer says which id and epoch it had (KIP-360). Before version 4 a fenced producer hears
+INVALID_PRODUCER_EPOCH.
+"""
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.handlers.call import PARKED, Call, Parked
 from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
+FENCED_SINCE = 4
+NO_PRODUCER = -1
 
-def handle(broker: Broker, _: Call, request: InitProducerIdRequest) -> InitProducerIdResponse:
+
+def handle(broker: Broker, call: Call, request: InitProducerIdRequest) -> InitProducerIdResponse | Parked:
     if request.transactional_id is None:
         return InitProducerIdResponse(producer_id=broker.next_producer_id(), producer_epoch=0)
-    return InitProducerIdResponse(error_code=errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    expected = None
+    if request.producer_id != NO_PRODUCER:
+        expected = (request.producer_id, request.producer_epoch)
+    outcome: list[KafkaError | None] = []
+
+    def done(error: KafkaError | None) -> None:
+        outcome.append(error)
+        if len(outcome) == 2:
+            answer()
+
+    def answer() -> None:
+        error = next((error for error in outcome if error is not None), None)
+        if error is not None:
+            call.respond(_refused(call, error.code))
+            return
+        call.respond(InitProducerIdResponse(producer_id=transaction.producer_id, producer_epoch=transaction.epoch))
+
+    try:
+        transaction = broker.transactions.init_producer(
+            request.transactional_id, request.transaction_timeout_ms, expected, done
+        )
+    except KafkaError as error:
+        return _refused(call, error.code)
+    done(None)  # both have happened: the record is durable, and the transaction is known here
+    return PARKED
+
+
+def _refused(call: Call, code: int) -> InitProducerIdResponse:
+    if code == errors.PRODUCER_FENCED and call.version < FENCED_SINCE:
+        code = errors.INVALID_PRODUCER_EPOCH
+    return InitProducerIdResponse(error_code=code)

@@ -1,8 +1,9 @@
 """Produce (key 0), versions 3 to 13.
 
 Each partition's batch is checked, given its offset and appended with one write; the answer waits for the disk only with
-`--sync`. acks=0 gets no answer. Topics come by name, from version 13 on by id. Versions 0 to 2 are advertised and
-refused, as Kafka does it for librdkafka's sake.
+`--sync`. acks=0 gets no answer. Topics come by name, from version 13 on by id. From version 12 on (transaction
+version 2) a partition joins a transaction by being produced to. Versions 0 to 2 are advertised and refused, as Kafka
+does it for librdkafka's sake.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from smackbox.kafka.wire.produce import (
     ProduceRequest,
     write_response,
 )
+from smackbox.kafka.wire.record_batch import is_transactional, read_header
 
 ZSTD_SINCE = 7
+JOINS_SINCE = 12
 VALID_ACKS = (-1, 0, 1)
 
 
@@ -48,6 +51,8 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
                 if batch is None or not batch:
                     raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one record batch")
                 partition = topic.partitions[index]
+                if is_transactional(batch):
+                    _check_transaction(broker, request, version, partition, batch)
                 base_offset, append_time = partition.produce(batch, now_ms, allow_zstd=version >= ZSTD_SINCE)
             except KafkaError as error:
                 results.append(ProducedPartition(index, error.code, error_message=error.message or None))
@@ -66,6 +71,22 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
         broker.when_durable(appended, committed)
         return PARKED
     return write_response(answers, version)
+
+
+def _check_transaction(
+    broker: Broker, request: ProduceRequest, version: int, partition: Partition, batch: memoryview
+) -> None:
+    """A transactional batch must belong to the transaction that its producer has open. Raises `KafkaError`."""
+    if request.transactional_id is None:
+        raise KafkaError(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    header = read_header(batch)
+    broker.transactions.check_produce(
+        request.transactional_id,
+        header.producer_id,
+        header.producer_epoch,
+        (partition.topic, partition.index),
+        may_add=version >= JOINS_SINCE,
+    )
 
 
 def _topic(broker: Broker, name: bytes, version: int) -> Topic | None:

@@ -22,6 +22,7 @@ from smackbox.kafka.state.metrics import BrokerMetrics
 from smackbox.kafka.state.partition import Partition
 from smackbox.kafka.state.timers import Timers
 from smackbox.kafka.state.topic import OFFSETS_TOPIC, TRANSACTIONS_TOPIC, Topic
+from smackbox.kafka.state.transactions import TransactionCoordinator
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.store.fs import File, FileSystem
 
@@ -53,6 +54,7 @@ class Broker:
         self.metrics = BrokerMetrics()
         self.catalog = Catalog(fs, directory, settings, clock, new_id)
         self.groups = GroupCoordinator(self)
+        self.transactions = TransactionCoordinator(self)
         self.parked_fetches = 0
         self.commit_wanted: Callable[[], None] | None = None
         self._touched: dict[Partition, None] = {}
@@ -68,9 +70,11 @@ class Broker:
         self.catalog.open()
         self._next_producer_id = self._producer_ids_end = self.catalog.memory.get("producer_ids", 0)
         self.groups.open()
+        self.transactions.open()
 
     def close(self) -> None:
         """Leave everything on disk as the next start wants it. Raises `StorageError`."""
+        self.transactions.close()
         self.groups.close()
         self.catalog.close()
 

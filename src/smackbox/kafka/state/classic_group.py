@@ -545,7 +545,16 @@ class ClassicGroup:
             raise KafkaError(errors.REBALANCE_IN_PROGRESS)
         self._restart_session(member)
 
+    def check_offset_deletion(self) -> None:
+        """Whether offsets may be deleted at all. Raises `KafkaError` NON_EMPTY_GROUP."""
+        if self.state is not GroupState.EMPTY and self.protocol_type != "consumer":
+            raise KafkaError(errors.NON_EMPTY_GROUP)
+
     # --- looking up
+
+    @property
+    def kind(self) -> str:
+        return "classic"
 
     def _known(self, member_id: str, instance_id: str | None) -> Member:
         """Raises `KafkaError` UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""

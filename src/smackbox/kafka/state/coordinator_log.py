@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import Partition
-from smackbox.kafka.wire.record_batch import Record, build, read_header, records
+from smackbox.kafka.wire.record_batch import TRANSACTIONAL, Record, build, read_header, records
 from smackbox.kafka.wire.schema import Message, write
 
 if TYPE_CHECKING:
@@ -60,13 +60,25 @@ class CoordinatorLog:
             topic = self._broker.create_topic_automatically(self._topic)
         return topic.partitions[java_hash(key) % len(topic.partitions)]
 
-    def append(self, key: str, entries: Sequence[KeyedRecord], done: Done | None = None) -> None:
-        """Append records of one group or transactional id in one batch. Raises `KafkaError` when the disk refuses;
-        `done` is called when they are durable."""
+    def append(
+        self,
+        key: str,
+        entries: Sequence[KeyedRecord],
+        done: Done | None = None,
+        *,
+        producer: tuple[int, int] | None = None,
+    ) -> None:
+        """Append records of one group or transactional id in one batch, as a part of the transaction of `producer` (id
+        and epoch) if there is one. Raises `KafkaError` when the disk refuses; `done` is called when they are durable.
+        """
         if entries:
             partition = self.partition_for(key)
             now_ms = self._broker.clock.wall_ms()
-            batch = build([Record(i, now_ms, k, v) for i, (k, v) in enumerate(entries)])
+            rows = [Record(i, now_ms, k, v) for i, (k, v) in enumerate(entries)]
+            if producer is None:
+                batch = build(rows)
+            else:
+                batch = build(rows, producer_id=producer[0], producer_epoch=producer[1], attributes=TRANSACTIONAL)
             partition.append(batch, read_header(batch), now_ms)
             self._broker.touched(partition)
             if done is not None:

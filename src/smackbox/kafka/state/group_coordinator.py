@@ -238,6 +238,33 @@ class GroupCoordinator:
         entries = [offset_record(group.group_id, where, offset) for where, offset in offsets.items()]
         self.log.append(group.group_id, entries, kept)
 
+    def for_transactional_commit(
+        self, group_id: str, member_id: str, instance_id: str | None, generation: int
+    ) -> Group:
+        """The group that this member may commit offsets of inside a transaction. Raises `KafkaError`."""
+        if not group_id:
+            raise KafkaError(errors.INVALID_GROUP_ID)
+        group = self.groups.get(group_id)
+        if group is None:
+            if generation >= 0:
+                raise KafkaError(errors.ILLEGAL_GENERATION)
+            group = self._get_or_create(group_id)
+        group.check_commit(member_id, instance_id, generation, transactional=True)
+        return group
+
+    def commit_in_transaction(
+        self,
+        group: Group,
+        producer_id: int,
+        epoch: int,
+        offsets: dict[TopicPartition, CommittedOffset],
+        done: Done,
+    ) -> None:
+        """Keep offsets that become visible when the producer's transaction commits. Raises `KafkaError`."""
+        entries = [offset_record(group.group_id, where, offset) for where, offset in offsets.items()]
+        self.log.append(group.group_id, entries, done, producer=(producer_id, epoch))
+        group.offsets.pending.setdefault(producer_id, {}).update(offsets)
+
     def delete_offsets(self, group: Group, wheres: Iterable[TopicPartition], done: Done | None = None) -> None:
         gone = [where for where in wheres if group.offsets.committed.pop(where, None) is not None]
         self.log.append(group.group_id, [offset_record(group.group_id, where, None) for where in gone], done)

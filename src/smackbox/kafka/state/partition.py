@@ -253,6 +253,16 @@ class Partition:
 
     # --- transactions
 
+    def check_marker(self, producer_id: int, epoch: int, marker: control_record.Marker) -> None:
+        """Whether someone else's marker may be written. Raises `KafkaError`."""
+        state = self.producers.states.get(producer_id)
+        if state is None:
+            return
+        if epoch < state.epoch:
+            raise KafkaError(errors.INVALID_PRODUCER_EPOCH)
+        if marker.coordinator_epoch < state.coordinator_epoch:
+            raise KafkaError(errors.TRANSACTION_COORDINATOR_FENCED)
+
     def write_marker(self, producer_id: int, epoch: int, marker: control_record.Marker, now_ms: int) -> int:
         """Append the control record that ends a producer's transaction here; its offset."""
         batch = control_record.build_marker(producer_id, epoch, marker, now_ms)

@@ -99,13 +99,11 @@ class ProducerTable:
             if kept.first_sequence == first and kept.last_sequence == last:
                 return kept
         expected = state.last_sequence
-        if expected != NO_SEQUENCE and first != increment_sequence(expected, 1):
+        if first != increment_sequence(expected, 1):
             raise KafkaError(
                 errors.OUT_OF_ORDER_SEQUENCE_NUMBER,
                 f"producer {header.producer_id} sent sequence {first} after {expected}",
             )
-        if expected == NO_SEQUENCE and first != 0 and state.batches:
-            raise KafkaError(errors.OUT_OF_ORDER_SEQUENCE_NUMBER, f"sequence {first} follows none")
         return None
 
     def note(self, header: BatchHeader, base_offset: int) -> None:
@@ -116,15 +114,16 @@ class ProducerTable:
         if state.epoch != header.producer_epoch:
             state.batches.clear()
             state.epoch = header.producer_epoch
-        state.batches.append(
-            KeptBatch(
-                header.base_sequence,
-                header.last_sequence,
-                base_offset + header.last_offset_delta,
-                header.last_offset_delta,
-                header.max_timestamp,
+        if header.base_sequence != NO_SEQUENCE:  # the group coordinator's own batches have none
+            state.batches.append(
+                KeptBatch(
+                    header.base_sequence,
+                    header.last_sequence,
+                    base_offset + header.last_offset_delta,
+                    header.last_offset_delta,
+                    header.max_timestamp,
+                )
             )
-        )
         state.last_timestamp = header.max_timestamp
         if header.transactional and state.transaction_first_offset == NO_OFFSET:
             state.transaction_first_offset = base_offset

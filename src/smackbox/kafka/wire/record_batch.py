@@ -98,6 +98,11 @@ def read_header(buffer: Buffer, offset: int = 0) -> BatchHeader:
     return BatchHeader._make(HEADER.unpack_from(buffer, offset))
 
 
+def is_transactional(batch: Buffer) -> bool:
+    """Whether the batch says that it belongs to a transaction; False when it is cut short before it says so."""
+    return len(batch) >= HEADER_SIZE and bool(batch[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL)
+
+
 def crc_matches(buffer: Buffer, header: BatchHeader, offset: int = 0) -> bool:
     """Whether the whole batch, which must be in the buffer, has the CRC its header says."""
     with memoryview(buffer) as view:

@@ -1,0 +1,23 @@
+"""DeleteGroups (key 42), versions 0 to 3: groups without members, with their offsets."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire.messages.delete_groups import (
+    DeletableGroupResult,
+    DeleteGroupsRequest,
+    DeleteGroupsResponse,
+)
+
+
+def handle(broker: Broker, _: Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
+    results = []
+    for group_id in request.groups_names:
+        try:
+            broker.groups.delete(group_id)
+            results.append(DeletableGroupResult(group_id))
+        except KafkaError as error:
+            results.append(DeletableGroupResult(group_id, error.code, error.message))
+    return DeleteGroupsResponse(results=results)

@@ -1,0 +1,58 @@
+"""DescribeGroups (key 15), versions 0 to 6: classic groups; KIP-848 groups are ConsumerGroupDescribe's.
+
+From version 6 an unknown group is GROUP_ID_NOT_FOUND, before it is a dead one.
+"""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.classic_group import ClassicGroup, GroupState
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.describe_groups import (
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
+
+NOT_FOUND_SINCE = 6
+GROUP_OPERATIONS = 0b1101001001000
+NOT_ASKED = -2147483648
+
+
+def handle(broker: Broker, call: Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
+    return DescribeGroupsResponse(groups=[_describe(broker, call, request, group_id) for group_id in request.groups])
+
+
+def _describe(broker: Broker, call: Call, request: DescribeGroupsRequest, group_id: str) -> DescribedGroup:
+    group = broker.groups.groups.get(group_id)
+    operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
+    if not isinstance(group, ClassicGroup):
+        code, message = 0, None
+        if call.version >= NOT_FOUND_SINCE:
+            reason = "not found" if group is None else "not a classic group"
+            code, message = errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is {reason}."
+        return DescribedGroup(code, message, group_id, GroupState.DEAD.value, authorized_operations=operations)
+    stable = group.state is GroupState.STABLE
+    protocol = group.protocol_name or ""
+    return DescribedGroup(
+        0,
+        None,
+        group_id,
+        group.state.value,
+        group.protocol_type,
+        protocol if stable else "",
+        [
+            DescribedGroupMember(
+                member.member_id,
+                member.instance_id,
+                member.client_id,
+                member.client_host,
+                member.protocols.get(protocol, b"") if stable else b"",
+                member.assignment if stable else b"",
+            )
+            for member in group.members.values()
+        ],
+        operations,
+    )

@@ -1,0 +1,40 @@
+"""DescribeTransactions (key 65), version 0."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.describe_transactions import (
+    DescribeTransactionsRequest,
+    DescribeTransactionsResponse,
+    TopicData,
+    TransactionState,
+)
+
+
+def handle(broker: Broker, _: Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse:
+    return DescribeTransactionsResponse(
+        transaction_states=[_describe(broker, name) for name in request.transactional_ids]
+    )
+
+
+def _describe(broker: Broker, name: str) -> TransactionState:
+    if not name:
+        return TransactionState(errors.INVALID_REQUEST, name)
+    transaction = broker.transactions.transactions.get(name)
+    if transaction is None:
+        return TransactionState(errors.TRANSACTIONAL_ID_NOT_FOUND, name)
+    by_topic: dict[str, list[int]] = {}
+    for topic, index in sorted(transaction.partitions):
+        by_topic.setdefault(topic, []).append(index)
+    return TransactionState(
+        0,
+        name,
+        transaction.state.label,
+        transaction.timeout_ms,
+        transaction.started_ms,
+        transaction.producer_id,
+        transaction.epoch,
+        [TopicData(topic, indexes) for topic, indexes in by_topic.items()],
+    )

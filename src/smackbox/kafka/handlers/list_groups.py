@@ -1,0 +1,19 @@
+"""ListGroups (key 16), versions 0 to 5: by state from version 4, by type from version 5."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
+
+
+def handle(broker: Broker, _: Call, request: ListGroupsRequest) -> ListGroupsResponse:
+    states = {state.lower() for state in request.states_filter}
+    types = {kind.lower() for kind in request.types_filter}
+    return ListGroupsResponse(
+        groups=[
+            ListedGroup(group.group_id, group.protocol_type, group.state.value, group.kind)
+            for group in broker.groups.groups.values()
+            if (not states or group.state.value.lower() in states) and (not types or group.kind.lower() in types)
+        ]
+    )
