@@ -22,7 +22,6 @@ from rocksdict import (
     DBRecoveryMode,
     Options,
     Rdict,
-    ReadOptions,
     WriteBatch,
 )
 
@@ -81,11 +80,9 @@ class RocksStore:
         self, start: bytes = b"", end: bytes | None = None, family: str = DEFAULT_FAMILY
     ) -> Iterator[tuple[bytes, bytes]]:
         """Key and value in key order, from `start` up to and without `end`, as of this moment."""
-        options = None
-        if end is not None:
-            options = ReadOptions()
-            options.set_iterate_upper_bound(end)
-        return self.view(family).items(from_key=start, read_opt=options)  # type: ignore[no-any-return]
+        # rocksdict's own upper bound points into memory that it has let go of, so the bound is looked at here
+        found = self.view(family).items(from_key=start)
+        return found if end is None else _until(found, end)
 
     def next_sequence(self) -> int:
         """A number larger than the count of all writes ever made to this store."""
@@ -130,6 +127,13 @@ def open_store(
         if type(error) is not Exception:
             raise
         raise StartError(f"cannot open the store in {path}: {error}") from error
+
+
+def _until(found: Iterator[tuple[bytes, bytes]], end: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for pair in found:
+        if pair[0] >= end:
+            return
+        yield pair
 
 
 def _options(cache: Cache, memtable_bytes: int) -> Options:

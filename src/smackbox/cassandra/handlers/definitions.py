@@ -16,6 +16,7 @@ from smackbox.cassandra.state.schema import (
     REGULAR,
     STATIC,
     ColumnRecord,
+    DroppedColumn,
     Keyspace,
     KeyspaceRecord,
     Table,
@@ -220,11 +221,11 @@ def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context)
         raise Invalid("Altering column types is no longer supported")
     if statement.action == "drop compact storage":
         raise Invalid("Cannot DROP COMPACT STORAGE on table without COMPACT STORAGE")
-    catalog.put_table(change[statement.action](statement, table, keyspace))
+    catalog.put_table(change[statement.action](statement, table, keyspace, context))
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
 
 
-def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace) -> TableRecord:
+def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _: Context) -> TableRecord:
     record = table.record
     columns = list(record.columns)
     number = record.next_column
@@ -246,6 +247,7 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace) ->
             raise Invalid(
                 "Static columns are only useful (and thus allowed) if the table has at least one clustering column"
             )
+        _check_dropped(table, definition, kind)
         if len(columns) >= COLUMN_LIMIT:
             raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
         columns.append(ColumnRecord(definition.name, STATIC if definition.static else REGULAR, kind.cql, number))
@@ -253,8 +255,27 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace) ->
     return replace(record, columns=tuple(columns), next_column=number)
 
 
-def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace) -> TableRecord:
+def _check_dropped(table: Table, definition: ast.ColumnDefinition, kind: CqlType) -> None:
+    """A dropped column may come back with its own type alone."""
+    for dropped in table.record.dropped:
+        if dropped.name != definition.name:
+            continue
+        if dropped.type != kind.cql:
+            raise Invalid(
+                f"Cannot re-add previously dropped column '{dropped.name}' of type {kind.cql}, incompatible with "
+                f"previous type {dropped.type}"
+            )
+        if (dropped.kind == STATIC) != definition.static:
+            now, before = ("static", "regular") if definition.static else ("regular", "static")
+            raise Invalid(
+                f"Cannot re-add previously dropped column '{dropped.name}' of kind {now.upper()}, incompatible with "
+                f"previous kind {before.upper()}"
+            )
+
+
+def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace, context: Context) -> TableRecord:
     columns = list(table.record.columns)
+    dropped = list(table.record.dropped)
     for name in statement.names:
         found = next((column for column in columns if column.name == name), None)
         if found is None:
@@ -271,10 +292,12 @@ def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace) -> Table
         if table.views:
             raise Invalid(f"Cannot drop column {name} on base table {table.name} with materialized views")
         columns.remove(found)
-    return replace(table.record, columns=tuple(columns))
+        dropped = [column for column in dropped if column.name != name]
+        dropped.append(DroppedColumn(name, found.kind, found.type, context.now_us))
+    return replace(table.record, columns=tuple(columns), dropped=tuple(dropped))
 
 
-def _rename_columns(statement: ast.AlterTable, table: Table, _: Keyspace) -> TableRecord:
+def _rename_columns(statement: ast.AlterTable, table: Table, _keyspace: Keyspace, _: Context) -> TableRecord:
     columns = list(table.record.columns)
     for old, new in statement.renames:
         found = next((column for column in columns if column.name == old), None)
@@ -293,7 +316,7 @@ def _rename_columns(statement: ast.AlterTable, table: Table, _: Keyspace) -> Tab
     return replace(table.record, columns=tuple(columns))
 
 
-def _change_options(statement: ast.AlterTable, table: Table, _: Keyspace) -> TableRecord:
+def _change_options(statement: ast.AlterTable, table: Table, _keyspace: Keyspace, _: Context) -> TableRecord:
     options = table_options(statement.options, table.record.options)
     if table.is_counter and options["default_time_to_live"] != "0":
         raise Invalid("Cannot set default_time_to_live on a table with counters")

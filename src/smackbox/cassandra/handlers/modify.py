@@ -32,7 +32,7 @@ from smackbox.cassandra.state.rows import (
 from smackbox.cassandra.state.schema import Column, Table
 from smackbox.cassandra.state.table_options import TTL_LIMIT
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import BIGINT, INT, TEXT
 
 _INT = struct.Struct(">i")
@@ -71,7 +71,7 @@ class PreparedModification:
             else:
                 self.kind = "delete"
                 self.operations = [deletion(compiler, target) for target in statement.targets]
-            self.restrictions = analyse(statement.where, scope, selecting=False)
+            self.restrictions = analyse(statement.where, scope, kind=self.kind.upper())
             self.conditions = compile_conditions(statement.conditions, compiler, if_exists=statement.if_exists)
         self.timestamp = self._using(compiler, statement.using.timestamp, "[timestamp]", counter_allowed=False)
         self.ttl = self._using(compiler, statement.using.ttl, "[ttl]", counter_allowed=False)
@@ -119,7 +119,7 @@ class PreparedModification:
         ]
         if missing:
             raise Invalid(f"Some partition key parts are missing: {', '.join(missing)}")
-        return analyse(relations, self.scope, selecting=False)
+        return analyse(relations, self.scope, kind="INSERT")
 
     def _using(
         self, compiler: Compiler, value: ast.Expression | None, name: str, *, counter_allowed: bool
@@ -138,7 +138,7 @@ class PreparedModification:
         for found in self.operations:
             name = found.column.name
             if name in seen and not found.column.type.multi_cell:
-                raise Invalid(f"Multiple incompatible setting of column {name}")
+                raise SyntaxFault(f"Multiple incompatible setting of column {name}")
             seen[name] = True
 
     def _check_counter(self) -> None:
@@ -175,7 +175,7 @@ class PreparedModification:
                 raise Invalid(
                     f"Slice restrictions are not supported on the clustering columns in {self.kind.upper()} statements"
                 )
-            if self.kind == "delete" and sliced:
+            if self.kind == "delete":
                 raise Invalid("Range deletions are not supported for specific columns")
             raise Invalid(self._missing_clustering())
         if sliced and self.kind == "update":

@@ -87,7 +87,8 @@ def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
     sign = "-" if assignment.kind == "subtract" else "+"
     shown = f"{column.name} = {column.name} {sign} {show(assignment.value)}"
     if assignment.kind == "prepend":
-        shown = f"{column.name} = {show(assignment.value)} + {column.name}"
+        # the sign is Cassandra's own slip
+        shown = f"{column.name} = {show(assignment.value)} - {column.name}"
     if not isinstance(kind, ListType | SetType | MapType):
         raise Invalid(f"Invalid operation ({shown}) for non counter column {column.name}")
     if not kind.multi_cell:
@@ -211,6 +212,8 @@ def _subtract(compiler: Compiler, column: Column, value: ast.Expression) -> Oper
     if isinstance(kind, ListType):
         return _discard_from_list(compiler, column, kind, value)
     assert isinstance(kind, SetType | MapType)
+    if isinstance(kind, MapType) and isinstance(value, ast.MapLiteral):
+        raise Invalid(f"Value for a map substraction has to be a set, but was: '{show(value)}'")
     removed = kind if isinstance(kind, SetType) else SetType(kind.key, multi_cell=True)
     term = compiler.compile(value, removed, column.name)
 

@@ -76,6 +76,8 @@ class Restrictions:
         self.tokens: list[Restriction] = []
         self.clustering: list[Restriction] = []
         self.filters: list[Restriction] = []
+        # relations that slices cannot express and that need no ALLOW FILTERING all the same
+        self.residual: list[Restriction] = []
         self.key_is_whole = False
         self.key_has_in = False
         self.clustering_is_whole = False
@@ -152,13 +154,13 @@ class Restrictions:
         return sorted(found.items())
 
     def predicates(self, context: Context) -> list[Predicate]:
-        return [_predicate(restriction, context) for restriction in self.filters]
+        return [_predicate(restriction, context) for restriction in (*self.filters, *self.residual)]
 
 
 def analyse(
-    relations: Sequence[ast.Relation], scope: Scope, *, filtering: bool = False, selecting: bool = True
+    relations: Sequence[ast.Relation], scope: Scope, *, filtering: bool = False, kind: str = "SELECT"
 ) -> Restrictions:
-    """Understand a WHERE. `selecting`: of a SELECT, else of an UPDATE or DELETE.
+    """Understand a WHERE. `kind`: SELECT, INSERT, UPDATE or DELETE.
 
     Raises `Invalid` for combinations that cannot be executed, or only with ALLOW FILTERING.
     """
@@ -176,15 +178,15 @@ def analyse(
             _check_together(earlier, restriction, column)
             earlier.append(restriction)
         if relation.multi:
-            _check_multi(restriction, table)
+            _check_multi(restriction, relation)
         if restriction.column.kind == PARTITION_KEY:
             _partition(result, restriction)
         elif restriction.column.kind == CLUSTERING:
             result.clustering.append(restriction)
         else:
             result.other.append(restriction)
-    _settle_partition(result, filtering=filtering, selecting=selecting)
-    _settle_clustering(result, filtering=filtering, selecting=selecting)
+    _settle_partition(result, filtering=filtering, kind=kind)
+    _settle_clustering(result, filtering=filtering, kind=kind)
     result.filters.extend(result.other)
     return result
 
@@ -200,14 +202,17 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
         raise Invalid(f"Unsupported restriction: {columns[0].name} IS NOT NULL")
     if operator == "LIKE":
         raise Invalid(
-            f"LIKE restriction is only supported on properly indexed columns. {columns[0].name} LIKE is not valid."
+            "LIKE restriction is only supported on properly indexed columns. "
+            f"{columns[0].name} LIKE {_right(relation)} is not valid."
         )
     if operator == "!=" and relation.element is None:
         raise Invalid(f'Unsupported "!=" relation: {columns[0].name} != {_right(relation)}')
     if operator.startswith("NOT "):
         raise Invalid(f"Unsupported restriction: {columns[0].name} {operator}")
-    if relation.multi:
+    if relation.multi and len(columns) > 1:
         return _compile_multi(relation, columns, compiler)
+    if relation.multi:
+        relation = _unwrapped(relation)
     column = columns[0]
     kind = column.type
     element = None
@@ -239,6 +244,17 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
     assert not isinstance(relation.value, tuple)
     term = compiler.compile(relation.value, receiver, name)
     return Restriction(columns, operator, lambda context: [_required(term, context, what)], term, element)
+
+
+def _unwrapped(relation: ast.Relation) -> ast.Relation:
+    """`(c) > (1)` is `c > 1`."""
+
+    def bare(value: ast.Expression | None) -> ast.Expression:
+        assert value is not None
+        return value.items[0] if isinstance(value, ast.TupleLiteral) and len(value.items) == 1 else value
+
+    value = tuple(map(bare, relation.value)) if isinstance(relation.value, tuple) else bare(relation.value)
+    return ast.Relation(relation.columns, relation.operator, value)
 
 
 def _compile_in(
@@ -384,7 +400,7 @@ def _check_together(earlier: list[Restriction], restriction: Restriction, column
                 raise Invalid(f"More than one restriction was found for the {side} bound on {column.name}")
 
 
-def _check_multi(restriction: Restriction, table: Table) -> None:
+def _check_multi(restriction: Restriction, relation: ast.Relation) -> None:
     for column in restriction.columns:
         if column.kind != CLUSTERING:
             raise Invalid(
@@ -393,8 +409,10 @@ def _check_multi(restriction: Restriction, table: Table) -> None:
     positions = [column.position for column in restriction.columns]
     if positions != list(range(positions[0], positions[0] + len(positions))):
         shown = ", ".join(column.name for column in restriction.columns)
-        raise Invalid(f"Clustering columns must appear in the PRIMARY KEY order in multi-column relations: ({shown})")
-    del table
+        raise Invalid(
+            "Clustering columns must appear in the PRIMARY KEY order in multi-column relations: "
+            f"({shown}) {relation.operator} {_right(relation)}"
+        )
 
 
 def _partition(result: Restrictions, restriction: Restriction) -> None:
@@ -403,39 +421,32 @@ def _partition(result: Restrictions, restriction: Restriction) -> None:
         result.other.append(restriction)
 
 
-def _settle_partition(result: Restrictions, *, filtering: bool, selecting: bool) -> None:
+def _settle_partition(result: Restrictions, *, filtering: bool, kind: str) -> None:
     table = result.table
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
     whole = all(found is not None and found.operator in {"=", "IN"} for found in by_key)
     if result.tokens and restricted:
         if not filtering:
-            raise Invalid(
-                'Columns "%s" cannot be restricted by both a normal relation and a token relation'
-                % ", ".join(restricted)
-            )
+            raise Invalid(NEEDS_FILTERING)
     if whole and not result.tokens:
         result.key_is_whole = True
         result.key_has_in = any(found is not None and found.operator == "IN" for found in by_key)
         return
-    if not selecting:
+    if kind != "SELECT":
         missing = [column.name for column, found in zip(table.partition_key, by_key, strict=True) if found is None]
         if missing:
             raise Invalid(f"Some partition key parts are missing: {', '.join(missing)}")
         raise Invalid(
             "Only EQ and IN relation are supported on the partition key (unless you use the token() function) "
-            "for UPDATE and DELETE statements"
+            f"for {kind} statements"
         )
     if restricted and not result.tokens and not filtering:
-        if all(found is not None for found in by_key):
-            raise Invalid(
-                "Only EQ and IN relation are supported on the partition key (unless you use the token() function)"
-            )
         raise Invalid(NEEDS_FILTERING)
     result.filters.extend(found for found in restricted.values() if found.operator in {"=", "IN"})
 
 
-def _settle_clustering(result: Restrictions, *, filtering: bool, selecting: bool) -> None:
+def _settle_clustering(result: Restrictions, *, filtering: bool, kind: str) -> None:
     """Keep in `clustering` the prefix that makes slices; move the rest to the filters."""
     table = result.table
     restrictions = sorted(result.clustering, key=lambda restriction: restriction.column.position)
@@ -444,17 +455,18 @@ def _settle_clustering(result: Restrictions, *, filtering: bool, selecting: bool
     sliced: Restriction | None = None
     for restriction in restrictions:
         if restriction.operator.startswith("CONTAINS") or restriction.element is not None:
-            if not filtering and selecting:
+            if not filtering and kind == "SELECT":
                 raise Invalid(NEEDS_FILTERING)
             result.filters.append(restriction)
             continue
         start = restriction.column.position
         is_slice = restriction.operator in _SLICES or restriction.operator == "BETWEEN"
+        mixed = is_slice and restriction.multi and len({column.descending for column in restriction.columns}) > 1
         if sliced is not None and start == sliced.column.position and is_slice:
-            kept.append(restriction)
+            (result.residual if mixed else kept).append(restriction)
             continue
         if sliced is not None or start != position:
-            if not filtering or not selecting:
+            if not filtering or kind != "SELECT":
                 if sliced is not None:
                     raise Invalid(
                         f'Clustering column "{restriction.column.name}" cannot be restricted (preceding column '
@@ -467,8 +479,8 @@ def _settle_clustering(result: Restrictions, *, filtering: bool, selecting: bool
                 )
             result.filters.append(restriction)
             continue
-        if is_slice and restriction.multi and len({column.descending for column in restriction.columns}) > 1:
-            result.filters.append(restriction)
+        if mixed:
+            result.residual.append(restriction)
             sliced = restriction
             continue
         kept.append(restriction)

@@ -284,7 +284,7 @@ class PreparedSelect:
     def _found(self, context: Context, resume: bytes) -> Iterator[Found]:
         """The rows that the WHERE asks for, after the one whose key is `resume`."""
         found = self._candidates(context, resume)
-        if self.restrictions.filters:
+        if self.restrictions.filters or self.restrictions.residual:
             predicates = self.restrictions.predicates(context)
             found = (pair for pair in found if all(matches(pair[1]) for matches in predicates))
         if self.distinct:

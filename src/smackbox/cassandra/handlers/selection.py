@@ -288,6 +288,8 @@ class SelectionCompiler(Compiler):
             return kind.value
         if isinstance(kind, SetType):
             return kind.element
+        if isinstance(kind, ListType):
+            raise Invalid(f"Element selection is only allowed on sets and maps, but {show(expression.value)} is a list")
         raise Invalid(f"Invalid element selection: {show(expression.value)} of type {kind} is not a collection")
 
     def _field(self, expression: ast.FieldOf) -> Term:

@@ -197,9 +197,9 @@ class Compiler:
 
     def _list(self, expression: ast.ListLiteral, kind: CqlType, receiver: str) -> Term:
         if not isinstance(kind, ListType | VectorType):
-            raise Invalid(f"Invalid list literal for {receiver} of type {kind.cql}")
+            raise Invalid(f"Unexpected receiver type '{kind.cql}'; only list and vector are expected")
         name = f"value({receiver})" if isinstance(kind, ListType) else receiver
-        self._check_items(expression.items, kind.element, "list", receiver)
+        self._check_items(expression.items, kind.element, kind.keyword, receiver)
         items = [self.compile(item, kind.element, name) for item in expression.items]
         if isinstance(kind, VectorType) and len(items) != kind.dimension:
             raise Invalid(
@@ -251,7 +251,7 @@ class Compiler:
             raise Invalid(f"Invalid tuple type literal for {receiver} of type {kind.cql}")
         if len(expression.items) > len(kind.parts):
             raise Invalid(
-                f"Invalid tuple literal for {receiver}: too many elements. Type {kind.unfrozen_name()} expects "
+                f"Invalid tuple literal for {receiver}: too many elements. Type {kind.cql} expects "
                 f"{len(kind.parts)} but got {len(expression.items)}"
             )
         items = []

@@ -53,6 +53,13 @@ class IndexRecord(Struct, frozen=True):
     number: int
 
 
+class DroppedColumn(Struct, frozen=True):
+    name: str
+    kind: str
+    type: str
+    dropped_time_us: int
+
+
 class TableRecord(Struct, frozen=True):
     """What is kept of a table: columns in the order of the primary key first, then as they were added."""
 
@@ -67,6 +74,7 @@ class TableRecord(Struct, frozen=True):
     base_table: str | None = None
     where_clause: str = ""
     include_all_columns: bool = False
+    dropped: tuple[DroppedColumn, ...] = ()
 
 
 class TypeRecord(Struct, frozen=True):

@@ -29,6 +29,7 @@ class SystemRows:
             ("system_schema", "keyspaces"): self._keyspaces,
             ("system_schema", "tables"): self._tables,
             ("system_schema", "columns"): self._columns,
+            ("system_schema", "dropped_columns"): self._dropped_columns,
             ("system_schema", "types"): self._types,
             ("system_schema", "indexes"): self._indexes,
             ("system_schema", "views"): self._views,
@@ -137,6 +138,19 @@ class SystemRows:
                         "kind": column.kind,
                         "position": column.position,
                         "type": column.type.cql,
+                    }
+
+    def _dropped_columns(self, _: Endpoint) -> Iterator[Values]:
+        for keyspace in self._real():
+            for table in keyspace.tables.values():
+                for dropped in table.record.dropped:
+                    yield {
+                        "keyspace_name": keyspace.name,
+                        "table_name": table.name,
+                        "column_name": dropped.name,
+                        "dropped_time": dropped.dropped_time_us // 1000,
+                        "kind": dropped.kind,
+                        "type": dropped.type,
                     }
 
     def _types(self, _: Endpoint) -> Iterator[Values]:

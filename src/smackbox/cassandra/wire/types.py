@@ -718,6 +718,8 @@ class UserType(TupleType):
 class VectorType(CqlType):
     """A fixed number of elements: one after another when they have a fixed length, else each after a vint length."""
 
+    keyword = "vector"
+
     def __init__(self, element: CqlType, dimension: int) -> None:
         self.element = element
         self.dimension = dimension
