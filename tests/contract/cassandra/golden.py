@@ -79,8 +79,7 @@ class Player:
         self.session: Session = self.cluster.connect()
         self.keyspace = f"golden_{uuid.uuid4().hex[:12]}"
         self.session.execute(
-            f"CREATE KEYSPACE {self.keyspace} WITH replication = "
-            "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+            f"CREATE KEYSPACE {self.keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
         )
         self.session.set_keyspace(self.keyspace)
 
@@ -109,7 +108,7 @@ class Player:
                 cause = candidate
                 code = candidate.code
         message = getattr(cause, "message", None) or str(error)
-        if code is None and 'code=' in str(error):
+        if code is None and "code=" in str(error):
             code = int(str(error).split("code=")[1][:4], 16)
             message = str(error).split('message="', 1)[-1].removesuffix('"')
         shown = f"error {code:04x} {message}" if code is not None else f"error {type(error).__name__} {message}"

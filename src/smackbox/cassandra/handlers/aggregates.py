@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from smackbox.cassandra.handlers.arithmetic import number, number_bytes
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.types import BIGINT, COUNTER, DECIMAL, DOUBLE, FLOAT, NUMBERS, CqlType
+from smackbox.cassandra.wire.types import BIGINT, DECIMAL, DOUBLE, FLOAT, NUMBERS, CqlType
 
 NAMES = frozenset({"count", "sum", "min", "max", "avg"})
 
@@ -107,15 +107,14 @@ def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Ac
         return BIGINT, lambda: _Count(rows=kind is None)
     assert kind is not None
     if name in {"min", "max"}:
-        return (BIGINT if kind == COUNTER else kind), lambda: _Edge(kind, largest=name == "max")
+        return kind, lambda: _Edge(kind, largest=name == "max")
     if kind not in NUMBERS:
         raise Invalid(
             f"Invalid call to function {name}, none of its type signatures match (known type signatures: "
             f"system.{name}(numeric)): Function system.{name} requires a numeric argument, but found argument "
             f"of type {kind.cql}"
         )
-    result = BIGINT if kind == COUNTER else kind
-    return result, lambda: _Fold(result, mean=name == "avg")
+    return kind, lambda: _Fold(kind, mean=name == "avg")
 
 
 def fold(name: str, kind: CqlType, values: Sequence[bytes]) -> bytes | None:

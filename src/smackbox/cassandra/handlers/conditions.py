@@ -230,8 +230,8 @@ def applied_result(
         if not modification.conditions:
             continue
         table = modification.table
-        for row_key, clustering in _condition_rows(modification, own):
-            values, row, exists = _look(context, table, row_key, clustering)
+        for row_key in _condition_rows(modification, own):
+            values, row, exists = _look(context, table, row_key)
             conditions = modification.conditions
             if conditions.not_exists:
                 good = not exists
@@ -240,7 +240,7 @@ def applied_result(
             else:
                 good = all(check(own, values, row) for check in conditions.checks)
             applied = applied and good
-            rows.setdefault(row_key, (modification, values if exists else None))
+            rows.setdefault(row_key, (modification, values if exists or _shows_static(conditions, values) else None))
     if applied:
         engine.begin()
         try:
@@ -255,15 +255,13 @@ def applied_result(
     return _refusal(modifications, rows)
 
 
-def _condition_rows(modification: PreparedModification, context: Context) -> list[tuple[bytes, tuple[bytes, ...]]]:
+def _condition_rows(modification: PreparedModification, context: Context) -> list[bytes]:
     if modification.restrictions.clustering_is_whole or modification.json is not None:
         return modification.row_keys(context)
-    return [(partition, ()) for partition in modification.partitions(context)]
+    return modification.partitions(context)
 
 
-def _look(
-    context: Context, table: Table, row_key: bytes, clustering: tuple[bytes, ...]
-) -> tuple[list[bytes | None], Row | None, bool]:
+def _look(context: Context, table: Table, row_key: bytes) -> tuple[list[bytes | None], Row | None, bool]:
     """The row's values, the merged row, and whether it exists; a bare partition stands for its static row."""
     from smackbox.cassandra.handlers.modify import merged_row
 
@@ -283,9 +281,13 @@ def _look(
     row = merged_row(context, table, row_key)
     found = reader.values(parts, row, statics, now_s) if row is not None else None
     if found is None:
-        values[len(parts) : len(parts) + len(clustering)] = clustering
         return values, static, False
     return found, row, True
+
+
+def _shows_static(conditions: Conditions, values: list[bytes | None]) -> bool:
+    """A row that is not there is answered all the same when a condition asks for a static column that is."""
+    return any(column.kind == STATIC and values[column.ordinal] is not None for column in conditions.columns)
 
 
 def _refusal(
@@ -311,8 +313,6 @@ def _refusal(
             return Rows(specs[:1], 1, _INT.pack(1) + b"\x00")
         if whole:
             return Rows(specs[:1], 1, _INT.pack(1) + b"\x00")
-        static_only = [column for column in columns if column.kind == STATIC]
-        del static_only
         return Rows(specs[:1], 1, _INT.pack(1) + b"\x00")
     body = bytearray()
     for values in present:

@@ -32,7 +32,7 @@ from smackbox.cassandra.state.table_options import (
 from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, Unauthorized
-from smackbox.cassandra.wire.types import COUNTER, DURATION, CqlType, quoted
+from smackbox.cassandra.wire.types import COUNTER, DURATION, CqlType, UserType, quoted
 
 NAME_LIMIT = 48
 FIELD_LIMIT = 1000
@@ -164,7 +164,8 @@ def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
             raise Invalid(f"counter type is not supported for PRIMARY KEY column '{name}'")
         if kind.multi_cell:
             sort = "user-defined type" if kind.option == 0x30 else "collection type"
-            raise Invalid(f"Invalid non-frozen {sort} {kind.cql} for PRIMARY KEY column '{name}'")
+            shown = f'"{kind.keyspace}.{kind.name}"' if isinstance(kind, UserType) else kind.cql
+            raise Invalid(f"Invalid non-frozen {sort} {shown} for PRIMARY KEY column '{name}'")
         if kind == DURATION:
             raise Invalid(f"duration type is not supported for PRIMARY KEY column '{name}'")
     if statics and not statement.clustering:

@@ -101,9 +101,7 @@ def _element(keyspace: Keyspace, what: str, name: str, *, internals: bool) -> li
         entries = [(keyspace.name, "table", name, table_statement(table, internals=internals)), *_indexes(table)]
         for view_name in sorted(table.views):
             view = keyspace.tables[view_name]
-            entries.append(
-                (keyspace.name, "materialized_view", view_name, view_statement(view, internals=internals))
-            )
+            entries.append((keyspace.name, "materialized_view", view_name, view_statement(view, internals=internals)))
         return entries
     if what in {"", "materialized view"} and table is not None and table.is_view:
         return [(keyspace.name, "materialized_view", name, view_statement(table, internals=internals))]
@@ -169,9 +167,7 @@ def keyspace_statement(keyspace: Keyspace) -> str:
         for option, value in keyspace.record.replication.items()
     }
     durable = "true" if keyspace.record.durable_writes else "false"
-    statement = (
-        f"CREATE KEYSPACE {quoted(keyspace.name)} WITH replication = {_map(replication)}  AND durable_writes = {durable};"
-    )
+    statement = f"CREATE KEYSPACE {quoted(keyspace.name)} WITH replication = {_map(replication)}  AND durable_writes = {durable};"
     if keyspace.virtual:
         return f"/*\nWarning: Keyspace {keyspace.name} is a virtual keyspace and cannot be recreated with CQL.\nStructure, for reference:*/\n// VIRTUAL KEYSPACE {keyspace.name};"
     return statement
@@ -210,7 +206,9 @@ def table_statement(table: Table, *, internals: bool) -> str:
 
 def view_statement(view: Table, *, internals: bool) -> str:
     name = f"{quoted(view.keyspace)}.{quoted(view.name)}"
-    columns = "*" if view.record.include_all_columns else ", ".join(quoted(column.name) for column in _in_storage_order(view))
+    columns = (
+        "*" if view.record.include_all_columns else ", ".join(quoted(column.name) for column in _in_storage_order(view))
+    )
     return (
         f"CREATE MATERIALIZED VIEW {name} AS\n    SELECT {columns}\n"
         f"    FROM {quoted(view.keyspace)}.{quoted(view.base_table or '')}\n"
@@ -301,5 +299,3 @@ def _cluster(context: Context) -> Rows:
     values.append(ranges.encode([(token, [endpoint]) for token in node.tokens()]))
     append_row(parts, values)
     return Rows(columns, 1, b"".join(parts))
-
-

@@ -14,7 +14,7 @@ from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.terms import Term, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
     BIGINT,
@@ -24,6 +24,7 @@ from smackbox.cassandra.wire.types import (
     INT,
     NATIVE,
     NUMBERS,
+    TEXT,
     TIME,
     TIMESTAMP,
     TIMEUUID,
@@ -62,7 +63,7 @@ def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
         return [found] if found is not None else []
     if name.startswith("similarity_") and len(call.arguments) == 2:
         return _similarity_overloads(compiler, call, name)
-    if name in {"tojson", "to_json", "fromjson", "from_json"}:
+    if name in {"tojson", "to_json"}:
         return []
     return _TABLE.get(name, [])
 
@@ -90,6 +91,32 @@ def compile_call(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> 
         return run(context, values)
 
     return Term(chosen.result, evaluate)
+
+
+def is_from_json(call: ast.Call) -> bool:
+    return call.name.lower() in {"fromjson", "from_json"} and call.keyspace in {None, "system"}
+
+
+def compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Term:
+    """fromJson gives whatever type its receiver has."""
+    from smackbox.cassandra.handlers.json_values import from_json, parse_json
+
+    if len(call.arguments) != 1:
+        raise Invalid(f"Unexpected number of arguments for {call.name} function")
+    text = compiler.compile(call.arguments[0], TEXT, "arg0(system.fromjson)")
+
+    def evaluate(context: Context, row: object) -> Bound:
+        given = text.evaluate(context, row)
+        if not isinstance(given, bytes):
+            return given
+        try:
+            return from_json(kind, parse_json(given.decode()))
+        except Invalid as error:
+            raise FunctionFailure(
+                f"org.apache.cassandra.serializers.MarshalException: {error}", "system", "fromjson", ("text",)
+            ) from error
+
+    return Term(kind, evaluate)
 
 
 def _choose(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Overload:
@@ -379,4 +406,3 @@ def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list
         return FLOAT.encode(measure(kind.decode(left), kind.decode(right)))
 
     return [Overload((kind, kind), FLOAT, run)]
-

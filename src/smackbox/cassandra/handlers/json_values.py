@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from typing import Any
 
-from smackbox.cassandra.handlers.casts import decimal_text, text_of
+from smackbox.cassandra.handlers.casts import decimal_text, float_text, text_of
 from smackbox.cassandra.handlers.literals import parse_text
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
@@ -85,9 +84,9 @@ def duration_text(duration: tuple[int, int, int]) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """A JSON document; numbers with a fraction are decimals. Raises `Invalid`."""
+    """A JSON document; numbers with a fraction are doubles, as in Cassandra. Raises `Invalid`."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"Could not decode JSON string as a map: {error}. (String was: {text})") from error
 
@@ -185,9 +184,10 @@ def _scalar(kind: CqlType, value: Any) -> bytes:
     if kind in INTEGERS or kind == COUNTER:
         return _integer(kind, value)
     if kind in {FLOAT, DOUBLE, DECIMAL}:
-        if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise Invalid(f"Expected a {name} value, but got a {_java_type(value)}: {_shown(value)}")
-        return parse_text(str(value), kind, "float")
+        text = float_text(value, single=False) if isinstance(value, float) else str(value)
+        return parse_text(text, kind, "float")
     if kind == BLOB:
         if not isinstance(value, str):
             raise Invalid(f"Value '{_shown(value)}' is not a valid blob representation")
@@ -209,7 +209,7 @@ def _integer(kind: CqlType, value: Any) -> bytes:
         try:
             value = int(value)
         except ValueError:
-            raise Invalid(f"Expected {_article(kind)} value, but got a String: {value}") from None
+            raise Invalid(f"Unable to make {kind.cql} from '{value}'") from None
     if isinstance(value, bool) or not isinstance(value, int):
         raise Invalid(f"Expected {_article(kind)} value, but got a {_java_type(value)}: {_shown(value)}")
     try:
@@ -227,7 +227,7 @@ def _java_type(value: Any) -> str:
         return "Boolean"
     if isinstance(value, int):
         return "Integer" if -(2**31) <= value < 2**31 else "Long" if -(2**63) <= value < 2**63 else "BigInteger"
-    names = {str: "String", Decimal: "Double", list: "ArrayList", dict: "LinkedHashMap"}
+    names = {str: "String", float: "Double", list: "ArrayList", dict: "LinkedHashMap"}
     return names.get(type(value), type(value).__name__)
 
 

@@ -145,7 +145,7 @@ class PreparedModification:
         if self.kind == "update" and not self.table.is_counter and not self.operations:
             raise AssertionError("the grammar wants an assignment")
         if self.table.is_counter and self.conditions:
-            raise Invalid("Conditional updates are not supported on counter tables")
+            raise Invalid("Conditions on counters are not supported")
 
     def _check_keys(self) -> None:
         restrictions = self.restrictions
@@ -239,14 +239,14 @@ class PreparedModification:
                 continue
             self._write_partition(context, restrictions, operations, partition, timestamp, ttl, now_s)
 
-    def row_keys(self, context: Context) -> list[tuple[bytes, tuple[bytes, ...]]]:
-        """The rows written, for a statement with IF: (row key, clustering values)."""
+    def row_keys(self, context: Context) -> list[bytes]:
+        """The keys of the rows written, for a statement with IF."""
         restrictions = self.restrictions
         if self.json is not None:
             restrictions, _ = self._from_json(context)
         rows = _clustering_rows(restrictions, context)
         return [
-            (partition_prefix(self.table, key) + ROW + clustering_key(self.table, values), values)
+            partition_prefix(self.table, key) + ROW + clustering_key(self.table, values)
             for key in restrictions.partition_keys(context)
             for values in rows
         ]

@@ -136,7 +136,7 @@ def deletion(compiler: Compiler, target: ast.Deletion) -> Operation:
 
 
 def _count(compiler: Compiler, column: Column, assignment: ast.Assignment) -> Operation:
-    term = compiler.compile(assignment.value, BIGINT, column.name)
+    term = compiler.compile(assignment.value, column.type, column.name)
     sign = -1 if assignment.kind == "subtract" else 1
 
     def increment(context: Context, _row: Row | None) -> Bound:
@@ -144,7 +144,7 @@ def _count(compiler: Compiler, column: Column, assignment: ast.Assignment) -> Op
         if given is UNSET:
             return UNSET
         if given is None:
-            raise Invalid("Invalid null value for counter increment")
+            raise Invalid("Invalid null value for counter increment/decrement")
         amount = BIGINT.decode(given)  # type: ignore[arg-type]
         if amount == -(2**63) and sign < 0:
             raise Invalid(f"The negation of {amount} overflows supported counter precision (signed 8 bytes integer)")

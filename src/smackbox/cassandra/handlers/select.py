@@ -149,13 +149,13 @@ class PreparedSelect:
         return directions.pop()
 
     def _check_distinct(self) -> None:
-        for column in self.selection.columns:
+        for column in self.selection.selected:
             if column.ordinal >= 0 and self.table.columns[column.ordinal].kind not in {PARTITION_KEY, STATIC}:
                 raise Invalid(
                     "SELECT DISTINCT queries must only request partition key columns and/or static columns "
                     f"(not {column.name})"
                 )
-        selected = {column.ordinal for column in self.selection.columns}
+        selected = {column.ordinal for column in self.selection.selected}
         for key in self.table.partition_key:
             if key.ordinal not in selected and not self._is_fixed(key.name):
                 raise Invalid(

@@ -43,10 +43,13 @@ class OutColumn:
 
 
 class Selection:
-    """`ordinals` is set when every column is a plain column of the table."""
+    """`ordinals` is set when every column is a plain column of the table; JSON shows `selected` in one column."""
 
-    def __init__(self, columns: list[OutColumn], compiler: SelectionCompiler) -> None:
+    def __init__(
+        self, columns: list[OutColumn], compiler: SelectionCompiler, selected: list[OutColumn] | None = None
+    ) -> None:
         self.columns = columns
+        self.selected = columns if selected is None else selected
         self.aggregates = compiler.aggregates
         self.needs_stamps = compiler.needs_stamps
         self.used = compiler.used
@@ -84,9 +87,8 @@ def compile_selection(select: ast.Select, scope: Scope) -> Selection:
                 ordinal = scope.table.column(selector.value.name).ordinal
             name = selector.alias or compiler.name_of(selector.value)
             columns.append(OutColumn(name, term.kind, term, ordinal))
-    if select.json:
-        columns = [_json_column(columns)]
-    return Selection(columns, compiler)
+    shown = [_json_column(columns)] if select.json else columns
+    return Selection(shown, compiler, columns)
 
 
 def _json_column(columns: list[OutColumn]) -> OutColumn:
@@ -258,8 +260,6 @@ class SelectionCompiler(Compiler):
         if column.kind not in {REGULAR, STATIC}:
             what = "PRIMARY KEY part " if column.kind == PARTITION_KEY or column.kind else ""
             raise Invalid(f"Cannot use selection function {name} on {what}{column.name}")
-        if self.scope.table.is_counter and name == "ttl":
-            raise Invalid(f"Cannot use selection function ttl on counters ({column.name})")
         self.needs_stamps = True
         self.used.add(column.ordinal)
         scalar: CqlType = INT if name == "ttl" else BIGINT

@@ -165,9 +165,9 @@ class Compiler:
         if isinstance(expression, ast.TypeHint):
             return self.scope.type(expression.type)
         if isinstance(expression, ast.Call):
-            from smackbox.cassandra.handlers.functions import infer_call
+            from smackbox.cassandra.handlers.functions import infer_call, is_from_json
 
-            return infer_call(self, expression)
+            return None if is_from_json(expression) else infer_call(self, expression)
         if isinstance(expression, ast.Negate):
             return self.infer(expression.value)
         if isinstance(expression, ast.Binary):
@@ -282,8 +282,10 @@ class Compiler:
         return Term(kind, lambda context, row: join([item.evaluate(context, row) for item in items]))
 
     def _call(self, expression: ast.Call, kind: CqlType, receiver: str) -> Term:
-        from smackbox.cassandra.handlers.functions import compile_call
+        from smackbox.cassandra.handlers.functions import compile_call, compile_from_json, is_from_json
 
+        if is_from_json(expression):
+            return compile_from_json(self, expression, kind)
         term = compile_call(self, expression, kind)
         if not is_assignable(term.kind, kind):
             raise Invalid(

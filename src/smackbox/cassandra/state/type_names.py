@@ -52,7 +52,9 @@ def _resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | No
     native = NATIVE.get(name.name.lower() if not name.quoted else "") if name.keyspace is None else None
     if native is not None:
         if name.frozen:
-            raise SyntaxFault(f"frozen<> is only allowed on collections, tuples, and user-defined types (got {native.cql})")
+            raise SyntaxFault(
+                f"frozen<> is only allowed on collections, tuples, and user-defined types (got {native.cql})"
+            )
         return native
     if name.quoted and name.name in _BY_JAVA:
         return _BY_JAVA[name.name]

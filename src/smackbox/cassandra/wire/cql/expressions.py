@@ -306,9 +306,7 @@ class ExpressionParser:
             target = self.type_name()
             self.expect(")")
             return ast.Cast(value, target)
-        if name == "count" and (
-            self.token.text == "*" or (self.token.text == "1" and self.peek().text == ")")
-        ):
+        if name == "count" and (self.token.text == "*" or (self.token.text == "1" and self.peek().text == ")")):
             self.advance()
             self.expect(")")
             return ast.Call("count", (), keyspace, star=True)
