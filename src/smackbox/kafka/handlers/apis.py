@@ -106,6 +106,8 @@ _SERVED = (
     Api(61, "DescribeProducers", 0, 0),
     Api(65, "DescribeTransactions", 0, 0),
     Api(66, "ListTransactions", 0, 2),
+    Api(68, "ConsumerGroupHeartbeat", 0, 1),
+    Api(69, "ConsumerGroupDescribe", 0, 1),
 )
 
 APIS: dict[int, Api] = {api.key: api for api in _SERVED}

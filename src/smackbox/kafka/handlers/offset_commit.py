@@ -20,12 +20,17 @@ from smackbox.kafka.wire.messages.offset_commit import (
 )
 
 TOPIC_IDS = 10
+MEMBER_EPOCHS = 9  # the first version whose clients know a KIP-848 member's epochs
 
 
 def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse | Parked:
     try:
         group = broker.groups.for_commit(
-            request.group_id, request.member_id, request.group_instance_id, request.generation_id_or_member_epoch
+            request.group_id,
+            request.member_id,
+            request.group_instance_id,
+            request.generation_id_or_member_epoch,
+            epochs=call.version >= MEMBER_EPOCHS,
         )
     except KafkaError as error:
         return _refused(request, error.code)

@@ -556,6 +556,10 @@ class ClassicGroup:
     def kind(self) -> str:
         return "classic"
 
+    @property
+    def empty(self) -> bool:
+        return self.state in {GroupState.EMPTY, GroupState.DEAD}
+
     def _known(self, member_id: str, instance_id: str | None) -> Member:
         """Raises `KafkaError` UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""
         if instance_id is not None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from smackbox.kafka.state import consumer_group_records
 from smackbox.kafka.state.classic_group import ClassicGroup, GroupState, Member
+from smackbox.kafka.state.consumer_group import ConsumerGroup
 from smackbox.kafka.state.coordinator_log import CoordinatorLog, Done, KeyedRecord, java_hash, key_bytes, value_bytes
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_offsets import (
@@ -40,7 +42,7 @@ GROUP_KEY_TYPE = 2
 GROUP_VALUE_VERSION = 3
 CONSUMER_PROTOCOL = "consumer"
 
-Group = ClassicGroup
+Group = ClassicGroup | ConsumerGroup
 
 
 class GroupCoordinator:
@@ -72,18 +74,21 @@ class GroupCoordinator:
             self._replay_offset(record.key, record.value, producer_id)
         elif kind == GROUP_KEY_TYPE:
             self._replay_group(record.key, record.value)
+        elif kind in consumer_group_records.TYPES:
+            self._replay_consumer_group(kind, record.key, record.value)
 
     def _replay_offset(self, key: bytes, value: bytes | None, producer_id: int) -> None:
         at, _ = read(OffsetCommitKey, 0, key, 2)
         where = (at.topic, at.partition)
         if value is None:
-            group = self.groups.get(at.group)
-            if group is not None:
-                group.offsets.committed.pop(where, None)
+            known = self.groups.get(at.group)
+            if known is not None:
+                known.offsets.committed.pop(where, None)
             return
         said, _ = read(OffsetCommitValue, int.from_bytes(value[:2], "big"), value, 2)
         offset = CommittedOffset(said.offset, said.leader_epoch, said.metadata, said.commit_timestamp)
-        offsets = self._get_or_create(at.group).offsets
+        group = self.groups.get(at.group) or self._new_classic(at.group)
+        offsets = group.offsets
         if producer_id >= 0:
             offsets.pending.setdefault(producer_id, {})[where] = offset
         else:
@@ -92,10 +97,11 @@ class GroupCoordinator:
     def _replay_group(self, key: bytes, value: bytes | None) -> None:
         group_id = read(GroupMetadataKey, 0, key, 2)[0].group
         if value is None:
-            self.groups.pop(group_id, None)
+            if isinstance(self.groups.get(group_id), ClassicGroup):
+                del self.groups[group_id]
             return
         said, _ = read(GroupMetadataValue, int.from_bytes(value[:2], "big"), value, 2)
-        group = self._get_or_create(group_id)
+        group = self._as_classic(group_id)
         group.generation = said.generation
         group.protocol_type = said.protocol_type
         group.protocol_name = said.protocol
@@ -117,6 +123,17 @@ class GroupCoordinator:
         group.static = {m.instance_id: m.member_id for m in group.members.values() if m.instance_id is not None}
         group.state = GroupState.STABLE if group.members else GroupState.EMPTY
 
+    def _replay_consumer_group(self, kind: int, key: bytes, value: bytes | None) -> None:
+        group_id = consumer_group_records.group_id_of(key)
+        group = self.groups.get(group_id)
+        if value is not None:
+            consumer_group_records.replay(self._as_consumer(group_id), kind, key, value)
+        elif isinstance(group, ConsumerGroup):
+            if kind == consumer_group_records.GROUP:
+                del self.groups[group_id]
+            elif kind != consumer_group_records.TARGET:
+                consumer_group_records.replay_tombstone(group, kind, key)
+
     def close(self) -> None:
         for group in self.groups.values():
             group.close_sessions()
@@ -131,31 +148,89 @@ class GroupCoordinator:
         return group
 
     def for_classic_join(self, group_id: str) -> ClassicGroup:
-        """The group, made when it is not there."""
-        return self._get_or_create(group_id)
+        """The group, made when it is not there; an empty KIP-848 group becomes a classic one.
+
+        Raises `KafkaError` INCONSISTENT_GROUP_PROTOCOL when the group has members of the other protocol.
+        """
+        group = self.groups.get(group_id)
+        if isinstance(group, ClassicGroup):
+            return group
+        if group is not None and not group.empty:
+            raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
+        if group is not None:
+            self.log.append(group_id, consumer_group_records.tombstones(group))
+        return self._as_classic(group_id)
 
     def for_classic_member(self, group_id: str) -> ClassicGroup:
         """The group of someone who says to be a member. Raises `KafkaError` UNKNOWN_MEMBER_ID."""
         group = self.groups.get(group_id)
-        if group is None:
+        if not isinstance(group, ClassicGroup):
             raise KafkaError(errors.UNKNOWN_MEMBER_ID)
         return group
 
-    def _get_or_create(self, group_id: str) -> Group:
+    def for_consumer(self, group_id: str, *, create: bool) -> ConsumerGroup:
+        """The KIP-848 group; with `create` it is made, or made of an empty classic group. Raises `KafkaError`."""
         group = self.groups.get(group_id)
-        if group is None:
-            broker = self._broker
-            group = self.groups[group_id] = ClassicGroup(
-                group_id,
-                broker.timers,
-                broker.clock.monotonic_ms,
-                broker.clock.wall_ms,
-                lambda: str(broker.new_id()),
-                self._persist,
-                initial_delay_ms=broker.settings.group_initial_rebalance_delay_ms,
-                max_size=broker.settings.group_max_size,
-            )
-        return group
+        if isinstance(group, ConsumerGroup):
+            return group
+        if not create:
+            raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
+        if group is not None:
+            if not group.empty:
+                raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a consumer group.")
+            if group.generation:
+                self.log.append(group_id, [(key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group_id)), None)])
+        return self._as_consumer(group_id)
+
+    def _as_classic(self, group_id: str) -> ClassicGroup:
+        """A classic group of this name, with the offsets of the group that it replaces."""
+        group = self.groups.get(group_id)
+        if isinstance(group, ClassicGroup):
+            return group
+        made = self._new_classic(group_id)
+        if group is not None:
+            made.offsets = group.offsets
+        return made
+
+    def _as_consumer(self, group_id: str) -> ConsumerGroup:
+        """A KIP-848 group of this name, with the offsets of the group that it replaces."""
+        group = self.groups.get(group_id)
+        if isinstance(group, ConsumerGroup):
+            return group
+        broker = self._broker
+        made = ConsumerGroup(
+            group_id,
+            broker.catalog,
+            broker.timers,
+            broker.clock.monotonic_ms,
+            broker.settings.group_consumer_session_timeout_ms,
+            broker.settings.group_consumer_max_size,
+            self._persist_consumer,
+            state_changed_ms=broker.clock.wall_ms(),
+        )
+        if group is not None:
+            group.close_sessions()
+            made.offsets = group.offsets
+        self.groups[group_id] = made
+        return made
+
+    def _new_classic(self, group_id: str) -> ClassicGroup:
+        broker = self._broker
+        made = self.groups[group_id] = ClassicGroup(
+            group_id,
+            broker.timers,
+            broker.clock.monotonic_ms,
+            broker.clock.wall_ms,
+            lambda: str(broker.new_id()),
+            self._persist,
+            initial_delay_ms=broker.settings.group_initial_rebalance_delay_ms,
+            max_size=broker.settings.group_max_size,
+        )
+        return made
+
+    def _persist_consumer(self, group: ConsumerGroup, member_ids: set[str]) -> None:
+        group.state_changed_ms = self._broker.clock.wall_ms()
+        self.log.append(group.group_id, consumer_group_records.group_records(group, member_ids))
 
     def _persist(self, group: ClassicGroup, done: Callable[[KafkaError | None], None]) -> None:
         value = GroupMetadataValue(
@@ -190,21 +265,27 @@ class GroupCoordinator:
     def delete(self, group_id: str) -> None:
         """Raises `KafkaError` GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP."""
         group = self.group(group_id)
-        if group.state not in {GroupState.EMPTY, GroupState.DEAD}:
+        if not group.empty:
             raise KafkaError(errors.NON_EMPTY_GROUP, f"Group {group_id} is not empty.")
         self._forget(group)
 
     def _forget(self, group: Group) -> None:
         entries: list[KeyedRecord] = [offset_record(group.group_id, where, None) for where in group.offsets.committed]
-        entries.append((key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group.group_id)), None))
+        if isinstance(group, ClassicGroup):
+            entries.append((key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group.group_id)), None))
+            group.state = GroupState.DEAD
+        else:
+            entries += consumer_group_records.tombstones(group)
+            group.dead = True
         group.close_sessions()
-        group.state = GroupState.DEAD
         del self.groups[group.group_id]
         self.log.append(group.group_id, entries)
 
     # --- offsets
 
-    def for_commit(self, group_id: str, member_id: str, instance_id: str | None, generation: int) -> Group:
+    def for_commit(
+        self, group_id: str, member_id: str, instance_id: str | None, generation: int, *, epochs: bool
+    ) -> Group:
         """The group that this member may commit offsets of. Raises `KafkaError`."""
         group = self.groups.get(group_id)
         if group is None:
@@ -212,7 +293,9 @@ class GroupCoordinator:
                 raise KafkaError(errors.ILLEGAL_GENERATION)
             if not group_id:
                 raise KafkaError(errors.INVALID_GROUP_ID)
-            group = self._get_or_create(group_id)
+            group = self._new_classic(group_id)
+        if isinstance(group, ConsumerGroup) and not epochs and not group.empty:
+            raise KafkaError(errors.UNSUPPORTED_VERSION)
         group.check_commit(member_id, instance_id, generation, transactional=False)
         return group
 
@@ -221,10 +304,12 @@ class GroupCoordinator:
         group = self.groups.get(group_id)
         if group is None:
             return GroupOffsets()
+        if isinstance(group, ConsumerGroup):
+            group.check_offset_fetch(member_id, member_epoch)
         return group.offsets
 
     def leave(self, group_id: str, member_id: str, instance_id: str | None) -> None:
-        """Raises `KafkaError`."""
+        """A member goes. Raises `KafkaError`."""
         self.for_classic_member(group_id).leave(member_id, instance_id)
 
     def commit(self, group: Group, offsets: dict[TopicPartition, CommittedOffset], done: Done) -> None:
@@ -248,7 +333,7 @@ class GroupCoordinator:
         if group is None:
             if generation >= 0:
                 raise KafkaError(errors.ILLEGAL_GENERATION)
-            group = self._get_or_create(group_id)
+            group = self._new_classic(group_id)
         group.check_commit(member_id, instance_id, generation, transactional=True)
         return group
 
@@ -304,11 +389,18 @@ class GroupCoordinator:
             expired = list(self._expired(group, before))
             if expired:
                 self.delete_offsets(group, expired)
-            if group.state is GroupState.EMPTY and not group.offsets and not group.pending_members and group.generation:
+            if group.empty and not group.offsets and self._has_lived(group):
                 self._forget(group)
 
+    @staticmethod
+    def _has_lived(group: Group) -> bool:
+        """A group that someone is just joining is not one that everyone has left."""
+        if isinstance(group, ClassicGroup):
+            return group.generation > 0 and not group.pending_members
+        return group.epoch > 0
+
     def _expired(self, group: Group, before: int) -> Iterable[TopicPartition]:
-        if group.protocol_type and group.state is not GroupState.EMPTY:
+        if group.protocol_type and not group.empty:
             return [
                 where
                 for where, offset in group.offsets.committed.items()

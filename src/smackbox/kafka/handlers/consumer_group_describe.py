@@ -1,0 +1,75 @@
+"""ConsumerGroupDescribe (key 69), versions 0 and 1: KIP-848 groups; classic ones are DescribeGroups'."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.handlers.describe_groups import GROUP_OPERATIONS, NOT_ASKED
+from smackbox.kafka.state import assignors
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.consumer_group import ConsumerGroup, ConsumerGroupState
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.consumer_group_describe import (
+    Assignment,
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupDescribeResponse,
+    DescribedGroup,
+    Member,
+    TopicPartitions,
+)
+
+CONSUMER_MEMBER = 1
+
+
+def handle(broker: Broker, _: Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse:
+    operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
+    return ConsumerGroupDescribeResponse(
+        groups=[_describe(broker, group_id, operations) for group_id in request.group_ids]
+    )
+
+
+def _describe(broker: Broker, group_id: str, operations: int) -> DescribedGroup:
+    if not group_id:
+        return DescribedGroup(errors.INVALID_GROUP_ID, None, group_id)
+    group = broker.groups.groups.get(group_id)
+    if not isinstance(group, ConsumerGroup):
+        reason = "not found" if group is None else "not a consumer group"
+        return DescribedGroup(
+            errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is {reason}.", group_id, ConsumerGroupState.DEAD.value
+        )
+    return DescribedGroup(
+        0,
+        None,
+        group_id,
+        group.state.value,
+        group.epoch,
+        group.assignment_epoch,
+        group.assignor,
+        [
+            Member(
+                member.member_id,
+                member.instance_id,
+                member.rack_id,
+                member.epoch,
+                member.client_id,
+                member.client_host,
+                sorted(member.topics),
+                member.pattern,
+                _assignment(broker, member.assigned),
+                _assignment(broker, group.target.get(member.member_id, {})),
+                CONSUMER_MEMBER,
+            )
+            for member in group.members.values()
+        ],
+        operations,
+    )
+
+
+def _assignment(broker: Broker, assignment: assignors.Assignment) -> Assignment:
+    by_id = broker.catalog.by_id
+    return Assignment(
+        [
+            TopicPartitions(topic, by_id[topic].name, sorted(indexes))
+            for topic, indexes in sorted(assignment.items())
+            if topic in by_id
+        ]
+    )

@@ -1,0 +1,95 @@
+"""ConsumerGroupHeartbeat (key 68), versions 0 and 1: the one request of a KIP-848 member.
+
+Epoch 0 joins, -1 leaves, -2 leaves for a while (static members). In version 0 the broker names the member, in version 1
+the client does (KIP-1082), and may subscribe by a pattern.
+"""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.assignors import ASSIGNORS
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.consumer_group import JOIN_EPOCH, LEAVE_STATIC_EPOCH, HeartbeatRequest, HeartbeatResult
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.consumer_group_heartbeat import (
+    Assignment,
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+    TopicPartitions,
+)
+
+
+def handle(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse:
+    try:
+        _check(call, request)
+        result = _heartbeat(broker, call, request)
+    except KafkaError as error:
+        return ConsumerGroupHeartbeatResponse(error_code=error.code, error_message=error.message)
+    return ConsumerGroupHeartbeatResponse(
+        member_id=result.member_id,
+        member_epoch=result.epoch,
+        heartbeat_interval_ms=broker.settings.group_consumer_heartbeat_interval_ms,
+        assignment=None
+        if result.assignment is None
+        else Assignment(
+            [TopicPartitions(topic, sorted(indexes)) for topic, indexes in sorted(result.assignment.items())]
+        ),
+    )
+
+
+def _heartbeat(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -> HeartbeatResult:
+    joining = request.member_epoch == JOIN_EPOCH
+    group = broker.groups.for_consumer(request.group_id, create=joining)
+    return group.heartbeat(
+        HeartbeatRequest(
+            request.member_id or str(broker.new_id()),
+            request.member_epoch,
+            request.instance_id,
+            request.rack_id,
+            call.client_id or "",
+            f"/{call.connection.peer_host}",
+            request.rebalance_timeout_ms,
+            request.subscribed_topic_names,
+            request.subscribed_topic_regex,
+            request.server_assignor,
+            None
+            if request.topic_partitions is None
+            else {topic.topic_id: set(topic.partitions) for topic in request.topic_partitions},
+        )
+    )
+
+
+def _check(call: Call, request: ConsumerGroupHeartbeatRequest) -> None:
+    """What Kafka asks of a request before it looks at the group. Raises `KafkaError`."""
+    problem = None
+    if not request.group_id.strip():
+        problem = "GroupId can't be empty."
+    elif not request.member_id and (call.version >= 1 or request.member_epoch != JOIN_EPOCH):
+        problem = "MemberId can't be empty."
+    elif request.instance_id is not None and not request.instance_id.strip():
+        problem = "InstanceId can't be empty."
+    elif request.rack_id is not None and not request.rack_id.strip():
+        problem = "RackId can't be empty."
+    elif request.member_epoch < LEAVE_STATIC_EPOCH:
+        problem = f"MemberEpoch is {request.member_epoch}, but must be greater than or equal to -2."
+    elif request.member_epoch == LEAVE_STATIC_EPOCH and request.instance_id is None:
+        problem = "InstanceId can't be null."
+    elif request.member_epoch == JOIN_EPOCH:
+        if request.rebalance_timeout_ms == -1:
+            problem = "RebalanceTimeoutMs must be provided in first request."
+        elif request.topic_partitions is None or request.topic_partitions:
+            problem = "TopicPartitions must be empty when (re-)joining."
+        elif (
+            not request.subscribed_topic_names
+            and not request.subscribed_topic_regex
+            and (request.subscribed_topic_names is None)
+        ):
+            problem = "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining."
+    if problem is not None:
+        raise KafkaError(errors.INVALID_REQUEST, problem)
+    if request.server_assignor is not None and request.server_assignor not in ASSIGNORS:
+        raise KafkaError(
+            errors.UNSUPPORTED_ASSIGNOR,
+            f"ServerAssignor {request.server_assignor} is not supported. Supported assignors: {', '.join(ASSIGNORS)}.",
+        )

@@ -1,0 +1,481 @@
+"""A consumer group of KIP-848: members only heartbeat, the coordinator assigns.
+
+Three epochs: the group's rises with each change of members, subscriptions or topics; the target assignment is made for
+a group epoch; a member's is that of the target it has reached. A heartbeat moves its member one step towards it:
+
+    Stable ──target has less──> UnrevokedPartitions ──member gave them up──┐
+      ^                                                                   v
+      └──all partitions free── UnreleasedPartitions <──others still have some
+
+A partition is given to a member only when no other one holds it. Rules and error codes as in Kafka's
+`GroupMetadataManager` and `CurrentAssignmentBuilder`. Not done: groups with members of both protocols at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+from smackbox.kafka.state.assignors import ASSIGNORS, UNIFORM, Assignment
+from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.group_offsets import GroupOffsets
+from smackbox.kafka.state.timers import Timer, Timers
+from smackbox.kafka.wire import error_codes as errors
+
+LEAVE_EPOCH = -1
+LEAVE_STATIC_EPOCH = -2
+JOIN_EPOCH = 0
+
+
+class ConsumerGroupState(Enum):
+    """The names are those that ConsumerGroupDescribe shows."""
+
+    EMPTY = "Empty"
+    ASSIGNING = "Assigning"
+    RECONCILING = "Reconciling"
+    STABLE = "Stable"
+    DEAD = "Dead"
+
+
+class MemberState(IntEnum):
+    """As they stand in the log."""
+
+    STABLE = 1
+    UNREVOKED_PARTITIONS = 2
+    UNRELEASED_PARTITIONS = 3
+
+
+@dataclass(slots=True)
+class ConsumerMember:
+    """One member; `revoking` are partitions that it still holds and is to give up."""
+
+    member_id: str
+    instance_id: str | None = None
+    rack_id: str | None = None
+    client_id: str = ""
+    client_host: str = ""
+    rebalance_timeout_ms: int = -1
+    topics: frozenset[str] = frozenset()
+    pattern: str | None = None
+    assignor: str | None = None
+    epoch: int = 0
+    previous_epoch: int = 0
+    state: MemberState = MemberState.STABLE
+    assigned: Assignment = field(default_factory=dict)
+    revoking: Assignment = field(default_factory=dict)
+    deadline_ms: int = 0
+    session_timer: Timer | None = None
+    revocation_timer: Timer | None = None
+
+
+@dataclass(slots=True)
+class HeartbeatRequest:
+    """A ConsumerGroupHeartbeat in the group's words; None means unchanged."""
+
+    member_id: str
+    epoch: int
+    instance_id: str | None
+    rack_id: str | None
+    client_id: str
+    client_host: str
+    rebalance_timeout_ms: int
+    topics: list[str] | None
+    pattern: str | None
+    assignor: str | None
+    owned: Assignment | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatResult:
+    """`assignment` None means unchanged."""
+
+    member_id: str
+    epoch: int
+    assignment: Assignment | None
+
+
+@dataclass(slots=True, eq=False)
+class ConsumerGroup:
+    """One group. `changed` is called with the ids of members whose records are to be written, after each change."""
+
+    group_id: str
+    catalog: Catalog
+    timers: Timers
+    now_ms: Callable[[], int]
+    session_timeout_ms: int
+    max_size: int
+    changed: Callable[[ConsumerGroup, set[str]], None]
+    epoch: int = 0
+    assignment_epoch: int = 0
+    members: dict[str, ConsumerMember] = field(default_factory=dict)
+    static: dict[str, str] = field(default_factory=dict)
+    target: dict[str, Assignment] = field(default_factory=dict)
+    offsets: GroupOffsets = field(default_factory=GroupOffsets)
+    assignor: str = UNIFORM
+    state_changed_ms: int = 0
+    dead: bool = False
+    _seen_topics: tuple[tuple[bytes, int], ...] = ()
+    _dirty: set[str] = field(default_factory=set)
+
+    # --- heartbeats
+
+    def heartbeat(self, request: HeartbeatRequest) -> HeartbeatResult:
+        """One step. Raises `KafkaError`."""
+        if request.epoch == LEAVE_EPOCH:
+            return self._leave(request, LEAVE_EPOCH)
+        if request.epoch == LEAVE_STATIC_EPOCH:
+            return self._leave(request, LEAVE_STATIC_EPOCH)
+        member = self._member_for(request)
+        before = _copy(member.assigned)
+        bump = self._update(member, request)
+        topics = self._subscribed_topics()
+        if topics != self._seen_topics:
+            self._seen_topics = topics
+            bump = True
+        if bump:
+            self.epoch += 1
+        if self.epoch > self.assignment_epoch:
+            self._assign()
+        self._reconcile(member, request.owned)
+        self._restart_session(member)
+        self._restart_revocation(member)
+        full = request.rebalance_timeout_ms >= 0 and request.topics is not None and request.owned is not None
+        send = request.epoch == JOIN_EPOCH or full or before != member.assigned
+        self._flush()
+        return HeartbeatResult(member.member_id, member.epoch, _copy(member.assigned) if send else None)
+
+    def _member_for(self, request: HeartbeatRequest) -> ConsumerMember:
+        if request.instance_id is not None:
+            known = self.static.get(request.instance_id)
+            if request.epoch == JOIN_EPOCH:
+                if known is not None and known != request.member_id:
+                    return self._replace_static(known, request)
+            elif known is None:
+                raise KafkaError(errors.UNKNOWN_MEMBER_ID, f"Instance id {request.instance_id} is unknown.")
+            elif known != request.member_id:
+                raise KafkaError(errors.FENCED_INSTANCE_ID, "The instance id belongs to another member.")
+        member = self.members.get(request.member_id)
+        if member is None:
+            if request.epoch != JOIN_EPOCH:
+                raise KafkaError(
+                    errors.UNKNOWN_MEMBER_ID, f"Member {request.member_id} is not a member of group {self.group_id}."
+                )
+            if len(self.members) >= self.max_size:
+                raise KafkaError(
+                    errors.GROUP_MAX_SIZE_REACHED,
+                    f"The consumer group has reached its maximum capacity of {self.max_size} members.",
+                )
+            member = ConsumerMember(request.member_id, request.instance_id)
+            self.members[request.member_id] = member
+            if request.instance_id is not None:
+                self.static[request.instance_id] = request.member_id
+            self._dirty.add(member.member_id)
+            return member
+        self._check_epoch(member, request)
+        return member
+
+    def _replace_static(self, known: str, request: HeartbeatRequest) -> ConsumerMember:
+        """A static member comes back under a new id, after it left with epoch -2."""
+        assert request.instance_id is not None
+        member = self.members[known]
+        if member.epoch != LEAVE_STATIC_EPOCH:
+            raise KafkaError(
+                errors.UNRELEASED_INSTANCE_ID,
+                f"Static member {request.member_id} with instance id {request.instance_id} cannot join the group "
+                f"because the instance id is owned by {known} member.",
+            )
+        self._stop_timers(member)
+        del self.members[known]
+        member.member_id = request.member_id
+        member.epoch = member.previous_epoch
+        self.members[request.member_id] = member
+        self.static[request.instance_id] = request.member_id
+        if known in self.target:
+            self.target[request.member_id] = self.target.pop(known)
+        self._dirty |= {known, request.member_id}
+        return member
+
+    @staticmethod
+    def _check_epoch(member: ConsumerMember, request: HeartbeatRequest) -> None:
+        """A member that lags by one lost answer is let in, when it owns no more than it was given."""
+        if request.epoch in {member.epoch, JOIN_EPOCH}:
+            return
+        if request.epoch < member.epoch and request.epoch == member.previous_epoch and request.owned is not None:
+            held = member.assigned
+            if all(indexes <= held.get(topic, set()) for topic, indexes in request.owned.items()):
+                return
+        side = "greater" if request.epoch > member.epoch else "smaller"
+        raise KafkaError(
+            errors.FENCED_MEMBER_EPOCH,
+            f"The consumer group member has a {side} member epoch ({request.epoch}) than the one known by the group "
+            f"coordinator ({member.epoch}). The member must abandon all its partitions and rejoin.",
+        )
+
+    def _update(self, member: ConsumerMember, request: HeartbeatRequest) -> bool:
+        """Take over what the request changes; whether the assignment must be made anew."""
+        before = (member.topics, member.pattern, member.assignor)
+        new = member.epoch == 0 and not member.assigned and member.member_id not in self.target
+        if request.topics is not None:
+            member.topics = frozenset(request.topics)
+        if request.pattern is not None:
+            member.pattern = _checked_pattern(request.pattern)
+        if request.assignor is not None:
+            member.assignor = request.assignor
+        if request.rebalance_timeout_ms >= 0:
+            member.rebalance_timeout_ms = request.rebalance_timeout_ms
+        if request.rack_id is not None:
+            member.rack_id = request.rack_id
+        member.client_id, member.client_host = request.client_id, request.client_host
+        changed = new or before != (member.topics, member.pattern, member.assignor)
+        if changed:
+            self._dirty.add(member.member_id)
+        return changed
+
+    def _leave(self, request: HeartbeatRequest, epoch: int) -> HeartbeatResult:
+        member_id = request.member_id
+        if request.instance_id is not None:
+            known = self.static.get(request.instance_id)
+            if known is None:
+                raise KafkaError(errors.UNKNOWN_MEMBER_ID, f"Instance id {request.instance_id} is unknown.")
+            if known != member_id:
+                raise KafkaError(errors.FENCED_INSTANCE_ID, "The instance id belongs to another member.")
+        member = self.members.get(member_id)
+        if member is None:
+            raise KafkaError(errors.UNKNOWN_MEMBER_ID, f"Member {member_id} is not a member of group {self.group_id}.")
+        if epoch == LEAVE_STATIC_EPOCH and member.instance_id is not None:
+            if member.epoch != LEAVE_STATIC_EPOCH:
+                member.previous_epoch = member.epoch
+            member.epoch = LEAVE_STATIC_EPOCH
+            member.revoking = {}
+            self._dirty.add(member_id)
+            self._restart_session(member)
+            self._flush()
+        else:
+            self._remove(member)
+        return HeartbeatResult(member_id, epoch, None)
+
+    def _remove(self, member: ConsumerMember) -> None:
+        self._stop_timers(member)
+        del self.members[member.member_id]
+        self.target.pop(member.member_id, None)
+        if member.instance_id is not None and self.static.get(member.instance_id) == member.member_id:
+            del self.static[member.instance_id]
+        self.epoch += 1
+        self._dirty.add(member.member_id)
+        if self.members:
+            self._assign()
+        else:
+            self.assignment_epoch = self.epoch
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._dirty:
+            dirty, self._dirty = self._dirty, set()
+            self.changed(self, dirty)
+
+    # --- assignment
+
+    def _topic_ids(self, member: ConsumerMember) -> frozenset[bytes]:
+        topics = self.catalog.topics
+        found = {topics[name].topic_id for name in member.topics if name in topics}
+        if member.pattern:
+            pattern = re.compile(member.pattern)
+            found |= {
+                topic.topic_id for name, topic in topics.items() if not topic.internal and pattern.fullmatch(name)
+            }
+        return frozenset(found)
+
+    def _subscribed_topics(self) -> tuple[tuple[bytes, int], ...]:
+        """Ids and partition counts of all topics that a member wants: a change makes a new group epoch."""
+        wanted = frozenset().union(*(self._topic_ids(member) for member in self.members.values()))
+        return tuple(sorted((topic, len(self.catalog.by_id[topic].partitions)) for topic in wanted))
+
+    def _assign(self) -> None:
+        """Make the target assignment of the group's epoch."""
+        votes = Counter(member.assignor for member in self.members.values() if member.assignor)
+        self.assignor = votes.most_common(1)[0][0] if votes else UNIFORM
+        subscriptions = {member_id: self._topic_ids(member) for member_id, member in self.members.items()}
+        topics = dict(self._subscribed_topics())
+        self.target = ASSIGNORS[self.assignor](topics, subscriptions, self.target)
+        self.assignment_epoch = self.epoch
+        self._dirty |= set(self.members)
+
+    def _reconcile(self, member: ConsumerMember, owned: Assignment | None) -> None:
+        before = (member.state, member.epoch, _copy(member.assigned), _copy(member.revoking))
+        if member.state is MemberState.UNREVOKED_PARTITIONS and (owned is None or _overlap(owned, member.revoking)):
+            return
+        self._next_assignment(member)
+        if before != (member.state, member.epoch, member.assigned, member.revoking):
+            if before[1] != member.epoch:
+                member.previous_epoch = before[1]
+            self._dirty.add(member.member_id)
+
+    def _next_assignment(self, member: ConsumerMember) -> None:
+        target = self.target.get(member.member_id, {})
+        kept: Assignment = {}
+        revoking: Assignment = {}
+        waiting: Assignment = {}
+        for topic in target.keys() | member.assigned.keys():
+            wanted, held = target.get(topic, set()), member.assigned.get(topic, set())
+            _put(kept, topic, wanted & held)
+            _put(revoking, topic, held - wanted)
+            _put(waiting, topic, wanted - held)
+        free: Assignment = {}
+        unreleased = False
+        taken = self._held_by_others(member)
+        for topic, indexes in waiting.items():
+            _put(free, topic, {index for index in indexes if (topic, index) not in taken})
+            unreleased = unreleased or any((topic, index) in taken for index in indexes)
+        member.assigned = kept
+        if revoking and member.epoch > 0:
+            member.state, member.revoking = MemberState.UNREVOKED_PARTITIONS, revoking
+            return
+        for topic, indexes in free.items():
+            member.assigned[topic] = member.assigned.get(topic, set()) | indexes
+        member.revoking = {}
+        member.epoch = self.assignment_epoch
+        member.state = MemberState.UNRELEASED_PARTITIONS if unreleased else MemberState.STABLE
+
+    def _held_by_others(self, member: ConsumerMember) -> set[tuple[bytes, int]]:
+        return {
+            (topic, index)
+            for other in self.members.values()
+            if other is not member
+            for held in (other.assigned, other.revoking)
+            for topic, indexes in held.items()
+            for index in indexes
+        }
+
+    # --- sessions
+
+    def _restart_session(self, member: ConsumerMember) -> None:
+        member.deadline_ms = self.now_ms() + self.session_timeout_ms
+        if member.session_timer is None:
+            member.session_timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
+
+    def _session_is_over(self, member: ConsumerMember) -> None:
+        member.session_timer = None
+        if self.members.get(member.member_id) is not member:
+            return
+        if self.now_ms() < member.deadline_ms:
+            member.session_timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
+        else:
+            self._remove(member)
+
+    def _restart_revocation(self, member: ConsumerMember) -> None:
+        """A member that is told to give partitions up has its rebalance time-out to do so."""
+        if member.state is not MemberState.UNREVOKED_PARTITIONS:
+            if member.revocation_timer is not None:
+                member.revocation_timer.cancel()
+                member.revocation_timer = None
+            return
+        if member.revocation_timer is None:
+            deadline = self.now_ms() + max(member.rebalance_timeout_ms, 0)
+            epoch = member.epoch
+            member.revocation_timer = self.timers.at(deadline, lambda: self._revocation_is_late(member, epoch))
+
+    def _revocation_is_late(self, member: ConsumerMember, epoch: int) -> None:
+        member.revocation_timer = None
+        if self.members.get(member.member_id) is member and member.epoch == epoch:
+            self._remove(member)
+
+    def _stop_timers(self, member: ConsumerMember) -> None:
+        for timer in (member.session_timer, member.revocation_timer):
+            if timer is not None:
+                timer.cancel()
+        member.session_timer = member.revocation_timer = None
+
+    def close_sessions(self) -> None:
+        for member in self.members.values():
+            self._stop_timers(member)
+
+    def restore_sessions(self) -> None:
+        for member in self.members.values():
+            self._restart_session(member)
+            self._restart_revocation(member)
+        self._seen_topics = self._subscribed_topics()
+
+    # --- what every group has
+
+    @property
+    def kind(self) -> str:
+        return "consumer"
+
+    @property
+    def protocol_type(self) -> str:
+        return "consumer"
+
+    @property
+    def state(self) -> ConsumerGroupState:
+        if self.dead:
+            return ConsumerGroupState.DEAD
+        if not self.members:
+            return ConsumerGroupState.EMPTY
+        if self.epoch > self.assignment_epoch:
+            return ConsumerGroupState.ASSIGNING
+        settled = all(
+            member.state is MemberState.STABLE and member.epoch == self.assignment_epoch
+            for member in self.members.values()
+        )
+        return ConsumerGroupState.STABLE if settled else ConsumerGroupState.RECONCILING
+
+    @property
+    def empty(self) -> bool:
+        return not self.members
+
+    def check_commit(self, member_id: str, instance_id: str | None, epoch: int, *, transactional: bool) -> None:
+        """Whether this member may commit offsets. Raises `KafkaError`."""
+        if epoch < 0 and not self.members:
+            return
+        if transactional and epoch < 0 and not member_id:
+            return
+        member = self.members.get(member_id)
+        if member is None:
+            raise KafkaError(errors.UNKNOWN_MEMBER_ID)
+        if epoch != member.epoch:
+            raise KafkaError(errors.STALE_MEMBER_EPOCH)
+
+    def check_offset_fetch(self, member_id: str | None, epoch: int) -> None:
+        """Whether this member may read offsets. Raises `KafkaError`."""
+        if member_id is None and epoch < 0:
+            return
+        member = self.members.get(member_id or "")
+        if member is None:
+            raise KafkaError(errors.UNKNOWN_MEMBER_ID)
+        if epoch != member.epoch:
+            raise KafkaError(errors.STALE_MEMBER_EPOCH)
+
+    def check_offset_deletion(self) -> None:
+        """Offsets of topics that nobody reads may always be deleted."""
+
+    def subscribes_to(self, topic: str) -> bool:
+        known = self.catalog.topics.get(topic)
+        return known is not None and any(known.topic_id in self._topic_ids(member) for member in self.members.values())
+
+
+def _checked_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise KafkaError(
+            errors.INVALID_REGULAR_EXPRESSION,
+            f"SubscribedTopicRegex `{pattern}` is not a valid regular expression: {error}",
+        ) from error
+    return pattern
+
+
+def _copy(assignment: Assignment) -> Assignment:
+    return {topic: set(indexes) for topic, indexes in assignment.items()}
+
+
+def _put(assignment: Assignment, topic: bytes, indexes: set[int]) -> None:
+    if indexes:
+        assignment[topic] = indexes
+
+
+def _overlap(left: Assignment, right: Assignment) -> bool:
+    return any(left.get(topic, set()) & indexes for topic, indexes in right.items())
