@@ -10,7 +10,7 @@ DEMO := $(VENV)/installed-demo
 DEV := $(VENV)/installed-dev
 WORKERS ?= 4
 
-.PHONY: help demo test check format real soak bench docs clean
+.PHONY: help demo test check format clients real soak bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -35,7 +35,7 @@ demo: $(DEMO) ## 336,776 real flights through the whole stack, every figure chec
 	@$(BIN)/smack demo
 
 test: $(DEV) ## the test suite, under five minutes on two cores
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'not slow'
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'not slow and not polyglot'
 
 check: $(DEV) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet src tests bench examples docs && $(BIN)/ruff check --quiet src tests bench examples docs
@@ -44,6 +44,9 @@ check: $(DEV) ## format, lint, types, import contracts
 
 format: $(DEV) ## put the code into the house's format
 	@$(BIN)/ruff format src tests bench examples docs && $(BIN)/ruff check --fix src tests bench examples docs
+
+clients: $(DEV) ## clients in Go, Java, JavaScript and Rust on our servers (their tools needed)
+	@$(BIN)/python -m pytest -q -m polyglot tests/contract
 
 real: $(DEV) ## the contract tests on a real Kafka and a real Cassandra (Java 17 and Maven needed)
 	@$(BIN)/python -m tests.contract.real

@@ -1,4 +1,4 @@
-"""franz-go, KafkaJS and Kafka's Java client run one scenario: topics, all compressions, groups, transactions, offsets."""
+"""franz-go, KafkaJS and Kafka's Java client run one scenario: topics, compressions, groups, transactions."""
 
 from __future__ import annotations
 
