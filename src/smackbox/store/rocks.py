@@ -1,8 +1,8 @@
 """RocksDB through rocksdict, opened in raw mode (keys and values are bytes) and tuned for small memory.
 
 A `RocksStore` is one database with named column families. Writes go through a `WriteBatch`, which is atomic over all
-families; once `write` returns, the batch is in the write-ahead log, that is in the kernel, and survives the death of the
-process. `sync` makes what was written so far survive the loss of power.
+families; once `write` returns, the batch is in the write-ahead log, that is in the kernel, and survives the death of
+the process. `sync` makes what was written so far survive the loss of power.
 
 Memory: the memtables of all families share one budget, and all blocks read share one cache, so an idle store costs a
 few MB and a busy one stays within `memtable_bytes * 3 + cache_bytes` plus RocksDB's own book-keeping.
@@ -44,7 +44,7 @@ class RocksStore:
         self._families = families
 
     def batch(self) -> WriteBatch:
-        """An empty atomic batch: `put(key, value, family)`, `delete(key, family)`, `delete_range(begin, end, family)`."""
+        """An empty atomic batch: `put(key, value, family)`, `delete(key, family)`, `delete_range(low, high, family)`."""
         return WriteBatch(raw_mode=True)
 
     def family(self, name: str) -> Any:

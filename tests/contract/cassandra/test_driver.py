@@ -1,10 +1,11 @@
-"""The DataStax Python driver: connect, schema metadata, prepared statements, batches, paging, every protocol version."""
+"""The DataStax Python driver: connecting, schema, prepared statements, batches, paging, every protocol version."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import cassandra
@@ -13,7 +14,6 @@ from cassandra import ConsistencyLevel, InvalidRequest, ProtocolVersion
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.query import BatchStatement, BatchType, SimpleStatement, ValueSequence
-
 from tests.contract.cassandra.conftest import Connect
 
 pytestmark = pytest.mark.contract
@@ -48,8 +48,8 @@ def test_prepared_statements_of_every_native_type(session: Session) -> None:
         "s set<text>, m map<text, frozen<list<int>>>, tp tuple<int, text>)"
     )
     values = {
-        "k": 1, "a": "abc", "bi": 2**63 - 1, "b": b"\x00\xff", "bo": False, "d": Decimal("-1.50"), "db": -0.5, "f": 0.25,
-        "i": "::1", "si": -32768, "t": "häß€", "ts": datetime(2015, 5, 3, 13, 30, 54, 234000),
+        "k": 1, "a": "abc", "bi": 2**63 - 1, "b": b"\x00\xff", "bo": False, "d": Decimal("-1.50"), "db": -0.5,
+        "f": 0.25,         "i": "::1", "si": -32768, "t": "häß€", "ts": datetime(2015, 5, 3, 13, 30, 54, 234000),
         "tu": uuid.uuid1(), "ti": 127, "u": uuid.uuid4(), "v": -(10**30), "l": [3, 1], "s": {"b", "a"},
         "m": {"x": [1, 2]}, "tp": (1, None),
     }  # fmt: skip
@@ -150,7 +150,7 @@ def test_token_ranges_cover_the_table_once(session: Session) -> None:
     select.fetch_size = 50
     bounds = [-(2**63), -(2**62), 0, 12345, 2**62, 2**63 - 1]
     found: list[int] = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         found += [row.k for row in session.execute(select, (low, high))]
     assert sorted(found) == list(range(500))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.contract.cassandra.golden import SCRIPTS, Player, read_script
 
 pytestmark = pytest.mark.contract

@@ -202,7 +202,7 @@ def _operation(operator: str, kind: CqlType) -> _Fold:
 
 def _float_divide(left: float, right: float) -> float:
     if right == 0:
-        return math.nan if left == 0 or left != left else math.copysign(math.inf, left) * math.copysign(1, right)
+        return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
     return left / right
 
 
@@ -278,7 +278,7 @@ def _apply(name: str, kind: CqlType, value: Any) -> Any:
 
 
 def _java_int(value: float, kind: CqlType) -> int:
-    if value != value:
+    if math.isnan(value):
         return 0
     size = _SIZES.get(kind.cql, 64)
     half = 1 << (8 * size - 1)

@@ -56,7 +56,7 @@ def _number(value: Any, target: CqlType) -> Any:
     if target in {FLOAT, DOUBLE}:
         return float(value)
     if isinstance(value, float):
-        if value != value:
+        if math.isnan(value):
             return 0
         if math.isinf(value):
             return (2**63 - 1) if value > 0 else -(2**63)
@@ -98,7 +98,7 @@ def text_of(kind: CqlType, value: bytes) -> str:
 
 def float_text(value: float, *, single: bool) -> str:
     """As Java's `Double.toString` and `Float.toString` write it."""
-    if value != value:
+    if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"

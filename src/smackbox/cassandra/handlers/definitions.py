@@ -238,11 +238,13 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
         kind = resolve(definition.type, keyspace.types, keyspace.name)
         if table.is_counter and kind != COUNTER:
             raise ConfigFault(
-                f'{keyspace.name}.{table.name}: Cannot have a non counter column ("{definition.name}") in a counter table'
+                f"{keyspace.name}.{table.name}: "
+                f'Cannot have a non counter column ("{definition.name}") in a counter table'
             )
         if not table.is_counter and kind == COUNTER:
             raise ConfigFault(
-                f'{keyspace.name}.{table.name}: Cannot have a counter column ("{definition.name}") in a non counter table'
+                f"{keyspace.name}.{table.name}: "
+                f'Cannot have a counter column ("{definition.name}") in a non counter table'
             )
         if definition.static and not table.clustering:
             raise Invalid(
@@ -457,8 +459,8 @@ def check_writable(keyspace: str) -> None:
 def check_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
         raise Invalid(
-            f"{what} name must not be empty, more than {NAME_LIMIT} characters long, or contain non-alphanumeric-underscore "
-            f'characters (got "{name}")'
+            f"{what} name must not be empty, more than {NAME_LIMIT} characters long, or contain "
+            f'non-alphanumeric-underscore characters (got "{name}")'
         )
 
 
@@ -466,5 +468,6 @@ def _check_keyspace_name(name: str) -> None:
     check_writable(name)
     if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
         raise Invalid(
-            f'Keyspace name must not be empty and must contain alphanumeric or underscore characters only (got "{name}")'
+            "Keyspace name must not be empty and must contain alphanumeric or underscore characters only "
+            f'(got "{name}")'
         )

@@ -73,7 +73,7 @@ def describe(statement: ast.Describe, session_keyspace: str | None, context: Con
         return _rows(list(describe_keyspace(found, internals=statement.internals)))
     keyspace_name = statement.keyspace or session_keyspace
     if keyspace_name is None:
-        raise Invalid(f"No keyspace specified and no current keyspace")
+        raise Invalid("No keyspace specified and no current keyspace")
     keyspace = keyspaces.get(keyspace_name)
     if keyspace is None:
         raise Invalid(f"'{keyspace_name}' not found in keyspaces")
@@ -167,9 +167,15 @@ def keyspace_statement(keyspace: Keyspace) -> str:
         for option, value in keyspace.record.replication.items()
     }
     durable = "true" if keyspace.record.durable_writes else "false"
-    statement = f"CREATE KEYSPACE {quoted(keyspace.name)} WITH replication = {_map(replication)}  AND durable_writes = {durable};"
+    statement = (
+        f"CREATE KEYSPACE {quoted(keyspace.name)} WITH replication = {_map(replication)}"
+        f"  AND durable_writes = {durable};"
+    )
     if keyspace.virtual:
-        return f"/*\nWarning: Keyspace {keyspace.name} is a virtual keyspace and cannot be recreated with CQL.\nStructure, for reference:*/\n// VIRTUAL KEYSPACE {keyspace.name};"
+        return (
+            f"/*\nWarning: Keyspace {keyspace.name} is a virtual keyspace and cannot be recreated with CQL.\n"
+            f"Structure, for reference:*/\n// VIRTUAL KEYSPACE {keyspace.name};"
+        )
     return statement
 
 
@@ -209,8 +215,8 @@ def view_statement(view: Table, *, internals: bool) -> str:
     columns = (
         "*" if view.record.include_all_columns else ", ".join(quoted(column.name) for column in _in_storage_order(view))
     )
-    return (
-        f"CREATE MATERIALIZED VIEW {name} AS\n    SELECT {columns}\n"
+    return (  # what is shown, not what is executed
+        f"CREATE MATERIALIZED VIEW {name} AS\n    SELECT {columns}\n"  # noqa: S608
         f"    FROM {quoted(view.keyspace)}.{quoted(view.base_table or '')}\n"
         f"    WHERE {view.record.where_clause}\n    PRIMARY KEY {primary_key(view)}\n WITH "
         + _properties(view, internals=internals)

@@ -213,7 +213,7 @@ def _of_ms(kind: CqlType, milliseconds: int) -> bytes:
 def _to_ms(kind: CqlType, value: bytes) -> int:
     if kind is TIMEUUID:
         return _ticks_to_ms(value)
-    number: int = kind.decode(value)
+    number = int(kind.decode(value))
     return (number - DATE_EPOCH) * MS_A_DAY if kind is DATE else number
 
 
@@ -229,7 +229,7 @@ def _edge_timeuuid(low: bytes, extra: int) -> Callable[[Context, Values], bytes 
     def run(_: Context, values: Values) -> bytes | None:
         if not values[0]:
             return None
-        ticks = TIMESTAMP.decode(values[0]) * 10_000 + extra + UUID_EPOCH_TICKS
+        ticks = int(TIMESTAMP.decode(values[0])) * 10_000 + extra + UUID_EPOCH_TICKS
         head = (ticks & 0xFFFFFFFF).to_bytes(4, "big") + ((ticks >> 32) & 0xFFFF).to_bytes(2, "big")
         return head + (((ticks >> 48) & 0x0FFF) | 0x1000).to_bytes(2, "big") + low
 

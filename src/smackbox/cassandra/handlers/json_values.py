@@ -193,7 +193,8 @@ def _scalar(kind: CqlType, value: Any) -> bytes:
             raise Invalid(f"Value '{_shown(value)}' is not a valid blob representation")
         if not re.fullmatch(r"0[xX](?:[0-9a-fA-F]{2})*", value):
             raise Invalid(
-                f"Value '{value}' is not a valid blob representation: String representation of blob is missing 0x prefix: {value}"
+                f"Value '{value}' is not a valid blob representation: "
+                f"String representation of blob is missing 0x prefix: {value}"
             )
         return bytes.fromhex(value[2:])
     if kind == TIMESTAMP and isinstance(value, int) and not isinstance(value, bool):

@@ -439,9 +439,9 @@ def fragment_bytes(table: Table, cells: Cells, flags: int, ttl: int, now_s: int,
     numbers = sorted(cells)
     by_number = table.by_number
     body = []
-    for value in clustering:
-        body.append(_INT.pack(len(value)))
-        body.append(value)
+    for component in clustering:
+        body.append(_INT.pack(len(component)))
+        body.append(component)
     for number in numbers:
         value = cells[number]
         if value is None:

@@ -50,7 +50,8 @@ def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operati
     kind = column.type
     if kind.cql == "counter":
         raise Invalid(
-            f"Cannot set the value of counter column {column.name} (counters can only be incremented/decremented, not set)"
+            f"Cannot set the value of counter column {column.name} "
+            "(counters can only be incremented/decremented, not set)"
         )
     term = compiler.compile(value, kind, column.name)
     if not kind.multi_cell:
@@ -81,7 +82,8 @@ def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
     if kind.cql == "counter":
         if assignment.kind == "prepend":
             raise Invalid(
-                f"Invalid operation ({column.name} = {show(assignment.value)} + {column.name}) for counter column {column.name}"
+                f"Invalid operation ({column.name} = {show(assignment.value)} + {column.name}) "
+                f"for counter column {column.name}"
             )
         return _count(compiler, column, assignment)
     sign = "-" if assignment.kind == "subtract" else "+"
@@ -251,11 +253,13 @@ def _set_element(compiler: Compiler, column: Column, element: ast.Expression, va
     kind = column.type
     if not isinstance(kind, ListType | SetType | MapType):
         raise Invalid(
-            f"Invalid operation ({column.name}[{show(element)}] = {show(value)}) for non collection column {column.name}"
+            f"Invalid operation ({column.name}[{show(element)}] = {show(value)}) "
+            f"for non collection column {column.name}"
         )
     if not kind.multi_cell:
         raise Invalid(
-            f"Invalid operation ({column.name}[{show(element)}] = {show(value)}) for frozen collection column {column.name}"
+            f"Invalid operation ({column.name}[{show(element)}] = {show(value)}) "
+            f"for frozen collection column {column.name}"
         )
     if isinstance(kind, SetType):
         raise Invalid(

@@ -233,7 +233,7 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
             raise Invalid(
                 f"Collection column '{column.name}' ({kind.cql}) cannot be restricted by a '{operator}' relation"
             )
-    what = f"column {column.name}" if element is None else f"column {column.name}"
+    what = f"column {column.name}"
     if operator == "IN":
         return _compile_in(relation, (column,), compiler, receiver, name, element)
     if operator == "BETWEEN":
@@ -426,9 +426,8 @@ def _settle_partition(result: Restrictions, *, filtering: bool, kind: str) -> No
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
     whole = all(found is not None and found.operator in {"=", "IN"} for found in by_key)
-    if result.tokens and restricted:
-        if not filtering:
-            raise Invalid(NEEDS_FILTERING)
+    if result.tokens and restricted and not filtering:
+        raise Invalid(NEEDS_FILTERING)
     if whole and not result.tokens:
         result.key_is_whole = True
         result.key_has_in = any(found is not None and found.operator == "IN" for found in by_key)

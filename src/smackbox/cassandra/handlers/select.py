@@ -56,7 +56,7 @@ class PreparedSelect:
         self.distinct = select.distinct
         self.selection: Selection = compile_selection(select, scope)
         implied = select.allow_filtering or (table.virtual and scope.keyspace.virtual)
-        self.restrictions: Restrictions = analyse(select.where, scope, filtering=True if implied else False)
+        self.restrictions: Restrictions = analyse(select.where, scope, filtering=implied)
         compiler = Compiler(scope)
         self.limit = self._limit(compiler, select.limit, "[limit]")
         self.per_partition_limit = self._limit(compiler, select.per_partition_limit, "[per_partition_limit]")

@@ -1,7 +1,6 @@
 """One connection's side of the protocol: requests in, responses out, without sockets.
 
-`handle` answers every frame: with what was asked for, or with the ERROR that Cassandra would give. `Answer` carries what
-the server has to do beside sending: an event to tell others, another framing to switch to.
+`handle` answers every frame: with what was asked for, or with the ERROR that Cassandra would give.
 """
 
 from __future__ import annotations
@@ -112,15 +111,13 @@ def bound_values(binds: Any, options: QueryOptions) -> Any:
     """The values in the order of the markers. Raises `Invalid` when there are too many or too few."""
     values = options.values
     if options.names is not None:
-        by_name = dict(zip((name.lower() for name in options.names), values, strict=True))
-        exact = dict(zip(options.names, values, strict=True))
-        values = [exact.get(bind.name, by_name.get(bind.name, UNSET)) for bind in binds]
+        by_name: dict[str, Any] = {}
+        for name, value in zip(options.names, values, strict=True):
+            by_name[name] = value
+            by_name.setdefault(name.lower(), value)
+        values = [by_name.get(bind.name, UNSET) for bind in binds]
     if len(values) != len(binds):
-        raise Invalid(
-            f"Invalid amount of bind variables: expected {len(binds)}, got {len(values)}"
-            if not isinstance(values, list)
-            else "Invalid amount of bind variables"
-        )
+        raise Invalid(f"Invalid amount of bind variables: expected {len(binds)}, got {len(values)}")
     return values
 
 

@@ -26,7 +26,7 @@ def query(session: Session, reader: BodyReader, version: int) -> Answer:
 def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
     text = reader.long_string()
     keyspace = session.keyspace
-    if version >= 5 and reader.int() & PREPARE_KEYSPACE:
+    if version >= 5 and reader.read_int() & PREPARE_KEYSPACE:
         keyspace = reader.string()
     statement = session.statements.prepare(text, keyspace)
     body = responses.prepared_body(

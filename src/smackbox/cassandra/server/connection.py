@@ -1,8 +1,8 @@
 """One client's socket: frames are cut from what arrives, all of them answered in one pass, and sent at once.
 
 A pass is what one read of the socket delivered: its writes go to the store as one batch, and the answers leave in one
-write after the batch is applied. While a slow client does not take its answers, nothing more is read from it, so what is
-kept for it is bounded by one pass.
+write after the batch is applied. While a slow client does not take its answers, nothing more is read from it, so what
+is kept for it is bounded by one pass.
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ class Connection(asyncio.Protocol):
         self._server.flush()
         self._send(answers)
         if self.session.version and version & 0x7F in frames.SUPPORTED_VERSIONS:
-            message = f"Invalid message version. Got {version}/v{version} but previous messages on this connection had version {self.session.version}/v{self.session.version}"
+            message = (
+                f"Invalid message version. Got {version}/v{version} but previous messages on this connection had "
+                f"version {self.session.version}/v{self.session.version}"
+            )
         elif version == frames.BETA_VERSION and not flags & frames.FLAG_BETA:
             message = f"Beta version of the protocol used ({version}/v{version}-beta), but USE_BETA flag is unset"
         else:

@@ -49,6 +49,8 @@ class Catalog:
         self._family = store.family(SCHEMA_FAMILY)
         self.keyspaces: dict[str, Keyspace] = {}
         self.generation = 0
+        self.version = _NAMESPACE
+        self._next_number = FIRST_TABLE_NUMBER
         self._load_system()
         self._load()
 
@@ -235,7 +237,7 @@ def _system_table(
     """`name: **partition type, *clustering type, regular type  # comment`."""
     head, _, comment = line.partition("  #")
     name, _, body = head.partition(": ")
-    columns = []
+    columns: list[ColumnRecord] = []
     types = {}
     for part in _split(body):
         bare = part.lstrip("*")

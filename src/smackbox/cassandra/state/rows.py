@@ -19,8 +19,8 @@ A STAMPED fragment is a merge: each cell brings its own timestamp, ttl and time.
 cells `[column: 2][kind: 1][timestamp: 8][ttl: 4][time: 4][bytes path][bytes value]`; kind 1 is the deletion of a
 multi-cell column. A timestamp of -2**63 stands for "none".
 
-Conflicts are resolved as Cassandra does: the larger timestamp; of equal ones a deletion, then an expiring cell, then the
-larger value. A counter's cell is an increment; increments add up.
+Conflicts are resolved as Cassandra does: the larger timestamp; of equal ones a deletion, then an expiring cell, then
+the larger value. A counter's cell is an increment; increments add up.
 """
 
 from __future__ import annotations
@@ -282,8 +282,7 @@ def encode_stamped(row: Row, *, static: bool) -> bytes:
     for number, (timestamp, time) in row.complex_deletions.items():
         body += _CELL.pack(number, _KIND_DELETION, timestamp, 0, time) + NULL_CELL + NULL_CELL
     for key, (timestamp, ttl, time, value) in row.cells.items():
-        number, path = key if type(key) is tuple else (key, None)
-        assert isinstance(number, int)
+        number, path = key if isinstance(key, tuple) else (key, None)
         body += _CELL.pack(number, _KIND_CELL, timestamp, ttl, time) + wire_bytes(path) + wire_bytes(value)
     return bytes(body)
 

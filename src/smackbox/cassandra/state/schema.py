@@ -93,10 +93,27 @@ class Table:
     """A table ready for use. `columns` are in the order of `SELECT *`."""
 
     __slots__ = (
-        "base_table", "by_name", "by_number", "clustering", "columns", "has_statics", "id", "indexes", "is_counter",
-        "keyspace", "name", "number", "options", "partition_key", "prefix", "record", "regulars", "statics", "views",
+        "base_table",
+        "by_name",
+        "by_number",
+        "clustering",
+        "columns",
+        "has_statics",
+        "id",
+        "indexes",
+        "is_counter",
+        "keyspace",
+        "name",
+        "number",
+        "options",
+        "partition_key",
+        "prefix",
+        "record",
+        "regulars",
+        "statics",
+        "views",
         "virtual",
-    )  # fmt: skip
+    )
 
     def __init__(self, record: TableRecord, types: dict[str, CqlType], *, virtual: bool = False) -> None:
         """`types`: the type of each column."""
@@ -127,7 +144,7 @@ class Table:
                         len(ordered),
                         column.number,
                         column.descending,
-                    )  # fmt: skip
+                    )
                 )
         self.columns = tuple(ordered)
         self.by_name = {column.name: column for column in ordered}

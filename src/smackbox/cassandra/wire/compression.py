@@ -9,7 +9,7 @@ def compress(algorithm: str, body: bytes) -> bytes:
     if algorithm == "lz4":
         import lz4.block
 
-        return len(body).to_bytes(4, "big") + lz4.block.compress(body, store_size=False)
+        return len(body).to_bytes(4, "big") + bytes(lz4.block.compress(body, store_size=False))
     import snappy
 
     return bytes(snappy.compress(body))
@@ -26,7 +26,7 @@ def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
         if size == 0:
             return b""
         try:
-            return lz4.block.decompress(body[4:], uncompressed_size=size)
+            return bytes(lz4.block.decompress(body[4:], uncompressed_size=size))
         except lz4.block.LZ4BlockError as error:
             raise ProtocolError(f"a frame does not decompress: {error}") from error
     import snappy

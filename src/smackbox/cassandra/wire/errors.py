@@ -21,27 +21,27 @@ class CqlError(RequestError):
         return b""
 
 
-class ServerFault(CqlError):
+class ServerFault(CqlError):  # noqa: N818 - the protocol's own name
     """Something unexpected on the server's side."""
 
     code = 0x0000
 
 
-class ProtocolViolation(CqlError):
+class ProtocolViolation(CqlError):  # noqa: N818 - the protocol's own name
     """A frame that does not follow the protocol."""
 
     code = 0x000A
 
 
-class BadCredentials(CqlError):
+class BadCredentials(CqlError):  # noqa: N818 - the protocol's own name
     code = 0x0100
 
 
-class Overloaded(CqlError):
+class Overloaded(CqlError):  # noqa: N818 - the protocol's own name
     code = 0x1001
 
 
-class FunctionFailure(CqlError):
+class FunctionFailure(CqlError):  # noqa: N818 - the protocol's own name
     """A function failed: keyspace, name, argument types."""
 
     code = 0x1400
@@ -57,29 +57,29 @@ class FunctionFailure(CqlError):
         return body + b"".join(map(_string, self.argument_types))
 
 
-class SyntaxFault(CqlError):
+class SyntaxFault(CqlError):  # noqa: N818 - the protocol's own name
     """The text is not CQL."""
 
     code = 0x2000
 
 
-class Unauthorized(CqlError):
+class Unauthorized(CqlError):  # noqa: N818 - the protocol's own name
     code = 0x2100
 
 
-class Invalid(CqlError):
+class Invalid(CqlError):  # noqa: N818 - the protocol's own name
     """CQL, but not a statement that can be executed."""
 
     code = 0x2200
 
 
-class ConfigFault(CqlError):
+class ConfigFault(CqlError):  # noqa: N818 - the protocol's own name
     """A wrong option of a keyspace or a table."""
 
     code = 0x2300
 
 
-class AlreadyExists(CqlError):
+class AlreadyExists(CqlError):  # noqa: N818 - the protocol's own name
     """The keyspace, or the table when `table` is not empty, is there already."""
 
     code = 0x2400
@@ -94,7 +94,7 @@ class AlreadyExists(CqlError):
         return _string(self.keyspace) + _string(self.table)
 
 
-class Unprepared(CqlError):
+class Unprepared(CqlError):  # noqa: N818 - the protocol's own name
     """The statement id is not known here; the client prepares again."""
 
     code = 0x2500

@@ -1,6 +1,7 @@
 """Cassandra's partitioner: Murmur3 with the sign-extension slip that every cluster has to share.
 
-The driver's compiled function is loaded by itself, because importing the whole driver costs a server's start some 40 ms.
+The driver's compiled function is loaded by itself, because importing the whole driver costs a server's start
+some 40 ms.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Spec: native_protocol_v4.spec and v5.spec, section 4.1. A body that ends early o
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Any, Final
 
 from smackbox.cassandra.wire.errors import ProtocolViolation
 
@@ -28,13 +28,8 @@ MAX_CONSISTENCY: Final = 0x0B
 SERIAL: Final = frozenset({0x08, 0x09})
 
 
-class UnsetValue:
-    """Length -2: the value is not set."""
-
-    __slots__ = ()
-
-
-Values = list[bytes | None | UnsetValue]
+# bytes, None, or the reader's own object for "not set"
+Values = list[Any]
 
 
 class QueryOptions:
@@ -77,7 +72,7 @@ class BodyReader:
     def short(self) -> int:
         return int(self._unpack(_SHORT))
 
-    def int(self) -> int:
+    def read_int(self) -> int:
         return int(self._unpack(_INT))
 
     def long(self) -> int:
@@ -109,18 +104,18 @@ class BodyReader:
         return self.text(self.short())
 
     def long_string(self) -> str:
-        return self.text(self.int())
+        return self.text(self.read_int())
 
     def short_bytes(self) -> bytes:
         return self.take(self.short())
 
-    def bytes(self) -> bytes | None:
-        length = self.int()
+    def read_bytes(self) -> bytes | None:
+        length = self.read_int()
         return None if length < 0 else self.take(length)
 
     def value(self, version: int) -> bytes | object | None:
         """A bound value; -2 is "not set" from v4 on."""
-        length = self.int()
+        length = self.read_int()
         if length >= 0:
             return self.take(length)
         if length == -1 or version < 4:
@@ -136,7 +131,7 @@ class BodyReader:
         return [self.string() for _ in range(self.short())]
 
     def bytes_map(self) -> dict[str, bytes | None]:
-        return {self.string(): self.bytes() for _ in range(self.short())}
+        return {self.string(): self.read_bytes() for _ in range(self.short())}
 
 
 def read_consistency(reader: BodyReader) -> int:
@@ -150,7 +145,7 @@ def read_options(reader: BodyReader, version: int) -> QueryOptions:
     """`<consistency><flags>[values]…` as QUERY and EXECUTE have it."""
     options = QueryOptions()
     options.consistency = read_consistency(reader)
-    flags = reader.int() & 0xFFFFFFFF if version >= 5 else reader.byte()
+    flags = reader.read_int() & 0xFFFFFFFF if version >= 5 else reader.byte()
     if flags & VALUES:
         count = reader.short()
         values: Values = []
@@ -158,17 +153,17 @@ def read_options(reader: BodyReader, version: int) -> QueryOptions:
             names = []
             for _ in range(count):
                 names.append(reader.string())
-                values.append(reader.value(version))  # type: ignore[arg-type]
+                values.append(reader.value(version))
             options.names = names
         else:
             for _ in range(count):
-                values.append(reader.value(version))  # type: ignore[arg-type]
+                values.append(reader.value(version))
         options.values = values
     options.skip_metadata = bool(flags & SKIP_METADATA)
     if flags & PAGE_SIZE:
-        options.page_size = reader.int()
+        options.page_size = reader.read_int()
     if flags & PAGING_STATE:
-        options.paging_state = reader.bytes()
+        options.paging_state = reader.read_bytes()
     if flags & SERIAL_CONSISTENCY:
         options.serial_consistency = _read_serial(reader)
     if flags & TIMESTAMP:
@@ -176,7 +171,7 @@ def read_options(reader: BodyReader, version: int) -> QueryOptions:
     if flags & KEYSPACE and version >= 5:
         options.keyspace = reader.string()
     if flags & NOW_IN_SECONDS and version >= 5:
-        options.now_in_seconds = reader.int()
+        options.now_in_seconds = reader.read_int()
     return options
 
 
@@ -222,11 +217,11 @@ def read_batch(reader: BodyReader, version: int) -> BatchRequest:
             statement = reader.short_bytes()
         else:
             raise ProtocolViolation(f"Invalid query kind in BATCH messages. Must be 0 or 1 but got {sort}")
-        values: Values = [reader.value(version) for _ in range(reader.short())]  # type: ignore[misc]
+        values: Values = [reader.value(version) for _ in range(reader.short())]
         statements.append((statement, values))
     request = BatchRequest(("logged", "unlogged", "counter")[kind], statements)
     request.consistency = read_consistency(reader)
-    flags = reader.int() & 0xFFFFFFFF if version >= 5 else reader.byte()
+    flags = reader.read_int() & 0xFFFFFFFF if version >= 5 else reader.byte()
     if flags & NAMES:
         raise ProtocolViolation("Batch with names for values is not supported")
     if flags & SERIAL_CONSISTENCY:
@@ -236,5 +231,5 @@ def read_batch(reader: BodyReader, version: int) -> BatchRequest:
     if flags & KEYSPACE and version >= 5:
         request.keyspace = reader.string()
     if flags & NOW_IN_SECONDS and version >= 5:
-        request.now_in_seconds = reader.int()
+        request.now_in_seconds = reader.read_int()
     return request

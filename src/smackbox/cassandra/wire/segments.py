@@ -113,6 +113,6 @@ def _decompress(payload: bytes, size: int) -> bytes:
     import lz4.block
 
     try:
-        return lz4.block.decompress(payload, uncompressed_size=size)
+        return bytes(lz4.block.decompress(payload, uncompressed_size=size))
     except lz4.block.LZ4BlockError as error:
         raise ProtocolError(f"a segment does not decompress: {error}") from error

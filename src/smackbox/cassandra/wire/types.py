@@ -282,7 +282,7 @@ class _Floating(_Scalar):
         if not value:
             return _EMPTY_KEY
         number = self._form.unpack(value)[0]
-        if number != number:
+        if math.isnan(number):
             value = self._form.pack(math.nan)
         if value[0] & 0x80:
             return b"\x01" + value.translate(_INVERT)
@@ -448,8 +448,8 @@ DURATION = _Duration("duration", 0x15, "DurationType")
 NATIVE: dict[str, CqlType] = {
     kind.cql: kind
     for kind in (
-        ASCII, BIGINT, BLOB, BOOLEAN, COUNTER, DECIMAL, DOUBLE, FLOAT, INT, TIMESTAMP, UUID_TYPE, TEXT, VARINT, TIMEUUID,
-        INET, DATE, TIME, SMALLINT, TINYINT, DURATION,
+        ASCII, BIGINT, BLOB, BOOLEAN, COUNTER, DECIMAL, DOUBLE, FLOAT, INT, TIMESTAMP, UUID_TYPE, TEXT, VARINT,
+        TIMEUUID,         INET, DATE, TIME, SMALLINT, TINYINT, DURATION,
     )
 }  # fmt: skip
 NATIVE["varchar"] = TEXT
@@ -781,9 +781,9 @@ class VectorType(CqlType):
 
 def quoted(name: str) -> str:
     """An identifier as CQL shows it: quoted unless it is plain lower case."""
-    if name and (name[0].isalpha() or name[0] == "_") and name.isascii() and name.replace("_", "a").isalnum():
-        if name == name.lower() and name[0] != "_" and name not in RESERVED:
-            return name
+    plain = name[:1].isalpha() and name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()
+    if plain and name not in RESERVED:
+        return name
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -372,7 +372,7 @@ class DropView(Struct, frozen=True):
 
 
 class Describe(Struct, frozen=True):
-    """`what`: cluster, schema, keyspaces, tables, types, functions, aggregates, or one element's kind, or '' for any."""
+    """`what`: cluster, schema, keyspaces, tables, types, functions, aggregates, an element's kind, or '' for any."""
 
     what: str
     keyspace: str | None = None

@@ -29,7 +29,7 @@ _TOKEN = re.compile(
 
 
 class Token(NamedTuple):
-    """`text` is the value: unquoted for strings and quoted names; a plain name is in lower case, `source` as written."""
+    """`text` is the value: unquoted for strings and quoted names, lower case for plain names; `source` as written."""
 
     kind: str
     text: str

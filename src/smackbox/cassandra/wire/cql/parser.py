@@ -273,15 +273,14 @@ class Parser(DefinitionParser):
 
     def _assigned(self, column: str) -> ast.Assignment:
         following = self.peek()
-        if self.token.kind in {"name", "quoted"} and self.is_identifier() and following.text in {"+", "-"}:
-            if following.kind == "operator":
-                source = self.identifier()
-                if source != column:
-                    raise self.only_same_column(column)
-                kind = "add" if self.token.text == "+" else "subtract"
-                self.advance()
-                return ast.Assignment(column, kind, self.expression())
-        if self.token.kind in {"name", "quoted"} and self.is_identifier() and following.kind == "integer":
+        if self.is_identifier() and following.kind == "operator" and following.text in {"+", "-"}:
+            source = self.identifier()
+            if source != column:
+                raise self.only_same_column(column)
+            kind = "add" if self.token.text == "+" else "subtract"
+            self.advance()
+            return ast.Assignment(column, kind, self.expression())
+        if self.is_identifier() and following.kind == "integer":
             raise self.no_alternative()
         value = self.expression(stop_at_column=True)
         if self.token.text == "+" and self.token.kind == "operator":
