@@ -81,8 +81,10 @@ public class Main {
             while (true) {
                 for (int left = result.getAvailableWithoutFetching(); left > 0; left--) total += result.one().getInt("c");
                 if (result.isFullyFetched()) break;
-                total += result.one().getInt("c");
+                Row next = result.one();
                 pages++;
+                if (next == null) break;
+                total += next.getInt("c");
             }
             found.put("pages", pages);
             found.put("sum_of_pages", total);
