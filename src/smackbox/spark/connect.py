@@ -13,6 +13,8 @@ from typing import Any
 
 from smackbox.base.errors import StartError
 
+RETRIES = 3
+
 _embedded: Any = None
 _lock = threading.Lock()
 
@@ -32,6 +34,13 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
         spark = SparkSession.builder.remote(url or embedded_url()).appName(app_name).create()
         register_sources(spark)
     return spark
+
+
+def fail_soon(spark: Any) -> None:
+    """Let a session report a server that is away within a second or two; pyspark by itself tries for ten minutes."""
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES, max_backoff=500)])
 
 
 def register_sources(spark: Any) -> None:

@@ -48,7 +48,7 @@ def binder(cql_type: Any) -> Binder:
 
 
 def _uuid(value: Any) -> bytes:
-    return value.bytes if type(value) is UUID else UUID(value).bytes
+    return (value if type(value) is UUID else UUID(value)).int.to_bytes(16, "big")
 
 
 def _text(value: Any) -> bytes:

@@ -84,6 +84,7 @@ class CqlSession:
             execution_profiles={EXEC_PROFILE_DEFAULT: profile, ROWS_AS_TUPLES: tuples},
             reconnection_policy=ConstantReconnectionPolicy(delay=0.5, max_attempts=None),
             timestamp_generator=self._timestamp,
+            compression=False,  # costs both sides more than the bytes of a batch of 5 KiB are worth
             connect_timeout=CONNECT_TIMEOUT_S,
             control_connection_timeout=CONTROL_TIMEOUT_S,
         )

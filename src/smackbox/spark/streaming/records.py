@@ -52,7 +52,7 @@ class RecordDecoder:
 def identity_bytes(value: Any) -> bytes:
     """An event's identity as bytes: equal for equal values."""
     if type(value) is UUID:
-        return value.bytes
+        return value.int.to_bytes(16, "big")
     if type(value) is str:
         return value.encode()
     return msgspec.msgpack.encode(value)

@@ -358,10 +358,11 @@ class MicroBatchRunner:
         self._decoder = RecordDecoder(self._event_type, self._key_fields)
 
     def _connect_spark(self) -> None:
-        from smackbox.spark.connect import is_away, session
+        from smackbox.spark.connect import fail_soon, is_away, session
 
         try:
             self._spark = session(self._settings.spark, app_name=self._settings.name)
+            fail_soon(self._spark)
         except Exception as error:
             if is_away(error):
                 raise AwayError(f"Spark at {self._settings.spark} does not answer: {error}") from error

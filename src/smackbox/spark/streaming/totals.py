@@ -90,6 +90,7 @@ class Totals:
         """Join `rows` with the saved totals that `load` gives for keys.
 
         Returns the rows to write, in the order (key columns, value columns), and the totals to save.
+        Raises `ValueError` or `TypeError` for a value that is not of its column's type.
         """
         values = self.check(columns)
         keys: dict[bytes, list[Any]] = {}
@@ -113,7 +114,10 @@ class Totals:
             for column in values:
                 total[column] = self._joined(column, total.get(column), row[column])
         out = [[*parts, *(totals[key].get(column) for column in values)] for key, parts in keys.items()]
-        return out, {key: msgspec.msgpack.encode(total) for key, total in totals.items()}
+        saved_totals = {key: msgspec.msgpack.encode(total) for key, total in totals.items()}
+        for encoded in saved_totals.values():
+            self._decode(encoded)  # what could not be read again must not be saved
+        return out, saved_totals
 
     def written_columns(self, columns: Sequence[str]) -> list[str]:
         """The order of the columns in `apply`'s rows."""
