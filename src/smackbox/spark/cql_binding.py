@@ -44,7 +44,40 @@ def binder(cql_type: Any) -> Binder:
     if quick is not None:
         return quick
     serialize = cql_type.serialize
-    return lambda value: serialize(value, PROTOCOL_VERSION)
+    native = _native(cql_type)
+    if native is None:
+        return lambda value: serialize(value, PROTOCOL_VERSION)
+    return lambda value: serialize(native(value), PROTOCOL_VERSION)
+
+
+def _native(cql_type: Any) -> Callable[[Any], Any] | None:
+    """From Arrow's form of a value to the driver's, where they differ: a map as pairs, a tuple as a dictionary."""
+    name = cql_type.typename
+    if name in {"uuid", "timeuuid"}:
+        return lambda value: value if isinstance(value, UUID) else UUID(value)
+    if name == "varint":
+        return int
+    parts = [_unless_none(_native(part)) for part in cql_type.subtypes]
+    if name in {"frozen", "reversed"}:
+        return parts[0]
+    if name in {"list", "set"}:
+        return lambda values: [parts[0](value) for value in values]
+    if name == "map":
+        return lambda items: {
+            parts[0](key): parts[1](value) for key, value in (items.items() if isinstance(items, dict) else items)
+        }
+    if name == "tuple" or hasattr(cql_type, "fieldnames"):
+        return lambda fields: tuple(
+            part(value)
+            for part, value in zip(parts, fields.values() if isinstance(fields, dict) else fields, strict=True)
+        )
+    return None
+
+
+def _unless_none(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    if convert is None:
+        return lambda value: value
+    return lambda value: None if value is None else convert(value)
 
 
 def _uuid(value: Any) -> bytes:

@@ -99,6 +99,8 @@ class CqlSession:
 
     def table(self, keyspace: str, table: str) -> Any:
         """The driver's metadata of a table. Raises `SettingError` when it is not there."""
+        if keyspace not in self.cluster.metadata.keyspaces:
+            self.cluster.refresh_keyspace_metadata(keyspace)
         self.cluster.refresh_table_metadata(keyspace, table)
         metadata = self.cluster.metadata.keyspaces.get(keyspace)
         if metadata is None:
