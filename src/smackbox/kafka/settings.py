@@ -6,6 +6,9 @@ better served: no delay before a group's first rebalance, and loopback without a
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from smackbox.base.settings import ServerSettings
 
 DEFAULT_PORT = 9092
@@ -13,12 +16,29 @@ NODE_ID = 1
 
 
 class KafkaSettings(ServerSettings, frozen=True, kw_only=True):
-    """All settings of one broker. `advertised` is `host:port`; None advertises the address that a client dialled."""
+    """All settings of one broker. `advertised` is `host:port`; None advertises the address that a client dialled.
+
+    `host` and `port` speak `security_protocol` (PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL); `listeners` adds others, as
+    `SASL_SSL://host:port` with commas between them. `sasl_plain_users` is password by user for PLAIN; SCRAM users are
+    made with AlterUserScramCredentials. `authorizer` enforces ACLs; `super_users` is `User:a;User:b`.
+    """
 
     advertised: str | None = None
     num_partitions: int = 1
     auto_create_topics: bool = True
     delete_topic_enable: bool = True
+
+    security_protocol: str = "PLAINTEXT"
+    listeners: str = ""
+    sasl_enabled_mechanisms: str = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+    sasl_plain_users: dict[str, str] = {}
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_cafile: Path | None = None
+    ssl_client_auth: Literal["none", "requested", "required"] = "none"
+    authorizer: bool = False
+    super_users: str = ""
+    allow_everyone_if_no_acl_found: bool = False
 
     log_segment_bytes: int = 1024 * 1024 * 1024
     log_roll_ms: int = 7 * 24 * 3_600_000

@@ -59,6 +59,8 @@ class FileSystem(Protocol):
 
     def entries(self, path: Path) -> Iterator[os.DirEntry[str]]: ...
 
+    def space(self, path: Path) -> tuple[int, int]: ...
+
 
 class DiskFile:
     """A file of the kernel's."""
@@ -194,6 +196,14 @@ class Disk:
                 yield from found
         except OSError as error:
             raise StorageError(f"cannot list {path}: {error.strerror or error}") from error
+
+    def space(self, path: Path) -> tuple[int, int]:
+        """Bytes of the file system that `path` is on: all, and those that are free."""
+        try:
+            usage = shutil.disk_usage(path)
+        except OSError as error:
+            raise StorageError(f"cannot ask for the space of {path}: {error.strerror or error}") from error
+        return usage.total, usage.free
 
 
 class FaultyFile(DiskFile):

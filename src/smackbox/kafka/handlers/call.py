@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from smackbox.kafka.handlers.sasl import SaslSession
 from smackbox.kafka.wire.schema import Message
 
 Answer = Message | bytearray | list[bytes | bytearray]
@@ -16,6 +17,8 @@ class Connection(Protocol):
     peer_host: str
     advertised: tuple[str, int]
     client_software: tuple[str, str]
+    principal: str
+    sasl: SaslSession | None
     on_close: dict[object, Callable[[], None]]
 
 

@@ -17,7 +17,7 @@ from smackbox.kafka.wire.messages.describe_groups import (
 )
 
 NOT_FOUND_SINCE = 6
-GROUP_OPERATIONS = 0b1101001001000
+GROUP_OPERATIONS = 3400
 NOT_ASKED = -2147483648
 
 

@@ -7,6 +7,7 @@ import logging
 import resource
 import struct
 import uuid
+from pathlib import Path
 from typing import Any
 
 from smackbox.base.clock import Clock, SystemClock
@@ -17,12 +18,13 @@ from smackbox.kafka.handlers.refusal import refusal
 from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.broker import Broker, Commit
+from smackbox.kafka.state.compaction import Cleaning
 from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire.compression import CodecMissingError
 from smackbox.net.listener import bind
 from smackbox.store.data_dir import DataDir
 from smackbox.store.fs import Disk, FileSystem
 
-HOUSEKEEPING_INTERVAL_S = 30.0
 PROBE_REQUESTS = (
     b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x01\x00\x05probe",  # ApiVersions v0
     b"\x00\x00\x00\x13\x00\x03\x00\x01\x00\x00\x00\x02\x00\x05probe\x00\x00\x00\x00",  # Metadata v1, no topics
@@ -49,7 +51,9 @@ class KafkaServer:
         self._connections: set[KafkaConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._commit_task: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._cleaning_task: asyncio.Task[None] | None = None
+        self._removal_task: asyncio.Task[None] | None = None
+        self._stopping = False
         self._port = 0
 
     @property
@@ -76,7 +80,7 @@ class KafkaServer:
             if self._data_dir is not None:
                 self._data_dir.close()
             raise
-        self._housekeep()
+        self._remove_deleted()
 
     def _open_broker(self) -> None:
         assert self._data_dir is not None
@@ -87,6 +91,8 @@ class KafkaServer:
             raise StartError(f"kafka cannot read {self._data_dir.path}: {error}") from error
         self.broker.timers.changed = self._arm
         self.broker.commit_wanted = self._start_commit
+        self.broker.cleaning_wanted = self._start_cleaning
+        self.broker.catalog.deleted = self._remove_deleted
         self._arm()
 
     async def _start_metrics(self, port: int) -> None:
@@ -116,6 +122,7 @@ class KafkaServer:
 
     async def stop(self) -> None:
         """Close connections, flush and close files, let go of the directory. Safe when `start` failed."""
+        self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
         if self._server is not None:
@@ -124,10 +131,9 @@ class KafkaServer:
             connection.close()
         if self._metrics is not None:
             await self._metrics.stop()
-        if self._commit_task is not None:
-            await self._commit_task
-        if self._background:
-            await asyncio.gather(*self._background, return_exceptions=True)
+        for task in (self._commit_task, self._cleaning_task, self._removal_task):
+            if task is not None:
+                await task
         await asyncio.sleep(0)  # connections hear of their end
         if self._server is not None:
             self._server = None
@@ -219,25 +225,50 @@ class KafkaServer:
             self.broker.finish_commit(commit, error)
         self._commit_task = None
 
-    def _housekeep(self) -> None:
-        """Remove the directories of deleted topics, when there are any, off the loop."""
-        paths = self.broker.catalog.take_deleted()
-        if paths:
-            work = asyncio.get_running_loop().run_in_executor(None, self._remove_all, paths)
-            task = asyncio.ensure_future(_as_task(work))
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+    def _start_cleaning(self) -> None:
+        """Compact what needs it, one partition after the other, unless that is going on."""
+        if self._cleaning_task is None:
+            self._cleaning_task = asyncio.get_running_loop().create_task(self._clean())
 
-    def _remove_all(self, paths: list[Any]) -> None:
+    async def _clean(self) -> None:
+        try:
+            while not self._stopping and (cleaning := self.broker.next_cleaning()) is not None:
+                broker = self.broker
+                await asyncio.get_running_loop().run_in_executor(None, cleaning.run, self._fs)
+                if broker is self.broker and not self._stopping:
+                    cleaning.install()
+        except (StorageError, CodecMissingError) as error:
+            log.error("kafka: compaction stopped: %s", error)
+        finally:
+            self._cleaning_task = None
+
+    async def _clean_one(self, cleaning: Cleaning) -> None:
+        topic_id = cleaning.partition.topic_id
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, cleaning.run, self._fs)
+        except StorageError:
+            if topic_id in self.broker.catalog.by_id:
+                raise
+        if topic_id in self.broker.catalog.by_id and not self._stopping:
+            cleaning.install()
+
+    def _remove_deleted(self) -> None:
+        """Remove the directories of deleted topics off the loop, unless that is going on."""
+        if self._removal_task is None and (paths := self.broker.catalog.take_deleted()):
+            self._removal_task = asyncio.get_running_loop().create_task(self._remove(paths))
+
+    async def _remove(self, paths: list[Path]) -> None:
+        while paths:
+            await asyncio.get_running_loop().run_in_executor(None, self._remove_all, paths)
+            paths = self.broker.catalog.take_deleted()
+        self._removal_task = None
+
+    def _remove_all(self, paths: list[Path]) -> None:
         for path in paths:
             try:
                 self._fs.remove_tree(path)
             except StorageError:
                 log.exception("kafka could not remove %s", path)
-
-
-async def _as_task(work: asyncio.Future[None]) -> None:
-    await work
 
 
 def _sync_all(commit: Commit) -> None:

@@ -14,12 +14,15 @@ from pathlib import Path
 from smackbox.base.clock import Clock
 from smackbox.base.errors import StorageError
 from smackbox.kafka.settings import KafkaSettings
+from smackbox.kafka.state import compaction, retention
 from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.compaction import Cleaning
 from smackbox.kafka.state.coordinator_log import Done
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_coordinator import GroupCoordinator
 from smackbox.kafka.state.metrics import BrokerMetrics
 from smackbox.kafka.state.partition import Partition
+from smackbox.kafka.state.security import Security
 from smackbox.kafka.state.timers import Timers
 from smackbox.kafka.state.topic import OFFSETS_TOPIC, TRANSACTIONS_TOPIC, Topic
 from smackbox.kafka.state.transactions import TransactionCoordinator
@@ -53,10 +56,12 @@ class Broker:
         self.timers = Timers()
         self.metrics = BrokerMetrics()
         self.catalog = Catalog(fs, directory, settings, clock, new_id)
+        self.security = Security(self.catalog, settings)
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         self.parked_fetches = 0
         self.commit_wanted: Callable[[], None] | None = None
+        self.cleaning_wanted: Callable[[], None] | None = None
         self._touched: dict[Partition, None] = {}
         self._uncommitted: dict[Partition, None] = {}
         self._waiting: list[Done] = []
@@ -68,8 +73,11 @@ class Broker:
     def open(self) -> None:
         """Read the data directory. Raises `StorageError`."""
         self.catalog.open()
+        self.security.open()
         self._next_producer_id = self._producer_ids_end = self.catalog.memory.get("producer_ids", 0)
         self.groups.open()
+        self._every(self.settings.log_retention_check_interval_ms, self.enforce_retention)
+        self._every(self.settings.log_cleaner_backoff_ms, self._want_cleaning)
         self.transactions.open()
 
     def close(self) -> None:
@@ -100,6 +108,36 @@ class Broker:
         """Forget a topic and what was remembered for it."""
         self.catalog.delete(topic)
         self.groups.topic_deleted(topic.name)
+
+    # --- housekeeping
+
+    def _every(self, interval_ms: int, action: Callable[[], None]) -> None:
+        def go_off() -> None:
+            self.timers.at(self.clock.monotonic_ms() + interval_ms, go_off)
+            action()
+
+        self.timers.at(self.clock.monotonic_ms() + interval_ms, go_off)
+
+    def enforce_retention(self) -> None:
+        """Drop what topics keep no longer, and forget producers that have been silent for long."""
+        now_ms = self.clock.wall_ms()
+        dropped = 0
+        for partition in self.catalog.partitions():
+            dropped += retention.enforce(partition, now_ms)
+            partition.producers.expire(now_ms - self.settings.producer_id_expiration_ms)
+            partition.log.flush_indexes()
+        if dropped:
+            self.catalog.checkpoint()
+
+    def _want_cleaning(self) -> None:
+        if self.cleaning_wanted is not None and any(p.config.compacted for p in self.catalog.partitions()):
+            self.cleaning_wanted()
+
+    def next_cleaning(self) -> Cleaning | None:
+        """The compaction of the partition that needs one; None when no one does."""
+        now_ms = self.clock.wall_ms()
+        plans = (compaction.plan(partition, now_ms) for partition in self.catalog.partitions())
+        return next((plan for plan in plans if plan is not None), None)
 
     # --- producer ids
 

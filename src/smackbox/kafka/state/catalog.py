@@ -56,6 +56,7 @@ class Catalog:
         self.partition_count = 0
         self._journal: File | None = None
         self._to_delete: list[Path] = []
+        self.deleted: Callable[[], None] | None = None
 
     # --- life
 
@@ -233,6 +234,8 @@ class Catalog:
             self.fs.rename(partition.directory, target)
             self._to_delete.append(target)
             partition.wake()
+        if self.deleted is not None:
+            self.deleted()
 
     def take_deleted(self) -> list[Path]:
         """Directories to be removed when there is time."""

@@ -102,6 +102,10 @@ class Log:
             segment.flush_indexes(closing=segment is self._active)
             segment.close()
 
+    def flush_indexes(self) -> None:
+        """Bring the index files up to the log: a start after a crash reads less then."""
+        self._active.flush_indexes()
+
     def _add_segment(self, base_offset: int, now_ms: int) -> None:
         segment = Segment(
             self._fs,
@@ -240,6 +244,36 @@ class Log:
             self.unsynced.remove(segment)
         self.start_offset = max(self.start_offset, self._bases[0])
         segment.remove()
+
+    def replace_segments(self, group: list[Segment], cleaned: Path) -> None:
+        """Put the file `cleaned` in the place of these neighbouring closed segments. Raises `StorageError`."""
+        first = group[0]
+        at = self.segments.index(first)
+        for segment in group:
+            segment.close()
+        index_bytes = b"".join(self._fs.read(segment.path("txnindex")) for segment in group)
+        self._fs.rename(cleaned, first.path("log"))
+        for segment in group[1:]:
+            segment.remove()
+        if index_bytes:
+            self._fs.replace(first.path("txnindex"), index_bytes)
+        made = Segment(
+            self._fs,
+            self.directory,
+            first.base_offset,
+            index_interval_bytes=self.limits.index_interval_bytes,
+            created_ms=first.created_ms,
+        )
+        for _ in made.recover():
+            pass
+        made.flush_indexes(closing=True)
+        self.segments[at : at + len(group)] = [made]
+        self._bases = [segment.base_offset for segment in self.segments]
+        self.unsynced = [segment for segment in self.unsynced if segment not in group]
+
+    def discard(self, path: Path) -> None:
+        """Remove a file that is of no use."""
+        self._fs.remove(path)
 
     def snapshot_path(self, offset: int) -> Path:
         return self.directory / file_name(offset, "snapshot")

@@ -15,6 +15,7 @@ from smackbox.kafka.state.aborted_transactions import AbortedTransaction, Aborte
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.log import Log, LogLimits
 from smackbox.kafka.state.producers import NO_OFFSET, ProducerTable
+from smackbox.kafka.state.segment import Segment
 from smackbox.kafka.state.topic_config import TopicConfig
 from smackbox.kafka.wire import control_record
 from smackbox.kafka.wire import error_codes as errors
@@ -34,6 +35,7 @@ from smackbox.kafka.wire.record_batch import (
 from smackbox.store.fs import FileSystem
 
 LEADER_EPOCH = 0
+SNAPSHOTS_KEPT = 2
 EPOCH_CHECKPOINT = "leader-epoch-checkpoint"
 METADATA_FILE = "partition.metadata"
 
@@ -44,6 +46,7 @@ class Partition:
     __slots__ = (
         "_fs",
         "aborted",
+        "cleaned_to",
         "config",
         "directory",
         "high_watermark",
@@ -70,6 +73,7 @@ class Partition:
         self.log.before_roll = self._snapshot
         self.producers = ProducerTable()
         self.aborted = AbortedTransactions()
+        self.cleaned_to = 0  # everything below was compacted since this broker started
         self.high_watermark = 0
         self.last_stable_offset = 0
         self.synced = True  # whether the high watermark follows the end offset at once
@@ -98,13 +102,8 @@ class Partition:
         for segment in self.log.segments[:-1]:
             self.aborted.load(self._fs.read(segment.path("txnindex")))
         active = self.log.active
-        snapshots = sorted(
-            int(entry.name[:-9])
-            for entry in self._fs.entries(self.directory)
-            if entry.name.endswith(".snapshot") and entry.name[:-9].isdigit()
-        )
         since = self.log.segments[0].base_offset
-        for offset in reversed(snapshots):
+        for offset in reversed(self._snapshot_offsets()):
             if offset > self.log.end_offset:
                 continue
             table = ProducerTable.from_snapshot(self._fs.read(self.log.snapshot_path(offset)))
@@ -148,8 +147,18 @@ class Partition:
 
     def _snapshot(self, offset: int) -> None:
         """Write the producers as of `offset`; the two newest snapshots stay."""
-        if self.producers.states:
-            self._fs.replace(self.log.snapshot_path(offset), self.producers.snapshot())
+        if not self.producers.states:
+            return
+        self._fs.replace(self.log.snapshot_path(offset), self.producers.snapshot())
+        for old in self._snapshot_offsets()[:-SNAPSHOTS_KEPT]:
+            self._fs.remove(self.log.snapshot_path(old))
+
+    def _snapshot_offsets(self) -> list[int]:
+        return sorted(
+            int(entry.name[:-9])
+            for entry in self._fs.entries(self.directory)
+            if entry.name.endswith(".snapshot") and entry.name[:-9].isdigit()
+        )
 
     def reconfigure(self, config: TopicConfig) -> None:
         self.config = config
@@ -174,6 +183,11 @@ class Partition:
     def _update_stable_offset(self) -> None:
         first_open = self.producers.first_open_offset()
         self.last_stable_offset = self.high_watermark if first_open < 0 else min(first_open, self.high_watermark)
+
+    def next_offset_of(self, segment: Segment) -> int:
+        """The offset behind a segment."""
+        at = self.log.segments.index(segment) + 1
+        return self.log.segments[at].base_offset if at < len(self.log.segments) else self.log.end_offset
 
     # --- appending
 
@@ -327,14 +341,14 @@ class Partition:
 
     # --- deleting
 
-    def delete_records(self, offset: int) -> None:
+    def delete_records(self, offset: int, now_ms: int) -> None:
         """Records below `offset` are not to be seen again. Raises `KafkaError` when it is beyond the high watermark."""
         if offset < 0 or offset > self.high_watermark:
             raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"offset {offset} is not in 0..{self.high_watermark}")
         if offset <= self.log.start_offset:
             return
         if offset == self.log.end_offset:
-            self.log.roll(self.log.active.created_ms)
+            self.log.roll(now_ms)
         self.log.advance_start(offset)
         self.aborted.forget_before(offset)
 

@@ -205,19 +205,7 @@ def build(
     `base_offset`), timestamps as they stand."""
     first_offset = entries[0].offset if base_offset is None else base_offset
     base_timestamp = entries[0].timestamp
-    body = bytearray()
-    for entry in entries:
-        record = bytearray(b"\0")
-        write_varlong(record, entry.timestamp - base_timestamp)
-        write_varlong(record, entry.offset - first_offset)
-        _write_bytes(record, entry.key)
-        _write_bytes(record, entry.value)
-        write_varlong(record, len(entry.headers))
-        for name, content in entry.headers:
-            _write_bytes(record, name.encode())
-            _write_bytes(record, content)
-        write_varlong(body, len(record))
-        body += record
+    body = encode_records(entries, first_offset, base_timestamp)
     return seal(
         body,
         base_offset=first_offset,
@@ -231,6 +219,24 @@ def build(
         base_sequence=base_sequence,
         record_count=len(entries),
     )
+
+
+def encode_records(entries: list[Record], base_offset: int, base_timestamp: int) -> bytearray:
+    """The bytes of these records behind a header with this base offset and timestamp."""
+    body = bytearray()
+    for entry in entries:
+        record = bytearray(b"\0")
+        write_varlong(record, entry.timestamp - base_timestamp)
+        write_varlong(record, entry.offset - base_offset)
+        _write_bytes(record, entry.key)
+        _write_bytes(record, entry.value)
+        write_varlong(record, len(entry.headers))
+        for name, content in entry.headers:
+            _write_bytes(record, name.encode())
+            _write_bytes(record, content)
+        write_varlong(body, len(record))
+        body += record
+    return body
 
 
 def seal(

@@ -6,23 +6,58 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from smackbox.kafka.wire.schema import Int16, Int32, Message, NullableString, Since, String, UInt16
+from smackbox.kafka.wire.schema import (
+    NO_UUID,
+    Int16,
+    Int32,
+    Int64,
+    Message,
+    NullableString,
+    Since,
+    String,
+    UInt16,
+    Uuid,
+)
 
 
-class PartitionData(Message):
+class RequestedPartition(Message):
     partition_index: Int32 = 0
 
 
-class TopicData(Message):
+class RequestedTopic(Message):
     topic_name: String = ""
-    partitions: list[PartitionData] = msgspec.field(default_factory=list)
+    partitions: list[RequestedPartition] = msgspec.field(default_factory=list)
 
 
 class DescribeQuorumRequest(Message):
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 
-    topics: list[TopicData] = msgspec.field(default_factory=list)
+    topics: list[RequestedTopic] = msgspec.field(default_factory=list)
+
+
+class ReplicaState(Message):
+    replica_id: Int32 = 0
+    replica_directory_id: Annotated[Uuid, Since(2)] = NO_UUID
+    log_end_offset: Int64 = 0
+    last_fetch_timestamp: Annotated[Int64, Since(1)] = -1
+    last_caught_up_timestamp: Annotated[Int64, Since(1)] = -1
+
+
+class PartitionData(Message):
+    partition_index: Int32 = 0
+    error_code: Int16 = 0
+    error_message: Annotated[NullableString, Since(2)] = ""
+    leader_id: Int32 = 0
+    leader_epoch: Int32 = 0
+    high_watermark: Int64 = 0
+    current_voters: list[ReplicaState] = msgspec.field(default_factory=list)
+    observers: list[ReplicaState] = msgspec.field(default_factory=list)
+
+
+class TopicData(Message):
+    topic_name: String = ""
+    partitions: list[PartitionData] = msgspec.field(default_factory=list)
 
 
 class Listener(Message):

@@ -1,0 +1,32 @@
+"""AlterConfigs (key 33), versions 0 to 2: replaces all overrides of a topic or of the broker."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.config_change import SET, Change, change
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire.messages.alter_configs import (
+    AlterConfigsRequest,
+    AlterConfigsResourceResponse,
+    AlterConfigsResponse,
+)
+
+
+def handle(broker: Broker, _: Call, request: AlterConfigsRequest) -> AlterConfigsResponse:
+    responses = []
+    for resource in request.resources:
+        code, message = 0, None
+        try:
+            change(
+                broker.catalog,
+                resource.resource_type,
+                resource.resource_name,
+                [Change(config.name, SET, config.value) for config in resource.configs],
+                replace=True,
+                validate_only=request.validate_only,
+            )
+        except KafkaError as error:
+            code, message = error.code, error.message
+        responses.append(AlterConfigsResourceResponse(code, message, resource.resource_type, resource.resource_name))
+    return AlterConfigsResponse(responses=responses)

@@ -1,0 +1,57 @@
+"""DeleteAcls (key 31), versions 1 to 3: every binding that a filter names, told back."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.access import check_cluster
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.handlers.create_acls import NO_AUTHORIZER
+from smackbox.kafka.state.acls import AclFilter, Operation
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.delete_acls import (
+    DeleteAclsFilterResult,
+    DeleteAclsMatchingAcl,
+    DeleteAclsRequest,
+    DeleteAclsResponse,
+)
+
+
+def handle(broker: Broker, call: Call, request: DeleteAclsRequest) -> DeleteAclsResponse:
+    try:
+        check_cluster(broker, call, Operation.ALTER)
+        if broker.security.acls is None:
+            raise KafkaError(errors.SECURITY_DISABLED, NO_AUTHORIZER)
+    except KafkaError as error:
+        refused = DeleteAclsFilterResult(error.code, error.message)
+        return DeleteAclsResponse(filter_results=[refused for _ in request.filters])
+    filters = [
+        AclFilter(
+            one.resource_type_filter,
+            one.resource_name_filter,
+            one.pattern_type_filter,
+            one.principal_filter,
+            one.host_filter,
+            one.operation,
+            one.permission_type,
+        )
+        for one in request.filters
+    ]
+    results = []
+    for removed in broker.security.remove_acls(filters):
+        matching = [
+            DeleteAclsMatchingAcl(
+                0,
+                None,
+                acl.resource_type,
+                acl.resource_name,
+                acl.pattern_type,
+                acl.principal,
+                acl.host,
+                acl.operation,
+                acl.permission,
+            )
+            for acl in removed
+        ]
+        results.append(DeleteAclsFilterResult(0, None, matching))
+    return DeleteAclsResponse(filter_results=results)

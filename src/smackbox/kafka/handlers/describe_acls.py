@@ -1,0 +1,41 @@
+"""DescribeAcls (key 29), versions 1 to 3: the bindings that a filter names, together by resource."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from smackbox.kafka.handlers.access import check_cluster
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.handlers.create_acls import NO_AUTHORIZER
+from smackbox.kafka.state.acls import AclFilter, Operation
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.describe_acls import (
+    AclDescription,
+    DescribeAclsRequest,
+    DescribeAclsResource,
+    DescribeAclsResponse,
+)
+
+
+def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> DescribeAclsResponse:
+    check_cluster(broker, call, Operation.DESCRIBE)
+    if broker.security.acls is None:
+        return DescribeAclsResponse(error_code=errors.SECURITY_DISABLED, error_message=NO_AUTHORIZER)
+    wanted = AclFilter(
+        request.resource_type_filter,
+        request.resource_name_filter,
+        request.pattern_type_filter,
+        request.principal_filter,
+        request.host_filter,
+        request.operation,
+        request.permission_type,
+    )
+    found = broker.security.acls.matching(wanted)
+    resources = [
+        DescribeAclsResource(
+            *resource, [AclDescription(acl.principal, acl.host, acl.operation, acl.permission) for acl in acls]
+        )
+        for resource, acls in groupby(found, key=lambda acl: (acl.resource_type, acl.resource_name, acl.pattern_type))
+    ]
+    return DescribeAclsResponse(error_message=None, resources=resources)

@@ -1,0 +1,32 @@
+"""IncrementalAlterConfigs (key 44), versions 0 and 1: set, delete, append to or subtract from single configurations."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.config_change import Change, change
+from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.wire.messages.incremental_alter_configs import (
+    AlterConfigsResourceResponse,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
+
+
+def handle(broker: Broker, _: Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse:
+    responses = []
+    for resource in request.resources:
+        code, message = 0, None
+        try:
+            change(
+                broker.catalog,
+                resource.resource_type,
+                resource.resource_name,
+                [Change(config.name, config.config_operation, config.value) for config in resource.configs],
+                replace=False,
+                validate_only=request.validate_only,
+            )
+        except KafkaError as error:
+            code, message = error.code, error.message
+        responses.append(AlterConfigsResourceResponse(code, message, resource.resource_type, resource.resource_name))
+    return IncrementalAlterConfigsResponse(responses=responses)

@@ -1,0 +1,26 @@
+"""ListConfigResources (key 74), versions 0 and 1: what has configurations. Version 0 lists client metrics only."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.wire.messages.list_config_resources import (
+    ConfigResource,
+    ListConfigResourcesRequest,
+    ListConfigResourcesResponse,
+)
+
+TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
+KNOWN = (TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP)
+
+
+def handle(broker: Broker, call: Call, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse:
+    wanted = (request.resource_types or KNOWN) if call.version >= 1 else (CLIENT_METRICS,)
+    if not set(wanted) <= set(KNOWN):
+        return ListConfigResourcesResponse(error_code=errors.UNSUPPORTED_VERSION)
+    found = [ConfigResource(str(NODE_ID), kind) for kind in (BROKER_LOGGER, BROKER) if kind in wanted]
+    if TOPIC in wanted:
+        found += [ConfigResource(name, TOPIC) for name in broker.catalog.topics]
+    return ListConfigResourcesResponse(config_resources=found)

@@ -1,0 +1,86 @@
+"""One connection's authentication by SASL: PLAIN (RFC 4616) or SCRAM (RFC 5802).
+
+A wrong user and a wrong password are answered alike. After a failure the connection is closed, once the client has its
+answer.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from smackbox.kafka.state.scram import ScramError, ScramExchange
+from smackbox.kafka.state.security import Security
+
+log = logging.getLogger(__name__)
+
+
+class SaslFailure(Exception):  # noqa: N818 - what a client hears, not an error of ours
+    """The message is what the client is told."""
+
+
+class SaslSession:
+    """`mechanism` is empty until the handshake; `principal` is known when `done`."""
+
+    def __init__(self, server_nonce: str) -> None:
+        self.mechanism = ""
+        self.bare = False
+        self.done = False
+        self.failed = False
+        self.principal = ""
+        self._server_nonce = server_nonce
+        self._scram: ScramExchange | None = None
+        self._answered_first = False
+
+    def begin(self, mechanism: str, *, bare: bool) -> None:
+        self.mechanism = mechanism
+        self.bare = bare
+        self._answered_first = False
+        self._scram = ScramExchange(mechanism, self._server_nonce) if mechanism.startswith("SCRAM") else None
+
+    def step(self, security: Security, message: bytes) -> bytes:
+        """The answer to the client's next message. Raises `SaslFailure`."""
+        try:
+            if self._scram is None:
+                return self._plain(security, message)
+            return self._scram_step(self._scram, security, message)
+        except SaslFailure:
+            self.failed = True
+            raise
+        except ScramError as error:
+            self.failed = True
+            log.info("SASL %s: %s", self.mechanism, error)
+            raise SaslFailure(
+                f"Authentication failed during authentication due to invalid credentials with SASL mechanism "
+                f"{self.mechanism}"
+            ) from error
+
+    def _plain(self, security: Security, message: bytes) -> bytes:
+        parts = message.split(b"\0")
+        if len(parts) != 3:
+            raise SaslFailure(f"Invalid SASL/PLAIN response: expected 3 tokens, got {len(parts)}")
+        acting_as, user, password = (part.decode(errors="replace") for part in parts)
+        if not user:
+            raise SaslFailure("Authentication failed: username not specified")
+        if not password:
+            raise SaslFailure("Authentication failed: password not specified")
+        if not security.plain_password_is(user, password):
+            raise SaslFailure("Authentication failed: Invalid username or password")
+        if acting_as not in {"", user}:
+            raise SaslFailure(
+                "Authentication failed: Client requested an authorization id that is different from username"
+            )
+        self._finish(user)
+        return b""
+
+    def _scram_step(self, scram: ScramExchange, security: Security, message: bytes) -> bytes:
+        if not self._answered_first:
+            user = scram.read_first(message)
+            self._answered_first = True
+            return scram.first(security.credentials.get((user, self.mechanism)))
+        answer = scram.final(message)
+        self._finish(scram.user)
+        return answer
+
+    def _finish(self, user: str) -> None:
+        self.done = True
+        self.principal = f"User:{user}"

@@ -1,0 +1,45 @@
+"""Retention: old segments go when `retention.ms` or `retention.bytes` say so, whole segments at a time, oldest first.
+
+A segment's age is that of its youngest record. The active segment goes too when all of it is too old: a new, empty one
+takes its place, and the offsets go on.
+"""
+
+from __future__ import annotations
+
+from smackbox.kafka.state.partition import Partition
+from smackbox.kafka.state.segment import Segment
+from smackbox.kafka.wire.record_batch import NO_TIMESTAMP
+
+
+def enforce(partition: Partition, now_ms: int) -> int:
+    """Drop what is past its retention; how many segments went. Raises `StorageError`."""
+    config = partition.config
+    log = partition.log
+    if not config.deleted:
+        return 0
+    dropped = 0
+    if config.retention_ms >= 0:
+        before = now_ms - config.retention_ms
+        while log.active.size or len(log.segments) > 1:
+            segment = log.segments[0]
+            if not _is_older(segment, before) or partition.next_offset_of(segment) > partition.high_watermark:
+                break
+            if segment is log.active:
+                log.roll(now_ms)
+            log.drop_first_segment()
+            dropped += 1
+    if config.retention_bytes >= 0:
+        excess = log.size - config.retention_bytes
+        while len(log.segments) > 1 and excess >= log.segments[0].size:
+            excess -= log.segments[0].size
+            log.drop_first_segment()
+            dropped += 1
+    if dropped:
+        partition.aborted.forget_before(log.start_offset)
+    return dropped
+
+
+def _is_older(segment: Segment, before: int) -> bool:
+    segment.load()
+    youngest = segment.max_timestamp
+    return youngest != NO_TIMESTAMP and youngest < before

@@ -1,0 +1,111 @@
+"""SCRAM on the server's side (RFC 5802, RFC 7677; KIP-84): what is kept of a password, and one exchange.
+
+    client first   n,,n=USER,r=NONCE                server first   r=NONCE+MORE,s=SALT,i=ITERATIONS
+    client final   c=biws,r=NONCE+MORE,p=PROOF      server final   v=SIGNATURE
+
+Only StoredKey and ServerKey are kept: who reads them can check a password and cannot log in with them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+
+import msgspec
+
+MIN_ITERATIONS = 4096
+MAX_ITERATIONS = 16384
+_HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
+MECHANISM_TYPES = {1: "SCRAM-SHA-256", 2: "SCRAM-SHA-512"}
+_CLIENT_FIRST = re.compile(
+    r"(?P<gs2>n,(?:a=(?P<authzid>[^,]+))?,)(?P<bare>n=(?P<user>[^,]+),r=(?P<nonce>[\x21-\x2b\x2d-\x7e]+).*)"
+)
+_CLIENT_FINAL = re.compile(r"(?P<without_proof>c=(?P<channel>[^,]+),r=(?P<nonce>[^,]+).*),p=(?P<proof>[^,]+)")
+
+
+class ScramCredential(msgspec.Struct, frozen=True):
+    """What is kept for one user and one mechanism."""
+
+    salt: bytes
+    stored_key: bytes
+    server_key: bytes
+    iterations: int
+
+    @classmethod
+    def from_salted(cls, mechanism: str, salted_password: bytes, salt: bytes, iterations: int) -> ScramCredential:
+        name = _HASHES[mechanism]
+        client_key = hmac.digest(salted_password, b"Client Key", name)
+        stored_key = hashlib.new(name, client_key).digest()
+        return cls(salt, stored_key, hmac.digest(salted_password, b"Server Key", name), iterations)
+
+    @classmethod
+    def from_password(cls, mechanism: str, password: str, salt: bytes, iterations: int) -> ScramCredential:
+        salted = hashlib.pbkdf2_hmac(_HASHES[mechanism], password.encode(), salt, iterations)
+        return cls.from_salted(mechanism, salted, salt, iterations)
+
+
+class ScramError(Exception):
+    """The exchange failed; the message is for the log, the peer hears one sentence whatever the reason."""
+
+
+class ScramExchange:
+    """One authentication. `user` is known after `first`."""
+
+    def __init__(self, mechanism: str, server_nonce: str) -> None:
+        self.user = ""
+        self._hash = _HASHES[mechanism]
+        self._server_nonce = server_nonce
+        self._gs2 = self._bare = self._nonce = self._server_first = ""
+        self._credential: ScramCredential | None = None
+
+    def read_first(self, message: bytes) -> str:
+        """The user of a client-first message. Raises `ScramError`."""
+        found = _CLIENT_FIRST.fullmatch(_text(message))
+        if found is None:
+            raise ScramError("not a client-first message")
+        self.user = found["user"].replace("=2C", ",").replace("=3D", "=")
+        if found["authzid"] not in {None, found["user"]}:
+            raise ScramError(f"{self.user} asked to act as another")
+        self._gs2, self._bare, self._nonce = found["gs2"], found["bare"], found["nonce"] + self._server_nonce
+        return self.user
+
+    def first(self, credential: ScramCredential | None) -> bytes:
+        """The server-first message. Raises `ScramError` when there is no credential."""
+        if credential is None:
+            raise ScramError(f"no credential of {self.user}")
+        self._credential = credential
+        salt = base64.b64encode(credential.salt).decode()
+        self._server_first = f"r={self._nonce},s={salt},i={credential.iterations}"
+        return self._server_first.encode()
+
+    def final(self, message: bytes) -> bytes:
+        """The server-final message. Raises `ScramError` when the proof is wrong."""
+        assert self._credential is not None
+        found = _CLIENT_FINAL.fullmatch(_text(message))
+        if found is None or found["nonce"] != self._nonce:
+            raise ScramError("not a client-final message of this exchange")
+        if found["channel"] != base64.b64encode(self._gs2.encode()).decode():
+            raise ScramError("the channel binding changed")
+        auth = ",".join((self._bare, self._server_first, found["without_proof"])).encode()
+        credential = self._credential
+        try:
+            proof = base64.b64decode(found["proof"], validate=True)
+        except binascii.Error as error:
+            raise ScramError("the proof is not base64") from error
+        signature = hmac.digest(credential.stored_key, auth, self._hash)
+        if len(proof) != len(signature):
+            raise ScramError("the proof has another length")
+        client_key = bytes(left ^ right for left, right in zip(proof, signature, strict=True))
+        if not hmac.compare_digest(hashlib.new(self._hash, client_key).digest(), credential.stored_key):
+            raise ScramError(f"wrong password of {self.user}")
+        return b"v=" + base64.b64encode(hmac.digest(credential.server_key, auth, self._hash))
+
+
+def _text(message: bytes) -> str:
+    try:
+        return message.decode()
+    except UnicodeDecodeError as error:
+        raise ScramError("not UTF-8") from error
