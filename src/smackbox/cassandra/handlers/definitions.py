@@ -287,7 +287,7 @@ def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace, context:
             raise Invalid(f"Column {name} was not found in table '{table.keyspace}.{table.name}'")
         if found.kind in {PARTITION_KEY, CLUSTERING}:
             raise Invalid(f"Cannot drop PRIMARY KEY column {name}")
-        dependants = [index.name for index in table.indexes if index.options.get("target", "").find(name) >= 0]
+        dependants = [target.record.name for target in table.index_targets if target.column.name == name]
         if dependants:
             raise Invalid(
                 f"Cannot drop column {name} because it has dependent secondary indexes ({', '.join(dependants)})"

@@ -12,12 +12,14 @@ from smackbox.cassandra.handlers.operations import Operation, assign, deletion, 
 from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, analyse
 from smackbox.cassandra.handlers.results import Result, Void
 from smackbox.cassandra.handlers.terms import Compiler, Scope, Term, constant
+from smackbox.cassandra.state.indexes import entries_of_row
 from smackbox.cassandra.state.keys import (
     MIN_TIMESTAMP,
     ROW,
     STATIC_ROW,
     clustering_key,
     partition_prefix,
+    split_partition_key,
 )
 from smackbox.cassandra.state.rows import (
     COMPLEX,
@@ -274,6 +276,8 @@ class PreparedModification:
             if static:
                 fragment = fragment_bytes(table, static, STATIC, ttl, now_s, ())
                 engine.put(table, partition + STATIC_ROW, timestamp, fragment)
+                if table.index_targets:
+                    self._enter(context, partition, partition + STATIC_ROW, static, ())
         whole = restrictions.clustering_is_whole
         if not whole:
             return
@@ -288,6 +292,15 @@ class PreparedModification:
             cells = _cells(context, operations, row, "regular")
             if cells or marker:
                 engine.put(table, row_key, timestamp, fragment_bytes(table, cells, marker, ttl, now_s, values))
+                if table.index_targets:
+                    self._enter(context, partition, row_key, cells, values)
+
+    def _enter(
+        self, context: Context, partition: bytes, row_key: bytes, cells: Cells, clustering: tuple[bytes, ...]
+    ) -> None:
+        parts = split_partition_key(partition[14:], len(self.table.partition_key))
+        for entry in entries_of_row(self.table.index_targets, row_key, cells, parts, clustering):
+            context.room.engine.enter(entry)
 
     def _delete(
         self, context: Context, restrictions: Restrictions, partition: bytes, timestamp: int, now_s: int

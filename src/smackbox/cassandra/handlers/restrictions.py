@@ -154,7 +154,7 @@ class Restrictions:
         return sorted(found.items())
 
     def predicates(self, context: Context) -> list[Predicate]:
-        return [_predicate(restriction, context) for restriction in (*self.filters, *self.residual)]
+        return [predicate_of(restriction, context) for restriction in (*self.filters, *self.residual)]
 
 
 def analyse(
@@ -562,7 +562,7 @@ def _product(choices: list[list[bytes]]) -> Iterator[tuple[bytes, ...]]:
 # ---- filters --------------------------------------------------------------------------------------------------------
 
 
-def _predicate(restriction: Restriction, context: Context) -> Predicate:
+def predicate_of(restriction: Restriction, context: Context) -> Predicate:
     values = restriction.values(context)
     if restriction.multi:
         return _multi_predicate(restriction, values)

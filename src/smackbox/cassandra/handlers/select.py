@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from smackbox.cassandra.handlers.context import UNSET, Context
+from smackbox.cassandra.handlers.index_reading import choose_index, filters_are_indexed, indexed
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
@@ -56,14 +57,20 @@ class PreparedSelect:
         self.distinct = select.distinct
         self.selection: Selection = compile_selection(select, scope)
         implied = select.allow_filtering or (table.virtual and scope.keyspace.virtual)
-        self.restrictions: Restrictions = analyse(select.where, scope, filtering=implied)
+        by_index = bool(table.index_targets) and any(
+            indexed(table, relation.columns[0], relation.operator, relation.element is not None)
+            for relation in select.where
+            if not relation.token
+        )
+        self.restrictions: Restrictions = analyse(select.where, scope, filtering=implied or by_index)
         compiler = Compiler(scope)
         self.limit = self._limit(compiler, select.limit, "[limit]")
         self.per_partition_limit = self._limit(compiler, select.per_partition_limit, "[per_partition_limit]")
         self.group_by = self._group_columns(select)
         self.reverse = self._reversed(select)
         self.sorts = bool(select.order_by) and self.restrictions.key_has_in
-        if self.restrictions.filters and not implied:
+        self.index = choose_index(table, self.restrictions) if by_index else None
+        if not implied and not filters_are_indexed(table, self.restrictions, self.index):
             raise Invalid(NEEDS_FILTERING)
         if select.distinct:
             self._check_distinct()
@@ -305,7 +312,44 @@ class PreparedSelect:
             return self._virtual(context, resume)
         if self.restrictions.key_is_whole:
             return self._partitions(context, resume)
+        if self.index is not None:
+            return self._indexed(context, resume)
         return self._scan(context, resume)
+
+    def _indexed(self, context: Context, resume: bytes) -> Iterator[Found]:
+        """The rows that the index has under the value asked for, those that still have it."""
+        assert self.index is not None
+        table = self.table
+        engine = context.room.engine
+        now_s = context.statement_time_s
+        stamps = self.selection.needs_stamps
+        first, last = self.restrictions.token_range(context)
+        low = token_prefix(table, first)
+        high = successor(table.prefix) if last == MAX_TOKEN else token_prefix(table, last + 1)
+        statics_of = b""
+        static: Row | None = None
+        statics: Sequence[bytes | None] = ()
+        matches = self.index.predicate(context)
+        for entry, row_key in self.index.row_keys(context):
+            if not low <= row_key < high or (resume and row_key <= resume and partition_of(resume) != row_key[:-1]):
+                continue
+            owner = partition_of(row_key)
+            parts = split_partition_key(owner[14:], len(table.partition_key))
+            if row_key[len(owner)] == SECTION_STATIC:
+                after = resume if resume and partition_of(resume) == owner else b""
+                yield from self._partition(context, owner, parts, after)
+                continue
+            if table.has_statics and owner != statics_of:
+                statics_of = owner
+                static = engine.static_row(table, owner, engine.tombstones(table, owner))
+                statics = self.reader.statics(static, now_s)
+            item = engine.row(table, row_key, merged=stamps)
+            values = self.reader.values(parts, item, statics, now_s) if item is not None else None
+            view = None if values is None else RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+            if view is None or not matches(view):
+                engine.forget(entry)
+                continue
+            yield row_key, view
 
     def _partitions(self, context: Context, resume: bytes) -> Iterator[Found]:
         table = self.table

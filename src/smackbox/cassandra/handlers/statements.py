@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smackbox.cassandra.handlers import definitions
+from smackbox.cassandra.handlers import definitions, index_definitions
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.context import Context, Room
 from smackbox.cassandra.handlers.describe import describe
@@ -180,10 +180,12 @@ class Statements:
             wanted = parsed
             return lambda context: describe(wanted, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
-            raise Invalid(f"{parsed.what} is not supported by this server")
-        if isinstance(parsed, ast.CreateIndex | ast.DropIndex | ast.CreateView | ast.AlterView | ast.DropView):
-            raise Invalid(f"{type(parsed).__name__} is not supported by this server")
+            raise Invalid(refusal(parsed.what))
+        if isinstance(parsed, ast.CreateView | ast.AlterView | ast.DropView):
+            raise Invalid("Materialized views are disabled. Enable in cassandra.yaml to use.")
         run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
+            ast.CreateIndex: index_definitions.create_index,
+            ast.DropIndex: index_definitions.drop_index,
             ast.CreateTable: definitions.create_table,
             ast.AlterTable: definitions.alter_table,
             ast.DropTable: definitions.drop_table,
@@ -195,6 +197,18 @@ class Statements:
         handler = run[type(parsed)]
         named: Any = parsed
         return lambda context: handler(named, keyspace_of(named.keyspace), context)
+
+
+def refusal(what: str) -> str:
+    """Why a statement is not served, in the words of a Cassandra whose settings are as they come."""
+    if " FUNCTION" in what or " AGGREGATE" in what:
+        return (
+            "User-defined functions are disabled in cassandra.yaml - set user_defined_functions_enabled=true to enable"
+        )
+    first = what.split()[0]
+    if first in {"GRANT", "REVOKE"}:
+        return f"{first} operation is not supported by AllowAllAuthorizer"
+    return f"{what} is not supported by this server"
 
 
 def _check_markers(markers: Sequence[ast.Bind]) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
+from smackbox.cassandra.state.indexes import index_targets
 from smackbox.cassandra.state.schema import (
     ColumnRecord,
     Keyspace,
@@ -180,7 +181,9 @@ class Catalog:
 
     def _build(self, record: TableRecord, keyspace: Keyspace) -> Table:
         types = {column.name: parse_type(column.type, keyspace.types, keyspace.name) for column in record.columns}
-        return Table(record, types)
+        table = Table(record, types)
+        table.index_targets = index_targets(table)
+        return table
 
     def _build_type(self, record: TypeRecord, keyspace: Keyspace) -> None:
         names = tuple(name for name, _ in record.fields)

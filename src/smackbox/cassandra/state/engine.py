@@ -55,9 +55,15 @@ class StagedWrites:
     def put(self, *write: Any) -> None:
         self._writes.append(write)
 
+    def delete(self, key: bytes) -> None:
+        self._writes.append((key,))
+
     def replay(self, batch: Any) -> None:
         for write in self._writes:
-            batch.put(*write)
+            if len(write) == 1:
+                batch.delete(*write)
+            else:
+                batch.put(*write)
 
 
 class Engine:
@@ -114,6 +120,16 @@ class Engine:
             partition + RANGE_TOMBSTONE + suffix(timestamp, self._sequence),
             _RANGE.pack(now_s, len(low)) + low + high,
         )
+        self.pending += 1
+
+    def enter(self, entry: bytes) -> None:
+        """Write an entry of an index."""
+        self.batch.put(entry, b"")
+        self.pending += 1
+
+    def forget(self, entry: bytes) -> None:
+        """Remove an entry of an index."""
+        self.batch.delete(entry)
         self.pending += 1
 
     def _remember_deletion(self, table: Table) -> None:

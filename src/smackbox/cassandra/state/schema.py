@@ -10,6 +10,7 @@ number, by which cells are stored. Neither is used again once dropped, so what i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,6 +18,9 @@ from msgspec import Struct
 from smackbox.cassandra.wire.cql.ast import OptionValue
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import CqlType, UserType
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.state.indexes import IndexTarget
 
 PARTITION_KEY = "partition_key"
 CLUSTERING = "clustering"
@@ -100,6 +104,7 @@ class Table:
         "columns",
         "has_statics",
         "id",
+        "index_targets",
         "indexes",
         "is_counter",
         "keyspace",
@@ -124,6 +129,7 @@ class Table:
         self.number = record.number
         self.options = record.options
         self.indexes = record.indexes
+        self.index_targets: tuple[IndexTarget, ...] = ()
         self.base_table = record.base_table
         self.virtual = virtual
         self.views: tuple[str, ...] = ()

@@ -1,0 +1,141 @@
+"""CREATE INDEX and DROP INDEX."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.definitions import check_name, check_writable
+from smackbox.cassandra.handlers.reading import RowReader
+from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
+from smackbox.cassandra.state.indexes import IndexTarget
+from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
+from smackbox.cassandra.state.rows import Row, merge
+from smackbox.cassandra.state.schema import PARTITION_KEY, Column, IndexRecord, Keyspace, Table
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import ConfigFault, Invalid
+from smackbox.cassandra.wire.types import ListType, MapType, SetType, quoted
+
+_SAI = frozenset({"sai", "storageattachedindex", "org.apache.cassandra.index.sai.storageattachedindex"})
+_OTHERS = frozenset({"legacy_local_table"})
+
+
+def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    table = keyspace.tables.get(statement.table)
+    if table is None:
+        raise Invalid(f"Table '{statement.table}' doesn't exist")
+    if statement.name is not None:
+        check_name(statement.name, "Index")
+        if keyspace.index(statement.name) is not None:
+            if statement.if_not_exists:
+                return Void()
+            raise Invalid(f"Index '{statement.name}' already exists")
+    custom = _custom_class(statement)
+    if table.is_counter:
+        raise Invalid("Secondary indexes on counter tables aren't supported")
+    if table.is_view:
+        raise Invalid("Secondary indexes on materialized views aren't supported")
+    if len(statement.targets) != 1:
+        raise Invalid(
+            "Only CUSTOM indexes support multiple columns"
+            if statement.targets
+            else "Only CUSTOM indexes can be created without specifying a target column"
+        )
+    name, part = statement.targets[0]
+    column = table.column(name)
+    part = _checked_part(table, column, part)
+    target = f"{part}({quoted(name)})" if part else quoted(name)
+    options = {"target": target} if custom is None else {"class_name": custom, "target": target}
+    for option, value in (statement.options.get("options") or {}).items() if statement.options else ():  # type: ignore[union-attr]
+        options[option] = value
+    chosen = statement.name or _free_name(keyspace, f"{table.name}_{name}_idx")
+    kind = "COMPOSITES" if custom is None else "CUSTOM"
+    for other in table.indexes:
+        if (other.kind, other.options) == (kind, options):
+            if statement.if_not_exists:
+                return Void()
+            raise Invalid(f"Index {chosen} is a duplicate of existing index {other.name}")
+    record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
+    built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
+    _build(built, next(found for found in built.index_targets if found.record.name == chosen), context)
+    return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
+
+
+def _custom_class(statement: ast.CreateIndex) -> str | None:
+    custom = statement.custom_class
+    if custom is None or custom.lower() in _OTHERS:
+        return None
+    if custom.lower() not in _SAI:
+        raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
+    return custom
+
+
+def _checked_part(table: Table, column: Column, part: str) -> str:
+    kind = column.type
+    collection = isinstance(kind, ListType | SetType | MapType)
+    if column.kind == PARTITION_KEY and len(table.partition_key) == 1:
+        raise Invalid(f"Cannot create secondary index on the only partition key column {column.name}")
+    if kind.cql == "duration":
+        raise Invalid("Secondary indexes are not supported on duration columns")
+    if collection and not kind.multi_cell and part != "full":
+        raise Invalid(
+            f"Cannot create {part or 'values'}() index on frozen column {column.name}. Frozen collections are immutable "
+            f"and must be fully indexed by using the 'full({column.name})' modifier"
+        )
+    if part == "full" and (not collection or kind.multi_cell):
+        raise Invalid("full() indexes can only be created on frozen collections")
+    if part in {"keys", "entries"} and not isinstance(kind, MapType):
+        raise Invalid(f"Cannot create index on {part} of column {column.name} with non-map type")
+    if part == "values" and not collection:
+        raise Invalid(f"Cannot create values() index on non-collection column {column.name}")
+    if kind.option == 0x30 and kind.multi_cell:
+        raise Invalid(f"Cannot create index on non-frozen UDT column {column.name}")
+    return part or ("values" if collection else "")
+
+
+def _free_name(keyspace: Keyspace, base: str) -> str:
+    name = base
+    number = 0
+    while keyspace.index(name) is not None:
+        number += 1
+        name = f"{base}_{number}"
+    return name
+
+
+def _build(table: Table, target: IndexTarget, context: Context) -> None:
+    """Enter the rows that are there."""
+    engine = context.room.engine
+    reader = RowReader(table)
+    now_s = context.statement_time_s
+    for row_key, item in engine.scan(table, table.prefix, successor(table.prefix)):
+        owner = partition_of(row_key)
+        parts = split_partition_key(owner[14:], len(table.partition_key))
+        if row_key[len(owner)] == SECTION_STATIC:
+            row = item if isinstance(item, Row) else merge(table, ((row_key + bytes(12), item),))
+            values: list[bytes | None] | None = [None] * len(table.columns)
+            for column, value in zip(table.statics, reader.statics(row, now_s), strict=True):
+                assert values is not None
+                values[column.ordinal] = value
+        else:
+            values = reader.values(parts, item, (), now_s)
+        value = values[target.column.ordinal] if values is not None else None
+        if value is not None:
+            for key in target.order_keys(value):
+                engine.enter(target.entry(key, row_key))
+    engine.flush()
+
+
+def drop_index(statement: ast.DropIndex, keyspace: Keyspace, context: Context) -> Result:
+    check_writable(keyspace.name)
+    found = keyspace.index(statement.name)
+    if found is None:
+        if statement.if_exists:
+            return Void()
+        raise Invalid(f"Index '{keyspace.name}.{statement.name}' doesn't exist'")
+    table, index = found
+    left = tuple(other for other in table.indexes if other.name != index.name)
+    context.room.catalog.put_table(replace(table.record, indexes=left))
+    context.room.engine.drop_rows(index.number)
+    context.room.engine.flush()
+    return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)

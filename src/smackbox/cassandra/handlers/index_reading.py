@@ -1,0 +1,143 @@
+"""Which index answers a WHERE, and the rows that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.restrictions import Predicate, Restriction, Restrictions, predicate_of
+from smackbox.cassandra.state.indexes import IndexTarget
+from smackbox.cassandra.state.keys import successor
+from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.types import MapType
+
+_RANGES = frozenset({"<", "<=", ">", ">="})
+INDEXED_ROWS_LIMIT = 1_000_000
+
+
+class IndexChoice:
+    """One indexed restriction, and the index that answers it."""
+
+    __slots__ = ("_restriction", "_table", "_target")
+
+    def __init__(self, table: Table, restriction: Restriction, target: IndexTarget) -> None:
+        self._table = table
+        self._restriction = restriction
+        self._target = target
+
+    @property
+    def restriction(self) -> Restriction:
+        return self._restriction
+
+    def predicate(self, context: Context) -> Predicate:
+        return predicate_of(self._restriction, context)
+
+    def row_keys(self, context: Context) -> Iterator[tuple[bytes, bytes]]:
+        """(entry, row key of the base table), each row once and in the order of the base table."""
+        engine = context.room.engine
+        if engine.pending:
+            engine.flush()
+        operator = self._restriction.operator
+        if operator not in _RANGES:
+            start = self._target.prefix + self._wanted(context)
+            size = len(start)
+            for entry, _ in engine.store.items(start, successor(start)):
+                yield entry, self._table.prefix + entry[size:]
+            return
+        found: dict[bytes, bytes] = {}
+        prefix = self._target.prefix
+        order = self._restriction.column.type.order_key
+        wanted = prefix + order(self._restriction.values(context)[0])
+        low = wanted if operator == ">=" else successor(wanted) if operator == ">" else prefix
+        high = wanted if operator == "<" else successor(wanted) if operator == "<=" else successor(prefix)
+        for entry, _ in engine.store.items(low, high):
+            row_key = self._row_key(entry)
+            if row_key is not None:
+                found[row_key] = entry
+            if len(found) > INDEXED_ROWS_LIMIT:
+                raise Invalid(f"a range of an index stands for {INDEXED_ROWS_LIMIT} rows at most; narrow it")
+        for row_key in sorted(found):
+            yield found[row_key], row_key
+
+    def _row_key(self, entry: bytes) -> bytes | None:
+        """The row key after the value's order key, whose end shows by its form."""
+        size = order_key_length(entry, len(self._target.prefix), self._restriction.column.type.fixed_length)
+        return self._table.prefix + entry[size:]
+
+    def _wanted(self, context: Context) -> bytes:
+        restriction = self._restriction
+        value = restriction.values(context)[0]
+        kind = restriction.column.type
+        if restriction.element is not None:
+            assert isinstance(kind, MapType)
+            key = restriction.element.evaluate(context, None)
+            if not isinstance(key, bytes):
+                raise Invalid(f"Invalid null map key for column {restriction.column.name}")
+            return kind.key.order_key(key) + kind.value.order_key(value)
+        if restriction.operator == "CONTAINS KEY":
+            assert isinstance(kind, MapType)
+            return kind.key.order_key(value)
+        if restriction.operator == "CONTAINS":
+            element = kind.value if isinstance(kind, MapType) else kind.element  # type: ignore[attr-defined]
+            return bytes(element.order_key(value))
+        return kind.order_key(value)
+
+
+def order_key_length(entry: bytes, start: int, fixed_length: int | None) -> int:
+    """Where an order key that begins at `start` ends: after a fixed length, or after two zero bytes."""
+    if entry[start] == 0:
+        return start + 1
+    if fixed_length is not None:
+        return start + 1 + fixed_length
+    end = start + 1
+    while True:
+        end = entry.index(b"\x00", end)
+        if entry[end + 1] == 0:
+            return end + 2
+        end += 2
+
+
+def indexed(table: Table, column: str, operator: str, element: bool) -> bool:
+    return any(_serves(target, column, operator, element) for target in table.index_targets)
+
+
+def _serves(target: IndexTarget, column: str, operator: str, element: bool) -> bool:
+    if target.column.name != column:
+        return False
+    if element:
+        return target.part == "entries" and operator == "="
+    if operator == "CONTAINS":
+        return target.part == "values"
+    if operator == "CONTAINS KEY":
+        return target.part == "keys"
+    if operator == "=":
+        return target.part in {"", "full"}
+    kind = target.column.type
+    ranged = kind.fixed_length is not None or kind.cql in {"text", "ascii", "inet", "blob"}
+    return target.is_sai and target.part == "" and operator in _RANGES and ranged and kind.cql not in {"uuid"}
+
+
+def choose_index(table: Table, restrictions: Restrictions) -> IndexChoice | None:
+    """An index for one of the filters, one for equality before one for a range."""
+    choices = []
+    for restriction in restrictions.filters:
+        for target in table.index_targets:
+            if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None):
+                choices.append(IndexChoice(table, restriction, target))
+    return min(choices, key=lambda choice: choice.restriction.operator in _RANGES, default=None)
+
+
+def filters_are_indexed(table: Table, restrictions: Restrictions, choice: IndexChoice | None) -> bool:
+    """Whether the query needs no ALLOW FILTERING: one index answers it, or storage-attached ones all of it."""
+    rest = [
+        restriction for restriction in restrictions.filters if choice is None or restriction is not choice.restriction
+    ]
+    sai = [target for target in table.index_targets if target.is_sai]
+    return all(
+        any(
+            _serves(target, restriction.column.name, restriction.operator, restriction.element is not None)
+            for target in sai
+        )
+        for restriction in rest
+    )

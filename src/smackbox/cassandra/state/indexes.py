@@ -1,0 +1,116 @@
+"""Secondary indexes: an entry for each indexed value, written blindly and checked when it is read.
+
+    [index number: 4][order key of the value][row key of the base table without its table number] -> nothing
+
+An entry may be stale, because a write does not look at what it replaces; a read takes the row it points at, and what no
+longer matches is dropped from the answer and from the index. Entries of one value are in the order of the base table.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Sequence
+
+from smackbox.cassandra.state.rows import read_bytes_list
+from smackbox.cassandra.state.schema import Column, IndexRecord, Table
+from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType
+
+_INT = struct.Struct(">i")
+_TARGET = re.compile(r"(keys|values|entries|full)\((.+)\)")
+
+
+class IndexTarget:
+    """An index ready for use. `part`: '' (the value as it is), keys, values, entries, full."""
+
+    __slots__ = ("column", "is_sai", "part", "prefix", "record")
+
+    def __init__(self, record: IndexRecord, column: Column, part: str) -> None:
+        self.record = record
+        self.column = column
+        self.part = part
+        self.prefix = record.number.to_bytes(4, "big")
+        name = record.options.get("class_name", "").lower()
+        self.is_sai = name.endswith(("storageattachedindex", "sai"))
+
+    def order_keys(self, value: bytes) -> list[bytes]:
+        """Under what a whole value is entered."""
+        kind = self.column.type
+        if self.part in {"", "full"}:
+            return [kind.order_key(value)]
+        if isinstance(kind, MapType):
+            return [self.pair_key(key, item) for key, item in kind.pairs(value)]
+        assert isinstance(kind, ListType | SetType)
+        return [kind.element.order_key(element) for element in kind.elements(value)]
+
+    def pair_key(self, key: bytes, item: bytes) -> bytes:
+        """Under what an entry of a map is entered."""
+        kind = self.column.type
+        assert isinstance(kind, MapType)
+        if self.part == "keys":
+            return kind.key.order_key(key)
+        if self.part == "values":
+            return kind.value.order_key(item)
+        return kind.key.order_key(key) + kind.value.order_key(item)
+
+    def cell_keys(self, cell: bytes) -> list[bytes]:
+        """Under what a cell as it is written is entered; that of a multi-cell column is a list of parts."""
+        kind = self.column.type
+        if not kind.multi_cell:
+            return self.order_keys(cell)
+        found = []
+        offset = 5
+        for _ in range(_INT.unpack_from(cell, 1)[0]):
+            (path, value), offset = read_bytes_list(cell, offset, 2)
+            if path is not None and value is not None:
+                found.append(self._part_key(kind, path, value))
+        return found
+
+    def _part_key(self, kind: CqlType, path: bytes, value: bytes) -> bytes:
+        if isinstance(kind, MapType):
+            return self.pair_key(path, value)
+        if isinstance(kind, SetType):
+            return kind.element.order_key(path)
+        assert isinstance(kind, ListType)
+        return kind.element.order_key(value)
+
+    def entry(self, order_key: bytes, row_key: bytes) -> bytes:
+        return self.prefix + order_key + row_key[4:]
+
+
+def index_targets(table: Table) -> tuple[IndexTarget, ...]:
+    """The table's indexes ready for use."""
+    found = []
+    for record in table.indexes:
+        part, name = parse_target(record.options["target"])
+        found.append(IndexTarget(record, table.column(name), part))
+    return tuple(found)
+
+
+def parse_target(target: str) -> tuple[str, str]:
+    """The part and the column of an index's target as system_schema shows it."""
+    match = _TARGET.fullmatch(target)
+    part, name = match.groups() if match else ("", target)
+    return part, name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def entries_of_row(
+    targets: Iterable[IndexTarget],
+    row_key: bytes,
+    cells: dict[int, bytes | None],
+    partition_key: Sequence[bytes],
+    clustering: Sequence[bytes],
+) -> list[bytes]:
+    """The entries that the write of a row makes."""
+    found = []
+    for target in targets:
+        column = target.column
+        if column.kind == "partition_key":
+            keys = [column.type.order_key(partition_key[column.position])]
+        elif column.kind == "clustering":
+            keys = [column.type.order_key(clustering[column.position])] if clustering else []
+        else:
+            cell = cells.get(column.number)
+            keys = target.cell_keys(cell) if cell is not None else []
+        found += [target.entry(key, row_key) for key in keys]
+    return found
