@@ -18,7 +18,7 @@ NODE_ID = 1
 class KafkaSettings(ServerSettings, frozen=True, kw_only=True):
     """All settings of one broker. `advertised` is `host:port`; None advertises the address that a client dialled.
 
-    `host` and `port` speak `security_protocol` (PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL); `listeners` adds others, as
+    `host` and `port` speak `security_protocol` (PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL); `listeners` adds more, as
     `SASL_SSL://host:port` with commas between them. `sasl_plain_users` is password by user for PLAIN; SCRAM users are
     made with AlterUserScramCredentials. `authorizer` enforces ACLs; `super_users` is `User:a;User:b`.
     """

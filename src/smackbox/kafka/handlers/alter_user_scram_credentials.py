@@ -17,6 +17,7 @@ from smackbox.kafka.wire.messages.alter_user_scram_credentials import (
     AlterUserScramCredentialsRequest,
     AlterUserScramCredentialsResponse,
     AlterUserScramCredentialsResult,
+    ScramCredentialDeletion,
     ScramCredentialUpsertion,
 )
 
@@ -26,7 +27,8 @@ Changes = dict[tuple[str, str], ScramCredential | None]
 def handle(broker: Broker, call: Call, request: AlterUserScramCredentialsRequest) -> AlterUserScramCredentialsResponse:
     changes: dict[str, Changes] = {}
     refused: dict[str, KafkaError] = {}
-    for change in (*request.deletions, *request.upsertions):
+    altered: list[ScramCredentialDeletion | ScramCredentialUpsertion] = [*request.deletions, *request.upsertions]
+    for change in altered:
         mine = changes.setdefault(change.name, {})
         try:
             check_cluster(broker, call, Operation.ALTER)
@@ -52,8 +54,8 @@ def handle(broker: Broker, call: Call, request: AlterUserScramCredentialsRequest
         broker.security.change_credentials(made)
     results = []
     for user in changes:
-        error = refused.get(user)
-        code, message = (0, None) if error is None else (error.code, error.message)
+        refusal = refused.get(user)
+        code, message = (0, None) if refusal is None else (refusal.code, refusal.message)
         results.append(AlterUserScramCredentialsResult(user, code, message))
     return AlterUserScramCredentialsResponse(results=results)
 

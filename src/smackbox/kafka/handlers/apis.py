@@ -14,6 +14,8 @@ from smackbox.kafka.handlers.call import Handler
 from smackbox.kafka.wire.schema import Message, Reader, Writer, reader, writer
 
 API_VERSIONS_KEY = 18
+SASL_HANDSHAKE_KEY = 17
+SASL_AUTHENTICATE_KEY = 36
 PRODUCE_KEY = 0
 FETCH_KEY = 1
 
@@ -90,7 +92,7 @@ _SERVED = (
     Api(14, "SyncGroup", 0, 5),
     Api(15, "DescribeGroups", 0, 6),
     Api(16, "ListGroups", 0, 5),
-    Api(17, "SaslHandshake", 0, 1),
+    Api(SASL_HANDSHAKE_KEY, "SaslHandshake", 0, 1),
     Api(API_VERSIONS_KEY, "ApiVersions", 0, 5),
     Api(19, "CreateTopics", 2, 7),
     Api(20, "DeleteTopics", 1, 6),
@@ -108,7 +110,7 @@ _SERVED = (
     Api(32, "DescribeConfigs", 1, 4),
     Api(33, "AlterConfigs", 0, 2),
     Api(35, "DescribeLogDirs", 1, 5),
-    Api(36, "SaslAuthenticate", 0, 2),
+    Api(SASL_AUTHENTICATE_KEY, "SaslAuthenticate", 0, 2),
     Api(37, "CreatePartitions", 0, 3),
     Api(42, "DeleteGroups", 0, 3),
     Api(43, "ElectLeaders", 0, 2),

@@ -38,7 +38,7 @@ class SaslSession:
         self._scram = ScramExchange(mechanism, self._server_nonce) if mechanism.startswith("SCRAM") else None
 
     def step(self, security: Security, message: bytes) -> bytes:
-        """The answer to the client's next message. Raises `SaslFailure`."""
+        """The answer to the client's next message; after the last one the session is `done`. Raises `SaslFailure`."""
         try:
             if self._scram is None:
                 return self._plain(security, message)

@@ -20,6 +20,6 @@ def handle(broker: Broker, call: Call, request: SaslAuthenticateRequest) -> Sasl
         answer = sasl.step(broker.security, request.auth_bytes)
     except SaslFailure as failure:
         return SaslAuthenticateResponse(error_code=errors.SASL_AUTHENTICATION_FAILED, error_message=str(failure))
-    if sasl.done:
+    if sasl.principal:
         call.connection.principal = sasl.principal
     return SaslAuthenticateResponse(error_message=None, auth_bytes=answer)

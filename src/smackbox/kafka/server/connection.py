@@ -18,11 +18,22 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from smackbox.base.errors import ProtocolError
-from smackbox.kafka.handlers.apis import API_VERSIONS_KEY, APIS, FETCH_KEY, PRODUCE_KEY, Api
+from smackbox.kafka.handlers.apis import (
+    API_VERSIONS_KEY,
+    APIS,
+    FETCH_KEY,
+    PRODUCE_KEY,
+    SASL_AUTHENTICATE_KEY,
+    SASL_HANDSHAKE_KEY,
+    Api,
+)
 from smackbox.kafka.handlers.call import Answer, Call, Parked
+from smackbox.kafka.handlers.sasl import SaslFailure, SaslSession
+from smackbox.kafka.server.listeners import Listener, certificate_principal
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.metrics import RequestCount
+from smackbox.kafka.state.security import ANONYMOUS
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire import fetch, produce
 from smackbox.kafka.wire.header import FIXED, LENGTH, RequestHeader, read_header, skip_header_tags
@@ -32,6 +43,8 @@ if TYPE_CHECKING:
     from smackbox.kafka.server.service import KafkaServer
 
 READ_BUFFER_BYTES = 512 * 1024
+API_KEY = struct.Struct(">h")
+BEFORE_AUTHENTICATION = frozenset({API_VERSIONS_KEY, SASL_HANDSHAKE_KEY, SASL_AUTHENTICATE_KEY})
 WRITE_HIGH_WATER_BYTES = 8 * 1024 * 1024
 FRAME_LENGTH_BYTES = 4
 TLS_CLIENT_HELLO = 0x16
@@ -42,8 +55,9 @@ log = logging.getLogger(__name__)
 class KafkaConnection(asyncio.BufferedProtocol):
     """The protocol object of one socket."""
 
-    def __init__(self, server: KafkaServer) -> None:
+    def __init__(self, server: KafkaServer, listener: Listener) -> None:
         self._server = server
+        self._listener = listener
         self._broker: Broker = server.broker
         self._shared = server.read_buffer
         self._partial: bytearray | None = None
@@ -58,6 +72,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self.peer = ""
         self.advertised: tuple[str, int] = ("", 0)
         self.client_software = ("", "")
+        self.principal = ANONYMOUS
+        self.sasl = SaslSession(server.new_nonce()) if listener.sasl else None
         self.on_close: dict[object, Callable[[], None]] = {}
 
     # --- asyncio's side
@@ -72,6 +88,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if plain is not None:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+        if self._listener.tls:
+            self.principal = certificate_principal(transport.get_extra_info("peercert")) or ANONYMOUS
         if not self._server.admit(self):
             log.warning("%s: refused, max_connections is reached", self.peer)
             self._transport.abort()
@@ -154,7 +172,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
 
     def _frame_length(self, data: memoryview | bytearray, position: int) -> int:
         length: int = LENGTH.unpack_from(data, position)[0]
-        if not FIXED.size <= length <= self._broker.settings.socket_request_max_bytes:
+        shortest = 0 if self._takes_bare_tokens() else FIXED.size
+        if not shortest <= length <= self._broker.settings.socket_request_max_bytes:
             if data[position] == TLS_CLIENT_HELLO:
                 raise ProtocolError("this looks like TLS, which this listener does not speak")
             raise ProtocolError(
@@ -168,6 +187,12 @@ class KafkaConnection(asyncio.BufferedProtocol):
     def _handle(self, frame: memoryview) -> None:
         broker = self._broker
         broker.metrics.bytes_in += len(frame) + FRAME_LENGTH_BYTES
+        if self.sasl is not None and not self.sasl.done:
+            if self._takes_bare_tokens():
+                self._take_bare_token(self.sasl, bytes(frame))
+                return
+            if API_KEY.unpack_from(frame)[0] not in BEFORE_AUTHENTICATION:
+                raise ProtocolError("a request before authentication by SASL")
         header, offset = read_header(frame)
         api = APIS.get(header.api_key)
         if api is None or not api.min_version <= header.version <= api.max_version:
@@ -219,6 +244,20 @@ class KafkaConnection(asyncio.BufferedProtocol):
         call = Call(API_VERSIONS_KEY, 0, header.correlation_id, header.client_id, self, self._send)
         self._pending.append(_Slot(call))
         call.respond(ApiVersionsResponse(error_code=errors.UNSUPPORTED_VERSION, api_keys=served()))
+
+    def _takes_bare_tokens(self) -> bool:
+        """After SaslHandshake version 0 the exchange goes in frames of bare bytes."""
+        sasl = self.sasl
+        return sasl is not None and sasl.bare and not sasl.done and not sasl.failed
+
+    def _take_bare_token(self, sasl: SaslSession, token: bytes) -> None:
+        try:
+            answer = sasl.step(self._broker.security, token)
+        except SaslFailure as failure:
+            raise ProtocolError(str(failure)) from failure
+        self._outbox += [LENGTH.pack(len(answer)), answer]
+        if sasl.done:
+            self.principal = sasl.principal
 
     # --- answers
 
@@ -282,6 +321,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         else:
             self._transport.writelines(outbox)
         self._outbox = []
+        if self.sasl is not None and self.sasl.failed:
+            self._transport.close()  # once the client has its answer
 
     def _regulate(self) -> None:
         """Read no further while the client does not take its answers, or has too many requests in flight."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import secrets
+import socket
+import ssl
 import struct
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from smackbox.kafka.handlers.apis import Api
 from smackbox.kafka.handlers.call import Answer, Call
 from smackbox.kafka.handlers.refusal import refusal
 from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
+from smackbox.kafka.server.listeners import Listener, listeners, tls_context
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.broker import Broker, Commit
 from smackbox.kafka.state.compaction import Cleaning
@@ -25,6 +30,7 @@ from smackbox.net.listener import bind
 from smackbox.store.data_dir import DataDir
 from smackbox.store.fs import Disk, FileSystem
 
+NONCE_BYTES = 18
 PROBE_REQUESTS = (
     b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x01\x00\x05probe",  # ApiVersions v0
     b"\x00\x00\x00\x13\x00\x03\x00\x01\x00\x00\x00\x02\x00\x05probe\x00\x00\x00\x00",  # Metadata v1, no topics
@@ -46,7 +52,8 @@ class KafkaServer:
         self._fs: FileSystem = fs or Disk()
         self._clock: Clock = clock or SystemClock()
         self._data_dir: DataDir | None = None
-        self._server: asyncio.Server | None = None
+        self._listeners = listeners(settings)
+        self._servers: list[asyncio.Server] = []
         self._metrics: Any = None
         self._connections: set[KafkaConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -54,33 +61,48 @@ class KafkaServer:
         self._cleaning_task: asyncio.Task[None] | None = None
         self._removal_task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._port = 0
+        self.ports = [0]
 
     @property
     def url(self) -> str:
         """`host:port`, as clients' `bootstrap.servers` take it."""
-        return f"{self.settings.host}:{self._port}"
+        return f"{self.settings.host}:{self.ports[0]}"
 
     # --- life
 
     async def start(self) -> None:
         """Open the data directory, then the port. Raises `StartError`."""
         _raise_open_file_limit()
-        listener = bind(self.settings.host, self.settings.port, name=self.name, insecure=self.settings.insecure)
+        bound: list[tuple[Listener, socket.socket]] = []
         try:
-            self._port = listener.getsockname()[1]
+            for listener in self._listeners:
+                bound.append((listener, self._bind(listener)))  # noqa: PERF401 - those bound are closed on failure
+            self.ports = [sock.getsockname()[1] for _, sock in bound]
+            tls = tls_context(self.settings) if any(listener.tls for listener in self._listeners) else None
             self._data_dir = DataDir.open(self.settings.dir)
             self._open_broker()
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: KafkaConnection(self), sock=listener)
+            for listener, sock in bound:
+                protocol = partial(KafkaConnection, self, listener)
+                self._servers.append(await loop.create_server(protocol, sock=sock, ssl=tls if listener.tls else None))
             if self.settings.metrics_port is not None:
                 await self._start_metrics(self.settings.metrics_port)
         except BaseException:
-            listener.close()
+            for _, sock in bound:
+                sock.close()
             if self._data_dir is not None:
                 self._data_dir.close()
             raise
         self._remove_deleted()
+
+    def _bind(self, listener: Listener) -> socket.socket:
+        known = listener.sasl or (listener.tls and self.settings.ssl_client_auth == "required")
+        insecure = self.settings.insecure
+        return bind(listener.host, listener.port, name=self.name, insecure=insecure, authenticated=known)
+
+    def new_nonce(self) -> str:
+        """The server's part of a SCRAM nonce."""
+        return secrets.token_urlsafe(NONCE_BYTES)
 
     def _open_broker(self) -> None:
         assert self._data_dir is not None
@@ -107,9 +129,17 @@ class KafkaServer:
     async def probe(self) -> None:
         """ApiVersions and Metadata over a socket of its own. Raises `StartError` when the answers are not ours."""
         host = self.settings.host if self.settings.host not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104
-        reader, writer = await asyncio.open_connection(host, self._port)
+        main = self._listeners[0]
+        if main.tls and self.settings.ssl_client_auth == "required":
+            return  # only who has a certificate is answered
+        tls = None
+        if main.tls:
+            tls = ssl.create_default_context()
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection(host, self.ports[0], ssl=tls)
+        requests = PROBE_REQUESTS[:1] if main.sasl else PROBE_REQUESTS
         try:
-            for correlation_id, request in enumerate(PROBE_REQUESTS, start=1):
+            for correlation_id, request in enumerate(requests, start=1):
                 writer.write(request)
                 length, answered = struct.unpack(">ii", await reader.readexactly(8))
                 await reader.readexactly(length - 4)
@@ -125,8 +155,8 @@ class KafkaServer:
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self._connections):
             connection.close()
         if self._metrics is not None:
@@ -135,8 +165,8 @@ class KafkaServer:
             if task is not None:
                 await task
         await asyncio.sleep(0)  # connections hear of their end
-        if self._server is not None:
-            self._server = None
+        if self._servers:
+            self._servers.clear()
             self.broker.timers.changed = None
             try:
                 self.broker.close()

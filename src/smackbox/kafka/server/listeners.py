@@ -1,0 +1,94 @@
+"""The listeners of one broker: what each speaks, and its TLS."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from smackbox.base.errors import SettingError, StartError
+from smackbox.kafka.settings import KafkaSettings
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_SHORT_NAMES = {
+    "commonName": "CN",
+    "organizationalUnitName": "OU",
+    "organizationName": "O",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "countryName": "C",
+    "domainComponent": "DC",
+    "userId": "UID",
+    "streetAddress": "STREET",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address and its protocol."""
+
+    protocol: str
+    host: str
+    port: int
+
+    @property
+    def tls(self) -> bool:
+        return self.protocol.endswith("SSL")
+
+    @property
+    def sasl(self) -> bool:
+        return self.protocol.startswith("SASL")
+
+
+def listeners(settings: KafkaSettings) -> list[Listener]:
+    """The main listener first. Raises `SettingError`."""
+    found = [Listener(_protocol(settings.security_protocol), settings.host, settings.port)]
+    for text in filter(None, (part.strip() for part in settings.listeners.split(","))):
+        protocol, separator, address = text.partition("://")
+        host, colon, port = address.rpartition(":")
+        if not (separator and colon and port.isdigit()):
+            raise SettingError(f"kafka: a listener is like SASL_SSL://host:port, not {text!r}")
+        found.append(Listener(_protocol(protocol), host.strip("[]"), int(port)))
+    return found
+
+
+def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
+    """Raises `StartError` when the certificate is missing or cannot be read."""
+    if settings.ssl_certfile is None:
+        raise StartError("kafka: a listener with TLS needs ssl_certfile (and ssl_keyfile, unless that holds the key)")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+        if settings.ssl_cafile is not None:
+            context.load_verify_locations(settings.ssl_cafile)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"kafka cannot read its TLS certificates: {error}") from error
+    context.verify_mode = {
+        "none": ssl.CERT_NONE,
+        "requested": ssl.CERT_OPTIONAL,
+        "required": ssl.CERT_REQUIRED,
+    }[settings.ssl_client_auth]
+    return context
+
+
+def certificate_principal(certificate: dict[str, Any] | None) -> str | None:
+    """`User:CN=…,OU=…` of a client's certificate: its subject as RFC 2253 writes it, the last part first."""
+    if not certificate:
+        return None
+    names = [
+        f"{_SHORT_NAMES.get(key, key)}={_escape(value)}"
+        for part in reversed(certificate.get("subject", ()))
+        for key, value in part
+    ]
+    return "User:" + ",".join(names)
+
+
+def _escape(value: str) -> str:
+    escaped = "".join("\\" + character if character in ',+"\\<>;' else character for character in value)
+    return "\\" + escaped if escaped.startswith(("#", " ")) else escaped
+
+
+def _protocol(text: str) -> str:
+    if text not in PROTOCOLS:
+        raise SettingError(f"kafka: a listener speaks {', '.join(PROTOCOLS)}, not {text!r}")
+    return text
