@@ -25,6 +25,8 @@ TOPICS_RETRY_S = 0.5
 TOPICS_REQUEST_TIMEOUT_S = 5.0
 RECORD_OVERHEAD = 256
 CLOSE_TIMEOUT_S = 2.0
+CLIENT_LOG_LEVEL = 2
+"""librdkafka's own lines about each attempt to connect are left out: what matters is said once here."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class _Offer:
     def delivered(self, error: KafkaError | None, _message: object = None) -> None:
         if error is not None and self.failure is None:
             self.failure = self.sink._failed(error)
+        elif error is None and self.sink._silent:
+            self.sink._answers_again()
         self.left -= 1
         if not self.left:
             self.sink._finish(self)
@@ -74,6 +78,7 @@ class KafkaSink:
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1_000,
             "logger": log,
+            "log_level": CLIENT_LOG_LEVEL,
             **(options or {}),
         }
         self._configuration: dict[str, Any] = {
@@ -92,6 +97,7 @@ class KafkaSink:
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._fatal = False
+        self._silent = False
         self._away: str | None = "its topics are not known to exist yet"
         self.queued_events = 0
         self.queued_bytes = 0
@@ -190,8 +196,15 @@ class KafkaSink:
         if error.fatal():
             log.error("the producer is beyond repair and is replaced: %s", error)
             self._fatal = True
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN and not self._silent:
+            self._silent = True
+            log.warning("no broker answers; events wait up to the delivery time-out")
         else:
             log.debug("librdkafka: %s", error)
+
+    def _answers_again(self) -> None:
+        self._silent = False
+        log.warning("the broker answers again")
 
     def _replace_producer(self) -> None:
         """After a fatal error (fenced, sequence lost) a producer takes nothing more: fail its records, open another."""

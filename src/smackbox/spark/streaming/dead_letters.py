@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, Producer
 
 from smackbox.spark.streaming.errors import SourceAwayError
 from smackbox.spark.streaming.records import BadRecord
+from smackbox.spark.streaming.source import CLIENT_LOG_LEVEL
 
 FLUSH_TIMEOUT_S = 30.0
 DELIVERY_TIMEOUT_MS = 20_000
@@ -29,6 +30,7 @@ class DeadLetters:
                 "enable.idempotence": True,
                 "message.timeout.ms": DELIVERY_TIMEOUT_MS,
                 "logger": log,
+                "log_level": CLIENT_LOG_LEVEL,
                 **options,
             }
         )

@@ -44,7 +44,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     sync: bool = False
     metrics_port: int | None = None
 
-    max_rows_per_batch: int = 50_000
+    max_rows_per_batch: int = 20_000
     max_bytes_per_batch: int = 64 * 1024 * 1024
     unique_horizon: int = 5_000_000
     write_concurrency: int = 16

@@ -26,7 +26,10 @@ CHUNK_LIMIT = 5_000
 POLL_S = 0.1
 METADATA_TIMEOUT_S = 5.0
 PARTITIONS_CHECK_S = 30.0
-QUEUED_KBYTES = 16 * 1024
+QUEUED_KBYTES = 8 * 1024
+QUEUED_MESSAGES = 20_000
+CLIENT_LOG_LEVEL = 2
+"""librdkafka's own lines about each attempt to connect are left out: what matters is said once here."""
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ class KafkaSource:
         self._read_timeout_s = read_timeout_s
         self._partitions_checked = 0.0
         self._next: dict[int, int] = {}
+        self._away = False
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -61,10 +65,13 @@ class KafkaSource:
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "queued.max.messages.kbytes": QUEUED_KBYTES,
+                "queued.min.messages": QUEUED_MESSAGES,
                 "fetch.wait.max.ms": 100,
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": 1_000,
                 "logger": log,
+                "log_level": CLIENT_LOG_LEVEL,
+                "error_cb": self._on_error,
                 **options,
             }
         )
@@ -110,6 +117,7 @@ class KafkaSource:
                 self._next[message.partition()] = message.offset() + 1
                 messages.append(message)
             if messages:
+                self._answers_again()
                 average = max(1, size // len(messages))
                 chunk = max(1, min(CHUNK_LIMIT, (max_bytes - size) // average))
             if stopped() or (left_s <= 0 and len(got) < wanted):
@@ -202,6 +210,18 @@ class KafkaSource:
             raise SourceAwayError(str(error))
         else:
             log.debug("Kafka: %s", error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._away:
+            self._away = True
+            log.warning("no broker answers for %s; waiting for one", self._topic)
+        else:
+            log.debug("Kafka: %s", error)
+
+    def _answers_again(self) -> None:
+        if self._away:
+            self._away = False
+            log.warning("the broker answers for %s again", self._topic)
 
     def _skip_what_is_lost(self, number: int) -> None:
         low, high = self._watermarks(number)
