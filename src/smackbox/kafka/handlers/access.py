@@ -11,6 +11,7 @@ from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 
+TOPIC_RESOURCE = 2  # the type of a topic in requests about configs
 _REFUSED = {
     ResourceType.TOPIC: errors.TOPIC_AUTHORIZATION_FAILED,
     ResourceType.GROUP: errors.GROUP_AUTHORIZATION_FAILED,
@@ -49,3 +50,14 @@ def check_cluster(broker: Broker, call: Call, operation: Operation) -> None:
 def check_transactional_id(broker: Broker, call: Call, operation: Operation, name: str) -> None:
     """Raises TRANSACTIONAL_ID_AUTHORIZATION_FAILED."""
     check(broker, call, operation, ResourceType.TRANSACTIONAL_ID, name)
+
+
+def may_write_anything(broker: Broker, call: Call) -> bool:
+    """Whether the caller may have a producer id: to write idempotently, or to write to some topic (KIP-679)."""
+    acls = broker.security.acls
+    if acls is None:
+        return True
+    connection = call.connection
+    return may(broker, call, Operation.IDEMPOTENT_WRITE, ResourceType.CLUSTER) or acls.allows_on_any(
+        connection.principal, connection.peer_host, Operation.WRITE, ResourceType.TOPIC
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group, check_transactional_id
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
@@ -15,6 +17,8 @@ def handle(broker: Broker, call: Call, request: AddOffsetsToTxnRequest) -> AddOf
     def added(error: KafkaError | None) -> None:
         call.respond(AddOffsetsToTxnResponse(error_code=error.code if error else 0))
 
+    check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
+    check_group(broker, call, Operation.READ, request.group_id)
     try:
         transaction = broker.transactions.of_producer(
             request.transactional_id, request.producer_id, request.producer_epoch

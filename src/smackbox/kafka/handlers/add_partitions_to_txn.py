@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from smackbox.kafka.handlers.access import may
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.topic import INTERNAL_TOPICS
@@ -25,7 +27,7 @@ from smackbox.kafka.wire.messages.add_partitions_to_txn import (
 )
 
 SEVERAL_SINCE = 4
-_Added = Callable[[AddPartitionsToTxnTransaction, int, set[tuple[str, int]]], None]
+_Added = Callable[[AddPartitionsToTxnTransaction, int, dict[tuple[str, int], int]], None]
 FENCED_SINCE = 2
 
 
@@ -44,7 +46,7 @@ def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Pa
         ]
     results: list[AddPartitionsToTxnResult] = []
 
-    def added(transaction: AddPartitionsToTxnTransaction, code: int, unknown: set[tuple[str, int]]) -> None:
+    def added(transaction: AddPartitionsToTxnTransaction, code: int, unknown: dict[tuple[str, int], int]) -> None:
         results.append(_result(transaction, code, unknown))
         if len(results) < len(asked):
             return
@@ -62,7 +64,11 @@ def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Pa
 
 def _add(broker: Broker, call: Call, asked: AddPartitionsToTxnTransaction, added: _Added) -> None:
     wheres = {(topic.name, index) for topic in asked.topics for index in topic.partitions}
-    unknown = {where for where in wheres if not _exists(broker, *where)}
+    if not may(broker, call, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, asked.transactional_id):
+        added(asked, errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, {})
+        return
+    refused = {where: _refusal(broker, call, *where) for where in wheres}
+    unknown = {where: code for where, code in refused.items() if code}
     if unknown:
         added(asked, errors.OPERATION_NOT_ATTEMPTED, unknown)
         return
@@ -71,31 +77,33 @@ def _add(broker: Broker, call: Call, asked: AddPartitionsToTxnTransaction, added
         if asked.verify_only:
             if transaction.state is not TransactionState.ONGOING or not wheres <= transaction.partitions:
                 raise KafkaError(errors.TRANSACTION_ABORTABLE if call.version >= 5 else errors.INVALID_TXN_STATE)
-            added(asked, 0, set())
+            added(asked, 0, {})
             return
-        broker.transactions.add(transaction, wheres, 1, lambda error: added(asked, error.code if error else 0, set()))
+        broker.transactions.add(transaction, wheres, 1, lambda error: added(asked, error.code if error else 0, {}))
     except KafkaError as error:
         code = error.code
         if code == errors.PRODUCER_FENCED and call.version < FENCED_SINCE:
             code = errors.INVALID_PRODUCER_EPOCH
-        added(asked, code, set())
+        added(asked, code, {})
 
 
-def _exists(broker: Broker, topic: str, index: int) -> bool:
+def _refusal(broker: Broker, call: Call, topic: str, index: int) -> int:
+    """The error code of a partition that cannot be added, else 0."""
+    if topic in INTERNAL_TOPICS or not may(broker, call, Operation.WRITE, ResourceType.TOPIC, topic):
+        internal = topic in INTERNAL_TOPICS and broker.security.acls is None
+        return errors.UNKNOWN_TOPIC_OR_PARTITION if internal else errors.TOPIC_AUTHORIZATION_FAILED
     known = broker.catalog.topics.get(topic)
-    return known is not None and topic not in INTERNAL_TOPICS and 0 <= index < len(known.partitions)
+    return 0 if known is not None and 0 <= index < len(known.partitions) else errors.UNKNOWN_TOPIC_OR_PARTITION
 
 
 def _result(
-    transaction: AddPartitionsToTxnTransaction, code: int, unknown: set[tuple[str, int]]
+    transaction: AddPartitionsToTxnTransaction, code: int, unknown: dict[tuple[str, int], int]
 ) -> AddPartitionsToTxnResult:
     def topic_result(topic: AddPartitionsToTxnTopic) -> AddPartitionsToTxnTopicResult:
         return AddPartitionsToTxnTopicResult(
             topic.name,
             [
-                AddPartitionsToTxnPartitionResult(
-                    index, errors.UNKNOWN_TOPIC_OR_PARTITION if (topic.name, index) in unknown else code
-                )
+                AddPartitionsToTxnPartitionResult(index, unknown.get((topic.name, index), code))
                 for index in topic.partitions
             ],
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.handlers.describe_groups import GROUP_OPERATIONS, NOT_ASKED
 from smackbox.kafka.state import assignors
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.consumer_group import ConsumerGroup, ConsumerGroupState
 from smackbox.kafka.wire import error_codes as errors
@@ -20,16 +22,18 @@ from smackbox.kafka.wire.messages.consumer_group_describe import (
 CONSUMER_MEMBER = 1
 
 
-def handle(broker: Broker, _: Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse:
+def handle(broker: Broker, call: Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse:
     operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
     return ConsumerGroupDescribeResponse(
-        groups=[_describe(broker, group_id, operations) for group_id in request.group_ids]
+        groups=[_describe(broker, call, group_id, operations) for group_id in request.group_ids]
     )
 
 
-def _describe(broker: Broker, group_id: str, operations: int) -> DescribedGroup:
+def _describe(broker: Broker, call: Call, group_id: str, operations: int) -> DescribedGroup:
     if not group_id:
         return DescribedGroup(errors.INVALID_GROUP_ID, None, group_id)
+    if not may(broker, call, Operation.DESCRIBE, ResourceType.GROUP, group_id):
+        return DescribedGroup(errors.GROUP_AUTHORIZATION_FAILED, None, group_id)
     group = broker.groups.groups.get(group_id)
     if not isinstance(group, ConsumerGroup):
         reason = "not found" if group is None else "not a consumer group"

@@ -6,7 +6,9 @@ the client does (KIP-1082), and may subscribe by a pattern.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group, check_topic
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.assignors import ASSIGNORS
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.consumer_group import JOIN_EPOCH, LEAVE_STATIC_EPOCH, HeartbeatRequest, HeartbeatResult
@@ -23,6 +25,9 @@ from smackbox.kafka.wire.messages.consumer_group_heartbeat import (
 def handle(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse:
     try:
         _check(call, request)
+        check_group(broker, call, Operation.READ, request.group_id)
+        for name in request.subscribed_topic_names or ():
+            check_topic(broker, call, Operation.DESCRIBE, name)
         result = _heartbeat(broker, call, request)
     except KafkaError as error:
         return ConsumerGroupHeartbeatResponse(error_code=error.code, error_message=error.message)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.handlers.create_topics import check_assignment
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
@@ -15,7 +17,7 @@ from smackbox.kafka.wire.messages.create_partitions import (
 )
 
 
-def handle(broker: Broker, _: Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+def handle(broker: Broker, call: Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
     names = [topic.name for topic in request.topics]
     twice = {name for name in names if names.count(name) > 1}
     results = [
@@ -25,6 +27,7 @@ def handle(broker: Broker, _: Call, request: CreatePartitionsRequest) -> CreateP
         if asked.name in twice:
             continue
         try:
+            check_topic(broker, call, Operation.ALTER, asked.name)
             _grow(broker, asked, validate_only=request.validate_only)
             results.append(CreatePartitionsTopicResult(asked.name))
         except KafkaError as error:

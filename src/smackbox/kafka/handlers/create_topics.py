@@ -6,8 +6,10 @@ default -1 goes. `validate_only` says what would happen. From version 5 the answ
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.config_source import effective_topic_configs
 from smackbox.kafka.state.errors import KafkaError
@@ -22,7 +24,7 @@ from smackbox.kafka.wire.messages.create_topics import (
 from smackbox.kafka.wire.schema import NO_UUID
 
 
-def handle(broker: Broker, _: Call, request: CreateTopicsRequest) -> CreateTopicsResponse:
+def handle(broker: Broker, call: Call, request: CreateTopicsRequest) -> CreateTopicsResponse:
     names = [topic.name for topic in request.topics]
     twice = {name for name in names if names.count(name) > 1}
     answers = [
@@ -31,12 +33,14 @@ def handle(broker: Broker, _: Call, request: CreateTopicsRequest) -> CreateTopic
         )
         for name in sorted(twice)
     ]
-    answers += [_create(broker, topic, request) for topic in request.topics if topic.name not in twice]
+    answers += [_create(broker, call, topic, request) for topic in request.topics if topic.name not in twice]
     return CreateTopicsResponse(topics=answers)
 
 
-def _create(broker: Broker, asked: CreatableTopic, request: CreateTopicsRequest) -> CreatableTopicResult:
+def _create(broker: Broker, call: Call, asked: CreatableTopic, request: CreateTopicsRequest) -> CreatableTopicResult:
     try:
+        if not may(broker, call, Operation.CREATE, ResourceType.CLUSTER):
+            check_topic(broker, call, Operation.CREATE, asked.name)
         partitions = _partition_count(broker, asked)
         overrides = {config.name: config.value for config in asked.configs}
         if request.validate_only:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire.messages.delete_groups import (
@@ -12,10 +14,11 @@ from smackbox.kafka.wire.messages.delete_groups import (
 )
 
 
-def handle(broker: Broker, _: Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
+def handle(broker: Broker, call: Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
     results = []
     for group_id in request.groups_names:
         try:
+            check_group(broker, call, Operation.DELETE, group_id)
             broker.groups.delete(group_id)
             results.append(DeletableGroupResult(group_id))
         except KafkaError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.topic import INTERNAL_TOPICS
@@ -18,11 +20,11 @@ from smackbox.kafka.wire.messages.delete_records import (
 TO_HIGH_WATERMARK = -1
 
 
-def handle(broker: Broker, _: Call, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
+def handle(broker: Broker, call: Call, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
     answer = DeleteRecordsResponse(
         topics=[
             DeleteRecordsTopicResult(
-                topic.name, [_delete(broker, topic.name, partition) for partition in topic.partitions]
+                topic.name, [_delete(broker, call, topic.name, partition) for partition in topic.partitions]
             )
             for topic in request.topics
         ]
@@ -31,8 +33,9 @@ def handle(broker: Broker, _: Call, request: DeleteRecordsRequest) -> DeleteReco
     return answer
 
 
-def _delete(broker: Broker, topic: str, asked: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
+def _delete(broker: Broker, call: Call, topic: str, asked: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
     try:
+        check_topic(broker, call, Operation.DELETE, topic)
         partition = broker.catalog.partition(topic, asked.partition_index)
         if topic in INTERNAL_TOPICS:
             raise KafkaError(errors.INVALID_TOPIC_EXCEPTION)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import may
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.topic import Topic
 from smackbox.kafka.wire import error_codes as errors
@@ -17,10 +19,10 @@ from smackbox.kafka.wire.schema import NO_UUID
 
 def handle(broker: Broker, call: Call, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     asked = request.topics if call.version >= 6 else [DeleteTopicState(name, NO_UUID) for name in request.topic_names]
-    return DeleteTopicsResponse(responses=[_delete(broker, topic) for topic in asked])
+    return DeleteTopicsResponse(responses=[_delete(broker, call, topic) for topic in asked])
 
 
-def _delete(broker: Broker, asked: DeleteTopicState) -> DeletableTopicResult:
+def _delete(broker: Broker, call: Call, asked: DeleteTopicState) -> DeletableTopicResult:
     if not broker.settings.delete_topic_enable:
         return DeletableTopicResult(asked.name, asked.topic_id, errors.TOPIC_DELETION_DISABLED, None)
     topic: Topic | None
@@ -29,10 +31,15 @@ def _delete(broker: Broker, asked: DeleteTopicState) -> DeletableTopicResult:
         if topic is None:
             message = "This server does not host this topic ID."
             return DeletableTopicResult(None, asked.topic_id, errors.UNKNOWN_TOPIC_ID, message)
+        if not may(broker, call, Operation.DELETE, ResourceType.TOPIC, topic.name):
+            message = "Authorization failed."
+            return DeletableTopicResult(None, asked.topic_id, errors.TOPIC_AUTHORIZATION_FAILED, message)
     else:
         if asked.topic_id != NO_UUID:
             message = "You may not specify both topic name and topic id."
             return DeletableTopicResult(asked.name, asked.topic_id, errors.INVALID_REQUEST, message)
+        if not may(broker, call, Operation.DELETE, ResourceType.TOPIC, asked.name):
+            return DeletableTopicResult(asked.name, NO_UUID, errors.TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")
         topic = broker.catalog.topics.get(asked.name)
         if topic is None:
             message = "This server does not host this topic-partition."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster, check_topic
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.broker_config import effective_broker_configs
 from smackbox.kafka.state.config_source import ConfigValue, effective_topic_configs
@@ -22,11 +24,11 @@ from smackbox.kafka.wire.messages.describe_configs import (
 TOPIC, BROKER = 2, 4
 
 
-def handle(broker: Broker, _: Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
+def handle(broker: Broker, call: Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
     results = []
     for asked in request.resources:
         try:
-            configs = _configs(broker, asked)
+            configs = _configs(broker, call, asked)
         except KafkaError as error:
             results.append(
                 DescribeConfigsResult(error.code, error.message, asked.resource_type, asked.resource_name, [])
@@ -49,12 +51,14 @@ def handle(broker: Broker, _: Call, request: DescribeConfigsRequest) -> Describe
     return DescribeConfigsResponse(results=results)
 
 
-def _configs(broker: Broker, asked: DescribeConfigsResource) -> list[ConfigValue]:
+def _configs(broker: Broker, call: Call, asked: DescribeConfigsResource) -> list[ConfigValue]:
     name = asked.resource_name
     if asked.resource_type == TOPIC:
+        check_topic(broker, call, Operation.DESCRIBE_CONFIGS, name)
         check_name(name)
         return effective_topic_configs(broker.catalog, broker.catalog.topic(name).overrides)
     if asked.resource_type == BROKER:
+        check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
         if name not in {"", str(NODE_ID)}:
             raise KafkaError(
                 errors.INVALID_REQUEST, f"Unexpected broker id, expected {NODE_ID} or empty string, but received {name}"

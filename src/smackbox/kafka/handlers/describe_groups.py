@@ -5,7 +5,9 @@ From version 6 an unknown group is GROUP_ID_NOT_FOUND, before it is a dead one.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import may
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.classic_group import ClassicGroup, GroupState
 from smackbox.kafka.wire import error_codes as errors
@@ -26,6 +28,8 @@ def handle(broker: Broker, call: Call, request: DescribeGroupsRequest) -> Descri
 
 
 def _describe(broker: Broker, call: Call, request: DescribeGroupsRequest, group_id: str) -> DescribedGroup:
+    if not may(broker, call, Operation.DESCRIBE, ResourceType.GROUP, group_id):
+        return DescribedGroup(errors.GROUP_AUTHORIZATION_FAILED, None, group_id)
     group = broker.groups.groups.get(group_id)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
     if not isinstance(group, ClassicGroup):

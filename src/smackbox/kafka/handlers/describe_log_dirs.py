@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
@@ -13,7 +15,8 @@ from smackbox.kafka.wire.messages.describe_log_dirs import (
 )
 
 
-def handle(broker: Broker, _: Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
+def handle(broker: Broker, call: Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
+    check_cluster(broker, call, Operation.DESCRIBE)
     wanted = None if request.topics is None else {topic.topic: set(topic.partitions) for topic in request.topics}
     topics = []
     for topic in broker.catalog.topics.values():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire.messages.describe_producers import (
@@ -14,17 +16,18 @@ from smackbox.kafka.wire.messages.describe_producers import (
 )
 
 
-def handle(broker: Broker, _: Call, request: DescribeProducersRequest) -> DescribeProducersResponse:
+def handle(broker: Broker, call: Call, request: DescribeProducersRequest) -> DescribeProducersResponse:
     return DescribeProducersResponse(
         topics=[
-            TopicResponse(topic.name, [_describe(broker, topic.name, index) for index in topic.partition_indexes])
+            TopicResponse(topic.name, [_describe(broker, call, topic.name, index) for index in topic.partition_indexes])
             for topic in request.topics
         ]
     )
 
 
-def _describe(broker: Broker, topic: str, index: int) -> PartitionResponse:
+def _describe(broker: Broker, call: Call, topic: str, index: int) -> PartitionResponse:
     try:
+        check_topic(broker, call, Operation.READ, topic)
         partition = broker.catalog.partition(topic, index)
     except KafkaError as error:
         return PartitionResponse(index, error.code, error.message)

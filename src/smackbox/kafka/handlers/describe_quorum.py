@@ -5,8 +5,10 @@ The metadata is not a Raft log here, so its end offset is that of the last final
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.features import FINALIZED_EPOCH
 from smackbox.kafka.wire import error_codes as errors
@@ -24,6 +26,7 @@ METADATA_TOPIC = "__cluster_metadata"
 
 
 def handle(broker: Broker, call: Call, request: DescribeQuorumRequest) -> DescribeQuorumResponse:
+    check_cluster(broker, call, Operation.DESCRIBE)
     topics = []
     for topic in request.topics:
         partitions = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import may
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.describe_transactions import (
@@ -13,15 +15,17 @@ from smackbox.kafka.wire.messages.describe_transactions import (
 )
 
 
-def handle(broker: Broker, _: Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse:
+def handle(broker: Broker, call: Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse:
     return DescribeTransactionsResponse(
-        transaction_states=[_describe(broker, name) for name in request.transactional_ids]
+        transaction_states=[_describe(broker, call, name) for name in request.transactional_ids]
     )
 
 
-def _describe(broker: Broker, name: str) -> TransactionState:
+def _describe(broker: Broker, call: Call, name: str) -> TransactionState:
     if not name:
         return TransactionState(errors.INVALID_REQUEST, name)
+    if not may(broker, call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, name):
+        return TransactionState(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, name)
     transaction = broker.transactions.transactions.get(name)
     if transaction is None:
         return TransactionState(errors.TRANSACTIONAL_ID_NOT_FOUND, name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.elect_leaders import (
@@ -13,7 +15,8 @@ from smackbox.kafka.wire.messages.elect_leaders import (
 )
 
 
-def handle(broker: Broker, _: Call, request: ElectLeadersRequest) -> ElectLeadersResponse:
+def handle(broker: Broker, call: Call, request: ElectLeadersRequest) -> ElectLeadersResponse:
+    check_cluster(broker, call, Operation.ALTER)
     if request.topic_partitions is None:
         return ElectLeadersResponse()
     return ElectLeadersResponse(

@@ -5,7 +5,9 @@ Answered when the markers are written. From version 5 (transaction version 2) th
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_transactional_id
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
@@ -16,6 +18,7 @@ BUMP_SINCE = 5
 
 
 def handle(broker: Broker, call: Call, request: EndTxnRequest) -> EndTxnResponse | Parked:
+    check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     bump = call.version >= BUMP_SINCE
     ended: list[KafkaError | None] = []
 

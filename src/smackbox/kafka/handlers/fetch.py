@@ -10,7 +10,9 @@ id that a client makes up is FETCH_SESSION_ID_NOT_FOUND.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import PARKED, Answer, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import LEADER_EPOCH, Partition
@@ -31,7 +33,7 @@ NO_OFFSET = -1
 def handle(broker: Broker, call: Call, request: FetchRequest) -> Answer | Parked:
     if request.session_id != 0 and request.session_epoch > 0:
         return write_response([], call.version, errors.FETCH_SESSION_ID_NOT_FOUND)
-    topics, size, final = collect(broker, call.version, request)
+    topics, size, final = collect(broker, call, request)
     if (
         final
         or size >= request.min_bytes
@@ -43,7 +45,7 @@ def handle(broker: Broker, call: Call, request: FetchRequest) -> Answer | Parked
     return PARKED
 
 
-def collect(broker: Broker, version: int, request: FetchRequest) -> tuple[FetchedTopics, int, bool]:
+def collect(broker: Broker, call: Call, request: FetchRequest) -> tuple[FetchedTopics, int, bool]:
     """What there is now: the answer, how many bytes of records it holds, and whether waiting cannot better it."""
     answers: FetchedTopics = []
     total = 0
@@ -53,12 +55,12 @@ def collect(broker: Broker, version: int, request: FetchRequest) -> tuple[Fetche
         results = []
         for want in asked:
             try:
-                partition = _partition(broker, name, want, version)
+                partition = _partition(broker, call, name, want)
                 bound = partition.bound(committed=request.committed)
                 data = partition.log.read(want.offset, min(want.max_bytes, left), bound, min_one_batch=total == 0)
             except KafkaError as error:
                 final = True
-                results.append(_refused(broker, name, want, version, error))
+                results.append(_refused(broker, call, name, want, error))
                 continue
             total += len(data)
             left = max(left - len(data), 0)
@@ -78,13 +80,16 @@ def collect(broker: Broker, version: int, request: FetchRequest) -> tuple[Fetche
     return answers, total, final
 
 
-def _partition(broker: Broker, name: bytes, want: FetchPartition, version: int) -> Partition:
-    if version >= TOPIC_IDS:
+def _partition(broker: Broker, call: Call, name: bytes, want: FetchPartition) -> Partition:
+    if call.version >= TOPIC_IDS:
         topic = broker.catalog.by_id.get(name)
         if topic is None:
             raise KafkaError(errors.UNKNOWN_TOPIC_ID)
+        check_topic(broker, call, Operation.READ, topic.name)
     else:
-        topic = broker.catalog.topics.get(name.decode(errors="replace"))
+        topic_name = name.decode(errors="replace")
+        check_topic(broker, call, Operation.READ, topic_name)
+        topic = broker.catalog.topics.get(topic_name)
     if topic is None or not 0 <= want.partition < len(topic.partitions):
         raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION)
     if want.leader_epoch not in {-1, LEADER_EPOCH}:
@@ -94,10 +99,10 @@ def _partition(broker: Broker, name: bytes, want: FetchPartition, version: int) 
     return topic.partitions[want.partition]
 
 
-def _refused(broker: Broker, name: bytes, want: FetchPartition, version: int, error: KafkaError) -> FetchedPartition:
+def _refused(broker: Broker, call: Call, name: bytes, want: FetchPartition, error: KafkaError) -> FetchedPartition:
     high_watermark = start = NO_OFFSET
     if error.code == errors.OFFSET_OUT_OF_RANGE:
-        partition = _partition(broker, name, want, version)
+        partition = _partition(broker, call, name, want)
         high_watermark, start = partition.high_watermark, partition.log.start_offset
     return FetchedPartition(want.partition, error.code, high_watermark, NO_OFFSET, start, None, b"")
 
@@ -120,7 +125,7 @@ class _ParkedFetch:
         self._call = call
         self._request = request
         self._partitions = [
-            (_partition(broker, name, want, call.version), want) for name, asked in request.topics for want in asked
+            (_partition(broker, call, name, want), want) for name, asked in request.topics for want in asked
         ]
         for partition, _ in self._partitions:
             partition.waiters.add(self._look)
@@ -143,7 +148,7 @@ class _ParkedFetch:
                     break
             else:
                 return
-        topics, size, final = collect(self._broker, self._call.version, request)
+        topics, size, final = collect(self._broker, self._call, request)
         if final or size >= request.min_bytes:
             self._leave()
             self._call.respond(write_response(topics, self._call.version))
@@ -151,7 +156,7 @@ class _ParkedFetch:
     def _answer(self) -> None:
         """The time is over: whatever there is."""
         self._leave()
-        topics, _, _ = collect(self._broker, self._call.version, self._request)
+        topics, _, _ = collect(self._broker, self._call, self._request)
         self._call.respond(write_response(topics, self._call.version))
 
     def _leave(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import TOPIC_RESOURCE, check_cluster, check_topic
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.config_change import Change, change
 from smackbox.kafka.state.errors import KafkaError
@@ -13,11 +15,15 @@ from smackbox.kafka.wire.messages.incremental_alter_configs import (
 )
 
 
-def handle(broker: Broker, _: Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse:
+def handle(broker: Broker, call: Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse:
     responses = []
     for resource in request.resources:
         code, message = 0, None
         try:
+            if resource.resource_type == TOPIC_RESOURCE:
+                check_topic(broker, call, Operation.ALTER_CONFIGS, resource.resource_name)
+            else:
+                check_cluster(broker, call, Operation.ALTER_CONFIGS)
             change(
                 broker.catalog,
                 resource.resource_type,

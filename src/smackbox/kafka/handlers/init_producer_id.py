@@ -6,7 +6,9 @@ INVALID_PRODUCER_EPOCH.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_transactional_id, may_write_anything
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
@@ -18,7 +20,10 @@ NO_PRODUCER = -1
 
 def handle(broker: Broker, call: Call, request: InitProducerIdRequest) -> InitProducerIdResponse | Parked:
     if request.transactional_id is None:
+        if not may_write_anything(broker, call):
+            return _refused(call, errors.CLUSTER_AUTHORIZATION_FAILED)
         return InitProducerIdResponse(producer_id=broker.next_producer_id(), producer_epoch=0)
+    check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     expected = None
     if request.producer_id != NO_PRODUCER:
         expected = (request.producer_id, request.producer_epoch)

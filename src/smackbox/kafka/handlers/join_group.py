@@ -6,7 +6,9 @@ back skip the assignment (KIP-814).
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.classic_group import JoinRequest, JoinResult
 from smackbox.kafka.state.errors import KafkaError
@@ -28,6 +30,7 @@ def handle(broker: Broker, call: Call, request: JoinGroupRequest) -> Parked:
     try:
         if not request.group_id:
             raise KafkaError(errors.INVALID_GROUP_ID)
+        check_group(broker, call, Operation.READ, request.group_id)
         settings = broker.settings
         timeout_ms = request.session_timeout_ms
         if not settings.group_min_session_timeout_ms <= timeout_ms <= settings.group_max_session_timeout_ms:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
@@ -20,6 +22,7 @@ def handle(broker: Broker, call: Call, request: LeaveGroupRequest) -> LeaveGroup
     leaving = request.members if call.version >= SEVERAL_SINCE else [MemberIdentity(request.member_id)]
     if not request.group_id:
         return LeaveGroupResponse(error_code=errors.INVALID_GROUP_ID)
+    check_group(broker, call, Operation.READ, request.group_id)
     answers = []
     for member in leaving:
         code = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.list_config_resources import (
@@ -17,6 +19,7 @@ KNOWN = (TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP)
 
 
 def handle(broker: Broker, call: Call, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse:
+    check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
     wanted = (request.resource_types or KNOWN) if call.version >= 1 else (CLIENT_METRICS,)
     if not set(wanted) <= set(KNOWN):
         return ListConfigResourcesResponse(error_code=errors.UNSUPPORTED_VERSION)

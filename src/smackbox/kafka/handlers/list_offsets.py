@@ -7,7 +7,9 @@ Any other timestamp finds the first record at or after it.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import LEADER_EPOCH, Partition
@@ -36,6 +38,7 @@ def handle(broker: Broker, call: Call, request: ListOffsetsRequest) -> ListOffse
                 if (topic.name, asked.partition_index) in seen:
                     raise KafkaError(errors.INVALID_REQUEST)
                 seen.add((topic.name, asked.partition_index))
+                check_topic(broker, call, Operation.DESCRIBE, topic.name)
                 partition = broker.catalog.partition(topic.name, asked.partition_index)
                 timestamp, offset = _look_up(partition, asked, call.version, committed=committed)
             except KafkaError as error:

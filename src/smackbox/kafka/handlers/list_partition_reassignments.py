@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.wire.messages.list_partition_reassignments import (
     ListPartitionReassignmentsRequest,
@@ -10,5 +12,6 @@ from smackbox.kafka.wire.messages.list_partition_reassignments import (
 )
 
 
-def handle(_: Broker, __: Call, ___: ListPartitionReassignmentsRequest) -> ListPartitionReassignmentsResponse:
+def handle(broker: Broker, call: Call, _: ListPartitionReassignmentsRequest) -> ListPartitionReassignmentsResponse:
+    check_cluster(broker, call, Operation.DESCRIBE)
     return ListPartitionReassignmentsResponse(error_message=None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from smackbox.kafka.handlers.access import may
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.transactions import TransactionState as State
 from smackbox.kafka.wire import error_codes as errors
@@ -17,7 +19,7 @@ from smackbox.kafka.wire.messages.list_transactions import (
 PATTERN_LENGTH_LIMIT = 1000
 
 
-def handle(broker: Broker, _: Call, request: ListTransactionsRequest) -> ListTransactionsResponse:
+def handle(broker: Broker, call: Call, request: ListTransactionsRequest) -> ListTransactionsResponse:
     labels = {state.label for state in State}
     pattern = None
     if request.transactional_id_pattern:
@@ -30,6 +32,8 @@ def handle(broker: Broker, _: Call, request: ListTransactionsRequest) -> ListTra
     now_ms = broker.clock.wall_ms()
     found = []
     for transaction in broker.transactions.transactions.values():
+        if not may(broker, call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, transaction.transactional_id):
+            continue
         if request.producer_id_filters and transaction.producer_id not in request.producer_id_filters:
             continue
         if request.state_filters and transaction.state.label not in request.state_filters:

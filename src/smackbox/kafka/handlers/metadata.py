@@ -7,8 +7,10 @@ Kafka says LEADER_NOT_AVAILABLE here and has the client ask again. From version 
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import LEADER_EPOCH
@@ -33,7 +35,11 @@ def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResp
     host, port = call.connection.advertised
     asked = request.topics
     if asked is None or (call.version == 0 and not asked):
-        answers = [_known(topic, request) for topic in broker.catalog.topics.values()]
+        answers = [
+            _known(topic, request)
+            for topic in broker.catalog.topics.values()
+            if may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, topic.name)
+        ]
     else:
         answers = [_answer(broker, call, topic, request) for topic in asked]
     return MetadataResponse(
@@ -52,8 +58,12 @@ def _answer(broker: Broker, call: Call, asked: MetadataRequestTopic, request: Me
         by_id = broker.catalog.by_id.get(asked.topic_id)
         if by_id is None:
             return MetadataResponseTopic(errors.UNKNOWN_TOPIC_ID, None, asked.topic_id)
+        if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, by_id.name):
+            return MetadataResponseTopic(errors.UNKNOWN_TOPIC_ID, None, asked.topic_id)
         return _known(by_id, request)
     name = asked.name
+    if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, name):
+        return MetadataResponseTopic(errors.TOPIC_AUTHORIZATION_FAILED, name, NO_UUID, name in INTERNAL_TOPICS)
     topic = broker.catalog.topics.get(name)
     if topic is not None:
         return _known(topic, request)
@@ -62,6 +72,8 @@ def _answer(broker: Broker, call: Call, asked: MetadataRequestTopic, request: Me
         allowed = request.allow_auto_topic_creation or call.version < 4
         if not (allowed and (broker.settings.auto_create_topics or name in INTERNAL_TOPICS)):
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION)
+        if not may(broker, call, Operation.CREATE, ResourceType.CLUSTER):
+            check_topic(broker, call, Operation.CREATE, name)
         return _known(broker.create_topic_automatically(name), request)
     except KafkaError as error:
         return MetadataResponseTopic(error.code, name, NO_UUID, name in INTERNAL_TOPICS)

@@ -6,7 +6,9 @@ From version 10 topics are named by id. The retention time that versions before 
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group, may
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_offsets import CommittedOffset, TopicPartition
@@ -25,6 +27,7 @@ MEMBER_EPOCHS = 9  # the first version whose clients know a KIP-848 member's epo
 
 def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse | Parked:
     try:
+        check_group(broker, call, Operation.READ, request.group_id)
         group = broker.groups.for_commit(
             request.group_id,
             request.member_id,
@@ -49,6 +52,8 @@ def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCo
             code = unknown if topic is None else 0
             if topic is not None and not 0 <= said.partition_index < len(topic.partitions):
                 code = errors.UNKNOWN_TOPIC_OR_PARTITION
+            if not may(broker, call, Operation.READ, ResourceType.TOPIC, topic.name if topic else asked.name):
+                code = errors.TOPIC_AUTHORIZATION_FAILED
             if len(said.committed_metadata or "") > broker.settings.offset_metadata_max_bytes:
                 code = errors.OFFSET_METADATA_TOO_LARGE
             if topic is not None and code == 0:

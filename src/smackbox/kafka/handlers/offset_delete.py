@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group, may
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
@@ -15,6 +17,7 @@ from smackbox.kafka.wire.messages.offset_delete import (
 
 
 def handle(broker: Broker, call: Call, request: OffsetDeleteRequest) -> OffsetDeleteResponse | Parked:
+    check_group(broker, call, Operation.DELETE, request.group_id)
     try:
         group = broker.groups.group(request.group_id)
         group.check_offset_deletion()
@@ -28,7 +31,9 @@ def handle(broker: Broker, call: Call, request: OffsetDeleteRequest) -> OffsetDe
         for partition in topic.partitions:
             code = 0
             known = broker.catalog.topics.get(topic.name)
-            if known is None or not 0 <= partition.partition_index < len(known.partitions):
+            if not may(broker, call, Operation.READ, ResourceType.TOPIC, topic.name):
+                code = errors.TOPIC_AUTHORIZATION_FAILED
+            elif known is None or not 0 <= partition.partition_index < len(known.partitions):
                 code = errors.UNKNOWN_TOPIC_OR_PARTITION
             elif subscribed:
                 code = errors.GROUP_SUBSCRIBED_TO_TOPIC

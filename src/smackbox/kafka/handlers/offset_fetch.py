@@ -6,7 +6,9 @@ UNSTABLE_OFFSET_COMMIT.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group, may
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_offsets import GroupOffsets
@@ -58,6 +60,7 @@ def _group(
     broker: Broker, call: Call, asked: OffsetFetchRequestGroup, *, require_stable: bool
 ) -> OffsetFetchResponseGroup:
     try:
+        check_group(broker, call, Operation.DESCRIBE, asked.group_id)
         offsets = broker.groups.offsets_for(asked.group_id, asked.member_id, asked.member_epoch)
     except KafkaError as error:
         return OffsetFetchResponseGroup(asked.group_id, [], error.code)
@@ -68,6 +71,8 @@ def _group(
         wanted = []
         for name, indexes in by_topic.items():
             known = broker.catalog.topics.get(name)
+            if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, name):
+                continue
             if known is not None or call.version < TOPIC_IDS:
                 wanted.append(OffsetFetchRequestTopics(name, known.topic_id if known else NO_UUID, indexes))
     else:
@@ -85,6 +90,8 @@ def _topic(
     if call.version >= TOPIC_IDS:
         topic = broker.catalog.by_id.get(asked.topic_id)
         name, code = (topic.name, 0) if topic is not None else ("", errors.UNKNOWN_TOPIC_ID)
+    if not code and not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, name):
+        code = errors.TOPIC_AUTHORIZATION_FAILED
     answers = []
     for index in asked.partition_indexes:
         committed = offsets.committed.get((name, index))

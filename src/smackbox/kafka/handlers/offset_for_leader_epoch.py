@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import LEADER_EPOCH
@@ -16,17 +18,20 @@ from smackbox.kafka.wire.messages.offset_for_leader_epoch import (
 )
 
 
-def handle(broker: Broker, _: Call, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse:
+def handle(broker: Broker, call: Call, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse:
     return OffsetForLeaderEpochResponse(
         topics=[
-            OffsetForLeaderTopicResult(topic.topic, [_end(broker, topic.topic, asked) for asked in topic.partitions])
+            OffsetForLeaderTopicResult(
+                topic.topic, [_end(broker, call, topic.topic, asked) for asked in topic.partitions]
+            )
             for topic in request.topics
         ]
     )
 
 
-def _end(broker: Broker, topic: str, asked: OffsetForLeaderPartition) -> EpochEndOffset:
+def _end(broker: Broker, call: Call, topic: str, asked: OffsetForLeaderPartition) -> EpochEndOffset:
     try:
+        check_topic(broker, call, Operation.DESCRIBE, topic)
         partition = broker.catalog.partition(topic, asked.partition)
     except KafkaError as error:
         return EpochEndOffset(error.code, asked.partition)

@@ -8,7 +8,9 @@ does it for librdkafka's sake.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_topic, check_transactional_id
 from smackbox.kafka.handlers.call import PARKED, Answer, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import Partition
@@ -29,6 +31,8 @@ VALID_ACKS = (-1, 0, 1)
 
 
 def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Parked | None:
+    if request.transactional_id is not None:
+        check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     answers: ProducedTopics = []
     appended: list[Partition] = []
     version = call.version
@@ -38,6 +42,8 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
         results = []
         for index, batch in batches:
             try:
+                if topic is not None or version < TOPIC_IDS:
+                    check_topic(broker, call, Operation.WRITE, topic.name if topic else name.decode(errors="replace"))
                 if topic is None:
                     raise KafkaError(
                         errors.UNKNOWN_TOPIC_ID if version >= TOPIC_IDS else errors.UNKNOWN_TOPIC_OR_PARTITION

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.classic_group import SyncResult
 from smackbox.kafka.state.errors import KafkaError
@@ -19,6 +21,7 @@ def handle(broker: Broker, call: Call, request: SyncGroupRequest) -> Parked:
     try:
         if not request.group_id:
             raise KafkaError(errors.INVALID_GROUP_ID)
+        check_group(broker, call, Operation.READ, request.group_id)
         if call.version >= 5 and (request.protocol_type is None or request.protocol_name is None):
             raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
         group = broker.groups.for_classic_member(request.group_id)

@@ -6,7 +6,9 @@ transaction by this request alone; from version 6 topics are named by id.
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_group, check_transactional_id, may
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_offsets import CommittedOffset, TopicPartition
@@ -24,6 +26,8 @@ JOINS_SINCE = 5
 
 def handle(broker: Broker, call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse | Parked:
     try:
+        check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
+        check_group(broker, call, Operation.READ, request.group_id)
         group = broker.groups.for_transactional_commit(
             request.group_id, request.member_id, request.group_instance_id, request.generation_id_or_member_epoch
         )
@@ -46,7 +50,9 @@ def handle(broker: Broker, call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         results = []
         for said in asked.partitions:
             code = 0
-            if topic is None:
+            if not may(broker, call, Operation.READ, ResourceType.TOPIC, topic.name if topic else asked.name):
+                code = errors.TOPIC_AUTHORIZATION_FAILED
+            elif topic is None:
                 code = errors.UNKNOWN_TOPIC_ID if by_id else errors.UNKNOWN_TOPIC_OR_PARTITION
             elif not 0 <= said.partition_index < len(topic.partitions):
                 code = errors.UNKNOWN_TOPIC_OR_PARTITION

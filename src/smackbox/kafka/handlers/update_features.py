@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.features import finalized_features
 from smackbox.kafka.wire import error_codes as errors
@@ -14,7 +16,8 @@ from smackbox.kafka.wire.messages.update_features import (
 )
 
 
-def handle(_: Broker, __: Call, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse:
+def handle(broker: Broker, call: Call, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse:
+    check_cluster(broker, call, Operation.ALTER)
     levels = dict(finalized_features())
     for update in request.feature_updates:
         if levels.get(update.feature) == update.max_version_level:

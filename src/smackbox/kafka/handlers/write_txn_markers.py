@@ -5,7 +5,9 @@ Between brokers this carries the coordinator's decision; an admin client sends i
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
+from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import Partition
@@ -21,6 +23,7 @@ from smackbox.kafka.wire.messages.write_txn_markers import (
 
 
 def handle(broker: Broker, call: Call, request: WriteTxnMarkersRequest) -> Parked:
+    check_cluster(broker, call, Operation.CLUSTER_ACTION)
     marked: list[Partition] = []
     results = [_write(broker, marker, marked) for marker in request.markers]
 
