@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import struct
+
 from smackbox.cassandra.handlers.batch import check_batch, execute_batch
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.session import Session, bound_values
+from smackbox.cassandra.handlers.statements import Statement
+from smackbox.cassandra.state.keys import MIN_TIMESTAMP
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.requests import BodyReader, QueryOptions, read_batch, read_options
+from smackbox.cassandra.wire.requests import (
+    PAGE_SIZE,
+    SERIAL_CONSISTENCY,
+    SKIP_METADATA,
+    TIMESTAMP,
+    VALUES,
+    BodyReader,
+    QueryOptions,
+    read_batch,
+    read_options,
+)
 
 Answer = tuple[int, bytes, list[str]]
 PREPARE_KEYSPACE = 0x01
+_LONG = struct.Struct(">q")
+_FAST_FLAGS = VALUES | SKIP_METADATA | PAGE_SIZE | SERIAL_CONSISTENCY | TIMESTAMP
+_NO_WARNINGS: list[str] = []
 
 
 def query(session: Session, reader: BodyReader, version: int) -> Answer:
@@ -42,6 +59,10 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
 
 def execute(session: Session, reader: BodyReader, version: int) -> Answer:
     statement = session.statements.by_id(reader.short_bytes())
+    if statement.insert is not None or statement.point is not None:
+        answer = _execute_fast(session, statement, reader.buffer, reader.offset, version)
+        if answer is not None:
+            return answer
     known_result_id = reader.short_bytes() if version >= 5 else statement.result_id
     options = read_options(reader, version)
     context = session.context(bound_values(statement.binds, options), options)
@@ -56,7 +77,106 @@ def execute(session: Session, reader: BodyReader, version: int) -> Answer:
     return frames.RESULT, body, context.warnings
 
 
+def _execute_fast(session: Session, statement: Statement, buffer: bytes, offset: int, version: int) -> Answer | None:
+    """The answer when nothing is out of the ordinary, else None and nothing done."""
+    if version >= 5:
+        size = 2 + int.from_bytes(buffer[offset : offset + 2], "big")
+        if buffer[offset + 2 : offset + size] != statement.result_id:
+            return None
+        offset += size
+        flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big")
+        offset += 6
+    else:
+        flags = buffer[offset + 2]
+        offset += 3
+    compiled = statement.insert or (statement.point and statement.point[0])
+    if not compiled or not flags & VALUES or flags & ~_FAST_FLAGS:
+        return None
+    if int.from_bytes(buffer[offset : offset + 2], "big") != compiled.count:
+        return None
+    found = compiled.read(buffer, offset + 2)
+    if found is None:
+        return None
+    values, offset = found
+    engine = session.room.engine
+    insert = statement.insert
+    if insert is not None:
+        fragment = insert.fragment(values)
+        if fragment is None:
+            return None
+        timestamp = session.now_us
+        if flags & TIMESTAMP:
+            offset += (4 if flags & PAGE_SIZE else 0) + (2 if flags & SERIAL_CONSISTENCY else 0)
+            (timestamp,) = _LONG.unpack_from(buffer, offset)
+            if timestamp == MIN_TIMESTAMP:
+                return None
+        engine.put(insert.table, fragment[0], timestamp, fragment[1])
+        return frames.RESULT, responses.VOID, _NO_WARNINGS
+    assert statement.point is not None
+    point, partition = statement.point
+    row = point.row(engine, values, point.key_values(values, partition))
+    if row is None:
+        return None
+    return frames.RESULT, responses.rows_body(_head(statement, flags, version), row[0], row[1]), _NO_WARNINGS
+
+
+def _head(statement: Statement, flags: int, version: int) -> bytes:
+    """The metadata of a whole result, made once."""
+    key = -version if flags & SKIP_METADATA else version
+    head = statement.heads.get(key)
+    if head is None:
+        columns = statement.result_columns
+        head = responses.no_metadata(len(columns), None) if key < 0 else responses.metadata(columns, version)
+        statement.heads[key] = head
+    return head
+
+
+def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
+    """A batch of ordinary INSERTs, all prepared; None, and nothing done, when it is anything else."""
+    if buffer[0] > 1 or len(buffer) > session.room.fail_batch_bytes:
+        return None
+    offset = 3
+    fragments = []
+    prepared = session.statements.prepared
+    generation = session.room.catalog.generation
+    try:
+        for _ in range(int.from_bytes(buffer[1:3], "big")):
+            size = offset + 3 + int.from_bytes(buffer[offset + 1 : offset + 3], "big")
+            statement = prepared.get(buffer[offset + 3 : size]) if buffer[offset] == 1 else None
+            if statement is None or statement.generation != generation or statement.insert is None:
+                return None
+            insert = statement.insert
+            if int.from_bytes(buffer[size : size + 2], "big") != insert.count:
+                return None
+            found = insert.read(buffer, size + 2)
+            if found is None:
+                return None
+            values, offset = found
+            fragment = insert.fragment(values)
+            if fragment is None:
+                return None
+            fragments.append((insert.table, fragment[0], fragment[1]))
+        flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big") if version >= 5 else buffer[offset + 2]
+        offset += 6 if version >= 5 else 3
+        if flags & ~(SERIAL_CONSISTENCY | TIMESTAMP):
+            return None
+        timestamp = session.now_us
+        if flags & TIMESTAMP:
+            (timestamp,) = _LONG.unpack_from(buffer, offset + (2 if flags & SERIAL_CONSISTENCY else 0))
+            if timestamp == MIN_TIMESTAMP:
+                return None
+    except (IndexError, struct.error):
+        return None  # the general way says what is wrong with the message
+    put = session.room.engine.put
+    for table, row_key, body in fragments:
+        put(table, row_key, timestamp, body)
+    return frames.RESULT, responses.VOID, _NO_WARNINGS
+
+
 def batch(session: Session, reader: BodyReader, version: int) -> Answer:
+    answer = _batch_fast(session, reader.buffer, version)
+    if answer is not None:
+        return answer
     request = read_batch(reader, version)
     options = QueryOptions()
     options.timestamp = request.timestamp

@@ -11,6 +11,7 @@ from smackbox.cassandra.handlers import definitions, index_definitions
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.context import Context, Room
 from smackbox.cassandra.handlers.describe import describe
+from smackbox.cassandra.handlers.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, SetKeyspace
 from smackbox.cassandra.handlers.select import PreparedSelect
@@ -18,7 +19,7 @@ from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse
-from smackbox.cassandra.wire.errors import Invalid, SyntaxFault, Unprepared
+from smackbox.cassandra.wire.errors import Invalid, SyntaxFault, Unauthorized, Unprepared
 
 STATEMENT_CACHE_LIMIT = 4096
 PREPARED_LIMIT = 16_384
@@ -30,9 +31,21 @@ class Statement:
     """A statement understood. `run` executes it; bind markers and result columns are its metadata."""
 
     __slots__ = (
-        "binds", "generation", "keyspace", "modification", "partition_key_binds", "result_columns", "result_id", "run",
-        "select", "statement_id", "text",
-    )  # fmt: skip
+        "binds",
+        "generation",
+        "heads",
+        "insert",
+        "keyspace",
+        "modification",
+        "partition_key_binds",
+        "point",
+        "result_columns",
+        "result_id",
+        "run",
+        "select",
+        "statement_id",
+        "text",
+    )
 
     def __init__(
         self, text: str, keyspace: str | None, generation: int, binds: Sequence[ColumnSpec],
@@ -45,6 +58,9 @@ class Statement:
         self.partition_key_binds = partition_key_binds
         self.run = run
         self.statement_id = b""
+        self.heads: dict[int, bytes] = {}
+        self.insert: FastInsert | None = None
+        self.point: tuple[FastSelect, tuple[int, ...]] | None = None
         self.modification = runnable if isinstance(runnable, PreparedModification) else None
         self.select = runnable if isinstance(runnable, PreparedSelect) else None
         columns: Sequence[ColumnSpec] = ()
@@ -79,6 +95,11 @@ class Statements:
     def prepare(self, text: str, keyspace: str | None) -> Statement:
         found = self.statement(text, keyspace)
         if not found.statement_id:
+            kinds = [bind.kind for bind in found.binds]
+            if found.modification is not None:
+                found.insert = fast_insert(found.modification, kinds)
+            elif found.select is not None:
+                found.point = fast_select(found.select, kinds)
             found.statement_id = hashlib.md5(((keyspace or "") + text).encode(), usedforsecurity=False).digest()
         if len(self.prepared) >= PREPARED_LIMIT:
             self.prepared.popitem(last=False)
@@ -91,10 +112,7 @@ class Statements:
         if found is None:
             raise Unprepared(statement_id)
         if found.generation != self.room.catalog.generation:
-            again = self.statement(found.text, found.keyspace)
-            again.statement_id = statement_id
-            self.prepared[statement_id] = again
-            return again
+            return self.prepare(found.text, found.keyspace)
         return found
 
     def _understand(self, text: str, keyspace: str | None) -> Statement:
@@ -180,6 +198,8 @@ class Statements:
             wanted = parsed
             return lambda context: describe(wanted, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
+            if _is_about_roles(parsed.what):
+                raise Unauthorized("You have to be logged in and not anonymous to perform this request")
             raise Invalid(refusal(parsed.what))
         if isinstance(parsed, ast.CreateView | ast.AlterView | ast.DropView):
             raise Invalid("Materialized views are disabled. Enable in cassandra.yaml to use.")
@@ -199,15 +219,17 @@ class Statements:
         return lambda context: handler(named, keyspace_of(named.keyspace), context)
 
 
+def _is_about_roles(what: str) -> bool:
+    words = what.split()
+    return words[0] in {"GRANT", "REVOKE", "LIST", "ADD"} or words[1] in {"ROLE", "USER", "IDENTITY"}
+
+
 def refusal(what: str) -> str:
     """Why a statement is not served, in the words of a Cassandra whose settings are as they come."""
     if " FUNCTION" in what or " AGGREGATE" in what:
         return (
             "User-defined functions are disabled in cassandra.yaml - set user_defined_functions_enabled=true to enable"
         )
-    first = what.split()[0]
-    if first in {"GRANT", "REVOKE"}:
-        return f"{first} operation is not supported by AllowAllAuthorizer"
     return f"{what} is not supported by this server"
 
 
