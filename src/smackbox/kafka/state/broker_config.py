@@ -6,8 +6,6 @@ read-only. Configurations of Kafka's that this broker has no use for are not lis
 
 from __future__ import annotations
 
-import msgspec
-
 from smackbox.kafka.settings import NODE_ID, KafkaSettings
 from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.config_source import (
@@ -19,22 +17,37 @@ from smackbox.kafka.state.config_source import (
 )
 from smackbox.kafka.state.topic_config import BOOLEAN, DOUBLE, INT, KEYS, LONG, STRING, ConfigKey, broker_defaults
 
-# settings of smackbox's own, which have no name in Kafka
-_NOT_KAFKAS = frozenset(
-    {
-        "host",
-        "port",
-        "dir",
-        "sync",
-        "insecure",
-        "metrics_port",
-        "advertised",
-        "auto_create_topics",
-        "max_partitions",
-        "max_inflight_requests",
-        "max_parked_fetches",
-    }
-)
+# the settings that are shown, under Kafka's names: the setting's own with dots for underscores where none is given.
+# A setting that is not named here is never shown, so that no secret can be by oversight.
+_SHOWN: dict[str, str | None] = {
+    "auto_create_topics": "auto.create.topics.enable",
+    "num_partitions": None,
+    "delete_topic_enable": None,
+    "listeners": None,
+    "sasl_enabled_mechanisms": None,
+    "ssl_client_auth": None,
+    "super_users": "super.users",
+    "log_retention_check_interval_ms": None,
+    "log_cleaner_backoff_ms": None,
+    "offsets_topic_num_partitions": None,
+    "offsets_retention_minutes": None,
+    "offsets_retention_check_interval_ms": None,
+    "offset_metadata_max_bytes": None,
+    "group_initial_rebalance_delay_ms": None,
+    "group_min_session_timeout_ms": None,
+    "group_max_session_timeout_ms": None,
+    "group_max_size": None,
+    "group_consumer_session_timeout_ms": None,
+    "group_consumer_heartbeat_interval_ms": None,
+    "group_consumer_max_size": None,
+    "transaction_state_log_num_partitions": None,
+    "transaction_max_timeout_ms": None,
+    "transactional_id_expiration_ms": "transactional.id.expiration.ms",
+    "producer_id_expiration_ms": None,
+    "socket_request_max_bytes": None,
+    "fetch_max_bytes": None,
+    "max_connections": None,
+}
 
 
 def dynamic_keys() -> dict[str, ConfigKey]:
@@ -65,18 +78,11 @@ def effective_broker_configs(catalog: Catalog, *, dynamic_default_only: bool = F
 def _static(settings: KafkaSettings) -> list[ConfigValue]:
     defaults = KafkaSettings()
     values = [_read_only("node.id", str(NODE_ID), INT), _read_only("broker.id", str(NODE_ID), INT)]
-    values.append(
-        _read_only(
-            "auto.create.topics.enable", _text(settings.auto_create_topics), BOOLEAN, settings.auto_create_topics
-        )
-    )
-    for field in msgspec.structs.fields(KafkaSettings):
-        if field.name in _NOT_KAFKAS:
-            continue
-        value = getattr(settings, field.name)
-        name = field.name.replace("_", ".")
+    for setting, kafka_name in _SHOWN.items():
+        value = getattr(settings, setting)
         kind = {bool: BOOLEAN, int: LONG, float: DOUBLE}.get(type(value), STRING)
-        values.append(_read_only(name, _text(value), kind, value == getattr(defaults, field.name)))
+        name = kafka_name or setting.replace("_", ".")
+        values.append(_read_only(name, _text(value), kind, value == getattr(defaults, setting)))
     return values
 
 

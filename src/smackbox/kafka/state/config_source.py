@@ -45,7 +45,8 @@ def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> l
                 synonyms.append(Synonym(key.broker_key, dynamic[key.broker_key], DYNAMIC_DEFAULT_BROKER))
             if static[key.name] != key.default:
                 synonyms.append(Synonym(key.broker_key, static[key.name], STATIC_BROKER))
-            synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
+            if not key.quiet or synonyms:
+                synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
         value = synonyms[0].value if synonyms else static[key.name]
         source = synonyms[0].source if synonyms else DEFAULT
         found.append(ConfigValue(key.name, value, source, key.kind, synonyms))

@@ -31,6 +31,7 @@ class ConfigKey:
     low: float = -float("inf")
     high: float = float("inf")
     choices: tuple[str, ...] = ()
+    quiet: bool = False  # the broker's configuration is a synonym only once it was set
 
 
 _KEYS = (
@@ -71,11 +72,11 @@ _KEYS = (
     ConfigKey("remote.log.delete.on.disable", BOOLEAN, "false"),
     ConfigKey("remote.storage.enable", BOOLEAN, "false"),
     ConfigKey("retention.bytes", LONG, "-1", "log.retention.bytes"),
-    ConfigKey("retention.ms", LONG, "604800000", None, -1),
+    ConfigKey("retention.ms", LONG, "604800000", "log.retention.ms", -1, quiet=True),
     ConfigKey("segment.bytes", INT, "1073741824", "log.segment.bytes", 1048576),
     ConfigKey("segment.index.bytes", INT, "10485760", "log.index.size.max.bytes", 4),
     ConfigKey("segment.jitter.ms", LONG, "0", None, 0),
-    ConfigKey("segment.ms", LONG, "604800000", None, 1),
+    ConfigKey("segment.ms", LONG, "604800000", "log.roll.ms", 1, quiet=True),
     ConfigKey("unclean.leader.election.enable", BOOLEAN, "false", "unclean.leader.election.enable"),
 )
 
