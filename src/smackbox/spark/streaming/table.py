@@ -87,12 +87,7 @@ class CassandraTarget:
     def write(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], timestamp_us: int, *, absolute: bool
     ) -> None:
-        from cassandra import (
-            CoordinationFailure,
-            OperationTimedOut,
-            RequestExecutionException,
-            RequestValidationException,
-        )
+        from cassandra import DriverException, RequestValidationException
         from cassandra.cluster import NoHostAvailable
         from cassandra.connection import ConnectionException
         from cassandra.protocol import ErrorMessage
@@ -101,15 +96,7 @@ class CassandraTarget:
             self._writer(tuple(columns), absolute).write(rows, timestamp_us)
         except (RequestValidationException, TypeError, ValueError, KeyError) as error:
             raise StreamError(f"{self._settings.keyspace}.{self._settings.table} refuses a row: {error}") from error
-        except (
-            NoHostAvailable,
-            OperationTimedOut,
-            RequestExecutionException,
-            CoordinationFailure,
-            ConnectionException,
-            ErrorMessage,
-            OSError,
-        ) as error:
+        except (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError) as error:
             raise TableAwayError(f"Cassandra does not take the batch: {error}") from error
 
     def close(self) -> None:
