@@ -147,7 +147,10 @@ def java_command(*arguments: str, version: str = VERSION, heap: tuple[str, ...] 
 
 
 class RealKafka:
-    """`with RealKafka(directory, {"log.segment.bytes": "1048576"}) as kafka: kafka.bootstrap`."""
+    """`with RealKafka(directory, {"log.segment.bytes": "1048576"}) as kafka: kafka.bootstrap`.
+
+    In values of the config `@PORT@` and `@CONTROLLER_PORT@` stand for the ports that were chosen.
+    """
 
     def __init__(self, directory: Path, config: dict[str, str] | None = None, version: str = VERSION) -> None:
         self.directory = directory
@@ -173,7 +176,8 @@ class RealKafka:
             **self._config,
         }
         file = self.directory / "server.properties"
-        file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        text = "".join(f"{key}={value}\n" for key, value in properties.items())
+        file.write_text(text.replace("@PORT@", str(port)).replace("@CONTROLLER_PORT@", str(controller_port)))
         if not (self.directory / "data").exists():
             self._format(file)
         self._start(file, port)
