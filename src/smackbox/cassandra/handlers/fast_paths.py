@@ -21,6 +21,7 @@ from smackbox.cassandra.state.keys import (
 )
 from smackbox.cassandra.state.rows import MARKER, bitmap_of
 from smackbox.cassandra.state.schema import Column
+from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import CqlType, invert
 
@@ -52,7 +53,7 @@ ReadValues = Callable[[bytes, int], tuple[list[bytes], int] | None]
 
 
 def value_reader(kinds: Sequence[CqlType]) -> ReadValues | None:
-    """Cuts as many values out of a request; None when a type needs more than a look at the length or the text."""
+    """Cuts as many values out of a request and checks them; None when one of them is kept in several cells."""
     checks: list[int] = []
     for kind in kinds:
         if kind.cql in _LENGTHS:
@@ -62,14 +63,17 @@ def value_reader(kinds: Sequence[CqlType]) -> ReadValues | None:
             checks.append(-1)
         elif kind.cql in _ANYTHING:
             checks.append(-2)
-        else:
+        elif kind.multi_cell or kind.cql == "counter":
             return None
+        else:
+            checks.append(-3)
+    validators = [kind.validate for kind in kinds]
     unpack = _INT.unpack_from
 
     def read(buffer: bytes, offset: int) -> tuple[list[bytes], int] | None:
         values = []
         try:
-            for check in checks:
+            for check, validate in zip(checks, validators, strict=True):
                 end = offset + 4 + unpack(buffer, offset)[0]
                 if check >= 0:
                     if end - offset - 4 != check:
@@ -79,11 +83,13 @@ def value_reader(kinds: Sequence[CqlType]) -> ReadValues | None:
                     if end < offset + 4:
                         return None
                     value = buffer[offset:end]
-                    if check == -1 and not value[4:].isascii():
+                    if check == -3:
+                        validate(value[4:])
+                    elif check == -1 and not value[4:].isascii():
                         value[4:].decode()
                     values.append(value)
                 offset = end
-        except (struct.error, UnicodeDecodeError):
+        except (struct.error, UnicodeDecodeError, Invalid):
             return None
         return (values, offset) if offset <= len(buffer) else None
 

@@ -47,8 +47,9 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     part = _checked_part(table, column, part)
     target = f"{part}({quoted(name)})" if part else quoted(name)
     options = {"target": target} if custom is None else {"class_name": custom, "target": target}
-    for option, value in (statement.options.get("options") or {}).items() if statement.options else ():  # type: ignore[union-attr]
-        options[option] = value
+    given = statement.options.get("options")
+    if isinstance(given, dict):
+        options.update(given)
     chosen = statement.name or _free_name(keyspace, f"{table.name}_{name}_idx")
     kind = "COMPOSITES" if custom is None else "CUSTOM"
     for other in table.indexes:
@@ -80,8 +81,8 @@ def _checked_part(table: Table, column: Column, part: str) -> str:
         raise Invalid("Secondary indexes are not supported on duration columns")
     if collection and not kind.multi_cell and part != "full":
         raise Invalid(
-            f"Cannot create {part or 'values'}() index on frozen column {column.name}. Frozen collections are immutable "
-            f"and must be fully indexed by using the 'full({column.name})' modifier"
+            f"Cannot create {part or 'values'}() index on frozen column {column.name}. Frozen collections are "
+            f"immutable and must be fully indexed by using the 'full({column.name})' modifier"
         )
     if part == "full" and (not collection or kind.multi_cell):
         raise Invalid("full() indexes can only be created on frozen collections")

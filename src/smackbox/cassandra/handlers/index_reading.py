@@ -115,16 +115,18 @@ def _serves(target: IndexTarget, column: str, operator: str, element: bool) -> b
         return target.part in {"", "full"}
     kind = target.column.type
     ranged = kind.fixed_length is not None or kind.cql in {"text", "ascii", "inet", "blob"}
-    return target.is_sai and target.part == "" and operator in _RANGES and ranged and kind.cql not in {"uuid"}
+    return target.is_sai and target.part == "" and operator in _RANGES and ranged and kind.cql != "uuid"
 
 
 def choose_index(table: Table, restrictions: Restrictions) -> IndexChoice | None:
     """An index for one of the filters, one for equality before one for a range."""
-    choices = []
+    choices: list[IndexChoice] = []
     for restriction in restrictions.filters:
-        for target in table.index_targets:
-            if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None):
-                choices.append(IndexChoice(table, restriction, target))
+        choices += [
+            IndexChoice(table, restriction, target)
+            for target in table.index_targets
+            if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None)
+        ]
     return min(choices, key=lambda choice: choice.restriction.operator in _RANGES, default=None)
 
 
