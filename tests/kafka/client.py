@@ -83,9 +83,19 @@ class RawClient:
 
     # --- produce and fetch, version 3 and 4
 
-    def produce_frame(self, topic: str, batch: bytes | bytearray, partition: int = 0, acks: int = -1) -> bytes:
+    def produce_frame(
+        self,
+        topic: str,
+        batch: bytes | bytearray,
+        partition: int = 0,
+        acks: int = -1,
+        transactional_id: str | None = None,
+    ) -> bytes:
         name = topic.encode()
-        body = struct.pack(">hhii", -1, acks, 10_000, 1) + struct.pack(">h", len(name)) + name
+        body = struct.pack(">h", -1)
+        if transactional_id is not None:
+            body = struct.pack(">h", len(transactional_id)) + transactional_id.encode()
+        body += struct.pack(">hii", acks, 10_000, 1) + struct.pack(">h", len(name)) + name
         body += struct.pack(">iii", 1, partition, len(batch)) + bytes(batch)
         return self.frame(0, 3, body)
 

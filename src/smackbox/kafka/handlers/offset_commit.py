@@ -26,6 +26,9 @@ MEMBER_EPOCHS = 9  # the first version whose clients know a KIP-848 member's epo
 
 
 def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse | Parked:
+    answers, offsets = _look_up(broker, call, request)
+    if not offsets:
+        return OffsetCommitResponse(topics=answers)
     try:
         check_group(broker, call, Operation.READ, request.group_id)
         group = broker.groups.for_commit(
@@ -35,54 +38,61 @@ def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCo
             request.generation_id_or_member_epoch,
             epochs=call.version >= MEMBER_EPOCHS,
         )
+        limit = broker.settings.offset_metadata_max_bytes
+        kept = {where: offset for where, offset in offsets.items() if len(offset.metadata) <= limit}
+        for answer in answers:
+            for partition in answer.partitions:
+                where = (answer.name, partition.partition_index)
+                if where in offsets and where not in kept:
+                    partition.error_code = errors.OFFSET_METADATA_TOO_LARGE
+
+        def done(error: KafkaError | None) -> None:
+            call.respond(_answer(answers, error.code if error is not None else 0))
+
+        broker.groups.commit(group, kept, done)
     except KafkaError as error:
-        return _refused(request, error.code)
+        return _answer(answers, error.code)
+    return PARKED
+
+
+def _look_up(
+    broker: Broker, call: Call, request: OffsetCommitRequest
+) -> tuple[list[OffsetCommitResponseTopic], dict[TopicPartition, CommittedOffset]]:
+    """The answers so far, with what is unknown or forbidden in them, and what is left to commit.
+
+    Topics that are known carry their names here, whatever the version.
+    """
     offsets: dict[TopicPartition, CommittedOffset] = {}
     answers = []
     now_ms = broker.clock.wall_ms()
     for asked in request.topics:
-        if call.version >= TOPIC_IDS:
-            topic = broker.catalog.by_id.get(asked.topic_id)
-            unknown = errors.UNKNOWN_TOPIC_ID
-        else:
-            topic = broker.catalog.topics.get(asked.name)
-            unknown = errors.UNKNOWN_TOPIC_OR_PARTITION
+        by_id = call.version >= TOPIC_IDS
+        topic = broker.catalog.by_id.get(asked.topic_id) if by_id else broker.catalog.topics.get(asked.name)
+        name = topic.name if topic is not None else asked.name
+        allowed = may(broker, call, Operation.READ, ResourceType.TOPIC, name)
         results = []
         for said in asked.partitions:
-            code = unknown if topic is None else 0
-            if topic is not None and not 0 <= said.partition_index < len(topic.partitions):
-                code = errors.UNKNOWN_TOPIC_OR_PARTITION
-            if not may(broker, call, Operation.READ, ResourceType.TOPIC, topic.name if topic else asked.name):
+            code = 0
+            if not allowed:
                 code = errors.TOPIC_AUTHORIZATION_FAILED
-            if len(said.committed_metadata or "") > broker.settings.offset_metadata_max_bytes:
-                code = errors.OFFSET_METADATA_TOO_LARGE
-            if topic is not None and code == 0:
-                offsets[topic.name, said.partition_index] = committed_offset(said, now_ms)
+            elif topic is None:
+                code = errors.UNKNOWN_TOPIC_ID if by_id else errors.UNKNOWN_TOPIC_OR_PARTITION
+            elif not 0 <= said.partition_index < len(topic.partitions):
+                code = errors.UNKNOWN_TOPIC_OR_PARTITION
+            else:
+                offsets[name, said.partition_index] = committed_offset(said, now_ms)
             results.append(OffsetCommitResponsePartition(said.partition_index, code))
-        answers.append(OffsetCommitResponseTopic(asked.name, asked.topic_id, results))
+        answers.append(OffsetCommitResponseTopic(name, asked.topic_id, results))
+    return answers, offsets
 
-    def kept(error: KafkaError | None) -> None:
-        call.respond(OffsetCommitResponse(topics=answers) if error is None else _refused(request, error.code))
 
-    try:
-        broker.groups.commit(group, offsets, kept)
-    except KafkaError as error:
-        return _refused(request, error.code)
-    return PARKED
+def _answer(answers: list[OffsetCommitResponseTopic], code: int) -> OffsetCommitResponse:
+    """The answers, with `code` in every place that has no other error yet."""
+    for topic in answers:
+        for partition in topic.partitions:
+            partition.error_code = partition.error_code or code
+    return OffsetCommitResponse(topics=answers)
 
 
 def committed_offset(said: OffsetCommitRequestPartition, now_ms: int) -> CommittedOffset:
     return CommittedOffset(said.committed_offset, said.committed_leader_epoch, said.committed_metadata or "", now_ms)
-
-
-def _refused(request: OffsetCommitRequest, code: int) -> OffsetCommitResponse:
-    return OffsetCommitResponse(
-        topics=[
-            OffsetCommitResponseTopic(
-                topic.name,
-                topic.topic_id,
-                [OffsetCommitResponsePartition(partition.partition_index, code) for partition in topic.partitions],
-            )
-            for topic in request.topics
-        ]
-    )
