@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -339,3 +339,16 @@ def test_only_who_may_alter_the_cluster_grants(secured: Secured, unique: Callabl
     with pytest.raises(KafkaException) as raised:
         alice.create_acls([binding])[binding].result(TIMEOUT_S)
     assert raised.value.args[0].code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED
+
+
+def test_the_operations_told_are_those_allowed(secured: Secured, topic: str, grant: Grant) -> None:
+    grant(ResourceType.TOPIC, topic, AclOperation.WRITE)
+    told = {}
+    for user in ("admin", "alice"):
+        client = AdminClient(login(secured, user))
+        future = client.describe_topics(TopicCollection([topic]), include_authorized_operations=True)[topic]
+        told[user] = {operation.name for operation in future.result(TIMEOUT_S).authorized_operations}
+    assert told == {
+        "admin": {"READ", "WRITE", "CREATE", "DELETE", "ALTER", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"},
+        "alice": {"WRITE", "DESCRIBE"},
+    }

@@ -61,3 +61,16 @@ def may_write_anything(broker: Broker, call: Call) -> bool:
     return may(broker, call, Operation.IDEMPOTENT_WRITE, ResourceType.CLUSTER) or acls.allows_on_any(
         connection.principal, connection.peer_host, Operation.WRITE, ResourceType.TOPIC
     )
+
+
+def authorized_operations(
+    broker: Broker, call: Call, everything: int, kind: ResourceType, name: str = CLUSTER_NAME
+) -> int:
+    """Which of the operations in the bit field `everything` the caller may do, as a bit field (KIP-430)."""
+    if broker.security.acls is None:
+        return everything
+    return sum(
+        1 << operation
+        for operation in Operation
+        if everything >> operation & 1 and may(broker, call, operation, kind, name)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import may
+from smackbox.kafka.handlers.access import authorized_operations, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.handlers.describe_groups import GROUP_OPERATIONS, NOT_ASKED
 from smackbox.kafka.state import assignors
@@ -23,13 +23,15 @@ CONSUMER_MEMBER = 1
 
 
 def handle(broker: Broker, call: Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse:
-    operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
     return ConsumerGroupDescribeResponse(
-        groups=[_describe(broker, call, group_id, operations) for group_id in request.group_ids]
+        groups=[
+            _describe(broker, call, group_id, asked=request.include_authorized_operations)
+            for group_id in request.group_ids
+        ]
     )
 
 
-def _describe(broker: Broker, call: Call, group_id: str, operations: int) -> DescribedGroup:
+def _describe(broker: Broker, call: Call, group_id: str, *, asked: bool) -> DescribedGroup:
     if not group_id:
         return DescribedGroup(errors.INVALID_GROUP_ID, None, group_id)
     if not may(broker, call, Operation.DESCRIBE, ResourceType.GROUP, group_id):
@@ -40,6 +42,9 @@ def _describe(broker: Broker, call: Call, group_id: str, operations: int) -> Des
         return DescribedGroup(
             errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is {reason}.", group_id, ConsumerGroupState.DEAD.value
         )
+    operations = NOT_ASKED
+    if asked:
+        operations = authorized_operations(broker, call, GROUP_OPERATIONS, ResourceType.GROUP, group_id)
     return DescribedGroup(
         0,
         None,

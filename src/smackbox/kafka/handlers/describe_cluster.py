@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from smackbox.kafka.handlers.access import authorized_operations
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.handlers.metadata import CLUSTER_OPERATIONS
 from smackbox.kafka.settings import NODE_ID
+from smackbox.kafka.state.acls import ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.describe_cluster import (
@@ -30,7 +32,7 @@ def handle(broker: Broker, call: Call, request: DescribeClusterRequest) -> Descr
         cluster_id=broker.catalog.cluster_id,
         controller_id=NODE_ID,
         brokers=[DescribeClusterBroker(NODE_ID, host, port)],
-        cluster_authorized_operations=CLUSTER_OPERATIONS
+        cluster_authorized_operations=authorized_operations(broker, call, CLUSTER_OPERATIONS, ResourceType.CLUSTER)
         if request.include_cluster_authorized_operations
         else -2147483648,
     )

@@ -5,7 +5,7 @@ From version 6 an unknown group is GROUP_ID_NOT_FOUND, before it is a dead one.
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import may
+from smackbox.kafka.handlers.access import authorized_operations, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
@@ -31,7 +31,9 @@ def _describe(broker: Broker, call: Call, request: DescribeGroupsRequest, group_
     if not may(broker, call, Operation.DESCRIBE, ResourceType.GROUP, group_id):
         return DescribedGroup(errors.GROUP_AUTHORIZATION_FAILED, None, group_id)
     group = broker.groups.groups.get(group_id)
-    operations = GROUP_OPERATIONS if request.include_authorized_operations else NOT_ASKED
+    operations = NOT_ASKED
+    if request.include_authorized_operations:
+        operations = authorized_operations(broker, call, GROUP_OPERATIONS, ResourceType.GROUP, group_id)
     if not isinstance(group, ClassicGroup):
         code, message = 0, None
         if call.version >= NOT_FOUND_SINCE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import may
+from smackbox.kafka.handlers.access import authorized_operations, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.handlers.metadata import TOPIC_OPERATIONS
 from smackbox.kafka.settings import NODE_ID
@@ -40,10 +40,11 @@ def handle(broker: Broker, call: Call, request: DescribeTopicPartitionsRequest) 
     for name in names:
         first = cursor.partition_index if cursor is not None and name == cursor.topic_name else 0
         topic = broker.catalog.topics.get(name)
+        operations = authorized_operations(broker, call, TOPIC_OPERATIONS, ResourceType.TOPIC, name)
         if topic is None:
             answer.topics.append(
                 DescribeTopicPartitionsResponseTopic(
-                    errors.UNKNOWN_TOPIC_OR_PARTITION, name, topic_authorized_operations=TOPIC_OPERATIONS
+                    errors.UNKNOWN_TOPIC_OR_PARTITION, name, topic_authorized_operations=operations
                 )
             )
             continue
@@ -63,7 +64,7 @@ def handle(broker: Broker, call: Call, request: DescribeTopicPartitionsRequest) 
                     )
                     for index in range(first, last)
                 ],
-                TOPIC_OPERATIONS,
+                operations,
             )
         )
         left -= max(last - first, 0)

@@ -7,7 +7,7 @@ Kafka says LEADER_NOT_AVAILABLE here and has the client ask again. From version 
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import check_topic, may
+from smackbox.kafka.handlers.access import authorized_operations, check_topic, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
 from smackbox.kafka.state.acls import Operation, ResourceType
@@ -36,7 +36,7 @@ def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResp
     asked = request.topics
     if asked is None or (call.version == 0 and not asked):
         answers = [
-            _known(topic, request)
+            _known(broker, call, topic, request)
             for topic in broker.catalog.topics.values()
             if may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, topic.name)
         ]
@@ -47,7 +47,7 @@ def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResp
         cluster_id=broker.catalog.cluster_id,
         controller_id=NODE_ID,
         topics=answers,
-        cluster_authorized_operations=CLUSTER_OPERATIONS
+        cluster_authorized_operations=authorized_operations(broker, call, CLUSTER_OPERATIONS, ResourceType.CLUSTER)
         if request.include_cluster_authorized_operations
         else -2147483648,
     )
@@ -60,13 +60,13 @@ def _answer(broker: Broker, call: Call, asked: MetadataRequestTopic, request: Me
             return MetadataResponseTopic(errors.UNKNOWN_TOPIC_ID, None, asked.topic_id)
         if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, by_id.name):
             return MetadataResponseTopic(errors.UNKNOWN_TOPIC_ID, None, asked.topic_id)
-        return _known(by_id, request)
+        return _known(broker, call, by_id, request)
     name = asked.name
     if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, name):
         return MetadataResponseTopic(errors.TOPIC_AUTHORIZATION_FAILED, name, NO_UUID, name in INTERNAL_TOPICS)
     topic = broker.catalog.topics.get(name)
     if topic is not None:
-        return _known(topic, request)
+        return _known(broker, call, topic, request)
     try:
         check_name(name)
         allowed = request.allow_auto_topic_creation or call.version < 4
@@ -74,12 +74,12 @@ def _answer(broker: Broker, call: Call, asked: MetadataRequestTopic, request: Me
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION)
         if not may(broker, call, Operation.CREATE, ResourceType.CLUSTER):
             check_topic(broker, call, Operation.CREATE, name)
-        return _known(broker.create_topic_automatically(name), request)
+        return _known(broker, call, broker.create_topic_automatically(name), request)
     except KafkaError as error:
         return MetadataResponseTopic(error.code, name, NO_UUID, name in INTERNAL_TOPICS)
 
 
-def _known(topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
+def _known(broker: Broker, call: Call, topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
     return MetadataResponseTopic(
         0,
         topic.name,
@@ -89,5 +89,7 @@ def _known(topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
             MetadataResponsePartition(0, index, NODE_ID, LEADER_EPOCH, [NODE_ID], [NODE_ID], [])
             for index in range(len(topic.partitions))
         ],
-        TOPIC_OPERATIONS if request.include_topic_authorized_operations else -2147483648,
+        authorized_operations(broker, call, TOPIC_OPERATIONS, ResourceType.TOPIC, topic.name)
+        if request.include_topic_authorized_operations
+        else -2147483648,
     )
