@@ -48,7 +48,7 @@ class RocksStore:
         return WriteBatch(raw_mode=True)
 
     def family(self, name: str) -> Any:
-        """The handle that a batch's methods take as their last argument; without one they use the default family."""
+        """The handle that a batch takes as its last argument. Keep none: the store is not closed while one is held."""
         return self.db.get_column_family_handle(name)
 
     def view(self, name: str) -> Rdict:

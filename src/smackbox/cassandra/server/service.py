@@ -42,7 +42,7 @@ class CassandraServer:
         self._last_us = 0
         self._server: asyncio.Server | None = None
         self._data_dir: DataDir | None = None
-        self._store: RocksStore | None = None
+        self.store: RocksStore | None = None
         self._metrics: MetricsEndpoint | None = None
         self._port = settings.port
         self._unsynced: list[tuple[Connection, bytes]] = []
@@ -53,6 +53,10 @@ class CassandraServer:
     def url(self) -> str:
         return f"{self.settings.host}:{self._port}"
 
+    @property
+    def metrics_url(self) -> str | None:
+        return self._metrics.url if self._metrics is not None else None
+
     # ---- a service's life -------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -61,8 +65,8 @@ class CassandraServer:
         listener = bind(settings.host, settings.port, name=self.name, insecure=settings.insecure)
         try:
             self._data_dir = DataDir.open(settings.dir)
-            self._store = open_store(self._data_dir.path / "data", families=(SCHEMA_FAMILY,))
-            self._open_room(self._store)
+            self.store = open_store(self._data_dir.path / "data", families=(SCHEMA_FAMILY,))
+            self._open_room(self.store)
         except BaseException:
             listener.close()
             self._close_store()
@@ -146,9 +150,9 @@ class CassandraServer:
         self.statements = Statements(self.room)
 
     def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        if self.store is not None:
+            self.store.close()
+            self.store = None
         if self._data_dir is not None:
             self._data_dir.close()
             self._data_dir = None
@@ -200,8 +204,8 @@ class CassandraServer:
         try:
             while self._unsynced:
                 group, self._unsynced = self._unsynced, []
-                assert self._store is not None
-                await asyncio.to_thread(self._store.sync)
+                assert self.store is not None
+                await asyncio.to_thread(self.store.sync)
                 for connection, data in group:
                     if connection.transport is not None and not connection.transport.is_closing():
                         connection.transport.write(data)

@@ -47,7 +47,6 @@ class Catalog:
     def __init__(self, store: RocksStore, engine: Engine) -> None:
         self._store = store
         self._engine = engine
-        self._family = store.family(SCHEMA_FAMILY)
         self.keyspaces: dict[str, Keyspace] = {}
         self.generation = 0
         self.version = _NAMESPACE
@@ -93,8 +92,8 @@ class Catalog:
         for table in keyspace.tables.values():
             self._remove_table(table)
         for user_type in keyspace.types:
-            self._engine.batch.delete(_key("u", name, user_type), self._family)
-        self._engine.batch.delete(_key("k", name), self._family)
+            self._engine.batch.delete(_key("u", name, user_type), self._store.family(SCHEMA_FAMILY))
+        self._engine.batch.delete(_key("k", name), self._store.family(SCHEMA_FAMILY))
         self._changed(b"drop keyspace " + name.encode())
 
     def put_table(self, record: TableRecord) -> Table:
@@ -120,19 +119,19 @@ class Catalog:
 
     def drop_type(self, keyspace: Keyspace, name: str) -> None:
         del keyspace.types[name]
-        self._engine.batch.delete(_key("u", keyspace.name, name), self._family)
+        self._engine.batch.delete(_key("u", keyspace.name, name), self._store.family(SCHEMA_FAMILY))
         self._changed(b"drop type " + name.encode())
 
     def new_number(self) -> int:
         """A number that no table or index had before."""
         number = self._next_number
         self._next_number = number + 1
-        self._engine.batch.put(_NUMBER_KEY, str(self._next_number).encode(), self._family)
+        self._engine.batch.put(_NUMBER_KEY, str(self._next_number).encode(), self._store.family(SCHEMA_FAMILY))
         self._engine.pending += 1
         return number
 
     def _remove_table(self, table: Table) -> None:
-        self._engine.batch.delete(_key("t", table.keyspace, table.name), self._family)
+        self._engine.batch.delete(_key("t", table.keyspace, table.name), self._store.family(SCHEMA_FAMILY))
         self._engine.pending += 1
         self._engine.drop_rows(table.number)
         for index in table.indexes:
@@ -140,13 +139,13 @@ class Catalog:
 
     def _save(self, key: bytes, record: msgspec.Struct) -> None:
         body = msgspec.json.encode(record)
-        self._engine.batch.put(key, body, self._family)
+        self._engine.batch.put(key, body, self._store.family(SCHEMA_FAMILY))
         self._changed(body)
 
     def _changed(self, what: bytes) -> None:
         self.version = UUID(bytes=hashlib.md5(self.version.bytes + what, usedforsecurity=False).digest(), version=3)
         self.generation += 1
-        self._engine.batch.put(_VERSION_KEY, self.version.bytes, self._family)
+        self._engine.batch.put(_VERSION_KEY, self.version.bytes, self._store.family(SCHEMA_FAMILY))
         self._engine.pending += 1
         self._engine.flush()
 

@@ -77,7 +77,6 @@ class Engine:
         self._first_sequence = self._sequence = store.next_sequence()
         self._hot: dict[bytes, int] = {}
         self._to_merge: dict[bytes, Table] = {}
-        self._schema_family = store.family(SCHEMA_FAMILY)
         self._with_deletions = {
             int.from_bytes(key[1:], "big") for key, _ in store.items(b"d", b"e", SCHEMA_FAMILY) if len(key) == 5
         }
@@ -135,7 +134,7 @@ class Engine:
     def _remember_deletion(self, table: Table) -> None:
         if table.number not in self._with_deletions:
             self._with_deletions.add(table.number)
-            self.batch.put(b"d" + table.prefix, b"", self._schema_family)
+            self.batch.put(b"d" + table.prefix, b"", self.store.family(SCHEMA_FAMILY))
 
     def flush(self) -> None:
         """Apply what was written: once this returns it survives the death of the process."""
@@ -182,7 +181,7 @@ class Engine:
             for key in keys:
                 self.batch.delete(key)
         self._with_deletions.discard(number)
-        self.batch.delete(b"d" + prefix, self._schema_family)
+        self.batch.delete(b"d" + prefix, self.store.family(SCHEMA_FAMILY))
         self.pending += 1
 
     def tidy(self) -> None:
