@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from smackbox.base.clock import FakeClock
 from smackbox.base.errors import SettingError, StartError
 from smackbox.spark.streaming import MicroBatchRunner
-from smackbox.spark.streaming.errors import DataLossError, StreamError
+from smackbox.spark.streaming.errors import DataLossError, SourceAwayError, StreamError
 
 TIMEOUT_S = 20.0
 
@@ -341,3 +341,28 @@ def test_a_copying_stream_needs_neither_pyspark_nor_pyarrow(streams: Any, topic:
     assert not {"pyspark", "pyarrow", "pysail", "pandas", "numpy"} & modules
     assert "confluent_kafka" in modules
     assert len(out.read_text().splitlines()) == 1
+
+
+def test_a_planned_batch_whose_last_records_are_gone_still_ends(streams: Any, topic: Any) -> None:
+    topic.put(*(streams.event(number) for number in range(4)))
+    with streams.runner(streams.event_table()) as runner:
+        # as if compaction had removed offsets 4 and 5 since the plan was written
+        runner.checkpoint.write_plan({0: (0, 4)}, 1, 4)
+        table = runner._target
+        report = runner.step()
+    assert (report.rows, len(table.rows)) == (4, 4)
+    with streams.runner(streams.event_table(), read_timeout_s=0.3) as runner:
+        runner.checkpoint.write_plan({0: (4, 6)}, 1, 2)
+        assert runner._source is not None
+        with pytest.raises(SourceAwayError, match=r"partitions \[0\] .* give no records"):
+            runner._source.read({0: (4, 6)}, lambda: False)
+    producer = Producer({"bootstrap.servers": topic.kafka, "transactional.id": topic.name})
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    producer.produce(topic.name, b"aborted")
+    producer.flush(TIMEOUT_S)
+    producer.abort_transaction(TIMEOUT_S)
+    with streams.runner(streams.event_table()) as runner:
+        report = runner.step()
+        assert (report.batch, report.rows) == (2, 0)
+        assert runner.checkpoint.offsets == {0: 6}

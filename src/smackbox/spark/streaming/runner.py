@@ -261,7 +261,7 @@ class MicroBatchRunner:
         return report
 
     def _copy(self, events: list[Any], plan: Plan) -> int:
-        if len(self._key_fields) > 1 or self._key_fields[0] != self._settings.unique:
+        if not (self._exactly_once and self._key_fields == [self._settings.unique]):
             # of two events with one primary key the later one holds, whatever the order in which they are written
             key_of = attrgetter(*self._key_fields)
             events = list({key_of(event): event for event in events}.values())

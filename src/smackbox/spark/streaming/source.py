@@ -63,6 +63,7 @@ class KafkaSource:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
+                "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "queued.max.messages.kbytes": QUEUED_KBYTES,
                 "queued.min.messages": QUEUED_MESSAGES,
@@ -132,10 +133,15 @@ class KafkaSource:
         deadline = time.monotonic() + self._read_timeout_s
         while wanted and not stopped():
             for message in self._consumer.consume(CHUNK_LIMIT, POLL_S):
+                number, offset = message.partition(), message.offset()
                 if message.error() is not None:
                     self._raise_for(message)
+                    at_end = message.error().code() == KafkaError._PARTITION_EOF
+                    reached = offset if at_end else self._next.get(number, 0)
+                    if reached >= wanted.get(number, 0):
+                        # the last records of the range are gone: compacted, or lost and to be skipped
+                        wanted.pop(number, None)
                     continue
-                number, offset = message.partition(), message.offset()
                 if number in wanted and offset < wanted[number]:
                     messages.append(message)
                     deadline = time.monotonic() + self._read_timeout_s
@@ -208,7 +214,7 @@ class KafkaSource:
             self._skip_what_is_lost(message.partition())
         elif error.fatal():
             raise SourceAwayError(str(error))
-        else:
+        elif error.code() != KafkaError._PARTITION_EOF:
             log.debug("Kafka: %s", error)
 
     def _on_error(self, error: KafkaError) -> None:
