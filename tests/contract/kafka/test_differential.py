@@ -27,6 +27,7 @@ from smackbox.kafka.wire.messages import (
     add_partitions_to_txn,
     create_topics,
     delete_records,
+    describe_transactions,
     end_txn,
     find_coordinator,
     init_producer_id,
@@ -133,6 +134,8 @@ class Side:
     def init(self, who: str) -> Any:
         name = self.transactional_id if who == "txn" else None
         answer = self.ask(init_producer_id.InitProducerIdRequest(name, 60_000), 4, lambda a: a.error_code)
+        if who == "txn":
+            self.settle()
         if answer.error_code == 0:
             self.producers[who] = (answer.producer_id, answer.producer_epoch)
         return answer.error_code, answer.producer_epoch
@@ -184,7 +187,19 @@ class Side:
     def end(self, commit: bool) -> Any:
         producer = self.producers.get("txn", (1, 0))
         request = end_txn.EndTxnRequest(self.transactional_id, *producer, commit)
-        return self.ask(request, 3, lambda a: a.error_code).error_code
+        code = self.ask(request, 3, lambda a: a.error_code).error_code
+        self.settle()
+        return code
+
+    def settle(self) -> None:
+        """Kafka answers EndTxn when the end is decided, and writes the markers a moment later."""
+        asked = describe_transactions.DescribeTransactionsRequest([self.transactional_id])
+
+        def settled() -> bool:
+            state = self.client.ask(asked, 0).transaction_states[0]
+            return not state.transaction_state.startswith("Prepare")
+
+        wait_for(settled)
 
 
 partitions = st.integers(0, PARTITIONS)  # one that is not there, too
