@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from smackbox.box.settings import KAFKA_PORT
+from smackbox.box.settings import DEFAULT_DIR, KAFKA_PORT
 from smackbox.cli.server_options import serve, server_options, settings_from
 
 
 @click.group("kafka")
 def command() -> None:
     """A Kafka broker."""
+
+
+@command.command("backup")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR / "kafka", show_default=True)
+@click.option("--timeout", "timeout_s", type=float, default=300.0, show_default=True, help="Seconds to wait.")
+def backup_command(target: Path, directory: Path, timeout_s: float) -> None:
+    """Copy a broker's data to TARGET, as it is at one moment, while the broker goes on.
+
+    TARGET is a data directory then: `smack kafka serve --dir TARGET` serves it.
+    """
+    from smackbox.kafka.server.backup import ask
+
+    copied = ask(directory, target, timeout_s)
+    click.echo(f"{copied.files} files, {copied.bytes / 1e6:.1f} MB copied to {target}")
 
 
 @command.command("serve")

@@ -66,3 +66,21 @@ def _collect(broker: Broker) -> Iterator[Metric]:
     yield ends
     yield starts
     yield sizes
+    yield from _group_lag(broker)
+
+
+def _group_lag(broker: Broker) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    labels = ["group", "topic", "partition"]
+    lag = GaugeMetricFamily("kafka_consumergroup_lag", "Records behind a group's committed offset", labels=labels)
+    members = GaugeMetricFamily("kafka_consumergroup_members", "Members of a group", labels=["group"])
+    for group in broker.groups.groups.values():
+        members.add_metric([group.group_id], len(group.members))
+        for (name, index), committed in group.offsets.committed.items():
+            topic = broker.catalog.topics.get(name)
+            if topic is not None and index < len(topic.partitions):
+                behind = topic.partitions[index].log_end_offset - committed.offset
+                lag.add_metric([group.group_id, name, str(index)], max(behind, 0))
+    yield members
+    yield lag

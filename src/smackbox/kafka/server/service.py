@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import secrets
@@ -19,6 +20,7 @@ from smackbox.base.errors import SettingError, StartError, StorageError
 from smackbox.kafka.handlers.apis import Api
 from smackbox.kafka.handlers.call import Answer, Call
 from smackbox.kafka.handlers.refusal import refusal
+from smackbox.kafka.server import backup
 from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
 from smackbox.kafka.server.listeners import Listener, listeners, tls_context
 from smackbox.kafka.settings import KafkaSettings
@@ -60,6 +62,7 @@ class KafkaServer:
         self._commit_task: asyncio.Task[None] | None = None
         self._cleaning_task: asyncio.Task[None] | None = None
         self._removal_task: asyncio.Task[None] | None = None
+        self._backup_task: asyncio.Task[None] | None = None
         self._stopping = False
         self.ports = [0]
 
@@ -94,6 +97,8 @@ class KafkaServer:
                 self._data_dir.close()
             raise
         self._remove_deleted()
+        with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: no signals there
+            loop.add_signal_handler(backup.SIGNAL, self._backup_is_asked_for)
 
     def _bind(self, listener: Listener) -> socket.socket:
         known = listener.sasl or (listener.tls and self.settings.ssl_client_auth == "required")
@@ -161,7 +166,7 @@ class KafkaServer:
             connection.close()
         if self._metrics is not None:
             await self._metrics.stop()
-        for task in (self._commit_task, self._cleaning_task, self._removal_task):
+        for task in (self._commit_task, self._cleaning_task, self._removal_task, self._backup_task):
             if task is not None:
                 await task
         await asyncio.sleep(0)  # connections hear of their end
@@ -175,6 +180,33 @@ class KafkaServer:
         if self._data_dir is not None:
             self._data_dir.close()
             self._data_dir = None
+
+    async def backup(self, target: Path) -> backup.Copied:
+        """Copy the data directory as it is at this moment to `target`, while the broker goes on."""
+        assert self._data_dir is not None
+        try:
+            topics = sorted({partition.directory for partition in self.broker.catalog.partitions()})
+            moment = backup.Moment(self._data_dir.path, topics)
+            try:
+                return await asyncio.to_thread(moment.copy, target)
+            finally:
+                moment.close()
+        except OSError as error:
+            log.error("kafka cannot back up to %s: %s", target, error)
+            return backup.Copied(error=str(error))
+
+    def _backup_is_asked_for(self) -> None:
+        assert self._data_dir is not None
+        directory = self._data_dir.path
+        target = backup.read_request(directory)
+        if target is None or self._backup_task is not None:
+            return
+
+        async def work() -> None:
+            backup.write_answer(directory, await self.backup(target))
+            self._backup_task = None
+
+        self._backup_task = asyncio.get_running_loop().create_task(work())
 
     async def reset(self) -> None:
         """Wipe all topics, groups, offsets and producer ids, for tests; connections stay open."""
