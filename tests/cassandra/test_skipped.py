@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cassandra.test_server import Client, error_of
 
 import smackbox.cassandra
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.net.service import ServiceThread
-from tests.cassandra.test_server import Client, error_of
 
 SKIPPED = Path(smackbox.cassandra.__file__ or "").with_name("SKIPPED.md")
 ROWS = re.findall(r"^\| [^|]+ \| `(.+?)` \| ([0-9a-f]{4}) \| .+ \|$", SKIPPED.read_text(encoding="utf-8"), re.MULTILINE)
