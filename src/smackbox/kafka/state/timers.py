@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+TICK_LIMIT = 200  # so that a thousand long polls that end together do not hold everyone else up
+
 
 @dataclass(slots=True, order=True)
 class Timer:
@@ -43,12 +45,14 @@ class Timers:
         return self._heap[0].deadline_ms if self._heap else None
 
     def tick(self, now_ms: int) -> None:
-        """Do what is due."""
-        while self._heap and self._heap[0].deadline_ms <= now_ms:
+        """Do what is due, `TICK_LIMIT` actions at most: what is left is due at the next tick, which comes at once."""
+        left = TICK_LIMIT
+        while left and self._heap and self._heap[0].deadline_ms <= now_ms:
             timer = heapq.heappop(self._heap)
             action, timer.action = timer.action, None
             if action is not None:
                 action()
+                left -= 1
 
     def clear(self) -> None:
         self._heap.clear()
