@@ -76,6 +76,12 @@ def test_offsets_as_json(read: Any, topic: Any) -> None:
     assert values(read(startingOffsets="latest")) == []
 
 
+def test_the_source_has_a_name_that_spark_has_not_taken(spark: Any, topic: Any) -> None:
+    topic.put(b"x")
+    options = {"kafka.bootstrap.servers": topic.kafka, "subscribe": topic.name}
+    assert spark.read.format("smack_kafka").options(**options).load().count() == 1
+
+
 def test_topics_by_pattern_and_by_assignment(read: Any, make_topic: Any) -> None:
     one, two = make_topic(2), make_topic(2)
     one.put(b"a", partition=0)

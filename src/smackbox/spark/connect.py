@@ -44,11 +44,21 @@ def fail_soon(spark: Any) -> None:
 
 
 def register_sources(spark: Any) -> None:
-    """Make `format("kafka")` and `format("cassandra")` known to a session."""
+    """Make `format("kafka")` and `format("cassandra")` known to a session.
+
+    Spark has the name `kafka` for its own source; there ours is `smack_kafka`, which it is called everywhere as well.
+    """
+    from pyspark.errors import PySparkException
+
     from smackbox.spark.sources import SOURCES
 
+    spark.conf.set("spark.sql.python.filterPushdown.enabled", "true")
     for source in SOURCES:
-        spark.dataSource.register(source)
+        try:
+            spark.dataSource.register(source)
+        except PySparkException as error:
+            if "DATA_SOURCE_ALREADY_EXISTS" not in str(error):
+                raise
 
 
 def embedded_url() -> str:

@@ -80,6 +80,14 @@ class KafkaDataSource(DataSource):  # type: ignore[misc]
         return KafkaReader(dict(self.options))
 
 
+class SmackKafkaDataSource(KafkaDataSource):
+    """The same by a name that Spark has not taken."""
+
+    @classmethod
+    def name(cls) -> str:
+        return "smack_kafka"
+
+
 class KafkaReader(DataSourceReader):  # type: ignore[misc]
     """Plans offset ranges where the query is planned, reads them where the tasks run."""
 

@@ -1,12 +1,12 @@
 """The data sources that every session knows.
 
-`kafka` and `cassandra` are plain Python data sources of Spark 4 with Arrow batches both ways; they need smackbox to be
-installed where the executors run. On a Spark that has a JVM source of the same name that one is used instead.
+They are plain Python data sources of Spark 4.1 with Arrow batches both ways; smackbox has to be installed where the
+executors run. Spark refuses another source by the name of its own `kafka`, so that one has a second name.
 """
 
 from __future__ import annotations
 
 from smackbox.spark.cassandra_source import CassandraDataSource
-from smackbox.spark.kafka_source import KafkaDataSource
+from smackbox.spark.kafka_source import KafkaDataSource, SmackKafkaDataSource
 
-SOURCES = (KafkaDataSource, CassandraDataSource)
+SOURCES = (KafkaDataSource, SmackKafkaDataSource, CassandraDataSource)
