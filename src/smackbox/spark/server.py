@@ -7,8 +7,13 @@ from typing import Any
 
 from smackbox.base.errors import StartError
 from smackbox.net.listener import bind
-from smackbox.spark.connect import quiet, start_server
+from smackbox.spark.connect import start_server
 from smackbox.spark.settings import SparkSettings
+
+PROBE_TIMEOUT_S = 10.0
+PROBE_SESSION = b"00000000-0000-4000-8000-000000000000"
+ASK_VERSION = b"\x0a\x24" + PROBE_SESSION + b"\x52\x00"
+"""`AnalyzePlanRequest` of `spark/connect/base.proto`: session_id (1) and an empty spark_version (10)."""
 
 
 class SparkServer:
@@ -42,18 +47,14 @@ class SparkServer:
 
 
 def _ask_version(url: str) -> None:
-    with quiet():
-        import grpc  # type: ignore[import-untyped, unused-ignore]
-        from pyspark.sql.connect.proto import AnalyzePlanRequest, SparkConnectServiceStub
+    """One AnalyzePlan call by hand: importing pyspark for it would cost a second and 80 MB."""
+    import grpc  # type: ignore[import-untyped, unused-ignore]
 
     with grpc.insecure_channel(url.removeprefix("sc://")) as channel:
-        request = AnalyzePlanRequest(
-            session_id="00000000-0000-4000-8000-000000000000",
-            spark_version=AnalyzePlanRequest.SparkVersion(),
-        )
+        call = channel.unary_unary("/spark.connect.SparkConnectService/AnalyzePlan")
         try:
-            answer = SparkConnectServiceStub(channel).AnalyzePlan(request, timeout=10.0, wait_for_ready=True)
+            answer = call(ASK_VERSION, timeout=PROBE_TIMEOUT_S, wait_for_ready=True)
         except grpc.RpcError as error:
             raise StartError(f"{url} does not answer Spark Connect: {error}") from error
-    if not answer.spark_version.version:
-        raise StartError(f"{url} names no Spark version")
+    if PROBE_SESSION not in answer:
+        raise StartError(f"{url} answers Spark Connect with something else: {answer[:80]!r}")
