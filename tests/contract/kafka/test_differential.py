@@ -106,7 +106,9 @@ class Side:
             [list_offsets.ListOffsetsTopic(self.topic, [list_offsets.ListOffsetsPartition(partition, -1, timestamp)])],
         )
         (answer,) = self.client.ask(request, 7).topics[0].partitions
-        return answer.error_code, answer.timestamp, answer.offset, answer.leader_epoch
+        # a marker's timestamp is the server's own
+        timestamp = min(answer.timestamp, BASE_MS + 1000)
+        return answer.error_code, timestamp, answer.offset, answer.leader_epoch
 
     def delete(self, partition: int, offset: int) -> Any:
         asked = delete_records.DeleteRecordsPartition(partition, offset)

@@ -115,6 +115,19 @@ def test_the_start_survives_a_restart(make_broker: MakeBroker, clock: FakeClock)
     assert rows_of(again) == [(2, "c", "3")]
 
 
+def test_a_segment_is_rolled_when_its_records_are_too_far_apart(make_broker: MakeBroker, clock: FakeClock) -> None:
+    broker = make_broker()
+    partition = partition_of(broker, segment_ms="1000")
+    for stamp, segments in ((0, 1), (1000, 1), (1001, 2), (1500, 2)):
+        data = batch(b"x", timestamp=clock.wall_ms() + stamp)
+        partition.produce(memoryview(data), clock.wall_ms())
+        assert len(partition.log.segments) == segments
+    broker.close()
+    partition = make_broker().catalog.topics["t"].partitions[0]
+    partition.produce(memoryview(batch(b"x", timestamp=clock.wall_ms() + 2002)), clock.wall_ms())
+    assert len(partition.log.segments) == 3, "the first timestamp is known after a restart"
+
+
 # --- compaction
 
 

@@ -137,7 +137,7 @@ class Log:
         size = active.file.size
         if size and (
             size + len(batch) > self.limits.segment_bytes
-            or now_ms - active.created_ms >= self.limits.segment_ms
+            or active.age_ms(max_timestamp, now_ms) > self.limits.segment_ms
             or last_offset - active.base_offset > MAX_SEGMENT_OFFSETS
         ):
             self.roll(now_ms)

@@ -95,6 +95,12 @@ class Segment:
     def size(self) -> int:
         return self.file.size
 
+    def age_ms(self, timestamp: int, now_ms: int) -> int:
+        """How long the segment has been filling, as Kafka counts it: in records' time where they have timestamps."""
+        if self.first_timestamp >= 0 and timestamp >= 0:
+            return timestamp - self.first_timestamp
+        return now_ms - self.created_ms
+
     def path(self, suffix: str) -> Path:
         return self.directory / file_name(self.base_offset, suffix)
 
@@ -187,6 +193,8 @@ class Segment:
         if self._times:
             self.max_timestamp = self._times[-1]
             self.max_timestamp_offset = self.base_offset + self._time_offsets[-1]
+        if self.size >= HEADER_SIZE:
+            self.first_timestamp = read_header(self.file.read(HEADER_SIZE, 0)).max_timestamp
         self._index_flushed = len(self._lasts)
         self._time_flushed = len(self._times)
         self._unindexed_bytes = self.size - (self._positions[-1] if self._positions else 0)
@@ -288,7 +296,7 @@ class Segment:
         entry = bisect_left(self._times, timestamp) - 1
         position = self.position_of(self.base_offset + self._time_offsets[entry]) if entry >= 0 else 0
         for found, header in self.scan(position):
-            if header.max_timestamp >= timestamp and not header.control:
+            if header.max_timestamp >= timestamp:
                 return found, header
         return None
 
