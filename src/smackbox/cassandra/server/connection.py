@@ -2,13 +2,15 @@
 
 A pass is what one read of the socket delivered: its writes go to the store as one batch, and the answers leave in one
 write after the batch is applied. While a slow client does not take its answers, nothing more is read from it, so what
-is kept for it is bounded by one pass.
+is kept for it is bounded by one pass. A pass that takes long, or whose answers are large, is cut there and goes on after
+other connections had their turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import ProtocolError, StorageError
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WRITE_HIGH_WATER_BYTES = 1024 * 1024
-FRAMES_A_PASS = 4096
+PASS_LIMIT_S = 0.02
+PASS_ANSWER_BYTES = 1024 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -78,6 +81,19 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._break(str(error))
 
+    def _go_on(self) -> None:
+        """The rest of a pass that was cut."""
+        self._more = False
+        if self._waiting or self.transport is None or self.transport.is_closing():
+            return
+        try:
+            self._pass()
+        except ProtocolError as error:
+            self._break(str(error))
+            return
+        if not (self._more or self._waiting or self.transport.is_closing()):
+            self.transport.resume_reading()
+
     def send(self, frame: bytes) -> None:
         """Send a frame that answers no request: an event."""
         assert self.transport is not None
@@ -86,7 +102,7 @@ class Connection(asyncio.Protocol):
 
     def _pass(self) -> None:
         """Answer every whole frame in the buffer."""
-        if self._waiting or self.session is None or self.transport is None or self.transport.is_closing():
+        if self._waiting or self._more or self.session is None or self.transport is None or self.transport.is_closing():
             return
         answers: list[bytes] = []
         buffer = self._buffer
@@ -96,6 +112,8 @@ class Connection(asyncio.Protocol):
         now_us = self._server.now_us
         head = frames.HEADER
         limit = self._server.settings.native_transport_max_frame_size_bytes
+        deadline = perf_counter() + PASS_LIMIT_S
+        answered = 0
         while size - offset >= frames.HEADER_LENGTH:
             version, flags, stream, opcode, length = head.unpack_from(buffer, offset)
             if version not in frames.SUPPORTED_VERSIONS or (session.version and version != session.version):
@@ -118,6 +136,12 @@ class Connection(asyncio.Protocol):
             if session.compression and version < 5 and was_ready:
                 answer = _compressed(session.compression, answer)
             answers.append(answer)
+            answered += len(answer)
+            if answered > PASS_ANSWER_BYTES or perf_counter() > deadline:
+                self._more = True
+                self.transport.pause_reading()
+                asyncio.get_running_loop().call_soon(self._go_on)
+                break
             if session.ready and not was_ready and version >= 5:
                 # what comes after the answer to STARTUP is in segments, on both sides
                 self._server.flush()

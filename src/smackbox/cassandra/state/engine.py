@@ -2,7 +2,7 @@
 
 Writes go to the open batch; `flush` applies it, and reads flush first, so that each sees what was written before it.
 A row that was written many times is merged to one fragment when it has been written `MERGE_AFTER` times or when a read
-found that many fragments, so neither its size nor the time to read it grows with its history.
+met `MERGE_WHEN_MET` fragments of it, so neither its size nor the time to read it grows with its history.
 
 Deletions wider than a row (of partitions and ranges) lie in the partition's own sections. Tables that have had none are
 spared looking for them: the store remembers, under `d` + table number in the `schema` family, which ones have.
@@ -32,6 +32,7 @@ from smackbox.store.rocks import RocksStore
 
 SCHEMA_FAMILY = "schema"
 MERGE_AFTER = 24
+MERGE_WHEN_MET = 6
 HOT_ROW_LIMIT = 16_384
 MERGES_A_PASS = 64
 SMALL_DELETE = 2_000
@@ -238,10 +239,15 @@ class Engine:
         if first is None:
             return None
         found: list[tuple[bytes, bytes]] | None = None
+        whole = not merged and table.whole_head and first.startswith(table.whole_head)
         while cursor.valid():
             key = cursor.key()
             if len(key) != length or not key.startswith(row_key):
                 break
+            if whole and found is None and key[-12:-4] != first_key[-12:-4]:
+                if table.number not in self._with_deletions:
+                    return first
+                whole = False
             if found is None:
                 found = [(first_key, first)]
             found.append((key, cursor.value()))
@@ -249,7 +255,7 @@ class Engine:
         if found is None and table.number not in self._with_deletions:
             plain = not merged and not first[0] & NOT_PLAIN
             return first if plain else merge(table, ((first_key, first),))
-        if found is not None and len(found) >= MERGE_AFTER:
+        if found is not None and len(found) >= MERGE_WHEN_MET:
             self._to_merge[row_key] = table
         tombstones = self.tombstones(table, partition_of(row_key))
         return self._item(table, row_key, found or [(first_key, first)], tombstones, merged)
@@ -378,9 +384,16 @@ class Engine:
     def _item(
         self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], tombstones: list[Tombstone], merged: bool
     ) -> Item:
-        if not merged and len(found) == 1 and not tombstones and not found[0][1][0] & NOT_PLAIN:
-            return found[0][1]
-        if len(found) >= MERGE_AFTER and len(self._to_merge) < HOT_ROW_LIMIT:
+        if not merged and not tombstones:
+            newest = found[0][1]
+            if len(found) == 1:
+                if not newest[0] & NOT_PLAIN:
+                    return newest
+            elif (
+                table.whole_head and newest.startswith(table.whole_head) and found[0][0][-12:-4] != found[1][0][-12:-4]
+            ):
+                return newest
+        if len(found) >= MERGE_WHEN_MET and len(self._to_merge) < HOT_ROW_LIMIT:
             self._to_merge[row_key] = table
         row = merge(table, found)
         if tombstones:

@@ -118,6 +118,7 @@ class Table:
         "statics",
         "views",
         "virtual",
+        "whole_head",
     )
 
     def __init__(self, record: TableRecord, types: dict[str, CqlType], *, virtual: bool = False) -> None:
@@ -160,6 +161,8 @@ class Table:
         self.statics = tuple(column for column in ordered if column.kind == STATIC)
         self.regulars = tuple(column for column in ordered if column.kind == REGULAR)
         self.has_statics = bool(self.statics)
+        # the head of a fragment that holds a whole row: it hides all that is older
+        self.whole_head = b""
         self.is_counter = any(column.type.cql == "counter" for column in (*self.statics, *self.regulars))
 
     def column(self, name: str) -> Column:
