@@ -2,8 +2,8 @@
 
 A pass is what one read of the socket delivered: its writes go to the store as one batch, and the answers leave in one
 write after the batch is applied. While a slow client does not take its answers, nothing more is read from it, so what
-is kept for it is bounded by one pass. A pass that takes long, or whose answers are large, is cut there and goes on after
-other connections had their turn.
+is kept for it is bounded by one pass. A pass that takes long, or whose answers are large, is cut there and goes on
+after other connections had their turn.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         assert self.transport is not None
         self._waiting = False
+        if self._more:
+            return  # the rest of the pass comes first
         self.transport.resume_reading()
         if self._buffer:
             self._pass()
@@ -137,11 +139,6 @@ class Connection(asyncio.Protocol):
                 answer = _compressed(session.compression, answer)
             answers.append(answer)
             answered += len(answer)
-            if answered > PASS_ANSWER_BYTES or perf_counter() > deadline:
-                self._more = True
-                self.transport.pause_reading()
-                asyncio.get_running_loop().call_soon(self._go_on)
-                break
             if session.ready and not was_ready and version >= 5:
                 # what comes after the answer to STARTUP is in segments, on both sides
                 self._server.flush()
@@ -154,6 +151,11 @@ class Connection(asyncio.Protocol):
                 buffer += self._segments.feed(rest)
                 offset = 0
                 size = len(buffer)
+            if answered > PASS_ANSWER_BYTES or perf_counter() > deadline:
+                self._more = True
+                self.transport.pause_reading()
+                asyncio.get_running_loop().call_soon(self._go_on)
+                break
         if offset:
             del buffer[:offset]
         if answers:
