@@ -6,6 +6,7 @@ shared by the whole run. Where the real server differs on purpose, the test says
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ def kafka_bootstrap() -> Iterator[str]:
 
     with ServiceThread(KafkaServer(KafkaSettings())) as kafka:
         yield kafka.url
+        gc.collect()  # clients that tests left behind go before their broker does
 
 
 @pytest.fixture(scope="session")
