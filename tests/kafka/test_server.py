@@ -23,6 +23,7 @@ from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from smackbox.kafka.wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
+from smackbox.kafka.wire.messages.describe_cluster import DescribeClusterRequest
 from smackbox.kafka.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from smackbox.kafka.wire.record_batch import read_header, records
 from smackbox.kafka.wire.schema import read
@@ -228,6 +229,24 @@ def test_reset_wipes_everything(start_kafka: StartKafka) -> None:
         assert client.ask(MetadataRequest(topics=None), 9).topics == []
         create(client, "t")
         assert client.produce("t", batch(b"y")) == (0, 0)
+
+
+def test_a_bug_fails_its_request_and_nothing_else(start_kafka: StartKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka = start_kafka()
+    with RawClient(kafka.url) as client:
+        create(client, "t")
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(APIS[19], "_handler", broken)
+        monkeypatch.setattr(APIS[60], "_handler", broken)
+        answer = client.ask(DescribeClusterRequest(), 0)
+        assert answer.error_code == errors.UNKNOWN_SERVER_ERROR
+        with RawClient(kafka.url) as other:
+            other.socket.sendall(other.request(CreateTopicsRequest([]), 5))
+            assert other.is_closed_by_peer(), "an answer without a place for an error"
+        assert client.produce("t", batch(b"x")) == (0, 0)
 
 
 @pytest.mark.parametrize("key", sorted(APIS), ids=lambda key: APIS[key].name)

@@ -28,6 +28,7 @@ from smackbox.kafka.handlers.apis import (
     Api,
 )
 from smackbox.kafka.handlers.call import Answer, Call, Parked
+from smackbox.kafka.handlers.refusal import refusal
 from smackbox.kafka.handlers.sasl import SaslFailure, SaslSession
 from smackbox.kafka.server.listeners import Listener, certificate_principal
 from smackbox.kafka.state.broker import Broker
@@ -210,18 +211,26 @@ class KafkaConnection(asyncio.BufferedProtocol):
         try:
             answer = api.handler(broker, call, request)
         except KafkaError as error:
-            answer = self._server.error_answer(api, call, request, error)
+            answer = self._refusal(api, call, request, error)
         except ProtocolError:
             raise
         except Exception:
             log.exception("%s: %s v%d failed", self.peer, api.name, version)
             self._count(call, failed=True)
             failure = KafkaError(errors.UNKNOWN_SERVER_ERROR, "the broker failed; its log says why")
-            answer = self._server.error_answer(api, call, request, failure)
+            answer = self._refusal(api, call, request, failure)
         if not isinstance(answer, Parked):
             call.respond(answer)
         elif len(self._pending) > broker.settings.max_inflight_requests:
             self._regulate()
+
+    @staticmethod
+    def _refusal(api: Api, call: Call, request: Any, error: KafkaError) -> Answer | None:
+        """The whole answer of a request that failed as a whole; without a place for an error the connection ends."""
+        try:
+            return refusal(api, call, request, error)
+        except KafkaError as unanswerable:
+            raise ProtocolError(f"{api.name} has no answer for error {error.code}: {error.message}") from unanswerable
 
     def _read_request(self, api: Api, frame: memoryview, offset: int, version: int) -> Any:
         if api.key == PRODUCE_KEY:

@@ -17,19 +17,15 @@ from typing import Any
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import SettingError, StartError, StorageError
-from smackbox.kafka.handlers.apis import Api
-from smackbox.kafka.handlers.call import Answer, Call
-from smackbox.kafka.handlers.refusal import refusal
 from smackbox.kafka.server import backup
 from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
 from smackbox.kafka.server.listeners import Listener, listeners, tls_context
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.broker import Broker, Commit
 from smackbox.kafka.state.compaction import Cleaning
-from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire.compression import CodecMissingError
 from smackbox.net.listener import bind
-from smackbox.store.data_dir import DataDir
+from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk, FileSystem
 
 NONCE_BYTES = 18
@@ -209,23 +205,27 @@ class KafkaServer:
         self._backup_task = asyncio.get_running_loop().create_task(work())
 
     async def reset(self) -> None:
-        """Wipe all topics, groups, offsets and producer ids, for tests; connections stay open."""
+        """Wipe all topics, groups, offsets and producer ids, for tests. Connections are closed; clients connect anew."""
         assert self._data_dir is not None
         old = self.broker
+        for connection in list(self._connections):
+            connection.close()
+        await asyncio.sleep(0)  # connections hear of their end, and parked requests go
         old.timers.changed = None
         old.timers.clear()
+        for task in (self._commit_task, self._cleaning_task, self._removal_task):
+            if task is not None:
+                await task
         for partition in old.catalog.partitions():
             partition.log.close()
         fs, path = self._fs, self._data_dir.path
         for entry in list(fs.entries(path)):
-            if entry.name == "smackbox.lock":
+            if entry.name == LOCK_FILE:
                 continue
             if entry.is_dir():
                 fs.remove_tree(path / entry.name)
             else:
                 fs.remove(path / entry.name)
-        for connection in list(self._connections):
-            connection.close()
         self._open_broker()
 
     # --- connections
@@ -236,19 +236,14 @@ class KafkaServer:
             return False
         self._connections.add(connection)
         metrics = self.broker.metrics
-        metrics.connections += 1
+        metrics.connections = len(self._connections)
         metrics.connections_total += 1
         return True
 
     def dismiss(self, connection: KafkaConnection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
-            self.broker.metrics.connections -= 1
-
-    @staticmethod
-    def error_answer(api: Api, call: Call, request: Any, error: KafkaError) -> Answer | None:
-        """The whole answer of a request that failed as a whole."""
-        return refusal(api, call, request, error)
+            self.broker.metrics.connections = len(self._connections)
 
     # --- time
 
