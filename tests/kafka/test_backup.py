@@ -51,7 +51,7 @@ def test_a_copy_under_load_holds_all_that_was_answered_before(tmp_path: Path) ->
                 producer.produce(
                     "t", b"%08d" % number + b"x" * 1000, on_delivery=lambda error, _, n=number: acknowledged.append(n)
                 )
-                producer.poll(0.0001)
+                producer.poll(0.0005)
             assert producer.flush(TIMEOUT_S) == 0
 
         loading = threading.Thread(target=load)
