@@ -301,8 +301,9 @@ def _refusal(
     if whole:
         columns = list(table.columns)
     else:
-        wanted = {column.name for found in conditions for column in found.columns}
-        columns = [column for column in table.columns if column.name in wanted]
+        named = [column for found in conditions for column in found.columns]
+        named.sort(key=lambda column: column.kind == STATIC)
+        columns = list(dict.fromkeys(named))
         if batch:
             columns = [*table.partition_key, *table.clustering, *columns]
     specs = [ColumnSpec(table.keyspace, table.name, "[applied]", BOOLEAN)]

@@ -34,7 +34,7 @@ from smackbox.cassandra.state.rows import (
 from smackbox.cassandra.state.schema import Column, Table
 from smackbox.cassandra.state.table_options import TTL_LIMIT
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
+from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, INT, TEXT
 
 _INT = struct.Struct(">i")
@@ -57,6 +57,7 @@ class PreparedModification:
         self.operations: list[Operation] = []
         self.json: Term | None = None
         self.json_default_unset = False
+        self.refuses_ranges = False
         if table.is_view:
             raise Invalid("Cannot directly modify a materialized view")
         if table.virtual:
@@ -77,7 +78,6 @@ class PreparedModification:
             self.conditions = compile_conditions(statement.conditions, compiler, if_exists=statement.if_exists)
         self.timestamp = self._using(compiler, statement.using.timestamp, "[timestamp]", counter_allowed=False)
         self.ttl = self._using(compiler, statement.using.ttl, "[ttl]", counter_allowed=False)
-        self._check_duplicates()
         self._check_counter()
         self.touches_static = any(found.column.kind == "static" for found in self.operations)
         self.touches_regular = any(found.column.kind == "regular" for found in self.operations)
@@ -135,14 +135,6 @@ class PreparedModification:
             raise Invalid("Cannot provide custom timestamp for counter updates")
         return compiler.compile(value, BIGINT if name == "[timestamp]" else INT, name)
 
-    def _check_duplicates(self) -> None:
-        seen: dict[str, bool] = {}
-        for found in self.operations:
-            name = found.column.name
-            if name in seen and not found.column.type.multi_cell:
-                raise SyntaxFault(f"Multiple incompatible setting of column {name}")
-            seen[name] = True
-
     def _check_counter(self) -> None:
         if self.kind == "update" and not self.table.is_counter and not self.operations:
             raise AssertionError("the grammar wants an assignment")
@@ -177,8 +169,14 @@ class PreparedModification:
                 raise Invalid(
                     f"Slice restrictions are not supported on the clustering columns in {self.kind.upper()} statements"
                 )
+            if only_static and self.kind in {"delete", "update"}:
+                raise Invalid(
+                    "Invalid restrictions on clustering columns since the "
+                    f"{self.kind.upper()} statement modifies only static columns"
+                )
             if self.kind == "delete":
-                raise Invalid("Range deletions are not supported for specific columns")
+                self.refuses_ranges = True
+                return
             raise Invalid(self._missing_clustering())
         if sliced and self.kind == "update":
             raise Invalid("Slice restrictions are not supported on the clustering columns in UPDATE statements")
@@ -234,6 +232,8 @@ class PreparedModification:
         ttl = self._ttl(context)
         keys = restrictions.partition_keys(context)
         now_s = context.statement_time_s
+        if self.refuses_ranges and restrictions.ranges(context):
+            raise Invalid("Range deletions are not supported for specific columns")
         for key in keys:
             partition = partition_prefix(table, key)
             if self.kind == "delete" and not operations:

@@ -87,7 +87,7 @@ class Restrictions:
     @property
     def has_rows(self) -> bool:
         """Whether rows, not whole partitions, are asked for."""
-        return bool(self.clustering)
+        return bool(self.clustering or self.residual) or any(found.column.kind == CLUSTERING for found in self.filters)
 
     def partition_keys(self, context: Context) -> list[bytes]:
         """The serialised partition keys, in the order in which Cassandra answers them."""

@@ -74,6 +74,12 @@ class PreparedSelect:
             raise Invalid(NEEDS_FILTERING)
         if select.distinct:
             self._check_distinct()
+            if select.per_partition_limit is not None:
+                raise Invalid("PER PARTITION LIMIT is not allowed with SELECT DISTINCT queries")
+            if any(self.table.columns[ordinal].kind == CLUSTERING for ordinal in self.group_by):
+                raise Invalid("Grouping on clustering columns is not allowed for SELECT DISTINCT queries")
+        if self.restrictions.has_rows and self._selects_only_statics(select):
+            raise Invalid("Cannot restrict clustering columns when selecting only static columns")
         if self.per_partition_limit is not None and (self.selection.aggregates and not self.group_by):
             raise Invalid("PER PARTITION LIMIT is not allowed with aggregate queries.")
         self.columns = [
@@ -155,7 +161,19 @@ class PreparedSelect:
             raise Invalid("Unsupported order by relation")
         return directions.pop()
 
+    def _selects_only_statics(self, select: ast.Select) -> bool:
+        kinds = {self.table.columns[ordinal].kind for ordinal in self.selection.used}
+        return bool(select.selectors) and STATIC in kinds and kinds <= {STATIC, PARTITION_KEY}
+
     def _check_distinct(self) -> None:
+        found = self.restrictions
+        if any(
+            restriction.column.kind not in {PARTITION_KEY, STATIC}
+            for restriction in (*found.clustering, *found.residual, *found.filters)
+        ):
+            raise Invalid(
+                "SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns."
+            )
         for column in self.selection.selected:
             if column.ordinal >= 0 and self.table.columns[column.ordinal].kind not in {PARTITION_KEY, STATIC}:
                 raise Invalid(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.definitions import DefinitionParser
 from smackbox.cassandra.wire.cql.lexer import tokenize
+from smackbox.cassandra.wire.errors import SyntaxFault
 
 _COMPARISONS = frozenset({"=", "<", "<=", ">", ">=", "!="})
 BATCH_STATEMENT_LIMIT = 65_535
@@ -246,6 +247,7 @@ class Parser(DefinitionParser):
         using = self._using()
         self.expect_word("set")
         assignments = self.separated(self._assignment)
+        _check_assignments(assignments)
         self.expect_word("where")
         where = self._where()
         if_exists, conditions = self._if()
@@ -368,3 +370,14 @@ class Parser(DefinitionParser):
 
     def _use(self) -> ast.Use:
         return ast.Use(self.identifier())
+
+
+def _check_assignments(assignments: tuple[ast.Assignment, ...]) -> None:
+    """A column that is set as a whole cannot be changed in another way by the same statement."""
+    earlier: dict[str, list[ast.Assignment]] = {}
+    for assignment in assignments:
+        for other in earlier.setdefault(assignment.column, []):
+            same_field = assignment.field is not None and assignment.field == other.field
+            if "set" in {assignment.kind, other.kind} or same_field:
+                raise SyntaxFault(f"Multiple incompatible setting of column {assignment.column}")
+        earlier[assignment.column].append(assignment)

@@ -1,0 +1,96 @@
+"""Statements about roles and permissions, as written.
+
+A resource is named as system_auth names it: `data`, `data/ks`, `data/ks/*` (all its tables), `data/ks/t`, `roles`,
+`roles/r`, `functions`, `functions/ks`, `mbeans`. A table without its keyspace is `data//t`.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class RoleOptions(Struct, frozen=True):
+    """What was said of a role; None where nothing was."""
+
+    password: str | None = None
+    hashed_password: str | None = None
+    superuser: bool | None = None
+    login: bool | None = None
+    custom: dict[str, str] | None = None
+    datacenters: tuple[str, ...] | None = None
+    access: bool = False
+
+    def given(self) -> list[str]:
+        """The options given, as Cassandra names them."""
+        named = {
+            "SUPERUSER": self.superuser is not None,
+            "PASSWORD": self.password is not None,
+            "LOGIN": self.login is not None,
+            "OPTIONS": self.custom is not None,
+            "HASHED_PASSWORD": self.hashed_password is not None,
+        }
+        return [name for name, is_given in named.items() if is_given]
+
+
+class CreateRole(Struct, frozen=True):
+    name: str
+    options: RoleOptions
+    if_not_exists: bool = False
+
+
+class AlterRole(Struct, frozen=True):
+    name: str
+    options: RoleOptions
+    if_exists: bool = False
+
+
+class DropRole(Struct, frozen=True):
+    name: str
+    if_exists: bool = False
+
+
+class GrantRole(Struct, frozen=True):
+    role: str
+    grantee: str
+
+
+class RevokeRole(Struct, frozen=True):
+    role: str
+    grantee: str
+
+
+class ListRoles(Struct, frozen=True):
+    """`users`: only those who may log in, with the columns of LIST USERS."""
+
+    grantee: str | None = None
+    recursive: bool = True
+    users: bool = False
+
+
+class GrantPermissions(Struct, frozen=True):
+    """`permissions` empty means ALL."""
+
+    permissions: tuple[str, ...]
+    resource: str
+    grantee: str
+
+
+class RevokePermissions(Struct, frozen=True):
+    """`permissions` empty means ALL."""
+
+    permissions: tuple[str, ...]
+    resource: str
+    grantee: str
+
+
+class ListPermissions(Struct, frozen=True):
+    """`permissions` empty means ALL."""
+
+    permissions: tuple[str, ...]
+    resource: str | None = None
+    grantee: str | None = None
+    recursive: bool = True
+
+
+PermissionStatement = GrantPermissions | RevokePermissions | ListPermissions
+RoleStatement = CreateRole | AlterRole | DropRole | GrantRole | RevokeRole | ListRoles | PermissionStatement
