@@ -1,7 +1,8 @@
 """Is our broker faster to start, lighter and at least as fast as real Kafka, for one librdkafka client?
 
-Runs both in turn, in one run, with the same client: start to first metadata, memory, CreateTopics, group joins, produce
-one and flush, produce to consumer, throughput both ways. Prints both figures and their ratio (above 1: ours is better).
+Both run side by side, and each case is measured on one and on the other in turn, several times, with the same client:
+start to first metadata, memory, CreateTopics, group joins, produce one and flush, produce to consumer, throughput both
+ways. Prints the medians and their ratio (above 1: ours is better), and the spread of the ratios of single turns.
 
     python -m bench.kafka_vs_real [--quick] [--rounds 3] [--only ours|real]
 """
@@ -21,8 +22,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Server:
     bootstrap: str
     pid: int
     start_s: float
-    figures: dict[str, float] = field(default_factory=dict)
+    scratch: str = ""
 
     def memory_mb(self) -> float:
         return round(psutil.Process(self.pid).memory_info().rss / 1e6, 1)
@@ -115,32 +116,78 @@ def _answers(port: int) -> bool:
 # --- what is measured
 
 
-def measure(server: Server, size: Size) -> dict[str, float]:
-    """All figures of one server; times in milliseconds, rates in messages a second."""
-    figures = server.figures
-    figures["start_ms"] = server.start_s * 1000
-    figures["memory_idle_mb"] = server.memory_mb()
-    admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 2})
-    scratch = make_topic(admin, 1)
-    throughput(server, scratch, 1, 20_000, 100, "none")  # warm both sides up
-    figures["create_topic_ms"] = statistics.median(timed(lambda: make_topic(admin, 1)) for _ in range(size.topics))
-    for name, configs in (("classic", {}), ("kip848", {"group.protocol": "consumer"})):
-        joins = [join_ms(server, scratch, configs) for _ in range(size.joins)]
-        figures[f"join_{name}_ms"] = statistics.median(joins)
-    figures.update(quantiles("flush", flush_ms(server, scratch, size.latency)))
-    figures.update(quantiles("end_to_end", end_to_end_ms(server, make_topic(admin, 1), size.paced)))
-    for payload, count in ((100, size.small_messages), (1000, size.large_messages)):
-        for partitions in (1, 3):
-            for compression in ("none", "lz4"):
-                case = f"{payload}B_{partitions}p_{compression}"
-                topic = make_topic(admin, partitions)
-                cpu = server.cpu_s()
-                figures[f"produce_{case}"] = throughput(server, topic, partitions, count, payload, compression)
-                figures[f"consume_{case}"] = consume_rate(server, topic, partitions, count)
-                figures[f"server_cpu_s_{case}"] = round(server.cpu_s() - cpu, 2)
-                admin.delete_topics([topic])[topic].result(CALL_LIMIT_S)
-    figures["memory_after_load_mb"] = server.memory_mb()
-    return figures
+Case = Callable[[Server], dict[str, float]]
+
+
+def cases(size: Size) -> list[Case]:
+    """All cases; times in milliseconds, rates in messages a second."""
+    found: list[Case] = [
+        topics_case(size),
+        *(join_case(size, *how) for how in JOINS),
+        flush_case(size),
+        paced_case(size),
+    ]
+    found += [
+        rate_case(payload, count, partitions, compression)
+        for payload, count in ((100, size.small_messages), (1000, size.large_messages))
+        for partitions in (1, 3)
+        for compression in ("none", "lz4")
+    ]
+    return found
+
+
+JOINS: tuple[tuple[str, dict[str, str]], ...] = (("classic", {}), ("kip848", {"group.protocol": "consumer"}))
+
+
+def admin_of(server: Server) -> AdminClient:
+    return AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 2})
+
+
+def warm_up(server: Server) -> None:
+    server.scratch = make_topic(admin_of(server), 1)
+    throughput(server, server.scratch, 1, 20_000, 100, "none")
+    join_ms(server, server.scratch, {})
+
+
+def topics_case(size: Size) -> Case:
+    def measure(server: Server) -> dict[str, float]:
+        admin = admin_of(server)
+        return {"create_topic_ms": statistics.median(timed(lambda: make_topic(admin, 1)) for _ in range(size.topics))}
+
+    return measure
+
+
+def join_case(size: Size, name: str, configs: dict[str, str]) -> Case:
+    def measure(server: Server) -> dict[str, float]:
+        joins = [join_ms(server, server.scratch, configs) for _ in range(size.joins)]
+        return {f"join_{name}_ms": statistics.median(joins)}
+
+    return measure
+
+
+def flush_case(size: Size) -> Case:
+    return lambda server: quantiles("flush", flush_ms(server, server.scratch, size.latency))
+
+
+def paced_case(size: Size) -> Case:
+    return lambda server: quantiles("end_to_end", end_to_end_ms(server, make_topic(admin_of(server), 1), size.paced))
+
+
+def rate_case(payload: int, count: int, partitions: int, compression: str) -> Case:
+    def measure(server: Server) -> dict[str, float]:
+        case = f"{payload}B_{partitions}p_{compression}"
+        admin = admin_of(server)
+        topic = make_topic(admin, partitions)
+        cpu = server.cpu_s()
+        figures = {
+            f"produce_{case}": throughput(server, topic, partitions, count, payload, compression),
+            f"consume_{case}": consume_rate(server, topic, partitions, count),
+            f"server_cpu_s_{case}": round(server.cpu_s() - cpu, 2),
+        }
+        admin.delete_topics([topic])[topic].result(CALL_LIMIT_S)
+        return figures
+
+    return measure
 
 
 def make_topic(admin: AdminClient, partitions: int) -> str:
@@ -282,7 +329,7 @@ def quantiles(name: str, values: list[float]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=("ours", "real"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
@@ -295,33 +342,45 @@ def main() -> None:
         real_kafka.install()
     if options.only:
         servers = {options.only: servers[options.only]}
-    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
-    for _ in range(options.rounds):
-        for name, start in servers.items():
-            with (
-                tempfile.TemporaryDirectory(prefix="smackbox-bench-") as scratch,
-                start(Path(scratch) / name) as server,
-            ):
-                rounds[name].append(measure(server, size))
-    medians = {
-        name: {key: statistics.median(figures[key] for figures in found) for key in found[0]}
-        for name, found in rounds.items()
-    }
+    turns: dict[str, dict[str, list[float]]] = {name: {} for name in servers}
+    with tempfile.TemporaryDirectory(prefix="smackbox-bench-") as scratch, ExitStack() as stack:
+        running = {name: stack.enter_context(start(Path(scratch) / name)) for name, start in servers.items()}
+
+        def note(name: str, figures: dict[str, float]) -> None:
+            for key, value in figures.items():
+                turns[name].setdefault(key, []).append(value)
+
+        for name, server in running.items():
+            note(name, {"start_ms": server.start_s * 1000, "memory_idle_mb": server.memory_mb()})
+            warm_up(server)
+        for case in cases(size):
+            for _ in range(options.rounds):
+                for name, server in running.items():
+                    note(name, case(server))
+        for name, server in running.items():
+            note(name, {"memory_after_load_mb": server.memory_mb()})
     if options.json:
-        options.json.write_text(json.dumps({"rounds": rounds, "medians": medians}, indent=1))
-    report(medians)
+        options.json.write_text(json.dumps(turns, indent=1))
+    report(turns)
 
 
-def report(medians: dict[str, dict[str, float]]) -> None:
-    ours, real = medians.get("ours", {}), medians.get("real", {})
-    print(f"{'':32}{'ours':>14}{'real':>14}{'ratio':>9}")
+def report(turns: dict[str, dict[str, list[float]]]) -> None:
+    ours, real = turns.get("ours", {}), turns.get("real", {})
+    print(f"{'':32}{'ours':>14}{'real':>14}{'ratio':>9}  of single turns")
     for key in ours or real:
-        left, right = ours.get(key), real.get(key)
-        ratio = ""
-        if left and right:
-            higher_is_better = key.startswith(("produce_", "consume_"))
-            ratio = f"{left / right if higher_is_better else right / left:9.2f}"
-        print(f"{key:32}{_figure(left):>14}{_figure(right):>14}{ratio}")
+        left, right = ours.get(key, []), real.get(key, [])
+        higher_is_better = key.startswith(("produce_", "consume_"))
+        ratios = sorted(
+            a / b if higher_is_better else b / a for a, b in zip(left, right, strict=bool(left and right)) if a and b
+        )
+        row = f"{key:32}{_figure(_median(left)):>14}{_figure(_median(right)):>14}"
+        if ratios:
+            row += f"{statistics.median(ratios):9.2f}  {ratios[0]:.2f} to {ratios[-1]:.2f}"
+        print(row)
+
+
+def _median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def _figure(value: float | None) -> str:

@@ -205,7 +205,7 @@ class KafkaServer:
         self._backup_task = asyncio.get_running_loop().create_task(work())
 
     async def reset(self) -> None:
-        """Wipe all topics, groups, offsets and producer ids, for tests. Connections are closed; clients connect anew."""
+        """Wipe all topics, groups, offsets and producer ids, for tests. Connections are closed; clients reconnect."""
         assert self._data_dir is not None
         old = self.broker
         for connection in list(self._connections):
