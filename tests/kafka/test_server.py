@@ -231,6 +231,17 @@ def test_reset_wipes_everything(start_kafka: StartKafka) -> None:
         assert client.produce("t", batch(b"y")) == (0, 0)
 
 
+def test_without_acknowledgement_an_error_ends_the_connection(start_kafka: StartKafka) -> None:
+    kafka = start_kafka()
+    with RawClient(kafka.url) as client:
+        create(client, "t")
+        client.socket.sendall(client.produce_frame("t", batch(b"x"), acks=0))
+        client.socket.sendall(client.produce_frame("t", batch(b"y")))
+        assert client.produced("t") == (0, 1), "no answer to the first"
+        client.socket.sendall(client.produce_frame("t", batch(b"x"), partition=7, acks=0))
+        assert client.is_closed_by_peer()
+
+
 def test_a_bug_fails_its_request_and_nothing_else(start_kafka: StartKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     kafka = start_kafka()
     with RawClient(kafka.url) as client:

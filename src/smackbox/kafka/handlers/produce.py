@@ -1,13 +1,14 @@
 """Produce (key 0), versions 3 to 13.
 
 Each partition's batch is checked, given its offset and appended with one write; the answer waits for the disk only with
-`--sync`. acks=0 gets no answer. Topics come by name, from version 13 on by id. From version 12 on (transaction
+`--sync`. acks=0 gets no answer; an error ends its connection. Topics come by name, from version 13 on by id. From version 12 on (transaction
 version 2) a partition joins a transaction by being produced to. Versions 0 to 2 are advertised and refused, as Kafka
 does it for librdkafka's sake.
 """
 
 from __future__ import annotations
 
+from smackbox.base.errors import ProtocolError
 from smackbox.kafka.handlers.access import check_topic, check_transactional_id
 from smackbox.kafka.handlers.call import PARKED, Answer, Call, Parked
 from smackbox.kafka.state.acls import Operation
@@ -68,6 +69,7 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
             results.append(ProducedPartition(index, 0, base_offset, append_time, partition.log.start_offset))
         answers.append((name, results))
     if request.acks == 0:
+        _check_unanswered(answers)
         return None
     if broker.settings.sync and appended:
 
@@ -77,6 +79,16 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
         broker.when_durable(appended, committed)
         return PARKED
     return write_response(answers, version)
+
+
+def _check_unanswered(answers: ProducedTopics) -> None:
+    """A producer that wants no answer hears of an error by the end of its connection, as in Kafka, and asks for
+    metadata anew. Raises `ProtocolError`."""
+    for name, results in answers:
+        for result in results:
+            if result.error_code:
+                where = f"{name.decode(errors='replace')}-{result.partition}"
+                raise ProtocolError(f"error {result.error_code} for {where} with acks=0: {result.error_message or ''}")
 
 
 def _check_transaction(

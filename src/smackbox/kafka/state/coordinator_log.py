@@ -26,12 +26,12 @@ KeyedRecord = tuple[bytes, bytes | None]
 
 
 def java_hash(text: str) -> int:
-    """`String.hashCode` made non-negative as Kafka's `Utils.abs` does it."""
+    """`String.hashCode`, made non-negative as Kafka's `Utils.abs` does it: the absolute value, and 0 for -2^31."""
     value = 0
-    encoded = text.encode("utf-16-be")
-    for (unit,) in struct.iter_unpack(">H", encoded):
+    for (unit,) in struct.iter_unpack(">H", text.encode("utf-16-be")):
         value = (31 * value + unit) & 0xFFFFFFFF
-    return value & 0x7FFFFFFF if value != 0x80000000 else 0
+    signed = value - (1 << 32) if value & 0x80000000 else value
+    return 0 if signed == -(1 << 31) else abs(signed)
 
 
 def key_bytes(record_type: int, key: Message) -> bytes:
