@@ -153,6 +153,30 @@ def test_counters_written_often_keep_their_sum(box: Box) -> None:
     assert box.run("SELECT n FROM c") == [(5,)]
 
 
+def test_what_is_long_dead_leaves_the_store_with_the_next_merge(box: Box) -> None:
+    box.run("CREATE TABLE t (a int PRIMARY KEY, v int, m map<int, int>) WITH gc_grace_seconds = 100")
+    for number in range(engine_module.MERGE_WHEN_MET):
+        box.run(f"UPDATE t USING TTL 10 SET v = {number}, m[{number}] = 1 WHERE a = 1")
+    box.run("DELETE m FROM t WHERE a = 1")
+    table = box.server.room.catalog.table("k", "t")
+
+    def stored() -> int:
+        return sum(len(value) for _, value in box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))
+
+    before = stored()
+    assert box.run("SELECT v, m FROM t") == [(engine_module.MERGE_WHEN_MET - 1, None)]
+    box.run("SELECT * FROM t")
+    assert 0 < stored() < before
+    box.clock.advance_ms(109_000)
+    assert box.run("SELECT * FROM t") == []
+    for _ in range(engine_module.MERGE_WHEN_MET):
+        box.run("DELETE v FROM t WHERE a = 1")
+    box.clock.advance_ms(200_000)
+    box.run("SELECT * FROM t WHERE a = 1")
+    box.run("SELECT * FROM t WHERE a = 1")
+    assert stored() == 0
+
+
 def test_everything_is_there_after_a_restart(box: Box) -> None:
     box.run("CREATE TYPE addr (street text, zip int)")
     box.run("CREATE TABLE t (a int, c int, s text static, u frozen<addr>, l list<int>, PRIMARY KEY (a, c))")

@@ -187,7 +187,7 @@ class CassandraServer:
         """Apply the writes of a pass. Raises `StorageError`."""
         engine = self.engine
         engine.flush()
-        engine.tidy()
+        engine.tidy(self._clock.wall_ms() // 1000)
 
     def answer(self, connection: Connection, data: bytes) -> None:
         """Send a pass's answers, with `sync` when the writes are on the disk."""

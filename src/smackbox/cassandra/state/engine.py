@@ -185,28 +185,34 @@ class Engine:
         self.batch.delete(b"d" + prefix, self.store.family(SCHEMA_FAMILY))
         self.pending += 1
 
-    def tidy(self) -> None:
-        """Merge rows that were written often; the owner calls it after each pass."""
+    def tidy(self, now_s: int) -> None:
+        """Merge rows that were written often; the owner calls it after each pass.
+
+        What was deleted or has expired more than the table's `gc_grace_seconds` ago is dropped then: all fragments of
+        the row are at hand, so nothing older is left that it would have to hide.
+        """
         if not self._to_merge:
             return
         self.flush()
         for _ in range(min(len(self._to_merge), MERGES_A_PASS)):
             row_key, table = self._to_merge.popitem()
-            self._merge_row(table, row_key)
+            self._merge_row(table, row_key, now_s)
         self.flush()
 
-    def _merge_row(self, table: Table, row_key: bytes) -> None:
+    def _merge_row(self, table: Table, row_key: bytes, now_s: int) -> None:
         found = list(self.fragments(row_key))
         if len(found) < 2:
             return
         row = merge(table, found)
+        row.purge(now_s - table.gc_grace_seconds)
         newest = max(timestamp_of(key) for key, _ in found)
         static = row_key[len(partition_of(row_key))] != SECTION_ROW
         for key, _ in found:
             self.batch.delete(key)
-        self._sequence += 1
-        self.batch.put(row_key + suffix(newest, self._sequence), encode_stamped(row, static=static))
         self.pending += 1
+        if not row.is_empty():
+            self._sequence += 1
+            self.batch.put(row_key + suffix(newest, self._sequence), encode_stamped(row, static=static))
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 

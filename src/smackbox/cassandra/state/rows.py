@@ -88,6 +88,22 @@ class Row:
                 found.append((key[1], value))
         return found
 
+    def is_empty(self) -> bool:
+        """Whether nothing is left, not even a deletion."""
+        return not (self.marker or self.cells or self.complex_deletions or self.deletion[0] != MIN_TIMESTAMP)
+
+    def purge(self, before_s: int) -> None:
+        """Drop deletions, and what has expired, from before that time."""
+        if self.marker is not None and self.marker[1] and self.marker[2] <= before_s:
+            self.marker = None
+        if self.deletion[0] != MIN_TIMESTAMP and self.deletion[1] <= before_s:
+            self.deletion = (MIN_TIMESTAMP, 0)
+        for number in [number for number, (_, time) in self.complex_deletions.items() if time <= before_s]:
+            del self.complex_deletions[number]
+        dead = [key for key, (_, ttl, time, value) in self.cells.items() if (ttl or value is None) and time <= before_s]
+        for key in dead:
+            del self.cells[key]
+
     def cover(self, timestamp: int, time: int) -> None:
         """Delete what was written at `timestamp` or before."""
         if timestamp > self.deletion[0]:
