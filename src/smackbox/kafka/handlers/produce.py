@@ -1,9 +1,9 @@
 """Produce (key 0), versions 3 to 13.
 
 Each partition's batch is checked, given its offset and appended with one write; the answer waits for the disk only with
-`--sync`. acks=0 gets no answer; an error ends its connection. Topics come by name, from version 13 on by id. From version 12 on (transaction
-version 2) a partition joins a transaction by being produced to. Versions 0 to 2 are advertised and refused, as Kafka
-does it for librdkafka's sake.
+`--sync`. acks=0 gets no answer; an error ends its connection. Topics come by name, from version 13 on by id. From
+version 12 on (transaction version 2) a partition joins a transaction by being produced to. Versions 0 to 2 are
+advertised and refused, as Kafka does it for librdkafka's sake.
 """
 
 from __future__ import annotations
