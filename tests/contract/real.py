@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> int:
             print(f"real ZooKeeper answers at {zookeeper.address} after {zookeeper.start_s:.1f} s", flush=True)
             environ["SMACK_REAL_ZOOKEEPER"] = zookeeper.address
             folders.append(CONTRACT / "zookeeper")
+        if {CONTRACT / "kafka", CONTRACT / "cassandra"} <= set(folders):
+            environ |= {"SMACK_KAFKA": kafka.bootstrap, "SMACK_CASSANDRA": f"{host}:{port}"}
+            folders += [CONTRACT / "spark", Path("tests/examples")]
         if not folders:
             return 1
         command = [sys.executable, "-m", "pytest", "-q", "--timeout", "300", *map(str, folders), *arguments]
