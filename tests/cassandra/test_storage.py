@@ -142,6 +142,23 @@ def test_a_row_written_often_is_kept_as_one_fragment(box: Box) -> None:
     assert box.run("SELECT v, w FROM t") == [(engine_module.MERGE_AFTER * 5 - 1, 7)]
 
 
+def test_a_whole_row_hides_what_is_older_and_takes_its_place(box: Box) -> None:
+    box.run("CREATE TABLE t (a int PRIMARY KEY, v int, w text)")
+    for number in range(engine_module.MERGE_WHEN_MET * 3):
+        box.run(f"INSERT INTO t (a, v, w) VALUES (1, {number}, 'x')")
+        expected = [(number, "x")]
+        assert box.run("SELECT v, w FROM t WHERE a = 1") == expected
+        assert box.run("SELECT v, w FROM t") == expected
+    table = box.server.room.catalog.table("k", "t")
+    assert len(list(box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))) < engine_module.MERGE_WHEN_MET
+    box.run("INSERT INTO t (a, v, w) VALUES (1, 0, 'old') USING TIMESTAMP 1")
+    assert box.run("SELECT v, w FROM t") == expected
+    box.run("INSERT INTO t (a, v, w) VALUES (2, 1, 'b') USING TIMESTAMP 5")
+    box.run("INSERT INTO t (a, v, w) VALUES (2, 2, 'a') USING TIMESTAMP 5")
+    assert box.run("SELECT v, w FROM t WHERE a = 2") == [(2, "b")]  # equal timestamps: the larger value of each
+    assert box.run("SELECT v, w FROM t") == [*expected, (2, "b")]
+
+
 def test_counters_written_often_keep_their_sum(box: Box) -> None:
     box.run("CREATE TABLE c (a int PRIMARY KEY, n counter)")
     for number in range(engine_module.MERGE_AFTER * 4):

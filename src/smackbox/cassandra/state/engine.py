@@ -203,6 +203,11 @@ class Engine:
         found = list(self.fragments(row_key))
         if len(found) < 2:
             return
+        if _is_hidden_by_first(table, found):
+            for key, _ in found[1:]:
+                self.batch.delete(key)
+            self.pending += 1
+            return
         row = merge(table, found)
         row.purge(now_s - table.gc_grace_seconds)
         newest = max(timestamp_of(key) for key, _ in found)
@@ -390,17 +395,12 @@ class Engine:
     def _item(
         self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], tombstones: list[Tombstone], merged: bool
     ) -> Item:
-        if not merged and not tombstones:
-            newest = found[0][1]
-            if len(found) == 1:
-                if not newest[0] & NOT_PLAIN:
-                    return newest
-            elif (
-                table.whole_head and newest.startswith(table.whole_head) and found[0][0][-12:-4] != found[1][0][-12:-4]
-            ):
-                return newest
         if len(found) >= MERGE_WHEN_MET and len(self._to_merge) < HOT_ROW_LIMIT:
             self._to_merge[row_key] = table
+        if not merged and not tombstones:
+            newest = found[0][1]
+            if (len(found) == 1 and not newest[0] & NOT_PLAIN) or _is_hidden_by_first(table, found):
+                return newest
         row = merge(table, found)
         if tombstones:
             size = len(partition_of(row_key))
@@ -410,6 +410,13 @@ class Engine:
                 if (not low and not high) or (not static and low <= clustering < high):
                     row.cover(timestamp, time)
         return row
+
+
+def _is_hidden_by_first(table: Table, found: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the first of several fragments, the latest, is a whole row and newer than all others."""
+    if len(found) < 2 or not table.whole_head:
+        return False
+    return found[0][1].startswith(table.whole_head) and found[0][0][-12:-4] != found[1][0][-12:-4]
 
 
 def _tombstone(key: bytes, value: bytes, partition_length: int) -> Tombstone:
