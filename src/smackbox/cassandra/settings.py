@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from smackbox.base.settings import ServerSettings
 
 DEFAULT_PORT = 9042
@@ -9,7 +11,10 @@ MIB = 1024 * 1024
 
 
 class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
-    """`port` is native_transport_port; the CLI gives 9042 where none is set."""
+    """`port` is native_transport_port; the CLI gives 9042 where none is set.
+
+    With `PasswordAuthenticator` an empty directory begins with the superuser cassandra, whose password is cassandra.
+    """
 
     cluster_name: str = "Test Cluster"
     data_center: str = "datacenter1"
@@ -18,3 +23,5 @@ class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
     native_transport_max_concurrent_connections: int = 4096
     batch_size_warn_threshold_bytes: int = 5 * 1024
     batch_size_fail_threshold_bytes: int = 50 * 1024 * 1024
+    authenticator: Literal["AllowAllAuthenticator", "PasswordAuthenticator"] = "AllowAllAuthenticator"
+    authorizer: Literal["AllowAllAuthorizer", "CassandraAuthorizer"] = "AllowAllAuthorizer"

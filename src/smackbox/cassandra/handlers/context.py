@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.state.system_rows import SystemRows
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.handlers.security import Security
 
 
 class Unset:
@@ -33,6 +36,7 @@ class Room:
         "engine",
         "fail_batch_bytes",
         "random_bytes",
+        "security",
         "system_rows",
         "warn_batch_bytes",
     )
@@ -45,6 +49,7 @@ class Room:
         random_bytes: Callable[[int], bytes],
         warn_batch_bytes: int,
         fail_batch_bytes: int,
+        security: Security,
     ) -> None:
         self.catalog = catalog
         self.engine = engine
@@ -52,6 +57,7 @@ class Room:
         self.random_bytes = random_bytes
         self.warn_batch_bytes = warn_batch_bytes
         self.fail_batch_bytes = fail_batch_bytes
+        self.security = security
         self._last_tick = 0
 
     def take_ticks(self, now_us: int, count: int) -> int:
@@ -62,11 +68,11 @@ class Room:
 
 
 class Context:
-    """One execution. `timestamp_us` is the client's default timestamp or the server's time."""
+    """One execution. `timestamp_us` is the client's default timestamp or the server's time; `user` None: anonymous."""
 
     __slots__ = (
         "consistency", "endpoint", "now_us", "page_size", "paging_state", "room", "statement_time_s", "timestamp_us",
-        "values", "warnings",
+        "user", "values", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +96,7 @@ class Context:
         self.page_size = page_size
         self.paging_state = paging_state
         self.consistency = 1
+        self.user: str | None = None
         self.warnings: list[str] = []
 
     def random_bytes(self, count: int) -> bytes:

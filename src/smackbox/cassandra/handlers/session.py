@@ -12,6 +12,7 @@ from typing import Any
 from smackbox.base.errors import LimitError
 from smackbox.cassandra.handlers.context import UNSET, Context, Room
 from smackbox.cassandra.handlers.results import Result, Rows, SchemaChange, SetKeyspace, Void
+from smackbox.cassandra.handlers.security import Gate
 from smackbox.cassandra.handlers.statements import Statements
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.wire import frames, responses
@@ -34,6 +35,9 @@ class Session:
         self.version = 0
         self.keyspace: str | None = None
         self.ready = False
+        self.user: str | None = None
+        self.gate: Gate | None = None
+        self.refused_token: bytes | None = None
         self.options: dict[str, str] = {}
         self.compression: str | None = None
         self.events: frozenset[str] = frozenset()
@@ -54,9 +58,8 @@ class Session:
             handler = self._handlers.get(opcode)
             if handler is None:
                 raise ProtocolViolation(f"Unknown opcode {opcode}")
-            if not self.ready and opcode not in {frames.STARTUP, frames.OPTIONS}:
-                name = OPCODE_NAMES.get(opcode, str(opcode))
-                raise ProtocolViolation(f"Unexpected message {name}, expecting STARTUP or OPTIONS")
+            if not self.ready:
+                self._check_order(opcode)
             kind, answer, warnings = handler(self, BodyReader(body, UNSET), version)
         except CqlError as error:
             return frames.frame(version, stream, frames.ERROR, responses.error_body(error))
@@ -70,6 +73,30 @@ class Session:
             return frames.frame(version, stream, kind, responses.string_list(warnings) + answer, frames.FLAG_WARNING)
         return frames.frame(version, stream, kind, answer)
 
+    def login_token(self, flags: int, body: bytes) -> bytes | None:
+        """What an AUTH_RESPONSE that is due answers; None when none is due, or it holds nothing."""
+        if self.ready or not self.version:
+            return None
+        reader = BodyReader(body, UNSET)
+        try:
+            if flags & frames.FLAG_CUSTOM_PAYLOAD:
+                reader.bytes_map()
+            return reader.read_bytes()
+        except CqlError:
+            return None  # `handle` says what is wrong with it
+
+    def _check_order(self, opcode: int) -> None:
+        """Raises `ProtocolViolation` for a request that has to wait until the connection has begun."""
+        if self.version:
+            if opcode == frames.AUTH_RESPONSE:
+                return
+            expected = "SASL_RESPONSE"
+        else:
+            if opcode in {frames.STARTUP, frames.OPTIONS}:
+                return
+            expected = "STARTUP or OPTIONS"
+        raise ProtocolViolation(f"Unexpected message {OPCODE_NAMES.get(opcode, opcode)}, expecting {expected}")
+
     def context(self, values: Any, options: QueryOptions) -> Context:
         context = Context(
             self.room,
@@ -82,6 +109,7 @@ class Session:
             now_s=options.now_in_seconds,
         )
         context.consistency = options.consistency
+        context.user = self.user
         return context
 
     def result_body(
@@ -102,6 +130,7 @@ class Session:
             self.keyspace = result.keyspace
             return responses.set_keyspace_body(result.keyspace)
         assert isinstance(result, SchemaChange)
+        self.room.security.schema_changed(result, self.user)
         self.tell(result)
         change = responses.schema_change_body(result.change, result.target, result.keyspace, result.name)
         return b"\x00\x00\x00\x05" + change

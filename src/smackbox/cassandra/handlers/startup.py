@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+from smackbox.cassandra.handlers.security import PACKAGE, Gate
 from smackbox.cassandra.handlers.session import EVENT_TYPES, Session
 from smackbox.cassandra.state.node import CQL_VERSION
 from smackbox.cassandra.wire import frames, responses
@@ -30,6 +31,8 @@ def options(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def startup(session: Session, reader: BodyReader, version: int) -> Answer:
+    if session.version:
+        raise ProtocolViolation("Unexpected message STARTUP, the connection is already initialized")
     given = {name.upper(): value for name, value in reader.string_map().items()}
     wanted = given.get("CQL_VERSION")
     if wanted is None:
@@ -48,6 +51,9 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
     session.compression = compression
     session.version = version
     session.options = given
+    security = session.room.security
+    if security.authenticates:
+        return frames.AUTHENTICATE, responses.string(PACKAGE + security.authenticator), []
     session.ready = True
     return frames.READY, b"", []
 
@@ -68,5 +74,12 @@ def register(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def auth_response(session: Session, reader: BodyReader, version: int) -> Answer:
-    del session, reader, version
-    raise ProtocolViolation("Unexpected message AUTH_RESPONSE: authentication is not required")
+    del version
+    security = session.room.security
+    if not security.authenticates:
+        raise ProtocolViolation("Unexpected message AUTH_RESPONSE: authentication is not required")
+    if not session.ready:
+        session.user = security.log_in(reader.read_bytes() or b"")
+        session.gate = Gate(security, session.user) if security.authorizes else None
+        session.ready = True
+    return frames.AUTH_SUCCESS, responses.bytes_value(None), []

@@ -34,6 +34,8 @@ def query(session: Session, reader: BodyReader, version: int) -> Answer:
     text = reader.long_string()
     options = read_options(reader, version)
     statement = session.statements.statement(text, options.keyspace or session.keyspace)
+    if session.gate is not None:
+        session.gate.check(statement)
     context = session.context(bound_values(statement.binds, options), options)
     result = statement.run(context)
     body = session.result_body(result, version, skip_metadata=options.skip_metadata and bool(statement.result_columns))
@@ -59,6 +61,8 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
 
 def execute(session: Session, reader: BodyReader, version: int) -> Answer:
     statement = session.statements.by_id(reader.short_bytes())
+    if session.gate is not None:
+        session.gate.check(statement)
     if statement.insert is not None or statement.point is not None:
         answer = _execute_fast(session, statement, reader.buffer, reader.offset, version)
         if answer is not None:
@@ -145,6 +149,8 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
             statement = prepared.get(buffer[offset + 3 : size]) if buffer[offset] == 1 else None
             if statement is None or statement.generation != generation or statement.insert is None:
                 return None
+            if session.gate is not None:
+                session.gate.check(statement)
             insert = statement.insert
             if int.from_bytes(buffer[size : size + 2], "big") != insert.count:
                 return None
@@ -189,6 +195,8 @@ def batch(session: Session, reader: BodyReader, version: int) -> Answer:
             statement = session.statements.by_id(source)
         else:
             statement = session.statements.statement(source, keyspace)
+        if session.gate is not None:
+            session.gate.check(statement)
         if statement.modification is None:
             raise Invalid("Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.")
         if len(values) != len(statement.binds):

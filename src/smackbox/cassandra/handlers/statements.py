@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from smackbox.cassandra.handlers import definitions, index_definitions
+from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.context import Context, Room
 from smackbox.cassandra.handlers.describe import describe
 from smackbox.cassandra.handlers.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, SetKeyspace
+from smackbox.cassandra.handlers.role_statements import run_role_statement
 from smackbox.cassandra.handlers.select import PreparedSelect
 from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.state.schema import Keyspace
@@ -31,6 +33,7 @@ class Statement:
     """A statement understood. `run` executes it; bind markers and result columns are its metadata."""
 
     __slots__ = (
+        "access",
         "binds",
         "generation",
         "heads",
@@ -57,6 +60,7 @@ class Statement:
         self.binds = binds
         self.partition_key_binds = partition_key_binds
         self.run = run
+        self.access: tuple[Access, ...] = ()
         self.statement_id = b""
         self.heads: dict[int, bytes] = {}
         self.insert: FastInsert | None = None
@@ -118,6 +122,13 @@ class Statements:
     def _understand(self, text: str, keyspace: str | None) -> Statement:
         parsed, markers = parse(text)
         _check_markers(markers)
+        statement = self._statement(text, keyspace, parsed, markers)
+        statement.access = access_of(parsed, keyspace, self.room.catalog)
+        return statement
+
+    def _statement(
+        self, text: str, keyspace: str | None, parsed: ast.Statement, markers: Sequence[ast.Bind]
+    ) -> Statement:
         generation = self.room.catalog.generation
         if isinstance(parsed, ast.Select | ast.Insert | ast.Update | ast.Delete):
             return self._data_statement(text, keyspace, parsed, len(markers))
@@ -197,8 +208,11 @@ class Statements:
         if isinstance(parsed, ast.Describe):
             wanted = parsed
             return lambda context: describe(wanted, session_keyspace, context)
+        if isinstance(parsed, ast.RoleStatement):
+            about_roles = parsed
+            return lambda context: run_role_statement(about_roles, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
-            if _is_about_roles(parsed.what):
+            if "IDENTITY" in parsed.what and not self.room.security.authenticates:
                 raise Unauthorized("You have to be logged in and not anonymous to perform this request")
             raise Invalid(refusal(parsed.what))
         if isinstance(parsed, ast.CreateView | ast.AlterView | ast.DropView):
@@ -217,11 +231,6 @@ class Statements:
         handler = run[type(parsed)]
         named: Any = parsed
         return lambda context: handler(named, keyspace_of(named.keyspace), context)
-
-
-def _is_about_roles(what: str) -> bool:
-    words = what.split()
-    return words[0] in {"GRANT", "REVOKE", "LIST", "ADD"} or words[1] in {"ROLE", "USER", "IDENTITY"}
 
 
 def refusal(what: str) -> str:

@@ -130,16 +130,20 @@ class Connection(asyncio.Protocol):
             if size < start + length:
                 break
             body = bytes(buffer[start : start + length])
+            begin = offset
             offset = start + length
             if flags & frames.FLAG_COMPRESSED and version < 5 and session.compression:
                 body = decompress(session.compression, body, limit)
-            was_ready = session.ready
+            if opcode == frames.AUTH_RESPONSE and self._checks_password(session, flags, body):
+                offset = begin
+                break
+            had_started = session.version
             answer = session.handle(version, flags, stream, opcode, body, now_us())
-            if session.compression and version < 5 and was_ready:
+            if session.compression and version < 5 and had_started:
                 answer = _compressed(session.compression, answer)
             answers.append(answer)
             answered += len(answer)
-            if session.ready and not was_ready and version >= 5:
+            if session.version and not had_started and version >= 5:
                 # what comes after the answer to STARTUP is in segments, on both sides
                 self._server.flush()
                 self.transport.write(b"".join(answers))
@@ -165,6 +169,16 @@ class Connection(asyncio.Protocol):
                 self._break(str(error))
                 return
             self._send(answers)
+
+    def _checks_password(self, session: Session, flags: int, body: bytes) -> bool:
+        """Whether a password has to be compared first; the pass goes on when that is done."""
+        token = session.login_token(flags, body)
+        if token is None or self._server.logins is None or not self._server.logins.check(session, token, self._go_on):
+            return False
+        assert self.transport is not None
+        self._more = True
+        self.transport.pause_reading()
+        return True
 
     def _send(self, answers: list[bytes]) -> None:
         if answers:

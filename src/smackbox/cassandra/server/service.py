@@ -11,14 +11,19 @@ from uuid import UUID, uuid4
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.cassandra.handlers.context import Room
 from smackbox.cassandra.handlers.results import SchemaChange
+from smackbox.cassandra.handlers.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statements
 from smackbox.cassandra.server.connection import Connection
+from smackbox.cassandra.server.logins import Logins
 from smackbox.cassandra.server.probe import probe
+from smackbox.cassandra.server.security_settings import check_security
 from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cassandra.state.auth_rows import show_roles
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
 from smackbox.cassandra.state.node import Endpoint, Node
+from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.wire import frames, responses
 from smackbox.net.listener import bind
@@ -48,6 +53,7 @@ class CassandraServer:
         self._unsynced: list[tuple[Connection, bytes]] = []
         self._syncing: asyncio.Task[None] | None = None
         self.finished_requests = 0
+        self.logins: Logins | None = None
 
     @property
     def url(self) -> str:
@@ -62,7 +68,11 @@ class CassandraServer:
     async def start(self) -> None:
         """Raises `StartError` when the port is taken or the directory cannot be used."""
         settings = self.settings
-        listener = bind(settings.host, settings.port, name=self.name, insecure=settings.insecure)
+        check_security(settings)
+        authenticated = settings.authenticator == PASSWORD_AUTHENTICATOR
+        listener = bind(
+            settings.host, settings.port, name=self.name, insecure=settings.insecure, authenticated=authenticated
+        )
         try:
             self._data_dir = DataDir.open(settings.dir)
             self.store = open_store(self._data_dir.path / "data", families=(SCHEMA_FAMILY,))
@@ -115,7 +125,9 @@ class CassandraServer:
         """Drop every user keyspace, for tests that share a server."""
         for keyspace in self.room.catalog.user_keyspaces():
             self.room.catalog.drop_keyspace(keyspace.name)
-            self._broadcast(SchemaChange("DROPPED", "KEYSPACE", keyspace.name), None)
+            change = SchemaChange("DROPPED", "KEYSPACE", keyspace.name)
+            self.room.security.schema_changed(change, None)
+            self._broadcast(change, None)
         self.flush()
 
     def _open_room(self, store: RocksStore) -> None:
@@ -138,6 +150,12 @@ class CassandraServer:
         system_rows = SystemRows(catalog, node)
         system_rows.clients = self._client_rows
         system_rows.settings = self._setting_rows
+        security = Security(
+            Roles(store, engine), catalog, secrets.token_bytes, settings.authenticator, settings.authorizer
+        )
+        engine.flush()
+        show_roles(system_rows, security.roles)
+        self.logins = Logins(security) if security.authenticates else None
         self.engine = engine
         self.room = Room(
             catalog,
@@ -146,10 +164,13 @@ class CassandraServer:
             secrets.token_bytes,
             settings.batch_size_warn_threshold_bytes,
             settings.batch_size_fail_threshold_bytes,
+            security,
         )
         self.statements = Statements(self.room)
 
     def _close_store(self) -> None:
+        if self.logins is not None:
+            self.logins.close()
         if self.store is not None:
             self.store.close()
             self.store = None
@@ -243,7 +264,7 @@ class CassandraServer:
                     "protocol_version": session.version,
                     "request_count": session.request_count,
                     "ssl_enabled": False,
-                    "username": "anonymous",
+                    "username": session.user or "anonymous",
                 }
             )
         return rows
@@ -255,5 +276,6 @@ class CassandraServer:
             ("native_transport_port", str(self._port)),
             ("rpc_address", settings.host),
             ("partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"),
-            ("authenticator", "AllowAllAuthenticator"),
+            ("authenticator", settings.authenticator),
+            ("authorizer", settings.authorizer),
         ]

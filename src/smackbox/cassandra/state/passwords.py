@@ -1,4 +1,6 @@
-"""Passwords as they are kept: `$scrypt$ln=14,r=8,p=1$<salt>$<hash>`, both in base64; bcrypt's `$2a$…` where it is installed.
+"""Passwords as they are kept: `$scrypt$ln=14,r=8,p=1$<salt>$<hash>`, both in base64.
+
+Hashes of bcrypt (`$2a$…`), as Cassandra keeps them, are taken where the Python package bcrypt is installed.
 
 The hash is scrypt (RFC 7914) with 16 MiB and some 40 ms for each check, about what Cassandra's bcrypt costs.
 """
@@ -6,9 +8,9 @@ The hash is scrypt (RFC 7914) with 16 MiB and some 40 ms for each check, about w
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
+import importlib
 import importlib.util
 import re
 
@@ -56,9 +58,8 @@ def _scrypt(password: str, salt: bytes) -> bytes:
 def _bcrypt_matches(password: str, hashed: str) -> bool:
     if importlib.util.find_spec("bcrypt") is None:
         return False
-    import bcrypt
-
+    bcrypt = importlib.import_module("bcrypt")
     try:
         return bool(bcrypt.checkpw(password.encode()[:72], hashed.encode()))
-    except (ValueError, binascii.Error):
+    except ValueError:
         return False

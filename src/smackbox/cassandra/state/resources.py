@@ -1,4 +1,4 @@
-"""What permissions are held on. A resource is its name in system_auth: `data/ks/t`, `roles/r`, `functions/ks`, `mbeans`.
+"""What permissions are held on. A resource is its name in system_auth: `data/ks/t`, `roles/r`, `functions/ks`.
 
 A permission on a resource holds for all below it: a table is below the tables of its keyspace, those below the
 keyspace, that below `data`.

@@ -40,6 +40,10 @@ class SystemRows:
             ("system_views", "settings"): lambda _: ({"name": name, "value": value} for name, value in self.settings()),
         }
 
+    def add(self, keyspace: str, table: str, source: Callable[[Endpoint], Iterable[Values]]) -> None:
+        """Let the rows of this table be made by `source`."""
+        self._sources[keyspace, table] = source
+
     def rows(self, table: Table, endpoint: Endpoint) -> Iterator[list[bytes | None]]:
         """Each row with its columns in the order of `SELECT *`."""
         source = self._sources.get((table.keyspace, table.name))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from smackbox.cassandra.wire.cql.role_statements import RoleStatement as RoleStatement
+
 # ---- types and expressions ------------------------------------------------------------------------------------------
 
 
@@ -391,5 +393,5 @@ Modification = Insert | Update | Delete
 Statement = (
     Select | Insert | Update | Delete | Batch | Truncate | Use | CreateKeyspace | AlterKeyspace | DropKeyspace
     | CreateTable | AlterTable | DropTable | CreateIndex | DropIndex | CreateType | AlterType | DropType
-    | CreateView | AlterView | DropView | Describe | Unsupported
+    | CreateView | AlterView | DropView | Describe | RoleStatement | Unsupported
 )  # fmt: skip

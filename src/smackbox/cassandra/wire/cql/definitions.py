@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.cql.expressions import ExpressionParser
+from smackbox.cassandra.wire.cql.roles import RoleParser
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
 # what CREATE, ALTER and DROP may be followed by, beside what is parsed here
-_OTHER_OBJECTS = frozenset({"aggregate", "function", "identity", "or", "role", "trigger", "user"})
+_OTHER_OBJECTS = frozenset({"aggregate", "function", "identity", "or", "trigger"})
 _DESCRIBE_ONE = ("keyspace", "table", "columnfamily", "type", "function", "aggregate", "index")
 
 
-class DefinitionParser(ExpressionParser):
+class DefinitionParser(RoleParser):
     """Statements that start with CREATE, ALTER, DROP and DESCRIBE."""
 
     def _select(self) -> ast.Select:
@@ -40,7 +40,7 @@ class DefinitionParser(ExpressionParser):
             return self._create_index(custom=True)
         if self.accept_word("index"):
             return self._create_index(custom=False)
-        return self._unsupported()
+        return self._role_definition("create") or self._unsupported()
 
     def _if_not_exists(self) -> bool:
         return self.accept_words("if", "not", "exists")
@@ -224,7 +224,7 @@ class DefinitionParser(ExpressionParser):
             keyspace, name = self.qualified_name()
             self.expect_word("with")
             return ast.AlterView(keyspace, name, self._options(), if_exists)
-        return self._unsupported()
+        return self._role_definition("alter") or self._unsupported()
 
     def _alter_table(self) -> ast.AlterTable:
         if_exists = self._if_exists()
@@ -315,7 +315,7 @@ class DefinitionParser(ExpressionParser):
         if self.accept_words("materialized", "view"):
             if_exists = self._if_exists()
             return ast.DropView(*self.qualified_name(), if_exists)
-        return self._unsupported()
+        return self._role_definition("drop") or self._unsupported()
 
     # ---- DESCRIBE and the rest --------------------------------------------------------------------------------------
 

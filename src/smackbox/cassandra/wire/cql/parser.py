@@ -43,9 +43,9 @@ class Parser(DefinitionParser):
             "drop": self._drop,
             "describe": self._describe,
             "desc": self._describe,
-            "grant": self._unsupported,
-            "revoke": self._unsupported,
-            "list": self._unsupported,
+            "grant": self._grant,
+            "revoke": self._revoke,
+            "list": self._list,
             "add": self._unsupported,
         }
         token = self.token

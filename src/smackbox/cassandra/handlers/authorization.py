@@ -1,0 +1,82 @@
+"""Which permissions a statement needs, by what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from smackbox.cassandra.state.catalog import Catalog
+from smackbox.cassandra.wire.cql import ast
+
+ALL_TABLES = "*"
+
+
+class Access(NamedTuple):
+    """A permission on a table, on all tables of a keyspace, on a keyspace (`table` empty) or on all (both empty).
+
+    With `of_index`, `table` is the name of an index, whose table it is about.
+    """
+
+    permission: str
+    keyspace: str = ""
+    table: str = ""
+    of_index: bool = False
+
+
+_TABLES: dict[type, tuple[str, str]] = {
+    ast.CreateTable: ("CREATE", ALL_TABLES),
+    ast.AlterTable: ("ALTER", "name"),
+    ast.DropTable: ("DROP", "name"),
+    ast.CreateIndex: ("ALTER", "table"),
+    ast.Truncate: ("MODIFY", "table"),
+    ast.CreateType: ("CREATE", ALL_TABLES),
+    ast.AlterType: ("ALTER", ALL_TABLES),
+    ast.DropType: ("DROP", ALL_TABLES),
+}
+_KEYSPACES: dict[type, str] = {ast.AlterKeyspace: "ALTER", ast.DropKeyspace: "DROP"}
+
+
+def access_of(statement: ast.Statement, session_keyspace: str | None, catalog: Catalog) -> tuple[Access, ...]:
+    """What must be allowed; nothing for a statement that names no keyspace where it must, for it will be refused."""
+    return tuple(_access_of(statement, session_keyspace, catalog))
+
+
+def _access_of(statement: Any, session_keyspace: str | None, catalog: Catalog) -> Iterator[Access]:
+    kind = type(statement)
+    if kind is ast.Batch:
+        for inner in statement.statements:
+            yield from _access_of(inner, session_keyspace, catalog)
+        return
+    if kind is ast.CreateKeyspace:
+        yield Access("CREATE")
+        return
+    if kind in _KEYSPACES:
+        yield Access(_KEYSPACES[kind], statement.name)
+        return
+    keyspace = getattr(statement, "keyspace", None) or session_keyspace
+    if keyspace is None:
+        return
+    if kind is ast.Select:
+        yield Access("SELECT", keyspace, _base_table(catalog, keyspace, statement.table))
+    elif isinstance(statement, ast.Insert | ast.Update | ast.Delete):
+        yield Access("MODIFY", keyspace, statement.table)
+        if _is_conditional(statement):
+            yield Access("SELECT", keyspace, statement.table)
+    elif kind is ast.DropIndex:
+        yield Access("ALTER", keyspace, statement.name, of_index=True)
+    elif kind in _TABLES:
+        permission, where = _TABLES[kind]
+        yield Access(permission, keyspace, ALL_TABLES if where == ALL_TABLES else getattr(statement, where))
+
+
+def _is_conditional(statement: ast.Modification) -> bool:
+    if isinstance(statement, ast.Insert):
+        return statement.if_not_exists
+    return statement.if_exists or bool(statement.conditions)
+
+
+def _base_table(catalog: Catalog, keyspace: str, name: str) -> str:
+    """A view is read by who may read its table."""
+    found = catalog.keyspaces.get(keyspace)
+    table = found.tables.get(name) if found is not None else None
+    return table.base_table if table is not None and table.base_table is not None else name

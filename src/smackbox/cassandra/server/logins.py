@@ -1,0 +1,56 @@
+"""Comparing passwords in threads, for it takes tens of milliseconds on purpose and nobody else should wait for it.
+
+A password that was found right is remembered by `Security`, so the next connection that gives it waits for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from smackbox.cassandra.handlers.security import Security
+from smackbox.cassandra.handlers.session import Session
+from smackbox.cassandra.state import passwords
+
+log = logging.getLogger(__name__)
+
+# each comparison takes 16 MiB while it lasts
+PASSWORD_THREADS = 2
+
+
+class Logins:
+    """The passwords under comparison."""
+
+    def __init__(self, security: Security) -> None:
+        self._security = security
+        self._threads = ThreadPoolExecutor(PASSWORD_THREADS, thread_name_prefix="password")
+
+    def check(self, session: Session, token: bytes, then: Callable[[], None]) -> bool:
+        """Compare the password of a login and call `then`. False, and nothing done: there is nothing to compare."""
+        if token == session.refused_token:
+            return False
+        unchecked = self._security.unchecked(token)
+        if unchecked is None:
+            return False
+        password, hashed = unchecked
+        work = asyncio.get_running_loop().run_in_executor(self._threads, passwords.matches, password, hashed)
+
+        def done(finished: asyncio.Future[bool]) -> None:
+            if finished.cancelled():
+                return
+            error = finished.exception()
+            if error is not None:
+                log.error("a password could not be compared", exc_info=error)
+            if error is None and finished.result():
+                self._security.remember(password, hashed)
+            else:
+                session.refused_token = token
+            then()
+
+        work.add_done_callback(done)
+        return True
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
