@@ -7,14 +7,15 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from smackbox.net.service import ServiceThread
+from smackbox.net.service import Service, ServiceThread
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -26,23 +27,27 @@ REQUEST_TIMEOUT_S = 30.0
 BATCHES_LIMIT = 1_000
 
 
-def kafka_server() -> ServiceThread:
-    from smackbox.kafka.server import KafkaServer
-    from smackbox.kafka.settings import KafkaSettings
+@contextmanager
+def server(config: pytest.Config, letter: str) -> Iterator[ServiceThread | str]:
+    """An embedded server, or `host:port` of the one that option or environment names."""
+    real = config.getoption(f"--smack-{letter}") or os.environ.get(f"SMACK_{letter.upper()}")
+    if real is not None:
+        yield str(real)
+        return
+    with ServiceThread(_embedded(letter)) as embedded:
+        yield embedded
 
-    return ServiceThread(KafkaServer(KafkaSettings()))
 
+def _embedded(letter: str) -> Service:
+    if letter == "kafka":
+        from smackbox.kafka.server import KafkaServer
+        from smackbox.kafka.settings import KafkaSettings
 
-def cassandra_server() -> ServiceThread:
+        return KafkaServer(KafkaSettings())
     from smackbox.cassandra.server import CassandraServer
     from smackbox.cassandra.settings import CassandraSettings
 
-    return ServiceThread(CassandraServer(CassandraSettings()))
-
-
-def real_address(config: pytest.Config, letter: str) -> str | None:
-    """`host:port` of a server named by option or environment."""
-    return config.getoption(f"--smack-{letter}") or os.environ.get(f"SMACK_{letter.upper()}")
+    return CassandraServer(CassandraSettings())
 
 
 def reset(server: ServiceThread | str) -> None:

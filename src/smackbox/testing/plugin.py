@@ -28,26 +28,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def _smack_kafka_server(pytestconfig: pytest.Config) -> Iterator[ServiceThread | str]:
-    from smackbox.testing.fixtures import kafka_server, real_address
+    from smackbox.testing.fixtures import server
 
-    real = real_address(pytestconfig, "kafka")
-    if real is not None:
-        yield real
-        return
-    with kafka_server() as server:
-        yield server
+    with server(pytestconfig, "kafka") as kafka:
+        yield kafka
 
 
 @pytest.fixture(scope="session")
 def _smack_cassandra_server(pytestconfig: pytest.Config) -> Iterator[ServiceThread | str]:
-    from smackbox.testing.fixtures import cassandra_server, real_address
+    from smackbox.testing.fixtures import server
 
-    real = real_address(pytestconfig, "cassandra")
-    if real is not None:
-        yield real
-        return
-    with cassandra_server() as server:
-        yield server
+    with server(pytestconfig, "cassandra") as cassandra:
+        yield cassandra
 
 
 @pytest.fixture
