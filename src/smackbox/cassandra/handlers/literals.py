@@ -65,6 +65,8 @@ def shown(literal: Literal) -> str:
 def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
     """A value from its text form. Raises `Invalid` when it is none."""
     name = kind.cql
+    if not text and name in {"inet", "timestamp"}:
+        return b""
     try:
         if name in {"text", "ascii"}:
             value = text.encode()

@@ -207,8 +207,7 @@ def _grant(statement: ast.GrantPermissions, security: Security, user: str, conte
 def _revoke(statement: ast.RevokePermissions, security: Security, user: str, context: Context) -> Result:
     permissions = _checked(statement, security, user)
     held = security.roles.held(statement.grantee, statement.resource)
-    if statement.permissions:
-        _warn(context, statement.grantee, "not granted", permissions - held, statement.resource)
+    _warn(context, statement.grantee, "not granted", permissions - held, statement.resource)
     security.roles.revoke(statement.grantee, statement.resource, permissions)
     return Void()
 

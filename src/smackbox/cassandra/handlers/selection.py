@@ -162,6 +162,8 @@ class SelectionCompiler(Compiler):
             return f"{prefix}{name}({inner})"
         if isinstance(expression, ast.Cast):
             kind = self.scope.type(expression.type)
+            if self.infer(expression.value) == kind:
+                return self.name_of(expression.value)
             return f"cast({self.name_of(expression.value)} as {kind.cql})"
         if isinstance(expression, ast.FieldOf):
             return f"{self.name_of(expression.value)}.{expression.name}"
@@ -203,13 +205,17 @@ class SelectionCompiler(Compiler):
     def _cast(self, expression: ast.Cast) -> Term:
         value = self.compile_any(expression.value)
         target = self.scope.type(expression.type)
+        if value.kind == target:
+            return value
         convert = cast_function(value.kind, target)
         if convert is None:
             raise Invalid(f"{value.kind.cql} cannot be cast to {target.cql}")
 
         def evaluate(context: Context, row: Any) -> Bound:
             found = _bytes(value.evaluate(context, row))
-            return None if found is None or found == b"" else convert(found)
+            if not found:
+                return found if value.kind.cql in {"ascii", "text"} else None
+            return convert(found)
 
         return Term(target, evaluate)
 

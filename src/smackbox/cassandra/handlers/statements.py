@@ -21,6 +21,7 @@ from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse
+from smackbox.cassandra.wire.cql.role_statements import RoleStatement
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault, Unauthorized, Unprepared
 
 STATEMENT_CACHE_LIMIT = 4096
@@ -208,7 +209,7 @@ class Statements:
         if isinstance(parsed, ast.Describe):
             wanted = parsed
             return lambda context: describe(wanted, session_keyspace, context)
-        if isinstance(parsed, ast.RoleStatement):
+        if isinstance(parsed, RoleStatement):
             about_roles = parsed
             return lambda context: run_role_statement(about_roles, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):

@@ -317,6 +317,10 @@ def is_assignable(given: CqlType, kind: CqlType) -> bool:
         return given.cql == "ascii"
     if name == "uuid":
         return given.cql == "timeuuid"
+    if name == "date":
+        return given.cql == "int"
+    if name == "time":
+        return given.cql == "bigint"
     if name in {"bigint", "timestamp"}:
         return given.cql in {"bigint", "timestamp"}
     if name == "varint":

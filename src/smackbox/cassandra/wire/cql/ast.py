@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from smackbox.cassandra.wire.cql.role_statements import RoleStatement as RoleStatement
+from smackbox.cassandra.wire.cql.role_statements import RoleStatement
 
 # ---- types and expressions ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,286 @@
+"""Roles and permissions over a restart and kill -9, passwords as kept, settings that do not go together, logins aside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cassandra.test_server import Client, error_of
+
+from smackbox.base.errors import StartError
+from smackbox.cassandra.handlers.security import CHECKED_PASSWORDS_LIMIT, Security, credentials
+from smackbox.cassandra.server import CassandraServer
+from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cassandra.state import passwords, resources
+from smackbox.cassandra.wire.cql.parser import parse
+from smackbox.cassandra.wire.errors import BadCredentials, SyntaxFault
+from smackbox.net.service import ServiceThread
+
+SECURED = {"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer"}
+BCRYPT_HASH = "$2a$10$JSJEMFm6GeaW9XxT5JIheuEtPvat6i7uKbnTcxX3c1wshIIsGyUtG"
+
+
+def log_in(client: Client, user: str, password: str, version: int = 4) -> tuple[int, bytes]:
+    assert client.call(version, 1, b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0")[0] == 3
+    token = b"\0" + user.encode() + b"\0" + password.encode()
+    return client.call(version, 15, struct.pack(">i", len(token)) + token)
+
+
+def run(client: Client, *statements: str) -> None:
+    for statement in statements:
+        opcode, body = client.query(statement)
+        assert opcode != 0, (statement, body)
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[ServiceThread]:
+    with ServiceThread(CassandraServer(CassandraSettings(**SECURED))) as thread:
+        yield thread
+
+
+@pytest.fixture
+def admin(secured: ServiceThread) -> Iterator[Client]:
+    with Client(secured) as client:
+        assert log_in(client, "cassandra", "cassandra")[0] == 16
+        yield client
+
+
+def test_roles_and_permissions_are_there_after_a_restart(tmp_path: Path) -> None:
+    settings = CassandraSettings(dir=tmp_path, **SECURED)
+    with ServiceThread(CassandraServer(settings)) as thread, Client(thread) as client:
+        assert log_in(client, "cassandra", "cassandra")[0] == 16
+        run(
+            client,
+            "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+            "CREATE TABLE k.t (a int PRIMARY KEY)",
+            "CREATE ROLE 'a/b' WITH PASSWORD = 'x' AND LOGIN = true",
+            "CREATE ROLE gone WITH PASSWORD = 'x' AND LOGIN = true",
+            "CREATE ROLE team",
+            "GRANT SELECT ON k.t TO team",
+            "GRANT MODIFY ON k.t TO 'a/b'",
+            "REVOKE MODIFY ON k.t FROM 'a/b'",
+            "GRANT team TO 'a/b'",
+            "DROP ROLE gone",
+            "ALTER ROLE cassandra WITH PASSWORD = 'changed'",
+        )
+    with ServiceThread(CassandraServer(settings)) as thread, Client(thread) as client:
+        assert log_in(client, "a/b", "x")[0] == 16
+        run(client, "SELECT * FROM k.t")
+        assert error_of(client.query("INSERT INTO k.t (a) VALUES (1)"))[0] == 0x2100
+        for user, password in (("gone", "x"), ("cassandra", "cassandra")):
+            with Client(thread) as refused:
+                assert error_of(log_in(refused, user, password))[0] == 0x0100
+        with Client(thread) as again:
+            assert log_in(again, "cassandra", "changed")[0] == 16
+
+
+_VICTIM = """
+import sys, time
+from pathlib import Path
+from smackbox.cassandra.server import CassandraServer
+from smackbox.cassandra.settings import CassandraSettings
+from smackbox.net.service import ServiceThread
+
+settings = CassandraSettings(dir=Path(sys.argv[1]), authenticator="PasswordAuthenticator",
+                             authorizer="CassandraAuthorizer")
+with ServiceThread(CassandraServer(settings)) as thread:
+    print(thread.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_was_granted_survives_kill_9(tmp_path: Path) -> None:
+    class Address:
+        url = ""
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", _VICTIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        Address.url = process.stdout.readline().strip()
+        with Client(Address) as client:  # type: ignore[arg-type]
+            assert log_in(client, "cassandra", "cassandra")[0] == 16
+            run(
+                client,
+                "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+                "CREATE TABLE k.t (a int PRIMARY KEY)",
+                "CREATE ROLE alice WITH PASSWORD = 'x' AND LOGIN = true",
+                "GRANT SELECT ON k.t TO alice",
+            )
+            os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate()
+    with ServiceThread(CassandraServer(CassandraSettings(dir=tmp_path, **SECURED))) as thread, Client(thread) as client:
+        assert log_in(client, "alice", "x")[0] == 16
+        run(client, "SELECT * FROM k.t")
+
+
+def test_roles_need_a_login() -> None:
+    with ServiceThread(CassandraServer(CassandraSettings())) as thread, Client(thread) as client:
+        client.startup()
+        for statement in ("CREATE ROLE r", "LIST ROLES", "GRANT SELECT ON k.t TO r", "LIST USERS"):
+            code, message = error_of(client.query(statement))
+            assert (code, message) == (
+                0x2100,
+                "You have to be logged in and not anonymous to perform this request",
+            )
+
+
+def test_without_an_authorizer_who_is_logged_in_may_all() -> None:
+    settings = CassandraSettings(authenticator="PasswordAuthenticator")
+    with ServiceThread(CassandraServer(settings)) as thread, Client(thread) as admin, Client(thread) as client:
+        assert log_in(admin, "cassandra", "cassandra")[0] == 16
+        run(admin, "CREATE ROLE alice WITH PASSWORD = 'x' AND LOGIN = true")
+        assert log_in(client, "alice", "x")[0] == 16
+        run(client, "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+        code, message = error_of(client.query("GRANT SELECT ON KEYSPACE k TO alice"))
+        assert (code, message) == (0x2200, "GRANT operation is not supported by AllowAllAuthorizer")
+
+
+def test_an_authorizer_needs_an_authenticator() -> None:
+    server = CassandraServer(CassandraSettings(authorizer="CassandraAuthorizer"))
+    with pytest.raises(StartError, match="AllowAllAuthenticator can't be used with CassandraAuthorizer"):
+        ServiceThread(server).__enter__()
+
+
+def test_beyond_loopback_only_with_logins() -> None:
+    with pytest.raises(StartError, match="without authentication"):
+        ServiceThread(CassandraServer(CassandraSettings(host="0.0.0.0"))).__enter__()
+    with ServiceThread(CassandraServer(CassandraSettings(host="0.0.0.0", **SECURED))) as thread:
+        assert thread.url.startswith("0.0.0.0:")
+
+
+def test_a_password_is_compared_once(secured: ServiceThread, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(admin, "CREATE ROLE once WITH PASSWORD = 'x' AND LOGIN = true")
+    compared: list[str] = []
+    matches = passwords.matches
+    monkeypatch.setattr(passwords, "matches", lambda *given: compared.append(given[0]) or matches(*given))
+    for password, expected in (("x", 16), ("x", 16), ("y", 0), ("x", 16)):
+        with Client(secured) as client:
+            assert log_in(client, "once", password)[0] == expected
+    assert compared == ["x", "y"]
+    run(admin, "ALTER ROLE once WITH PASSWORD = 'z'")
+    with Client(secured) as client:
+        assert log_in(client, "once", "x")[0] == 0
+    assert compared == ["x", "y", "x"]
+
+
+def test_frames_behind_a_login_wait_for_it(secured: ServiceThread) -> None:
+    startup = b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0"
+    token = b"\0cassandra\0cassandra"
+    query = b"SELECT key FROM system.local"
+    bodies = [
+        (1, startup),
+        (15, struct.pack(">i", len(token)) + token),
+        (7, struct.pack(">i", len(query)) + query + b"\x00\x01\x00"),
+    ]
+    with Client(secured) as client:
+        client.socket.sendall(
+            b"".join(struct.pack(">BBhBi", 4, 0, 1, opcode, len(body)) + body for opcode, body in bodies)
+        )
+        assert [client.receive()[2] for _ in bodies] == [3, 16, 8]
+
+
+def test_a_client_that_goes_while_its_password_is_compared(secured: ServiceThread, admin: Client) -> None:
+    for number in range(8):
+        with Client(secured) as client:
+            assert client.call(4, 1, b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0")[0] == 3
+            token = b"\0cassandra\0wrong" + str(number).encode()
+            client.send(4, 15, struct.pack(">i", len(token)) + token)
+    run(admin, "SELECT key FROM system.local")
+
+
+def test_passwords_as_kept() -> None:
+    hashed = passwords.hash_password("pässword", bytes(range(16)))
+    assert hashed.startswith("$scrypt$ln=14,r=8,p=1$AAECAwQFBgcICQoLDA0ODw==$")
+    assert passwords.matches("pässword", hashed)
+    assert not passwords.matches("password", hashed)
+    assert not passwords.matches("x", "nonsense")
+    assert passwords.can_check(hashed)
+    assert not passwords.can_check("nonsense")
+    assert passwords.is_bcrypt(BCRYPT_HASH)
+
+
+def test_a_hashed_password(secured: ServiceThread, admin: Client) -> None:
+    hashed = passwords.hash_password("known", bytes(16))
+    run(admin, f"CREATE ROLE hashed WITH HASHED PASSWORD = '{hashed}' AND LOGIN = true")
+    with Client(secured) as client:
+        assert log_in(client, "hashed", "known")[0] == 16
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        (b"", "Password must not be null"),
+        (b"abc", "Password must not be null"),
+        (b"\0user\0", "Password must not be null"),
+        (b"\0\0password", "Authentication ID must not be null"),
+        (b"user\0password", "Authentication ID must not be null"),
+        (b"a\0b\0c\0d", "Credential format error"),
+    ],
+)
+def test_tokens_that_name_nobody(token: bytes, message: str) -> None:
+    with pytest.raises(BadCredentials, match=message):
+        credentials(token)
+
+
+def test_the_passwords_remembered_are_bounded(secured: ServiceThread) -> None:
+    server = secured.service
+    assert isinstance(server, CassandraServer)
+    security: Security = server.room.security
+    for number in range(CHECKED_PASSWORDS_LIMIT + 10):
+        security.remember("x", str(number))
+    assert len(security._checked) <= CHECKED_PASSWORDS_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("resource", "shown", "above"),
+    [
+        ("data", "<all keyspaces>", ()),
+        ("data/k", "<keyspace k>", ("data",)),
+        ("data/k/*", "<all tables in k>", ("data/k", "data")),
+        ("data/k/t", "<table k.t>", ("data/k/*", "data/k", "data")),
+        ("roles", "<all roles>", ()),
+        ("roles/a/b", "<role a/b>", ("roles",)),
+        ("functions/k", "<all functions in k>", ("functions",)),
+        ("functions/k/f[int^text]", "<function k.f(int, text)>", ("functions/k", "functions")),
+        ("mbeans", "<all mbeans>", ()),
+        ("mbean/a:b=c/d", "<mbean a:b=c/d>", ("mbeans",)),
+    ],
+)
+def test_resources(resource: str, shown: str, above: tuple[str, ...]) -> None:
+    assert resources.shown(resource) == shown
+    assert resources.chain(resource) == (resource, *above)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE ROLE",
+        "CREATE ROLE r WITH",
+        "CREATE ROLE r WITH LOGIN = 1",
+        "CREATE ROLE r WITH PASSWORD 'x'",
+        "CREATE USER u WITH 'x'",
+        "GRANT SELECT ON k.t",
+        "GRANT SELECT k.t TO r",
+        "GRANT SELECT, ON k.t TO r",
+        "REVOKE SELECT ON k.t TO r",
+        "REVOKE r TO q",
+        "LIST",
+        "LIST NOTHING",
+        "LIST ROLES FOR r",
+        "DROP USER",
+        "ALTER ROLE r WITH ACCESS TO DATACENTERS {}",
+    ],
+)
+def test_not_cql(text: str) -> None:
+    with pytest.raises(SyntaxFault):
+        parse(text)
