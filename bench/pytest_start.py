@@ -10,9 +10,9 @@ ROUNDS = 5
 START = """
 import time
 started = time.perf_counter()
-from smackbox.testing.fixtures import _embedded
+from smackbox.testing.fixtures import embedded
 from smackbox.net.service import ServiceThread
-servers = [ServiceThread(_embedded(name)) for name in {names}]
+servers = [ServiceThread(embedded(name)) for name in {names}]
 for server in servers:
     server.start()
 print(time.perf_counter() - started)

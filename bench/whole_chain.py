@@ -1,7 +1,7 @@
 """How many events a second go through the whole chain: HTTP, Kafka, both streams, Cassandra, on two cores?
 
-The flights application with servers of its own; the client runs on the same cores. Events are posted as JSON lines, 250 a
-body, and the clock stops when both streams have committed the last one and every figure was checked.
+The flights application with servers of its own; the client runs on the same cores. Events are posted as JSON lines, 250
+a body, and the clock stops when both streams have committed the last one; then every figure is checked.
 """
 
 from __future__ import annotations

@@ -34,11 +34,12 @@ def server(config: pytest.Config, letter: str) -> Iterator[ServiceThread | str]:
     if real is not None:
         yield str(real)
         return
-    with ServiceThread(_embedded(letter)) as embedded:
-        yield embedded
+    with ServiceThread(embedded(letter)) as started:
+        yield started
 
 
-def _embedded(letter: str) -> Service:
+def embedded(letter: str) -> Service:
+    """The server of a letter, `kafka` or `cassandra`, not started yet."""
     if letter == "kafka":
         from smackbox.kafka.server import KafkaServer
         from smackbox.kafka.settings import KafkaSettings
