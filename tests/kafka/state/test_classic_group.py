@@ -7,7 +7,8 @@ from tests.kafka.state.conftest import MakeBroker, advance
 
 from smackbox.base.clock import FakeClock
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.classic_group import ClassicGroup, GroupState, JoinRequest, JoinResult, SyncResult
+from smackbox.kafka.state.classic_group import ClassicGroup
+from smackbox.kafka.state.classic_member import GroupState, JoinRequest, JoinResult, SyncResult
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 

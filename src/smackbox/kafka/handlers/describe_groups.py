@@ -9,7 +9,8 @@ from smackbox.kafka.handlers.access import authorized_operations, may
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.classic_group import ClassicGroup, GroupState
+from smackbox.kafka.state.classic_group import ClassicGroup
+from smackbox.kafka.state.classic_member import GroupState
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.describe_groups import (
     DescribedGroup,

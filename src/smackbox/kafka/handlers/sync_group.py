@@ -6,7 +6,7 @@ from smackbox.kafka.handlers.access import check_group
 from smackbox.kafka.handlers.call import PARKED, Call, Parked
 from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.classic_group import SyncResult
+from smackbox.kafka.state.classic_member import SyncResult
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse

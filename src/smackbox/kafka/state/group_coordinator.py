@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from smackbox.kafka.state import consumer_group_records
-from smackbox.kafka.state.classic_group import ClassicGroup, GroupState, Member
+from smackbox.kafka.state.classic_group import ClassicGroup
+from smackbox.kafka.state.classic_member import GroupState, Member
 from smackbox.kafka.state.consumer_group import ConsumerGroup
 from smackbox.kafka.state.coordinator_log import CoordinatorLog, Done, KeyedRecord, java_hash, key_bytes, value_bytes
 from smackbox.kafka.state.errors import KafkaError
