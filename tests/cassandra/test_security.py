@@ -1,4 +1,4 @@
-"""Roles and permissions over a restart and kill -9, passwords as kept, settings that do not go together, logins aside."""
+"""Roles and permissions over a restart and kill -9, passwords as kept, settings that do not go together."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from smackbox.base.settings import ServerSettings
@@ -14,6 +15,7 @@ class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
     """`port` is native_transport_port; the CLI gives 9042 where none is set.
 
     With `PasswordAuthenticator` an empty directory begins with the superuser cassandra, whose password is cassandra.
+    With `client_encryption_certfile` (PEM) clients speak TLS; its key may be in the same file.
     """
 
     cluster_name: str = "Test Cluster"
@@ -25,3 +27,7 @@ class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
     batch_size_fail_threshold_bytes: int = 50 * 1024 * 1024
     authenticator: Literal["AllowAllAuthenticator", "PasswordAuthenticator"] = "AllowAllAuthenticator"
     authorizer: Literal["AllowAllAuthorizer", "CassandraAuthorizer"] = "AllowAllAuthorizer"
+    client_encryption_certfile: Path | None = None
+    client_encryption_keyfile: Path | None = None
+    client_encryption_cafile: Path | None = None
+    client_encryption_client_auth: Literal["none", "optional", "required"] = "none"

@@ -206,7 +206,10 @@ def _ticks_to_ms(value: bytes) -> int:
 
 def _of_ms(kind: CqlType, milliseconds: int) -> bytes:
     if kind is DATE:
-        return DATE.encode(milliseconds // MS_A_DAY + DATE_EPOCH)
+        # whole seconds towards the past, whole days towards 1970, as Java's Duration counts them
+        seconds = milliseconds // 1000
+        days = seconds // 86_400 if seconds >= 0 else -(-seconds // 86_400)
+        return DATE.encode(days + DATE_EPOCH)
     return kind.encode(milliseconds)
 
 

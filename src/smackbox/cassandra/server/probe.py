@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 from smackbox.base.errors import ProtocolError
 from smackbox.cassandra.wire import frames, responses
@@ -11,10 +12,15 @@ _QUESTION = b"SELECT release_version FROM system.local"
 _VERSION = 4
 
 
-async def probe(host: str, port: int) -> None:
-    """Raises `ProtocolError` when what answers is not a CQL server that works."""
-    reader, writer = await asyncio.open_connection(host, port)
+async def probe(host: str, port: int, tls: ssl.SSLContext | None = None, *, only_handshake: bool = False) -> None:
+    """Raises `ProtocolError` when what answers is not a CQL server that works.
+
+    `only_handshake`: clients must show a certificate, so no question of this one will be answered.
+    """
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
+        if only_handshake:
+            return
         startup = (1).to_bytes(2, "big") + responses.string("CQL_VERSION") + responses.string("3.0.0")
         query = len(_QUESTION).to_bytes(4, "big") + _QUESTION + b"\x00\x01\x00"
         for opcode, body, expected in (

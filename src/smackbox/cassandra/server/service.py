@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import secrets
+import ssl
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from smackbox.cassandra.handlers.security import PASSWORD_AUTHENTICATOR, Securit
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statements
 from smackbox.cassandra.server.connection import Connection
+from smackbox.cassandra.server.encryption import probe_context, tls_context
 from smackbox.cassandra.server.logins import Logins
 from smackbox.cassandra.server.probe import probe
 from smackbox.cassandra.server.security_settings import check_security
@@ -54,6 +56,7 @@ class CassandraServer:
         self._syncing: asyncio.Task[None] | None = None
         self.finished_requests = 0
         self.logins: Logins | None = None
+        self._tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +72,9 @@ class CassandraServer:
         """Raises `StartError` when the port is taken or the directory cannot be used."""
         settings = self.settings
         check_security(settings)
-        authenticated = settings.authenticator == PASSWORD_AUTHENTICATOR
+        self._tls = tls_context(settings)
+        asks_for_certificates = settings.client_encryption_client_auth == "required"
+        authenticated = settings.authenticator == PASSWORD_AUTHENTICATOR or asks_for_certificates
         listener = bind(
             settings.host, settings.port, name=self.name, insecure=settings.insecure, authenticated=authenticated
         )
@@ -83,7 +88,7 @@ class CassandraServer:
             raise
         self._port = listener.getsockname()[1]
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), sock=listener)
+        self._server = await loop.create_server(lambda: Connection(self), sock=listener, ssl=self._tls)
         if settings.metrics_port is not None:
             from smackbox.cassandra.server.metrics import registry
 
@@ -95,7 +100,12 @@ class CassandraServer:
 
     async def probe(self) -> None:
         host = self.settings.host
-        await probe("127.0.0.1" if host in {"", "0.0.0.0"} else host, self._port)  # noqa: S104
+        await probe(
+            "127.0.0.1" if host in {"", "0.0.0.0"} else host,  # noqa: S104
+            self._port,
+            probe_context() if self._tls is not None else None,
+            only_handshake=self.settings.client_encryption_client_auth == "required",
+        )
 
     async def stop(self) -> None:
         if self._metrics is not None:
@@ -251,6 +261,8 @@ class CassandraServer:
             session = connection.session
             if session is None:
                 continue
+            encryption = connection.transport.get_extra_info("ssl_object") if connection.transport else None
+            cipher = encryption.cipher() if encryption is not None else None
             rows.append(
                 {
                     "address": ipaddress.ip_address(connection.peer[0]),
@@ -263,7 +275,9 @@ class CassandraServer:
                     "keyspace_name": session.keyspace,
                     "protocol_version": session.version,
                     "request_count": session.request_count,
-                    "ssl_enabled": False,
+                    "ssl_cipher_suite": cipher[0] if cipher is not None else None,
+                    "ssl_enabled": encryption is not None,
+                    "ssl_protocol": encryption.version() if encryption is not None else None,
                     "username": session.user or "anonymous",
                 }
             )

@@ -1,0 +1,45 @@
+"""TLS between clients and server: the certificate of the server, and whether clients must show one."""
+
+from __future__ import annotations
+
+import ssl
+
+from smackbox.base.errors import StartError
+from smackbox.cassandra.settings import CassandraSettings
+
+_VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+
+def tls_context(settings: CassandraSettings) -> ssl.SSLContext | None:
+    """None without a certificate: clients speak without TLS.
+
+    Raises `StartError` for settings that do not go together and for files that cannot be read.
+    """
+    certfile = settings.client_encryption_certfile
+    wants_certificates = settings.client_encryption_client_auth != "none"
+    if certfile is None:
+        given = (settings.client_encryption_keyfile, settings.client_encryption_cafile)
+        if wants_certificates or any(file is not None for file in given):
+            raise StartError("cassandra: TLS needs client_encryption_certfile")
+        return None
+    if wants_certificates and settings.client_encryption_cafile is None:
+        raise StartError(
+            "cassandra: certificates of clients are verified with client_encryption_cafile, which is not set"
+        )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certfile, settings.client_encryption_keyfile)
+        if settings.client_encryption_cafile is not None:
+            context.load_verify_locations(settings.client_encryption_cafile)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"cassandra cannot read its TLS certificates: {error}") from error
+    context.verify_mode = _VERIFY[settings.client_encryption_client_auth]
+    return context
+
+
+def probe_context() -> ssl.SSLContext:
+    """What the server asks itself a question with: who it is, it knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
