@@ -171,8 +171,8 @@ def transaction(draw: st.DrawFn) -> str:
 def select(draw: st.DrawFn) -> str:
     columns = draw(
         st.sampled_from(
-            ["*", "*", "*", "c, d, v", "v, writetime(v)", "count(*)", "sum(v), max(w), min(c)", "s, sl", "DISTINCT k, s",
-             "m['a'], e", "JSON c, d, w", "c, count(v)", "ttl(w), l", "d, v + c, -v",
+            ["*", "*", "*", "c, d, v", "v, writetime(v)", "count(*)", "sum(v), max(w), min(c)", "s, sl",
+             "DISTINCT k, s", "m['a'], e", "JSON c, d, w", "c, count(v)", "ttl(w), l", "d, v + c, -v",
              "writetime(m), maxwritetime(e)"]
         )
     )  # fmt: skip
@@ -194,7 +194,8 @@ def select(draw: st.DrawFn) -> str:
     tail = draw(
         st.sampled_from(
             ["", "", "", " ORDER BY c DESC", " ORDER BY c ASC, d DESC", " ORDER BY c DESC, d ASC", " ORDER BY d",
-             " LIMIT 2",             " PER PARTITION LIMIT 1", " GROUP BY k, c", " GROUP BY c", " GROUP BY k, c, d LIMIT 2"]
+             " LIMIT 2", " PER PARTITION LIMIT 1", " GROUP BY k, c", " GROUP BY c",
+             " GROUP BY k, c, d LIMIT 2"]
         )
     )  # fmt: skip
     filtering = draw(st.sampled_from(["", " ALLOW FILTERING"]))

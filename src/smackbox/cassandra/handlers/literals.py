@@ -94,7 +94,9 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
                 raise Invalid(f"cannot parse '{text[2:]}' as hex bytes")
             return bytes.fromhex(text[2:])
         if name == "inet":
-            return ipaddress.ip_address(text).packed
+            address = ipaddress.ip_address(text)
+            mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+            return (mapped or address).packed
     except (ValueError, OverflowError, InvalidOperation) as error:
         raise Invalid(_complaint(text, name)) from error
     if name == "timestamp":
