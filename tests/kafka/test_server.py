@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crc32c import crc32c
 from kio.index import load_payload_module
 from kio.serial import entity_reader, entity_writer
 from kio.static.constants import EntityType
@@ -56,7 +57,7 @@ def test_a_parked_fetch_holds_back_the_answers_behind_it(start_kafka: StartKafka
     with RawClient(start_kafka().url) as client, RawClient(client_url(client)) as other:
         create(client, "t")
         name = b"t"
-        body = struct.pack(">iiiib", -1, 20_000, 1, 1000, 0) + struct.pack(">ih", 1, len(name)) + name
+        body = struct.pack(">iiiib", -1, 60_000, 1, 1000, 0) + struct.pack(">ih", 1, len(name)) + name
         body += struct.pack(">iiqi", 1, 0, 0, 1000)
         client.socket.sendall(client.frame(1, 4, body) + client.request(METADATA, 1))
         assert other.produce("t", batch(b"wakes the fetch")) == (0, 0)
@@ -163,7 +164,7 @@ def test_many_requests_in_flight_pause_reading_and_all_are_answered(start_kafka:
     with RawClient(kafka.url) as client, RawClient(kafka.url) as other:
         create(client, "t")
         name = b"t"
-        body = struct.pack(">iiiib", -1, 20_000, 1, 1000, 0) + struct.pack(">ih", 1, len(name)) + name
+        body = struct.pack(">iiiib", -1, 60_000, 1, 1000, 0) + struct.pack(">ih", 1, len(name)) + name
         body += struct.pack(">iiqi", 1, 0, 0, 1000)
         for _ in range(50):
             client.socket.sendall(client.frame(1, 4, body))
@@ -229,6 +230,48 @@ def test_reset_wipes_everything(start_kafka: StartKafka) -> None:
         assert client.ask(MetadataRequest(topics=None), 9).topics == []
         create(client, "t")
         assert client.produce("t", batch(b"y")) == (0, 0)
+
+
+def damaged(**changes: int) -> bytearray:
+    """A batch with other bytes at some places behind its CRC."""
+    data = batch(b"x")
+    for name, value in changes.items():
+        data[{"magic": 16, "crc": 20, "count": 60, "length": 11}[name]] = value
+    return data
+
+
+def resealed(position: int, value: int) -> bytearray:
+    """A batch with another byte, and a CRC that fits it."""
+    data = batch(b"x")
+    data[position] = value
+    struct.pack_into(">I", data, 17, crc32c(bytes(data[21:])))
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (damaged(crc=0), errors.CORRUPT_MESSAGE),
+        (damaged(magic=1), errors.INVALID_RECORD),
+        (batch(b"x")[:30], errors.CORRUPT_MESSAGE),
+        (batch(b"x")[:-1], errors.CORRUPT_MESSAGE),
+        (batch(b"x") + batch(b"y"), errors.INVALID_RECORD),
+        (bytearray(), errors.INVALID_RECORD),
+        (resealed(60, 7), errors.INVALID_RECORD),  # the count
+        (resealed(22, 0x20), errors.INVALID_RECORD),  # a control batch
+        (resealed(22, 0x07), errors.CORRUPT_MESSAGE),  # no such compression
+        (resealed(22, 0x04), errors.UNSUPPORTED_COMPRESSION_TYPE),  # zstd in version 3
+        (resealed(22, 0x10), errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED),  # transactional without an id
+        (batch(b"x", timestamp=4_000_000_000_000), errors.INVALID_TIMESTAMP),
+        (batch(b"x", producer_id=5), errors.INVALID_RECORD),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "batch",
+)
+def test_batches_that_are_refused(start_kafka: StartKafka, data: bytearray, code: int) -> None:
+    with RawClient(start_kafka().url) as client:
+        create(client, "t")
+        assert client.produce("t", data) == (code, -1)
+        assert client.produce("t", batch(b"good")) == (0, 0)
 
 
 def test_without_acknowledgement_an_error_ends_the_connection(start_kafka: StartKafka) -> None:
