@@ -7,6 +7,7 @@ smack demo --flights N  the first N
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,7 @@ def show(report: dict[str, Any], chart: Path) -> None:
 def draw(rows: list[Any], chart: Path) -> None:
     import matplotlib as mpl
 
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     mpl.use("agg")
     from matplotlib import pyplot
 
