@@ -20,6 +20,7 @@ from smackbox.cassandra.server.encryption import probe_context, tls_context
 from smackbox.cassandra.server.logins import Logins
 from smackbox.cassandra.server.probe import probe
 from smackbox.cassandra.server.security_settings import check_security
+from smackbox.cassandra.server.snapshot import STORE, Snapshots
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.auth_rows import show_roles
 from smackbox.cassandra.state.catalog import Catalog
@@ -56,6 +57,7 @@ class CassandraServer:
         self._syncing: asyncio.Task[None] | None = None
         self.finished_requests = 0
         self.logins: Logins | None = None
+        self.snapshots: Snapshots | None = None
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -80,13 +82,15 @@ class CassandraServer:
         )
         try:
             self._data_dir = DataDir.open(settings.dir)
-            self.store = open_store(self._data_dir.path / "data", families=(SCHEMA_FAMILY,))
+            self.store = open_store(self._data_dir.path / STORE, families=(SCHEMA_FAMILY,))
             self._open_room(self.store)
         except BaseException:
             listener.close()
             self._close_store()
             raise
         self._port = listener.getsockname()[1]
+        self.snapshots = Snapshots(self, self._data_dir.path)
+        self.snapshots.listen()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), sock=listener, ssl=self._tls)
         if settings.metrics_port is not None:
@@ -110,6 +114,8 @@ class CassandraServer:
     async def stop(self) -> None:
         if self._metrics is not None:
             await self._metrics.stop()
+        if self.snapshots is not None:
+            await self.snapshots.close()
         if self._server is not None:
             self._server.close()
             if self._syncing is not None:
