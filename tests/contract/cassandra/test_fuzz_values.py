@@ -128,7 +128,7 @@ def typed(draw: st.DrawFn, kinds: tuple[str, ...] = TYPES) -> tuple[str, str]:
     """A type and a literal, most often one of that type."""
     kind = draw(st.sampled_from(kinds))
     # the driver itself cannot show every date that a number can stand for
-    alike = draw(st.integers(0, 9)) or kind in {"date", "double", "float", "time", "timestamp"}
+    alike = draw(st.integers(0, 9)) or kind in {"date", "double", "float", "time", "timestamp", "tinyint"}
     source = kind if alike else draw(st.sampled_from(TYPES))
     return kind, draw(LITERALS[source])
 
@@ -148,7 +148,7 @@ def expression(draw: st.DrawFn) -> str:
                 f"cast(c_{kind} AS text)",
                 f"toJson(c_{kind})",
                 f"{kind}asblob(c_{kind})",
-                f"blobas{kind}({kind}asblob(c_{kind}))",
+                f"blobas{number}({number}asblob(c_{number}))",
                 f"c_{number} + c_{second}",
                 f"c_{number} - c_{second}",
                 f"c_{number} * c_{second}",

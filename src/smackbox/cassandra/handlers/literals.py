@@ -23,7 +23,7 @@ _ACCEPTED: dict[str, frozenset[str]] = {
     "float": frozenset({"decimal", "double", "float"}),
     "boolean": frozenset({"boolean"}),
     "uuid": frozenset({"uuid", "timeuuid"}),
-    "hex": frozenset({"blob"}),
+    "hex": frozenset({"blob", "tinyint"}),
     "duration": frozenset({"duration"}),
 }
 _TIMESTAMP = re.compile(
@@ -75,6 +75,11 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
                     "Invalid ASCII character in string literal: "
                     "java.nio.charset.UnmappableCharacterException: Input length = 1"
                 )
+            return value
+        if literal_kind == "hex" and name == "tinyint":
+            value = bytes.fromhex(text[2:])
+            if value:
+                kind.validate(value)
             return value
         if name in {"bigint", "counter", "int", "smallint", "tinyint", "varint"}:
             return kind.encode(int(text))
