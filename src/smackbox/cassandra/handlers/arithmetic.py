@@ -37,6 +37,8 @@ _BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}
 _DECIMAL128 = DecimalContext(prec=34)
 _WIDE = DecimalContext(prec=10_000)
 _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
+MS_NANOSECONDS = 1_000_000
+DAY_NANOSECONDS = 86_400 * 10**9
 _Fold = Callable[[Any, Any], Any]
 
 
@@ -148,7 +150,22 @@ def _unary(operate: Callable[[Any], Any], kind: CqlType, value: Term) -> Callabl
 def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Callable[[bytes, bytes], bytes]:
     if kind in {TIMESTAMP, DATE}:
         sign = 1 if operator == "+" else -1
-        return lambda first, second: add_duration(kind, kind.decode(first), right.decode(second), sign)
+
+        def shift(first: bytes, second: bytes) -> bytes:
+            duration = right.decode(second)
+            if duration[2] % (MS_NANOSECONDS if kind == TIMESTAMP else DAY_NANOSECONDS):
+                from smackbox.cassandra.handlers.json_values import duration_text
+
+                raise FunctionFailure(
+                    f"the operation '{left.cql} {operator} duration' failed: The duration must have a "
+                    f"{'millisecond' if kind == TIMESTAMP else 'day'} precision. Was: {duration_text(duration)}",
+                    "system",
+                    _OPERATION_NAMES[operator],
+                    (left.cql, right.cql),
+                )
+            return add_duration(kind, kind.decode(first), duration, sign)
+
+        return shift
     if kind.cql in {"text", "ascii"}:
         return lambda first, second: first + second
     operate = _operation(operator, kind)
@@ -228,8 +245,6 @@ def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sig
     from datetime import date
 
     months, days, nanoseconds = duration
-    if kind == DATE and nanoseconds:
-        raise Invalid("The duration must have a day precision")
     day_number, rest = (moment - DATE_EPOCH, 0) if kind == DATE else divmod(moment, 86_400_000)
     start = date(1970, 1, 1).toordinal() + day_number
     if months:
@@ -240,7 +255,7 @@ def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sig
         start = date(year, month + 1, min(origin.day, last)).toordinal()
     day_number = start - date(1970, 1, 1).toordinal() + sign * days
     if kind == DATE:
-        return DATE.encode(day_number + DATE_EPOCH)
+        return DATE.encode(day_number + sign * (nanoseconds // DAY_NANOSECONDS) + DATE_EPOCH)
     return TIMESTAMP.encode(day_number * 86_400_000 + rest + sign * (nanoseconds // 1_000_000))
 
 
