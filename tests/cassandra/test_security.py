@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.cassandra.test_server import Client, error_of
 
 from smackbox.base.errors import StartError
@@ -20,6 +21,7 @@ from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.wire.cql.parser import parse
 from smackbox.cassandra.wire.errors import BadCredentials, SyntaxFault
+from smackbox.cli.main import group
 from smackbox.net.service import ServiceThread
 
 SECURED = {"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer"}
@@ -85,6 +87,7 @@ import sys, time
 from pathlib import Path
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cli.main import group
 from smackbox.net.service import ServiceThread
 
 settings = CassandraSettings(dir=Path(sys.argv[1]), authenticator="PasswordAuthenticator",
@@ -284,3 +287,13 @@ def test_resources(resource: str, shown: str, above: tuple[str, ...]) -> None:
 def test_not_cql(text: str) -> None:
     with pytest.raises(SyntaxFault):
         parse(text)
+
+
+def test_the_tool_logs_in(secured: ServiceThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["cql", "SELECT key FROM system.local", "--cassandra", secured.url, "--username", "cassandra"]
+    monkeypatch.setenv("SMACK_CASSANDRA_PASSWORD", "cassandra")
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 0, result.output
+    assert "local" in result.output
+    refused = CliRunner().invoke(group, [*arguments, "--password", "wrong"])
+    assert "Provided username cassandra and/or password are incorrect" in str(refused.exception)

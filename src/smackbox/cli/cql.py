@@ -26,14 +26,26 @@ STATEMENT = re.compile(r"""((?:[^;'"$]|'[^']*'|"[^"]*"|\$\$.*?\$\$|\$)*);""", re
 @click.option("--cassandra", envvar="SMACK_CASSANDRA", help="host:port.  [default: the running box's, else port 9042]")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
 @click.option("--keyspace", "-k", help="Keyspace to use.")
-def command(statements: tuple[str, ...], cassandra: str | None, directory: Path, keyspace: str | None) -> None:
+@click.option("--username", "-u", help="Who to log in as.")
+@click.option("--password", envvar="SMACK_CASSANDRA_PASSWORD", help="That user's password.")
+def command(
+    statements: tuple[str, ...],
+    cassandra: str | None,
+    directory: Path,
+    keyspace: str | None,
+    username: str | None,
+    password: str | None,
+) -> None:
     """Run CQL STATEMENTS and print their rows; without any, read them from standard input."""
+    from cassandra.auth import PlainTextAuthProvider
+
     from smackbox.box.prepare import CqlConnection
     from smackbox.box.run import running_urls
 
     address = cassandra or running_urls(directory).cassandra or DEFAULT_ADDRESS
+    provider = PlainTextAuthProvider(username, password or "") if username else None
     failed = False
-    with CqlConnection(address, keyspace) as session:
+    with CqlConnection(address, keyspace, auth_provider=provider) as session:
         for statement in statements or _typed():
             try:
                 _show(session, statement)
