@@ -9,6 +9,7 @@ from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.state.system_rows import SystemRows
+from smackbox.cassandra.state.traces import Traces
 
 if TYPE_CHECKING:
     from smackbox.cassandra.handlers.security import Security
@@ -38,6 +39,7 @@ class Room:
         "random_bytes",
         "security",
         "system_rows",
+        "traces",
         "warn_batch_bytes",
     )
 
@@ -58,6 +60,9 @@ class Room:
         self.warn_batch_bytes = warn_batch_bytes
         self.fail_batch_bytes = fail_batch_bytes
         self.security = security
+        self.traces = Traces()
+        system_rows.add("system_traces", "sessions", self.traces.sessions)
+        system_rows.add("system_traces", "events", self.traces.events)
         self._last_tick = 0
 
     def take_ticks(self, now_us: int, count: int) -> int:

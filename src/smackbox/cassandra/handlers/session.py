@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from smackbox.base.errors import LimitError
+from smackbox.cassandra.handlers import tracing
 from smackbox.cassandra.handlers.context import UNSET, Context, Room
 from smackbox.cassandra.handlers.results import Result, Rows, SchemaChange, SetKeyspace, Void
 from smackbox.cassandra.handlers.security import Gate
@@ -43,11 +44,15 @@ class Session:
         self.events: frozenset[str] = frozenset()
         self.request_count = 0
         self.now_us = 0
+        self.client = endpoint.address
+        self.clock: Callable[[], int] = lambda: self.now_us
         self.tell: Callable[[SchemaChange], None] = lambda _change: None
         self._handlers = request_handlers()
 
     def handle(self, version: int, flags: int, stream: int, opcode: int, body: bytes, now_us: int) -> bytes:
         """The response frame, uncompressed, to one request."""
+        if flags & frames.FLAG_TRACING and self.ready and opcode in tracing.TRACED:
+            return tracing.handle(self, version, flags, stream, opcode, body, now_us)
         self.now_us = now_us
         self.request_count += 1
         try:

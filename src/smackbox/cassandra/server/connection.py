@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         self.session = self._server.new_session(Endpoint(own[0], own[1]))
+        self.session.client = peer[0] or own[0]
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc

@@ -210,6 +210,7 @@ class CassandraServer:
     def new_session(self, endpoint: Endpoint) -> Session:
         session = Session(self.room, self.statements, endpoint)
         session.tell = lambda change: self._broadcast(change, session)
+        session.clock = self.now_us
         return session
 
     def now_us(self) -> int:

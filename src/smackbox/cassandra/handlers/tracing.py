@@ -1,0 +1,86 @@
+"""Requests with the tracing flag: answered as ever, with the id of a trace that tells how it went.
+
+The id stands before everything else in the body of the answer (native_protocol_v5.spec, section 2.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from smackbox.cassandra.handlers.context import UNSET, timeuuid
+from smackbox.cassandra.state.traces import Trace, TraceEvent
+from smackbox.cassandra.wire import frames
+from smackbox.cassandra.wire.errors import CqlError
+from smackbox.cassandra.wire.requests import BodyReader, read_options
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.handlers.session import Session
+
+_REQUESTS = {
+    frames.QUERY: "Execute CQL3 query",
+    frames.PREPARE: "Preparing CQL3 query",
+    frames.EXECUTE: "Execute CQL3 prepared query",
+    frames.BATCH: "Execute batch of CQL3 queries",
+}
+_CONSISTENCIES = (
+    "ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "SERIAL", "LOCAL_SERIAL", "LOCAL_ONE",
+    "NODE_LOCAL",
+)  # fmt: skip
+_RESULTS = {frames.RESULT: "Answered with a result of {} bytes", frames.ERROR: "Refused"}
+TRACED = frozenset(_REQUESTS)
+STORAGE_PORT = 7000
+
+
+def handle(session: Session, version: int, flags: int, stream: int, opcode: int, body: bytes, now_us: int) -> bytes:
+    """The response frame, with the tracing id in front of its body."""
+    room = session.room
+    parameters = _parameters(session, version, opcode, body)
+    answer = session.handle(version, flags & ~frames.FLAG_TRACING, stream, opcode, body, now_us)
+    duration_us = max(session.clock() - now_us, 1)
+    text = parameters.get("query")
+    _, answer_flags, _, kind, length = frames.HEADER.unpack_from(answer)
+    activities = [] if text is None or opcode == frames.EXECUTE else [(f"Parsing {text}", 1)]
+    activities.append(("Executing on the one node that there is", 1))
+    activities.append((_RESULTS.get(kind, "Answered").format(length), duration_us))
+    ticks = room.take_ticks(now_us, len(activities) + 1)
+    ids = [UUID(bytes=timeuuid(ticks + number, room.random_bytes(8))) for number in range(len(activities) + 1)]
+    room.traces.add(
+        Trace(
+            ids[0],
+            session.client,
+            session.endpoint.address,
+            STORAGE_PORT,
+            _REQUESTS[opcode],
+            parameters,
+            now_us,
+            duration_us,
+            tuple(TraceEvent(id_, *activity) for id_, activity in zip(ids[1:], activities, strict=True)),
+        )
+    )
+    head = frames.HEADER.pack(answer[0], answer_flags | frames.FLAG_TRACING, stream, kind, length + len(ids[0].bytes))
+    return head + ids[0].bytes + answer[frames.HEADER_LENGTH :]
+
+
+def _parameters(session: Session, version: int, opcode: int, body: bytes) -> dict[str, str]:
+    """What a trace says of the request; nothing of one that cannot be read, which is refused anyway."""
+    reader = BodyReader(body, UNSET)
+    found: dict[str, str] = {}
+    try:
+        if opcode in {frames.QUERY, frames.PREPARE}:
+            found["query"] = reader.long_string()
+        elif opcode == frames.EXECUTE:
+            statement = session.statements.prepared.get(reader.short_bytes())
+            if statement is not None:
+                found["query"] = statement.text
+            if version >= 5:
+                reader.short_bytes()
+        if opcode in {frames.QUERY, frames.EXECUTE}:
+            options = read_options(reader, version)
+            found["consistency_level"] = _CONSISTENCIES[options.consistency]
+            found["serial_consistency_level"] = "SERIAL"
+            if options.page_size:
+                found["page_size"] = str(options.page_size)
+    except CqlError:
+        pass
+    return found
