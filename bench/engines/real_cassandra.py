@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from bench.engines.java import free_ports, java, java_version
 from smackbox.base.errors import ProtocolError
 from smackbox.cassandra.server.probe import probe
 
@@ -104,11 +103,11 @@ _SETTINGS = {
 
 def missing() -> str | None:
     """Why a real Cassandra cannot run here, in one line; None when it can."""
-    if _java() is None:
+    if java() is None:
         return "there is no java (17 is needed)"
     if not installed() and shutil.which("mvn") is None:
         return "there is no mvn to fetch Cassandra's jars with"
-    version = _java_version()
+    version = java_version()
     if version not in JAVA_VERSIONS:
         return f"Cassandra {VERSION} runs on Java 11 or 17, this one is {version}"
     return None
@@ -168,7 +167,7 @@ class RealCassandra:
         for name in ("conf", "tmp"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            port, storage_port, jmx_port = _free_ports(3, held)
+            port, storage_port, jmx_port = free_ports(3, held)
         self.address = ("127.0.0.1", port)
         self._write_settings(port, storage_port)
         self._start(jmx_port)
@@ -214,16 +213,16 @@ class RealCassandra:
     def _start(self, jmx_port: int) -> None:
         jars = install(self.version) / "libs"
         (jamm,) = jars.glob("jamm-*.jar")
-        java = _java()
-        assert java is not None, "missing() says so"
+        binary = java()
+        assert binary is not None, "missing() says so"
         conf = self.directory / "conf"
-        command = [java]
+        command = [binary]
         for name in _EXPORTS:
             command += ["--add-exports", f"{name}=ALL-UNNAMED"]
         for name in _OPENS:
             command += ["--add-opens", f"{name}=ALL-UNNAMED"]
         command += [*_JVM, *HEAP, *_ALONE, f"-javaagent:{jamm}"]
-        if _java_version() >= 17:
+        if java_version() >= 17:
             command.append("-Djava.security.manager=allow")
         command += [
             f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
@@ -253,29 +252,6 @@ class RealCassandra:
                 raise RuntimeError(f"Cassandra did not start: {log.read_text(errors='replace')[-1000:]}")
             time.sleep(0.02)
         self.start_s = time.monotonic() - started
-
-
-def _java() -> str | None:
-    java_home = os.environ.get("JAVA_HOME")
-    return str(Path(java_home) / "bin" / "java") if java_home else shutil.which("java")
-
-
-def _java_version() -> int:
-    java = _java()
-    assert java is not None
-    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', done.stderr + done.stdout)
-    return int(found[1]) if found else 0
-
-
-def _free_ports(count: int, held: ExitStack) -> list[int]:
-    """Ports that nobody listens on; they are let go of together, so that they differ."""
-    ports = []
-    for _ in range(count):
-        listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        ports.append(listener.getsockname()[1])
-    return ports
 
 
 def _answers(address: tuple[str, int]) -> bool:

@@ -8,8 +8,6 @@ has its data in a directory of its own. Needs Java 17 or newer and Maven. The co
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import signal
 import socket
@@ -21,6 +19,8 @@ from base64 import urlsafe_b64encode
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
+
+from bench.engines.java import free_ports, java, java_version
 
 VERSION = "4.4.0"
 TOOLS_VERSION = "4.3.1"  # the newest whose command-line tools are published
@@ -93,9 +93,9 @@ def missing() -> str | None:
     """Why a real Kafka cannot run here, in one line; None when it can."""
     if not installed() and shutil.which("mvn") is None:
         return "Maven (mvn) is not installed, and the jars are not in .cache/real"
-    if _java() is None:
+    if java() is None:
         return f"Java {MIN_JAVA} or newer is not installed (no java on the PATH, no JAVA_HOME)"
-    version = _java_version()
+    version = java_version()
     if version < MIN_JAVA:
         return f"Java {MIN_JAVA} or newer is needed, this one is {version}"
     return None
@@ -141,9 +141,9 @@ def java_command(*arguments: str, version: str = VERSION, heap: tuple[str, ...] 
     logging = directory / "log4j2-console.xml"
     if not logging.exists():
         logging.write_text(_LOGGING)
-    java = _java()
-    assert java is not None, "missing() says so"
-    return [java, *heap, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{directory}/libs/*", *arguments]
+    binary = java()
+    assert binary is not None, "missing() says so"
+    return [binary, *heap, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{directory}/libs/*", *arguments]
 
 
 class RealKafka:
@@ -164,7 +164,7 @@ class RealKafka:
     def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            port, controller_port = _free_ports(2, held)
+            port, controller_port = free_ports(2, held)
         self.bootstrap = f"127.0.0.1:{port}"
         listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}"
         properties = {
@@ -227,29 +227,6 @@ class RealKafka:
 def _pom(version: str) -> str:
     more = _TOOLS.format(kafka=version) if version == TOOLS_VERSION else ""
     return _POM.format(kafka=version, log4j=LOG4J_VERSION, more=more)
-
-
-def _java() -> str | None:
-    java_home = os.environ.get("JAVA_HOME")
-    return str(Path(java_home) / "bin" / "java") if java_home else shutil.which("java")
-
-
-def _java_version() -> int:
-    java = _java()
-    assert java is not None
-    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', done.stderr + done.stdout)
-    return int(found[1]) if found else 0
-
-
-def _free_ports(count: int, held: ExitStack) -> list[int]:
-    """Ports that nobody listens on; they are let go of together, so that they differ."""
-    ports = []
-    for _ in range(count):
-        listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        ports.append(listener.getsockname()[1])
-    return ports
 
 
 def _answers(port: int) -> bool:
