@@ -1,9 +1,10 @@
 """One client's socket: frames are cut from what arrives, all of them answered in one pass, and sent at once.
 
 A pass is what one read of the socket delivered: its writes go to the store as one batch, and the answers leave in one
-write after the batch is applied. While a slow client does not take its answers, nothing more is read from it, so what
-is kept for it is bounded by one pass. A pass that takes long, or whose answers are large, is cut there and goes on
-after other connections had their turn.
+write after the batch is applied. While a slow client does not take its answers, or a slow disk keeps them back, nothing
+more is read from it, so what is kept for it is bounded by one pass. A pass that takes long, or whose answers are large,
+is cut there and goes on after other connections had their turn. Events are not asked for one by one, so a client that
+leaves too many of them unread is cut off.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 WRITE_HIGH_WATER_BYTES = 1024 * 1024
 PASS_LIMIT_S = 0.02
 PASS_ANSWER_BYTES = 1024 * 1024
+UNREAD_EVENT_BYTES = 1024 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -41,6 +43,8 @@ class Connection(asyncio.Protocol):
         self._segments: SegmentReader | None = None
         self._waiting = False
         self._more = False
+        self._unsynced_bytes = 0
+        self._unread_event_bytes = 0
         self.transport: asyncio.Transport | None = None
         self.session: Session | None = None
         self.peer = ("", 0)
@@ -67,13 +71,45 @@ class Connection(asyncio.Protocol):
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        assert self.transport is not None
         self._waiting = False
-        if self._more:
+        self._resume()
+
+    def hold(self, size: int) -> None:
+        """Answers of `size` bytes wait for the disk."""
+        assert self.transport is not None
+        self._unsynced_bytes += size
+        if self._is_full() and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def release(self, answers: bytes) -> None:
+        """Send answers that were held: what they tell of is on the disk."""
+        was_full = self._is_full()
+        self._unsynced_bytes -= len(answers)
+        if self.transport is None or self.transport.is_closing():
+            return
+        self.transport.write(answers)
+        if was_full:
+            self._resume()
+
+    def fail(self, reason: str) -> None:
+        """Answers that were held may not be sent: what they tell of did not reach the disk."""
+        if self.transport is not None and not self.transport.is_closing():
+            self._break(reason)
+
+    def _is_full(self) -> bool:
+        """Whether no more answers are to be made at the moment."""
+        return self._waiting or self._unsynced_bytes > WRITE_HIGH_WATER_BYTES
+
+    def _resume(self) -> None:
+        assert self.transport is not None
+        if self._more or self._is_full() or self.transport.is_closing():
             return  # the rest of the pass comes first
         self.transport.resume_reading()
         if self._buffer:
-            self._pass()
+            try:
+                self._pass()
+            except (ProtocolError, StorageError) as error:
+                self._break(str(error))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -81,31 +117,40 @@ class Connection(asyncio.Protocol):
                 data = self._segments.feed(data)
             self._buffer += data
             self._pass()
-        except ProtocolError as error:
+        except (ProtocolError, StorageError) as error:
             self._break(str(error))
 
     def _go_on(self) -> None:
         """The rest of a pass that was cut."""
         self._more = False
-        if self._waiting or self.transport is None or self.transport.is_closing():
+        if self._is_full() or self.transport is None or self.transport.is_closing():
             return
         try:
             self._pass()
-        except ProtocolError as error:
+        except (ProtocolError, StorageError) as error:
             self._break(str(error))
             return
-        if not (self._more or self._waiting or self.transport.is_closing()):
+        if not (self._more or self._is_full() or self.transport.is_closing()):
             self.transport.resume_reading()
 
     def send(self, frame: bytes) -> None:
         """Send a frame that answers no request: an event."""
         assert self.transport is not None
-        if not self.transport.is_closing():
-            self.transport.write(self._framed(frame))
+        if self.transport.is_closing():
+            return
+        if not self.transport.get_write_buffer_size():
+            self._unread_event_bytes = 0
+        self._unread_event_bytes += len(frame)
+        self.transport.write(self._framed(frame))
+        if self._unread_event_bytes > UNREAD_EVENT_BYTES:
+            log.warning("closing the connection from %s:%d: it does not read its events", *self.peer)
+            self.transport.abort()
 
     def _pass(self) -> None:
         """Answer every whole frame in the buffer."""
-        if self._waiting or self._more or self.session is None or self.transport is None or self.transport.is_closing():
+        if self._is_full() or self._more or self.session is None:
+            return
+        if self.transport is None or self.transport.is_closing():
             return
         answers: list[bytes] = []
         buffer = self._buffer
@@ -134,7 +179,12 @@ class Connection(asyncio.Protocol):
             begin = offset
             offset = start + length
             if flags & frames.FLAG_COMPRESSED and version < 5 and session.compression:
-                body = decompress(session.compression, body, limit)
+                try:
+                    body = decompress(session.compression, body, limit)
+                except ProtocolError:
+                    self._server.flush()
+                    self._send(answers)  # of the frames before it
+                    raise
             if opcode == frames.AUTH_RESPONSE and self._checks_password(session, flags, body):
                 offset = begin
                 break
@@ -209,8 +259,10 @@ class Connection(asyncio.Protocol):
                 f"({', '.join(PROTOCOL_VERSIONS)})"
             )
         answer_version = max(frames.SUPPORTED_VERSIONS) if version > 5 else min(frames.SUPPORTED_VERSIONS)
+        if self._segments is not None:
+            answer_version = self.session.version  # a client that reads segments reads no other version in them
         body = responses.error_body(ProtocolViolation(message))
-        self.transport.write(frames.frame(answer_version, stream, frames.ERROR, body))
+        self.transport.write(self._framed(frames.frame(answer_version, stream, frames.ERROR, body)))
         self._buffer.clear()
         self.transport.close()
 
@@ -227,7 +279,7 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def _break(self, reason: str) -> None:
-        """The peer broke the protocol: say so, log it once and close."""
+        """The peer broke the protocol, or the disk failed it: say so, log it once and close."""
         log.warning("closing the connection from %s:%d: %s", *self.peer, reason)
         assert self.transport is not None
         body = responses.error_body(ServerFault(reason))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import secrets
 import ssl
 from typing import Any
 from uuid import UUID, uuid4
 
 from smackbox.base.clock import Clock, SystemClock
+from smackbox.base.errors import StorageError
 from smackbox.cassandra.handlers.context import Room
 from smackbox.cassandra.handlers.results import SchemaChange
 from smackbox.cassandra.handlers.security import PASSWORD_AUTHENTICATOR, Security
@@ -74,6 +76,7 @@ class CassandraServer:
         """Raises `StartError` when the port is taken or the directory cannot be used."""
         settings = self.settings
         check_security(settings)
+        _raise_open_file_limit()
         self._tls = tls_context(settings)
         asks_for_certificates = settings.client_encryption_client_auth == "required"
         authenticated = settings.authenticator == PASSWORD_AUTHENTICATOR or asks_for_certificates
@@ -233,6 +236,7 @@ class CassandraServer:
             assert connection.transport is not None
             connection.transport.write(data)
             return
+        connection.hold(len(data))
         self._unsynced.append((connection, data))
         if self._syncing is None:
             self._syncing = asyncio.get_running_loop().create_task(self._sync())
@@ -243,10 +247,14 @@ class CassandraServer:
             while self._unsynced:
                 group, self._unsynced = self._unsynced, []
                 assert self.store is not None
-                await asyncio.to_thread(self.store.sync)
+                try:
+                    await asyncio.to_thread(self.store.sync)
+                except StorageError as error:
+                    for connection, _ in group:
+                        connection.fail(str(error))
+                    continue
                 for connection, data in group:
-                    if connection.transport is not None and not connection.transport.is_closing():
-                        connection.transport.write(data)
+                    connection.release(data)
         finally:
             self._syncing = None
 
@@ -300,3 +308,10 @@ class CassandraServer:
             ("authenticator", settings.authenticator),
             ("authorizer", settings.authorizer),
         ]
+
+
+def _raise_open_file_limit() -> None:
+    """A file a connection, and the store's: take as many as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

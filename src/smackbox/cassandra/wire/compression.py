@@ -31,7 +31,20 @@ def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
             raise ProtocolError(f"a frame does not decompress: {error}") from error
     import snappy
 
+    size = _snappy_size(body)
+    if size > limit:
+        raise ProtocolError(f"a frame decompresses to {size} bytes, more than {limit}")
     try:
         return bytes(snappy.decompress(body))
     except Exception as error:  # the binding's exceptions have no common type of their own
         raise ProtocolError(f"a frame does not decompress: {error}") from error
+
+
+def _snappy_size(body: bytes) -> int:
+    """The decompressed length, with which a snappy block begins: 7 bits a byte, the lowest first."""
+    size = 0
+    for place, byte in enumerate(body[:5]):
+        size |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return size
+    raise ProtocolError("a frame does not decompress: it has no length")
