@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import struct
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.cassandra.test_server import Client, error_of
 
 from smackbox.base.errors import StartError
@@ -282,6 +285,8 @@ def test_resources(resource: str, shown: str, above: tuple[str, ...]) -> None:
         "LIST ROLES FOR r",
         "DROP USER",
         "ALTER ROLE r WITH ACCESS TO DATACENTERS {}",
+        "CREATE ROLE r WITH OPTIONS = {'a':",
+        "CREATE ROLE r WITH OPTIONS = {'a': 1",
     ],
 )
 def test_not_cql(text: str) -> None:
@@ -297,3 +302,26 @@ def test_the_tool_logs_in(secured: ServiceThread, monkeypatch: pytest.MonkeyPatc
     assert "local" in result.output
     refused = CliRunner().invoke(group, [*arguments, "--password", "wrong"])
     assert "Provided username cassandra and/or password are incorrect" in str(refused.exception)
+
+
+_WORDS = (
+    "CREATE ALTER DROP GRANT REVOKE LIST ROLE USER ROLES USERS WITH PASSWORD HASHED OPTIONS ACCESS TO FROM ALL CIDRS "
+    "DATACENTERS LOGIN SUPERUSER ON OF AND IF NOT EXISTS SELECT MODIFY PERMISSIONS KEYSPACE TABLES IN FUNCTION MBEAN "
+    "NORECURSIVE r k.t 'x' = true { } ( ) , : 1 ;"
+)
+
+
+@given(st.lists(st.sampled_from(_WORDS.split()), max_size=12))
+def test_any_words_are_a_statement_or_not_cql(words: list[str]) -> None:
+    with contextlib.suppress(SyntaxFault):
+        parse(" ".join(["CREATE", *words]))
+    with contextlib.suppress(SyntaxFault):
+        parse(" ".join(words))
+
+
+@given(st.binary(max_size=40))
+def test_any_token_names_somebody_or_is_refused(token: bytes) -> None:
+    with contextlib.suppress(BadCredentials):
+        user, password = credentials(token)
+        assert user
+        assert password

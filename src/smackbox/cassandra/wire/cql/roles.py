@@ -148,6 +148,8 @@ class RoleParser(ExpressionParser):
         while not self.accept("}"):
             key = self._string()
             self.expect(":")
+            if self.token.kind not in {"string", "integer", "float", "name"}:
+                raise self.no_alternative()
             values[key] = self.advance().text
             if not self.accept(","):
                 self.expect("}")
