@@ -62,6 +62,10 @@ def _access_of(statement: Any, session_keyspace: str | None, catalog: Catalog) -
         yield Access("MODIFY", keyspace, statement.table)
         if _is_conditional(statement):
             yield Access("SELECT", keyspace, statement.table)
+    elif kind is ast.CreateView:
+        yield Access("ALTER", keyspace, statement.select.table)
+    elif kind in {ast.AlterView, ast.DropView}:
+        yield Access("ALTER", keyspace, _base_table(catalog, keyspace, statement.name))
     elif kind is ast.DropIndex:
         yield Access("ALTER", keyspace, statement.name, of_index=True)
     elif kind in _TABLES:
@@ -76,7 +80,7 @@ def _is_conditional(statement: ast.Modification) -> bool:
 
 
 def _base_table(catalog: Catalog, keyspace: str, name: str) -> str:
-    """A view is read by who may read its table."""
+    """A view is for those whom its table is for."""
     found = catalog.keyspaces.get(keyspace)
     table = found.tables.get(name) if found is not None else None
     return table.base_table if table is not None and table.base_table is not None else name

@@ -36,6 +36,7 @@ class Room:
         "catalog",
         "engine",
         "fail_batch_bytes",
+        "materialized_views",
         "random_bytes",
         "security",
         "system_rows",
@@ -52,6 +53,8 @@ class Room:
         warn_batch_bytes: int,
         fail_batch_bytes: int,
         security: Security,
+        *,
+        materialized_views: bool = False,
     ) -> None:
         self.catalog = catalog
         self.engine = engine
@@ -60,6 +63,7 @@ class Room:
         self.warn_batch_bytes = warn_batch_bytes
         self.fail_batch_bytes = fail_batch_bytes
         self.security = security
+        self.materialized_views = materialized_views
         self.traces = Traces()
         system_rows.add("system_traces", "sessions", self.traces.sessions)
         system_rows.add("system_traces", "events", self.traces.events)

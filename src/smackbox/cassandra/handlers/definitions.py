@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
+from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system
 from smackbox.cassandra.state.schema import (
     CLUSTERING,
@@ -216,13 +217,20 @@ def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context)
             return Void()
         raise Invalid(f"Table '{keyspace.name}.{statement.name}' doesn't exist")
     if table.is_view:
-        raise Invalid("Cannot use ALTER TABLE on a materialized view; use ALTER MATERIALIZED VIEW instead.")
+        raise Invalid("Cannot use ALTER TABLE on a materialized view; use ALTER MATERIALIZED VIEW instead")
     change = {"add": _add_columns, "drop": _drop_columns, "rename": _rename_columns, "with": _change_options}
     if statement.action == "alter":
         raise Invalid("Altering column types is no longer supported")
     if statement.action == "drop compact storage":
         raise Invalid("Cannot DROP COMPACT STORAGE on table without COMPACT STORAGE")
-    catalog.put_table(change[statement.action](statement, table, keyspace, context))
+    record = change[statement.action](statement, table, keyspace, context)
+    views = changed_views(table, record, keyspace, dict(statement.renames))
+    engine = context.room.engine
+    engine.begin()
+    for changed in (record, *views):
+        catalog.put_table(changed)
+    engine.commit()
+    engine.flush()
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
 
 
@@ -323,6 +331,12 @@ def _change_options(statement: ast.AlterTable, table: Table, _keyspace: Keyspace
     options = table_options(statement.options, table.record.options)
     if table.is_counter and options["default_time_to_live"] != "0":
         raise Invalid("Cannot set default_time_to_live on a table with counters")
+    if table.views and options["gc_grace_seconds"] == "0":
+        raise Invalid(
+            "Cannot alter gc_grace_seconds of the base table of a materialized view to 0, since this value is used to "
+            "TTL undelivered updates. Setting gc_grace_seconds too low might cause undelivered updates to expire "
+            "before being replayed."
+        )
     return replace(table.record, options=options)
 
 
@@ -336,7 +350,9 @@ def drop_table(statement: ast.DropTable, keyspace: Keyspace, context: Context) -
     if table.is_view:
         raise Invalid("Cannot use DROP TABLE on a materialized view. Please use DROP MATERIALIZED VIEW instead.")
     if table.views:
-        raise Invalid(f"Cannot drop a table when materialized views still depend on it ({', '.join(table.views)})")
+        # Cassandra names the keyspace of each view, not the view
+        keyspaces = ", ".join([keyspace.name] * len(table.views))
+        raise Invalid(f"Cannot drop a table when materialized views still depend on it ({keyspaces})")
     context.room.catalog.drop_table(table)
     return SchemaChange("DROPPED", "TABLE", keyspace.name, table.name)
 

@@ -250,6 +250,7 @@ def fast_select(select: PreparedSelect, kinds: Sequence[CqlType]) -> tuple[FastS
     table = select.table
     if (
         table.virtual
+        or table.is_view
         or table.has_statics
         or not restrictions.key_is_whole
         or (table.clustering and not restrictions.clustering_is_whole)

@@ -16,6 +16,7 @@ from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictio
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
 from smackbox.cassandra.handlers.selection import Selection, compile_selection
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.handlers.view_reading import ViewReader
 from smackbox.cassandra.state.engine import Item
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
@@ -86,6 +87,7 @@ class PreparedSelect:
             ColumnSpec(table.keyspace, table.name, column.name, column.kind) for column in self.selection.columns
         ]
         self.reader = RowReader(table)
+        self.view = ViewReader(scope, select.where, stamps=self.selection.needs_stamps) if table.is_view else None
         self.grouped = bool(self.selection.aggregates) or bool(self.group_by)
 
     # ---- preparing --------------------------------------------------------------------------------------------------
@@ -306,6 +308,10 @@ class PreparedSelect:
             raise Invalid(f"{name} must be strictly positive")
         return int(number)
 
+    def rows(self, context: Context) -> Iterator[Found]:
+        """All rows that the WHERE asks for."""
+        return self._found(context, b"")
+
     def _found(self, context: Context, resume: bytes) -> Iterator[Found]:
         """The rows that the WHERE asks for, after the one whose key is `resume`."""
         found = self._candidates(context, resume)
@@ -328,6 +334,8 @@ class PreparedSelect:
     def _candidates(self, context: Context, resume: bytes) -> Iterator[Found]:
         if self.table.virtual:
             return self._virtual(context, resume)
+        if self.view is not None:
+            return self.view.found(context, self.restrictions, resume, reverse=self.reverse)
         if self.restrictions.key_is_whole:
             return self._partitions(context, resume)
         if self.index is not None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smackbox.cassandra.handlers import definitions, index_definitions
+from smackbox.cassandra.handlers import definitions, index_definitions, view_definitions
 from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.context import Context, Room
@@ -216,8 +216,6 @@ class Statements:
             if "IDENTITY" in parsed.what and not self.room.security.authenticates:
                 raise Unauthorized("You have to be logged in and not anonymous to perform this request")
             raise Invalid(refusal(parsed.what))
-        if isinstance(parsed, ast.CreateView | ast.AlterView | ast.DropView):
-            raise Invalid("Materialized views are disabled. Enable in cassandra.yaml to use.")
         run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
             ast.CreateIndex: index_definitions.create_index,
             ast.DropIndex: index_definitions.drop_index,
@@ -228,6 +226,9 @@ class Statements:
             ast.CreateType: definitions.create_type,
             ast.AlterType: definitions.alter_type,
             ast.DropType: definitions.drop_type,
+            ast.CreateView: view_definitions.create_view,
+            ast.AlterView: view_definitions.alter_view,
+            ast.DropView: view_definitions.drop_view,
         }
         handler = run[type(parsed)]
         named: Any = parsed

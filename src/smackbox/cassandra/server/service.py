@@ -184,6 +184,7 @@ class CassandraServer:
             settings.batch_size_warn_threshold_bytes,
             settings.batch_size_fail_threshold_bytes,
             security,
+            materialized_views=settings.materialized_views_enabled,
         )
         self.statements = Statements(self.room)
 
