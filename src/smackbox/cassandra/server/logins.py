@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from smackbox.cassandra.handlers.security import Security
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.state import passwords
+from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,19 @@ class Logins:
 
         work.add_done_callback(done)
         return True
+
+    async def warn_of_default(self, host: str) -> None:
+        """Say so in the log when anybody who can reach `host` knows the superuser's password."""
+        role = self._security.roles.get(DEFAULT_SUPERUSER)
+        if role is None or role.salted_hash is None or not role.login:
+            return
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(self._threads, passwords.matches, DEFAULT_SUPERUSER, role.salted_hash):
+            log.warning(
+                "cassandra listens on %s and its superuser %s still has the password that everybody knows: "
+                "ALTER ROLE %s WITH PASSWORD = '…'",
+                host, DEFAULT_SUPERUSER, DEFAULT_SUPERUSER,
+            )  # fmt: skip
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

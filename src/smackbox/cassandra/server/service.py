@@ -31,7 +31,7 @@ from smackbox.cassandra.state.node import Endpoint, Node
 from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.wire import frames, responses
-from smackbox.net.listener import bind
+from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import RocksStore, open_store
@@ -92,6 +92,8 @@ class CassandraServer:
             self._close_store()
             raise
         self._port = listener.getsockname()[1]
+        if self.logins is not None and not is_loopback(settings.host):
+            await self.logins.warn_of_default(settings.host)
         self.snapshots = Snapshots(self, self._data_dir.path)
         self.snapshots.listen()
         loop = asyncio.get_running_loop()
