@@ -109,7 +109,8 @@ def open_store(
 ) -> RocksStore:
     """Open the database in directory `path`, made when it is missing, with the named column families.
 
-    A torn record at the end of the write-ahead log, as a power loss leaves it, is cut.
+    The write-ahead log is replayed up to the first record that is not whole: what power loss leaves behind the last
+    `sync` may be torn, missing in the middle or zeros. What follows such a record is not replayed.
     Raises `StartError` when the directory cannot be used or holds something else.
     """
     cache = Cache(cache_bytes)
@@ -152,7 +153,7 @@ def _options(cache: Cache, memtable_bytes: int) -> Options:
     options.set_db_write_buffer_size(memtable_bytes * 2)
     options.set_max_open_files(MAX_OPEN_FILES)
     options.set_max_total_wal_size(MAX_WAL_BYTES)
-    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
     options.set_compression_type(DBCompressionType.lz4())
     options.set_level_compaction_dynamic_level_bytes(True)
     options.set_max_background_jobs(2)
