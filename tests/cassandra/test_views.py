@@ -1,0 +1,124 @@
+"""Materialized views under a clock that moves when told, over a restart, and in more rows than are sorted at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cassandra.test_storage import Box
+
+from smackbox.cassandra.handlers import view_reading
+from smackbox.cassandra.handlers.view_changes import where_text
+from smackbox.cassandra.server import CassandraServer
+from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.parser import parse
+from smackbox.cassandra.wire.errors import Invalid
+from smackbox.net.service import ServiceThread
+
+
+class ViewBox(Box):
+    """With views, unless `views` is made false before a start."""
+
+    views = True
+
+    def start(self) -> None:
+        settings = CassandraSettings(dir=self.directory, materialized_views_enabled=self.views)
+        self.thread = ServiceThread(CassandraServer(settings, clock=self.clock))
+        self.thread.start()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[ViewBox]:
+    found = ViewBox(tmp_path / "data")
+    found.run("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+    found.run("CREATE TABLE t (a int, b int, c int, d int, PRIMARY KEY (a, b))")
+    found.run(
+        "CREATE MATERIALIZED VIEW v AS SELECT * FROM t WHERE a IS NOT NULL AND b IS NOT NULL AND c IS NOT NULL "
+        "PRIMARY KEY (c, a, b)"
+    )
+    yield found
+    found.stop()
+
+
+def test_a_row_lives_as_long_as_the_column_that_the_key_adds(box: ViewBox) -> None:
+    box.run("INSERT INTO t (a, b, d) VALUES (1, 1, 5)")
+    box.run("UPDATE t USING TTL 10 SET c = 7 WHERE a = 1 AND b = 1")
+    assert box.run("SELECT * FROM v WHERE c = 7") == [(7, 1, 1, 5)]
+    box.clock.advance_ms(10_000)
+    assert box.run("SELECT * FROM v WHERE c = 7") == []
+    assert box.run("SELECT * FROM t") == [(1, 1, None, 5)]
+
+
+def test_an_expired_row_is_gone_from_the_view(box: ViewBox) -> None:
+    box.run("INSERT INTO t (a, b, c, d) VALUES (1, 1, 7, 5) USING TTL 10")
+    assert box.run("SELECT d, ttl(d) FROM v WHERE c = 7") == [(5, 10)]
+    box.clock.advance_ms(9_000)
+    assert box.run("SELECT d, ttl(d) FROM v WHERE c = 7") == [(5, 1)]
+    box.clock.advance_ms(1_000)
+    assert box.run("SELECT * FROM v") == []
+
+
+def test_a_late_write_with_an_old_timestamp_does_not_move_a_row(box: ViewBox) -> None:
+    box.run("INSERT INTO t (a, b, c) VALUES (1, 1, 7) USING TIMESTAMP 20")
+    box.run("UPDATE t USING TIMESTAMP 10 SET c = 8 WHERE a = 1 AND b = 1")
+    assert box.run("SELECT c FROM v") == [(7,)]
+    assert box.run("SELECT c FROM v WHERE c = 8") == []
+    box.run("DELETE c FROM t USING TIMESTAMP 30 WHERE a = 1 AND b = 1")
+    assert box.run("SELECT c FROM v WHERE c = 7") == []
+
+
+def test_a_view_is_there_after_a_restart_even_one_without_views(box: ViewBox) -> None:
+    box.run("INSERT INTO t (a, b, c) VALUES (1, 1, 7)")
+    box.run("ALTER TABLE t RENAME a TO z")
+    box.stop()
+    box.clock.advance_ms(1_000)
+    box.views = False
+    box.start()
+    assert box.run("SELECT z, c FROM v WHERE c = 7") == [(1, 7)]
+    with pytest.raises(Invalid, match="Materialized views are disabled"):
+        box.run("CREATE MATERIALIZED VIEW w AS SELECT * FROM t WHERE z > 1 AND b > 1 PRIMARY KEY (b, z)")
+    box.run("UPDATE t SET c = 8 WHERE z = 1 AND b = 1")
+    assert box.run("SELECT z, c FROM v WHERE c = 7") == []
+    box.run("DROP MATERIALIZED VIEW v")
+    box.run("DROP TABLE t")
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_more_rows_than_are_sorted_at_once(box: ViewBox, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_reading, "SORTED_CHUNK", 4)
+    for number in range(11):
+        box.run(f"INSERT INTO t (a, b, c) VALUES ({number * 7 % 11}, 1, 5)")
+    box.run("INSERT INTO t (a, b, c) VALUES (1, 2, 6)")
+    found = [a for (a,) in box.run(f"SELECT a FROM v WHERE c = 5 ORDER BY a {order}")]
+    assert found == sorted(range(11), reverse=order == "DESC")
+    assert box.run("SELECT count(*) FROM v") == [(12,)]
+
+
+def test_a_view_goes_with_its_keyspace(box: ViewBox) -> None:
+    box.run("INSERT INTO t (a, b, c) VALUES (1, 1, 7)")
+    box.run("DROP KEYSPACE k")
+    assert box.run("SELECT * FROM system_schema.views") == []
+
+
+def test_an_index_of_the_table_narrows_reading_a_view(box: ViewBox) -> None:
+    box.run("CREATE INDEX by_c ON t (c)")
+    box.run("INSERT INTO t (a, b, c) VALUES (1, 1, 7)")
+    box.run("INSERT INTO t (a, b, c) VALUES (2, 1, 8)")
+    box.run("UPDATE t SET c = 8 WHERE a = 1 AND b = 1")
+    assert box.run("SELECT c, a, b FROM v WHERE c = 8") == [(8, 1, 1), (8, 2, 1)]
+    assert box.run("SELECT c, a, b FROM v WHERE c = 7") == []
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["a IS NOT NULL", "a = 'it''s'", "a IN ('x', 'y''z') AND b >= -5", "(\"A\", b) > (1, 'q')", "a BETWEEN 1 AND 2"],
+)
+def test_a_where_kept_as_text_is_the_same_where(where: str) -> None:
+    def relations(text: str) -> tuple[ast.Relation, ...]:
+        parsed, _ = parse(f"SELECT * FROM t WHERE {text}")
+        assert isinstance(parsed, ast.Select)
+        return parsed.where
+
+    assert where_text(relations(where)) == where
