@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.contract.cassandra.security_script import Logins, answer, connect, st
 SCRIPT = Path(__file__).parents[2] / "golden" / "cassandra_security" / "roles.txt"
 QUERY = struct.pack(">i", 28) + b"SELECT key FROM system.local" + b"\x00\x01\x00"
 STARTUP = b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0"
+FIRST_ROLE_LIMIT_S = 60.0
 Address = tuple[str, int]
 
 
@@ -42,7 +44,17 @@ def real(directory: Path, stack: ExitStack) -> Address:
         "roles_validity": "0ms",
         "permissions_validity": "0ms",
     }
-    return stack.enter_context(RealCassandra(directory, config)).address
+    address = stack.enter_context(RealCassandra(directory, config)).address
+    # it makes its first role some time after it answers
+    deadline = time.monotonic() + FIRST_ROLE_LIMIT_S
+    while True:
+        try:
+            connect(address, "cassandra", "cassandra").cluster.shutdown()
+        except NoHostAvailable:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return address
 
 
 @pytest.fixture(scope="module")
