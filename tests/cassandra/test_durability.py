@@ -42,10 +42,14 @@ SCHEMA = (
 
 
 class Power:
-    """Takes the place of a store's `sync`, and is cut when sync number `SYNCS` + 1 begins."""
+    """Takes the place of a store's `sync`, and is cut when sync number `SYNCS` + 1 begins.
+
+    Sync number `SYNCS` goes on until something was written that it does not cover.
+    """
 
     def __init__(self, store: RocksStore, directory: Path) -> None:
         self.synced: dict[str, int] = {}
+        self.is_last = threading.Event()
         self.is_cut = threading.Event()
         self.may_end = threading.Event()
         self._logs = directory / STORE
@@ -57,10 +61,16 @@ class Power:
             self.is_cut.set()
             assert self.may_end.wait(TIMEOUT_S)
             raise StorageError("the power is gone")
-        lengths = {file.name: file.stat().st_size for file in self._logs.glob("*.log")}
+        lengths = self._lengths()
         self._sync()
-        self.synced = lengths
         self._count += 1
+        if self._count == SYNCS:
+            self.is_last.set()
+            assert any(self._lengths() != lengths or self.may_end.wait(0.001) for _ in range(TIMEOUT_S * 1000))
+        self.synced = lengths
+
+    def _lengths(self) -> dict[str, int]:
+        return {file.name: file.stat().st_size for file in self._logs.glob("*.log")}
 
 
 class Writer(threading.Thread):
@@ -78,7 +88,7 @@ class Writer(threading.Thread):
         assert self._answer()[0] == 2
 
     def key(self, step: int) -> int:
-        return step * WRITERS + self._number
+        return step * (WRITERS + 1) + self._number
 
     def run(self) -> None:
         try:
@@ -181,14 +191,19 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]
         power = Power(service.store, directory)
         service.store.sync = power.sync  # type: ignore[method-assign]
         writers = [Writer(thread.url, number) for number in range(WRITERS)]
+        late = Writer(thread.url, WRITERS)
         for writer in writers:
             writer.start()
+        assert power.is_last.wait(TIMEOUT_S)
+        writers.append(late)
+        late.start()
         assert power.is_cut.wait(TIMEOUT_S)
         shutil.copytree(directory, at_the_cut, ignore=shutil.ignore_patterns("*.sock", "LOCK", "lock", "*.lock"))
         power.may_end.set()
         for writer in writers:
             writer.join(TIMEOUT_S)
             assert not writer.is_alive()
+        assert not late.acknowledged
     return at_the_cut, power.synced, writers
 
 
