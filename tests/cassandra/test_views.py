@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,13 +103,79 @@ def test_a_view_goes_with_its_keyspace(box: ViewBox) -> None:
     assert box.run("SELECT * FROM system_schema.views") == []
 
 
-def test_an_index_of_the_table_narrows_reading_a_view(box: ViewBox) -> None:
-    box.run("CREATE INDEX by_c ON t (c)")
-    box.run("INSERT INTO t (a, b, c) VALUES (1, 1, 7)")
-    box.run("INSERT INTO t (a, b, c) VALUES (2, 1, 8)")
-    box.run("UPDATE t SET c = 8 WHERE a = 1 AND b = 1")
-    assert box.run("SELECT c, a, b FROM v WHERE c = 8") == [(8, 1, 1), (8, 2, 1)]
-    assert box.run("SELECT c, a, b FROM v WHERE c = 7") == []
+DEFINITIONS = {
+    "by_column": ("PRIMARY KEY (c, a, b)", "c = 1"),
+    "by_clustering": ("PRIMARY KEY (b, a, c)", "b = 1"),
+    "by_both": ("PRIMARY KEY ((b, c), a)", "b = 1 AND c = 1"),
+    "by_own_key": ("PRIMARY KEY ((a, c), b)", "a = 1 AND c = 1"),
+}
+
+
+@pytest.mark.parametrize("key", DEFINITIONS)
+def test_one_partition_of_a_view_is_read_without_a_scan(
+    box: ViewBox, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primary_key, wanted = DEFINITIONS[key]
+    box.run("INSERT INTO t (a, b, c, d) VALUES (1, 1, 1, 5)")
+    box.run(
+        "CREATE MATERIALIZED VIEW w AS SELECT * FROM t WHERE a IS NOT NULL AND b IS NOT NULL AND c IS NOT NULL "
+        + primary_key
+    )
+    box.run("INSERT INTO t (a, b, c, d) VALUES (1, 2, 1, 6)")
+    box.run("INSERT INTO t (a, b, c, d) VALUES (2, 1, 2, 7)")
+    expected = sorted(box.run(f"SELECT a, b, c, d FROM t WHERE {wanted} ALLOW FILTERING"), key=str)
+
+    def scan(*_: object, **__: object) -> None:
+        raise AssertionError("a scan of the table")
+
+    monkeypatch.setattr(box.server.engine, "scan", scan)
+    assert sorted(box.run(f"SELECT a, b, c, d FROM w WHERE {wanted}"), key=str) == expected
+
+
+def test_what_a_view_is_read_by_is_no_index_of_the_table(box: ViewBox) -> None:
+    assert box.run("SELECT * FROM system_schema.indexes") == []
+    with pytest.raises(Invalid, match="ALLOW FILTERING"):
+        box.run("SELECT * FROM t WHERE c = 1")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_views_show_what_their_table_has(box: ViewBox, *, indexed: bool) -> None:
+    """Whatever was written in whatever order, and some of it truncated."""
+    if indexed:
+        box.run("CREATE INDEX by_c ON t (c)")
+    for name, (primary_key, _) in DEFINITIONS.items():
+        box.run(
+            f"CREATE MATERIALIZED VIEW {name} AS SELECT * FROM t WHERE a IS NOT NULL AND b IS NOT NULL "
+            f"AND c IS NOT NULL {primary_key}"
+        )
+    chance = random.Random(5)
+    for step in range(150):
+        a, b, c, stamp = (chance.randrange(3) for _ in range(4))
+        using = f"USING TIMESTAMP {step * 10 + stamp * 15 - 15 + 100}"
+        box.run(
+            chance.choice(
+                [
+                    f"INSERT INTO t (a, b, c, d) VALUES ({a}, {b}, {c}, {step}) {using}",
+                    f"UPDATE t {using} SET c = {c} WHERE a = {a} AND b = {b}",
+                    f"UPDATE t {using} AND TTL 3 SET c = {c}, d = {step} WHERE a = {a} AND b = {b}",
+                    f"DELETE c FROM t {using} WHERE a = {a} AND b = {b}",
+                    f"DELETE FROM t {using} WHERE a = {a} AND b = {b}",
+                    f"DELETE FROM t {using} WHERE a = {a} AND b > {b}",
+                ]
+            )
+        )
+        box.clock.advance_ms(500)
+        if step == 70:
+            box.run("TRUNCATE t")
+        have = [row for row in box.run("SELECT a, b, c, d FROM t") if row[2] is not None]
+        for name in DEFINITIONS:
+            assert sorted(box.run(f"SELECT a, b, c, d FROM {name}"), key=str) == sorted(have, key=str)
+        for name in ("v", "by_column"):
+            rows = box.run(f"SELECT a, b, c, d FROM {name} WHERE c = {c}")
+            assert rows == sorted(row for row in have if row[2] == c)
+        assert box.run(f"SELECT a, b, c, d FROM by_clustering WHERE b = {b}") == sorted(
+            row for row in have if row[1] == b
+        )
 
 
 @pytest.mark.parametrize(

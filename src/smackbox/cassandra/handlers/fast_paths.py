@@ -158,7 +158,7 @@ def fast_insert(modification: PreparedModification, kinds: Sequence[CqlType]) ->
         or not modification.restrictions.clustering_is_whole
         or table.is_counter
         or table.default_ttl
-        or table.index_targets
+        or table.written_targets
     ):
         return None
     if any(found.bind_index < 0 or found.column.type.multi_cell for found in modification.operations):

@@ -59,7 +59,7 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
             raise Invalid(f"Index {chosen} is a duplicate of existing index {other.name}")
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
-    _build(built, next(found for found in built.index_targets if found.record.name == chosen), context)
+    build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
 
 
@@ -104,7 +104,7 @@ def _free_name(keyspace: Keyspace, base: str) -> str:
     return name
 
 
-def _build(table: Table, target: IndexTarget, context: Context) -> None:
+def build_index(table: Table, target: IndexTarget, context: Context) -> None:
     """Enter the rows that are there."""
     engine = context.room.engine
     reader = RowReader(table)

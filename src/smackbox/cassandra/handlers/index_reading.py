@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.restrictions import Predicate, Restriction, Restrictions, predicate_of
@@ -118,13 +118,13 @@ def _serves(target: IndexTarget, column: str, operator: str, element: bool) -> b
     return target.is_sai and target.part == "" and operator in _RANGES and ranged and kind.cql != "uuid"
 
 
-def choose_index(table: Table, restrictions: Restrictions) -> IndexChoice | None:
+def choose_index(table: Table, restrictions: Restrictions, targets: Sequence[IndexTarget]) -> IndexChoice | None:
     """An index for one of the filters, one for equality before one for a range."""
     choices: list[IndexChoice] = []
     for restriction in restrictions.filters:
         choices += [
             IndexChoice(table, restriction, target)
-            for target in table.index_targets
+            for target in targets
             if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None)
         ]
     return min(choices, key=lambda choice: choice.restriction.operator in _RANGES, default=None)

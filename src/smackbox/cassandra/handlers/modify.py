@@ -276,7 +276,7 @@ class PreparedModification:
             if static:
                 fragment = fragment_bytes(table, static, STATIC, ttl, now_s, ())
                 engine.put(table, partition + STATIC_ROW, timestamp, fragment)
-                if table.index_targets:
+                if table.written_targets:
                     self._enter(context, partition, partition + STATIC_ROW, static, ())
         whole = restrictions.clustering_is_whole
         if not whole:
@@ -292,14 +292,14 @@ class PreparedModification:
             cells = _cells(context, operations, row, "regular")
             if cells or marker:
                 engine.put(table, row_key, timestamp, fragment_bytes(table, cells, marker, ttl, now_s, values))
-                if table.index_targets:
+                if table.written_targets:
                     self._enter(context, partition, row_key, cells, values)
 
     def _enter(
         self, context: Context, partition: bytes, row_key: bytes, cells: Cells, clustering: tuple[bytes, ...]
     ) -> None:
         parts = split_partition_key(partition[14:], len(self.table.partition_key))
-        for entry in entries_of_row(self.table.index_targets, row_key, cells, parts, clustering):
+        for entry in entries_of_row(self.table.written_targets, row_key, cells, parts, clustering):
             context.room.engine.enter(entry)
 
     def _delete(

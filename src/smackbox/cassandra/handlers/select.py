@@ -70,7 +70,7 @@ class PreparedSelect:
         self.group_by = self._group_columns(select)
         self.reverse = self._reversed(select)
         self.sorts = bool(select.order_by) and self.restrictions.key_has_in
-        self.index = choose_index(table, self.restrictions) if by_index else None
+        self.index = choose_index(table, self.restrictions, table.index_targets) if by_index else None
         if not implied and not filters_are_indexed(table, self.restrictions, self.index):
             raise Invalid(NEEDS_FILTERING)
         if select.distinct:

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.definitions import check_name, check_writable
+from smackbox.cassandra.handlers.index_definitions import build_index
 from smackbox.cassandra.handlers.restrictions import analyse
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.terms import Scope, show
 from smackbox.cassandra.handlers.view_changes import where_text
 from smackbox.cassandra.handlers.view_reading import NOT_NULL
+from smackbox.cassandra.state.indexes import view_target
 from smackbox.cassandra.state.schema import (
     CLUSTERING,
     PARTITION_KEY,
@@ -85,7 +87,10 @@ def create_view(statement: ast.CreateView, keyspace: Keyspace, context: Context)
         where_clause=where_text(select.where),
         include_all_columns=not select.selectors,
     )
-    catalog.put_table(record)
+    view = catalog.put_table(record)
+    target = view_target(base, view)
+    if target is not None:
+        build_index(base, target, context)
     context.warnings.append(USAGE_WARNING)
     return SchemaChange("CREATED", "TABLE", keyspace.name, name)
 

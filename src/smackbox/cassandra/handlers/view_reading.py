@@ -1,8 +1,9 @@
 """The rows of a materialized view, made of its base table's rows when the view is read.
 
-Nothing is stored of a view, so it is never behind its table, and what the table's rows say of timestamps and expiry
-holds in the view. The price is a scan of the base table for each page; equality on columns of the view's key, where the
-statement has it, narrows the scan to a partition, or to an index, of the base table.
+No row is stored of a view, so it is never behind its table, and what the table's rows say of timestamps and expiry
+holds in the view. Writes of the base table leave an entry of an index by a column of the view's partition key (see
+`state.indexes.view_target`), so one partition of a view is read by that index, or from one partition of the base
+table. Anything wider, such as IN or a range of tokens, costs a scan of the base table for each page.
 
 A view shows the base rows that are alive, fulfil its WHERE and have a value in each column of its key: that is
 when Cassandra keeps a view row alive, by the base row or by the one column that the view's key adds.
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.index_reading import choose_index
 from smackbox.cassandra.handlers.restrictions import Restrictions
 from smackbox.cassandra.handlers.terms import RowView, Scope
 from smackbox.cassandra.state.keys import (
@@ -76,6 +78,8 @@ class ViewReader:
         # markers are declared by the statement itself
         self._base: PreparedSelect = PreparedSelect(select, Scope(scope.keyspace, base, len(scope.binds)))
         self._base.selection.needs_stamps = stamps
+        if self._base.index is None:
+            self._base.index = choose_index(base, self._base.restrictions, base.view_targets)
         self._view = view
         self._ordinals = tuple(base.column(column.name).ordinal for column in view.columns)
         self._keys = len(keys)

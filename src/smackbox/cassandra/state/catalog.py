@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
-from smackbox.cassandra.state.indexes import index_targets
+from smackbox.cassandra.state.indexes import index_targets, view_target
 from smackbox.cassandra.state.rows import MARKER, bitmap_of
 from smackbox.cassandra.state.schema import (
     ColumnRecord,
@@ -203,7 +203,11 @@ class Catalog:
 
     def _link_views(self, keyspace: Keyspace) -> None:
         for table in keyspace.tables.values():
-            table.views = tuple(view.name for view in keyspace.views_of(table.name))
+            views = tuple(keyspace.views_of(table.name))
+            table.views = tuple(view.name for view in views)
+            found = (view_target(table, view) for view in views)
+            table.view_targets = tuple(target for target in found if target is not None)
+            table.written_targets = table.index_targets + table.view_targets
 
     def _load_system(self) -> None:
         known: dict[str, CqlType] = {}

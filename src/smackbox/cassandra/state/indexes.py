@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from smackbox.cassandra.state.rows import read_bytes_list
-from smackbox.cassandra.state.schema import Column, IndexRecord, Table
+from smackbox.cassandra.state.schema import REGULAR, Column, IndexRecord, Table
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType
 
 _INT = struct.Struct(">i")
@@ -85,6 +85,20 @@ def index_targets(table: Table) -> tuple[IndexTarget, ...]:
         part, name = parse_target(record.options["target"])
         found.append(IndexTarget(record, table.column(name), part))
     return tuple(found)
+
+
+def view_target(base: Table, view: Table) -> IndexTarget | None:
+    """The index by which a view's partitions are found in its base table; its entries are under the view's number.
+
+    None where a view's partition is of one partition of the base table, and where a column has just been renamed.
+    """
+    keys = [base.by_name.get(column.name) for column in view.partition_key]
+    columns = [column for column in keys if column is not None]
+    if set(base.partition_key) <= set(columns) or len(columns) < len(keys):
+        return None
+    # the column that the view adds, else a clustering column, tells most
+    chosen = max(columns, key=lambda column: (column.kind == REGULAR, column.ordinal))
+    return IndexTarget(IndexRecord(view.name, "VIEW", {}, view.number), chosen, "")
 
 
 def parse_target(target: str) -> tuple[str, str]:

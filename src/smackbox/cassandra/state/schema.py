@@ -116,9 +116,11 @@ class Table:
         "record",
         "regulars",
         "statics",
+        "view_targets",
         "views",
         "virtual",
         "whole_head",
+        "written_targets",
     )
 
     def __init__(self, record: TableRecord, types: dict[str, CqlType], *, virtual: bool = False) -> None:
@@ -131,6 +133,9 @@ class Table:
         self.options = record.options
         self.indexes = record.indexes
         self.index_targets: tuple[IndexTarget, ...] = ()
+        # indexes that nobody asked for, by which views are read; and all that writes have to keep
+        self.view_targets: tuple[IndexTarget, ...] = ()
+        self.written_targets: tuple[IndexTarget, ...] = ()
         self.base_table = record.base_table
         self.virtual = virtual
         self.views: tuple[str, ...] = ()
