@@ -10,6 +10,7 @@ import pytest
 from tests.cassandra.test_storage import Box
 
 from smackbox.cassandra.handlers import view_reading
+from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.view_changes import where_text
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
@@ -189,3 +190,17 @@ def test_a_where_kept_as_text_is_the_same_where(where: str) -> None:
         return parsed.where
 
     assert where_text(relations(where)) == where
+
+
+@pytest.mark.parametrize(
+    ("statement", "permission"),
+    [
+        ("SELECT * FROM v", "SELECT"),
+        ("CREATE MATERIALIZED VIEW w AS SELECT * FROM t WHERE a > 1 AND b > 1 PRIMARY KEY (b, a)", "ALTER"),
+        ("ALTER MATERIALIZED VIEW v WITH comment = 'x'", "ALTER"),
+        ("DROP MATERIALIZED VIEW v", "ALTER"),
+    ],
+)
+def test_a_view_needs_what_is_granted_on_its_table(box: ViewBox, statement: str, permission: str) -> None:
+    parsed, _ = parse(statement)
+    assert access_of(parsed, "k", box.server.room.catalog) == (Access(permission, "k", "t"),)
