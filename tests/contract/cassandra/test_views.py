@@ -65,7 +65,7 @@ People = Callable[[str], list[tuple[object, ...]]]
 
 
 def settled(player: Player, step: Step, seconds: float) -> str:
-    """The answer; that of a SELECT is asked for again until it is the one awaited, for a real view follows its table."""
+    """The answer; a SELECT is asked again until its answer is the awaited one, for a real view follows its table."""
     deadline = time.monotonic() + seconds
     while True:
         answer = player.play(step.statement)
