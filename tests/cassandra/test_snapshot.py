@@ -85,7 +85,7 @@ def test_a_snapshot_under_load_holds_all_that_was_acknowledged_before(tmp_path: 
         )  # fmt: skip
         assert again.returncode == 1
         assert "is not empty" in again.stderr
-        assert not list((tmp_path / "data").glob("snapshot-*"))
+        assert not list((tmp_path / "data").glob("copy-*"))
     finally:
         server.terminate()
         server.communicate(timeout=30)
@@ -106,7 +106,7 @@ def test_without_a_server_the_store_itself_is_copied(tmp_path: Path) -> None:
 
 def test_a_process_that_would_die_of_the_signal_gets_none(tmp_path: Path) -> None:
     settings = CassandraSettings(dir=tmp_path / "data")
-    with ServiceThread(CassandraServer(settings)), pytest.raises(UserError, match="takes no requests for snapshots"):
+    with ServiceThread(CassandraServer(settings)), pytest.raises(UserError, match="takes no requests for copies"):
         ask(tmp_path / "data", tmp_path / "copy", 10)
 
 

@@ -44,7 +44,7 @@ class RocksStore:
         self._families = families
 
     def batch(self) -> WriteBatch:
-        """An empty atomic batch: `put(key, value, family)`, `delete(key, family)`, `delete_range(low, high, family)`."""
+        """An atomic batch: `put(key, value, family)`, `delete(key, family)`, `delete_range(low, high, family)`."""
         return WriteBatch(raw_mode=True)
 
     def family(self, name: str) -> Any:

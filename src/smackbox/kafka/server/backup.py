@@ -5,43 +5,24 @@ away) and its size is noted; the journal and the checkpoints are small and are r
 much of each. The copy is a data directory: a broker started on it finds what had been answered at that moment, and cuts
 nothing but what was on its way. Indexes are not copied; a broker makes them again.
 
-A request comes as `backup-request.json` in the data directory and the signal SIGUSR1, the answer is
-`backup-answer.json`: `smack kafka backup` does both.
+`smack kafka backup` asks for it by a `store.copy_request`; where no broker runs, it copies the directory itself.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from smackbox.base.errors import StartError, UserError
 from smackbox.kafka.state.catalog import CLEAN_SHUTDOWN, JOURNAL
+from smackbox.store import copy_request
+from smackbox.store.copy_request import Copied
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 
-REQUEST = "backup-request.json"
-ANSWER = "backup-answer.json"
 STAGING = "backup-links-delete"  # a folder of this name is swept at the next start
-SIGNAL = signal.SIGUSR1
 COPY_CHUNK_BYTES = 8 * 1024 * 1024
-POLL_S = 0.02
-
-
-class Copied(msgspec.Struct, frozen=True):
-    """What a back-up copied; `error` is empty when it went well."""
-
-    files: int = 0
-    bytes: int = 0
-    error: str = ""
-
-
-class _Request(msgspec.Struct, frozen=True):
-    target: str
 
 
 class Moment:
@@ -64,7 +45,8 @@ class Moment:
         self._small = {
             entry.name: Path(entry.path).read_bytes()
             for entry in os.scandir(directory)
-            if entry.is_file() and entry.name not in {LOCK_FILE, REQUEST, ANSWER, CLEAN_SHUTDOWN}
+            if entry.is_file()
+            and entry.name not in {LOCK_FILE, copy_request.REQUEST, copy_request.ANSWER, CLEAN_SHUTDOWN}
         }
 
     def copy(self, target: Path) -> Copied:
@@ -86,23 +68,6 @@ class Moment:
         shutil.rmtree(self._staging, ignore_errors=True)
 
 
-def read_request(directory: Path) -> Path | None:
-    """Where to a back-up is asked for, once."""
-    file = directory / REQUEST
-    try:
-        asked = msgspec.json.decode(file.read_bytes(), type=_Request)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    file.unlink(missing_ok=True)
-    return Path(asked.target)
-
-
-def write_answer(directory: Path, answer: Copied) -> None:
-    fresh = directory / (ANSWER + ".fresh")
-    fresh.write_bytes(msgspec.json.encode(answer))
-    fresh.replace(directory / ANSWER)
-
-
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     """Back up `directory`, by its broker when one runs on it. Raises `UserError`."""
     if not (directory / JOURNAL).exists():
@@ -110,7 +75,7 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     try:
         held = DataDir.open(directory)
     except StartError:
-        return _ask_broker(directory, target.resolve(), timeout_s)
+        return copy_request.ask(directory, target, timeout_s)
     try:
         topics = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
         moment = Moment(directory, topics)
@@ -122,24 +87,6 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
         raise UserError(f"cannot back up to {target}: {error}") from error
     finally:
         held.close()
-
-
-def _ask_broker(directory: Path, target: Path, timeout_s: float) -> Copied:
-    answer = directory / ANSWER
-    answer.unlink(missing_ok=True)
-    (directory / REQUEST).write_bytes(msgspec.json.encode(_Request(str(target))))
-    pid = int((directory / LOCK_FILE).read_text())
-    os.kill(pid, SIGNAL)
-    deadline = time.monotonic() + timeout_s
-    while not answer.exists():
-        if time.monotonic() > deadline:
-            raise UserError(f"the broker (process {pid}) did not finish within {timeout_s:.0f} s")
-        time.sleep(POLL_S)
-    copied = msgspec.json.decode(answer.read_bytes(), type=Copied)
-    answer.unlink()
-    if copied.error:
-        raise UserError(f"cannot back up to {target}: {copied.error}")
-    return copied
 
 
 def _copy_start(source: Path, target: Path, size: int) -> int:

@@ -25,6 +25,7 @@ from smackbox.kafka.state.broker import Broker, Commit
 from smackbox.kafka.state.compaction import Cleaning
 from smackbox.kafka.wire.compression import CodecMissingError
 from smackbox.net.listener import bind
+from smackbox.store import copy_request
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk, FileSystem
 
@@ -94,7 +95,7 @@ class KafkaServer:
             raise
         self._remove_deleted()
         with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: no signals there
-            loop.add_signal_handler(backup.SIGNAL, self._backup_is_asked_for)
+            loop.add_signal_handler(copy_request.SIGNAL, self._backup_is_asked_for)
 
     def _bind(self, listener: Listener) -> socket.socket:
         known = listener.sasl or (listener.tls and self.settings.ssl_client_auth == "required")
@@ -177,7 +178,7 @@ class KafkaServer:
             self._data_dir.close()
             self._data_dir = None
 
-    async def backup(self, target: Path) -> backup.Copied:
+    async def backup(self, target: Path) -> copy_request.Copied:
         """Copy the data directory as it is at this moment to `target`, while the broker goes on."""
         assert self._data_dir is not None
         try:
@@ -189,17 +190,17 @@ class KafkaServer:
                 moment.close()
         except OSError as error:
             log.error("kafka cannot back up to %s: %s", target, error)
-            return backup.Copied(error=str(error))
+            return copy_request.Copied(error=str(error))
 
     def _backup_is_asked_for(self) -> None:
         assert self._data_dir is not None
         directory = self._data_dir.path
-        target = backup.read_request(directory)
+        target = copy_request.take_request(directory)
         if target is None or self._backup_task is not None:
             return
 
         async def work() -> None:
-            backup.write_answer(directory, await self.backup(target))
+            copy_request.answer(directory, await self.backup(target))
             self._backup_task = None
 
         self._backup_task = asyncio.get_running_loop().create_task(work())

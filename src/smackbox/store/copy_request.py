@@ -1,0 +1,79 @@
+"""Asking a running server for a copy of its data directory: a request file and a signal, and a file that answers.
+
+The signal is SIGUSR1, sent only to a process that catches it: one that does not would die of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from smackbox.base.errors import UserError
+from smackbox.store.data_dir import LOCK_FILE
+
+REQUEST = "copy-request.json"
+ANSWER = "copy-answer.json"
+SIGNAL = signal.SIGUSR1
+POLL_S = 0.02
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """What was copied; `error` is empty when it went well."""
+
+    files: int = 0
+    bytes: int = 0
+    error: str = ""
+
+
+class _Request(msgspec.Struct, frozen=True):
+    target: str
+
+
+def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
+    """Have the server that holds `directory` copy it to `target`. Raises `UserError`."""
+    pid = int((directory / LOCK_FILE).read_text())
+    if not _takes_requests(pid):
+        raise UserError(f"the process {pid}, which holds {directory}, takes no requests for copies")
+    answer = directory / ANSWER
+    answer.unlink(missing_ok=True)
+    (directory / REQUEST).write_bytes(msgspec.json.encode(_Request(str(target.resolve()))))
+    os.kill(pid, SIGNAL)
+    deadline = time.monotonic() + timeout_s
+    while not answer.exists():
+        if time.monotonic() > deadline:
+            raise UserError(f"the server (process {pid}) did not finish within {timeout_s:.0f} s")
+        time.sleep(POLL_S)
+    copied = msgspec.json.decode(answer.read_bytes(), type=Copied)
+    answer.unlink()
+    if copied.error:
+        raise UserError(f"cannot copy to {target}: {copied.error}")
+    return copied
+
+
+def take_request(directory: Path) -> Path | None:
+    """Where to a copy is asked for, once."""
+    file = directory / REQUEST
+    try:
+        asked = msgspec.json.decode(file.read_bytes(), type=_Request)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    file.unlink(missing_ok=True)
+    return Path(asked.target)
+
+
+def answer(directory: Path, copied: Copied) -> None:
+    fresh = directory / (ANSWER + ".fresh")
+    fresh.write_bytes(msgspec.json.encode(copied))
+    fresh.replace(directory / ANSWER)
+
+
+def _takes_requests(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True  # not Linux: the kernel does not say
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (SIGNAL - 1) & 1)
