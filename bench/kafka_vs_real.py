@@ -354,8 +354,10 @@ def main() -> None:
             note(name, {"start_ms": server.start_s * 1000, "memory_idle_mb": server.memory_mb()})
             warm_up(server)
         for case in cases(size):
-            for _ in range(options.rounds):
-                for name, server in running.items():
+            for turn in range(options.rounds):
+                # who goes first meets cold memory: they take turns at that too
+                order = list(running.items())
+                for name, server in reversed(order) if turn % 2 else order:
                     note(name, case(server))
         for name, server in running.items():
             note(name, {"memory_after_load_mb": server.memory_mb()})
