@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 import secrets
 import ssl
 from typing import Any
@@ -33,6 +32,7 @@ from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.wire import frames, responses
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
+from smackbox.net.open_files import raise_open_file_limit
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import RocksStore, open_store
 
@@ -76,7 +76,7 @@ class CassandraServer:
         """Raises `StartError` when the port is taken or the directory cannot be used."""
         settings = self.settings
         check_security(settings)
-        _raise_open_file_limit()
+        raise_open_file_limit()
         self._tls = tls_context(settings)
         asks_for_certificates = settings.client_encryption_client_auth == "required"
         authenticated = settings.authenticator == PASSWORD_AUTHENTICATOR or asks_for_certificates
@@ -311,10 +311,3 @@ class CassandraServer:
             ("authenticator", settings.authenticator),
             ("authorizer", settings.authorizer),
         ]
-
-
-def _raise_open_file_limit() -> None:
-    """A file a connection, and the store's: take as many as the system lets this process have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

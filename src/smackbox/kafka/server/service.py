@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import resource
 import secrets
 import socket
 import ssl
@@ -25,6 +24,7 @@ from smackbox.kafka.state.broker import Broker, Commit
 from smackbox.kafka.state.compaction import Cleaning
 from smackbox.kafka.wire.compression import CodecMissingError
 from smackbox.net.listener import bind
+from smackbox.net.open_files import raise_open_file_limit
 from smackbox.store import copy_request
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk, FileSystem
@@ -72,7 +72,7 @@ class KafkaServer:
 
     async def start(self) -> None:
         """Open the data directory, then the port. Raises `StartError`."""
-        _raise_open_file_limit()
+        raise_open_file_limit()
         bound: list[tuple[Listener, socket.socket]] = []
         try:
             for listener in self._listeners:
@@ -341,10 +341,3 @@ def _parse_advertised(text: str | None) -> tuple[str, int] | None:
     if not (host and colon and port.isdigit()):
         raise SettingError(f"kafka: advertised must be host:port, not {text!r}")
     return host.strip("[]"), int(port)
-
-
-def _raise_open_file_limit() -> None:
-    """Three files a partition: take as many as the system lets this process have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
