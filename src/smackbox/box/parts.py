@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 
@@ -15,7 +14,7 @@ from smackbox.box.prepare import prepare
 from smackbox.box.process import SUPERVISED
 from smackbox.box.settings import BoxSettings, Urls
 from smackbox.ingest.route import Route
-from smackbox.net.service import say
+from smackbox.net.service import at_end_of_input, say
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> 
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stop.set())
     if SUPERVISED in os.environ:
-        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+        at_end_of_input(stop.set)
     runner = stream_runner(app, stream, urls, settings, metrics_port=settings.ingest_port)
 
     def ready() -> None:
@@ -75,9 +74,3 @@ def job_part(app: App, job: Job, urls: Urls) -> int:
 
     assert urls.cassandra is not None
     return run_job(app, job, cassandra=urls.cassandra, spark_url=urls.spark)
-
-
-def _stop_at_end_of_input(stop: threading.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    stop.set()

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 STOP_TIMEOUT_S = 10.0
@@ -70,7 +70,7 @@ async def _run(service: Service, started_ns: int, supervised: bool) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     if supervised:
-        threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
+        at_end_of_input(lambda: loop.call_soon_threadsafe(stop.set))
     try:
         await service.start()
         await asyncio.wait_for(service.probe(), START_TIMEOUT_S)
@@ -130,11 +130,16 @@ class ServiceThread:
         self.stop()
 
 
-def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-        loop.call_soon_threadsafe(stop.set)
+def at_end_of_input(act: Callable[[], object]) -> None:
+    """Call `act`, in a thread of its own, when standard input ends: whoever holds its other end is gone."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            act()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def say(line: str) -> None:

@@ -6,6 +6,7 @@ import ssl
 
 from smackbox.base.errors import StartError
 from smackbox.cassandra.settings import CassandraSettings
+from smackbox.net.tls import server_context
 
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
@@ -26,15 +27,13 @@ def tls_context(settings: CassandraSettings) -> ssl.SSLContext | None:
         raise StartError(
             "cassandra: certificates of clients are verified with client_encryption_cafile, which is not set"
         )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certfile, settings.client_encryption_keyfile)
-        if settings.client_encryption_cafile is not None:
-            context.load_verify_locations(settings.client_encryption_cafile)
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(f"cassandra cannot read its TLS certificates: {error}") from error
-    context.verify_mode = _VERIFY[settings.client_encryption_client_auth]
-    return context
+    return server_context(
+        "cassandra",
+        certfile,
+        settings.client_encryption_keyfile,
+        settings.client_encryption_cafile,
+        _VERIFY[settings.client_encryption_client_auth],
+    )
 
 
 def probe_context() -> ssl.SSLContext:

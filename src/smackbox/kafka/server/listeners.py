@@ -8,8 +8,10 @@ from typing import Any
 
 from smackbox.base.errors import SettingError, StartError
 from smackbox.kafka.settings import KafkaSettings
+from smackbox.net.tls import server_context
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_VERIFY = {"none": ssl.CERT_NONE, "requested": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _SHORT_NAMES = {
     "commonName": "CN",
     "organizationalUnitName": "OU",
@@ -56,19 +58,9 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
     """Raises `StartError` when the certificate is missing or cannot be read."""
     if settings.ssl_certfile is None:
         raise StartError("kafka: a listener with TLS needs ssl_certfile (and ssl_keyfile, unless that holds the key)")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
-        if settings.ssl_cafile is not None:
-            context.load_verify_locations(settings.ssl_cafile)
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(f"kafka cannot read its TLS certificates: {error}") from error
-    context.verify_mode = {
-        "none": ssl.CERT_NONE,
-        "requested": ssl.CERT_OPTIONAL,
-        "required": ssl.CERT_REQUIRED,
-    }[settings.ssl_client_auth]
-    return context
+    return server_context(
+        "kafka", settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_cafile, _VERIFY[settings.ssl_client_auth]
+    )
 
 
 def certificate_principal(certificate: dict[str, Any] | None) -> str | None:
