@@ -1,0 +1,180 @@
+"""An HTTP server for APIs, on aiohttp: requests are read whole, answered by one handler, and everything has a limit.
+
+The hot path of the ingest room has a server of its own; this one has TLS and streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import ssl
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import web
+
+from smackbox.net.http import Answer, Handler, HttpRequest, HttpResponse, HttpStream
+from smackbox.net.listener import bind
+
+BODY_LIMIT = 16 * 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+CONNECTIONS_LIMIT = 20_000
+KEEP_ALIVE_S = 75.0
+STOP_TIMEOUT_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class HttpServer:
+    """One listening address. `name` is how errors call it."""
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        insecure: bool = False,
+        authenticated: bool = False,
+        tls: ssl.SSLContext | None = None,
+        body_limit: int = BODY_LIMIT,
+        connections_limit: int = CONNECTIONS_LIMIT,
+    ) -> None:
+        self.name = name
+        self.host = host
+        self.port = port
+        self._handler = handler
+        self._insecure = insecure
+        self._authenticated = authenticated
+        self._tls = tls
+        self._body_limit = body_limit
+        self._connections_limit = connections_limit
+        self._streams: set[HttpStream] = set()
+        self._running: set[asyncio.Task[Answer]] = set()
+        self._runner: web.ServerRunner | None = None
+        self._server: web.Server | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Bind and listen. Raises `StartError`."""
+        sock = bind(self.host, self.port, name=self.name, insecure=self._insecure, authenticated=self._authenticated)
+        try:
+            self.port = sock.getsockname()[1]
+            self._server = web.Server(
+                self._answer,
+                request_factory=self._make_request,
+                handler_cancellation=True,
+                access_log=None,
+                keepalive_timeout=KEEP_ALIVE_S,
+            )
+            self._runner = web.ServerRunner(self._server, shutdown_timeout=STOP_TIMEOUT_S)
+            await self._runner.setup()
+            await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
+        except BaseException:
+            sock.close()
+            raise
+
+    async def stop(self) -> None:
+        """Take no new connection, end the streams, let running requests finish for a moment."""
+        for stream in list(self._streams):
+            stream.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=self._body_limit)
+
+    async def _answer(self, incoming: web.BaseRequest) -> web.StreamResponse:
+        assert self._server is not None
+        if len(self._server.connections) > self._connections_limit:
+            refused = web.Response(status=503, text=f"more than {self._connections_limit} connections\n")
+            refused.force_close()
+            return refused
+        try:
+            body = await asyncio.wait_for(incoming.read(), BODY_TIMEOUT_S) if incoming.can_read_body else b""
+        except web.HTTPRequestEntityTooLarge:
+            refused = web.Response(status=413, text=f"the body is larger than {self._body_limit} bytes\n")
+            refused.force_close()
+            return refused
+        except TimeoutError:
+            refused = web.Response(status=408, text=f"the body did not come within {BODY_TIMEOUT_S:.0f} s\n")
+            refused.force_close()
+            return refused
+        try:
+            answer = self._handler(_request(incoming, body))
+            if inspect.isawaitable(answer):
+                answer = await self._unbroken(answer)  # type: ignore[arg-type]
+        except Exception:
+            log.exception("%s: %s %s failed", self.name, incoming.method, incoming.raw_path)
+            answer = HttpResponse.text("internal error, see the server's log\n", 500)
+        if isinstance(answer, HttpStream):
+            return await self._pump(incoming, answer)
+        return web.Response(
+            status=answer.status,
+            body=answer.body,
+            headers={"Content-Type": answer.content_type, **answer.headers},
+        )
+
+    async def _unbroken(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Work that was begun is finished, whether or not the client waits for its end."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _pump(self, incoming: web.BaseRequest, stream: HttpStream) -> web.StreamResponse:
+        waiting = asyncio.Event()
+
+        def wake() -> None:
+            waiting.set()
+            if stream.cut_off and incoming.transport is not None:
+                log.warning("%s: %s does not read its stream: cut off", self.name, incoming.remote)
+                incoming.transport.abort()
+
+        response = web.StreamResponse(
+            status=stream.status, headers={"Content-Type": stream.content_type, **stream.headers}
+        )
+        stream.wake = wake
+        self._streams.add(stream)
+        try:
+            response.enable_chunked_encoding()
+            await response.prepare(incoming)
+            while True:
+                if data := stream.take():
+                    await response.write(data)
+                elif stream.closed:
+                    break
+                else:
+                    await waiting.wait()
+                    waiting.clear()
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the client went away; `on_closed` tells who has to know
+        finally:
+            stream.wake = None
+            self._streams.discard(stream)
+            stream.close()
+        return response
+
+
+def _request(incoming: web.BaseRequest, body: bytes) -> HttpRequest:
+    query: dict[str, list[str]] = {}
+    for name, value in incoming.query.items():
+        query.setdefault(name, []).append(value)
+    peer = incoming.transport.get_extra_info("peername") if incoming.transport is not None else None
+    return HttpRequest(
+        method=incoming.method,
+        path=incoming.path,
+        query=query,
+        headers={name.lower(): value for name, value in incoming.headers.items()},
+        body=body,
+        peer=f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "",
+        target=incoming.raw_path,
+    )

@@ -1,0 +1,210 @@
+"""One leads, and another one only after it; what a leader stores is refused once it was succeeded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kazoo.exceptions import NoAuthError
+
+from smackbox.base.errors import StartError
+from smackbox.coordination.coordinator import Coordinator
+from smackbox.coordination.state_store import (
+    Fenced,
+    FileStateStore,
+    MemoryStateStore,
+    StateStore,
+    ZooKeeperStateStore,
+)
+from smackbox.coordination.zookeeper_url import ZooKeeperUrl
+from smackbox.net.service import ServiceThread
+from smackbox.zookeeper.server import ZooKeeperServer
+from smackbox.zookeeper.settings import ZooKeeperSettings
+
+PREFIX = "json.info_"
+
+
+@pytest.fixture
+def zookeeper() -> Iterator[ServiceThread]:
+    with ServiceThread(ZooKeeperServer(ZooKeeperSettings(min_session_timeout_ms=500))) as thread:
+        yield thread
+
+
+class Candidate:
+    """A process that contends, and what it was told."""
+
+    def __init__(self, url: str, name: bytes = b"", *, path: str = "/mesos") -> None:
+        self.coordinator = Coordinator(ZooKeeperUrl.parse(f"zk://{url}{path}"), session_timeout_s=1.5)
+        self.name = name
+        self.leads = asyncio.Event()
+        self.lost = asyncio.Event()
+        self.leaders: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def __aenter__(self) -> Candidate:
+        await self.coordinator.start()
+        self.coordinator.watch_leader(PREFIX, self.leaders.put_nowait)
+        if self.name:
+            self.coordinator.contend(PREFIX, self.name, self.leads.set, self.lost.set)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.coordinator.stop()
+
+    async def sees(self, leader: bytes | None) -> None:
+        while await self.leaders.get() != leader:
+            pass
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await work()
+
+    asyncio.run(bounded())
+
+
+def test_the_first_leads_and_the_next_follows_it(zookeeper: ServiceThread) -> None:
+    async def work() -> None:
+        async with Candidate(zookeeper.url) as watcher:
+            await watcher.sees(None)
+            async with Candidate(zookeeper.url, b"one") as one:
+                await one.leads.wait()
+                await watcher.sees(b"one")
+                async with Candidate(zookeeper.url, b"two") as two:
+                    await two.sees(b"one")
+                    assert not two.leads.is_set()
+                    await one.coordinator.stop()
+                    await two.leads.wait()
+                    await watcher.sees(b"two")
+
+    run(work)
+
+
+def test_a_leader_that_zookeeper_does_not_hear_stops_by_itself_and_leads_again(zookeeper: ServiceThread) -> None:
+    async def work() -> None:
+        async with relay(zookeeper.url) as (url, cut), Candidate(url, b"one") as one:
+            await one.leads.wait()
+            one.leads.clear()
+            cut(True)
+            await one.lost.wait()
+            await one.sees(None)
+            assert one.coordinator.leading_node is None
+            cut(False)
+            await one.leads.wait()
+            await one.sees(b"one")
+
+    run(work)
+
+
+@contextlib.asynccontextmanager
+async def relay(url: str) -> AsyncIterator[tuple[str, Callable[[bool], None]]]:
+    """A way to `url` that can be cut and mended."""
+    host, _, port = url.rpartition(":")
+    writers: set[asyncio.StreamWriter] = set()
+    is_cut = False
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if is_cut:
+            writer.close()
+            return
+        back, forth = await asyncio.open_connection(host, int(port))
+        writers.update((writer, forth))
+        await asyncio.gather(pump(reader, forth), pump(back, writer))
+
+    def cut(wanted: bool) -> None:
+        nonlocal is_cut
+        is_cut = wanted
+        if wanted:
+            for writer in writers:
+                writer.close()
+            writers.clear()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", cut
+    finally:
+        server.close()
+        cut(True)
+
+
+def test_credentials_close_the_folder_to_others(zookeeper: ServiceThread) -> None:
+    async def work() -> None:
+        async with Candidate(f"me:secret@{zookeeper.url}", b"one") as one:
+            await one.leads.wait()
+            async with Candidate(zookeeper.url) as other:
+                await other.sees(b"one")
+                node = one.coordinator.leading_node
+                assert node is not None
+                with pytest.raises(NoAuthError):
+                    await asyncio.to_thread(other.coordinator.client.set, node, b"x")
+
+    run(work)
+
+
+def test_nobody_there_is_a_clear_error() -> None:
+    async def work() -> None:
+        coordinator = Coordinator(ZooKeeperUrl.parse("zk://127.0.0.1:1/x"))
+        with pytest.raises(StartError, match="ZooKeeper at 127.0.0.1:1 does not answer"):
+            await coordinator.start(timeout_s=0.2)
+
+    run(work)
+
+
+@pytest.mark.parametrize("kind", ["memory", "file", "zookeeper"])
+def test_records_are_changed_all_or_none_and_are_there_again(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async def work() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            memory = MemoryStateStore()
+            coordinator: Coordinator | None = None
+            if kind == "zookeeper":
+                candidate = Candidate(request.getfixturevalue("zookeeper").url, b"one")
+                coordinator = (await stack.enter_async_context(candidate)).coordinator
+                await candidate.leads.wait()
+
+            def opened() -> StateStore:
+                if kind == "memory":
+                    return memory
+                return ZooKeeperStateStore(coordinator, "state") if coordinator else FileStateStore(tmp_path)
+
+            store = opened()
+            assert await store.load() == {}
+            await store.store({"app:/a/b": b"1", "app:/c": b"2"})
+            await store.store({"app:/a/b": b"3", "app:/c": None, "never there": None})
+            await store.close()
+            again = opened()
+            assert await again.load() == {"app:/a/b": b"3"}
+            await again.close()
+
+    run(work)
+
+
+def test_a_leader_that_was_succeeded_stores_nothing(zookeeper: ServiceThread) -> None:
+    async def work() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            one = await stack.enter_async_context(Candidate(zookeeper.url, b"one"))
+            await one.leads.wait()
+            two = await stack.enter_async_context(Candidate(zookeeper.url, b"two"))
+            store = ZooKeeperStateStore(one.coordinator, "state")
+            await store.load()
+            with pytest.raises(Fenced):
+                await ZooKeeperStateStore(two.coordinator, "state").store({"a": b"2"})
+            node = one.coordinator.leading_node
+            assert node is not None
+            await asyncio.to_thread(two.coordinator.client.delete, node)
+            with pytest.raises(Fenced):
+                await store.store({"a": b"1"})
+            await two.leads.wait()
+            assert await ZooKeeperStateStore(two.coordinator, "state").load() == {}
+
+    run(work)
