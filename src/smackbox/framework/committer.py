@@ -1,0 +1,95 @@
+"""Store first, then act: what a framework's machine decided leaves the process only after its successor could know it.
+
+A machine changes its state in memory and notes what follows from it: records to store, calls to send, people to tell.
+The committer takes all that has gathered, stores the records in one change, and only then lets the rest happen, in
+order. While it stores, the machine goes on and gathers the next change. So nobody hears of a thing that a failover
+forgets, and no task is launched that the next leader does not know of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from smackbox.base.errors import StorageError
+from smackbox.coordination.state_store import Fenced, StateStore
+from smackbox.framework.effects import Effects
+
+RETRY_FIRST_S = 0.1
+RETRY_LIMIT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Committer:
+    """One for each term of leadership. `fenced` is called when another leader has taken over: nothing happens then."""
+
+    def __init__(self, store: StateStore, take: Callable[[], Effects], fenced: Callable[[], None]) -> None:
+        self._store = store
+        self._take = take
+        self._fenced = fenced
+        self._wanted = asyncio.Event()
+        self._commits = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._task = asyncio.create_task(self._run(), name="commit")
+
+    def wake(self) -> None:
+        """Something has been decided."""
+        self._wanted.set()
+
+    async def committed(self) -> None:
+        """Until all that was decided before is stored and has happened. Raises `StorageError` when the term ends."""
+        if self._task.done():
+            raise StorageError("this process does not lead any more")
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._wanted.set()
+        await future
+
+    async def stop(self) -> None:
+        """End at once; what is not stored yet does not happen."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(StorageError("this process does not lead any more"))
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            waiting, self._waiting = self._waiting, []
+            effects = self._take()
+            try:
+                if effects.records:
+                    await self._stored(effects.records)
+                for action in effects.actions:
+                    try:
+                        action()
+                    except Exception:
+                        log.exception("an action failed")
+            except Fenced as error:
+                self._waiting += waiting
+                log.warning("nothing more is stored: %s", error)
+                self._fenced()
+                return
+            except asyncio.CancelledError:
+                self._waiting += waiting
+                raise
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    async def _stored(self, records: dict[str, bytes | None]) -> None:
+        delay_s = RETRY_FIRST_S
+        while True:
+            try:
+                await self._store.store(records)
+                return
+            except Fenced:
+                raise
+            except StorageError as error:
+                log.warning("%s; again in %.1f s", error, delay_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, RETRY_LIMIT_S)

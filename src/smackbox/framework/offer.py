@@ -1,0 +1,144 @@
+"""What an offer holds, and cutting a task's resources out of it.
+
+Amounts of scalars are counted in thousandths, as Mesos does, so that sums are exact. A resource is a *lot*: as much of
+one name, for one role and reservation, with one disk. Lots that are reserved for our role are used before common ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Message = dict[str, Any]
+
+ANY_ROLE = "*"
+_THOUSANDTHS = 1000
+
+
+class Offer:
+    """An offer that tasks take from. `take_…` return the Resource messages to launch with, or None and take nothing."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.id: str = message["id"]["value"]
+        self.agent_id: str = message["agent_id"]["value"]
+        self.hostname: str = message.get("hostname", "")
+        self.attributes: list[Message] = message.get("attributes") or []
+        self._lots = sorted((dict(lot) for lot in message.get("resources") or []), key=_common_last)
+
+    @property
+    def resources(self) -> list[Message]:
+        """What is left."""
+        return [lot for lot in self._lots if _amount(lot) != 0]
+
+    def scalar(self, name: str) -> float:
+        """How much of a scalar is left, volumes not counted."""
+        left = sum(_amount(lot) for lot in self._lots if lot["name"] == name and _plain_scalar(lot))
+        return left / _THOUSANDTHS
+
+    def take_scalar(self, name: str, amount: float) -> list[Message] | None:
+        """`amount` of a scalar; an empty list for 0."""
+        wanted = _thousandths(amount)
+        taken: list[tuple[Message, int]] = []
+        for lot in self._lots:
+            if wanted == 0:
+                break
+            if lot["name"] == name and _plain_scalar(lot):
+                part = min(wanted, _thousandths(lot["scalar"]["value"]))
+                if part > 0:
+                    taken.append((lot, part))
+                    wanted -= part
+        if wanted > 0:
+            return None
+        result = []
+        for lot, part in taken:
+            result.append({**lot, "scalar": {"value": part / _THOUSANDTHS}})
+            lot["scalar"] = {"value": (_thousandths(lot["scalar"]["value"]) - part) / _THOUSANDTHS}
+        return result
+
+    def ports(self) -> list[int]:
+        """Every port that is left, those reserved for us first."""
+        return [port for lot in self._lots if lot["name"] == "ports" for port in _numbers(lot)]
+
+    def take_ports(self, ports: Iterable[int]) -> list[Message] | None:
+        """Exactly these ports."""
+        wanted = set(ports)
+        taken: list[tuple[Message, set[int]]] = []
+        for lot in self._lots:
+            if lot["name"] == "ports" and (part := wanted.intersection(_numbers(lot))):
+                taken.append((lot, part))
+                wanted -= part
+        if wanted:
+            return None
+        result = []
+        for lot, part in taken:
+            result.append({**lot, "ranges": {"range": _ranges(part)}})
+            lot["ranges"] = {"range": _ranges(set(_numbers(lot)) - part)}
+        return result
+
+    def take_volume(self, persistence_id: str) -> Message | None:
+        """The persistent volume of that id."""
+        for lot in self._lots:
+            if lot.get("disk", {}).get("persistence", {}).get("id") == persistence_id:
+                self._lots.remove(lot)
+                return lot
+        return None
+
+    def attribute(self, name: str) -> str | None:
+        """An attribute as text; `@hostname` and `hostname` are the agent's host, where it has no such attribute."""
+        for attribute in self.attributes:
+            if attribute["name"] == name:
+                return attribute_text(attribute)
+        if name in {"hostname", "@hostname"}:
+            return self.hostname
+        domain = (self.message.get("domain") or {}).get("fault_domain") or {}
+        if name in {"@region", "@zone"}:
+            part: str | None = (domain.get(name[1:]) or {}).get("name")
+            return part
+        return None
+
+
+def attribute_text(attribute: Message) -> str:
+    """As Mesos writes it: a number without needless digits, `[1-3,5-6]`, or text."""
+    kind = attribute["type"]
+    if kind == "SCALAR":
+        value = attribute["scalar"]["value"]
+        return str(int(value)) if value == int(value) else f"{value:.3f}".rstrip("0")
+    if kind == "RANGES":
+        ranges = attribute["ranges"].get("range") or []
+        return "[" + ",".join(f"{one['begin']}-{one['end']}" for one in ranges) + "]"
+    if kind == "SET":
+        return "{" + ",".join(attribute["set"].get("item") or []) + "}"
+    return str(attribute["text"]["value"])
+
+
+def _common_last(lot: Message) -> bool:
+    return not lot.get("reservations") and lot.get("role", ANY_ROLE) == ANY_ROLE
+
+
+def _plain_scalar(lot: Message) -> bool:
+    return lot.get("type") == "SCALAR" and "persistence" not in (lot.get("disk") or {})
+
+
+def _amount(lot: Message) -> int:
+    if lot["type"] == "SCALAR":
+        return _thousandths(lot["scalar"]["value"])
+    return len(lot["ranges"].get("range") or []) if lot["type"] == "RANGES" else len(lot["set"].get("item") or [])
+
+
+def _thousandths(amount: float) -> int:
+    return round(amount * _THOUSANDTHS)
+
+
+def _numbers(lot: Message) -> list[int]:
+    return [n for one in lot["ranges"].get("range") or [] for n in range(one["begin"], one["end"] + 1)]
+
+
+def _ranges(numbers: set[int]) -> list[Message]:
+    ranges: list[Message] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1]["end"] == number - 1:
+            ranges[-1]["end"] = number
+        else:
+            ranges.append({"begin": number, "end": number})
+    return ranges
