@@ -1,8 +1,9 @@
 """The two statements that a store lives on, compiled: a whole-row INSERT and a SELECT of one row by its whole key.
 
-Both are what the general way does, without its objects: values go from the request's bytes into the fragment and from
-the fragment into the answer as they are. Whatever is out of the ordinary (a null, a value of a wrong length, a row that
-has to be merged) is left to the general way, which also words the errors. `bench/cassandra_vs_real.py` measures them.
+Both are what the general way does, without its objects: values go from the request's bytes into the fragment (by
+`row_reader`, many rows of a batch at once) and from the fragment into the answer as they are. Whatever is out of the
+ordinary (a null, a value of a wrong length, a row that has to be merged) is left to the general way, which also words
+the errors. `bench/cassandra_vs_real.py` measures them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.restrictions import Restrictions
+from smackbox.cassandra.handlers.row_reader import ReadRows, row_reader
 from smackbox.cassandra.handlers.select import PreparedSelect
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.keys import (
@@ -20,7 +22,7 @@ from smackbox.cassandra.state.keys import (
     compose_partition_key,
 )
 from smackbox.cassandra.state.rows import MARKER, bitmap_of
-from smackbox.cassandra.state.schema import Column
+from smackbox.cassandra.state.schema import Column, Table
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import CqlType, invert
@@ -125,24 +127,12 @@ class _RowKey:
 class FastInsert:
     """A whole-row INSERT whose values are all bind markers."""
 
-    __slots__ = ("_head", "_order", "_row_key", "count", "read", "table")
+    __slots__ = ("count", "rows", "table")
 
-    def __init__(
-        self, modification: PreparedModification, read: ReadValues, count: int, row_key: _RowKey, order: tuple[int, ...]
-    ) -> None:
-        self.table = modification.table
-        self.read = read
+    def __init__(self, table: Table, rows: ReadRows, count: int) -> None:
+        self.table = table
+        self.rows = rows
         self.count = count
-        self._row_key = row_key
-        self._order = order
-        self._head = bytes((MARKER,)) + bitmap_of(found.column.number for found in modification.operations)
-
-    def fragment(self, values: list[bytes]) -> tuple[bytes, bytes] | None:
-        """The row's key and what to put there."""
-        row_key = self._row_key.key(values)
-        if row_key is None:
-            return None
-        return row_key, self._head + b"".join([values[index] for index in self._order])
 
 
 def fast_insert(modification: PreparedModification, kinds: Sequence[CqlType]) -> FastInsert | None:
@@ -164,13 +154,14 @@ def fast_insert(modification: PreparedModification, kinds: Sequence[CqlType]) ->
     if any(found.bind_index < 0 or found.column.type.multi_cell for found in modification.operations):
         return None
     keys = _key_binds(modification.restrictions)
-    read = value_reader(kinds)
-    if keys is None or read is None:
+    if keys is None:
         return None
     partition, clustering = keys
     cells = sorted(modification.operations, key=lambda found: found.column.number)
     order = (*(index for index, _ in clustering), *(found.bind_index for found in cells))
-    return FastInsert(modification, read, len(kinds), _RowKey(table.prefix, partition, clustering), order)
+    head = bytes((MARKER,)) + bitmap_of(found.column.number for found in cells)
+    rows = row_reader(kinds, table.prefix, partition, clustering, head, order)
+    return FastInsert(table, rows, len(kinds)) if rows is not None else None
 
 
 class FastSelect:

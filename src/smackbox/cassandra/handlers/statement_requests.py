@@ -6,6 +6,7 @@ import struct
 
 from smackbox.cassandra.handlers.batch import check_batch, execute_batch
 from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.row_reader import reading
 from smackbox.cassandra.handlers.session import Session, bound_values
 from smackbox.cassandra.handlers.statements import Statement
 from smackbox.cassandra.state.keys import MIN_TIMESTAMP
@@ -93,31 +94,31 @@ def _execute_fast(session: Session, statement: Statement, buffer: bytes, offset:
     else:
         flags = buffer[offset + 2]
         offset += 3
-    compiled = statement.insert or (statement.point and statement.point[0])
-    if not compiled or not flags & VALUES or flags & ~_FAST_FLAGS:
+    if not flags & VALUES or flags & ~_FAST_FLAGS:
         return None
-    if int.from_bytes(buffer[offset : offset + 2], "big") != compiled.count:
-        return None
-    found = compiled.read(buffer, offset + 2)
-    if found is None:
-        return None
-    values, offset = found
+    count = int.from_bytes(buffer[offset : offset + 2], "big")
     engine = session.room.engine
     insert = statement.insert
     if insert is not None:
-        fragment = insert.fragment(values)
-        if fragment is None:
+        found = reading(insert.rows, buffer, offset + 2, 1, b"") if count == insert.count else None
+        if found is None:
             return None
+        rows, offset = found
         timestamp = session.now_us
         if flags & TIMESTAMP:
             offset += (4 if flags & PAGE_SIZE else 0) + (2 if flags & SERIAL_CONSISTENCY else 0)
             (timestamp,) = _LONG.unpack_from(buffer, offset)
             if timestamp == MIN_TIMESTAMP:
                 return None
-        engine.put(insert.table, fragment[0], timestamp, fragment[1])
+        row_key, fragment = rows[0]
+        engine.put(insert.table, row_key, timestamp, fragment)
         return frames.RESULT, responses.VOID, _NO_WARNINGS
     assert statement.point is not None
     point, partition = statement.point
+    read = point.read(buffer, offset + 2) if count == point.count else None
+    if read is None:
+        return None
+    values, _ = read
     row = point.row(engine, values, point.key_values(values, partition))
     if row is None:
         return None
@@ -140,28 +141,29 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
     if buffer[0] > 1 or len(buffer) > session.room.fail_batch_bytes:
         return None
     offset = 3
-    fragments = []
+    left = int.from_bytes(buffer[1:3], "big")
+    runs = []
     prepared = session.statements.prepared
     generation = session.room.catalog.generation
     try:
-        for _ in range(int.from_bytes(buffer[1:3], "big")):
-            size = offset + 3 + int.from_bytes(buffer[offset + 1 : offset + 3], "big")
-            statement = prepared.get(buffer[offset + 3 : size]) if buffer[offset] == 1 else None
+        while left:
+            # rows of one statement that follow one another begin with the same bytes: prepared, its id, how many values
+            size = offset + 5 + int.from_bytes(buffer[offset + 1 : offset + 3], "big")
+            lead = buffer[offset:size]
+            statement = prepared.get(lead[3:-2]) if lead[0] == 1 else None
             if statement is None or statement.generation != generation or statement.insert is None:
                 return None
             if session.gate is not None:
                 session.gate.check(statement)
             insert = statement.insert
-            if int.from_bytes(buffer[size : size + 2], "big") != insert.count:
+            if int.from_bytes(lead[-2:], "big") != insert.count:
                 return None
-            found = insert.read(buffer, size + 2)
-            if found is None:
+            found = reading(insert.rows, buffer, offset, left, lead)
+            if not found or not found[0]:
                 return None
-            values, offset = found
-            fragment = insert.fragment(values)
-            if fragment is None:
-                return None
-            fragments.append((insert.table, fragment[0], fragment[1]))
+            rows, offset = found
+            runs.append((insert.table, rows))
+            left -= len(rows)
         flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big") if version >= 5 else buffer[offset + 2]
         offset += 6 if version >= 5 else 3
         if flags & ~(SERIAL_CONSISTENCY | TIMESTAMP):
@@ -173,9 +175,8 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
                 return None
     except (IndexError, struct.error):
         return None  # the general way says what is wrong with the message
-    put = session.room.engine.put
-    for table, row_key, body in fragments:
-        put(table, row_key, timestamp, body)
+    for table, rows in runs:
+        session.room.engine.put_rows(table, rows, timestamp)
     return frames.RESULT, responses.VOID, _NO_WARNINGS
 
 

@@ -11,15 +11,17 @@ spared looking for them: the store remembers, under `d` + table number in the `s
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from smackbox.cassandra.state.keys import (
+    MAX_TIMESTAMP,
     PARTITION_DELETION,
     RANGE_TOMBSTONE,
     ROW,
     SECTION_ROW,
     STATIC_ROW,
+    SUFFIX,
     SUFFIX_LENGTH,
     partition_of,
     successor,
@@ -34,6 +36,7 @@ SCHEMA_FAMILY = "schema"
 MERGE_AFTER = 24
 MERGE_WHEN_MET = 6
 HOT_ROW_LIMIT = 16_384
+SAMPLED_ROWS = 8
 MERGES_A_PASS = 64
 SMALL_DELETE = 2_000
 _RANGE = struct.Struct(">IH")
@@ -77,6 +80,7 @@ class Engine:
         self.pending = 0
         self._first_sequence = self._sequence = store.next_sequence()
         self._hot: dict[bytes, int] = {}
+        self._sample = 0
         self._to_merge: dict[bytes, Table] = {}
         self._with_deletions = {
             int.from_bytes(key[1:], "big") for key, _ in store.items(b"d", b"e", SCHEMA_FAMILY) if len(key) == 5
@@ -94,11 +98,30 @@ class Engine:
         self._sequence += 1
         self.batch.put(row_key + suffix(timestamp, self._sequence), fragment)
         self.pending += 1
+        self._count_write(table, row_key, 1)
+
+    def put_rows(self, table: Table, rows: Sequence[tuple[bytes, bytes]], timestamp: int) -> None:
+        """`put` for many (row key, fragment). How often a row is written is estimated: one row in so many counts."""
+        put = self.batch.put
+        pack = SUFFIX.pack
+        age = MAX_TIMESTAMP - timestamp
+        sequence = self._sequence
+        for row_key, fragment in rows:
+            sequence += 1
+            put(row_key + pack(age, sequence & 0xFFFFFFFF), fragment)
+        self._sequence = sequence
+        self.pending += len(rows)
+        # as good as chance, so that no rhythm of a client's hides a row
+        self._sample = (self._sample * 25_173 + 13_849) & 0xFFFF
+        for row_key, _ in rows[(self._sample >> 8) % SAMPLED_ROWS :: SAMPLED_ROWS]:
+            self._count_write(table, row_key, SAMPLED_ROWS)
+
+    def _count_write(self, table: Table, row_key: bytes, times: int) -> None:
         hot = self._hot
-        count = hot.get(row_key, 0) + 1
+        count = hot.get(row_key, 0) + times
         if count >= MERGE_AFTER:
             self._to_merge[row_key] = table
-            del hot[row_key]
+            hot.pop(row_key, None)
         else:
             if len(hot) >= HOT_ROW_LIMIT:
                 hot.clear()

@@ -32,6 +32,9 @@ _DOUBLE = struct.Struct(">d")
 _FLOAT = struct.Struct(">f")
 _INVERT = bytes(255 - byte for byte in range(256))
 _EMPTY_KEY = b"\x00"
+_UUID_PARTS = struct.Struct(">IHHQ")
+_TIMEUUID_KEY = struct.Struct(">BHHIQ")
+_SIGNS = 0x8080808080808080
 
 RESERVED = frozenset(
     [
@@ -320,8 +323,8 @@ class _TimeUuid(_Uuid):
     def order_key(self, value: bytes) -> bytes:
         if not value:
             return _EMPTY_KEY
-        low = (int.from_bytes(value[8:], "big") ^ 0x8080808080808080).to_bytes(8, "big")
-        return b"\x01%b%b%b%b" % (value[6:8], value[4:6], value[:4], low)
+        low, middle, high, rest = _UUID_PARTS.unpack(value)
+        return _TIMEUUID_KEY.pack(1, high, middle, low, rest ^ _SIGNS)
 
 
 class _Varint(_Scalar):
