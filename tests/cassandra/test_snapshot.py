@@ -12,7 +12,7 @@ from tests.cassandra.test_server import Client
 
 from smackbox.base.errors import UserError
 from smackbox.cassandra.server import CassandraServer
-from smackbox.cassandra.server.snapshot import ask
+from smackbox.cassandra.server.tools import ask
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.net.service import ServiceThread
 

@@ -1,4 +1,4 @@
-"""`smack cql`: statements from the command line, from standard input, or typed at a prompt."""
+"""`smack cql`: statements from the command line, from standard input, or typed at a prompt; and verbs (`cql_tools`)."""
 
 from __future__ import annotations
 
@@ -11,41 +11,53 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smackbox.base.errors import UserError
-from smackbox.box.settings import CASSANDRA_PORT, DEFAULT_DIR
+from smackbox.cli.cql_tools import TOOLS, connection, server_address
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
 
-DEFAULT_ADDRESS = f"127.0.0.1:{CASSANDRA_PORT}"
+STATEMENTS = "statements"
 ROWS_SHOWN = 1_000
 STATEMENT = re.compile(r"""((?:[^;'"$]|'[^']*'|"[^"]*"|\$\$.*?\$\$|\$)*);""", re.DOTALL)
 
 
-@click.command("cql")
+class StatementsOrVerb(click.Group):
+    """Runs the verb that the first word names; any other words are statements."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [STATEMENTS, *args]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        statements = self.commands[STATEMENTS]
+        statements.format_help(click.Context(statements, info_name=ctx.info_name, parent=ctx.parent), formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group("cql", cls=StatementsOrVerb)
+def command() -> None:
+    """Run CQL statements, or a tool for a server's data."""
+
+
+@command.command(STATEMENTS, hidden=True)
 @click.argument("statements", nargs=-1)
-@click.option("--cassandra", envvar="SMACK_CASSANDRA", help="host:port.  [default: the running box's, else port 9042]")
-@click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
 @click.option("--keyspace", "-k", help="Keyspace to use.")
-@click.option("--username", "-u", help="Who to log in as.")
-@click.option("--password", envvar="SMACK_CASSANDRA_PASSWORD", help="That user's password.")
-def command(
+@server_address
+def statements_command(
     statements: tuple[str, ...],
+    keyspace: str | None,
     cassandra: str | None,
     directory: Path,
-    keyspace: str | None,
     username: str | None,
     password: str | None,
 ) -> None:
-    """Run CQL STATEMENTS and print their rows; without any, read them from standard input."""
-    from cassandra.auth import PlainTextAuthProvider
+    """Run CQL STATEMENTS and print their rows; without any, read them from standard input.
 
-    from smackbox.box.prepare import CqlConnection
-    from smackbox.box.run import running_urls
-
-    address = cassandra or running_urls(directory).cassandra or DEFAULT_ADDRESS
-    provider = PlainTextAuthProvider(username, password or "") if username else None
+    A first word that is one of the verbs below runs that.
+    """
     failed = False
-    with CqlConnection(address, keyspace, auth_provider=provider) as session:
+    with connection(cassandra, directory, username, password, keyspace) as session:
         for statement in statements or _typed():
             try:
                 _show(session, statement)
@@ -103,3 +115,7 @@ def _show(session: Session, statement: str) -> None:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+for tool in TOOLS:
+    command.add_command(tool)

@@ -1,4 +1,7 @@
-"""How much is in tables: counted with SELECTs, so it takes a full scan of each; with any Cassandra."""
+"""How much is in tables, and how the nodes are: asked with SELECTs, so with any Cassandra.
+
+Partitions and rows are counted, which takes a full scan of each table.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,36 @@ def table_stats(session: Session, name: str = "") -> Iterator[tuple[str, int, in
         raise UserError(f"there is no table {name}" if wanted_table else f"there is no keyspace {name}")
     for keyspace, table in chosen:
         yield f"{keyspace}.{table}", *_counted(session, keyspace, table)
+
+
+def node_lines(session: Session) -> Iterator[tuple[str, ...]]:
+    """A head, and a line for each node as `nodetool status` has it: U or D (up, down), N (normal)."""
+    from cassandra import DriverException, RequestExecutionException
+
+    yield "state", "address", "load", "tokens", "host id", "rack", "data center", "release"
+    columns = "host_id, data_center, rack, release_version, tokens, rpc_address"
+    own = session.execute(f"SELECT {columns} FROM system.local").one()  # noqa: S608
+    peers = list(session.execute(f"SELECT {columns} FROM system.peers"))  # noqa: S608
+    hosts = {host.host_id: host for host in session.cluster.metadata.all_hosts()}
+    for row in (own, *peers):
+        host = hosts.get(row.host_id)
+        load = "?"
+        if row is own:
+            try:
+                sizes = session.execute("SELECT mebibytes FROM system_views.disk_usage")
+                load = f"{sum(size for (size,) in sizes)} MiB"
+            except (DriverException, RequestExecutionException):
+                pass  # a Cassandra before 4.0
+        yield (
+            "UN" if host is not None and host.is_up else "DN",
+            host.endpoint.address + f":{host.endpoint.port}" if host is not None else str(row.rpc_address),
+            load,
+            str(len(row.tokens or ())),
+            str(row.host_id),
+            row.rack,
+            row.data_center,
+            row.release_version,
+        )
 
 
 def _counted(session: Session, keyspace: str, table: str) -> tuple[int, int]:

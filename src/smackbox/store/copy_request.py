@@ -1,4 +1,6 @@
-"""Asking a running server for a copy of its data directory: a request file and a signal, and a file that answers.
+"""Asking a running server to do something with its data directory: a request file and a signal, a file that answers.
+
+Mostly it is a copy that is asked for; what other verbs there are is the server's affair.
 
 The signal is SIGUSR1, sent only to a process that catches it: one that does not would die of it.
 """
@@ -22,25 +24,37 @@ POLL_S = 0.02
 
 
 class Copied(msgspec.Struct, frozen=True):
-    """What was copied; `error` is empty when it went well."""
+    """What was copied, or what else was done, as a `text`; `error` is empty when it went well."""
 
     files: int = 0
     bytes: int = 0
     error: str = ""
+    text: str = ""
 
 
-class _Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True):
+    """What is to be done, and with what."""
+
     target: str
+    verb: str = "copy"
 
 
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     """Have the server that holds `directory` copy it to `target`. Raises `UserError`."""
+    copied = send(directory, Request(str(target.resolve())), timeout_s)
+    if copied.error:
+        raise UserError(f"cannot copy to {target}: {copied.error}")
+    return copied
+
+
+def send(directory: Path, request: Request, timeout_s: float) -> Copied:
+    """Have the server that holds `directory` do it. Raises `UserError` when it does not."""
     pid = int((directory / LOCK_FILE).read_text())
     if not _takes_requests(pid):
         raise UserError(f"the process {pid}, which holds {directory}, takes no requests for copies")
     answer = directory / ANSWER
     answer.unlink(missing_ok=True)
-    (directory / REQUEST).write_bytes(msgspec.json.encode(_Request(str(target.resolve()))))
+    (directory / REQUEST).write_bytes(msgspec.json.encode(request))
     os.kill(pid, SIGNAL)
     deadline = time.monotonic() + timeout_s
     while not answer.exists():
@@ -49,20 +63,24 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
         time.sleep(POLL_S)
     copied = msgspec.json.decode(answer.read_bytes(), type=Copied)
     answer.unlink()
-    if copied.error:
-        raise UserError(f"cannot copy to {target}: {copied.error}")
     return copied
 
 
 def take_request(directory: Path) -> Path | None:
     """Where to a copy is asked for, once."""
+    asked = take(directory)
+    return Path(asked.target) if asked is not None else None
+
+
+def take(directory: Path) -> Request | None:
+    """What is asked for, once."""
     file = directory / REQUEST
     try:
-        asked = msgspec.json.decode(file.read_bytes(), type=_Request)
+        asked = msgspec.json.decode(file.read_bytes(), type=Request)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     file.unlink(missing_ok=True)
-    return Path(asked.target)
+    return asked
 
 
 def answer(directory: Path, copied: Copied) -> None:

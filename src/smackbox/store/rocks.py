@@ -84,6 +84,20 @@ class RocksStore:
         found = self.view(family).items(from_key=start)
         return found if end is None else _until(found, end)
 
+    def flush(self) -> None:
+        """Write what is in memory to files; the log that it was in is not needed any more. Raises `StorageError`."""
+        try:
+            for family in (self.db, *self._families.values()):
+                family.flush()
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise StorageError(f"the store refused to flush: {error}") from error
+
+    def compact(self, start: bytes, end: bytes) -> None:
+        """Rewrite the files of these keys, so that what was deleted takes no room any more; it may take long."""
+        self.db.compact_range(start, end)
+
     def next_sequence(self) -> int:
         """A number larger than the count of all writes ever made to this store."""
         return int(self.db.latest_sequence_number()) + 1

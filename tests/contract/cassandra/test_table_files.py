@@ -1,4 +1,4 @@
-"""`smack cassandra export`, `import` and `tablestats` over the CQL protocol, on ours and on a real Cassandra."""
+"""`smack cql export`, `import`, `tablestats` and `status` over the CQL protocol, on ours and on a real Cassandra."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = 'a, b, bl, bo, d, de, do, du, f, i, s, t, ts, tu, ty, u, v, "Big Name", 
 
 def smack(address: tuple[str, int], *arguments: str) -> str:
     host, port = address
-    result = CliRunner().invoke(group, ["cassandra", *arguments, "--cassandra", f"{host}:{port}"])
+    result = CliRunner().invoke(group, ["cql", *arguments, "--cassandra", f"{host}:{port}"])
     if isinstance(result.exception, UserError):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -124,3 +124,27 @@ def test_tables_that_are_not_there(session: Session, cassandra_address: tuple[st
     (tmp_path / "n.csv").write_text("k,n\n1,1\n", encoding="utf-8")
     with pytest.raises(UserError, match="holds counters"):
         smack(cassandra_address, "import", f"{session.keyspace}.counted", str(tmp_path / "n.csv"))
+
+
+def test_the_status_of_the_node(session: Session, cassandra_address: tuple[str, int]) -> None:
+    head, line = smack(cassandra_address, "status").splitlines()
+    shown = dict(zip(head.split("\t"), line.split("\t"), strict=True))
+    row = session.execute("SELECT * FROM system.local").one()
+    host, port = cassandra_address
+    assert shown.pop("load").endswith(" MiB")
+    assert shown == {
+        "state": "UN",
+        "address": f"{host}:{port}",
+        "tokens": str(len(row.tokens)),
+        "host id": str(row.host_id),
+        "rack": row.rack,
+        "data center": row.data_center,
+        "release": row.release_version,
+    }
+
+
+def test_what_is_no_verb_is_a_statement(session: Session, cassandra_address: tuple[str, int]) -> None:
+    assert "local" in smack(cassandra_address, "SELECT key FROM system.local")
+    session.execute("CREATE TABLE status (a int PRIMARY KEY)")
+    session.execute("INSERT INTO status (a) VALUES (42)")
+    assert "42" in smack(cassandra_address, "--keyspace", session.keyspace, "SELECT a FROM status")

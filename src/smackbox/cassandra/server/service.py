@@ -6,6 +6,7 @@ import asyncio
 import gc
 import secrets
 import ssl
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +22,9 @@ from smackbox.cassandra.server.encryption import probe_context, tls_context
 from smackbox.cassandra.server.logins import Logins
 from smackbox.cassandra.server.probe import probe
 from smackbox.cassandra.server.security_settings import check_security
-from smackbox.cassandra.server.snapshot import STORE, Snapshots
+from smackbox.cassandra.server.snapshot import STORE, finish_restoring
+from smackbox.cassandra.server.tools import Requests
+from smackbox.cassandra.server.upkeep import Upkeep
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.auth_rows import show_roles
 from smackbox.cassandra.state.catalog import Catalog
@@ -59,12 +62,17 @@ class CassandraServer:
         self._syncing: asyncio.Task[None] | None = None
         self.finished_requests = 0
         self.logins: Logins | None = None
-        self.snapshots: Snapshots | None = None
+        self.requests: Requests | None = None
         self._tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
         return f"{self.settings.host}:{self._port}"
+
+    @property
+    def store_directory(self) -> Path:
+        assert self._data_dir is not None
+        return self._data_dir.path / STORE
 
     @property
     def metrics_url(self) -> str | None:
@@ -85,7 +93,8 @@ class CassandraServer:
         )
         try:
             self._data_dir = DataDir.open(settings.dir)
-            self.store = open_store(self._data_dir.path / STORE, families=(SCHEMA_FAMILY,))
+            finish_restoring(self._data_dir.path)
+            self.store = open_store(self.store_directory, families=(SCHEMA_FAMILY,))
             self._open_room(self.store)
         except BaseException:
             listener.close()
@@ -94,8 +103,8 @@ class CassandraServer:
         self._port = listener.getsockname()[1]
         if self.logins is not None and not is_loopback(settings.host):
             await self.logins.warn_of_default(settings.host)
-        self.snapshots = Snapshots(self, self._data_dir.path)
-        self.snapshots.listen()
+        self.requests = Requests(self, self._data_dir.path)
+        self.requests.listen()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), sock=listener, ssl=self._tls)
         if settings.metrics_port is not None:
@@ -105,6 +114,7 @@ class CassandraServer:
                 registry(self), settings.host, settings.metrics_port, insecure=settings.insecure
             )
             await self._metrics.start()
+        self.upkeep.start()
         gc.freeze()
 
     async def probe(self) -> None:
@@ -119,8 +129,9 @@ class CassandraServer:
     async def stop(self) -> None:
         if self._metrics is not None:
             await self._metrics.stop()
-        if self.snapshots is not None:
-            await self.snapshots.close()
+        if self.requests is not None:
+            await self.requests.close()
+            await self.upkeep.stop()
         if self._server is not None:
             self._server.close()
             if self._syncing is not None:
@@ -189,6 +200,7 @@ class CassandraServer:
             materialized_views=settings.materialized_views_enabled,
         )
         self.statements = Statements(self.room)
+        self.upkeep = Upkeep(self)
 
     def _close_store(self) -> None:
         if self.logins is not None:
@@ -227,11 +239,14 @@ class CassandraServer:
         self._last_us = now
         return now
 
+    def now_s(self) -> int:
+        return self._clock.wall_ms() // 1000
+
     def flush(self) -> None:
         """Apply the writes of a pass. Raises `StorageError`."""
         engine = self.engine
         engine.flush()
-        engine.tidy(self._clock.wall_ms() // 1000)
+        engine.tidy(self.now_s())
 
     def answer(self, connection: Connection, data: bytes) -> None:
         """Send a pass's answers, with `sync` when the writes are on the disk."""

@@ -1,74 +1,29 @@
-"""A copy of a server's data as it is at one moment, taken while the server goes on.
+"""A copy of a server's data as it is at one moment, and a server's data put back as it was.
 
 The copy is a checkpoint of the store: files that never change are linked, so it takes little time and at first no room;
 on another file system they are copied. A server started on it finds all that had been acknowledged.
 
-`smack cassandra snapshot` asks for it by a `store.copy_request`; where no server runs, it opens the store itself.
+Restoring links and copies those files into the directory of a server that does not run, beside its data, and then
+changes names: whatever dies in between, the directory has the data of before or those of the snapshot.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
+import re
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StartError, UserError
-from smackbox.cassandra.state.engine import SCHEMA_FAMILY
-from smackbox.store import copy_request
 from smackbox.store.copy_request import Copied
 from smackbox.store.data_dir import DataDir
-from smackbox.store.rocks import RocksStore, open_store
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.service import CassandraServer
-
-log = logging.getLogger(__name__)
+from smackbox.store.rocks import RocksStore
 
 STORE = "data"
-
-
-class Snapshots:
-    """The snapshots that one server is asked for."""
-
-    def __init__(self, server: CassandraServer, directory: Path) -> None:
-        self._server = server
-        self._directory = directory
-        self._task: asyncio.Task[None] | None = None
-
-    def listen(self) -> None:
-        """Take requests, where this is the process's own loop; signals come to no other."""
-        try:
-            asyncio.get_running_loop().add_signal_handler(copy_request.SIGNAL, self._is_asked_for)
-        except (ValueError, RuntimeError):
-            log.debug("not the main thread: snapshots are taken by `snapshot` alone")
-
-    async def take(self, target: Path) -> Copied:
-        """All that has been acknowledged, and what is on its way."""
-        store = self._server.store
-        assert store is not None
-        self._server.flush()
-        try:
-            return await asyncio.to_thread(take, store, target)
-        except OSError as error:
-            log.error("cassandra cannot take a snapshot to %s: %s", target, error)
-            return Copied(error=str(error))
-
-    async def close(self) -> None:
-        if self._task is not None:
-            await self._task
-
-    def _is_asked_for(self) -> None:
-        target = copy_request.take_request(self._directory)
-        if target is None or self._task is not None:
-            return
-
-        async def work() -> None:
-            copy_request.answer(self._directory, await self.take(target))
-            self._task = None
-
-        self._task = asyncio.get_running_loop().create_task(work())
+SNAPSHOTS = "snapshots"
+_RESTORED = "restored"
+_REPLACED = "replaced"
+_NAME = re.compile(r"[\w.-]+")
 
 
 def take(store: RocksStore, target: Path) -> Copied:
@@ -86,21 +41,73 @@ def take(store: RocksStore, target: Path) -> Copied:
     return Copied(len(sizes), sum(sizes))
 
 
-def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
-    """Take a snapshot of `directory`, by its server when one runs on it. Raises `UserError`."""
-    if not (directory / STORE / "CURRENT").exists():
-        raise UserError(f"{directory} is not a Cassandra server's data directory")
+def named(directory: Path, name: str) -> Path:
+    """Where the snapshot of that name lies. Raises `UserError` for a name that is none."""
+    if not _NAME.fullmatch(name) or name.startswith("."):
+        raise UserError(f"a snapshot's name is of letters, digits, - _ and dots, not {name!r}")
+    return directory / SNAPSHOTS / name
+
+
+def snapshots(directory: Path) -> list[tuple[str, float, int]]:
+    """Name, seconds since 1970 and bytes of each named snapshot, the oldest first."""
+    found = []
+    for path in (directory / SNAPSHOTS).glob(f"*/{STORE}/CURRENT"):
+        size = sum(entry.stat().st_size for entry in os.scandir(path.parent))
+        found.append((path.parents[1].name, path.stat().st_mtime, size))
+    return sorted(found, key=lambda snapshot: snapshot[1])
+
+
+def clear(directory: Path, name: str) -> int:
+    """Remove the snapshot of that name, or all for ''; how many there were. Raises `UserError` where there is none."""
+    if not name:
+        count = len(snapshots(directory))
+        shutil.rmtree(directory / SNAPSHOTS, ignore_errors=True)
+        return count
+    path = named(directory, name)
+    if not path.is_dir():
+        raise UserError(f"there is no snapshot {name} in {directory / SNAPSHOTS}")
+    shutil.rmtree(path)
+    return 1
+
+
+def restore(directory: Path, source: Path) -> int:
+    """Put the data of the snapshot in `source` in the place of those in `directory`; bytes. Raises `UserError`."""
+    if not (source / STORE / "CURRENT").exists():
+        raise UserError(f"{source} is not a snapshot")
     try:
         held = DataDir.open(directory)
-    except StartError:
-        return copy_request.ask(directory, target, timeout_s)
+    except StartError as error:
+        raise UserError(f"cannot restore: {error}") from error
     try:
-        store = open_store(directory / STORE, families=(SCHEMA_FAMILY,))
-        try:
-            return take(store, target)
-        finally:
-            store.close()
+        fresh = directory / _RESTORED
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(directory / _REPLACED, ignore_errors=True)
+        fresh.mkdir()
+        for entry in os.scandir(source / STORE):
+            _link_or_copy(Path(entry.path), fresh / entry.name)
+        if (directory / STORE).exists():
+            (directory / STORE).rename(directory / _REPLACED)
+        finish_restoring(directory)
+        return sum(entry.stat().st_size for entry in os.scandir(directory / STORE))
     except OSError as error:
-        raise UserError(f"cannot take a snapshot to {target}: {error}") from error
+        raise UserError(f"cannot restore {source}: {error}") from error
     finally:
         held.close()
+
+
+def finish_restoring(directory: Path) -> None:
+    """Give the restored data their name, where the old ones have lost theirs; remove the old ones."""
+    if (directory / _RESTORED).exists() and not (directory / STORE).exists():
+        (directory / _RESTORED).rename(directory / STORE)
+        shutil.rmtree(directory / _REPLACED, ignore_errors=True)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    if source.suffix == ".sst":
+        try:
+            target.hardlink_to(source)
+        except OSError:
+            pass  # another file system
+        else:
+            return
+    shutil.copy2(source, target)

@@ -74,6 +74,14 @@ class Catalog:
             raise Invalid(f"table {name} does not exist")
         return table
 
+    def table_of(self, number: int) -> Table | None:
+        """The stored table of that number; views keep nothing."""
+        for keyspace in self.user_keyspaces():
+            for table in keyspace.tables.values():
+                if table.number == number and not table.is_view:
+                    return table
+        return None
+
     def user_keyspaces(self) -> list[Keyspace]:
         return [keyspace for keyspace in self.keyspaces.values() if not is_system(keyspace.name)]
 

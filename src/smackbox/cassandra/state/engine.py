@@ -5,7 +5,8 @@ A row that was written many times is merged to one fragment when it has been wri
 met `MERGE_WHEN_MET` fragments of it, so neither its size nor the time to read it grows with its history.
 
 Deletions wider than a row (of partitions and ranges) lie in the partition's own sections. Tables that have had none are
-spared looking for them: the store remembers, under `d` + table number in the `schema` family, which ones have.
+spared looking for them: the store remembers, under `d` + table number in the `schema` family, which ones have, and
+under `g` + table number which ones hold something that can be dropped one day (`sweep` drops it).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from smackbox.cassandra.state.keys import (
     MAX_TIMESTAMP,
+    MIN_TIMESTAMP,
     PARTITION_DELETION,
     RANGE_TOMBSTONE,
     ROW,
@@ -28,7 +30,7 @@ from smackbox.cassandra.state.keys import (
     suffix,
     timestamp_of,
 )
-from smackbox.cassandra.state.rows import NOT_PLAIN, Row, encode_stamped, merge
+from smackbox.cassandra.state.rows import NOT_PLAIN, PERISHABLE, Row, droppable_at_s, encode_stamped, merge
 from smackbox.cassandra.state.schema import Table
 from smackbox.store.rocks import RocksStore
 
@@ -85,6 +87,15 @@ class Engine:
         self._with_deletions = {
             int.from_bytes(key[1:], "big") for key, _ in store.items(b"d", b"e", SCHEMA_FAMILY) if len(key) == 5
         }
+        # table number -> when the first of what it holds can be dropped; 0 where that is not known
+        self.garbage: dict[int, int] = {
+            int.from_bytes(key[1:], "big"): 0 for key, _ in store.items(b"g", b"h", SCHEMA_FAMILY) if len(key) == 5
+        }
+        self._with_garbage = set(self.garbage)
+        self.deletions = 0
+        # whether something was written with a timestamp that is not larger than this
+        self.watch_below = MIN_TIMESTAMP
+        self.is_disturbed = False
 
     @property
     def writes(self) -> int:
@@ -98,10 +109,14 @@ class Engine:
         self._sequence += 1
         self.batch.put(row_key + suffix(timestamp, self._sequence), fragment)
         self.pending += 1
+        if fragment[0] & PERISHABLE:
+            self._note_garbage(table, droppable_at_s(fragment, table.gc_grace_seconds))
+        if timestamp <= self.watch_below:
+            self.is_disturbed = True
         self._count_write(table, row_key, 1)
 
     def put_rows(self, table: Table, rows: Sequence[tuple[bytes, bytes]], timestamp: int) -> None:
-        """`put` for many (row key, fragment). How often a row is written is estimated: one row in so many counts."""
+        """`put` for many plain fragments. How often a row is written is estimated: one row in so many counts."""
         put = self.batch.put
         pack = SUFFIX.pack
         age = MAX_TIMESTAMP - timestamp
@@ -111,6 +126,8 @@ class Engine:
             put(row_key + pack(age, sequence & 0xFFFFFFFF), fragment)
         self._sequence = sequence
         self.pending += len(rows)
+        if timestamp <= self.watch_below:
+            self.is_disturbed = True
         # as good as chance, so that no rhythm of a client's hides a row
         self._sample = (self._sample * 25_173 + 13_849) & 0xFFFF
         for row_key, _ in rows[(self._sample >> 8) % SAMPLED_ROWS :: SAMPLED_ROWS]:
@@ -128,7 +145,7 @@ class Engine:
             hot[row_key] = count
 
     def delete_partition(self, table: Table, partition: bytes, timestamp: int, now_s: int) -> None:
-        self._remember_deletion(table)
+        self._remember_deletion(table, now_s)
         self._sequence += 1
         self.batch.put(partition + PARTITION_DELETION + suffix(timestamp, self._sequence), _UINT.pack(now_s))
         self.pending += 1
@@ -137,7 +154,7 @@ class Engine:
         """Delete the rows whose clustering key is at least `low` and less than `high`."""
         if low >= high:
             return
-        self._remember_deletion(table)
+        self._remember_deletion(table, now_s)
         self._sequence += 1
         self.batch.put(
             partition + RANGE_TOMBSTONE + suffix(timestamp, self._sequence),
@@ -150,15 +167,46 @@ class Engine:
         self.batch.put(entry, b"")
         self.pending += 1
 
-    def forget(self, entry: bytes) -> None:
-        """Remove an entry of an index."""
-        self.batch.delete(entry)
+    def forget(self, key: bytes) -> None:
+        """Remove an entry of an index, or what stands under a whole key."""
+        self.batch.delete(key)
         self.pending += 1
 
-    def _remember_deletion(self, table: Table) -> None:
+    def put_merged(self, row_key: bytes, timestamp: int, fragment: bytes) -> None:
+        """Write the fragment that stands for several that are forgotten."""
+        self._sequence += 1
+        self.batch.put(row_key + suffix(timestamp, self._sequence), fragment)
+        self.pending += 1
+
+    def has_no_deletions(self, table: Table) -> None:
+        """Spare the table the look for deletions of partitions and of ranges: it holds none."""
+        if table.number in self._with_deletions:
+            self._with_deletions.discard(table.number)
+            self.batch.delete(b"d" + table.prefix, self.store.family(SCHEMA_FAMILY))
+            self.pending += 1
+
+    def has_no_garbage(self, table: Table) -> None:
+        """Spare the table further passes until something that can be dropped is written."""
+        self.garbage.pop(table.number, None)
+        if table.number in self._with_garbage:
+            self._with_garbage.discard(table.number)
+            self.batch.delete(b"g" + table.prefix, self.store.family(SCHEMA_FAMILY))
+            self.pending += 1
+
+    def _remember_deletion(self, table: Table, now_s: int) -> None:
+        self.deletions += 1
+        self._note_garbage(table, now_s + table.gc_grace_seconds)
         if table.number not in self._with_deletions:
             self._with_deletions.add(table.number)
             self.batch.put(b"d" + table.prefix, b"", self.store.family(SCHEMA_FAMILY))
+
+    def _note_garbage(self, table: Table, due_s: int) -> None:
+        number = table.number
+        if due_s < self.garbage.get(number, due_s + 1):
+            self.garbage[number] = due_s
+        if number not in self._with_garbage:
+            self._with_garbage.add(number)
+            self.batch.put(b"g" + table.prefix, b"", self.store.family(SCHEMA_FAMILY))
 
     def flush(self) -> None:
         """Apply what was written: once this returns it survives the death of the process."""
@@ -205,7 +253,10 @@ class Engine:
             for key in keys:
                 self.batch.delete(key)
         self._with_deletions.discard(number)
-        self.batch.delete(b"d" + prefix, self.store.family(SCHEMA_FAMILY))
+        self._with_garbage.discard(number)
+        self.garbage.pop(number, None)
+        for mark in (b"d", b"g"):
+            self.batch.delete(mark + prefix, self.store.family(SCHEMA_FAMILY))
         self.pending += 1
 
     def tidy(self, now_s: int) -> None:
@@ -232,15 +283,14 @@ class Engine:
             self.pending += 1
             return
         row = merge(table, found)
-        row.purge(now_s - table.gc_grace_seconds)
+        row.purge(now_s, now_s - table.gc_grace_seconds)
         newest = max(timestamp_of(key) for key, _ in found)
         static = row_key[len(partition_of(row_key))] != SECTION_ROW
         for key, _ in found:
             self.batch.delete(key)
         self.pending += 1
         if not row.is_empty():
-            self._sequence += 1
-            self.batch.put(row_key + suffix(newest, self._sequence), encode_stamped(row, static=static))
+            self.put_merged(row_key, newest, encode_stamped(row, static=static))
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -301,7 +351,7 @@ class Engine:
         found: list[Tombstone] = []
         size = len(partition)
         for key, value in self.store.items(partition, partition + STATIC_ROW):
-            found.append(_tombstone(key, value, size))
+            found.append(tombstone_of(key, value, size))
         return found
 
     def static_row(self, table: Table, partition: bytes, tombstones: list[Tombstone]) -> Row | None:
@@ -369,7 +419,7 @@ class Engine:
                     partition = owner
                     tombstones = []
                 if key[len(owner)] < 3:
-                    tombstones.append(_tombstone(key, value, len(owner)))
+                    tombstones.append(tombstone_of(key, value, len(owner)))
                     continue
             if this == row_key:
                 if found is None:
@@ -442,7 +492,7 @@ def _is_hidden_by_first(table: Table, found: list[tuple[bytes, bytes]]) -> bool:
     return found[0][1].startswith(table.whole_head) and found[0][0][-12:-4] != found[1][0][-12:-4]
 
 
-def _tombstone(key: bytes, value: bytes, partition_length: int) -> Tombstone:
+def tombstone_of(key: bytes, value: bytes, partition_length: int) -> Tombstone:
     """A deletion as stored; that of a whole partition has no bounds."""
     if key[partition_length] == PARTITION_DELETION[0]:
         return timestamp_of(key), _UINT.unpack(value)[0], b"", b""

@@ -12,9 +12,9 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 
-from smackbox.cassandra.state.rows import read_bytes_list
+from smackbox.cassandra.state.rows import Row, read_bytes_list
 from smackbox.cassandra.state.schema import REGULAR, Column, IndexRecord, Table
-from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType
+from smackbox.cassandra.wire.types import ListType, MapType, SetType
 
 _INT = struct.Struct(">i")
 _TARGET = re.compile(r"(keys|values|entries|full)\((.+)\)")
@@ -63,10 +63,12 @@ class IndexTarget:
         for _ in range(_INT.unpack_from(cell, 1)[0]):
             (path, value), offset = read_bytes_list(cell, offset, 2)
             if path is not None and value is not None:
-                found.append(self._part_key(kind, path, value))
+                found.append(self.part_key(path, value))
         return found
 
-    def _part_key(self, kind: CqlType, path: bytes, value: bytes) -> bytes:
+    def part_key(self, path: bytes, value: bytes) -> bytes:
+        """Under what one cell of a collection is entered."""
+        kind = self.column.type
         if isinstance(kind, MapType):
             return self.pair_key(path, value)
         if isinstance(kind, SetType):
@@ -106,6 +108,28 @@ def parse_target(target: str) -> tuple[str, str]:
     match = _TARGET.fullmatch(target)
     part, name = match.groups() if match else ("", target)
     return part, name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def entries_of_merged_row(
+    targets: Iterable[IndexTarget], row_key: bytes, row: Row, partition_key: Sequence[bytes]
+) -> list[bytes]:
+    """The entries that stand for a row of merged fragments."""
+    found = []
+    for target in targets:
+        column = target.column
+        if column.kind == "partition_key":
+            found.append(target.entry(column.type.order_key(partition_key[column.position]), row_key))
+        elif column.kind == "clustering":
+            if row.clustering:
+                found.append(target.entry(column.type.order_key(row.clustering[column.position]), row_key))
+        else:
+            for key, (_, _, _, value) in row.cells.items():
+                number, path = key if isinstance(key, tuple) else (key, None)
+                if number != column.number or value is None:
+                    continue
+                keys = target.order_keys(value) if path is None else [target.part_key(path, value)]
+                found += [target.entry(order_key, row_key) for order_key in keys]
+    return found
 
 
 def entries_of_row(

@@ -41,6 +41,10 @@ STATIC = 0x40
 # a fragment with none of these can be shown as it is, when it is the only one
 NOT_PLAIN = EXPIRING | STAMPED | DELETION | NULLS | COMPLEX
 
+# a fragment with one of these is, or will be, of no more use than to hide others
+PERISHABLE = EXPIRING | DELETION | NULLS
+NEVER_S = 2**63
+
 NULL_CELL = b"\xff\xff\xff\xff"
 _INT = struct.Struct(">i")
 _UINT = struct.Struct(">I")
@@ -92,17 +96,47 @@ class Row:
         """Whether nothing is left, not even a deletion."""
         return not (self.marker or self.cells or self.complex_deletions or self.deletion[0] != MIN_TIMESTAMP)
 
-    def purge(self, before_s: int) -> None:
-        """Drop deletions, and what has expired, from before that time."""
-        if self.marker is not None and self.marker[1] and self.marker[2] <= before_s:
+    def purge(self, now_s: int, before_s: int) -> None:
+        """Drop deletions from before `before_s`, and what has expired and was written before then."""
+        if self.marker is not None and _has_gone(self.marker[1], self.marker[2], now_s, before_s):
             self.marker = None
         if self.deletion[0] != MIN_TIMESTAMP and self.deletion[1] <= before_s:
             self.deletion = (MIN_TIMESTAMP, 0)
         for number in [number for number, (_, time) in self.complex_deletions.items() if time <= before_s]:
             del self.complex_deletions[number]
-        dead = [key for key, (_, ttl, time, value) in self.cells.items() if (ttl or value is None) and time <= before_s]
+        dead = [
+            key
+            for key, (_, ttl, time, value) in self.cells.items()
+            if (time <= before_s if value is None else _has_gone(ttl, time, now_s, before_s))
+        ]
         for key in dead:
             del self.cells[key]
+
+    def drop_covered(self, timestamp: int) -> None:
+        """Forget what was written or deleted at `timestamp` or before; another deletion stands for it."""
+        own = self.deletion
+        if timestamp >= own[0]:
+            self.deletion = (timestamp, 0)
+            self._apply_deletions()
+            self.deletion = (MIN_TIMESTAMP, 0)
+
+    def weight(self) -> int:
+        """How many things it is made of, without the deletions of collections."""
+        return len(self.cells) + (self.marker is not None) + (self.deletion[0] != MIN_TIMESTAMP)
+
+    def droppable_at_s(self, grace_s: int) -> int:
+        """When the first of its deletions and expiring cells can be dropped."""
+        times = [time + grace_s for _, _, time, value in self.cells.values() if value is None]
+        times += [
+            _gone_at_s(ttl, time, grace_s) for _, ttl, time, value in self.cells.values() if ttl and value is not None
+        ]
+        if self.marker is not None and self.marker[1]:
+            times.append(_gone_at_s(self.marker[1], self.marker[2], grace_s))
+        if self.deletion[0] != MIN_TIMESTAMP:
+            times.append(self.deletion[1] + grace_s)
+        if not self.weight():
+            times += [time + grace_s for _, time in self.complex_deletions.values()]
+        return min(times, default=NEVER_S)
 
     def cover(self, timestamp: int, time: int) -> None:
         """Delete what was written at `timestamp` or before."""
@@ -129,6 +163,24 @@ class Row:
                 dead.append(key)
         for key in dead:
             del self.cells[key]
+
+
+def _has_gone(ttl: int, expiry_s: int, now_s: int, before_s: int) -> bool:
+    """Whether an expiring cell is of no more use: Cassandra's `AbstractCell.purge`, which reckons from the write."""
+    return bool(ttl) and expiry_s <= now_s and expiry_s - ttl <= before_s
+
+
+def _gone_at_s(ttl: int, expiry_s: int, grace_s: int) -> int:
+    return max(expiry_s, expiry_s - ttl + grace_s)
+
+
+def droppable_at_s(fragment: bytes, grace_s: int) -> int:
+    """When the first of what a perishable fragment holds can be dropped."""
+    offset = 2 + fragment[1]
+    if fragment[0] & EXPIRING:
+        ttl, expiry_s = _PAIR.unpack_from(fragment, offset)
+        return _gone_at_s(ttl, expiry_s, grace_s)
+    return int(_UINT.unpack_from(fragment, offset)[0]) + grace_s
 
 
 def newer_cell(left: Cell, right: Cell) -> Cell:

@@ -1,0 +1,113 @@
+"""Reclaiming space while the server goes on: a step of a pass now and then, and whole passes when somebody asks.
+
+A step takes a millisecond or so, after which others have `PAUSE_S` to themselves; so it costs some hundredths of a core
+while there is something to drop, and nothing where there is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smackbox.base.errors import StorageError, UserError
+from smackbox.cassandra.state.catalog import Catalog
+from smackbox.cassandra.state.keys import successor
+from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.state.sweep import Sweep, Sweeper
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.server.service import CassandraServer
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 0.025
+IDLE_S = 5.0
+
+
+class Upkeep:
+    """The passes of one server."""
+
+    def __init__(self, server: CassandraServer) -> None:
+        self._server = server
+        self.sweeper = Sweeper(server.engine, server.room.catalog.table_of)
+        self._task: asyncio.Task[None] | None = None
+        self._compactions = 0
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def compact(self, name: str) -> str:
+        """Drop all that may be dropped from the tables of that name, and what it did. Raises `UserError`."""
+        server = self._server
+        assert server.store is not None
+        tables = tables_named(server.room.catalog, name)
+        before = size_on_disk(server.store_directory)
+        removed = 0
+        self._compactions += 1
+        self.sweeper.abandon()
+        try:
+            for table in tables:
+                removed += await self._sweep(table)
+            for table in tables:
+                await asyncio.to_thread(server.store.compact, table.prefix, successor(table.prefix))
+        finally:
+            self._compactions -= 1
+        return compacted(len(tables), removed, before, size_on_disk(server.store_directory))
+
+    async def _sweep(self, table: Table) -> int:
+        sweep = Sweep(self._server.engine, table)
+        while True:
+            current = self._server.room.catalog.table_of(sweep.number)
+            if current is None:
+                return sweep.removed
+            now_s = self._server.now_s()
+            if sweep.step(current, now_s):
+                self.sweeper.finish(sweep, current, now_s)
+                return sweep.removed
+            await asyncio.sleep(0)
+
+    async def _run(self) -> None:
+        while True:
+            is_busy = False
+            try:
+                is_busy = not self._compactions and self.sweeper.step(self._server.now_s())
+            except StorageError as error:
+                log.error("cassandra cannot reclaim space: %s", error)
+            await asyncio.sleep(PAUSE_S if is_busy else IDLE_S)
+
+
+def tables_named(catalog: Catalog, name: str) -> Sequence[Table]:
+    """The stored tables of `keyspace.table`, of `keyspace`, or all for ''. Raises `UserError` when there are none."""
+    keyspace, _, wanted = name.partition(".")
+    found = [
+        table
+        for one in catalog.user_keyspaces()
+        for table in one.tables.values()
+        if not table.is_view and (not name or one.name == keyspace) and (not wanted or table.name == wanted)
+    ]
+    if name and not found and (wanted or keyspace not in catalog.keyspaces):
+        raise UserError(f"there is no table {name}" if wanted else f"there is no keyspace {name}")
+    return found
+
+
+def compacted(tables: int, removed: int, before: int, after: int) -> str:
+    return f"{tables} tables: {removed} entries dropped, {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after"
+
+
+def size_on_disk(directory: Path) -> int:
+    total = 0
+    for entry in os.scandir(directory):
+        try:
+            total += entry.stat().st_size
+        except FileNotFoundError:
+            continue  # the store has just removed it
+    return total

@@ -1,0 +1,224 @@
+"""The verbs of `smack cql`: what nodetool, sstableloader and COPY are for, for one server.
+
+Those that take `--cassandra` speak CQL, so they serve any Cassandra; those that take a server's `--dir` do something to
+its files, by the server when it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from smackbox.box.settings import CASSANDRA_PORT, DEFAULT_DIR
+
+if TYPE_CHECKING:
+    from cassandra.cluster import Session
+
+
+def server_address(verb: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which server a tool talks to, and as whom."""
+    for option in (
+        click.option("--password", envvar="SMACK_CASSANDRA_PASSWORD", help="That user's password."),
+        click.option("--username", "-u", help="Who to log in as."),
+        click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True),
+        click.option(
+            "--cassandra", envvar="SMACK_CASSANDRA", help="host:port.  [default: the running box's, else port 9042]"
+        ),
+    ):
+        verb = option(verb)
+    return verb
+
+
+def connection(
+    cassandra: str | None, directory: Path, username: str | None, password: str | None, keyspace: str | None = None
+) -> AbstractContextManager[Session]:
+    """A session of the driver, as those options say."""
+    from cassandra.auth import PlainTextAuthProvider
+
+    from smackbox.box.prepare import CqlConnection
+    from smackbox.box.run import running_urls
+
+    address = cassandra or running_urls(directory).cassandra or f"127.0.0.1:{CASSANDRA_PORT}"
+    provider = PlainTextAuthProvider(username, password or "") if username else None
+    return CqlConnection(address, keyspace, auth_provider=provider)
+
+
+_server_dir = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_DIR / "cassandra",
+    show_default=True,
+    help="The server's data directory.",
+)
+_timeout = click.option("--timeout", "timeout_s", type=float, default=300.0, show_default=True, help="Seconds to wait.")
+_format = click.option(
+    "--format", "form", type=click.Choice(("csv", "jsonl", "parquet")), help="[default: by the file's name]"
+)
+
+
+@click.command("status")
+@server_address
+def status_command(cassandra: str | None, directory: Path, username: str | None, password: str | None) -> None:
+    """The nodes: whether they are up, their load, tokens, ids and racks."""
+    from smackbox.cli.table_stats import node_lines
+
+    with connection(cassandra, directory, username, password) as session:
+        for line in node_lines(session):
+            click.echo("\t".join(line))
+
+
+@click.command("tablestats")
+@click.argument("name", metavar="[KEYSPACE[.TABLE]]", default="")
+@server_address
+def tablestats_command(
+    name: str, cassandra: str | None, directory: Path, username: str | None, password: str | None
+) -> None:
+    """Partitions and rows of tables, counted; without a name, of all that are not the system's."""
+    from smackbox.cli.table_stats import table_stats
+
+    with connection(cassandra, directory, username, password) as session:
+        click.echo("table\tpartitions\trows")
+        for table, partitions, rows in table_stats(session, name):
+            click.echo(f"{table}\t{partitions}\t{rows}")
+
+
+@click.command("export")
+@click.argument("table", metavar="KEYSPACE.TABLE")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_format
+@server_address
+def export_command(
+    table: str,
+    file: Path,
+    form: str | None,
+    cassandra: str | None,
+    directory: Path,
+    username: str | None,
+    password: str | None,
+) -> None:
+    """Write all rows of a table to FILE: CSV, JSON lines or Parquet."""
+    from smackbox.cli.table_files import export, format_of
+
+    form = format_of(file, form)
+    with connection(cassandra, directory, username, password) as session:
+        click.echo(f"{export(session, table, file, form)} rows of {table} written to {file}")
+
+
+@click.command("import")
+@click.argument("table", metavar="KEYSPACE.TABLE")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_format
+@server_address
+def import_command(
+    table: str,
+    file: Path,
+    form: str | None,
+    cassandra: str | None,
+    directory: Path,
+    username: str | None,
+    password: str | None,
+) -> None:
+    """Insert all rows of FILE (CSV with a header, JSON lines or Parquet) into a table."""
+    from smackbox.cli.table_files import format_of, load
+
+    form = format_of(file, form)
+    with connection(cassandra, directory, username, password) as session:
+        click.echo(f"{load(session, table, file, form)} rows of {file} inserted into {table}")
+
+
+@click.command("flush")
+@_server_dir
+@_timeout
+def flush_command(directory: Path, timeout_s: float) -> None:
+    """Write what a server has in memory to its files."""
+    from smackbox.cassandra.server.tools import flush
+
+    click.echo(flush(directory, timeout_s))
+
+
+@click.command("compact")
+@click.argument("name", metavar="[KEYSPACE[.TABLE]]", default="")
+@_server_dir
+@_timeout
+def compact_command(name: str, directory: Path, timeout_s: float) -> None:
+    """Drop what was deleted or has expired longer than gc_grace_seconds ago, and rewrite the files without it."""
+    from smackbox.cassandra.server.tools import compact
+
+    click.echo(compact(directory, name, timeout_s))
+
+
+@click.command("snapshot")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--tag", "-t", "name", help="Keep it in the server's directory under this name.  [default: the time]")
+@_server_dir
+@_timeout
+def snapshot_command(target: Path | None, name: str | None, directory: Path, timeout_s: float) -> None:
+    """Copy a server's data, as they are at one moment, while the server goes on: to TARGET, or under a name.
+
+    TARGET is a data directory then: `smack cassandra serve --dir TARGET` serves it.
+    """
+    from smackbox.cassandra.server.snapshot import named
+    from smackbox.cassandra.server.tools import ask
+
+    if target is not None and name is not None:
+        raise click.UsageError("give TARGET or --tag, not both")
+    place = target or named(directory, name or str(time.time_ns() // 1_000_000))
+    taken = ask(directory, place, timeout_s)
+    click.echo(f"{taken.files} files, {taken.bytes / 1e6:.1f} MB in {place}")
+
+
+@click.command("listsnapshots")
+@_server_dir
+def listsnapshots_command(directory: Path) -> None:
+    """The named snapshots of a server, the oldest first."""
+    from datetime import UTC, datetime
+
+    from smackbox.cassandra.server.snapshot import snapshots
+
+    click.echo("name\ttaken\tMB")
+    for name, taken_s, size in snapshots(directory):
+        click.echo(f"{name}\t{datetime.fromtimestamp(taken_s, UTC):%Y-%m-%dT%H:%M:%SZ}\t{size / 1e6:.1f}")
+
+
+@click.command("clearsnapshot")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All named snapshots.")
+@_server_dir
+def clearsnapshot_command(name: str | None, everything: bool, directory: Path) -> None:
+    """Remove the snapshot NAME of a server."""
+    from smackbox.cassandra.server.snapshot import clear
+
+    if (name is None) != everything:
+        raise click.UsageError("give NAME or --all")
+    click.echo(f"{clear(directory, name or '')} snapshots removed")
+
+
+@click.command("restore")
+@click.argument("source")
+@_server_dir
+def restore_command(source: str, directory: Path) -> None:
+    """Put the data of a snapshot, by its name or its directory, in the place of a stopped server's."""
+    from smackbox.cassandra.server.snapshot import named, restore
+
+    place = Path(source) if "/" in source else named(directory, source)
+    click.echo(f"{restore(directory, place) / 1e6:.1f} MB of {place} restored to {directory}")
+
+
+TOOLS = (
+    clearsnapshot_command,
+    compact_command,
+    export_command,
+    flush_command,
+    import_command,
+    listsnapshots_command,
+    restore_command,
+    snapshot_command,
+    status_command,
+    tablestats_command,
+)

@@ -1,0 +1,160 @@
+"""`smack cql flush`, `compact`, `snapshot` and its kin, and `restore`, with a server and without."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cassandra.test_server import Client
+from tests.cassandra.test_snapshot import SMACK, Address, fill, keys, make_table
+
+from smackbox.base.errors import UserError
+from smackbox.cassandra.server import CassandraServer
+from smackbox.cassandra.server import snapshot as snapshot_module
+from smackbox.cassandra.server.snapshot import STORE, clear, named, restore, snapshots
+from smackbox.cassandra.server.tools import ask, compact, flush
+from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cassandra.state.engine import SCHEMA_FAMILY
+from smackbox.net.service import ServiceThread
+from smackbox.store.copy_request import Request
+from smackbox.store.rocks import open_store
+
+
+def smack(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    command = [*SMACK, "cql", *arguments, "--dir", str(directory)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """The directory of a server that holds rows 1 to 20 and has deleted 1 to 15 at once."""
+    directory = tmp_path / "data"
+    with ServiceThread(CassandraServer(CassandraSettings(dir=directory))) as thread, Client(thread) as client:
+        make_table(client)
+        assert client.query("ALTER TABLE k.t WITH gc_grace_seconds = 0")[0] == 8
+        fill(client, *range(1, 21))
+        for number in range(1, 16):
+            assert client.query(f"DELETE FROM k.t WHERE a = {number}")[0] == 8
+    return directory
+
+
+def entries(directory: Path) -> int:
+    """How many fragments the store of a stopped server holds."""
+    store = open_store(directory / STORE, families=(SCHEMA_FAMILY,))
+    try:
+        return sum(1 for _ in store.items())
+    finally:
+        store.close()
+
+
+def test_a_running_server_is_asked(stopped: Path) -> None:
+    command = [*SMACK, "cassandra", "serve", "--port", "0", "--dir", str(stopped)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        address = Address(server.stdout.readline().split()[2])
+        done = smack("flush", directory=stopped)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("all of memory is in files")
+        done = smack("compact", "k.t", directory=stopped)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.match(r"1 tables: \d+ entries dropped, ", done.stdout)
+        assert smack("compact", directory=stopped).stdout.startswith("1 tables: 0 entries dropped")
+        done = smack("compact", "k.none", directory=stopped)
+        assert done.returncode == 1
+        assert "there is no table k.none" in done.stderr
+        assert smack("snapshot", "-t", "first", directory=stopped).returncode == 0
+        assert "first\t" in smack("listsnapshots", directory=stopped).stdout
+        done = smack("restore", "first", directory=stopped)
+        assert done.returncode == 1
+        assert "is held by process" in done.stderr
+        with Client(address) as client:  # type: ignore[arg-type]
+            client.startup()
+            fill(client, 99)
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+    assert entries(stopped) == 6
+    assert keys(stopped) == {16, 17, 18, 19, 20, 99}
+    assert smack("restore", "first", directory=stopped).returncode == 0
+    assert keys(stopped) == {16, 17, 18, 19, 20}
+    assert smack("clearsnapshot", "first", directory=stopped).stdout == "1 snapshots removed\n"
+    assert keys(stopped) == {16, 17, 18, 19, 20}
+
+
+def test_without_a_server_the_store_itself_is_tidied(stopped: Path) -> None:
+    assert flush(stopped, 1).startswith("all of memory is in files")
+    assert compact(stopped, "k", 1).startswith("1 tables: ")
+    assert entries(stopped) == 5
+    with pytest.raises(UserError, match="there is no keyspace other"):
+        compact(stopped, "other", 1)
+    with pytest.raises(UserError, match="is not a Cassandra server's data directory"):
+        compact(stopped / "none", "", 1)
+    assert keys(stopped) == {16, 17, 18, 19, 20}
+
+
+def test_the_passes_of_a_server_that_is_served(stopped: Path) -> None:
+    server = CassandraServer(CassandraSettings(dir=stopped))
+    with ServiceThread(server) as thread, Client(thread) as client:
+        client.startup()
+        done = thread.call(server.requests.serve(Request("k.t", "compact")))  # type: ignore[union-attr]
+        assert done.text.startswith("1 tables: ")
+        assert sum(1 for _ in server.engine.store.items()) == 5
+        done = thread.call(server.requests.serve(Request("", "dance")))  # type: ignore[union-attr]
+        assert done.error == "this server knows nothing of 'dance'"
+        fill(client, 1)
+    assert keys(stopped) == {1, 16, 17, 18, 19, 20}
+
+
+def test_snapshots_by_name(stopped: Path) -> None:
+    for name in ("one", "two", "three"):
+        ask(stopped, named(stopped, name), 1)
+    assert {name for name, _, _ in snapshots(stopped)} == {"one", "two", "three"}
+    assert clear(stopped, "two") == 1
+    with pytest.raises(UserError, match="there is no snapshot two"):
+        clear(stopped, "two")
+    for wrong in ("", "..", ".x", "a/b"):
+        with pytest.raises(UserError, match="a snapshot's name is of"):
+            named(stopped, wrong)
+    assert clear(stopped, "") == 2
+    assert snapshots(stopped) == []
+    done = smack("clearsnapshot", directory=stopped)
+    assert done.returncode == 2
+
+
+def test_a_snapshot_is_restored_more_than_once(stopped: Path, tmp_path: Path) -> None:
+    ask(stopped, tmp_path / "copy", 1)
+    for _ in range(2):
+        with ServiceThread(CassandraServer(CassandraSettings(dir=stopped))) as thread, Client(thread) as client:
+            client.startup()
+            fill(client, *range(500, 900))
+            assert client.query("DELETE FROM k.t WHERE a = 16")[0] == 8
+        compact(stopped, "", 1)
+        restore(stopped, tmp_path / "copy")
+        assert keys(stopped) == {16, 17, 18, 19, 20}
+    assert keys(tmp_path / "copy") == {16, 17, 18, 19, 20}
+    restore(tmp_path / "new", tmp_path / "copy")
+    assert keys(tmp_path / "new") == {16, 17, 18, 19, 20}
+    with pytest.raises(UserError, match="is not a snapshot"):
+        restore(stopped, tmp_path)
+
+
+def test_a_restore_that_dies_half_way_is_finished_by_the_next_start(
+    stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(stopped, tmp_path / "copy", 1)
+    with ServiceThread(CassandraServer(CassandraSettings(dir=stopped))) as thread, Client(thread) as client:
+        client.startup()
+        fill(client, 99)
+
+    def dies(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot_module, "finish_restoring", dies)
+        with pytest.raises(KeyboardInterrupt):
+            restore(stopped, tmp_path / "copy")
+    assert keys(stopped) == {16, 17, 18, 19, 20}
+    assert sorted(entry.name for entry in stopped.iterdir() if entry.is_dir()) == ["data"]
