@@ -32,6 +32,7 @@ class Box:
         settings = CassandraSettings(dir=self.directory)
         self.thread = ServiceThread(CassandraServer(settings, clock=self.clock))
         self.thread.start()
+        self.thread.call(self.server.upkeep.stop())  # nothing happens by itself
 
     def stop(self) -> None:
         assert self.thread is not None

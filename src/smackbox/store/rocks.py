@@ -98,6 +98,17 @@ class RocksStore:
         """Rewrite the files of these keys, so that what was deleted takes no room any more; it may take long."""
         self.db.compact_range(start, end)
 
+    def files(self) -> list[tuple[bytes, bytes, int, int]]:
+        """The first and last key of each file, its bytes, its entries; of all families."""
+        return [
+            (found["start_key"], found["end_key"], found["size"], found["num_entries"])
+            for found in self.db.live_files()
+        ]
+
+    def cached_bytes(self) -> int:
+        """How many bytes of blocks are kept to be read again."""
+        return int(self.db.property_int_value("rocksdb.block-cache-usage") or 0)
+
     def next_sequence(self) -> int:
         """A number larger than the count of all writes ever made to this store."""
         return int(self.db.latest_sequence_number()) + 1

@@ -144,3 +144,14 @@ def test_only_columns_by_name_are_selected(player: Player, by_city: People, sele
             f"CREATE MATERIALIZED VIEW other AS SELECT {selected} FROM people "
             "WHERE city IS NOT NULL AND id IS NOT NULL PRIMARY KEY (city, id)"
         )
+
+
+def test_what_is_built_is_known(player: Player, by_city: Callable[[str], list[tuple[object, ...]]]) -> None:
+    assert by_city("Berlin") == []
+    host = player.session.execute("SELECT host_id FROM system.local").one()[0]
+    views = f"WHERE keyspace_name = '{player.keyspace}' AND view_name = 'by_city'"
+    built: list[object] = []
+    while built != [(True,)]:  # Cassandra builds it in the background
+        built = list(player.session.execute(f"SELECT status_replicated FROM system.built_views {views}"))
+    status = player.session.execute(f"SELECT host_id, status FROM system_distributed.view_build_status {views}")
+    assert list(status) == [(host, "SUCCESS")]

@@ -34,6 +34,7 @@ _NO_WARNINGS: list[str] = []
 def query(session: Session, reader: BodyReader, version: int) -> Answer:
     text = reader.long_string()
     options = read_options(reader, version)
+    session.statements.texts_executed += 1
     statement = session.statements.statement(text, options.keyspace or session.keyspace)
     if session.gate is not None:
         session.gate.check(statement)
@@ -61,7 +62,9 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def execute(session: Session, reader: BodyReader, version: int) -> Answer:
-    statement = session.statements.by_id(reader.short_bytes())
+    statements = session.statements
+    statements.prepared_executed += 1
+    statement = statements.by_id(reader.short_bytes())
     if session.gate is not None:
         session.gate.check(statement)
     if statement.insert is not None or statement.point is not None:

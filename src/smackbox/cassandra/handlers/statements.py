@@ -83,7 +83,9 @@ class Statements:
         self.room = room
         self._cache: OrderedDict[tuple[str | None, str], Statement] = OrderedDict()
         self.prepared: OrderedDict[bytes, Statement] = OrderedDict()
-        self.on_schema_change: Callable[[Any], None] = lambda _change: None
+        self.texts_executed = 0
+        self.prepared_executed = 0
+        self.prepared_evicted = 0
 
     def statement(self, text: str, keyspace: str | None) -> Statement:
         """Raises `SyntaxFault` and `Invalid`."""
@@ -106,8 +108,9 @@ class Statements:
             elif found.select is not None:
                 found.point = fast_select(found.select, kinds)
             found.statement_id = hashlib.md5(((keyspace or "") + text).encode(), usedforsecurity=False).digest()
-        if len(self.prepared) >= PREPARED_LIMIT:
+        if found.statement_id not in self.prepared and len(self.prepared) >= PREPARED_LIMIT:
             self.prepared.popitem(last=False)
+            self.prepared_evicted += 1
         self.prepared[found.statement_id] = found
         return found
 

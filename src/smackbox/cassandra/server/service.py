@@ -7,7 +7,6 @@ import gc
 import secrets
 import ssl
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 from smackbox.base.clock import Clock, SystemClock
@@ -19,6 +18,7 @@ from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statements
 from smackbox.cassandra.server.connection import Connection
 from smackbox.cassandra.server.encryption import probe_context, tls_context
+from smackbox.cassandra.server.figures import Figures
 from smackbox.cassandra.server.logins import Logins
 from smackbox.cassandra.server.probe import probe
 from smackbox.cassandra.server.security_settings import check_security
@@ -180,8 +180,7 @@ class CassandraServer:
             self._clock.wall_ms() // 1000,
         )
         system_rows = SystemRows(catalog, node)
-        system_rows.clients = self._client_rows
-        system_rows.settings = self._setting_rows
+        Figures(self).add_to(system_rows)
         security = Security(
             Roles(store, engine), catalog, secrets.token_bytes, settings.authenticator, settings.authorizer
         )
@@ -286,43 +285,8 @@ class CassandraServer:
             if session is not None and "SCHEMA_CHANGE" in session.events:
                 connection.send(frames.frame(session.version, frames.EVENT_STREAM, frames.EVENT, body))
 
-    def _client_rows(self) -> list[dict[str, Any]]:
-        import ipaddress
-
-        rows = []
-        for connection in self.connections:
-            session = connection.session
-            if session is None:
-                continue
-            encryption = connection.transport.get_extra_info("ssl_object") if connection.transport else None
-            cipher = encryption.cipher() if encryption is not None else None
-            rows.append(
-                {
-                    "address": ipaddress.ip_address(connection.peer[0]),
-                    "port": connection.peer[1],
-                    "client_options": sorted(session.options.items()),
-                    "connection_stage": "ready" if session.ready else "startup",
-                    "driver_name": session.options.get("DRIVER_NAME"),
-                    "driver_version": session.options.get("DRIVER_VERSION"),
-                    "hostname": connection.peer[0],
-                    "keyspace_name": session.keyspace,
-                    "protocol_version": session.version,
-                    "request_count": session.request_count,
-                    "ssl_cipher_suite": cipher[0] if cipher is not None else None,
-                    "ssl_enabled": encryption is not None,
-                    "ssl_protocol": encryption.version() if encryption is not None else None,
-                    "username": session.user or "anonymous",
-                }
-            )
-        return rows
-
-    def _setting_rows(self) -> list[tuple[str, str]]:
-        settings = self.settings
-        return [
-            ("cluster_name", settings.cluster_name),
-            ("native_transport_port", str(self._port)),
-            ("rpc_address", settings.host),
-            ("partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"),
-            ("authenticator", settings.authenticator),
-            ("authorizer", settings.authorizer),
-        ]
+    def request_count(self) -> int:
+        """How many requests were answered since the start."""
+        return self.finished_requests + sum(
+            connection.session.request_count for connection in self.connections if connection.session is not None
+        )

@@ -35,7 +35,8 @@ class Upkeep:
         self._server = server
         self.sweeper = Sweeper(server.engine, server.room.catalog.table_of)
         self._task: asyncio.Task[None] | None = None
-        self._compactions = 0
+        self._compacted: list[Sweep] = []
+        self._waits_for_compaction = asyncio.Lock()
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -52,19 +53,26 @@ class Upkeep:
         tables = tables_named(server.room.catalog, name)
         before = size_on_disk(server.store_directory)
         removed = 0
-        self._compactions += 1
-        self.sweeper.abandon()
-        try:
+        async with self._waits_for_compaction:
             for table in tables:
                 removed += await self._sweep(table)
-            for table in tables:
                 await asyncio.to_thread(server.store.compact, table.prefix, successor(table.prefix))
-        finally:
-            self._compactions -= 1
         return compacted(len(tables), removed, before, size_on_disk(server.store_directory))
 
+    def under_way(self) -> list[Sweep]:
+        """The passes that have begun."""
+        return self._compacted or self.sweeper.under_way()
+
     async def _sweep(self, table: Table) -> int:
+        self.sweeper.abandon()  # two passes at once would not see each other's late writes
         sweep = Sweep(self._server.engine, table)
+        self._compacted = [sweep]
+        try:
+            return await self._finish(sweep)
+        finally:
+            self._compacted = []
+
+    async def _finish(self, sweep: Sweep) -> int:
         while True:
             current = self._server.room.catalog.table_of(sweep.number)
             if current is None:
@@ -76,13 +84,14 @@ class Upkeep:
             await asyncio.sleep(0)
 
     async def _run(self) -> None:
+        is_busy = False
         while True:
+            await asyncio.sleep(PAUSE_S if is_busy else IDLE_S)
             is_busy = False
             try:
-                is_busy = not self._compactions and self.sweeper.step(self._server.now_s())
+                is_busy = not self._compacted and self.sweeper.step(self._server.now_s())
             except StorageError as error:
                 log.error("cassandra cannot reclaim space: %s", error)
-            await asyncio.sleep(PAUSE_S if is_busy else IDLE_S)
 
 
 def tables_named(catalog: Catalog, name: str) -> Sequence[Table]:

@@ -42,6 +42,7 @@ class Sweep:
 
     def __init__(self, engine: Engine, table: Table) -> None:
         self.number = table.number
+        self.looked_at = 0
         self.removed = 0
         self.next_due_s = NEVER_S
         self._engine = engine
@@ -63,6 +64,7 @@ class Sweep:
         found: list[tuple[bytes, bytes]] = []
         for key, value in engine.store.items(self._cursor, self._end):
             looked += 1
+            self.looked_at += 1
             owner = partition_of(key)
             this = key[:-SUFFIX_LENGTH]
             if found and this != row_key:
@@ -70,6 +72,7 @@ class Sweep:
                 found = []
             if looked > entries and this != row_key:
                 self._cursor = key
+                self.looked_at -= 1
                 self._watch(now_s - table.gc_grace_seconds)
                 engine.flush()
                 return False
@@ -170,6 +173,7 @@ class Sweeper:
         self._table_of = table_of
         self._sweep: Sweep | None = None
         self._rested: dict[int, int] = {}
+        self.passes = 0
         self.removed = 0
 
     def step(self, now_s: int, entries: int = STEP_ENTRIES) -> bool:
@@ -188,6 +192,9 @@ class Sweeper:
             self.finish(sweep, table, now_s)
         return True
 
+    def under_way(self) -> list[Sweep]:
+        return [self._sweep] if self._sweep is not None else []
+
     def abandon(self) -> None:
         """Let go of the pass under way; the table is due again."""
         sweep, self._sweep = self._sweep, None
@@ -196,6 +203,7 @@ class Sweeper:
 
     def finish(self, sweep: Sweep, table: Table, now_s: int) -> None:
         """Take note of when the table is worth another pass."""
+        self.passes += 1
         self.removed += sweep.removed
         self._rested[table.number] = now_s + REST_S
         garbage = self._engine.garbage

@@ -22,8 +22,6 @@ class SystemRows:
     def __init__(self, catalog: Catalog, node: Node) -> None:
         self.catalog = catalog
         self.node = node
-        self.clients: Callable[[], Iterable[Values]] = tuple
-        self.settings: Callable[[], Iterable[tuple[str, str]]] = tuple
         self._sources: dict[tuple[str, str], Callable[[Endpoint], Iterable[Values]]] = {
             ("system", "local"): self._local,
             ("system_schema", "keyspaces"): self._keyspaces,
@@ -36,8 +34,9 @@ class SystemRows:
             ("system_virtual_schema", "keyspaces"): self._virtual_keyspaces,
             ("system_virtual_schema", "tables"): self._virtual_tables,
             ("system_virtual_schema", "columns"): self._virtual_columns,
-            ("system_views", "clients"): lambda _: self.clients(),
-            ("system_views", "settings"): lambda _: ({"name": name, "value": value} for name, value in self.settings()),
+            ("system", "IndexInfo"): self._built_indexes,
+            ("system", "built_views"): self._built_views,
+            ("system_distributed", "view_build_status"): self._view_build_status,
         }
 
     def add(self, keyspace: str, table: str, source: Callable[[Endpoint], Iterable[Values]]) -> None:
@@ -178,6 +177,27 @@ class SystemRows:
                         "kind": index.kind,
                         "options": list(index.options.items()),
                     }
+
+    def _built_indexes(self, endpoint: Endpoint) -> Iterator[Values]:
+        for values in self._indexes(endpoint):
+            yield {"table_name": values["keyspace_name"], "index_name": values["index_name"]}
+
+    def _built_views(self, endpoint: Endpoint) -> Iterator[Values]:
+        for values in self._views(endpoint):
+            yield {
+                "keyspace_name": values["keyspace_name"],
+                "view_name": values["view_name"],
+                "status_replicated": True,
+            }
+
+    def _view_build_status(self, endpoint: Endpoint) -> Iterator[Values]:
+        for values in self._views(endpoint):
+            yield {
+                "keyspace_name": values["keyspace_name"],
+                "view_name": values["view_name"],
+                "host_id": self.node.host_id,
+                "status": "SUCCESS",
+            }
 
     def _virtual_keyspaces(self, _: Endpoint) -> Iterator[Values]:
         return ({"keyspace_name": keyspace.name} for keyspace in self._virtual())

@@ -1,0 +1,272 @@
+"""What the server tells of itself in `system_views` and `system`: sizes, caches, tasks, settings.
+
+Sizes are RocksDB's: what its files hold of a table, by the keys that they begin and end with; what is in memory alone
+counts with the next flush. The store holds all tables in the same files, so a file that spans several is shared out
+evenly. Nothing is counted or timed for these tables while requests are served, beyond what is counted anyway.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import platform
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from smackbox.cassandra.handlers.context import UUID_EPOCH_TICKS, timeuuid
+from smackbox.cassandra.state.keys import MIN_TOKEN
+from smackbox.cassandra.state.node import PARTITIONER, RELEASE_VERSION, Endpoint
+from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.state.system_rows import STORAGE_PORT, SystemRows, Values
+from smackbox.store.rocks import CACHE_BYTES
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.server.service import CassandraServer
+
+MIB = 1024 * 1024
+# Cassandra's names of what the settings of this room are called
+_SETTING_NAMES = {
+    "port": "native_transport_port",
+    "host": "rpc_address",
+    "authenticator": "authenticator.class_name",
+    "authorizer": "authorizer.class_name",
+    "native_transport_max_frame_size_bytes": "native_transport_max_frame_size",
+    "batch_size_warn_threshold_bytes": "batch_size_warn_threshold",
+    "batch_size_fail_threshold_bytes": "batch_size_fail_threshold",
+}
+_SECRET = frozenset({"client_encryption_keyfile"})
+
+
+class Figures:
+    """The rows of one server's figures."""
+
+    def __init__(self, server: CassandraServer) -> None:
+        self._server = server
+
+    def add_to(self, system_rows: SystemRows) -> None:
+        for name, source in (
+            ("caches", self._caches),
+            ("clients", self._clients),
+            ("cql_metrics", self._cql_metrics),
+            ("disk_usage", self._disk_usage),
+            ("gossip_info", self._gossip_info),
+            ("max_sstable_size", self._largest_files),
+            ("sai_column_indexes", self._sai_indexes),
+            ("settings", self._settings),
+            ("sstable_tasks", self._tasks),
+            ("system_properties", self._properties),
+            ("thread_pools", self._thread_pools),
+        ):
+            system_rows.add("system_views", name, source)
+        system_rows.add("system", "size_estimates", self._size_estimates)
+        system_rows.add("system", "table_estimates", self._table_estimates)
+
+    # ---- sizes ------------------------------------------------------------------------------------------------------
+
+    def _tables(self) -> Iterator[Table]:
+        for keyspace in self._server.room.catalog.user_keyspaces():
+            yield from (table for table in keyspace.tables.values() if not table.is_view)
+
+    def _files(self) -> list[tuple[int, int, int, int]]:
+        """The first and last table number of each file of the store, its bytes, its entries."""
+        store = self._server.store
+        assert store is not None
+        return [(_number(first), _number(last), size, entries) for first, last, size, entries in store.files()]
+
+    def _sizes(self) -> dict[int, tuple[int, int, int]]:
+        """For each table, by number: about how many bytes and entries files have of it, and the most in one file."""
+        numbers = [table.number for table in self._tables()]
+        found = dict.fromkeys(numbers, (0, 0, 0))
+        for first, last, size, entries in self._files():
+            inside = [number for number in numbers if first <= number <= last]
+            for number in inside:
+                total, count, largest = found[number]
+                share = size // len(inside)
+                found[number] = total + share, count + entries // len(inside), max(largest, share)
+        return found
+
+    def _disk_usage(self, _: Endpoint) -> Iterator[Values]:
+        sizes = self._sizes()
+        for table in self._tables():
+            yield {**_named(table), "mebibytes": -(-sizes[table.number][0] // MIB)}
+
+    def _largest_files(self, _: Endpoint) -> Iterator[Values]:
+        sizes = self._sizes()
+        for table in self._tables():
+            yield {**_named(table), "mebibytes": -(-sizes[table.number][2] // MIB)}
+
+    def _size_estimates(self, _: Endpoint) -> Iterator[Values]:
+        """What readers of whole tables cut them by: every range of tokens has about the same share of a table."""
+        ranges = self._ranges()
+        sizes = self._sizes()
+        for table in self._tables():
+            total, entries, _largest = sizes[table.number]
+            for start, end in ranges:
+                yield {
+                    **_named(table),
+                    "range_start": start,
+                    "range_end": end,
+                    "mean_partition_size": total // entries if entries else 0,
+                    "partitions_count": entries // len(ranges),
+                }
+
+    def _table_estimates(self, endpoint: Endpoint) -> Iterator[Values]:
+        for values in self._size_estimates(endpoint):
+            for kind in ("local_primary", "primary"):
+                yield {**values, "range_type": kind}
+
+    def _ranges(self) -> list[tuple[str, str]]:
+        tokens = sorted(map(int, self._server.room.system_rows.node.tokens()))
+        ends = [*tokens, MIN_TOKEN]
+        starts = [MIN_TOKEN, *tokens]
+        return sorted((str(start), str(end)) for start, end in zip(starts, ends, strict=True))
+
+    # ---- the server -------------------------------------------------------------------------------------------------
+
+    def _caches(self, _: Endpoint) -> Iterator[Values]:
+        store = self._server.store
+        assert store is not None
+        # RocksDB keeps blocks of files, which Cassandra calls chunks; it caches neither keys nor rows nor counters
+        yield {"name": "chunks", "capacity_bytes": CACHE_BYTES, "size_bytes": store.cached_bytes()}
+
+    def _cql_metrics(self, _: Endpoint) -> Iterator[Values]:
+        statements = self._server.statements
+        executed, others = statements.prepared_executed, statements.texts_executed
+        total = executed + others
+        for name, value in (
+            ("prepared_statements_count", len(statements.prepared)),
+            ("prepared_statements_evicted", statements.prepared_evicted),
+            ("prepared_statements_executed", executed),
+            ("prepared_statements_ratio", executed / total if total else 0),
+            ("regular_statements_executed", others),
+        ):
+            yield {"name": name, "value": float(value)}
+
+    def _thread_pools(self, _: Endpoint) -> Iterator[Values]:
+        server = self._server
+        pools = [("Native-Transport-Requests", 1, 1, server.request_count())]
+        pools.append(("CompactionExecutor", len(server.upkeep.under_way()), 1, server.upkeep.sweeper.passes))
+        for name, active, limit, completed in pools:
+            yield {
+                "name": name,
+                "active_tasks": active,
+                "active_tasks_limit": limit,
+                "blocked_tasks": 0,
+                "blocked_tasks_all_time": 0,
+                "completed_tasks": completed,
+                "pending_tasks": 0,
+            }
+
+    def _tasks(self, _: Endpoint) -> Iterator[Values]:
+        for sweep in self._server.upkeep.under_way():
+            table = self._server.room.catalog.table_of(sweep.number)
+            if table is not None:
+                yield {
+                    **_named(table),
+                    "task_id": UUID(bytes=timeuuid(UUID_EPOCH_TICKS + sweep.number, table.id.bytes[:8])),
+                    "kind": "compaction",
+                    "progress": sweep.looked_at,
+                    "unit": "keys",
+                }
+
+    def _gossip_info(self, endpoint: Endpoint) -> Iterator[Values]:
+        server = self._server
+        node = server.room.system_rows.node
+        tokens = node.tokens()
+        yield {
+            "address": ipaddress.ip_address(endpoint.address),
+            "port": STORAGE_PORT,
+            "dc": node.data_center,
+            "generation": node.started_at_s,
+            "heartbeat": server.now_s() - node.started_at_s,
+            "host_id": str(node.host_id),
+            "hostname": endpoint.address,
+            "load": str(float(sum(size for _, _, size, _ in self._files()))),
+            "native_address_and_port": f"{endpoint.address}:{endpoint.port}",
+            "rack": node.rack,
+            "release_version": RELEASE_VERSION,
+            "rpc_address": endpoint.address,
+            "rpc_ready": "true",
+            "schema": str(server.room.catalog.version),
+            "status": f"NORMAL,{tokens[0]}",
+            "status_with_port": f"NORMAL,{tokens[0]}",
+        }
+
+    def _sai_indexes(self, _: Endpoint) -> Iterator[Values]:
+        for table in self._tables():
+            for target in table.index_targets:
+                if target.is_sai:
+                    yield {
+                        "keyspace_name": table.keyspace,
+                        "index_name": target.record.name,
+                        "analyzer": "NoOpAnalyzer",
+                        "column_name": target.column.name,
+                        "is_building": False,
+                        "is_queryable": True,
+                        "is_string": target.column.type.cql in {"text", "ascii"},
+                        "table_name": table.name,
+                    }
+
+    def _settings(self, _: Endpoint) -> Iterator[Values]:
+        settings = self._server.settings
+        shown: dict[str, Any] = {"partitioner": PARTITIONER, "endpoint_snitch": "SimpleSnitch"}
+        for field in msgspec.structs.fields(settings):
+            value = getattr(settings, field.name)
+            if field.name in _SECRET and value is not None:
+                value = "<REDACTED>"
+            shown[_SETTING_NAMES.get(field.name, field.name)] = value
+        shown["native_transport_port"] = self._server.url.rpartition(":")[2]
+        # Cassandra 4's names, which tools ask for as well
+        shown |= {name: shown[f"{name}.class_name"] for name in ("authenticator", "authorizer")}
+        for name, value in sorted(shown.items()):
+            yield {"name": name, "value": _setting_text(name, value)}
+
+    def _properties(self, _: Endpoint) -> Iterator[Values]:
+        for name, value in (
+            ("cassandra.storagedir", str(self._server.store_directory.parent)),
+            ("os.arch", platform.machine()),
+            ("os.name", platform.system()),
+        ):
+            yield {"name": name, "value": value}
+
+    def _clients(self, _: Endpoint) -> Iterator[Values]:
+        for connection in self._server.connections:
+            session = connection.session
+            if session is None:
+                continue
+            encryption = connection.transport.get_extra_info("ssl_object") if connection.transport else None
+            cipher = encryption.cipher() if encryption is not None else None
+            yield {
+                "address": ipaddress.ip_address(connection.peer[0]),
+                "port": connection.peer[1],
+                "client_options": sorted(session.options.items()),
+                "connection_stage": "ready" if session.ready else "startup",
+                "driver_name": session.options.get("DRIVER_NAME"),
+                "driver_version": session.options.get("DRIVER_VERSION"),
+                "hostname": connection.peer[0],
+                "keyspace_name": session.keyspace,
+                "protocol_version": session.version,
+                "request_count": session.request_count,
+                "ssl_cipher_suite": cipher[0] if cipher is not None else None,
+                "ssl_enabled": encryption is not None,
+                "ssl_protocol": encryption.version() if encryption is not None else None,
+                "username": session.user or "anonymous",
+            }
+
+
+def _named(table: Table) -> Values:
+    return {"keyspace_name": table.keyspace, "table_name": table.name}
+
+
+def _number(key: bytes) -> int:
+    return int.from_bytes(key[:4], "big")
+
+
+def _setting_text(name: str, value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and name.endswith(("_size", "_threshold", "_in_flight", "_per_ip")):
+        return f"{value // MIB}MiB" if value >= MIB and not value % MIB else f"{value // 1024}KiB"
+    return None if value is None else str(value)
