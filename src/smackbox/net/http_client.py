@@ -47,7 +47,9 @@ class HttpAnswerStream:
         """The body as it comes. Raises `HttpClientError` when nothing came for so long, or the body was cut."""
         while True:
             try:
-                chunk = await asyncio.wait_for(self._response.content.readany(), idle_timeout_s)
+                # not wait_for: Python 3.11's drops a cancellation that comes together with the chunk
+                async with asyncio.timeout(idle_timeout_s):
+                    chunk = await self._response.content.readany()
             except TimeoutError as error:
                 raise HttpClientError(f"nothing came for {idle_timeout_s:.0f} s") from error
             except (aiohttp.ClientError, OSError) as error:

@@ -1,0 +1,272 @@
+"""The agent as a `Service`: its directory, its containers, its link to the master, and its HTTP endpoints.
+
+A stop lets go of the tasks: they run on, and the next agent on the same directory takes them up. They are killed when
+the directory is one in memory, when `kill_tasks_on_stop` is set, and by `shut_down`, which also tells the master that
+the agent leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from smackbox.base.clock import Clock, SystemClock
+from smackbox.base.errors import StartError, StorageError
+from smackbox.mesos.handlers import agent_http
+from smackbox.mesos.server import agent_machine
+from smackbox.mesos.server.agent_link import MasterLink
+from smackbox.mesos.server.agent_options import MesosAgentSettings, agent_attributes, agent_resources
+from smackbox.mesos.server.containerizer import ProcessContainerizer
+from smackbox.mesos.state import agent_recovery
+from smackbox.mesos.state.agent import Agent
+from smackbox.mesos.state.agent_checkpoints import Checkpoints
+from smackbox.mesos.state.agent_settings import AgentSettings
+from smackbox.mesos.state.agent_timers import Timers
+from smackbox.net.http import Answer, HttpRequest, HttpResponse
+from smackbox.net.http_client import HttpClient, HttpClientError
+from smackbox.net.http_server import HttpServer
+from smackbox.net.service import run_loop
+from smackbox.store.data_dir import DataDir
+
+KILL_TIMEOUT_S = 6.0
+FLUSH_TIMEOUT_S = 1.0
+HIDDEN_VARIABLES = ("LIBPROCESS_", "MESOS_", "SMACK_")
+
+log = logging.getLogger(__name__)
+
+
+class AgentService:
+    """One agent. `on_gone` is called when the master has told it to go for good."""
+
+    name = "mesos-agent"
+
+    def __init__(self, settings: MesosAgentSettings, *, clock: Clock | None = None) -> None:
+        settings.check()
+        self.settings = settings
+        self.agent: Agent
+        self.on_gone: Callable[[str], None] = lambda message: log.warning("the agent was shut down: %s", message)
+        self._timers = Timers(clock or SystemClock())
+        self._timers.changed = self._arm
+        self._armed: asyncio.TimerHandle | None = None
+        self._data_dir: DataDir | None = None
+        self._containers: ProcessContainerizer | None = None
+        self._http: HttpServer | None = None
+        self._client: HttpClient | None = None
+        self._link: MasterLink | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._handle: Callable[[HttpRequest], Answer] = lambda _: HttpResponse.text("the agent is starting\n", 503)
+
+    @property
+    def url(self) -> str:
+        assert self._http is not None
+        return self._http.url
+
+    @property
+    def is_registered(self) -> bool:
+        return self._link is not None and self._link.subscribed.is_set()
+
+    # --- life
+
+    def clean_up(self) -> None:
+        """Kill what a former life has left and forget it, without becoming an agent. Raises `StartError`."""
+        run_loop(self._clean_up())
+
+    async def start(self) -> None:
+        """Recover, listen, look for the master. Raises `StartError`, `SettingError`."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+
+    async def probe(self) -> None:
+        """Ask for its health; then wait a moment for the master. Raises `StartError`."""
+        assert self._client is not None and self._link is not None
+        try:
+            answer = await self._client.request("GET", self.url + "/health")
+        except HttpClientError as error:
+            raise StartError(f"the agent does not answer: {error}") from error
+        if answer.status != 200:
+            raise StartError(f"the agent is not healthy: {answer.status}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.registration_wait_s):
+                await self._link.subscribed.wait()
+        if not self.is_registered:
+            log.warning("no master at %s yet: the agent goes on looking for it", self.settings.master)
+
+    async def stop(self) -> None:
+        if hasattr(self, "agent") and (
+            self.settings.kill_tasks_on_stop or (self._data_dir is not None and self._data_dir.temporary)
+        ):
+            await self._kill_all(0)
+        await self._close()
+
+    async def shut_down(self) -> None:
+        """Kill all tasks, tell the master, and stop: the agent does not come back as the one it was."""
+        await self._kill_all(None)
+        self._say_goodbye()
+        if self._link is not None:
+            await self._link.flush(FLUSH_TIMEOUT_S)
+        await self._close()
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self._data_dir = DataDir.open(settings.dir)
+        work_dir = self._data_dir.path.resolve()
+        try:
+            checkpoints = Checkpoints(work_dir / "meta", sync=settings.sync)
+            await self._listen(checkpoints.read("agent"))
+            self._make_agent(work_dir, checkpoints)
+            self.agent.on_shutdown = self._gone
+            checkpoints.write("boot_id", agent_machine.boot_id())
+            agent_recovery.recover(self.agent, policy=settings.reconfiguration_policy)
+            if self.agent.id is not None:
+                self.agent.write_info()
+        except StorageError as error:
+            raise StartError(str(error)) from error
+        self._handle = agent_http.Endpoints(self.agent).handle
+        self._client = HttpClient()
+        if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
+        self._link = MasterLink(self.agent, settings.master, self._client)
+        self._link.start()
+
+    async def _listen(self, saved: dict[str, Any] | None) -> None:
+        """With port 0 the one of the former life, when it is free: executors look for the agent there."""
+        settings = self.settings
+        ports = [settings.port]
+        if settings.port == 0 and saved is not None:
+            ports.insert(0, saved["port"])
+        for port in ports:
+            self._http = HttpServer(self.name, self._answer, host=settings.host, port=port, insecure=settings.insecure)
+            try:
+                await self._http.start()
+            except StartError:
+                if port == ports[-1]:
+                    raise
+            else:
+                return
+
+    def _answer(self, request: HttpRequest) -> Answer:
+        return self._handle(request)
+
+    def _make_containers(self, work_dir: Path, *, is_same_boot: bool) -> ProcessContainerizer:
+        return ProcessContainerizer(is_same_boot=is_same_boot)
+
+    def _agent_settings(self, work_dir: Path) -> AgentSettings:
+        settings = self.settings
+        ip = settings.advertise_ip or agent_machine.outward_ip(settings.host)
+        environment = settings.environment()
+        if environment is None:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN_VARIABLES)}
+        return AgentSettings(
+            hostname=settings.hostname or agent_machine.hostname(ip),
+            ip=ip,
+            port=settings.port if self._http is None else self._http.port,
+            work_dir=work_dir,
+            resources=agent_resources(settings, work_dir),
+            attributes=agent_attributes(settings),
+            environment=environment,
+            switch_user=settings.switch_user and os.geteuid() == 0,
+            executor_registration_timeout_ms=int(settings.executor_registration_timeout_s * 1_000),
+            executor_reregistration_timeout_ms=int(settings.executor_reregistration_timeout_s * 1_000),
+            executor_shutdown_grace_period_ms=int(settings.executor_shutdown_grace_period_s * 1_000),
+            recovery_timeout_ms=int(settings.recovery_timeout_s * 1_000),
+        )
+
+    def _make_agent(self, work_dir: Path, checkpoints: Checkpoints) -> None:
+        same_boot = checkpoints.read("boot_id") in {None, agent_machine.boot_id()}
+        self._containers = self._make_containers(work_dir, is_same_boot=same_boot)
+        settings = self._agent_settings(work_dir)
+        self.agent = Agent(settings, checkpoints, self._timers, self._containers, uuid.uuid4)
+
+    async def _clean_up(self) -> None:
+        self._data_dir = DataDir.open(self.settings.dir)
+        try:
+            work_dir = self._data_dir.path.resolve()
+            checkpoints = Checkpoints(work_dir / "meta")
+            if checkpoints.read("agent") is None:
+                return
+            self._make_agent(work_dir, checkpoints)
+            agent_recovery.recover(self.agent, policy=agent_recovery.ANY)
+            await self._kill_all(0)
+            checkpoints.forget_agent()
+        except StorageError as error:
+            raise StartError(str(error)) from error
+        finally:
+            await self._close()
+
+    async def _kill_all(self, grace_ms: int | None) -> None:
+        agent = self.agent
+        for framework in list(agent.frameworks.values()):
+            agent.shut_down_framework(framework, grace_ms)
+        limit_s = KILL_TIMEOUT_S if grace_ms is not None else KILL_TIMEOUT_S + self._longest_grace_s()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while agent.frameworks:
+                    await asyncio.sleep(0.01)
+        if agent.frameworks:
+            log.error("%d frameworks still have tasks that do not end", len(agent.frameworks))
+
+    def _longest_grace_s(self) -> float:
+        return self.settings.executor_shutdown_grace_period_s
+
+    async def _close(self) -> None:
+        if self._link is not None:
+            await self._link.stop()
+        if self._http is not None:
+            await self._http.stop()
+        if self._containers is not None:
+            await self._containers.stop()
+        if self._client is not None:
+            await self._client.close()
+        if self._armed is not None:
+            self._armed.cancel()
+            self._armed = None
+        self._timers.changed = lambda: None
+        if self._data_dir is not None:
+            self._data_dir.close()
+
+    def _leave(self) -> None:
+        """SIGUSR1: tasks are killed, the master is told, and the process is asked to end."""
+
+        async def leave() -> None:
+            await self._kill_all(None)
+            self._say_goodbye()
+            if self._link is not None:
+                await self._link.flush(FLUSH_TIMEOUT_S)
+            self.on_gone("SIGUSR1")
+
+        self._leaving = asyncio.get_running_loop().create_task(leave())
+
+    def _say_goodbye(self) -> None:
+        self.agent.tell_master({"type": "UNSUBSCRIBE"})
+        self.agent.checkpoints.forget_agent()
+
+    def _gone(self, message: str) -> None:
+        self.on_gone(message)
+
+    # --- the machine's timers, on the loop
+
+    def _arm(self) -> None:
+        if self._armed is not None:
+            self._armed.cancel()
+        next_ms = self._timers.next_ms()
+        self._armed = None
+        if next_ms is not None:
+            self._armed = asyncio.get_running_loop().call_later(next_ms / 1_000, self._run_timers)
+
+    def _run_timers(self) -> None:
+        self._armed = None
+        try:
+            self._timers.run_due()
+        finally:
+            self._arm()

@@ -1,0 +1,115 @@
+"""The agent's settings, under Mesos' names in this project's spelling (docs/configuration/agent.md of Mesos)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import ServerSettings
+from smackbox.mesos.server.agent_machine import detect
+
+AGENT_PORT = 5051
+RECONNECT = "reconnect"
+CLEANUP = "cleanup"
+PROBE_WAIT_S = 5.0
+
+
+class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
+    """Durations are in seconds. `dir` is Mesos' `work_dir`; None is a memory directory, which does not survive.
+
+    `master`: host:port, a URL, zk://…, file://…. `resources`, `attributes`: Mesos' text; what is not named of cpus,
+    mem, disk and ports is what the machine has. `advertise_ip`, `hostname`: how others reach the agent.
+    """
+
+    master: str = "127.0.0.1:5050"
+    resources: str = ""
+    attributes: str = ""
+    hostname: str | None = None
+    advertise_ip: str | None = None
+    default_role: str = "*"
+    recover: str = RECONNECT
+    reconfiguration_policy: str = "equal"
+    switch_user: bool = True
+    executor_registration_timeout_s: float = 60.0
+    executor_reregistration_timeout_s: float = 2.0
+    executor_shutdown_grace_period_s: float = 5.0
+    recovery_timeout_s: float = 900.0
+    executor_environment_variables: str = ""
+    registration_wait_s: float = PROBE_WAIT_S
+    kill_tasks_on_stop: bool = False
+    isolation: str = ""
+    cgroups_root: str = "mesos"
+    cgroups_enable_cfs: bool = False
+    container_disk_watch_interval_s: float = 15.0
+    enforce_container_disk_quota: bool = False
+    gc_delay_s: float = 7 * 86_400.0
+    gc_disk_headroom: float = 0.1
+    disk_watch_interval_s: float = 60.0
+    fetcher_cache_dir: Path | None = None
+    fetcher_cache_size: int = 2 * 1024**3
+    fetcher_stall_timeout_s: float = 60.0
+    docker_socket: Path = Path("/var/run/docker.sock")
+    docker_remove_delay_s: float = 21_600.0
+    credential: Path | None = None
+    http_credentials: Path | None = None
+    authenticate_http_executors: bool = False
+    tls_certfile: Path | None = None
+    tls_keyfile: Path | None = None
+    tls_cafile: Path | None = None
+    master_tls: bool = False
+
+    def check(self) -> None:
+        """Raises `SettingError`."""
+        if self.recover not in {RECONNECT, CLEANUP}:
+            raise SettingError(f"mesos_agent: recover must be {RECONNECT} or {CLEANUP}, not {self.recover!r}")
+        if self.reconfiguration_policy not in {"equal", "additive"}:
+            raise SettingError("mesos_agent: reconfiguration_policy must be equal or additive")
+        if not 0.0 <= self.gc_disk_headroom <= 1.0:
+            raise SettingError("mesos_agent: gc_disk_headroom must be between 0 and 1")
+        self.environment()
+
+    def environment(self) -> dict[str, str] | None:
+        """What `executor_environment_variables` says; None when it says nothing. Raises `SettingError`."""
+        if not self.executor_environment_variables:
+            return None
+        try:
+            value = json.loads(self.executor_environment_variables)
+        except ValueError as error:
+            raise SettingError(f"mesos_agent: executor_environment_variables is not JSON: {error}") from error
+        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+            raise SettingError("mesos_agent: executor_environment_variables must be a JSON object of strings")
+        return value
+
+
+def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[dict[str, Any]]:
+    """`Resource` messages: what is named, and what the machine has of the rest. Raises `SettingError`."""
+    from smackbox.mesos.state.resource_text import parse_resources
+    from smackbox.mesos.state.resources import ResourceError
+
+    try:
+        named = parse_resources(settings.resources, default_role=settings.default_role).to_messages()
+        names = {one["name"] for one in named}
+        missing = [f"{name}:{_amount(value)}" for name, value in detect(work_dir).items() if name not in names]
+        rest = parse_resources(";".join(missing), default_role=settings.default_role).to_messages()
+    except ResourceError as error:
+        raise SettingError(f"mesos_agent: {error}") from error
+    return [*named, *rest]
+
+
+def agent_attributes(settings: MesosAgentSettings) -> list[dict[str, Any]]:
+    """`Attribute` messages. Raises `SettingError`."""
+    from smackbox.mesos.state.resource_text import parse_attributes
+    from smackbox.mesos.state.resources import ResourceError
+
+    try:
+        return parse_attributes(settings.attributes)
+    except ResourceError as error:
+        raise SettingError(f"mesos_agent: {error}") from error
+
+
+def _amount(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(f"{begin}-{end}" for begin, end in value) + "]"
+    return str(value)

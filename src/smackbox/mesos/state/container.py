@@ -1,0 +1,111 @@
+"""What the agent's machine asks of whoever runs processes, and what it hears from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+NEVER_STARTED = "never started"
+RUNNING = "running"
+ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A persistent volume or a directory of the host, seen at `container_path` in the sandbox."""
+
+    container_path: str
+    source: Path
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """Everything that is needed to start a container, and to find it again."""
+
+    id: str
+    """A UUID; that of a nested one is `<parent>.<UUID>`."""
+    name: str
+    framework_id: str
+    executor_id: str
+    sandbox: Path
+    status_file: Path
+    command: dict[str, Any]
+    environment: dict[str, str]
+    user: str | None
+    resources: list[dict[str, Any]]
+    container: dict[str, Any] | None = None
+    volumes: tuple[Volume, ...] = ()
+    checkpointed: bool = False
+
+    @property
+    def root_id(self) -> str:
+        """The outermost container, whose limits hold for all in it."""
+        return self.id.partition(".")[0]
+
+    @property
+    def is_docker(self) -> bool:
+        return self.container is not None and self.container.get("type") == "DOCKER"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The container runs."""
+
+    pid: int | None = None
+    ip_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The container is gone. `status` is a wait status; None when nobody knows it."""
+
+    status: int | None = None
+    started: bool = True
+    reason: str | None = None
+    """Set where it was not its own end: a limit, or that it could not be launched."""
+    message: str = ""
+    limitation: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOutcome:
+    """What one check found. `value` is an exit code, an HTTP status or whether a connection was made, or None."""
+
+    value: int | bool | None = None
+    message: str = ""
+
+
+class Containers(Protocol):
+    """The containerizer, as the machine sees it. Nothing here waits: what comes of it is told to the listeners."""
+
+    def launch(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
+        """Fetch, start, and call `started`, later `ended`; or `ended` alone when it cannot be started."""
+
+    def find(self, spec: ContainerSpec) -> str:
+        """NEVER_STARTED, RUNNING or ENDED: what became of a container of the agent's former life."""
+
+    def resume(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
+        """Go on with a container that was started before: the same two calls."""
+
+    def signal(self, container_id: str, signum: int) -> None:
+        """Send to every process in the container."""
+
+    def destroy(self, container_id: str) -> None:
+        """Kill what is in the container, or stop its launch; `ended` follows."""
+
+    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+        """Other limits for a container that runs."""
+
+    def probe(
+        self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
+    ) -> Callable[[], None]:
+        """Run a check (`type` and the field of that name) once; the answer cancels it."""
+
+
+def split_status(status: int) -> tuple[int | None, int | None]:
+    """Exit code and signal of a wait status; one of them is None."""
+    signum = status & 0x7F
+    return (None, signum) if signum else (status >> 8 & 0xFF, None)
