@@ -16,6 +16,7 @@ VERBS = {
     "cql": "run CQL statements, or a prompt",
     "demo": "336,776 real flights through the whole stack, every figure checked",
     "kafka": "one broker alone",
+    "marathon": "one Marathon alone: long-running apps on Mesos",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
     "status": "what is running, and whether it answers",

@@ -114,6 +114,15 @@ class Coordinator:
         self._watches.append(_Watch(prefix, on_change))
         self._changed.set()
 
+    def resign(self) -> None:
+        """Give up the places of this process; it stands again, behind those who stand already."""
+        for one in self._contentions:
+            node, one.node = one.node, None
+            if one.leads:
+                self._lose(one)
+            if node is not None:
+                self.client.delete_async(f"{self.url.path}/{node}").rawlink(self._folder_changed)
+
     @property
     def leading_node(self) -> str | None:
         """The path of the node by which this process leads, where it does."""

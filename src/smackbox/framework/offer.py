@@ -2,17 +2,41 @@
 
 Amounts of scalars are counted in thousandths, as Mesos does, so that sums are exact. A resource is a *lot*: as much of
 one name, for one role and reservation, with one disk. Lots that are reserved for our role are used before common ones.
+Which lots may be used is the caller's choice; by default all that are no volumes and not reserved while running.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Message = dict[str, Any]
 
+Usable = Callable[[Message], bool]
+
 ANY_ROLE = "*"
 _THOUSANDTHS = 1000
+
+
+def role_of(lot: Message) -> str:
+    """The role that a lot is reserved for; `*` for none."""
+    reservations = lot.get("reservations")
+    return str(reservations[-1]["role"] if reservations else lot.get("role", ANY_ROLE))
+
+
+def reservation_labels(lot: Message) -> dict[str, str]:
+    """The labels of a lot's dynamic reservation."""
+    reservations = lot.get("reservations") or []
+    labels = (reservations[-1].get("labels") or {}).get("labels") or [] if reservations else []
+    return {label["key"]: label.get("value", "") for label in labels}
+
+
+def is_plain(lot: Message) -> bool:
+    """Neither a volume, nor reserved by a framework for something of its own."""
+    reservations = lot.get("reservations") or []
+    return "persistence" not in (lot.get("disk") or {}) and not any(
+        one.get("type") == "DYNAMIC" for one in reservations
+    )
 
 
 class Offer:
@@ -31,19 +55,19 @@ class Offer:
         """What is left."""
         return [lot for lot in self._lots if _amount(lot) != 0]
 
-    def scalar(self, name: str) -> float:
-        """How much of a scalar is left, volumes not counted."""
-        left = sum(_amount(lot) for lot in self._lots if lot["name"] == name and _plain_scalar(lot))
+    def scalar(self, name: str, usable: Usable = is_plain) -> float:
+        """How much of a scalar is left."""
+        left = sum(_amount(lot) for lot in self._lots if lot["name"] == name and usable(lot))
         return left / _THOUSANDTHS
 
-    def take_scalar(self, name: str, amount: float) -> list[Message] | None:
+    def take_scalar(self, name: str, amount: float, usable: Usable = is_plain) -> list[Message] | None:
         """`amount` of a scalar; an empty list for 0."""
         wanted = _thousandths(amount)
         taken: list[tuple[Message, int]] = []
         for lot in self._lots:
             if wanted == 0:
                 break
-            if lot["name"] == name and _plain_scalar(lot):
+            if lot["name"] == name and usable(lot):
                 part = min(wanted, _thousandths(lot["scalar"]["value"]))
                 if part > 0:
                     taken.append((lot, part))
@@ -56,16 +80,16 @@ class Offer:
             lot["scalar"] = {"value": (_thousandths(lot["scalar"]["value"]) - part) / _THOUSANDTHS}
         return result
 
-    def ports(self) -> list[int]:
+    def ports(self, usable: Usable = is_plain) -> list[int]:
         """Every port that is left, those reserved for us first."""
-        return [port for lot in self._lots if lot["name"] == "ports" for port in _numbers(lot)]
+        return [port for lot in self._lots if lot["name"] == "ports" and usable(lot) for port in _numbers(lot)]
 
-    def take_ports(self, ports: Iterable[int]) -> list[Message] | None:
+    def take_ports(self, ports: Iterable[int], usable: Usable = is_plain) -> list[Message] | None:
         """Exactly these ports."""
         wanted = set(ports)
         taken: list[tuple[Message, set[int]]] = []
         for lot in self._lots:
-            if lot["name"] == "ports" and (part := wanted.intersection(_numbers(lot))):
+            if lot["name"] == "ports" and usable(lot) and (part := wanted.intersection(_numbers(lot))):
                 taken.append((lot, part))
                 wanted -= part
         if wanted:
@@ -113,11 +137,7 @@ def attribute_text(attribute: Message) -> str:
 
 
 def _common_last(lot: Message) -> bool:
-    return not lot.get("reservations") and lot.get("role", ANY_ROLE) == ANY_ROLE
-
-
-def _plain_scalar(lot: Message) -> bool:
-    return lot.get("type") == "SCALAR" and "persistence" not in (lot.get("disk") or {})
+    return role_of(lot) == ANY_ROLE
 
 
 def _amount(lot: Message) -> int:

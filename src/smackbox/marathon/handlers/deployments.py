@@ -1,0 +1,17 @@
+"""/v2/deployments: what is under way, and calling it off."""
+
+from __future__ import annotations
+
+from smackbox.marathon.handlers.api import Call, deployed, flag
+from smackbox.net.http import HttpResponse
+
+
+def get_deployments(call: Call) -> HttpResponse:
+    readiness = call.marathon.readiness()
+    return HttpResponse.json([one.render(readiness) for one in call.marathon.deployments.values()])
+
+
+def delete_deployment(call: Call) -> HttpResponse:
+    """Go back by another deployment (200), or with `force` stop where it is (202)."""
+    back = call.marathon.cancel(call.parts["deployment"], force=flag(call.request, "force"))
+    return HttpResponse(202) if back is None else deployed(back)

@@ -1,0 +1,52 @@
+"""Label selectors of GET /v2/apps: `a`, `a==b`, `a!=b`, `a in (b, c)`, `a notin (b, c)`; commas mean and."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from smackbox.marathon.wire.errors import Refusal
+
+Selector = Callable[[Mapping[str, str]], bool]
+
+_NAME = r"(?:[-A-Za-z0-9_./]|\\.)+"
+_ONE = re.compile(
+    rf"\s*(?P<key>{_NAME})"
+    rf"(?:\s*(?P<operator>==|!=)\s*(?P<value>{_NAME})|\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\))?\s*"
+)
+
+
+def parse(text: str) -> Selector:
+    """Raises `Refusal` (400) for what is no selector."""
+    conditions: list[Selector] = []
+    position = 0
+    while True:
+        found = _ONE.match(text, position)
+        if found is None:
+            raise Refusal(400, f"'{text}' is no label selector: it cannot be read from character {position}")
+        conditions.append(_condition(found))
+        position = found.end()
+        if position == len(text):
+            return lambda labels: all(condition(labels) for condition in conditions)
+        if text[position] != ",":
+            raise Refusal(400, f"'{text}' is no label selector: expected , at character {position}")
+        position += 1
+
+
+def _condition(found: re.Match[str]) -> Selector:
+    key = _plain(found["key"])
+    if found["operator"]:
+        value = _plain(found["value"])
+        if found["operator"] == "==":
+            return lambda labels: labels.get(key) == value
+        return lambda labels: key in labels and labels[key] != value
+    if found["set"]:
+        values = {_plain(one.strip()) for one in found["values"].split(",")}
+        if found["set"] == "in":
+            return lambda labels: labels.get(key) in values
+        return lambda labels: key in labels and labels[key] not in values
+    return lambda labels: key in labels
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)

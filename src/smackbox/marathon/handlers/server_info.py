@@ -1,0 +1,30 @@
+"""/ping, /v2/info, /v2/leader: the server itself."""
+
+from __future__ import annotations
+
+from smackbox.marathon.handlers.api import Call
+from smackbox.net.http import HttpResponse
+
+
+def get_ping(_: Call) -> HttpResponse:
+    return HttpResponse.text("pong")
+
+
+def get_info(call: Call) -> HttpResponse:
+    return HttpResponse.json(
+        {**call.api.info, "frameworkId": call.marathon.framework_id, "leader": call.api.leader, "elected": True}
+    )
+
+
+def get_leader(call: Call) -> HttpResponse:
+    return HttpResponse.json({"leader": call.api.leader})
+
+
+def delete_leader(call: Call) -> HttpResponse:
+    """Step down, so that another one leads; everything is kept."""
+    call.api.abdicate()
+    return HttpResponse.json({"message": "Leadership abdicated"})
+
+
+def get_plugins(_: Call) -> HttpResponse:
+    return HttpResponse.json({"plugins": []})

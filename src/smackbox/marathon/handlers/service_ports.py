@@ -1,0 +1,41 @@
+"""Service ports: a number for each port of an app that is unique in the cluster, for those who balance load by it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smackbox.marathon.state.root import Root
+from smackbox.marathon.wire.app import App
+from smackbox.marathon.wire.errors import Refusal
+
+LOCAL_PORT_MIN = 10_000
+LOCAL_PORT_MAX = 20_000
+
+
+def with_service_ports(root: Root) -> Root:
+    """Every port that has none gets one. Raises `Refusal` when there are no more."""
+    taken = {port for app in root.apps.values() for port in app.service_ports}
+
+    def free() -> int:
+        port = next((one for one in range(LOCAL_PORT_MIN, LOCAL_PORT_MAX + 1) if one not in taken), None)
+        if port is None:
+            raise Refusal(422, f"All ports in the range [{LOCAL_PORT_MIN}-{LOCAL_PORT_MAX}) are already in use")
+        taken.add(port)
+        return port
+
+    def complete(app: App) -> App:
+        if app.host_networking:
+            definitions = [
+                msgspec.structs.replace(one, port=free()) if one.port == 0 else one
+                for one in app.port_definitions or []
+            ]
+            return msgspec.structs.replace(app, port_definitions=definitions)
+        assert app.container is not None
+        mappings = [
+            msgspec.structs.replace(one, service_port=free()) if one.service_port == 0 else one
+            for one in app.port_mappings
+        ]
+        return msgspec.structs.replace(app, container=msgspec.structs.replace(app.container, port_mappings=mappings))
+
+    apps = {app_id: complete(app) if 0 in app.service_ports else app for app_id, app in root.apps.items()}
+    return Root(apps, root.groups, root.version)

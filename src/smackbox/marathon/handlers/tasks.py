@@ -1,0 +1,139 @@
+"""/v2/tasks and /v2/apps/ID/tasks: list and kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from smackbox.marathon.handlers.api import Api, Call, app_id_of, deployed, existing_app, flag
+from smackbox.marathon.handlers.app_info import shown_task
+from smackbox.marathon.state import instance as states
+from smackbox.marathon.state.instance import Instance
+from smackbox.marathon.state.root import Root
+from smackbox.marathon.wire.app_reader import read_json
+from smackbox.marathon.wire.errors import Refusal, invalid, malformed
+from smackbox.net.http import HttpRequest, HttpResponse
+
+Json = dict[str, Any]
+
+
+def get_tasks(call: Call) -> HttpResponse:
+    """Every task; `status=running|staging` filters. As text for `Accept: text/plain`."""
+    marathon = call.marathon
+    wanted = set(call.request.query.get("status", []) + call.request.query.get("status[]", []))
+    unknown = wanted - {"running", "staging"}
+    if unknown:
+        raise invalid([("/status", f"must be running or staging, not {', '.join(sorted(unknown))}")])
+    found = [
+        one
+        for app_id in sorted(marathon.instances)
+        for one in marathon.instances_of(app_id)
+        if one.has_task and (not wanted or _stage(one) in wanted)
+    ]
+    return _listed(call.api, call.request, found)
+
+
+def get_app_tasks(call: Call) -> HttpResponse:
+    app_id = app_id_of(call.parts)
+    existing_app(call.api, app_id)
+    return _listed(call.api, call.request, [one for one in call.marathon.instances_of(app_id) if one.has_task])
+
+
+def delete_app_tasks(call: Call) -> HttpResponse:
+    """Kill the app's tasks, all or those on `host`, at most `killCount`."""
+    app = existing_app(call.api, app_id_of(call.parts))
+    host = call.request.parameter("host")
+    found = [one for one in call.marathon.instances_of(app.id) if host is None or one.host == host]
+    if (count := call.request.parameter("killCount")) is not None and count.isdigit():
+        found = found[: int(count)]
+    return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"tasks": tasks}))
+
+
+def delete_app_task(call: Call) -> HttpResponse:
+    app = existing_app(call.api, app_id_of(call.parts))
+    task_id = call.parts["task"]
+    found = [one for one in call.marathon.instances_of(app.id) if task_id in {one.task_id, one.id}]
+    if not found:
+        raise Refusal(404, f"Task '{task_id}' does not exist")
+    return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"task": tasks[0]}))
+
+
+def post_tasks_delete(call: Call) -> HttpResponse:
+    """Kill tasks of any apps, by `{"ids": [...]}`; ids that are not known are passed over."""
+    given = read_json(call.request.body)
+    ids = given.get("ids") if isinstance(given, dict) else None
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+        raise malformed("/ids", "error.expected.jsarray")
+    wanted = set(ids)
+    found = [
+        one
+        for instances in call.marathon.instances.values()
+        for one in instances.values()
+        if wanted & {one.task_id, one.id}
+    ]
+    return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"tasks": tasks}))
+
+
+def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) -> HttpResponse:
+    """`scale`: and want fewer; `wipe`: and give up their volumes."""
+    marathon = api.marathon
+    scale, wipe = flag(request, "scale"), flag(request, "wipe")
+    if scale and wipe:
+        raise Refusal(400, "You cannot use scale and wipe at the same time.")
+    tasks = [shown_task(marathon, one) for one in found]
+    if flag(request, "noOp"):
+        return answer(tasks)  # type: ignore[no-any-return]
+    if not scale:
+        for one in found:
+            if one.volumes and not wipe:
+                marathon.restart_in_place(one)
+            else:
+                marathon.kill(one, reason="asked for by a request")
+        for app_id in {one.app_id for one in found}:
+            marathon.enforce(app_id)
+        return answer(tasks)  # type: ignore[no-any-return]
+
+    def fewer(root: Root, version: str) -> Root:
+        changes = {}
+        for app_id, count in _by_app(found).items():
+            if app_id in root.apps:
+                app = root.apps[app_id]
+                changes[app_id] = msgspec.structs.replace(app, instances=max(0, app.instances - count))
+        return root.with_apps(changes, version)
+
+    deployment = marathon.change(fewer, force=flag(request, "force"))
+    for one in found:
+        marathon.kill(one, reason="scaled down by a request")
+    for app_id in {one.app_id for one in found}:
+        marathon.enforce(app_id)
+    return deployed(deployment)
+
+
+def _by_app(found: Iterable[Instance]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in found:
+        if one.is_live:
+            counts[one.app_id] = counts.get(one.app_id, 0) + 1
+    return counts
+
+
+def _stage(one: Instance) -> str:
+    return "staging" if one.condition in {states.PROVISIONED, states.STAGING, states.STARTING} else "running"
+
+
+def _listed(api: Api, request: HttpRequest, found: list[Instance]) -> HttpResponse:
+    if "text/plain" not in request.headers.get("accept", ""):
+        return HttpResponse.json({"tasks": [shown_task(api.marathon, one) for one in found]})
+    endpoints: dict[tuple[str, int | str], list[str]] = {}
+    for one in found:
+        app = api.marathon.root.apps.get(one.app_id)
+        name = one.app_id.strip("/").replace("/", "_")
+        ports = app.service_ports if app is not None else []
+        for service_port, port in zip(ports, one.ports, strict=False):
+            endpoints.setdefault((name, service_port), []).append(f"{one.host}:{port}")
+        if not ports:
+            endpoints.setdefault((name, " "), []).append(one.host)
+    lines = ["\t".join([name, str(port), *hosts]) for (name, port), hosts in endpoints.items()]
+    return HttpResponse.text("".join(f"{line}\n" for line in lines))

@@ -1,0 +1,45 @@
+"""What /metrics tells, as JSON and for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.marathon.state.marathon import Marathon
+from smackbox.net.http import HttpResponse
+
+
+def figures(marathon: Marathon | None) -> dict[str, Any]:
+    """In the form of Marathon's own: gauges by dotted names. A standby knows none."""
+    return {
+        "version": "4.0.0",
+        "gauges": {f"marathon.{name}.gauge": {"value": value} for name, value in _values(marathon).items()},
+        "counters": {},
+        "histograms": {},
+        "meters": {},
+        "timers": {},
+    }
+
+
+def prometheus(marathon: Marathon | None) -> HttpResponse:
+    lines = []
+    for name, value in _values(marathon).items():
+        plain = "marathon_" + name.replace(".", "_")
+        lines.append(f"# TYPE {plain} gauge\n{plain} {value}\n")
+    return HttpResponse(200, "".join(lines).encode(), "text/plain; version=0.0.4")
+
+
+def _values(marathon: Marathon | None) -> dict[str, int]:
+    if marathon is None:
+        return {"leading": 0}
+    counts = [marathon.counts(app_id) for app_id in marathon.root.apps]
+    return {
+        "leading": 1,
+        "apps.active": len(marathon.root.apps),
+        "groups.active": len(marathon.root.groups),
+        "deployments.active": len(marathon.deployments),
+        "instances.staged": sum(one["tasksStaged"] for one in counts),
+        "instances.running": sum(one["tasksRunning"] for one in counts),
+        "instances.healthy": sum(one["tasksHealthy"] for one in counts),
+        "instances.unhealthy": sum(one["tasksUnhealthy"] for one in counts),
+        "apps.waiting": len(marathon.waiting),
+    }

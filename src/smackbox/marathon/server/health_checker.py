@@ -1,0 +1,141 @@
+"""Health and readiness checks that Marathon runs itself, over the network: HTTP, HTTPS and TCP.
+
+One task for each check of each running instance. What executors check (COMMAND, MESOS_*) comes with tasks' statuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from smackbox.marathon.state import instance as states
+from smackbox.marathon.state.instance import Instance
+from smackbox.marathon.state.marathon import Marathon
+from smackbox.marathon.state.task_builder import check_port
+from smackbox.marathon.wire.app import App, HealthCheck, ReadinessCheck
+from smackbox.net.http_client import HttpClient, HttpClientError
+
+AT_ONCE_LIMIT = 100
+"""Checks under way at the same time; the others wait."""
+
+RESPONSE_LIMIT = 4096
+IGNORED = "ignored"
+
+
+class HealthChecker:
+    """`changed` is called after a result was given to `marathon`."""
+
+    def __init__(self, marathon: Marathon, client: HttpClient, changed: Callable[[], None]) -> None:
+        self._marathon = marathon
+        self._client = client
+        self._changed = changed
+        self._running: dict[tuple[str, str, int], asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE_LIMIT)
+
+    def follow(self) -> None:
+        """Begin checks of instances that run, end those of instances that do not."""
+        wanted: dict[tuple[str, str, int], Callable[[], Any]] = {}
+        for app_id, instances in self._marathon.instances.items():
+            app = self._marathon.definition(app_id)
+            if app is None or not (app.health_checks or app.readiness_checks):
+                continue
+            for one in instances.values():
+                if one.condition != states.RUNNING or one.config_version != app.config_version:
+                    continue
+                for index, check in enumerate(app.health_checks):
+                    if not check.by_mesos:
+                        wanted[one.task_id, app.config_version, index] = _begin(self._check, app, one, index, check)
+                if app.readiness_checks and one.ready is not True:
+                    wanted[one.task_id, app.config_version, -1] = _begin(self._until_ready, app, one)
+        for key in self._running.keys() - wanted.keys():
+            self._running.pop(key).cancel()
+        for key in wanted.keys() - self._running.keys():
+            self._running[key] = asyncio.create_task(wanted[key]())
+
+    async def stop(self) -> None:
+        tasks = list(self._running.values())
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _check(self, app: App, one: Instance, index: int, check: HealthCheck) -> None:
+        await asyncio.sleep(check.delay_seconds)
+        while True:
+            async with self._places:
+                cause = await self._ask(app, one, check)
+            if cause != IGNORED:
+                self._marathon.health_result(one.id, index, cause is None, cause)
+                self._changed()
+            await asyncio.sleep(max(check.interval_seconds, 1))
+
+    async def _ask(self, app: App, one: Instance, check: HealthCheck) -> str | None:
+        """None: alive; else what is wrong."""
+        port = check_port(app, check, one.ports, inside=False)
+        if port is None:
+            return "the port to ask is not known"
+        if check.protocol == "TCP":
+            try:
+                async with asyncio.timeout(check.timeout_seconds):
+                    _, writer = await asyncio.open_connection(one.host, port)
+                    writer.close()
+                    with contextlib.suppress(OSError):
+                        await writer.wait_closed()
+            except (OSError, TimeoutError) as error:
+                return str(error) or "no connection in time"
+            return None
+        path = check.path or "/"
+        url = f"{check.protocol.lower()}://{_bracketed(one.host)}:{port}{path if path.startswith('/') else '/' + path}"
+        try:
+            answer = await self._client.request("GET", url, timeout_s=check.timeout_seconds)
+        except HttpClientError as error:
+            return str(error)
+        if answer.status < 200 and check.ignore_http1xx:
+            return IGNORED
+        return None if 200 <= answer.status < 400 else f"{answer.status}"
+
+    async def _until_ready(self, app: App, one: Instance) -> None:
+        check = app.readiness_checks[0]
+        while True:
+            async with self._places:
+                ready, response = await self._ready(app, one, check)
+            self._marathon.readiness_result(one.id, ready, response)
+            self._changed()
+            if ready:
+                return
+            await asyncio.sleep(max(check.interval_seconds, 1))
+
+    async def _ready(self, app: App, one: Instance, check: ReadinessCheck) -> tuple[bool, dict[str, Any] | None]:
+        port = _named_port(app, one, check.port_name)
+        if port is None:
+            return False, None
+        url = f"{check.protocol.lower()}://{_bracketed(one.host)}:{port}{check.path}"
+        try:
+            answer = await self._client.request("GET", url, timeout_s=check.timeout_seconds)
+        except HttpClientError:
+            return False, None
+        response = {
+            "status": answer.status,
+            "contentType": answer.content_type,
+            "body": answer.body[:RESPONSE_LIMIT].decode(errors="replace"),
+        }
+        return answer.status in check.http_status_codes_for_ready, response if check.preserve_last_response else None
+
+
+def _begin(work: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    return lambda: work(*arguments)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _named_port(app: App, one: Instance, name: str) -> int | None:
+    """The host port of that name."""
+    if app.host_networking:
+        names = [definition.name for definition in app.port_definitions or []]
+    else:
+        names = [mapping.name for mapping in app.port_mappings if mapping.host_port is not None]
+    return one.ports[names.index(name)] if name in names and names.index(name) < len(one.ports) else None

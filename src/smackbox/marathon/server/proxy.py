@@ -1,0 +1,81 @@
+"""A standby's answers: the leader's, passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
+from smackbox.net.http_client import HttpClient, HttpClientError
+
+VIA = "x-marathon-via"
+LEADER = "X-Marathon-Leader"
+TIMEOUT_S = 10.0
+STREAM_IDLE_S = 60.0
+_OF_ONE_CONNECTION = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "date", "server"}
+
+
+class Proxy:
+    """`own` is how this process calls itself: a request that went through it before is refused."""
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._client = HttpClient()
+        self._relays: set[asyncio.Task[None]] = set()
+
+    async def forward(self, request: HttpRequest, leader: str) -> HttpResponse | HttpStream:
+        if self._own in request.headers.get(VIA, "").split(", "):
+            return HttpResponse.json({"message": "Detected proxying loop: nobody leads at the moment"}, 502)
+        headers = {name: value for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION}
+        headers[VIA] = ", ".join(filter(None, [request.headers.get(VIA), self._own]))
+        url = leader + request.target
+        try:
+            if "text/event-stream" in request.headers.get("accept", ""):
+                return await self._relay(request, url, headers, leader)
+            answer = await self._client.request(
+                request.method, url, body=request.body or None, headers=headers, timeout_s=TIMEOUT_S
+            )
+        except HttpClientError as error:
+            return HttpResponse.json({"message": f"the leader does not answer: {error}"}, 502)
+        kept = {
+            name: value
+            for name, value in answer.headers.items()
+            if name not in _OF_ONE_CONNECTION and name not in {"content-type", "content-encoding"}
+        }
+        return HttpResponse(answer.status, answer.body, answer.content_type, {**kept, LEADER: leader})
+
+    async def close(self) -> None:
+        for relay in list(self._relays):
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+        await self._client.close()
+
+    async def _relay(self, request: HttpRequest, url: str, headers: dict[str, str], leader: str) -> HttpStream:
+        begun: asyncio.Future[HttpStream] = asyncio.get_running_loop().create_future()
+
+        def end() -> None:
+            task.cancel()
+
+        async def pump() -> None:
+            stream: HttpStream | None = None
+            try:
+                async with self._client.stream(request.method, url, headers=headers) as answer:
+                    kind = answer.headers.get("content-type", "")
+                    stream = HttpStream(answer.status, kind, {LEADER: leader})
+                    stream.on_closed = end
+                    begun.set_result(stream)
+                    async for chunk in answer.chunks(STREAM_IDLE_S):
+                        stream.send(chunk)
+            except HttpClientError as error:
+                if not begun.done():
+                    begun.set_exception(error)
+            finally:
+                if stream is not None:
+                    stream.on_closed = None
+                    with contextlib.suppress(RuntimeError):
+                        stream.close()
+
+        task = asyncio.create_task(pump())
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+        return await begun

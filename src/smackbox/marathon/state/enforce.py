@@ -1,0 +1,85 @@
+"""What one app needs now: how many instances to launch, which to kill. A pure function, asked after each change.
+
+While instances of an older version are there, the app is being upgraded: `minimumHealthCapacity` of them stay healthy
+at every moment, and `maximumOverCapacity` more than wanted exist at most. Where the two leave no room to move, one
+instance more is allowed (one less for an app with volumes), as Marathon does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smackbox.marathon.state.instance import KILLING, PROVISIONED, RUNNING, STAGING, STARTING, UNREACHABLE, Instance
+from smackbox.marathon.wire.app import App
+
+_PREFERRED_VICTIMS = {UNREACHABLE: 0, PROVISIONED: 1, STAGING: 2, STARTING: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    launch: int
+    kill: list[Instance]
+
+
+def decide(app: App, instances: Sequence[Instance]) -> Decision:
+    """For `app` as it is to run, with all the instances of its id."""
+    live = [one for one in instances if one.is_live]
+    fresh = [one for one in live if one.config_version == app.config_version]
+    old = [one for one in live if one.config_version != app.config_version]
+    excess = victims(app, fresh)[: max(0, len(fresh) - app.instances)]
+    missing = max(0, app.instances - len(fresh))
+    if not old:
+        return Decision(missing, excess)
+    assert app.upgrade_strategy is not None
+    least = math.ceil(app.instances * app.upgrade_strategy.minimum_health_capacity)
+    most = math.floor(app.instances * (1 + app.upgrade_strategy.maximum_over_capacity))
+    if least >= most:
+        if app.is_resident:
+            least = most - 1
+        else:
+            most = least + 1
+    working_old = [one for one in old if _works(app, one)]
+    idle_old = [one for one in old if not _works(app, one)]
+    spare = sum(is_ready(app, one) for one in fresh) + len(working_old) - least
+    kill = idle_old + victims(app, working_old)[: max(0, spare)] + excess
+    alive = sum(one.is_live or one.condition == KILLING or not one.wanted for one in instances)
+    return Decision(max(0, min(missing, most - alive)), kill)
+
+
+def is_ready(app: App, instance: Instance) -> bool:
+    """Running, healthy where that is checked, and ready where that is asked for."""
+    return (
+        instance.condition == RUNNING
+        and (not app.health_checks or instance.healthy(len(app.health_checks)) is True)
+        and (not app.readiness_checks or instance.ready is True)
+    )
+
+
+def is_settled(app: App, instances: Sequence[Instance]) -> bool:
+    """As many as wanted are ready, and nothing else is there."""
+    decision = decide(app, instances)
+    ready = sum(one.is_live and is_ready(app, one) for one in instances)
+    leaving = any(not one.wanted or one.condition == KILLING for one in instances)
+    return decision.launch == 0 and not decision.kill and ready >= app.instances and not leaving
+
+
+def victims(app: App, instances: Sequence[Instance]) -> list[Instance]:
+    """In the order in which they are given up: what does not work first, then by `killSelection`."""
+    youngest_first = app.kill_selection == "YOUNGEST_FIRST"
+
+    def rank(one: Instance) -> tuple[int, int, int]:
+        age = one.started_ms or one.staged_ms
+        return (
+            _PREFERRED_VICTIMS.get(one.condition, 9),
+            1 if one.healthy(len(app.health_checks)) is not False else 0,
+            -age if youngest_first else age,
+        )
+
+    return sorted(instances, key=rank)
+
+
+def _works(app: App, instance: Instance) -> bool:
+    """For an instance of an older version: it runs, and nothing is known against it."""
+    return instance.condition == RUNNING and instance.healthy(len(app.health_checks)) is not False

@@ -1,0 +1,711 @@
+"""Marathon: the apps that are wanted, the instances that exist, and everything that follows when one of them changes.
+
+Plain and synchronous. Inputs are calls (`change`, `offers`, `update`, `tick`, …); what follows gathers in `effects`:
+records to store, then calls to Mesos and events to publish. Whoever owns this object commits them after each input.
+
+For each app there is one question, `enforce.decide`: how many to launch, which to kill. It is asked again whenever the
+app or one of its instances changed; nothing else launches or kills. So a restart, a scaling, a failed task, a lost
+agent and a deployment that was given up all end in the same place: what is wanted runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from smackbox.base.clock import Clock
+from smackbox.framework.effects import Effects
+from smackbox.framework.offer import Offer
+from smackbox.marathon.state import deployment as deploy
+from smackbox.marathon.state import instance as states
+from smackbox.marathon.state.deployment import Deployment
+from smackbox.marathon.state.enforce import decide, is_ready, is_settled
+from smackbox.marathon.state.instance import HealthRecord, Instance
+from smackbox.marathon.state.launch_delay import LaunchDelays
+from smackbox.marathon.state.launcher import Launcher
+from smackbox.marathon.state.offer_log import OfferLog
+from smackbox.marathon.state.root import Root
+from smackbox.marathon.state.timestamps import timestamp
+from smackbox.marathon.state.versions import Versions, versioned
+from smackbox.marathon.wire.app import DISABLED, App, UnreachableEnabled
+from smackbox.marathon.wire.errors import Refusal, locked
+
+Json = dict[str, Any]
+
+KILL_RETRY_MS = 10_000
+LAUNCH_CONFIRM_MS = 300_000
+STAGING_LIMIT_MS = 300_000
+RECONCILE_INTERVAL_MS = 600_000
+RECONCILE_AGAIN_MS = 15_000
+REVIVE_INTERVAL_MS = 100
+DECLINE_S = 120.0
+FAILURES = frozenset({"TASK_FAILED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
+"""States that speak against the app; a task that its agent took along, or that was never launched, does not."""
+
+log = logging.getLogger(__name__)
+
+
+class Mesos(Protocol):
+    """The calls of the scheduler API, as the driver takes them."""
+
+    def call(self, kind: str, **fields: Any) -> None: ...
+
+    def acknowledge(self, status: Json) -> None: ...
+
+
+class Marathon:
+    """The state of the leading Marathon. `publish` takes an event; `new_id` gives a fresh UUID's text."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        mesos: Mesos,
+        publish: Callable[[Json], None],
+        new_id: Callable[[], str],
+        *,
+        role: str = "*",
+        principal: str | None = None,
+        secrets: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        self.clock = clock
+        self.root = Root()
+        self.instances: dict[str, dict[str, Instance]] = {}
+        """By app, then by id."""
+        self.deployments: dict[str, Deployment] = {}
+        self.versions = Versions()
+        self.delays = LaunchDelays()
+        self.waiting: dict[str, OfferLog] = {}
+        """Apps that have instances to launch."""
+        self.failures: dict[str, Json] = {}
+        """The last failed task of an app."""
+        self.framework_id: str | None = None
+        self.role = role
+        self.effects = Effects()
+        self._mesos = mesos
+        self._publish = publish
+        self._new_id = new_id
+        self._launcher = Launcher(self, principal, secrets)
+        self._last_version_ms = 0
+        self._subscribed = False
+        self._suppressed = False
+        self._revive_wanted = False
+        self._revived_ms = -REVIVE_INTERVAL_MS
+        self._reconciled_ms = 0
+        self._reconcile_at_ms: int | None = None
+
+    # --- records
+
+    def load(self, records: dict[str, bytes]) -> None:
+        """Take over what a predecessor stored."""
+        for name, value in records.items():
+            kind, _, key = name.partition(":")
+            if kind == "framework":
+                self.framework_id = value.decode()
+            elif kind == "root":
+                self.root = msgspec.json.decode(value, type=Root)
+            elif kind == "instance":
+                one = states.decode(value)
+                self.instances.setdefault(one.app_id, {})[one.id] = one
+            elif kind == "deployment":
+                found = msgspec.json.decode(value, type=Deployment)
+                self.deployments[found.id] = found
+            elif kind in {"version", "root-version"}:
+                self.versions.load(kind, key, value)
+            elif kind == "failure":
+                self.failures[key] = msgspec.json.decode(value)
+        for app_id in sorted(set(self.root.apps) | set(self.instances)):
+            self.enforce(app_id)
+        for resumed in list(self.deployments.values()):
+            self._advance(resumed)
+
+    def keep(self, one: Instance) -> None:
+        """Store an instance that is new or changed."""
+        self.instances.setdefault(one.app_id, {})[one.id] = one
+        self.effects.records[f"instance:{one.id}"] = states.encode(one)
+
+    def forget(self, one: Instance) -> None:
+        instances = self.instances.get(one.app_id, {})
+        instances.pop(one.id, None)
+        if not instances:
+            self.instances.pop(one.app_id, None)
+        self.effects.records[f"instance:{one.id}"] = None
+
+    def instance(self, instance_id: str) -> Instance | None:
+        for instances in self.instances.values():
+            if instance_id in instances:
+                return instances[instance_id]
+        return None
+
+    def instances_of(self, app_id: str) -> list[Instance]:
+        return list(self.instances.get(app_id, {}).values())
+
+    # --- what is to happen once this is stored
+
+    def call(self, kind: str, **fields: Any) -> None:
+        self.effects.actions.append(lambda: self._mesos.call(kind, **fields))
+
+    def emit(self, event_type: str, **fields: Any) -> None:
+        event = {**fields, "eventType": event_type, "timestamp": timestamp(self.clock.wall_ms())}
+        self.effects.actions.append(lambda: self._publish(event))
+
+    def new_id(self) -> str:
+        return self._new_id()
+
+    # --- what is wanted
+
+    def next_version(self) -> str:
+        """A moment that no version had before."""
+        self._last_version_ms = max(self.clock.wall_ms(), self._last_version_ms + 1)
+        return timestamp(self._last_version_ms)
+
+    def change(
+        self,
+        changed: Callable[[Root, str], Root],
+        *,
+        force: bool = False,
+        restart: Iterable[str] = (),
+        group: str = "/",
+    ) -> Deployment:
+        """Replace the root by what `changed` makes of it and of a fresh version, and begin the deployment that follows.
+
+        `restart` names apps that are to be replaced though nothing in them changed. Raises `Refusal`: 422 where the
+        result breaks a rule, 409 where a running deployment is about one of the apps and `force` is not given.
+        """
+        original = self.root
+        version = self.next_version()
+        target = versioned(original, changed(original, version), version, set(restart))
+        target.check()
+        touched = {
+            app_id
+            for app_id in original.apps.keys() | target.apps.keys()
+            if original.apps.get(app_id) != target.apps.get(app_id)
+        }
+        conflicting = [one for one in self.deployments.values() if one.affected & touched]
+        if conflicting and not force:
+            raise locked([one.id for one in conflicting])
+        begun_from = {
+            app_id: app
+            for app_id in touched
+            if (app := self.definition(app_id) or original.apps.get(app_id)) is not None
+        }
+        plan = Deployment(
+            id=self._new_id(),
+            version=version,
+            original=begun_from,
+            target={app_id: target.apps[app_id] for app_id in touched if app_id in target.apps},
+            steps=deploy.steps(original, target),
+            original_version=original.version,
+            group=group,
+        )
+        for one in conflicting:
+            self._end(one, success=False)
+        self.root = target
+        self.effects.records["root:"] = msgspec.json.encode(target)
+        self.versions.add(target, touched, self.effects.records)
+        for app_id in touched - target.apps.keys():
+            self.delays.reset(app_id)
+            self.failures.pop(app_id, None)
+            self.effects.records[f"failure:{app_id}"] = None
+        self.deployments[plan.id] = plan
+        self.emit("group_change_success", groupId=group, version=version)
+        self._begin_step(plan)
+        self._advance(plan)
+        return plan
+
+    def cancel(self, deployment_id: str, *, force: bool) -> Deployment | None:
+        """Stop a deployment where it is (`force`), or go back to what was before it: the deployment that does so.
+
+        Raises `Refusal` (404) where there is none of that id.
+        """
+        one = self.deployments.get(deployment_id)
+        if one is None:
+            raise Refusal(404, f"Deployment {deployment_id} does not exist")
+        if force:
+            self._end(one, success=False)
+            for app_id in one.affected:
+                self.enforce(app_id)
+            return None
+
+        def back(root: Root, version: str) -> Root:
+            return root.with_apps({app_id: one.original.get(app_id) for app_id in one.affected}, version)
+
+        return self.change(back, force=True)
+
+    def definition(self, app_id: str) -> App | None:
+        """How an app is to run at this moment, deployments considered; None where it is not to run."""
+        for one in self.deployments.values():
+            if app_id in one.affected:
+                return one.definition(app_id)
+        return self.root.apps.get(app_id)
+
+    # --- deployments
+
+    def _begin_step(self, one: Deployment) -> None:
+        self.effects.records[f"deployment:{one.id}"] = msgspec.json.encode(one)
+        if one.actions:
+            self.emit("deployment_info", plan=one.plan(), currentStep=one.step())
+            for action in one.actions:
+                if action.kind == deploy.RESTART:
+                    self._health_checks_changed(one.original.get(action.app_id), one.target.get(action.app_id))
+                elif action.kind in {deploy.SCALE, deploy.STOP} and action.app_id not in one.original:
+                    self._health_checks_changed(None, one.target.get(action.app_id))
+        for action in one.actions:
+            self.enforce(action.app_id)
+
+    def _health_checks_changed(self, before: App | None, after: App | None) -> None:
+        old = before.health_checks if before is not None else []
+        new = after.health_checks if after is not None else []
+        for check in old:
+            if check not in new and before is not None:
+                self.emit("remove_health_check_event", appId=before.id)
+        for check in new:
+            if check not in old and after is not None:
+                shown = msgspec.to_builtins(check)
+                self.emit("add_health_check_event", appId=after.id, version=after.version, healthCheck=shown)
+
+    def _advance(self, one: Deployment) -> None:
+        """Go on to the next step for as long as the current one is done."""
+        while one.id in self.deployments:
+            if one.current < len(one.steps):
+                if not all(self._done(one, action) for action in one.actions):
+                    return
+                self.emit("deployment_step_success", plan=one.plan(), currentStep=one.step())
+                one.current += 1
+            if one.current >= len(one.steps):
+                self._end(one, success=True)
+                for app_id in one.affected:
+                    self.enforce(app_id)
+                return
+            self._begin_step(one)
+
+    def _done(self, one: Deployment, action: deploy.Action) -> bool:
+        instances = self.instances_of(action.app_id)
+        definition = one.definition(action.app_id)
+        if action.kind == deploy.STOP or definition is None:
+            return not instances
+        return action.kind == deploy.START or is_settled(definition, instances)
+
+    def _end(self, one: Deployment, *, success: bool) -> None:
+        self.deployments.pop(one.id, None)
+        self.effects.records[f"deployment:{one.id}"] = None
+        self.emit("deployment_success" if success else "deployment_failed", id=one.id, plan=one.plan())
+        if success:
+            for app_id in one.original.keys() - one.target.keys():
+                self.emit("app_terminated_event", appId=app_id)
+
+    # --- enforcing
+
+    def enforce(self, app_id: str) -> None:
+        """Kill what is too much of an app, and note how many are to be launched."""
+        app = self.definition(app_id)
+        instances = self.instances_of(app_id)
+        if app is None:
+            self.waiting.pop(app_id, None)
+            for one in instances:
+                self.kill(one)
+            self._look_for_work()
+            return
+        decision = decide(app, instances)
+        for one in decision.kill:
+            self.kill(one)
+        if decision.launch or any(one.condition == states.RESERVED for one in instances):
+            if app_id not in self.waiting:
+                self.waiting[app_id] = OfferLog(self.clock.wall_ms())
+                self._revive_wanted = True
+        else:
+            self.waiting.pop(app_id, None)
+        self._look_for_work()
+
+    def reset_delay(self, app_id: str) -> None:
+        """Launch again at once."""
+        self.delays.reset(app_id)
+        self._revive_wanted = True
+        self._look_for_work()
+
+    def missing(self, app: App) -> int:
+        """How many new instances are to be launched now, were there offers."""
+        return decide(app, self.instances_of(app.id)).launch
+
+    def kill(self, one: Instance, *, reason: str = "") -> None:
+        """It is not wanted any more. Its place is taken by another one where the app still wants as many."""
+        if one.wanted:
+            one.wanted = False
+            if not one.has_task or one.condition == states.UNREACHABLE_INACTIVE:
+                self.forget(one)
+                return
+            self.keep(one)
+        self._send_kill(one, reason)
+
+    def restart_in_place(self, one: Instance) -> None:
+        """Kill the task of an instance that keeps its volumes, and so its place."""
+        self._send_kill(one, "")
+
+    def _send_kill(self, one: Instance, reason: str) -> None:
+        one.killed_ms = self.clock.wall_ms()
+        fields: Json = {"task_id": {"value": one.task_id}}
+        if one.agent_id:
+            fields["agent_id"] = {"value": one.agent_id}
+        if reason:
+            log.info("killing %s: %s", one.task_id, reason)
+        self.call("KILL", kill=fields)
+
+    def _look_for_work(self) -> None:
+        """Ask for offers while something waits for one, and for none while nothing does."""
+        if not self._subscribed:
+            return
+        now_ms = self.clock.monotonic_ms()
+        if self.waiting:
+            overdue = now_ms - self._revived_ms >= REVIVE_INTERVAL_MS
+            if self._suppressed or (self._revive_wanted and overdue):
+                self._revive_wanted = self._suppressed = False
+                self._revived_ms = now_ms
+                self.call("REVIVE")
+        elif not self._suppressed:
+            self._suppressed = True
+            self.call("SUPPRESS")
+
+    # --- what Mesos says
+
+    def subscribed(self, framework_id: str) -> None:
+        if self.framework_id != framework_id:
+            self.framework_id = framework_id
+            self.effects.records["framework:"] = framework_id.encode()
+        self._subscribed = True
+        self._suppressed = False
+        self._revive_wanted = True
+        self.reconcile()
+        self._reconcile_at_ms = self.clock.monotonic_ms() + RECONCILE_AGAIN_MS
+        self._look_for_work()
+
+    def disconnected(self) -> None:
+        self._subscribed = False
+
+    def refused(self, message: str) -> None:
+        """Mesos ends this framework's subscription for good. One that it removed begins anew, under a new id."""
+        log.error("Mesos: %s", message)
+        if "removed" in message or "completed" in message.lower():
+            self.framework_id = None
+            self.effects.records["framework:"] = None
+
+    def reconcile(self) -> None:
+        """Ask after every task that should be there, then after those that are."""
+        self._reconciled_ms = self.clock.monotonic_ms()
+        tasks = [
+            {"task_id": {"value": one.task_id}, "agent_id": {"value": one.agent_id}}
+            for instances in self.instances.values()
+            for one in instances.values()
+            if one.has_task
+        ]
+        if tasks:
+            self.call("RECONCILE", reconcile={"tasks": tasks})
+        self.call("RECONCILE", reconcile={"tasks": []})
+
+    def offers(self, messages: Iterable[Json]) -> None:
+        """Use each offer for as many instances as it holds, apps in turn, and decline the rest."""
+        for message in messages:
+            offer = Offer(message)
+            operations = self._launcher.operations(offer)
+            offer_ids = [message["id"]]
+            if operations:
+                filters = {"refuse_seconds": 0.0 if self.waiting else DECLINE_S}
+                self.call("ACCEPT", accept={"offer_ids": offer_ids, "operations": operations, "filters": filters})
+            else:
+                self.call("DECLINE", decline={"offer_ids": offer_ids, "filters": {"refuse_seconds": DECLINE_S}})
+        self._look_for_work()
+
+    def update(self, status: Json) -> None:
+        """A task's status. It is acknowledged once what follows is stored."""
+        task_id = status["task_id"]["value"]
+        state = status["state"]
+        one = self.instance(states.instance_of_task(task_id))
+        condition = states.CONDITIONS.get(state)
+        if one is None or one.task_id != task_id or not one.has_task:
+            self._unknown_task(status, condition)
+        elif condition is not None:
+            self._alive(one, status, condition)
+        else:
+            self._ended(one, status)
+        self.effects.actions.append(lambda: self._mesos.acknowledge(status))
+
+    def _unknown_task(self, status: Json, condition: str | None) -> None:
+        task_id = status["task_id"]
+        if condition is not None and condition != states.UNREACHABLE:
+            log.info("killing the unknown task %s", task_id["value"])
+            self.call("KILL", kill={"task_id": task_id, "agent_id": status.get("agent_id", {"value": ""})})
+        elif condition is None and status.get("uuid"):
+            shown = states.TERMINAL_CONDITIONS.get(status["state"], "Unknown")
+            instance_id = states.instance_of_task(task_id["value"])
+            run_spec = "/" + instance_id.partition(".")[0].replace("_", "/")
+            self.emit("unknown_instance_terminated_event", instanceId=instance_id, runSpecId=run_spec, condition=shown)
+
+    def _alive(self, one: Instance, status: Json, condition: str) -> None:
+        now_ms = self.clock.wall_ms()
+        app = self.definition(one.app_id)
+        if status.get("agent_id"):
+            one.agent_id = status["agent_id"]["value"]
+        network = (status.get("container_status") or {}).get("network_infos") or []
+        addresses = [address for info in network for address in info.get("ip_addresses") or []]
+        if addresses:
+            one.ip_addresses = [
+                {"ipAddress": address["ip_address"], "protocol": "IPv6" if ":" in address["ip_address"] else "IPv4"}
+                for address in addresses
+                if "ip_address" in address
+            ]
+        if condition != one.condition:
+            one.condition = condition
+            one.since_ms = now_ms
+            if condition == states.RUNNING:
+                one.started_ms = one.started_ms or now_ms
+                one.unreachable_ms = 0
+                if app is not None and not app.health_checks:
+                    self.delays.succeeded(app)
+            elif condition == states.UNREACHABLE:
+                one.unreachable_ms = now_ms
+            self.keep(one)
+            self._status_event(one, status)
+            self._instance_event(one, condition)
+        elif not status.get("reason", "").startswith("REASON_RECONCILIATION"):
+            self._status_event(one, status)
+        if "healthy" in status:
+            self._mesos_health(one, app, bool(status["healthy"]), status.get("message"))
+        if not one.wanted and condition != states.KILLING and now_ms - one.killed_ms >= KILL_RETRY_MS:
+            self._send_kill(one, "")
+        if condition == states.UNREACHABLE:
+            self._unreachable(one, now_ms)
+        self._changed(one.app_id)
+
+    def _ended(self, one: Instance, status: Json) -> None:
+        state = status["state"]
+        now_ms = self.clock.wall_ms()
+        app = self.definition(one.app_id)
+        failed = (
+            one.wanted and state in FAILURES | {"TASK_FINISHED"} and status.get("reason") != "REASON_INVALID_OFFERS"
+        )
+        if failed and app is not None and one.config_version == app.config_version:
+            self.delays.failed(app, now_ms)
+        if state in FAILURES and one.wanted:
+            self.failures[one.app_id] = failure = {
+                "appId": one.app_id,
+                "host": one.host,
+                "message": status.get("message", ""),
+                "state": state,
+                "taskId": one.task_id,
+                "timestamp": timestamp(now_ms),
+                "version": one.app_version,
+                "slaveId": one.agent_id,
+            }
+            self.effects.records[f"failure:{one.app_id}"] = msgspec.json.encode(failure)
+        self._status_event(one, status)
+        self._instance_event(one, states.TERMINAL_CONDITIONS.get(state, "Unknown"))
+        if one.volumes and one.wanted:
+            one.condition = states.RESERVED
+            one.incarnation += 1
+            one.since_ms, one.started_ms, one.killed_ms = now_ms, 0, 0
+            one.health.clear()
+            one.ready = None
+            self.keep(one)
+        else:
+            self.forget(one)
+        self._revive_wanted = True
+        self._changed(one.app_id)
+
+    def _unreachable(self, one: Instance, now_ms: int) -> None:
+        app = self.definition(one.app_id)
+        strategy = app.unreachable_strategy if app is not None else None
+        if strategy == DISABLED or (strategy is None and one.volumes):
+            return
+        if not isinstance(strategy, UnreachableEnabled):
+            strategy = UnreachableEnabled()
+        gone_ms = now_ms - one.unreachable_ms
+        if gone_ms >= strategy.expunge_after_seconds * 1000 or not one.wanted:
+            self._instance_event(one, "Gone")
+            self.forget(one)
+        elif gone_ms >= strategy.inactive_after_seconds * 1000 and one.condition == states.UNREACHABLE:
+            one.condition = states.UNREACHABLE_INACTIVE
+            self.keep(one)
+            self._instance_event(one, states.UNREACHABLE_INACTIVE)
+
+    def _changed(self, app_id: str) -> None:
+        """One of its instances did: the app may need something, and a deployment may go on."""
+        self.enforce(app_id)
+        for one in list(self.deployments.values()):
+            if app_id in one.affected:
+                self._advance(one)
+
+    # --- health
+
+    def health_result(self, instance_id: str, index: int, alive: bool, cause: str | None = None) -> None:
+        """What a check by Marathon itself found."""
+        one = self.instance(instance_id)
+        app = self.definition(one.app_id) if one is not None else None
+        if one is None or app is None or index >= len(app.health_checks) or one.condition != states.RUNNING:
+            return
+        self._health(one, app, index, alive, cause, ends_by_us=True)
+
+    def _mesos_health(self, one: Instance, app: App | None, alive: bool, cause: str | None) -> None:
+        for index, check in enumerate(app.health_checks if app is not None else []):
+            if check.by_mesos and app is not None:
+                self._health(one, app, index, alive, cause, ends_by_us=False)
+
+    def _health(self, one: Instance, app: App, index: int, alive: bool, cause: str | None, *, ends_by_us: bool) -> None:
+        check = app.health_checks[index]
+        record = one.health.setdefault(index, HealthRecord())
+        now_ms = self.clock.wall_ms()
+        known, was_alive = bool(record.first_success_ms or record.last_failure_ms), record.alive
+        before = one.healthy(len(app.health_checks))
+        if alive:
+            record.alive = True
+            record.consecutive_failures = 0
+            record.first_success_ms = record.first_success_ms or now_ms
+            record.last_success_ms = now_ms
+        else:
+            in_grace = now_ms - one.started_ms < check.grace_period_seconds * 1000 and not record.first_success_ms
+            if in_grace and ends_by_us:
+                return
+            record.alive = False
+            record.consecutive_failures += 1
+            record.last_failure_ms = now_ms
+            record.last_failure_cause = cause
+        ids = {"appId": app.id, "taskId": one.task_id, "instanceId": one.id}
+        shown = msgspec.to_builtins(check)
+        if not alive:
+            self.emit("failed_health_check_event", **ids, healthCheck=shown)
+        if record.alive != was_alive or not known:
+            self.emit("health_status_changed_event", **ids, version=one.app_version, alive=record.alive)
+        after = one.healthy(len(app.health_checks))
+        if after != before:
+            self.emit(
+                "instance_health_changed_event",
+                instanceId=one.id,
+                runSpecId=app.id,
+                runSpecVersion=one.app_version,
+                healthy=after,
+            )
+            if after:
+                self.delays.succeeded(app)
+        if ends_by_us and 0 < check.max_consecutive_failures <= record.consecutive_failures and one.wanted:
+            self.emit(
+                "unhealthy_instance_kill_event",
+                **ids,
+                version=one.app_version,
+                reason=cause or "unhealthy",
+                host=one.host,
+                slaveId=one.agent_id,
+            )
+            self.delays.failed(app, now_ms)
+            if one.volumes:
+                self.restart_in_place(one)
+            else:
+                self.kill(one, reason=f"{record.consecutive_failures} health checks failed: {cause}")
+        self._changed(app.id)
+
+    def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
+        one = self.instance(instance_id)
+        if one is not None and one.condition == states.RUNNING:
+            one.ready = ready
+            one.readiness_response = response
+            self._changed(one.app_id)
+
+    def readiness(self) -> Json:
+        """What readiness checks found, by app, as deployments show it."""
+        found: Json = {}
+        for app_id, instances in self.instances.items():
+            app = self.definition(app_id)
+            if app is None or not app.readiness_checks:
+                continue
+            check = app.readiness_checks[0]
+            found[app_id] = [
+                {
+                    "name": check.name,
+                    "taskId": one.task_id,
+                    "ready": bool(one.ready),
+                    **({"lastResponse": one.readiness_response} if one.readiness_response else {}),
+                }
+                for one in instances.values()
+                if one.condition == states.RUNNING
+            ]
+        return found
+
+    # --- time
+
+    def tick(self) -> None:
+        """What time alone brings about: delays that end, agents that stay away, kills and launches without answer."""
+        now_ms = self.clock.wall_ms()
+        for one in [one for instances in self.instances.values() for one in instances.values()]:
+            waited_ms = now_ms - one.since_ms
+            if one.condition in {states.UNREACHABLE, states.UNREACHABLE_INACTIVE}:
+                self._unreachable(one, now_ms)
+                if self.instance(one.id) is None or one.condition == states.UNREACHABLE_INACTIVE:
+                    self._changed(one.app_id)
+            elif not one.wanted and one.has_task and now_ms - one.killed_ms >= KILL_RETRY_MS:
+                self._send_kill(one, "")
+            elif one.condition in {states.STAGING, states.STARTING} and waited_ms >= STAGING_LIMIT_MS and one.wanted:
+                self.kill(one, reason="it was not running within the limit")
+                self._changed(one.app_id)
+            elif one.condition == states.PROVISIONED and waited_ms >= LAUNCH_CONFIRM_MS:
+                one.since_ms = now_ms
+                task = {"task_id": {"value": one.task_id}, "agent_id": {"value": one.agent_id}}
+                self.call("RECONCILE", reconcile={"tasks": [task]})
+        for app_id in self.waiting:
+            app = self.definition(app_id)
+            if app is not None and self.delays.left_ms(app, now_ms) == 0 and self._was_delayed(app_id):
+                self._revive_wanted = True
+        self._look_for_work()
+        monotonic_ms = self.clock.monotonic_ms()
+        if self._subscribed:
+            again = self._reconcile_at_ms is not None and monotonic_ms >= self._reconcile_at_ms
+            if again or monotonic_ms - self._reconciled_ms >= RECONCILE_INTERVAL_MS:
+                self._reconcile_at_ms = None
+                self.reconcile()
+
+    def _was_delayed(self, app_id: str) -> bool:
+        """Whether an app waited for the end of its delay until now; asked once for each delay."""
+        return self._launcher.delayed.pop(app_id, None) is not None
+
+    # --- events about instances
+
+    def _status_event(self, one: Instance, status: Json) -> None:
+        self.emit(
+            "status_update_event",
+            slaveId=one.agent_id,
+            taskId=one.task_id,
+            taskStatus=status["state"],
+            message=status.get("message", ""),
+            appId=one.app_id,
+            host=one.host,
+            ipAddresses=one.ip_addresses,
+            ports=one.ports,
+            version=one.app_version,
+        )
+
+    def _instance_event(self, one: Instance, condition: str) -> None:
+        self.emit(
+            "instance_changed_event",
+            instanceId=one.id,
+            condition=condition,
+            runSpecId=one.app_id,
+            agentId=one.agent_id,
+            host=one.host,
+            runSpecVersion=one.app_version,
+        )
+
+    def counts(self, app_id: str) -> dict[str, int]:
+        """tasksStaged, tasksRunning, tasksHealthy, tasksUnhealthy."""
+        app = self.root.apps.get(app_id)
+        checks = len(app.health_checks) if app is not None else 0
+        instances = self.instances_of(app_id)
+        staged = {states.PROVISIONED, states.STAGING, states.STARTING}
+        return {
+            "tasksStaged": sum(one.condition in staged for one in instances),
+            "tasksRunning": sum(one.condition == states.RUNNING for one in instances),
+            "tasksHealthy": sum(one.healthy(checks) is True for one in instances),
+            "tasksUnhealthy": sum(one.healthy(checks) is False for one in instances),
+        }
+
+    def is_ready(self, app_id: str) -> bool:
+        """As many instances as wanted are ready."""
+        app = self.root.apps.get(app_id)
+        return app is not None and sum(is_ready(app, one) for one in self.instances_of(app_id)) >= app.instances

@@ -1,0 +1,249 @@
+"""An app as Marathon 1.11's REST API has it: its fields, their defaults, and how it is shown.
+
+Fields that a release replaced by others (`ports`, `uris`, `ipAddress`) are turned into those of today before anything
+else looks at them, see `legacy`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Json = dict[str, Any]
+
+HOST = "host"
+BRIDGE = "container/bridge"
+CONTAINER = "container"
+DISABLED = "disabled"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of an app. A field that is None is not shown."""
+
+
+class Artifact(Part, frozen=True):
+    uri: str
+    extract: bool = True
+    executable: bool = False
+    cache: bool = False
+    dest_path: str | None = None
+
+
+class PortDefinition(Part, frozen=True):
+    port: int = 0
+    protocol: str = "tcp"
+    name: str | None = None
+    labels: dict[str, str] = {}
+
+
+class PortMapping(Part, frozen=True):
+    container_port: int = 0
+    host_port: int | None = None
+    service_port: int = 0
+    protocol: str = "tcp"
+    name: str | None = None
+    labels: dict[str, str] = {}
+    network_names: list[str] = []
+
+
+class Network(Part, frozen=True):
+    mode: Literal["host", "container", "container/bridge"] = "container"
+    name: str | None = None
+    labels: dict[str, str] = {}
+
+
+class DockerParameter(Part, frozen=True):
+    key: str
+    value: str
+
+
+class Docker(Part, frozen=True):
+    image: str
+    force_pull_image: bool = False
+    privileged: bool = False
+    parameters: list[DockerParameter] = []
+    pull_config: Json | None = None
+    credential: Json | None = None
+
+
+class PersistentVolume(Part, frozen=True):
+    size: int
+    type: Literal["root", "path", "mount"] = "root"
+    max_size: int | None = None
+    profile_name: str | None = None
+    constraints: list[list[str]] = []
+
+
+class Volume(Part, frozen=True):
+    container_path: str | None = None
+    host_path: str | None = None
+    mode: Literal["RO", "RW"] | None = None
+    persistent: PersistentVolume | None = None
+    external: Json | None = None
+    secret: str | None = None
+
+
+class Container(Part, frozen=True):
+    type: Literal["MESOS", "DOCKER"] = "DOCKER"
+    docker: Docker | None = None
+    volumes: list[Volume] = []
+    port_mappings: list[PortMapping] | None = None
+    linux_info: Json | None = None
+
+
+class CommandCheck(Part, frozen=True):
+    value: str
+
+
+class HealthCheck(Part, frozen=True):
+    protocol: Literal["HTTP", "HTTPS", "TCP", "COMMAND", "MESOS_HTTP", "MESOS_HTTPS", "MESOS_TCP"] = "HTTP"
+    path: str | None = None
+    port: int | None = None
+    port_index: int | None = None
+    command: CommandCheck | None = None
+    grace_period_seconds: int = 300
+    interval_seconds: int = 60
+    timeout_seconds: int = 20
+    delay_seconds: int = 15
+    max_consecutive_failures: int = 3
+    ignore_http1xx: bool | None = msgspec.field(name="ignoreHttp1xx", default=None)
+    ip_protocol: Literal["IPv4", "IPv6"] = "IPv4"
+
+    @property
+    def by_mesos(self) -> bool:
+        """Run beside the task by its executor, not over the network by Marathon."""
+        return self.protocol == "COMMAND" or self.protocol.startswith("MESOS_")
+
+
+class ReadinessCheck(Part, frozen=True):
+    name: str = "readinessCheck"
+    protocol: Literal["HTTP", "HTTPS"] = "HTTP"
+    path: str = "/"
+    port_name: str = "http-api"
+    interval_seconds: int = 30
+    timeout_seconds: int = 10
+    http_status_codes_for_ready: list[int] = msgspec.field(default_factory=lambda: [200])
+    preserve_last_response: bool = False
+
+
+class UpgradeStrategy(Part, frozen=True):
+    minimum_health_capacity: float = 1.0
+    maximum_over_capacity: float = 1.0
+
+
+class UnreachableEnabled(Part, frozen=True):
+    inactive_after_seconds: int = 0
+    expunge_after_seconds: int = 0
+
+
+class Residency(Part, frozen=True):
+    relaunch_escalation_timeout_seconds: int = 3600
+    task_lost_behavior: Literal["WAIT_FOREVER", "RELAUNCH_AFTER_TIMEOUT"] = "WAIT_FOREVER"
+
+
+class SecretSource(Part, frozen=True):
+    source: str
+
+
+class SecretReference(Part, frozen=True):
+    secret: str
+
+
+class VersionInfo(Part, frozen=True):
+    last_scaling_at: str
+    last_config_change_at: str
+
+
+class App(Part, frozen=True):
+    """A normalised app: what is stored, shown and launched from."""
+
+    id: str
+    cmd: str | None = None
+    args: list[str] | None = None
+    user: str | None = None
+    env: dict[str, str | SecretReference] = {}
+    instances: int = 1
+    cpus: float = 1.0
+    mem: float = 128.0
+    disk: float = 0.0
+    gpus: int = 0
+    executor: str = ""
+    constraints: list[list[str]] = []
+    fetch: list[Artifact] = []
+    port_definitions: list[PortDefinition] | None = None
+    require_ports: bool = False
+    networks: list[Network] = []
+    container: Container | None = None
+    backoff_seconds: int = 1
+    backoff_factor: float = 1.15
+    max_launch_delay_seconds: int = 300
+    health_checks: list[HealthCheck] = []
+    readiness_checks: list[ReadinessCheck] = []
+    dependencies: list[str] = []
+    upgrade_strategy: UpgradeStrategy | None = None
+    labels: dict[str, str] = {}
+    accepted_resource_roles: list[str] | None = None
+    residency: Residency | None = None
+    secrets: dict[str, SecretSource] = {}
+    task_kill_grace_period_seconds: int | None = None
+    unreachable_strategy: UnreachableEnabled | Literal["disabled"] | None = None
+    kill_selection: Literal["YOUNGEST_FIRST", "OLDEST_FIRST"] = "YOUNGEST_FIRST"
+    tty: bool | None = None
+    role: str | None = None
+    version: str = ""
+    version_info: VersionInfo | None = None
+
+    @property
+    def is_resident(self) -> bool:
+        """Its tasks keep persistent volumes, and so their place."""
+        return bool(self.persistent_volumes)
+
+    @property
+    def persistent_volumes(self) -> list[Volume]:
+        volumes = self.container.volumes if self.container is not None else []
+        return [volume for volume in volumes if volume.persistent is not None]
+
+    @property
+    def host_networking(self) -> bool:
+        return all(network.mode == HOST for network in self.networks)
+
+    @property
+    def port_mappings(self) -> list[PortMapping]:
+        return (self.container.port_mappings or []) if self.container is not None else []
+
+    @property
+    def config_version(self) -> str:
+        """The version at which something other than the number of instances changed."""
+        return self.version_info.last_config_change_at if self.version_info is not None else self.version
+
+    @property
+    def service_ports(self) -> list[int]:
+        if self.host_networking:
+            return [definition.port for definition in self.port_definitions or []]
+        return [mapping.service_port for mapping in self.port_mappings]
+
+
+_OMITTED_WHEN_EMPTY = {
+    "constraints", "dependencies", "env", "fetch", "healthChecks", "readinessChecks", "secrets",
+    "networkNames", "labels", "parameters",
+}  # fmt: skip
+
+
+def render(app: App) -> Json:
+    """The app as GET shows it."""
+    shown: Json = _without_none(msgspec.to_builtins(app))
+    shown.setdefault("labels", {})
+    return shown
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_none(one)
+            for key, one in value.items()
+            if one is not None and (one or key not in _OMITTED_WHEN_EMPTY)
+        }
+    if isinstance(value, list):
+        return [_without_none(one) for one in value]
+    return value

@@ -1,0 +1,51 @@
+"""Ids of apps and groups: paths of names of lower-case letters, digits, dots and dashes."""
+
+from __future__ import annotations
+
+import re
+
+ROOT = "/"
+_NAME = re.compile(r"^(([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])|(\.|\.\.)$")
+
+
+def absolute(path: str, base: str = ROOT) -> str:
+    """`path` from the root, where it is relative to the group `base`; `.` and `..` are resolved."""
+    parts: list[str] = []
+    for name in (path if path.startswith("/") else f"{base}/{path}").split("/"):
+        if name == "..":
+            parts = parts[:-1]
+        elif name not in {"", "."}:
+            parts.append(name)
+    return "/" + "/".join(parts)
+
+
+def parent(path: str) -> str:
+    return path.rpartition("/")[0] or ROOT
+
+
+def ancestors(path: str) -> list[str]:
+    """The groups above, the nearest first; the root last."""
+    found = []
+    while path != ROOT:
+        path = parent(path)
+        found.append(path)
+    return found
+
+
+def is_below(path: str, group: str) -> bool:
+    """Whether `path` is that group or lies in it."""
+    return group in {ROOT, path} or path.startswith(group + "/")
+
+
+def is_valid(path: str) -> bool:
+    return all(_NAME.fullmatch(name) for name in path.split("/") if name)
+
+
+def safe(path: str) -> str:
+    """As task and instance ids begin: `/a/b` is `a_b`."""
+    return path.strip("/").replace("/", "_")
+
+
+def hostname(path: str) -> str:
+    """As a task's name: `/a/b` is `b.a`."""
+    return ".".join(reversed(path.strip("/").split("/")))
