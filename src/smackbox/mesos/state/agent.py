@@ -121,6 +121,7 @@ class Agent:
             "subscribe": {
                 "agent_info": self.settings.info(self.id),
                 "version": VERSION,
+                "ip": self.settings.ip,
                 "capabilities": [{"type": one} for one in CAPABILITIES],
                 "tasks": tasks,
                 "executors": executors,
@@ -611,7 +612,7 @@ class Agent:
             for task in list(executor.tasks.values()):
                 over = task.is_terminal and task.key not in self.runs
                 if framework.shutting_down and over:
-                    self.updates.forget(task.key)
+                    self._cut_short(task)
                 if over and not self.updates.is_pending(task.key):
                     del executor.tasks[task.id]
                     executor.completed.append(task)
@@ -626,6 +627,13 @@ class Agent:
             self.completed.append(framework)
             self.checkpoints.remove_framework(framework.id)
             self._check_over()
+
+    def _cut_short(self, task: AgentTask) -> None:
+        """Nobody acknowledges for a framework that is shut down: the master hears the task's end, once."""
+        latest = self.updates.latest(task.key)
+        if latest is not None and latest is not self.updates.head(task.key):
+            self._forward(task.key, latest)
+        self.updates.forget(task.key)
 
     def _check_over(self) -> None:
         """Nothing runs any more: was that what was asked for?"""
