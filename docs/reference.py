@@ -23,6 +23,7 @@ SETTINGS = {
     "spark": "smackbox.spark.settings:SparkSettings",
     "ingest": "smackbox.ingest.settings:IngestSettings",
     "zookeeper": "smackbox.zookeeper.settings:ZooKeeperSettings",
+    "mesos_master": "smackbox.mesos.settings:MasterSettings",
 }
 
 

@@ -17,6 +17,7 @@ VERBS = {
     "demo": "336,776 real flights through the whole stack, every figure checked",
     "kafka": "one broker alone",
     "marathon": "one Marathon alone: long-running apps on Mesos",
+    "mesos": "a Mesos master or agent alone",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
     "status": "what is running, and whether it answers",

@@ -95,6 +95,17 @@ class Kind:
             size=self.size,
         )
 
+    def without_operations(self) -> Kind:
+        """What it was made of by dynamic reservations and as a volume: the agent's configured resource."""
+        static = tuple(level for level in self.reservations if msgspec.json.decode(level)["type"] == "STATIC")
+        disk: dict[str, Any] = msgspec.json.decode(self.disk) if self.disk else {}
+        source = disk.get("source")
+        plain = _encode({"source": source}) if source is not None else b""
+        size = self.size if source is not None and source.get("type") == "MOUNT" else 0
+        return Kind.of(
+            self.name, self.shape, static, plain, revocable=self.revocable, provider=self.provider, size=size
+        )
+
     def allocatable_to(self, role: str) -> bool:
         """Unreserved, or reserved for that role or one above it."""
         return self.role in ("*", role) or role.startswith(self.role + "/")

@@ -1,0 +1,58 @@
+"""Which path is served by what, found as libprocess finds it.
+
+The first part of a path may name the process, `master`; without it the master is meant. A path without a handler of its
+own is shortened from the right until one has it, and `.json` at the end is as good as not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from smackbox.mesos.handlers import endpoints_open
+from smackbox.mesos.handlers.agent_link import agent_link
+from smackbox.mesos.handlers.answers import Answer
+from smackbox.mesos.handlers.context import AGENTS, FRAMEWORKS, READERS, WRITERS, Call, MasterContext
+from smackbox.mesos.handlers.scheduler import scheduler
+from smackbox.net.http import HttpRequest
+
+Handler = Callable[[Call], Answer]
+OpenHandler = Callable[[MasterContext, HttpRequest, str | None], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`realm` None: nobody is asked who he is, and a master that does not lead answers as well (`open_handler`)."""
+
+    realm: str | None
+    handler: Handler | None = None
+    open_handler: OpenHandler | None = None
+
+
+ROUTES: dict[str, Route] = {
+    "api/v1/scheduler": Route(FRAMEWORKS, scheduler),
+    "internal/v1/agent": Route(AGENTS, agent_link),
+    "health": Route(None, open_handler=endpoints_open.health),
+    "version": Route(None, open_handler=endpoints_open.version),
+    "redirect": Route(None, open_handler=endpoints_open.redirect),
+}
+
+
+def find(path: str) -> Route | None:
+    """The route of a path."""
+    name = path.strip("/").removesuffix(".json")
+    if name == "master" or name.startswith("master/"):
+        name = name.removeprefix("master").strip("/")
+    while name:
+        route = ROUTES.get(name) or ROUTES.get(name.removesuffix(".json"))
+        if route is not None:
+            return route
+        name = name.rpartition("/")[0]
+    return None
+
+
+def realm_of(route: Route, request: HttpRequest) -> str | None:
+    """Who may read need not be the same as who may change."""
+    if route.realm == READERS and request.method not in {"GET", "HEAD"}:
+        return WRITERS
+    return route.realm

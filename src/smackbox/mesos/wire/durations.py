@@ -1,0 +1,44 @@
+"""Durations as Mesos writes them: a number and a unit, `15secs`, `1.5mins`, `10ms`."""
+
+from __future__ import annotations
+
+import re
+
+from smackbox.base.errors import RequestError
+
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "secs": 1_000_000_000,
+    "mins": 60_000_000_000,
+    "hrs": 3_600_000_000_000,
+    "days": 86_400_000_000_000,
+    "weeks": 604_800_000_000_000,
+}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+
+
+class DurationError(RequestError):
+    """Not a duration."""
+
+
+def parse_duration_ns(text: str) -> int:
+    """Raises `DurationError`."""
+    match = _DURATION.fullmatch(text)
+    if match is None or match[2] not in _NANOSECONDS:
+        raise DurationError(f"{text!r} is not a duration such as 15secs; units are {', '.join(_NANOSECONDS)}")
+    return int(float(match[1]) * _NANOSECONDS[match[2]])
+
+
+def parse_duration_ms(text: str) -> int:
+    """In whole milliseconds. Raises `DurationError`."""
+    return parse_duration_ns(text) // 1_000_000
+
+
+def format_duration_ns(nanoseconds: int) -> str:
+    """In the largest unit that it is a whole number of."""
+    for unit, size in reversed(_NANOSECONDS.items()):
+        if nanoseconds and nanoseconds % size == 0:
+            return f"{nanoseconds // size}{unit}"
+    return "0ns" if nanoseconds == 0 else f"{nanoseconds}ns"
