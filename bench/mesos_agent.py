@@ -44,9 +44,17 @@ def main() -> None:
 
 
 def _start(master: FakeMaster, directory: Path) -> subprocess.Popen[str]:
-    program = "from smackbox.cli.mesos_agent import agent; agent()"
     agent = subprocess.Popen(
-        [sys.executable, "-c", program, "--port=0", f"--work-dir={directory}", f"--master={master.url}"],
+        [
+            sys.executable,
+            "-m",
+            "smackbox",
+            "mesos",
+            "agent",
+            "--port=0",
+            f"--work-dir={directory}",
+            f"--master={master.url}",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

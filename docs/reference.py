@@ -24,6 +24,7 @@ SETTINGS = {
     "ingest": "smackbox.ingest.settings:IngestSettings",
     "zookeeper": "smackbox.zookeeper.settings:ZooKeeperSettings",
     "mesos_master": "smackbox.mesos.settings:MasterSettings",
+    "mesos_agent": "smackbox.mesos.server.agent_options:MesosAgentSettings",
 }
 
 

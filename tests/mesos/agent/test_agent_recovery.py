@@ -117,8 +117,10 @@ def start_process(master: FakeMaster, directory: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [
             sys.executable,
-            "-c",
-            "from smackbox.cli.mesos_agent import agent; agent()",
+            "-m",
+            "smackbox",
+            "mesos",
+            "agent",
             "--port=0",
             f"--work-dir={directory}",
             f"--master={master.url}",

@@ -82,7 +82,7 @@ def test_tasks_of_an_executor_that_dies_are_lost(agent: AgentService, master: Fa
 
 
 def test_an_executor_that_does_not_register_is_given_up(start_agent: StartAgent, master: FakeMaster) -> None:
-    start_agent(executor_registration_timeout_s=0.1)
+    start_agent(executor_registration_timeout="100ms")
     task = master.run(None, executor=executor_info(command="sleep 1000"))
     failed = master.terminal(task)
     assert (failed["state"], failed["reason"]) == ("TASK_FAILED", "REASON_EXECUTOR_REGISTRATION_TIMEOUT")
@@ -104,7 +104,7 @@ def test_an_executor_comes_back_to_the_next_agent(start_agent: StartAgent, maste
     master.state(running, "TASK_RUNNING")
     master.wait(lambda: output(tmp_path).count("LAUNCH") == 2)
     stop(first)
-    start_agent(executor_reregistration_timeout_s=20)
+    start_agent(executor_reregistration_timeout="20secs")
     master.wait(lambda: output(tmp_path).count("SUBSCRIBED") == 2, "executor's return")
     later = master.run(None, executor=executor_info(), data=data("finish"))
     assert master.terminal(later)["state"] == "TASK_FINISHED"
@@ -120,7 +120,7 @@ def test_an_executor_that_does_not_come_back_is_given_up(start_agent: StartAgent
     master.state(task, "TASK_RUNNING")
     stop(first)
     # it looks for the agent where that was
-    start_agent(port=free_port(), executor_reregistration_timeout_s=0.1)
+    start_agent(port=free_port(), executor_reregistration_timeout="100ms")
     failed = master.terminal(task)
     assert failed["reason"] == "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
 

@@ -25,6 +25,7 @@ from smackbox.mesos.server import agent_machine
 from smackbox.mesos.server.agent_link import MasterLink
 from smackbox.mesos.server.agent_options import MesosAgentSettings, agent_attributes, agent_resources
 from smackbox.mesos.server.containerizer import ProcessContainerizer
+from smackbox.mesos.server.fetcher import Fetcher
 from smackbox.mesos.state import agent_recovery
 from smackbox.mesos.state.agent import Agent
 from smackbox.mesos.state.agent_checkpoints import Checkpoints
@@ -97,7 +98,7 @@ class AgentService:
         if answer.status != 200:
             raise StartError(f"the agent is not healthy: {answer.status}")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.registration_wait_s):
+            async with asyncio.timeout(self.settings.milliseconds("registration_wait") / 1_000):
                 await self._link.subscribed.wait()
         if not self.is_registered:
             log.warning("no master at %s yet: the agent goes on looking for it", self.settings.master)
@@ -159,7 +160,13 @@ class AgentService:
         return self._handle(request)
 
     def _make_containers(self, work_dir: Path, *, is_same_boot: bool) -> ProcessContainerizer:
-        return ProcessContainerizer(is_same_boot=is_same_boot)
+        settings = self.settings
+        fetcher = Fetcher(
+            (settings.fetcher_cache_dir or work_dir) / "fetch",
+            cache_limit=settings.fetcher_cache_size,
+            stall_timeout_s=settings.milliseconds("fetcher_stall_timeout") / 1_000,
+        )
+        return ProcessContainerizer(fetcher, is_same_boot=is_same_boot)
 
     def _agent_settings(self, work_dir: Path) -> AgentSettings:
         settings = self.settings
@@ -176,10 +183,10 @@ class AgentService:
             attributes=agent_attributes(settings),
             environment=environment,
             switch_user=settings.switch_user and os.geteuid() == 0,
-            executor_registration_timeout_ms=int(settings.executor_registration_timeout_s * 1_000),
-            executor_reregistration_timeout_ms=int(settings.executor_reregistration_timeout_s * 1_000),
-            executor_shutdown_grace_period_ms=int(settings.executor_shutdown_grace_period_s * 1_000),
-            recovery_timeout_ms=int(settings.recovery_timeout_s * 1_000),
+            executor_registration_timeout_ms=settings.milliseconds("executor_registration_timeout"),
+            executor_reregistration_timeout_ms=settings.milliseconds("executor_reregistration_timeout"),
+            executor_shutdown_grace_period_ms=settings.milliseconds("executor_shutdown_grace_period"),
+            recovery_timeout_ms=settings.milliseconds("recovery_timeout"),
         )
 
     def _make_agent(self, work_dir: Path, checkpoints: Checkpoints) -> None:
@@ -217,7 +224,7 @@ class AgentService:
             log.error("%d frameworks still have tasks that do not end", len(agent.frameworks))
 
     def _longest_grace_s(self) -> float:
-        return self.settings.executor_shutdown_grace_period_s
+        return self.settings.milliseconds("executor_shutdown_grace_period") / 1_000
 
     async def _close(self) -> None:
         if self._link is not None:

@@ -9,15 +9,29 @@ from typing import Any
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import ServerSettings
 from smackbox.mesos.server.agent_machine import detect
+from smackbox.mesos.state.resource_text import parse_attributes, parse_resources
+from smackbox.mesos.state.resources import ResourceError
+from smackbox.mesos.wire.durations import DurationError, parse_duration_ms
 
 AGENT_PORT = 5051
 RECONNECT = "reconnect"
 CLEANUP = "cleanup"
-PROBE_WAIT_S = 5.0
+_DURATIONS = (
+    "container_disk_watch_interval",
+    "disk_watch_interval",
+    "docker_remove_delay",
+    "executor_registration_timeout",
+    "executor_reregistration_timeout",
+    "executor_shutdown_grace_period",
+    "fetcher_stall_timeout",
+    "gc_delay",
+    "recovery_timeout",
+    "registration_wait",
+)
 
 
 class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
-    """Durations are in seconds. `dir` is Mesos' `work_dir`; None is a memory directory, which does not survive.
+    """Durations are written as Mesos writes them: `5secs`. `dir` is Mesos' `work_dir`; None is one in memory.
 
     `master`: host:port, a URL, zk://…, file://…. `resources`, `attributes`: Mesos' text; what is not named of cpus,
     mem, disk and ports is what the machine has. `advertise_ip`, `hostname`: how others reach the agent.
@@ -32,33 +46,32 @@ class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
     recover: str = RECONNECT
     reconfiguration_policy: str = "equal"
     switch_user: bool = True
-    executor_registration_timeout_s: float = 60.0
-    executor_reregistration_timeout_s: float = 2.0
-    executor_shutdown_grace_period_s: float = 5.0
-    recovery_timeout_s: float = 900.0
+    executor_registration_timeout: str = "1mins"
+    executor_reregistration_timeout: str = "2secs"
+    executor_shutdown_grace_period: str = "5secs"
+    recovery_timeout: str = "15mins"
     executor_environment_variables: str = ""
-    registration_wait_s: float = PROBE_WAIT_S
+    registration_wait: str = "5secs"
     kill_tasks_on_stop: bool = False
     isolation: str = ""
     cgroups_root: str = "mesos"
     cgroups_enable_cfs: bool = False
-    container_disk_watch_interval_s: float = 15.0
+    container_disk_watch_interval: str = "15secs"
     enforce_container_disk_quota: bool = False
-    gc_delay_s: float = 7 * 86_400.0
+    gc_delay: str = "1weeks"
     gc_disk_headroom: float = 0.1
-    disk_watch_interval_s: float = 60.0
+    disk_watch_interval: str = "1mins"
     fetcher_cache_dir: Path | None = None
     fetcher_cache_size: int = 2 * 1024**3
-    fetcher_stall_timeout_s: float = 60.0
+    fetcher_stall_timeout: str = "1mins"
     docker_socket: Path = Path("/var/run/docker.sock")
-    docker_remove_delay_s: float = 21_600.0
+    docker_remove_delay: str = "6hrs"
     credential: Path | None = None
     http_credentials: Path | None = None
     authenticate_http_executors: bool = False
-    tls_certfile: Path | None = None
-    tls_keyfile: Path | None = None
-    tls_cafile: Path | None = None
-    master_tls: bool = False
+    ssl_cert_file: Path | None = None
+    ssl_key_file: Path | None = None
+    ssl_ca_file: Path | None = None
 
     def check(self) -> None:
         """Raises `SettingError`."""
@@ -69,6 +82,15 @@ class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
         if not 0.0 <= self.gc_disk_headroom <= 1.0:
             raise SettingError("mesos_agent: gc_disk_headroom must be between 0 and 1")
         self.environment()
+        for name in _DURATIONS:
+            self.milliseconds(name)
+
+    def milliseconds(self, name: str) -> int:
+        """The duration of that setting. Raises `SettingError`."""
+        try:
+            return parse_duration_ms(getattr(self, name))
+        except DurationError as error:
+            raise SettingError(f"mesos_agent: {name}: {error}") from error
 
     def environment(self) -> dict[str, str] | None:
         """What `executor_environment_variables` says; None when it says nothing. Raises `SettingError`."""
@@ -85,9 +107,6 @@ class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
 
 def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[dict[str, Any]]:
     """`Resource` messages: what is named, and what the machine has of the rest. Raises `SettingError`."""
-    from smackbox.mesos.state.resource_text import parse_resources
-    from smackbox.mesos.state.resources import ResourceError
-
     try:
         named = parse_resources(settings.resources, default_role=settings.default_role).to_messages()
         names = {one["name"] for one in named}
@@ -100,9 +119,6 @@ def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[dict[s
 
 def agent_attributes(settings: MesosAgentSettings) -> list[dict[str, Any]]:
     """`Attribute` messages. Raises `SettingError`."""
-    from smackbox.mesos.state.resource_text import parse_attributes
-    from smackbox.mesos.state.resources import ResourceError
-
     try:
         return parse_attributes(settings.attributes)
     except ResourceError as error:

@@ -18,6 +18,7 @@ from typing import Any
 
 from smackbox.mesos.server import container_process, container_sandbox
 from smackbox.mesos.server.container_process import LaunchError, StatusFile, read_status
+from smackbox.mesos.server.fetcher import Fetcher
 from smackbox.mesos.state.container import (
     ENDED,
     NEVER_STARTED,
@@ -57,7 +58,8 @@ class Container:
 class ProcessContainerizer:
     """Containers that are processes. `is_same_boot`: what an earlier life of the agent started may still be there."""
 
-    def __init__(self, *, is_same_boot: bool = True) -> None:
+    def __init__(self, fetcher: Fetcher, *, is_same_boot: bool = True) -> None:
+        self._fetcher = fetcher
         self._is_same_boot = is_same_boot
         self._containers: dict[str, Container] = {}
         self._fds: dict[str, int] = {}
@@ -131,7 +133,7 @@ class ProcessContainerizer:
             container_sandbox.prepare(spec)
             stdout, stderr = container_sandbox.open_output(spec)
             try:
-                await self._fetch(spec, stdout, stderr)
+                await self._fetcher.fetch(spec, stderr)
                 process = self._start(container, stdout, stderr)
             finally:
                 os.close(stdout)
@@ -155,10 +157,6 @@ class ProcessContainerizer:
         elif (error := task.exception()) is not None:
             message = f"Failed to launch container: {error}"
             self._over(container, Ended(None, started=False, reason=LAUNCH_FAILED, message=message))
-
-    async def _fetch(self, spec: ContainerSpec, stdout: int, stderr: int) -> None:
-        if spec.command.get("uris"):
-            raise LaunchError("URIs cannot be fetched")
 
     def _start(self, container: Container, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
         spec = container.spec
