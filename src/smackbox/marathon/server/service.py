@@ -1,236 +1,81 @@
-"""Marathon as a service: the REST API, and leading or standing by.
-
-With `zk`, any number of these may run: one leads, the others pass requests on to it and take over when it is gone, with
-its state, and so with its tasks. Without, this one leads, and keeps its state in its directory.
-"""
+"""Marathon as a service: what it adds to a framework is events, health checks and its REST API."""
 
 from __future__ import annotations
 
-import asyncio
-import hmac
-import logging
-import ssl
-from collections.abc import Awaitable
+import contextlib
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from smackbox.base.clock import Clock, SystemClock
-from smackbox.base.errors import StartError, StorageError
-from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_store import FileStateStore, StateStore, ZooKeeperStateStore
+from smackbox.base.clock import Clock
 from smackbox.coordination.zookeeper_url import ZooKeeperUrl
-from smackbox.framework.driver import ElectedMasters, FixedMasters, Masters
+from smackbox.framework.driver import SchedulerDriver
+from smackbox.framework.server import FrameworkServer
+from smackbox.framework.term import Term
 from smackbox.marathon.handlers.api import Api
 from smackbox.marathon.handlers.routes import handle
+from smackbox.marathon.handlers.service_ports import LOCAL_PORT_MAX, LOCAL_PORT_MIN
 from smackbox.marathon.server.event_bus import EventBus
 from smackbox.marathon.server.figures import figures, prometheus
-from smackbox.marathon.server.proxy import Proxy
-from smackbox.marathon.server.term import Term
+from smackbox.marathon.server.health_checker import HealthChecker
 from smackbox.marathon.settings import MarathonSettings
-from smackbox.net.http import Answer, HttpRequest, HttpResponse, basic_credentials
-from smackbox.net.http_client import HttpClient
-from smackbox.net.http_server import HttpServer
-from smackbox.net.tls import server_context
-from smackbox.store.data_dir import DataDir
+from smackbox.marathon.state.marathon import Marathon
+from smackbox.marathon.state.versions import VERSIONS_LIMIT
+from smackbox.net.http import Answer, HttpRequest, HttpResponse
 
 VERSION = "1.11.24"
-LEADER_PREFIX = "leader_"
-TERM_RETRY_S = 1.0
-
-log = logging.getLogger(__name__)
 
 
-class MarathonServer:
-    """A `Service`."""
-
+class MarathonServer(FrameworkServer[Marathon]):
     name = "marathon"
 
     def __init__(self, settings: MarathonSettings, *, clock: Clock | None = None) -> None:
-        settings.check()
+        super().__init__(settings, settings.framework_name, clock)
         self.settings = settings
-        self.term: Term | None = None
-        self._clock: Clock = clock or SystemClock()
-        self._bus = EventBus(self._clock)
-        self._http: HttpServer
-        self._proxy: Proxy
-        self._masters: Masters
-        self._coordinator: Coordinator | None = None
-        self._mesos_coordinator: Coordinator | None = None
-        self._data_dir: DataDir | None = None
-        self._store: StateStore
-        self._leader: str | None = None
-        self._leading = False
-        self._led = asyncio.Event()
-        self._turn = asyncio.Event()
-        self._address = ""
-        self._life: asyncio.Task[None] | None = None
+        self._bus = EventBus(self.clock)
+        self._checker: HealthChecker | None = None
 
-    @property
-    def url(self) -> str:
-        return self._http.url
-
-    # --- life
-
-    async def start(self) -> None:
-        """Raises `StartError`."""
+    def new_machine(self, driver: SchedulerDriver) -> Marathon:
         settings = self.settings
-        tls: ssl.SSLContext | None = None
-        if settings.ssl_certfile is not None:
-            tls = server_context(self.name, settings.ssl_certfile, settings.ssl_keyfile, None, ssl.CERT_NONE)
-        self._http = HttpServer(
-            self.name,
-            self._answer,
-            host=settings.host,
-            port=settings.port,
-            insecure=settings.insecure,
-            authenticated=settings.http_credentials is not None,
-            tls=tls,
+        return Marathon(
+            self.clock,
+            driver,
+            self._bus.publish,
+            lambda: str(uuid.uuid4()),
+            role=settings.mesos_role,
+            principal=settings.mesos_authentication_principal,
+            secrets=_secrets(settings.secrets_dir),
         )
-        await self._http.start()
-        host = settings.hostname or settings.host
-        self._address = f"{'https' if tls else 'http'}://{host}:{self._http.port}"
-        self._proxy = Proxy(self._address)
-        try:
-            await self._connect()
-        except BaseException:
-            await self.stop()
-            raise
-        self._life = asyncio.create_task(self._live())
 
-    async def _connect(self) -> None:
-        settings = self.settings
-        if settings.master.startswith("zk://"):
-            self._mesos_coordinator = Coordinator(ZooKeeperUrl.parse(settings.master))
-            await self._mesos_coordinator.start()
-            self._masters = ElectedMasters(self._mesos_coordinator)
-        else:
-            self._masters = FixedMasters(*settings.master.split(","))
-        if settings.zk is None:
-            self._data_dir = DataDir.open(settings.dir)
-            self._store = FileStateStore(self._data_dir.path, sync=settings.sync)
-            self._leader = self._address
-            self._elected()
-            return
-        self._coordinator = Coordinator(ZooKeeperUrl.parse(settings.zk))
-        await self._coordinator.start()
-        self._store = ZooKeeperStateStore(self._coordinator, "state")
-        self._coordinator.watch_leader(LEADER_PREFIX, self._leader_is)
-        self._coordinator.contend(LEADER_PREFIX, self._address.encode(), self._elected, self._lost)
+    async def term_begins(self, term: Term[Marathon]) -> None:
+        self._checker = HealthChecker(term.machine, term.client, term.decided)
+        term.on_tick = self._checker.follow
 
-    async def probe(self) -> None:
-        """Raises `StartError` where the API does not answer, or nobody leads."""
-        client = HttpClient()
-        scheme_host = self._http.url
-        try:
-            if not scheme_host.startswith("https"):
-                answer = await client.request("GET", scheme_host + "/ping")
-                if answer.body != b"pong":
-                    raise StartError(f"{scheme_host} does not answer: {answer.status}")
-            if self.settings.zk is None:
-                await self._led.wait()
-        finally:
-            await client.close()
+    async def term_ends(self, term: Term[Marathon]) -> None:
+        term.on_tick = None
+        if self._checker is not None:
+            await self._checker.stop()
 
     async def stop(self) -> None:
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
-        await self._end_term()
         self._bus.close()
-        await self._http.stop()
-        await self._proxy.close()
-        for coordinator in (self._coordinator, self._mesos_coordinator):
-            if coordinator is not None:
-                await coordinator.stop()
-        if self._data_dir is not None:
-            if hasattr(self, "_store"):
-                await self._store.close()
-            self._data_dir.close()
+        await super().stop()
 
-    # --- leading
-
-    def _leader_is(self, data: bytes | None) -> None:
-        self._leader = None if data is None else data.decode()
-
-    def _elected(self) -> None:
-        self._leading = True
-        self._turn.set()
-
-    def _lost(self) -> None:
-        self._leading = False
-        self._turn.set()
-
-    async def _live(self) -> None:
-        """Begin a term when elected, end it when not."""
-        while True:
-            await self._turn.wait()
-            self._turn.clear()
-            if self._leading and self.term is None:
-                await self._begin_term()
-            elif not self._leading:
-                await self._end_term()
-
-    async def _begin_term(self) -> None:
-        term = Term(self.settings, self._clock, self._store, self._masters, self._bus, self._address, self._lost)
-        try:
-            await term.begin()
-        except StorageError as error:
-            log.error("cannot take over the state: %s", error)
-            await term.end()
-            await asyncio.sleep(TERM_RETRY_S)
-            self._turn.set()
-            return
-        self.term = term
-        self._led.set()
-        log.info("leading as %s", self._address)
-
-    async def _end_term(self) -> None:
-        term, self.term = self.term, None
-        if term is not None:
-            await term.end()
-
-    def _abdicate(self) -> None:
-        """Give the place to another one, and stand again at the end of the line."""
-        if self._coordinator is not None:
-            self._coordinator.resign()
-
-    # --- requests
-
-    def _answer(self, request: HttpRequest) -> Answer | Awaitable[Answer]:
-        if request.path == "/ping":
-            return HttpResponse.text("pong")
-        if self.settings.http_credentials is not None and not self._is_authenticated(request):
-            challenge = {"WWW-Authenticate": 'Basic realm="Mesosphere"'}
-            return HttpResponse(401, b'{"message":"Invalid username or password."}', "application/json", challenge)
+    def local_answer(self, request: HttpRequest) -> Answer | None:
+        machine = self.term.machine if self.term is not None else None
         if request.path == "/metrics":
-            return HttpResponse.json(figures(self.term.marathon if self.term is not None else None))
+            return HttpResponse.json(figures(machine))
         if request.path == "/metrics/prometheus":
-            return prometheus(self.term.marathon if self.term is not None else None)
-        return self._serve(request)
+            return prometheus(machine)
+        return super().local_answer(request)
 
-    def _is_authenticated(self, request: HttpRequest) -> bool:
-        given = basic_credentials(request.headers.get("authorization"))
-        wanted = self.settings.http_credentials or ""
-        return given is not None and hmac.compare_digest(":".join(given).encode(), wanted.encode())
+    def answer(self, term: Term[Marathon], request: HttpRequest) -> Answer:
+        leader = self.address.partition("://")[2]
+        return handle(Api(term.machine, self._bus.subscribe, self.abdicate, leader, self._info(term)), request)
 
-    async def _serve(self, request: HttpRequest) -> Answer:
-        term = self.term
-        if term is None:
-            if self._leader is None or self._leader == self._address:
-                return HttpResponse.json({"message": "Could not determine the current leader"}, 503)
-            return await self._proxy.forward(request, self._leader)
-        api = Api(
-            term.marathon, self._bus.subscribe, self._abdicate, self._address.partition("://")[2], self._info(term)
-        )
-        answer = handle(api, request)
-        if term.marathon.effects:
-            try:
-                await term.committed()
-            except StorageError as error:
-                return HttpResponse.json({"message": f"the change may not be kept: {error}"}, 503)
-        return answer
-
-    def _info(self, term: Term) -> dict[str, object]:
+    def _info(self, term: Term[Marathon]) -> dict[str, Any]:
         settings = self.settings
-        info: dict[str, object] = {
+        info: dict[str, Any] = {
             "name": settings.framework_name,
             "version": VERSION,
             "buildref": "smackbox",
@@ -242,16 +87,28 @@ class MarathonServer:
                 "ha": settings.zk is not None,
                 "checkpoint": True,
                 "hostname": settings.hostname or settings.host,
-                "local_port_min": 10_000,
-                "local_port_max": 20_000,
+                "local_port_min": LOCAL_PORT_MIN,
+                "local_port_max": LOCAL_PORT_MAX,
                 "executor": "//cmd",
                 "mesos_role": None if settings.mesos_role == "*" else settings.mesos_role,
                 "mesos_user": settings.mesos_user or None,
                 "webui_url": None,
                 "features": [],
             },
-            "http_config": {"http_port": self._http.port, "https_port": None},
+            "http_config": {"http_port": self.http.port, "https_port": None},
         }
         if settings.zk is not None:
-            info["zookeeper_config"] = {"zk": str(ZooKeeperUrl.parse(settings.zk)), "zk_max_versions": 50}
+            zk = str(ZooKeeperUrl.parse(settings.zk))
+            info["zookeeper_config"] = {"zk": zk, "zk_max_versions": VERSIONS_LIMIT}
         return info
+
+
+def _secrets(folder: Path | None) -> Callable[[str], str | None]:
+    def read(source: str) -> str | None:
+        if folder is None or any(part in {"", ".", ".."} for part in source.split("/")):
+            return None
+        with contextlib.suppress(OSError):
+            return (folder / source).read_text().rstrip("\n")
+        return None
+
+    return read

@@ -8,26 +8,29 @@ import contextlib
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 from smackbox.net.http_client import HttpClient, HttpClientError
 
-VIA = "x-marathon-via"
-LEADER = "X-Marathon-Leader"
 TIMEOUT_S = 10.0
 STREAM_IDLE_S = 60.0
 _OF_ONE_CONNECTION = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "date", "server"}
 
 
 class Proxy:
-    """`own` is how this process calls itself: a request that went through it before is refused."""
+    """`own` is how this process calls itself: a request that went through it before is refused.
 
-    def __init__(self, own: str) -> None:
+    `name` is in the headers that say so: `X-Marathon-Via`, `X-Marathon-Leader`.
+    """
+
+    def __init__(self, name: str, own: str) -> None:
         self._own = own
+        self._via = f"x-{name}-via"
+        self._leader = f"X-{name.capitalize()}-Leader"
         self._client = HttpClient()
         self._relays: set[asyncio.Task[None]] = set()
 
     async def forward(self, request: HttpRequest, leader: str) -> HttpResponse | HttpStream:
-        if self._own in request.headers.get(VIA, "").split(", "):
+        if self._own in request.headers.get(self._via, "").split(", "):
             return HttpResponse.json({"message": "Detected proxying loop: nobody leads at the moment"}, 502)
         headers = {name: value for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION}
-        headers[VIA] = ", ".join(filter(None, [request.headers.get(VIA), self._own]))
+        headers[self._via] = ", ".join(filter(None, [request.headers.get(self._via), self._own]))
         url = leader + request.target
         try:
             if "text/event-stream" in request.headers.get("accept", ""):
@@ -42,7 +45,7 @@ class Proxy:
             for name, value in answer.headers.items()
             if name not in _OF_ONE_CONNECTION and name not in {"content-type", "content-encoding"}
         }
-        return HttpResponse(answer.status, answer.body, answer.content_type, {**kept, LEADER: leader})
+        return HttpResponse(answer.status, answer.body, answer.content_type, {**kept, self._leader: leader})
 
     async def close(self) -> None:
         for relay in list(self._relays):
@@ -61,7 +64,7 @@ class Proxy:
             try:
                 async with self._client.stream(request.method, url, headers=headers) as answer:
                     kind = answer.headers.get("content-type", "")
-                    stream = HttpStream(answer.status, kind, {LEADER: leader})
+                    stream = HttpStream(answer.status, kind, {self._leader: leader})
                     stream.on_closed = end
                     begun.set_result(stream)
                     async for chunk in answer.chunks(STREAM_IDLE_S):

@@ -1,0 +1,54 @@
+"""Settings that Marathon and Chronos share; where both have a flag for a thing, its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smackbox.base.errors import SettingError
+from smackbox.base.settings import ServerSettings
+
+WEEK_S = 7 * 24 * 3600.0
+
+
+class FrameworkSettings(ServerSettings, frozen=True, kw_only=True):
+    master: str = "127.0.0.1:5050"
+    """Mesos' master: host:port, several of them with commas, or zk://host:port/mesos."""
+
+    zk: str | None = None
+    """zk://host:port/folder: state there, and several processes of which one leads."""
+
+    hostname: str | None = None
+    """How standbys and Mesos reach this process; `host` where it is not given."""
+
+    mesos_role: str = "*"
+    mesos_user: str = ""
+    failover_timeout: float = WEEK_S
+    """Seconds that tasks outlive a framework that does not come back."""
+
+    http_credentials: str | None = None
+    """user:password that requests need."""
+
+    mesos_authentication_principal: str | None = None
+    mesos_authentication_secret_file: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+
+    def check(self) -> None:
+        """Raises `SettingError`."""
+        if self.http_credentials is not None and ":" not in self.http_credentials:
+            raise SettingError("http_credentials is user:password")
+        if (self.mesos_authentication_principal is None) != (self.mesos_authentication_secret_file is None):
+            raise SettingError("mesos_authentication_principal and mesos_authentication_secret_file go together")
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise SettingError("ssl_keyfile needs ssl_certfile")
+        if self.failover_timeout < 0:
+            raise SettingError("failover_timeout is 0 or more seconds")
+
+    def secret(self) -> str | None:
+        """What proves the principal to Mesos. Raises `SettingError`."""
+        if self.mesos_authentication_secret_file is None:
+            return None
+        try:
+            return self.mesos_authentication_secret_file.read_text().strip()
+        except OSError as error:
+            raise SettingError(f"cannot read mesos_authentication_secret_file: {error}") from error

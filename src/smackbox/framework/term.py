@@ -1,0 +1,139 @@
+"""One term of leadership: from the stored state to a running framework, and its end, after which nothing of it acts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from smackbox.coordination.state_store import StateStore
+from smackbox.framework.committer import Committer
+from smackbox.framework.driver import Masters, SchedulerDriver
+from smackbox.framework.effects import Effects
+from smackbox.net.http import basic_authorization
+from smackbox.net.http_client import HttpClient
+
+Message = dict[str, Any]
+
+TICK_S = 0.2
+CAPABILITIES = ("PARTITION_AWARE", "TASK_KILLING_STATE", "MULTI_ROLE", "RESERVATION_REFINEMENT", "GPU_RESOURCES")
+
+
+class Machine(Protocol):
+    """A framework's state. What follows from its methods gathers in `effects`."""
+
+    effects: Effects
+    framework_id: str | None
+
+    def load(self, records: dict[str, bytes]) -> None:
+        """Take over what a predecessor stored."""
+        ...
+
+    def subscribed(self, framework_id: str) -> None: ...
+
+    def disconnected(self) -> None: ...
+
+    def refused(self, message: str) -> None:
+        """Mesos ended the subscription for good, and says why."""
+        ...
+
+    def offers(self, messages: Iterable[Message]) -> None: ...
+
+    def update(self, status: Message) -> None: ...
+
+    def tick(self) -> None:
+        """Time has passed."""
+        ...
+
+
+M = TypeVar("M", bound=Machine)
+
+
+class Term(Generic[M]):
+    """The scheduler that the driver talks to, and the owner of everything that runs while this process leads.
+
+    `new_machine` makes the state from the driver. `info` are the fields of FrameworkInfo beside id and capabilities.
+    `credentials` are principal and secret. `fenced` is called when another process has taken over.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        masters: Masters,
+        new_machine: Callable[[SchedulerDriver], M],
+        info: Message,
+        credentials: tuple[str, str] | None,
+        fenced: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._fenced = fenced
+        self.client = HttpClient()
+        headers = {"Authorization": basic_authorization(*credentials)} if credentials is not None else {}
+        self.driver = SchedulerDriver(masters, self, self.client, headers)
+        self.machine = new_machine(self.driver)
+        self.on_tick: Callable[[], None] | None = None
+        self._committer: Committer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self) -> None:
+        """Take over what is stored, and go on from there. Raises `StorageError`."""
+        self.machine.load(await self._store.load())
+        self._committer = Committer(self._store, self._take, self._fenced)
+        self.decided()
+        self._tasks = [asyncio.create_task(self.driver.run()), asyncio.create_task(self._tick())]
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._committer is not None:
+            await self._committer.stop()
+        await self.client.close()
+
+    def decided(self) -> None:
+        """Something was asked of the machine: what follows is to be committed."""
+        if self._committer is not None and self.machine.effects:
+            self._committer.wake()
+
+    async def committed(self) -> None:
+        """Until everything decided so far is stored. Raises `StorageError` when the term ends before."""
+        assert self._committer is not None
+        await self._committer.committed()
+
+    # --- what the driver asks and says
+
+    def framework_info(self) -> Message:
+        info = {**self._info, "checkpoint": True, "capabilities": [{"type": one} for one in CAPABILITIES]}
+        if self.machine.framework_id is not None:
+            info["id"] = {"value": self.machine.framework_id}
+        return info
+
+    def event(self, event: Message) -> None:
+        kind = event.get("type")
+        if kind == "SUBSCRIBED":
+            self.machine.subscribed(event["subscribed"]["framework_id"]["value"])
+        elif kind == "OFFERS":
+            self.machine.offers(event["offers"]["offers"])
+        elif kind == "UPDATE":
+            self.machine.update(event["update"]["status"])
+        elif kind == "ERROR":
+            self.machine.refused(event["error"]["message"])
+        self.decided()
+
+    def disconnected(self) -> None:
+        self.machine.disconnected()
+
+    # --- inside
+
+    def _take(self) -> Effects:
+        effects, self.machine.effects = self.machine.effects, Effects()
+        return effects
+
+    async def _tick(self) -> None:
+        while True:
+            self.machine.tick()
+            if self.on_tick is not None:
+                self.on_tick()
+            self.decided()
+            await asyncio.sleep(TICK_S)
