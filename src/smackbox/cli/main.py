@@ -13,6 +13,7 @@ from smackbox.base.settings import near
 
 VERBS = {
     "cassandra": "one CQL server alone",
+    "chronos": "one Chronos alone: scheduled and dependent jobs on Mesos",
     "cql": "run CQL statements, or a prompt",
     "demo": "336,776 real flights through the whole stack, every figure checked",
     "kafka": "one broker alone",

@@ -1,0 +1,65 @@
+"""A job as GET shows it, and its state in few words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from smackbox.chronos.state import entry as states
+from smackbox.chronos.state.chronos import Chronos
+from smackbox.chronos.state.entry import Entry
+
+Json = dict[str, Any]
+
+_HIDDEN_WHEN_NONE = {"schedule", "container", "maxCompletionTime", "missedRuns", "networkName", "hostPath", "mode"}
+
+
+def shown_job(entry: Entry) -> Json:
+    shown: Json = _without_none(msgspec.to_builtins(entry.job))
+    shown.update(
+        successCount=entry.success_count,
+        errorCount=entry.error_count,
+        errorsSinceLastSuccess=entry.errors_since_last_success,
+        lastSuccess=moment(entry.last_success_ms),
+        lastError=moment(entry.last_error_ms),
+    )
+    if entry.job.parents:
+        shown.pop("scheduleTimeZone", None)
+    else:
+        shown.pop("parents", None)
+        shown["schedule"] = entry.left
+    return shown
+
+
+def moment(milliseconds: int) -> str:
+    """ISO 8601; an empty text for never."""
+    if not milliseconds:
+        return ""
+    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def last_status(entry: Entry) -> str:
+    """`fresh`, `success` or `failure`, by how the job ended last."""
+    if not entry.last_success_ms and not entry.last_error_ms:
+        return "fresh"
+    return "success" if entry.last_success_ms >= entry.last_error_ms else "failure"
+
+
+def state(chronos: Chronos, name: str) -> str:
+    """`idle`, `queued`, or how many of its runs are on."""
+    runs = chronos.runs_of(name)
+    on = sum(run.state != states.WAITING for run in runs)
+    if on:
+        return f"{on} running"
+    return "queued" if runs else "idle"
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_none(one) for key, one in value.items() if one is not None or key not in _HIDDEN_WHEN_NONE
+        }
+    return [_without_none(one) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,150 @@
+"""/v1/scheduler/…: jobs are added, listed, run, marked and removed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from smackbox.chronos.handlers.api import Call, no_content
+from smackbox.chronos.handlers.job_info import last_status, moment, shown_job, state
+from smackbox.chronos.state.statistics import NAMES, figure
+from smackbox.chronos.wire.errors import Refusal
+from smackbox.chronos.wire.job import read_job
+from smackbox.net.http import HttpRequest, HttpResponse
+
+
+def get_jobs(call: Call) -> HttpResponse:
+    return HttpResponse.json([shown_job(entry) for _, entry in sorted(call.chronos.entries.items())])
+
+
+def get_job(call: Call) -> HttpResponse:
+    return HttpResponse.json(shown_job(call.chronos.entry(call.parts["job"])))
+
+
+def search_jobs(call: Call) -> HttpResponse:
+    """`name`, `command` and `any` are parts to look for; `offset` and `limit` cut the list."""
+    request = call.request
+    name = (request.parameter("name") or "").lower()
+    command = (request.parameter("command") or "").lower()
+    anywhere = (request.parameter("any") or "").lower()
+    found = [
+        entry
+        for _, entry in sorted(call.chronos.entries.items())
+        if name in entry.job.name.lower()
+        and command in entry.job.command.lower()
+        and (anywhere in entry.job.name.lower() or anywhere in entry.job.command.lower())
+    ]
+    offset, limit = _number(request, "offset", 0), _number(request, "limit", len(found))
+    return HttpResponse.json([shown_job(entry) for entry in found[offset : offset + limit]])
+
+
+def get_summary(call: Call) -> HttpResponse:
+    chronos = call.chronos
+    jobs = []
+    for name, entry in sorted(chronos.entries.items()):
+        due_ms = chronos.next_due_ms(name)
+        jobs.append(
+            {
+                "name": name,
+                "status": last_status(entry),
+                "state": state(chronos, name),
+                "schedule": entry.left or "",
+                "parents": list(entry.job.parents),
+                "disabled": entry.job.disabled,
+                "nextExpected": moment(due_ms) if due_ms is not None else "",
+            }
+        )
+    return HttpResponse.json({"jobs": jobs})
+
+
+def post_scheduled(call: Call) -> HttpResponse:
+    return _post(call, dependent=False)
+
+
+def post_dependent(call: Call) -> HttpResponse:
+    return _post(call, dependent=True)
+
+
+def _post(call: Call, *, dependent: bool) -> HttpResponse:
+    chronos = call.chronos
+    chronos.add(read_job(call.request.body, call.api.defaults, chronos.clock.wall_ms(), dependent=dependent))
+    return no_content()
+
+
+def delete_job(call: Call) -> HttpResponse:
+    call.chronos.remove(call.parts["job"])
+    return no_content()
+
+
+def put_job(call: Call) -> HttpResponse:
+    """Start a run now; `arguments` are appended to the command."""
+    call.chronos.run_now(call.parts["job"], call.request.parameter("arguments") or "")
+    return no_content()
+
+
+def put_success(call: Call) -> HttpResponse:
+    try:
+        call.chronos.mark_success(call.parts["job"])
+    except Refusal:
+        return HttpResponse.json(False)
+    return HttpResponse.json(True)
+
+
+def get_statistics(call: Call) -> HttpResponse:
+    """How long the job's runs took, in seconds, and the last of them."""
+    entry = call.chronos.entry(call.parts["job"])
+    durations = [one.duration_ms / 1000 for one in entry.history]
+    return HttpResponse.json(
+        {
+            "histogram": {**{name: figure(durations, name) for name in NAMES}, "count": len(durations)},
+            "taskStatHistory": [
+                {
+                    "taskStartTs": moment(one.started_ms),
+                    "taskEndTs": moment(one.started_ms + one.duration_ms),
+                    "taskDuration": one.duration_ms / 1000,
+                    "status": "success" if one.succeeded else "failure",
+                }
+                for one in reversed(entry.history)
+            ],
+            "numSuccesses": entry.success_count,
+            "numFailures": entry.error_count,
+        }
+    )
+
+
+def get_statistics_of_all(call: Call) -> HttpResponse:
+    """One percentile of every job, the slowest first."""
+    name = call.parts["percentile"]
+    if name not in NAMES:
+        raise Refusal(404, f"there is no figure '{name}': {', '.join(NAMES)}")
+    figures = [
+        {"jobNameLabel": job, "time": figure([one.duration_ms / 1000 for one in entry.history], name)}
+        for job, entry in call.chronos.entries.items()
+    ]
+    return HttpResponse.json(sorted(figures, key=lambda one: (-float(one["time"]), one["jobNameLabel"])))
+
+
+def delete_tasks(call: Call) -> HttpResponse:
+    call.chronos.kill_tasks(call.parts["job"])
+    return no_content()
+
+
+def put_task(call: Call) -> HttpResponse:
+    """An async job's run reports `{"statusCode": n}`."""
+    try:
+        given = msgspec.json.decode(call.request.body)
+    except msgspec.DecodeError as error:
+        raise Refusal(400, f"the body is not JSON: {error}") from error
+    code = given.get("statusCode") if isinstance(given, dict) else None
+    if not isinstance(code, int):
+        raise Refusal(400, 'the body must be {"statusCode": number}')
+    call.chronos.report(call.parts["task"], code)
+    return no_content()
+
+
+def _number(request: HttpRequest, name: str, default: int) -> int:
+    text = request.parameter(name)
+    if text is None:
+        return default
+    if not text.isdigit():
+        raise Refusal(400, f"{name}: {text!r} is no number")
+    return int(text)

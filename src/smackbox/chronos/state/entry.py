@@ -1,0 +1,79 @@
+"""What is stored of a job and of a run, as JSON.
+
+run:  Waiting -> Launched -> Running -> ended: succeeded, tried again (Waiting, a later attempt), or failed
+                 Launched, Running <-> Unreachable
+                 Running -> Awaited (async: its command ended well, its report has not come)
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from smackbox.chronos.wire.job import Job
+
+WAITING = "Waiting"
+LAUNCHED = "Launched"
+RUNNING = "Running"
+UNREACHABLE = "Unreachable"
+AWAITED = "Awaited"
+
+HISTORY_LIMIT = 100
+_ARGUMENTS_LIMIT = 100
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A run that ended."""
+
+    started_ms: int
+    duration_ms: int
+    succeeded: bool
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """A job, and what has become of it. Times are milliseconds since 1970, 0 for never."""
+
+    job: Job
+    left: str | None = None
+    """What is left of the schedule, as `wire.schedule` writes it."""
+
+    cron_after_ms: int = 0
+    success_count: int = 0
+    error_count: int = 0
+    errors_since_last_success: int = 0
+    last_success_ms: int = 0
+    last_error_ms: int = 0
+    parents_done: list[str] = []
+    """Parents that have succeeded since the job ran last."""
+
+    history: list[Finished] = []
+
+
+class Run(msgspec.Struct, kw_only=True):
+    job: str
+    due_ms: int
+    attempt: int = 0
+    failures: int = 0
+    arguments: str = ""
+    state: str = WAITING
+    not_before_ms: int = 0
+    agent_id: str = ""
+    host: str = ""
+    launched_ms: int = 0
+    started_ms: int = 0
+    unreachable_ms: int = 0
+    killed_ms: int = 0
+    """When it was last asked to be killed."""
+    given_up: bool = False
+    """Killed by a request: it is not tried again."""
+
+    @property
+    def task_id(self) -> str:
+        arguments = re.sub(r"[\s/]", "_", self.arguments)[:_ARGUMENTS_LIMIT]
+        return f"ct:{self.due_ms}:{self.attempt}:{self.job}:{arguments}"
+
+    @property
+    def key(self) -> str:
+        """What stays the same over its attempts."""
+        return f"{self.due_ms}:{self.job}"

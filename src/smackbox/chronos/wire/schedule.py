@@ -1,0 +1,251 @@
+"""When a job is due: ISO 8601 repeating intervals, in a time zone, and cron expressions. A schedule is a value.
+
+    R5/2026-01-31T02:00:00Z/P1D     five times, from then on each day
+    R//PT10M                        for ever, from now on each ten minutes
+    0 2 * * 1-5                     at two o'clock on working days
+
+A period's days, weeks, months and years count by the calendar and the clock on the wall: each day at 02:00 stays at
+02:00 when clocks change. Its hours, minutes and seconds are time that passes. A wall time that is passed over as clocks
+go forward is the moment an hour later; one that comes twice is the first.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from smackbox.chronos.wire.errors import Refusal
+
+_JAVA_ZONES = {
+    "ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires",
+    "ART": "Africa/Cairo", "AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka",
+    "CAT": "Africa/Harare", "CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai",
+    "EAT": "Africa/Addis_Ababa", "ECT": "Europe/Paris", "EST": "America/Panama", "HST": "Pacific/Honolulu",
+    "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo", "MIT": "Pacific/Apia",
+    "MST": "America/Phoenix", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
+    "PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles",
+    "SST": "Pacific/Guadalcanal", "VST": "Asia/Ho_Chi_Minh",
+}  # fmt: skip
+"""Java's short names, which Chronos takes."""
+
+_REPEAT = re.compile(r"R(\d*)")
+_CRON_FIELDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Of an interval: what counts by the calendar, and what is time that passes."""
+
+    text: str
+    years: int
+    months: int
+    days: int
+    passing: timedelta
+
+    @property
+    def is_zero(self) -> bool:
+        return not (self.years or self.months or self.days or self.passing)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """`repeat` is how many runs are left, None for no end. `at` is the next one, as the clock on the wall in `zone`.
+
+    Its `fold` is 1 in an hour that comes twice, the second time.
+    """
+
+    repeat: int | None
+    at: datetime
+    zone: tzinfo
+    period: Period
+
+    @property
+    def due_ms(self) -> int | None:
+        """Milliseconds since 1970 of the next run; None when there are no more."""
+        return None if self.repeat == 0 else _moment_ms(self.at, self.zone)
+
+    def advanced(self) -> Interval:
+        """After one run. A period of nothing ends the schedule."""
+        repeat = None if self.repeat is None else max(0, self.repeat - 1)
+        if self.period.is_zero:
+            return replace(self, repeat=0)
+        at = _add_calendar(self.at, self.period)
+        if self.period.passing:
+            at = _wall(_moment_ms(at, self.zone) + round(self.period.passing.total_seconds() * 1000), self.zone)
+        return replace(self, repeat=repeat, at=at)
+
+    def skipped_to(self, moment_ms: int) -> Interval:
+        """Without the runs that are due before that moment; they count as had."""
+        schedule = self
+        passing_ms = round(self.period.passing.total_seconds() * 1000)
+        if passing_ms and not (self.period.years or self.period.months or self.period.days):
+            due_ms = _moment_ms(self.at, self.zone)
+            runs = max(0, -(-(moment_ms - due_ms) // passing_ms))
+            if self.repeat is not None:
+                runs = min(runs, self.repeat)
+            repeat = None if self.repeat is None else self.repeat - runs
+            return replace(self, repeat=repeat, at=_wall(due_ms + runs * passing_ms, self.zone))
+        while (due := schedule.due_ms) is not None and due < moment_ms:
+            schedule = schedule.advanced()
+        return schedule
+
+    def last_before(self, moment_ms: int) -> int | None:
+        """The last of the coming runs that is due before that moment."""
+        due_ms = self.due_ms
+        if due_ms is None or due_ms >= moment_ms:
+            return None
+        passing_ms = round(self.period.passing.total_seconds() * 1000)
+        if passing_ms and not (self.period.years or self.period.months or self.period.days):
+            more = (moment_ms - 1 - due_ms) // passing_ms
+            return due_ms + passing_ms * (more if self.repeat is None else min(more, self.repeat - 1))
+        schedule = self.advanced()
+        while (next_ms := schedule.due_ms) is not None and next_ms < moment_ms:
+            due_ms, schedule = next_ms, schedule.advanced()
+        return due_ms
+
+    def text(self) -> str:
+        """As it is shown: what is left of it."""
+        repeat = "R" if self.repeat is None else f"R{self.repeat}"
+        moment = self.at.replace(tzinfo=self.zone)
+        offset = moment.utcoffset()
+        shown = moment.isoformat(timespec="milliseconds")
+        if offset is not None and not offset:
+            shown = shown.removesuffix("+00:00") + "Z"
+        return f"{repeat}/{shown}/{self.period.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """`after_ms` is the moment after which the next run is looked for."""
+
+    expression: str
+    zone: tzinfo
+    after_ms: int
+
+    @property
+    def due_ms(self) -> int | None:
+        from cronsim import CronSim
+
+        try:
+            return round(next(CronSim(self.expression, _wall_aware(self.after_ms, self.zone))).timestamp() * 1000)
+        except StopIteration:
+            return None
+
+    def advanced(self) -> Cron:
+        due_ms = self.due_ms
+        return self if due_ms is None else replace(self, after_ms=due_ms)
+
+    def last_before(self, moment_ms: int) -> int | None:
+        from cronsim import CronSim
+
+        last_ms = round(
+            next(CronSim(self.expression, _wall_aware(moment_ms, self.zone), reverse=True)).timestamp() * 1000
+        )
+        return last_ms if last_ms > self.after_ms else None
+
+    def skipped_to(self, moment_ms: int) -> Cron:
+        return replace(self, after_ms=max(self.after_ms, moment_ms - 1))
+
+    def text(self) -> str:
+        return self.expression
+
+
+Schedule = Interval | Cron
+
+
+def parse(text: str, zone_name: str, now_ms: int) -> Schedule:
+    """`zone_name` takes precedence over the zone of the start. Raises `Refusal` (400) that says what is wrong."""
+    zone = parse_zone(zone_name) if zone_name else None
+    text = text.strip()
+    if len(text.split()) == _CRON_FIELDS:
+        return _parse_cron(text, zone or UTC, now_ms)
+    parts = text.split("/")
+    repeat = _REPEAT.fullmatch(parts[0])
+    if len(parts) != 3 or repeat is None:
+        raise Refusal(400, f"schedule: {text!r} is neither Rn/start/period (ISO 8601) nor a cron expression")
+    period = parse_period(parts[2])
+    if parts[1]:
+        try:
+            start = datetime.fromisoformat(parts[1])
+        except ValueError as error:
+            raise Refusal(400, f"schedule: {parts[1]!r} is no moment as 2026-01-31T02:00:00Z") from error
+        own_zone = start.tzinfo or UTC
+    else:
+        own_zone = zone or UTC
+        start = _wall(now_ms, own_zone)
+    zone = zone or (UTC if own_zone.utcoffset(None) == timedelta(0) else own_zone)
+    at = start.replace(tzinfo=None)
+    if start.tzinfo is not None and at.replace(tzinfo=zone, fold=1).utcoffset() == start.utcoffset():
+        at = at.replace(fold=int(at.replace(tzinfo=zone, fold=0).utcoffset() != start.utcoffset()))
+    return Interval(int(repeat[1]) if repeat[1] else None, at, zone, period)
+
+
+def parse_period(text: str) -> Period:
+    """Raises `Refusal` (400)."""
+    from isodate import Duration, ISO8601Error, parse_duration
+
+    calendar_text = text.partition("T")[0]
+    try:
+        whole = parse_duration(text)
+        calendar = parse_duration(calendar_text) if len(calendar_text) > 1 else timedelta()
+    except (ISO8601Error, ValueError, TypeError) as error:
+        raise Refusal(400, f"{text!r} is no ISO 8601 period as P1D or PT10M") from error
+    years, months = (int(whole.years), int(whole.months)) if isinstance(whole, Duration) else (0, 0)
+    days_of = calendar.tdelta if isinstance(calendar, Duration) else calendar
+    whole_of = whole.tdelta if isinstance(whole, Duration) else whole
+    if days_of.total_seconds() < 0 or whole_of.total_seconds() < 0 or years < 0 or months < 0:
+        raise Refusal(400, f"{text!r}: a period does not go back")
+    passing = whole_of - timedelta(days=days_of.days)
+    if timedelta() < passing < timedelta(seconds=1):
+        raise Refusal(400, f"{text!r}: a period is a second at least")
+    return Period(text, years, months, days_of.days, passing)
+
+
+def parse_zone(name: str) -> tzinfo:
+    """Raises `Refusal` (400)."""
+    try:
+        return ZoneInfo(_JAVA_ZONES.get(name, name))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        offset = re.fullmatch(r"(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?", name)
+        if offset is None:
+            raise Refusal(400, f"scheduleTimeZone: there is no time zone {name!r}") from error
+        minutes = int(offset[2]) * 60 + int(offset[3] or 0)
+        return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))
+
+
+def _parse_cron(text: str, zone: tzinfo, now_ms: int) -> Cron:
+    from cronsim import CronSim, CronSimError
+
+    try:
+        CronSim(text, _wall_aware(now_ms, zone))
+    except CronSimError as error:
+        raise Refusal(400, f"schedule: {text!r} is no cron expression: {error}") from error
+    return Cron(text, zone, now_ms)
+
+
+def _moment_ms(wall: datetime, zone: tzinfo) -> int:
+    """The moment when the clock on the wall shows this; an hour later where it is passed over."""
+    return round(wall.replace(tzinfo=zone).astimezone(UTC).timestamp() * 1000)
+
+
+def _wall_aware(moment_ms: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(moment_ms // 1000, UTC).replace(microsecond=moment_ms % 1000 * 1000).astimezone(zone)
+
+
+def _wall(moment_ms: int, zone: tzinfo) -> datetime:
+    return _wall_aware(moment_ms, zone).replace(tzinfo=None)
+
+
+def _add_calendar(at: datetime, period: Period) -> datetime:
+    """The same time of day some years, months and days later; the last day of a month that is shorter."""
+    if not (period.years or period.months or period.days):
+        return at
+    if period.years or period.months:
+        months = at.year * 12 + at.month - 1 + period.years * 12 + period.months
+        year, month = divmod(months, 12)
+        month += 1
+        at = at.replace(year=year, month=month, day=min(at.day, monthrange(year, month)[1]))
+    return at + timedelta(days=period.days)

@@ -1,0 +1,116 @@
+"""When schedules are due: repeats, periods, time zones and their changes of clocks, cron."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smackbox.chronos.wire.errors import Refusal
+from smackbox.chronos.wire.schedule import Schedule, parse
+
+NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+
+def times(text: str, count: int, zone: str = "") -> list[str]:
+    """The next moments, UTC."""
+    schedule: Schedule = parse(text, zone, NOW)
+    found = []
+    while len(found) < count and (due_ms := schedule.due_ms) is not None:
+        found.append(f"{datetime.fromtimestamp(due_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}")
+        schedule = schedule.advanced()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("R/2026-01-01T02:00:00Z/PT10M", ["2026-01-01 02:00:00", "2026-01-01 02:10:00", "2026-01-01 02:20:00"]),
+        ("R2/2026-01-01T02:00:00Z/P1D", ["2026-01-01 02:00:00", "2026-01-02 02:00:00"]),
+        ("R0/2026-01-01T02:00:00Z/P1D", []),
+        ("R1/2026-01-01T02:00:00+02:00/PT1S", ["2026-01-01 00:00:00"]),
+        ("R2//PT1H", ["2026-01-01 00:00:00", "2026-01-01 01:00:00"]),
+        ("R/2026-01-31T00:00:00.000Z/P1M", ["2026-01-31 00:00:00", "2026-02-28 00:00:00", "2026-03-28 00:00:00"]),
+        ("R/2024-02-29T00:00:00Z/P1Y", ["2024-02-29 00:00:00", "2025-02-28 00:00:00", "2026-02-28 00:00:00"]),
+        ("R2/2026-01-01T00:00:00Z/P1W", ["2026-01-01 00:00:00", "2026-01-08 00:00:00"]),
+        ("R2/2026-01-01T00:00:00Z/P1DT12H", ["2026-01-01 00:00:00", "2026-01-02 12:00:00"]),
+        ("R5/2026-01-01T00:00:00Z/PT0S", ["2026-01-01 00:00:00"]),
+        ("0 2 * * 1-5", ["2026-01-01 02:00:00", "2026-01-02 02:00:00", "2026-01-05 02:00:00"]),
+        ("*/30 * * * *", ["2026-01-01 00:30:00", "2026-01-01 01:00:00", "2026-01-01 01:30:00"]),
+    ],
+)
+def test_when_it_is_due(text: str, found: list[str]) -> None:
+    assert times(text, 3) == found
+
+
+def test_a_day_on_the_wall_and_a_day_that_passes() -> None:
+    """In Berlin clocks went forward on 29 March 2026 at 02:00, to 03:00."""
+    wall = times("R/2026-03-28T02:30:00/P1D", 3, "Europe/Berlin")
+    assert wall == ["2026-03-28 01:30:00", "2026-03-29 01:30:00", "2026-03-30 00:30:00"]
+    passing = times("R/2026-03-28T02:30:00/PT24H", 3, "Europe/Berlin")
+    assert passing == ["2026-03-28 01:30:00", "2026-03-29 01:30:00", "2026-03-30 01:30:00"]
+    cron = times("30 4 28-30 3 *", 3, "Europe/Berlin")
+    assert cron == ["2026-03-28 03:30:00", "2026-03-29 02:30:00", "2026-03-30 02:30:00"]
+
+
+def test_an_hour_that_comes_twice_is_had_once() -> None:
+    """In Berlin clocks went back on 25 October 2026 at 03:00, to 02:00."""
+    assert times("R/2026-10-24T02:30:00/P1D", 3, "Europe/Berlin") == [
+        "2026-10-24 00:30:00",
+        "2026-10-25 00:30:00",
+        "2026-10-26 01:30:00",
+    ]
+    hours = times("R/2026-10-25T01:00:00/PT1H", 4, "Europe/Berlin")
+    assert hours == ["2026-10-24 23:00:00", "2026-10-25 00:00:00", "2026-10-25 01:00:00", "2026-10-25 02:00:00"]
+
+
+def test_the_named_zone_takes_precedence_over_the_offset() -> None:
+    assert times("R1/2014-10-10T18:32:00Z/PT60M", 1, "PST") == ["2014-10-11 01:32:00"]
+    assert times("R1/2026-01-01T12:00:00Z/PT1H", 1, "GMT+2") == ["2026-01-01 10:00:00"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "R", "R/2026-01-01T00:00:00Z", "R/yesterday/P1D", "R/2026-01-01T00:00:00Z/1D", "Rx//P1D", "R//PT0.001S",
+     "R//-P1D", "61 * * * *", "* * * *"],
+)  # fmt: skip
+def test_what_is_no_schedule_is_refused(text: str) -> None:
+    with pytest.raises(Refusal):
+        parse(text, "", NOW)
+    with pytest.raises(Refusal):
+        parse("R//P1D", "Nowhere/City", NOW)
+
+
+@given(
+    st.sampled_from(["PT1M", "PT7M", "P1D", "P1M", "P1DT3H"]),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),
+    st.integers(0, 60),
+    st.one_of(st.none(), st.integers(0, 50)),
+)
+def test_skipping_is_as_advancing(period: str, zone: str, start: datetime, days: int, repeat: int | None) -> None:
+    text = f"R{'' if repeat is None else repeat}/{start.replace(microsecond=0).isoformat()}/{period}"
+    schedule = parse(text, zone, NOW)
+    first = schedule.due_ms
+    moment = (first or NOW) + round(timedelta(days=days if period != "PT1M" else days / 100).total_seconds() * 1000)
+    last, stepped = None, schedule
+    while (due := stepped.due_ms) is not None and due < moment:
+        last, stepped = due, stepped.advanced()
+    skipped = schedule.skipped_to(moment)
+    assert skipped.due_ms == stepped.due_ms
+    assert schedule.last_before(moment) == last
+
+
+@given(
+    st.sampled_from(["PT7M", "P1D", "P1M"]),
+    st.sampled_from(["", "UTC", "Europe/Berlin", "America/New_York"]),
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),
+    st.integers(0, 200),
+)
+def test_what_is_left_can_be_read_again(period: str, zone: str, start: datetime, steps: int) -> None:
+    schedule = parse(f"R/{start.replace(microsecond=0).isoformat()}/{period}", zone, NOW)
+    for _ in range(steps):
+        schedule = schedule.advanced()
+    assert parse(schedule.text(), zone, NOW).due_ms == schedule.due_ms
