@@ -128,7 +128,7 @@ class Cluster:
             "POST", path, msgspec.json.encode(message), {"content-type": JSON, **(headers or {})}, **more
         )
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, /, **query: str) -> Any:
         answer = self.request("GET", path, query=query)
         assert isinstance(answer, HttpResponse) and answer.status == 200, answer
         return msgspec.json.decode(answer.body)

@@ -104,6 +104,9 @@ def test_both_encodings_in_and_out(kind: str) -> None:
         ("/api/v1/scheduler", "api/v1/scheduler"),
         ("/master/api/v1/scheduler", "api/v1/scheduler"),
         ("/api/v1/scheduler/more/of/it", "api/v1/scheduler"),
+        ("/api/v1/operator", "api/v1"),
+        ("/master/state.json", "state"),
+        ("/state", "state"),
         ("/master/health", "health"),
         (AGENT_LINK, "internal/v1/agent"),
     ],
@@ -113,4 +116,5 @@ def test_paths_are_shortened_until_one_is_served(path: str, route: str) -> None:
 
 
 def test_a_path_that_nothing_serves() -> None:
+    assert routes.find("/nix/state") is None
     assert routes.find("/") is None

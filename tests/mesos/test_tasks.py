@@ -295,6 +295,14 @@ class TestReconciliation:
             assert status["state"] == state
             assert "unreachable_time" in status
 
+    @pytest.mark.parametrize(("capabilities", "state"), [(AWARE, "TASK_GONE_BY_OPERATOR"), ([], "TASK_LOST")])
+    def test_on_an_agent_that_is_gone(self, cluster: Cluster, capabilities: list[Any], state: str) -> None:
+        framework, agent, _ = started(cluster, capabilities=capabilities)
+        cluster.operate("MARK_AGENT_GONE", mark_agent_gone={"agent_id": {"value": agent.id}})
+        framework.stream.events()
+        [status] = self.reconcile(framework, ("nix", agent.id))
+        assert status["state"] == state
+
     def test_nothing_is_said_while_agents_may_come_back(self, cluster: Cluster) -> None:
         framework, agent, _ = started(cluster)
         cluster.new_master()

@@ -42,8 +42,9 @@ class MasterContext:
     master: Master | None = None
     leads: bool = False
     leader: dict[str, Any] | None = None
-    metrics: Callable[[], dict[str, float]] = dict
     log_level: int = 0
+    log_level_until_ms: int = 0
+    flags: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     def leading(self, request: HttpRequest) -> Master:

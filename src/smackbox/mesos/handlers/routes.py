@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smackbox.mesos.handlers import endpoints_open
+from smackbox.mesos.handlers import endpoints_change, endpoints_open, endpoints_read, files
 from smackbox.mesos.handlers.agent_link import agent_link
 from smackbox.mesos.handlers.answers import Answer
 from smackbox.mesos.handlers.context import AGENTS, FRAMEWORKS, READERS, WRITERS, Call, MasterContext
+from smackbox.mesos.handlers.operator import operator
 from smackbox.mesos.handlers.scheduler import scheduler
 from smackbox.net.http import HttpRequest
 
@@ -32,6 +33,30 @@ class Route:
 ROUTES: dict[str, Route] = {
     "api/v1/scheduler": Route(FRAMEWORKS, scheduler),
     "internal/v1/agent": Route(AGENTS, agent_link),
+    "api/v1": Route(WRITERS, operator),
+    "state": Route(READERS, endpoints_read.state),
+    "state-summary": Route(READERS, endpoints_read.state_summary),
+    "slaves": Route(READERS, endpoints_read.slaves),
+    "frameworks": Route(READERS, endpoints_read.frameworks),
+    "tasks": Route(READERS, endpoints_read.tasks),
+    "roles": Route(READERS, endpoints_read.roles),
+    "flags": Route(READERS, open_handler=endpoints_read.flags),
+    "metrics/snapshot": Route(READERS, open_handler=endpoints_read.metrics),
+    "maintenance/status": Route(READERS, endpoints_read.maintenance_status),
+    "maintenance/schedule": Route(READERS, endpoints_change.maintenance_schedule),
+    "weights": Route(READERS, endpoints_change.weights),
+    "quota": Route(READERS, endpoints_change.quota),
+    "teardown": Route(WRITERS, endpoints_change.teardown),
+    "reserve": Route(WRITERS, endpoints_change.reserve),
+    "unreserve": Route(WRITERS, endpoints_change.unreserve),
+    "create-volumes": Route(WRITERS, endpoints_change.create_volumes),
+    "destroy-volumes": Route(WRITERS, endpoints_change.destroy_volumes),
+    "machine/down": Route(WRITERS, endpoints_change.machine_down),
+    "machine/up": Route(WRITERS, endpoints_change.machine_up),
+    "files/browse": Route(READERS, files.browse),
+    "files/read": Route(READERS, files.read),
+    "files/download": Route(READERS, files.download),
+    "files/debug": Route(READERS, files.debug),
     "health": Route(None, open_handler=endpoints_open.health),
     "version": Route(None, open_handler=endpoints_open.version),
     "redirect": Route(None, open_handler=endpoints_open.redirect),

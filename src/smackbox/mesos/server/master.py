@@ -87,6 +87,7 @@ class MasterServer:
         await self._http.start()
         try:
             self._first = self._make_master(Registry())
+            self.context.flags = self._first.options.flags
             if settings.metrics_port is not None:
                 await self._start_metrics(settings.metrics_port)
             if settings.zk is None:

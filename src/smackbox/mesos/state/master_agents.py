@@ -89,8 +89,9 @@ def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
         for task in [one for one in asked.tasks if not is_terminal(one["state"])]:
             _comes_back(master, agent, task)
     else:
-        if agent.sink is not None:
-            agent.sink.close()
+        old, agent.sink = agent.sink, None
+        if old is not None:
+            old.close()
         rescind_all(master, agent)
         agent.info, agent.version, agent.address = asked.info, asked.version, asked.address
         agent.reregistered_ms = master.clock.wall_ms()

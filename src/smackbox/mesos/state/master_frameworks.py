@@ -74,7 +74,8 @@ def subscribe(
         added = False
         if framework.sink is not None:
             framework.send({"type": "ERROR", "error": {"message": "Framework failed over"}})
-            framework.sink.close()
+            old, framework.sink = framework.sink, None
+            old.close()
         rescind_all(master, framework, tell=False)
         update_info(master, framework, info, suppressed)
         framework.reregistered_ms = now_ms
@@ -197,12 +198,12 @@ def remove_framework(master: Master, framework: Framework) -> None:
     framework.executors.clear()
     framework.operations.clear()
     framework.unregistered_ms = master.clock.wall_ms()
-    if framework.sink is not None:
-        framework.sink.close()
-        framework.sink = None
+    sink, framework.sink = framework.sink, None
     del master.frameworks[framework.id]
     master.allocator.remove_framework(framework.id)
     master.completed_frameworks.append(framework)
+    if sink is not None:
+        sink.close()
     master.publish({"type": "FRAMEWORK_REMOVED", "framework_removed": {"framework_info": framework.info}})
 
 
