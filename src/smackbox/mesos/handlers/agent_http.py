@@ -1,55 +1,70 @@
 """Which endpoint of the agent serves which path.
 
-A path without an endpoint of its own is shortened from the right until one matches, as libprocess does; the name of
-Mesos' process, `slave(1)`, may stand before it.
+A path without an endpoint of its own is shortened from the right until one matches, as libprocess does; `.json` at its
+end is as good as not there; the name of Mesos' process, `slave(1)`, may stand before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from smackbox.mesos.handlers import executor_http
-from smackbox.mesos.state.agent import Agent
-from smackbox.net.http import Answer, HttpRequest, HttpResponse
+from smackbox.mesos.handlers import (
+    agent_containers,
+    agent_figures,
+    agent_files,
+    agent_operator,
+    agent_state,
+    executor_http,
+)
+from smackbox.mesos.handlers.agent_context import AgentContext
+from smackbox.mesos.handlers.answers import Refused
+from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 
-PROCESS = "slave(1)"
-Endpoint = Callable[[Agent, HttpRequest], Answer]
-
-
-def health(_agent: Agent, _request: HttpRequest) -> Answer:
-    return HttpResponse.text("")
-
+PROCESSES = ("slave(1)", "slave")
+Endpoint = Callable[[AgentContext, HttpRequest], HttpResponse | HttpStream]
 
 ENDPOINTS: dict[str, Endpoint] = {
-    "/api/v1/executor": executor_http.handle,
-    "/health": health,
+    "api/v1": agent_operator.handle,
+    "api/v1/executor": executor_http.handle,
+    "containers": agent_containers.containers,
+    "files/browse": agent_files.browse,
+    "files/debug": agent_files.debug,
+    "files/download": agent_files.download,
+    "files/read": agent_files.read,
+    "flags": agent_figures.flags,
+    "health": agent_figures.health,
+    "metrics/snapshot": agent_figures.metrics_snapshot,
+    "monitor/statistics": agent_containers.statistics,
+    "state": agent_state.state,
+    "version": agent_figures.version,
 }
+OPEN = frozenset({"health", "version", "api/v1/executor"})
+"""Who calls these is not asked for a name; executors have tokens."""
 
 
-class Endpoints:
-    """All endpoints of one agent."""
+def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpStream:
+    name = find(request.path)
+    if name is None:
+        return HttpResponse(404)
+    try:
+        if name not in OPEN:
+            context.check_operator(request)
+        if not name.startswith("api/") and request.method not in {"GET", "HEAD"}:
+            raise Refused(405, f"Expecting one of {{ 'GET' }}, but received '{request.method}'", {"Allow": "GET"})
+        return ENDPOINTS[name](context, request)
+    except Refused as refused:
+        return refused.response()
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
 
-    def handle(self, request: HttpRequest) -> Answer:
-        endpoint = find(request.path)
-        if endpoint is None:
-            return HttpResponse.text("", 404)
-        return endpoint(self._agent, request)
-
-
-def find(path: str) -> Endpoint | None:
+def find(path: str) -> str | None:
     """The endpoint of the longest beginning of the path that has one."""
-    parts = [part for part in path.split("/") if part]
-    if parts and parts[0] == PROCESS:
-        parts = parts[1:]
-    while parts:
-        endpoint = ENDPOINTS.get("/" + "/".join(parts))
-        if endpoint is not None:
-            return endpoint
-        last, dot, _ = parts[-1].rpartition(".")
-        if dot and (endpoint := ENDPOINTS.get("/" + "/".join([*parts[:-1], last]))) is not None:
-            return endpoint
-        parts = parts[:-1]
+    name = path.strip("/")
+    first, _, rest = name.partition("/")
+    if first in PROCESSES:
+        name = rest
+    while name:
+        for candidate in (name, name.removesuffix(".json")):
+            if candidate in ENDPOINTS:
+                return candidate
+        name = name.rpartition("/")[0]
     return None

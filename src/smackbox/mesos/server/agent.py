@@ -21,9 +21,10 @@ from typing import Any
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
 from smackbox.mesos.handlers import agent_http
+from smackbox.mesos.handlers.agent_context import AgentContext
 from smackbox.mesos.server import agent_machine
 from smackbox.mesos.server.agent_link import MasterLink
-from smackbox.mesos.server.agent_options import MesosAgentSettings, agent_attributes, agent_resources
+from smackbox.mesos.server.agent_options import MesosAgentSettings, agent_attributes, agent_resources, flags
 from smackbox.mesos.server.containerizer import ProcessContainerizer
 from smackbox.mesos.server.fetcher import Fetcher
 from smackbox.mesos.state import agent_recovery
@@ -133,7 +134,14 @@ class AgentService:
                 self.agent.write_info()
         except StorageError as error:
             raise StartError(str(error)) from error
-        self._handle = agent_http.Endpoints(self.agent).handle
+        context = AgentContext(
+            self.agent,
+            work_dir,
+            flags=flags(settings),
+            statistics=self.agent.containers.statistics,
+            leader=lambda: None if self._link is None else self._link.leader,
+        )
+        self._handle = lambda request: agent_http.handle(context, request)
         self._client = HttpClient()
         if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)

@@ -129,3 +129,14 @@ def _amount(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(f"{begin}-{end}" for begin, end in value) + "]"
     return str(value)
+
+
+def flags(settings: MesosAgentSettings) -> dict[str, str]:
+    """As Mesos shows its flags: texts, by Mesos' names; files with secrets by their path alone."""
+    shown: dict[str, str] = {}
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if value is None or value == "":
+            continue
+        shown["work_dir" if name == "dir" else name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return shown

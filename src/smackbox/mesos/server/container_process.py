@@ -210,6 +210,28 @@ def kill_left_over(wrapper: int, cgroup: Path | None) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def usage(pids: list[int]) -> dict[str, Any]:
+    """Processor seconds and memory of processes that live, as in a `ResourceStatistics`."""
+    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    user = system = memory = threads = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        user += int(fields[11])
+        system += int(fields[12])
+        threads += int(fields[17])
+        memory += int(fields[21]) * page
+    return {
+        "processes": len(pids),
+        "threads": threads,
+        "cpus_user_time_secs": user / ticks,
+        "cpus_system_time_secs": system / ticks,
+        "mem_rss_bytes": memory,
+    }
+
+
 def _cgroup_members(cgroup: Path) -> list[int]:
     try:
         return [int(line) for line in cgroup.joinpath("cgroup.procs").read_text().split()]

@@ -114,6 +114,13 @@ class ProcessContainerizer:
     def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
         """Processes without isolation have no limits to change."""
 
+    def statistics(self, container_id: str) -> dict[str, Any]:
+        container = self._containers.get(container_id)
+        if container is None or container.pid is None:
+            return {}
+        pids = container_process.members(container.pid, self._cgroup(container.spec))
+        return {"pid": container.pid, **container_process.usage(pids)}
+
     def probe(
         self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:

@@ -11,6 +11,7 @@ import base64
 import uuid
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from smackbox.mesos.state.agent_checkpoints import Checkpoints
@@ -97,6 +98,8 @@ class Agent:
         self.on_retired: Callable[[AgentExecutor], None] = lambda _: None
         """An executor is done with; its sandbox may be collected."""
         self.counters: dict[str, int] = {}
+        self.capabilities = list(CAPABILITIES)
+        self.started_ms = timers.clock.wall_ms()
         self._last_words: str | None = None
         self._new_uuid = new_uuid
 
@@ -517,11 +520,14 @@ class Agent:
 
     def task_spec(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> ContainerSpec:
         info = task.info
-        sandbox = executor.directory
-        if executor.kind == DEFAULT:
-            sandbox = sandbox / "containers" / task.container_id.rpartition(".")[2]
+        sandbox = self.sandbox(executor, task)
         command = info.get("command", {})
         return self._spec(framework, executor, task.container_id, sandbox, command, info, info.get("container"))
+
+    def sandbox(self, executor: AgentExecutor, task: AgentTask) -> Path:
+        if executor.kind != DEFAULT:
+            return executor.directory
+        return executor.directory / "containers" / task.container_id.rpartition(".")[2]
 
     def executor_spec(self, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
         info = executor.info
@@ -535,7 +541,7 @@ class Agent:
         framework: AgentFramework,
         executor: AgentExecutor,
         container_id: str,
-        sandbox: Any,
+        sandbox: Path,
         command: dict[str, Any],
         info: dict[str, Any],
         container: dict[str, Any] | None,

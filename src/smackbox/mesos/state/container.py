@@ -99,6 +99,9 @@ class Containers(Protocol):
     def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
         """Other limits for a container that runs."""
 
+    def statistics(self, container_id: str) -> dict[str, Any]:
+        """What it uses, as a `ResourceStatistics`, and its `pid`."""
+
     def probe(
         self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:
