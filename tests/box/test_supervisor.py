@@ -14,12 +14,13 @@ import pytest
 
 from smackbox.base.errors import StartError
 from smackbox.box.process import ProcessSpec
+from smackbox.box.settings import BoxSettings
 from smackbox.box.supervisor import Supervisor, running
 
 WAIT_TIMEOUT_S = 20.0
 
 SERVER = """
-import signal, socket, sys
+import os, signal, socket, sys
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
@@ -27,18 +28,22 @@ listener.listen()
 print("a line before it is ready")
 print(f"ready echo 127.0.0.1:{listener.getsockname()[1]} in 7 ms", flush=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-sys.stdin.read()
+open(os.environ["SMACK_LIFELINE"]).read()
 """
-DEAF = SERVER.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN").replace("sys.stdin.read()", "signal.pause()")
+DEAF = SERVER.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN")
 
 
 def server(name: str, program: str = SERVER) -> ProcessSpec:
     return ProcessSpec(name, (sys.executable, "-c", program), 0)
 
 
+def settings(directory: Path) -> BoxSettings:
+    return BoxSettings(dir=directory).with_free_ports()
+
+
 def run(work: Callable[[Supervisor], Awaitable[None]], directory: Path) -> None:
     async def main() -> None:
-        async with Supervisor.claim("box", directory) as supervisor:
+        async with Supervisor.claim("box", settings(directory)) as supervisor:
             await asyncio.wait_for(work(supervisor), WAIT_TIMEOUT_S)
 
     asyncio.run(main())
@@ -63,12 +68,10 @@ def test_ready_processes_are_told_of_in_the_run_file_and_gone_after_it(tmp_path:
     async def work(supervisor: Supervisor) -> None:
         await supervisor.start(server("one"), server("two"))
         (state,) = running(tmp_path)
-        assert [(one.name, one.state, one.ready_ms) for one in state.processes] == [
-            ("one", "ready", 7),
-            ("two", "ready", 7),
-        ]
+        own = [one for one in state.processes if one.name in {"one", "two"}]
+        assert [(one.name, one.state, one.ready_ms) for one in own] == [("one", "ready", 7), ("two", "ready", 7)]
         assert state.url("one") == supervisor.url("one")
-        pids.extend(one.pid for one in state.processes)
+        pids.extend(one.pid for one in own)
         assert "a line before it is ready" in (tmp_path / "logs" / "one.log").read_text()
 
     run(work, tmp_path)
@@ -105,7 +108,7 @@ def test_a_process_that_cannot_start_says_why_and_nothing_is_left(tmp_path: Path
 
 
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smackbox.box.process.STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("smackbox.box.process.STOP_TIMEOUT_S", 0)
     pids = []
 
     async def work(supervisor: Supervisor) -> None:
@@ -120,17 +123,17 @@ def test_two_of_a_name_exclude_each_other(tmp_path: Path) -> None:
     async def work(supervisor: Supervisor) -> None:
         await supervisor.start(server("one"))
         with pytest.raises(StartError, match="box is running in"):
-            Supervisor.claim("box", tmp_path)
-        Supervisor.claim("ads", tmp_path)
+            Supervisor.claim("box", settings(tmp_path))
+        Supervisor.claim("ads", settings(tmp_path))
 
     run(work, tmp_path)
 
 
 def test_a_signal_ends_a_start_that_takes_long(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Supervisor.claim("box", tmp_path) as supervisor:
+        async with Supervisor.claim("box", settings(tmp_path)) as supervisor:
             asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGTERM)
-            await supervisor.start(server("slow", "import sys; sys.stdin.read()"))
+            await supervisor.start(server("slow", "import time; time.sleep(100)"))
             raise AssertionError("the start must not go through")
 
     asyncio.run(asyncio.wait_for(main(), WAIT_TIMEOUT_S))
@@ -142,10 +145,10 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_supervisor import server
+from test_supervisor import server, settings
 from smackbox.box.supervisor import Supervisor
 async def main():
-    async with Supervisor.claim("box", Path(sys.argv[1])) as supervisor:
+    async with Supervisor.claim("box", settings(Path(sys.argv[1]))) as supervisor:
         await supervisor.start(server("one"))
         print(supervisor.processes[0].pid, flush=True)
         await supervisor.wait()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from smackbox.box.supervisor import running
 
 SMACK = (sys.executable, "-m", "smackbox")
 TIMEOUT_S = 60
-SERVERS = ["kafka", "cassandra", "zookeeper"]
+PLATFORM = ["zookeeper", "mesos-master", "mesos-agent", "marathon", "chronos"]
+SERVERS = [*PLATFORM, "kafka", "cassandra"]
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def alive(pid: int) -> bool:
 
 def test_up_status_use_and_stop(box: subprocess.Popen[str], tmp_path: Path) -> None:
     assert box.stdout is not None
-    lines = [box.stdout.readline() for _ in range(4)]
+    lines = [box.stdout.readline() for _ in range(len(SERVERS) + 1)]
     assert [line.split()[0] for line in lines] == [*SERVERS, "ready"]
     status = smack(tmp_path, "status")
     assert status.returncode == 0, status
@@ -69,8 +71,9 @@ def test_up_status_use_and_stop(box: subprocess.Popen[str], tmp_path: Path) -> N
     kafka = next(process for process in state.processes if process.name == "kafka")
     os.kill(kafka.pid, signal.SIGKILL)
     assert "orders\t1\n" in smack(tmp_path, "topics", "list").stdout  # the client waits for the restart
+    while next(process.restarts for process in running(tmp_path)[0].processes if process.name == "kafka") != 1:
+        time.sleep(0.01)
     (state,) = running(tmp_path)
-    assert next(process.restarts for process in state.processes if process.name == "kafka") == 1
 
     box.send_signal(signal.SIGINT)
     box.communicate(timeout=TIMEOUT_S)

@@ -11,10 +11,10 @@ import time
 from smackbox.app.model import App, Job, Stream
 from smackbox.base.settings import load
 from smackbox.box.prepare import prepare
-from smackbox.box.process import SUPERVISED
+from smackbox.box.process import LIFELINE
 from smackbox.box.settings import BoxSettings, Urls
 from smackbox.ingest.route import Route
-from smackbox.net.service import at_end_of_input, say
+from smackbox.net.service import at_end_of, say
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def ingest_part(app: App, urls: Urls, settings: BoxSettings) -> None:
     from smackbox.net.service import run
 
     flags = {"kafka": urls.kafka, "host": settings.host, "insecure": settings.insecure, "port": settings.ingest_port}
-    run(IngestServer(load(IngestSettings, "ingest", flags), routes(app)), supervised=SUPERVISED in os.environ)
+    run(IngestServer(load(IngestSettings, "ingest", flags), routes(app)), lifeline=os.environ.get(LIFELINE))
 
 
 def routes(app: App) -> list[Route]:
@@ -58,8 +58,8 @@ def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> 
     stop = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stop.set())
-    if SUPERVISED in os.environ:
-        at_end_of_input(stop.set)
+    if lifeline := os.environ.get(LIFELINE):
+        at_end_of(lifeline, stop.set)
     runner = stream_runner(app, stream, urls, settings, metrics_port=settings.ingest_port)
 
     def ready() -> None:

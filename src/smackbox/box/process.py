@@ -1,35 +1,35 @@
-"""One supervised process: started, known to be ready by the line it prints, restarted when it dies, stopped in the end.
+"""One process of the box: an app on Marathon, known to be ready by the line it prints, and by its pid.
 
-A child prints `ready NAME URL in N ms` on its standard output; everything else that it says goes to its log file. It
-holds the read end of a pipe whose other end is here: when this process dies, however it dies, the child sees the end
-of its input and stops by itself. A child is restarted on the port it had, so that its clients find it again.
+Marathon starts it again when it ends, on the port that it had, so that its clients find it again. What it says goes to
+its log file, and in it the line `ready NAME URL in N ms`. Its command writes its pid, and where in the log it begins,
+to a file of its own before it starts: so whoever waits for it knows which of its lives a line belongs to.
+
+It holds the read end of a FIFO whose other end its supervisor has: when that dies, however it dies, the process sees
+the end of its lifeline and stops by itself.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import re
+import shlex
 import signal
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
-from smackbox.base.errors import StartError
+READY = re.compile(rb"^ready (\S+) (\S+) in (\d+) ms", re.MULTILINE)
+STOP_TIMEOUT_S = 15
+BACK_OFF_FIRST_S = 1
+BACK_OFF_LIMIT_S = 5
+CPUS = 0.1
+MEMORY_MB = 32
+"""What Marathon counts for each; nothing is limited to it."""
 
-READY = re.compile(rb"ready (\S+) (\S+) in (\d+) ms")
-READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0
-BACK_OFF_FIRST_S = 0.05
-BACK_OFF_LIMIT_S = 5.0
-HEALTHY_AFTER_S = 10.0
 LINE_LIMIT = 64 * 1024
-SUPERVISED = "SMACK_SUPERVISED"
-
-log = logging.getLogger(__name__)
+LIFELINE = "SMACK_LIFELINE"
+OWN_VARIABLES = "SMACK_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,144 +43,121 @@ class ProcessSpec:
 
 
 class ManagedProcess:
-    """A process kept alive until `stop`. `changed` is called whenever pid, url or state are different."""
+    """What is known of a process. `look` finds out what has changed."""
 
-    def __init__(self, spec: ProcessSpec, log_file: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, spec: ProcessSpec, directory: Path, group: str) -> None:
         self.spec = spec
-        self.log_file = log_file
+        self.app_id = f"{group}/{app_name(spec.name)}"
+        self.log_file = directory / "logs" / f"{spec.name}.log"
         self.url = ""
         self.pid = 0
         self.state = "new"
         self.ready_ms = 0
         self.restarts = 0
-        self._port = spec.port
-        self._changed = changed
-        self._process: asyncio.subprocess.Process | None = None
-        self._log: BinaryIO | None = None
-        self._life: asyncio.Task[None] | None = None
-        self._drain: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._pid_file = directory / "run" / f"{spec.name}.pid"
+        self._log_start = 0
 
-    async def start(self) -> None:
-        """Start it and wait until it says that it is ready. Raises `StartError` with the reason it gave."""
+    def definition(self, lifeline: Path) -> dict[str, Any]:
+        """The app, as Marathon takes it. The files of a former life are removed."""
+        for file in (self.log_file, self._pid_file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file.touch()
+        self._pid_file.unlink(missing_ok=True)
+        port = () if self.spec.port is None else ("--port", str(self.spec.port))
+        log_file, pid_file = shlex.quote(str(self.log_file.resolve())), shlex.quote(str(self._pid_file.resolve()))
+        command = [
+            f"cd {shlex.quote(str(Path.cwd()))}",
+            f'echo "$$ $(wc -c < {log_file})" > {pid_file}',
+            f"exec {shlex.join((*self.spec.argv, *port))} >> {log_file} 2>&1 < /dev/null",
+        ]
+        inherited = {name: value for name, value in os.environ.items() if name.startswith(OWN_VARIABLES)}
+        self.state = "starting"
+        return {
+            "id": self.app_id,
+            "cmd": " && ".join(command),
+            "cpus": CPUS,
+            "mem": MEMORY_MB,
+            "instances": 1,
+            "portDefinitions": [],
+            "env": {**inherited, **self.spec.environ, LIFELINE: str(lifeline.resolve())},
+            "backoffSeconds": BACK_OFF_FIRST_S,
+            "backoffFactor": 2.0,
+            "maxLaunchDelaySeconds": BACK_OFF_LIMIT_S,
+            "upgradeStrategy": {"minimumHealthCapacity": 0, "maximumOverCapacity": 0},
+            "taskKillGracePeriodSeconds": STOP_TIMEOUT_S,
+        }
+
+    def look(self) -> bool:
+        """Read what it left: its pid, and its ready line. Whether something has changed."""
+        before = (self.pid, self.state, self.url)
+        pid, log_start = self._read_pid()
+        if pid and not is_alive(pid):
+            self.pid = 0
+            if self.state == "ready":
+                self.state = "waiting"
+        elif pid and (pid != self.pid or self.state != "ready"):
+            if self.pid != pid:
+                self.pid, self._log_start = pid, log_start
+            found = READY.search(self._said())
+            if found is not None:
+                if self.url:
+                    self.restarts += 1
+                self.url = found[2].decode()
+                self.ready_ms = int(found[3])
+                self.state = "ready"
+            elif self.state == "waiting":
+                self.state = "starting"
+        return before != (self.pid, self.state, self.url)
+
+    def last_words(self) -> str | None:
+        """The last line that it has said: what a server that cannot start says for a person."""
+        pid, log_start = self._read_pid()
+        if pid:
+            self._log_start = log_start
+        lines = self._said().decode(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("smack: ") if lines else None
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Where Marathon cannot do it any more."""
+        pid, _ = self._read_pid()
+        if pid and is_alive(pid):
+            os.kill(pid, signum)
+
+    def ended(self) -> bool:
+        pid, _ = self._read_pid()
+        return not pid or not is_alive(pid)
+
+    def _read_pid(self) -> tuple[int, int]:
         try:
-            await self._spawn()
-        except StartError:
-            self._enter("failed")
-            await self._kill()
-            raise
-        self._life = asyncio.create_task(self._keep_alive(), name=f"keep {self.spec.name} alive")
+            pid, log_start = self._pid_file.read_text().split()
+        except (OSError, ValueError):
+            return 0, 0
+        return int(pid), int(log_start)
 
-    async def stop(self) -> None:
-        """SIGTERM, and SIGKILL after `STOP_TIMEOUT_S`."""
-        self._stopping = True
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
-        if self._process is not None and self._process.returncode is None:
-            self._enter("stopping")
-            self._process.terminate()
-            try:
-                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                log.warning("%s did not stop within %d s: killed", self.spec.name, STOP_TIMEOUT_S)
-        await self._kill()
-        self._enter("stopped")
-
-    async def _spawn(self) -> None:
-        self._enter("starting")
-        self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        self._log = self.log_file.open("ab")
-        log_start = self._log.tell()
-        port = () if self._port is None else ("--port", str(self._port))
-        self._process = await asyncio.create_subprocess_exec(
-            *self.spec.argv,
-            *port,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=self._log,
-            env={**os.environ, **self.spec.environ, SUPERVISED: "1"},
-            start_new_session=True,
-            limit=LINE_LIMIT,
-        )
-        self.pid = self._process.pid
-        self._changed()
+    def _said(self) -> bytes:
         try:
-            found = await asyncio.wait_for(self._read_until_ready(), READY_TIMEOUT_S)
-        except TimeoutError as error:
-            raise StartError(
-                f"{self.spec.name} was not ready within {READY_TIMEOUT_S:.0f} s, see {self.log_file}"
-            ) from error
-        if found is None:
-            await self._process.wait()
-            raise StartError(_last_line(self.log_file, log_start) or f"{self.spec.name} ended, see {self.log_file}")
-        self.url = found[2].decode()
-        self.ready_ms = int(found[3])
-        if self._port is not None:
-            self._port = int(self.url.rpartition(":")[2].split("/")[0])
-        self._drain = asyncio.create_task(self._drain_output())
-        self._enter("ready")
-
-    async def _read_until_ready(self) -> re.Match[bytes] | None:
-        assert self._process is not None and self._process.stdout is not None and self._log is not None
-        while line := await self._process.stdout.readline():
-            if found := READY.match(line):
-                return found
-            self._log.write(line)
-            self._log.flush()
-        return None
-
-    async def _drain_output(self) -> None:
-        assert self._process is not None and self._process.stdout is not None and self._log is not None
-        while chunk := await self._process.stdout.read(LINE_LIMIT):
-            self._log.write(chunk)
-            self._log.flush()
-
-    async def _keep_alive(self) -> None:
-        back_off_s = BACK_OFF_FIRST_S
-        while True:
-            assert self._process is not None
-            ready_at = time.monotonic()
-            code = await self._process.wait()
-            if time.monotonic() - ready_at > HEALTHY_AFTER_S:
-                back_off_s = BACK_OFF_FIRST_S
-            log.warning("%s ended (%s): starting it again in %.2f s", self.spec.name, _ending(code), back_off_s)
-            while True:
-                self._enter("waiting")
-                await self._kill()
-                await asyncio.sleep(back_off_s)
-                back_off_s = min(back_off_s * 2, BACK_OFF_LIMIT_S)
-                self.restarts += 1
-                try:
-                    await self._spawn()
-                    break
-                except (StartError, OSError) as error:
-                    log.warning("%s did not start: %s; again in %.1f s", self.spec.name, error, back_off_s)
-
-    async def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-        if self._drain is not None:
-            await asyncio.gather(self._drain, return_exceptions=True)
-            self._drain = None
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-        self.pid = 0
-
-    def _enter(self, state: str) -> None:
-        self.state = state
-        self._changed()
+            with self.log_file.open("rb") as written:
+                written.seek(self._log_start)
+                return written.read(LINE_LIMIT)
+        except OSError:
+            return b""
 
 
-def _ending(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+def app_name(name: str) -> str:
+    """As Marathon's ids allow: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "app"
 
 
-def _last_line(log_file: Path, start: int) -> str:
-    """The last line written since `start`: what a server that cannot start says for a person."""
-    with log_file.open("rb") as written:
-        written.seek(start)
-        lines = written.read(LINE_LIMIT).decode(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("smack: ") if lines else ""
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not Path("/proc/self").exists()

@@ -8,9 +8,11 @@ in the directory, else a box started for the application.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from smackbox.app.model import App, Job
 from smackbox.base.errors import SettingError, StartError
@@ -26,7 +28,7 @@ PREPARE_TIMEOUT_S = 60.0
 def run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> None:
     """Run the application until SIGINT or SIGTERM. Raises `StartError` when a part cannot start."""
     with box_directory(settings) as placed:
-        run_loop(_run_app(app, file, urls | running_urls(placed.dir), placed))
+        run_loop(_run_app(app, file.resolve(), urls | running_urls(placed.dir), placed))
 
 
 def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings) -> None:
@@ -77,7 +79,7 @@ def running_urls(directory: Path) -> Urls:
 
 async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> None:
     started = time.monotonic()
-    async with Supervisor.claim(app.name, settings.dir) as supervisor:
+    async with Supervisor.claim(app.name, settings) as supervisor:
         servers = await _start_missing(supervisor, urls, settings)
         base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir))
         await supervisor.unless_stopped(_run_once((*base, "--only", "prepare")))
@@ -85,6 +87,7 @@ async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> N
         if app.posts:
             parts.append(ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port))
         await supervisor.start(*parts)
+        await supervisor.schedule(*jobs(app, base))
         say(supervisor.table())
         say(
             f"ready {app.name} in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it"
@@ -92,16 +95,30 @@ async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> N
         await supervisor.wait()
 
 
+def jobs(app: App, base: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The jobs that have a schedule, or follow one that has, as Chronos takes them. `base` runs the application."""
+    found: dict[str, dict[str, Any]] = {}
+    for job in app.jobs:
+        timing: dict[str, Any] = {}
+        if job.schedule is not None:
+            timing["schedule"] = job.schedule
+        elif job.after in found:
+            timing["parents"] = [f"{app.name}.{job.after}"]
+        else:
+            continue
+        command = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join((*base, '--job', job.name))}"
+        found[job.name] = {"name": f"{app.name}.{job.name}", "command": command, **timing}
+    return list(found.values())
+
+
 async def _with_stack(app: App, urls: Urls, settings: BoxSettings, work: Callable[[Urls], None]) -> None:
-    async with Supervisor.claim(app.name, settings.dir) as supervisor:
+    async with Supervisor.claim(app.name, settings) as supervisor:
         servers = await _start_missing(supervisor, urls, settings)
         await supervisor.unless_stopped(asyncio.to_thread(work, servers))
 
 
 async def _start_missing(supervisor: Supervisor, urls: Urls, settings: BoxSettings) -> Urls:
-    specs = stack_specs(
-        settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, zookeeper=False, spark=False
-    )
+    specs = stack_specs(settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, spark=False)
     if specs:
         await supervisor.start(*specs)
     return urls | Urls(**{spec.name: supervisor.url(spec.name) for spec in specs})

@@ -33,6 +33,10 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     spark_port: int = SPARK_PORT
     zookeeper_port: int = ZOOKEEPER_PORT
     ingest_port: int = INGEST_PORT
+    mesos_port: int = MESOS_PORT
+    mesos_agent_port: int = MESOS_AGENT_PORT
+    marathon_port: int = MARATHON_PORT
+    chronos_port: int = CHRONOS_PORT
     spark: bool | None = None
     sync: bool = False
     insecure: bool = False
@@ -67,7 +71,7 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
 def box_directory(settings: BoxSettings) -> Iterator[BoxSettings]:
     """The settings with a directory that exists while the block runs: a memory box gets one on tmpfs."""
     if not settings.memory:
-        yield settings
+        yield msgspec.structs.replace(settings, dir=settings.dir.resolve())
         return
     directory = DataDir.open(None)
     try:

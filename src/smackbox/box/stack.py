@@ -18,7 +18,6 @@ def stack_specs(
     *,
     kafka: bool = True,
     cassandra: bool = True,
-    zookeeper: bool = True,
     spark: bool | None = None,
 ) -> list[ProcessSpec]:
     """The servers of `smack up`, less those not wanted. `spark` None: as the settings say.
@@ -30,8 +29,6 @@ def stack_specs(
         specs.append(_server(settings, "kafka", settings.kafka_port))
     if cassandra:
         specs.append(_server(settings, "cassandra", settings.cassandra_port))
-    if zookeeper:
-        specs.append(_server(settings, "zookeeper", settings.zookeeper_port))
     if with_spark(settings) if spark is None else spark:
         argv = (*SMACK, "spark", "serve", "--host", settings.host, *_flag("--insecure", settings.insecure))
         specs.append(ProcessSpec("spark", argv, settings.spark_port))

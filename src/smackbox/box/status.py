@@ -46,7 +46,7 @@ def answers(process: ProcessState) -> bool:
     """Whether the process answers one request of its protocol within `ANSWER_TIMEOUT_S`."""
     url = process.url if "//" in process.url else f"//{process.url}"
     parts = urlsplit(url)
-    ask = _QUESTIONS.get(process.name, _ask_http if parts.scheme == "http" else _ask_nothing)
+    ask = _QUESTIONS.get(process.name, _asking_http("/healthz") if parts.scheme == "http" else _ask_nothing)
     try:
         with socket.create_connection((parts.hostname or "", parts.port or 0), ANSWER_TIMEOUT_S) as connection:
             return ask(connection)
@@ -78,9 +78,12 @@ def _ask_zookeeper(connection: socket.socket) -> bool:
     return connection.recv(4) == b"imok"
 
 
-def _ask_http(connection: socket.socket) -> bool:
-    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: smackbox\r\nConnection: close\r\n\r\n")
-    return connection.recv(12)[9:12] == b"200"
+def _asking_http(path: str) -> Callable[[socket.socket], bool]:
+    def ask(connection: socket.socket) -> bool:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: smackbox\r\nConnection: close\r\n\r\n".encode())
+        return connection.recv(12)[9:12] == b"200"
+
+    return ask
 
 
 def _ask_nothing(_connection: socket.socket) -> bool:
@@ -91,4 +94,8 @@ _QUESTIONS: dict[str, Callable[[socket.socket], bool]] = {
     "kafka": _ask_kafka,
     "cassandra": _ask_cassandra,
     "zookeeper": _ask_zookeeper,
+    "mesos-master": _asking_http("/health"),
+    "mesos-agent": _asking_http("/health"),
+    "marathon": _asking_http("/ping"),
+    "chronos": _asking_http("/ping"),
 }

@@ -1,4 +1,7 @@
-"""A set of processes that live and die together, and the file that tells other commands about them.
+"""A set of processes that live and die together on the box's platform, and the file that tells other commands of them.
+
+The first supervisor in a directory starts the platform (`platform.py`) in its own process; later ones use it. Each
+deploys its processes as Marathon apps of a group of its own, and takes them away when it stops.
 
 `DIR/run/NAME.json` holds each process' name, url, pid and state; it is replaced whole, so a reader never sees half of
 it. It is removed on a clean stop; after a crash its pid no longer answers, which readers check.
@@ -7,18 +10,30 @@ it. It is removed on a clean stop; after a crash its pid no longer answers, whic
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import signal
-from collections.abc import Awaitable
+import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from smackbox.base.errors import StartError
-from smackbox.box.process import ManagedProcess, ProcessSpec
+from smackbox.box.marathon_client import PlatformClient
+from smackbox.box.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive
+from smackbox.box.settings import BoxSettings
+
+READY_TIMEOUT_S = 60.0
+STARTING_LOOK_S = 0.01
+RUNNING_LOOK_S = 0.2
+FAILURE_LOOK_S = 0.1
+KILL_TIMEOUT_S = 2.0
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):  # noqa: N818 - an event, not an error
@@ -50,19 +65,28 @@ class RunFile(msgspec.Struct, frozen=True):
 class Supervisor:
     """Starts processes in the order given and stops them in reverse; SIGINT and SIGTERM end its `async with`."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, settings: BoxSettings) -> None:
         self.processes: list[ManagedProcess] = []
         self._name = name
-        self._directory = directory
-        self._file = directory / "run" / f"{name}.json"
+        self._group = f"/{app_name(name)}"
+        self._settings = settings
+        self._directory = settings.dir
+        self._file = settings.dir / "run" / f"{name}.json"
+        self._lifeline = settings.dir / "run" / f"{name}.lifeline"
+        self._lifeline_fd: int | None = None
+        self._platform: Any = None
+        self._client: PlatformClient | None = None
+        self._batches: list[list[ManagedProcess]] = []
+        self._jobs: list[str] = []
+        self._watching: asyncio.Task[None] | None = None
         self._told_to_stop = asyncio.Event()
 
     @classmethod
-    def claim(cls, name: str, directory: Path) -> Supervisor:
+    def claim(cls, name: str, settings: BoxSettings) -> Supervisor:
         """The supervisor of that name. Raises `StartError` when another one is alive in the directory."""
-        if any(other.name == name for other in running(directory)):
-            raise StartError(f"{name} is running in {directory} already: see `smack status`, or give another --dir")
-        return cls(name, directory)
+        if any(other.name == name for other in running(settings.dir)):
+            raise StartError(f"{name} is running in {settings.dir} already: see `smack status`, or give another --dir")
+        return cls(name, settings)
 
     async def __aenter__(self) -> Supervisor:
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -78,11 +102,14 @@ class Supervisor:
 
         Raises the first `StartError`, or `Stopped` when told to stop meanwhile; what had started stays until `stop`.
         """
-        started = [
-            ManagedProcess(spec, self._directory / "logs" / f"{spec.name}.log", self._write_file) for spec in specs
-        ]
-        self.processes += started
-        await self.unless_stopped(asyncio.gather(*(process.start() for process in started)))
+        await self.unless_stopped(self._start(specs))
+
+    async def schedule(self, *jobs: dict[str, Any]) -> None:
+        """Give these jobs to Chronos, which has them until `stop`. Raises `StartError`."""
+        client = await self._connected()
+        for job in jobs:
+            self._jobs.append(job["name"])
+            await client.put_job(job)
 
     async def unless_stopped(self, work: Awaitable[T]) -> T:
         """The result of `work`; raises `Stopped` as soon as the supervisor is told to stop."""
@@ -104,29 +131,152 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all, the last started first. Nothing is left running."""
-        for process in reversed(self.processes):
-            await process.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        if self._client is not None:
+            for job in self._jobs:
+                with contextlib.suppress(StartError):
+                    await self._client.delete_job(job)
+            for batch in reversed(self._batches):
+                await self._stop_batch(self._client, batch)
+            with contextlib.suppress(StartError):
+                await self._client.delete_group(self._group)
+            await self._client.close()
+        if self._platform is not None:
+            await self._platform.stop()
+        if self._lifeline_fd is not None:
+            os.close(self._lifeline_fd)
+            self._lifeline.unlink(missing_ok=True)
         self._file.unlink(missing_ok=True)
 
     def table(self) -> str:
         """One line a process: name, URL, milliseconds to ready."""
-        width = max(len(process.spec.name) for process in self.processes)
-        return "\n".join(f"  {one.spec.name:<{width}}  {one.url:<36}  {one.ready_ms:>5} ms" for one in self.processes)
+        lines = self._states()
+        width = max(len(one.name) for one in lines)
+        return "\n".join(f"  {one.name:<{width}}  {one.url:<36}  {one.ready_ms:>5} ms" for one in lines)
 
     def url(self, name: str) -> str:
-        return next(process.url for process in self.processes if process.spec.name == name)
+        return next(one.url for one in self._states() if one.name == name)
+
+    # --- starting
+
+    async def _start(self, specs: tuple[ProcessSpec, ...]) -> None:
+        client = await self._connected()
+        batch = [ManagedProcess(self._with_port(spec), self._directory, self._group) for spec in specs]
+        self.processes += batch
+        self._batches.append(batch)
+        await client.put_apps([one.definition(self._lifeline) for one in batch])
+        waits = [asyncio.create_task(self._until_ready(client, one)) for one in batch]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        self._write_file()
+
+    async def _until_ready(self, client: PlatformClient, one: ManagedProcess) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_TIMEOUT_S
+        next_look = loop.time() + FAILURE_LOOK_S
+        while True:
+            if one.look():
+                self._write_file()
+            if one.state == "ready":
+                return
+            if loop.time() >= next_look:
+                next_look = loop.time() + FAILURE_LOOK_S
+                app = await client.app(one.app_id)
+                if app is not None and "lastTaskFailure" in app:
+                    words = one.last_words() or app["lastTaskFailure"]["message"]
+                    raise StartError(words or f"{one.spec.name} ended, see {one.log_file}")
+            if loop.time() >= deadline:
+                raise StartError(f"{one.spec.name} was not ready within {READY_TIMEOUT_S:.0f} s, see {one.log_file}")
+            await asyncio.sleep(STARTING_LOOK_S)
+
+    async def _connected(self) -> PlatformClient:
+        """The platform of the directory, started where there is none. Raises `StartError`."""
+        if self._client is not None:
+            return self._client
+        urls = next((state for state in running(self._directory) if state.url("marathon")), None)
+        if urls is None:
+            from smackbox.box.platform import Platform, quiet
+
+            quiet()
+            self._platform = Platform(self._settings)
+            await self._platform.start()
+            marathon, chronos = (
+                next(one.url for one in self._platform.servers if one.name == name) for name in ("marathon", "chronos")
+            )
+        else:
+            marathon, chronos = urls.url("marathon") or "", urls.url("chronos") or ""
+        self._client = PlatformClient(marathon, chronos)
+        if self._platform is not None:
+            await self._forget_the_dead(self._client)
+        self._lifeline.parent.mkdir(parents=True, exist_ok=True)
+        self._lifeline.unlink(missing_ok=True)
+        os.mkfifo(self._lifeline)
+        self._lifeline_fd = os.open(self._lifeline, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._watching = asyncio.create_task(self._watch())
+        return self._client
+
+    async def _forget_the_dead(self, client: PlatformClient) -> None:
+        """Apps that a supervisor left which was killed: nobody wants them any more."""
+        for group in await client.groups():
+            await client.delete_group(group)
+
+    def _with_port(self, spec: ProcessSpec) -> ProcessSpec:
+        """Port 0 becomes one that is free, and stays the same over restarts."""
+        if spec.port != 0:
+            return spec
+        with socket.socket() as probe:
+            probe.bind((self._settings.host, 0))
+            port: int = probe.getsockname()[1]
+        return ProcessSpec(spec.name, spec.argv, port, spec.environ)
+
+    # --- running
+
+    async def _watch(self) -> None:
+        while True:
+            changes = [one.look() for one in self.processes if one.state not in {"new", "starting"} or one.url]
+            if any(changes):
+                for one in self.processes:
+                    if one.state == "waiting":
+                        log.warning("%s has ended: Marathon starts it again, see %s", one.spec.name, one.log_file)
+                self._write_file()
+            await asyncio.sleep(RUNNING_LOOK_S)
+
+    async def _stop_batch(self, client: PlatformClient, batch: list[ManagedProcess]) -> None:
+        """By Marathon; by signals where it does not do it."""
+        for one in batch:
+            one.state = "stopping"
+        try:
+            for one in batch:
+                await client.delete_app(one.app_id)
+        except StartError as error:
+            log.warning("%s: the processes are stopped by signals", error)
+            for one in batch:
+                one.signal(signal.SIGTERM)
+        if not await _until(lambda: all(one.ended() for one in batch), STOP_TIMEOUT_S + KILL_TIMEOUT_S):
+            for one in batch:
+                one.signal(signal.SIGKILL)
+            await _until(lambda: all(one.ended() for one in batch), KILL_TIMEOUT_S)
+        for one in batch:
+            one.state, one.pid = "stopped", 0
+
+    def _states(self) -> list[ProcessState]:
+        platform = self._platform.servers if self._platform is not None else []
+        own = [ProcessState(one.name, one.url, os.getpid(), "ready", 0, one.ready_ms) for one in platform]
+        return own + [
+            ProcessState(one.spec.name, one.url, one.pid, one.state, one.restarts, one.ready_ms)
+            for one in self.processes
+        ]
 
     def _write_file(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        state = RunFile(
-            self._name,
-            os.getpid(),
-            [
-                ProcessState(one.spec.name, one.url, one.pid, one.state, one.restarts, one.ready_ms)
-                for one in self.processes
-            ],
-        )
         fresh = self._file.with_suffix(".fresh")
+        state = RunFile(self._name, os.getpid(), self._states())
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
         fresh.replace(self._file)
 
@@ -141,16 +291,16 @@ def running(directory: Path) -> list[RunFile]:
             continue  # its supervisor stopped between the two looks
         except msgspec.DecodeError as error:
             raise StartError(f"{file} is not a run file: {error}; remove it") from error
-        if _alive(state.pid):
+        if is_alive(state.pid):
             found.append(state)
     return found
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+async def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether it holds within that time."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while not condition():
+        if asyncio.get_running_loop().time() >= deadline:
+            return False
+        await asyncio.sleep(STARTING_LOOK_S)
     return True

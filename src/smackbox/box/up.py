@@ -20,7 +20,7 @@ def up(settings: BoxSettings) -> None:
 
 async def _up(settings: BoxSettings) -> None:
     started = time.monotonic()
-    async with Supervisor.claim(BOX, settings.dir) as supervisor:
+    async with Supervisor.claim(BOX, settings) as supervisor:
         await supervisor.start(*stack_specs(settings))
         say(supervisor.table())
         say(f"ready box in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it")

@@ -13,7 +13,7 @@ import msgspec
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import ServerSettings, load
-from smackbox.box.process import SUPERVISED
+from smackbox.box.process import LIFELINE
 from smackbox.box.settings import DEFAULT_DIR
 from smackbox.net.service import Service, run
 
@@ -59,7 +59,7 @@ def settings_from(settings_type: type[S], section: str, default_port: int, flags
 
 def serve(service: Service) -> None:
     """Run a server verb until it is told to stop."""
-    run(service, started_ns=_process_start_ns(), supervised=SUPERVISED in os.environ)
+    run(service, started_ns=_process_start_ns(), lifeline=os.environ.get(LIFELINE))
 
 
 def _process_start_ns() -> int:

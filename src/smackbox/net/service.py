@@ -55,22 +55,22 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-def run(service: Service, *, started_ns: int | None = None, supervised: bool = False) -> None:
+def run(service: Service, *, started_ns: int | None = None, lifeline: str | None = None) -> None:
     """Run `service` until SIGINT or SIGTERM. `started_ns` (monotonic) is when its process began to work on it.
 
-    A `supervised` process also stops when its standard input ends: whoever started it is gone.
+    With a `lifeline` it also stops when nobody holds that FIFO's other end: whoever wanted it is gone.
     Raises `StartError` when it cannot start.
     """
-    run_loop(_run(service, time.monotonic_ns() if started_ns is None else started_ns, supervised))
+    run_loop(_run(service, time.monotonic_ns() if started_ns is None else started_ns, lifeline))
 
 
-async def _run(service: Service, started_ns: int, supervised: bool) -> None:
+async def _run(service: Service, started_ns: int, lifeline: str | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    if supervised:
-        at_end_of_input(lambda: loop.call_soon_threadsafe(stop.set))
+    if lifeline is not None:
+        at_end_of(lifeline, lambda: loop.call_soon_threadsafe(stop.set))
     try:
         await service.start()
         await asyncio.wait_for(service.probe(), START_TIMEOUT_S)
@@ -130,12 +130,14 @@ class ServiceThread:
         self.stop()
 
 
-def at_end_of_input(act: Callable[[], object]) -> None:
-    """Call `act`, in a thread of its own, when standard input ends: whoever holds its other end is gone."""
+def at_end_of(lifeline: str, act: Callable[[], object]) -> None:
+    """Call `act`, in a thread of its own, when this FIFO has no writer any more: whoever held it is gone."""
 
     def wait() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
+        with contextlib.suppress(OSError):
+            descriptor = os.open(lifeline, os.O_RDONLY)
+            while os.read(descriptor, 4096):
+                pass
         with contextlib.suppress(RuntimeError):  # the loop has ended by itself
             act()
 
