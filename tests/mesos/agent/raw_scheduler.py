@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -96,10 +97,10 @@ class RawScheduler:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         body = {"type": kind, "framework_id": self.framework["id"], **fields}
         headers = {"Content-Type": "application/json", "Mesos-Stream-Id": self._stream_id}
-        connection.request("POST", "/api/v1/scheduler", json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
+        with contextlib.closing(connection):
+            connection.request("POST", "/api/v1/scheduler", json.dumps(body), headers)
+            answer = connection.getresponse()
+            text = answer.read()
         assert answer.status == 202, (answer.status, text)
 
     # --- the stream

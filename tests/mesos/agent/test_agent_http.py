@@ -170,7 +170,8 @@ def test_the_operator_api(agent: AgentService, master: FakeMaster) -> None:
     files = call(agent, "LIST_FILES", list_files={"path": path})["file_infos"]
     assert {f"{path}/stdout", f"{path}/stderr"} <= {one["path"] for one in files}
     asked = {"path": f"{path}/stdout", "offset": 1, "length": 3}
-    read = master.wait(lambda: call(agent, "READ_FILE", read_file=asked))
+    master.wait(lambda: call(agent, "READ_FILE", read_file=asked)["size"] == 5)
+    read = call(agent, "READ_FILE", read_file=asked)
     assert (read["size"], base64.b64decode(read["data"])) == (5, b"ell")
     tasks = call(agent, "GET_TASKS")
     assert [one["task_id"]["value"] for one in tasks["launched_tasks"]] == [task]

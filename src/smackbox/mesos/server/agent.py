@@ -25,6 +25,8 @@ from smackbox.mesos.handlers.agent_context import AgentContext
 from smackbox.mesos.server import agent_machine
 from smackbox.mesos.server.agent_link import MasterLink
 from smackbox.mesos.server.agent_options import MesosAgentSettings, agent_attributes, agent_resources, flags
+from smackbox.mesos.server.container_cgroups import Cgroups, CgroupsUnavailable
+from smackbox.mesos.server.container_isolation import IsolatingContainerizer
 from smackbox.mesos.server.containerizer import ProcessContainerizer
 from smackbox.mesos.server.fetcher import Fetcher
 from smackbox.mesos.state import agent_recovery
@@ -174,7 +176,29 @@ class AgentService:
             cache_limit=settings.fetcher_cache_size,
             stall_timeout_s=settings.milliseconds("fetcher_stall_timeout") / 1_000,
         )
-        return ProcessContainerizer(fetcher, is_same_boot=is_same_boot)
+        watch_s = settings.milliseconds("container_disk_watch_interval") / 1_000
+        return IsolatingContainerizer(
+            fetcher,
+            cgroups=self._cgroups(),
+            disk_watch_s=watch_s if settings.enforce_container_disk_quota else None,
+            is_same_boot=is_same_boot,
+        )
+
+    def _cgroups(self) -> Cgroups | None:
+        """Raises `StartError` where cgroups are asked for by name and there are none."""
+        settings = self.settings
+        if settings.isolation and "cgroups" not in settings.isolation:
+            log.info("isolation: plain processes, as --isolation=%s says", settings.isolation)
+            return None
+        try:
+            cgroups = Cgroups.open(settings.cgroups_root, enable_cfs=settings.cgroups_enable_cfs)
+        except CgroupsUnavailable as error:
+            if settings.isolation:
+                raise StartError(f"--isolation={settings.isolation} cannot be had: {error}") from error
+            log.info("isolation: plain processes without limits on cpu and memory: %s", error)
+            return None
+        log.info("isolation: cgroups version %d for cpu and memory", cgroups.version)
+        return cgroups
 
     def _agent_settings(self, work_dir: Path) -> AgentSettings:
         settings = self.settings

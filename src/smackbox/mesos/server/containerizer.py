@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,9 +179,9 @@ class ProcessContainerizer:
             cgroups=self._cgroups(spec),
         )
 
-    def _cgroups(self, spec: ContainerSpec) -> list[Path]:
+    def _cgroups(self, spec: ContainerSpec) -> Sequence[Path]:
         """Files that the container's wrapper writes itself into."""
-        return []
+        return ()
 
     def _cgroup(self, spec: ContainerSpec) -> Path | None:
         """A folder that lists the processes of the container."""

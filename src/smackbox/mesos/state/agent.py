@@ -117,7 +117,7 @@ class Agent:
             {"framework_id": {"value": framework.id}, "executor_info": executor.info}
             for framework in self.frameworks.values()
             for executor in framework.executors.values()
-            if executor.kind != COMMAND and executor.state != TERMINATED
+            if executor.kind != COMMAND and executor.state != TERMINATED and not executor.is_orphan
         ]
         return {
             "type": "SUBSCRIBE",
@@ -128,7 +128,7 @@ class Agent:
                 "capabilities": [{"type": one} for one in CAPABILITIES],
                 "tasks": tasks,
                 "executors": executors,
-                "frameworks": [framework.info for framework in self.frameworks.values()],
+                "frameworks": [framework.info for framework in self.frameworks.values() if not framework.is_orphan],
                 "checkpointed_resources": self.volumes.resources,
                 "drained": self.is_drained,
             },

@@ -123,6 +123,8 @@ class AgentExecutor:
     pending_reason: tuple[str, str, str] | None = None
     """State, reason and message for tasks that are still there when it ends, where the agent knows why it ends."""
     timer: Timer | None = None
+    is_orphan: bool = False
+    """Its framework does not checkpoint, so that it should have ended with the agent: it is being killed."""
 
     @property
     def id(self) -> str:
@@ -162,6 +164,10 @@ class AgentFramework:
 
     def has(self, capability: str) -> bool:
         return any(one.get("type") == capability for one in self.info.get("capabilities", []))
+
+    @property
+    def is_orphan(self) -> bool:
+        return all(executor.is_orphan for executor in self.executors.values())
 
     def task(self, task_id: str) -> tuple[AgentExecutor, AgentTask] | None:
         for executor in self.executors.values():

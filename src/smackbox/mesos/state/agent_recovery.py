@@ -11,6 +11,8 @@ master has told it already. Executors of a framework's own have a moment to come
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,10 @@ from smackbox.base.errors import StartError
 from smackbox.mesos.state.agent import Agent
 from smackbox.mesos.state.agent_checkpoints import RecoveredExecutor, RecoveredFramework, RecoveredTask
 from smackbox.mesos.state.agent_frameworks import (
-    COMMAND,
     CUSTOM,
-    DEFAULT,
     RUNNING,
     TERMINATED,
+    TERMINATING,
     AgentExecutor,
     AgentFramework,
     AgentTask,
@@ -128,18 +129,25 @@ def _recover_custom(agent: Agent, framework: AgentFramework, executor: AgentExec
 
 
 def _kill_executor(agent: Agent, framework: AgentFramework, executor: AgentExecutor, saved: RecoveredExecutor) -> None:
-    executor.state = TERMINATED
     specs: list[ContainerSpec] = []
-    tasks = [_task(executor, recovered) for recovered in saved.tasks]
     if executor.kind == CUSTOM:
         specs.append(agent.executor_spec(framework, executor))
-    elif executor.kind in {COMMAND, DEFAULT}:
-        specs += [agent.task_spec(framework, executor, task) for task in tasks]
-    for spec in specs:
-        if agent.containers.find(spec) != NEVER_STARTED:
-            log.info("killing container %s of a framework that does not checkpoint", spec.id)
-            agent.containers.resume(spec, lambda _: None, _ignore)
-            agent.containers.destroy(spec.id)
+    else:
+        specs += [agent.task_spec(framework, executor, _task(executor, recovered)) for recovered in saved.tasks]
+    alive = {spec.id: spec for spec in specs if agent.containers.find(spec) != NEVER_STARTED}
+    executor.is_orphan = True
+    executor.state = TERMINATING if alive else TERMINATED
+
+    def ended(container_id: str) -> None:
+        del alive[container_id]
+        if not alive:
+            executor.state = TERMINATED
+            agent.sweep(framework)
+
+    for spec in list(alive.values()):
+        log.info("killing container %s of a framework that does not checkpoint", spec.id)
+        agent.containers.resume(spec, lambda _: None, partial(_call, ended, spec.id))
+        agent.containers.destroy(spec.id)
 
 
 def _task(executor: AgentExecutor, recovered: RecoveredTask) -> AgentTask:
@@ -161,8 +169,8 @@ def _groups(tasks: list[AgentTask]) -> list[list[AgentTask]]:
     return list(groups.values())
 
 
-def _ignore(_: Ended) -> None:
-    """Nobody waits for it."""
+def _call(ended: Callable[[str], None], container_id: str, _: Ended) -> None:
+    ended(container_id)
 
 
 def _includes(larger: list[dict[str, Any]], smaller: list[dict[str, Any]]) -> bool:
