@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -21,10 +22,19 @@ from typing import Any
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
 from smackbox.mesos.handlers import agent_http
-from smackbox.mesos.handlers.agent_context import AgentContext
+from smackbox.mesos.handlers.agent_context import EXECUTORS, AgentContext
 from smackbox.mesos.server import agent_machine
+from smackbox.mesos.server.agent_gc import SandboxCollector
 from smackbox.mesos.server.agent_link import MasterLink
 from smackbox.mesos.server.agent_options import MesosAgentSettings, agent_attributes, agent_resources, flags
+from smackbox.mesos.server.agent_security import (
+    executor_tokens,
+    make_access,
+    master_headers,
+    master_tls,
+    own_tls,
+    unverified,
+)
 from smackbox.mesos.server.container_cgroups import Cgroups, CgroupsUnavailable
 from smackbox.mesos.server.container_isolation import IsolatingContainerizer
 from smackbox.mesos.server.containerizer import ProcessContainerizer
@@ -32,6 +42,7 @@ from smackbox.mesos.server.fetcher import Fetcher
 from smackbox.mesos.state import agent_recovery
 from smackbox.mesos.state.agent import Agent
 from smackbox.mesos.state.agent_checkpoints import Checkpoints
+from smackbox.mesos.state.agent_frameworks import AgentExecutor
 from smackbox.mesos.state.agent_settings import AgentSettings
 from smackbox.mesos.state.agent_timers import Timers
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
@@ -55,6 +66,8 @@ class AgentService:
     def __init__(self, settings: MesosAgentSettings, *, clock: Clock | None = None) -> None:
         settings.check()
         self.settings = settings
+        self._access = make_access(settings)
+        self._master_headers = master_headers(settings)
         self.agent: Agent
         self.on_gone: Callable[[str], None] = lambda message: log.warning("the agent was shut down: %s", message)
         self._timers = Timers(clock or SystemClock())
@@ -65,6 +78,7 @@ class AgentService:
         self._http: HttpServer | None = None
         self._client: HttpClient | None = None
         self._link: MasterLink | None = None
+        self._collector: SandboxCollector | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._handle: Callable[[HttpRequest], Answer] = lambda _: HttpResponse.text("the agent is starting\n", 503)
 
@@ -93,11 +107,14 @@ class AgentService:
 
     async def probe(self) -> None:
         """Ask for its health; then wait a moment for the master. Raises `StartError`."""
-        assert self._client is not None and self._link is not None
+        assert self._link is not None
+        client = HttpClient(tls=None if self.settings.ssl_cert_file is None else unverified())
         try:
-            answer = await self._client.request("GET", self.url + "/health")
+            answer = await client.request("GET", self.url + "/health")
         except HttpClientError as error:
             raise StartError(f"the agent does not answer: {error}") from error
+        finally:
+            await client.close()
         if answer.status != 200:
             raise StartError(f"the agent is not healthy: {answer.status}")
         with contextlib.suppress(TimeoutError):
@@ -130,24 +147,37 @@ class AgentService:
             await self._listen(checkpoints.read("agent"))
             self._make_agent(work_dir, checkpoints)
             self.agent.on_shutdown = self._gone
+            self._collector = SandboxCollector(
+                work_dir,
+                delay_s=settings.milliseconds("gc_delay") / 1_000,
+                headroom=settings.gc_disk_headroom,
+                interval_s=settings.milliseconds("disk_watch_interval") / 1_000,
+            )
+            self.agent.on_retired = self._retired
             checkpoints.write("boot_id", agent_machine.boot_id())
             agent_recovery.recover(self.agent, policy=settings.reconfiguration_policy)
             if self.agent.id is not None:
                 self.agent.write_info()
+            self._collector.start(
+                {one.directory for fw in self.agent.frameworks.values() for one in fw.executors.values()}
+            )
         except StorageError as error:
             raise StartError(str(error)) from error
         context = AgentContext(
             self.agent,
             work_dir,
             flags=flags(settings),
+            access=self._access,
+            token=self.agent.settings.executor_token,
             statistics=self.agent.containers.statistics,
             leader=lambda: None if self._link is None else self._link.leader,
         )
         self._handle = lambda request: agent_http.handle(context, request)
-        self._client = HttpClient()
+        self._client = HttpClient(tls=master_tls(settings), headers=self._master_headers)
         if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
-        self._link = MasterLink(self.agent, settings.master, self._client)
+        scheme = "http" if settings.ssl_ca_file is None else "https"
+        self._link = MasterLink(self.agent, settings.master, self._client, scheme=scheme)
         self._link.start()
 
     async def _listen(self, saved: dict[str, Any] | None) -> None:
@@ -157,7 +187,15 @@ class AgentService:
         if settings.port == 0 and saved is not None:
             ports.insert(0, saved["port"])
         for port in ports:
-            self._http = HttpServer(self.name, self._answer, host=settings.host, port=port, insecure=settings.insecure)
+            self._http = HttpServer(
+                self.name,
+                self._answer,
+                host=settings.host,
+                port=port,
+                insecure=settings.insecure,
+                authenticated=settings.http_credentials is not None,
+                tls=own_tls(settings, self.name),
+            )
             try:
                 await self._http.start()
             except StartError:
@@ -213,6 +251,7 @@ class AgentService:
             work_dir=work_dir,
             resources=agent_resources(settings, work_dir),
             attributes=agent_attributes(settings),
+            scheme="http" if settings.ssl_cert_file is None else "https",
             environment=environment,
             switch_user=settings.switch_user and os.geteuid() == 0,
             executor_registration_timeout_ms=settings.milliseconds("executor_registration_timeout"),
@@ -224,7 +263,8 @@ class AgentService:
     def _make_agent(self, work_dir: Path, checkpoints: Checkpoints) -> None:
         same_boot = checkpoints.read("boot_id") in {None, agent_machine.boot_id()}
         self._containers = self._make_containers(work_dir, is_same_boot=same_boot)
-        settings = self._agent_settings(work_dir)
+        token = executor_tokens(checkpoints) if EXECUTORS in self._access.asked else None
+        settings = dataclasses.replace(self._agent_settings(work_dir), executor_token=token)
         self.agent = Agent(settings, checkpoints, self._timers, self._containers, uuid.uuid4)
 
     async def _clean_up(self) -> None:
@@ -263,6 +303,8 @@ class AgentService:
             await self._link.stop()
         if self._http is not None:
             await self._http.stop()
+        if self._collector is not None:
+            await self._collector.stop()
         if self._containers is not None:
             await self._containers.stop()
         if self._client is not None:
@@ -289,6 +331,10 @@ class AgentService:
     def _say_goodbye(self) -> None:
         self.agent.tell_master({"type": "UNSUBSCRIBE"})
         self.agent.checkpoints.forget_agent()
+
+    def _retired(self, executor: AgentExecutor) -> None:
+        if self._collector is not None:
+            self._collector.leave(executor.directory)
 
     def _gone(self, message: str) -> None:
         self.on_gone(message)

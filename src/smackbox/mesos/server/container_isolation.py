@@ -67,7 +67,8 @@ class IsolatingContainerizer(ProcessContainerizer):
     def statistics(self, container_id: str) -> dict[str, Any]:
         figures = super().statistics(container_id)
         if self._isolation is not None and container_id in self._roots:
-            figures.update(self._isolation.usage(container_id))
+            # the kernel counts in batches: of a small container it may know nothing yet
+            figures.update({name: value for name, value in self._isolation.usage(container_id).items() if value})
         return figures
 
     # --- cgroups

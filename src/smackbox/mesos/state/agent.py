@@ -552,8 +552,9 @@ class Agent:
             self.settings, self.id, framework, executor, sandbox, command, info.get("resources", [])
         )
         user = command.get("user") or framework.info.get("user") or None
-        if executor.kind == CUSTOM and self.settings.executor_token_for is not None:
-            environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = self.settings.executor_token_for
+        if executor.kind == CUSTOM and self.settings.executor_token is not None:
+            token = self.settings.executor_token(framework.id, executor.id)
+            environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = token
         return ContainerSpec(
             id=container_id,
             name=info.get("name", ""),

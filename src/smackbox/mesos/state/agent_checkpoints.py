@@ -66,7 +66,10 @@ class Checkpoints:
         """The value of a file in the folder itself; None when there is none."""
         return self._value(self.root / name)
 
-    def write(self, name: str, value: Any) -> None:
+    def write(self, name: str, value: Any, *, private: bool = False) -> None:
+        """`private`: for the agent's own eyes."""
+        if private:
+            (self.root / f"{name}.tmp").touch(mode=0o600)
         self._replace(self.root / name, value)
 
     def forget_agent(self) -> None:

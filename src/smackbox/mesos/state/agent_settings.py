@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ class AgentSettings:
     executor_reregistration_timeout_ms: int = 2_000
     executor_shutdown_grace_period_ms: int = 5_000
     recovery_timeout_ms: int = 900_000
-    executor_token_for: str | None = None
+    executor_token: Callable[[str, str], str] | None = None
+    """An executor's token, by its framework's id and its own, where executors have to give one."""
 
     @property
     def endpoint(self) -> str:
