@@ -240,6 +240,44 @@ def check_books(allocator: Allocator, held: list[Grant]) -> None:
         assert given + pool.free == pool.total
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_what_a_pass_leaves_out_nobody_would_have_taken(seed: int) -> None:
+    """An agent that nobody wanted is not offered around again in vain; who would take it gets it all the same."""
+    chance = Random(seed)
+    clock = FakeClock()
+    one, other = (Allocator(clock, lambda _: None) for _ in range(2))
+    both = (one, other)
+    for allocator in both:
+        add_agents(allocator, 3)
+        for number in range(3):
+            allocator.add_framework(f"f{number}", ["*"], [], [])
+    held: list[Grant] = []
+    for _ in range(25):
+        clock.advance_ms(chance.choice([500, 1_000, 4_000]))
+        for pool in other.agents.values():
+            pool.settled = -1
+        grants = one.allocate()
+        assert grants == other.allocate()
+        held += grants
+        for grant in chance.sample(held, chance.randint(0, len(held))):
+            held.remove(grant)
+            part = chance.choice([grant.resources, parse_resources("cpus:1;mem:100")])
+            refuse_seconds = chance.choice([None, 0.0, 2.0, 10.0, 1e5])
+            for allocator in both:
+                allocator.recover(grant.framework_id, "*", grant.agent_id, part, refuse_seconds)
+            if rest := grant.resources - part:
+                held.append(Grant(grant.framework_id, "*", grant.agent_id, rest))
+        change, name = chance.choice(["revive", "suppress", "none", "away"]), f"f{chance.randint(0, 2)}"
+        for allocator in both:
+            if change == "revive":
+                allocator.revive(name, [])
+            elif change == "suppress":
+                allocator.suppress(name, [])
+            elif change == "away":
+                allocator.set_framework_active(name, not allocator.claims[name].active)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_shares_converge(seed: int) -> None:
@@ -283,9 +321,7 @@ def test_a_day_of_a_large_cluster() -> None:
         running = [one for one in running if one[0] > now_s]
         for grant in allocator.allocate():
             count = min(waiting[grant.framework_id], int(grant.resources.scalar("cpus")))
-            used = Resources()
-            for _ in range(count):
-                used += task
+            used = Resources({kind: amount * count for kind, amount in task if count and isinstance(amount, int)})
             waiting[grant.framework_id] -= count
             started += count
             allocator.recover(grant.framework_id, grant.role, grant.agent_id, grant.resources - used, 5.0)

@@ -16,7 +16,7 @@ from typing import Any
 
 from smackbox.base.clock import Clock
 from smackbox.mesos.state.quotas import Quotas
-from smackbox.mesos.state.resources import UNITS, Kind, Resources
+from smackbox.mesos.state.resources import UNITS, Amount, Kind, Resources
 from smackbox.mesos.state.roles import ANY
 from smackbox.mesos.state.sorter import Level, Quantities, RoleTree, Totals
 
@@ -49,7 +49,8 @@ class AgentPool:
     has_gpus: bool = False
     settled: int = -1
     settled_until_ms: int = 0
-    """Nobody takes what is free here until then, but claims that changed after that number of changes; -1: ask all."""
+    settled_free: dict[Kind, Amount] = field(default_factory=dict)
+    """While just that is free, nobody takes it until then but claims that changed after that number of changes."""
 
 
 @dataclass(slots=True)
@@ -240,6 +241,7 @@ class Allocator:
             expires_ms = self._clock.monotonic_ms() + duration_ms
             filters = claim.filters.setdefault(role, {}).setdefault(agent_id, [])
             filters.append(Filter(resources, expires_ms))
+            pool.settled_until_ms = min(pool.settled_until_ms, expires_ms)
 
     def replace(self, framework_id: str, role: str, agent_id: str, old: Resources, new: Resources) -> None:
         """An operation has made `new` out of `old`, on the agent and in what the framework has of it."""
@@ -252,13 +254,13 @@ class Allocator:
         """One pass, over all agents or over some."""
         self.passes += 1
         pools = [self.agents[one] for one in agent_ids if one in self.agents] if agent_ids else self.agents.values()
-        self._now_ms = now_ms = self._clock.monotonic_ms()
+        self._now_ms = self._clock.monotonic_ms()
         if self.quotas.any:
             self._changes += 1  # what one role may have depends on what another has
         candidates = [
             pool
             for pool in pools
-            if pool.active and pool.free and (pool.settled != self._changes or pool.settled_until_ms <= now_ms)
+            if pool.active and pool.free and (pool.settled != self._changes or not self._is_settled(pool))
         ]
         self._shuffle(candidates)
         self._turns.clear()
@@ -292,7 +294,7 @@ class Allocator:
     def _share_out(self, pool: AgentPool, grants: dict[tuple[str, str, str], Resources]) -> None:
         bounded = self.quotas.any
         plain = _is_plain(pool.free)
-        asked = pool.settled if pool.settled_until_ms > self._now_ms and not bounded else -1
+        asked = pool.settled if self._is_settled(pool) and not bounded else -1
         self._earliest_ms = pool.settled_until_ms if asked >= 0 else _NEVER
         granted = False
         for role in self.roles.names():
@@ -312,6 +314,10 @@ class Allocator:
                     plain = _is_plain(pool.free)
         if not granted:
             pool.settled, pool.settled_until_ms = self._changes, self._earliest_ms
+            pool.settled_free = dict(pool.free.amounts)
+
+    def _is_settled(self, pool: AgentPool) -> bool:
+        return pool.settled_until_ms > self._now_ms and pool.settled_free == pool.free.amounts
 
     def _in_turn(self, role: str, pool: AgentPool) -> Iterable[Claim]:
         claims = self._turns.get(role)
@@ -411,7 +417,6 @@ class Allocator:
         for kind, amount in resources:
             if not kind.shared and kind in pool.total.amounts:
                 pool.free.add_in_place(kind, amount)
-        pool.settled = -1
         quantities = resources.quantities()
         self.roles.recovered(role, quantities)
         self._members[role].recovered(framework_id, quantities)
