@@ -12,7 +12,8 @@ import ssl
 from collections.abc import Coroutine
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import PayloadEncodingError
 
 from smackbox.net.http import Answer, Handler, HttpRequest, HttpResponse, HttpStream
 from smackbox.net.listener import bind
@@ -94,19 +95,15 @@ class HttpServer:
     async def _answer(self, incoming: web.BaseRequest) -> web.StreamResponse:
         assert self._server is not None
         if len(self._server.connections) > self._connections_limit:
-            refused = web.Response(status=503, text=f"more than {self._connections_limit} connections\n")
-            refused.force_close()
-            return refused
+            return _refused(503, f"more than {self._connections_limit} connections")
         try:
             body = await asyncio.wait_for(incoming.read(), BODY_TIMEOUT_S) if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
-            refused = web.Response(status=413, text=f"the body is larger than {self._body_limit} bytes\n")
-            refused.force_close()
-            return refused
+            return _refused(413, f"the body is larger than {self._body_limit} bytes")
         except TimeoutError:
-            refused = web.Response(status=408, text=f"the body did not come within {BODY_TIMEOUT_S:.0f} s\n")
-            refused.force_close()
-            return refused
+            return _refused(408, f"the body did not come within {BODY_TIMEOUT_S:.0f} s")
+        except (ConnectionError, PayloadEncodingError, ClientPayloadError):
+            return _refused(400, "the body ended early")
         try:
             answer = self._handler(_request(incoming, body))
             if inspect.isawaitable(answer):
@@ -162,6 +159,13 @@ class HttpServer:
             self._streams.discard(stream)
             stream.close()
         return response
+
+
+def _refused(status: int, why: str) -> web.Response:
+    """The answer to a request that is not read to its end: the connection is of no more use."""
+    response = web.Response(status=status, text=why + "\n")
+    response.force_close()
+    return response
 
 
 def _request(incoming: web.BaseRequest, body: bytes) -> HttpRequest:

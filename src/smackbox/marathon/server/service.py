@@ -75,7 +75,8 @@ class MarathonServer(FrameworkServer[Marathon]):
 
     def _info(self, term: Term[Marathon]) -> dict[str, Any]:
         settings = self.settings
-        info: dict[str, Any] = {
+        zk = str(ZooKeeperUrl.parse(settings.zk)) if settings.zk is not None else None
+        return {
             "name": settings.framework_name,
             "version": VERSION,
             "buildref": "smackbox",
@@ -96,11 +97,8 @@ class MarathonServer(FrameworkServer[Marathon]):
                 "features": [],
             },
             "http_config": {"http_port": self.http.port, "https_port": None},
+            "zookeeper_config": {"zk": zk, "zk_max_versions": VERSIONS_LIMIT},
         }
-        if settings.zk is not None:
-            zk = str(ZooKeeperUrl.parse(settings.zk))
-            info["zookeeper_config"] = {"zk": zk, "zk_max_versions": VERSIONS_LIMIT}
-        return info
 
 
 def _secrets(folder: Path | None) -> Callable[[str], str | None]:

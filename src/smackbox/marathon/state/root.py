@@ -52,23 +52,22 @@ class Root(msgspec.Struct, frozen=True):
         return sorted(one for one in self.groups if one != path_id.ROOT and path_id.parent(one) == group)
 
     def check(self) -> None:
-        """Raises `Refusal` where two things share an id or dependencies go round or nowhere."""
+        """Raises `Refusal` where two things share an id or a service port, or dependencies go round.
+
+        What is depended on need not be there, as in Marathon: it is waited for only where it is.
+        """
         problems = [
             (f"/apps({app_id})", f"App '{app_id}' conflicts with the group of the same id")
             for app_id in self.apps
             if app_id in self.groups
         ]
+        owners: dict[int, str] = {}
         problems += [
-            (f"/apps({app_id})/dependencies", f"Dependency '{wanted}' is no app and no group")
-            for app_id, app in self.apps.items()
-            for wanted in app.dependencies
-            if wanted not in self.apps and wanted not in self.groups
+            ("/portDefinitions", f"Requested service port {port} is used by {owners[port]}")
+            for app in self.apps.values()
+            for port in app.service_ports
+            if port and owners.setdefault(port, app.id) != app.id
         ]
-        ports: dict[int, str] = {}
-        for app in self.apps.values():
-            for port in app.service_ports:
-                if port and ports.setdefault(port, app.id) != app.id:
-                    problems.append(("/portDefinitions", f"Requested service port {port} is used by {ports[port]}"))
         if problems:
             raise invalid(problems)
         try:
@@ -107,12 +106,12 @@ class Root(msgspec.Struct, frozen=True):
         """A group as GET shows it. `app_json` shows an app."""
         own = self.groups.get(group, Group(version=self.version))
         apps = [app_json(app) for app_id, app in sorted(self.apps.items()) if path_id.parent(app_id) == group]
-        return {
+        shown: Json = {
             "id": group,
             "apps": apps,
             "groups": [self.render(child, app_json) for child in self.children(group)],
             "pods": [],
             "dependencies": list(own.dependencies),
-            "enforceRole": own.enforce_role,
             "version": self.version if group == path_id.ROOT else own.version or self.version,
         }
+        return {**shown, "enforceRole": True} if own.enforce_role else shown
