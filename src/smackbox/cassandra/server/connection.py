@@ -4,7 +4,8 @@ A pass is what one read of the socket delivered: its writes go to the store as o
 write after the batch is applied. While a slow client does not take its answers, or a slow disk keeps them back, nothing
 more is read from it, so what is kept for it is bounded by one pass. A pass that takes long, or whose answers are large,
 is cut there and goes on after other connections had their turn. Events are not asked for one by one, so a client that
-leaves too many of them unread is cut off.
+leaves too many of them unread is cut off. Over the limits of all connections together (`budget`) one answer is made at
+a time, and only for who takes it, and the rest of a large request is not read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from smackbox.cassandra.handlers.startup import PROTOCOL_VERSIONS
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.compression import compress, decompress
-from smackbox.cassandra.wire.errors import CqlError, Invalid, ProtocolViolation, ServerFault
+from smackbox.cassandra.wire.errors import CqlError, Invalid, Overloaded, ProtocolViolation, ServerFault
 from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ WRITE_HIGH_WATER_BYTES = 1024 * 1024
 PASS_LIMIT_S = 0.02
 PASS_ANSWER_BYTES = 1024 * 1024
 UNREAD_EVENT_BYTES = 1024 * 1024
+# what is not larger comes with one read of the socket, whether there is room for it or not
+SMALL_FRAME_BYTES = 64 * 1024
+
+
+_REFUSED_WHEN_OVERLOADED = frozenset({frames.QUERY, frames.PREPARE, frames.EXECUTE, frames.BATCH})
 
 
 class Connection(asyncio.Protocol):
@@ -43,6 +49,9 @@ class Connection(asyncio.Protocol):
         self._segments: SegmentReader | None = None
         self._waiting = False
         self._more = False
+        self._overloaded = False
+        self._frame_bytes = 0
+        self._skipped_bytes = 0
         self._unsynced_bytes = 0
         self._unread_event_bytes = 0
         self.transport: asyncio.Transport | None = None
@@ -72,7 +81,31 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._waiting = False
+        self._account()
         self._resume()
+
+    def try_again(self) -> None:
+        """There may be room for more now."""
+        self._overloaded = False
+        if self.transport is not None and not self.transport.is_closing():
+            self._resume()
+
+    def kept_bytes(self) -> int:
+        """What is kept for this client: a request that has not come to its end, and answers not taken."""
+        return max(len(self._buffer), self._frame_bytes) + self._unsent_bytes()
+
+    def _unsent_bytes(self) -> int:
+        assert self.transport is not None
+        return self._unsynced_bytes + self.transport.get_write_buffer_size()
+
+    def _account(self) -> None:
+        self._server.budget.keep(self, self.kept_bytes())
+
+    def _wait_for_room(self) -> None:
+        assert self.transport is not None
+        self._overloaded = True
+        self.transport.pause_reading()
+        self._server.budget.wait(self)
 
     def hold(self, size: int) -> None:
         """Answers of `size` bytes wait for the disk."""
@@ -88,6 +121,7 @@ class Connection(asyncio.Protocol):
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write(answers)
+        self._account()
         if was_full:
             self._resume()
 
@@ -98,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def _is_full(self) -> bool:
         """Whether no more answers are to be made at the moment."""
-        return self._waiting or self._unsynced_bytes > WRITE_HIGH_WATER_BYTES
+        return self._waiting or self._overloaded or self._unsynced_bytes > WRITE_HIGH_WATER_BYTES
 
     def _resume(self) -> None:
         assert self.transport is not None
@@ -115,6 +149,8 @@ class Connection(asyncio.Protocol):
         try:
             if self._segments is not None:
                 data = self._segments.feed(data)
+            if self._skipped_bytes:
+                data = self._skip(data)
             self._buffer += data
             self._pass()
         except (ProtocolError, StorageError) as error:
@@ -162,6 +198,13 @@ class Connection(asyncio.Protocol):
         limit = self._server.settings.native_transport_max_frame_size_bytes
         deadline = perf_counter() + PASS_LIMIT_S
         answered = 0
+        unfinished = (0, 0)
+        budget = self._server.budget
+        has_room = budget.has_room(self, self.kept_bytes())
+        throws = not has_room and session.options.get("THROW_ON_OVERLOAD") == "1"
+        if not has_room and not throws and self._unsent_bytes():
+            self._wait_for_room()
+            return
         while size - offset >= frames.HEADER_LENGTH:
             version, flags, stream, opcode, length = head.unpack_from(buffer, offset)
             if version not in frames.SUPPORTED_VERSIONS or (session.version and version != session.version):
@@ -174,7 +217,9 @@ class Connection(asyncio.Protocol):
                 return
             start = offset + frames.HEADER_LENGTH
             if size < start + length:
+                unfinished = (stream, frames.HEADER_LENGTH + length)
                 break
+            self._frame_bytes = 0
             body = bytes(buffer[start : start + length])
             begin = offset
             offset = start + length
@@ -189,7 +234,10 @@ class Connection(asyncio.Protocol):
                 offset = begin
                 break
             had_started = session.version
-            answer = session.handle(version, flags, stream, opcode, body, now_us())
+            if throws and opcode in _REFUSED_WHEN_OVERLOADED:
+                answer = self._overload(stream)
+            else:
+                answer = session.handle(version, flags, stream, opcode, body, now_us())
             if session.compression and version < 5 and had_started:
                 answer = _compressed(session.compression, answer)
             answers.append(answer)
@@ -206,7 +254,7 @@ class Connection(asyncio.Protocol):
                 buffer += self._segments.feed(rest)
                 offset = 0
                 size = len(buffer)
-            if answered > PASS_ANSWER_BYTES or perf_counter() > deadline:
+            if answered > PASS_ANSWER_BYTES or perf_counter() > deadline or not (has_room or throws):
                 self._more = True
                 self.transport.pause_reading()
                 asyncio.get_running_loop().call_soon(self._go_on)
@@ -220,6 +268,34 @@ class Connection(asyncio.Protocol):
                 self._break(str(error))
                 return
             self._send(answers)
+        if unfinished[1] > SMALL_FRAME_BYTES and not self._frame_bytes:
+            self._make_room(*unfinished)
+        self._account()
+
+    def _make_room(self, stream: int, frame_bytes: int) -> None:
+        """See to it that there is room for all of the request that has begun to come, once for each."""
+        assert self.session is not None
+        self._frame_bytes = frame_bytes
+        if self._server.budget.has_room(self, self.kept_bytes()):
+            return
+        self._frame_bytes = 0
+        if self.session.options.get("THROW_ON_OVERLOAD") == "1":
+            self._skipped_bytes = frame_bytes - len(self._buffer)
+            self._buffer.clear()
+            self._send([self._overload(stream)])
+        else:
+            self._wait_for_room()
+
+    def _skip(self, data: bytes) -> bytes:
+        """What follows a request that was refused before it had come."""
+        skipped = min(self._skipped_bytes, len(data))
+        self._skipped_bytes -= skipped
+        return data[skipped:]
+
+    def _overload(self, stream: int) -> bytes:
+        assert self.session is not None
+        body = responses.error_body(Overloaded(self._server.budget.reason(self)))
+        return frames.frame(self.session.version or 4, stream, frames.ERROR, body)
 
     def _checks_password(self, session: Session, flags: int, body: bytes) -> bool:
         """Whether a password has to be compared first; the pass goes on when that is done."""

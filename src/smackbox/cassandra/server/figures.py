@@ -33,6 +33,8 @@ _SETTING_NAMES = {
     "authenticator": "authenticator.class_name",
     "authorizer": "authorizer.class_name",
     "native_transport_max_frame_size_bytes": "native_transport_max_frame_size",
+    "native_transport_max_request_data_in_flight_bytes": "native_transport_max_request_data_in_flight",
+    "native_transport_max_request_data_in_flight_per_ip_bytes": "native_transport_max_request_data_in_flight_per_ip",
     "batch_size_warn_threshold_bytes": "batch_size_warn_threshold",
     "batch_size_fail_threshold_bytes": "batch_size_fail_threshold",
 }

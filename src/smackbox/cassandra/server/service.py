@@ -16,6 +16,7 @@ from smackbox.cassandra.handlers.results import SchemaChange
 from smackbox.cassandra.handlers.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statements
+from smackbox.cassandra.server.budget import Budget
 from smackbox.cassandra.server.connection import Connection
 from smackbox.cassandra.server.encryption import probe_context, tls_context
 from smackbox.cassandra.server.figures import Figures
@@ -51,6 +52,10 @@ class CassandraServer:
     def __init__(self, settings: CassandraSettings, *, clock: Clock | None = None) -> None:
         self.settings = settings
         self.connections: set[Connection] = set()
+        self.budget = Budget(
+            settings.native_transport_max_request_data_in_flight_bytes,
+            settings.native_transport_max_request_data_in_flight_per_ip_bytes,
+        )
         self._clock = clock or SystemClock()
         self._last_us = 0
         self._server: asyncio.Server | None = None
@@ -141,6 +146,7 @@ class CassandraServer:
                 if connection.transport is not None:
                     connection.transport.close()
             await self._wait_closed()
+        self.budget.close()
         self._close_store()
 
     async def _wait_closed(self) -> None:
@@ -221,6 +227,7 @@ class CassandraServer:
 
     def forget(self, connection: Connection) -> None:
         self.connections.discard(connection)
+        self.budget.forget(connection)
         if connection.session is not None:
             self.finished_requests += connection.session.request_count
 

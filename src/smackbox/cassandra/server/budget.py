@@ -1,0 +1,101 @@
+"""How many bytes are kept for clients: of all connections together, and of those from one address.
+
+What counts is requests that have not come to their end, by the length that their heads name, and answers that have not
+been taken. A connection that would go over the limit waits: nothing is read from it until there is room, first come,
+first served. One that gave THROW_ON_OVERLOAD in STARTUP gets OVERLOADED for each request instead, as with Cassandra's
+`native_transport_max_request_data_in_flight`, after which the settings are named.
+
+What a connection's transport still holds is known for certain only by asking it, so the sums are upper bounds; before
+somebody has to wait all are asked. Beyond the limits go, for each connection, what one read of its socket brings and
+one answer: the first tells that there is a request, the second is made before its length is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.server.connection import Connection
+
+RETRY_S = 0.01
+
+
+class Budget:
+    """The bytes of one server's connections."""
+
+    def __init__(self, limit: int, limit_per_ip: int) -> None:
+        self.limit = limit
+        self.limit_per_ip = limit_per_ip
+        self.used = 0
+        self.highest = 0
+        self._by_ip: dict[str, int] = {}
+        self._kept: dict[Connection, int] = {}
+        self._waiting: deque[Connection] = deque()
+        self._retry: asyncio.TimerHandle | None = None
+        self._asked_at = 0.0
+
+    def keep(self, connection: Connection, size: int) -> None:
+        """So many bytes are kept for that connection."""
+        change = size - self._kept.get(connection, 0)
+        if not change:
+            return
+        ip = connection.peer[0]
+        self._kept[connection] = size
+        self.used += change
+        self._by_ip[ip] = self._by_ip.get(ip, 0) + change
+        self.highest = max(self.highest, self.used)
+
+    def forget(self, connection: Connection) -> None:
+        self.keep(connection, 0)
+        self._kept.pop(connection, None)
+        if not self._by_ip.get(connection.peer[0]):
+            self._by_ip.pop(connection.peer[0], None)
+
+    def has_room(self, connection: Connection, size: int) -> bool:
+        """Whether the connection may keep so many bytes in all. One that is alone may always."""
+        if self._fits(connection, size):
+            return True
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at < RETRY_S:
+            return False
+        self._asked_at = now
+        for other in list(self._kept):
+            self.keep(other, other.kept_bytes())
+        return self._fits(connection, size)
+
+    def wait(self, connection: Connection) -> None:
+        """Call the connection's `try_again` when there may be room."""
+        if connection not in self._waiting:
+            self._waiting.append(connection)
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._wake)
+
+    def close(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+
+    def reason(self, connection: Connection) -> str:
+        """The words of Cassandra's OVERLOADED."""
+        endpoint = self._by_ip.get(connection.peer[0], 0)
+        return (
+            f"Request breached limit on bytes in flight. (Endpoint: {endpoint}/{self.limit_per_ip} bytes, "
+            f"Global: {self.used}/{self.limit} bytes.) Server is currently in an overloaded state and cannot accept "
+            "more requests."
+        )
+
+    def _fits(self, connection: Connection, size: int) -> bool:
+        own = self._kept.get(connection, 0)
+        others = self.used - own
+        of_ip = self._by_ip.get(connection.peer[0], 0) - own
+        if not others:
+            return True
+        return others + size <= self.limit and (not of_ip or of_ip + size <= self.limit_per_ip)
+
+    def _wake(self) -> None:
+        """Let each that waits try once, in their order; those that have to wait again do so in that order."""
+        self._retry = None
+        waiting, self._waiting = self._waiting, deque()
+        for connection in waiting:
+            connection.try_again()
