@@ -28,7 +28,8 @@ from smackbox.cli.main import group
 from smackbox.net.service import ServiceThread
 
 SECURED = {"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer"}
-BCRYPT_HASH = "$2a$10$JSJEMFm6GeaW9XxT5JIheuEtPvat6i7uKbnTcxX3c1wshIIsGyUtG"
+SCRYPT_HASH = "$scrypt$ln=14,r=8,p=1$AAECAwQFBgcICQoLDA0ODw==$UDPF+c6UAbOfYLbXfh5BLsQrn+UidWRbQyyDP5iuTDg="
+BCRYPT_HASH = "$2a$10$ortIdbthOtO8OYoJnMhkoOOya3kCKoL3qROy6a.IiO/Agpgkf7fSy"
 
 
 def log_in(client: Client, user: str, password: str, version: int = 4) -> tuple[int, bytes]:
@@ -221,13 +222,17 @@ def test_a_client_that_goes_while_its_password_is_compared(secured: ServiceThrea
 
 def test_passwords_as_kept() -> None:
     hashed = passwords.hash_password("pässword", bytes(range(16)))
-    assert hashed.startswith("$scrypt$ln=14,r=8,p=1$AAECAwQFBgcICQoLDA0ODw==$")
-    assert passwords.matches("pässword", hashed)
-    assert not passwords.matches("password", hashed)
+    assert hashed.startswith("$2a$10$..CA.uOD/eaGAOmJB.yMBu")  # which is how bcrypt writes that salt
+    for kept in (hashed, SCRYPT_HASH):
+        assert passwords.matches("pässword", kept)
+        assert not passwords.matches("password", kept)
+        assert passwords.can_check(kept)
+    assert passwords.matches("cassandra", BCRYPT_HASH)
     assert not passwords.matches("x", "nonsense")
-    assert passwords.can_check(hashed)
     assert not passwords.can_check("nonsense")
-    assert passwords.is_bcrypt(BCRYPT_HASH)
+    assert not passwords.matches("x", "$2a$99$" + "." * 53)
+    long = passwords.hash_password("x" * 100, bytes(16))
+    assert passwords.matches("x" * 72, long)
 
 
 def test_a_hashed_password(secured: ServiceThread, admin: Client) -> None:

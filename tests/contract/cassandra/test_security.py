@@ -214,3 +214,17 @@ def test_a_dropped_role_may_nothing(admin: Session, logins: Logins, user: str, t
     admin.execute(f"DROP ROLE {user}")
     with pytest.raises(Unauthorized):
         session.execute(f"SELECT * FROM {table}")
+
+
+def test_hashes_are_carried_over(secured: Address, admin: Session, user: str) -> None:
+    hashed = "$2a$10$ortIdbthOtO8OYoJnMhkoOOya3kCKoL3qROy6a.IiO/Agpgkf7fSy"  # of cassandra
+    admin.execute(f"ALTER ROLE {user} WITH HASHED PASSWORD = '{hashed}'")
+    connect(secured, user, "cassandra").cluster.shutdown()
+    assert "incorrect" in login_error(secured, user, user)
+    shown = admin.execute("SELECT salted_hash FROM system_auth.roles WHERE role = %s", (user,)).one()
+    assert shown.salted_hash == hashed
+    admin.execute(f"ALTER ROLE {user} WITH PASSWORD = '{user}'")
+    own = admin.execute("SELECT salted_hash FROM system_auth.roles WHERE role = %s", (user,)).one().salted_hash
+    assert own.startswith("$2a$10$")
+    admin.execute(f"ALTER ROLE {user} WITH HASHED PASSWORD = '{own}'")
+    connect(secured, user, user).cluster.shutdown()

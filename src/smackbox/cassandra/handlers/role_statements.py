@@ -157,8 +157,6 @@ def _check_options(options: ast.RoleOptions, context: Context) -> None:
         raise Invalid("org.apache.cassandra.auth.CassandraRoleManager doesn't support OPTIONS")
     hashed = options.hashed_password
     if hashed is not None and not passwords.can_check(hashed):
-        if passwords.is_bcrypt(hashed):
-            raise Invalid("Hashes of jBcrypt need the Python package bcrypt on the server; use PASSWORD instead")
         raise Invalid("Invalid hashed password value. Please use jBcrypt.")
     own = context.room.system_rows.node.data_center
     unknown = [name for name in options.datacenters or () if name != own]

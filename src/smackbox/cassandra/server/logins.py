@@ -17,7 +17,6 @@ from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER
 
 log = logging.getLogger(__name__)
 
-# each comparison takes 16 MiB while it lasts
 PASSWORD_THREADS = 2
 
 
