@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 from contextlib import ExitStack
@@ -151,16 +152,23 @@ def install(version: str = VERSION) -> Path:
 class RealCassandra:
     """`with RealCassandra(directory, {"concurrent_reads": "64"}) as cassandra: cassandra.address`.
 
-    `config` holds lines of cassandra.yaml; the values are written as they are.
+    `config` holds lines of cassandra.yaml; the values are written as they are. `tls`: how to ask it whether it answers.
     """
 
-    def __init__(self, directory: Path, config: dict[str, str] | None = None, version: str = VERSION) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: dict[str, str] | None = None,
+        version: str = VERSION,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.directory = directory
         self.version = version
         self.address = ("127.0.0.1", 0)
         self.pid = 0
         self.start_s = 0.0
         self._config = config or {}
+        self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -246,7 +254,7 @@ class RealCassandra:
                 env={**os.environ, "MALLOC_ARENA_MAX": "4"},
             )
         self.pid = self._process.pid
-        while not _answers(self.address):
+        while not _answers(self.address, self._tls):
             if self._process.poll() is not None or time.monotonic() - started > START_LIMIT_S:
                 self.stop(signal.SIGKILL)
                 raise RuntimeError(f"Cassandra did not start: {log.read_text(errors='replace')[-1000:]}")
@@ -254,10 +262,10 @@ class RealCassandra:
         self.start_s = time.monotonic() - started
 
 
-def _answers(address: tuple[str, int]) -> bool:
+def _answers(address: tuple[str, int], tls: ssl.SSLContext | None) -> bool:
     """Whether a CQL server there says which release it is."""
     try:
-        asyncio.run(asyncio.wait_for(probe(*address), 5))
+        asyncio.run(asyncio.wait_for(probe(*address, tls), 5))
     except (OSError, ProtocolError, TimeoutError, asyncio.IncompleteReadError):
         return False
     return True

@@ -37,4 +37,5 @@ async def probe(host: str, port: int, tls: ssl.SSLContext | None = None, *, only
             if answered == frames.AUTHENTICATE:
                 return
     finally:
-        writer.close()
+        # nobody waits for the farewell that TLS would say
+        writer.transport.abort() if tls is not None else writer.close()
