@@ -9,15 +9,26 @@ from smackbox.base.errors import UserError
 from smackbox.spark import session
 
 
-def run_job(app: App, job: Job, *, cassandra: str, spark_url: str | None) -> int:
+def run_job(
+    app: App,
+    job: Job,
+    *,
+    cassandra: str,
+    spark_url: str | None,
+    username: str | None = None,
+    password: str | None = None,
+) -> int:
     """Run a job; the number of rows written to its target, or shown where it has none.
 
     Raises `UserError` when the function does not return the DataFrame that its target needs.
     """
     spark = session(spark_url, app_name=f"{app.name}.{job.name}")
+    where = {"contact": cassandra, "keyspace": app.keyspace}
+    if username is not None:
+        where |= {"user": username, "password": password or ""}
     try:
         for table in app.tables:
-            _read(spark, app, table, cassandra).createOrReplaceTempView(table.name)
+            _read(spark, table, where).createOrReplaceTempView(table.name)
         result = job.function(spark)
         if job.target is None:
             if result is not None:
@@ -27,15 +38,11 @@ def run_job(app: App, job: Job, *, cassandra: str, spark_url: str | None) -> int
             raise UserError(f"job {job.name} must return a DataFrame to write to {job.target.name}, not {result!r}")
         rows = result.toArrow()  # computed once, although it is written and counted
         frame = spark.createDataFrame(rows)
-        frame.write.format("cassandra").options(**_options(app, job.target, cassandra)).mode("append").save()
+        frame.write.format("cassandra").options(**where, table=job.target.name).mode("append").save()
         return int(rows.num_rows)
     finally:
         spark.stop()
 
 
-def _read(spark: Any, app: App, table: Table, cassandra: str) -> Any:
-    return spark.read.format("cassandra").options(**_options(app, table, cassandra)).load()
-
-
-def _options(app: App, table: Table, cassandra: str) -> dict[str, str]:
-    return {"contact": cassandra, "keyspace": app.keyspace, "table": table.name}
+def _read(spark: Any, table: Table, where: dict[str, str]) -> Any:
+    return spark.read.format("cassandra").options(**where, table=table.name).load()

@@ -19,10 +19,16 @@ from smackbox.net.service import at_end_of, say
 log = logging.getLogger(__name__)
 
 
-def prepare_part(app: App, urls: Urls) -> None:
+def prepare_part(app: App, urls: Urls, settings: BoxSettings) -> None:
     """Create the topics and tables that are missing."""
     assert urls.kafka is not None and urls.cassandra is not None
-    prepare(app, kafka=urls.kafka, cassandra=urls.cassandra)
+    prepare(
+        app,
+        kafka=urls.kafka,
+        cassandra=urls.cassandra,
+        username=settings.cassandra_username,
+        password=settings.cassandra_password,
+    )
 
 
 def ingest_part(app: App, urls: Urls, settings: BoxSettings) -> None:
@@ -68,9 +74,16 @@ def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> 
     runner.run(stop, ready)
 
 
-def job_part(app: App, job: Job, urls: Urls) -> int:
+def job_part(app: App, job: Job, urls: Urls, settings: BoxSettings) -> int:
     """Run one job to its end; the number of rows that it wrote to its target."""
     from smackbox.box.jobs import run_job
 
     assert urls.cassandra is not None
-    return run_job(app, job, cassandra=urls.cassandra, spark_url=urls.spark)
+    return run_job(
+        app,
+        job,
+        cassandra=urls.cassandra,
+        spark_url=urls.spark,
+        username=settings.cassandra_username,
+        password=settings.cassandra_password,
+    )

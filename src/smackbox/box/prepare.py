@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smackbox.app.model import App
 from smackbox.base.errors import StartError
@@ -14,13 +14,13 @@ KAFKA_TIMEOUT_S = 30.0
 CQL_TIMEOUT_S = 30.0
 
 
-def prepare(app: App, *, kafka: str, cassandra: str) -> None:
-    """Create what is missing. What is there already stays as it is.
+def prepare(app: App, *, kafka: str, cassandra: str, username: str | None = None, password: str | None = None) -> None:
+    """Create what is missing. What is there already stays as it is. `username`: who to log in to Cassandra as.
 
     Raises `StartError` when a server does not answer, or when a topic is there with another number of partitions.
     """
     create_topics(app, kafka)
-    create_tables(app, cassandra)
+    create_tables(app, cassandra, username, password)
 
 
 def create_topics(app: App, bootstrap: str) -> None:
@@ -54,12 +54,12 @@ def create_topics(app: App, bootstrap: str) -> None:
             )
 
 
-def create_tables(app: App, address: str) -> None:
+def create_tables(app: App, address: str, username: str | None = None, password: str | None = None) -> None:
     from cassandra import AlreadyExists, DriverException
 
     if not app.tables:
         return
-    with CqlConnection(address) as session:
+    with CqlConnection(address, username=username, password=password) as session:
         try:
             session.execute(
                 f"CREATE KEYSPACE IF NOT EXISTS {app.keyspace} WITH replication = "
@@ -78,19 +78,26 @@ def create_tables(app: App, address: str) -> None:
 class CqlConnection:
     """A `cassandra-driver` session on `host:port`, closed with its cluster. Raises `StartError` when nobody answers."""
 
-    def __init__(self, address: str, keyspace: str | None = None, **cluster_options: Any) -> None:
+    def __init__(
+        self, address: str, keyspace: str | None = None, *, username: str | None = None, password: str | None = None
+    ) -> None:
         self._address = address
         self._keyspace = keyspace
-        self._options = cluster_options
+        self._username = username
+        self._password = password or ""
 
     def __enter__(self) -> Session:
+        from cassandra.auth import PlainTextAuthProvider
         from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
         from cassandra.policies import RoundRobinPolicy
 
         host, _, port = self._address.rpartition(":")
         profile = ExecutionProfile(RoundRobinPolicy(), request_timeout=CQL_TIMEOUT_S)
         self._cluster = Cluster(
-            [host], port=int(port), execution_profiles={EXEC_PROFILE_DEFAULT: profile}, **self._options
+            [host],
+            port=int(port),
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            auth_provider=PlainTextAuthProvider(self._username, self._password) if self._username else None,
         )
         try:
             return self._cluster.connect(self._keyspace)

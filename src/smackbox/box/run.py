@@ -37,7 +37,7 @@ def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings) -> None:
 
     def work(servers: Urls) -> None:
         started = time.monotonic()
-        rows = job_part(app, job, servers)
+        rows = job_part(app, job, servers, settings)
         wrote = f", {rows} rows written to {job.target.name}" if job.target is not None else ""
         say(f"job {job.name} done in {time.monotonic() - started:.1f} s{wrote}")
 
@@ -64,7 +64,7 @@ def run_part(app: App, part: str, urls: Urls, settings: BoxSettings) -> None:
     elif part == "ingest":
         parts.ingest_part(app, known, settings)
     elif part == "prepare":
-        parts.prepare_part(app, known)
+        parts.prepare_part(app, known, settings)
     else:
         raise SettingError(f"no part {part!r}: there is prepare, ingest and stream:NAME")
 

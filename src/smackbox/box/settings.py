@@ -23,7 +23,10 @@ CHRONOS_PORT = 4400
 
 
 class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the box lives and what is in it. Port 0 picks a free one; `spark` None means: if it is installed."""
+    """Where the box lives and what is in it. Port 0 picks a free one; `spark` None means: if it is installed.
+
+    `cassandra_username` and `cassandra_password` are who an application logs in as, where Cassandra asks for it.
+    """
 
     dir: Path = DEFAULT_DIR
     memory: bool = False
@@ -40,6 +43,8 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     spark: bool | None = None
     sync: bool = False
     insecure: bool = False
+    cassandra_username: str | None = None
+    cassandra_password: str | None = None
 
     def with_free_ports(self) -> BoxSettings:
         ports = [name for name in self.__struct_fields__ if name.endswith("_port")]

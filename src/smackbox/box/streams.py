@@ -22,6 +22,8 @@ def stream_runner(
             keyspace=app.keyspace,
             table=stream.target.name,
             checkpoint_dir=settings.dir / "streams" / app.name / stream.name,
+            cassandra_user=settings.cassandra_username,
+            cassandra_password=settings.cassandra_password,
             spark=urls.spark,
             every_s=stream.every.total_seconds(),
             delivery=stream.delivery,

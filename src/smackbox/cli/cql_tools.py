@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smackbox.box.settings import CASSANDRA_PORT, DEFAULT_DIR
+from smackbox.box.settings import CASSANDRA_PORT, DEFAULT_DIR, BoxSettings
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -37,15 +37,16 @@ def server_address(verb: Callable[..., None]) -> Callable[..., None]:
 def connection(
     cassandra: str | None, directory: Path, username: str | None, password: str | None, keyspace: str | None = None
 ) -> AbstractContextManager[Session]:
-    """A session of the driver, as those options say."""
-    from cassandra.auth import PlainTextAuthProvider
-
+    """A session of the driver, as those options say; without a username, as whom the box's applications log in."""
+    from smackbox.base.settings import load
     from smackbox.box.prepare import CqlConnection
     from smackbox.box.run import running_urls
 
     address = cassandra or running_urls(directory).cassandra or f"127.0.0.1:{CASSANDRA_PORT}"
-    provider = PlainTextAuthProvider(username, password or "") if username else None
-    return CqlConnection(address, keyspace, auth_provider=provider)
+    if username is None:
+        settings = load(BoxSettings, "box", {})
+        username, password = settings.cassandra_username, password or settings.cassandra_password
+    return CqlConnection(address, keyspace, username=username, password=password)
 
 
 _server_dir = click.option(
