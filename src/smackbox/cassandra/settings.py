@@ -26,7 +26,7 @@ class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
     native_transport_max_request_data_in_flight_bytes: int = 128 * MIB
     native_transport_max_request_data_in_flight_per_ip_bytes: int = 64 * MIB
     batch_size_warn_threshold_bytes: int = 5 * 1024
-    batch_size_fail_threshold_bytes: int = 50 * 1024 * 1024
+    batch_size_fail_threshold_bytes: int = 50 * 1024
     materialized_views_enabled: bool = False
     authenticator: Literal["AllowAllAuthenticator", "PasswordAuthenticator"] = "AllowAllAuthenticator"
     authorizer: Literal["AllowAllAuthorizer", "CassandraAuthorizer"] = "AllowAllAuthorizer"

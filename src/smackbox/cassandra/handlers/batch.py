@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smackbox.cassandra.handlers.batch_size import check_size, writes_of
 from smackbox.cassandra.handlers.conditions import applied_result
+from smackbox.cassandra.handlers.consistency import check_conditional
 from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.results import ColumnSpec, Result, Void
@@ -48,7 +50,7 @@ class PreparedBatch:
                 context.timestamp_us = BIGINT.decode(value)
             elif value is not UNSET:
                 raise Invalid("Invalid null value of timestamp")
-        return execute_batch(self.modifications, [context] * len(self.modifications), context)
+        return execute_batch(self.kind, self.modifications, [context] * len(self.modifications), context)
 
 
 def check_batch(kind: str, modifications: Sequence[PreparedModification]) -> None:
@@ -63,7 +65,7 @@ def check_batch(kind: str, modifications: Sequence[PreparedModification]) -> Non
 
 
 def execute_batch(
-    modifications: Sequence[PreparedModification], contexts: Sequence[Context], context: Context
+    kind: str, modifications: Sequence[PreparedModification], contexts: Sequence[Context], context: Context
 ) -> Result:
     """Run the statements, each with its own values, with the timestamp of `context`; conditions first."""
     if any(modification.conditions for modification in modifications):
@@ -75,6 +77,9 @@ def execute_batch(
     try:
         for modification, own in zip(modifications, contexts, strict=True):
             modification.write(own, context.timestamp_us)
+        if kind != "counter":
+            tables = {modification.table.number: modification.table for modification in modifications}
+            check_size(context, kind, writes_of(tables.values(), engine.staged()))
     except BaseException:
         engine.abandon()
         raise
@@ -85,6 +90,8 @@ def execute_batch(
 def _conditional(
     modifications: Sequence[PreparedModification], contexts: Sequence[Context], context: Context
 ) -> Result:
+    for modification in modifications:
+        check_conditional(context, modification.table)
     first: tuple[str, bytes] | None = None
     for modification, own in zip(modifications, contexts, strict=True):
         for partition in modification.partitions(own):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from smackbox.cassandra.handlers.arithmetic import similarity, unary_math
 from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
+from smackbox.cassandra.handlers.floors import floor_date, floor_ms, floor_time
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.terms import Term, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from smackbox.cassandra.handlers.terms import Compiler
 
 MS_A_DAY = 86_400_000
+# what grows or stays when its argument grows, so that equal values of sorted rows come together
+MONOTONIC = frozenset({
+    "floor", "to_date", "todate", "to_timestamp", "totimestamp", "to_unix_timestamp", "tounixtimestamp",
+})  # fmt: skip
 Values = Sequence[bytes | None]
 
 
@@ -315,6 +320,35 @@ for _name in ("abs", "exp", "log", "log10", "round"):
     _TABLE[_name] = _numeric(_name)
 
 
+def _floor(source: CqlType, target: CqlType, run: Callable[..., int], *more: CqlType) -> Overload:
+    kinds = (source, NATIVE["duration"], *more)
+
+    def evaluate(_: Context, values: Values) -> bytes | None:
+        if any(not value for value in values):
+            return None
+        moment, duration, *start = (
+            _to_ms(kind, value) if kind is TIMEUUID else kind.decode(value)
+            for kind, value in zip(kinds, values, strict=True)
+            if value
+        )
+        if source is DATE:
+            return DATE.encode(run(moment - DATE_EPOCH, duration, *(day - DATE_EPOCH for day in start)) + DATE_EPOCH)
+        return target.encode(run(moment, duration, *start))
+
+    return Overload(kinds, target, evaluate)
+
+
+_TABLE["floor"] = [
+    _floor(TIMESTAMP, TIMESTAMP, floor_ms, TIMESTAMP),
+    _floor(TIMEUUID, TIMESTAMP, floor_ms),
+    _floor(DATE, DATE, floor_date),
+    _floor(DATE, DATE, floor_date, DATE),
+    _floor(TIMEUUID, TIMESTAMP, floor_ms, TIMESTAMP),
+    _floor(TIMESTAMP, TIMESTAMP, floor_ms),
+    _floor(TIME, TIME, floor_time),
+]
+
+
 def _generic_map(part: str) -> Callable[[CqlType], Overload | None]:
     def make(kind: CqlType) -> Overload | None:
         if not isinstance(kind, MapType):
@@ -377,7 +411,7 @@ def _collection_fold(name: str) -> Callable[[CqlType], Overload | None]:
         return Overload(
             (kind,),
             element,
-            lambda _, values: fold(name, element, _collection_items(kind, values[0]) if values[0] is not None else []),
+            lambda _, values: None if values[0] is None else fold(name, element, _collection_items(kind, values[0])),
         )
 
     return make
@@ -398,6 +432,9 @@ _GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
 
 def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
     kind = next((found for argument in call.arguments if (found := compiler.infer(argument)) is not None), None)
+    first = call.arguments[0]
+    if not isinstance(kind, VectorType) and isinstance(first, ast.ListLiteral):
+        kind = VectorType(FLOAT, len(first.items))
     measure = similarity(name.removeprefix("similarity_"))
     if measure is None or not isinstance(kind, VectorType) or kind.element != FLOAT:
         return []

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from smackbox.cassandra.handlers.conditions import Conditions, applied_result, compile_conditions
+from smackbox.cassandra.handlers.consistency import check_conditional, check_write
 from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.json_values import from_json, parse_json_object
 from smackbox.cassandra.handlers.operations import Operation, assign, deletion, operation
@@ -204,7 +205,9 @@ class PreparedModification:
 
     def execute(self, context: Context) -> Result:
         if self.conditions:
+            check_conditional(context, self.table)
             return applied_result([self], [context], context)
+        check_write(context, self.table)
         if not self.writes_several:
             self.write(context, context.timestamp_us)
             return Void()

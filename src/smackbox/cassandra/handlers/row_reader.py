@@ -10,6 +10,7 @@ For `INSERT INTO t (k, c, v)` with an int, a bigint and a text it is
     def rows(buffer, offset, count, lead):
         found = []
         last = None
+        keys = 0
         for _ in range(count):
             if not buffer.startswith(lead, offset):
                 break
@@ -27,11 +28,12 @@ For `INSERT INTO t (k, c, v)` with an int, a bigint and a text it is
                 if prefix is None:
                     return None
                 last = key
+                keys += 1
             found.append((prefix + o1(v1), head + buffer[b0 + 8:b1]))
             offset = b1
         if offset > len(buffer):
             return None
-        return found, offset
+        return found, offset, keys
 """
 
 from __future__ import annotations
@@ -53,9 +55,10 @@ _ANY_OF_LENGTH = frozenset(
     {"bigint", "boolean", "date", "double", "float", "int", "smallint", "time", "timestamp", "tinyint", "uuid"}
 )
 
-# (row key, fragment) of up to `count` rows that begin with `lead`, and the offset after them; None when one of them
-# is out of the ordinary. Raises `struct.error`, `UnicodeDecodeError` and `Invalid` for some of those
-ReadRows = Callable[[bytes, int, int, bytes], tuple[list[tuple[bytes, bytes]], int] | None]
+# (row key, fragment) of up to `count` rows that begin with `lead`, the offset after them, and how often another
+# partition began; None when one of them is out of the ordinary. Raises `struct.error`, `UnicodeDecodeError` and
+# `Invalid` for some of those
+ReadRows = Callable[[bytes, int, int, bytes], tuple[list[tuple[bytes, bytes]], int, int] | None]
 
 
 def row_reader(
@@ -125,6 +128,7 @@ class _Source:
             "def rows(buffer, offset, count, lead):",
             "    found = []",
             "    last = None",
+            "    keys = 0",
             "    for _ in range(count):",
             "        if not buffer.startswith(lead, offset):",
             "            break",
@@ -133,7 +137,7 @@ class _Source:
             f"        offset = b{self._base}",
             "    if offset > len(buffer):",
             "        return None",
-            "    return found, offset",
+            "    return found, offset, keys",
         ]
 
     def _run(self, first: int) -> int:
@@ -201,6 +205,7 @@ class _Source:
             "    if prefix is None:",
             "        return None",
             "    last = key",
+            "    keys += 1",
         ]
 
     def _row(self, clustering: Sequence[tuple[int, Column]], order: Sequence[int]) -> None:

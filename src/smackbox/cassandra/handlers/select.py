@@ -9,12 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from smackbox.cassandra.handlers.context import UNSET, Context
+from smackbox.cassandra.handlers.consistency import check_read
+from smackbox.cassandra.handlers.context import UNSET, Bound, Context
+from smackbox.cassandra.handlers.functions import MONOTONIC
 from smackbox.cassandra.handlers.index_reading import choose_index, filters_are_indexed, indexed
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
-from smackbox.cassandra.handlers.selection import Selection, compile_selection
+from smackbox.cassandra.handlers.selection import Selection, SelectionCompiler, compile_selection
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
 from smackbox.cassandra.handlers.view_reading import ViewReader
 from smackbox.cassandra.state.engine import Item
@@ -31,7 +33,7 @@ from smackbox.cassandra.state.keys import (
     token_prefix,
 )
 from smackbox.cassandra.state.rows import Row, merge
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Table
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column, Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid, ProtocolViolation
 from smackbox.cassandra.wire.types import INT
@@ -45,6 +47,9 @@ SORTED_ROWS_LIMIT = 1_000_000
 
 # key of the row, the row
 Found = tuple[bytes, RowView]
+
+
+FUNCTIONS_LAST = "Functions are only supported on the last element of the GROUP BY clause"
 
 
 class PreparedSelect:
@@ -67,6 +72,7 @@ class PreparedSelect:
         compiler = Compiler(scope)
         self.limit = self._limit(compiler, select.limit, "[limit]")
         self.per_partition_limit = self._limit(compiler, select.per_partition_limit, "[per_partition_limit]")
+        self.group_term: Term | None = None
         self.group_by = self._group_columns(select)
         self.reverse = self._reversed(select)
         self.sorts = bool(select.order_by) and self.restrictions.key_has_in
@@ -77,18 +83,19 @@ class PreparedSelect:
             self._check_distinct()
             if select.per_partition_limit is not None:
                 raise Invalid("PER PARTITION LIMIT is not allowed with SELECT DISTINCT queries")
-            if any(self.table.columns[ordinal].kind == CLUSTERING for ordinal in self.group_by):
+            if self.group_term or any(self.table.columns[ordinal].kind == CLUSTERING for ordinal in self.group_by):
                 raise Invalid("Grouping on clustering columns is not allowed for SELECT DISTINCT queries")
         if self.restrictions.has_rows and self._selects_only_statics(select):
             raise Invalid("Cannot restrict clustering columns when selecting only static columns")
-        if self.per_partition_limit is not None and (self.selection.aggregates and not self.group_by):
+        if self.per_partition_limit is not None and (self.selection.aggregates and not select.group_by):
             raise Invalid("PER PARTITION LIMIT is not allowed with aggregate queries.")
         self.columns = [
             ColumnSpec(table.keyspace, table.name, column.name, column.kind) for column in self.selection.columns
         ]
         self.reader = RowReader(table)
         self.view = ViewReader(scope, select.where, stamps=self.selection.needs_stamps) if table.is_view else None
-        self.grouped = bool(self.selection.aggregates) or bool(self.group_by)
+        self.is_grouped = bool(select.group_by)
+        self.grouped = bool(self.selection.aggregates) or self.is_grouped
 
     # ---- preparing --------------------------------------------------------------------------------------------------
 
@@ -100,9 +107,9 @@ class PreparedSelect:
         keys = [*self.table.partition_key, *self.table.clustering]
         position = 0
         for expression in select.group_by:
-            if not isinstance(expression, ast.Column):
-                raise Invalid("GROUP BY is only supported on columns of the PRIMARY KEY")
-            column = self.table.column(expression.name)
+            if self.group_term is not None and isinstance(expression, ast.Column):
+                raise Invalid(FUNCTIONS_LAST)
+            column = self._grouped_by(expression)
             if column.kind not in {PARTITION_KEY, CLUSTERING}:
                 raise Invalid(
                     f"Group by is currently only supported on the columns of the PRIMARY KEY, got {column.name}"
@@ -115,7 +122,10 @@ class PreparedSelect:
                     "PRIMARY KEY"
                 )
             position += 1
-            ordinals.append(column.ordinal)
+            if isinstance(expression, ast.Column):
+                ordinals.append(column.ordinal)
+        if not all(isinstance(expression, ast.Column) for expression in select.group_by[:-1]):
+            raise Invalid(FUNCTIONS_LAST)
         if select.group_by and position < len(self.table.partition_key):
             raise Invalid("Group by is not supported on only a part of the partition key")
         return tuple(ordinals)
@@ -128,6 +138,29 @@ class PreparedSelect:
             restriction.operator == "=" and restriction.column.name == name
             for restriction in self.restrictions.clustering
         )
+
+    def _grouped_by(self, expression: ast.Expression) -> Column:
+        """The column by which, or by a function of which, rows are grouped. Sets `group_term` for a function."""
+        if isinstance(expression, ast.Column):
+            return self.table.column(expression.name)
+        if not isinstance(expression, ast.Call):
+            raise Invalid("GROUP BY is only supported on columns of the PRIMARY KEY")
+        compiler = SelectionCompiler(self.scope)
+        term = compiler.compile_any(expression)
+        name = expression.name.lower()
+        if compiler.aggregates:
+            shown = "count_rows" if expression.star else name
+            raise Invalid(f"Aggregate functions are not supported within the GROUP BY clause, got: system.{shown}")
+        if len(compiler.used) != 1:
+            raise Invalid("Group by functions are only supported on one clustering column")
+        (ordinal,) = compiler.used
+        column = self.table.columns[ordinal]
+        if column.kind != CLUSTERING:
+            raise Invalid(f"Group by functions are only supported on clustering columns, got {column.name}")
+        if name not in MONOTONIC:
+            raise Invalid(f"Only monotonic functions are supported in the GROUP BY clause. Got: system.{name}")
+        self.group_term = term
+        return column
 
     def _reversed(self, select: ast.Select) -> bool:
         if not select.order_by:
@@ -192,6 +225,9 @@ class PreparedSelect:
     # ---- executing --------------------------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> Rows:
+        check_read(context)
+        if self.grouped:
+            self._warn_of_scan(context)
         limit = self._number(self.limit, context, "LIMIT")
         per_partition = self._number(self.per_partition_limit, context, "PER PARTITION LIMIT")
         resume = b""
@@ -206,6 +242,14 @@ class PreparedSelect:
         if self.grouped:
             return self._grouped(context, limit, per_partition, resume)
         return self._plain(context, limit, per_partition, partition_left, resume)
+
+    def _warn_of_scan(self, context: Context) -> None:
+        """An aggregate of more than one partition reads them all."""
+        restrictions = self.restrictions
+        if not restrictions.partition and not restrictions.tokens:
+            context.warnings.append("Aggregation query used without partition key")
+        elif restrictions.key_has_in:
+            context.warnings.append("Aggregation query used on multiple partition keys (IN restriction)")
 
     def _plain(self, context: Context, limit: int, per_partition: int, partition_left: int, resume: bytes) -> Rows:
         page = context.page_size if context.page_size > 0 else _NO_LIMIT
@@ -250,18 +294,21 @@ class PreparedSelect:
 
     def _grouped(self, context: Context, limit: int, per_partition: int, resume: bytes) -> Rows:
         selection = self.selection
-        paged = context.page_size > 0 and bool(self.group_by)
+        paged = context.page_size > 0 and self.is_grouped
+        by_term = self.group_term
         page = context.page_size if paged else _NO_LIMIT
         parts: list[bytes] = []
         count = 0
         in_partition = 0
         partition = b""
-        group: tuple[bytes | None, ...] | None = None
+        group: tuple[Bound, ...] | None = None
         first: RowView | None = None
         last_key = resume
         accumulators = selection.accumulators()
         for key, view in self._found(context, resume):
-            this = tuple(view.values[ordinal] for ordinal in self.group_by)
+            this: tuple[Bound, ...] = tuple(view.values[ordinal] for ordinal in self.group_by)
+            if by_term is not None:
+                this += (partition_of(key), by_term.evaluate(context, view))
             if first is None or this != group:
                 if first is not None:
                     first.aggregates = [accumulator.result() for accumulator in accumulators]
@@ -287,7 +334,7 @@ class PreparedSelect:
                 accumulators = selection.accumulators()
             selection.add(accumulators, context, view)
             last_key = key
-        if first is None and not self.group_by:
+        if first is None and not self.is_grouped:
             first = RowView([None] * len(self.table.columns), None, None, context.statement_time_s)
         if first is not None and count < limit:
             first.aggregates = [accumulator.result() for accumulator in accumulators]

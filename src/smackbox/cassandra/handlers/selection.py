@@ -26,7 +26,7 @@ from smackbox.cassandra.wire.types import (
     quoted,
 )
 
-_STAMP_FUNCTIONS = frozenset({"writetime", "maxwritetime", "minwritetime", "ttl"})
+_STAMP_FUNCTIONS = frozenset({"writetime", "maxwritetime", "ttl"})
 _JSON_FUNCTIONS = frozenset({"tojson", "to_json"})
 
 
@@ -269,7 +269,7 @@ class SelectionCompiler(Compiler):
         self.needs_stamps = True
         self.used.add(column.ordinal)
         scalar: CqlType = INT if name == "ttl" else BIGINT
-        if column.type.multi_cell and name not in {"maxwritetime", "minwritetime"} and path is None:
+        if column.type.multi_cell and name != "maxwritetime" and path is None:
             return Term(ListType(scalar, multi_cell=False), _stamps_of(column, name, scalar))
         if path is not None and column.type.multi_cell:
             return Term(scalar, _stamp_of_part(self, column, path, name, scalar))

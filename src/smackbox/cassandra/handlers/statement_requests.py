@@ -5,11 +5,14 @@ from __future__ import annotations
 import struct
 
 from smackbox.cassandra.handlers.batch import check_batch, execute_batch
+from smackbox.cassandra.handlers.batch_size import check_size
+from smackbox.cassandra.handlers.consistency import PLAIN
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.row_reader import reading
 from smackbox.cassandra.handlers.session import Session, bound_values
 from smackbox.cassandra.handlers.statements import Statement
 from smackbox.cassandra.state.keys import MIN_TIMESTAMP
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.requests import (
@@ -92,6 +95,9 @@ def _execute_fast(session: Session, statement: Statement, buffer: bytes, offset:
         if buffer[offset + 2 : offset + size] != statement.result_id:
             return None
         offset += size
+    if int.from_bytes(buffer[offset : offset + 2], "big") not in PLAIN:
+        return None
+    if version >= 5:
         flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big")
         offset += 6
     else:
@@ -106,7 +112,7 @@ def _execute_fast(session: Session, statement: Statement, buffer: bytes, offset:
         found = reading(insert.rows, buffer, offset + 2, 1, b"") if count == insert.count else None
         if found is None:
             return None
-        rows, offset = found
+        rows, offset, _ = found
         timestamp = session.now_us
         if flags & TIMESTAMP:
             offset += (4 if flags & PAGE_SIZE else 0) + (2 if flags & SERIAL_CONSISTENCY else 0)
@@ -141,11 +147,12 @@ def _head(statement: Statement, flags: int, version: int) -> bytes:
 
 def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
     """A batch of ordinary INSERTs, all prepared; None, and nothing done, when it is anything else."""
-    if buffer[0] > 1 or len(buffer) > session.room.fail_batch_bytes:
+    if buffer[0] > 1:
         return None
     offset = 3
     left = int.from_bytes(buffer[1:3], "big")
-    runs = []
+    runs: list[tuple[Table, list[tuple[bytes, bytes]]]] = []
+    is_one = True  # all of it in one partition of one table
     prepared = session.statements.prepared
     generation = session.room.catalog.generation
     try:
@@ -164,7 +171,8 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
             found = reading(insert.rows, buffer, offset, left, lead)
             if not found or not found[0]:
                 return None
-            rows, offset = found
+            rows, offset, partitions = found
+            is_one = is_one and partitions == 1 and not runs
             runs.append((insert.table, rows))
             left -= len(rows)
         flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big") if version >= 5 else buffer[offset + 2]
@@ -178,9 +186,15 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
                 return None
     except (IndexError, struct.error):
         return None  # the general way says what is wrong with the message
+    warnings = _NO_WARNINGS
+    if not is_one:
+        context = session.context((), QueryOptions())
+        writes = [(table, row_key, fragment) for table, rows in runs for row_key, fragment in rows]
+        check_size(context, "unlogged" if buffer[0] else "logged", writes)
+        warnings = context.warnings
     for table, rows in runs:
         session.room.engine.put_rows(table, rows, timestamp)
-    return frames.RESULT, responses.VOID, _NO_WARNINGS
+    return frames.RESULT, responses.VOID, warnings
 
 
 def batch(session: Session, reader: BodyReader, version: int) -> Answer:
@@ -189,6 +203,7 @@ def batch(session: Session, reader: BodyReader, version: int) -> Answer:
         return answer
     request = read_batch(reader, version)
     options = QueryOptions()
+    options.consistency = request.consistency
     options.timestamp = request.timestamp
     options.now_in_seconds = request.now_in_seconds
     keyspace = request.keyspace or session.keyspace
@@ -209,8 +224,5 @@ def batch(session: Session, reader: BodyReader, version: int) -> Answer:
         contexts.append(session.context(values, options))
     context = session.context((), options)
     check_batch(request.kind, modifications)
-    result = execute_batch(modifications, contexts, context)
-    size = len(reader.buffer)
-    if request.kind != "counter" and size > session.room.fail_batch_bytes:
-        raise Invalid("Batch too large")
+    result = execute_batch(request.kind, modifications, contexts, context)
     return frames.RESULT, session.result_body(result, version), context.warnings

@@ -53,19 +53,19 @@ Item = bytes | Row
 class StagedWrites:
     """The writes of a statement that may still fail half-way."""
 
-    __slots__ = ("_writes",)
+    __slots__ = ("writes",)
 
     def __init__(self) -> None:
-        self._writes: list[tuple[Any, ...]] = []
+        self.writes: list[tuple[Any, ...]] = []
 
     def put(self, *write: Any) -> None:
-        self._writes.append(write)
+        self.writes.append(write)
 
     def delete(self, key: bytes) -> None:
-        self._writes.append((key,))
+        self.writes.append((key,))
 
     def replay(self, batch: Any) -> None:
-        for write in self._writes:
+        for write in self.writes:
             if len(write) == 1:
                 batch.delete(*write)
             else:
@@ -225,6 +225,10 @@ class Engine:
         assert self._open is None, "statements do not nest"
         self._open = self.batch
         self.batch = StagedWrites()
+
+    def staged(self) -> Sequence[tuple[bytes, ...]]:
+        """Keys and values put since `begin`, and keys deleted."""
+        return self.batch.writes  # type: ignore[no-any-return]
 
     def commit(self) -> None:
         assert self._open is not None
