@@ -97,10 +97,10 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
         raise AlreadyExists(keyspace.name, statement.name)
     if statement.compact_storage:
         raise Invalid("COMPACT STORAGE tables are not allowed starting with version 4.0")
+    options = table_options(statement.options, TABLE_DEFAULTS)
     types = _column_types(statement, keyspace)
     _check_key(statement, types)
     columns = _column_records(statement, types)
-    options = table_options(statement.options, TABLE_DEFAULTS)
     counters = [name for name, kind in types.items() if kind == COUNTER]
     keys = {*statement.partition_key, *statement.clustering}
     if counters:

@@ -149,8 +149,6 @@ class SelectionCompiler(Compiler):
 
     def name_of(self, expression: ast.Expression) -> str:
         """The name that Cassandra gives to a column of the result."""
-        if isinstance(expression, ast.Column):
-            return expression.name
         if isinstance(expression, ast.Call):
             name = expression.name.lower()
             if expression.star:
@@ -165,19 +163,7 @@ class SelectionCompiler(Compiler):
             if self.infer(expression.value) == kind:
                 return self.name_of(expression.value)
             return f"cast({self.name_of(expression.value)} as {kind.cql})"
-        if isinstance(expression, ast.FieldOf):
-            return f"{self.name_of(expression.value)}.{expression.name}"
-        if isinstance(expression, ast.ElementOf):
-            return f"{self.name_of(expression.value)}[{show(expression.index)}]"
-        if isinstance(expression, ast.SliceOf):
-            low = "" if expression.low is None else show(expression.low)
-            high = "" if expression.high is None else show(expression.high)
-            return f"{self.name_of(expression.value)}[{low}..{high}]"
-        if isinstance(expression, ast.Binary):
-            return f"{self.name_of(expression.left)} {expression.operator} {self.name_of(expression.right)}"
-        if isinstance(expression, ast.Negate):
-            return f"-{self.name_of(expression.value)}"
-        return show(expression)
+        return show(expression, self.name_of)
 
     # ---- kinds of expression ----------------------------------------------------------------------------------------
 

@@ -340,8 +340,9 @@ def operation_name(expression: ast.Binary | ast.Negate) -> str:
     return "system." + (expression.operator if isinstance(expression, ast.Binary) else "-")
 
 
-def show(expression: ast.Expression) -> str:
-    """An expression as Cassandra's messages show it."""
+def show(expression: ast.Expression, named: Callable[[ast.Expression], str] | None = None) -> str:
+    """An expression as Cassandra's messages show it. `named`: how what it is computed of is shown, when otherwise."""
+    inside = named or show
     if isinstance(expression, ast.Literal):
         return f"'{expression.text}'" if expression.kind == "string" else expression.text
     if isinstance(expression, ast.Bind):
@@ -355,19 +356,19 @@ def show(expression: ast.Expression) -> str:
     if isinstance(expression, ast.TypeHint):
         return f"({_type_text(expression.type)}){show(expression.value)}"
     if isinstance(expression, ast.Binary):
-        return f"{show(expression.left)} {expression.operator} {show(expression.right)}"
+        return f"{inside(expression.left)} {expression.operator} {inside(expression.right)}"
     if isinstance(expression, ast.Negate):
-        return f"-{show(expression.value)}"
+        return f"-{inside(expression.value)}"
     if isinstance(expression, ast.Cast):
         return f"cast({show(expression.value)} as {_type_text(expression.type)})"
     if isinstance(expression, ast.FieldOf):
-        return f"{show(expression.value)}.{expression.name}"
+        return f"{inside(expression.value)}.{expression.name}"
     if isinstance(expression, ast.ElementOf):
-        return f"{show(expression.value)}[{show(expression.index)}]"
+        return f"{inside(expression.value)}[{show(expression.index)}]"
     if isinstance(expression, ast.SliceOf):
         low = "" if expression.low is None else show(expression.low)
         high = "" if expression.high is None else show(expression.high)
-        return f"{show(expression.value)}[{low}..{high}]"
+        return f"{inside(expression.value)}[{low}..{high}]"
     if isinstance(expression, ast.ListLiteral):
         return f"[{', '.join(map(show, expression.items))}]"
     if isinstance(expression, ast.SetLiteral):
