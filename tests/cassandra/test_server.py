@@ -253,3 +253,49 @@ def test_the_probe_asks_the_protocol(server: ServiceThread) -> None:
 
         with pytest.raises(TimeoutError):
             asyncio.run(ask())
+
+
+def test_what_was_prepared_and_where_a_page_ended_outlive_the_server(tmp_path: Path) -> None:
+    settings = CassandraSettings(dir=tmp_path / "data")
+    with ServiceThread(CassandraServer(settings)) as thread, Client(thread) as client:
+        client.startup()
+        for statement in (
+            "CREATE KEYSPACE p WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+            "CREATE TABLE p.t (a int, b int, PRIMARY KEY (a, b))",
+            "CREATE TABLE p.gone (a int PRIMARY KEY)",
+            *(f"INSERT INTO p.t (a, b) VALUES (1, {number})" for number in range(10)),
+        ):
+            assert client.query(statement)[0] == 8
+        select, gone = (
+            client.call(4, 9, long_string(text))[1][6:22]
+            for text in ("SELECT b FROM p.t WHERE a = 1", "SELECT * FROM p.gone")
+        )
+        state = paging_state(client.call(4, 10, execute_page(select, 4, b""))[1])
+        assert client.query("DROP TABLE p.gone")[0] == 8
+    with ServiceThread(CassandraServer(settings)) as thread, Client(thread) as client:
+        client.startup()
+        opcode, body = client.call(4, 10, execute_page(select, 4, state))
+        assert opcode == 8
+        assert [value for value in range(10) if struct.pack(">ii", 4, value) in body] == [4, 5, 6, 7]
+        opcode, body = client.call(4, 10, execute_page(gone, 4, b""))
+        assert (opcode, body[:4]) == (0, b"\x00\x00\x25\x00")
+        assert body.endswith(gone)
+        opcode, body = client.query("SELECT prepared_id, query_string FROM system.prepared_statements")
+        assert b"SELECT b FROM p.t WHERE a = 1" in body
+        assert b"p.gone" not in body
+
+
+def long_string(text: str) -> bytes:
+    return struct.pack(">i", len(text)) + text.encode()
+
+
+def execute_page(statement: bytes, size: int, state: bytes) -> bytes:
+    body = struct.pack(">H", len(statement)) + statement + struct.pack(">HBi", 1, 0x04 | (0x08 if state else 0), size)
+    return body + (struct.pack(">i", len(state)) + state if state else b"")
+
+
+def paging_state(body: bytes) -> bytes:
+    flags, _ = struct.unpack_from(">ii", body, 4)
+    assert flags & 2
+    (size,) = struct.unpack_from(">i", body, 12)
+    return body[16 : 16 + size]

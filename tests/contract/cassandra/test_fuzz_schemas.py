@@ -162,7 +162,8 @@ def write(draw: st.DrawFn, shape: Shape, keys: list[dict[str, str]]) -> str:
     if kind <= 2:
         cells = {name: draw(value(shape.types[name])) for name in chosen}
         names = {**key, **cells}
-        return f"INSERT INTO @t ({', '.join(names)}) VALUES ({', '.join(names.values())}) USING TIMESTAMP {draw(st.integers(1, 9))}"
+        using = f"USING TIMESTAMP {draw(st.integers(1, 9))}"
+        return f"INSERT INTO @t ({', '.join(names)}) VALUES ({', '.join(names.values())}) {using}"
     if kind == 3 and chosen:
         if shape.types[chosen[0]] == "counter":
             return f"UPDATE @t SET {chosen[0]} = {chosen[0]} + 2 WHERE {where}"

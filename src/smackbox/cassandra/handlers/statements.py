@@ -18,11 +18,12 @@ from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, SetKey
 from smackbox.cassandra.handlers.role_statements import run_role_statement
 from smackbox.cassandra.handlers.select import PreparedSelect
 from smackbox.cassandra.handlers.terms import Scope
+from smackbox.cassandra.state.prepared_rows import PreparedRows
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse
 from smackbox.cassandra.wire.cql.role_statements import RoleStatement
-from smackbox.cassandra.wire.errors import Invalid, SyntaxFault, Unauthorized, Unprepared
+from smackbox.cassandra.wire.errors import CqlError, Invalid, SyntaxFault, Unauthorized, Unprepared
 
 STATEMENT_CACHE_LIMIT = 4096
 PREPARED_LIMIT = 16_384
@@ -83,6 +84,8 @@ class Statements:
         self.room = room
         self._cache: OrderedDict[tuple[str | None, str], Statement] = OrderedDict()
         self.prepared: OrderedDict[bytes, Statement] = OrderedDict()
+        self.kept = PreparedRows(room.engine, PREPARED_LIMIT)
+        room.system_rows.add("system", "prepared_statements", self.kept.rows)
         self.texts_executed = 0
         self.prepared_executed = 0
         self.prepared_evicted = 0
@@ -118,10 +121,21 @@ class Statements:
         """Raises `Unprepared` for an id that is not known, `Invalid` when the schema no longer has what it needs."""
         found = self.prepared.get(statement_id)
         if found is None:
-            raise Unprepared(statement_id)
+            return self._found_again(statement_id)
         if found.generation != self.room.catalog.generation:
             return self.prepare(found.text, found.keyspace)
         return found
+
+    def _found_again(self, statement_id: bytes) -> Statement:
+        """One that was prepared before a restart, or so long ago that it was put away."""
+        record = self.kept.find(statement_id)
+        if record is None:
+            raise Unprepared(statement_id)
+        try:
+            return self.prepare(record.text, record.keyspace)
+        except CqlError as error:
+            self.kept.forget(statement_id)
+            raise Unprepared(statement_id) from error
 
     def _understand(self, text: str, keyspace: str | None) -> Statement:
         parsed, markers = parse(text)

@@ -1,0 +1,77 @@
+"""The texts that clients have prepared, kept over a restart: under `q/` + id in the store's `schema` family.
+
+A client that goes on after a restart executes by id; the text is found when its id is asked for, so a start reads none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
+from smackbox.cassandra.state.node import Endpoint
+from smackbox.cassandra.state.system_rows import Values
+
+_PREFIX = b"q/"
+_END = b"q0"
+
+
+class PreparedRecord(msgspec.Struct, frozen=True):
+    """`keyspace`: the one that the client used, which tables without one are of."""
+
+    text: str
+    keyspace: str | None = None
+
+
+class PreparedRows:
+    """What is kept, `limit` at most."""
+
+    def __init__(self, engine: Engine, limit: int) -> None:
+        self._engine = engine
+        self._limit = limit
+        self._count: int | None = None
+
+    def keep(self, statement_id: bytes, text: str, keyspace: str | None) -> None:
+        """With the next flush."""
+        if self.find(statement_id) is not None:
+            return
+        if self._count is None:
+            self._count = sum(1 for _ in self._items())
+        if self._count >= self._limit:
+            # those that clients use come back, with their next EXECUTE
+            for key, _ in list(self._items()):
+                self._put(key, None)
+            self._count = 0
+        self._put(_PREFIX + statement_id, msgspec.json.encode(PreparedRecord(text, keyspace)))
+        self._count += 1
+
+    def find(self, statement_id: bytes) -> PreparedRecord | None:
+        found = self._engine.store.get(_PREFIX + statement_id, SCHEMA_FAMILY)
+        return msgspec.json.decode(found, type=PreparedRecord) if found is not None else None
+
+    def forget(self, statement_id: bytes) -> None:
+        self._put(_PREFIX + statement_id, None)
+
+    def rows(self, _: Endpoint) -> Iterator[Values]:
+        """As system.prepared_statements shows them."""
+        for key, value in self._items():
+            record = msgspec.json.decode(value, type=PreparedRecord)
+            yield {
+                "prepared_id": key[len(_PREFIX) :],
+                "logged_keyspace": record.keyspace,
+                "query_string": record.text,
+            }
+
+    def _items(self) -> Iterator[tuple[bytes, bytes]]:
+        self._engine.flush()
+        return self._engine.store.items(_PREFIX, _END, SCHEMA_FAMILY)
+
+    def _put(self, key: bytes, value: bytes | None) -> None:
+        engine = self._engine
+        family = engine.store.family(SCHEMA_FAMILY)
+        if value is None:
+            engine.batch.delete(key, family)
+        else:
+            engine.batch.put(key, value, family)
+        engine.pending += 1
