@@ -17,7 +17,7 @@ from smackbox.box.run import running_urls
 
 SMACK = (sys.executable, "-m", "smackbox")
 TIMEOUT_S = 60
-TRIES = 2_000
+TRIES = 100_000
 SETTINGS = """
 [cassandra]
 authenticator = "PasswordAuthenticator"

@@ -25,6 +25,9 @@ run(CassandraServer(CassandraSettings(dir=Path(sys.argv[1]), sync="--sync" in sy
 """
 
 
+WRITERS = 4
+
+
 class Server:
     """A server process on a directory."""
 
@@ -58,7 +61,7 @@ def connect(port: int) -> Cluster:
 
 
 class Load:
-    """Writers that remember what was acknowledged, until the server dies under them."""
+    """A writer, one of several, that remembers what was acknowledged, until the server dies under it."""
 
     def __init__(self, session: Session, start: int) -> None:
         self.session = session
@@ -95,8 +98,8 @@ class Load:
                 self.counted += 1
             except Exception:  # noqa: BLE001 - the server was killed, and the driver says so in many ways
                 return
-            number += 1
-            if number - self.next >= wanted:
+            number += WRITERS
+            if number - self.next >= wanted * WRITERS:
                 self.enough.set()
 
 
@@ -119,18 +122,22 @@ def rounds(directory: Path, count: int, seed: int, *options: str) -> None:
     claims: dict[int, int] = {}
     for _ in range(count):
         session.set_keyspace("k")
-        load = Load(session, start)
-        writer = threading.Thread(target=load.run, args=(chosen.randint(1, 60),))
-        writer.start()
-        assert load.enough.wait(60)
+        loads = [Load(session, start + lane) for lane in range(WRITERS)]
+        wanted = chosen.randint(1, 60)
+        writers = [threading.Thread(target=load.run, args=(wanted,)) for load in loads]
+        for writer in writers:
+            writer.start()
+        assert loads[0].enough.wait(60)
         server.kill()
-        writer.join(60)
+        for writer in writers:
+            writer.join(60)
         cluster.shutdown()
-        acknowledged.update(load.rows)
-        batches.update(load.batches)
-        counted += load.counted
-        count_tries += load.count_tries
-        start = load.tried + 1
+        for load in loads:
+            acknowledged.update(load.rows)
+            batches.update(load.batches)
+            counted += load.counted
+            count_tries += load.count_tries
+        start = max(load.tried for load in loads) + WRITERS
         server = Server(directory, *options)
         cluster = connect(server.port)
         session = cluster.connect("k")
