@@ -10,6 +10,7 @@ from smackbox.zookeeper.state.paths import check_path
 from smackbox.zookeeper.state.watches import Mode, WatchTable
 from smackbox.zookeeper.wire.codes import Code, EventType
 
+NO_ERROR = bytes(4)
 CHILDREN, DATA, ANY, PERSISTENT, PERSISTENT_RECURSIVE = 1, 2, 3, 4, 5
 _ONCE = frozenset({Mode.ONCE})
 _MODES = {
@@ -58,12 +59,12 @@ def set_watches2(call: Call) -> bytes:
 
 
 def add_watch(call: Call) -> bytes:
-    """A persistent (0) or recursive (1) watch. Raises BAD_ARGUMENTS."""
+    """A persistent (0) or recursive (1) watch; answered with an ErrorResponse of 0. Raises BAD_ARGUMENTS."""
     path, mode = call.reader.string(), call.reader.int32()
     if mode not in {Mode.PERSISTENT, Mode.RECURSIVE}:
         raise ZooKeeperError(Code.BAD_ARGUMENTS, path)
     call.database.watches.add(check_path(path), call.caller.watcher, Mode(mode))
-    return b""
+    return NO_ERROR
 
 
 def check_watches(call: Call) -> bytes:
