@@ -151,6 +151,13 @@ class TestFrameworkLife:
         assert list(cluster.master.frameworks[framework.id].tasks) == ["t1"]
         assert not agent.stream.events("SHUTDOWN_FRAMEWORK")
 
+    def test_what_cannot_change_stays_when_it_comes_back(self, cluster: Cluster) -> None:
+        framework = FakeFramework(cluster)
+        framework.info.update(user="other", name="renamed")
+        framework.subscribe()
+        info = cluster.master.frameworks[framework.id].info
+        assert (info["user"], info["name"]) == ("root", "renamed")
+
     def test_it_has_its_failover_time(self, cluster: Cluster) -> None:
         framework, agent = running(cluster)
         framework.go_away()

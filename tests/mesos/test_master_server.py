@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import ssl
+import subprocess
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -184,6 +187,40 @@ def test_the_registry_is_on_disk(tmp_path: Path) -> None:
         again.close()
 
 
+def test_what_was_answered_is_there_after_kill_9(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "smackbox", "mesos", "master", "--port=0", f"--dir={tmp_path}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[2]
+        for number in range(20):
+            weights = {"weight_infos": [{"role": f"r{number}", "weight": 2.0}]}
+            assert Client(url).ask("POST", "/api/v1", {"type": "UPDATE_WEIGHTS", "update_weights": weights})[0] == 200
+    finally:
+        process.kill()
+        process.communicate()
+    with ServiceThread(MasterServer(MasterSettings(dir=tmp_path))) as master:
+        assert len(Client(master.url).get("/weights")) == 20
+
+
+def test_the_log_shows_more_for_a_while(master: ServiceThread) -> None:
+    def set_level(level: int, nanoseconds: int) -> None:
+        call = {"level": level, "duration": {"nanoseconds": nanoseconds}}
+        message = {"type": "SET_LOGGING_LEVEL", "set_logging_level": call}
+        assert Client(master.url).ask("POST", "/api/v1", message)[0] == 200
+
+    def level() -> int:
+        body = Client(master.url).ask("POST", "/api/v1", {"type": "GET_LOGGING_LEVEL"})[1]
+        return int(json.loads(body)["get_logging_level"]["level"])
+
+    set_level(2, 60_000_000_000)
+    assert level() == 2
+    until(lambda: logging.getLogger("smackbox.mesos").level == logging.DEBUG)
+    set_level(1, 1)
+    until(lambda: level() == 0)
+    assert logging.getLogger("smackbox.mesos").level == logging.NOTSET
+
+
 class TestAuthentication:
     @pytest.fixture
     def secure(self, tmp_path: Path) -> Iterator[ServiceThread]:
@@ -334,6 +371,35 @@ class TestElection:
             for one in (first, second):
                 if one is not leads:
                     one.stop()
+
+    def test_a_leader_whose_node_is_gone_stores_nothing_and_lets_another_lead(self, zookeeper: str) -> None:
+        from kazoo.client import KazooClient
+
+        first, second = self.master(zookeeper), self.master(zookeeper)
+        client = KazooClient(zookeeper)
+        client.start(TIMEOUT_S)
+        try:
+            leads = until(lambda: next((one for one in (first, second) if elected(one)), None))
+            until(lambda: Client(leads.url).ask("GET", "/state")[0] == 200)
+            framework = Framework(leads.url)
+            framework.start()
+            lowest = min(one for one in client.get_children("/mesos") if one.startswith("json.info_"))
+            client.delete(f"/mesos/{lowest}")
+            quota = {"quota_configs": [{"role": "a", "limits": {"cpus": {"value": 1.0}}}]}
+            status = Client(leads.url).ask("POST", "/api/v1", {"type": "UPDATE_QUOTA", "update_quota": quota})[0]
+            assert status in {503, 307}
+            with pytest.raises((EOFError, OSError, http.client.HTTPException)):
+                framework.event("NEVER")
+            framework.close()
+            other = second if leads is first else first
+            until(lambda: elected(other) and Client(other.url).ask("GET", "/state")[0] == 200)
+            assert Client(other.url).get("/quota") == {"infos": [], "configs": []}
+            until(lambda: Client(leads.url).ask("GET", "/state")[0] == 307)
+        finally:
+            client.stop()
+            client.close()
+            first.stop()
+            second.stop()
 
     def test_the_node_has_what_clients_read(self, zookeeper: str) -> None:
         from kazoo.client import KazooClient

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.clients import builds
 from tests.contract.mesos.environments import clean, python_with
 
 FRAMEWORKS = Path(__file__).parent / "frameworks"
@@ -65,6 +66,13 @@ class TestAvmesos:
 
     def test_it_finds_the_leader(self, elected_masters: str) -> None:
         self.check(run(python_with("avmesos==0.4.2"), "avmesos_framework.py", elected_masters))
+
+
+@pytest.mark.polyglot
+def test_mesos_rxjava(master_url: str) -> None:
+    """Protobuf both ways."""
+    lines = builds.run("mesos_java", master_url).splitlines()
+    assert lines == ["t0 TASK_FINISHED", "t1 TASK_FAILED", "t2 TASK_FAILED"]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")

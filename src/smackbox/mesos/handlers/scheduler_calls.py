@@ -13,7 +13,6 @@ from smackbox.mesos.state.master_offers import answer_inverse_offer, remove_offe
 from smackbox.net.http import HttpResponse
 
 Message = dict[str, Any]
-UNCHANGEABLE = ("user", "checkpoint", "principal")
 
 
 def teardown(call: Call, framework: Framework, _: Message) -> None:
@@ -135,7 +134,7 @@ def update_framework(call: Call, framework: Framework, message: Message) -> Http
     info = asked["framework_info"]
     if info.get("id", {}).get("value") != framework.id:
         raise Refused(400, "'framework_info.id' differs from 'framework_id'")
-    for name in UNCHANGEABLE:
+    for name in master_frameworks.UNCHANGEABLE:
         if info.get(name) != framework.info.get(name):
             raise Refused(400, f"Updating 'FrameworkInfo.{name}' is unsupported")
     for role in roles_of(info):

@@ -233,6 +233,7 @@ class MasterServer:
         return answer
 
     def _answer(self, request: HttpRequest) -> Any:
+        log.debug("%s %s from %s", request.method, request.target, request.peer)
         route = routes.find(request.path)
         if route is None:
             raise Refused(404, f"{request.path} is not served")
@@ -264,9 +265,16 @@ class MasterServer:
 
     # --- the clock and the store
 
+    def _set_log_level(self, master: Master) -> None:
+        """SET_LOGGING_LEVEL holds for a while only."""
+        if self.context.log_level and self.context.log_level_until_ms <= master.now_ms:
+            self.context.log_level = 0
+        logging.getLogger("smackbox.mesos").setLevel(logging.DEBUG if self.context.log_level else logging.NOTSET)
+
     def _tick(self) -> None:
         if self.context.master is not None:
             master_time.tick(self.context.master)
+            self._set_log_level(self.context.master)
             self._after()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 

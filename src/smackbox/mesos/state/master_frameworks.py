@@ -77,7 +77,7 @@ def subscribe(
             old, framework.sink = framework.sink, None
             old.close()
         rescind_all(master, framework, tell=False)
-        update_info(master, framework, info, suppressed)
+        update_info(master, framework, _with_what_stays(framework, info), suppressed)
         framework.reregistered_ms = now_ms
         framework.principal = principal
     claim = master.allocator.claims[framework.id]
@@ -130,6 +130,15 @@ def add_framework(
     for agent in master.agents.values():
         _count_in(master, framework, agent.id)
     return framework
+
+
+UNCHANGEABLE = ("user", "checkpoint", "principal")
+
+
+def _with_what_stays(framework: Framework, info: Message) -> Message:
+    """A framework that comes back as another user, or with another principal, is still the one that it was."""
+    kept = {name: framework.info[name] for name in UNCHANGEABLE if name in framework.info}
+    return {**{name: value for name, value in info.items() if name not in UNCHANGEABLE}, **kept}
 
 
 def update_info(master: Master, framework: Framework, info: Message, suppressed: list[str]) -> None:
