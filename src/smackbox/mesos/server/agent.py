@@ -36,8 +36,10 @@ from smackbox.mesos.server.agent_security import (
     unverified,
 )
 from smackbox.mesos.server.container_cgroups import Cgroups, CgroupsUnavailable
+from smackbox.mesos.server.container_composed import ComposedContainerizer
+from smackbox.mesos.server.container_docker import DockerContainerizer
+from smackbox.mesos.server.container_docker_engine import DockerEngine
 from smackbox.mesos.server.container_isolation import IsolatingContainerizer
-from smackbox.mesos.server.containerizer import ProcessContainerizer
 from smackbox.mesos.server.fetcher import Fetcher
 from smackbox.mesos.state import agent_recovery
 from smackbox.mesos.state.agent import Agent
@@ -74,7 +76,7 @@ class AgentService:
         self._timers.changed = self._arm
         self._armed: asyncio.TimerHandle | None = None
         self._data_dir: DataDir | None = None
-        self._containers: ProcessContainerizer | None = None
+        self._containers: ComposedContainerizer | None = None
         self._http: HttpServer | None = None
         self._client: HttpClient | None = None
         self._link: MasterLink | None = None
@@ -207,7 +209,7 @@ class AgentService:
     def _answer(self, request: HttpRequest) -> Answer:
         return self._handle(request)
 
-    def _make_containers(self, work_dir: Path, *, is_same_boot: bool) -> ProcessContainerizer:
+    def _make_containers(self, work_dir: Path, *, is_same_boot: bool) -> ComposedContainerizer:
         settings = self.settings
         fetcher = Fetcher(
             (settings.fetcher_cache_dir or work_dir) / "fetch",
@@ -215,12 +217,15 @@ class AgentService:
             stall_timeout_s=settings.milliseconds("fetcher_stall_timeout") / 1_000,
         )
         watch_s = settings.milliseconds("container_disk_watch_interval") / 1_000
-        return IsolatingContainerizer(
+        processes = IsolatingContainerizer(
             fetcher,
             cgroups=self._cgroups(),
             disk_watch_s=watch_s if settings.enforce_container_disk_quota else None,
             is_same_boot=is_same_boot,
         )
+        engine = DockerEngine(settings.docker_socket)
+        remove_delay_s = settings.milliseconds("docker_remove_delay") / 1_000
+        return ComposedContainerizer(processes, DockerContainerizer(engine, fetcher, remove_delay_s=remove_delay_s))
 
     def _cgroups(self) -> Cgroups | None:
         """Raises `StartError` where cgroups are asked for by name and there are none."""

@@ -18,17 +18,20 @@ DOMAIN = "127.0.0.1"
 BODY_LIMIT = 64 * 1024
 
 
-async def probe(spec: ContainerSpec, check: dict[str, Any], timeout_s: float) -> ProbeOutcome:
-    """What it found; no value when it took longer than `timeout_s` (0: however long it takes) or could not be done."""
+async def probe(spec: ContainerSpec, check: dict[str, Any], timeout_s: float, host: str | None = None) -> ProbeOutcome:
+    """What it found; no value when it took longer than `timeout_s` (0: however long it takes) or could not be done.
+
+    `host` is where the task listens, when that is not this machine's loopback.
+    """
     try:
         async with asyncio.timeout(timeout_s or None):
             match check["type"]:
                 case "COMMAND":
                     return await _command(spec, check["command"])
                 case "HTTP":
-                    return await _http(check["http"])
+                    return await _http(check["http"], host)
                 case _:
-                    return await _tcp(check["tcp"])
+                    return await _tcp(check["tcp"], host)
     except TimeoutError:
         return ProbeOutcome(None, f"{check['type']} check timed out after {timeout_s:g}secs")
     except (OSError, LaunchError, aiohttp.ClientError) as error:
@@ -60,9 +63,11 @@ async def _command(spec: ContainerSpec, check: dict[str, Any]) -> ProbeOutcome:
     return ProbeOutcome(code, "" if code == 0 else f"Command returned: exited with status {code}")
 
 
-async def _http(check: dict[str, Any]) -> ProbeOutcome:
-    host = f"[{address(check)}]" if ":" in address(check) else address(check)
-    url = f"{check.get('scheme', 'http')}://{host}:{check['port']}{check.get('path', '')}"
+async def _http(check: dict[str, Any], host: str | None) -> ProbeOutcome:
+    host = host or address(check)
+    url = (
+        f"{check.get('scheme', 'http')}://{f'[{host}]' if ':' in host else host}:{check['port']}{check.get('path', '')}"
+    )
     # as Mesos does: it is the task's health that is asked for, not its certificate
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -75,9 +80,9 @@ async def _http(check: dict[str, Any]) -> ProbeOutcome:
         return ProbeOutcome(answer.status, "" if answer.status < 400 else f"Unexpected HTTP code {answer.status}")
 
 
-async def _tcp(check: dict[str, Any]) -> ProbeOutcome:
+async def _tcp(check: dict[str, Any], host: str | None) -> ProbeOutcome:
     try:
-        _, writer = await asyncio.open_connection(address(check), check["port"])
+        _, writer = await asyncio.open_connection(host or address(check), check["port"])
     except OSError as error:
         return ProbeOutcome(False, f"TCP connection failed: {error.strerror or error}")
     writer.close()

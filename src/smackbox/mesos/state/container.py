@@ -56,6 +56,8 @@ class Started:
 
     pid: int | None = None
     ip_addresses: tuple[str, ...] = ()
+    data: str | None = None
+    """For the `data` of the TASK_RUNNING status, in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Ended:
     reason: str | None = None
     """Set where it was not its own end: a limit, or that it could not be launched."""
     message: str = ""
+    """What to say; empty: what its status says."""
     limitation: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -130,7 +130,8 @@ class TaskRun:
         known = {status["state"] for status in self.task.statuses}
         for state in ("TASK_STARTING", "TASK_RUNNING"):
             if state not in known:
-                self._owner.status(self.task, state, check_status=check_status)
+                data = started.data if state == "TASK_RUNNING" else None
+                self._owner.status(self.task, state, check_status=check_status, data=data)
         if (health := info.get("health_check")) is not None:
             self._checkers.append(
                 HealthChecker(health_check_type(health), self.spec, self._timers, self._containers, self._on_health)
@@ -172,7 +173,7 @@ class TaskRun:
         for timer in (self._escalation, self._max_completion):
             if timer is not None:
                 timer.cancel()
-        text = describe(ended.status) if ended.started else ended.message
+        text = ended.message or describe(ended.status)
         if self._is_killed and self.started is None:
             self._end("TASK_KILLED", reason=KILLED_DURING_LAUNCH, message="Task was killed while it was launched")
         elif ended.reason is not None:
