@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from cassandra import ConsistencyLevel, InvalidRequest, ProtocolVersion
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.query import BatchStatement, BatchType, SimpleStatement, ValueSequence
+from tests.cassandra.test_limits import Client, frame
 from tests.contract.cassandra.conftest import Connect
 
 pytestmark = pytest.mark.contract
@@ -275,3 +277,57 @@ def test_dates_before_1970(session: Session) -> None:
     session.execute("INSERT INTO t (k, ts) VALUES (1, '1815-12-10T00:00:00+0000')")
     moment = session.execute("SELECT ts FROM t").one().ts
     assert moment.replace(tzinfo=UTC) == datetime(1815, 12, 10, tzinfo=UTC)
+
+
+def test_a_request_names_its_own_keyspace(connect: Connect) -> None:
+    first, second = connect(protocol_version=5), connect(protocol_version=5)
+    keyspace = second.keyspace
+    second.execute("CREATE TABLE t (k int PRIMARY KEY, v int)")
+    first.execute(SimpleStatement("INSERT INTO t (k, v) VALUES (1, 1)", keyspace=keyspace))
+    insert = first.prepare("INSERT INTO t (k, v) VALUES (?, ?)", keyspace=keyspace)
+    first.execute(insert, (2, 2))
+    batch = BatchStatement()
+    batch.keyspace = keyspace
+    batch.add(SimpleStatement("INSERT INTO t (k, v) VALUES (3, 3)", keyspace=keyspace))
+    batch.add(insert, (4, 4))
+    first.execute(batch)
+    rows = first.execute(SimpleStatement("SELECT k FROM t", keyspace=keyspace))
+    assert sorted(row.k for row in rows) == [1, 2, 3, 4]
+    with pytest.raises(InvalidRequest, match="table t does not exist"):
+        first.execute("SELECT k FROM t")
+
+
+def test_errors_bring_their_fields(session: Session) -> None:
+    session.execute("CREATE TABLE t (k int PRIMARY KEY, v text)")
+    with pytest.raises(cassandra.AlreadyExists) as exists:
+        session.execute("CREATE TABLE t (k int PRIMARY KEY)")
+    assert (exists.value.keyspace, exists.value.table) == (session.keyspace, "t")
+    with pytest.raises(cassandra.AlreadyExists) as exists:
+        session.execute(
+            f"CREATE KEYSPACE {session.keyspace} WITH replication = "
+            "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+    assert (exists.value.keyspace, exists.value.table) == (session.keyspace, "")
+    with pytest.raises(cassandra.FunctionFailure) as failed:
+        session.execute("INSERT INTO t (k, v) VALUES (fromJson('x'), 'y')")
+    assert (failed.value.keyspace, failed.value.function, failed.value.arg_types) == ("system", "fromjson", ["text"])
+
+
+def test_a_request_brings_its_own_time(session: Session, cassandra_address: tuple[str, int]) -> None:
+    session.execute("CREATE TABLE t (k int PRIMARY KEY, v int)")
+    table = f"{session.keyspace}.t"
+    host, port = cassandra_address
+    with Client(f"{host}:{port}", version=5).startup() as client:
+
+        def ask(statement: str, now_s: int) -> bytes:
+            body = struct.pack(">i", len(statement)) + statement.encode() + struct.pack(">HIi", 1, 0x100, now_s)
+            client.send(frame(7, body, version=5))
+            _, opcode, answer = client.receive()
+            assert opcode == 8, answer
+            return answer
+
+        now_s = 2_000_000_000
+        ask(f"INSERT INTO {table} (k, v) VALUES (1, 1) USING TTL 100", now_s)
+        for later_s, left_s in ((0, 100), (40, 60), (99, 1)):
+            assert ask(f"SELECT ttl(v) FROM {table}", now_s + later_s).endswith(struct.pack(">iii", 1, 4, left_s))
+        assert ask(f"SELECT ttl(v) FROM {table}", now_s + 100).endswith(struct.pack(">i", 0))
