@@ -164,3 +164,20 @@ def test_prepared_whole_rows_with_those_levels(session: Session, table: str, lev
         with pytest.raises(InvalidRequest, match="must use conditional updates"):
             session.execute(insert, ("a", "b"))
         assert list(session.execute(select, ("a",))) == []
+
+
+def test_replication_beyond_the_nodes(session: Session, unique: Any) -> None:
+    name = unique("factors")
+    more = f"Your replication factor {{}} for keyspace {name} is higher than the number of nodes 1 for datacenter "
+    (local,) = session.execute("SELECT data_center FROM system.local")
+    own = local.data_center
+    replication = f"{{'class': 'NetworkTopologyStrategy', '{own}': %d}}"
+    create = f"CREATE KEYSPACE {name} WITH replication = "
+    alter = f"ALTER KEYSPACE {name} WITH replication = "
+    assert warnings(session, create + replication % 3) == [more.format(3) + own]
+    assert warnings(session, alter + replication % 4) == [
+        more.format(4) + own,
+        "When increasing replication factor you need to run a full (-full) repair to distribute the data.",
+    ]
+    assert warnings(session, alter + replication % 1) == []
+    session.execute(f"DROP KEYSPACE {name}")

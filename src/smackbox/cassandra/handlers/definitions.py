@@ -36,6 +36,7 @@ from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, 
 from smackbox.cassandra.wire.types import COUNTER, DURATION, CqlType, UserType, quoted
 
 NAME_LIMIT = 48
+TABLE_NAME_LIMIT = 222
 FIELD_LIMIT = 1000
 COLUMN_LIMIT = 2000
 _NAME = re.compile(r"\w+", re.ASCII)
@@ -49,7 +50,9 @@ def create_keyspace(statement: ast.CreateKeyspace, context: Context) -> Result:
         if statement.if_not_exists:
             return Void()
         raise AlreadyExists(statement.name)
-    catalog.put_keyspace(KeyspaceRecord(statement.name, _named(replication, context), durable))
+    replication = _named(replication, context)
+    catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
+    _warn_of_factor(statement.name, replication, context)
     return SchemaChange("CREATED", "KEYSPACE", statement.name)
 
 
@@ -63,7 +66,14 @@ def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
         raise Invalid(f"Keyspace '{statement.name}' doesn't exist")
     previous = (keyspace.record.replication, keyspace.record.durable_writes)
     replication, durable = keyspace_options(statement.options, statement.name, previous)
-    catalog.put_keyspace(KeyspaceRecord(statement.name, _named(replication, context), durable))
+    replication = _named(replication, context)
+    before = sum(_factors(keyspace.record.replication).values())
+    catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
+    _warn_of_factor(statement.name, replication, context)
+    if sum(_factors(replication).values()) > before:
+        context.warnings.append(
+            "When increasing replication factor you need to run a full (-full) repair to distribute the data."
+        )
     return SchemaChange("UPDATED", "KEYSPACE", statement.name)
 
 
@@ -78,6 +88,20 @@ def drop_keyspace(statement: ast.DropKeyspace, context: Context) -> Result:
     return SchemaChange("DROPPED", "KEYSPACE", statement.name)
 
 
+def _factors(replication: dict[str, str]) -> dict[str, int]:
+    """Of each data centre, or of `replication_factor` for all."""
+    return {name: int(value.partition("/")[0]) for name, value in replication.items() if name != "class"}
+
+
+def _warn_of_factor(name: str, replication: dict[str, str], context: Context) -> None:
+    for where, factor in _factors(replication).items():
+        if factor > 1:
+            of = "" if where == "replication_factor" else f" for datacenter {where}"
+            context.warnings.append(
+                f"Your replication factor {factor} for keyspace {name} is higher than the number of nodes 1{of}"
+            )
+
+
 def _named(replication: dict[str, str], context: Context) -> dict[str, str]:
     """A plain replication factor of NetworkTopologyStrategy becomes that of this data centre."""
     own = context.room.system_rows.node.data_center
@@ -90,7 +114,7 @@ def _named(replication: dict[str, str], context: Context) -> dict[str, str]:
 def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Context) -> Result:
     catalog = context.room.catalog
     check_writable(keyspace.name)
-    check_name(statement.name, "table")
+    _check_table_name(keyspace.name, statement.name)
     if statement.name in keyspace.tables:
         if statement.if_not_exists:
             return Void()
@@ -180,14 +204,17 @@ def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
                 "Only clustering key columns can be defined in CLUSTERING ORDER directive: "
                 f"[{name}] are not clustering columns"
             )
-    if order and order != list(statement.clustering[: len(order)]):
-        raise Invalid(
-            "The order of columns in the CLUSTERING ORDER directive must match that of the clustering columns "
-            f"({', '.join(statement.clustering)})"
-        )
-    if order and len(order) < len(statement.clustering):
-        missing = statement.clustering[len(order)]
-        raise Invalid(f"Missing CLUSTERING ORDER for column {missing}")
+    for place, name in enumerate(order):
+        if name in order[:place]:
+            raise Invalid(f"Duplicate column '{name}' in CLUSTERING ORDER BY clause for table '{statement.name}'")
+        expected = statement.clustering[place]
+        if name != expected and expected not in order:
+            raise Invalid(f"Missing CLUSTERING ORDER for column {expected}")
+        if name != expected:
+            raise Invalid(
+                "The order of columns in the CLUSTERING ORDER directive must match that of the clustering columns "
+                f"({expected} must appear before {name})"
+            )
 
 
 def _column_records(statement: ast.CreateTable, types: dict[str, CqlType]) -> tuple[ColumnRecord, ...]:
@@ -328,6 +355,8 @@ def _rename_columns(statement: ast.AlterTable, table: Table, _keyspace: Keyspace
 
 
 def _change_options(statement: ast.AlterTable, table: Table, _keyspace: Keyspace, _: Context) -> TableRecord:
+    if "id" in statement.options:
+        raise ConfigFault("Cannot alter table id.")
     options = table_options(statement.options, table.record.options)
     if table.is_counter and options["default_time_to_live"] != "0":
         raise Invalid("Cannot set default_time_to_live on a table with counters")
@@ -412,13 +441,20 @@ def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -
         raise Invalid("Altering field types is no longer supported")
     if statement.action == "add":
         name, type_name = statement.fields[0]
-        if name in found.field_names:
-            if statement.if_field:
-                return Void()
+        is_there = name in found.field_names
+        kind = _field_type(name, type_name, found.name, keyspace)
+        tables = _keyed_by(found, keyspace)
+        if tables:
+            raise Invalid(
+                f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as the type "
+                f"is being used in partition key by the following tables: {', '.join(tables)}"
+            )
+        if is_there and statement.if_field:
+            return Void()
+        if is_there:
             raise Invalid(
                 f"Cannot add field {name} to type {keyspace.name}.{found.name}: a field with name {name} already exists"
             )
-        kind = _field_type(name, type_name, found.name, keyspace)
         if kind.references(found.name):
             raise Invalid(
                 f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as it "
@@ -436,6 +472,15 @@ def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -
         fields[names.index(old)] = (new, fields[names.index(old)][1])
     context.room.catalog.put_type(TypeRecord(keyspace.name, found.name, tuple(fields)))
     return SchemaChange("UPDATED", "TYPE", keyspace.name, found.name)
+
+
+def _keyed_by(user_type: UserType, keyspace: Keyspace) -> list[str]:
+    """The tables whose partition key is made of the type."""
+    return [
+        f"{keyspace.name}.{table.name}"
+        for table in keyspace.tables.values()
+        if any(column.type == user_type or column.type.references(user_type.name) for column in table.partition_key)
+    ]
 
 
 def drop_type(statement: ast.DropType, keyspace: Keyspace, context: Context) -> Result:
@@ -480,9 +525,26 @@ def check_name(name: str, what: str) -> None:
         )
 
 
+def _check_table_name(keyspace: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigFault(
+            f"{keyspace}.{name}: Table name must not be empty or not contain non-alphanumeric-underscore characters "
+            f'(got "{name}")'
+        )
+    if len(name) > TABLE_NAME_LIMIT:
+        raise ConfigFault(
+            f"{keyspace}.{name}: Table name is too long: needed {len(name)} characters, {TABLE_NAME_LIMIT} at most"
+        )
+
+
 def _check_keyspace_name(name: str) -> None:
     check_writable(name)
-    if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
+    if len(name) > NAME_LIMIT:
+        raise Invalid(
+            f"Keyspace name must not be more than {NAME_LIMIT} characters long "
+            f'(got {len(name)} characters for "{name}")'
+        )
+    if not _NAME.fullmatch(name):
         raise Invalid(
             "Keyspace name must not be empty and must contain alphanumeric or underscore characters only "
             f'(got "{name}")'

@@ -11,13 +11,15 @@ from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row, merge
-from smackbox.cassandra.state.schema import PARTITION_KEY, Column, IndexRecord, Keyspace, Table
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, IndexRecord, Keyspace, Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid
 from smackbox.cassandra.wire.types import ListType, MapType, SetType, quoted
 
 _SAI = frozenset({"sai", "storageattachedindex", "org.apache.cassandra.index.sai.storageattachedindex"})
 _OTHERS = frozenset({"legacy_local_table"})
+_ANALYSIS = frozenset({"ascii", "case_sensitive", "normalize"})
+_OF_VECTORS = frozenset({"construction_beam_width", "maximum_node_connections", "optimize_for", "similarity_function"})
 
 
 def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Context) -> Result:
@@ -49,6 +51,8 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     options = {"target": target} if custom is None else {"class_name": custom, "target": target}
     given = statement.options.get("options")
     if isinstance(given, dict):
+        if custom is not None:
+            _check_analysis(column, given)
         options.update(given)
     chosen = statement.name or _free_name(keyspace, f"{table.name}_{name}_idx")
     kind = "COMPOSITES" if custom is None else "CUSTOM"
@@ -70,6 +74,21 @@ def _custom_class(statement: ast.CreateIndex) -> str | None:
     if custom.lower() not in _SAI:
         raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
     return custom
+
+
+def _check_analysis(column: Column, options: dict[str, str]) -> None:
+    """Raises as Cassandra does for options that a storage-attached index of that column cannot have."""
+    unknown = [name for name in options if name not in _ANALYSIS and name not in _OF_VECTORS]
+    if unknown:
+        raise ConfigFault(f"Properties specified [{', '.join(unknown)}] are not understood by StorageAttachedIndex")
+    analysis = {name: value for name, value in options.items() if name in _ANALYSIS}
+    if not analysis:
+        return
+    if column.kind in {PARTITION_KEY, CLUSTERING}:
+        shown = ", ".join(f"'{name}': '{value}'" for name, value in analysis.items())
+        raise Invalid(f"Analysis options are not supported on primary key columns, but found {{{shown}}}")
+    if column.type.cql not in {"text", "ascii"}:
+        raise Invalid(f"CQL type {column.type.cql} cannot be analyzed.")
 
 
 def _checked_part(table: Table, column: Column, part: str) -> str:

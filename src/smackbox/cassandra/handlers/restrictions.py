@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
@@ -110,19 +109,19 @@ class Restrictions:
         """The first and last token asked for; an empty range when the first is larger."""
         low, high = MIN_TOKEN, MAX_TOKEN
         for restriction in self.tokens:
-            values = [BIGINT.decode(value) for value in restriction.values(context)]
-            for operator, token in _bounds(restriction.operator, values):
-                if operator == "=":
-                    low, high = max(low, token), min(high, token)
-                elif operator == ">":
-                    low = max(low, token + 1)
-                elif operator == ">=":
-                    low = max(low, token)
-                elif operator == "<":
-                    # the smallest token as an upper bound means the end of the ring
-                    high = min(high, MAX_TOKEN if token == MIN_TOKEN else token - 1)
-                else:
-                    high = min(high, MAX_TOKEN if token == MIN_TOKEN else token)
+            operator = restriction.operator
+            token = BIGINT.decode(restriction.values(context)[0])
+            if operator == "=":
+                low, high = max(low, token), min(high, token)
+            elif operator == ">":
+                low = max(low, token + 1)
+            elif operator == ">=":
+                low = max(low, token)
+            elif operator == "<":
+                # the smallest token as an upper bound means the end of the ring
+                high = min(high, MAX_TOKEN if token == MIN_TOKEN else token - 1)
+            else:
+                high = min(high, MAX_TOKEN if token == MIN_TOKEN else token)
         return low, high
 
     def ranges(self, context: Context) -> list[Range]:
@@ -131,7 +130,7 @@ class Restrictions:
         table = self.table
         slices: list[Restriction] = []
         for restriction in self.clustering:
-            if restriction.operator in _SLICES or restriction.operator == "BETWEEN":
+            if restriction.operator in _SLICES:
                 slices.append(restriction)
                 continue
             if restriction.multi:
@@ -236,10 +235,6 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
     what = f"column {column.name}"
     if operator == "IN":
         return _compile_in(relation, (column,), compiler, receiver, name, element)
-    if operator == "BETWEEN":
-        assert isinstance(relation.value, tuple)
-        terms = [compiler.compile(value, receiver, name) for value in relation.value]
-        return Restriction(columns, operator, lambda context: [_required(term, context, what) for term in terms], None)
     assert relation.value is not None
     assert not isinstance(relation.value, tuple)
     term = compiler.compile(relation.value, receiver, name)
@@ -289,10 +284,6 @@ def _compile_multi(relation: ast.Relation, columns: tuple[Column, ...], compiler
     name = f"({','.join(column.name for column in columns)})"
     if relation.operator == "IN":
         return _compile_in(relation, columns, compiler, kind, name, None)
-    if relation.operator == "BETWEEN":
-        assert isinstance(relation.value, tuple)
-        terms = [compiler.compile(value, kind, name) for value in relation.value]
-        return Restriction(columns, "BETWEEN", lambda context: [_required(t, context, name) for t in terms], None)
     assert relation.value is not None
     assert not isinstance(relation.value, tuple)
     value = relation.value
@@ -345,7 +336,7 @@ def _token(result: Restrictions, relation: ast.Relation, compiler: Compiler) -> 
             if sorted(relation.columns) == sorted(names)
             else "The token() function must be applied to all partition key components or none of them"
         )
-    if relation.operator not in {*_SLICES, "=", "BETWEEN"}:
+    if relation.operator not in {*_SLICES, "="}:
         raise Invalid(f"Unsupported restriction on token(): {relation.operator}")
     given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
     terms = []
@@ -459,7 +450,7 @@ def _settle_clustering(result: Restrictions, *, filtering: bool, kind: str) -> N
             result.filters.append(restriction)
             continue
         start = restriction.column.position
-        is_slice = restriction.operator in _SLICES or restriction.operator == "BETWEEN"
+        is_slice = restriction.operator in _SLICES
         mixed = is_slice and restriction.multi and len({column.descending for column in restriction.columns}) > 1
         if sliced is not None and start == sliced.column.position and is_slice:
             (result.residual if mixed else kept).append(restriction)
@@ -499,15 +490,6 @@ def _settle_clustering(result: Restrictions, *, filtering: bool, kind: str) -> N
 # ---- slices ---------------------------------------------------------------------------------------------------------
 
 
-def _bounds(operator: str, values: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    if operator == "BETWEEN":
-        low, high = sorted(values[:2])
-        yield ">=", low
-        yield "<=", high
-    else:
-        yield operator, values[0]
-
-
 def _components(restriction: Restriction, value: bytes) -> list[bytes]:
     kind = TupleType(tuple(column.type for column in restriction.columns))
     if not restriction.multi:
@@ -526,25 +508,17 @@ def _components(restriction: Restriction, value: bytes) -> list[bytes]:
 def _narrow(
     table: Table, restriction: Restriction, context: Context, prefix: list[bytes], low: bytes, high: bytes
 ) -> tuple[bytes, bytes]:
-    values = restriction.values(context)
-    if restriction.operator == "BETWEEN" and not restriction.multi:
-        values = sorted(values, key=restriction.column.type.order_key)
-    pairs = (
-        [(">=", values[0]), ("<=", values[1])]
-        if restriction.operator == "BETWEEN"
-        else [(restriction.operator, values[0])]
-    )
-    for operator, value in pairs:
-        key = clustering_key(table, [*prefix, *_components(restriction, value)])
-        if restriction.column.descending:
-            operator = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}[operator]
-        if operator == ">":
-            low = max(low, successor(key))
-        elif operator == ">=":
-            low = max(low, key)
-        else:
-            end = key if operator == "<" else successor(key)
-            high = end if not high else min(high, end)
+    operator = restriction.operator
+    key = clustering_key(table, [*prefix, *_components(restriction, restriction.values(context)[0])])
+    if restriction.column.descending:
+        operator = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}[operator]
+    if operator == ">":
+        low = max(low, successor(key))
+    elif operator == ">=":
+        low = max(low, key)
+    else:
+        end = key if operator == "<" else successor(key)
+        high = end if not high else min(high, end)
     if high and low > high:
         return low, low
     return low, high
@@ -605,9 +579,6 @@ def _comparison(kind: CqlType, operator: str, values: list[bytes]) -> Callable[[
     if operator == "IN":
         wanted = frozenset(keys)
         return lambda value: order(value) in wanted
-    if operator == "BETWEEN":
-        low, high = sorted(keys)
-        return lambda value: low <= order(value) <= high
     key = keys[0]
     if operator == "=":
         return lambda value: order(value) == key

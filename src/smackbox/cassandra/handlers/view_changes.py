@@ -54,8 +54,6 @@ def _relation_text(relation: ast.Relation) -> str:
         return f"{left} {relation.operator}"
     if not isinstance(value, tuple):
         return f"{left} {relation.operator} {_text(value)}"
-    if relation.operator == "BETWEEN":
-        return f"{left} BETWEEN {_text(value[0])} AND {_text(value[1])}"
     return f"{left} {relation.operator} ({', '.join(map(_text, value))})"
 
 

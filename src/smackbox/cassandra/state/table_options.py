@@ -46,6 +46,13 @@ TABLE_DEFAULTS: dict[str, OptionValue] = {
     "read_repair": "BLOCKING",
     "speculative_retry": "99p",
 }
+_COMPRESSORS = frozenset(
+    f"{_COMPRESSION_PACKAGE}{name}Compressor" for name in ("LZ4", "Snappy", "Deflate", "Zstd", "Noop")
+)
+_COMPRESSION_OPTIONS = frozenset({
+    "class", "enabled", "chunk_length_in_kb", "min_compress_ratio", "max_compressed_length", "crc_check_chance",
+    "lz4_compressor_type", "lz4_high_compressor_level", "compression_level",
+})  # fmt: skip
 # known, and shown as null unless set
 _OPTIONAL = frozenset({"allow_auto_snapshot", "cdc", "incremental_backups", "memtable"})
 # accepted and without effect since Cassandra 4
@@ -137,11 +144,18 @@ def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
         shown = dict(value)
         if value.get("enabled", "true").lower() == "false":
             return {"enabled": "false"}
+        if "class" not in value and "sstable_compression" in value:
+            raise ConfigFault("Missing sub-option 'class' for the 'compression' option.")
         kind = shown.pop("sstable_compression", shown.get("class", ""))
         if not kind:
-            return {"enabled": "false"} if "class" in value or "sstable_compression" in value else shown
+            return {"enabled": "false"} if "class" in value else shown
         shown["class"] = kind if "." in kind else _COMPRESSION_PACKAGE + kind
-        shown.setdefault("chunk_length_in_kb", "16")
+        if shown["class"] not in _COMPRESSORS:
+            raise ConfigFault(f"Could not create Compression for type {shown['class']}")
+        unknown = [option for option in shown if option not in _COMPRESSION_OPTIONS]
+        if unknown:
+            raise ConfigFault(f"Unknown compression options {', '.join(unknown)}")
+        _check_chunk(shown.setdefault("chunk_length_in_kb", "16"))
         return dict(sorted(shown.items()))
     if name == "caching":
         shown = {"keys": "NONE", "rows_per_partition": "NONE", **value}
@@ -151,6 +165,17 @@ def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
             )
         return dict(sorted(shown.items()))
     return value
+
+
+def _check_chunk(text: str) -> None:
+    try:
+        length = int(text)
+    except ValueError:
+        raise ConfigFault("Invalid value for chunk_length_in_kb") from None
+    if length <= 0:
+        raise ConfigFault("Invalid negative or null chunk_length_in_kb")
+    if length & (length - 1):
+        raise ConfigFault("chunk_length_in_kb must be a power of 2")
 
 
 def keyspace_options(

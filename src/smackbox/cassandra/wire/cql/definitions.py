@@ -235,7 +235,7 @@ class DefinitionParser(RoleParser):
                 columns = self.separated(self._column_definition)
                 self.expect(")")
             else:
-                columns = self.separated(self._column_definition)
+                columns = (self._column_definition(),)
             return ast.AlterTable(keyspace, name, "add", columns, if_exists=if_exists, if_column=if_column)
         if self.accept_word("drop"):
             if self.accept_words("compact", "storage"):
@@ -245,7 +245,7 @@ class DefinitionParser(RoleParser):
                 names = self.separated(self.identifier)
                 self.expect(")")
             else:
-                names = self.separated(self.identifier)
+                names = (self.identifier(),)
             if self.accept_words("using", "timestamp"):
                 self.int_value()
             return ast.AlterTable(keyspace, name, "drop", names=names, if_exists=if_exists, if_column=if_column)

@@ -121,11 +121,6 @@ class Parser(DefinitionParser):
             self.expect("(")
             columns = self.separated(self.identifier)
             self.expect(")")
-            if self.accept_word("between"):
-                low = self.expression()
-                self.expect_word("and")
-                relations.append(ast.Relation(columns, "BETWEEN", (low, self.expression()), token=True))
-                return
             relations.append(ast.Relation(columns, self._comparison(), self.expression(), token=True))
             return
         if token.text == "(" and token.kind == "operator":
@@ -142,11 +137,6 @@ class Parser(DefinitionParser):
         columns = (column,)
         if self.accept_word("in"):
             return ast.Relation(columns, "IN", self._in_values(), element=element)
-        if self.accept_words("not", "in"):
-            return ast.Relation(columns, "NOT IN", self._in_values(), element=element)
-        if self.accept_words("not", "contains"):
-            kind = "NOT CONTAINS KEY" if self.accept_word("key") else "NOT CONTAINS"
-            return ast.Relation(columns, kind, self.expression(), element=element)
         if self.accept_word("contains"):
             kind = "CONTAINS KEY" if self.accept_word("key") else "CONTAINS"
             return ast.Relation(columns, kind, self.expression())
@@ -155,10 +145,6 @@ class Parser(DefinitionParser):
         if self.accept_words("is", "not"):
             self.expect_word("null")
             return ast.Relation(columns, "IS NOT NULL", None)
-        if self.accept_word("between"):
-            low = self.expression()
-            self.expect_word("and")
-            return ast.Relation(columns, "BETWEEN", (low, self.expression()), element=element)
         return ast.Relation(columns, self._comparison(), self.expression(), element=element)
 
     def _multi_relation(self, relations: list[ast.Relation]) -> None:
@@ -173,12 +159,6 @@ class Parser(DefinitionParser):
         self.expect(")")
         if self.accept_word("in"):
             relations.append(ast.Relation(columns, "IN", self._in_values(), multi=True))
-        elif self.accept_words("not", "in"):
-            relations.append(ast.Relation(columns, "NOT IN", self._in_values(), multi=True))
-        elif self.accept_word("between"):
-            low = self.expression()
-            self.expect_word("and")
-            relations.append(ast.Relation(columns, "BETWEEN", (low, self.expression()), multi=True))
         elif self.token.text in _COMPARISONS:
             relations.append(ast.Relation(columns, self._comparison(), self.expression(), multi=True))
         else:
