@@ -6,6 +6,7 @@ from smackbox.mesos.handlers.answers import Refused, StreamSink
 from smackbox.mesos.handlers.context import Call
 from smackbox.mesos.handlers.operator_reads import get_state
 from smackbox.mesos.state.master import Subscriber
+from smackbox.mesos.state.master_entities import Message
 from smackbox.net.http import HttpStream
 
 SUBSCRIBERS_LIMIT = 1_000
@@ -27,9 +28,23 @@ def subscribe(call: Call, content_type: str) -> HttpStream:
         }
     )
     sink.send({"type": "HEARTBEAT"})
-    master.subscribers[stream_id] = Subscriber(sink, master.now_ms + interval_ms)
+    master.subscribers[stream_id] = Subscriber(sink, master.now_ms + interval_ms, lambda event: _sees(call, event))
     stream.on_closed = lambda: _closed(call, stream_id)
     return stream
+
+
+def _sees(call: Call, event: Message) -> bool:
+    """Tasks and frameworks of users whose things the caller may see; agents are for all."""
+    kind = event["type"]
+    about = event[kind.lower()]
+    if kind.startswith("FRAMEWORK"):
+        info = about.get("framework_info") or about["framework"]["framework_info"]
+        return call.allows("view_frameworks", info["user"])
+    if kind.startswith("TASK"):
+        framework_id = about["framework_id"] if kind == "TASK_UPDATED" else about["task"]["framework_id"]
+        framework = call.master.frameworks.get(framework_id["value"])
+        return framework is not None and call.allows("view_tasks", framework.info["user"])
+    return True
 
 
 def _closed(call: Call, stream_id: str) -> None:

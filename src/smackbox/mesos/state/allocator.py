@@ -21,6 +21,8 @@ from smackbox.mesos.state.roles import ANY
 from smackbox.mesos.state.sorter import Level, Quantities, RoleTree, Totals
 
 DEFAULT_REFUSE_SECONDS = 5.0
+FILTERS_LIMIT = 100
+"""Filters of one framework and role on one agent; the oldest make room."""
 MAX_REFUSE_SECONDS = 365 * 24 * 3600.0
 MIN_ALLOCATABLE: tuple[Quantities, ...] = ({"cpus": UNITS // 100}, {"mem": 32 * UNITS})
 
@@ -239,8 +241,13 @@ class Allocator:
             # never shorter than a pass, so that others are asked once before
             duration_ms = max(int(min(refuse_seconds, MAX_REFUSE_SECONDS) * 1_000), self._interval_ms)
             expires_ms = self._clock.monotonic_ms() + duration_ms
-            filters = claim.filters.setdefault(role, {}).setdefault(agent_id, [])
-            filters.append(Filter(resources, expires_ms))
+            by_agent = claim.filters.setdefault(role, {})
+            kept = [
+                one
+                for one in by_agent.get(agent_id, ())
+                if one.expires_ms > expires_ms or not resources.contains(one.resources)
+            ]
+            by_agent[agent_id] = [*kept[-FILTERS_LIMIT + 1 :], Filter(resources, expires_ms)]
             pool.settled_until_ms = min(pool.settled_until_ms, expires_ms)
 
     def replace(self, framework_id: str, role: str, agent_id: str, old: Resources, new: Resources) -> None:

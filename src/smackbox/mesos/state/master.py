@@ -162,7 +162,8 @@ class Master:
     def publish(self, event: Message) -> None:
         """Tell those who subscribed to the operator API."""
         for subscriber in list(self.subscribers.values()):
-            subscriber.sink.send(event)
+            if subscriber.sees(event):
+                subscriber.sink.send(event)
 
     def count(self, name: str, by: int = 1) -> None:
         self.counters[name] = self.counters.get(name, 0) + by
@@ -187,10 +188,11 @@ class Master:
 
 @dataclass(slots=True)
 class Subscriber:
-    """A subscriber of the operator API."""
+    """A subscriber of the operator API, and what he may see."""
 
     sink: EventSink
     next_heartbeat_ms: int
+    sees: Callable[[Message], bool] = lambda _: True
 
 
 def packed_ip(ip: str) -> int:

@@ -9,7 +9,7 @@ from smackbox.mesos.state.master import Master, time_info
 from smackbox.mesos.state.master_entities import Agent, EventSink, Executor, Framework, Message, Task
 from smackbox.mesos.state.master_frameworks import add_framework
 from smackbox.mesos.state.master_offers import rescind_all
-from smackbox.mesos.state.master_operations import drop_operations
+from smackbox.mesos.state.master_operations import drop_operations, drop_pending
 from smackbox.mesos.state.master_registry import GONE_LIMIT, UNREACHABLE_LIMIT, agent_record, record
 from smackbox.mesos.state.master_tasks import (
     add_executor,
@@ -96,6 +96,7 @@ def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
         agent.info, agent.version, agent.address = asked.info, asked.version, asked.address
         agent.reregistered_ms = master.clock.wall_ms()
         _reconcile(master, agent, asked)
+        drop_pending(master, agent)
         agent.total = total
         master.allocator.update_total(agent_id, total)
         master.allocator.agents[agent_id].info = asked.info

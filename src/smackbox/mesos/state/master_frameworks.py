@@ -10,6 +10,7 @@ from smackbox.mesos.state.allocator import Claim, roles_of
 from smackbox.mesos.state.master import Master
 from smackbox.mesos.state.master_entities import EventSink, Framework, Message
 from smackbox.mesos.state.master_offers import remove_offer, rescind_all
+from smackbox.mesos.state.master_operations import tell_unacknowledged
 from smackbox.mesos.state.master_tasks import remove_executor, remove_task, status_of, update_task
 from smackbox.mesos.state.offer_constraints import ConstraintError, Test, compile_constraints
 from smackbox.mesos.state.resources import UNITS
@@ -100,6 +101,7 @@ def subscribe(
         }
     )
     framework.send({"type": "HEARTBEAT"})
+    tell_unacknowledged(framework)
     master.allocation_wanted = True
     kind = "framework_added" if added else "framework_updated"
     master.publish({"type": kind.upper(), kind: {"framework": framework_model(framework)}})

@@ -202,6 +202,26 @@ def drop_operations(master: Master, agent: Agent, state: str) -> None:
         remove(master, operation)
 
 
+def drop_pending(master: Master, agent: Agent) -> None:
+    """The agent is back with what it has kept: what had not reached it will not be done."""
+    for operation in list(agent.operations.values()):
+        if operation.message["latest_status"]["state"] != "OPERATION_PENDING":
+            continue
+        framework = master.frameworks.get(operation.framework_id) if operation.framework_id else None
+        if framework is not None and operation.id is not None:
+            status: Message = {"operation_id": {"value": operation.id}, "state": "OPERATION_DROPPED"}
+            tell(framework, {**status, "agent_id": {"value": agent.id}})
+        remove(master, operation)
+
+
+def tell_unacknowledged(framework: Framework) -> None:
+    """A framework that is back hears once more what it has not acknowledged."""
+    for operation in framework.operations.values():
+        status = operation.message["latest_status"]
+        if operation.id is not None and status["state"] in OPERATION_TERMINAL:
+            tell(framework, status)
+
+
 def reconcile(master: Master, framework: Framework, asked: list[Message]) -> None:
     """The latest statuses of the operations asked for, or of all."""
     if not asked:
