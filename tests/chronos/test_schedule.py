@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smackbox.chronos.wire.errors import Refusal
@@ -83,6 +83,7 @@ def test_what_is_no_schedule_is_refused(text: str) -> None:
         parse("R//P1D", "Nowhere/City", NOW)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["PT1M", "PT7M", "P1D", "P1M", "P1DT3H"]),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
@@ -103,6 +104,7 @@ def test_skipping_is_as_advancing(period: str, zone: str, start: datetime, days:
     assert schedule.last_before(moment) == last
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["PT7M", "P1D", "P1M"]),
     st.sampled_from(["", "UTC", "Europe/Berlin", "America/New_York"]),

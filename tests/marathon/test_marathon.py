@@ -353,14 +353,14 @@ def test_a_task_whose_checks_by_marathon_fail_is_replaced() -> None:
     (task_id,) = cluster.running("/sleep")
     instance_id = task_id.partition("._app.")[0]
     for _ in range(3):
-        cluster.marathon.health_result(instance_id, 0, False, "refused")
+        cluster.marathon.health.result(instance_id, 0, False, "refused")
     cluster.settle()
     assert cluster.running("/sleep") == [task_id]
     cluster.advance(11)
-    cluster.marathon.health_result(instance_id, 0, False, "refused")
+    cluster.marathon.health.result(instance_id, 0, False, "refused")
     cluster.settle()
     assert cluster.running("/sleep") == [task_id]
-    cluster.marathon.health_result(instance_id, 0, False, "refused")
+    cluster.marathon.health.result(instance_id, 0, False, "refused")
     cluster.settle()
     cluster.advance(2)
     assert cluster.running("/sleep") != [task_id] and len(cluster.running("/sleep")) == 1
@@ -374,7 +374,7 @@ def test_a_deployment_waits_until_the_app_says_that_it_is_ready() -> None:
     _, (deployment,) = cluster.request("GET", "/v2/deployments")
     (result,) = deployment["currentActions"][0]["readinessCheckResults"]
     assert (result["taskId"], result["ready"]) == (task_id, False)
-    cluster.marathon.readiness_result(task_id.partition("._app.")[0], True, None)
+    cluster.marathon.health.readiness_result(task_id.partition("._app.")[0], True, None)
     cluster.settle()
     assert cluster.request("GET", "/v2/deployments") == (200, [])
 

@@ -36,7 +36,7 @@ def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json
     if "tasks" in wanted:
         shown["tasks"] = [shown_task(marathon, one) for one in marathon.instances_of(app.id)]
     if "readiness" in wanted:
-        shown["readinessCheckResults"] = marathon.readiness().get(app.id, [])
+        shown["readinessCheckResults"] = marathon.health.readiness().get(app.id, [])
     if "lastTaskFailure" in wanted and app.id in marathon.failures:
         shown["lastTaskFailure"] = marathon.failures[app.id]
     if "taskStats" in wanted:

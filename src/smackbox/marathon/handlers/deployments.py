@@ -7,7 +7,7 @@ from smackbox.net.http import HttpResponse
 
 
 def get_deployments(call: Call) -> HttpResponse:
-    readiness = call.marathon.readiness()
+    readiness = call.marathon.health.readiness()
     return HttpResponse.json([one.render(readiness) for one in call.marathon.deployments.values()])
 
 

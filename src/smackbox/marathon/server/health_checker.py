@@ -67,7 +67,7 @@ class HealthChecker:
             async with self._places:
                 cause = await self._ask(app, one, check)
             if cause != IGNORED:
-                self._marathon.health_result(one.id, index, cause is None, cause)
+                self._marathon.health.result(one.id, index, cause is None, cause)
                 self._changed()
             await asyncio.sleep(max(check.interval_seconds, 1))
 
@@ -101,7 +101,7 @@ class HealthChecker:
         while True:
             async with self._places:
                 ready, response = await self._ready(app, one, check)
-            self._marathon.readiness_result(one.id, ready, response)
+            self._marathon.health.readiness_result(one.id, ready, response)
             self._changed()
             if ready:
                 return

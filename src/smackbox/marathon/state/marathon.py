@@ -23,7 +23,8 @@ from smackbox.marathon.state import deployment as deploy
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.deployment import Deployment
 from smackbox.marathon.state.enforce import decide, is_ready, is_settled
-from smackbox.marathon.state.instance import HealthRecord, Instance
+from smackbox.marathon.state.health import Health
+from smackbox.marathon.state.instance import Instance
 from smackbox.marathon.state.launch_delay import LaunchDelays
 from smackbox.marathon.state.launcher import Launcher
 from smackbox.marathon.state.offer_log import OfferLog
@@ -87,6 +88,7 @@ class Marathon:
         self._mesos = mesos
         self._publish = publish
         self._new_id = new_id
+        self.health = Health(self)
         self._launcher = Launcher(self, principal, secrets)
         self._last_version_ms = 0
         self._subscribed = False
@@ -470,12 +472,12 @@ class Marathon:
         elif not status.get("reason", "").startswith("REASON_RECONCILIATION"):
             self._status_event(one, status)
         if "healthy" in status:
-            self._mesos_health(one, app, bool(status["healthy"]), status.get("message"))
+            self.health.by_mesos(one, app, bool(status["healthy"]), status.get("message"))
         if not one.wanted and condition != states.KILLING and now_ms - one.killed_ms >= KILL_RETRY_MS:
             self._send_kill(one, "")
         if condition == states.UNREACHABLE:
             self._unreachable(one, now_ms)
-        self._changed(one.app_id)
+        self.changed(one.app_id)
 
     def _ended(self, one: Instance, status: Json) -> None:
         state = status["state"]
@@ -510,7 +512,7 @@ class Marathon:
         else:
             self.forget(one)
         self._revive_wanted = True
-        self._changed(one.app_id)
+        self.changed(one.app_id)
 
     def _unreachable(self, one: Instance, now_ms: int) -> None:
         app = self.definition(one.app_id)
@@ -528,106 +530,12 @@ class Marathon:
             self.keep(one)
             self._instance_event(one, states.UNREACHABLE_INACTIVE)
 
-    def _changed(self, app_id: str) -> None:
+    def changed(self, app_id: str) -> None:
         """One of its instances did: the app may need something, and a deployment may go on."""
         self.enforce(app_id)
         for one in list(self.deployments.values()):
             if app_id in one.affected:
                 self._advance(one)
-
-    # --- health
-
-    def health_result(self, instance_id: str, index: int, alive: bool, cause: str | None = None) -> None:
-        """What a check by Marathon itself found."""
-        one = self.instance(instance_id)
-        app = self.definition(one.app_id) if one is not None else None
-        if one is None or app is None or index >= len(app.health_checks) or one.condition != states.RUNNING:
-            return
-        self._health(one, app, index, alive, cause, ends_by_us=True)
-
-    def _mesos_health(self, one: Instance, app: App | None, alive: bool, cause: str | None) -> None:
-        for index, check in enumerate(app.health_checks if app is not None else []):
-            if check.by_mesos and app is not None:
-                self._health(one, app, index, alive, cause, ends_by_us=False)
-
-    def _health(self, one: Instance, app: App, index: int, alive: bool, cause: str | None, *, ends_by_us: bool) -> None:
-        check = app.health_checks[index]
-        record = one.health.setdefault(index, HealthRecord())
-        now_ms = self.clock.wall_ms()
-        known, was_alive = bool(record.first_success_ms or record.last_failure_ms), record.alive
-        before = one.healthy(len(app.health_checks))
-        if alive:
-            record.alive = True
-            record.consecutive_failures = 0
-            record.first_success_ms = record.first_success_ms or now_ms
-            record.last_success_ms = now_ms
-        else:
-            in_grace = now_ms - one.started_ms < check.grace_period_seconds * 1000 and not record.first_success_ms
-            if in_grace and ends_by_us:
-                return
-            record.alive = False
-            record.consecutive_failures += 1
-            record.last_failure_ms = now_ms
-            record.last_failure_cause = cause
-        ids = {"appId": app.id, "taskId": one.task_id, "instanceId": one.id}
-        shown = msgspec.to_builtins(check)
-        if not alive:
-            self.emit("failed_health_check_event", **ids, healthCheck=shown)
-        if record.alive != was_alive or not known:
-            self.emit("health_status_changed_event", **ids, version=one.app_version, alive=record.alive)
-        after = one.healthy(len(app.health_checks))
-        if after != before:
-            self.emit(
-                "instance_health_changed_event",
-                instanceId=one.id,
-                runSpecId=app.id,
-                runSpecVersion=one.app_version,
-                healthy=after,
-            )
-            if after:
-                self.delays.succeeded(app)
-        if ends_by_us and 0 < check.max_consecutive_failures <= record.consecutive_failures and one.wanted:
-            self.emit(
-                "unhealthy_instance_kill_event",
-                **ids,
-                version=one.app_version,
-                reason=cause or "unhealthy",
-                host=one.host,
-                slaveId=one.agent_id,
-            )
-            self.delays.failed(app, now_ms)
-            if one.volumes:
-                self.restart_in_place(one)
-            else:
-                self.kill(one, reason=f"{record.consecutive_failures} health checks failed: {cause}")
-        self._changed(app.id)
-
-    def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
-        one = self.instance(instance_id)
-        if one is not None and one.condition == states.RUNNING:
-            one.ready = ready
-            one.readiness_response = response
-            self._changed(one.app_id)
-
-    def readiness(self) -> Json:
-        """What readiness checks found, by app, as deployments show it."""
-        found: Json = {}
-        for app_id, instances in self.instances.items():
-            app = self.definition(app_id)
-            if app is None or not app.readiness_checks:
-                continue
-            check = app.readiness_checks[0]
-            found[app_id] = [
-                {
-                    "name": check.name,
-                    "taskId": one.task_id,
-                    "ready": bool(one.ready),
-                    **({"lastResponse": one.readiness_response} if one.readiness_response else {}),
-                }
-                for one in instances.values()
-                if one.condition == states.RUNNING
-            ]
-        return found
 
     # --- time
 
@@ -639,12 +547,12 @@ class Marathon:
             if one.condition in {states.UNREACHABLE, states.UNREACHABLE_INACTIVE}:
                 self._unreachable(one, now_ms)
                 if self.instance(one.id) is None or one.condition == states.UNREACHABLE_INACTIVE:
-                    self._changed(one.app_id)
+                    self.changed(one.app_id)
             elif not one.wanted and one.has_task and now_ms - one.killed_ms >= KILL_RETRY_MS:
                 self._send_kill(one, "")
             elif one.condition in {states.STAGING, states.STARTING} and waited_ms >= STAGING_LIMIT_MS and one.wanted:
                 self.kill(one, reason="it was not running within the limit")
-                self._changed(one.app_id)
+                self.changed(one.app_id)
             elif one.condition == states.PROVISIONED and waited_ms >= LAUNCH_CONFIRM_MS:
                 one.since_ms = now_ms
                 task = {"task_id": {"value": one.task_id}, "agent_id": {"value": one.agent_id}}

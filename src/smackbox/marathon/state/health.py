@@ -1,0 +1,117 @@
+"""What health and readiness checks found of instances, and what follows: events, kills, a deployment that goes on.
+
+A check is run by Marathon over the network (HTTP, HTTPS, TCP), or by the task's executor (COMMAND, MESOS_*), which then
+kills the task itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from smackbox.marathon.state import instance as states
+from smackbox.marathon.state.instance import HealthRecord, Instance
+from smackbox.marathon.wire.app import App
+
+if TYPE_CHECKING:
+    from smackbox.marathon.state.marathon import Marathon
+
+Json = dict[str, Any]
+
+
+class Health:
+    def __init__(self, marathon: Marathon) -> None:
+        self._marathon = marathon
+
+    def result(self, instance_id: str, index: int, alive: bool, cause: str | None = None) -> None:
+        """What a check by Marathon itself found."""
+        one = self._marathon.instance(instance_id)
+        app = self._marathon.definition(one.app_id) if one is not None else None
+        if one is None or app is None or index >= len(app.health_checks) or one.condition != states.RUNNING:
+            return
+        self._found(one, app, index, alive, cause, ends_by_us=True)
+
+    def by_mesos(self, one: Instance, app: App | None, alive: bool, cause: str | None) -> None:
+        for index, check in enumerate(app.health_checks if app is not None else []):
+            if check.by_mesos and app is not None:
+                self._found(one, app, index, alive, cause, ends_by_us=False)
+
+    def _found(self, one: Instance, app: App, index: int, alive: bool, cause: str | None, *, ends_by_us: bool) -> None:
+        check = app.health_checks[index]
+        record = one.health.setdefault(index, HealthRecord())
+        now_ms = self._marathon.clock.wall_ms()
+        known, was_alive = bool(record.first_success_ms or record.last_failure_ms), record.alive
+        before = one.healthy(len(app.health_checks))
+        if alive:
+            record.alive = True
+            record.consecutive_failures = 0
+            record.first_success_ms = record.first_success_ms or now_ms
+            record.last_success_ms = now_ms
+        else:
+            in_grace = now_ms - one.started_ms < check.grace_period_seconds * 1000 and not record.first_success_ms
+            if in_grace and ends_by_us:
+                return
+            record.alive = False
+            record.consecutive_failures += 1
+            record.last_failure_ms = now_ms
+            record.last_failure_cause = cause
+        ids = {"appId": app.id, "taskId": one.task_id, "instanceId": one.id}
+        shown = msgspec.to_builtins(check)
+        if not alive:
+            self._marathon.emit("failed_health_check_event", **ids, healthCheck=shown)
+        if record.alive != was_alive or not known:
+            self._marathon.emit("health_status_changed_event", **ids, version=one.app_version, alive=record.alive)
+        after = one.healthy(len(app.health_checks))
+        if after != before:
+            self._marathon.emit(
+                "instance_health_changed_event",
+                instanceId=one.id,
+                runSpecId=app.id,
+                runSpecVersion=one.app_version,
+                healthy=after,
+            )
+            if after:
+                self._marathon.delays.succeeded(app)
+        if ends_by_us and 0 < check.max_consecutive_failures <= record.consecutive_failures and one.wanted:
+            self._marathon.emit(
+                "unhealthy_instance_kill_event",
+                **ids,
+                version=one.app_version,
+                reason=cause or "unhealthy",
+                host=one.host,
+                slaveId=one.agent_id,
+            )
+            self._marathon.delays.failed(app, now_ms)
+            if one.volumes:
+                self._marathon.restart_in_place(one)
+            else:
+                self._marathon.kill(one, reason=f"{record.consecutive_failures} health checks failed: {cause}")
+        self._marathon.changed(app.id)
+
+    def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
+        one = self._marathon.instance(instance_id)
+        if one is not None and one.condition == states.RUNNING:
+            one.ready = ready
+            one.readiness_response = response
+            self._marathon.changed(one.app_id)
+
+    def readiness(self) -> Json:
+        """What readiness checks found, by app, as deployments show it."""
+        found: Json = {}
+        for app_id, instances in self._marathon.instances.items():
+            app = self._marathon.definition(app_id)
+            if app is None or not app.readiness_checks:
+                continue
+            check = app.readiness_checks[0]
+            found[app_id] = [
+                {
+                    "name": check.name,
+                    "taskId": one.task_id,
+                    "ready": bool(one.ready),
+                    **({"lastResponse": one.readiness_response} if one.readiness_response else {}),
+                }
+                for one in instances.values()
+                if one.condition == states.RUNNING
+            ]
+        return found
