@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import json
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -96,6 +97,27 @@ def test_a_task_finds_its_ports_and_serves_on_them(client: MarathonClient, tmp_p
     page = urllib.request.urlopen(f"http://127.0.0.1:{task.ports[0]}/page")
     assert page.read() == b"hello"
     until(lambda: deployed(client), "the deployment")
+
+
+def test_checks_by_the_executor_and_readiness(client: MarathonClient, tmp_path: Path) -> None:
+    health = MarathonHealthCheck(
+        protocol="COMMAND", command=f"test -e {tmp_path}/healthy", delay_seconds=0, interval_seconds=1,
+        grace_period_seconds=1, max_consecutive_failures=2,
+    )  # fmt: skip
+    (tmp_path / "healthy").touch()
+    command = f"cd {tmp_path} && exec python3 -m http.server $PORT0 --bind 127.0.0.1"
+    readiness = {"name": "ready", "path": "/ready", "portName": "default", "intervalSeconds": 2, "timeoutSeconds": 1}
+    given = app(cmd=command, health_checks=[health]).json_repr(minimal=True)
+    given |= {"id": "/ready", "readinessChecks": [readiness]}
+    given["healthChecks"] = [one.json_repr(minimal=True) for one in given["healthChecks"]]
+    client._do_request("POST", "/v2/apps", data=json.dumps(given, default=vars))
+    until(lambda: client.get_app("/ready").tasks_healthy == 1, "a healthy task")
+    assert len(client.list_deployments()) == 1
+    (tmp_path / "ready").touch()
+    until(lambda: deployed(client), "the deployment, once the app says that it is ready")
+    (task,) = client.list_tasks("/ready")
+    (tmp_path / "healthy").unlink()
+    until(lambda: [one for one in client.list_tasks("/ready") if one.id != task.id], "another task")
 
 
 def test_an_app_that_nothing_can_hold_waits_and_says_why(client: MarathonClient) -> None:

@@ -178,9 +178,9 @@ def _problems(app: App) -> list[Problem]:
             f"Unknown port name '{readiness.port_name}': the app has {', '.join(str(one) for one in names) or 'none'}",
         )
         check(
-            readiness.timeout_seconds < readiness.interval_seconds,
+            0 < readiness.timeout_seconds < readiness.interval_seconds,
             f"/readinessChecks({at})/timeoutSeconds",
-            "must be less than intervalSeconds",
+            "must be more than 0 and less than intervalSeconds",
         )
     check(len(app.readiness_checks) <= 1, "/readinessChecks", "there can be only one readiness check")
     strategy = app.unreachable_strategy
