@@ -267,7 +267,7 @@ class TestAuthentication:
         assert Client(url, "f:s2").ask("POST", "/api/v1", teardown)[0] == 403
         other = Client(url, "op:s1")
         other.stream_id = framework.stream_id
-        assert other.call("/api/v1/scheduler", {"framework_id": framework.id, "type": "REVIVE"}) == 403
+        assert other.call("/api/v1/scheduler", {"framework_id": framework.id, "type": "REVIVE"}) == 400
         assert other.ask("POST", "/api/v1", teardown)[0] == 200
         framework.close()
 

@@ -73,6 +73,27 @@ def test_who_is_not_subscribed_may_not_call() -> None:
     assert ask(cluster, revive, mesos_stream_id=framework.stream.id) == (403, "Framework is not subscribed")
 
 
+def test_a_principal_that_is_not_the_frameworks_own() -> None:
+    cluster = Cluster()
+    framework = FakeFramework(cluster, principal="f")
+    assert cluster.master.frameworks[framework.id].info["principal"] == "f"
+    framework.principal = "other"
+    assert framework.call("REVIVE").status == 400
+    call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "u", "name": "n", "principal": "p"}}}
+    answer = cluster.post(SCHEDULER, call, principal="q")
+    assert isinstance(answer, HttpResponse) and answer.status == 400
+
+
+def test_accept_matters_only_where_there_is_an_answer() -> None:
+    cluster = Cluster()
+    framework = FakeFramework(cluster)
+    stream = {"mesos_stream_id": framework.stream.id, "accept": "x/y"}
+    revive = b'{"type":"REVIVE","framework_id":{"value":"%s"}}' % framework.id.encode()
+    assert ask(cluster, revive, **stream)[0] == 202
+    reconcile = b'{"type":"RECONCILE_OPERATIONS","reconcile_operations":{},' + revive[17:]
+    assert ask(cluster, reconcile, **stream)[0] == 406
+
+
 def test_a_framework_that_mesos_would_not_take_is_told_so_on_its_stream() -> None:
     cluster = Cluster()
     framework = FakeFramework(cluster, roles=["a"])

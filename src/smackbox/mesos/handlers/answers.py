@@ -83,8 +83,8 @@ def read_call(request: HttpRequest, message_type: str) -> dict[str, Any]:
         if kind == JSON:
             return json_format.decode(message_type, request.body)
     except MessageError as error:
-        how = "body" if kind == PROTOBUF else "JSON"
-        raise Refused(400, f"Failed to parse {how} into Call protobuf: {error}") from error
+        did = "convert JSON" if kind == JSON and error.path else "parse body"
+        raise Refused(400, f"Failed to {did} into Call protobuf: {error}") from error
     raise Refused(415, f"Expecting 'Content-Type' of {JSON} or {PROTOBUF}")
 
 

@@ -44,21 +44,24 @@ def scheduler(call: Call) -> Answer:
     request = call.request
     message = read_call(request, "scheduler.Call")
     kind = str(message.get("type", "UNKNOWN"))
-    framework_id = _validate(kind, message)
-    content_type = accepted(request)
-    stream_id = request.headers.get(STREAM_ID)
+    framework_id = _validate(call, kind, message)
     call.master.count("messages/scheduler")
+    if kind == "RECONCILE_OPERATIONS":
+        accepted(request)
+    stream_id = request.headers.get(STREAM_ID)
     if kind == "SUBSCRIBE":
+        content_type = accepted(request)
         if stream_id is not None:
             raise Refused(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
         return subscribe(call, message["subscribe"], content_type)
     framework = call.master.frameworks.get(framework_id)
     if framework is None:
         raise Refused(400, "Framework cannot be found")
-    if framework.principal is not None and call.principal is not None and framework.principal != call.principal:
+    if call.principal is not None and call.principal != framework.principal:
         raise Refused(
-            403,
-            f"Authenticated principal '{call.principal}' is not the one that framework {framework.id} subscribed with",
+            400,
+            f"Authenticated principal '{call.principal}' does not match principal '{framework.principal}' set in "
+            "`FrameworkInfo`",
         )
     if not framework.connected:
         raise Refused(403, "Framework is not subscribed")
@@ -74,7 +77,7 @@ def scheduler(call: Call) -> Answer:
     return handler(call, framework, message) or HttpResponse(202)
 
 
-def _validate(kind: str, message: Message) -> str:
+def _validate(call: Call, kind: str, message: Message) -> str:
     """The framework's id, empty for a first SUBSCRIBE. Raises `Refused`: 400."""
     outer = message.get("framework_id", {}).get("value", "")
     if "type" not in message:
@@ -82,7 +85,11 @@ def _validate(kind: str, message: Message) -> str:
     if kind == "SUBSCRIBE":
         if "subscribe" not in message:
             raise _invalid("Expecting 'subscribe' to be present")
-        inner = message["subscribe"]["framework_info"].get("id", {}).get("value", "")
+        info = message["subscribe"]["framework_info"]
+        principal = info.get("principal")
+        if call.principal is not None and principal is not None and principal != call.principal:
+            raise _invalid(f"Authenticated principal '{call.principal}' does not match principal '{principal}'")
+        inner = info.get("id", {}).get("value", "")
         if inner != outer:
             raise _invalid("'framework_id' differs from 'subscribe.framework_info.id'")
         return str(outer)

