@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,10 +44,12 @@ def health(master: FakeMaster, task: str, wanted: bool) -> dict[str, Any]:
     return found
 
 
-def test_a_task_that_fails_its_health_check_is_killed(agent: AgentService, master: FakeMaster) -> None:
-    check = {**FAST, "type": "COMMAND", "command": {"value": "test -e ok"}, "consecutive_failures": 2}
-    task = master.run(f"touch ok; sleep 0.3; rm ok; {UNTIL_KILLED}", health_check={**check, "delay_seconds": 0.1})
+def test_a_task_that_fails_its_health_check_is_killed(agent: AgentService, master: FakeMaster, tmp_path: Path) -> None:
+    (tmp_path / "ok").touch()
+    check = {**FAST, "type": "COMMAND", "command": {"value": f"test -e {tmp_path}/ok"}, "consecutive_failures": 2}
+    task = master.run(UNTIL_KILLED, health_check=check)
     good = health(master, task, True)
+    (tmp_path / "ok").unlink()
     assert (good["state"], good["reason"]) == ("TASK_RUNNING", "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED")
     killed = master.terminal(task)
     assert (killed["state"], killed["healthy"]) == ("TASK_KILLED", False)
@@ -70,11 +73,16 @@ def test_a_check_that_takes_too_long_fails(agent: AgentService, master: FakeMast
     assert bad["message"] == "COMMAND check timed out after 0.05secs"
 
 
-def test_a_check_tells_what_it_finds_and_kills_nobody(agent: AgentService, master: FakeMaster, web: int) -> None:
-    check = {**FAST, "type": "COMMAND", "command": {"command": {"value": "exit $(cat code)"}}}
-    task = master.run(f"echo 3 > code; sleep 0.2; echo 4 > code; {UNTIL_KILLED}", check={**check, "delay_seconds": 0.1})
+def test_a_check_tells_what_it_finds_and_kills_nobody(
+    agent: AgentService, master: FakeMaster, web: int, tmp_path: Path
+) -> None:
+    code_file = tmp_path / "code"
+    code_file.write_text("3")
+    check = {**FAST, "type": "COMMAND", "command": {"command": {"value": f"exit $(cat {code_file})"}}}
+    task = master.run(UNTIL_KILLED, check={**check, "delay_seconds": 0.1})
     assert master.state(task, "TASK_RUNNING")["check_status"] == {"type": "COMMAND", "command": {}}
     for code in (3, 4):
+        code_file.write_text(str(code))
         found = master.wait(
             lambda code=code: [
                 one for one in master.of(task) if one.get("check_status", {}).get("command") == {"exit_code": code}
