@@ -119,6 +119,7 @@ class HttpClient:
             if response.content.at_eof():
                 response.release()
             else:
+                _cut(response)
                 response.close()
 
     async def close(self) -> None:
@@ -140,6 +141,13 @@ class HttpClient:
                 skip_auto_headers=("User-Agent",),
             )
         return self._session
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """TLS would say good-bye on an answer that is not read to its end, perhaps after the loop is gone."""
+    transport = None if response.connection is None else response.connection.transport
+    if transport is not None and transport.get_extra_info("ssl_object") is not None:
+        transport.abort()
 
 
 def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:

@@ -74,9 +74,12 @@ def test_a_kill_ends_the_whole_tree(agent: AgentService, master: FakeMaster, tmp
     master.wait(lambda: not is_alive(child), "end of the child")
 
 
-def test_who_ignores_sigterm_is_killed_after_the_grace_period(agent: AgentService, master: FakeMaster) -> None:
-    task = master.run("trap '' TERM; while :; do sleep 0.1; done")
+def test_who_ignores_sigterm_is_killed_after_the_grace_period(
+    agent: AgentService, master: FakeMaster, tmp_path: Path
+) -> None:
+    task = master.run("trap '' TERM; touch ready; while :; do sleep 0.1; done")
     master.state(task, "TASK_RUNNING")
+    master.wait(lambda: (sandbox(tmp_path, task) / "ready").exists())
     master.kill(task, 100)
     master.kill(task, 0.05)  # a shorter grace period holds
     killed = master.terminal(task)

@@ -53,7 +53,8 @@ from smackbox.net.http_server import HttpServer
 from smackbox.net.service import run_loop
 from smackbox.store.data_dir import DataDir
 
-KILL_TIMEOUT_S = 6.0
+KILL_TIMEOUT_S = 3.0
+"""So long after their grace period tasks may take to end when the agent stops for good."""
 FLUSH_TIMEOUT_S = 1.0
 HIDDEN_VARIABLES = ("LIBPROCESS_", "MESOS_", "SMACK_")
 
@@ -129,7 +130,7 @@ class AgentService:
         if hasattr(self, "agent") and (
             self.settings.kill_tasks_on_stop or (self._data_dir is not None and self._data_dir.temporary)
         ):
-            await self._kill_all(0)
+            await self._kill_all(None)
         await self._close()
 
     async def shut_down(self) -> None:
@@ -292,16 +293,14 @@ class AgentService:
         agent = self.agent
         for framework in list(agent.frameworks.values()):
             agent.shut_down_framework(framework, grace_ms)
-        limit_s = KILL_TIMEOUT_S if grace_ms is not None else KILL_TIMEOUT_S + self._longest_grace_s()
+        grace_s = self.settings.milliseconds("executor_shutdown_grace_period") / 1_000
+        limit_s = KILL_TIMEOUT_S + (grace_s if grace_ms is None else grace_ms / 1_000)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 while agent.frameworks:
                     await asyncio.sleep(0.01)
         if agent.frameworks:
             log.error("%d frameworks still have tasks that do not end", len(agent.frameworks))
-
-    def _longest_grace_s(self) -> float:
-        return self.settings.milliseconds("executor_shutdown_grace_period") / 1_000
 
     async def _close(self) -> None:
         if self._link is not None:
