@@ -187,6 +187,15 @@ class TestFrameworkLife:
         uuid = agent.status(framework.id, "t1", "TASK_KILLED")["uuid"]
         assert agent.stream.events("ACKNOWLEDGE")[-1]["acknowledge"]["uuid"] == uuid
 
+    def test_one_that_does_not_read_is_cut_off(self, cluster: Cluster) -> None:
+        framework, agent = running(cluster)
+        data = "A" * (1 << 20)
+        said = {"framework_id": {"value": framework.id}, "executor_id": {"value": "e"}, "data": data}
+        for _ in range(17):
+            agent.call("MESSAGE", message=said)
+        assert framework.stream.stream.cut_off
+        assert not cluster.master.frameworks[framework.id].connected
+
     def test_heartbeats(self, cluster: Cluster) -> None:
         framework = FakeFramework(cluster)
         assert len(framework.stream.events("HEARTBEAT")) == 1

@@ -171,6 +171,15 @@ def test_heartbeats_may_be_short(master: ServiceThread) -> None:
     framework.close()
 
 
+@pytest.mark.parametrize("master", [{"metrics_port": 0}], indirect=True)
+def test_prometheus_has_the_figures(master: ServiceThread) -> None:
+    server = master.service
+    assert isinstance(server, MasterServer)
+    _, body, _ = Client(server.metrics_url.rpartition("/")[0]).ask("GET", "/metrics")
+    assert b"\nmesos_master_elected 1.0\n" in body
+    assert b"\nmesos_master_slaves_active 0.0\n" in body
+
+
 def test_the_registry_is_on_disk(tmp_path: Path) -> None:
     with ServiceThread(MasterServer(MasterSettings(dir=tmp_path))) as first:
         agent = Agent(first.url)

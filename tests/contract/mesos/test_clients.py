@@ -14,7 +14,7 @@ from tests.contract.mesos.environments import clean, python_with
 
 FRAMEWORKS = Path(__file__).parent / "frameworks"
 TIMEOUT_S = 100
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(600)]  # the first run installs and builds
 
 
 def run(python: str, framework: str, master: str) -> dict[str, Any]:

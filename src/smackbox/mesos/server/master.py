@@ -70,6 +70,12 @@ class MasterServer:
     def url(self) -> str:
         return self._http.url
 
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus' figures are, with `metrics_port`."""
+        assert self._metrics is not None
+        return str(self._metrics.url)
+
     # --- life
 
     async def start(self) -> None:
