@@ -172,9 +172,9 @@ class FakeFramework:
         answer = self.cluster.post(SCHEDULER, call, principal=self.principal)
         assert isinstance(answer, HttpStream), answer
         self.stream = Stream(answer)
-        first = self.stream.events("SUBSCRIBED")
-        self.info["id"] = first[0]["subscribed"]["framework_id"] if first else {"value": ""}
-        self.id = self.info["id"]["value"]
+        for event in self.stream.events("SUBSCRIBED"):
+            self.info["id"] = event["subscribed"]["framework_id"]
+        self.id = self.info.get("id", {}).get("value", "")
 
     def call(self, kind: str, **fields: Any) -> HttpResponse:
         message = {"framework_id": {"value": self.id}, "type": kind, **fields}

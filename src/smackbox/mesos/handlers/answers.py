@@ -13,7 +13,6 @@ from smackbox.net.recordio import encode as record
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
-RECORDIO = "application/recordio"
 STREAM_ID = "mesos-stream-id"
 
 

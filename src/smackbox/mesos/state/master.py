@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from smackbox.base.clock import Clock
 from smackbox.mesos.state.allocator import Allocator, Shuffle
@@ -22,7 +21,6 @@ from smackbox.mesos.state.master_entities import (
     InverseOffer,
     Message,
     Offer,
-    Task,
 )
 from smackbox.mesos.state.master_registry import Changes, Commit, Registry
 from smackbox.mesos.state.sorter import Quantities
@@ -170,10 +168,6 @@ class Master:
 
     # --- looking up
 
-    def find_task(self, framework_id: str, task_id: str) -> Task | None:
-        framework = self.frameworks.get(framework_id)
-        return framework.tasks.get(task_id) if framework is not None else None
-
     def is_completed(self, framework_id: str) -> bool:
         return any(one.id == framework_id for one in self.completed_frameworks)
 
@@ -209,7 +203,3 @@ def time_info(milliseconds: int) -> Message:
 def _hex(uuid: bytes) -> str:
     text = uuid.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def any_id(value: Any) -> dict[str, str]:
-    return {"value": str(value)}

@@ -34,11 +34,3 @@ def parse_duration_ns(text: str) -> int:
 def parse_duration_ms(text: str) -> int:
     """In whole milliseconds. Raises `DurationError`."""
     return parse_duration_ns(text) // 1_000_000
-
-
-def format_duration_ns(nanoseconds: int) -> str:
-    """In the largest unit that it is a whole number of."""
-    for unit, size in reversed(_NANOSECONDS.items()):
-        if nanoseconds and nanoseconds % size == 0:
-            return f"{nanoseconds // size}{unit}"
-    return "0ns" if nanoseconds == 0 else f"{nanoseconds}ns"

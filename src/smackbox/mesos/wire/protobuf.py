@@ -22,7 +22,6 @@ _MASK64 = (1 << 64) - 1
 _DOUBLE = struct.Struct("<d")
 
 Write = Callable[[Any, "list[bytes]"], None]
-Read = Callable[[bytes, int, int], Any]
 
 
 def encode(name: str, value: dict[str, Any]) -> bytes:
