@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import socket
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from tests.mesos.agent.conftest import StartAgent, stop
 from tests.mesos.agent.fake_master import FakeMaster, framework_info, scalar, task_info
 
 from smackbox.mesos.server.agent import AgentService
+from smackbox.mesos.wire import protobuf
 
+PROTOBUF = "application/x-protobuf"
 PROGRAM = Path(__file__).with_name("executor_process.py")
 
 
@@ -129,3 +132,40 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_an_executor_that_speaks_protobuf(agent: AgentService, master: FakeMaster) -> None:
+    task = master.run(None, executor=executor_info(command="sleep 1000"))
+    master.wait(lambda: agent.agent.frameworks and agent.agent.frameworks["f"].executors["e"].pid)
+    host, port = agent.url.removeprefix("http://").split(":")
+    ids = {"framework_id": {"value": "f"}, "executor_id": {"value": "e"}}
+    headers = {"Content-Type": PROTOBUF, "Accept": PROTOBUF}
+
+    def post(**call: Any) -> http.client.HTTPResponse:
+        connections.append(http.client.HTTPConnection(host, int(port), timeout=10))
+        body = protobuf.encode("executor.Call", {**ids, **call})
+        connections[-1].request("POST", "/api/v1/executor", body, headers)
+        return connections[-1].getresponse()
+
+    def event() -> dict[str, Any]:
+        return protobuf.decode("executor.Event", stream.read(int(stream.readline())))
+
+    connections: list[http.client.HTTPConnection] = []
+    stream = post(type="SUBSCRIBE", subscribe={})
+    assert (stream.status, stream.getheader("Content-Type")) == (200, PROTOBUF)
+    subscribed = event()
+    assert subscribed["subscribed"]["framework_info"]["id"] == {"value": "f"}
+    assert event()["launch"]["task"]["task_id"] == {"value": task}
+    uuid = base64.b64encode(bytes(16)).decode()
+    status = {"task_id": {"value": task}, "state": "TASK_RUNNING", "uuid": uuid}
+    for _ in range(2):
+        assert post(type="UPDATE", update={"status": status}).status == 202
+        assert event()["acknowledged"] == {"task_id": {"value": task}, "uuid": uuid}
+    assert master.state(task, "TASK_RUNNING")["uuid"] == uuid
+    for bad in ({"state": "TASK_STAGING"}, {"uuid": "AAAA"}, {"source": "SOURCE_MASTER"}):
+        assert post(type="UPDATE", update={"status": {**status, **bad}}).status == 400
+    master.kill(task)
+    assert event()["kill"]["task_id"] == {"value": task}
+    stream.close()
+    for connection in connections:
+        connection.close()
