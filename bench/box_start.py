@@ -39,8 +39,9 @@ def once(*flags: str) -> tuple[float, dict[str, float]]:
 
 
 def memory_of(state: RunFile) -> dict[str, float]:
-    memory = {"supervisor": memory_mb(state.pid) or 0.0}
-    return memory | {process.name: memory_mb(process.pid) or 0.0 for process in state.processes}
+    """Of the platform's process, which is the supervisor's, and of each other one."""
+    own = [process for process in state.processes if process.pid != state.pid]
+    return {"platform": memory_mb(state.pid) or 0.0} | {one.name: memory_mb(one.pid) or 0.0 for one in own}
 
 
 def main() -> None:
