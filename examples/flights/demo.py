@@ -256,7 +256,8 @@ def rates(directory: Path, flights: int, start_s: float, post_s: float, chain_s:
         f"   accepted {flights / post_s:,.0f} events/s over HTTP, {flights / chain_s:,.0f} events/s to the last total"
     )
     state = json.loads((directory / "run" / "flights.json").read_text())
-    peaks = [("supervisor", state["pid"]), *((one["name"], one["pid"]) for one in state["processes"])]
+    own = [(one["name"], one["pid"]) for one in state["processes"] if one["pid"] != state["pid"]]
+    peaks = [("platform", state["pid"]), *own]
     console.print("   peak memory: " + ", ".join(f"{name} {peak_mb(pid):.0f} MB" for name, pid in peaks))
     console.print(f"   {total_s:.0f} s in all")
 

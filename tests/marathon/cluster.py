@@ -9,9 +9,10 @@ import msgspec
 
 from smackbox.base.clock import FakeClock
 from smackbox.framework.effects import Effects
+from smackbox.framework.machine import REVIVE_INTERVAL_MS
 from smackbox.marathon.handlers.api import Api
 from smackbox.marathon.handlers.routes import handle
-from smackbox.marathon.state.marathon import REVIVE_INTERVAL_MS, Marathon
+from smackbox.marathon.state.marathon import Marathon
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 
 Json = dict[str, Any]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -32,7 +32,7 @@ from smackbox.chronos.wire import schedule as schedules
 from smackbox.chronos.wire.errors import Refusal, unknown_job
 from smackbox.chronos.wire.job import Job
 from smackbox.chronos.wire.schedule import Cron, Schedule
-from smackbox.framework.effects import Effects
+from smackbox.framework.machine import KILL_RETRY_MS, FrameworkMachine, Mesos, asked
 from smackbox.framework.offer import Offer
 
 Json = dict[str, Any]
@@ -41,11 +41,7 @@ RUNS_LIMIT = 1_000
 """Runs of one job that wait; those that fall due beyond it are skipped, and said so."""
 
 RETRY_LIMIT_MS = 3_600_000
-KILL_RETRY_MS = 10_000
 LAUNCH_CONFIRM_MS = 60_000
-RECONCILE_INTERVAL_MS = 600_000
-RECONCILE_AGAIN_MS = 15_000
-DECLINE_S = 120.0
 ALIVE = {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING", "TASK_UNREACHABLE"}
 NOT_LAUNCHED = {"TASK_DROPPED", "TASK_UNKNOWN"}
 NOT_THERE = {"TASK_GONE", "TASK_LOST"}
@@ -55,15 +51,7 @@ status until it is acknowledged."""
 log = logging.getLogger(__name__)
 
 
-class Mesos(Protocol):
-    """The calls of the scheduler API, as the driver takes them."""
-
-    def call(self, kind: str, **fields: Any) -> None: ...
-
-    def acknowledge(self, status: Json) -> None: ...
-
-
-class Chronos:
+class Chronos(FrameworkMachine):
     """The state of the leading Chronos."""
 
     def __init__(
@@ -75,22 +63,14 @@ class Chronos:
         missed_runs: str = "last",
         unreachable_timeout_ms: int = 3_600_000,
     ) -> None:
-        self.clock = clock
+        super().__init__(clock, mesos)
         self.entries: dict[str, Entry] = {}
         self.runs: dict[str, Run] = {}
         """By key, in the order in which they fell due."""
-        self.framework_id: str | None = None
-        self.effects = Effects()
-        self._mesos = mesos
         self._failure_retry_ms = failure_retry_ms
         self._missed_runs = missed_runs
         self._unreachable_timeout_ms = unreachable_timeout_ms
         self._schedules: dict[str, Schedule] = {}
-        self._subscribed = False
-        self._suppressed = False
-        self._revive_wanted = False
-        self._reconciled_ms = 0
-        self._reconcile_at_ms: int | None = None
 
     # --- records
 
@@ -142,9 +122,6 @@ class Chronos:
         self.runs.pop(run.key, None)
         self.effects.records[f"run:{run.key}"] = None
 
-    def call(self, kind: str, **fields: Any) -> None:
-        self.effects.actions.append(lambda: self._mesos.call(kind, **fields))
-
     # --- jobs
 
     def add(self, job: Job) -> None:
@@ -168,7 +145,7 @@ class Chronos:
             self._move_on(entry, schedule.skipped_to(now_ms - _epsilon_ms(job)))
         self.entries[job.name] = entry
         self._keep(entry)
-        self._look_for_work()
+        self.look_for_work()
 
     def remove(self, name: str) -> None:
         """Remove a job and end its runs. Raises `Refusal`: 404, or 400 where others have it as their only parent."""
@@ -210,13 +187,13 @@ class Chronos:
     def run_now(self, name: str, arguments: str = "") -> None:
         """Start a run beside the schedule. Raises `Refusal`."""
         self._add_run(self.entry(name), self.clock.wall_ms(), arguments)
-        self._look_for_work()
+        self.look_for_work()
 
     def mark_success(self, name: str) -> None:
         """As if a run had succeeded. Raises `Refusal`."""
         entry = self.entry(name)
         self._succeeded(entry, Finished(self.clock.wall_ms(), 0, True), counted=False)
-        self._look_for_work()
+        self.look_for_work()
 
     def kill_tasks(self, name: str) -> None:
         """End all the job's runs; they are not tried again. Raises `Refusal`."""
@@ -228,7 +205,7 @@ class Chronos:
                 run.given_up = True
                 self._kill(run)
                 self._keep_run(run)
-        self._look_for_work()
+        self.look_for_work()
 
     def report(self, task_id: str, status_code: int) -> None:
         """An async job's run says how it ended. Raises `Refusal` (404)."""
@@ -238,7 +215,7 @@ class Chronos:
         if run.state != states.AWAITED:
             self._kill(run)
         self._run_ended(run, succeeded=status_code == 0, again=True)
-        self._look_for_work()
+        self.look_for_work()
 
     # --- runs
 
@@ -336,39 +313,19 @@ class Chronos:
 
     # --- what Mesos says
 
-    def subscribed(self, framework_id: str) -> None:
-        if self.framework_id != framework_id:
-            self.framework_id = framework_id
-            self.effects.records["framework:"] = framework_id.encode()
-        self._subscribed = True
-        self._suppressed = False
-        self._revive_wanted = True
-        self._reconcile()
-        self._reconcile_at_ms = self.clock.monotonic_ms() + RECONCILE_AGAIN_MS
-        self._look_for_work()
+    def wants_offers(self) -> bool:
+        return bool(self._launchable())
 
-    def disconnected(self) -> None:
-        self._subscribed = False
-
-    def refused(self, message: str) -> None:
-        """Mesos ends this framework's subscription for good. One that it removed begins anew, under a new id."""
-        log.error("Mesos: %s", message)
-        if "removed" in message or "completed" in message.lower():
-            self.framework_id = None
-            self.effects.records["framework:"] = None
+    def known_tasks(self) -> list[Json]:
+        return [_asked(run) for run in self.runs.values() if run.state not in {states.WAITING, states.AWAITED}]
 
     def offers(self, messages: Iterable[Json]) -> None:
         for message in messages:
             offer = Offer(message)
             launches = [info for run in self._launchable() if (info := self._launch(run, offer)) is not None]
-            offer_ids = [message["id"]]
-            if launches:
-                operations = [{"type": "LAUNCH", "launch": {"task_infos": launches}}]
-                filters = {"refuse_seconds": 0.0 if self._launchable() else DECLINE_S}
-                self.call("ACCEPT", accept={"offer_ids": offer_ids, "operations": operations, "filters": filters})
-            else:
-                self.call("DECLINE", decline={"offer_ids": offer_ids, "filters": {"refuse_seconds": DECLINE_S}})
-        self._look_for_work()
+            operations = [{"type": "LAUNCH", "launch": {"task_infos": launches}}] if launches else []
+            self.answer_offer(message, operations)
+        self.look_for_work()
 
     def _launch(self, run: Run, offer: Offer) -> Json | None:
         job = self.entries[run.job].job
@@ -397,8 +354,8 @@ class Chronos:
             self._alive(run, state)
         elif run.state != states.AWAITED:
             self._ended(run, status)
-        self.effects.actions.append(lambda: self._mesos.acknowledge(status))
-        self._look_for_work()
+        self.acknowledge(status)
+        self.look_for_work()
 
     def _run_of(self, task_id: str) -> Run | None:
         kind, _, rest = task_id.partition(":")
@@ -446,13 +403,8 @@ class Chronos:
             self._due(self.entries[name], schedule, now_ms)
         for run in list(self.runs.values()):
             self._watch(run, now_ms)
-        self._look_for_work()
-        monotonic_ms = self.clock.monotonic_ms()
-        if self._subscribed:
-            again = self._reconcile_at_ms is not None and monotonic_ms >= self._reconcile_at_ms
-            if again or monotonic_ms - self._reconciled_ms >= RECONCILE_INTERVAL_MS:
-                self._reconcile_at_ms = None
-                self._reconcile()
+        self.look_for_work()
+        self.keep_reconciled()
 
     def _due(self, entry: Entry, schedule: Schedule, now_ms: int) -> None:
         """The runs that have fallen due, each with the schedule moved on in the same change."""
@@ -484,29 +436,9 @@ class Chronos:
         run.killed_ms = self.clock.wall_ms()
         self.call("KILL", kill=_asked(run))
 
-    def _reconcile(self) -> None:
-        """Ask after every run that was launched, then after every task there is."""
-        self._reconciled_ms = self.clock.monotonic_ms()
-        tasks = [_asked(run) for run in self.runs.values() if run.state not in {states.WAITING, states.AWAITED}]
-        if tasks:
-            self.call("RECONCILE", reconcile={"tasks": tasks})
-        self.call("RECONCILE", reconcile={"tasks": []})
-
-    def _look_for_work(self) -> None:
-        """Ask for offers while a run can be launched, and for none while none can."""
-        if not self._subscribed:
-            return
-        if self._launchable():
-            if self._revive_wanted or self._suppressed:
-                self._revive_wanted = self._suppressed = False
-                self.call("REVIVE")
-        elif not self._suppressed:
-            self._suppressed = True
-            self.call("SUPPRESS")
-
 
 def _asked(run: Run) -> Json:
-    return {"task_id": {"value": run.task_id}, "agent_id": {"value": run.agent_id}}
+    return asked(run.task_id, run.agent_id)
 
 
 def _epsilon_ms(job: Job) -> int:

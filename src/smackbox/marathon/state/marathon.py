@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from smackbox.base.clock import Clock
-from smackbox.framework.effects import Effects
+from smackbox.framework.machine import KILL_RETRY_MS, FrameworkMachine, Mesos, asked
 from smackbox.framework.offer import Offer
 from smackbox.marathon.state import deployment as deploy
 from smackbox.marathon.state import instance as states
@@ -36,28 +36,15 @@ from smackbox.marathon.wire.errors import Refusal, locked
 
 Json = dict[str, Any]
 
-KILL_RETRY_MS = 10_000
 LAUNCH_CONFIRM_MS = 300_000
 STAGING_LIMIT_MS = 300_000
-RECONCILE_INTERVAL_MS = 600_000
-RECONCILE_AGAIN_MS = 15_000
-REVIVE_INTERVAL_MS = 100
-DECLINE_S = 120.0
 FAILURES = frozenset({"TASK_FAILED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
 """States that speak against the app; a task that its agent took along, or that was never launched, does not."""
 
 log = logging.getLogger(__name__)
 
 
-class Mesos(Protocol):
-    """The calls of the scheduler API, as the driver takes them."""
-
-    def call(self, kind: str, **fields: Any) -> None: ...
-
-    def acknowledge(self, status: Json) -> None: ...
-
-
-class Marathon:
+class Marathon(FrameworkMachine):
     """The state of the leading Marathon. `publish` takes an event; `new_id` gives a fresh UUID's text."""
 
     def __init__(
@@ -71,7 +58,7 @@ class Marathon:
         principal: str | None = None,
         secrets: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        self.clock = clock
+        super().__init__(clock, mesos)
         self.root = Root()
         self.instances: dict[str, dict[str, Instance]] = {}
         """By app, then by id."""
@@ -82,21 +69,12 @@ class Marathon:
         """Apps that have instances to launch."""
         self.failures: dict[str, Json] = {}
         """The last failed task of an app."""
-        self.framework_id: str | None = None
         self.role = role
-        self.effects = Effects()
-        self._mesos = mesos
         self._publish = publish
         self._new_id = new_id
         self.health = Health(self)
         self._launcher = Launcher(self, principal, secrets)
         self._last_version_ms = 0
-        self._subscribed = False
-        self._suppressed = False
-        self._revive_wanted = False
-        self._revived_ms = -REVIVE_INTERVAL_MS
-        self._reconciled_ms = 0
-        self._reconcile_at_ms: int | None = None
 
     # --- records
 
@@ -145,9 +123,6 @@ class Marathon:
         return list(self.instances.get(app_id, {}).values())
 
     # --- what is to happen once this is stored
-
-    def call(self, kind: str, **fields: Any) -> None:
-        self.effects.actions.append(lambda: self._mesos.call(kind, **fields))
 
     def emit(self, event_type: str, **fields: Any) -> None:
         event = {**fields, "eventType": event_type, "timestamp": timestamp(self.clock.wall_ms())}
@@ -308,7 +283,7 @@ class Marathon:
             self.waiting.pop(app_id, None)
             for one in instances:
                 self.kill(one)
-            self._look_for_work()
+            self.look_for_work()
             return
         decision = decide(app, instances)
         for one in decision.kill:
@@ -319,13 +294,12 @@ class Marathon:
                 self._revive_wanted = True
         else:
             self.waiting.pop(app_id, None)
-        self._look_for_work()
+        self.look_for_work()
 
     def reset_delay(self, app_id: str) -> None:
         """Launch again at once."""
         self.delays.reset(app_id)
-        self._revive_wanted = True
-        self._look_for_work()
+        self.ask_again()
 
     def missing(self, app: App) -> int:
         """How many new instances are to be launched now, were there offers."""
@@ -347,76 +321,30 @@ class Marathon:
 
     def _send_kill(self, one: Instance, reason: str) -> None:
         one.killed_ms = self.clock.wall_ms()
-        fields: Json = {"task_id": {"value": one.task_id}}
-        if one.agent_id:
-            fields["agent_id"] = {"value": one.agent_id}
         if reason:
             log.info("killing %s: %s", one.task_id, reason)
-        self.call("KILL", kill=fields)
-
-    def _look_for_work(self) -> None:
-        """Ask for offers while something waits for one, and for none while nothing does."""
-        if not self._subscribed:
-            return
-        now_ms = self.clock.monotonic_ms()
-        if self.waiting:
-            overdue = now_ms - self._revived_ms >= REVIVE_INTERVAL_MS
-            if self._suppressed or (self._revive_wanted and overdue):
-                self._revive_wanted = self._suppressed = False
-                self._revived_ms = now_ms
-                self.call("REVIVE")
-        elif not self._suppressed:
-            self._suppressed = True
-            self.call("SUPPRESS")
+        self.call("KILL", kill=asked(one.task_id, one.agent_id))
 
     # --- what Mesos says
 
-    def subscribed(self, framework_id: str) -> None:
-        if self.framework_id != framework_id:
-            self.framework_id = framework_id
-            self.effects.records["framework:"] = framework_id.encode()
-        self._subscribed = True
-        self._suppressed = False
-        self._revive_wanted = True
-        self.reconcile()
-        self._reconcile_at_ms = self.clock.monotonic_ms() + RECONCILE_AGAIN_MS
-        self._look_for_work()
+    def wants_offers(self) -> bool:
+        return bool(self.waiting)
 
-    def disconnected(self) -> None:
-        self._subscribed = False
-
-    def refused(self, message: str) -> None:
-        """Mesos ends this framework's subscription for good. One that it removed begins anew, under a new id."""
-        log.error("Mesos: %s", message)
-        if "removed" in message or "completed" in message.lower():
-            self.framework_id = None
-            self.effects.records["framework:"] = None
-
-    def reconcile(self) -> None:
-        """Ask after every task that should be there, then after those that are."""
-        self._reconciled_ms = self.clock.monotonic_ms()
-        tasks = [
-            {"task_id": {"value": one.task_id}, "agent_id": {"value": one.agent_id}}
+    def known_tasks(self) -> list[Json]:
+        return [
+            asked(one.task_id, one.agent_id)
             for instances in self.instances.values()
             for one in instances.values()
             if one.has_task
         ]
-        if tasks:
-            self.call("RECONCILE", reconcile={"tasks": tasks})
-        self.call("RECONCILE", reconcile={"tasks": []})
 
     def offers(self, messages: Iterable[Json]) -> None:
         """Use each offer for as many instances as it holds, apps in turn, and decline the rest."""
         for message in messages:
             offer = Offer(message)
             operations = self._launcher.operations(offer)
-            offer_ids = [message["id"]]
-            if operations:
-                filters = {"refuse_seconds": 0.0 if self.waiting else DECLINE_S}
-                self.call("ACCEPT", accept={"offer_ids": offer_ids, "operations": operations, "filters": filters})
-            else:
-                self.call("DECLINE", decline={"offer_ids": offer_ids, "filters": {"refuse_seconds": DECLINE_S}})
-        self._look_for_work()
+            self.answer_offer(message, operations)
+        self.look_for_work()
 
     def update(self, status: Json) -> None:
         """A task's status. It is acknowledged once what follows is stored."""
@@ -430,7 +358,7 @@ class Marathon:
             self._alive(one, status, condition)
         else:
             self._ended(one, status)
-        self.effects.actions.append(lambda: self._mesos.acknowledge(status))
+        self.acknowledge(status)
 
     def _unknown_task(self, status: Json, condition: str | None) -> None:
         task_id = status["task_id"]
@@ -555,19 +483,13 @@ class Marathon:
                 self.changed(one.app_id)
             elif one.condition == states.PROVISIONED and waited_ms >= LAUNCH_CONFIRM_MS:
                 one.since_ms = now_ms
-                task = {"task_id": {"value": one.task_id}, "agent_id": {"value": one.agent_id}}
-                self.call("RECONCILE", reconcile={"tasks": [task]})
+                self.call("RECONCILE", reconcile={"tasks": [asked(one.task_id, one.agent_id)]})
         for app_id in self.waiting:
             app = self.definition(app_id)
             if app is not None and self.delays.left_ms(app, now_ms) == 0 and self._was_delayed(app_id):
                 self._revive_wanted = True
-        self._look_for_work()
-        monotonic_ms = self.clock.monotonic_ms()
-        if self._subscribed:
-            again = self._reconcile_at_ms is not None and monotonic_ms >= self._reconcile_at_ms
-            if again or monotonic_ms - self._reconciled_ms >= RECONCILE_INTERVAL_MS:
-                self._reconcile_at_ms = None
-                self.reconcile()
+        self.look_for_work()
+        self.keep_reconciled()
 
     def _was_delayed(self, app_id: str) -> bool:
         """Whether an app waited for the end of its delay until now; asked once for each delay."""

@@ -1,0 +1,141 @@
+"""What every framework's state has in common: its subscription, when it wants offers, and asking after its tasks.
+
+Plain and synchronous. What follows from an input gathers in `effects`: records to store, then calls to Mesos. Whoever
+owns the machine commits them after each input.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from smackbox.base.clock import Clock
+from smackbox.framework.effects import Effects
+
+Json = dict[str, Any]
+
+FRAMEWORK_RECORD = "framework:"
+RECONCILE_INTERVAL_MS = 600_000
+RECONCILE_AGAIN_MS = 15_000
+"""After a subscription: agents that came back to a new master meanwhile can be asked then."""
+
+REVIVE_INTERVAL_MS = 100
+KILL_RETRY_MS = 10_000
+DECLINE_S = 120.0
+
+log = logging.getLogger(__name__)
+
+
+class Mesos(Protocol):
+    """The calls of the scheduler API, as the driver takes them."""
+
+    def call(self, kind: str, **fields: Any) -> None: ...
+
+    def acknowledge(self, status: Json) -> None: ...
+
+
+class FrameworkMachine(ABC):
+    def __init__(self, clock: Clock, mesos: Mesos) -> None:
+        self.clock = clock
+        self.effects = Effects()
+        self.framework_id: str | None = None
+        self._mesos = mesos
+        self._subscribed = False
+        self._suppressed = False
+        self._revive_wanted = False
+        self._revived_ms = -REVIVE_INTERVAL_MS
+        self._reconciled_ms = 0
+        self._reconcile_at_ms: int | None = None
+
+    @abstractmethod
+    def wants_offers(self) -> bool:
+        """Whether something waits for an offer."""
+
+    @abstractmethod
+    def known_tasks(self) -> list[Json]:
+        """Task and agent of every task that Mesos may have, as RECONCILE takes them."""
+
+    # --- what is to happen once this is stored
+
+    def call(self, kind: str, **fields: Any) -> None:
+        self.effects.actions.append(lambda: self._mesos.call(kind, **fields))
+
+    def acknowledge(self, status: Json) -> None:
+        self.effects.actions.append(lambda: self._mesos.acknowledge(status))
+
+    def answer_offer(self, offer: Json, operations: list[Json]) -> None:
+        """Accept it with these operations, or decline it where there are none."""
+        offer_ids = [offer["id"]]
+        if operations:
+            filters = {"refuse_seconds": 0.0 if self.wants_offers() else DECLINE_S}
+            self.call("ACCEPT", accept={"offer_ids": offer_ids, "operations": operations, "filters": filters})
+        else:
+            self.call("DECLINE", decline={"offer_ids": offer_ids, "filters": {"refuse_seconds": DECLINE_S}})
+
+    # --- the subscription
+
+    def subscribed(self, framework_id: str) -> None:
+        if self.framework_id != framework_id:
+            self.framework_id = framework_id
+            self.effects.records[FRAMEWORK_RECORD] = framework_id.encode()
+        self._subscribed = True
+        self._suppressed = False
+        self._reconcile()
+        self._reconcile_at_ms = self.clock.monotonic_ms() + RECONCILE_AGAIN_MS
+        self.ask_again()
+
+    def disconnected(self) -> None:
+        self._subscribed = False
+
+    def refused(self, message: str) -> None:
+        """Mesos ends this subscription for good. A framework that it removed begins anew, under a new id."""
+        log.error("Mesos: %s", message)
+        if "removed" in message or "completed" in message.lower():
+            self.framework_id = None
+            self.effects.records[FRAMEWORK_RECORD] = None
+
+    # --- offers and reconciliation
+
+    def ask_again(self) -> None:
+        """Something can be launched that could not before: filters on offers are to go."""
+        self._revive_wanted = True
+        self.look_for_work()
+
+    def look_for_work(self) -> None:
+        """Ask for offers while something waits for one, and for none while nothing does."""
+        if not self._subscribed:
+            return
+        if self.wants_offers():
+            now_ms = self.clock.monotonic_ms()
+            overdue = now_ms - self._revived_ms >= REVIVE_INTERVAL_MS
+            if self._suppressed or (self._revive_wanted and overdue):
+                self._revive_wanted = self._suppressed = False
+                self._revived_ms = now_ms
+                self.call("REVIVE")
+        elif not self._suppressed:
+            self._suppressed = True
+            self.call("SUPPRESS")
+
+    def keep_reconciled(self) -> None:
+        """Ask after all tasks when it is time; called at every tick."""
+        if not self._subscribed:
+            return
+        now_ms = self.clock.monotonic_ms()
+        again = self._reconcile_at_ms is not None and now_ms >= self._reconcile_at_ms
+        if again or now_ms - self._reconciled_ms >= RECONCILE_INTERVAL_MS:
+            self._reconcile_at_ms = None
+            self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Ask after every task that should be there, then after those that are."""
+        self._reconciled_ms = self.clock.monotonic_ms()
+        if tasks := self.known_tasks():
+            self.call("RECONCILE", reconcile={"tasks": tasks})
+        self.call("RECONCILE", reconcile={"tasks": []})
+
+
+def asked(task_id: str, agent_id: str) -> Json:
+    """A task as RECONCILE and KILL take it."""
+    task: Json = {"task_id": {"value": task_id}}
+    return {**task, "agent_id": {"value": agent_id}} if agent_id else task
