@@ -127,6 +127,7 @@ class RoleTree:
         self._totals = totals
         self._root = _Node("", totals)
         self._weights: dict[str, float] = {}
+        self._nested = 0
         self._flat: list[str] | None = None
         self._flat_version = -1
 
@@ -140,6 +141,7 @@ class RoleTree:
                 node.children.add(part, self._weights.get(path, DEFAULT_WEIGHT))
             node = node.nodes[part]
         node.is_role = True
+        self._nested += "/" in role
         node.children.add(_ITSELF)
         self._flat = None
 
@@ -147,6 +149,7 @@ class RoleTree:
         """Take the role out; its allocation has been recovered before."""
         nodes = self._walk(role)
         nodes[-1].is_role = False
+        self._nested -= "/" in role
         nodes[-1].children.remove(_ITSELF)
         parts = role.split("/")
         for parent, part, node in zip(reversed(nodes[:-1]), reversed(parts), reversed(nodes[1:]), strict=True):
@@ -182,6 +185,8 @@ class RoleTree:
         return node.children.share(role.rpartition("/")[2])
 
     def names(self) -> list[str]:
+        if not self._nested:
+            return self._root.children.names()
         if self._flat is None or self._flat_version != self._totals.version:
             flat: list[str] = []
             self._flatten(self._root, flat)
