@@ -39,6 +39,17 @@ def test_an_agent_is_in_the_registry_before_it_is_told_its_id(cluster: Cluster) 
     assert agent.id.endswith("-S1")
 
 
+def test_what_is_stored_in_one_go_has_a_limit(cluster: Cluster) -> None:
+    stored: list[str] = []
+    for number in range(5):
+        cluster.master.commit({f"weight/{number}": b"1" * 200_000}, lambda: stored.append("1"))
+    cluster.master.commit({"weight/a": b"1" * 900_000}, lambda: stored.append("1"))
+    batches = []
+    while cluster.master.commits:
+        batches.append(len(cluster.master.take_commits()))
+    assert batches == [2, 2, 1, 1]
+
+
 def test_what_is_no_call_of_an_agent(cluster: Cluster) -> None:
     agent = FakeAgent(cluster)
     assert agent.call("NIX") == 501

@@ -213,8 +213,8 @@ class MasterServer:
             self._loading.cancel()
         if master is None:
             return
-        for commit in master.take_commits():
-            commit.failed("This master no longer leads")
+        while master.commits:
+            _fail(master.take_commits(), "This master no longer leads")
         sinks: list[EventSink | None] = [one.sink for one in master.subscribers.values()]
         sinks += [one.sink for one in master.frameworks.values()]
         sinks += [one.sink for one in master.agents.values()]

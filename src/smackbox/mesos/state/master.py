@@ -28,6 +28,9 @@ from smackbox.mesos.state.sorter import Quantities
 VERSION = "1.11.0"
 """That of the Mesos whose behaviour this is; clients parse it."""
 
+BATCH_LIMIT = 500_000
+"""Bytes that are stored in one go; ZooKeeper takes a megabyte."""
+
 log = logging.getLogger(__name__)
 
 
@@ -152,7 +155,14 @@ class Master:
         self.commits.append(Commit(changes, stored, failed or (lambda _: None)))
 
     def take_commits(self) -> list[Commit]:
-        commits, self.commits = self.commits, []
+        """Those that can be stored in one go: at least one, and no more than a store takes at a time."""
+        size = count = 0
+        for commit in self.commits:
+            size += commit.size
+            if count and size > BATCH_LIMIT:
+                break
+            count += 1
+        commits, self.commits = self.commits[:count], self.commits[count:]
         return commits
 
     # --- telling

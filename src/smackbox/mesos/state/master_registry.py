@@ -39,6 +39,10 @@ class Commit:
     then: Callable[[], None]
     failed: Callable[[str], None] = lambda _: None
 
+    @property
+    def size(self) -> int:
+        return sum(len(name) + len(value or b"") for name, value in self.changes.items())
+
 
 @dataclass(slots=True)
 class Registry:
