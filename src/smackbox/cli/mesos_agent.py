@@ -24,6 +24,10 @@ _OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("--memory",), {"is_flag": True, "help": "Keep nothing on disk; tasks end with the agent."}),
     (("--sync",), {"is_flag": True, "default": None, "help": "fsync each checkpoint."}),
     (("--insecure",), {"is_flag": True, "default": None, "help": "Listen beyond loopback without authentication."}),
+    (
+        ("--metrics-port", "--metrics_port"),
+        {"type": click.IntRange(0, 65535), "help": "Serve /metrics and /healthz there."},
+    ),
     (("--config",), {"type": _PATH, "help": "Settings file.  [default: smackbox.toml]"}),
     (("--master",), {"help": "host:port, a URL, zk://h:p,h:p/path or file://path.  [default: 127.0.0.1:5050]"}),
     (("--resources",), {"help": "cpus:4;mem:1024;disk:10240;ports:[31000-32000].  [default: the machine's]"}),

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.mesos.agent.conftest import StartAgent
 from tests.mesos.agent.fake_master import FakeMaster
+from tests.mesos.agent.test_executor_custom import free_port
 
 from smackbox.mesos.handlers.agent_http import ENDPOINTS, find
 from smackbox.mesos.handlers.agent_operator import OPERATIONS
@@ -116,6 +118,13 @@ def test_figures(agent: AgentService, master: FakeMaster) -> None:
     assert ask(agent, "/health") == (200, b"")
     assert get(agent, "/version")["version"] == "1.11.0"
     assert ask(agent, "/state", b"")[0] == 405
+
+
+def test_figures_for_prometheus(start_agent: StartAgent, master: FakeMaster) -> None:
+    port = free_port()
+    start_agent(metrics_port=port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        assert b"mesos_slave_registered 1.0" in answer.read()
 
 
 def test_files_of_a_sandbox(agent: AgentService, master: FakeMaster, tmp_path: Path) -> None:

@@ -65,6 +65,20 @@ def test_a_child_that_takes_too_much_ends_the_task(
     assert master.terminal(task)["reason"] == "REASON_CONTAINER_LIMITATION_MEMORY"
 
 
+def test_a_task_may_have_limits_above_its_requests(
+    start_agent: StartAgent, master: FakeMaster, cgroups: Cgroups
+) -> None:
+    start_agent(isolation=CGROUPS, cgroups_root="smackbox-test")
+    limits = {"mem": {"value": 128}, "cpus": {"value": 2}}
+    task = master.run("sleep 1000", resources=[scalar("cpus", 0.5), scalar("mem", 64)], limits=limits)
+    container = master.state(task, "TASK_RUNNING")["container_status"]["container_id"]["value"]
+    assert cgroups.usage(container)["mem_limit_bytes"] == 128 << 20
+    if cgroups.version == 1:
+        folder = cgroups.folders["cpu"] / container
+        assert (folder / "cpu.shares").read_text() == "512\n"
+        assert (folder / "cpu.cfs_quota_us").read_text() == "200000\n"
+
+
 def test_a_group_shares_a_cgroup(start_agent: StartAgent, master: FakeMaster, cgroups: Cgroups) -> None:
     start_agent(isolation=CGROUPS, cgroups_root="smackbox-test")
     run_group(master, task_info("a", "sleep 1000"), task_info("b", "sleep 1000"))
@@ -116,7 +130,9 @@ def test_version_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (folder / "cpu.weight").read_text() == "79\n"
     assert (folder / "cpu.max").read_text() == "200000 100000\n"
     assert (folder / "memory.max").read_text() == f"{100 << 20}\n"
-    cgroups.update("c", [scalar("cpus", 2), scalar("mem", 50)])
+    unlimited = [{**scalar("cpus", 2), "limit": float("inf")}, scalar("mem", 50)]
+    cgroups.update("c", unlimited)
+    assert (folder / "cpu.max").read_text() == "max 100000\n"
     assert (folder / "memory.max").read_text() == f"{100 << 20}\n", "a limit is not lowered"
     assert cgroups.out_of_memory("c") is None
     (folder / "memory.events").write_text("low 0\noom 2\noom_kill 1\n")

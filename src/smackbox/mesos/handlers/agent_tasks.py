@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from smackbox.base.errors import StorageError
 from smackbox.mesos.state.agent import Agent
 from smackbox.mesos.state.agent_frameworks import (
     COMMAND,
@@ -18,11 +20,19 @@ from smackbox.mesos.state.agent_frameworks import (
 
 ID_BYTES_LIMIT = 255
 Event = dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 def run_task(agent: Agent, event: Event) -> None:
     order = event["run_task"]
     info = order["task"]
+    try:
+        _run(agent, order, info)
+    except StorageError as error:
+        _not_written(agent, order["framework"], [info], error)
+
+
+def _run(agent: Agent, order: dict[str, Any], info: dict[str, Any]) -> None:
     if "executor" in info and info["executor"].get("type") != "DEFAULT":
         _run_custom(agent, order["framework"], info["executor"], [info], grouped=False)
     else:
@@ -31,6 +41,13 @@ def run_task(agent: Agent, event: Event) -> None:
 
 def run_task_group(agent: Agent, event: Event) -> None:
     order = event["run_task_group"]
+    try:
+        _run_group(agent, order)
+    except StorageError as error:
+        _not_written(agent, order["framework"], order["task_group"]["tasks"], error)
+
+
+def _run_group(agent: Agent, order: dict[str, Any]) -> None:
     executor_info, infos = order["executor"], order["task_group"]["tasks"]
     if executor_info.get("type") == "CUSTOM" or ("command" in executor_info and "type" not in executor_info):
         _run_custom(agent, order["framework"], executor_info, infos, grouped=True)
@@ -163,6 +180,26 @@ def _admit(
     for info in infos:
         _refuse(agent, framework_info["id"], info, *refusal)
     return None
+
+
+def _not_written(
+    agent: Agent, framework_info: dict[str, Any], infos: list[dict[str, Any]], error: StorageError
+) -> None:
+    """The disk refused the order: it is not carried out, and nothing is left of it."""
+    log.error("tasks are refused: %s", error)
+    framework = agent.frameworks.get(framework_info["id"]["value"])
+    for info in infos:
+        found = None if framework is None else framework.task(info["task_id"]["value"])
+        if found is not None:
+            found[0].tasks.pop(found[1].id)
+        _refuse(agent, framework_info["id"], info, "TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", str(error))
+    if framework is not None:
+        for executor in [one for one in framework.executors.values() if not one.tasks and one.spec is None]:
+            executor.state = TERMINATED
+        try:
+            agent.sweep(framework)
+        except StorageError as again:
+            log.error("what was written of them stays: %s", again)
 
 
 def _refuse(

@@ -17,12 +17,13 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
 from smackbox.mesos.handlers import agent_http
 from smackbox.mesos.handlers.agent_context import EXECUTORS, AgentContext
+from smackbox.mesos.handlers.agent_figures import snapshot
 from smackbox.mesos.server import agent_machine
 from smackbox.mesos.server.agent_gc import SandboxCollector
 from smackbox.mesos.server.agent_link import MasterLink
@@ -53,6 +54,9 @@ from smackbox.net.http_server import HttpServer
 from smackbox.net.service import run_loop
 from smackbox.store.data_dir import DataDir
 
+if TYPE_CHECKING:
+    from smackbox.net.metrics_endpoint import MetricsEndpoint
+
 KILL_TIMEOUT_S = 3.0
 """So long after their grace period tasks may take to end when the agent stops for good."""
 FLUSH_TIMEOUT_S = 1.0
@@ -82,6 +86,7 @@ class AgentService:
         self._client: HttpClient | None = None
         self._link: MasterLink | None = None
         self._collector: SandboxCollector | None = None
+        self._metrics: MetricsEndpoint | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._handle: Callable[[HttpRequest], Answer] = lambda _: HttpResponse.text("the agent is starting\n", 503)
 
@@ -180,8 +185,18 @@ class AgentService:
         if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._leave)
         scheme = "http" if settings.ssl_ca_file is None else "https"
+        if settings.metrics_port is not None:
+            await self._start_metrics(settings.metrics_port, context)
         self._link = MasterLink(self.agent, settings.master, self._client, scheme=scheme)
         self._link.start()
+
+    async def _start_metrics(self, port: int, context: AgentContext) -> None:
+        from smackbox.mesos.server.master_metrics import registry
+        from smackbox.net.metrics_endpoint import MetricsEndpoint
+
+        made = registry(lambda: snapshot(context))
+        self._metrics = MetricsEndpoint(made, self.settings.host, port, insecure=self.settings.insecure)
+        await self._metrics.start()
 
     async def _listen(self, saved: dict[str, Any] | None) -> None:
         """With port 0 the one of the former life, when it is free: executors look for the agent there."""
@@ -307,6 +322,8 @@ class AgentService:
             await self._link.stop()
         if self._http is not None:
             await self._http.stop()
+        if self._metrics is not None:
+            await self._metrics.stop()
         if self._collector is not None:
             await self._collector.stop()
         if self._containers is not None:

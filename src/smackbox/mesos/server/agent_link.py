@@ -188,7 +188,10 @@ class MasterLink:
         if event.get("type") == "SUBSCRIBED":
             details = event["subscribed"]
             self._idle_timeout_s = float(details.get("ping_interval_s", 15)) * float(details.get("max_pings", 5))
-        agent_events.handle(self._agent, event)
+        try:
+            agent_events.handle(self._agent, event)
+        except Exception:
+            log.exception("the master's %s failed", event.get("type"))
         if event.get("type") == "SUBSCRIBED":
             self.subscribed.set()
 

@@ -1,7 +1,7 @@
 """Limits on cpu and memory by control groups, version 1 or 2: one folder for each outermost container.
 
-    cpu       a weight: `cpus` times 1,024 shares; with CFS also a hard limit
-    memory    a hard limit of `mem`, and not less than 32 MB, as Mesos has it; it is raised and never lowered
+    cpu       a weight: `cpus` times 1,024 shares; a hard limit where the task has one of its own, or CFS is asked for
+    memory    a hard limit of `mem`, or of the task's own, not less than 32 MB, as in Mesos; raised and never lowered
 
 Version 1 has a hierarchy for each controller, version 2 one for all; a folder is `<mount>/<cgroups_root>/<container>`.
 """
@@ -9,6 +9,7 @@ Version 1 has a hierarchy for each controller, version 2 one for all; a folder i
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ MIN_SHARES = 2
 MIN_MEMORY = 32 * 1024 * 1024
 CFS_PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
+UNLIMITED = 1 << 60
 _V1_CONTROLLERS = ("cpu", "cpuacct", "memory")
 
 
@@ -95,23 +97,25 @@ class Cgroups:
 
     def update(self, container_id: str, resources: list[dict[str, Any]]) -> None:
         """Raises `OSError`."""
-        cpus, memory_mb = amount(resources, "cpus"), amount(resources, "mem")
+        cpus, memory_mb = amount(resources, "cpus"), limit_of(resources, "mem")
         cpu, memory = self.folders["cpu"] / container_id, self.folders["memory"] / container_id
         shares = max(int(cpus * SHARES_PER_CPU), MIN_SHARES)
-        quota = max(int(cpus * CFS_PERIOD_US), MIN_QUOTA_US)
-        limit = max(int(memory_mb * 1024 * 1024), MIN_MEMORY)
+        has_cpu_limit = self._enable_cfs or any("limit" in one for one in resources if one["name"] == "cpus")
+        cpu_limit = limit_of(resources, "cpus")
+        quota = -1 if math.isinf(cpu_limit) else max(int(cpu_limit * CFS_PERIOD_US), MIN_QUOTA_US)
+        limit = UNLIMITED if math.isinf(memory_mb) else max(int(memory_mb * 1024 * 1024), MIN_MEMORY)
         if self.version == 1:
             _write(cpu, "cpu.shares", shares)
-            if self._enable_cfs:
+            if has_cpu_limit:
                 _write(cpu, "cpu.cfs_period_us", CFS_PERIOD_US)
                 _write(cpu, "cpu.cfs_quota_us", quota)
             _write(memory, "memory.soft_limit_in_bytes", limit)
-            if not 0 < limit < _number(memory, "memory.limit_in_bytes") < 1 << 60:
+            if not 0 < limit < _number(memory, "memory.limit_in_bytes") < UNLIMITED:
                 _write(memory, "memory.limit_in_bytes", limit)
             return
         _write(cpu, "cpu.weight", min(1 + (shares - MIN_SHARES) * 9_999 // 262_142, 10_000))
-        if self._enable_cfs:
-            _write(cpu, "cpu.max", f"{quota} {CFS_PERIOD_US}")
+        if has_cpu_limit:
+            _write(cpu, "cpu.max", f"{'max' if quota < 0 else quota} {CFS_PERIOD_US}")
         current = (memory / "memory.max").read_text().strip()
         if current == "max" or int(current) < limit:
             _write(memory, "memory.max", limit)
@@ -178,6 +182,16 @@ def amount(resources: list[dict[str, Any]], name: str) -> float:
         for one in resources
         if one["name"] == name and "scalar" in one and "persistence" not in one.get("disk", {})
     )
+
+
+def limit_of(resources: list[dict[str, Any]], name: str) -> float:
+    """As `amount`, with the limits that tasks have above what they asked for; infinite where one has none."""
+    raised = sum(
+        float(one["limit"]) - float(one["scalar"]["value"])
+        for one in resources
+        if one["name"] == name and "limit" in one
+    )
+    return amount(resources, name) + raised
 
 
 def _write(folder: Path, name: str, value: Any) -> None:

@@ -147,10 +147,11 @@ class MasterServer:
         return server_context(self.name, settings.ssl_cert_file, settings.ssl_key_file, settings.ssl_ca_file, verify)
 
     async def _start_metrics(self, port: int) -> None:
+        from smackbox.mesos.handlers.figures import snapshot
         from smackbox.mesos.server.master_metrics import registry
         from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-        made = registry(lambda: self.context)
+        made = registry(lambda: snapshot(self.context))
         self._metrics = MetricsEndpoint(made, self.settings.host, port, insecure=self.settings.insecure)
         await self._metrics.start()
 

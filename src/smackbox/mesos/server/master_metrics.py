@@ -1,26 +1,23 @@
-"""The master's Prometheus metrics: the figures of `/metrics/snapshot`, as gauges under `mesos_`."""
+"""Prometheus metrics of a master or an agent: the figures of its `/metrics/snapshot`, as gauges under `mesos_`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from smackbox.mesos.handlers.context import MasterContext
-from smackbox.mesos.handlers.figures import snapshot
-
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
 
 
-def registry(context: Callable[[], MasterContext]) -> CollectorRegistry:
-    """A registry that reads whichever machine is current."""
+def registry(figures: Callable[[], dict[str, float]]) -> CollectorRegistry:
+    """A registry that reads the figures of the moment."""
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector
 
-    class MasterCollector(Collector):
+    class FiguresCollector(Collector):
         def collect(self) -> Iterator[Metric]:
-            for name, value in snapshot(context()).items():
+            for name, value in figures().items():
                 metric = "mesos_" + name.replace("/", "_").replace(".", "_")
                 yield GaugeMetricFamily(metric, f"Mesos' {name}", value=value)
 
@@ -28,5 +25,5 @@ def registry(context: Callable[[], MasterContext]) -> CollectorRegistry:
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
-    made.register(MasterCollector())
+    made.register(FiguresCollector())
     return made

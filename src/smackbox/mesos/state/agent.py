@@ -8,12 +8,14 @@ container was ever started is answered by its status file, which the container i
 from __future__ import annotations
 
 import base64
+import logging
 import uuid
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from smackbox.base.errors import StorageError
 from smackbox.mesos.state.agent_checkpoints import Checkpoints
 from smackbox.mesos.state.agent_frameworks import (
     COMMAND,
@@ -46,6 +48,7 @@ from smackbox.mesos.state.executor_environment import (
     shutdown_grace_period_ms,
 )
 
+log = logging.getLogger(__name__)
 Message = dict[str, Any]
 CAPABILITIES = ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_DRAINING")
 AGENT_REASONS = frozenset(
@@ -386,7 +389,11 @@ class Agent:
         self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask, status: dict[str, Any]
     ) -> None:
         if framework.is_checkpointed:
-            self.checkpoints.update(framework.id, executor.id, task.id, status)
+            try:
+                self.checkpoints.update(framework.id, executor.id, task.id, status)
+            except StorageError as error:
+                # it is told all the same: a framework that hears nothing is worse off than one that hears it twice
+                log.error("a status will not outlive the agent: %s", error)
         self.updates.add(task.key, status)
         if task.is_terminal:
             self.count(f"slave/{task.state.lower().replace('task_', 'tasks_')}")
@@ -424,7 +431,10 @@ class Agent:
             return
         executor, task = found
         if framework.is_checkpointed:
-            self.checkpoints.acknowledged(framework_id, executor.id, task_id, uuid_text)
+            try:
+                self.checkpoints.acknowledged(framework_id, executor.id, task_id, uuid_text)
+            except StorageError as error:
+                log.error("a status will be told again by the agent's next life: %s", error)
         if task.is_terminal and not self.updates.is_pending(key):
             self.sweep(framework)
 

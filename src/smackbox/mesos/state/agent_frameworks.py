@@ -135,14 +135,23 @@ class AgentExecutor:
         return self.kind != CUSTOM
 
     def resources(self) -> list[dict[str, Any]]:
-        """Its own and those of its tasks that have not ended."""
-        own = list(self.info.get("resources", [])) if self.kind != COMMAND else []
-        return own + [part for task in self.tasks.values() if not task.is_terminal for part in task.info["resources"]]
+        """Its own and those of its tasks that have not ended. A part has its `limit` where the task may have more."""
+        parts = list(self.info.get("resources", [])) if self.kind != COMMAND else []
+        for task in self.tasks.values():
+            if not task.is_terminal:
+                parts += _with_limits(task.info.get("resources", []), task.info.get("limits", {}))
+        return parts
 
     def stop_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+def _with_limits(resources: list[dict[str, Any]], limits: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first part of each name with the limit that the task has for all of them."""
+    left = dict(limits)
+    return [{**part, "limit": left.pop(part["name"])["value"]} if part["name"] in left else part for part in resources]
 
 
 @dataclass(slots=True)
