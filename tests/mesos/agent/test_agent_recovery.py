@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -42,6 +43,28 @@ def test_a_task_that_ended_meanwhile_is_told_of(start_agent: StartAgent, master:
     master.wait(lambda: not is_alive(pid), "end of the task")
     start_agent()
     assert master.terminal(task)["message"] == "Command terminated with signal Killed"
+
+
+def test_what_a_dead_wrapper_left_is_killed_and_nobody_else(
+    start_agent: StartAgent, master: FakeMaster, tmp_path: Path
+) -> None:
+    first = start_agent(isolation="posix/cpu,posix/mem")
+    task = master.run("sleep 1000 & echo $! > child; wait")
+    wrapper = master.state(task, "TASK_RUNNING")["container_status"]["executor_pid"]
+    child_file = sandbox(tmp_path, task) / "child"
+    master.wait(lambda: child_file.exists() and child_file.read_text().strip())
+    stop(first)
+    os.kill(wrapper, signal.SIGKILL)
+    stranger = subprocess.Popen(["sleep", "1000"], env={"PATH": os.environ["PATH"]})
+    try:
+        start_agent(isolation="posix/cpu,posix/mem")
+        lost = master.terminal(task)
+        assert (lost["state"], lost["reason"]) == ("TASK_LOST", "REASON_EXECUTOR_TERMINATED")
+        master.wait(lambda: not is_alive(int(child_file.read_text())), "end of the child")
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_an_update_that_was_not_acknowledged_comes_again(start_agent: StartAgent, master: FakeMaster) -> None:

@@ -51,6 +51,7 @@ from smackbox.mesos.state.agent_timers import Timers
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
 from smackbox.net.http_client import HttpClient, HttpClientError
 from smackbox.net.http_server import HttpServer
+from smackbox.net.open_files import raise_open_file_limit
 from smackbox.net.service import run_loop
 from smackbox.store.data_dir import DataDir
 
@@ -148,6 +149,7 @@ class AgentService:
 
     async def _start(self) -> None:
         settings = self.settings
+        raise_open_file_limit()
         self._data_dir = DataDir.open(settings.dir)
         work_dir = self._data_dir.path.resolve()
         try:
@@ -358,6 +360,9 @@ class AgentService:
             self._collector.leave(executor.directory)
 
     def _gone(self, message: str) -> None:
+        """The master wants this agent no more: it does not come back by itself."""
+        if self._link is not None:
+            self._leaving = asyncio.get_running_loop().create_task(self._link.stop())
         self.on_gone(message)
 
     # --- the machine's timers, on the loop

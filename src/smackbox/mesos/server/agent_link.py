@@ -72,8 +72,9 @@ class MasterLink:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._coordinator is not None:
-            await self._coordinator.stop()
+        coordinator, self._coordinator = self._coordinator, None
+        if coordinator is not None:
+            await coordinator.stop()
 
     def call(self, call: dict[str, Any]) -> None:
         """Post a call, after those before it."""

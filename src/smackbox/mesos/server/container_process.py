@@ -210,6 +210,26 @@ def kill_left_over(wrapper: int, cgroup: Path | None) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def kill_orphans(wrapper: int, sandbox: Path, cgroup: Path | None) -> None:
+    """Kill what a wrapper has left that ended while nobody watched. Its number may belong to somebody else by now, so
+    that a process outside the cgroup counts when it is of that session and has the sandbox in its environment."""
+    found = set(_cgroup_members(cgroup)) if cgroup is not None else set()
+    mark = b"MESOS_SANDBOX=" + os.fsencode(sandbox)
+    for pid, _, session in _processes():
+        if session == wrapper and mark in _environment(pid).split(b"\0"):
+            found.add(pid)
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
 def usage(pids: list[int]) -> dict[str, Any]:
     """Processor seconds and memory of processes that live, as in a `ResourceStatistics`."""
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")

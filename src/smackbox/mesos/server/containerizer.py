@@ -205,7 +205,7 @@ class ProcessContainerizer:
         if container.pid is not None:
             container.started(Started(container.pid))
         if status.pid is not None and self._is_same_boot:
-            container_process.kill_left_over(status.pid, self._cgroup(container.spec))
+            container_process.kill_orphans(status.pid, container.spec.sandbox, self._cgroup(container.spec))
         self._end(container, status)
 
     # --- watching
