@@ -17,6 +17,7 @@ from typing import Any
 
 from smackbox.mesos.handlers.agent_context import AgentContext
 from smackbox.mesos.handlers.answers import Refused
+from smackbox.mesos.state.container_specs import sandbox
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 
 PAGE = 4_096
@@ -154,7 +155,7 @@ def _sandbox_of_task(context: AgentContext, framework_id: str, task_id: str, run
         for executor in [*framework.executors.values(), *framework.completed]:
             for task in [*executor.tasks.values(), *executor.completed]:
                 if task.id == task_id:
-                    return agent.sandbox(executor, task)
+                    return sandbox(executor, task)
     return runs / "latest"
 
 

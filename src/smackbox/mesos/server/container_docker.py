@@ -27,6 +27,8 @@ from smackbox.mesos.state.container_docker import DockerInfoError, container_con
 from smackbox.mesos.state.executor_builtin import LAUNCH_FAILED
 
 RETRY_S = 1.0
+FILE_TIME_S = 0.01
+"""A file's time may be so much before the moment of its last write: the kernel's coarse clock."""
 LOG_TIMEOUT_S = 5.0
 """So long is waited for the last output of a container that has ended."""
 SIGKILLED = 128 + signal.SIGKILL
@@ -217,6 +219,7 @@ class DockerContainerizer:
         files = {1: container.spec.sandbox / "stdout", 2: container.spec.sandbox / "stderr"}
         if container.is_resumed:
             since = max((path.stat().st_mtime for path in files.values() if path.exists()), default=0.0)
+            since += FILE_TIME_S
         descriptors = container_sandbox.open_output(container.spec)
         try:
             async for stream, data in self._engine.logs(container.id, since):

@@ -12,7 +12,6 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from smackbox.base.errors import StorageError
@@ -34,6 +33,7 @@ from smackbox.mesos.state.agent_timers import Timers
 from smackbox.mesos.state.agent_updates import StatusUpdates, TaskKey
 from smackbox.mesos.state.agent_volumes import AgentVolumes
 from smackbox.mesos.state.container import Containers, ContainerSpec, Ended, Started
+from smackbox.mesos.state.container_specs import ContainerSpecs
 from smackbox.mesos.state.executor_builtin import (
     KILL_GRACE_MS,
     LAUNCH_FAILED,
@@ -44,7 +44,6 @@ from smackbox.mesos.state.executor_builtin import (
 from smackbox.mesos.state.executor_environment import (
     SecretError,
     duration,
-    executor_environment,
     shutdown_grace_period_ms,
 )
 
@@ -85,6 +84,7 @@ class Agent:
         self.timers = timers
         self.containers = containers
         self.volumes = AgentVolumes(checkpoints, settings.work_dir)
+        self.specs = ContainerSpecs(settings, checkpoints, self.volumes)
         self.frameworks: dict[str, AgentFramework] = {}
         self.completed: deque[AgentFramework] = deque(maxlen=COMPLETED_FRAMEWORKS_LIMIT)
         self.updates = StatusUpdates(timers, self._forward)
@@ -360,7 +360,7 @@ class Agent:
             status["source"] = "SOURCE_AGENT" if own else "SOURCE_EXECUTOR"
         run = self.runs.get(task.key)
         if run is not None and run.started is not None:
-            status["container_status"] = self._container_status(run.spec, run.started)
+            status["container_status"] = self.specs.status(run.spec, run.started)
         status["uuid"] = base64.b64encode(self._new_uuid().bytes).decode()
         self.take_status(framework, executor, task, status)
 
@@ -529,78 +529,12 @@ class Agent:
         return run
 
     def task_spec(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> ContainerSpec:
-        info = task.info
-        sandbox = self.sandbox(executor, task)
-        command = info.get("command", {})
-        return self._spec(framework, executor, task.container_id, sandbox, command, info, info.get("container"))
-
-    def sandbox(self, executor: AgentExecutor, task: AgentTask) -> Path:
-        if executor.kind != DEFAULT:
-            return executor.directory
-        return executor.directory / "containers" / task.container_id.rpartition(".")[2]
+        assert self.id is not None
+        return self.specs.of_task(self.id, framework, executor, task)
 
     def executor_spec(self, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
-        info = executor.info
-        command = info.get("command", {})
-        return self._spec(
-            framework, executor, executor.container_id, executor.directory, command, info, info.get("container")
-        )
-
-    def _spec(
-        self,
-        framework: AgentFramework,
-        executor: AgentExecutor,
-        container_id: str,
-        sandbox: Path,
-        command: dict[str, Any],
-        info: dict[str, Any],
-        container: dict[str, Any] | None,
-    ) -> ContainerSpec:
         assert self.id is not None
-        resources = executor.resources()
-        environment = executor_environment(
-            self.settings, self.id, framework, executor, sandbox, command, info.get("resources", [])
-        )
-        user = command.get("user") or framework.info.get("user") or None
-        if executor.kind == CUSTOM and self.settings.executor_token is not None:
-            token = self.settings.executor_token(framework.id, executor.id)
-            environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = token
-        return ContainerSpec(
-            id=container_id,
-            name=info.get("name", ""),
-            framework_id=framework.id,
-            executor_id=executor.id,
-            sandbox=sandbox,
-            status_file=self.checkpoints.status_file(framework.id, executor.id, container_id),
-            command=command,
-            environment=environment,
-            user=user if self.settings.switch_user else None,
-            resources=resources,
-            container=container,
-            volumes=self.volumes.of(info.get("resources", [])),
-            checkpointed=framework.is_checkpointed,
-        )
-
-    def _container_status(self, spec: ContainerSpec, started: Started) -> dict[str, Any]:
-        parent, _, own = spec.id.rpartition(".")
-        container_id: dict[str, Any] = {"value": own}
-        if parent:
-            container_id["parent"] = {"value": parent}
-        addresses = started.ip_addresses or (self.settings.ip,)
-        status: dict[str, Any] = {
-            "container_id": container_id,
-            "network_infos": [
-                {
-                    "ip_addresses": [
-                        {"ip_address": address, "protocol": "IPv6" if ":" in address else "IPv4"}
-                        for address in addresses
-                    ]
-                }
-            ],
-        }
-        if started.pid is not None:
-            status["executor_pid"] = started.pid
-        return status
+        return self.specs.of_executor(self.id, framework, executor)
 
     # --- book-keeping
 
