@@ -103,6 +103,21 @@ def test_a_task_keeps_its_cgroup_over_a_restart(start_agent: StartAgent, master:
     master.wait(lambda: not cgroups.members_folder(container).exists(), "removal of the cgroup")
 
 
+def test_what_killed_agents_left_is_swept(cgroups: Cgroups) -> None:
+    for name in ("old", "needed", "young"):
+        cgroups.make(name, [scalar("cpus", 1), scalar("mem", 64)])
+    try:
+        made = cgroups.members_folder("young").stat().st_mtime
+        cgroups.sweep({"needed"}, made + 1)
+        assert cgroups.members_folder("old").exists()
+        cgroups.sweep({"needed", "young"}, made + 3_600)
+        assert not cgroups.members_folder("old").exists()
+        assert cgroups.members_folder("needed").exists()
+    finally:
+        for name in ("needed", "young"):
+            cgroups.remove(name)
+
+
 def test_cgroups_that_are_not_there(tmp_path: Path, start_agent: StartAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("proc /proc proc rw 0 0\n")

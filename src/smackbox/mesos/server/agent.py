@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,7 @@ class AgentService:
             agent_recovery.recover(self.agent, policy=settings.reconfiguration_policy)
             if self.agent.id is not None:
                 self.agent.write_info()
+            self._sweep_cgroups()
             self._collector.start(
                 {one.directory for fw in self.agent.frameworks.values() for one in fw.executors.values()}
             )
@@ -244,6 +246,12 @@ class AgentService:
         engine = DockerEngine(settings.docker_socket)
         remove_delay_s = settings.milliseconds("docker_remove_delay") / 1_000
         return ComposedContainerizer(processes, DockerContainerizer(engine, fetcher, remove_delay_s=remove_delay_s))
+
+    def _sweep_cgroups(self) -> None:
+        if self._containers is not None and self._containers.processes.isolation is not None:
+            frameworks = self.agent.frameworks.values()
+            needed = {executor.container_id for one in frameworks for executor in one.executors.values()}
+            self._containers.processes.isolation.sweep(needed, time.time())
 
     def _cgroups(self) -> Cgroups | None:
         """Raises `StartError` where cgroups are asked for by name and there are none."""

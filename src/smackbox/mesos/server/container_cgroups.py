@@ -21,6 +21,7 @@ MIN_MEMORY = 32 * 1024 * 1024
 CFS_PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
 UNLIMITED = 1 << 60
+LEFT_OVER_AGE_S = 600.0
 _V1_CONTROLLERS = ("cpu", "cpuacct", "memory")
 
 
@@ -170,6 +171,14 @@ class Cgroups:
         except OSError:
             return False
         return True
+
+    def sweep(self, needed: set[str], now_s: float) -> None:
+        """Remove what was left empty by an agent that was killed, long ago: several agents may share the root."""
+        for folder in {path.name: path for top in self.folders.values() for path in top.iterdir() if path.is_dir()}:
+            members = self.members_folder(folder)
+            with contextlib.suppress(OSError):
+                if folder not in needed and now_s - members.stat().st_mtime > LEFT_OVER_AGE_S:
+                    self.remove(folder)
 
     def _folders(self, container_id: str) -> list[Path]:
         return list(dict.fromkeys(folder / container_id for folder in self.folders.values()))

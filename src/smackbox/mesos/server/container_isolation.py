@@ -18,6 +18,7 @@ from smackbox.mesos.state.container import ContainerSpec, Ended, Started
 MEMORY_WATCH_S = 0.5
 REMOVE_RETRY_S = 0.05
 REMOVE_RETRIES = 100
+STOP_RETRIES = 10
 MEMORY_LIMIT = "REASON_CONTAINER_LIMITATION_MEMORY"
 DISK_LIMIT = "REASON_CONTAINER_LIMITATION_DISK"
 BYTES_PER_MB = 1024 * 1024
@@ -37,12 +38,20 @@ class IsolatingContainerizer(ProcessContainerizer):
         is_same_boot: bool = True,
     ) -> None:
         super().__init__(fetcher, is_same_boot=is_same_boot)
-        self._isolation = cgroups
+        self.isolation = cgroups
         self._disk_watch_s = disk_watch_s
         self._roots: dict[str, int] = {}
         """How many containers are in each cgroup."""
+        self._leaving: set[str] = set()
+        """Cgroups that are to be removed as soon as the kernel lets go of their last process."""
         self._watching: asyncio.Task[None] | None = None
         self._watching_disk: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self.isolation is not None:
+            for root in self._leaving:
+                await self._try_to_remove(self.isolation, root, STOP_RETRIES)
 
     # --- Containers
 
@@ -55,10 +64,10 @@ class IsolatingContainerizer(ProcessContainerizer):
         super().resume(spec, started, ended)
 
     def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
-        if self._isolation is None or container_id not in self._roots:
+        if self.isolation is None or container_id not in self._roots:
             return
         try:
-            self._isolation.update(container_id, resources)
+            self.isolation.update(container_id, resources)
         except FileNotFoundError:
             pass  # none of its processes has been started yet
         except OSError as error:
@@ -66,53 +75,59 @@ class IsolatingContainerizer(ProcessContainerizer):
 
     def statistics(self, container_id: str) -> dict[str, Any]:
         figures = super().statistics(container_id)
-        if self._isolation is not None and container_id in self._roots:
+        if self.isolation is not None and container_id in self._roots:
             # the kernel counts in batches: of a small container it may know nothing yet
-            figures.update({name: value for name, value in self._isolation.usage(container_id).items() if value})
+            figures.update({name: value for name, value in self.isolation.usage(container_id).items() if value})
         return figures
 
     # --- cgroups
 
     def _enter(self, spec: ContainerSpec) -> None:
         self._roots[spec.root_id] = self._roots.get(spec.root_id, 0) + 1
-        if self._isolation is not None and self._watching is None:
-            self._watching = self._spawn(self._watch_memory(self._isolation))
+        if self.isolation is not None and self._watching is None:
+            self._watching = self._spawn(self._watch_memory(self.isolation))
         if self._disk_watch_s is not None and self._watching_disk is None:
             self._watching_disk = self._spawn(self._watch_disk(self._disk_watch_s))
 
     def _cgroups(self, spec: ContainerSpec) -> Sequence[Path]:
-        if self._isolation is None or spec.is_docker:
+        if self.isolation is None or spec.is_docker:
             return ()
         try:
-            return self._isolation.make(spec.root_id, spec.resources)
+            return self.isolation.make(spec.root_id, spec.resources)
         except OSError as error:
             raise LaunchError(f"Failed to make its cgroup: {error}") from error
 
     def _cgroup(self, spec: ContainerSpec) -> Path | None:
         """Containers in another share its cgroup: what is in there is not theirs alone."""
-        if self._isolation is None or spec.root_id != spec.id:
+        if self.isolation is None or spec.root_id != spec.id:
             return None
-        return self._isolation.members_folder(spec.id)
+        return self.isolation.members_folder(spec.id)
 
     def _over(self, container: Container, ended: Ended) -> None:
         root = container.spec.root_id
-        if self._isolation is not None and ended.started and container.limit is None:
-            said = self._isolation.out_of_memory(root)
+        if self.isolation is not None and ended.started and container.limit is None:
+            said = self.isolation.out_of_memory(root)
             if said is not None:
                 ended = Ended(ended.status, reason=MEMORY_LIMIT, message=said, limitation=_limit(container, "mem"))
         self._roots[root] -= 1
         if not self._roots[root]:
             del self._roots[root]
-            if self._isolation is not None:
-                self._spawn(self._remove(self._isolation, root))
+            if self.isolation is not None:
+                self._leaving.add(root)
+                self._spawn(self._remove(self.isolation, root))
         super()._over(container, ended)
 
     async def _remove(self, cgroups: Cgroups, root: str) -> None:
-        for _ in range(REMOVE_RETRIES):
+        if not await self._try_to_remove(cgroups, root, REMOVE_RETRIES):
+            log.warning("the cgroup of container %s is not empty and stays", root)
+        self._leaving.discard(root)
+
+    async def _try_to_remove(self, cgroups: Cgroups, root: str, times: int) -> bool:
+        for _ in range(times):
             if root in self._roots or cgroups.remove(root):
-                return
+                return True
             await asyncio.sleep(REMOVE_RETRY_S)
-        log.warning("the cgroup of container %s is not empty and stays", root)
+        return False
 
     async def _watch_memory(self, cgroups: Cgroups) -> None:
         """The kernel kills one process of a container that has no memory left; the rest is not to go on without it."""
