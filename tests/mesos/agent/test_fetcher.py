@@ -164,7 +164,6 @@ def test_a_kill_stops_a_download(agent: AgentService, master: FakeMaster) -> Non
 def test_s3(
     agent: AgentService, master: FakeMaster, web: tuple[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("obstore", reason="smackbox[aws] is not installed")
     monkeypatch.setenv("AWS_ENDPOINT", web[0])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
