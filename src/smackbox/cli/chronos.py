@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,13 @@ def command() -> None:
 @click.option("--hostname", help="How standbys and Mesos reach this process.  [default: --host]")
 @click.option("--mesos-role", help="The role whose resources are used.  [default: *]")
 @click.option("--http-credentials", help="user:password that requests need.")
+@click.option("--mesos-authentication-principal", help="The name that Mesos knows it by.")
+@click.option("--mesos-authentication-secret-file", type=click.Path(path_type=Path), help="What proves that name.")
+@click.option("--mesos-ssl-cafile", type=click.Path(path_type=Path), help="PEM authority of masters that speak TLS.")
+@click.option("--ssl-certfile", type=click.Path(path_type=Path), help="PEM certificate: requests are TLS.")
+@click.option(
+    "--ssl-keyfile", type=click.Path(path_type=Path), help="PEM key, where it is not in the certificate's file."
+)
 @click.option("--failure-retry", type=int, help="Milliseconds before a failed run is tried again.  [default: 60000]")
 @click.option(
     "--missed-runs",

@@ -23,6 +23,13 @@ def command() -> None:
 @click.option("--mesos-role", help="The role whose resources are used.  [default: *]")
 @click.option("--framework-name", help="[default: marathon]")
 @click.option("--http-credentials", help="user:password that requests need.")
+@click.option("--mesos-authentication-principal", help="The name that Mesos knows it by.")
+@click.option("--mesos-authentication-secret-file", type=click.Path(path_type=Path), help="What proves that name.")
+@click.option("--mesos-ssl-cafile", type=click.Path(path_type=Path), help="PEM authority of masters that speak TLS.")
+@click.option("--ssl-certfile", type=click.Path(path_type=Path), help="PEM certificate: requests are TLS.")
+@click.option(
+    "--ssl-keyfile", type=click.Path(path_type=Path), help="PEM key, where it is not in the certificate's file."
+)
 @click.option("--secrets-dir", type=click.Path(path_type=Path), help="A file for each secret of an app.")
 @server_options(MARATHON_PORT)
 def serve_command(**flags: Any) -> None:

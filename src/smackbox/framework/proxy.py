@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 from smackbox.net.http_client import HttpClient, HttpClientError
@@ -19,11 +20,11 @@ class Proxy:
     `name` is in the headers that say so: `X-Marathon-Via`, `X-Marathon-Leader`.
     """
 
-    def __init__(self, name: str, own: str) -> None:
+    def __init__(self, name: str, own: str, tls: ssl.SSLContext | None = None) -> None:
         self._own = own
         self._via = f"x-{name}-via"
         self._leader = f"X-{name.capitalize()}-Leader"
-        self._client = HttpClient()
+        self._client = HttpClient(tls=tls)
         self._relays: set[asyncio.Task[None]] = set()
 
     async def forward(self, request: HttpRequest, leader: str) -> HttpResponse | HttpStream:

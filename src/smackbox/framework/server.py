@@ -26,7 +26,7 @@ from smackbox.framework.term import M, Message, Term
 from smackbox.net.http import JSON, Answer, HttpRequest, HttpResponse, basic_credentials
 from smackbox.net.http_client import HttpClient
 from smackbox.net.http_server import HttpServer
-from smackbox.net.tls import server_context
+from smackbox.net.tls import client_context, server_context
 from smackbox.store.data_dir import DataDir
 
 LEADER_PREFIX = "leader_"
@@ -52,6 +52,7 @@ class FrameworkServer(Generic[M]):
         self._settings = settings
         self._framework_name = framework_name
         self._proxy: Proxy
+        self._peers_tls: ssl.SSLContext | None = None
         self._masters: Masters
         self._coordinators: list[Coordinator] = []
         self._election: Coordinator | None = None
@@ -105,7 +106,9 @@ class FrameworkServer(Generic[M]):
         )
         await self.http.start()
         self.address = f"{'https' if tls else 'http'}://{settings.hostname or settings.host}:{self.http.port}"
-        self._proxy = Proxy(self.name, self.address)
+        if settings.mesos_ssl_cafile is not None:
+            self._peers_tls = client_context(self.name, settings.mesos_ssl_cafile)
+        self._proxy = Proxy(self.name, self.address, self._peers_tls)
         try:
             await self._connect()
         except BaseException:
@@ -142,10 +145,12 @@ class FrameworkServer(Generic[M]):
 
     async def _connect(self) -> None:
         settings = self._settings
+        scheme = "http" if settings.mesos_ssl_cafile is None else "https"
         if settings.master.startswith("zk://"):
-            self._masters = ElectedMasters(await self._coordinator(settings.master))
+            self._masters = ElectedMasters(await self._coordinator(settings.master), scheme=scheme)
         else:
-            self._masters = FixedMasters(*settings.master.split(","))
+            masters = settings.master.split(",")
+            self._masters = FixedMasters(*(one if "://" in one else f"{scheme}://{one}" for one in masters))
         if settings.zk is None:
             self._data_dir = DataDir.open(settings.dir)
             self._store = FileStateStore(self._data_dir.path, sync=settings.sync)
@@ -206,7 +211,7 @@ class FrameworkServer(Generic[M]):
             info["principal"] = principal
         assert self._store is not None
         credentials = (principal, secret) if principal is not None and secret is not None else None
-        term = Term(self._store, self._masters, self.new_machine, info, credentials, self._lost)
+        term = Term(self._store, self._masters, self.new_machine, info, credentials, self._lost, self._peers_tls)
         try:
             await term.begin()
         except StorageError as error:

@@ -32,6 +32,8 @@ class FrameworkSettings(ServerSettings, frozen=True, kw_only=True):
     mesos_authentication_secret_file: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    mesos_ssl_cafile: Path | None = None
+    """The authority (PEM) of masters and fellows that speak TLS: then all of them do."""
 
     def check(self) -> None:
         """Raises `SettingError`."""

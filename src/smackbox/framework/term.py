@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -53,7 +54,8 @@ class Term(Generic[M]):
     """The scheduler that the driver talks to, and the owner of everything that runs while this process leads.
 
     `new_machine` makes the state from the driver. `info` are the fields of FrameworkInfo beside id and capabilities.
-    `credentials` are principal and secret. `fenced` is called when another process has taken over.
+    `credentials` are principal and secret, `tls` is whom the masters' certificates are verified by. `fenced` is called
+    when another process has taken over.
     """
 
     def __init__(
@@ -64,13 +66,14 @@ class Term(Generic[M]):
         info: Message,
         credentials: tuple[str, str] | None,
         fenced: Callable[[], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._store = store
         self._info = info
         self._fenced = fenced
-        self.client = HttpClient()
+        self._client = HttpClient(tls=tls)
         headers = {"Authorization": basic_authorization(*credentials)} if credentials is not None else {}
-        self.driver = SchedulerDriver(masters, self, self.client, headers)
+        self.driver = SchedulerDriver(masters, self, self._client, headers)
         self.machine = new_machine(self.driver)
         self.on_tick: Callable[[], None] | None = None
         self._committer: Committer | None = None
@@ -89,7 +92,7 @@ class Term(Generic[M]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._committer is not None:
             await self._committer.stop()
-        await self.client.close()
+        await self._client.close()
 
     def decided(self) -> None:
         """Something was asked of the machine: what follows is to be committed."""

@@ -1,4 +1,4 @@
-"""TLS of a server: its certificate, and the authority that clients' certificates are verified with."""
+"""TLS: a server's certificate and the authority of its clients, and whom a client trusts."""
 
 from __future__ import annotations
 
@@ -20,4 +20,20 @@ def server_context(
     except (OSError, ssl.SSLError) as error:
         raise StartError(f"{name} cannot read its TLS certificates: {error}") from error
     context.verify_mode = verify_mode
+    return context
+
+
+def client_context(name: str, cafile: Path) -> ssl.SSLContext:
+    """Trusts what this authority has signed. Raises `StartError`, in the words of `name`, when it cannot be read."""
+    try:
+        return ssl.create_default_context(cafile=str(cafile))
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"{name} cannot read its TLS authority {cafile}: {error}") from error
+
+
+def unverified() -> ssl.SSLContext:
+    """Trusts everybody: for asking oneself, and for checks of health, which are about life and not about names."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context

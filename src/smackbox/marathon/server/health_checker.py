@@ -25,7 +25,7 @@ IGNORED = "ignored"
 
 
 class HealthChecker:
-    """`changed` is called after a result was given to `marathon`."""
+    """`changed` is called after a result was given to `marathon`. `client` is closed with it."""
 
     def __init__(self, marathon: Marathon, client: HttpClient, changed: Callable[[], None]) -> None:
         self._marathon = marathon
@@ -60,6 +60,7 @@ class HealthChecker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
 
     async def _check(self, app: App, one: Instance, index: int, check: HealthCheck) -> None:
         await asyncio.sleep(check.delay_seconds)

@@ -23,6 +23,8 @@ from smackbox.marathon.settings import MarathonSettings
 from smackbox.marathon.state.marathon import Marathon
 from smackbox.marathon.state.versions import VERSIONS_LIMIT
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
+from smackbox.net.http_client import HttpClient
+from smackbox.net.tls import unverified
 
 VERSION = "1.11.24"
 
@@ -49,7 +51,7 @@ class MarathonServer(FrameworkServer[Marathon]):
         )
 
     async def term_begins(self, term: Term[Marathon]) -> None:
-        self._checker = HealthChecker(term.machine, term.client, term.decided)
+        self._checker = HealthChecker(term.machine, HttpClient(tls=unverified()), term.decided)
         term.on_tick = self._checker.follow
 
     async def term_ends(self, term: Term[Marathon]) -> None:

@@ -35,7 +35,6 @@ from smackbox.mesos.server.agent_security import (
     master_headers,
     master_tls,
     own_tls,
-    unverified,
 )
 from smackbox.mesos.server.container_cgroups import Cgroups, CgroupsUnavailable
 from smackbox.mesos.server.container_composed import ComposedContainerizer
@@ -54,6 +53,7 @@ from smackbox.net.http_client import HttpClient, HttpClientError
 from smackbox.net.http_server import HttpServer
 from smackbox.net.open_files import raise_open_file_limit
 from smackbox.net.service import run_loop
+from smackbox.net.tls import unverified
 from smackbox.store.data_dir import DataDir
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from smackbox.mesos.server.agent_options import MesosAgentSettings
 from smackbox.mesos.state.agent_checkpoints import Checkpoints
 from smackbox.net.http import basic_authorization
 from smackbox.net.listener import is_loopback
-from smackbox.net.tls import server_context
+from smackbox.net.tls import client_context, server_context
 
 T = TypeVar("T")
 KEY_FILE = "executor_key"
@@ -86,20 +86,12 @@ def master_tls(settings: MesosAgentSettings) -> ssl.SSLContext | None:
     """The authority that the master is verified with; None: whom the system trusts. Raises `StartError`."""
     if settings.ssl_ca_file is None:
         return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ssl_ca_file)
-        if settings.ssl_cert_file is not None:
+    context = client_context("mesos-agent", settings.ssl_ca_file)
+    if settings.ssl_cert_file is not None:
+        try:
             context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(f"mesos-agent cannot read its TLS certificates: {error}") from error
-    return context
-
-
-def unverified() -> ssl.SSLContext:
-    """For the agent's question to itself: its certificate is for the name that others call it by."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+        except (OSError, ssl.SSLError) as error:
+            raise StartError(f"mesos-agent cannot read its TLS certificates: {error}") from error
     return context
 
 

@@ -34,7 +34,7 @@ from smackbox.mesos.state.master_registry import Commit, Registry
 from smackbox.mesos.wire import json_format
 from smackbox.net.http import Answer, HttpRequest, basic_credentials
 from smackbox.net.http_server import HttpServer
-from smackbox.net.tls import server_context
+from smackbox.net.tls import server_context, unverified
 from smackbox.store.data_dir import DataDir
 
 TICK_S = 0.1
@@ -111,7 +111,7 @@ class MasterServer:
     async def probe(self) -> None:
         """Ask for its health over its own socket. Raises `StartError`."""
         reader, writer = await asyncio.open_connection(
-            self.settings.host, self._http.port, ssl=_unverified() if self.settings.ssl_cert_file else None
+            self.settings.host, self._http.port, ssl=unverified() if self.settings.ssl_cert_file else None
         )
         try:
             writer.write(b"GET /health HTTP/1.1\r\nHost: master\r\nConnection: close\r\n\r\n")
@@ -341,10 +341,3 @@ def _weights(text: str | None) -> dict[str, float]:
         if not equals or weights[role.strip()] <= 0:
             raise SettingError(f"mesos: weights: {part!r} is not role=number with a positive number")
     return weights
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
