@@ -25,6 +25,7 @@ class Master:
         self.calls: asyncio.Queue[tuple[str | None, Message]] = asyncio.Queue()
         self.streams: list[HttpStream] = []
         self.redirect: str | None = None
+        self.heartbeat_s = 15.0
 
     def __call__(self, request: HttpRequest) -> HttpResponse | HttpStream:
         call = msgspec.json.decode(request.body)
@@ -36,7 +37,7 @@ class Master:
             return HttpResponse(202)
         stream = HttpStream(headers={"Mesos-Stream-Id": f"stream-{len(self.streams)}"})
         self.streams.append(stream)
-        subscribed = {"framework_id": {"value": "f1"}, "heartbeat_interval_seconds": 15}
+        subscribed = {"framework_id": {"value": "f1"}, "heartbeat_interval_seconds": self.heartbeat_s}
         self.say(type="SUBSCRIBED", subscribed=subscribed)
         return stream
 
@@ -127,6 +128,16 @@ def test_it_comes_back_with_its_id_when_the_stream_ends() -> None:
             await master.calls.get()
             assert (await master.calls.get())[1]["framework_id"] == {"value": "f1"}
             assert driver.subscribed
+
+    run(work)
+
+
+def test_a_master_that_is_silent_for_five_of_its_heartbeats_is_left() -> None:
+    async def work() -> None:
+        master = Master()
+        master.heartbeat_s = 0.02
+        async with driving(master) as (_, heard, _):
+            assert [await heard.events.get() for _ in range(3)] == ["SUBSCRIBED", "disconnected", "SUBSCRIBED"]
 
     run(work)
 

@@ -14,16 +14,18 @@ import logging
 import random
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
 from smackbox.base.errors import ProtocolError
-from smackbox.coordination.coordinator import Coordinator
 from smackbox.net.http import JSON
-from smackbox.net.http_client import HttpClient, HttpClientError
+from smackbox.net.http_client import HttpAnswerStream, HttpClient, HttpClientError
 from smackbox.net.recordio import RecordDecoder
+
+if TYPE_CHECKING:
+    from smackbox.coordination.coordinator import Coordinator
 
 Message = dict[str, Any]
 
@@ -181,8 +183,9 @@ class SchedulerDriver:
                 self._end()
             if redirect is None:
                 with contextlib.suppress(TimeoutError):
-                    delay_s = back_off_s * random.uniform(0.5, 1.0)
-                    await asyncio.wait_for(self._masters.changed().wait(), delay_s)
+                    # not wait_for: Python 3.11's drops a cancellation that comes together with the change
+                    async with asyncio.timeout(back_off_s * random.uniform(0.5, 1.0)):
+                        await self._masters.changed().wait()
                 back_off_s = min(back_off_s * 2, BACK_OFF_LIMIT_S)
 
     async def _subscription(self, url: str) -> tuple[str | None, bool]:
@@ -218,13 +221,14 @@ class SchedulerDriver:
                 await asyncio.gather(*tasks, return_exceptions=True)
         return None, True
 
-    async def _listen(self, url: str, stream_id: str, answer: Any) -> None:
+    async def _listen(self, url: str, stream_id: str, answer: HttpAnswerStream) -> None:
         decoder = RecordDecoder()
-        idle_s = DEFAULT_HEARTBEAT_S * SILENT_HEARTBEATS
-        async for chunk in answer.chunks(idle_s):
+        async for chunk in answer.chunks(DEFAULT_HEARTBEAT_S * SILENT_HEARTBEATS):
             for record in decoder.feed(chunk):
                 event = msgspec.json.decode(record)
                 if event.get("type") == "SUBSCRIBED":
+                    heartbeat_s = event["subscribed"].get("heartbeat_interval_seconds") or DEFAULT_HEARTBEAT_S
+                    answer.idle_timeout_s = heartbeat_s * SILENT_HEARTBEATS
                     self.master = url
                     self._stream_id = stream_id
                     self._framework_id = event["subscribed"]["framework_id"]["value"]

@@ -28,6 +28,8 @@ class HttpAnswerStream:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
         self.headers = _headers(response)
+        self.idle_timeout_s = TIMEOUT_S
+        """How long the body may be silent; it may change while `chunks` are read."""
         self._response = response
 
     async def read(self, timeout_s: float = TIMEOUT_S) -> bytes:
@@ -45,13 +47,14 @@ class HttpAnswerStream:
 
     async def chunks(self, idle_timeout_s: float) -> AsyncIterator[bytes]:
         """The body as it comes. Raises `HttpClientError` when nothing came for so long, or the body was cut."""
+        self.idle_timeout_s = idle_timeout_s
         while True:
             try:
                 # not wait_for: Python 3.11's drops a cancellation that comes together with the chunk
-                async with asyncio.timeout(idle_timeout_s):
+                async with asyncio.timeout(self.idle_timeout_s):
                     chunk = await self._response.content.readany()
             except TimeoutError as error:
-                raise HttpClientError(f"nothing came for {idle_timeout_s:.0f} s") from error
+                raise HttpClientError(f"nothing came for {self.idle_timeout_s:g} s") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise HttpClientError(f"the answer was cut off: {error}") from error
             if not chunk:

@@ -29,6 +29,7 @@ class FakeMaster:
         self.acknowledges = acknowledges
         self.agent_id = agent_id
         self.refuses: int | None = None
+        self.ping_interval_s = 15.0
         self.subscribes: list[Message] = []
         self.calls: list[Message] = []
         self.headers: list[dict[str, str]] = []
@@ -81,7 +82,12 @@ class FakeMaster:
             self._stream.close()
         self._stream = HttpStream(200, headers={"Mesos-Stream-Id": self._stream_id})
         agent_id = subscribe["agent_info"].get("id", {}).get("value", self.agent_id)
-        details = {"agent_id": {"value": agent_id}, "ping_interval_s": 15, "max_pings": 5, "master_info": {}}
+        details = {
+            "agent_id": {"value": agent_id},
+            "ping_interval_s": self.ping_interval_s,
+            "max_pings": 5,
+            "master_info": {},
+        }
         self._send({"type": "SUBSCRIBED", "subscribed": details})
         return self._stream
 

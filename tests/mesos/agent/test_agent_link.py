@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.mesos.agent.conftest import StartAgent
 from tests.mesos.agent.fake_master import FakeMaster
 
+from smackbox.mesos.server import agent_link
 from smackbox.mesos.server.agent import AgentService
 from smackbox.net.service import ServiceThread
 
@@ -16,6 +18,20 @@ def test_a_call_that_is_refused_leads_to_a_new_subscription(agent: AgentService,
     master.refuses = None
     assert master.terminal(task)["state"] == "TASK_FINISHED"
     assert master.states(task) == ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]
+
+
+def test_a_master_is_silent_for_as_long_as_it_said_and_no_longer(
+    start_agent: StartAgent, master: FakeMaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_link, "SUBSCRIBE_TIMEOUT_S", 0.3)
+    start_agent()
+    task = master.run("sleep 1")
+    master.state(task, "TASK_RUNNING")
+    assert master.terminal(task)["state"] == "TASK_FINISHED"
+    assert len(master.subscribes) == 1
+    master.ping_interval_s = 0.02
+    master.hang_up()
+    master.wait(lambda: len(master.subscribes) >= 4, "subscriptions after silence")
 
 
 def test_an_agent_waits_for_its_master(start_agent: StartAgent, master: FakeMaster) -> None:

@@ -11,19 +11,21 @@ import contextlib
 import logging
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from smackbox.base.errors import ProtocolError, SettingError, SmackError, StartError
-from smackbox.coordination.coordinator import Coordinator
 from smackbox.coordination.zookeeper_url import ZooKeeperUrl
 from smackbox.mesos.handlers import agent_events
 from smackbox.mesos.state.agent import Agent
 from smackbox.mesos.wire import json_format
 from smackbox.net.http import JSON
-from smackbox.net.http_client import HttpClient, HttpClientError
+from smackbox.net.http_client import HttpAnswerStream, HttpClient, HttpClientError
 from smackbox.net.recordio import RecordDecoder
+
+if TYPE_CHECKING:
+    from smackbox.coordination.coordinator import Coordinator
 
 PATH = "/internal/v1/agent"
 MASTER_PREFIX = "json.info_"
@@ -59,7 +61,6 @@ class MasterLink:
         self._has_calls = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stream_id = ""
-        self._idle_timeout_s = SUBSCRIBE_TIMEOUT_S
         agent.to_master = self.call
 
     def start(self) -> None:
@@ -110,6 +111,8 @@ class MasterLink:
         """ZooKeeper may come later than the agent."""
         backoff_s = BACKOFF_MIN_S
         while self._coordinator is None:
+            from smackbox.coordination.coordinator import Coordinator
+
             coordinator = Coordinator(ZooKeeperUrl.parse(self._master))
             try:
                 await coordinator.start(ZOOKEEPER_TIMEOUT_S)
@@ -176,19 +179,17 @@ class MasterLink:
                     await asyncio.gather(events, calls, moved, return_exceptions=True)
         raise LinkError("is redirected without end")
 
-    async def _hear(self, answer: Any) -> None:
+    async def _hear(self, answer: HttpAnswerStream) -> None:
         decoder = RecordDecoder()
-        while True:
-            chunks = answer.chunks(self._idle_timeout_s)
-            async for chunk in chunks:
-                for record in decoder.feed(chunk):
-                    self._event(msgspec.json.decode(record))
-            return
+        async for chunk in answer.chunks(SUBSCRIBE_TIMEOUT_S):
+            for record in decoder.feed(chunk):
+                event = msgspec.json.decode(record)
+                if event.get("type") == "SUBSCRIBED":
+                    details = event["subscribed"]
+                    answer.idle_timeout_s = details.get("ping_interval_s", 15.0) * details.get("max_pings", 5)
+                self._event(event)
 
     def _event(self, event: dict[str, Any]) -> None:
-        if event.get("type") == "SUBSCRIBED":
-            details = event["subscribed"]
-            self._idle_timeout_s = float(details.get("ping_interval_s", 15)) * float(details.get("max_pings", 5))
         try:
             agent_events.handle(self._agent, event)
         except Exception:
