@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from smackbox.mesos.handlers import endpoints_change, endpoints_open, endpoints_read, files
-from smackbox.mesos.handlers.agent_link import agent_link
 from smackbox.mesos.handlers.answers import Answer
+from smackbox.mesos.handlers.calls_of_agents import call_of_agent
 from smackbox.mesos.handlers.context import AGENTS, FRAMEWORKS, READERS, WRITERS, Call, MasterContext
 from smackbox.mesos.handlers.operator import operator
 from smackbox.mesos.handlers.scheduler import scheduler
@@ -32,7 +32,7 @@ class Route:
 
 ROUTES: dict[str, Route] = {
     "api/v1/scheduler": Route(FRAMEWORKS, scheduler),
-    "internal/v1/agent": Route(AGENTS, agent_link),
+    "internal/v1/agent": Route(AGENTS, call_of_agent),
     "api/v1": Route(WRITERS, operator),
     "state": Route(READERS, endpoints_read.state),
     "state-summary": Route(READERS, endpoints_read.state_summary),

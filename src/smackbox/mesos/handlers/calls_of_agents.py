@@ -21,7 +21,7 @@ Message = dict[str, Any]
 _LISTS = {"tasks": "Task", "frameworks": "FrameworkInfo", "checkpointed_resources": "Resource"}
 
 
-def agent_link(call: Call) -> Answer:
+def call_of_agent(call: Call) -> Answer:
     """Raises `Refused`."""
     if call.request.method != "POST":
         raise Refused(405, "Expecting POST", {"Allow": "POST"})
