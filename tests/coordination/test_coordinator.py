@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kazoo.exceptions import NoAuthError
+from kazoo.client import TransactionRequest
+from kazoo.exceptions import ConnectionLoss, NoAuthError
+from kazoo.handlers.threading import KazooTimeoutError
 
-from smackbox.base.errors import StartError
+from smackbox.base.errors import StartError, StorageError
 from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_store import (
-    Fenced,
-    FileStateStore,
-    MemoryStateStore,
-    StateStore,
-    ZooKeeperStateStore,
-)
+from smackbox.coordination.state_file import FileStateStore
+from smackbox.coordination.state_store import Fenced, MemoryStateStore, StateStore
+from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
+from smackbox.coordination.thread_turns import ThreadTurns
 from smackbox.coordination.zookeeper_url import ZooKeeperUrl
 from smackbox.net.service import ServiceThread
 from smackbox.zookeeper.server import ZooKeeperServer
@@ -206,5 +207,92 @@ def test_a_leader_that_was_succeeded_stores_nothing(zookeeper: ServiceThread) ->
                 await store.store({"a": b"1"})
             await two.leads.wait()
             assert await ZooKeeperStateStore(two.coordinator, "state").load() == {}
+
+    run(work)
+
+
+def test_a_change_whose_answer_was_lost_is_stored_by_trying_again(
+    zookeeper: ServiceThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = TransactionRequest.commit
+
+    def lost(transaction: TransactionRequest) -> Any:
+        commit(transaction)
+        raise ConnectionLoss
+
+    async def work() -> None:
+        async with Candidate(zookeeper.url, b"one") as one:
+            await one.leads.wait()
+            store = ZooKeeperStateStore(one.coordinator, "state")
+            await store.load()
+            await store.store({"old": b"1"})
+            changes = {"new": b"1", "old": None}
+            with monkeypatch.context() as patched:
+                patched.setattr(TransactionRequest, "commit", lost)
+                with pytest.raises(StorageError):
+                    await store.store(changes)
+            await store.store(changes)
+            assert await store.load() == {"new": b"1"}
+
+    run(work)
+
+
+def test_a_zookeeper_that_is_late_with_a_record_is_a_storage_error(
+    zookeeper: ServiceThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late:
+        def get(self, timeout: float) -> Any:
+            raise KazooTimeoutError(f"nothing within {timeout} s")
+
+    async def work() -> None:
+        async with Candidate(zookeeper.url, b"one") as one:
+            await one.leads.wait()
+            store = ZooKeeperStateStore(one.coordinator, "state")
+            await store.load()
+            await store.store({"a": b"1"})
+            with monkeypatch.context() as patched:
+                patched.setattr(one.coordinator.client, "get_async", lambda path: Late())
+                with pytest.raises(StorageError):
+                    await store.load()
+            assert await store.load() == {"a": b"1"}
+
+    run(work)
+
+
+def test_what_was_cancelled_is_over_before_the_next_piece_begins() -> None:
+    async def work() -> None:
+        turns = ThreadTurns()
+        began, may_end = threading.Event(), threading.Event()
+        order: list[str] = []
+
+        def slow() -> None:
+            began.set()
+            may_end.wait(10)
+            order.append("slow")
+
+        first = asyncio.create_task(turns.run(slow))
+        await asyncio.to_thread(began.wait, 10)
+        first.cancel()
+        await asyncio.wait([first])
+        second = asyncio.create_task(turns.run(lambda: order.append("next")))
+        await asyncio.sleep(0)
+        may_end.set()
+        await second
+        assert order == ["slow", "next"]
+
+    run(work)
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_stop_that_comes_with_a_change_is_not_lost(zookeeper: ServiceThread, steps: int) -> None:
+    async def work() -> None:
+        async with Candidate(zookeeper.url) as one:
+            await one.sees(None)
+            await asyncio.sleep(0.05)  # the follower waits for a change again
+            one.coordinator._changed.set()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await one.coordinator.stop()
 
     run(work)

@@ -146,7 +146,9 @@ class Coordinator:
     async def _follow(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_INTERVAL_S)
+                # not wait_for: Python 3.11's drops a cancellation that comes together with the change
+                async with asyncio.timeout(LOOK_INTERVAL_S):
+                    await self._changed.wait()
             self._changed.clear()
             if self._looking is None and self.client.state == KazooState.CONNECTED:
                 self._looking = asyncio.create_task(self._look())
@@ -164,6 +166,8 @@ class Coordinator:
             self._heard_at = time.monotonic()
         except (KazooException, KazooTimeoutError) as error:
             log.warning("ZooKeeper %s: %s", self.url.hosts, str(error) or type(error).__name__)
+        except Exception:
+            log.exception("%s: what was seen could not be told", self.url)
 
     async def _look(self) -> None:
         """One reading of the folder: make nodes that are missing, see who is lowest, tell who has to know."""

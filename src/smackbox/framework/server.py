@@ -12,12 +12,11 @@ import logging
 import ssl
 from abc import abstractmethod
 from collections.abc import Awaitable
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
-from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_store import FileStateStore, StateStore, ZooKeeperStateStore
+from smackbox.coordination.state_store import StateStore
 from smackbox.coordination.zookeeper_url import ZooKeeperUrl
 from smackbox.framework.driver import ElectedMasters, FixedMasters, Masters, SchedulerDriver
 from smackbox.framework.proxy import Proxy
@@ -28,6 +27,9 @@ from smackbox.net.http_client import HttpClient
 from smackbox.net.http_server import HttpServer
 from smackbox.net.tls import client_context, server_context
 from smackbox.store.data_dir import DataDir
+
+if TYPE_CHECKING:
+    from smackbox.coordination.coordinator import Coordinator
 
 LEADER_PREFIX = "leader_"
 TERM_RETRY_S = 1.0
@@ -59,6 +61,9 @@ class FrameworkServer(Generic[M]):
         self._data_dir: DataDir | None = None
         self._store: StateStore | None = None
         self._leading = False
+        self._losses = 0
+        """How often leadership was lost: what a term has loaded holds only while this does not change."""
+        self._term_losses = 0
         self._led = asyncio.Event()
         self._turn = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -152,17 +157,23 @@ class FrameworkServer(Generic[M]):
             masters = settings.master.split(",")
             self._masters = FixedMasters(*(one if "://" in one else f"{scheme}://{one}" for one in masters))
         if settings.zk is None:
+            from smackbox.coordination.state_file import FileStateStore
+
             self._data_dir = DataDir.open(settings.dir)
             self._store = FileStateStore(self._data_dir.path, sync=settings.sync)
             self.leader = self.address
             self._elected()
             return
+        from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
+
         self._election = await self._coordinator(settings.zk)
         self._store = ZooKeeperStateStore(self._election, "state")
         self._election.watch_leader(LEADER_PREFIX, self._leader_is)
         self._election.contend(LEADER_PREFIX, self.address.encode(), self._elected, self._lost)
 
     async def _coordinator(self, url: str) -> Coordinator:
+        from smackbox.coordination.coordinator import Coordinator
+
         coordinator = Coordinator(ZooKeeperUrl.parse(url))
         await coordinator.start()
         self._coordinators.append(coordinator)
@@ -184,6 +195,7 @@ class FrameworkServer(Generic[M]):
 
     def _lost(self) -> None:
         self._leading = False
+        self._losses += 1
         self._turn.set()
 
     async def _live(self) -> None:
@@ -191,12 +203,18 @@ class FrameworkServer(Generic[M]):
         while True:
             await self._turn.wait()
             self._turn.clear()
+            if not self._leading or self._losses != self._term_losses:
+                await self._end_term()
             if self._leading and self.term is None:
                 await self._begin_term()
-            elif not self._leading:
-                await self._end_term()
 
     async def _begin_term(self) -> None:
+        losses = self._term_losses = self._losses
+
+        def fenced() -> None:
+            if losses == self._losses:
+                self._lost()
+
         settings = self._settings
         principal, secret = settings.mesos_authentication_principal, settings.secret()
         info: Message = {
@@ -211,19 +229,31 @@ class FrameworkServer(Generic[M]):
             info["principal"] = principal
         assert self._store is not None
         credentials = (principal, secret) if principal is not None and secret is not None else None
-        term = Term(self._store, self._masters, self.new_machine, info, credentials, self._lost, self._peers_tls)
+        term = Term(self._store, self._masters, self.new_machine, info, credentials, fenced, self._peers_tls)
         try:
-            await term.begin()
-        except StorageError as error:
-            log.error("cannot take over the state: %s", error)
+            begun = await self._begun(term)
+        except BaseException:
             await term.end()
-            await asyncio.sleep(TERM_RETRY_S)
+            raise
+        if not begun or losses != self._losses:
+            await term.end()
             self._turn.set()
             return
         await self.term_begins(term)
         self.term = term
         self._led.set()
         log.info("leading as %s", self.address)
+
+    async def _begun(self, term: Term[M]) -> bool:
+        try:
+            await term.begin()
+            return True
+        except StorageError as error:
+            log.error("cannot take over the state: %s", error)
+        except Exception:
+            log.exception("cannot go on from the stored state")
+        await asyncio.sleep(TERM_RETRY_S)
+        return False
 
     async def _end_term(self) -> None:
         term, self.term = self.term, None

@@ -87,12 +87,14 @@ class Term(Generic[M]):
         self._tasks = [asyncio.create_task(self.driver.run()), asyncio.create_task(self._tick())]
 
     async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._committer is not None:
-            await self._committer.stop()
-        await self._client.close()
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._committer is not None:
+                await self._committer.stop()
+        finally:
+            await self._client.close()
 
     def decided(self) -> None:
         """Something was asked of the machine: what follows is to be committed."""

@@ -97,7 +97,8 @@ class HttpServer:
         if len(self._server.connections) > self._connections_limit:
             return _refused(503, f"more than {self._connections_limit} connections")
         try:
-            body = await asyncio.wait_for(incoming.read(), BODY_TIMEOUT_S) if incoming.can_read_body else b""
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await incoming.read() if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
             return _refused(413, f"the body is larger than {self._body_limit} bytes")
         except TimeoutError:

@@ -13,14 +13,13 @@ import random
 import socket
 import ssl
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import SettingError, StartError, StorageError
-from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_store import Fenced, FileStateStore, MemoryStateStore, StateStore, ZooKeeperStateStore
+from smackbox.coordination.state_store import Fenced, MemoryStateStore, StateStore
 from smackbox.coordination.zookeeper_url import ZooKeeperUrl
 from smackbox.mesos.handlers import routes
 from smackbox.mesos.handlers.answers import Deferred, Refused
@@ -36,6 +35,9 @@ from smackbox.net.http import Answer, HttpRequest, basic_credentials
 from smackbox.net.http_server import HttpServer
 from smackbox.net.tls import server_context, unverified
 from smackbox.store.data_dir import DataDir
+
+if TYPE_CHECKING:
+    from smackbox.coordination.coordinator import Coordinator
 
 TICK_S = 0.1
 REGISTRY = "registry"
@@ -99,7 +101,12 @@ class MasterServer:
             if settings.zk is None:
                 self._data_dir = DataDir.open(settings.dir)
                 path = self._data_dir.path
-                self._store = MemoryStateStore() if settings.dir is None else FileStateStore(path, sync=settings.sync)
+                if settings.dir is None:
+                    self._store = MemoryStateStore()
+                else:
+                    from smackbox.coordination.state_file import FileStateStore
+
+                    self._store = FileStateStore(path, sync=settings.sync)
                 await self._lead()
             else:
                 await self._stand(ZooKeeperUrl.parse(settings.zk))
@@ -167,6 +174,9 @@ class MasterServer:
     # --- who leads
 
     async def _stand(self, url: ZooKeeperUrl) -> None:
+        from smackbox.coordination.coordinator import Coordinator
+        from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
+
         timeout_ms = self.settings.milliseconds("zk_session_timeout") or 10_000
         self._coordinator = Coordinator(url, session_timeout_s=timeout_ms / 1_000)
         await self._coordinator.start()
@@ -310,7 +320,8 @@ class MasterServer:
             except Fenced as error:
                 log.error("%s", error)
                 _fail(commits, str(error))
-                self._stop_leading()
+                if self.context.master is master:
+                    self._stop_leading()
                 return
             except StorageError as error:
                 log.error("the registry cannot be written: %s", error)

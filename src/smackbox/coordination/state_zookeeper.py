@@ -1,0 +1,96 @@
+"""A leader's records in a folder of ZooKeeper, and the fence around them.
+
+Each change is one multi operation that also checks that the writer's own election node is still there: a leader that
+was succeeded cannot store anything any more, whatever it believes (`Fenced`).
+
+Names are any text; a name is one node, percent-encoded.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, RuntimeInconsistency
+from kazoo.handlers.threading import KazooTimeoutError
+
+from smackbox.base.errors import StorageError
+from smackbox.coordination.coordinator import Coordinator
+from smackbox.coordination.state_store import Fenced
+from smackbox.coordination.thread_turns import ThreadTurns
+
+NODE_LIMIT = 1_000_000
+"""Bytes of one multi operation; ZooKeeper's `jute.maxbuffer` is 1 MiB."""
+
+
+class ZooKeeperStateStore:
+    """A folder below the coordinator's path."""
+
+    def __init__(self, coordinator: Coordinator, folder: str) -> None:
+        self._coordinator = coordinator
+        self._path = f"{coordinator.url.path}/{folder}"
+        self._names: set[str] | None = None
+        """The records that are there; None after an answer that did not come, when nobody knows."""
+        self._turns = ThreadTurns()
+
+    async def load(self) -> dict[str, bytes]:
+        try:
+            return await self._turns.run(self._load)
+        except (KazooException, KazooTimeoutError) as error:
+            raise StorageError(f"cannot read {self._path} of ZooKeeper: {error!r}") from error
+
+    async def store(self, changes: dict[str, bytes | None]) -> None:
+        fence = self._coordinator.leading_node
+        if fence is None:
+            raise Fenced("this process does not lead")
+        try:
+            await self._turns.run(lambda: self._store(fence, changes))
+        except KazooException as error:
+            raise StorageError(f"cannot write {self._path} of ZooKeeper: {error!r}") from error
+
+    async def close(self) -> None:
+        pass
+
+    def _load(self) -> dict[str, bytes]:
+        client = self._coordinator.client
+        client.ensure_path(self._path)
+        names = client.get_children(self._path)
+        reading = [(name, client.get_async(f"{self._path}/{name}")) for name in names]
+        records: dict[str, bytes] = {}
+        for name, result in reading:
+            try:
+                records[unquote(name)] = result.get(timeout=self._coordinator.session_timeout_s)[0]
+            except NoNodeError:
+                continue
+        self._names = set(records)
+        return records
+
+    def _store(self, fence: str, changes: dict[str, bytes | None]) -> None:
+        size = sum(len(name) + len(value or b"") for name, value in changes.items())
+        if size > NODE_LIMIT:
+            raise StorageError(f"a change of {size} bytes is larger than ZooKeeper takes ({NODE_LIMIT})")
+        client = self._coordinator.client
+        names = {unquote(one) for one in client.get_children(self._path)} if self._names is None else self._names
+        self._names = None
+        transaction = client.transaction()
+        transaction.check(fence, -1)
+        for name, value in changes.items():
+            path = f"{self._path}/{quote(name, safe='')}"
+            if value is None:
+                if name in names:
+                    transaction.delete(path)
+                names.discard(name)
+            elif name in names:
+                transaction.set_data(path, value)
+            else:
+                transaction.create(path, value)
+                names.add(name)
+        results = transaction.commit()
+        failed = [one for one in results if isinstance(one, Exception)]
+        if isinstance(results[0], NoNodeError):
+            raise Fenced(f"{fence} is gone: another leader has taken over")
+        if failed:
+            cause = next(
+                (one for one in failed if not isinstance(one, RolledBackError | RuntimeInconsistency)), failed[0]
+            )
+            raise StorageError(f"cannot write {self._path} of ZooKeeper: {cause!r}") from cause
+        self._names = names
