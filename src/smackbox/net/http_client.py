@@ -16,6 +16,8 @@ from smackbox.net.http import HttpResponse
 ANSWER_LIMIT = 64 * 1024 * 1024
 CONNECTIONS_LIMIT = 64
 TIMEOUT_S = 10.0
+TLS_GOODBYE_S = 0.2
+"""For connections whose request was cut off to end as TLS wants it, before the loop may be gone (aiohttp's advice)."""
 
 
 class HttpClientError(SmackError):
@@ -129,6 +131,8 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            if self._tls is not None:
+                await asyncio.sleep(TLS_GOODBYE_S)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -23,6 +23,9 @@ BODY_TIMEOUT_S = 30.0
 CONNECTIONS_LIMIT = 20_000
 KEEP_ALIVE_S = 75.0
 STOP_TIMEOUT_S = 2.0
+TURNS_TO_CLOSE = 3
+"""Of the loop, until a connection that is aborted is closed."""
+
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +88,15 @@ class HttpServer:
         """Take no new connection, end the streams, let running requests finish for a moment."""
         for stream in list(self._streams):
             stream.close()
+        transports = [] if self._server is None else [one.transport for one in self._server.connections]
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._tls is not None:  # it would wait for the peers' good-byes, perhaps until the loop is gone
+            for transport in transports:
+                if transport is not None:
+                    transport.abort()
+            for _ in range(TURNS_TO_CLOSE):
+                await asyncio.sleep(0)
 
     def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         loop = asyncio.get_running_loop()
