@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from smackbox.cassandra.handlers.batch_size import check_size, writes_of
 from smackbox.cassandra.handlers.conditions import applied_result
-from smackbox.cassandra.handlers.consistency import check_conditional
+from smackbox.cassandra.handlers.consistency import check_conditional, check_mutation
 from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.results import ColumnSpec, Result, Void
@@ -80,6 +80,8 @@ def execute_batch(
         if kind != "counter":
             tables = {modification.table.number: modification.table for modification in modifications}
             check_size(context, kind, writes_of(tables.values(), engine.staged()))
+        for modification in modifications:
+            check_mutation(context, modification.table)
     except BaseException:
         engine.abandon()
         raise

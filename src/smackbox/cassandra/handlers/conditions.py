@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from smackbox.cassandra.handlers.consistency import check_mutation
 from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
@@ -242,6 +243,7 @@ def applied_result(
             applied = applied and good
             rows.setdefault(row_key, (modification, values if exists or _shows_static(conditions, values) else None))
     if applied:
+        check_mutation(context, modifications[0].table)
         engine.begin()
         try:
             for modification, own in zip(modifications, contexts, strict=True):

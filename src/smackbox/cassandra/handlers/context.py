@@ -80,8 +80,8 @@ class Context:
     """One execution. `timestamp_us` is the client's default timestamp or the server's time; `user` None: anonymous."""
 
     __slots__ = (
-        "consistency", "endpoint", "now_us", "page_size", "paging_state", "room", "statement_time_s", "timestamp_us",
-        "user", "values", "warnings",
+        "consistency", "endpoint", "now_us", "page_size", "paging_state", "room", "serial_consistency",
+        "statement_time_s", "timestamp_us", "user", "values", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +105,7 @@ class Context:
         self.page_size = page_size
         self.paging_state = paging_state
         self.consistency = 1
+        self.serial_consistency = 8
         self.user: str | None = None
         self.warnings: list[str] = []
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from smackbox.cassandra.handlers.consistency import replication_factors
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.view_changes import changed_views
@@ -67,10 +68,10 @@ def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
     previous = (keyspace.record.replication, keyspace.record.durable_writes)
     replication, durable = keyspace_options(statement.options, statement.name, previous)
     replication = _named(replication, context)
-    before = sum(_factors(keyspace.record.replication).values())
+    before = sum(replication_factors(keyspace.record.replication).values())
     catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
     _warn_of_factor(statement.name, replication, context)
-    if sum(_factors(replication).values()) > before:
+    if sum(replication_factors(replication).values()) > before:
         context.warnings.append(
             "When increasing replication factor you need to run a full (-full) repair to distribute the data."
         )
@@ -88,13 +89,8 @@ def drop_keyspace(statement: ast.DropKeyspace, context: Context) -> Result:
     return SchemaChange("DROPPED", "KEYSPACE", statement.name)
 
 
-def _factors(replication: dict[str, str]) -> dict[str, int]:
-    """Of each data centre, or of `replication_factor` for all."""
-    return {name: int(value.partition("/")[0]) for name, value in replication.items() if name != "class"}
-
-
 def _warn_of_factor(name: str, replication: dict[str, str], context: Context) -> None:
-    for where, factor in _factors(replication).items():
+    for where, factor in replication_factors(replication).items():
         if factor > 1:
             of = "" if where == "replication_factor" else f" for datacenter {where}"
             context.warnings.append(

@@ -225,7 +225,7 @@ class PreparedSelect:
     # ---- executing --------------------------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> Rows:
-        check_read(context)
+        check_read(context, self.scope.keyspace, one_partition=self.restrictions.key_is_whole)
         if self.grouped:
             self._warn_of_scan(context)
         limit = self._number(self.limit, context, "LIMIT")

@@ -114,6 +114,8 @@ class Session:
             now_s=options.now_in_seconds,
         )
         context.consistency = options.consistency
+        if options.serial_consistency is not None:
+            context.serial_consistency = options.serial_consistency
         context.user = self.user
         return context
 

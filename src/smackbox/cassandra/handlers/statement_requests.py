@@ -6,7 +6,6 @@ import struct
 
 from smackbox.cassandra.handlers.batch import check_batch, execute_batch
 from smackbox.cassandra.handlers.batch_size import check_size
-from smackbox.cassandra.handlers.consistency import PLAIN
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.row_reader import reading
 from smackbox.cassandra.handlers.session import Session, bound_values
@@ -96,7 +95,7 @@ def _execute_fast(session: Session, statement: Statement, buffer: bytes, offset:
         if buffer[offset + 2 : offset + size] != statement.result_id:
             return None
         offset += size
-    if int.from_bytes(buffer[offset : offset + 2], "big") not in PLAIN:
+    if int.from_bytes(buffer[offset : offset + 2], "big") not in statement.levels:
         return None
     if version >= 5:
         flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big")
@@ -152,6 +151,7 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
         return None
     offset = 3
     left = int.from_bytes(buffer[1:3], "big")
+    levels: frozenset[int] | None = None
     runs: list[tuple[Table, list[tuple[bytes, bytes]]]] = []
     is_one = True  # all of it in one partition of one table
     prepared = session.statements.prepared
@@ -167,6 +167,7 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
             if session.gate is not None:
                 session.gate.check(statement)
             insert = statement.insert
+            levels = statement.levels if levels is None else levels & statement.levels
             if int.from_bytes(lead[-2:], "big") != insert.count:
                 return None
             found = reading(insert.rows, buffer, offset, left, lead)
@@ -176,6 +177,8 @@ def _batch_fast(session: Session, buffer: bytes, version: int) -> Answer | None:
             is_one = is_one and partitions == 1 and not runs
             runs.append((insert.table, rows))
             left -= len(rows)
+        if levels is not None and int.from_bytes(buffer[offset : offset + 2], "big") not in levels:
+            return None
         flags = int.from_bytes(buffer[offset + 2 : offset + 6], "big") if version >= 5 else buffer[offset + 2]
         offset += 6 if version >= 5 else 3
         if flags & ~(SERIAL_CONSISTENCY | TIMESTAMP):
@@ -205,6 +208,7 @@ def batch(session: Session, reader: BodyReader, version: int) -> Answer:
     request = read_batch(reader, version)
     options = QueryOptions()
     options.consistency = request.consistency
+    options.serial_consistency = request.serial_consistency
     options.timestamp = request.timestamp
     options.now_in_seconds = request.now_in_seconds
     keyspace = request.keyspace or session.keyspace

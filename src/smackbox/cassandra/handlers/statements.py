@@ -10,6 +10,7 @@ from typing import Any
 from smackbox.cassandra.handlers import definitions, index_definitions, view_definitions
 from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.batch import PreparedBatch
+from smackbox.cassandra.handlers.consistency import served_levels
 from smackbox.cassandra.handlers.context import Context, Room
 from smackbox.cassandra.handlers.describe import describe
 from smackbox.cassandra.handlers.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
@@ -41,6 +42,7 @@ class Statement:
         "heads",
         "insert",
         "keyspace",
+        "levels",
         "modification",
         "partition_key_binds",
         "point",
@@ -65,6 +67,8 @@ class Statement:
         self.access: tuple[Access, ...] = ()
         self.statement_id = b""
         self.heads: dict[int, bytes] = {}
+        # at these the fast paths need not ask
+        self.levels: frozenset[int] = frozenset()
         self.insert: FastInsert | None = None
         self.point: tuple[FastSelect, tuple[int, ...]] | None = None
         self.modification = runnable if isinstance(runnable, PreparedModification) else None
@@ -106,6 +110,10 @@ class Statements:
         found = self.statement(text, keyspace)
         if not found.statement_id:
             kinds = [bind.kind for bind in found.binds]
+            runnable = found.modification or found.select
+            if runnable is not None:
+                owner = self.room.catalog.keyspace(runnable.table.keyspace)
+                found.levels = served_levels(owner, self.room.system_rows.node.data_center)
             if found.modification is not None:
                 found.insert = fast_insert(found.modification, kinds)
             elif found.select is not None:

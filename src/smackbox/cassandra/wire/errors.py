@@ -37,6 +37,21 @@ class BadCredentials(CqlError):  # noqa: N818 - the protocol's own name
     code = 0x0100
 
 
+class Unavailable(CqlError):  # noqa: N818 - the protocol's own name
+    """Fewer replicas live than the level wants: the level, how many it wants, how many live."""
+
+    code = 0x1000
+
+    def __init__(self, message: str, consistency: int, required: int, alive: int) -> None:
+        super().__init__(message)
+        self.consistency = consistency
+        self.required = required
+        self.alive = alive
+
+    def extra(self) -> bytes:
+        return struct.pack(">Hii", self.consistency, self.required, self.alive)
+
+
 class Overloaded(CqlError):  # noqa: N818 - the protocol's own name
     code = 0x1001
 

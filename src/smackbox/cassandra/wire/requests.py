@@ -192,12 +192,15 @@ def _read_timestamp(reader: BodyReader) -> int:
 class BatchRequest:
     """The message BATCH: texts or prepared ids, each with its values."""
 
-    __slots__ = ("consistency", "keyspace", "kind", "now_in_seconds", "statements", "timestamp")
+    __slots__ = (
+        "consistency", "keyspace", "kind", "now_in_seconds", "serial_consistency", "statements", "timestamp",
+    )  # fmt: skip
 
     def __init__(self, kind: str, statements: list[tuple[str | bytes, Values]]) -> None:
         self.kind = kind
         self.statements = statements
         self.consistency = 1
+        self.serial_consistency: int | None = None
         self.timestamp: int | None = None
         self.keyspace: str | None = None
         self.now_in_seconds: int | None = None
@@ -225,7 +228,7 @@ def read_batch(reader: BodyReader, version: int) -> BatchRequest:
     if flags & NAMES:
         raise ProtocolViolation("Batch with names for values is not supported")
     if flags & SERIAL_CONSISTENCY:
-        _read_serial(reader)
+        request.serial_consistency = _read_serial(reader)
     if flags & TIMESTAMP:
         request.timestamp = _read_timestamp(reader)
     if flags & KEYSPACE and version >= 5:
