@@ -183,6 +183,35 @@ def test_an_unreachable_run_is_waited_for_and_not_doubled() -> None:
     assert len(cluster.launched) == 3
 
 
+def test_a_run_that_never_began_is_launched_again_and_has_not_failed() -> None:
+    """Dropped on its way, or not known by an agent that came back, though no status of it was ever heard."""
+    cluster = Cluster()
+    cluster.add(schedule="R1/2026-01-01T00:00:01Z/P1D", retries=0)
+    cluster.advance(1)
+    (first,) = cluster.tasks
+    cluster.end(first, "TASK_DROPPED", reason="REASON_SLAVE_DISCONNECTED")
+    (second,) = cluster.tasks
+    cluster.say(second, "TASK_UNREACHABLE")
+    cluster.end(second, "TASK_GONE", reason="REASON_RECONCILIATION")
+    (third,) = cluster.tasks
+    cluster.say(third, "TASK_RUNNING")
+    cluster.say(third, "TASK_UNREACHABLE")
+    cluster.end(third, "TASK_GONE", reason="REASON_RECONCILIATION")
+    assert not cluster.tasks
+    assert cluster.launched == [first, second, third]
+    assert cluster.chronos.entries["job"].error_count == 1
+
+
+def test_a_run_on_an_agent_that_cannot_be_reached_is_asked_for_each_minute() -> None:
+    cluster = Cluster()
+    cluster.add(schedule="R1/2026-01-01T00:00:30Z/P1D")
+    cluster.advance(30)
+    (task_id,) = cluster.tasks
+    cluster.say(task_id, "TASK_UNREACHABLE")
+    cluster.advance(61)
+    assert cluster.chronos.runs_of("job")[0].state == "Running", "as the agent said when it was asked"
+
+
 @pytest.mark.parametrize(
     ("policy", "found"),
     [("last", [10, 100, 110, 120]), ("all", [10, *range(20, 121, 10)]), ("none", [10, 110, 120])],

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from smackbox.marathon.state.instance import instance_of_task
 from tests.marathon.cluster import Cluster
 
 SLEEP = {"id": "/sleep", "cmd": "sleep 1000", "cpus": 0.5, "mem": 64}
@@ -243,6 +244,8 @@ def test_lost_agents_tasks_are_replaced_and_never_doubled() -> None:
     assert len(cluster.running("/sleep")) == 2
     cluster.advance(2)
     assert len(cluster.running("/sleep")) == 3
+    cluster.say(lost, "TASK_UNREACHABLE")  # it is asked for again and again
+    assert cluster.marathon.instance(instance_of_task(lost)).condition == "UnreachableInactive"
     cluster.say(lost, "TASK_RUNNING")
     cluster.settle()
     assert len(cluster.running("/sleep")) == 2

@@ -6,7 +6,7 @@ Plain and synchronous, like every machine here: what follows from an input gathe
 is launched only after it is stored as launched, with its agent. A successor asks Mesos after every launched run: one
 that was never launched (unknown to its agent, dropped) is launched again; one on an agent that cannot be reached is
 waited for, since it may run; only one that ran and is lost, or whose agent stays away for `unreachable_timeout`, counts
-as failed.
+as failed. A task that Mesos dropped has never run.
 
 **Failures** are tried again after `failure_retry`, doubled each time, `retries` times. A run keeps its place meanwhile:
 of a job that is not `concurrent`, the runs that fall due later wait behind it, at most `RUNS_LIMIT`.
@@ -41,9 +41,10 @@ RUNS_LIMIT = 1_000
 """Runs of one job that wait; those that fall due beyond it are skipped, and said so."""
 
 RETRY_LIMIT_MS = 3_600_000
-LAUNCH_CONFIRM_MS = 60_000
+CONFIRM_MS = 60_000
+"""How often is asked after a run that is launched and of which nothing is heard, or whose agent cannot be reached."""
+
 ALIVE = {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING", "TASK_UNREACHABLE"}
-NOT_LAUNCHED = {"TASK_DROPPED", "TASK_UNKNOWN"}
 NOT_THERE = {"TASK_GONE", "TASK_LOST"}
 """Said of a task of which no status ever came, when it was asked for: it was never launched, for an agent keeps a
 status until it is acknowledged."""
@@ -378,10 +379,9 @@ class Chronos(FrameworkMachine):
     def _ended(self, run: Run, status: Json) -> None:
         state, reason = status["state"], status.get("reason", "")
         entry = self.entries.get(run.job)
-        unknown = state in NOT_THERE and (
-            reason == "REASON_RECONCILIATION" or state in {"TASK_DROPPED", "TASK_UNKNOWN"}
-        )
-        if (run.state == states.LAUNCHED and unknown) or reason == "REASON_INVALID_OFFERS":
+        unheard = run.state in {states.LAUNCHED, states.UNREACHABLE} and not run.started_ms
+        never_there = unheard and state in NOT_THERE and reason == "REASON_RECONCILIATION"
+        if never_there or state == "TASK_DROPPED" or reason == "REASON_INVALID_OFFERS":
             if run.given_up or entry is None:
                 self._forget_run(run)
             else:
@@ -422,7 +422,7 @@ class Chronos(FrameworkMachine):
         if run.state == states.UNREACHABLE and now_ms - run.unreachable_ms >= self._unreachable_timeout_ms:
             log.warning("%s: its agent stays away; the run counts as failed", run.task_id)
             self._run_ended(run, succeeded=False, again=True)
-        elif run.state == states.LAUNCHED and now_ms - run.launched_ms >= LAUNCH_CONFIRM_MS:
+        elif run.state in {states.LAUNCHED, states.UNREACHABLE} and now_ms - run.launched_ms >= CONFIRM_MS:
             run.launched_ms = now_ms
             self.call("RECONCILE", reconcile={"tasks": [_asked(run)]})
         elif run.state in {states.LAUNCHED, states.RUNNING}:

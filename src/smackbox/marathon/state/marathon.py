@@ -354,6 +354,8 @@ class Marathon(FrameworkMachine):
         condition = states.CONDITIONS.get(state)
         if one is None or one.task_id != task_id or not one.has_task:
             self._unknown_task(status, condition)
+        elif condition == states.UNREACHABLE and one.condition == states.UNREACHABLE_INACTIVE:
+            pass  # nothing new: its time goes on
         elif condition is not None:
             self._alive(one, status, condition)
         else:
