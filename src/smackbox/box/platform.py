@@ -30,8 +30,11 @@ from smackbox.zookeeper.settings import ZooKeeperSettings
 FAILURE_RETRY_MS = 5_000
 """Of jobs: shorter than Chronos' minute, as people wait for it."""
 
-ELECTION_TIMEOUT_S = 10.0
+ELECTION_TIMEOUT_S = 30.0
 ELECTION_LOOK_S = 0.005
+MASTERS = "/mesos"
+"""The folder of ZooKeeper in which masters stand for election."""
+
 NO_ISOLATION = "posix/cpu,posix/mem"
 
 
@@ -61,11 +64,12 @@ class Platform:
             ZooKeeperSettings(port=settings.zookeeper_port, dir=settings.dir / "zookeeper", **common)
         )
         await self._start(zookeeper)
+        end_former_master(zookeeper)
         master = MasterServer(
             MasterSettings(
                 port=settings.mesos_port,
                 dir=directory / "mesos-master",
-                zk=f"zk://{zookeeper.url}/mesos",
+                zk=f"zk://{zookeeper.url}{MASTERS}",
                 cluster="smackbox",
                 **common,
             )
@@ -115,6 +119,16 @@ class Platform:
         await service.start()
         await service.probe()
         self.servers.append(Started(service.name, service.url, round((clock() - began) * 1000)))
+
+
+def end_former_master(zookeeper: ZooKeeperServer) -> None:
+    """End the session of a master that was killed with its platform: no need to wait until it expires."""
+    nodes = zookeeper.database.tree.nodes
+    folder = nodes.get(MASTERS)
+    owners = {nodes[f"{MASTERS}/{name}"].owner for name in (folder.children if folder is not None else ())}
+    for owner in owners - {0}:
+        zookeeper.database.close_session(owner)
+    zookeeper.release()
 
 
 async def _elected(url: str) -> None:
