@@ -14,7 +14,7 @@ from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
 from smackbox.cassandra.handlers.terms import Compiler, Term
-from smackbox.cassandra.state.keys import partition_of, split_partition_key
+from smackbox.cassandra.state.keys import ROW, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column, Table
 from smackbox.cassandra.wire.cql import ast
@@ -225,8 +225,10 @@ def applied_result(
     engine = context.room.engine
     if engine.pending:
         engine.flush()
+    _check_mixture(modifications, contexts)
     applied = True
     rows: dict[bytes, tuple[PreparedModification, list[bytes | None] | None]] = {}
+    first_rows: dict[bytes, tuple[PreparedModification, list[bytes | None] | None]] = {}
     for modification, own in zip(modifications, contexts, strict=True):
         if not modification.conditions:
             continue
@@ -241,6 +243,9 @@ def applied_result(
             else:
                 good = all(check(own, values, row) for check in conditions.checks)
             applied = applied and good
+            if conditions.not_exists and exists and row_key == partition_of(row_key):
+                first_rows[_show_first_row(own, table, row_key, values)] = (modification, values)
+                continue
             rows.setdefault(row_key, (modification, values if exists or _shows_static(conditions, values) else None))
     if applied:
         check_mutation(context, modifications[0].table)
@@ -254,7 +259,34 @@ def applied_result(
         engine.commit()
         first = modifications[0].table
         return Rows([ColumnSpec(first.keyspace, first.name, "[applied]", BOOLEAN)], 1, _INT.pack(1) + b"\x01")
-    return _refusal(modifications, rows)
+    return _refusal(modifications, {**first_rows, **rows})
+
+
+def _check_mixture(modifications: Sequence[PreparedModification], contexts: Sequence[Context]) -> None:
+    """Raises `Invalid` when a batch asks for a row's existence and for something else of it.
+
+    The static columns of a partition are a row.
+    """
+    kinds: dict[bytes, str] = {}
+    for modification, own in zip(modifications, contexts, strict=True):
+        conditions = modification.conditions
+        if not conditions or len(modifications) == 1:
+            continue
+        kind = "IF EXISTS" if conditions.exists else "IF NOT EXISTS" if conditions.not_exists else "IF"
+        for row_key in _condition_rows(modification, own):
+            places = {row_key}
+            if kind == "IF":
+                places = {partition_of(row_key) if found.kind == STATIC else row_key for found in conditions.columns}
+            for place in places:
+                before = kinds.setdefault(place, kind)
+                if before == kind:
+                    continue
+                if "IF" not in {kind, before}:
+                    raise Invalid("Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row")
+                # Cassandra names NOT EXISTS for whatever came first
+                raise Invalid(
+                    f"Cannot mix IF conditions and {'IF NOT EXISTS' if kind == 'IF' else kind} for the same row"
+                )
 
 
 def _condition_rows(modification: PreparedModification, context: Context) -> list[bytes]:
@@ -285,6 +317,23 @@ def _look(context: Context, table: Table, row_key: bytes) -> tuple[list[bytes | 
     if found is None:
         return values, static, False
     return found, row, True
+
+
+def _show_first_row(context: Context, table: Table, partition: bytes, values: list[bytes | None]) -> bytes:
+    """A refused INSERT of static columns alone is answered with the clustering columns of the partition's first row.
+
+    The key of that row; of the partition when it has none.
+    """
+    engine = context.room.engine
+    reader = RowReader(table)
+    parts = split_partition_key(partition[14:], len(table.partition_key))
+    for row_key, item in engine.scan(table, partition + ROW, successor(partition + ROW)):
+        found = reader.values(parts, item, (), context.statement_time_s)
+        if found is not None:
+            for column in table.clustering:
+                values[column.ordinal] = found[column.ordinal]
+            return row_key
+    return partition
 
 
 def _shows_static(conditions: Conditions, values: list[bytes | None]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
 from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.definitions import check_name, check_writable
+from smackbox.cassandra.handlers.definitions import check_writable
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.state.indexes import IndexTarget
@@ -27,13 +29,10 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     table = keyspace.tables.get(statement.table)
     if table is None:
         raise Invalid(f"Table '{statement.table}' doesn't exist")
-    if statement.name is not None:
-        check_name(statement.name, "Index")
-        if keyspace.index(statement.name) is not None:
-            if statement.if_not_exists:
-                return Void()
-            raise Invalid(f"Index '{statement.name}' already exists")
-    custom = _custom_class(statement)
+    if statement.name is not None and keyspace.index(statement.name) is not None:
+        if statement.if_not_exists:
+            return Void()
+        raise Invalid(f"Index '{statement.name}' already exists")
     if table.is_counter:
         raise Invalid("Secondary indexes on counter tables aren't supported")
     if table.is_view:
@@ -47,12 +46,13 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     name, part = statement.targets[0]
     column = table.column(name)
     part = _checked_part(table, column, part)
+    custom = statement.custom_class
+    if custom is not None and custom.lower() in _OTHERS:
+        custom = None
     target = f"{part}({quoted(name)})" if part else quoted(name)
     options = {"target": target} if custom is None else {"class_name": custom, "target": target}
     given = statement.options.get("options")
     if isinstance(given, dict):
-        if custom is not None:
-            _check_analysis(column, given)
         options.update(given)
     chosen = statement.name or _free_name(keyspace, f"{table.name}_{name}_idx")
     kind = "COMPOSITES" if custom is None else "CUSTOM"
@@ -61,19 +61,17 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
             if statement.if_not_exists:
                 return Void()
             raise Invalid(f"Index {chosen} is a duplicate of existing index {other.name}")
+    if not re.fullmatch(r"\w+", chosen, re.ASCII):
+        raise ConfigFault(f"Illegal index name {chosen}")
+    if custom is not None:
+        if custom.lower() not in _SAI:
+            raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
+        if isinstance(given, dict):
+            _check_analysis(column, given)
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
-
-
-def _custom_class(statement: ast.CreateIndex) -> str | None:
-    custom = statement.custom_class
-    if custom is None or custom.lower() in _OTHERS:
-        return None
-    if custom.lower() not in _SAI:
-        raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
-    return custom
 
 
 def _check_analysis(column: Column, options: dict[str, str]) -> None:

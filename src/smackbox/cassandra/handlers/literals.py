@@ -10,7 +10,7 @@ from uuid import UUID
 
 from smackbox.cassandra.wire.cql.ast import Literal
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.types import CqlType
+from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, TupleType, UserType
 
 DATE_EPOCH = 2**31
 NANOSECONDS_A_DAY = 86_400 * 10**9
@@ -41,18 +41,24 @@ _NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3,
 
 def accepts(literal: Literal, kind: CqlType) -> bool:
     """Whether a literal of this kind may be a value of the type."""
-    return literal.kind == "null" or kind.cql in _ACCEPTED[literal.kind]
+    return literal.kind == "null" or _is_tuple(kind) or kind.cql in _ACCEPTED[literal.kind]
 
 
 def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | None:
     """The literal in wire form. Raises `Invalid` when the type does not take it; `receiver` is named then."""
     if literal.kind == "null":
         return None
-    if kind.cql not in _ACCEPTED[literal.kind]:
+    if not accepts(literal, kind):
         name = {"string": "STRING", "integer": "INTEGER", "float": "FLOAT", "hex": "HEX"}.get(
             literal.kind, literal.kind.upper()
         )
         raise Invalid(f'Invalid {name} constant ({shown(literal)}) for "{receiver}" of type {kind.cql}')
+    if isinstance(kind, TupleType):
+        if literal.kind != "hex":
+            return parse_tuple(literal.text, kind)
+        value = _from_hex(literal.text[2:])
+        kind.validate(value)
+        return value
     return parse_text(literal.text, kind, literal.kind)
 
 
@@ -60,6 +66,45 @@ def shown(literal: Literal) -> str:
     if literal.kind == "string":
         return literal.text
     return literal.text.upper() if literal.kind == "float" and literal.text in {"nan", "infinity"} else literal.text
+
+
+def parse_tuple(text: str, kind: TupleType) -> bytes:
+    """`1:x` in wire form: parts between colons, `@` for null, and a backslash before either where it is text.
+
+    Raises `Invalid` when there are too many parts, or one is not of its type.
+    """
+    parts = re.split(r"(?<!\\):", text) if text else []
+    if len(parts) > len(kind.parts):
+        raise Invalid(
+            f"Invalid tuple literal: too many elements. Type {kind.cql} expects {len(kind.parts)} but got {len(parts)}"
+        )
+    return kind.join([_tuple_part(part, of) for part, of in zip(parts, kind.parts, strict=False)])
+
+
+def _tuple_part(text: str, kind: CqlType) -> bytes | None:
+    if text == "@":
+        return None
+    text = text.replace("\\:", ":").replace("\\@", "@")
+    if isinstance(kind, TupleType):
+        return parse_tuple(text, kind)
+    if isinstance(kind, ListType | SetType | MapType) or kind.cql == "blob":
+        value = _from_hex(text)
+        kind.validate(value)
+        return value
+    if not text:
+        return b""
+    return parse_text(text, kind)
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise Invalid(f"cannot parse '{text}' as hex bytes") from error
+
+
+def _is_tuple(kind: CqlType) -> bool:
+    return isinstance(kind, TupleType) and not isinstance(kind, UserType)
 
 
 def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:

@@ -237,6 +237,9 @@ class Statements:
         if isinstance(parsed, RoleStatement):
             about_roles = parsed
             return lambda context: run_role_statement(about_roles, session_keyspace, context)
+        if isinstance(parsed, ast.DropFunction):
+            dropped = parsed
+            return lambda context: definitions.drop_function(dropped, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
             if "IDENTITY" in parsed.what and not self.room.security.authenticates:
                 raise Unauthorized("You have to be logged in and not anonymous to perform this request")

@@ -49,10 +49,14 @@ TABLE_DEFAULTS: dict[str, OptionValue] = {
 _COMPRESSORS = frozenset(
     f"{_COMPRESSION_PACKAGE}{name}Compressor" for name in ("LZ4", "Snappy", "Deflate", "Zstd", "Noop")
 )
-_COMPRESSION_OPTIONS = frozenset({
-    "class", "enabled", "chunk_length_in_kb", "min_compress_ratio", "max_compressed_length", "crc_check_chance",
-    "lz4_compressor_type", "lz4_high_compressor_level", "compression_level",
-})  # fmt: skip
+# what each takes beside `class`, `enabled`, `chunk_length_in_kb` and `min_compress_ratio`
+_COMPRESSOR_OPTIONS = {
+    _COMPRESSION_PACKAGE + "LZ4Compressor": frozenset({"lz4_compressor_type", "lz4_high_compressor_level"}),
+    _COMPRESSION_PACKAGE + "ZstdCompressor": frozenset({"compression_level"}),
+}
+_COMPRESSION_OPTIONS = frozenset({"class", "enabled", "chunk_length_in_kb", "min_compress_ratio"})
+# libzstd's own bounds
+ZSTD_LEVELS = range(-(1 << 17), 23)
 # known, and shown as null unless set
 _OPTIONAL = frozenset({"allow_auto_snapshot", "cdc", "incremental_backups", "memtable"})
 # accepted and without effect since Cassandra 4
@@ -143,6 +147,8 @@ def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
     if name == "compression":
         shown = dict(value)
         if value.get("enabled", "true").lower() == "false":
+            if len(value) > 1:
+                raise ConfigFault("If the 'enabled' option is set to false no other options must be specified")
             return {"enabled": "false"}
         if "class" not in value and "sstable_compression" in value:
             raise ConfigFault("Missing sub-option 'class' for the 'compression' option.")
@@ -152,10 +158,11 @@ def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
         shown["class"] = kind if "." in kind else _COMPRESSION_PACKAGE + kind
         if shown["class"] not in _COMPRESSORS:
             raise ConfigFault(f"Could not create Compression for type {shown['class']}")
-        unknown = [option for option in shown if option not in _COMPRESSION_OPTIONS]
-        if unknown:
-            raise ConfigFault(f"Unknown compression options {', '.join(unknown)}")
+        _check_compressor(shown)
         _check_chunk(shown.setdefault("chunk_length_in_kb", "16"))
+        _check_ratio(shown.get("min_compress_ratio"))
+        if float(shown.get("min_compress_ratio", "1")) == 0:
+            del shown["min_compress_ratio"]  # as it is without one
         return dict(sorted(shown.items()))
     if name == "caching":
         shown = {"keys": "NONE", "rows_per_partition": "NONE", **value}
@@ -165,6 +172,46 @@ def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
             )
         return dict(sorted(shown.items()))
     return value
+
+
+def _check_compressor(options: dict[str, str]) -> None:
+    """Raises `ConfigFault` for an option that the class does not have, or a value that it does not take."""
+    known = _COMPRESSION_OPTIONS | _COMPRESSOR_OPTIONS.get(options["class"], frozenset())
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise ConfigFault(f"Unknown compression options {', '.join(unknown)}")
+    kind = options.get("lz4_compressor_type", "fast")
+    if kind not in {"fast", "high"}:
+        raise ConfigFault(
+            f"Invalid compressor type '{kind}' specified for LZ4 parameter 'lz4_compressor_type'. "
+            "Valid options are [high, fast]."
+        )
+    level = options.get("lz4_high_compressor_level", "9")
+    if not re.fullmatch(r"-?\d+", level) or not 1 <= int(level) <= 17:
+        raise ConfigFault(
+            f"Invalid value [{level}] for parameter 'lz4_high_compressor_level'. Value must be between 1 and 17."
+        )
+    level = options.get("compression_level", "3")
+    problem = None
+    if not re.fullmatch(r"-?\d+", level):
+        problem = f'java.lang.NumberFormatException For input string: "{level}"'
+    elif int(level) not in ZSTD_LEVELS:
+        problem = f"java.lang.IllegalArgumentException compression_level={level} is invalid"
+    if problem:
+        raise ConfigFault(f"ZstdCompressor.create() threw an error: {problem}")
+
+
+def _check_ratio(text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        ratio = float(text)
+    except ValueError:
+        raise ConfigFault(f"Invalid value {text} for min_compress_ratio") from None
+    if ratio < 0:
+        raise ConfigFault("Invalid negative min_compress_ratio")
+    if 0 < ratio < 1:
+        raise ConfigFault("min_compress_ratio can either be 0 or greater than or equal to 1")
 
 
 def _check_chunk(text: str) -> None:

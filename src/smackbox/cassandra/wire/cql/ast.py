@@ -383,6 +383,16 @@ class Describe(Struct, frozen=True):
     full: bool = False
 
 
+class DropFunction(Struct, frozen=True):
+    """`kind`: Function or Aggregate. `arguments` is None where none are given."""
+
+    kind: str
+    keyspace: str | None
+    name: str
+    arguments: tuple[TypeName, ...] | None = None
+    if_exists: bool = False
+
+
 class Unsupported(Struct, frozen=True):
     """A statement that Cassandra knows and this server does not serve; see SKIPPED.md."""
 
@@ -393,5 +403,5 @@ Modification = Insert | Update | Delete
 Statement = (
     Select | Insert | Update | Delete | Batch | Truncate | Use | CreateKeyspace | AlterKeyspace | DropKeyspace
     | CreateTable | AlterTable | DropTable | CreateIndex | DropIndex | CreateType | AlterType | DropType
-    | CreateView | AlterView | DropView | Describe | RoleStatement | Unsupported
+    | CreateView | AlterView | DropView | Describe | RoleStatement | DropFunction | Unsupported
 )  # fmt: skip

@@ -315,7 +315,22 @@ class DefinitionParser(RoleParser):
         if self.accept_words("materialized", "view"):
             if_exists = self._if_exists()
             return ast.DropView(*self.qualified_name(), if_exists)
+        for kind in ("Function", "Aggregate"):
+            if self.accept_word(kind.lower()):
+                return self._drop_function(kind)
         return self._role_definition("drop") or self._unsupported()
+
+    def _drop_function(self, kind: str) -> ast.DropFunction:
+        if_exists = self._if_exists()
+        keyspace, name = self.qualified_name()
+        if not self.accept("("):
+            return ast.DropFunction(kind, keyspace, name, None, if_exists)
+        arguments: list[ast.TypeName] = []
+        while not self.accept(")"):
+            if arguments:
+                self.expect(",")
+            arguments.append(self.type_name())
+        return ast.DropFunction(kind, keyspace, name, tuple(arguments), if_exists)
 
     # ---- DESCRIBE and the rest --------------------------------------------------------------------------------------
 
