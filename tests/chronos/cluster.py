@@ -32,6 +32,7 @@ class Cluster:
         self._settings = settings
         self._wants_offers = False
         self._offer_number = 0
+        self._filtered_until_ms = 0
         self.chronos = self._new()
 
     def _new(self) -> Chronos:
@@ -51,8 +52,12 @@ class Cluster:
         if not self.connected:
             return
         self.calls.append({"type": kind, **fields})
+        if kind in {"ACCEPT", "DECLINE"}:
+            refuse_s = fields[kind.lower()]["filters"]["refuse_seconds"]
+            self._filtered_until_ms = self.clock.monotonic_ms() + round(refuse_s * 1000)
         if kind in {"REVIVE", "SUPPRESS"}:
             self._wants_offers = kind == "REVIVE"
+            self._filtered_until_ms = 0
         elif kind == "ACCEPT":
             for info in fields["accept"]["operations"][0]["launch"]["task_infos"]:
                 task_id = info["task_id"]["value"]
@@ -98,6 +103,8 @@ class Cluster:
         raise AssertionError("it never settles")
 
     def _offer(self) -> bool:
+        if self.clock.monotonic_ms() < self._filtered_until_ms:
+            return False
         self._offer_number += 1
         used = sum(lot["scalar"]["value"] for task in self.tasks.values() for lot in task["resources"][:1])
         amounts = {"cpus": 4 - used, "mem": 10_000.0, "disk": 10_000.0}

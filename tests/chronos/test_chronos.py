@@ -202,6 +202,26 @@ def test_a_run_that_never_began_is_launched_again_and_has_not_failed() -> None:
     assert cluster.chronos.entries["job"].error_count == 1
 
 
+def test_a_run_that_fits_nowhere_keeps_no_other_from_being_launched() -> None:
+    """The offers that were declined for it are wanted again for each run that can be launched only later."""
+    cluster = Cluster(failure_retry_ms=5_000)
+    cluster.add("large", "R1/2026-01-01T00:00:01Z/P1D", cpus=100)
+    cluster.add("small", "R2/2026-01-01T00:00:02Z/PT2S")
+    cluster.advance(2)
+    (first,) = cluster.tasks
+    cluster.advance(10)
+    cluster.end(first, "TASK_FAILED")
+    cluster.advance(5)
+    (again,) = cluster.tasks
+    cluster.advance(10)
+    cluster.end(again)
+    cluster.advance(1)
+    assert cluster.due("small") == [2, 4], "the second waited for the first"
+    cluster.add("large", "R1/2026-01-01T00:00:01Z/P1D", cpus=1)
+    cluster.advance(1)
+    assert cluster.due("large") == [1]
+
+
 def test_a_run_on_an_agent_that_cannot_be_reached_is_asked_for_each_minute() -> None:
     cluster = Cluster()
     cluster.add(schedule="R1/2026-01-01T00:00:30Z/P1D")

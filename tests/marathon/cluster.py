@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from typing import Any
 
 import msgspec
@@ -33,7 +34,10 @@ class Cluster:
         self._agents: dict[str, Json] = {}
         self._reserved: dict[str, list[Json]] = {}
         self._ids = itertools.count(1)
+        self.chance = random.Random(1)
         self._wants_offers = False
+        self._filtered: dict[str, int] = {}
+        """When the filter on a host's offers ends, in milliseconds."""
         self._queue: list[Json] = []
         for number in range(agents):
             self.add_agent(f"host{number}", cpus=cpus, mem=mem)
@@ -61,8 +65,13 @@ class Cluster:
 
     def call(self, kind: str, **fields: Any) -> None:
         self.calls.append({"type": kind, **fields})
+        if kind in {"ACCEPT", "DECLINE"}:
+            for offer_id in fields[kind.lower()]["offer_ids"]:
+                refuse_s = fields[kind.lower()]["filters"]["refuse_seconds"]
+                self._filtered[offer_id["value"].split("@")[1]] = self.clock.monotonic_ms() + round(refuse_s * 1000)
         if kind == "REVIVE":
             self._wants_offers = True
+            self._filtered.clear()
         elif kind == "SUPPRESS":
             self._wants_offers = False
         elif kind == "ACCEPT":
@@ -125,17 +134,17 @@ class Cluster:
 
     def settle(self, *, offers: bool = True) -> None:
         """Commit, deliver statuses and offers, until nothing more happens."""
-        waited = False
+        waited = 0
         for _ in range(1000):
             self._commit()
             if self._queue:
                 self.marathon.update(self._queue.pop(0))
             elif not (offers and self._wants_offers and self._offer()):
-                if not self.marathon.waiting or waited:
+                if not self.marathon.waiting or waited == 1:
                     return
                 self.clock.advance_ms(REVIVE_INTERVAL_MS)
                 self.marathon.tick()
-                waited = True
+                waited += 1
         raise AssertionError("it never settles")
 
     def advance(self, seconds: float) -> None:
@@ -158,8 +167,11 @@ class Cluster:
     def _offer(self) -> bool:
         """Offer what every agent has: whether anything came of it."""
         before = len(self.calls)
-        for host, agent in self._agents.items():
-            if agent["up"]:
+        hosts = list(self._agents) * 2
+        self.chance.shuffle(hosts)
+        for host in hosts:
+            agent = self._agents[host]
+            if agent["up"] and self.clock.monotonic_ms() >= self._filtered.get(host, 0):
                 self.marathon.offers([self._free(host, agent)])
                 self._commit()
         return any(call["type"] == "ACCEPT" for call in self.calls[before:])

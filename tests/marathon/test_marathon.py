@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -232,6 +233,15 @@ def test_tasks_are_killed_and_come_again_or_not() -> None:
     assert cluster.request("POST", "/v2/tasks/delete?scale=true&wipe=true", {"ids": []})[0] == 400
 
 
+def test_instances_in_groups_do_not_wait_for_the_end_of_filters() -> None:
+    """An agent that has one more than the others is refused, and wanted again as soon as they have as many."""
+    cluster = Cluster(agents=3)
+    create(cluster, instances=30, cpus=0.1, mem=16, constraints=[["hostname", "GROUP_BY", "3"]])
+    cluster.advance(5)
+    assert len(cluster.running("/sleep")) == 30
+    assert sorted(Counter(task["host"] for task in cluster.tasks.values()).values()) == [10, 10, 10]
+
+
 def test_lost_agents_tasks_are_replaced_and_never_doubled() -> None:
     cluster = Cluster(agents=2)
     strategy = {"inactiveAfterSeconds": 10, "expungeAfterSeconds": 60}
@@ -245,6 +255,7 @@ def test_lost_agents_tasks_are_replaced_and_never_doubled() -> None:
     cluster.advance(2)
     assert len(cluster.running("/sleep")) == 3
     cluster.say(lost, "TASK_UNREACHABLE")  # it is asked for again and again
+    cluster.settle()
     assert cluster.marathon.instance(instance_of_task(lost)).condition == "UnreachableInactive"
     cluster.say(lost, "TASK_RUNNING")
     cluster.settle()

@@ -72,6 +72,8 @@ class Chronos(FrameworkMachine):
         self._missed_runs = missed_runs
         self._unreachable_timeout_ms = unreachable_timeout_ms
         self._schedules: dict[str, Schedule] = {}
+        self._offers_wanted_for: set[str] = set()
+        """Task ids."""
 
     # --- records
 
@@ -146,7 +148,7 @@ class Chronos(FrameworkMachine):
             self._move_on(entry, schedule.skipped_to(now_ms - _epsilon_ms(job)))
         self.entries[job.name] = entry
         self._keep(entry)
-        self.look_for_work()
+        self.ask_again()
 
     def remove(self, name: str) -> None:
         """Remove a job and end its runs. Raises `Refusal`: 404, or 400 where others have it as their only parent."""
@@ -228,7 +230,6 @@ class Chronos(FrameworkMachine):
             log.error("%d runs of %s wait already: the one due at %d is skipped", RUNS_LIMIT, name, due_ms)
             return
         self._keep_run(Run(job=name, due_ms=due_ms, arguments=arguments))
-        self._revive_wanted = True
 
     def _move_on(self, entry: Entry, schedule: Schedule) -> None:
         self._schedules[entry.job.name] = schedule
@@ -288,7 +289,6 @@ class Chronos(FrameworkMachine):
         run.agent_id = run.host = ""
         run.launched_ms = run.started_ms = run.unreachable_ms = run.killed_ms = 0
         self._keep_run(run)
-        self._revive_wanted = True
 
     def _succeeded(self, entry: Entry, finished: Finished, *, counted: bool = True) -> None:
         entry.success_count += 1
@@ -316,6 +316,14 @@ class Chronos(FrameworkMachine):
 
     def wants_offers(self) -> bool:
         return bool(self._launchable())
+
+    def look_for_work(self) -> None:
+        """Offers that were declined for other runs are wanted again for one that can be launched only now."""
+        launchable = {run.task_id for run in self._launchable()}
+        if launchable - self._offers_wanted_for:
+            self._revive_wanted = True
+        self._offers_wanted_for = launchable
+        super().look_for_work()
 
     def known_tasks(self) -> list[Json]:
         return [_asked(run) for run in self.runs.values() if run.state not in {states.WAITING, states.AWAITED}]

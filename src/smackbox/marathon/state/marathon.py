@@ -289,8 +289,9 @@ class Marathon(FrameworkMachine):
         for one in decision.kill:
             self.kill(one)
         if decision.launch or any(one.condition == states.RESERVED for one in instances):
-            if app_id not in self.waiting:
-                self.waiting[app_id] = OfferLog(self.clock.wall_ms())
+            waiting = self.waiting.get(app_id)
+            if waiting is None or waiting.config_version != app.config_version:
+                self.waiting[app_id] = OfferLog(self.clock.wall_ms(), app.config_version)
                 self._revive_wanted = True
         else:
             self.waiting.pop(app_id, None)
@@ -344,7 +345,13 @@ class Marathon(FrameworkMachine):
             offer = Offer(message)
             operations = self._launcher.operations(offer)
             self.answer_offer(message, operations)
+            if operations and any(self._is_in_groups(app_id) for app_id in self.waiting):
+                self._revive_wanted = True  # agents that had more than their share may have their turn now
         self.look_for_work()
+
+    def _is_in_groups(self, app_id: str) -> bool:
+        app = self.definition(app_id)
+        return app is not None and any(operator == "GROUP_BY" for _, operator, *_ in app.constraints)
 
     def update(self, status: Json) -> None:
         """A task's status. It is acknowledged once what follows is stored."""

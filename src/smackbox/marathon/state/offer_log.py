@@ -18,7 +18,9 @@ AGENTS_LIMIT = 1_000
 class OfferLog:
     """Of one app, since it began to wait."""
 
-    def __init__(self, since_ms: int) -> None:
+    def __init__(self, since_ms: int, config_version: str) -> None:
+        self.config_version = config_version
+        """Of the app, by which offers are looked at."""
         self.since_ms = since_ms
         self._processed = 0
         self._unused = 0
