@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 from smackbox.app.model import App, Job, Stream
 from smackbox.base.settings import load
@@ -31,14 +32,16 @@ def prepare_part(app: App, urls: Urls, settings: BoxSettings) -> None:
     )
 
 
-def ingest_part(app: App, urls: Urls, settings: BoxSettings) -> None:
+def ingest_part(app: App, urls: Urls, settings: BoxSettings, config: Path | None) -> None:
     """Serve the application's endpoints until told to stop."""
     from smackbox.ingest.server import IngestServer
     from smackbox.ingest.settings import IngestSettings
     from smackbox.net.service import run
 
     flags = {"kafka": urls.kafka, "host": settings.host, "insecure": settings.insecure, "port": settings.ingest_port}
-    run(IngestServer(load(IngestSettings, "ingest", flags), routes(app)), lifeline=os.environ.get(LIFELINE))
+    run(
+        IngestServer(load(IngestSettings, "ingest", flags, file=config), routes(app)), lifeline=os.environ.get(LIFELINE)
+    )
 
 
 def routes(app: App) -> list[Route]:

@@ -18,20 +18,23 @@ from smackbox.app.model import App, Job
 from smackbox.base.errors import SettingError, StartError
 from smackbox.box.process import ProcessSpec
 from smackbox.box.settings import BoxSettings, Urls, box_directory
-from smackbox.box.stack import SMACK, stack_specs
+from smackbox.box.stack import SMACK, config_flags, stack_specs
 from smackbox.box.supervisor import Supervisor, running
 from smackbox.net.service import run_loop, say
 
 PREPARE_TIMEOUT_S = 60.0
 
 
-def run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> None:
-    """Run the application until SIGINT or SIGTERM. Raises `StartError` when a part cannot start."""
+def run_app(app: App, file: Path, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
+    """Run the application until SIGINT or SIGTERM; all of its processes read the settings file `config`.
+
+    Raises `StartError` when a part cannot start.
+    """
     with box_directory(settings) as placed:
-        run_loop(_run_app(app, file.resolve(), urls | running_urls(placed.dir), placed))
+        run_loop(_run_app(app, file.resolve(), urls | running_urls(placed.dir), placed, config))
 
 
-def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings) -> None:
+def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
     """Run one job to its end, on the box that is running or on one started for it."""
     from smackbox.box.parts import job_part
 
@@ -46,10 +49,10 @@ def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings) -> None:
         if known.kafka and known.cassandra:
             work(known)
         else:
-            run_loop(_with_stack(app, known, placed, work))
+            run_loop(_with_stack(app, known, placed, config, work))
 
 
-def run_part(app: App, part: str, urls: Urls, settings: BoxSettings) -> None:
+def run_part(app: App, part: str, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
     """Run one part in this process. Raises `SettingError` for a part that there is not."""
     from smackbox.box import parts
 
@@ -62,7 +65,7 @@ def run_part(app: App, part: str, urls: Urls, settings: BoxSettings) -> None:
     if kind == "stream":
         parts.stream_part(app, app.find_stream(name), known, settings)
     elif part == "ingest":
-        parts.ingest_part(app, known, settings)
+        parts.ingest_part(app, known, settings, config)
     elif part == "prepare":
         parts.prepare_part(app, known, settings)
     else:
@@ -77,11 +80,11 @@ def running_urls(directory: Path) -> Urls:
     return urls
 
 
-async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings) -> None:
+async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings, config: Path | None) -> None:
     started = time.monotonic()
     async with Supervisor.claim(app.name, settings) as supervisor:
-        servers = await _start_missing(supervisor, urls, settings)
-        base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir))
+        servers = await _start_missing(supervisor, urls, settings, config)
+        base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir), *config_flags(config))
         await supervisor.unless_stopped(_run_once((*base, "--only", "prepare")))
         parts = [ProcessSpec(stream.name, (*base, "--only", f"stream:{stream.name}"), 0) for stream in app.streams]
         if app.posts:
@@ -111,14 +114,18 @@ def jobs(app: App, base: tuple[str, ...]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-async def _with_stack(app: App, urls: Urls, settings: BoxSettings, work: Callable[[Urls], None]) -> None:
+async def _with_stack(
+    app: App, urls: Urls, settings: BoxSettings, config: Path | None, work: Callable[[Urls], None]
+) -> None:
     async with Supervisor.claim(app.name, settings) as supervisor:
-        servers = await _start_missing(supervisor, urls, settings)
+        servers = await _start_missing(supervisor, urls, settings, config)
         await supervisor.unless_stopped(asyncio.to_thread(work, servers))
 
 
-async def _start_missing(supervisor: Supervisor, urls: Urls, settings: BoxSettings) -> Urls:
-    specs = stack_specs(settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, spark=False)
+async def _start_missing(supervisor: Supervisor, urls: Urls, settings: BoxSettings, config: Path | None) -> Urls:
+    specs = stack_specs(
+        settings, kafka=urls.kafka is None, cassandra=urls.cassandra is None, spark=False, config=config
+    )
     if specs:
         await supervisor.start(*specs)
     return urls | Urls(**{spec.name: supervisor.url(spec.name) for spec in specs})

@@ -19,18 +19,22 @@ def stack_specs(
     kafka: bool = True,
     cassandra: bool = True,
     spark: bool | None = None,
+    config: Path | None = None,
 ) -> list[ProcessSpec]:
     """The servers of `smack up`, less those not wanted. `spark` None: as the settings say.
+
+    `config` is the settings file that they read; None: the one in their working directory.
 
     Raises `StartError` when Spark is asked for and not installed.
     """
     specs = []
     if kafka:
-        specs.append(_server(settings, "kafka", settings.kafka_port))
+        specs.append(_server(settings, "kafka", settings.kafka_port, config))
     if cassandra:
-        specs.append(_server(settings, "cassandra", settings.cassandra_port))
+        specs.append(_server(settings, "cassandra", settings.cassandra_port, config))
     if with_spark(settings) if spark is None else spark:
-        argv = (*SMACK, "spark", "serve", "--host", settings.host, *_flag("--insecure", settings.insecure))
+        argv: tuple[str, ...] = (*SMACK, "spark", "serve", "--host", settings.host)
+        argv += _flag("--insecure", settings.insecure) + config_flags(config)
         specs.append(ProcessSpec("spark", argv, settings.spark_port))
     return specs
 
@@ -42,10 +46,15 @@ def with_spark(settings: BoxSettings) -> bool:
     return installed if settings.spark is None else settings.spark
 
 
-def _server(settings: BoxSettings, name: str, port: int) -> ProcessSpec:
+def config_flags(config: Path | None) -> tuple[str, ...]:
+    """What hands the settings file on to a process."""
+    return () if config is None else ("--config", str(config.resolve()))
+
+
+def _server(settings: BoxSettings, name: str, port: int, config: Path | None) -> ProcessSpec:
     directory: Path = settings.dir / name
     argv: tuple[str, ...] = (*SMACK, name, "serve", "--host", settings.host, "--dir", str(directory))
-    argv += _flag("--sync", settings.sync) + _flag("--insecure", settings.insecure)
+    argv += _flag("--sync", settings.sync) + _flag("--insecure", settings.insecure) + config_flags(config)
     return ProcessSpec(name, argv, port)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from smackbox.box.settings import BoxSettings, box_directory
 from smackbox.box.stack import stack_specs
@@ -12,16 +13,19 @@ from smackbox.net.service import run_loop, say
 BOX = "box"
 
 
-def up(settings: BoxSettings) -> None:
-    """Run the stack until SIGINT or SIGTERM. Raises `StartError` when a server cannot start."""
+def up(settings: BoxSettings, config: Path | None = None) -> None:
+    """Run the stack until SIGINT or SIGTERM; its servers read the settings file `config`.
+
+    Raises `StartError` when a server cannot start.
+    """
     with box_directory(settings) as placed:
-        run_loop(_up(placed))
+        run_loop(_up(placed, config))
 
 
-async def _up(settings: BoxSettings) -> None:
+async def _up(settings: BoxSettings, config: Path | None) -> None:
     started = time.monotonic()
     async with Supervisor.claim(BOX, settings) as supervisor:
-        await supervisor.start(*stack_specs(settings))
+        await supervisor.start(*stack_specs(settings, config=config))
         say(supervisor.table())
         say(f"ready box in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it")
         await supervisor.wait()

@@ -29,12 +29,13 @@ def command(file: Path, job: str | None, only: str | None, port: int | None, **f
 
     urls = Urls(**{name: flags.pop(name) for name in ("kafka", "cassandra", "spark")})
     settings = box_settings(flags)
+    config = flags["config"]
     if port is not None:
         settings = msgspec.structs.replace(settings, ingest_port=port)
     app = load_app(file)
     if only is not None:
-        run_part(app, only, urls, settings)
+        run_part(app, only, urls, settings, config)
     elif job is not None:
-        run_job(app, app.find_job(job), urls, settings)
+        run_job(app, app.find_job(job), urls, settings, config)
     else:
-        run_app(app, file, urls, settings)
+        run_app(app, file, urls, settings, config)

@@ -29,8 +29,8 @@ def box_options(function: Any) -> Any:
 
 
 def box_settings(flags: dict[str, Any]) -> BoxSettings:
-    """Takes the box's own flags out of `flags`."""
-    config, free_ports = flags.pop("config"), flags.pop("free_ports")
+    """Takes the box's own flags, but for the settings file, out of `flags`."""
+    config, free_ports = flags["config"], flags.pop("free_ports")
     names = ("dir", "memory", "with_spark", "sync")
     chosen = {name: flags.pop(name) for name in names}
     if chosen["memory"] and chosen["dir"] is not None:
@@ -46,4 +46,4 @@ def command(**flags: Any) -> None:
     """Start Kafka, Cassandra, ZooKeeper and Spark, keep them running, and stop them on Ctrl-C."""
     from smackbox.box.up import up
 
-    up(box_settings(flags))
+    up(box_settings(flags), flags["config"])

@@ -1,0 +1,89 @@
+"""`--config FILE`: what `smack up` and `smack run` start reads the same file."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.box.test_cassandra_logins import APP, SETTINGS
+
+from smackbox.box.prepare import CqlConnection
+from smackbox.box.run import running_urls
+
+SMACK = (sys.executable, "-m", "smackbox")
+TIMEOUT_S = 60
+TRIES = 100_000
+# with a password, without which no part of the application reaches its tables, and a limit of the endpoint
+MORE = """
+[ingest]
+body_limit = 100
+"""
+
+
+@contextmanager
+def started(folder: Path, *arguments: str, name: str) -> Iterator[dict[str, str]]:
+    """The URLs of what runs, by name."""
+    command = [*SMACK, *arguments, "--free-ports", "--no-spark", "--dir", "data", "--config", "settings/own.toml"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
+    assert process.stdout is not None
+    urls = {}
+    for line in process.stdout:
+        words = line.split()
+        if words[:2] == ["ready", name]:
+            break
+        if words[:1] == ["ready"]:
+            urls[words[1]] = words[2]
+        elif len(words) > 1:
+            urls.setdefault(words[0], words[1])
+    try:
+        yield urls
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "own.toml").write_text(SETTINGS.format(password="cassandra") + MORE)
+    return tmp_path
+
+
+def post(url: str, text: str) -> int:
+    body = json.dumps({"id": 7, "text": text}).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/note", body), timeout=TIMEOUT_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.mark.xdist_group("spark")
+def test_all_parts_of_an_application_read_the_file(folder: Path) -> None:
+    with started(folder, "run", "app.py", name="notes") as urls:
+        url = next(url for name, url in urls.items() if name == "ingest")
+        assert post(url, "x" * 200) == 413
+        assert post(url, "hello") == 202
+        address = running_urls(folder / "data").cassandra
+        assert address is not None
+        with CqlConnection(address, "notes", username="cassandra", password="cassandra") as session:
+            assert any(list(session.execute("SELECT * FROM note")) == [(7, "hello")] for _ in range(TRIES))
+
+
+def test_the_servers_of_the_box_read_the_file(folder: Path) -> None:
+    with started(folder, "up", name="box") as urls:
+        command = [*SMACK, "cql", "--cassandra", urls["cassandra"], "SELECT * FROM system.local"]
+        refused = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        assert refused.returncode == 1
+        assert "requires authentication" in refused.stderr
