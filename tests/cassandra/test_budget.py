@@ -26,8 +26,11 @@ from tests.cassandra.test_limits import (
 )
 
 from smackbox.cassandra.server import CassandraServer
-from smackbox.cassandra.server.connection import SMALL_FRAME_BYTES
+from smackbox.cassandra.server.connection import SMALL_FRAME_BYTES, Connection
 from smackbox.cassandra.settings import CassandraSettings
+from smackbox.cassandra.wire.compression import compress, decompress
+from smackbox.cassandra.wire.frames import FLAG_COMPRESSED
+from smackbox.cassandra.wire.segments import PAYLOAD_LIMIT, UNPACK_BYTES
 from smackbox.net.service import ServiceThread
 
 MIB = 1024 * 1024
@@ -55,14 +58,24 @@ def insert_frame(key: int, size: int) -> bytes:
     return query_frame(f"INSERT INTO k.t (k, v) VALUES ({key}, '{'x' * size}')", stream=key)
 
 
+def v5(count: int, size: int) -> bytes:
+    """So many INSERTs of that size, one after another."""
+    text = "INSERT INTO k.t (k, v) VALUES (1, '%s')" % ("x" * size)
+    return b"".join(query_frame(text, version=5, stream=stream) for stream in range(count))
+
+
+def string_map(options: dict[str, str]) -> bytes:
+    body = struct.pack(">H", len(options))
+    for text in (part for pair in options.items() for part in pair):
+        body += struct.pack(">H", len(text)) + text.encode()
+    return body
+
+
 def throwing(url: str) -> Client:
     """A client that asks for OVERLOADED."""
     client = Client(url)
     options = {"CQL_VERSION": "3.0.0", "THROW_ON_OVERLOAD": "1"}
-    body = struct.pack(">H", len(options))
-    for text in (part for pair in options.items() for part in pair):
-        body += struct.pack(">H", len(text)) + text.encode()
-    client.send(frame(STARTUP, body))
+    client.send(frame(STARTUP, string_map(options)))
     assert client.receive()[1] == READY
     return client
 
@@ -162,6 +175,57 @@ def test_one_request_larger_than_the_limit_is_served_when_it_is_alone(server: Ca
         client.send(insert_frame(1, 2 * LIMIT))
         assert client.receive()[:2] == (1, RESULT)
         assert server.budget.highest >= 2 * LIMIT
+
+
+def test_what_segments_unpack_to_is_kept_a_part_at_a_time(
+    server: CassandraServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that take 20 MB come in 100 kB, and are answered without being kept at once."""
+    kept = [0]
+    answer_all = Connection._pass
+
+    def watched(connection: Connection) -> None:
+        kept[0] = max(kept[0], len(connection._buffer))
+        answer_all(connection)
+
+    monkeypatch.setattr(Connection, "_pass", watched)
+    count = 200
+    with Client(server.url, 5, "lz4").startup("lz4") as client:
+        client.send(v5(count, LARGE // 10))
+        found = [client.receive()[:2] for _ in range(count)]
+    assert found == [(key, RESULT) for key in range(count)]
+    assert kept[0] < UNPACK_BYTES + PAYLOAD_LIMIT + LARGE // 10 + 1000
+    # a request larger than a part comes together all the same
+    with Client(server.url, 5, "lz4").startup("lz4") as client:
+        client.send(v5(1, 2 * LARGE))
+        assert client.receive()[1] == RESULT
+
+
+@pytest.mark.parametrize("throws", [False, True])
+def test_a_body_that_unpacks_to_much_waits_for_room(server: CassandraServer, throws: bool) -> None:
+    with ExitStack() as stack:
+        holder = stack.enter_context(Client(server.url).startup())
+        request = insert_frame(0, LIMIT - LARGE // 2)
+        holder.send(request[: READ_BYTES * 2])
+        client = stack.enter_context(Client(server.url))
+        options = {"CQL_VERSION": "3.0.0", "COMPRESSION": "lz4"} | ({"THROW_ON_OVERLOAD": "1"} if throws else {})
+        client.send(frame(STARTUP, string_map(options)))
+        assert client.receive()[1] == READY
+        other = stack.enter_context(Client(server.url).startup())
+        assert _until(lambda: other.is_served() and server.budget.used > LIMIT - LARGE)
+        plain = insert_frame(1, LARGE)
+        client.send(frame(QUERY, compress("lz4", plain[HEADER.size :]), flags=FLAG_COMPRESSED, stream=9))
+        if throws:
+            stream, opcode, body = client.receive()
+            body = decompress("lz4", body, LARGE)
+            assert (stream, opcode, int.from_bytes(body[:4], "big")) == (9, ERROR, OVERLOADED)
+        else:
+            waits = connection_of(server, client)
+            assert _until(lambda: other.is_served() and waits in server.budget._waiting)
+        holder.send(request[READ_BYTES * 2 :])
+        assert holder.receive()[1] == RESULT
+        if not throws:
+            assert client.receive()[:2] == (9, RESULT)
 
 
 def test_what_a_lost_connection_was_kept_is_given_back(server: CassandraServer) -> None:

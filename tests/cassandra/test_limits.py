@@ -112,7 +112,12 @@ class Client:
             received = self.socket.recv(READ_BYTES)
             if not received:
                 raise ConnectionError("closed")
-            self._buffer += self._segments.feed(received) if self._segments else received
+            if self._segments is None:
+                self._buffer += received
+                continue
+            self._buffer += self._segments.feed(received)
+            while self._segments.is_behind:
+                self._buffer += self._segments.feed(b"")
         found = bytes(self._buffer[:size])
         del self._buffer[:size]
         return found

@@ -19,7 +19,7 @@ from smackbox.cassandra.wire.cql.parser import parse
 from smackbox.cassandra.wire.errors import CqlError, Invalid, SyntaxFault
 from smackbox.cassandra.wire.murmur3 import pure_murmur3, token_of
 from smackbox.cassandra.wire.requests import BodyReader, read_batch, read_options
-from smackbox.cassandra.wire.segments import PAYLOAD_LIMIT, SegmentReader, crc24, encode_segments
+from smackbox.cassandra.wire.segments import PAYLOAD_LIMIT, UNPACK_BYTES, SegmentReader, crc24, encode_segments
 from smackbox.cassandra.wire.vint import read_unsigned, read_vint, write_unsigned, write_vint
 
 
@@ -55,6 +55,19 @@ def test_a_flipped_bit_is_noticed_anywhere(compressed: bool) -> None:
             reader = SegmentReader(compressed=compressed)
             reader.feed(bytes(broken))
             reader.feed(bytes(PAYLOAD_LIMIT))  # where the length was broken, more is waited for
+
+
+def test_what_few_bytes_hold_is_unpacked_a_part_at_a_time() -> None:
+    data = bytes(20 * UNPACK_BYTES)
+    packed = encode_segments(data, compressed=True)
+    assert len(packed) < UNPACK_BYTES
+    reader = SegmentReader(compressed=True)
+    assert reader.feed(packed, 0) == b""
+    parts = []
+    while reader.is_behind:
+        parts.append(reader.feed(b""))
+    assert all(len(part) < UNPACK_BYTES + PAYLOAD_LIMIT for part in parts)
+    assert b"".join(parts) == data
 
 
 @pytest.mark.parametrize("algorithm", ["lz4", "snappy"])

@@ -20,7 +20,7 @@ from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.startup import PROTOCOL_VERSIONS
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.wire import frames, responses
-from smackbox.cassandra.wire.compression import compress, decompress
+from smackbox.cassandra.wire.compression import compress, decompress, decompressed_size
 from smackbox.cassandra.wire.errors import CqlError, Invalid, Overloaded, ProtocolViolation, ServerFault
 from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
 
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
         if self._more or self._is_full() or self.transport.is_closing():
             return  # the rest of the pass comes first
         self.transport.resume_reading()
-        if self._buffer:
+        if self._buffer or (self._segments is not None and self._segments.is_behind):
             try:
                 self._pass()
             except (ProtocolError, StorageError) as error:
@@ -148,7 +148,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             if self._segments is not None:
-                data = self._segments.feed(data)
+                # what comes while earlier requests wait stays as small as it came
+                waits = self._more or self._is_full()
+                data = self._segments.feed(data, 0) if waits else self._segments.feed(data)
             if self._skipped_bytes:
                 data = self._skip(data)
             self._buffer += data
@@ -223,9 +225,16 @@ class Connection(asyncio.Protocol):
             body = bytes(buffer[start : start + length])
             begin = offset
             offset = start + length
-            if flags & frames.FLAG_COMPRESSED and version < 5 and session.compression:
+            refused = throws and opcode in _REFUSED_WHEN_OVERLOADED
+            if flags & frames.FLAG_COMPRESSED and version < 5 and session.compression and not refused:
                 try:
-                    body = decompress(session.compression, body, limit)
+                    if not self._fits(decompressed_size(session.compression, body)):
+                        if session.options.get("THROW_ON_OVERLOAD") != "1":
+                            offset = begin
+                            self._wait_for_room()
+                            break
+                        refused = True
+                    body = b"" if refused else decompress(session.compression, body, limit)
                 except ProtocolError:
                     self._server.flush()
                     self._send(answers)  # of the frames before it
@@ -234,7 +243,7 @@ class Connection(asyncio.Protocol):
                 offset = begin
                 break
             had_started = session.version
-            if throws and opcode in _REFUSED_WHEN_OVERLOADED:
+            if refused:
                 answer = self._overload(stream)
             else:
                 answer = session.handle(version, flags, stream, opcode, body, now_us())
@@ -270,7 +279,24 @@ class Connection(asyncio.Protocol):
             self._send(answers)
         if unfinished[1] > SMALL_FRAME_BYTES and not self._frame_bytes:
             self._make_room(*unfinished)
+        if self._segments is not None and self._segments.is_behind and not (self._more or self._is_full()):
+            self._unpack_more(self._segments)
         self._account()
+
+    def _unpack_more(self, segments: SegmentReader) -> None:
+        """The requests that were unpacked are answered: the next part, after other connections had their turn."""
+        assert self.transport is not None
+        if self.transport.is_closing():
+            return
+        data = segments.feed(b"")
+        self._buffer += self._skip(data) if self._skipped_bytes else data
+        self._more = True
+        self.transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _fits(self, size: int) -> bool:
+        """Whether there is room for a request of that size beside what is kept."""
+        return size <= SMALL_FRAME_BYTES or self._server.budget.has_room(self, self.kept_bytes() + size)
 
     def _make_room(self, stream: int, frame_bytes: int) -> None:
         """See to it that there is room for all of the request that has begun to come, once for each."""

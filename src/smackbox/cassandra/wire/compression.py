@@ -15,14 +15,19 @@ def compress(algorithm: str, body: bytes) -> bytes:
     return bytes(snappy.compress(body))
 
 
+def decompressed_size(algorithm: str, body: bytes) -> int:
+    """The size that a compressed body names. Raises `ProtocolError` when it names none."""
+    return int.from_bytes(body[:4], "big") if algorithm == "lz4" else _snappy_size(body)
+
+
 def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
     """Raises `ProtocolError` when the body does not decompress or is larger than `limit`."""
+    size = decompressed_size(algorithm, body)
+    if size > limit:
+        raise ProtocolError(f"a frame decompresses to {size} bytes, more than {limit}")
     if algorithm == "lz4":
         import lz4.block
 
-        size = int.from_bytes(body[:4], "big")
-        if size > limit:
-            raise ProtocolError(f"a frame decompresses to {size} bytes, more than {limit}")
         if size == 0:
             return b""
         try:
@@ -31,9 +36,6 @@ def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
             raise ProtocolError(f"a frame does not decompress: {error}") from error
     import snappy
 
-    size = _snappy_size(body)
-    if size > limit:
-        raise ProtocolError(f"a frame decompresses to {size} bytes, more than {limit}")
     try:
         return bytes(snappy.decompress(body))
     except Exception as error:  # the binding's exceptions have no common type of their own

@@ -13,6 +13,8 @@ from typing import Final
 
 from smackbox.base.errors import ProtocolError
 
+# what one call of `feed` gives, and one segment more
+UNPACK_BYTES: Final = 256 * 1024
 PAYLOAD_LIMIT: Final = 128 * 1024 - 1
 _CRC24_INITIAL: Final = 0x875060
 _CRC24_POLYNOMIAL: Final = 0x1974F0B
@@ -72,23 +74,33 @@ def _segment(payload: bytes, *, self_contained: bool, compressed: bool) -> bytes
 
 
 class SegmentReader:
-    """Takes bytes as they come and gives the frames' bytes inside. Raises `ProtocolError` for a wrong checksum."""
+    """Takes bytes as they come and gives the frames' bytes inside. Raises `ProtocolError` for a wrong checksum.
 
-    __slots__ = ("_buffer", "_compressed", "_header_length")
+    A few bytes can hold many, so they are unpacked a part at a time: while `is_behind`, `feed(b"")` gives more.
+    """
+
+    __slots__ = ("_buffer", "_compressed", "_header_length", "is_behind")
 
     def __init__(self, *, compressed: bool) -> None:
         self._buffer = bytearray()
         self._compressed = compressed
         self._header_length = 8 if compressed else 6
+        self.is_behind = False
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, limit: int = UNPACK_BYTES) -> bytes:
+        """The bytes of frames, until there are `limit` or more."""
         buffer = self._buffer
         buffer += data
         head = self._header_length
         offset = 0
         size = len(buffer)
         payloads = []
+        unpacked = 0
+        self.is_behind = False
         while size - offset >= head:
+            if unpacked >= limit:
+                self.is_behind = True
+                break
             header = bytes(buffer[offset : offset + head - 3])
             if crc24(header) != int.from_bytes(buffer[offset + head - 3 : offset + head], "little"):
                 raise ProtocolError("a segment's header has a wrong checksum")
@@ -103,6 +115,7 @@ class SegmentReader:
             if self._compressed and (original := (bits >> 17) & PAYLOAD_LIMIT):
                 payload = _decompress(payload, original)
             payloads.append(payload)
+            unpacked += len(payload)
             offset = end + 4
         if offset:
             del buffer[:offset]
