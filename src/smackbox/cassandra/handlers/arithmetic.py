@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from decimal import Context as DecimalContext
 from typing import TYPE_CHECKING, Any
 
+from smackbox.cassandra.handlers.calendar import civil, days_of
 from smackbox.cassandra.handlers.context import Bound, Context
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.terms import Term, operation_name, show
@@ -241,22 +242,29 @@ def _truncating_modulo(left: int, right: int) -> int:
 
 
 def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> bytes:
-    """A timestamp or date plus a duration, by the calendar in UTC."""
-    from datetime import date
+    """A timestamp or date plus a duration, by the calendar in UTC.
 
+    What is over the type's limits goes on at the other end.
+    """
+    found = moved(kind, moment, duration, sign)
+    if kind == DATE:
+        return DATE.encode(found % (1 << 32))
+    half = 1 << 63
+    return TIMESTAMP.encode((found + half) % (1 << 64) - half)
+
+
+def moved(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> int:
+    """A timestamp or date plus a duration, whether the type has a value for it or not."""
     months, days, nanoseconds = duration
     day_number, rest = (moment - DATE_EPOCH, 0) if kind == DATE else divmod(moment, 86_400_000)
-    start = date(1970, 1, 1).toordinal() + day_number
     if months:
-        origin = date.fromordinal(start)
-        index = origin.year * 12 + origin.month - 1 + sign * months
-        year, month = divmod(index, 12)
-        last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - date(year, month + 1, 1)).days
-        start = date(year, month + 1, min(origin.day, last)).toordinal()
-    day_number = start - date(1970, 1, 1).toordinal() + sign * days
+        year, month, day = civil(day_number)
+        year, month = divmod(year * 12 + month - 1 + sign * months, 12)
+        day_number = days_of(year, month + 1, day)
+    day_number += sign * days
     if kind == DATE:
-        return DATE.encode(day_number + sign * (nanoseconds // DAY_NANOSECONDS) + DATE_EPOCH)
-    return TIMESTAMP.encode(day_number * 86_400_000 + rest + sign * (nanoseconds // 1_000_000))
+        return day_number + sign * (nanoseconds // DAY_NANOSECONDS) + DATE_EPOCH
+    return day_number * 86_400_000 + rest + sign * (nanoseconds // 1_000_000)
 
 
 def unary_math(name: str, kind: CqlType) -> Callable[[Context, Sequence[bytes | None]], bytes | None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from smackbox.cassandra.handlers.arithmetic import number_bytes
+from smackbox.cassandra.handlers.calendar import civil, year_text
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.wire.types import (
     ASCII,
@@ -30,7 +30,6 @@ from smackbox.cassandra.wire.types import (
     CqlType,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TO_TEXT = NUMBERS | {ASCII, BOOLEAN, DATE, INET, TIME, TIMESTAMP, TIMEUUID, UUID_TYPE, TEXT}
 
 
@@ -133,18 +132,17 @@ def _shortest(value: float, *, single: bool) -> tuple[str, int]:
 
 
 def timestamp_text(milliseconds: int) -> str:
-    try:
-        moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return str(milliseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+    """Cassandra counts years of an era: the one before year 1 is another year 1."""
+    days, rest = divmod(milliseconds, 86_400_000)
+    year, month, day = civil(days)
+    seconds, fraction = divmod(rest, 1000)
+    time = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{fraction:03d}"
+    return f"{year_text(year if year > 0 else 1 - year)}-{month:02d}-{day:02d}T{time}Z"
 
 
 def date_text(number: int) -> str:
-    try:
-        return (_EPOCH + timedelta(days=number - DATE_EPOCH)).strftime("%Y-%m-%d")
-    except OverflowError:
-        return str(number)
+    year, month, day = civil(number - DATE_EPOCH)
+    return f"{year_text(year)}-{month:02d}-{day:02d}"
 
 
 def time_text(nanoseconds: int) -> str:

@@ -5,14 +5,12 @@ Cassandra's `TimeFcts.floor` and `Duration.floorTimestamp`: moments are of UTC, 
 
 from __future__ import annotations
 
-from datetime import date
-
-from smackbox.cassandra.handlers.arithmetic import add_duration
+from smackbox.cassandra.handlers.arithmetic import moved
+from smackbox.cassandra.handlers.calendar import civil
 from smackbox.cassandra.handlers.json_values import duration_text
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import TIMESTAMP
 
-EPOCH_DAY = date(1970, 1, 1).toordinal()
 MS_A_DAY = 86_400_000
 MONTH_MS = 28 * MS_A_DAY
 # months, days, nanoseconds
@@ -69,14 +67,10 @@ def _check_positive(duration: Duration) -> None:
 
 
 def _months_between(start_ms: int, moment_ms: int) -> int:
-    start, moment = (date.fromordinal(EPOCH_DAY + time_ms // MS_A_DAY) for time_ms in (start_ms, moment_ms))
-    return (moment.year - start.year) * 12 + moment.month - start.month
+    start, moment = (civil(time_ms // MS_A_DAY) for time_ms in (start_ms, moment_ms))
+    return (moment[0] - start[0]) * 12 + moment[1] - start[1]
 
 
 def _after(start_ms: int, duration: Duration, times: int) -> int:
     months, days, nanoseconds = duration
-    try:
-        moved = add_duration(TIMESTAMP, start_ms, (months * times, days * times, nanoseconds * times), 1)
-    except (ValueError, OverflowError):
-        return 2**62  # beyond the calendar
-    return int(TIMESTAMP.decode(moved))
+    return moved(TIMESTAMP, start_ms, (months * times, days * times, nanoseconds * times), 1)

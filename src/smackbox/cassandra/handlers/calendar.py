@@ -1,0 +1,34 @@
+"""The Gregorian calendar without a first or last year, which Java's has and Python's has not; days are since 1970.
+
+After 400 years it begins again, so a day is looked up in the 400 years from 1970 on.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+YEARS = 400
+DAYS = 146_097
+_FIRST = date(1970, 1, 1)
+
+
+def civil(days: int) -> tuple[int, int, int]:
+    """Year, month and day; the year before year 1 is 0."""
+    cycles, rest = divmod(days, DAYS)
+    found = _FIRST + timedelta(days=rest)
+    return found.year + cycles * YEARS, found.month, found.day
+
+
+def days_of(year: int, month: int, day: int) -> int:
+    """The inverse; a day after the month's last is taken for the last."""
+    cycles, rest = divmod(year - _FIRST.year, YEARS)
+    begin = date(_FIRST.year + rest, month, 1)
+    next_month = date(begin.year + month // 12, month % 12 + 1, 1)
+    return cycles * DAYS + (begin - _FIRST).days + min(day, (next_month - begin).days) - 1
+
+
+def year_text(year: int) -> str:
+    """As ISO 8601 writes it: four digits, or more with a sign."""
+    if year > 9999:
+        return f"+{year}"
+    return f"{'-' if year < 0 else ''}{abs(year):04d}"
