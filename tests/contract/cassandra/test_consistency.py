@@ -32,6 +32,9 @@ ROW = "INSERT INTO KS.t (a, v) VALUES (%d, 1)"
 STATEMENTS = {
     "select": "SELECT * FROM KS.t WHERE a = 1",
     "scan": "SELECT * FROM KS.t",
+    "select_in": "SELECT * FROM KS.t WHERE a IN (1, 2)",
+    "select_in_limit": "SELECT * FROM KS.t WHERE a IN (1, 2) LIMIT 1",
+    "count_in": "SELECT count(*) FROM KS.t WHERE a IN (1, 2)",
     "insert": ROW,
     "counter": "UPDATE KS.n SET c = c + 1 WHERE a = 1",
     "batch": f"BEGIN BATCH {ROW}; {ROW} APPLY BATCH",

@@ -4,6 +4,8 @@ one node has are unavailable, as on a Cassandra of one node.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.wire.errors import Invalid, Unavailable
@@ -25,12 +27,14 @@ _SERIAL = frozenset({SERIAL, LOCAL_SERIAL})
 _PLAIN = frozenset(range(len(NAMES))) - {ANY} - _SERIAL
 
 
-def check_read(context: Context, keyspace: Keyspace, *, one_partition: bool) -> None:
-    """Raises `Invalid` and `Unavailable`."""
+def check_read(context: Context, keyspace: Keyspace, partitions: Callable[[], int] | None) -> None:
+    """`partitions`: how many are read at once, where they are named. Raises `Invalid` and `Unavailable`."""
     level = context.consistency
     if level == ANY:
         raise Invalid("ANY ConsistencyLevel is only supported for writes")
-    if level in _SERIAL and one_partition:
+    if level in _SERIAL and partitions is not None and not keyspace.virtual:
+        if partitions() > 1:
+            raise Invalid("SERIAL/LOCAL_SERIAL consistency may only be requested for one partition at a time")
         _check_paxos(context, keyspace, level)
     else:
         check_replicas(context, keyspace, level)

@@ -225,7 +225,8 @@ class PreparedSelect:
     # ---- executing --------------------------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> Rows:
-        check_read(context, self.scope.keyspace, one_partition=self.restrictions.key_is_whole)
+        named = self.restrictions.key_is_whole
+        check_read(context, self.scope.keyspace, (lambda: self._partitions_at_once(context)) if named else None)
         if self.grouped:
             self._warn_of_scan(context)
         limit = self._number(self.limit, context, "LIMIT")
@@ -242,6 +243,13 @@ class PreparedSelect:
         if self.grouped:
             return self._grouped(context, limit, per_partition, resume)
         return self._plain(context, limit, per_partition, partition_left, resume)
+
+    def _partitions_at_once(self, context: Context) -> int:
+        """How many partitions Cassandra reads together; one after another where it pages."""
+        limit = self._number(self.limit, context, "LIMIT")
+        if self.grouped or 0 < context.page_size < limit:
+            return 1
+        return len(set(self.restrictions.partition_keys(context)))
 
     def _warn_of_scan(self, context: Context) -> None:
         """An aggregate of more than one partition reads them all."""
