@@ -112,23 +112,28 @@ class Cluster:
         return len((found or {"slaves": []})["slaves"])
 
     def leading_master(self) -> str | None:
+        """As its own state says: the others send whoever asks on to it."""
         for number in (1, 2, 3):
-            if self.visitor.ask("GET", f"http://{address(number)}:{MASTER_PORT}/state-summary") is not None:
-                return f"master{number}"
+            found = self.visitor.ask("GET", f"http://{address(number)}:{MASTER_PORT}/state")
+            if found is not None:
+                return f"master{found['pid'].partition(':')[0].rpartition('.')[2]}"
         return None
 
     def running_tasks(self) -> list[str]:
-        """The ids of the tasks whose processes run, on any host."""
+        """The ids of the apps' tasks whose processes run, on any host."""
+        return [task_id for number in (1, 2, 3) for task_id in self.tasks_on(number)]
+
+    def tasks_on(self, number: int, command: bytes = b"sleep\x00100000\x00") -> list[str]:
+        """The ids of the tasks on a host in whose processes this command runs."""
         found = []
-        for number in (1, 2, 3):
-            for pid in self.hosts.pids(number):
-                try:
-                    if (Path(f"/proc/{pid}/cmdline").read_bytes()) != b"sleep\x00100000\x00":
-                        continue
-                    environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\x00")
-                except OSError:
+        for pid in self.hosts.pids(number):
+            try:
+                if Path(f"/proc/{pid}/cmdline").read_bytes() != command:
                     continue
-                found += [one.partition(b"=")[2].decode() for one in environ if one.startswith(b"MESOS_TASK_ID=")]
+                environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\x00")
+            except OSError:
+                continue
+            found += [one.partition(b"=")[2].decode() for one in environ if one.upper().startswith(b"MESOS_TASK_ID=")]
         return found
 
     def wanted_tasks(self) -> list[str] | None:
@@ -210,6 +215,64 @@ def test_wanted_is_running_in_the_end_and_every_run_is_had_once(cluster: Cluster
         assert due == list(range(due[0], due[-1] + 1, JOB_PERIOD_S * 1000))
         assert due[0] <= begun_ms + 60_000
     print(f"{len(runs)} runs, {TASKS} tasks")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("ip") is None, reason="test hosts need ip")
+def test_what_an_agent_does_while_it_is_away_is_replaced_or_waited_for_and_never_had_twice(cluster: Cluster) -> None:
+    """The host of an agent is cut for longer than all its pings: its tasks are unreachable, then gone for Marathon.
+
+    Marathon replaces them and kills the old ones when the agent is back. Chronos waits for its runs: of one that ended
+    meanwhile it hears then, and one that goes on goes on.
+    """
+    until(lambda: cluster.leader("marathon") and cluster.leader("chronos"), "leaders")
+    until(lambda: cluster.agents() == 3, "agents")
+    leader = cluster.leading_master()
+    assert leader is not None
+    away = next(number for number in (1, 2, 3) if f"master{number}" != leader)
+    app = {"id": "/app", "cmd": "exec sleep 100000", "cpus": 0.1, "mem": 16, "portDefinitions": [], "instances": 30,
+           "unreachableStrategy": {"inactiveAfterSeconds": 1, "expungeAfterSeconds": 2},
+           "constraints": [["hostname", "GROUP_BY", "2"]]}  # fmt: skip
+    until(lambda: cluster.ask("marathon", "PUT", "/v2/apps/app", app), "the app")
+    until(lambda: len(cluster.wanted_tasks() or []) == 30, "30 tasks")
+    for name, wait in (
+        ("ends", "sleep 5.5"),
+        ("goes-on", f"while [ ! -e {cluster.directory}/go ]; do sleep 0.25; done"),
+    ):
+        command = f"{wait}; echo $CHRONOS_JOB_NAME $CHRONOS_JOB_RUN_TIME >> {cluster.directory}/runs"
+        job = {"name": name, "command": command, "schedule": "R1//P1D", "cpus": 0.1, "mem": 16, "disk": 1,
+               "constraints": [["hostname", "EQUALS", address(away)]]}  # fmt: skip
+        until(lambda job=job: cluster.ask("chronos", "POST", "/v1/scheduler/iso8601", job) is not None, "a job")
+    until(lambda: cluster.tasks_on(away, b"sleep\x005.5\x00"), "the run that ends")
+    until(lambda: cluster.tasks_on(away, b"sleep\x000.25\x00"), "the run that goes on")
+
+    cluster.hosts.cut(away)
+    old = cluster.tasks_on(away)
+    assert old
+
+    def replaced() -> bool:
+        wanted = cluster.wanted_tasks() or []
+        return len(wanted) == 30 and not set(wanted) & set(old)
+
+    until(replaced, "others in the place of those that are away")
+    until(lambda: len(cluster.runs()) == 1, "the end of one run")
+    assert sorted(cluster.tasks_on(away)) == sorted(old)
+    cluster.hosts.mend(away)
+
+    until(
+        lambda: sorted(cluster.running_tasks()) == sorted(cluster.wanted_tasks() or []), "what is wanted to run, once"
+    )
+    assert not set(cluster.running_tasks()) & set(old)
+    until(lambda: successes(cluster) == {"ends": 1, "goes-on": 0}, "word of the run that ended")
+    (cluster.directory / "go").touch()
+    until(lambda: successes(cluster) == {"ends": 1, "goes-on": 1}, "word of the run that went on")
+    assert sorted((name, count) for (name, _), count in cluster.runs().items()) == [("ends", 1), ("goes-on", 1)]
+
+
+def successes(cluster: Cluster) -> dict[str, int] | None:
+    jobs = cluster.ask("chronos", "GET", "/v1/scheduler/jobs")
+    return None if jobs is None else {job["name"]: job["successCount"] for job in jobs}
 
 
 def due_until(runs: Counter[tuple[str, int]], job: str) -> int:
