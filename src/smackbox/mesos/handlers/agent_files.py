@@ -8,15 +8,13 @@ sandboxes and persistent volumes is shown, wherever a link in a sandbox may lead
 from __future__ import annotations
 
 import base64
-import grp
 import mimetypes
-import pwd
-import stat
 from pathlib import Path
 from typing import Any
 
 from smackbox.mesos.handlers.agent_context import AgentContext
 from smackbox.mesos.handlers.answers import Refused
+from smackbox.mesos.handlers.file_infos import classic, file_info
 from smackbox.mesos.state.container_specs import sandbox
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 
@@ -52,7 +50,7 @@ class FileStream(HttpStream):
 def browse(context: AgentContext, request: HttpRequest) -> HttpResponse:
     """Raises `Refused`."""
     named, directory = _resolve(context, request)
-    return _jsonp(request, [_classic(one) for one in listing(named, directory)])
+    return _jsonp(request, [classic(one) for one in listing(named, directory)])
 
 
 def read(context: AgentContext, request: HttpRequest) -> HttpResponse:
@@ -92,17 +90,7 @@ def listing(named: str, directory: Path) -> list[dict[str, Any]]:
             facts = entry.stat()
         except OSError:
             continue  # a link that leads nowhere, or a file that has just gone
-        entries.append(
-            {
-                "path": f"{named.rstrip('/')}/{entry.name}",
-                "nlink": facts.st_nlink,
-                "size": facts.st_size,
-                "mtime": {"nanoseconds": facts.st_mtime_ns},
-                "mode": facts.st_mode,
-                "uid": _user(facts.st_uid),
-                "gid": _group(facts.st_gid),
-            }
-        )
+        entries.append(file_info(f"{named.rstrip('/')}/{entry.name}", facts))
     return entries
 
 
@@ -166,11 +154,6 @@ def _resolve(context: AgentContext, request: HttpRequest) -> tuple[str, Path]:
     return named, resolve(context, named)
 
 
-def _classic(info: dict[str, Any]) -> dict[str, Any]:
-    mtime_s = info["mtime"]["nanoseconds"] / 1e9
-    return {**info, "mode": stat.filemode(info["mode"]), "mtime": mtime_s}
-
-
 def _number(request: HttpRequest, name: str, default: int) -> int:
     text = request.parameter(name)
     try:
@@ -188,17 +171,3 @@ def _jsonp(request: HttpRequest, value: Any) -> HttpResponse:
             raise Refused(400, "The name of the function is not one.\n")
         return HttpResponse(200, function.encode() + b"(" + answer.body + b");", "text/javascript")
     return answer
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

@@ -6,15 +6,13 @@ A path begins with one that is attached; what follows must stay below it.
 from __future__ import annotations
 
 import base64
-import grp
 import mimetypes
-import pwd
-import stat
 from pathlib import Path
 from typing import Any
 
 from smackbox.mesos.handlers.answers import Answer, Refused
 from smackbox.mesos.handlers.context import Call
+from smackbox.mesos.handlers.file_infos import classic, file_info
 from smackbox.net.http import HttpResponse
 
 READ_LIMIT = 16 * 4096
@@ -26,7 +24,7 @@ Message = dict[str, Any]
 def browse(call: Call) -> Answer:
     """The entries of a directory, as `ls -l` would."""
     path = _parameter(call, "path")
-    entries = [_entry(shown, real) for shown, real in _entries(call, path)]
+    entries = [classic(file_info(shown, real.stat())) for shown, real in _entries(call, path)]
     return HttpResponse.json(entries)
 
 
@@ -53,21 +51,7 @@ def debug(call: Call) -> Answer:
 
 
 def list_files(call: Call, message: Message) -> Message:
-    infos = []
-    for shown, real in _entries(call, message["path"]):
-        status = real.stat()
-        infos.append(
-            {
-                "path": shown,
-                "nlink": status.st_nlink,
-                "size": status.st_size,
-                "mtime": {"nanoseconds": status.st_mtime_ns},
-                "mode": status.st_mode,
-                "uid": _user(status.st_uid),
-                "gid": _group(status.st_gid),
-            }
-        )
-    return {"file_infos": infos}
+    return {"file_infos": [file_info(shown, real.stat()) for shown, real in _entries(call, message["path"])]}
 
 
 def read_file(call: Call, message: Message) -> Message:
@@ -110,33 +94,6 @@ def _bytes(real: Path) -> bytes:
     if real.is_dir():
         raise Refused(404, "Cannot download a directory")
     return real.read_bytes()
-
-
-def _entry(shown: str, real: Path) -> Message:
-    status = real.stat()
-    return {
-        "path": shown,
-        "nlink": status.st_nlink,
-        "size": status.st_size,
-        "mtime": int(status.st_mtime),
-        "mode": stat.filemode(status.st_mode),
-        "uid": _user(status.st_uid),
-        "gid": _group(status.st_gid),
-    }
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def _parameter(call: Call, name: str) -> str:
