@@ -16,7 +16,7 @@ from smackbox.framework.effects import Effects
 class Store(MemoryStateStore):
     """Fails as often as told."""
 
-    def __init__(self, *failures: StorageError) -> None:
+    def __init__(self, *failures: Exception) -> None:
         super().__init__()
         self.failures = list(failures)
         self.may_store = asyncio.Event()
@@ -81,6 +81,17 @@ def test_actions_follow_their_records_and_changes_gather_meanwhile() -> None:
 def test_a_store_that_fails_for_a_while_delays_and_loses_nothing() -> None:
     async def work() -> None:
         machine = Machine(Store(StorageError("away")))
+        machine.decide("one")
+        await machine.committer.committed()
+        assert machine.said == ["one"]
+        await machine.committer.stop()
+
+    run(work)
+
+
+def test_an_error_that_no_store_should_raise_ends_no_term() -> None:
+    async def work() -> None:
+        machine = Machine(Store(RuntimeError("our bug")))
         machine.decide("one")
         await machine.committer.committed()
         assert machine.said == ["one"]

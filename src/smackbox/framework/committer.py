@@ -91,5 +91,7 @@ class Committer:
                 raise
             except StorageError as error:
                 log.warning("%s; again in %.1f s", error, delay_s)
+            except Exception:
+                log.exception("nothing could be stored; again in %.1f s", delay_s)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, RETRY_LIMIT_S)
