@@ -88,19 +88,23 @@ class Cluster:
 
     def settle(self) -> None:
         for _ in range(100):
-            effects, self.chronos.effects = self.chronos.effects, Effects()
-            for name, value in effects.records.items():
-                if value is None:
-                    self.records.pop(name, None)
-                else:
-                    self.records[name] = value
-            for action in effects.actions:
-                action()
+            self._commit()
             if self.chronos.effects:
                 continue
             if not (self._wants_offers and self.has_offers and self.connected and self._offer()):
                 return
         raise AssertionError("it never settles")
+
+    def _commit(self) -> None:
+        effects, self.chronos.effects = self.chronos.effects, Effects()
+        for piece in effects.pieces(1):
+            for name, value in piece.records.items():
+                if value is None:
+                    self.records.pop(name, None)
+                else:
+                    self.records[name] = value
+            for action in piece.actions:
+                action()
 
     def _offer(self) -> bool:
         if self.clock.monotonic_ms() < self._filtered_until_ms:
@@ -115,10 +119,7 @@ class Cluster:
             [{"id": {"value": f"o{self._offer_number}"}, "agent_id": {"value": "a1"}, "hostname": "host1",
               "resources": resources, "attributes": attributes}]
         )  # fmt: skip
-        effects, self.chronos.effects = self.chronos.effects, Effects()
-        self.records.update({name: value for name, value in effects.records.items() if value is not None})
-        for action in effects.actions:
-            action()
+        self._commit()
         return len(self.launched) > before
 
     def advance(self, seconds: float) -> None:

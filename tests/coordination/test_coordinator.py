@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from smackbox.base.errors import StartError, StorageError
 from smackbox.coordination.coordinator import Coordinator
 from smackbox.coordination.state_file import FileStateStore
-from smackbox.coordination.state_store import Fenced, MemoryStateStore, StateStore
+from smackbox.coordination.state_store import ChangeTooLarge, Fenced, MemoryStateStore, StateStore
 from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
 from smackbox.coordination.thread_turns import ThreadTurns
 from smackbox.coordination.zookeeper_url import ZooKeeperUrl
@@ -294,5 +295,22 @@ def test_a_stop_that_comes_with_a_change_is_not_lost(zookeeper: ServiceThread, s
                 await asyncio.sleep(0)
             async with asyncio.timeout(5):
                 await one.coordinator.stop()
+
+    run(work)
+
+
+def test_large_records_are_deflated_and_a_change_that_is_too_large_is_refused(zookeeper: ServiceThread) -> None:
+    async def work() -> None:
+        async with Candidate(zookeeper.url, b"one") as one:
+            await one.leads.wait()
+            store = ZooKeeperStateStore(one.coordinator, "state")
+            await store.load()
+            large = b"the same words again and again " * 100_000
+            await store.store({"large": large, "small": b"1"})
+            assert await ZooKeeperStateStore(one.coordinator, "state").load() == {"large": large, "small": b"1"}
+            with pytest.raises(ChangeTooLarge, match="larger than ZooKeeper takes"):
+                await store.store({"random": os.urandom(1_100_000)})
+            await store.store({"small": b"2"})
+            assert (await store.load())["small"] == b"2"
 
     run(work)

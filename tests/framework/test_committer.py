@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from smackbox.base.errors import StorageError
-from smackbox.coordination.state_store import Fenced, MemoryStateStore
+from smackbox.coordination.state_store import ChangeTooLarge, Fenced, MemoryStateStore
 from smackbox.framework.committer import Committer
 from smackbox.framework.effects import Effects
 
@@ -96,6 +96,38 @@ def test_an_error_that_no_store_should_raise_ends_no_term() -> None:
         await machine.committer.committed()
         assert machine.said == ["one"]
         await machine.committer.stop()
+
+    run(work)
+
+
+def test_pieces_are_stored_in_order_and_what_belongs_together_stays_together() -> None:
+    effects = Effects()
+    said: list[str] = []
+    for word in ("one", "two", "three"):
+        effects.records[word] = b"x" * 10
+        effects.records[word + "!"] = None
+        effects.actions.append(lambda word=word: said.append(word))  # type: ignore[misc]
+        effects.cut()
+    effects.records["last"] = b"x"
+    pieces = list(effects.pieces(34))
+    assert [sorted(piece.records) for piece in pieces] == [["one", "one!", "two", "two!"], ["last", "three", "three!"]]
+    for piece in pieces:
+        for action in piece.actions:
+            action()
+    assert said == ["one", "two", "three"]
+    assert [len(piece.records) for piece in effects.pieces(1)] == [2, 2, 2, 1]
+    assert list(Effects().pieces(1)) == []
+
+
+def test_a_change_that_no_store_takes_is_refused_and_the_term_begins_again() -> None:
+    async def work() -> None:
+        machine = Machine(Store(ChangeTooLarge("a change of 2 MB")))
+        machine.decide("one")
+        with pytest.raises(ChangeTooLarge, match="2 MB"):
+            await machine.committer.committed()
+        await machine.is_fenced.wait()
+        await machine.committer.stop()
+        assert machine.said == []
 
     run(work)
 

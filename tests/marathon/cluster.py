@@ -156,13 +156,14 @@ class Cluster:
 
     def _commit(self) -> None:
         effects, self.marathon.effects = self.marathon.effects, Effects()
-        for name, value in effects.records.items():
-            if value is None:
-                self.records.pop(name, None)
-            else:
-                self.records[name] = value
-        for action in effects.actions:
-            action()
+        for piece in effects.pieces(1):
+            for name, value in piece.records.items():
+                if value is None:
+                    self.records.pop(name, None)
+                else:
+                    self.records[name] = value
+            for action in piece.actions:
+                action()
 
     def _offer(self) -> bool:
         """Offer what every agent has: whether anything came of it."""

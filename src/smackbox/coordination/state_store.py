@@ -14,6 +14,10 @@ class Fenced(StorageError):  # noqa: N818 - it is the state of the writer
     """Another leader has taken over: this one must store nothing."""
 
 
+class ChangeTooLarge(StorageError):  # noqa: N818 - it is the state of the change
+    """The store never takes a change of that size."""
+
+
 class StateStore(Protocol):
     async def load(self) -> dict[str, bytes]:
         """Every record. Raises `StorageError`."""

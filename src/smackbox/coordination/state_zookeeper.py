@@ -3,11 +3,13 @@
 Each change is one multi operation that also checks that the writer's own election node is still there: a leader that
 was succeeded cannot store anything any more, whatever it believes (`Fenced`).
 
-Names are any text; a name is one node, percent-encoded.
+Names are any text; a name is one node, percent-encoded. A node's data is one byte, `PLAIN` or `DEFLATED` (zlib), and
+the record: definitions of many apps are large and alike.
 """
 
 from __future__ import annotations
 
+import zlib
 from urllib.parse import quote, unquote
 
 from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, RuntimeInconsistency
@@ -15,11 +17,16 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 from smackbox.base.errors import StorageError
 from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_store import Fenced
+from smackbox.coordination.state_store import ChangeTooLarge, Fenced
 from smackbox.coordination.thread_turns import ThreadTurns
 
-NODE_LIMIT = 1_000_000
+CHANGE_LIMIT = 1_000_000
 """Bytes of one multi operation; ZooKeeper's `jute.maxbuffer` is 1 MiB."""
+
+
+PLAIN, DEFLATED = b"\x00", b"\x01"
+DEFLATE_FROM = 1024
+"""Bytes of a record that are worth it."""
 
 
 class ZooKeeperStateStore:
@@ -58,22 +65,24 @@ class ZooKeeperStateStore:
         records: dict[str, bytes] = {}
         for name, result in reading:
             try:
-                records[unquote(name)] = result.get(timeout=self._coordinator.session_timeout_s)[0]
+                data = result.get(timeout=self._coordinator.session_timeout_s)[0]
             except NoNodeError:
                 continue
+            records[unquote(name)] = _unpacked(data)
         self._names = set(records)
         return records
 
     def _store(self, fence: str, changes: dict[str, bytes | None]) -> None:
-        size = sum(len(name) + len(value or b"") for name, value in changes.items())
-        if size > NODE_LIMIT:
-            raise StorageError(f"a change of {size} bytes is larger than ZooKeeper takes ({NODE_LIMIT})")
+        packed = {name: None if value is None else _packed(value) for name, value in changes.items()}
+        size = sum(len(name) + len(value or b"") for name, value in packed.items())
+        if size > CHANGE_LIMIT:
+            raise ChangeTooLarge(f"a change of {size} bytes is larger than ZooKeeper takes ({CHANGE_LIMIT})")
         client = self._coordinator.client
         names = {unquote(one) for one in client.get_children(self._path)} if self._names is None else self._names
         self._names = None
         transaction = client.transaction()
         transaction.check(fence, -1)
-        for name, value in changes.items():
+        for name, value in packed.items():
             path = f"{self._path}/{quote(name, safe='')}"
             if value is None:
                 if name in names:
@@ -94,3 +103,11 @@ class ZooKeeperStateStore:
             )
             raise StorageError(f"cannot write {self._path} of ZooKeeper: {cause!r}") from cause
         self._names = names
+
+
+def _packed(value: bytes) -> bytes:
+    return PLAIN + value if len(value) < DEFLATE_FROM else DEFLATED + zlib.compress(value)
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zlib.decompress(data[1:]) if data[:1] == DEFLATED else data[1:]

@@ -13,11 +13,13 @@ import logging
 from collections.abc import Callable
 
 from smackbox.base.errors import StorageError
-from smackbox.coordination.state_store import Fenced, StateStore
+from smackbox.coordination.state_store import ChangeTooLarge, Fenced, StateStore
 from smackbox.framework.effects import Effects
 
 RETRY_FIRST_S = 0.1
 RETRY_LIMIT_S = 5.0
+PIECE_BYTES = 500_000
+"""Of what is stored at once, where it may be stored in pieces."""
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,6 @@ class Committer:
         self._take = take
         self._fenced = fenced
         self._wanted = asyncio.Event()
-        self._commits = 0
         self._waiting: list[asyncio.Future[None]] = []
         self._task = asyncio.create_task(self._run(), name="commit")
 
@@ -60,18 +61,18 @@ class Committer:
             await self._wanted.wait()
             self._wanted.clear()
             waiting, self._waiting = self._waiting, []
-            effects = self._take()
             try:
-                if effects.records:
-                    await self._stored(effects.records)
-                for action in effects.actions:
-                    try:
-                        action()
-                    except Exception:
-                        log.exception("an action failed")
+                for piece in self._take().pieces(PIECE_BYTES):
+                    await self._commit(piece)
             except Fenced as error:
                 self._waiting += waiting
                 log.warning("nothing more is stored: %s", error)
+                self._fenced()
+                return
+            except ChangeTooLarge as error:
+                log.error("%s: it does not happen, and the term begins again with what is stored", error)
+                for future in waiting:
+                    future.set_exception(error)
                 self._fenced()
                 return
             except asyncio.CancelledError:
@@ -81,13 +82,22 @@ class Committer:
                 if not future.done():
                     future.set_result(None)
 
+    async def _commit(self, piece: Effects) -> None:
+        if piece.records:
+            await self._stored(piece.records)
+        for action in piece.actions:
+            try:
+                action()
+            except Exception:
+                log.exception("an action failed")
+
     async def _stored(self, records: dict[str, bytes | None]) -> None:
         delay_s = RETRY_FIRST_S
         while True:
             try:
                 await self._store.store(records)
                 return
-            except Fenced:
+            except (Fenced, ChangeTooLarge):
                 raise
             except StorageError as error:
                 log.warning("%s; again in %.1f s", error, delay_s)

@@ -214,6 +214,7 @@ class FrameworkServer(Generic[M]):
         def fenced() -> None:
             if losses == self._losses:
                 self._lost()
+                self.abdicate()
 
         settings = self._settings
         principal, secret = settings.mesos_authentication_principal, settings.secret()

@@ -334,6 +334,7 @@ class Chronos(FrameworkMachine):
             launches = [info for run in self._launchable() if (info := self._launch(run, offer)) is not None]
             operations = [{"type": "LAUNCH", "launch": {"task_infos": launches}}] if launches else []
             self.answer_offer(message, operations)
+            self.effects.cut()
         self.look_for_work()
 
     def _launch(self, run: Run, offer: Offer) -> Json | None:
@@ -409,6 +410,7 @@ class Chronos(FrameworkMachine):
         now_ms = self.clock.wall_ms()
         for name, schedule in list(self._schedules.items()):
             self._due(self.entries[name], schedule, now_ms)
+            self.effects.cut()
         for run in list(self.runs.values()):
             self._watch(run, now_ms)
         self.look_for_work()

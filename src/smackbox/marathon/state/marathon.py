@@ -345,6 +345,7 @@ class Marathon(FrameworkMachine):
             offer = Offer(message)
             operations = self._launcher.operations(offer)
             self.answer_offer(message, operations)
+            self.effects.cut()
             if operations and any(self._is_in_groups(app_id) for app_id in self.waiting):
                 self._revive_wanted = True  # agents that had more than their share may have their turn now
         self.look_for_work()
