@@ -9,7 +9,13 @@ from typing import Any
 
 import msgspec
 
-from smackbox.framework.driver import FixedMasters, SchedulerDriver, master_url
+from smackbox.framework.driver import (
+    BACK_OFF_FIRST_S,
+    REDIRECTS_AT_ONCE,
+    FixedMasters,
+    SchedulerDriver,
+    master_url,
+)
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 from smackbox.net.http_client import HttpClient
 from smackbox.net.http_server import HttpServer
@@ -25,12 +31,14 @@ class Master:
         self.calls: asyncio.Queue[tuple[str | None, Message]] = asyncio.Queue()
         self.streams: list[HttpStream] = []
         self.redirect: str | None = None
+        self.redirected = 0
         self.heartbeat_s = 15.0
 
     def __call__(self, request: HttpRequest) -> HttpResponse | HttpStream:
         call = msgspec.json.decode(request.body)
         assert request.path == "/api/v1/scheduler"
         if self.redirect is not None:
+            self.redirected += 1
             return HttpResponse(307, headers={"Location": self.redirect})
         self.calls.put_nowait((request.headers.get("mesos-stream-id"), call))
         if call["type"] != "SUBSCRIBE":
@@ -159,6 +167,23 @@ def test_it_goes_where_the_leader_is() -> None:
         follower.redirect = "http://127.0.0.1:1"
         async with driving(follower, leader) as (driver, heard, urls):
             follower.redirect = urls[1].removeprefix("http:")
+            assert await heard.events.get() == "SUBSCRIBED"
+            assert driver.master == urls[1]
+
+    run(work)
+
+
+def test_masters_that_send_to_one_another_are_not_asked_without_end() -> None:
+    async def work() -> None:
+        one, other = Master(), Master()
+        one.redirect = other.redirect = "http://127.0.0.1:1"
+        async with driving(one, other) as (driver, heard, urls):
+            one.redirect, other.redirect = urls[1].removeprefix("http:"), urls[0].removeprefix("http:")
+            began = asyncio.get_running_loop().time()
+            while asyncio.get_running_loop().time() - began < BACK_OFF_FIRST_S:
+                await asyncio.sleep(0.01)
+            assert one.redirected + other.redirected <= 3 * (REDIRECTS_AT_ONCE + 1)
+            other.redirect = None
             assert await heard.events.get() == "SUBSCRIBED"
             assert driver.master == urls[1]
 

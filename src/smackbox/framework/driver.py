@@ -35,6 +35,9 @@ BACK_OFF_FIRST_S = 0.1
 BACK_OFF_LIMIT_S = 5.0
 SILENT_HEARTBEATS = 5
 DEFAULT_HEARTBEAT_S = 15.0
+REDIRECTS_AT_ONCE = 3
+"""Masters that send to one another are asked again after a while."""
+
 CALLS_LIMIT = 100_000
 ANSWER_TIMEOUT_S = 15.0
 
@@ -170,18 +173,21 @@ class SchedulerDriver:
         """Stay subscribed until cancelled."""
         back_off_s = BACK_OFF_FIRST_S
         redirect: str | None = None
+        redirects = 0
         while True:
             url = redirect or await self._masters.leader()
             redirect = None
             try:
                 redirect, heard = await self._subscription(url)
+                redirects = redirects + 1 if redirect is not None else 0
                 if heard:
                     back_off_s = BACK_OFF_FIRST_S
             except (HttpClientError, ProtocolError) as error:
                 log.info("no subscription at %s: %s", url, error)
             finally:
                 self._end()
-            if redirect is None:
+            if redirect is None or redirects > REDIRECTS_AT_ONCE:
+                redirect, redirects = None, 0
                 with contextlib.suppress(TimeoutError):
                     # not wait_for: Python 3.11's drops a cancellation that comes together with the change
                     async with asyncio.timeout(back_off_s * random.uniform(0.5, 1.0)):
