@@ -16,7 +16,7 @@ from smackbox.cassandra.state.rows import Row, merge
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, IndexRecord, Keyspace, Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid
-from smackbox.cassandra.wire.types import ListType, MapType, SetType, quoted
+from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType, quoted
 
 _SAI = frozenset({"sai", "storageattachedindex", "org.apache.cassandra.index.sai.storageattachedindex"})
 _OTHERS = frozenset({"legacy_local_table"})
@@ -68,10 +68,30 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
             raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
         if isinstance(given, dict):
             _check_analysis(column, given)
+        _check_type(column, part, given if isinstance(given, dict) else {})
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
+
+
+def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
+    """Raises as Cassandra does for a column whose values a storage-attached index does not take (golden: sai_types)."""
+    kind = column.type
+    if isinstance(kind, VectorType):
+        if kind.element.cql != "float":
+            raise Invalid("SAI ANN indexes are only allowed on vector columns with float elements")
+        if kind.dimension == 1 and options.get("similarity_function", "cosine").lower() == "cosine":
+            raise Invalid("Cosine similarity is not supported for single-dimension vectors")
+        return
+    held: tuple[CqlType, ...] = (kind,)
+    if isinstance(kind, MapType) and kind.multi_cell:
+        held = {"keys": (kind.key,), "values": (kind.value,)}.get(part, (kind.key, kind.value))
+    elif isinstance(kind, ListType | SetType) and kind.multi_cell:
+        held = (kind.element,)
+    for each in held:
+        if each.cql == "blob":
+            raise Invalid("Unsupported type: blob")
 
 
 def _check_analysis(column: Column, options: dict[str, str]) -> None:
