@@ -124,7 +124,7 @@ def spec(container: dict[str, Any], command: dict[str, Any] | None = None, **fie
         "name": "n",
         "framework_id": "f",
         "executor_id": "t",
-        "sandbox": Path("/work/sandbox"),
+        "sandbox": Path("/srv/sandbox"),
         "status_file": Path(),
         "command": command or {"value": "true"},
         "environment": {},
@@ -166,10 +166,10 @@ def test_what_the_engine_is_told() -> None:
     assert config["Labels"] == {"a": "b", "MESOS_TASK_ID": "t", "MESOS_CONTAINER_ID": "c"}
     assert "Y=2" in config["Env"]
     assert host["Binds"] == [
-        "/work/sandbox:/mnt/mesos/sandbox",
+        "/srv/sandbox:/mnt/mesos/sandbox",
         "/volumes/v:/mnt/mesos/sandbox/kept:rw",
         "/data:/mnt/data:ro",
-        "/work/sandbox/own:/mnt/mesos/sandbox/relative:rw",
+        "/srv/sandbox/own:/mnt/mesos/sandbox/relative:rw",
     ]
     assert host["PortBindings"] == {"80/tcp": [{"HostPort": "31000"}], "53/udp": [{"HostPort": "31001"}]}
     assert (host["NetworkMode"], host["Privileged"], host["CpuShares"], host["Memory"]) == (
