@@ -42,7 +42,10 @@ def kill(directory: Path, name: str) -> bool:
     pid = next(one["pid"] for one in state["processes"] if one["name"] == name)
     if not pid:
         return False
-    os.kill(pid, signal.SIGKILL)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:  # it ended by itself, which is not written down yet
+        return False
     return True
 
 
