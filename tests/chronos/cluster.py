@@ -10,6 +10,7 @@ from smackbox.base.clock import FakeClock
 from smackbox.chronos.handlers.api import Api
 from smackbox.chronos.handlers.routes import handle
 from smackbox.chronos.state.chronos import Chronos
+from smackbox.coordination.state_store import apply
 from smackbox.framework.effects import Effects
 from smackbox.net.http import HttpRequest
 
@@ -98,11 +99,7 @@ class Cluster:
     def _commit(self) -> None:
         effects, self.chronos.effects = self.chronos.effects, Effects()
         for piece in effects.pieces(1):
-            for name, value in piece.records.items():
-                if value is None:
-                    self.records.pop(name, None)
-                else:
-                    self.records[name] = value
+            apply(piece.records, self.records)
             for action in piece.actions:
                 action()
 

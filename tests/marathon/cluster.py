@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from smackbox.base.clock import FakeClock
+from smackbox.coordination.state_store import apply
 from smackbox.framework.effects import Effects
 from smackbox.framework.machine import REVIVE_INTERVAL_MS
 from smackbox.marathon.handlers.api import Api
@@ -157,11 +158,7 @@ class Cluster:
     def _commit(self) -> None:
         effects, self.marathon.effects = self.marathon.effects, Effects()
         for piece in effects.pieces(1):
-            for name, value in piece.records.items():
-                if value is None:
-                    self.records.pop(name, None)
-                else:
-                    self.records[name] = value
+            apply(piece.records, self.records)
             for action in piece.actions:
                 action()
 

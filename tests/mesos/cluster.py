@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from smackbox.base.clock import FakeClock
+from smackbox.coordination.state_store import apply
 from smackbox.mesos.handlers import routes
 from smackbox.mesos.handlers.answers import JSON, Deferred, Refused
 from smackbox.mesos.handlers.context import Access, Call, MasterContext
@@ -72,11 +73,7 @@ class Cluster:
                 if not self.store_works:
                     commit.failed("the store does not work")
                     continue
-                for name, value in commit.changes.items():
-                    if value is None:
-                        self.records.pop(name, None)
-                    else:
-                        self.records[name] = value
+                apply(commit.changes, self.records)
                 commit.then()
         if self.master.allocation_wanted:
             master_offers.allocate(self.master)

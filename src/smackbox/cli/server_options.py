@@ -36,7 +36,31 @@ def server_options(default_port: int, *, stores: bool = True) -> Callable[[F], F
             click.option("--memory", is_flag=True, help="Keep nothing on disk."),
             click.option("--sync", is_flag=True, default=None, help="fsync before each acknowledgement."),
         ]
+    return _all_of(options)
 
+
+def framework_options(name: str) -> Callable[[F], F]:
+    """What Marathon and Chronos have in common: where master and ZooKeeper are, credentials, TLS."""
+    file = click.Path(path_type=Path)
+    return _all_of(
+        [
+            click.option(
+                "--master", help="Mesos' master: host:port or zk://host:port/mesos.  [default: 127.0.0.1:5050]"
+            ),
+            click.option("--zk", help=f"zk://host:port/{name}: keep the state there; several may run, one leads."),
+            click.option("--hostname", help="How standbys and Mesos reach this process.  [default: --host]"),
+            click.option("--mesos-role", help="The role whose resources are used.  [default: *]"),
+            click.option("--http-credentials", help="user:password that requests need."),
+            click.option("--mesos-authentication-principal", help="The name that Mesos knows it by."),
+            click.option("--mesos-authentication-secret-file", type=file, help="What proves that name."),
+            click.option("--mesos-ssl-cafile", type=file, help="PEM authority of masters that speak TLS."),
+            click.option("--ssl-certfile", type=file, help="PEM certificate: requests are TLS."),
+            click.option("--ssl-keyfile", type=file, help="PEM key, where it is not in the certificate's file."),
+        ]
+    )
+
+
+def _all_of(options: list[Callable[[F], F]]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)

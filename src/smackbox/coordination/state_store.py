@@ -30,6 +30,15 @@ class StateStore(Protocol):
     async def close(self) -> None: ...
 
 
+def apply(changes: dict[str, bytes | None], records: dict[str, bytes]) -> None:
+    """Set these records, or remove those that are None."""
+    for name, value in changes.items():
+        if value is None:
+            records.pop(name, None)
+        else:
+            records[name] = value
+
+
 class MemoryStateStore:
     """Gone with its process."""
 
@@ -40,11 +49,7 @@ class MemoryStateStore:
         return dict(self.records)
 
     async def store(self, changes: dict[str, bytes | None]) -> None:
-        for name, value in changes.items():
-            if value is None:
-                self.records.pop(name, None)
-            else:
-                self.records[name] = value
+        apply(changes, self.records)
 
     async def close(self) -> None:
         pass

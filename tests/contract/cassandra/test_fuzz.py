@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,21 +37,27 @@ TABLES = (
 _keys = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def players() -> Iterator[tuple[Player, Player]]:
-    """Ours and the real one, with the tables."""
+@contextmanager
+def both_after(statements: Iterable[str]) -> Iterator[tuple[Player, Player]]:
+    """Ours and the real one, after these statements."""
     assert REAL is not None
     with ServiceThread(CassandraServer(CassandraSettings())) as thread:
         pair = []
         for address in (thread.url, REAL):
             host, _, port = address.rpartition(":")
             player = Player((host, int(port)))
-            for table in TABLES:
-                assert player.play(table) == "ok"
+            for statement in statements:
+                assert player.play(statement) == "ok"
             pair.append(player)
         yield pair[0], pair[1]
         for player in pair:
             player.close()
+
+
+@pytest.fixture(scope="module")
+def players() -> Iterator[tuple[Player, Player]]:
+    with both_after(TABLES) as pair:
+        yield pair
 
 
 # ---- what statements are made of -------------------------------------------------------------------------------------

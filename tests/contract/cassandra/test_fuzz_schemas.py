@@ -13,12 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.contract.cassandra.golden import Player
-from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, _comparable
+from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, _comparable, both_after
 from tests.contract.cassandra.test_fuzz_values import LITERALS
-
-from smackbox.cassandra.server import CassandraServer
-from smackbox.cassandra.settings import CassandraSettings
-from smackbox.net.service import ServiceThread
 
 pytestmark = [
     pytest.mark.contract,
@@ -46,17 +42,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def players() -> Iterator[tuple[Player, Player]]:
-    assert REAL is not None
-    with ServiceThread(CassandraServer(CassandraSettings())) as thread:
-        pair = []
-        for address in (thread.url, REAL):
-            host, _, port = address.rpartition(":")
-            player = Player((host, int(port)))
-            assert player.play("CREATE TYPE pair (x int, y text)") == "ok"
-            pair.append(player)
-        yield pair[0], pair[1]
-        for player in pair:
-            player.close()
+    with both_after(["CREATE TYPE pair (x int, y text)"]) as pair:
+        yield pair
 
 
 scalar = st.sampled_from(SCALARS)

@@ -13,11 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract.cassandra.golden import Player
-from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL
-
-from smackbox.cassandra.server import CassandraServer
-from smackbox.cassandra.settings import CassandraSettings
-from smackbox.net.service import ServiceThread
+from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, both_after
 
 pytestmark = [
     pytest.mark.contract,
@@ -34,26 +30,15 @@ _keys = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def players() -> Iterator[tuple[Player, Player]]:
-    assert REAL is not None
     columns = ", ".join(f"c_{kind} {kind}" for kind in TYPES)
-    with ServiceThread(CassandraServer(CassandraSettings())) as thread:
-        pair = []
-        for address in (thread.url, REAL):
-            host, _, port = address.rpartition(":")
-            player = Player((host, int(port)))
-            assert player.play(f"CREATE TABLE v (k int PRIMARY KEY, {columns})") == "ok"
-            for kind in ORDERED:
-                assert (
-                    player.play(
-                        f"CREATE TABLE o_{kind} (k int, c {kind}, n int, PRIMARY KEY (k, c)) "
-                        f"WITH CLUSTERING ORDER BY (c {'DESC' if len(kind) % 2 else 'ASC'})"
-                    )
-                    == "ok"
-                )
-            pair.append(player)
-        yield pair[0], pair[1]
-        for player in pair:
-            player.close()
+    tables = [f"CREATE TABLE v (k int PRIMARY KEY, {columns})"]
+    tables += [
+        f"CREATE TABLE o_{kind} (k int, c {kind}, n int, PRIMARY KEY (k, c)) "
+        f"WITH CLUSTERING ORDER BY (c {'DESC' if len(kind) % 2 else 'ASC'})"
+        for kind in ORDERED
+    ]
+    with both_after(tables) as pair:
+        yield pair
 
 
 integers = st.one_of(
