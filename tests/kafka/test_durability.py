@@ -180,14 +180,16 @@ def test_without_sync_nothing_waits_for_the_disk(start_kafka: StartKafka) -> Non
         assert not any(path.name == LOG and size for path, size in disk.synced.items())
 
 
-def test_with_sync_a_failing_disk_is_told_to_the_producer(start_kafka: StartKafka) -> None:
+def test_a_partition_that_could_not_be_synced_takes_nothing_until_a_restart(start_kafka: StartKafka) -> None:
     disk = FaultyDisk()
     with RawClient(start_kafka(fs=disk, sync=True).url) as client:
         create(client, "t")
+        create(client, "other")
         disk.sync_fails = True
         assert client.produce("t", batch(b"x"))[0] == errors.KAFKA_STORAGE_ERROR
         disk.sync_fails = False
-        assert client.produce("t", batch(b"y"))[0] == 0
+        assert client.produce("t", batch(b"y"))[0] == errors.KAFKA_STORAGE_ERROR, "x may be a hole before it"
+        assert client.produce("other", batch(b"y"))[0] == 0
 
 
 def test_offsets_are_given_in_order_of_arrival(tmp_path: Path) -> None:

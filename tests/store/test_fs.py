@@ -108,3 +108,58 @@ def test_a_disk_may_refuse_to_sync(tmp_path: Path) -> None:
     disk.sync_fails = True
     with pytest.raises(StorageError, match="cannot sync"):
         file.sync()
+
+
+@pytest.mark.parametrize("fail_byte", range(4))
+@pytest.mark.parametrize("once", [True, False])
+def test_an_append_that_fails_at_any_byte_is_undone(tmp_path: Path, fail_byte: int, once: bool) -> None:
+    disk = FaultyDisk(fail_at=2, fail_byte=fail_byte, once=once)
+    file = disk.open(tmp_path / "f")
+    file.append(b"abc")
+    with pytest.raises(StorageError, match="cannot append"):
+        file.append(b"defg")
+    assert (tmp_path / "f").read_bytes() == b"abc"
+    if once:
+        file.append(b"hi")
+        assert (tmp_path / "f").read_bytes() == b"abchi"
+    else:
+        with pytest.raises(StorageError):
+            file.append(b"hi")
+
+
+def test_a_file_whose_failed_append_could_not_be_undone_takes_nothing_more(tmp_path: Path) -> None:
+    disk = FaultyDisk(fail_at=2, fail_byte=2, once=True)
+    file = disk.open(tmp_path / "f")
+    file.append(b"abc")
+    disk.undo_fails = True
+    with pytest.raises(StorageError, match="cannot undo"):
+        file.append(b"defg")
+    disk.undo_fails = False
+    for use in (lambda: file.append(b"h"), file.sync):
+        with pytest.raises(StorageError, match="takes nothing more until a restart"):
+            use()
+
+
+def test_a_file_that_could_not_be_synced_takes_nothing_more(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    file = disk.open(tmp_path / "f")
+    file.append(b"abc")
+    disk.sync_fails = True
+    with pytest.raises(StorageError, match="cannot sync"):
+        file.sync()
+    disk.sync_fails = False
+    for use in (lambda: file.append(b"h"), file.sync):
+        with pytest.raises(StorageError, match="takes nothing more until a restart"):
+            use()
+    disk.open(tmp_path / "f").append(b"h")
+
+
+@pytest.mark.parametrize("fail_byte", range(5))
+def test_replacing_a_file_fails_as_a_whole(tmp_path: Path, fail_byte: int) -> None:
+    Disk().replace(tmp_path / "f", b"before")
+    disk = FaultyDisk(fail_at=0, fail_byte=fail_byte, once=True)
+    with pytest.raises(StorageError, match="cannot write"):
+        disk.replace(tmp_path / "f", b"after")
+    assert disk.read(tmp_path / "f") == b"before"
+    disk.replace(tmp_path / "f", b"after")
+    assert disk.read(tmp_path / "f") == b"after"

@@ -21,10 +21,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from smackbox.base.errors import StartError
+from smackbox.base.errors import StartError, StorageError
 from smackbox.box.marathon_client import PlatformClient
 from smackbox.box.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive
 from smackbox.box.settings import BoxSettings
+from smackbox.store.fs import Disk
 
 READY_TIMEOUT_S = 60.0
 STARTING_LOOK_S = 0.01
@@ -274,11 +275,12 @@ class Supervisor:
         ]
 
     def _write_file(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(".fresh")
         state = RunFile(self._name, os.getpid(), self._states())
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
-        fresh.replace(self._file)
+        try:
+            Disk().make_directory(self._file.parent)
+            Disk().replace(self._file, msgspec.json.format(msgspec.json.encode(state)))
+        except StorageError as error:
+            log.error("`smack status` does not see this change: %s", error)
 
 
 def running(directory: Path) -> list[RunFile]:

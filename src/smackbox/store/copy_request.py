@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from smackbox.base.errors import UserError
+from smackbox.base.errors import StorageError, UserError
 from smackbox.store.data_dir import LOCK_FILE
+from smackbox.store.fs import Disk
 
 REQUEST = "copy-request.json"
 ANSWER = "copy-answer.json"
@@ -54,7 +55,10 @@ def send(directory: Path, request: Request, timeout_s: float) -> Copied:
         raise UserError(f"the process {pid}, which holds {directory}, takes no requests for copies")
     answer = directory / ANSWER
     answer.unlink(missing_ok=True)
-    (directory / REQUEST).write_bytes(msgspec.json.encode(request))
+    try:
+        Disk().replace(directory / REQUEST, msgspec.json.encode(request))
+    except StorageError as error:
+        raise UserError(str(error)) from error
     os.kill(pid, SIGNAL)
     deadline = time.monotonic() + timeout_s
     while not answer.exists():
@@ -84,9 +88,7 @@ def take(directory: Path) -> Request | None:
 
 
 def answer(directory: Path, copied: Copied) -> None:
-    fresh = directory / (ANSWER + ".fresh")
-    fresh.write_bytes(msgspec.json.encode(copied))
-    fresh.replace(directory / ANSWER)
+    Disk().replace(directory / ANSWER, msgspec.json.encode(copied))
 
 
 def _takes_requests(pid: int) -> bool:

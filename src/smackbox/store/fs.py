@@ -1,11 +1,16 @@
 """The file-system seam: what storage code asks of a disk, the disk itself, and a disk that fails on purpose.
 
 A `File` is append-only and read by position. `append` returns when the kernel has all of the bytes (they survive
-`kill -9` of the process); `sync` returns when the disk has them (they survive power loss). A failed or short append
-leaves the file as it was before.
+`kill -9` of the process); `sync` returns when the disk has them (they survive power loss).
 
-`FaultyDisk` is for tests and simulations: it refuses appends after a budget of bytes, and `drop_unsynced` does to the
-files what a power cut does to the page cache.
+Every writer of a server's state goes through here, because a failed write is either undone or the last one:
+- a failed or short append is cut off again, so that what is appended next does not stand behind torn bytes;
+- where the cut fails, or a sync does (the kernel may have dropped the pages, and a later sync would not say so), the
+  file takes nothing more until it is opened anew, when its owner checks what is in it;
+- `replace` changes the whole file or nothing.
+
+`FaultyDisk` is for tests and simulations: any operation of it fails, at any byte, once or from then on, and
+`drop_unsynced` does to the files what a power cut does to the page cache.
 """
 
 from __future__ import annotations
@@ -65,20 +70,24 @@ class FileSystem(Protocol):
 class DiskFile:
     """A file of the kernel's."""
 
-    __slots__ = ("_fd", "path", "size")
+    __slots__ = ("_damage", "_fd", "_named", "path", "size")
 
     def __init__(self, path: Path, fd: int, size: int) -> None:
         self.path = path
         self.size = size
         self._fd = fd
+        self._damage = ""
+        self._named = size > 0  # whether its name in the directory survives power loss
 
     def append(self, data: Buffer) -> None:
         """Write all of `data` at the end. Raises `StorageError` and leaves the file as it was when that fails."""
+        if self._damage:
+            raise StorageError(self._damage)
         length = len(data)
         try:
-            written = os.pwrite(self._fd, data, self.size)
+            written = self._write(data, self.size)
             if written != length:
-                written = self._append_rest(memoryview(data), written)
+                self._append_rest(memoryview(data), written)
         except OSError as error:
             self._undo()
             raise StorageError(f"cannot append to {self.path}: {error.strerror or error}") from error
@@ -93,16 +102,22 @@ class DiskFile:
 
     def truncate(self, size: int) -> None:
         try:
-            os.ftruncate(self._fd, size)
+            self._cut(size)
         except OSError as error:
             raise StorageError(f"cannot truncate {self.path}: {error.strerror or error}") from error
         self.size = size
 
     def sync(self) -> None:
         """Blocks until the disk has the bytes."""
+        if self._damage:
+            raise StorageError(self._damage)
         try:
-            os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+            self._flush()
+            if not self._named:
+                _sync_directory(self.path.parent)
+                self._named = True
         except OSError as error:
+            self._damage = f"{self.path} takes nothing more until a restart, for it could not be synced"
             raise StorageError(f"cannot sync {self.path}: {error.strerror or error}") from error
 
     def close(self) -> None:
@@ -110,20 +125,29 @@ class DiskFile:
             os.close(self._fd)
             self._fd = -1
 
-    def _append_rest(self, data: memoryview, written: int) -> int:
+    def _append_rest(self, data: memoryview, written: int) -> None:
         """A short write is a full disk or a signal: go on until the kernel says which."""
         while written < len(data):
-            count = os.pwrite(self._fd, data[written:], self.size + written)
+            count = self._write(data[written:], self.size + written)
             if count == 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             written += count
-        return written
 
     def _undo(self) -> None:
         try:
-            os.ftruncate(self._fd, self.size)
+            self._cut(self.size)
         except OSError as error:
+            self._damage = f"{self.path} takes nothing more until a restart, for a failed append could not be undone"
             raise StorageError(f"cannot undo a failed append to {self.path}: {error.strerror or error}") from error
+
+    def _write(self, data: Buffer, offset: int) -> int:
+        return os.pwrite(self._fd, data, offset)
+
+    def _cut(self, size: int) -> None:
+        os.ftruncate(self._fd, size)
+
+    def _flush(self) -> None:
+        os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
 
 
 class Disk:
@@ -154,12 +178,14 @@ class Disk:
             try:
                 rest = memoryview(data)
                 while rest:
-                    rest = rest[os.write(fd, rest) :]
+                    rest = rest[self._write(fd, rest) :]
                 if sync:
                     os.fsync(fd)
             finally:
                 os.close(fd)
             temporary.replace(path)
+            if sync:
+                _sync_directory(path.parent)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -205,6 +231,18 @@ class Disk:
             raise StorageError(f"cannot ask for the space of {path}: {error.strerror or error}") from error
         return usage.total, usage.free
 
+    def _write(self, fd: int, data: memoryview) -> int:
+        return os.write(fd, data)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the names in a directory survive the loss of power."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
 
 class FaultyFile(DiskFile):
     """A file of a `FaultyDisk`."""
@@ -215,33 +253,48 @@ class FaultyFile(DiskFile):
         super().__init__(path, fd, size)
         self._disk = disk
 
-    def append(self, data: Buffer) -> None:
-        if not self._disk.take(len(data)):
-            raise StorageError(f"cannot append to {self.path}: {os.strerror(errno.ENOSPC)}")
-        super().append(data)
+    def _write(self, data: Buffer, offset: int) -> int:
+        return super()._write(memoryview(data)[: self._disk.take(len(data))], offset)
 
-    def truncate(self, size: int) -> None:
-        super().truncate(size)
+    def _cut(self, size: int) -> None:
+        if self._disk.undo_fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super()._cut(size)
         self._disk.synced[self.path] = min(self._disk.synced.get(self.path, 0), size)
 
-    def sync(self) -> None:
+    def _flush(self) -> None:
         if self._disk.sync_fails:
-            raise StorageError(f"cannot sync {self.path}: {os.strerror(errno.EIO)}")
-        super().sync()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._disk.step()
+        super()._flush()
         self._disk.synced[self.path] = self.size
 
 
 class FaultyDisk(Disk):
-    """A disk with `free_bytes` left (None: no limit), that remembers how much of each file has been synced, and refuses
-    to sync while `sync_fails`."""
+    """A disk that fails on purpose, and that remembers how much of each file has been synced.
 
-    def __init__(self, free_bytes: int | None = None) -> None:
+    `free_bytes` are left (None: no limit); a write over that is cut short there and refused. `fail_at` is the number of
+    operations that change something and succeed before one fails: a write is cut short at `fail_byte`, all others do
+    nothing. `once` heals the disk with that failure. `sync_fails` and `undo_fails` refuse syncs and truncations.
+    """
+
+    def __init__(
+        self, free_bytes: int | None = None, *, fail_at: int | None = None, fail_byte: int = 0, once: bool = False
+    ) -> None:
         self.free_bytes = free_bytes
+        self.fail_at = fail_at
+        self.fail_byte = fail_byte
+        self.once = once
         self.sync_fails = False
+        self.undo_fails = False
+        self.operations = 0
         self.synced: dict[Path, int] = {}
+        self._cut_short = False
 
     def open(self, path: Path) -> File:
         existed = path.exists()
+        if not existed:
+            self._step(path)
         plain = super().open(path)
         size = plain.size
         plain.close()
@@ -249,14 +302,44 @@ class FaultyDisk(Disk):
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         return FaultyFile(self, path, fd, size)
 
-    def take(self, length: int) -> bool:
-        """Whether `length` more bytes fit."""
-        if self.free_bytes is None:
-            return True
-        if length > self.free_bytes:
-            return False
-        self.free_bytes -= length
-        return True
+    def make_directory(self, path: Path) -> None:
+        self._step(path)
+        super().make_directory(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._step(source)
+        super().rename(source, target)
+
+    def remove(self, path: Path) -> None:
+        self._step(path)
+        super().remove(path)
+
+    def take(self, length: int) -> int:
+        """How many of `length` bytes are written. Raises `OSError` when it is none of them."""
+        if self._cut_short:
+            self._cut_short = False
+            self._fail()
+        if self.fail_at is not None and self.operations >= self.fail_at:
+            if self.fail_byte <= 0 or self.operations > self.fail_at:
+                self.operations += 1
+                self._fail()
+            self.operations += 1
+            self._cut_short = True
+            return min(self.fail_byte, length - 1) or self._fail()
+        self.operations += 1
+        if self.free_bytes is not None and length > self.free_bytes:
+            self._cut_short = self.free_bytes > 0  # what is written of it is undone, so the room stays
+            return self.free_bytes or self._fail()
+        if self.free_bytes is not None:
+            self.free_bytes -= length
+        return length
+
+    def step(self) -> None:
+        """Count one operation that is no write. Raises `OSError` when it is the one that fails."""
+        failing = self.fail_at is not None and self.operations >= self.fail_at
+        self.operations += 1
+        if failing:
+            self._fail()
 
     def drop_unsynced(self) -> None:
         """Cut every file that is still there to what had been synced, as a power cut may."""
@@ -266,3 +349,17 @@ class FaultyDisk(Disk):
         for path in list(self.synced):
             if not path.exists():
                 del self.synced[path]
+
+    def _step(self, path: Path) -> None:
+        try:
+            self.step()
+        except OSError as error:
+            raise StorageError(f"cannot change {path}: {error.strerror}") from error
+
+    def _fail(self) -> int:
+        if self.once:
+            self.fail_at, self.free_bytes = None, None
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _write(self, fd: int, data: memoryview) -> int:
+        return super()._write(fd, data[: self.take(len(data))])

@@ -3,6 +3,9 @@
 All packets of one socket read are handled in one pass. Their replies, and the events that they caused on any
 connection, are held back until the log is written (and with `sync` is on the disk); then they go out in order. What a
 client hears of has therefore outlived a kill of this process.
+
+When the disk refuses, nothing of what was held back goes out: every connection is closed, so that clients do not know
+whether their last requests were done, and no other is taken until the log is written. Sessions do not expire meanwhile.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import ProtocolError, StartError, StorageError
 from smackbox.net.listener import bind
 from smackbox.store.data_dir import DataDir
+from smackbox.store.fs import Disk, FileSystem
 from smackbox.zookeeper.handlers import dispatch
 from smackbox.zookeeper.handlers.call import Call, Caller
 from smackbox.zookeeper.handlers.four_letter_words import WORDS, ConnectionFigures, ServerFigures, answer
@@ -47,9 +51,13 @@ class ZooKeeperServer:
 
     name = "zookeeper"
 
-    def __init__(self, settings: ZooKeeperSettings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: ZooKeeperSettings, *, clock: Clock | None = None, fs: FileSystem | None = None
+    ) -> None:
         settings.check()
         self.settings = settings
+        self.refusing = False
+        self._fs: FileSystem = fs or Disk()
         self.database: Database
         self.connections: set[ZooKeeperConnection] = set()
         self._clock: Clock = clock or SystemClock()
@@ -78,7 +86,7 @@ class ZooKeeperServer:
             self._port = listener.getsockname()[1]
             self._data_dir = DataDir.open(settings.dir)
             try:
-                self.database = Database(self._data_dir.path, self._clock)
+                self.database = Database(self._data_dir.path, self._clock, self._fs)
             except StorageError as error:
                 raise StartError(str(error)) from error
             if self.database.cut_bytes:
@@ -118,12 +126,27 @@ class ZooKeeperServer:
         if self._syncing is not None:
             await self._syncing
         if hasattr(self, "database"):
-            self.database.close()
+            try:
+                self.database.close()
+            except StorageError as error:
+                log.error("zookeeper stops without its last transactions, which it acknowledged to nobody: %s", error)
         if self._data_dir is not None:
             self._data_dir.close()
 
     def _tick(self) -> None:
         """Sessions that are silent, nodes whose time is over, a snapshot that is due."""
+        more = False
+        try:
+            if self.refusing:
+                self._try_again()
+            else:
+                more = self._keep_house()
+        finally:
+            delay_s = 0 if more else self.settings.tick_time_ms / 4_000
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _keep_house(self) -> bool:
+        """Whether a snapshot is under way."""
         database = self.database
         for session_id in database.expire_sessions():
             for connection in [one for one in self.connections if one.session_id == session_id]:
@@ -132,9 +155,35 @@ class ZooKeeperServer:
             self._last_sweep_ms = self._clock.monotonic_ms()
             database.sweep()
         self.release()
-        more = database.snapshot_step()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(0 if more else self.settings.tick_time_ms / 4_000, self._tick)
+        try:
+            return not self.refusing and database.snapshot_step()
+        except StorageError as error:
+            log.error("no snapshot could be written: %s", error)
+            return False
+
+    # --- a disk that refuses
+
+    def _refuse(self, error: StorageError) -> None:
+        """The log cannot be written: answer nobody until it can."""
+        log.error("zookeeper closes all connections, for its log cannot be written: %s", error)
+        self.refusing = True
+        self._held.clear()
+        self.database.outbox.clear()
+        for connection in list(self.connections):
+            connection.close()
+
+    def _try_again(self) -> None:
+        database = self.database
+        try:
+            database.journal.flush()
+            if self.settings.sync:
+                database.journal.sync()
+        except StorageError:
+            return
+        log.warning("zookeeper's log can be written again")
+        self.refusing = False
+        for session in database.sessions.all():
+            database.sessions.touch(session, database.monotonic_ms())
 
     # --- sessions
 
@@ -172,7 +221,13 @@ class ZooKeeperServer:
     def release(self) -> None:
         """Write the log, then send what was held back, events before the replies of those who caused them."""
         database = self.database
-        database.journal.flush()
+        if self.refusing:
+            return
+        try:
+            database.journal.flush()
+        except StorageError as error:
+            self._refuse(error)
+            return
         events: dict[ZooKeeperConnection, list[bytes]] = {}
         for watcher, kind, path in database.outbox:
             if isinstance(watcher, ZooKeeperConnection):
@@ -190,11 +245,15 @@ class ZooKeeperServer:
             self._held = []
 
     async def _sync_then_send(self) -> None:
-        while self._held:
-            held, self._held = self._held, []
-            await asyncio.to_thread(self.database.journal.sync)
-            self._send(held)
-        self._syncing = None
+        try:
+            while self._held:
+                held, self._held = self._held, []
+                await asyncio.to_thread(self.database.journal.sync)
+                self._send(held)
+        except StorageError as error:
+            self._refuse(error)
+        finally:
+            self._syncing = None
 
     def _send(self, held: list[tuple[ZooKeeperConnection, list[bytes], bool]]) -> None:
         for connection, replies, last in held:
@@ -247,6 +306,9 @@ class ZooKeeperConnection(asyncio.Protocol):
         self.peer = f"{address[0]}:{address[1]}"
         self.figures.peer = self.peer
         self._caller.identities.add(("ip", address[0]))
+        if self._server.refusing:
+            transport.close()
+            return
         if len(self._server.connections) >= self._server.settings.max_client_cnxns:
             log.warning("%s refused: max_client_cnxns %d is reached", self.peer, self._server.settings.max_client_cnxns)
             transport.close()

@@ -15,11 +15,12 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from smackbox.base.errors import StartError, UserError
+from smackbox.base.errors import StartError, StorageError, UserError
 from smackbox.kafka.state.catalog import CLEAN_SHUTDOWN, JOURNAL
 from smackbox.store import copy_request
 from smackbox.store.copy_request import Copied
 from smackbox.store.data_dir import LOCK_FILE, DataDir
+from smackbox.store.fs import Disk
 
 STAGING = "backup-links-delete"  # a folder of this name is swept at the next start
 COPY_CHUNK_BYTES = 8 * 1024 * 1024
@@ -50,7 +51,7 @@ class Moment:
         }
 
     def copy(self, target: Path) -> Copied:
-        """Copy everything to `target`, which must not be there or be empty. Raises `OSError`."""
+        """Copy everything to `target`, which must not be there or be empty. Raises `OSError` or `StorageError`."""
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()):
             raise OSError(f"{target} is not empty")
@@ -60,7 +61,7 @@ class Moment:
             file.parent.mkdir(exist_ok=True)
             total += _copy_start(source, file, size)
         for name, data in sorted(self._small.items(), key=lambda item: item[0] == JOURNAL):
-            (target / name).write_bytes(data)
+            Disk().replace(target / name, data)
             total += len(data)
         return Copied(len(self._segments) + len(self._small), total)
 
@@ -83,19 +84,18 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
             return moment.copy(target)
         finally:
             moment.close()
-    except OSError as error:
+    except (OSError, StorageError) as error:
         raise UserError(f"cannot back up to {target}: {error}") from error
     finally:
         held.close()
 
 
 def _copy_start(source: Path, target: Path, size: int) -> int:
-    with source.open("rb") as reading, target.open("wb") as writing:
-        left = size
-        while left:
-            chunk = reading.read(min(left, COPY_CHUNK_BYTES))
-            if not chunk:
-                break
-            writing.write(chunk)
-            left -= len(chunk)
-    return size - left
+    writing = Disk().open(target)
+    try:
+        with source.open("rb") as reading:
+            while chunk := reading.read(min(size - writing.size, COPY_CHUNK_BYTES)):
+                writing.append(chunk)
+        return writing.size
+    finally:
+        writing.close()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from smackbox.base.errors import ProtocolError
+from smackbox.base.errors import ProtocolError, StorageError
 from smackbox.kafka.handlers.apis import (
     API_VERSIONS_KEY,
     APIS,
@@ -212,6 +212,9 @@ class KafkaConnection(asyncio.BufferedProtocol):
             answer = api.handler(broker, call, request)
         except KafkaError as error:
             answer = self._refusal(api, call, request, error)
+        except StorageError as error:
+            log.error("%s: %s v%d: %s", self.peer, api.name, version, error)
+            answer = self._refusal(api, call, request, KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)))
         except ProtocolError:
             raise
         except Exception:

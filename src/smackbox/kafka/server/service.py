@@ -188,7 +188,7 @@ class KafkaServer:
                 return await asyncio.to_thread(moment.copy, target)
             finally:
                 moment.close()
-        except OSError as error:
+        except (OSError, StorageError) as error:
             log.error("kafka cannot back up to %s: %s", target, error)
             return copy_request.Copied(error=str(error))
 
@@ -261,8 +261,10 @@ class KafkaServer:
 
     def _tick(self) -> None:
         self._timer = None
-        self.broker.tick()
-        self._arm()
+        try:
+            self.broker.tick()
+        finally:
+            self._arm()
 
     # --- work in threads
 

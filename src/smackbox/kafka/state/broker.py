@@ -6,6 +6,7 @@ commit, which the server runs in a thread (`take_commit`, `finish_commit`).
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from smackbox.store.fs import File, FileSystem
 
 _COORDINATOR_CONFIGS = {"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"}
 PRODUCER_ID_BLOCK = 1000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -114,7 +117,10 @@ class Broker:
     def _every(self, interval_ms: int, action: Callable[[], None]) -> None:
         def go_off() -> None:
             self.timers.at(self.clock.monotonic_ms() + interval_ms, go_off)
-            action()
+            try:
+                action()
+            except StorageError as error:
+                log.error("kafka: housekeeping waits for the disk: %s", error)
 
         self.timers.at(self.clock.monotonic_ms() + interval_ms, go_off)
 
@@ -144,8 +150,8 @@ class Broker:
     def next_producer_id(self) -> int:
         """An id that was never given before, over restarts too: ids are taken from the catalog in blocks."""
         if self._next_producer_id == self._producer_ids_end:
+            self.catalog.remember("producer_ids", self._producer_ids_end + PRODUCER_ID_BLOCK)
             self._producer_ids_end += PRODUCER_ID_BLOCK
-            self.catalog.remember("producer_ids", self._producer_ids_end)
         self._next_producer_id += 1
         return self._next_producer_id - 1
 

@@ -11,6 +11,7 @@ It is rewritten without its past when the broker starts. A torn last line is lef
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,8 @@ RECOVERY_POINTS = "recovery-point-offset-checkpoint"
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 META_PROPERTIES = "meta.properties"
 DELETED_SUFFIX = "-delete"
+
+log = logging.getLogger(__name__)
 
 
 class Catalog:
@@ -73,7 +76,7 @@ class Catalog:
         for key, entry in entries.items():
             if isinstance(key, tuple):
                 self._open_topic(entry, starts, clean=clean)
-        lines = [msgspec.json.encode(self._entry(topic)) for topic in self.topics.values()]
+        lines = [msgspec.json.encode(self._entry(topic, topic.overrides)) for topic in self.topics.values()]
         lines += [msgspec.json.encode({key: value}) for key, value in self.memory.items()]
         self.fs.replace(journal_path, b"".join(line + b"\n" for line in lines), sync=self.settings.sync)
         self._journal = self.fs.open(journal_path)
@@ -125,12 +128,18 @@ class Catalog:
 
     def close(self) -> None:
         """Flush and close everything and leave the mark of a clean stop. Raises `StorageError`."""
+        failure: StorageError | None = None
         for partition in self.partitions():
-            partition.close()
-        self.checkpoint()
+            try:
+                partition.close()
+            except StorageError as error:
+                failure = error
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+        if failure is not None:
+            raise failure
+        self.checkpoint()
         self.fs.replace(self.directory / CLEAN_SHUTDOWN, b'{"version":1,"brokerEpoch":0}')
 
     def checkpoint(self) -> None:
@@ -194,8 +203,8 @@ class Catalog:
         """Make a topic. Raises `KafkaError`."""
         stored = self.check_new(name, partitions, overrides)
         topic = Topic(name, self.new_id().bytes, overrides=stored)
-        self._add_partitions(topic, partitions)
-        self._write(self._entry(topic))
+        topic.partitions = self._made_partitions(topic, partitions)
+        self._write(self._entry(topic, topic.overrides))
         self._register(topic)
         return topic
 
@@ -203,21 +212,29 @@ class Catalog:
         """Grow a topic to `total` partitions. Raises `KafkaError`."""
         before = len(topic.partitions)
         self.check_room(total - before)
-        self._add_partitions(topic, total)
-        self._write(self._entry(topic))
+        made = self._made_partitions(topic, total)
+        topic.partitions += made
+        try:
+            self._write(self._entry(topic, topic.overrides))
+        except KafkaError:
+            del topic.partitions[before:]
+            raise
         self.partition_count += total - before
 
-    def _add_partitions(self, topic: Topic, total: int) -> None:
+    def _made_partitions(self, topic: Topic, total: int) -> list[Partition]:
+        """Empty ones, up to `total`: they are the topic's only once the journal says so."""
         config = topic_config.resolve(self.defaults, topic.overrides)
         now_ms = self.clock.wall_ms()
+        made = []
         try:
             for index in range(len(topic.partitions), total):
                 partition = Partition(self.fs, self.directory, topic.name, topic.topic_id, index, config)
                 partition.synced = not self.settings.sync
                 partition.create(now_ms)
-                topic.partitions.append(partition)
+                made.append(partition)
         except StorageError as error:
             raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
+        return made
 
     def delete(self, topic: Topic) -> None:
         """Forget a topic; its directories are renamed here and removed by whoever takes `take_deleted`."""
@@ -231,8 +248,11 @@ class Catalog:
             target = partition.directory.with_name(
                 f"{topic.name}-{partition.index}.{uuid.UUID(bytes=topic.topic_id).hex}{DELETED_SUFFIX}"
             )
-            self.fs.rename(partition.directory, target)
-            self._to_delete.append(target)
+            try:
+                self.fs.rename(partition.directory, target)
+                self._to_delete.append(target)
+            except StorageError:
+                log.exception("kafka leaves %s, of a deleted topic, to its next start", partition.directory)
             partition.wake()
         if self.deleted is not None:
             self.deleted()
@@ -244,14 +264,14 @@ class Catalog:
 
     def configure(self, topic: Topic, overrides: dict[str, str]) -> None:
         """Put these (checked) overrides in the place of the topic's."""
+        self._write(self._entry(topic, overrides))
         topic.overrides = overrides
-        self._write(self._entry(topic))
         self._apply(topic)
 
     def configure_broker(self, overrides: dict[str, str]) -> None:
         """Put these (checked) dynamic broker configurations in the place of the others."""
-        self.broker_overrides = overrides
         self.remember("broker_configs", overrides)
+        self.broker_overrides = overrides
         self.defaults = topic_config.broker_defaults(self.settings)
         by_broker_key = {key.broker_key: key.name for key in topic_config.KEYS.values()}
         self.defaults.update({by_broker_key[k]: v for k, v in overrides.items() if k in by_broker_key})
@@ -260,8 +280,8 @@ class Catalog:
 
     def remember(self, key: str, value: Any) -> None:
         """Keep one value over a restart."""
-        self.memory[key] = value
         self._write({key: value})
+        self.memory[key] = value
 
     def _apply(self, topic: Topic) -> None:
         config = topic_config.resolve(self.defaults, topic.overrides)
@@ -273,12 +293,13 @@ class Catalog:
         self.by_id[topic.topic_id] = topic
         self.partition_count += len(topic.partitions)
 
-    def _entry(self, topic: Topic) -> dict[str, Any]:
+    @staticmethod
+    def _entry(topic: Topic, overrides: dict[str, str]) -> dict[str, Any]:
         return {
             "topic": topic.name,
             "id": str(uuid.UUID(bytes=topic.topic_id)),
             "partitions": len(topic.partitions),
-            "configs": topic.overrides,
+            "configs": overrides,
         }
 
     def _write(self, entry: Mapping[str, Any]) -> None:

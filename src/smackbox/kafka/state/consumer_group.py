@@ -274,8 +274,8 @@ class ConsumerGroup:
 
     def _flush(self) -> None:
         if self._dirty:
-            dirty, self._dirty = self._dirty, set()
-            self.changed(self, dirty)
+            self.changed(self, self._dirty)
+            self._dirty = set()
 
     # --- assignment
 

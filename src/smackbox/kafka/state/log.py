@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from smackbox.base.errors import StorageError
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.segment import Segment, file_name
 from smackbox.kafka.wire import error_codes as errors
@@ -97,10 +98,13 @@ class Log:
         return end
 
     def close(self) -> None:
-        """Flush the indexes and close the files: after this a start may trust them."""
-        for segment in self.segments:
-            segment.flush_indexes(closing=segment is self._active)
-            segment.close()
+        """Flush the indexes and close the files: after this a start may trust them. Raises `StorageError`."""
+        try:
+            for segment in self.segments:
+                segment.flush_indexes(closing=segment is self._active)
+        finally:
+            for segment in self.segments:
+                segment.close()
 
     def flush_indexes(self) -> None:
         """Bring the index files up to the log: a start after a crash reads less then."""
@@ -115,8 +119,12 @@ class Log:
             created_ms=now_ms,
         )
         if segment.size == 0:
-            for suffix in ("index", "timeindex"):
-                self._fs.open(segment.path(suffix)).close()
+            try:
+                for suffix in ("index", "timeindex"):
+                    self._fs.open(segment.path(suffix)).close()
+            except StorageError:
+                segment.close()
+                raise
         self.segments.append(segment)
         self._bases.append(base_offset)
         self._active = segment
@@ -153,8 +161,8 @@ class Log:
         if self.before_roll is not None:
             self.before_roll(self.end_offset)
         old.flush_indexes(closing=True)
-        self.unsynced.append(old)
         self._add_segment(self.end_offset, now_ms)
+        self.unsynced.append(old)
 
     # --- reading
 

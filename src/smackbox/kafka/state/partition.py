@@ -7,10 +7,12 @@ record that a power cut could take back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from smackbox.base.errors import StorageError
+from smackbox.kafka.state.aborted_transactions import ENTRY as ABORTED_ENTRY
 from smackbox.kafka.state.aborted_transactions import AbortedTransaction, AbortedTransactions
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.log import Log, LogLimits
@@ -39,12 +41,15 @@ SNAPSHOTS_KEPT = 2
 EPOCH_CHECKPOINT = "leader-epoch-checkpoint"
 METADATA_FILE = "partition.metadata"
 
+log = logging.getLogger(__name__)
+
 
 class Partition:
     """One partition of one topic."""
 
     __slots__ = (
         "_fs",
+        "_unwritten_aborted",
         "aborted",
         "cleaned_to",
         "config",
@@ -73,6 +78,7 @@ class Partition:
         self.log.before_roll = self._snapshot
         self.producers = ProducerTable()
         self.aborted = AbortedTransactions()
+        self._unwritten_aborted: list[AbortedTransaction] = []
         self.cleaned_to = 0  # everything below was compacted since this broker started
         self.high_watermark = 0
         self.last_stable_offset = 0
@@ -83,6 +89,7 @@ class Partition:
 
     def create(self, now_ms: int) -> None:
         """Make the directory and an empty log. Raises `StorageError`."""
+        self._fs.remove_tree(self.directory)  # of a deleted topic of that name, or of an attempt that failed
         self._fs.make_directory(self.directory)
         self._fs.replace(self.directory / METADATA_FILE, _partition_metadata(self.topic_id))
         self._fs.replace(self.directory / EPOCH_CHECKPOINT, f"0\n1\n{LEADER_EPOCH} 0\n".encode())
@@ -142,11 +149,17 @@ class Partition:
 
     def close(self) -> None:
         """Leave files that the next start may trust. Raises `StorageError`."""
-        self._snapshot(self.log.end_offset)
-        self.log.close()
+        try:
+            self._snapshot(self.log.end_offset)
+        finally:
+            self.log.close()
 
     def _snapshot(self, offset: int) -> None:
-        """Write the producers as of `offset`; the two newest snapshots stay."""
+        """Write the producers as of `offset`, and the aborted transactions that are not in their file yet.
+
+        The two newest snapshots stay. Raises `StorageError`.
+        """
+        self._write_aborted()
         if not self.producers.states:
             return
         self._fs.replace(self.log.snapshot_path(offset), self.producers.snapshot())
@@ -219,21 +232,20 @@ class Partition:
 
     def append(self, batch: bytearray | memoryview, header: BatchHeader, now_ms: int) -> int:
         """Append a batch that is known to be good; its base offset. Raises `KafkaError` when the disk refuses."""
-        log = self.log
-        base_offset = log.end_offset
+        base_offset = self.log.end_offset
         assign(batch, 0, base_offset, LEADER_EPOCH)
         try:
-            log.append(batch, base_offset + header.last_offset_delta, header.max_timestamp, now_ms)
+            self.log.append(batch, base_offset + header.last_offset_delta, header.max_timestamp, now_ms)
         except StorageError as error:
             raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
         if header.producer_id >= 0 and not header.control:
             self.producers.note(header, base_offset)
         if self.synced:
-            self.high_watermark = log.end_offset
+            self.high_watermark = self.log.end_offset
             if header.transactional or self.last_stable_offset != base_offset:
                 self._update_stable_offset()
             else:
-                self.last_stable_offset = log.end_offset
+                self.last_stable_offset = self.log.end_offset
         return base_offset
 
     def _checked_header(self, batch: memoryview, allow_zstd: bool) -> BatchHeader:
@@ -300,11 +312,25 @@ class Partition:
             self._append_aborted(entry)
 
     def _append_aborted(self, entry: AbortedTransaction) -> None:
-        file = self._fs.open(self.log.segment_of(entry.last_offset).path("txnindex"))
+        """Write it to its file, or later where the disk refuses: no segment is closed before, and a crash finds it by
+        its marker."""
+        self._unwritten_aborted.append(entry)
         try:
-            file.append(entry.pack())
-        finally:
-            file.close()
+            self._write_aborted()
+        except StorageError as error:
+            log.warning("an aborted transaction of %s waits for its file: %s", self.directory.name, error)
+
+    def _write_aborted(self) -> None:
+        while self._unwritten_aborted:
+            entry = self._unwritten_aborted[0]
+            file = self._fs.open(self.log.segment_of(entry.last_offset).path("txnindex"))
+            try:
+                if torn := file.size % ABORTED_ENTRY.size:
+                    file.truncate(file.size - torn)
+                file.append(entry.pack())
+            finally:
+                file.close()
+            del self._unwritten_aborted[0]
 
     # --- reading
 
@@ -347,9 +373,12 @@ class Partition:
             raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"offset {offset} is not in 0..{self.high_watermark}")
         if offset <= self.log.start_offset:
             return
-        if offset == self.log.end_offset:
-            self.log.roll(now_ms)
-        self.log.advance_start(offset)
+        try:
+            if offset == self.log.end_offset:
+                self.log.roll(now_ms)
+            self.log.advance_start(offset)
+        except StorageError as error:
+            raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
         self.aborted.forget_before(offset)
 
     def wake(self) -> None:

@@ -139,16 +139,21 @@ class Segment:
             self._note_time()
         if self._index_flushed < len(self._lasts):
             pairs = zip(self._lasts[self._index_flushed :], self._positions[self._index_flushed :], strict=True)
-            self._append_to("index", b"".join(_INDEX_ENTRY.pack(*pair) for pair in pairs))
+            entries = b"".join(_INDEX_ENTRY.pack(*pair) for pair in pairs)
+            self._append_to("index", self._index_flushed * _INDEX_ENTRY.size, entries)
             self._index_flushed = len(self._lasts)
         if self._time_flushed < len(self._times):
-            entries = zip(self._times[self._time_flushed :], self._time_offsets[self._time_flushed :], strict=True)
-            self._append_to("timeindex", b"".join(_TIME_ENTRY.pack(*entry) for entry in entries))
+            times = zip(self._times[self._time_flushed :], self._time_offsets[self._time_flushed :], strict=True)
+            entries = b"".join(_TIME_ENTRY.pack(*time) for time in times)
+            self._append_to("timeindex", self._time_flushed * _TIME_ENTRY.size, entries)
             self._time_flushed = len(self._times)
 
-    def _append_to(self, suffix: str, data: bytes) -> None:
+    def _append_to(self, suffix: str, size: int, data: bytes) -> None:
+        """`size` is what the file has by our books: anything behind it is torn."""
         file = self._fs.open(self.path(suffix))
         try:
+            if file.size > size:
+                file.truncate(size)
             file.append(data)
         finally:
             file.close()

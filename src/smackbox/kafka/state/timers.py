@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from smackbox.kafka.state.errors import KafkaError
+
 TICK_LIMIT = 200  # so that a thousand long polls that end together do not hold everyone else up
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, order=True)
@@ -51,8 +56,11 @@ class Timers:
             timer = heapq.heappop(self._heap)
             action, timer.action = timer.action, None
             if action is not None:
-                action()
                 left -= 1
+                try:
+                    action()
+                except KafkaError as error:  # nobody waits for an answer
+                    log.error("kafka: %s", error.message)
 
     def clear(self) -> None:
         self._heap.clear()

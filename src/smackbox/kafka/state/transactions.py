@@ -6,7 +6,8 @@
 
 Each step is a record in `__transaction_state` before it is answered. `Prepare…` is the decision: what a crash
 interrupts after it is finished when the broker opens, and what it interrupts before it times out and is aborted. All
-partitions are this broker's, so the markers are written at once, and nobody sees CONCURRENT_TRANSACTIONS.
+partitions are this broker's, so the markers are written at once; where the disk refuses one, it is tried again, and the
+producer hears CONCURRENT_TRANSACTIONS meanwhile. A step that the disk does not take changes nothing.
 
 Clients of transaction version 2 (KIP-890) add partitions by producing to them, and get a new epoch with each end: late
 records of an ended transaction are fenced. Their markers carry the new epoch.
@@ -14,8 +15,9 @@ records of an ended transaction are fenced. Their markers carry the new epoch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,9 @@ VALUE_VERSION = 1
 LAST_EPOCH = 2**15 - 2  # the highest that a producer is given; the one above it can still fence it
 NO_PRODUCER = -1
 COORDINATOR_EPOCH = 0
+RETRY_MS = 1_000
+
+log = logging.getLogger(__name__)
 
 Done = Callable[[KafkaError | None], None]
 
@@ -118,7 +123,7 @@ class TransactionCoordinator:
                 self.transactions[name].last_epoch = said.producer_epoch - 1
         for transaction in self.transactions.values():
             if transaction.state in _PREPARED:
-                self._complete(transaction)
+                self._complete_or_retry(transaction)
             elif transaction.state is TransactionState.ONGOING:
                 self._start_timer(transaction)
 
@@ -140,8 +145,11 @@ class TransactionCoordinator:
         transaction = self.transactions.get(name)
         if transaction is None:
             transaction = Transaction(name, self._broker.next_producer_id(), 0, timeout_ms)
+            self._persist(transaction, done)
             self.transactions[name] = transaction
-        else:
+            return transaction
+        before = replace(transaction, partitions=set(transaction.partitions))
+        try:
             if expected is not None and expected[0] != transaction.producer_id:
                 raise KafkaError(errors.PRODUCER_FENCED)
             if expected is not None and expected[1] == transaction.last_epoch != transaction.epoch:
@@ -149,15 +157,21 @@ class TransactionCoordinator:
                 return transaction
             if expected is not None and expected[1] != transaction.epoch:
                 raise KafkaError(errors.PRODUCER_FENCED)
+            _check_settled(transaction)
             if transaction.state is TransactionState.ONGOING:
                 transaction.epoch += 1
                 self._end(transaction, commit=False)
+                _check_settled(transaction)
+                before = replace(transaction, partitions=set())
             self._next_epoch(transaction)
-        transaction.timeout_ms = timeout_ms
-        transaction.state = TransactionState.EMPTY
-        transaction.partitions.clear()
-        transaction.started_ms = -1
-        self._persist(transaction, done)
+            transaction.timeout_ms = timeout_ms
+            transaction.state = TransactionState.EMPTY
+            transaction.partitions = set()
+            transaction.started_ms = -1
+            self._persist(transaction, done)
+        except KafkaError:
+            _restore(transaction, before)
+            raise
         return transaction
 
     def _next_epoch(self, transaction: Transaction) -> None:
@@ -184,15 +198,21 @@ class TransactionCoordinator:
         if transaction.state is TransactionState.ONGOING and wheres <= transaction.partitions:
             done(None)
             return
-        now_ms = self._broker.clock.wall_ms()
-        if transaction.state is not TransactionState.ONGOING:
+        _check_settled(transaction)
+        before = replace(transaction)
+        begins = transaction.state is not TransactionState.ONGOING
+        if begins:
             transaction.state = TransactionState.ONGOING
-            transaction.partitions = set()
-            transaction.started_ms = now_ms
-            self._start_timer(transaction)
+            transaction.started_ms = self._broker.clock.wall_ms()
         transaction.version = version
-        transaction.partitions |= wheres
-        self._persist(transaction, done)
+        transaction.partitions = wheres if begins else transaction.partitions | wheres
+        try:
+            self._persist(transaction, done)
+        except KafkaError:
+            _restore(transaction, before)
+            raise
+        if begins:
+            self._start_timer(transaction)
 
     def check_produce(self, name: str, producer_id: int, epoch: int, where: TopicPartition, *, may_add: bool) -> None:
         """Whether a transactional batch may be appended here; with `may_add` (version 2) the partition joins.
@@ -225,13 +245,19 @@ class TransactionCoordinator:
         retried = bump and transaction.epoch == epoch + 1 == transaction.last_epoch + 1
         if transaction.epoch != epoch and not retried:
             raise KafkaError(errors.PRODUCER_FENCED)
+        _check_settled(transaction)
         if retried:
             return self._answer_retry(transaction, commit=commit, done=done)
         if transaction.state is TransactionState.ONGOING:
+            before = replace(transaction)
             if bump:
                 transaction.last_epoch = transaction.epoch
                 transaction.epoch += 1
-            self._end(transaction, commit=commit, done=done)
+            try:
+                self._end(transaction, commit=commit, done=done)
+            except KafkaError:
+                _restore(transaction, before)
+                raise
             if bump and transaction.epoch > LAST_EPOCH:
                 transaction.producer_id = self._broker.next_producer_id()
                 transaction.epoch = 0
@@ -257,10 +283,22 @@ class TransactionCoordinator:
         return transaction
 
     def _end(self, transaction: Transaction, *, commit: bool, done: Done | None = None) -> None:
-        self._stop_timer(transaction)
+        """Decide it, and do it. Raises `KafkaError` when the disk does not take the decision."""
         transaction.state = TransactionState.PREPARE_COMMIT if commit else TransactionState.PREPARE_ABORT
         self._persist(transaction, lambda _: None)
-        self._complete(transaction, done)
+        self._stop_timer(transaction)
+        self._complete_or_retry(transaction, done)
+
+    def _complete_or_retry(self, transaction: Transaction, done: Done | None = None) -> None:
+        """Do what is decided, at once or when the disk takes it; the producer is told to wait until then."""
+        try:
+            self._complete(transaction, done)
+        except KafkaError as error:
+            log.error("the end of transaction %s waits for the disk: %s", transaction.transactional_id, error.message)
+            again = self._broker.clock.monotonic_ms() + RETRY_MS
+            transaction.timer = self._broker.timers.at(again, lambda: self._complete_or_retry(transaction))
+            if done is not None:
+                done(None)
 
     def _complete(self, transaction: Transaction, done: Done | None = None) -> None:
         """Write the markers of a decided end, and then that it is complete."""
@@ -274,6 +312,7 @@ class TransactionCoordinator:
                 continue  # deleted in the middle of the transaction
             self.mark(partition, transaction.producer_id, transaction.epoch, marker)
             marked.append(partition)
+        before = replace(transaction)
         transaction.state = TransactionState.COMPLETE_COMMIT if commit else TransactionState.COMPLETE_ABORT
         transaction.partitions = set()
 
@@ -285,7 +324,11 @@ class TransactionCoordinator:
             else:
                 self._broker.when_durable(marked, done)
 
-        self._persist(transaction, persisted)
+        try:
+            self._persist(transaction, persisted)
+        except KafkaError:
+            _restore(transaction, before)
+            raise
 
     def mark(self, partition: Partition, producer_id: int, epoch: int, marker: Marker) -> None:
         """End a producer's transaction on one partition. Raises `KafkaError` when the disk refuses."""
@@ -297,10 +340,18 @@ class TransactionCoordinator:
     def _is_late(self, transaction: Transaction) -> None:
         """The transaction took longer than its producer allowed: it is aborted, and the producer fenced."""
         transaction.timer = None
-        if transaction.state is TransactionState.ONGOING:
-            transaction.last_epoch = transaction.epoch
-            transaction.epoch += 1
+        if transaction.state is not TransactionState.ONGOING:
+            return
+        before = replace(transaction)
+        transaction.last_epoch = transaction.epoch
+        transaction.epoch += 1
+        try:
             self._end(transaction, commit=False)
+        except KafkaError as error:
+            log.error("transaction %s is not aborted yet: %s", transaction.transactional_id, error.message)
+            _restore(transaction, before)
+            again = self._broker.clock.monotonic_ms() + RETRY_MS
+            transaction.timer = self._broker.timers.at(again, lambda: self._is_late(transaction))
 
     # --- private
 
@@ -331,6 +382,23 @@ class TransactionCoordinator:
         )
         key = key_bytes(KEY_TYPE, TransactionLogKey(transaction.transactional_id))
         self._log.append(transaction.transactional_id, [(key, value_bytes(VALUE_VERSION, value))], done)
+
+
+def _check_settled(transaction: Transaction) -> None:
+    """Raises `KafkaError` while a decided end is still on its way to the disk."""
+    if transaction.state in _PREPARED:
+        raise KafkaError(errors.CONCURRENT_TRANSACTIONS)
+
+
+def _restore(transaction: Transaction, before: Transaction) -> None:
+    """The disk did not take a change: it was none."""
+    transaction.producer_id, transaction.epoch, transaction.last_epoch = (
+        before.producer_id, before.epoch, before.last_epoch,
+    )  # fmt: skip
+    transaction.state, transaction.partitions = before.state, before.partitions
+    transaction.started_ms, transaction.timeout_ms, transaction.version = (
+        before.started_ms, before.timeout_ms, before.version,
+    )  # fmt: skip
 
 
 _ENDED = (TransactionState.COMPLETE_COMMIT, TransactionState.COMPLETE_ABORT)

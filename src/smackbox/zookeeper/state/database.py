@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smackbox.base.clock import Clock
+from smackbox.base.errors import StorageError
+from smackbox.store.fs import Disk, FileSystem
 from smackbox.zookeeper.state.journal import Journal, apply_entry, restore, write_snapshot
 from smackbox.zookeeper.state.sessions import Session
 from smackbox.zookeeper.state.tree import Node, split
@@ -31,16 +33,17 @@ SNAPSHOT_EVERY_ENTRIES = 100_000
 class Database:
     """One ZooKeeper's whole state."""
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, clock: Clock, fs: FileSystem | None = None) -> None:
         """Raises `StorageError` when what is on disk has a hole."""
         self._directory = directory
+        self._fs: FileSystem = fs or Disk()
         self._clock = clock
-        self.tree, self.sessions, self.zxid, self._last_ms, self.cut_bytes = restore(directory)
+        self.tree, self.sessions, self.zxid, self._last_ms, self.cut_bytes = restore(self._fs, directory)
         for session in self.sessions.all():
             self.sessions.touch(session, clock.monotonic_ms())
         self.watches = Watches()
         self.outbox: list[tuple[Watcher, EventType, str]] = []
-        self.journal = Journal(directory, self.zxid + 1)
+        self.journal = Journal(self._fs, directory, self.zxid + 1)
         self._snapshot: Iterator[None] | None = None
 
     def now_ms(self) -> int:
@@ -92,16 +95,23 @@ class Database:
         return len(due)
 
     def snapshot_step(self) -> bool:
-        """Do the next slice of a snapshot where one is due or under way; whether there is more to do."""
+        """Do the next slice of a snapshot where one is due or under way; whether there is more to do.
+
+        Raises `StorageError`: the snapshot is given up, and begun anew when it is due.
+        """
         if self._snapshot is None:
             if self.journal.entries < SNAPSHOT_EVERY_ENTRIES:
                 return False
             self.journal.rotate(self.zxid + 1)
-            self._snapshot = write_snapshot(self._directory, self.zxid, self.tree, self.sessions)
-        if next(self._snapshot, self) is self:
+            self._snapshot = write_snapshot(self._fs, self._directory, self.zxid, self.tree, self.sessions)
+        try:
+            more = next(self._snapshot, self) is None
+        except StorageError:
             self._snapshot = None
-            return False
-        return True
+            raise
+        if not more:
+            self._snapshot = None
+        return more
 
     def close(self) -> None:
         self.journal.close()

@@ -11,7 +11,6 @@ the log from there on again gives the tree (see `txn`).
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,6 +20,7 @@ import crc32c
 import msgspec
 
 from smackbox.base.errors import StorageError
+from smackbox.store.fs import FileSystem
 from smackbox.zookeeper.state.sessions import Sessions
 from smackbox.zookeeper.state.tree import Change, Node, Tree, split
 from smackbox.zookeeper.state.txn import CloseSessionTxn, CreateSessionTxn, Entry, MultiTxn
@@ -64,78 +64,85 @@ class _Foot(msgspec.Struct, array_like=True):
 class Journal:
     """Appends entries; `flush` makes them outlive the process, `sync` the machine."""
 
-    def __init__(self, directory: Path, first_zxid: int) -> None:
+    def __init__(self, fs: FileSystem, directory: Path, first_zxid: int) -> None:
+        self._fs = fs
         self._directory = directory
         self._buffer: list[bytes] = []
-        self._fd = -1
         self.entries = 0
-        self.rotate(first_zxid)
+        self._file = fs.open(self._path(first_zxid))
 
     def append(self, entry: Entry) -> None:
         self._buffer.append(_frame(_encode(entry)))
         self.entries += 1
 
     def flush(self) -> None:
-        """Raises `StorageError` when the disk refuses; nothing of what was appended is acknowledged then."""
+        """Raises `StorageError` when the disk refuses: what was appended waits for the next flush, and nothing of it is
+        to be acknowledged before."""
         if not self._buffer:
             return
-        data = memoryview(b"".join(self._buffer))
-        try:
-            while data:
-                data = data[os.write(self._fd, data) :]
-        except OSError as error:
-            raise StorageError(f"the transaction log cannot be written: {error.strerror}") from error
+        self._file.append(b"".join(self._buffer))
         self._buffer.clear()
 
     def sync(self) -> None:
-        os.fdatasync(self._fd)
+        """Raises `StorageError`; then the log takes nothing more."""
+        self._file.sync()
 
     def rotate(self, next_zxid: int) -> None:
-        """Begin a new log file with the transaction `next_zxid`."""
-        if self._fd >= 0:
-            self.flush()
-            os.close(self._fd)
-        path = self._directory / f"log.{next_zxid:016x}"
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        """Begin a new log file with the transaction `next_zxid`. Raises `StorageError`; the old one goes on then."""
+        self.flush()
+        self._file.sync()
+        fresh = self._fs.open(self._path(next_zxid))
+        self._file.close()
+        self._file = fresh
         self.entries = 0
 
     def close(self) -> None:
-        self.flush()
-        os.fdatasync(self._fd)
-        os.close(self._fd)
-        self._fd = -1
+        try:
+            self.flush()
+            self._file.sync()
+        finally:
+            self._file.close()
+
+    def _path(self, first_zxid: int) -> Path:
+        return self._directory / f"log.{first_zxid:016x}"
 
 
-def write_snapshot(directory: Path, zxid: int, tree: Tree, sessions: Sessions) -> Iterator[None]:
-    """Write a snapshot slice by slice, the tree changing between slices; then drop what it makes needless."""
+def write_snapshot(fs: FileSystem, directory: Path, zxid: int, tree: Tree, sessions: Sessions) -> Iterator[None]:
+    """Write a snapshot slice by slice, the tree changing between slices; then drop what it makes needless.
+
+    Raises `StorageError`: what there is of it is no snapshot, and the log still holds everything.
+    """
     final = directory / f"snapshot.{zxid:016x}"
     fresh = final.with_suffix(final.suffix + ".fresh")
     paths = sorted(tree.nodes)
     count = 0
-    with fresh.open("wb") as file:
-        file.write(_frame(_encode(_Head(zxid, [(one.id, one.timeout_ms, one.password) for one in sessions.all()]))))
+    fs.remove(fresh)
+    file = fs.open(fresh)
+    try:
+        file.append(_frame(_encode(_Head(zxid, [(one.id, one.timeout_ms, one.password) for one in sessions.all()]))))
         for start in range(0, len(paths), SNAPSHOT_SLICE_NODES):
-            for path in paths[start : start + SNAPSHOT_SLICE_NODES]:
-                node = tree.nodes.get(path)
-                if node is not None:
-                    file.write(_frame(_encode(_record(path, node))))
-                    count += 1
+            nodes = [(path, tree.nodes.get(path)) for path in paths[start : start + SNAPSHOT_SLICE_NODES]]
+            frames = [_frame(_encode(_record(path, node))) for path, node in nodes if node is not None]
+            if frames:
+                file.append(b"".join(frames))
+            count += len(frames)
             yield
-        file.write(_frame(_encode(_Foot(count))))
-        file.flush()
-        os.fdatasync(file.fileno())
-    fresh.rename(final)
-    _purge(directory)
+        file.append(_frame(_encode(_Foot(count))))
+        file.sync()
+    finally:
+        file.close()
+    fs.rename(fresh, final)
+    _purge(fs, directory)
 
 
-def restore(directory: Path) -> tuple[Tree, Sessions, int, int, int]:
+def restore(fs: FileSystem, directory: Path) -> tuple[Tree, Sessions, int, int, int]:
     """The tree and sessions on disk, the last zxid, the last time in ms, and how many bytes of a torn log were cut.
 
     Sessions get their whole time-out again from monotonic time 0.
     """
     tree, sessions, zxid = Tree(), Sessions(), 0
     for snapshot in sorted(directory.glob("snapshot.????????????????"), reverse=True):
-        loaded = _load_snapshot(snapshot)
+        loaded = _load_snapshot(fs.read(snapshot))
         if loaded is not None:
             tree, sessions, zxid = loaded
             break
@@ -145,7 +152,7 @@ def restore(directory: Path) -> tuple[Tree, Sessions, int, int, int]:
         following = int(logs[position + 1].suffix[1:], 16) if position + 1 < len(logs) else None
         if following is not None and following <= zxid + 1:
             continue
-        data = log.read_bytes()
+        data = fs.read(log)
         whole = 0
         for payload, end in _frames(data):
             whole = end
@@ -156,7 +163,9 @@ def restore(directory: Path) -> tuple[Tree, Sessions, int, int, int]:
         if whole < len(data):
             if following is not None and following > zxid + 1:
                 raise StorageError(f"{log} is damaged in its middle: transactions after {zxid:#x} are missing")
-            os.truncate(log, whole)
+            file = fs.open(log)
+            file.truncate(whole)
+            file.close()
             cut += len(data) - whole
     return tree, sessions, zxid, time_ms, cut
 
@@ -176,8 +185,8 @@ def apply_entry(entry: Entry, tree: Tree, sessions: Sessions, now_ms: int) -> li
             return tree.apply(part, entry.zxid, entry.time_ms)
 
 
-def _load_snapshot(file: Path) -> tuple[Tree, Sessions, int] | None:
-    frames = [payload for payload, _ in _frames(file.read_bytes())]
+def _load_snapshot(data: bytes) -> tuple[Tree, Sessions, int] | None:
+    frames = [payload for payload, _ in _frames(data)]
     if len(frames) < 2:
         return None
     try:
@@ -215,15 +224,15 @@ def _record(path: str, node: Node) -> _NodeRecord:
     )  # fmt: skip
 
 
-def _purge(directory: Path) -> None:
+def _purge(fs: FileSystem, directory: Path) -> None:
     snapshots = sorted(directory.glob("snapshot.????????????????"))
     for old in snapshots[:-SNAPSHOTS_KEPT]:
-        old.unlink()
+        fs.remove(old)
     oldest = int(snapshots[-SNAPSHOTS_KEPT:][0].suffix[1:], 16)
     logs = sorted(directory.glob("log.*"))
     for log, following in pairwise(logs):
         if int(following.suffix[1:], 16) <= oldest + 1:
-            log.unlink()
+            fs.remove(log)
 
 
 def _frame(payload: bytes) -> bytes:
