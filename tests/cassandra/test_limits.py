@@ -84,7 +84,7 @@ class Client:
         return self
 
     def send(self, data: bytes) -> None:
-        self.socket.sendall(encode_segments(data, compressed=self._compressed) if self._segments else data)
+        self.socket.sendall(encode_segments([data], compressed=self._compressed) if self._segments else data)
 
     def receive(self) -> tuple[int, int, bytes]:
         """stream, opcode, body. Raises `ConnectionError` when the server has closed."""
@@ -443,7 +443,7 @@ def test_any_body_in_a_whole_frame(
 
 def broken_segments() -> dict[str, bytes]:
     """Uncompressed, each with one thing wrong."""
-    good = encode_segments(query_frame("SELECT key FROM system.local", version=5), compressed=False)
+    good = encode_segments([query_frame("SELECT key FROM system.local", version=5)], compressed=False)
     length = len(good) - 10
     return {
         "header checksum": good[:3] + bytes([good[3] ^ 1]) + good[4:],

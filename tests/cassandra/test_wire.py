@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import uuid
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,7 @@ from smackbox.cassandra.wire.vint import read_unsigned, read_vint, write_unsigne
 
 def test_a_segment_is_these_bytes() -> None:
     # five bytes of payload, self-contained: header, CRC24, payload, CRC32
-    segment = encode_segments(b"hello", compressed=False)
+    segment = encode_segments([b"hello"], compressed=False)
     assert segment[:3] == b"\x05\x00\x02"
     assert segment[3:6] == crc24(b"\x05\x00\x02").to_bytes(3, "little")
     assert segment[6:11] == b"hello"
@@ -37,7 +38,7 @@ def test_a_segment_is_these_bytes() -> None:
 @given(data=st.binary(max_size=2000), repeat=st.integers(1, 200), cut=st.integers(1, 5000))
 def test_segments_come_back_however_they_are_cut(compressed: bool, data: bytes, repeat: int, cut: int) -> None:
     frames = data * repeat
-    sent = encode_segments(frames, compressed=compressed)
+    sent = encode_segments([frames], compressed=compressed)
     reader = SegmentReader(compressed=compressed)
     received = b"".join(reader.feed(sent[offset : offset + cut]) for offset in range(0, len(sent), cut))
     assert received == frames
@@ -45,9 +46,64 @@ def test_segments_come_back_however_they_are_cut(compressed: bool, data: bytes, 
         assert not sent[2] & 0x02
 
 
+def segments_of(data: bytes) -> list[tuple[bool, bytes]]:
+    """Each uncompressed segment: whether it is self-contained, and its payload. As the specification has it, byte by byte."""
+    found = []
+    while data:
+        header = int.from_bytes(data[:3], "little")
+        length = header & 0x1FFFF
+        assert header >> 18 == 0
+        assert crc24(data[:3]) == int.from_bytes(data[3:6], "little")
+        payload = data[6 : 6 + length]
+        checksum = zlib.crc32(payload, zlib.crc32(b"\xfa\x2d\x55\xca"))
+        assert checksum == int.from_bytes(data[6 + length : 10 + length], "little")
+        found.append((bool(header & 0x20000), payload))
+        data = data[10 + length :]
+    return found
+
+
+NEAR_LIMIT = tuple(PAYLOAD_LIMIT + step for step in range(-12, 13))
+
+
+@pytest.mark.parametrize("before", [(), (1,), (40_000,), (131_071,), (131_072,)])
+@pytest.mark.parametrize("after", [(), (9,), (131_072, 1)])
+def test_a_segment_that_is_not_self_contained_holds_a_part_of_one_frame(
+    before: tuple[int, ...], after: tuple[int, ...]
+) -> None:
+    for size in (*NEAR_LIMIT, 2 * PAYLOAD_LIMIT, 2 * PAYLOAD_LIMIT + 1):
+        frames = [bytes([number]) * length for number, length in enumerate((*before, size, *after))]
+        segments = segments_of(encode_segments(frames, compressed=False))
+        assert b"".join(payload for _, payload in segments) == b"".join(frames)
+        left = list(frames)
+        partial = b""
+        for is_self_contained, payload in segments:
+            if is_self_contained:
+                assert not partial
+                while payload:
+                    assert payload.startswith(left[0])
+                    payload = payload[len(left.pop(0)) :]
+            else:
+                assert len(left[0]) > PAYLOAD_LIMIT
+                partial += payload
+                assert left[0].startswith(partial)
+                if partial == left[0]:
+                    left.pop(0)
+                    partial = b""
+        assert not left
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_many_frames_fill_self_contained_segments(compressed: bool) -> None:
+    frames = [bytes([number]) * 40_000 for number in range(10)]
+    sent = encode_segments(frames, compressed=compressed)
+    assert SegmentReader(compressed=compressed).feed(sent, len(b"".join(frames))) == b"".join(frames)
+    if not compressed:
+        assert [(whole, len(payload)) for whole, payload in segments_of(sent)] == [(True, 120_000)] * 3 + [(True, 40_000)]
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_flipped_bit_is_noticed_anywhere(compressed: bool) -> None:
-    sent = encode_segments(b"some payload" * 3, compressed=compressed)
+    sent = encode_segments([b"some payload" * 3], compressed=compressed)
     for position in range(len(sent)):
         broken = bytearray(sent)
         broken[position] ^= 0x10
@@ -59,7 +115,7 @@ def test_a_flipped_bit_is_noticed_anywhere(compressed: bool) -> None:
 
 def test_what_few_bytes_hold_is_unpacked_a_part_at_a_time() -> None:
     data = bytes(20 * UNPACK_BYTES)
-    packed = encode_segments(data, compressed=True)
+    packed = encode_segments([data], compressed=True)
     assert len(packed) < UNPACK_BYTES
     reader = SegmentReader(compressed=True)
     assert reader.feed(packed, 0) == b""

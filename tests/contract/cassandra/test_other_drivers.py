@@ -1,4 +1,4 @@
-"""gocql and the drivers of Node.js, Java and Rust run one scenario: types, batches, pages, LWT, schema."""
+"""gocql and the drivers of Node.js, Java and Rust run one scenario: types, batches, pages, LWT, schema, large concurrent answers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ EXPECTED = {
     "sum_of_pages": ROWS * (ROWS + 1) // 2,
     "lwt": [True, False, "first"],
     "aggregate": [ROWS, ROWS],
+    "large": 40 * 8,  # answers of 40,000 characters, 8 at once: with v5 (Java, Go) more than one segment holds
     "errors": [0x2000, 0x2200, 0x2200, 0x2400],
     "columns": ["big", "c", "d", "id", "l", "m", "p", "s", "ts", "txt", "u"],
     "keys": [["id"], ["c"]],

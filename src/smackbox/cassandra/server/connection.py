@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         if not self.transport.get_write_buffer_size():
             self._unread_event_bytes = 0
         self._unread_event_bytes += len(frame)
-        self.transport.write(self._framed(frame))
+        self.transport.write(self._framed([frame]))
         if self._unread_event_bytes > UNREAD_EVENT_BYTES:
             log.warning("closing the connection from %s:%d: it does not read its events", *self.peer)
             self.transport.abort()
@@ -335,13 +335,13 @@ class Connection(asyncio.Protocol):
 
     def _send(self, answers: list[bytes]) -> None:
         if answers:
-            self._server.answer(self, self._framed(answers[0] if len(answers) == 1 else b"".join(answers)))
+            self._server.answer(self, self._framed(answers))
 
-    def _framed(self, data: bytes) -> bytes:
+    def _framed(self, answers: list[bytes]) -> bytes:
         if self._segments is None:
-            return data
+            return answers[0] if len(answers) == 1 else b"".join(answers)
         assert self.session is not None
-        return encode_segments(data, compressed=self.session.compression == "lz4")
+        return encode_segments(answers, compressed=self.session.compression == "lz4")
 
     def _refuse_version(self, version: int, flags: int, stream: int, answers: list[bytes]) -> None:
         assert self.transport is not None
@@ -364,7 +364,7 @@ class Connection(asyncio.Protocol):
         if self._segments is not None:
             answer_version = self.session.version  # a client that reads segments reads no other version in them
         body = responses.error_body(ProtocolViolation(message))
-        self.transport.write(self._framed(frames.frame(answer_version, stream, frames.ERROR, body)))
+        self.transport.write(self._framed([frames.frame(answer_version, stream, frames.ERROR, body)]))
         self._buffer.clear()
         self.transport.close()
 
@@ -376,7 +376,7 @@ class Connection(asyncio.Protocol):
         )
         frame = frames.frame(version, stream, frames.ERROR, responses.error_body(error))
         assert self.transport is not None
-        self.transport.write(self._framed(frame))
+        self.transport.write(self._framed([frame]))
         self._buffer.clear()
         self.transport.close()
 
@@ -386,7 +386,7 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         body = responses.error_body(ServerFault(reason))
         version = self.session.version if self.session is not None and self.session.version else 4
-        self.transport.write(self._framed(frames.frame(version, 0, frames.ERROR, body)))
+        self.transport.write(self._framed([frames.frame(version, 0, frames.ERROR, body)]))
         self.transport.close()
 
 

@@ -9,6 +9,7 @@ Spec: native_protocol_v5.spec, section 2.1 and 2.2.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from smackbox.base.errors import ProtocolError
@@ -45,15 +46,30 @@ def crc24(header: bytes) -> int:
     return crc
 
 
-def encode_segments(frames: bytes, *, compressed: bool) -> bytes:
-    """`frames`, whole ones, as segments: one when they fit, else as many as are needed."""
-    size = len(frames)
-    if size <= PAYLOAD_LIMIT:
-        return _segment(frames, self_contained=True, compressed=compressed)
-    return b"".join(
-        _segment(frames[offset : offset + PAYLOAD_LIMIT], self_contained=False, compressed=compressed)
-        for offset in range(0, size, PAYLOAD_LIMIT)
-    )
+def encode_segments(frames: Sequence[bytes], *, compressed: bool) -> bytes:
+    """Whole frames as segments: those that fit together in one that is self-contained, a larger one in several.
+
+    A segment that is not self-contained holds a part of one frame and nothing else; clients rely on it.
+    """
+    segments = []
+    fitting: list[bytes] = []
+    size = 0
+    for frame in frames:
+        length = len(frame)
+        if fitting and size + length > PAYLOAD_LIMIT:
+            segments.append(_segment(b"".join(fitting), self_contained=True, compressed=compressed))
+            fitting, size = [], 0
+        if length <= PAYLOAD_LIMIT:
+            fitting.append(frame)
+            size += length
+            continue
+        segments += [
+            _segment(frame[offset : offset + PAYLOAD_LIMIT], self_contained=False, compressed=compressed)
+            for offset in range(0, length, PAYLOAD_LIMIT)
+        ]
+    if fitting:
+        segments.append(_segment(b"".join(fitting), self_contained=True, compressed=compressed))
+    return segments[0] if len(segments) == 1 else b"".join(segments)
 
 
 def _segment(payload: bytes, *, self_contained: bool, compressed: bool) -> bytes:

@@ -131,6 +131,9 @@ func main() {
 		clustering = append(clustering, one.Name)
 	}
 	found["columns"], found["keys"] = columns, []any{partition, clustering}
+	large, err := largeAnswers(host, port, keyspace)
+	must(err)
+	found["large"] = large
 	run("DROP KEYSPACE " + keyspace)
 	must(json.NewEncoder(os.Stdout).Encode(found))
 }

@@ -5,6 +5,7 @@ import com.datastax.oss.driver.api.core.CqlIdentifier;
 import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
 import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
+import com.datastax.oss.driver.api.core.cql.AsyncResultSet;
 import com.datastax.oss.driver.api.core.cql.BatchStatement;
 import com.datastax.oss.driver.api.core.cql.DefaultBatchType;
 import com.datastax.oss.driver.api.core.cql.PreparedStatement;
@@ -28,6 +29,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.concurrent.CompletionStage;
 import java.util.stream.Collectors;
 
 public class Main {
@@ -124,6 +126,19 @@ public class Main {
             found.put("keys", List.of(
                 table.getPartitionKey().stream().map(one -> one.getName().asInternal()).toList(),
                 table.getClusteringColumns().keySet().stream().map(one -> one.getName().asInternal()).toList()));
+            // 8 at a time over one connection of protocol v5: together they pass the length of a segment
+            String text = "x".repeat(40_000);
+            session.execute(plain.bind(9, 0, text));
+            PreparedStatement large = session.prepare("SELECT txt FROM " + keyspace + ".t WHERE id = ? AND c = ?");
+            int whole = 0;
+            for (int round = 0; round < 40; round++) {
+                List<CompletionStage<AsyncResultSet>> asked = new ArrayList<>();
+                for (int reader = 0; reader < 8; reader++) asked.add(session.executeAsync(large.bind(9, 0)));
+                for (CompletionStage<AsyncResultSet> one : asked) {
+                    if (one.toCompletableFuture().join().one().getString("txt").equals(text)) whole++;
+                }
+            }
+            found.put("large", whole);
             session.execute("DROP KEYSPACE " + keyspace);
         }
         System.out.println(json(found));

@@ -60,6 +60,14 @@ async function main () {
   const table = await client.metadata.getTable(keyspace, 't')
   found.columns = table.columns.map(column => column.name).sort()
   found.keys = [table.partitionKeys.map(one => one.name), table.clusteringKeys.map(one => one.name)]
+  const text = 'x'.repeat(40000)
+  await run(`INSERT INTO ${keyspace}.t (id, c, txt) VALUES (?, ?, ?)`, [9, 0, text])
+  found.large = 0
+  for (let round = 0; round < 40; round++) {
+    const asked = []
+    for (let reader = 0; reader < 8; reader++) asked.push(run(`SELECT txt FROM ${keyspace}.t WHERE id = ? AND c = ?`, [9, 0]))
+    for (const one of await Promise.all(asked)) if (one.first().txt === text) found.large++
+  }
   await run(`DROP KEYSPACE ${keyspace}`)
   await client.shutdown()
   console.log(JSON.stringify(found))

@@ -125,13 +125,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(Box::<dyn Error>::from(error)),
         });
     }
+    let text = "x".repeat(40_000);
+    session.execute_unpaged(&plain, (9, 0, text.as_str())).await?;
+    let large = session.prepare(format!("SELECT txt FROM {keyspace}.t WHERE id = ? AND c = ?")).await?;
+    let mut whole = 0;
+    for _ in 0..40 {
+        let asked = (0..8).map(|_| session.execute_unpaged(&large, (9, 0)));
+        for answer in futures::future::try_join_all(asked).await? {
+            whole += i32::from(answer.into_rows_result()?.single_row::<(String,)>()?.0 == text);
+        }
+    }
     session.refresh_metadata().await?;
     let cluster = session.get_cluster_state();
     let table = &cluster.get_keyspace(keyspace).ok_or("no keyspace")?.tables["t"];
     let columns: BTreeSet<&String> = table.columns.keys().collect();
     let found = json!({
         "row": shown, "pages": pages, "sum_of_pages": total, "lwt": lwt, "aggregate": [json!(count), json!(top)],
-        "errors": errors, "columns": columns, "keys": [&table.partition_key, &table.clustering_key],
+        "errors": errors, "large": whole, "columns": columns, "keys": [&table.partition_key, &table.clustering_key],
     });
     session.query_unpaged(format!("DROP KEYSPACE {keyspace}"), &[]).await?;
     println!("{found}");
