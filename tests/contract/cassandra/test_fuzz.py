@@ -38,12 +38,14 @@ _keys = itertools.count(1)
 
 
 @contextmanager
-def both_after(statements: Iterable[str]) -> Iterator[tuple[Player, Player]]:
+def both_after(
+    statements: Iterable[str], settings: CassandraSettings | None = None, real: str | None = REAL
+) -> Iterator[tuple[Player, Player]]:
     """Ours and the real one, after these statements."""
-    assert REAL is not None
-    with ServiceThread(CassandraServer(CassandraSettings())) as thread:
+    assert real is not None
+    with ServiceThread(CassandraServer(settings or CassandraSettings())) as thread:
         pair = []
-        for address in (thread.url, REAL):
+        for address in (thread.url, real):
             host, _, port = address.rpartition(":")
             player = Player((host, int(port)))
             for statement in statements:

@@ -267,8 +267,9 @@ def _compile_in(
         def values(context: Context) -> list[bytes]:
             return [_required(term, context, what) for term in terms]
 
+        # one value is the same as equality, in every rule
         single = terms[0] if len(terms) == 1 else None
-        return Restriction(columns, "IN", values, single, element)
+        return Restriction(columns, "IN" if single is None else "=", values, single, element)
     assert isinstance(relation.value, ast.Bind)
     listed = ListType(receiver.frozen(), multi_cell=False)
     marker = compiler.compile(relation.value, listed, f"in({name})")

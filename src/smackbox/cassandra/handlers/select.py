@@ -1,8 +1,4 @@
-"""SELECT: prepared once, executed page by page.
-
-A paging state is `[version: 1][rows left: 4][rows left in the partition: 4][key of the last row]`; it holds whatever a
-later page needs, so it survives a restart.
-"""
+"""SELECT: prepared once, executed page by page."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from smackbox.cassandra.handlers.consistency import check_read
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.functions import MONOTONIC
 from smackbox.cassandra.handlers.index_reading import choose_index, filters_are_indexed, indexed
+from smackbox.cassandra.handlers.paging import NO_LIMIT, Page, read_state
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
@@ -35,13 +32,10 @@ from smackbox.cassandra.state.keys import (
 from smackbox.cassandra.state.rows import Row, merge
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column, Table
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import Invalid, ProtocolViolation
+from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import INT
 
-_PAGING = struct.Struct(">Bii")
-_PAGING_VERSION = 1
 _INT = struct.Struct(">i")
-_NO_LIMIT = 2**31 - 1
 _NULL = b"\xff\xff\xff\xff"
 SORTED_ROWS_LIMIT = 1_000_000
 
@@ -64,7 +58,7 @@ class PreparedSelect:
         self.selection: Selection = compile_selection(select, scope)
         implied = select.allow_filtering or (table.virtual and scope.keyspace.virtual)
         by_index = bool(table.index_targets) and any(
-            indexed(table, relation.columns[0], relation.operator, relation.element is not None)
+            indexed(table, relation.columns[0], _operator(relation), relation.element is not None)
             for relation in select.where
             if not relation.token
         )
@@ -79,6 +73,8 @@ class PreparedSelect:
         self.index = choose_index(table, self.restrictions, table.index_targets) if by_index else None
         if not implied and not filters_are_indexed(table, self.restrictions, self.index):
             raise Invalid(NEEDS_FILTERING)
+        if by_index and (self.restrictions.filters or not self.restrictions.key_is_whole):
+            self._check_index_use(select)
         if select.distinct:
             self._check_distinct()
             if select.per_partition_limit is not None:
@@ -98,6 +94,12 @@ class PreparedSelect:
         self.grouped = bool(self.selection.aggregates) or self.is_grouped
 
     # ---- preparing --------------------------------------------------------------------------------------------------
+
+    def _check_index_use(self, select: ast.Select) -> None:
+        if self.restrictions.key_has_in:
+            raise Invalid("Select on indexed columns and with IN clause for the PRIMARY KEY are not supported")
+        if select.order_by:
+            raise Invalid("ORDER BY with 2ndary indexes is not supported, except for ANN queries.")
 
     def _limit(self, compiler: Compiler, value: ast.Expression | None, name: str) -> Term | None:
         return None if value is None else compiler.compile(value, INT, name)
@@ -231,18 +233,15 @@ class PreparedSelect:
             self._warn_of_scan(context)
         limit = self._number(self.limit, context, "LIMIT")
         per_partition = self._number(self.per_partition_limit, context, "PER PARTITION LIMIT")
-        resume = b""
-        partition_left = per_partition
-        if context.paging_state:
-            limit, partition_left, resume = _read_paging_state(context.paging_state)
         if self.sorts and context.page_size > 0:
             raise Invalid(
                 "Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either "
                 "remove the ORDER BY or the IN and sort client side, or disable paging for this query"
             )
+        page = Page(limit, per_partition, b"") if not context.paging_state else read_state(context.paging_state)
         if self.grouped:
-            return self._grouped(context, limit, per_partition, resume)
-        return self._plain(context, limit, per_partition, partition_left, resume)
+            return self._grouped(context, page, per_partition)
+        return self._plain(context, page, per_partition)
 
     def _partitions_at_once(self, context: Context) -> int:
         """How many partitions Cassandra reads together; one after another where it pages."""
@@ -259,17 +258,18 @@ class PreparedSelect:
         elif restrictions.key_has_in:
             context.warnings.append("Aggregation query used on multiple partition keys (IN restriction)")
 
-    def _plain(self, context: Context, limit: int, per_partition: int, partition_left: int, resume: bytes) -> Rows:
-        page = context.page_size if context.page_size > 0 else _NO_LIMIT
+    def _plain(self, context: Context, page: Page, per_partition: int) -> Rows:
+        size = context.page_size if context.page_size > 0 else NO_LIMIT
         parts: list[bytes] = []
         ordinals = self.selection.ordinals
         pack = _INT.pack
         append = parts.append
         count = 0
-        last_key = resume
-        partition = partition_of(resume) if resume else b""
-        limited = per_partition != _NO_LIMIT
-        for key, view in self._found(context, resume):
+        limit = page.left
+        partition_left = page.left_in_partition
+        partition = partition_of(page.key) if page.key else b""
+        limited = per_partition != NO_LIMIT
+        for key, view in self._found(context, page.key):
             if limited:
                 owner = partition_of(key)
                 if owner != partition:
@@ -277,13 +277,6 @@ class PreparedSelect:
                     partition_left = per_partition
                 if partition_left <= 0:
                     continue
-            if count >= limit:
-                break
-            if count >= page:
-                state = _PAGING.pack(_PAGING_VERSION, limit - count if limit != _NO_LIMIT else limit, partition_left)
-                if limited and partition_of(last_key) != partition_of(key):
-                    state = _PAGING.pack(_PAGING_VERSION, limit - count if limit != _NO_LIMIT else limit, 0)
-                return Rows(self.columns, count, b"".join(parts), state + last_key)
             if ordinals is not None:
                 values = view.values
                 for ordinal in ordinals:
@@ -297,23 +290,41 @@ class PreparedSelect:
                 append_row(parts, self.selection.project(context, view))
             count += 1
             partition_left -= 1
-            last_key = key
+            if count >= limit:
+                break
+            if count >= size:
+                if not self._may_go_on(context, key, partition_left if limited else NO_LIMIT):
+                    break
+                left = limit if limit == NO_LIMIT else limit - count
+                state = Page(left, partition_left if limited else NO_LIMIT, key).state()
+                return Rows(self.columns, count, b"".join(parts), state)
         return Rows(self.columns, count, b"".join(parts))
 
-    def _grouped(self, context: Context, limit: int, per_partition: int, resume: bytes) -> Rows:
+    def _may_go_on(self, context: Context, key: bytes, partition_left: int) -> bool:
+        """Whether there may be rows after the last one of a full page. Like Cassandra, it does not look at rows."""
+        if not self.restrictions.key_is_whole:
+            return True
+        partition = partition_of(key)
+        is_alone = not self.table.clustering or key[len(partition)] == SECTION_STATIC
+        if not is_alone and not self.distinct and partition_left > 0:
+            return True
+        return partition != partition_prefix(self.table, self.restrictions.partition_keys(context)[-1])
+
+    def _grouped(self, context: Context, page: Page, per_partition: int) -> Rows:
         selection = self.selection
-        paged = context.page_size > 0 and self.is_grouped
+        paged = context.page_size > 0 and self.is_grouped and not self.distinct
         by_term = self.group_term
-        page = context.page_size if paged else _NO_LIMIT
+        size = context.page_size if paged else NO_LIMIT
+        limit = page.left
         parts: list[bytes] = []
         count = 0
-        in_partition = 0
-        partition = b""
+        in_partition = per_partition - page.left_in_partition
+        partition = partition_of(page.key) if page.key else b""
         group: tuple[Bound, ...] | None = None
         first: RowView | None = None
-        last_key = resume
+        last_key = page.key
         accumulators = selection.accumulators()
-        for key, view in self._found(context, resume):
+        for key, view in self._found(context, page.key):
             this: tuple[Bound, ...] = tuple(view.values[ordinal] for ordinal in self.group_by)
             if by_term is not None:
                 this += (partition_of(key), by_term.evaluate(context, view))
@@ -321,20 +332,18 @@ class PreparedSelect:
                 if first is not None:
                     first.aggregates = [accumulator.result() for accumulator in accumulators]
                     append_row(parts, selection.project(context, first))
+                    first = None
                     count += 1
                     in_partition += 1
                     if count >= limit:
                         return Rows(self.columns, count, b"".join(parts))
-                    if count >= page:
-                        left = limit if limit == _NO_LIMIT else limit - count
-                        state = _PAGING.pack(_PAGING_VERSION, left, _NO_LIMIT) + last_key
-                        return Rows(self.columns, count, b"".join(parts), state)
+                    if count >= size:
+                        return self._grouped_page(context, parts, count, limit, last_key, per_partition - in_partition)
                 owner = partition_of(key)
                 if owner != partition:
                     partition = owner
                     in_partition = 0
                 if in_partition >= per_partition:
-                    first = None
                     last_key = key
                     continue
                 group = this
@@ -348,14 +357,25 @@ class PreparedSelect:
             first.aggregates = [accumulator.result() for accumulator in accumulators]
             append_row(parts, selection.project(context, first))
             count += 1
+            if size <= count < limit:
+                return self._grouped_page(context, parts, count, limit, last_key, per_partition - in_partition - 1)
         return Rows(self.columns, count, b"".join(parts))
+
+    def _grouped_page(
+        self, context: Context, parts: list[bytes], count: int, limit: int, key: bytes, left_in_partition: int
+    ) -> Rows:
+        """A full page of groups, of which `key` is the last row's."""
+        state = None
+        if self._may_go_on(context, key, left_in_partition):
+            state = Page(limit if limit == NO_LIMIT else limit - count, left_in_partition, key).state()
+        return Rows(self.columns, count, b"".join(parts), state)
 
     def _number(self, term: Term | None, context: Context, name: str) -> int:
         if term is None:
-            return _NO_LIMIT
+            return NO_LIMIT
         value = term.evaluate(context, None)
         if value is UNSET:
-            return _NO_LIMIT
+            return NO_LIMIT
         if value is None:
             raise Invalid(f"Invalid null value of {name.lower()}")
         number = INT.decode(value)  # type: ignore[arg-type]
@@ -412,13 +432,19 @@ class PreparedSelect:
         statics: Sequence[bytes | None] = ()
         matches = self.index.predicate(context)
         for entry, row_key in self.index.row_keys(context):
-            if not low <= row_key < high or (resume and row_key <= resume and partition_of(resume) != row_key[:-1]):
+            if not low <= row_key < high:
                 continue
             owner = partition_of(row_key)
+            of_static = row_key[len(owner)] == SECTION_STATIC
+            is_resumed = bool(resume) and owner == partition_of(resume)
+            if resume and row_key <= resume and not (of_static and is_resumed):
+                continue
             parts = split_partition_key(owner[14:], len(table.partition_key))
-            if row_key[len(owner)] == SECTION_STATIC:
-                after = resume if resume and partition_of(resume) == owner else b""
-                yield from self._partition(context, owner, parts, after)
+            if of_static and self.index.restriction.column.kind == STATIC:
+                yield from self._partition(context, owner, parts, resume if is_resumed else b"")
+                continue
+            if of_static:
+                yield from self._static_alone(context, owner, parts)
                 continue
             if table.has_statics and owner != statics_of:
                 statics_of = owner
@@ -495,6 +521,12 @@ class PreparedSelect:
                     yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
         if empty and static is not None and not self.restrictions.has_rows and static.is_live(now_s):
             yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+
+    def _static_alone(self, context: Context, partition: bytes, parts: list[bytes]) -> Iterator[Found]:
+        """The static row of a partition that has no other: it has the values of the partition key too."""
+        found = next(self._partition(context, partition, parts, b""), None)
+        if found is not None and found[0][len(partition)] == SECTION_STATIC:
+            yield found
 
     def _static_only(self, parts: list[bytes], statics: Sequence[bytes | None], static: Row, now_s: int) -> RowView:
         values: list[bytes | None] = [None] * len(self.table.columns)
@@ -607,6 +639,12 @@ def _first_of_partitions(found: Iterator[Found], partition: bytes) -> Iterator[F
             yield key, view
 
 
+def _operator(relation: ast.Relation) -> str:
+    """IN of one value is the same as equality."""
+    is_one = relation.operator == "IN" and isinstance(relation.value, tuple) and len(relation.value) == 1
+    return "=" if is_one else relation.operator
+
+
 def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
     for value in values:
         if value is None:
@@ -614,13 +652,3 @@ def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
         else:
             parts.append(_INT.pack(len(value)))
             parts.append(value)
-
-
-def _read_paging_state(state: bytes) -> tuple[int, int, bytes]:
-    if len(state) < _PAGING.size + 15 or state[0] != _PAGING_VERSION:
-        raise ProtocolViolation("Invalid value for the paging state")
-    _, limit, partition_left = _PAGING.unpack_from(state)
-    key = state[_PAGING.size :]
-    if len(partition_of(key)) >= len(key):
-        raise ProtocolViolation("Invalid value for the paging state")
-    return limit, partition_left, key

@@ -1,0 +1,42 @@
+"""Paging states: `[version: 1][rows left: 4][rows left in the partition: 4][key of the last row]`.
+
+A state holds whatever a later page needs, so it survives a restart.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from smackbox.cassandra.state.keys import partition_of
+from smackbox.cassandra.wire.errors import ProtocolViolation
+
+NO_LIMIT = 2**31 - 1
+_HEAD = struct.Struct(">Bii")
+_VERSION = 1
+# token, length of the partition key, section
+_SHORTEST_KEY = 15
+
+
+class Page:
+    """How far a SELECT has come: what its limits leave, and the key of the last row that was answered."""
+
+    __slots__ = ("key", "left", "left_in_partition")
+
+    def __init__(self, left: int, left_in_partition: int, key: bytes) -> None:
+        self.left = left
+        self.left_in_partition = left_in_partition
+        self.key = key
+
+    def state(self) -> bytes:
+        return _HEAD.pack(_VERSION, self.left, max(self.left_in_partition, 0)) + self.key
+
+
+def read_state(state: bytes) -> Page:
+    """Raises `ProtocolViolation` for bytes that are no paging state."""
+    if len(state) < _HEAD.size + _SHORTEST_KEY or state[0] != _VERSION:
+        raise ProtocolViolation("Invalid value for the paging state")
+    _, left, left_in_partition = _HEAD.unpack_from(state)
+    key = state[_HEAD.size :]
+    if len(partition_of(key)) >= len(key):
+        raise ProtocolViolation("Invalid value for the paging state")
+    return Page(left, left_in_partition, key)
