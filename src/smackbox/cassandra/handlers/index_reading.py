@@ -8,7 +8,7 @@ from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.restrictions import Predicate, Restriction, Restrictions, predicate_of
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import successor
-from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.state.schema import CLUSTERING, Table
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import MapType
 
@@ -132,9 +132,10 @@ def choose_index(table: Table, restrictions: Restrictions, targets: Sequence[Ind
 
 def filters_are_indexed(table: Table, restrictions: Restrictions, choice: IndexChoice | None) -> bool:
     """Whether the query needs no ALLOW FILTERING: one index answers it, or storage-attached ones all of it."""
-    rest = [
-        restriction for restriction in restrictions.filters if choice is None or restriction is not choice.restriction
-    ]
+    answered = [] if choice is None else [choice.restriction]
+    if choice is not None and choice.restriction.column.kind != CLUSTERING:
+        answered += restrictions.exempt
+    rest = [restriction for restriction in restrictions.filters if restriction not in answered]
     sai = [target for target in table.index_targets if target.is_sai]
     return all(
         any(

@@ -75,6 +75,8 @@ class Restrictions:
         self.tokens: list[Restriction] = []
         self.clustering: list[Restriction] = []
         self.filters: list[Restriction] = []
+        # those of the filters that need no ALLOW FILTERING where an index answers another one
+        self.exempt: list[Restriction] = []
         # relations that slices cannot express and that need no ALLOW FILTERING all the same
         self.residual: list[Restriction] = []
         self.key_is_whole = False
@@ -483,6 +485,8 @@ def _settle_clustering(result: Restrictions, *, filtering: bool, kind: str) -> N
         if not filtering:
             raise Invalid(NEEDS_FILTERING)
         result.filters.extend(kept)
+        if result.tokens:
+            result.exempt = kept
         kept = []
     result.clustering = kept
     result.clustering_is_whole = position == len(table.clustering)

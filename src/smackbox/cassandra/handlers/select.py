@@ -21,6 +21,7 @@ from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     ROW,
     SECTION_STATIC,
+    STATIC_ROW,
     clustering_key,
     compose_partition_key,
     partition_of,
@@ -436,12 +437,12 @@ class PreparedSelect:
                 continue
             owner = partition_of(row_key)
             of_static = row_key[len(owner)] == SECTION_STATIC
-            is_resumed = bool(resume) and owner == partition_of(resume)
-            if resume and row_key <= resume and not (of_static and is_resumed):
-                continue
             parts = split_partition_key(owner[14:], len(table.partition_key))
             if of_static and self.index.restriction.column.kind == STATIC:
-                yield from self._partition(context, owner, parts, resume if is_resumed else b"")
+                if owner >= partition_of(resume or owner):
+                    yield from self._partition(context, owner, parts, resume if resume.startswith(owner) else b"")
+                continue
+            if resume and (row_key <= resume or resume == owner + STATIC_ROW):
                 continue
             if of_static:
                 yield from self._static_alone(context, owner, parts)
@@ -520,7 +521,7 @@ class PreparedSelect:
                     empty = False
                     yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
         if empty and static is not None and not self.restrictions.has_rows and static.is_live(now_s):
-            yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+            yield partition + STATIC_ROW, self._static_only(parts, statics, static, now_s)
 
     def _static_alone(self, context: Context, partition: bytes, parts: list[bytes]) -> Iterator[Found]:
         """The static row of a partition that has no other: it has the values of the partition key too."""
@@ -577,7 +578,7 @@ class PreparedSelect:
             owner = partition_of(row_key)
             if owner != partition:
                 if static is not None and not seen_rows and static.is_live(now_s):
-                    yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+                    yield partition + STATIC_ROW, self._static_only(parts, statics, static, now_s)
                 partition = owner
                 parts = split_partition_key(owner[14:], len(table.partition_key))
                 static = engine.static_row(table, owner, engine.tombstones(table, owner)) if owner == resumed else None
@@ -592,7 +593,7 @@ class PreparedSelect:
                 seen_rows = True
                 yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
         if static is not None and not seen_rows and static.is_live(now_s):
-            yield partition + bytes([SECTION_STATIC]), self._static_only(parts, statics, static, now_s)
+            yield partition + STATIC_ROW, self._static_only(parts, statics, static, now_s)
 
     def _virtual(self, context: Context, resume: bytes) -> Iterator[Found]:
         table = self.table
