@@ -263,23 +263,26 @@ def test_what_was_prepared_and_where_a_page_ended_outlive_the_server(tmp_path: P
             "CREATE KEYSPACE p WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
             "CREATE TABLE p.t (a int, b int, PRIMARY KEY (a, b))",
             "CREATE TABLE p.gone (a int PRIMARY KEY)",
+            "CREATE TABLE p.grown (a int PRIMARY KEY)",
             *(f"INSERT INTO p.t (a, b) VALUES (1, {number})" for number in range(10)),
         ):
             assert client.query(statement)[0] == 8
-        select, gone = (
+        select, gone, grown = (
             client.call(4, 9, long_string(text))[1][6:22]
-            for text in ("SELECT b FROM p.t WHERE a = 1", "SELECT * FROM p.gone")
+            for text in ("SELECT b FROM p.t WHERE a = 1", "SELECT * FROM p.gone", "SELECT * FROM p.grown")
         )
         state = paging_state(client.call(4, 10, execute_page(select, 4, b""))[1])
         assert client.query("DROP TABLE p.gone")[0] == 8
+        assert client.query("ALTER TABLE p.grown ADD b int")[0] == 8
     with ServiceThread(CassandraServer(settings)) as thread, Client(thread) as client:
         client.startup()
         opcode, body = client.call(4, 10, execute_page(select, 4, state))
         assert opcode == 8
         assert [value for value in range(10) if struct.pack(">ii", 4, value) in body] == [4, 5, 6, 7]
-        opcode, body = client.call(4, 10, execute_page(gone, 4, b""))
-        assert (opcode, body[:4]) == (0, b"\x00\x00\x25\x00")
-        assert body.endswith(gone)
+        for changed in (gone, grown):
+            opcode, body = client.call(4, 10, execute_page(changed, 4, b""))
+            assert (opcode, body[:4]) == (0, b"\x00\x00\x25\x00")
+            assert body.endswith(changed)
         opcode, body = client.query("SELECT prepared_id, query_string FROM system.prepared_statements")
         assert b"SELECT b FROM p.t WHERE a = 1" in body
         assert b"p.gone" not in body

@@ -98,7 +98,9 @@ def test_many_frames_fill_self_contained_segments(compressed: bool) -> None:
     sent = encode_segments(frames, compressed=compressed)
     assert SegmentReader(compressed=compressed).feed(sent, len(b"".join(frames))) == b"".join(frames)
     if not compressed:
-        assert [(whole, len(payload)) for whole, payload in segments_of(sent)] == [(True, 120_000)] * 3 + [(True, 40_000)]
+        assert [(whole, len(payload)) for whole, payload in segments_of(sent)] == [(True, 120_000)] * 3 + [
+            (True, 40_000)
+        ]
 
 
 @pytest.mark.parametrize("compressed", [False, True])

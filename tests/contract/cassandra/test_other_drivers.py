@@ -1,4 +1,4 @@
-"""gocql and the drivers of Node.js, Java and Rust run one scenario: types, batches, pages, LWT, schema, large concurrent answers."""
+"""gocql and the drivers of Node.js, Java and Rust run one scenario: types, batches, pages, LWT, schema, large rows."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
     if version >= 5 and reader.read_int() & PREPARE_KEYSPACE:
         keyspace = reader.string()
     statement = session.statements.prepare(text, keyspace)
-    session.statements.kept.keep(statement.statement_id, text, keyspace)
+    session.statements.kept.keep(statement.statement_id, text, keyspace, statement.schema)
     body = responses.prepared_body(
         statement.statement_id,
         statement.result_id,

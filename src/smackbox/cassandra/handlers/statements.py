@@ -36,6 +36,8 @@ class Statement:
     """A statement understood. `run` executes it; bind markers and result columns are its metadata."""
 
     __slots__ = (
+        "_runnable",
+        "_schema",
         "access",
         "binds",
         "generation",
@@ -66,6 +68,8 @@ class Statement:
         self.run = run
         self.access: tuple[Access, ...] = ()
         self.statement_id = b""
+        self._runnable = runnable
+        self._schema = ""
         self.heads: dict[int, bytes] = {}
         # at these the fast paths need not ask
         self.levels: frozenset[int] = frozenset()
@@ -79,6 +83,13 @@ class Statement:
         self.result_columns = columns
         described = "".join(f"{spec.keyspace}.{spec.table}.{spec.name} {spec.kind.cql};" for spec in columns)
         self.result_id = hashlib.md5(described.encode(), usedforsecurity=False).digest()
+
+    @property
+    def schema(self) -> str:
+        """A digest of what a prepared statement relies on: a change of it, as with Cassandra, makes it unprepared."""
+        if not self._schema:
+            self._schema = _schema_of(self._runnable)
+        return self._schema
 
 
 class Statements:
@@ -126,24 +137,33 @@ class Statements:
         return found
 
     def by_id(self, statement_id: bytes) -> Statement:
-        """Raises `Unprepared` for an id that is not known, `Invalid` when the schema no longer has what it needs."""
-        found = self.prepared.get(statement_id)
-        if found is None:
-            return self._found_again(statement_id)
-        if found.generation != self.room.catalog.generation:
-            return self.prepare(found.text, found.keyspace)
-        return found
+        """Raises `Unprepared` for an id that is not known, or whose table has changed since: the client prepares again.
 
-    def _found_again(self, statement_id: bytes) -> Statement:
-        """One that was prepared before a restart, or so long ago that it was put away."""
-        record = self.kept.find(statement_id)
-        if record is None:
-            raise Unprepared(statement_id)
+        It must, for what it was told of columns may no longer be so.
+        """
+        found = self.prepared.get(statement_id)
+        if found is not None and found.generation == self.room.catalog.generation:
+            return found
+        if found is not None:
+            text, keyspace, schema = found.text, found.keyspace, found.schema
+        else:
+            record = self.kept.find(statement_id)
+            if record is None:
+                raise Unprepared(statement_id)
+            text, keyspace, schema = record.text, record.keyspace, record.schema
         try:
-            return self.prepare(record.text, record.keyspace)
+            again = self.statement(text, keyspace)
         except CqlError as error:
-            self.kept.forget(statement_id)
+            self._forget(statement_id)
             raise Unprepared(statement_id) from error
+        if again.schema != schema:
+            self._forget(statement_id)
+            raise Unprepared(statement_id)
+        return self.prepare(text, keyspace)
+
+    def _forget(self, statement_id: bytes) -> None:
+        self.prepared.pop(statement_id, None)
+        self.kept.forget(statement_id)
 
     def _understand(self, text: str, keyspace: str | None) -> Statement:
         parsed, markers = parse(text)
@@ -261,6 +281,16 @@ class Statements:
         handler = run[type(parsed)]
         named: Any = parsed
         return lambda context: handler(named, keyspace_of(named.keyspace), context)
+
+
+def _schema_of(runnable: Runnable) -> str:
+    modified = runnable.modifications if isinstance(runnable, PreparedBatch) else (runnable,)
+    relied_on = []
+    for table in (one.table for one in modified if one is not None):
+        columns = [(column.name, column.kind, column.position, column.type.java) for column in table.columns]
+        indexes = [(index.name, index.kind, sorted(index.options.items())) for index in table.indexes]
+        relied_on.append((str(table.id), columns, indexes, table.default_ttl, table.gc_grace_seconds))
+    return hashlib.md5(repr(relied_on).encode(), usedforsecurity=False).hexdigest()
 
 
 def refusal(what: str) -> str:

@@ -18,10 +18,11 @@ _END = b"q0"
 
 
 class PreparedRecord(msgspec.Struct, frozen=True):
-    """`keyspace`: the one that the client used, which tables without one are of."""
+    """`keyspace`: the one that the client used, which tables without one are of; `schema`: a digest of its tables."""
 
     text: str
     keyspace: str | None = None
+    schema: str = ""
 
 
 class PreparedRows:
@@ -32,9 +33,14 @@ class PreparedRows:
         self._limit = limit
         self._count: int | None = None
 
-    def keep(self, statement_id: bytes, text: str, keyspace: str | None) -> None:
+    def keep(self, statement_id: bytes, text: str, keyspace: str | None, schema: str) -> None:
         """With the next flush."""
-        if self.find(statement_id) is not None:
+        record = PreparedRecord(text, keyspace, schema)
+        before = self.find(statement_id)
+        if before == record:
+            return
+        if before is not None:
+            self._put(_PREFIX + statement_id, msgspec.json.encode(record))
             return
         if self._count is None:
             self._count = sum(1 for _ in self._items())
@@ -43,7 +49,7 @@ class PreparedRows:
             for key, _ in list(self._items()):
                 self._put(key, None)
             self._count = 0
-        self._put(_PREFIX + statement_id, msgspec.json.encode(PreparedRecord(text, keyspace)))
+        self._put(_PREFIX + statement_id, msgspec.json.encode(record))
         self._count += 1
 
     def find(self, statement_id: bytes) -> PreparedRecord | None:
@@ -51,7 +57,9 @@ class PreparedRows:
         return msgspec.json.decode(found, type=PreparedRecord) if found is not None else None
 
     def forget(self, statement_id: bytes) -> None:
-        self._put(_PREFIX + statement_id, None)
+        if self.find(statement_id) is not None:
+            self._put(_PREFIX + statement_id, None)
+            self._count = None
 
     def rows(self, _: Endpoint) -> Iterator[Values]:
         """As system.prepared_statements shows them."""
