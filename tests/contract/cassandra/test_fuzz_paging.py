@@ -28,8 +28,10 @@ PAGE_SIZES = (1, 2, 3, 7, 100)
 WHOLE = 1_000
 PAGE_LIMIT = 400  # more than any of these answers has
 TABLES = (
-    "CREATE TABLE t (k int, c int, d int, s int static, v int, w int, m map<int, int>, PRIMARY KEY (k, c, d)) "
-    "WITH CLUSTERING ORDER BY (c ASC, d DESC)",
+    (
+        "CREATE TABLE t (k int, c int, d int, s int static, v int, w int, m map<int, int>, PRIMARY KEY (k, c, d)) "
+        "WITH CLUSTERING ORDER BY (c ASC, d DESC)"
+    ),
     "CREATE INDEX t_v ON t (v)",
     "CREATE INDEX t_s ON t (s)",
     "CREATE INDEX t_c ON t (c)",
