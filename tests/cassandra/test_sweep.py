@@ -281,3 +281,18 @@ def _random_write(chosen: random.Random) -> str:
         f"DELETE v, m FROM $TABLE USING TIMESTAMP $NOW WHERE a = {a} AND c = {c}",
         f"DELETE FROM $TABLE USING TIMESTAMP $NOW WHERE a = {a}",
     ])  # fmt: skip
+
+
+def test_a_dropped_column_that_comes_back_has_its_newer_cells_whatever_was_merged(box: Box) -> None:
+    for key in (1, 2):
+        box.run(f"UPDATE k.t USING TIMESTAMP 10 SET v = 1, m = {{1: 1}} WHERE a = {key} AND c = 1")
+        box.run(f"UPDATE k.t USING TIMESTAMP 100 SET v = 2, m[2] = 2 WHERE a = {key} AND c = 2")
+    box.run("ALTER TABLE k.t DROP (v, m) USING TIMESTAMP 50")
+    assert box.run("SELECT c FROM k.t WHERE a = 1") == []
+    box.run("UPDATE k.t SET w = 'x' WHERE a = 1 AND c = 2")
+    swept(box)
+    box.stop()
+    box.start()
+    box.run("ALTER TABLE k.t ADD (v int, m map<int, int>)")
+    for key, w in ((1, "x"), (2, None)):
+        assert box.run(f"SELECT c, v, m, w FROM k.t WHERE a = {key}") == [(2, 2, [(2, 2)], w)]

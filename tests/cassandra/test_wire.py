@@ -47,7 +47,7 @@ def test_segments_come_back_however_they_are_cut(compressed: bool, data: bytes, 
 
 
 def segments_of(data: bytes) -> list[tuple[bool, bytes]]:
-    """Each uncompressed segment: whether it is self-contained, and its payload. As the specification has it, byte by byte."""
+    """Each uncompressed segment, by the specification: whether it is self-contained, and its payload."""
     found = []
     while data:
         header = int.from_bytes(data[:3], "little")

@@ -1,7 +1,7 @@
 """Differential fuzzing of pages: every SELECT gives the same rows, cut into the same pages, whatever the page size.
 
-As `test_fuzz`: with `make real` alone, both servers, equal answers. The tables are filled once; statements of other kinds,
-writes and changes of the schema, run between the pages of a SELECT.
+As `test_fuzz`: with `make real` alone, both servers, equal answers. The tables are filled once; writes
+and changes of the schema, run between the pages of a SELECT.
 """
 
 from __future__ import annotations

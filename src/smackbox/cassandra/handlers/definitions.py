@@ -305,8 +305,10 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
         _check_dropped(table, definition, kind)
         if len(columns) >= COLUMN_LIMIT:
             raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
-        columns.append(ColumnRecord(definition.name, STATIC if definition.static else REGULAR, kind.cql, number))
-        number += 1
+        own = next((found.number for found in record.dropped if found.name == definition.name), -1)
+        column_kind = STATIC if definition.static else REGULAR
+        columns.append(ColumnRecord(definition.name, column_kind, kind.cql, own if own >= 0 else number))
+        number += own < 0
     return replace(record, columns=tuple(columns), next_column=number)
 
 
@@ -315,6 +317,8 @@ def _check_dropped(table: Table, definition: ast.ColumnDefinition, kind: CqlType
     for dropped in table.record.dropped:
         if dropped.name != definition.name:
             continue
+        if kind == COUNTER:
+            raise Invalid(f"Cannot re-add previously dropped counter column {dropped.name}")
         if dropped.type != kind.cql:
             raise Invalid(
                 f"Cannot re-add previously dropped column '{dropped.name}' of type {kind.cql}, incompatible with "
@@ -348,7 +352,9 @@ def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace, context:
             raise Invalid(f"Cannot drop column {name} on base table {table.name} with materialized views")
         columns.remove(found)
         dropped = [column for column in dropped if column.name != name]
-        dropped.append(DroppedColumn(name, found.kind, found.type, context.now_us))
+        time_us = context.now_us if statement.timestamp is None else statement.timestamp
+        multi_cell = table.column(name).type.multi_cell
+        dropped.append(DroppedColumn(name, found.kind, found.type, time_us, found.number, multi_cell))
     return replace(table.record, columns=tuple(columns), dropped=tuple(dropped))
 
 

@@ -151,7 +151,7 @@ def build_index(table: Table, target: IndexTarget, context: Context) -> None:
         parts = split_partition_key(owner[14:], len(table.partition_key))
         if row_key[len(owner)] == SECTION_STATIC:
             row = item if isinstance(item, Row) else merge(table, ((row_key + bytes(12), item),))
-            values: list[bytes | None] | None = [None] * len(table.columns)
+            values: list[bytes | None] | None = [*parts, *[None] * (len(table.columns) - len(parts))]
             for column, value in zip(table.statics, reader.statics(row, now_s), strict=True):
                 assert values is not None
                 values[column.ordinal] = value

@@ -552,7 +552,7 @@ class PreparedSelect:
         stamps = self.selection.needs_stamps
         read = self.reader.values
         count = len(table.partition_key)
-        if not table.has_statics:
+        if not table.scans_statics:
             for row_key, item in context.room.engine.scan(table, start, end, merged=stamps):
                 size = 14 + ((row_key[12] << 8) | row_key[13])
                 key = row_key[14:size]

@@ -12,7 +12,7 @@ import msgspec
 
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
 from smackbox.cassandra.state.indexes import index_targets, view_target
-from smackbox.cassandra.state.rows import MARKER, bitmap_of
+from smackbox.cassandra.state.rows import MARKER, bitmap_of, plain_form
 from smackbox.cassandra.state.schema import (
     ColumnRecord,
     Keyspace,
@@ -191,7 +191,8 @@ class Catalog:
         types = {column.name: parse_type(column.type, keyspace.types, keyspace.name) for column in record.columns}
         table = Table(record, types)
         table.index_targets = index_targets(table)
-        if not table.is_counter:
+        table.plain_mask, table.plain_flags = plain_form(table)
+        if not table.is_counter and not record.dropped:
             table.whole_head = bytes((MARKER,)) + bitmap_of(column.number for column in table.regulars)
         return table
 

@@ -30,7 +30,7 @@ from smackbox.cassandra.state.keys import (
     suffix,
     timestamp_of,
 )
-from smackbox.cassandra.state.rows import NOT_PLAIN, PERISHABLE, Row, droppable_at_s, encode_stamped, merge
+from smackbox.cassandra.state.rows import PERISHABLE, Row, droppable_at_s, encode_stamped, merge
 from smackbox.cassandra.state.schema import Table
 from smackbox.store.rocks import RocksStore
 
@@ -286,7 +286,7 @@ class Engine:
                 self.batch.delete(key)
             self.pending += 1
             return
-        row = merge(table, found)
+        row = merge(table, found, keep_dropped=True)
         row.purge(now_s, now_s - table.gc_grace_seconds)
         newest = max(timestamp_of(key) for key, _ in found)
         static = row_key[len(partition_of(row_key))] != SECTION_ROW
@@ -341,7 +341,7 @@ class Engine:
             found.append((key, cursor.value()))
             cursor.next()
         if found is None and table.number not in self._with_deletions:
-            plain = not merged and not first[0] & NOT_PLAIN
+            plain = not merged and first[0] & table.plain_mask == table.plain_flags
             return first if plain else merge(table, ((first_key, first),))
         if found is not None and len(found) >= MERGE_WHEN_MET:
             self._to_merge[row_key] = table
@@ -406,6 +406,7 @@ class Engine:
         row_key = b""
         key_before = b""
         value_before = b""
+        mask, flags = table.plain_mask, table.plain_flags
         found: list[tuple[bytes, bytes]] | None = None
         watch = table.number in self._with_deletions
         partition = partition_of(start) if len(start) > 14 else b""
@@ -431,7 +432,7 @@ class Engine:
                 found.append((key, value))
                 continue
             if row_key:
-                if found is None and not tombstones and not merged and not value_before[0] & NOT_PLAIN:
+                if found is None and not tombstones and not merged and value_before[0] & mask == flags:
                     yield row_key, value_before
                 else:
                     yield row_key, self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged)
@@ -476,7 +477,8 @@ class Engine:
             self._to_merge[row_key] = table
         if not merged and not tombstones:
             newest = found[0][1]
-            if (len(found) == 1 and not newest[0] & NOT_PLAIN) or _is_hidden_by_first(table, found):
+            plain = newest[0] & table.plain_mask == table.plain_flags
+            if (len(found) == 1 and plain) or _is_hidden_by_first(table, found):
                 return newest
         row = merge(table, found)
         if tombstones:

@@ -38,7 +38,7 @@ DELETION = 0x08
 NULLS = 0x10
 COMPLEX = 0x20
 STATIC = 0x40
-# a fragment with none of these can be shown as it is, when it is the only one
+# a fragment with none of these can be shown as it is, when it is the only one (but see `plain_form`)
 NOT_PLAIN = EXPIRING | STAMPED | DELETION | NULLS | COMPLEX
 
 # a fragment with one of these is, or will be, of no more use than to hide others
@@ -56,6 +56,8 @@ _KIND_DELETION = 1
 
 # timestamp, ttl, expiry (with a ttl) or local deletion time (without a value), value
 Cell = tuple[int, int, int, bytes | None]
+# see `Table.cell_forms`
+Forms = dict[int, tuple[bool, int]]
 
 
 class Row:
@@ -211,17 +213,29 @@ def newer_marker(left: tuple[int, int, int], right: tuple[int, int, int]) -> tup
     return left if left[1] else right
 
 
-def merge(table: Table, fragments: Iterable[tuple[bytes, bytes]]) -> Row:
-    """One row of all (key, fragment) pairs under its row key."""
+def plain_form(table: Table) -> tuple[int, int]:
+    """A mask, and what the flags of a fragment under it are when the fragment can be shown as it is.
+
+    Where columns were dropped, only a marker says that there is a row; where one came back, each cell is to be looked at.
+    """
+    dropped = [column.number for column in table.record.dropped]
+    if any(number in table.by_number for number in dropped):
+        return 0, MARKER
+    return (NOT_PLAIN | MARKER, MARKER) if dropped else (NOT_PLAIN, 0)
+
+
+def merge(table: Table, fragments: Iterable[tuple[bytes, bytes]], *, keep_dropped: bool = False) -> Row:
+    """One row of all (key, fragment) pairs under its row key; `keep_dropped`: with what dropped columns need again."""
+    forms = table.kept_cell_forms if keep_dropped else table.cell_forms
     row = Row()
     counter = table.is_counter
     increments: list[tuple[int, int, bytes]] = []
     for key, fragment in fragments:
         flags = fragment[0]
         if flags & STAMPED:
-            _merge_stamped(table, row, fragment, increments if counter else None)
+            _merge_stamped(table, forms, row, fragment, increments if counter else None)
         else:
-            _merge_simple(table, row, fragment, timestamp_of(key), increments if counter else None)
+            _merge_simple(table, forms, row, fragment, timestamp_of(key), increments if counter else None)
     row._apply_deletions()
     if increments:
         _add_up(row, increments)
@@ -229,8 +243,9 @@ def merge(table: Table, fragments: Iterable[tuple[bytes, bytes]]) -> Row:
 
 
 def _merge_simple(
-    table: Table, row: Row, fragment: bytes, timestamp: int, increments: list[tuple[int, int, bytes]] | None
-) -> None:
+    table: Table, forms: Forms, row: Row, fragment: bytes, timestamp: int,
+    increments: list[tuple[int, int, bytes]] | None,
+) -> None:  # fmt: skip
     flags = fragment[0]
     offset = 2 + fragment[1]
     bitmap = int.from_bytes(fragment[2:offset], "little")
@@ -254,20 +269,21 @@ def _merge_simple(
         if bitmap & 1:
             (length,) = _INT.unpack_from(fragment, offset)
             offset += 4
-            column = table.by_number.get(number)
+            form = forms.get(number)
+            is_kept = form is not None and timestamp > form[1]
             if length < 0:
                 cell: Cell = (timestamp, 0, deleted_at, None)
-                if column is not None:
+                if is_kept:
                     previous = cells.get(number)
                     cells[number] = cell if previous is None else newer_cell(previous, cell)
             else:
                 value = fragment[offset : offset + length]
                 offset += length
-                if column is None:
+                if form is None or not is_kept:
                     pass  # the column was dropped
                 elif increments is not None:
                     increments.append((number, timestamp, value))
-                elif column.type.multi_cell:
+                elif form[0]:
                     _merge_complex(row, number, value, timestamp, ttl, time, deleted_at)
                 else:
                     cell = (timestamp, ttl, time, value)
@@ -297,7 +313,9 @@ def _delete_complex(row: Row, number: int, timestamp: int, time: int) -> None:
         row.complex_deletions[number] = (timestamp, time)
 
 
-def _merge_stamped(table: Table, row: Row, fragment: bytes, increments: list[tuple[int, int, bytes]] | None) -> None:
+def _merge_stamped(
+    table: Table, forms: Forms, row: Row, fragment: bytes, increments: list[tuple[int, int, bytes]] | None
+) -> None:
     offset = 2 + fragment[1]
     marker_ts, marker_ttl, marker_time, deletion_ts, deletion_time = _STAMPS.unpack_from(fragment, offset)
     offset += _STAMPS.size
@@ -313,7 +331,8 @@ def _merge_stamped(table: Table, row: Row, fragment: bytes, increments: list[tup
     for _ in range(count):
         number, kind, timestamp, ttl, time = _CELL.unpack_from(fragment, offset)
         (path, value), offset = read_bytes_list(fragment, offset + _CELL.size, 2)
-        if number not in table.by_number:
+        form = forms.get(number)
+        if form is None or timestamp <= form[1]:
             continue
         if kind == _KIND_DELETION:
             _delete_complex(row, number, timestamp, time)

@@ -4,7 +4,8 @@ Persistent form: one JSON record for each keyspace, table and user type in the s
 `k/KEYSPACE`, `t/KEYSPACE/TABLE`, `u/KEYSPACE/TYPE`. Types are kept as CQL text and resolved when the schema is loaded.
 
 A table has a number, the first four bytes of all its keys, and each column that is not part of the primary key has a
-number, by which cells are stored. Neither is used again once dropped, so what is dropped cannot come back.
+number, by which cells are stored. A table's number is not used again once it is dropped. A dropped column that is added
+again has its number back; of its cells those live that are newer than the drop.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ PARTITION_KEY = "partition_key"
 CLUSTERING = "clustering"
 STATIC = "static"
 REGULAR = "regular"
+NEVER_DROPPED = -(2**63)
 
 
 class Column(Struct, frozen=True):
@@ -58,10 +60,14 @@ class IndexRecord(Struct, frozen=True):
 
 
 class DroppedColumn(Struct, frozen=True):
+    """`number` is -1 where it was not kept."""
+
     name: str
     kind: str
     type: str
     dropped_time_us: int
+    number: int = -1
+    multi_cell: bool = False
 
 
 class TableRecord(Struct, frozen=True):
@@ -100,6 +106,7 @@ class Table:
         "base_table",
         "by_name",
         "by_number",
+        "cell_forms",
         "clustering",
         "columns",
         "has_statics",
@@ -107,14 +114,18 @@ class Table:
         "index_targets",
         "indexes",
         "is_counter",
+        "kept_cell_forms",
         "keyspace",
         "name",
         "number",
         "options",
         "partition_key",
+        "plain_flags",
+        "plain_mask",
         "prefix",
         "record",
         "regulars",
+        "scans_statics",
         "statics",
         "view_targets",
         "views",
@@ -168,7 +179,22 @@ class Table:
         self.has_statics = bool(self.statics)
         # the head of a fragment that holds a whole row: it hides all that is older
         self.whole_head = b""
-        self.is_counter = any(column.type.cql == "counter" for column in (*self.statics, *self.regulars))
+        # for each column by its number: whether it has several cells, and the timestamp up to which they are dropped
+        dropped = {column.number: column for column in record.dropped if column.number >= 0}
+        self.cell_forms = {
+            number: (column.type.multi_cell, dropped[number].dropped_time_us if number in dropped else NEVER_DROPPED)
+            for number, column in self.by_number.items()
+        }
+        # with those of dropped columns, which may come back
+        self.kept_cell_forms = {
+            number: (column.multi_cell, column.dropped_time_us) for number, column in dropped.items()
+        } | self.cell_forms
+        # which flags of a fragment say that it can be shown as it is
+        self.plain_mask = self.plain_flags = 0
+        self.scans_statics = self.has_statics or any(column.kind == STATIC for column in record.dropped)
+        self.is_counter = any(column.type.cql == "counter" for column in (*self.statics, *self.regulars)) or any(
+            column.type == "counter" for column in record.dropped
+        )
 
     def column(self, name: str) -> Column:
         """Raises `Invalid` when there is none of that name."""

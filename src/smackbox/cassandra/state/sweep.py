@@ -112,7 +112,7 @@ class Sweep:
                 break
         if len(found) == 1 and not found[0][1][0] & NOT_PLAIN and timestamp_of(found[0][0]) > covering:
             return
-        row = merge(table, found)
+        row = merge(table, found, keep_dropped=True)
         before = row.weight()
         row.drop_covered(covering)
         row.purge(now_s, now_s - table.gc_grace_seconds)

@@ -298,6 +298,7 @@ class AlterTable(Struct, frozen=True):
     options: dict[str, OptionValue] = {}
     if_exists: bool = False
     if_column: bool = False
+    timestamp: int | None = None
 
 
 class DropTable(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.roles import RoleParser
+from smackbox.cassandra.wire.errors import SyntaxFault
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
 # what CREATE, ALTER and DROP may be followed by, beside what is parsed here
@@ -246,9 +247,10 @@ class DefinitionParser(RoleParser):
                 self.expect(")")
             else:
                 names = (self.identifier(),)
-            if self.accept_words("using", "timestamp"):
-                self.int_value()
-            return ast.AlterTable(keyspace, name, "drop", names=names, if_exists=if_exists, if_column=if_column)
+            timestamp = self._timestamp() if self.accept_words("using", "timestamp") else None
+            return ast.AlterTable(
+                keyspace, name, "drop", names=names, if_exists=if_exists, if_column=if_column, timestamp=timestamp
+            )
         if self.accept_word("rename"):
             if_column = self._if_exists()
             renames = [self._rename()]
@@ -272,6 +274,16 @@ class DefinitionParser(RoleParser):
         static = self.accept_word("static")
         self._mask()
         return ast.ColumnDefinition(name, kind, static)
+
+    def _timestamp(self) -> int:
+        negative = self.accept("-")
+        if self.token.kind != "integer":
+            raise self.mismatched("INTEGER")
+        text = self.advance().text
+        timestamp = -int(text) if negative else int(text)
+        if not -(2**63) <= timestamp < 2**63:
+            raise SyntaxFault(f'For input string: "{text}"')
+        return timestamp
 
     def _rename(self) -> tuple[str, str]:
         old = self.identifier()
