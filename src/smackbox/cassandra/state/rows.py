@@ -216,7 +216,8 @@ def newer_marker(left: tuple[int, int, int], right: tuple[int, int, int]) -> tup
 def plain_form(table: Table) -> tuple[int, int]:
     """A mask, and what the flags of a fragment under it are when the fragment can be shown as it is.
 
-    Where columns were dropped, only a marker says that there is a row; where one came back, each cell is to be looked at.
+    Where columns were dropped, only a marker says that there is a row; where one came back, each cell has to be looked
+    at.
     """
     dropped = [column.number for column in table.record.dropped]
     if any(number in table.by_number for number in dropped):
