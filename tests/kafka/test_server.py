@@ -253,8 +253,8 @@ def resealed(position: int, value: int) -> bytearray:
     [
         (damaged(crc=0), errors.CORRUPT_MESSAGE),
         (damaged(magic=1), errors.INVALID_RECORD),
-        (batch(b"x")[:30], errors.CORRUPT_MESSAGE),
-        (batch(b"x")[:-1], errors.CORRUPT_MESSAGE),
+        (batch(b"x")[:30], errors.INVALID_RECORD),
+        (batch(b"x")[:-1], errors.INVALID_RECORD),
         (batch(b"x") + batch(b"y"), errors.INVALID_RECORD),
         (bytearray(), errors.INVALID_RECORD),
         (resealed(60, 7), errors.INVALID_RECORD),  # the count

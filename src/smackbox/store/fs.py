@@ -66,6 +66,8 @@ class FileSystem(Protocol):
 
     def space(self, path: Path) -> tuple[int, int]: ...
 
+    def modified_ms(self, path: Path) -> int: ...
+
 
 class DiskFile:
     """A file of the kernel's."""
@@ -230,6 +232,13 @@ class Disk:
         except OSError as error:
             raise StorageError(f"cannot ask for the space of {path}: {error.strerror or error}") from error
         return usage.total, usage.free
+
+    def modified_ms(self, path: Path) -> int:
+        """When the file was last written to, in milliseconds of wall time."""
+        try:
+            return path.stat().st_mtime_ns // 1_000_000
+        except OSError as error:
+            raise StorageError(f"cannot ask for the age of {path}: {error.strerror or error}") from error
 
     def _write(self, fd: int, data: memoryview) -> int:
         return os.write(fd, data)

@@ -108,7 +108,7 @@ def test_the_start_survives_a_restart(make_broker: MakeBroker, clock: FakeClock)
     broker = make_broker()
     partition = partition_of(broker)
     write(partition, clock, ("a", "1"), ("b", "2"), ("c", "3"), roll=False)
-    partition.delete_records(2, clock.wall_ms())
+    partition.delete_records(2)
     broker.close()
     again = make_broker().catalog.topics["t"].partitions[0]
     assert again.log_start_offset == 2

@@ -24,7 +24,7 @@ from smackbox.kafka.wire.record_batch import (
     read_header,
     read_varlong,
     records,
-    stamp_append_time,
+    restamp,
     write_varlong,
 )
 
@@ -70,7 +70,7 @@ def test_offset_and_epoch_are_patched_without_the_crc() -> None:
 
 def test_append_time_is_stamped_with_a_new_crc() -> None:
     batch = theirs()
-    stamp_append_time(batch, 0, read_header(batch), 77)
+    restamp(batch, read_header(batch).attributes | 0x08, 77)
     header = read_header(batch)
     assert crc_matches(batch, header)
     assert {record.timestamp for record in records(batch, header)} == {77}

@@ -42,7 +42,7 @@ def _delete(broker: Broker, call: Call, topic: str, asked: DeleteRecordsPartitio
         if not partition.config.deleted:
             raise KafkaError(errors.POLICY_VIOLATION)
         offset = partition.high_watermark if asked.offset == TO_HIGH_WATERMARK else asked.offset
-        partition.delete_records(offset, broker.clock.wall_ms())
+        partition.delete_records(offset)
     except KafkaError as error:
         return DeleteRecordsPartitionResult(asked.partition_index, -1, error.code)
     broker.touched(partition)

@@ -1,11 +1,13 @@
 """ListOffsets (key 2), versions 1 to 11.
 
 Timestamps with a meaning: -1 latest, -2 earliest, -3 (from version 7) the largest timestamp, -4 (8) earliest local,
--5 (9) latest tiered, -6 (11) earliest pending upload. Nothing is tiered here: -4 is the earliest, -5 and -6 find none.
-Any other timestamp finds the first record at or after it.
-"""
+-5 (9) latest tiered, -6 (11) earliest pending upload. Nothing is tiered here: -4 is the earliest, -5 and -6 find
+none. A partition that is asked for more than once is answered once, with INVALID_REQUEST. Any other timestamp finds
+the first record at or after it."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import Call
@@ -29,15 +31,16 @@ _SINCE_VERSION = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIES
 
 def handle(broker: Broker, call: Call, request: ListOffsetsRequest) -> ListOffsetsResponse:
     committed = request.isolation_level == READ_COMMITTED
-    seen: set[tuple[str, int]] = set()
-    topics = []
+    times = Counter((topic.name, asked.partition_index) for topic in request.topics for asked in topic.partitions)
+    topics: dict[str, list[ListOffsetsPartitionResponse]] = {}
     for topic in request.topics:
-        answers = []
+        answers = topics.setdefault(topic.name, [])
         for asked in topic.partitions:
+            if (asked_times := times.pop((topic.name, asked.partition_index), 0)) == 0:
+                continue
             try:
-                if (topic.name, asked.partition_index) in seen:
+                if asked_times > 1:
                     raise KafkaError(errors.INVALID_REQUEST)
-                seen.add((topic.name, asked.partition_index))
                 check_topic(broker, call, Operation.DESCRIBE, topic.name)
                 partition = broker.catalog.partition(topic.name, asked.partition_index)
                 timestamp, offset = _look_up(partition, asked, call.version, committed=committed)
@@ -46,8 +49,7 @@ def handle(broker: Broker, call: Call, request: ListOffsetsRequest) -> ListOffse
                 continue
             epoch = LEADER_EPOCH if offset >= 0 else -1
             answers.append(ListOffsetsPartitionResponse(asked.partition_index, 0, timestamp, offset, epoch))
-        topics.append(ListOffsetsTopicResponse(topic.name, answers))
-    return ListOffsetsResponse(topics=topics)
+    return ListOffsetsResponse(topics=[ListOffsetsTopicResponse(name, answers) for name, answers in topics.items()])
 
 
 def _look_up(partition: Partition, asked: ListOffsetsPartition, version: int, *, committed: bool) -> tuple[int, int]:

@@ -12,7 +12,7 @@ scans the last segment (all others were synced and closed when they were rolled)
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -214,18 +214,18 @@ class Log:
 
     # --- by time
 
-    def find_timestamp(self, timestamp: int, bound: int) -> tuple[BatchHeader, bytes] | None:
-        """The first batch below offset `bound` that reaches `timestamp`, with its bytes."""
+    def batches_at(self, timestamp: int, start: int, bound: int) -> Iterator[tuple[BatchHeader, bytes]]:
+        """The batches between the offsets `start` and `bound` that reach `timestamp`, each with its bytes."""
         for segment in self.segments:
             if segment.max_timestamp == NO_TIMESTAMP:
                 segment.load()
             if segment.max_timestamp < timestamp:
                 continue
-            found = segment.batch_at_or_after(timestamp)
-            if found is not None:
-                position, header = found
-                return (header, segment.read_batch(position, header)) if header.base_offset < bound else None
-        return None
+            for position, header in segment.batches_at(timestamp):
+                if header.base_offset >= bound:
+                    return
+                if header.last_offset >= start:
+                    yield header, segment.read_batch(position, header)
 
     def max_timestamp(self) -> tuple[int, int]:
         """The largest timestamp and an offset that has it; (-1, -1) when there is none."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from smackbox.base.errors import StorageError
 from smackbox.kafka.state.aborted_transactions import ENTRY as ABORTED_ENTRY
 from smackbox.kafka.state.aborted_transactions import AbortedTransaction, AbortedTransactions
+from smackbox.kafka.state.batch_check import checked_header, prepared
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.log import Log, LogLimits
 from smackbox.kafka.state.producers import NO_OFFSET, ProducerTable
@@ -21,19 +22,7 @@ from smackbox.kafka.state.segment import Segment
 from smackbox.kafka.state.topic_config import TopicConfig
 from smackbox.kafka.wire import control_record
 from smackbox.kafka.wire import error_codes as errors
-from smackbox.kafka.wire.record_batch import (
-    CONTROL,
-    HEADER_SIZE,
-    NO_SEQUENCE,
-    NO_TIMESTAMP,
-    ZSTD,
-    BatchHeader,
-    assign,
-    crc_matches,
-    read_header,
-    records,
-    stamp_append_time,
-)
+from smackbox.kafka.wire.record_batch import NO_TIMESTAMP, BatchHeader, assign, read_header, records
 from smackbox.store.fs import FileSystem
 
 LEADER_EPOCH = 0
@@ -207,28 +196,15 @@ class Partition:
     def produce(self, batch: memoryview, now_ms: int, *, allow_zstd: bool = True) -> tuple[int, int]:
         """Check one batch from a client, give it its offset and append it; `(base offset, log append time or -1)`.
 
-        The bytes are patched in place. A duplicate of a producer's recent batch is not appended: its old offset is the
-        answer. Raises `KafkaError`.
-        """
-        header = self._checked_header(batch, allow_zstd)
+        The bytes are patched in place, where they are not made anew (`batch_check`). A duplicate of a producer's
+        recent batch is not appended: its old offset is the answer. Raises `KafkaError`."""
+        header = checked_header(batch, self.config, allow_zstd=allow_zstd)
         if header.producer_id >= 0:
             kept = self.producers.check(header)
             if kept is not None:
                 return kept.first_offset, NO_TIMESTAMP
-        append_time = NO_TIMESTAMP
-        config = self.config
-        if config.log_append_time:
-            append_time = now_ms
-            stamp_append_time(batch, 0, header, now_ms)
-            header = header._replace(max_timestamp=now_ms)
-        elif header.max_timestamp - now_ms > config.timestamp_after_max_ms:
-            raise KafkaError(
-                errors.INVALID_TIMESTAMP,
-                f"timestamp {header.max_timestamp} is more than {config.timestamp_after_max_ms} ms in the future",
-            )
-        if config.compacted:
-            _check_keys(batch, header)
-        return self.append(batch, header, now_ms), append_time
+        batch, header = prepared(batch, header, self.config, now_ms)
+        return self.append(batch, header, now_ms), now_ms if self.config.log_append_time else NO_TIMESTAMP
 
     def append(self, batch: bytearray | memoryview, header: BatchHeader, now_ms: int) -> int:
         """Append a batch that is known to be good; its base offset. Raises `KafkaError` when the disk refuses."""
@@ -247,35 +223,6 @@ class Partition:
             else:
                 self.last_stable_offset = self.log.end_offset
         return base_offset
-
-    def _checked_header(self, batch: memoryview, allow_zstd: bool) -> BatchHeader:
-        if len(batch) < HEADER_SIZE:
-            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch is cut short")
-        header = read_header(batch)
-        if header.magic != 2:
-            raise KafkaError(errors.INVALID_RECORD, f"record batches of magic {header.magic} are not taken, only 2")
-        if header.size != len(batch):
-            if HEADER_SIZE <= header.size < len(batch):
-                raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one record batch")
-            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's length is not that of its bytes")
-        if len(batch) > self.config.max_message_bytes:
-            raise KafkaError(
-                errors.MESSAGE_TOO_LARGE,
-                f"the record batch of {len(batch)} bytes is over max.message.bytes, {self.config.max_message_bytes}",
-            )
-        if header.compression > ZSTD:
-            raise KafkaError(errors.CORRUPT_MESSAGE, f"unknown compression {header.compression}")
-        if header.compression == ZSTD and not allow_zstd:
-            raise KafkaError(errors.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce 7")
-        if not crc_matches(batch, header):
-            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's CRC does not match its bytes")
-        if header.record_count <= 0 or header.record_count != header.last_offset_delta + 1:
-            raise KafkaError(errors.INVALID_RECORD, "the record batch's count does not fit its offsets")
-        if header.attributes & CONTROL:
-            raise KafkaError(errors.INVALID_RECORD, "clients must not write control records")
-        if header.producer_id >= 0 and (header.base_sequence == NO_SEQUENCE or header.producer_epoch < 0):
-            raise KafkaError(errors.INVALID_RECORD, "a producer id without epoch or sequence")
-        return header
 
     # --- transactions
 
@@ -344,38 +291,40 @@ class Partition:
         Looks inside the one batch that holds it. Where that batch's compression is not installed, the batch's first
         offset is the answer: at or before the right one.
         """
-        from smackbox.kafka.wire.compression import CodecMissingError
-
-        found = self.log.find_timestamp(timestamp, self.bound(committed=committed))
-        if found is None:
-            return NO_TIMESTAMP, -1
-        header, batch = found
-        try:
-            for record in records(batch, header):
-                if record.timestamp >= timestamp and record.offset >= self.log.start_offset:
-                    return record.timestamp, record.offset
-        except CodecMissingError:
-            return header.max_timestamp, max(header.base_offset, self.log.start_offset)
-        return NO_TIMESTAMP, -1
+        return self._find(timestamp, self.bound(committed=committed), self.log.start_offset)
 
     def find_max_timestamp(self) -> tuple[int, int]:
-        """`(timestamp, offset)` of a record with the largest timestamp; (-1, -1) when there is none."""
+        """`(timestamp, offset)` of the first record with the largest timestamp; (-1, -1) when there is none.
+
+        As in Kafka it may be below the log's start offset, in a segment that is still there.
+        """
         timestamp, _ = self.log.max_timestamp()
-        if timestamp == NO_TIMESTAMP:
-            return NO_TIMESTAMP, -1
-        return self.find_timestamp(timestamp, committed=False)
+        return self._find(timestamp, self.high_watermark, 0)
+
+    def _find(self, timestamp: int, bound: int, start_offset: int) -> tuple[int, int]:
+        from smackbox.kafka.wire.compression import CodecMissingError
+
+        for header, batch in self.log.batches_at(timestamp, start_offset, bound):
+            try:
+                for record in records(batch, header):
+                    if record.timestamp >= timestamp and record.offset >= start_offset:
+                        return record.timestamp, record.offset
+            except CodecMissingError:
+                return header.max_timestamp, max(header.base_offset, start_offset)
+        return NO_TIMESTAMP, -1
 
     # --- deleting
 
-    def delete_records(self, offset: int, now_ms: int) -> None:
-        """Records below `offset` are not to be seen again. Raises `KafkaError` when it is beyond the high watermark."""
+    def delete_records(self, offset: int) -> None:
+        """Records below `offset` are not to be seen again; the segment that is written to stays until it is closed.
+
+        Raises `KafkaError` when the offset is beyond the high watermark.
+        """
         if offset < 0 or offset > self.high_watermark:
             raise KafkaError(errors.OFFSET_OUT_OF_RANGE, f"offset {offset} is not in 0..{self.high_watermark}")
         if offset <= self.log.start_offset:
             return
         try:
-            if offset == self.log.end_offset:
-                self.log.roll(now_ms)
             self.log.advance_start(offset)
         except StorageError as error:
             raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
@@ -401,8 +350,3 @@ def _aborted_entries(data: bytes) -> list[AbortedTransaction]:
     loaded = AbortedTransactions()
     loaded.load(data)
     return loaded.between(0, 2**63 - 1)
-
-
-def _check_keys(batch: memoryview, header: BatchHeader) -> None:
-    if any(record.key is None for record in records(batch, header)):
-        raise KafkaError(errors.INVALID_RECORD, "a compacted topic takes no record without a key")

@@ -1,14 +1,12 @@
 """Retention: old segments go when `retention.ms` or `retention.bytes` say so, whole segments at a time, oldest first.
 
-A segment's age is that of its youngest record. The active segment goes too when all of it is too old: a new, empty one
-takes its place, and the offsets go on.
-"""
+A segment's age is that of its youngest record, or of its file where no record has a timestamp. The active segment
+goes too when all of it is too old: a new, empty one takes its place, and the offsets go on."""
 
 from __future__ import annotations
 
 from smackbox.kafka.state.partition import Partition
 from smackbox.kafka.state.segment import Segment
-from smackbox.kafka.wire.record_batch import NO_TIMESTAMP
 
 
 def enforce(partition: Partition, now_ms: int) -> int:
@@ -42,4 +40,4 @@ def enforce(partition: Partition, now_ms: int) -> int:
 def _is_older(segment: Segment, before: int) -> bool:
     segment.load()
     youngest = segment.max_timestamp
-    return youngest != NO_TIMESTAMP and youngest < before
+    return (youngest if youngest >= 0 else segment.modified_ms()) < before

@@ -101,6 +101,9 @@ class Segment:
             return timestamp - self.first_timestamp
         return now_ms - self.created_ms
 
+    def modified_ms(self) -> int:
+        return self._fs.modified_ms(self.path("log"))
+
     def path(self, suffix: str) -> Path:
         return self.directory / file_name(self.base_offset, suffix)
 
@@ -294,16 +297,15 @@ class Segment:
         _, length = struct.unpack(">qi", self.file.read(LOG_OVERHEAD, position))
         return int(length) + LOG_OVERHEAD
 
-    def batch_at_or_after(self, timestamp: int) -> tuple[int, BatchHeader] | None:
-        """Position and header of the first batch whose largest timestamp reaches `timestamp`."""
+    def batches_at(self, timestamp: int) -> Iterator[tuple[int, BatchHeader]]:
+        """Position and header of each batch whose largest timestamp reaches `timestamp`."""
         if not self.loaded:
             self.load()
         entry = bisect_left(self._times, timestamp) - 1
         position = self.position_of(self.base_offset + self._time_offsets[entry]) if entry >= 0 else 0
         for found, header in self.scan(position):
             if header.max_timestamp >= timestamp:
-                return found, header
-        return None
+                yield found, header
 
     def read_batch(self, position: int, header: BatchHeader) -> bytes:
         return self.file.read(header.size, position)

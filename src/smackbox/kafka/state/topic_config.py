@@ -18,6 +18,8 @@ BOOLEAN, STRING, INT, SHORT, LONG, DOUBLE, LIST, CLASS, PASSWORD = range(1, 10)
 MAX_LONG = 2**63 - 1
 MAX_INT = 2**31 - 1
 COMPRESSION_TYPES = ("producer", "uncompressed", "zstd", "lz4", "snappy", "gzip")
+_WITH_LEVELS = {"gzip", "lz4", "zstd"}
+CODECS = {"uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ _KEYS = (
     ConfigKey("local.retention.bytes", LONG, "-2", "log.local.retention.bytes", -2),
     ConfigKey("local.retention.ms", LONG, "-2", "log.local.retention.ms", -2),
     ConfigKey("max.compaction.lag.ms", LONG, str(MAX_LONG), "log.cleaner.max.compaction.lag.ms", 1),
-    ConfigKey("max.decompressed.message.bytes", INT, "2147483639", "max.decompressed.message.bytes", 0),
+    ConfigKey("max.decompressed.message.bytes", INT, "2147483639", "max.decompressed.message.bytes", 1),
     ConfigKey("max.message.bytes", INT, "1048588", "message.max.bytes", 0),
     ConfigKey("message.timestamp.after.max.ms", LONG, "3600000", "log.message.timestamp.after.max.ms", 0),
     ConfigKey("message.timestamp.before.max.ms", LONG, str(MAX_LONG), "log.message.timestamp.before.max.ms", 0),
@@ -85,8 +87,13 @@ KEYS: dict[str, ConfigKey] = {key.name: key for key in _KEYS}
 EFFECTIVE = frozenset(
     {
         "cleanup.policy",
+        "compression.gzip.level",
+        "compression.lz4.level",
+        "compression.type",
+        "compression.zstd.level",
         "delete.retention.ms",
         "index.interval.bytes",
+        "max.decompressed.message.bytes",
         "max.message.bytes",
         "message.timestamp.after.max.ms",
         "message.timestamp.before.max.ms",
@@ -121,6 +128,9 @@ class TopicConfig:
     log_append_time: bool
     compacted: bool
     deleted: bool
+    compression: int | None  # None: as the producer compressed it
+    compression_level: int | None
+    max_decompressed_bytes: int
 
 
 def broker_defaults(settings: KafkaSettings) -> dict[str, str]:
@@ -154,6 +164,7 @@ def resolve(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> TopicC
         return int(text(name))
 
     policies = text("cleanup.policy").split(",")
+    codec = text("compression.type")
     return TopicConfig(
         segment_bytes=number("segment.bytes"),
         segment_ms=number("segment.ms"),
@@ -170,6 +181,9 @@ def resolve(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> TopicC
         log_append_time=text("message.timestamp.type") == "LogAppendTime",
         compacted="compact" in policies,
         deleted="delete" in policies,
+        compression=CODECS.get(codec),
+        compression_level=number(f"compression.{codec}.level") if codec in _WITH_LEVELS else None,
+        max_decompressed_bytes=number("max.decompressed.message.bytes"),
     )
 
 

@@ -32,9 +32,7 @@ def decompress(codec: int, body: bytes) -> bytes:
         if codec == GZIP:
             return _gunzip(body)
         if codec == LZ4:
-            import lz4.frame
-
-            return bytes(lz4.frame.decompress(body))
+            return _unlz4(body)
         if codec == SNAPPY:
             return _unsnappy(body)
         if codec == ZSTD:
@@ -44,21 +42,21 @@ def decompress(codec: int, body: bytes) -> bytes:
     raise ProtocolError(f"unknown compression {codec}")
 
 
-def compress(codec: int, body: bytes) -> bytes:
-    """The other way round."""
+def compress(codec: int, body: bytes, level: int | None = None) -> bytes:
+    """Compress the records of a batch, with `level` where the codec has levels. Raises `CodecMissingError`."""
     if codec == GZIP:
-        packer = zlib.compressobj(wbits=31)
+        packer = zlib.compressobj(-1 if level is None else level, wbits=31)
         return packer.compress(body) + packer.flush()
     if codec == LZ4:
         import lz4.frame
 
-        return bytes(lz4.frame.compress(body))
+        return bytes(lz4.frame.compress(body, compression_level=level or 0))
     if codec == SNAPPY:
         packed: bytes = _snappy().compress(body)
         return packed
     if codec == ZSTD:
         zstandard = _zstandard()
-        return bytes(zstandard.ZstdCompressor().compress(body))
+        return bytes(zstandard.ZstdCompressor(level=3 if level is None else level).compress(body))
     raise ProtocolError(f"unknown compression {codec}")
 
 
@@ -70,27 +68,53 @@ def _gunzip(body: bytes) -> bytes:
     return unpacked
 
 
+def _unlz4(body: bytes) -> bytes:
+    import lz4.frame
+
+    unpacker = lz4.frame.LZ4FrameDecompressor()
+    unpacked = bytes(unpacker.decompress(body, DECOMPRESSED_LIMIT))
+    if not unpacker.eof:
+        raise ValueError(f"cut short, or more than {DECOMPRESSED_LIMIT} bytes")
+    return unpacked
+
+
 def _unsnappy(body: bytes) -> bytes:
     snappy = _snappy()
     try:
         if not body.startswith(_XERIAL_MAGIC):
-            return bytes(snappy.uncompress(body))
+            return _unsnappy_block(body)
         blocks = []
         position = _XERIAL_HEADER_SIZE
         while position < len(body):
             (length,) = _INT32.unpack_from(body, position)
             position += _INT32.size
-            blocks.append(snappy.uncompress(body[position : position + length]))
+            blocks.append(_unsnappy_block(body[position : position + length]))
             position += length
         return b"".join(blocks)
     except snappy.UncompressError as error:
         raise ValueError(str(error)) from error
 
 
+def _unsnappy_block(block: bytes) -> bytes:
+    size = shift = 0
+    for byte in block[:5]:  # the block begins with its size, a varint
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    if size > DECOMPRESSED_LIMIT:
+        raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes")
+    return bytes(_snappy().uncompress(block))
+
+
 def _unzstd(body: bytes) -> bytes:
     zstandard = _zstandard()
     try:
-        return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(body))
+        with zstandard.ZstdDecompressor().stream_reader(body) as reader:
+            unpacked = bytes(reader.read(DECOMPRESSED_LIMIT + 1))
+        if len(unpacked) > DECOMPRESSED_LIMIT:
+            raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes")
+        return unpacked
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
 

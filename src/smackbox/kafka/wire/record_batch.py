@@ -115,13 +115,13 @@ def assign(buffer: bytearray | memoryview, offset: int, base_offset: int, leader
     _INT32.pack_into(buffer, offset + LEADER_EPOCH_OFFSET, leader_epoch)
 
 
-def stamp_append_time(buffer: bytearray | memoryview, offset: int, header: BatchHeader, now_ms: int) -> None:
-    """Mark the batch as having log append time `now_ms`, and give it its CRC."""
-    _INT16.pack_into(buffer, offset + ATTRIBUTES_OFFSET, header.attributes | LOG_APPEND_TIME)
-    _INT64.pack_into(buffer, offset + MAX_TIMESTAMP_OFFSET, now_ms)
+def restamp(buffer: bytearray | memoryview, attributes: int, max_timestamp: int) -> None:
+    """Give the batch that fills the buffer these attributes and this largest timestamp, and its CRC anew."""
+    _INT16.pack_into(buffer, ATTRIBUTES_OFFSET, attributes)
+    _INT64.pack_into(buffer, MAX_TIMESTAMP_OFFSET, max_timestamp)
     with memoryview(buffer) as view:
-        crc = crc32c(view[offset + ATTRIBUTES_OFFSET : offset + header.size])
-    _UINT32.pack_into(buffer, offset + CRC_OFFSET, crc)
+        crc = crc32c(view[ATTRIBUTES_OFFSET:])
+    _UINT32.pack_into(buffer, CRC_OFFSET, crc)
 
 
 def increment_sequence(sequence: int, by: int) -> int:
@@ -151,12 +151,13 @@ def records(batch: Buffer, header: BatchHeader, offset: int = 0) -> list[Record]
     if header.compression:
         body = decompress(header.compression, bytes(body))
     try:
-        return _parse_records(body, header)
+        return parse_records(body, header)
     except (IndexError, UnicodeDecodeError, ValueError) as error:
         raise ProtocolError(f"the records of the batch at offset {header.base_offset} do not parse: {error}") from error
 
 
-def _parse_records(body: Buffer, header: BatchHeader) -> list[Record]:
+def parse_records(body: Buffer, header: BatchHeader) -> list[Record]:
+    """The records of an uncompressed body. Raises `IndexError` or `ValueError` when they do not parse."""
     found = []
     position = 0
     append_time = header.max_timestamp if header.attributes & LOG_APPEND_TIME else None
