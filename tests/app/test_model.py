@@ -59,7 +59,8 @@ def test_an_application_is_what_it_declares() -> None:
     @app.job(after=report)
     def mail(spark: object) -> None: ...
 
-    assert events.cql == ("CREATE TABLE event (id uuid, campaign uuid, ts timestamp, type text, PRIMARY KEY (id))")
+    columns = '"id" uuid, "campaign" uuid, "ts" timestamp, "type" text'
+    assert events.cql == f'CREATE TABLE "event" ({columns}, PRIMARY KEY ("id"))'
     assert [(stream.name, stream.function) for stream in app.streams] == [
         ("raw_events_to_event", None),
         ("rollup", rollup),
@@ -71,7 +72,7 @@ def test_an_application_is_what_it_declares() -> None:
 
 def test_a_compound_key_keeps_its_order() -> None:
     table = App("ads").table("by_day", Event, primary_key=("campaign", "ts", "id"))
-    assert table.cql.endswith("PRIMARY KEY (campaign, ts, id))")
+    assert table.cql.endswith('PRIMARY KEY ("campaign", "ts", "id"))')
 
 
 def test_every_field_type_has_its_column() -> None:

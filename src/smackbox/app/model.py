@@ -167,8 +167,9 @@ class App:
                 if column not in event.__struct_fields__:
                     hint = near(column, event.__struct_fields__)
                     raise SettingError(f"table {name}: {column!r} is not a field of {event.__name__}{hint}")
-            columns = ", ".join(f"{column} {cql_type}" for column, cql_type in cql_columns(event))
-            cql = f"CREATE TABLE {name} ({columns}, PRIMARY KEY ({', '.join(key)}))"
+            columns = ", ".join(f'"{column}" {cql_type}' for column, cql_type in cql_columns(event))
+            names = ", ".join(f'"{column}"' for column in key)
+            cql = f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({names}))'
         elif not re.match(rf'(?i)\s*CREATE\s+TABLE\s+(IF\s+NOT\s+EXISTS\s+)?"?{name}"?\s*\(', cql):
             raise SettingError(f"table {name}: its cql must begin with CREATE TABLE {name} (")
         table = Table(name, cql, event)

@@ -35,7 +35,10 @@ def check_event(event: type[msgspec.Struct]) -> None:
 
 
 def cql_columns(event: type[msgspec.Struct]) -> list[tuple[str, str]]:
-    """`(column, CQL type)` for each field, in their order. Raises `SettingError` for a type without a column."""
+    """`(column, CQL type)` for each field, in their order; a column has the field's name in Python.
+
+    Raises `SettingError` for a type without a column.
+    """
     hints = get_type_hints(event)
     return [(name, _cql_type(event, name, hints[name])) for name in event.__struct_fields__]
 
@@ -53,9 +56,15 @@ def _cql_type(event: type[msgspec.Struct], name: str, hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, enum.Enum) and all(isinstance(item.value, str) for item in hint):
         return "text"
     if origin in {list, set, dict}:
-        inner = ", ".join(_cql_type(event, name, argument) for argument in arguments)
+        inner = ", ".join(_item_type(event, name, argument) for argument in arguments)
         return f"{'map' if origin is dict else origin.__name__}<{inner}>"
     raise SettingError(
         f"{event.__name__}.{name}: {hint} has no column type; use UUID, str, Literal, int, float, bool, bytes, "
         "datetime, date, time, Decimal, or a list, set or dict of these"
     )
+
+
+def _item_type(event: type[msgspec.Struct], name: str, hint: Any) -> str:
+    """The type of an item: CQL takes a collection inside another only frozen."""
+    cql_type = _cql_type(event, name, hint)
+    return f"frozen<{cql_type}>" if "<" in cql_type else cql_type

@@ -62,7 +62,7 @@ def create_tables(app: App, address: str, username: str | None = None, password:
     with CqlConnection(address, username=username, password=password) as session:
         try:
             session.execute(
-                f"CREATE KEYSPACE IF NOT EXISTS {app.keyspace} WITH replication = "
+                f'CREATE KEYSPACE IF NOT EXISTS "{app.keyspace}" WITH replication = '
                 f"{{'class': 'SimpleStrategy', 'replication_factor': {app.replication}}}"
             )
             session.set_keyspace(app.keyspace)

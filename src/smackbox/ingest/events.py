@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from smackbox.base.errors import LimitError
+from smackbox.base.event_bounds import OutOfBoundsError, event_check
 
 Shape = Literal["one", "array", "ndjson"]
 
@@ -51,6 +52,7 @@ class EventDecoder:
 
     def __init__(self, event_type: type[msgspec.Struct], key: str | None, events_limit: int) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
+        self._check = event_check(event_type)
         self._key = key
         self._events_limit = events_limit
 
@@ -74,7 +76,9 @@ class EventDecoder:
     def _decode_one(self, value: bytes, index: int, into: Body) -> None:
         try:
             event = self._decode(value)
-        except _BAD as error:
+            if self._check is not None:
+                self._check(event)
+        except Exception as error:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
             into.refused.append((_refusal(index, error), value))
             return
         into.accepted.append((value, None if self._key is None else key_bytes(getattr(event, self._key))))
@@ -146,5 +150,7 @@ def _refused_whole(body: bytes, reason: str) -> Body:
 def _refusal(index: int, error: Exception) -> Refusal:
     if isinstance(error, RecursionError):
         return Refusal(index, "$", "nested too deeply")
-    reason, at, path = str(error).partition(_AT)
+    if isinstance(error, OutOfBoundsError):
+        return Refusal(index, error.path, error.reason)
+    reason, at, path = (str(error) or type(error).__name__).partition(_AT)
     return Refusal(index, path.rstrip("`") if at else "$", reason)

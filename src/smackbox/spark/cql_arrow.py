@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,15 @@ import pyarrow as pa
 from smackbox.base.errors import SettingError
 
 Convert = Callable[[Any], Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def _whole_milliseconds(moment: datetime) -> datetime:
+    """A timestamp in UTC. The driver computes with floats, which are off by microseconds for distant years."""
+    return _EPOCH + timedelta(milliseconds=round((moment.replace(tzinfo=UTC) - _EPOCH) / _MILLISECOND))
+
 
 _SCALARS: dict[str, tuple[pa.DataType, Convert | None]] = {
     "ascii": (pa.string(), None),
@@ -35,7 +44,7 @@ _SCALARS: dict[str, tuple[pa.DataType, Convert | None]] = {
     "timeuuid": (pa.string(), str),
     "inet": (pa.string(), str),
     "duration": (pa.string(), str),
-    "timestamp": (pa.timestamp("us", tz="UTC"), lambda moment: moment.replace(tzinfo=UTC)),
+    "timestamp": (pa.timestamp("us", tz="UTC"), _whole_milliseconds),
     "date": (pa.date32(), lambda day: day.date()),
     "time": (pa.int64(), lambda moment: moment.nanosecond_time),
     "decimal": (pa.decimal128(38, 18), None),

@@ -8,7 +8,8 @@ value.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from struct import Struct
 from typing import Any
@@ -18,6 +19,12 @@ PROTOCOL_VERSION = 4
 """Of the serialisation of values: the same in protocol 3, 4 and 5."""
 
 Binder = Callable[[Any], bytes]
+
+KEY_BYTES_LIMIT = 65_535
+"""Of a whole partition key, and of each clustering value: Cassandra's lengths of keys are unsigned shorts."""
+
+UNBINDABLE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, struct.error)
+"""What a binder raises for a value that is not of its column's type or does not fit into it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _bigint = Struct(">q").pack
@@ -50,6 +57,19 @@ def binder(cql_type: Any) -> Binder:
     return lambda value: serialize(native(value), PROTOCOL_VERSION)
 
 
+def check_keys(partition_key: Sequence[bytes], clustering: Sequence[bytes]) -> None:
+    """Raises `ValueError` for a primary key, as CQL's bytes, that Cassandra refuses for its size."""
+    single = len(partition_key) == 1
+    size = len(partition_key[0]) if single else sum(len(part) + 3 for part in partition_key)
+    if single and not size:
+        raise ValueError("a partition key of one column must not be empty")
+    if size > KEY_BYTES_LIMIT:
+        raise ValueError(f"a partition key of {size} bytes; at most {KEY_BYTES_LIMIT} are possible")
+    for part in clustering:
+        if len(part) > KEY_BYTES_LIMIT:
+            raise ValueError(f"a clustering value of {len(part)} bytes; at most {KEY_BYTES_LIMIT} are possible")
+
+
 def _native(cql_type: Any) -> Callable[[Any], Any] | None:
     """From Arrow's form of a value to the driver's, where they differ: a map as pairs, a tuple as a dictionary."""
     name = cql_type.typename
@@ -57,6 +77,8 @@ def _native(cql_type: Any) -> Callable[[Any], Any] | None:
         return lambda value: value if isinstance(value, UUID) else UUID(value)
     if name == "varint":
         return int
+    if name == "timestamp":  # the driver rounds moments before 1970 up
+        return lambda value: milliseconds(value) if isinstance(value, datetime) else value
     parts = [_unless_none(_native(part)) for part in cql_type.subtypes]
     if name in {"frozen", "reversed"}:
         return parts[0]
@@ -92,6 +114,18 @@ def _text(value: Any) -> bytes:
     raise TypeError(f"text is needed, not {type(value).__name__}")
 
 
+def _ascii(value: Any) -> bytes:
+    if not isinstance(value, str) or not value.isascii():
+        raise ValueError("ASCII text is needed")
+    return value.encode()
+
+
+def _blob(value: Any) -> bytes:
+    if isinstance(value, int | str):
+        raise TypeError(f"bytes are needed, not {type(value).__name__}")
+    return bytes(value)
+
+
 def _from_bigint(value: Any) -> bytes:
     return _bigint(milliseconds(value) if isinstance(value, datetime) else value)
 
@@ -121,7 +155,6 @@ _QUICK: dict[str, Binder] = {
     "timeuuid": _uuid,
     "text": _text,
     "varchar": _text,
-    "ascii": _text,
     "bigint": _from_bigint,
     "counter": _bigint,
     "int": _int,
@@ -132,5 +165,6 @@ _QUICK: dict[str, Binder] = {
     "boolean": _boolean,
     "timestamp": _timestamp,
     "date": _date,
-    "blob": bytes,
+    "ascii": _ascii,
+    "blob": _blob,
 }

@@ -7,20 +7,25 @@ with the timestamp that the session carries, so writing the same rows again chan
 
 from __future__ import annotations
 
+import reprlib
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from smackbox.base.errors import SettingError
+from smackbox.base.errors import SettingError, UserError
 from smackbox.base.settings import near
-from smackbox.spark.cql_binding import Binder, binder
+from smackbox.spark.cql_binding import UNBINDABLE, Binder, binder, check_keys
 from smackbox.spark.cql_session import CqlSession
 
 BATCH_BYTES = 4_500
 ROW_OVERHEAD = 24
 """Bytes that a row takes in a batch beside its values: statement id, counts and lengths."""
 BATCH_ROWS = 100
+
+
+class UnfitRowError(UserError):
+    """A row holds a value that its column cannot hold."""
 
 
 class CqlWriter:
@@ -52,25 +57,39 @@ class CqlWriter:
         self._statement = cql.session.prepare(insert)
         self._binders: list[Binder] = [binder(column.type) for column in self._statement.column_metadata]
         self._null = UNSET_VALUE if unset_nulls else None
+        self._columns = tuple(columns)
         positions = {column: index for index, column in enumerate(columns)}
         self._partition_key = [positions[column.name] for column in metadata.partition_key]
+        self._clustering = [positions[column.name] for column in metadata.clustering_key]
         self._concurrency = concurrency
 
-    def write(self, rows: Iterable[Sequence[Any]], timestamp_us: int | None = None) -> int:
-        """Write every row and wait for every answer. Returns the number of rows.
+    def write(
+        self,
+        rows: Iterable[Sequence[Any]],
+        timestamp_us: int | None = None,
+        unfit: dict[int, str] | None = None,
+    ) -> int:
+        """Write every row and wait for every answer. Returns the number of rows written.
 
-        Raises the first failure, once nothing is on its way any more; some rows may then be written.
+        A row that its columns cannot hold is left out and put into `unfit` (its index and the reason) where that is
+        given. Raises `UnfitRowError` for one where it is not, else the first failure, once nothing is on its way any
+        more; some rows may then be written.
         """
         self._cql.timestamp_us = timestamp_us
         flight = _Flight(self._cql.session, self._concurrency)
         group_of = self._grouping()
         open_batches: dict[Any, _Batch] = {}
         query_id = self._statement.query_id
-        binders = self._binders
-        null = self._null
         count = 0
-        for row in rows:
-            values = [null if value is None else bind(value) for bind, value in zip(binders, row, strict=True)]
+        for index, row in enumerate(rows):
+            try:
+                values = self._bind(row)
+            except UnfitRowError as error:
+                if unfit is None:
+                    flight.wait()
+                    raise
+                unfit[index] = str(error)
+                continue
             size = ROW_OVERHEAD + sum([len(value) if type(value) is bytes else 4 for value in values])
             group = None if group_of is None else group_of(values)
             batch = open_batches.get(group)
@@ -86,6 +105,30 @@ class CqlWriter:
             flight.send(self._message(batch))
         flight.wait()
         return count
+
+    def _bind(self, row: Sequence[Any]) -> list[Any]:
+        """The row's values as CQL's bytes. Raises `UnfitRowError`."""
+        null = self._null
+        try:
+            values = [null if value is None else bind(value) for bind, value in zip(self._binders, row, strict=True)]
+            partition_key: list[Any] = [values[index] for index in self._partition_key]
+            clustering: list[Any] = [values[index] for index in self._clustering]
+            if null in partition_key or null in clustering:
+                raise ValueError("a column of the primary key is null")
+            check_keys(partition_key, clustering)
+        except UNBINDABLE as error:
+            raise UnfitRowError(f"{self._misfit(row) or error}") from error
+        return values
+
+    def _misfit(self, row: Sequence[Any]) -> str | None:
+        """Which column does not hold its value, and why; None when each does alone."""
+        for column, bind, value in zip(self._columns, self._binders, row, strict=False):
+            try:
+                if value is not None:
+                    bind(value)
+            except UNBINDABLE as error:
+                return f"column {column} cannot hold {reprlib.repr(value)}: {error}"
+        return None
 
     def _message(self, batch: _Batch) -> Any:
         from cassandra.query import BatchStatement, BatchType

@@ -9,6 +9,10 @@ class StreamError(UserError):
     """The stream cannot go on until somebody mends it: its function, its table, its checkpoint."""
 
 
+class UnfitEventsError(StreamError):
+    """Events that the stream's function fails on, or whose result the table cannot hold."""
+
+
 class DataLossError(StreamError):
     """Records that the stream has still to read are not in the topic any more."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-_BAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from smackbox.base.event_bounds import event_check
 
 
 class BadRecord(msgspec.Struct, frozen=True):
@@ -16,6 +16,19 @@ class BadRecord(msgspec.Struct, frozen=True):
 
     message: Any
     reason: str
+
+
+class Decoded(msgspec.Struct):
+    """What the records of a batch hold: `events`, each out of the message at its place in `messages`, and the rest."""
+
+    events: list[Any]
+    messages: list[Any]
+    bad: list[BadRecord]
+
+    def bad_records(self, unfit: Sequence[tuple[Any, str]]) -> list[BadRecord]:
+        """The records of events that turned out to be unfit, given as (event, reason)."""
+        messages = {id(event): message for event, message in zip(self.events, self.messages, strict=True)}
+        return [BadRecord(messages[id(event)], reason) for event, reason in unfit]
 
 
 class RecordDecoder:
@@ -26,27 +39,27 @@ class RecordDecoder:
 
     def __init__(self, event_type: type[msgspec.Struct], required: Sequence[str] = ()) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
+        self._check = event_check(event_type)
         self._required = tuple(required)
 
-    def decode(self, messages: Sequence[Any]) -> tuple[list[Any], list[BadRecord]]:
-        events: list[Any] = []
-        bad: list[BadRecord] = []
-        decode = self._decode
-        required = self._required
-        add = events.append
+    def decode(self, messages: Sequence[Any]) -> Decoded:
+        decoded = Decoded([], [], [])
+        decode, check, required = self._decode, self._check, self._required
+        add, keep = decoded.events.append, decoded.messages.append
         for message in messages:
             try:
                 event = decode(message.value() or b"")
-            except _BAD as error:
-                bad.append(BadRecord(message, str(error)))
-                continue
-            for name in required:
-                if getattr(event, name) is None:
-                    bad.append(BadRecord(message, f"{name} is null and a part of the primary key"))
-                    break
+                if check is not None:
+                    check(event)
+                for name in required:
+                    if getattr(event, name) is None:
+                        raise ValueError(f"{name} is null and a part of the primary key")
+            except Exception as error:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
+                decoded.bad.append(BadRecord(message, str(error) or type(error).__name__))
             else:
                 add(event)
-        return events, bad
+                keep(message)
+        return decoded
 
 
 def identity_bytes(value: Any) -> bytes:

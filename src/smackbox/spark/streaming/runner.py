@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -32,9 +32,10 @@ from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.settings import near
 from smackbox.spark.streaming.checkpoint import Checkpoint, Plan
 from smackbox.spark.streaming.dead_letters import DeadLetters
-from smackbox.spark.streaming.errors import AwayError, StoppedError, StreamError
+from smackbox.spark.streaming.errors import AwayError, StoppedError, StreamError, UnfitEventsError
 from smackbox.spark.streaming.records import BadRecord, RecordDecoder, drop_repeated
 from smackbox.spark.streaming.settings import StreamSettings
+from smackbox.spark.streaming.sift import sift
 from smackbox.spark.streaming.source import KafkaSource, Ranges
 from smackbox.spark.streaming.table import CassandraTarget, Target
 from smackbox.spark.streaming.totals import Totals
@@ -57,6 +58,14 @@ class BatchReport:
     dead_letters: int
     written: int
     seconds: float
+
+
+class Result(NamedTuple):
+    """What a batch makes of the totals: rows of `columns` to write, and the totals to save."""
+
+    rows: list[list[Any]]
+    totals: dict[bytes, bytes]
+    columns: list[str]
 
 
 class MicroBatchRunner:
@@ -230,19 +239,22 @@ class MicroBatchRunner:
         else:
             plan = Plan(checkpoint.last_batch + 1, ranges, self._clock.wall_us())
         self._at("planned")
-        events, bad = self._decoder.decode(messages)
+        decoded = self._decoder.decode(messages)
+        events = decoded.events
         read = len(events)
         identities: list[bytes] = []
         if self._settings.unique is not None and self._exactly_once:
             events, identities = drop_repeated(events, self._settings.unique, checkpoint.seen)
-        if bad:
-            self._set_aside(bad)
         totals: dict[bytes, bytes] = {}
         written = 0
+        unfit: list[tuple[Any, str]] = []
         if events and self._function is None:
-            written = self._copy(events, plan)
+            written, unfit = self._copy(events, plan)
         elif events:
-            written, totals = self._aggregate(events, plan)
+            written, totals, unfit = self._aggregate(events, plan)
+        bad = decoded.bad + decoded.bad_records(unfit)
+        if bad:
+            self._set_aside(bad)
         self._at("written")
         offsets = {number: last for number, (_, last) in ranges.items()}
         checkpoint.commit(plan, offsets, totals, identities)
@@ -251,7 +263,7 @@ class MicroBatchRunner:
         report = BatchReport(
             batch=plan.batch,
             rows=rows,
-            events=len(events),
+            events=len(events) - len(unfit),
             duplicates=read - len(events),
             dead_letters=len(bad),
             written=written,
@@ -260,30 +272,60 @@ class MicroBatchRunner:
         self._tell(report)
         return report
 
-    def _copy(self, events: list[Any], plan: Plan) -> int:
-        if not (self._exactly_once and self._key_fields == [self._settings.unique]):
-            # of two events with one primary key the later one holds, whatever the order in which they are written
-            key_of = attrgetter(*self._key_fields)
-            events = list({key_of(event): event for event in events}.values())
-        rows = list(map(self._values_of, events))
-        self._retry(lambda: self._target.write(self._copied, rows, plan.timestamp_us, absolute=False))
-        return len(rows)
+    def _copy(self, events: list[Any], plan: Plan) -> tuple[int, list[tuple[Any, str]]]:
+        """Write the events as rows. Returns how many were written, and (event, reason) for those that do not fit."""
+        if self._exactly_once and self._key_fields == [self._settings.unique]:
+            refused = self._write_events(events, plan)
+            return len(events) - len(refused), refused
+        # Of two events with one primary key the later one holds, whatever the order in which they are written.
+        # Where that one is unfit, the one before it does.
+        key_of = attrgetter(*self._key_fields)
+        written = 0
+        unfit: list[tuple[Any, str]] = []
+        left = events
+        while left:
+            latest = {key_of(event): event for event in left}
+            refused = self._write_events(list(latest.values()), plan)
+            written += len(latest) - len(refused)
+            unfit += refused
+            refused_keys = {key_of(event) for event, _ in refused}
+            left = [event for event in left if (key := key_of(event)) in refused_keys and event is not latest[key]]
+        return written, unfit
 
-    def _aggregate(self, events: list[Any], plan: Plan) -> tuple[int, dict[bytes, bytes]]:
+    def _write_events(self, events: list[Any], plan: Plan) -> list[tuple[Any, str]]:
+        rows = list(map(self._values_of, events))
+        unfit = self._retry(lambda: self._target.write(self._copied, rows, plan.timestamp_us, absolute=False))
+        return [(events[index], reason) for index, reason in unfit.items()]
+
+    def _aggregate(self, events: list[Any], plan: Plan) -> tuple[int, dict[bytes, bytes], list[tuple[Any, str]]]:
+        """Write the totals. Returns how many rows were written, the totals, and (event, reason) for unfit events."""
+        unfit: list[tuple[Any, str]] = []
+        try:
+            result = self._total(events)
+        except UnfitEventsError as error:
+            result, unfit = sift(events, self._total, error, self._raise_if_stopping)
+        rows, totals, columns = result
+        if rows:
+            refused = self._retry(lambda: self._target.write(columns, rows, plan.timestamp_us, absolute=True))
+            if refused:
+                index, reason = next(iter(refused.items()))
+                key = dict(zip(columns, rows[index], strict=True))
+                raise StreamError(f"{self._settings.keyspace}.{self._settings.table} refuses {key}: {reason}")
+        return len(rows), totals, unfit
+
+    def _total(self, events: list[Any]) -> Result:
+        """What a batch of `events` makes of the totals. Raises `UnfitEventsError`; nothing is written."""
         from smackbox.spark.arrow_schema import events_to_arrow
 
         assert self._checkpoint is not None
-        table = events_to_arrow(self._event_type, events)
+        try:
+            table = events_to_arrow(self._event_type, events)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise UnfitEventsError(f"an Arrow batch cannot hold the event: {error}") from error
         result = self._retry(lambda: self._call_function(table))
         columns = list(result.column_names)
-        try:
-            rows, totals = self._totals.apply(result.to_pylist(), columns, self._checkpoint.totals)
-        except (TypeError, ValueError, KeyError) as error:
-            raise StreamError(f"the result of {self._settings.name} does not fit the table: {error}") from error
-        if rows:
-            out = self._totals.written_columns(columns)
-            self._retry(lambda: self._target.write(out, rows, plan.timestamp_us, absolute=True))
-        return len(rows), totals
+        rows, totals = self._totals.apply(result.to_pylist(), columns, self._checkpoint.totals)
+        return Result(rows, totals, self._totals.written_columns(columns))
 
     def _call_function(self, table: Any) -> Any:
         from smackbox.spark.connect import is_away
@@ -304,8 +346,7 @@ class MicroBatchRunner:
             if is_away(error):
                 self._spark = None
                 raise AwayError(f"Spark does not answer: {error}") from error
-            log.exception("the function of stream %s failed", self._settings.name)
-            raise StreamError(f"the function of stream {self._settings.name} failed: {error}") from error
+            raise UnfitEventsError(f"the function of stream {self._settings.name} failed: {error}") from error
 
     def _set_aside(self, bad: list[BadRecord]) -> None:
         if self._dead_letters is not None:
@@ -313,7 +354,7 @@ class MicroBatchRunner:
             self._retry(lambda: dead_letters.put(bad))
         first = bad[0]
         log.warning(
-            "stream %s: %d records are no events, the first is partition %d offset %d: %s",
+            "stream %s: %d records are set aside, the first is partition %d offset %d: %s",
             self._settings.name,
             len(bad),
             first.message.partition(),
@@ -341,7 +382,7 @@ class MicroBatchRunner:
         keys, values = self._target.key_types, self._target.value_types
         table = f"{settings.keyspace}.{settings.table}"
         if self._function is not None:
-            self._totals = Totals(table, keys, values, settings.merge)
+            self._totals = Totals(table, keys, values, settings.merge, self._target.partition_columns)
             self._decoder = RecordDecoder(self._event_type)
             return
         for name in fields:
@@ -381,6 +422,10 @@ class MicroBatchRunner:
                 if self._stop.wait(pause_s):
                     raise StoppedError(str(error)) from error
                 pause_s = min(RETRY_LONGEST_S, pause_s * 2)
+
+    def _raise_if_stopping(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError("the batch is planned and comes first at the next start")
 
     def _raise_if_stopped_in(self, messages: Sequence[Any], ranges: Ranges) -> None:
         """A planned batch read in part because of a stop must not be processed."""

@@ -29,10 +29,18 @@ class Target(Protocol):
     @property
     def value_types(self) -> Mapping[str, Any]: ...
 
+    @property
+    def partition_columns(self) -> int:
+        """How many of the key's columns, from the first, are the partition key."""
+        ...
+
     def write(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], timestamp_us: int, *, absolute: bool
-    ) -> None:
-        """Upsert `rows`. `absolute`: None deletes the column's value, else it leaves it as it is."""
+    ) -> dict[int, str]:
+        """Upsert `rows`. `absolute`: None deletes the column's value, else it leaves it as it is.
+
+        Returns the rows that the table cannot hold, which are left out: their index and the reason.
+        """
         ...
 
     def close(self) -> None: ...
@@ -47,6 +55,7 @@ class CassandraTarget:
         self._writers: dict[tuple[tuple[str, ...], bool], CqlWriter] = {}
         self._key_types: dict[str, Any] = {}
         self._value_types: dict[str, Any] = {}
+        self._partition_columns = 1
 
     def open(self) -> None:
         from cassandra import DriverException, OperationTimedOut
@@ -73,6 +82,7 @@ class CassandraTarget:
         except DriverException as error:
             raise TableAwayError(f"Cassandra at {settings.cassandra} does not answer: {error}") from error
         keys = [column.name for column in metadata.primary_key]
+        self._partition_columns = len(metadata.partition_key)
         self._key_types = {name: types[name] for name in keys}
         self._value_types = {name: kind for name, kind in types.items() if name not in keys}
 
@@ -84,20 +94,70 @@ class CassandraTarget:
     def value_types(self) -> Mapping[str, Any]:
         return self._value_types
 
+    @property
+    def partition_columns(self) -> int:
+        return self._partition_columns
+
     def write(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], timestamp_us: int, *, absolute: bool
-    ) -> None:
-        from cassandra import DriverException, RequestValidationException
+    ) -> dict[int, str]:
+        from cassandra import DriverException, InvalidRequest, RequestValidationException
         from cassandra.cluster import NoHostAvailable
         from cassandra.connection import ConnectionException
         from cassandra.protocol import ErrorMessage
 
+        unfit: dict[int, str] = {}
         try:
-            self._writer(tuple(columns), absolute).write(rows, timestamp_us)
-        except (RequestValidationException, TypeError, ValueError, KeyError) as error:
-            raise StreamError(f"{self._settings.keyspace}.{self._settings.table} refuses a row: {error}") from error
+            writer = self._writer(tuple(columns), absolute)
+            try:
+                writer.write(rows, timestamp_us, unfit)
+            except InvalidRequest as error:
+                self._check_schema(error)
+                self._write_parts(writer, rows, range(len(rows)), timestamp_us, unfit)
+        except RequestValidationException as error:
+            raise StreamError(f"{self._name} refuses the batch: {error}") from error
         except (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError) as error:
             raise TableAwayError(f"Cassandra does not take the batch: {error}") from error
+        return unfit
+
+    def _write_parts(
+        self, writer: CqlWriter, rows: Sequence[Sequence[Any]], part: range, timestamp_us: int, unfit: dict[int, str]
+    ) -> None:
+        """Write the rows of `part` that the server takes, halving what it refuses: the rest is `unfit`."""
+        from cassandra import InvalidRequest
+
+        fit = [index for index in part if index not in unfit]
+        if not fit:
+            return
+        try:
+            writer.write([rows[index] for index in fit], timestamp_us)
+        except InvalidRequest as error:
+            if len(fit) == 1:
+                unfit[fit[0]] = str(error)
+                return
+            middle = len(part) // 2
+            for half in (part[:middle], part[middle:]):
+                self._write_parts(writer, rows, half, timestamp_us, unfit)
+
+    def _check_schema(self, refusal: BaseException) -> None:
+        """Raises `StreamError` where the table is not what it was when the stream began, so that no row is to blame."""
+        self._writers.clear()
+        known = self._names_of_types()
+        self.open()
+        present = self._names_of_types()
+        if present != known:
+            changed = sorted(name for name in known | present if known.get(name) != present.get(name))
+            raise StreamError(
+                f"{self._name} was changed while the stream ran ({', '.join(changed)}): start the stream again"
+            ) from refusal
+
+    def _names_of_types(self) -> dict[str, str]:
+        types = self._key_types | self._value_types
+        return {column: cql_type.cql_parameterized_type() for column, cql_type in types.items()}
+
+    @property
+    def _name(self) -> str:
+        return f"{self._settings.keyspace}.{self._settings.table}"
 
     def close(self) -> None:
         if self._cql is not None:

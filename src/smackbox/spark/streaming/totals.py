@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,8 +12,8 @@ from uuid import UUID
 import msgspec
 
 from smackbox.base.settings import near
-from smackbox.spark.cql_binding import binder
-from smackbox.spark.streaming.errors import StreamError
+from smackbox.spark.cql_binding import UNBINDABLE, binder, check_keys
+from smackbox.spark.streaming.errors import StreamError, UnfitEventsError
 from smackbox.spark.streaming.settings import Merge
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -42,7 +43,12 @@ class Totals:
     """
 
     def __init__(
-        self, table: str, key_types: Mapping[str, Any], value_types: Mapping[str, Any], merge: Mapping[str, Merge]
+        self,
+        table: str,
+        key_types: Mapping[str, Any],
+        value_types: Mapping[str, Any],
+        merge: Mapping[str, Merge],
+        partition_columns: int = 1,
     ) -> None:
         for column in merge:
             if column not in value_types:
@@ -50,7 +56,9 @@ class Totals:
                 raise StreamError(f"merge: {table} has no column {column!r} outside its primary key{hint}")
         self._table = table
         self._key_columns = tuple(key_types)
+        self._partition_columns = partition_columns
         self._key_binders = [binder(key_type) for key_type in key_types.values()]
+        self._value_binders = {column: binder(value_type) for column, value_type in value_types.items()}
         self._value_columns = frozenset(value_types)
         self._merge = {column: _MERGES[merge.get(column, "sum")] for column in value_types}
         self._last = {column for column in value_types if merge.get(column) == "last"}
@@ -90,19 +98,31 @@ class Totals:
         """Join `rows` with the saved totals that `load` gives for keys.
 
         Returns the rows to write, in the order (key columns, value columns), and the totals to save.
-        Raises `ValueError` or `TypeError` for a value that is not of its column's type.
+        Raises `UnfitEventsError` for a value that its column cannot hold.
         """
         values = self.check(columns)
+        try:
+            return self._apply(rows, values, load)
+        except UNBINDABLE as error:
+            raise UnfitEventsError(f"the result does not fit the table {self._table}: {error}") from error
+
+    def _apply(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        values: Sequence[str],
+        load: Callable[[list[bytes]], list[bytes | None]],
+    ) -> tuple[list[list[Any]], dict[bytes, bytes]]:
         keys: dict[bytes, list[Any]] = {}
         row_keys: list[bytes] = []
         for row in rows:
             parts = [row[column] for column in self._key_columns]
             if None in parts:
-                raise StreamError(
-                    f"the function's result has a null in {self._key_columns[parts.index(None)]!r}, a part of the "
-                    f"primary key of {self._table}"
+                column = self._key_columns[parts.index(None)]
+                raise UnfitEventsError(
+                    f"the function's result has a null in {column!r}, a part of the primary key of {self._table}"
                 )
             bound = [bind(part) for bind, part in zip(self._key_binders, parts, strict=True)]
+            check_keys(bound[: self._partition_columns], bound[self._partition_columns :])
             key = b"".join(b"%s%s" % (len(part).to_bytes(4, "big"), part) for part in bound)
             keys.setdefault(key, parts)
             row_keys.append(key)
@@ -113,11 +133,26 @@ class Totals:
             total = totals[key]
             for column in values:
                 total[column] = self._joined(column, total.get(column), row[column])
+        self._check_bindable(totals.values(), values)
         out = [[*parts, *(totals[key].get(column) for column in values)] for key, parts in keys.items()]
         saved_totals = {key: msgspec.msgpack.encode(total) for key, total in totals.items()}
         for encoded in saved_totals.values():
             self._decode(encoded)  # what could not be read again must not be saved
         return out, saved_totals
+
+    def _check_bindable(self, totals: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Raises `UnfitEventsError` for a total that its column cannot hold, such as a sum over its range."""
+        for total in totals:
+            for column in columns:
+                if (value := total.get(column)) is None:
+                    continue
+                try:
+                    self._value_binders[column](value)
+                except UNBINDABLE as error:
+                    raise UnfitEventsError(
+                        f"the result does not fit the table {self._table}: "
+                        f"column {column} cannot hold {reprlib.repr(value)}: {error}"
+                    ) from error
 
     def written_columns(self, columns: Sequence[str]) -> list[str]:
         """The order of the columns in `apply`'s rows."""
