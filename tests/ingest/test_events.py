@@ -23,6 +23,10 @@ class Event(msgspec.Struct):
     tags: list[int] = []
 
 
+class Number(msgspec.Struct):
+    n: int
+
+
 EVENTS_LIMIT = 100
 
 
@@ -147,3 +151,54 @@ def test_every_event_is_either_accepted_or_refused_with_its_bytes(events: list[A
 def test_any_bytes_are_decoded_or_refused(body: bytes, ndjson: bool) -> None:
     decoded = decode(body, ndjson=ndjson)
     assert decoded.accepted or decoded.refused or body.strip() in {b"", b"[]"} or ndjson
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"n":1}{"n":2}', b'{"n":1} {"n":2}\n', b'{\n "n": 1\n}\n{\n "n": 2\n}', b'{"n":1}\t{"n":2}']
+)
+def test_objects_one_after_another_are_a_stream(body: bytes) -> None:
+    decoded = EventDecoder(Number, "n", 10).decode(body, ndjson=False)
+    assert [key for _, key in decoded.accepted] == [b"1", b"2"]
+    assert not decoded.refused
+
+
+def test_a_stream_that_breaks_off_keeps_what_came_before() -> None:
+    decoded = EventDecoder(Number, None, 10).decode(b'{"n":1}{"n":"x"}{"n":3}{"n":', ndjson=False)
+    assert decoded.shape == "stream"
+    assert [value for value, _ in decoded.accepted] == [b'{"n":1}', b'{"n":3}']
+    assert [(refusal.index, value) for refusal, value in decoded.refused] == [(1, b'{"n":"x"}'), (3, b'{"n":')]
+
+
+def test_a_stream_has_the_limit_of_events() -> None:
+    with pytest.raises(LimitError):
+        EventDecoder(Number, None, 3).decode(b'{"n":1}' * 4, ndjson=False)
+
+
+def test_an_event_with_garbage_after_it_is_refused_whole() -> None:
+    decoded = EventDecoder(Number, None, 3).decode(b'{"n":1}x', ndjson=False)
+    assert (decoded.shape, len(decoded.refused)) == ("one", 1)
+
+
+@pytest.mark.parametrize("ndjson", [False, True])
+def test_a_byte_order_mark_is_skipped(ndjson: bool) -> None:
+    decoded = EventDecoder(Number, None, 3).decode(b'\xef\xbb\xbf{"n":1}', ndjson=ndjson)
+    assert decoded.accepted == [(b'{"n":1}', None)]
+
+
+LONE = rb'{"n":1,"text":"cut \ud83d","pair":"\ud83d\ude00","back":"\\ud83d"}'
+
+
+@pytest.mark.parametrize("body", [LONE, b"[" + LONE + b"]", LONE + b"\n" + LONE])
+def test_a_lone_surrogate_is_replaced_and_nothing_else(body: bytes) -> None:
+    decoded = EventDecoder(Number, None, 3).decode(body, ndjson=False)
+    assert {value for value, _ in decoded.accepted} == {LONE.replace(rb"cut \ud83d", rb"cut \ufffd")}
+    assert not decoded.refused
+
+
+def test_a_lone_surrogate_refuses_its_own_event_only_and_says_so() -> None:
+    good, bad = rb'{"n":1,"smile":"\ud83d\ude00"}', rb'{"n":"x"}'
+    decoder = EventDecoder(Number, "n", 10, replace_surrogates=False)
+    decoded = decoder.decode(b"[%s, %s ,%s,%s]" % (good, LONE, bad, good), ndjson=False)
+    assert decoded.accepted == [(good, b"1"), (good, b"1")]
+    assert [(refusal.index, value) for refusal, value in decoded.refused] == [(1, LONE), (2, bad)]
+    assert "lone surrogate" in decoded.refused[0][0].reason

@@ -4,12 +4,19 @@ An accepted event keeps the bytes that its sender wrote (white space around it a
 unknown to the type is not changed on its way through. A refused one keeps them too, for the dead-letter topic.
 
 Shapes: an `application/x-ndjson` body is JSON lines. Any other body is an array when it opens with `[`, one event when
-it is one JSON value, and JSON lines when its first line is a whole JSON value and more lines follow.
+it is one JSON value, and JSON lines when its first line is a whole JSON value and more lines follow. JSON objects one
+after another, with or without white space between them, are a stream of events, as log shippers send it
+(`json_stream`); its policy is that of JSON lines. A byte order mark before the body is skipped (RFC 8259, 8.1).
+
+A lone surrogate in a string (`"\\ud83d"`) becomes U+FFFD where the setting says `replace`: then those six bytes are the
+only ones that are changed.
 """
 
 from __future__ import annotations
 
+import codecs
 import enum
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any, Literal
@@ -18,12 +25,15 @@ import msgspec
 
 from smackbox.base.errors import LimitError
 from smackbox.base.event_bounds import OutOfBoundsError, event_check
+from smackbox.base.surrogates import replace_lone_surrogates
 
-Shape = Literal["one", "array", "ndjson"]
+Shape = Literal["one", "array", "ndjson", "stream"]
 
 _BAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _AT = " - at `"
 _WHITE_SPACE = b" \t\r\n"
+_WHITE_SPACE_TEXT = _WHITE_SPACE.decode()
+_scan = json.JSONDecoder().raw_decode
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -50,28 +60,47 @@ class Body:
 class EventDecoder:
     """Decodes the bodies of one route. Raises `LimitError` beyond `events_limit`."""
 
-    def __init__(self, event_type: type[msgspec.Struct], key: str | None, events_limit: int) -> None:
+    def __init__(
+        self,
+        event_type: type[msgspec.Struct],
+        key: str | None,
+        events_limit: int,
+        *,
+        replace_surrogates: bool = True,
+    ) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
         self._check = event_check(event_type)
         self._key = key
         self._events_limit = events_limit
+        self._replace_surrogates = replace_surrogates
 
     def decode(self, body: bytes, *, ndjson: bool) -> Body:
-        if not body.isascii():
+        value = body.removeprefix(codecs.BOM_UTF8).strip(_WHITE_SPACE)
+        if not value.isascii():
             try:
-                body.decode()
+                value.decode()
             except UnicodeDecodeError as error:
                 return _refused_whole(body, f"not UTF-8: {error.reason} (byte {error.start})")
-        value = body.strip(_WHITE_SPACE)
+        decoded = self._decode_body(value, ndjson)
+        if decoded.refused and (replaced := replace_lone_surrogates(value)) is not value:
+            if self._replace_surrogates:
+                return self._decode_body(replaced, ndjson)
+            return _refuse_surrogates(value, replaced, self._decode_body(replaced, ndjson))
+        return decoded
+
+    def _decode_body(self, value: bytes, ndjson: bool) -> Body:
         if ndjson:
             return self._decode_lines(value)
         if value.startswith(b"["):
             return self._decode_array(value)
         decoded = Body("one")
         self._decode_one(value, 0, decoded)
-        if decoded.refused and _is_lines(value):
+        if not decoded.refused:
+            return decoded
+        if _is_lines(value):
             return self._decode_lines(value)
-        return decoded
+        values = _stream_values(value, self._events_limit)
+        return decoded if values is None else self._decode_values("stream", values)
 
     def _decode_one(self, value: bytes, index: int, into: Body) -> None:
         try:
@@ -88,21 +117,17 @@ class EventDecoder:
             values = _decode_array(body)
         except _BAD as error:
             return _refused_whole(body, _refusal(0, error).reason)
-        self._check_count(len(values))
-        decoded = Body("array")
-        for index, value in enumerate(values):
-            self._decode_one(bytes(value), index, decoded)
-        return decoded
+        return self._decode_values("array", [bytes(value) for value in values])
 
     def _decode_lines(self, body: bytes) -> Body:
         self._check_count(body.count(b"\n"))
-        decoded = Body("ndjson")
-        index = 0
-        for line in body.split(b"\n"):
-            value = line.strip(_WHITE_SPACE)
-            if value:
-                self._decode_one(value, index, decoded)
-                index += 1
+        return self._decode_values("ndjson", [line for part in body.split(b"\n") if (line := part.strip(_WHITE_SPACE))])
+
+    def _decode_values(self, shape: Shape, values: list[bytes]) -> Body:
+        self._check_count(len(values))
+        decoded = Body(shape)
+        for index, value in enumerate(values):
+            self._decode_one(value, index, decoded)
         return decoded
 
     def _check_count(self, count: int) -> None:
@@ -127,6 +152,57 @@ _KEY_TEXT: dict[type, Callable[[Any], bytes | None]] = {
     int: lambda value: b"%d" % value,
     type(None): lambda _: None,
 }
+
+
+def _refuse_surrogates(original: bytes, replaced: bytes, body: Body) -> Body:
+    """`body`, decoded from `replaced`, less the events that hold a lone surrogate; all with their original bytes."""
+    decoded = Body(body.shape)
+    refused = {refusal.index: (refusal, value) for refusal, value in body.refused}
+    accepted = iter(body.accepted)
+    end = 0
+    for index in range(len(body.accepted) + len(refused)):
+        if index in refused:
+            refusal, value = refused[index]
+            key = None
+        else:
+            refusal = None
+            value, key = next(accepted)
+        start = replaced.index(value, end)  # only separators lie between two values, and each byte has its place
+        end = start + len(value)
+        sent = original[start:end]
+        if refusal is None and sent != value:
+            refusal = Refusal(index, "$", r"a string holds a lone surrogate (\\ud83d without its other half)")
+        if refusal is None:
+            decoded.accepted.append((sent, key))
+        else:
+            decoded.refused.append((refusal, sent))
+    return decoded
+
+
+def _stream_values(body: bytes, limit: int) -> list[bytes] | None:
+    """The JSON objects of a body that holds several, one after another; None when it does not.
+
+    What is no JSON value any more is the last one. Raises `LimitError` beyond `limit`.
+    """
+    text = body.decode()
+    if not text.startswith("{"):
+        return None
+    values: list[bytes] = []
+    start = 0
+    while start < len(text):
+        try:
+            _, end = _scan(text, start)
+        except (ValueError, RecursionError):
+            end = len(text)
+        if not values and not text[end:].lstrip(_WHITE_SPACE_TEXT).startswith("{"):
+            return None
+        values.append(text[start:end].encode())
+        if len(values) > limit:
+            raise LimitError(f"more than {limit} events in one request")
+        start = end
+        while start < len(text) and text[start] in _WHITE_SPACE_TEXT:
+            start += 1
+    return values
 
 
 def _is_lines(body: bytes) -> bool:

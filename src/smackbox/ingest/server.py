@@ -4,7 +4,7 @@
     400 {"accepted": n, "errors": [{"index": i, "path": "$.type", "reason": "…"}]}
                           some are bad; n others are in the log (by the policy for the body's shape); the bad originals
                           are in the dead-letter topic
-    404 405 408 413 415 431   {"error": "…"}: the request itself cannot be served
+    401 404 405 408 413 415 431   {"error": "…"}: the request itself cannot be served
     503 and Retry-After   the bounded queue is full, or the broker did not answer in time: send all of it again
 
 After a 503 some events of the body may be in the log: senders repeat the whole body, and readers drop duplicates by
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import zlib
 from collections.abc import Sequence
 from functools import partial
@@ -24,14 +25,16 @@ from typing import Any
 import msgspec
 
 from smackbox.base.errors import LimitError, StartError
+from smackbox.ingest.access import HEADERS, Access
 from smackbox.ingest.events import Body, EventDecoder, Refusal
-from smackbox.ingest.http import Exchange, HttpLimits, HttpServer
 from smackbox.ingest.metrics import IngestCollector, RouteCounts
 from smackbox.ingest.route import Route, check_routes
 from smackbox.ingest.settings import IngestSettings, Policy
 from smackbox.ingest.sink import Failure, Record, Sink
+from smackbox.net.http1 import Exchange, HttpLimits, HttpServer
 from smackbox.net.listener import bind
 from smackbox.net.metrics_endpoint import MetricsEndpoint
+from smackbox.net.tls import server_context, unverified
 
 NDJSON_TYPES = frozenset(
     {b"application/x-ndjson", b"application/ndjson", b"application/jsonl", b"application/x-jsonlines"}
@@ -55,9 +58,14 @@ class _Endpoint:
 
     __slots__ = ("counts", "decoder", "route")
 
-    def __init__(self, route: Route, events_limit: int) -> None:
+    def __init__(self, route: Route, settings: IngestSettings) -> None:
         self.route = route
-        self.decoder = EventDecoder(route.event_type, route.key, events_limit)
+        self.decoder = EventDecoder(
+            route.event_type,
+            route.key,
+            settings.events_per_request_limit,
+            replace_surrogates=settings.lone_surrogates == "replace",
+        )
         self.counts = RouteCounts()
 
 
@@ -69,9 +77,14 @@ class IngestServer:
     def __init__(self, settings: IngestSettings, routes: Sequence[Route], sink: Sink | None = None) -> None:
         settings.check()
         self._settings = settings
-        limit = settings.events_per_request_limit
-        self._endpoints = {path: _Endpoint(route, limit) for path, route in check_routes(routes).items()}
+        self._endpoints = {path: _Endpoint(route, settings) for path, route in check_routes(routes).items()}
         self._sink = sink if sink is not None else _kafka_sink(settings)
+        self._access = Access(settings.auth_tokens, settings.auth_users, settings.cors_origins)
+        self._tls = (
+            server_context(self.name, settings.ssl_certfile, settings.ssl_keyfile, None, ssl.CERT_NONE)
+            if settings.ssl_certfile is not None
+            else None
+        )
         self._retry_after = b"Retry-After: %d\r\n" % settings.retry_after_s
         self._http = HttpServer(
             HttpLimits(
@@ -87,6 +100,7 @@ class IngestServer:
             self._handle,
             self._early,
             _problem,
+            HEADERS,
         )
         self._collector = IngestCollector(
             {path: endpoint.counts for path, endpoint in self._endpoints.items()},
@@ -105,11 +119,17 @@ class IngestServer:
     @property
     def url(self) -> str:
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"http://{host}:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     async def start(self) -> None:
         settings = self._settings
-        sock = bind(settings.host, settings.port, name=self.name, insecure=settings.insecure)
+        sock = bind(
+            settings.host,
+            settings.port,
+            name=self.name,
+            insecure=settings.insecure,
+            authenticated=self._access.authenticates,
+        )
         self._port = sock.getsockname()[1]
         topics: dict[str, int] = {}
         for endpoint in self._endpoints.values():
@@ -118,7 +138,7 @@ class IngestServer:
             if route.dead_letter:
                 topics.setdefault(route.dead_letter, DEAD_LETTER_PARTITIONS)
         await self._sink.start(topics)
-        await self._http.start(sock)
+        await self._http.start(sock, self._tls)
         if settings.metrics_port is not None:
             self._metrics = MetricsEndpoint(
                 self._the_registry(), settings.host, settings.metrics_port, insecure=settings.insecure
@@ -126,7 +146,9 @@ class IngestServer:
             await self._metrics.start()
 
     async def probe(self) -> None:
-        reader, writer = await asyncio.open_connection(self._settings.host, self._port)
+        reader, writer = await asyncio.open_connection(
+            self._settings.host, self._port, ssl=unverified() if self._tls is not None else None
+        )
         try:
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
             answer = await reader.read(PROBE_ANSWER_LIMIT)
@@ -146,11 +168,17 @@ class IngestServer:
     # -- requests
 
     def _early(self, exchange: Exchange) -> tuple[int, str, bytes] | None:
+        refusal = self._access.check(exchange)
+        if refusal is not None:
+            return refusal
         if exchange.encoding in ENCODINGS:
             return None
         return 415, f"the content encoding {exchange.encoding.decode('latin-1')} is not known: gzip or none", b""
 
     def _handle(self, exchange: Exchange) -> None:
+        if self._access.is_preflight(exchange):
+            self._access.answer_preflight(exchange)
+            return
         endpoint = self._endpoints.get(exchange.path)
         if endpoint is None:
             self._handle_other(exchange)
@@ -209,7 +237,7 @@ class IngestServer:
         policy: Policy = "per_event"
         if body.shape == "array":
             policy = self._settings.array_policy
-        elif body.shape == "ndjson":
+        elif body.shape in {"ndjson", "stream"}:
             policy = self._settings.ndjson_policy
         if policy == "all_or_nothing":
             body.accepted = []

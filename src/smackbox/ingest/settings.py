@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from smackbox.base.errors import SettingError
 from smackbox.base.settings import ServerSettings
 
 Policy = Literal["all_or_nothing", "per_event"]
+Surrogates = Literal["replace", "refuse"]
 
 
 class IngestSettings(ServerSettings, frozen=True, kw_only=True):
@@ -18,6 +20,11 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
     A policy says what becomes of the good events of a body that also holds bad ones: `all_or_nothing` accepts none of
     them, `per_event` accepts the good ones and reports the bad ones. Memory is bounded by `body_buffer_limit` (bodies
     being received) plus `queue_bytes_limit` (events not yet acknowledged by the broker).
+
+    `lone_surrogates`: half of a character that UTF-16 writes in two (`"\\ud83d"`, a text cut through an emoji) is no
+    Unicode text; `replace` puts U+FFFD in its place, `refuse` refuses the event. `auth_tokens` are bearer tokens and
+    `auth_users` passwords by user; with either, every request but `/healthz` needs one. `cors_origins` are origins of
+    pages that may post, or `*`.
     """
 
     kafka: str = "127.0.0.1:9092"
@@ -25,6 +32,13 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
 
     array_policy: Policy = "all_or_nothing"
     ndjson_policy: Policy = "per_event"
+    lone_surrogates: Surrogates = "replace"
+
+    auth_tokens: tuple[str, ...] = ()
+    auth_users: dict[str, str] = {}
+    cors_origins: tuple[str, ...] = ()
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
 
     body_limit: int = 1024 * 1024
     head_limit: int = 16 * 1024
@@ -50,6 +64,13 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
             positive = field.name.endswith(("_limit", "_timeout_s", "_after_s"))
             if positive and value <= 0:
                 raise SettingError(f"ingest: {field.name} must be more than 0, not {value}")
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise SettingError("ingest: ssl_keyfile needs ssl_certfile")
+        for origin in self.cors_origins:
+            if origin != "*" and ("://" not in origin or "/" in origin.partition("://")[2].rstrip("/")):
+                raise SettingError(
+                    f"ingest: cors_origins: {origin!r} is no origin; write it as https://host[:port], or *"
+                )
         if self.body_limit > self.queue_bytes_limit:
             raise SettingError(
                 f"ingest: body_limit ({self.body_limit}) must not exceed queue_bytes_limit ({self.queue_bytes_limit})"

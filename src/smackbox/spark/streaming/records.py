@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from smackbox.base.event_bounds import event_check
+from smackbox.base.surrogates import replace_lone_surrogates
 
 
 class BadRecord(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class RecordDecoder:
         add, keep = decoded.events.append, decoded.messages.append
         for message in messages:
             try:
-                event = decode(message.value() or b"")
+                event = decode(replace_lone_surrogates(message.value() or b""))
                 if check is not None:
                     check(event)
                 for name in required:

@@ -5,14 +5,17 @@ it can; the answers at the front of the line are written together. A request is 
 read) where its head already says that it cannot be served; what the client still sends is then read and thrown away
 for a moment, for closing at once would destroy the answer on its way (RFC 9112, 9.6).
 
+A target in absolute form (RFC 9112, 3.2.2) is served by its path.
+
 Simplified: no trailers, no upgrade (an `Upgrade` header, which Java's client sends with each first request, is ignored,
-as RFC 9110 7.8 allows), no TLS.
+as RFC 9110 7.8 allows).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +54,9 @@ class HttpLimits:
 class Exchange:
     """One request and the place of its answer in the line."""
 
-    __slots__ = ("_connection", "answer", "body", "content_type", "encoding", "keep_alive", "method", "path")
+    __slots__ = (
+        "_connection", "answer", "body", "content_type", "encoding", "extra", "headers", "keep_alive", "method", "path",
+    )  # fmt: skip
 
     def __init__(self, connection: HttpConnection) -> None:
         self._connection = connection
@@ -59,20 +64,23 @@ class Exchange:
         self.path = ""
         self.content_type = b""
         self.encoding = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.extra = b""
         self.body = b""
         self.keep_alive = True
         self.answer: bytes | None = None
 
     def reply(self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"") -> None:
-        """Answer. `extra` is whole header lines. A HEAD request gets the head only."""
+        """Answer. `extra` is whole header lines, as is `self.extra`. HEAD and 204 get the head only."""
         assert self.answer is None, "answered twice"
         connection = self._connection
         self.keep_alive = self.keep_alive and not connection.server.closing
-        self.answer = b"%sDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s%s\r\n%s" % (
+        content = b"" if status == 204 else b"Content-Type: %s\r\nContent-Length: %d\r\n" % (kind, len(body))
+        self.answer = b"%sDate: %s\r\n%s%s%s%s\r\n%s" % (
             _STATUS_LINES[status],
             connection.server.date,
-            kind,
-            len(body),
+            content,
+            self.extra,
             extra,
             b"" if self.keep_alive else b"Connection: close\r\n",
             b"" if self.method == b"HEAD" else body,
@@ -89,13 +97,23 @@ class HttpServer:
     """The connections of one endpoint. `handle` gets whole requests; `early` may refuse one by its head alone.
 
     `early` returns (status, reason, extra header lines) or None. `problem` makes the body of such an answer.
+    `headers` names, in lower case, the header fields that `Exchange.headers` keeps.
     """
 
-    def __init__(self, limits: HttpLimits, handle: Handler, early: Early, problem: Problem) -> None:
+    def __init__(
+        self,
+        limits: HttpLimits,
+        handle: Handler,
+        early: Early,
+        problem: Problem,
+        headers: frozenset[bytes] = frozenset(),
+    ) -> None:
         self.limits = limits
         self.handle = handle
         self.early = early
         self.problem = problem
+        self.kept_headers = headers
+        self.kept_sizes = frozenset(map(len, headers))
         self.connections: set[HttpConnection] = set()
         self.buffered = 0
         self.tick = 0
@@ -106,9 +124,9 @@ class HttpServer:
         self._timer: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event | None = None
 
-    async def start(self, sock: Any) -> None:
+    async def start(self, sock: Any, tls: ssl.SSLContext | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: HttpConnection(self), sock=sock)
+        self._listener = await loop.create_server(lambda: HttpConnection(self), sock=sock, ssl=tls)
         self._timer = loop.call_later(SWEEP_S, self._sweep)
 
     async def stop(self, timeout_s: float) -> None:
@@ -214,7 +232,7 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has closed its sending side still gets the answers that it is owed."""
         self._unread = False
-        if not self._line:
+        if not self._line or not self._transport.can_write_eof():  # TLS has no half-closed connection
             return False
         self._closing = True
         self._line[-1].keep_alive = False
@@ -264,6 +282,8 @@ class HttpConnection(asyncio.Protocol):
             exchange.encoding = (value or b"").strip().lower()
         elif size == 6 and name.lower() == b"expect":
             self._expects_continue = (value or b"").strip().lower() == b"100-continue"
+        if size in self.server.kept_sizes and (lower := name.lower()) in self.server.kept_headers:
+            exchange.headers[lower] = (value or b"").strip()
 
     def on_headers_complete(self) -> None:
         exchange = self._exchange
@@ -275,13 +295,12 @@ class HttpConnection(asyncio.Protocol):
         if self._parser.should_upgrade():
             return
         exchange.keep_alive = self._parser.should_keep_alive()
-        exchange.path = self._url.partition(b"?")[0].decode("latin-1")
-        limits = self.server.limits
-        if self._content_length > limits.body:
-            self._refuse_body()
+        exchange.path = _path(self._url)
         refusal = self.server.early(exchange)
         if refusal is not None:
             self._refuse_and_stop(*refusal)
+        if self._content_length > self.server.limits.body:
+            self._refuse_body()
         if self._expects_continue:
             if self._line:
                 interim = Exchange(self)
@@ -371,11 +390,13 @@ class HttpConnection(asyncio.Protocol):
         """The head once more, less its wish for another protocol: with it the parser would not read the body."""
         exchange = self._exchange
         assert exchange is not None
-        return b"%s %s HTTP/%s\r\n%sContent-Type: %s\r\nContent-Encoding: %s\r\n%s\r\n" % (
+        kept = b"".join(b"%s: %s\r\n" % header for header in exchange.headers.items())
+        return b"%s %s HTTP/%s\r\n%s%sContent-Type: %s\r\nContent-Encoding: %s\r\n%s\r\n" % (
             exchange.method,
             self._url,
             self._parser.get_http_version().encode(),
             self._framing,
+            kept,
             exchange.content_type,
             exchange.encoding,
             b"Expect: 100-continue\r\n" if self._expects_continue else b"",
@@ -425,6 +446,13 @@ class HttpConnection(asyncio.Protocol):
         self.server.buffered -= self._size
         self._size = 0
         self._chunks = []
+
+
+def _path(target: bytes) -> str:
+    """The path of a request's target, which is in origin form (`/path?query`) or absolute (`http://host/path`)."""
+    if not target.startswith(b"/") and b"://" in target:
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    return target.partition(b"?")[0].decode("latin-1")
 
 
 class _Refused(Exception):  # noqa: N818 - not an error: the way out of the parser
