@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from smackbox.app.model import App, Job, Table
@@ -27,8 +28,7 @@ def run_job(
     if username is not None:
         where |= {"user": username, "password": password or ""}
     try:
-        for table in app.tables:
-            _read(spark, table, where).createOrReplaceTempView(table.name)
+        spark.add_views({table.name: partial(_read, spark, table, where) for table in app.tables})
         result = job.function(spark)
         if job.target is None:
             if result is not None:
@@ -37,6 +37,8 @@ def run_job(
         if not hasattr(result, "write"):
             raise UserError(f"job {job.name} must return a DataFrame to write to {job.target.name}, not {result!r}")
         rows = result.toArrow()  # computed once, although it is written and counted
+        if not rows.num_rows:
+            return 0
         frame = spark.createDataFrame(rows)
         frame.write.format("cassandra").options(**where, table=job.target.name).mode("append").save()
         return int(rows.num_rows)

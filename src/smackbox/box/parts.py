@@ -11,6 +11,7 @@ from pathlib import Path
 
 from smackbox.app.model import App, Job, Stream
 from smackbox.base.settings import load
+from smackbox.box.changes import Changes, check_topics
 from smackbox.box.prepare import prepare
 from smackbox.box.process import LIFELINE
 from smackbox.box.settings import BoxSettings, Urls
@@ -20,8 +21,9 @@ from smackbox.net.service import at_end_of, say
 log = logging.getLogger(__name__)
 
 
-def prepare_part(app: App, urls: Urls, settings: BoxSettings) -> None:
-    """Create the topics and tables that are missing."""
+def prepare_part(app: App, urls: Urls, settings: BoxSettings, changes: Changes) -> None:
+    """Create the topics and tables that are missing. Raises `StartError` for changes that are not accepted."""
+    check_topics(app, settings.dir, accept=changes.accept)
     assert urls.kafka is not None and urls.cassandra is not None
     prepare(
         app,
@@ -29,6 +31,7 @@ def prepare_part(app: App, urls: Urls, settings: BoxSettings) -> None:
         cassandra=urls.cassandra,
         username=settings.cassandra_username,
         password=settings.cassandra_password,
+        add_partitions=changes.add_partitions,
     )
 
 

@@ -6,24 +6,35 @@ from typing import TYPE_CHECKING
 
 from smackbox.app.model import App
 from smackbox.base.errors import StartError
+from smackbox.box.changes import check_tables
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
+    from confluent_kafka.admin import AdminClient
 
 KAFKA_TIMEOUT_S = 30.0
 CQL_TIMEOUT_S = 30.0
 
 
-def prepare(app: App, *, kafka: str, cassandra: str, username: str | None = None, password: str | None = None) -> None:
+def prepare(
+    app: App,
+    *,
+    kafka: str,
+    cassandra: str,
+    username: str | None = None,
+    password: str | None = None,
+    add_partitions: bool = False,
+) -> None:
     """Create what is missing. What is there already stays as it is. `username`: who to log in to Cassandra as.
 
-    Raises `StartError` when a server does not answer, or when a topic is there with another number of partitions.
+    Raises `StartError` when a server does not answer, and when a table or topic is there and differs from what the
+    application says. `add_partitions` gives topics the partitions that they lack.
     """
-    create_topics(app, kafka)
+    create_topics(app, kafka, add_partitions=add_partitions)
     create_tables(app, cassandra, username, password)
 
 
-def create_topics(app: App, bootstrap: str) -> None:
+def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> None:
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -47,11 +58,31 @@ def create_topics(app: App, bootstrap: str) -> None:
     except KafkaException as error:
         raise StartError(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}") from error
     for name, partitions in wanted.items():
-        if name in there and len(there[name].partitions) != partitions:
+        present = len(there[name].partitions) if name in there else partitions
+        if present > partitions:
             raise StartError(
-                f"topic {name} has {len(there[name].partitions)} partitions, the application says {partitions}: "
-                "make them agree (partitions can be added to a topic, never taken away)"
+                f"topic {name} has {present} partitions, the application says {partitions}: partitions cannot be taken "
+                f"away, say partitions={present}"
             )
+        if present < partitions and not add_partitions:
+            raise StartError(
+                f"topic {name} has {present} partitions, the application says {partitions}: add them with "
+                f"smack topics alter {name} --partitions {partitions}, or start once with --add-partitions (later "
+                "events of a key may then go to another partition)"
+            )
+        if present < partitions:
+            _add_partitions(admin, name, partitions)
+
+
+def _add_partitions(admin: AdminClient, name: str, partitions: int) -> None:
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import NewPartitions
+
+    try:
+        for done in admin.create_partitions([NewPartitions(name, partitions)]).values():
+            done.result(KAFKA_TIMEOUT_S)
+    except KafkaException as error:
+        raise StartError(f"cannot add partitions to topic {name}: {error.args[0].str()}") from error
 
 
 def create_tables(app: App, address: str, username: str | None = None, password: str | None = None) -> None:
@@ -71,6 +102,7 @@ def create_tables(app: App, address: str, username: str | None = None, password:
                     session.execute(table.cql)
                 except AlreadyExists:
                     continue
+            check_tables(session, app)
         except DriverException as error:
             raise StartError(f"cannot create the tables of {app.name}: {error}") from error
 

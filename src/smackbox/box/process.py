@@ -143,6 +143,11 @@ class ManagedProcess:
             return b""
 
 
+def job_files(directory: Path, name: str) -> tuple[Path, Path]:
+    """Where a scheduled job's output goes, and where the reason of its failure waits to be told."""
+    return directory / "logs" / f"{name}.log", directory / "run" / f"{name}.failure"
+
+
 def app_name(name: str) -> str:
     """As Marathon's ids allow: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "app"

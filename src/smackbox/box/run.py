@@ -16,22 +16,31 @@ from typing import Any
 
 from smackbox.app.model import App, Job
 from smackbox.base.errors import SettingError, StartError
-from smackbox.box.process import ProcessSpec
+from smackbox.box.changes import Changes
+from smackbox.box.process import ProcessSpec, job_files
 from smackbox.box.settings import BoxSettings, Urls, box_directory
 from smackbox.box.stack import SMACK, config_flags, stack_specs
 from smackbox.box.supervisor import Supervisor, running
 from smackbox.net.service import run_loop, say
 
 PREPARE_TIMEOUT_S = 60.0
+NO_CHANGES = Changes()
 
 
-def run_app(app: App, file: Path, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
+def run_app(
+    app: App,
+    file: Path,
+    urls: Urls,
+    settings: BoxSettings,
+    config: Path | None = None,
+    changes: Changes = NO_CHANGES,
+) -> None:
     """Run the application until SIGINT or SIGTERM; all of its processes read the settings file `config`.
 
     Raises `StartError` when a part cannot start.
     """
     with box_directory(settings) as placed:
-        run_loop(_run_app(app, file.resolve(), urls | running_urls(placed.dir), placed, config))
+        run_loop(_run_app(app, file.resolve(), urls | running_urls(placed.dir), placed, config, changes))
 
 
 def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
@@ -52,7 +61,14 @@ def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings, config: Path 
             run_loop(_with_stack(app, known, placed, config, work))
 
 
-def run_part(app: App, part: str, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
+def run_part(
+    app: App,
+    part: str,
+    urls: Urls,
+    settings: BoxSettings,
+    config: Path | None = None,
+    changes: Changes = NO_CHANGES,
+) -> None:
     """Run one part in this process. Raises `SettingError` for a part that there is not."""
     from smackbox.box import parts
 
@@ -67,7 +83,7 @@ def run_part(app: App, part: str, urls: Urls, settings: BoxSettings, config: Pat
     elif part == "ingest":
         parts.ingest_part(app, known, settings, config)
     elif part == "prepare":
-        parts.prepare_part(app, known, settings)
+        parts.prepare_part(app, known, settings, changes)
     else:
         raise SettingError(f"no part {part!r}: there is prepare, ingest and stream:NAME")
 
@@ -80,17 +96,19 @@ def running_urls(directory: Path) -> Urls:
     return urls
 
 
-async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings, config: Path | None) -> None:
+async def _run_app(
+    app: App, file: Path, urls: Urls, settings: BoxSettings, config: Path | None, changes: Changes
+) -> None:
     started = time.monotonic()
     async with Supervisor.claim(app.name, settings) as supervisor:
         servers = await _start_missing(supervisor, urls, settings, config)
         base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir), *config_flags(config))
-        await supervisor.unless_stopped(_run_once((*base, "--only", "prepare")))
+        await supervisor.unless_stopped(_run_once((*base, "--only", "prepare", *changes.flags())))
         parts = [ProcessSpec(stream.name, (*base, "--only", f"stream:{stream.name}"), 0) for stream in app.streams]
         if app.posts:
             parts.append(ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port))
         await supervisor.start(*parts)
-        await supervisor.schedule(*jobs(app, base))
+        await supervisor.schedule(*jobs(app, base, settings.dir))
         say(supervisor.table())
         say(
             f"ready {app.name} in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it"
@@ -98,8 +116,11 @@ async def _run_app(app: App, file: Path, urls: Urls, settings: BoxSettings, conf
         await supervisor.wait()
 
 
-def jobs(app: App, base: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The jobs that have a schedule, or follow one that has, as Chronos takes them. `base` runs the application."""
+def jobs(app: App, base: tuple[str, ...], directory: Path) -> list[dict[str, Any]]:
+    """The jobs that have a schedule, or follow one that has, as Chronos takes them. `base` runs the application.
+
+    What a job prints goes to its file in `logs/`; the last line of one that failed also to its `failure_file`.
+    """
     found: dict[str, dict[str, Any]] = {}
     for job in app.jobs:
         timing: dict[str, Any] = {}
@@ -109,8 +130,13 @@ def jobs(app: App, base: tuple[str, ...]) -> list[dict[str, Any]]:
             timing["parents"] = [f"{app.name}.{job.after}"]
         else:
             continue
-        command = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join((*base, '--job', job.name))}"
-        found[job.name] = {"name": f"{app.name}.{job.name}", "command": command, **timing}
+        name = f"{app.name}.{job.name}"
+        log_file, failure = (shlex.quote(str(file.resolve())) for file in job_files(directory, name))
+        command = (
+            f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join((*base, '--job', job.name))} >> {log_file} 2>&1"
+            f" || {{ code=$?; tail -n 1 {log_file} > {failure}; exit $code; }}"
+        )
+        found[job.name] = {"name": name, "command": command, **timing}
     return list(found.values())
 
 

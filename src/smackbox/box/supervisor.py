@@ -23,7 +23,7 @@ import msgspec
 
 from smackbox.base.errors import StartError, StorageError
 from smackbox.box.marathon_client import PlatformClient
-from smackbox.box.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive
+from smackbox.box.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive, job_files
 from smackbox.box.settings import BoxSettings
 from smackbox.store.fs import Disk
 
@@ -109,6 +109,10 @@ class Supervisor:
         """Give these jobs to Chronos, which has them until `stop`. Raises `StartError`."""
         client = await self._connected()
         for job in jobs:
+            for file in job_files(self._directory, job["name"]):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                if file.suffix == ".failure":
+                    file.unlink(missing_ok=True)
             self._jobs.append(job["name"])
             await client.put_job(job)
 
@@ -246,7 +250,18 @@ class Supervisor:
                     if one.state == "waiting":
                         log.warning("%s has ended: Marathon starts it again, see %s", one.spec.name, one.log_file)
                 self._write_file()
+            self._tell_of_failed_jobs()
             await asyncio.sleep(RUNNING_LOOK_S)
+
+    def _tell_of_failed_jobs(self) -> None:
+        for name in self._jobs:
+            log_file, failure = job_files(self._directory, name)
+            try:
+                reason = failure.read_text(errors="replace").strip()
+                failure.unlink()
+            except OSError:
+                continue
+            log.warning("job %s failed: %s; see %s", name, reason.removeprefix("smack: "), log_file)
 
     async def _stop_batch(self, client: PlatformClient, batch: list[ManagedProcess]) -> None:
         """By Marathon; by signals where it does not do it."""

@@ -18,24 +18,28 @@ from smackbox.cli.up import box_options, box_settings
 @click.option("--spark", envvar="SMACK_SPARK", help="sc://host:port of a Spark to use instead of an embedded one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP endpoint.  [default: 8080]")
 @click.option("--only", help="Run one part in this process: prepare, ingest, or stream:NAME.")
+@click.option("--accept-changes", "accept", is_flag=True, help="Start though keys or fields of topics have changed.")
+@click.option("--add-partitions", is_flag=True, help="Add partitions where topics have fewer than declared.")
 @box_options
 def command(file: Path, job: str | None, only: str | None, port: int | None, **flags: Any) -> None:
     """Run the application in FILE."""
     import msgspec
 
     from smackbox.app.load import load_app
+    from smackbox.box.changes import Changes
     from smackbox.box.run import run_app, run_job, run_part
     from smackbox.box.settings import Urls
 
     urls = Urls(**{name: flags.pop(name) for name in ("kafka", "cassandra", "spark")})
+    changes = Changes(flags.pop("accept"), flags.pop("add_partitions"))
     settings = box_settings(flags)
     config = flags["config"]
     if port is not None:
         settings = msgspec.structs.replace(settings, ingest_port=port)
     app = load_app(file)
     if only is not None:
-        run_part(app, only, urls, settings, config)
+        run_part(app, only, urls, settings, config, changes)
     elif job is not None:
         run_job(app, app.find_job(job), urls, settings, config)
     else:
-        run_app(app, file, urls, settings, config)
+        run_app(app, file, urls, settings, config, changes)

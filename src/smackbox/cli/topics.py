@@ -60,6 +60,20 @@ def create_command(bootstrap: str, name: str, partitions: int, config: tuple[str
     click.echo(f"created {name}")
 
 
+@command.command("alter")
+@click.argument("name")
+@click.option("--partitions", "-p", type=click.IntRange(1), required=True, help="The number to have, more than it has.")
+@click.pass_obj
+def alter_command(bootstrap: str, name: str, partitions: int) -> None:
+    """Add partitions to topic NAME. Events of a key that come after that may go to another partition."""
+    from confluent_kafka.admin import NewPartitions
+
+    with _errors(bootstrap):
+        admin = _admin(bootstrap)
+        _all(admin.create_partitions([NewPartitions(name, partitions)]))
+    click.echo(f"{name} has {partitions} partitions")
+
+
 @command.command("describe")
 @click.argument("name")
 @click.pass_obj

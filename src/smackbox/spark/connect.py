@@ -31,7 +31,12 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
             from pyspark.sql.connect.session import SparkSession
         except ImportError as error:
             raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
-        spark = SparkSession.builder.remote(url or embedded_url()).appName(app_name).create()
+        from smackbox.spark.smack_session import SmackSession, WriteModes
+
+        builder = SparkSession.Builder().remote(url or embedded_url()).appName(app_name)
+        builder._registerHook(WriteModes)
+        spark = builder.create()
+        spark.__class__ = SmackSession
         register_sources(spark)
     return spark
 

@@ -57,6 +57,9 @@ def arrow_type(cql_type: Any) -> tuple[pa.DataType, Convert | None]:
     name = cql_type.typename
     if name in _SCALARS:
         return _SCALARS[name]
+    if hasattr(cql_type, "vector_size"):
+        kind, convert = arrow_type(cql_type.subtype)
+        return pa.list_(kind), _of_items(convert)
     parts = [arrow_type(part) for part in cql_type.subtypes]
     if name in {"frozen", "reversed"}:
         return parts[0]

@@ -27,14 +27,32 @@ UNBINDABLE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeErro
 """What a binder raises for a value that is not of its column's type or does not fit into it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_bigint = Struct(">q").pack
 _EPOCH_DAY = _EPOCH.toordinal()
-_int = Struct(">i").pack
 _unsigned_int = Struct(">I").pack
-_smallint = Struct(">h").pack
-_tinyint = Struct(">b").pack
 _double = Struct(">d").pack
 _float = Struct(">f").pack
+
+
+def _integer(name: str, code: str) -> Binder:
+    """The binder of a whole number in two's complement. It raises `ValueError` for one out of range."""
+    pack = Struct(">" + code).pack
+    limit = 2 ** (8 * Struct(code).size - 1)
+
+    def bind(value: Any) -> bytes:
+        try:
+            return pack(value)
+        except struct.error:
+            if isinstance(value, int):
+                raise ValueError(f"{name} holds {-limit} to {limit - 1}") from None
+            raise TypeError(f"a whole number is needed, not {type(value).__name__}") from None
+
+    return bind
+
+
+_bigint = _integer("bigint", "q")
+_int = _integer("int", "i")
+_smallint = _integer("smallint", "h")
+_tinyint = _integer("tinyint", "b")
 
 
 def milliseconds(moment: datetime) -> int:
@@ -79,6 +97,9 @@ def _native(cql_type: Any) -> Callable[[Any], Any] | None:
         return int
     if name == "timestamp":  # the driver rounds moments before 1970 up
         return lambda value: milliseconds(value) if isinstance(value, datetime) else value
+    if hasattr(cql_type, "vector_size"):
+        item = _unless_none(_native(cql_type.subtype))
+        return lambda values: [item(value) for value in values]
     parts = [_unless_none(_native(part)) for part in cql_type.subtypes]
     if name in {"frozen", "reversed"}:
         return parts[0]

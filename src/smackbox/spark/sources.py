@@ -10,3 +10,5 @@ from smackbox.spark.cassandra_source import CassandraDataSource
 from smackbox.spark.kafka_source import KafkaDataSource, SmackKafkaDataSource
 
 SOURCES = (KafkaDataSource, SmackKafkaDataSource, CassandraDataSource)
+
+OWN_NAMES = frozenset(source.name() for source in SOURCES)

@@ -1,0 +1,169 @@
+"""What has changed between an application and what it finds: columns of its tables, partitions and keys of its topics.
+
+Tables are compared with the server's schema. What a server does not know (a topic's key field, the fields of its
+events) is compared with what the application said when it last started here, in `DIR/applications/NAME.json`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import msgspec
+
+from smackbox.app.model import App, Table, Topic
+from smackbox.base.errors import StartError
+
+if TYPE_CHECKING:
+    from cassandra.cluster import Session
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What the person who starts an application agrees to."""
+
+    accept: bool = False
+    add_partitions: bool = False
+
+    def flags(self) -> tuple[str, ...]:
+        """As flags of `smack run`."""
+        return ("--accept-changes",) * self.accept + ("--add-partitions",) * self.add_partitions
+
+
+class _TopicRecord(msgspec.Struct, frozen=True):
+    key: str | None
+    unique: str | None
+    fields: dict[str, str]
+
+
+class _Record(msgspec.Struct, frozen=True):
+    topics: dict[str, _TopicRecord]
+
+
+def check_tables(session: Session, app: App) -> None:
+    """Raises `StartError` that names every difference between a declared table and the one that is there."""
+    problems = [problem for table in app.tables for problem in _table_changes(session, app.keyspace, table)]
+    if problems:
+        raise StartError("; ".join(problems))
+
+
+def check_topics(app: App, directory: Path, *, accept: bool) -> None:
+    """Raises `StartError` for a change of keys or fields that events in the topics do not follow, unless `accept`."""
+    file = directory / "applications" / f"{app.name}.json"
+    current = _Record({topic.name: _topic_record(topic) for topic in app.topics})
+    try:
+        former = msgspec.json.decode(file.read_bytes(), type=_Record)
+    except FileNotFoundError:
+        former = _Record({})
+    except msgspec.DecodeError as error:
+        raise StartError(f"{file} is damaged: {error}; remove it to go on without this check") from error
+    problems = [
+        problem
+        for topic in app.topics
+        if topic.name in former.topics
+        for problem in _topic_changes(topic, former.topics[topic.name], current.topics[topic.name])
+    ]
+    if problems and not accept:
+        raise StartError("; ".join(problems) + ". Start once with --accept-changes to go on with it")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(current)))
+
+
+def _table_changes(session: Session, keyspace: str, table: Table) -> Iterator[str]:
+    from smackbox.cassandra.wire.cql import ast
+    from smackbox.cassandra.wire.cql.parser import SyntaxFault, parse
+
+    try:
+        declared, _ = parse(table.cql)
+    except SyntaxFault:
+        return  # the server takes more than our parser does
+    assert isinstance(declared, ast.CreateTable)
+    rows = list(
+        session.execute(
+            "SELECT column_name, kind, position, type FROM system_schema.columns "
+            "WHERE keyspace_name = %s AND table_name = %s",
+            (keyspace, declared.name),
+        )
+    )
+    name = f"table {keyspace}.{declared.name}"
+    present = {row.column_name: row.type for row in rows}
+    if not present:
+        return
+    for kind, columns in (("partition_key", declared.partition_key), ("clustering", declared.clustering)):
+        key = tuple(row.column_name for row in sorted(rows, key=lambda row: int(row.position)) if row.kind == kind)
+        if key != columns:
+            yield (
+                f"{name}: its {kind.replace('_', ' ')} is ({', '.join(key)}), the application says "
+                f"({', '.join(columns)}): a primary key cannot be changed, give the table another name"
+            )
+            return
+    for column in declared.columns:
+        wanted = _type_text(column.type)
+        if column.name not in present:
+            yield (
+                f"{name} has no column {column.name}: add it with "
+                f"""smack cql -k {keyspace} 'ALTER TABLE "{declared.name}" ADD "{column.name}" {wanted}'"""
+            )
+        elif _plain(present[column.name]) != _plain(wanted):
+            yield (
+                f"{name}: column {column.name} is {present[column.name]}, the application says {wanted}: a type cannot "
+                "be changed, give the column another name"
+            )
+
+
+def _type_text(kind: Any) -> str:
+    inner = ", ".join([*map(_type_text, kind.parameters), *([str(kind.dimension)] if kind.dimension else [])])
+    text = f"{kind.name}<{inner}>" if inner else str(kind.name)
+    return f"frozen<{text}>" if kind.frozen else text
+
+
+def _plain(kind: str) -> list[str]:
+    """A type's words without `frozen<…>`, which does not change what a column holds."""
+    words: list[str] = []
+    written: list[bool] = []
+    after_frozen = False
+    for word in re.findall(r"[^<>,\s]+|[<>,]", kind.lower()):
+        if word == "frozen":
+            after_frozen = True
+            continue
+        if word == "<":
+            written.append(not after_frozen)
+        if (word != ">" or written.pop()) and not (word == "<" and after_frozen):
+            words.append("text" if word == "varchar" else word)
+        after_frozen = False
+    return words
+
+
+def _topic_record(topic: Topic) -> _TopicRecord:
+    hints = get_type_hints(topic.event)
+    fields = {name: hint.__name__ if isinstance(hint, type) else str(hint) for name, hint in hints.items()}
+    return _TopicRecord(topic.key, topic.unique, fields)
+
+
+def _topic_changes(topic: Topic, former: _TopicRecord, current: _TopicRecord) -> Iterator[str]:
+    name = f"topic {topic.name}"
+    if former.key != current.key:
+        yield (
+            f"{name}: its key was {former.key} and is {current.key}: events that are there lie in partitions of the "
+            "former key, so events of one key lose their order. A topic of another name avoids that"
+        )
+    if former.unique != current.unique:
+        yield (
+            f"{name}: unique= was {former.unique} and is {current.unique}: an event that is sent again may count twice "
+            "where it was first counted by the former identity"
+        )
+    removed = [field for field in former.fields if field not in current.fields]
+    for field in msgspec.structs.fields(topic.event):
+        kind = current.fields[field.name]
+        if field.name in former.fields and former.fields[field.name] != kind:
+            yield (
+                f"{name}: field {field.name} was {former.fields[field.name]} and is {kind}: events that are there and "
+                "do not fit become dead letters"
+            )
+        elif field.name not in former.fields and field.required:
+            was = f" (was it called {removed[0]}?)" if len(removed) == 1 else ""
+            yield (
+                f"{name}: field {field.name} was added without a default{was}: events that are there lack it "
+                f"and become dead letters. Give it a default, such as {field.name}: … | None = None"
+            )

@@ -1,0 +1,93 @@
+"""The session that `smackbox.spark.session` gives: Spark's own, with what the embedded engine and the sources need.
+
+- Views of our sources by `CREATE TEMPORARY VIEW … USING` (`source_views`).
+- Views that are made when a query first names them: opening a table costs a look at its schema, and can fail.
+- A write to a source that only appends or truncates is refused in the modes `error` (Spark's default) and `ignore`, as
+  Spark refuses it for a data source of version 2. Sail would append.
+- An Arrow table without rows becomes a DataFrame.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql.connect.proto import WriteOperation
+from pyspark.sql.connect.session import SparkSession
+
+from smackbox.spark.source_views import view_command
+from smackbox.spark.sources import OWN_NAMES
+
+_WORD = re.compile(r"\w+")
+_WRITABLE_MODES = frozenset({WriteOperation.SAVE_MODE_APPEND, WriteOperation.SAVE_MODE_OVERWRITE})
+
+
+class SmackSession(SparkSession):  # type: ignore[misc]
+    """Made by giving this class to a session of Spark's."""
+
+    _pending_views: dict[str, Callable[[], Any]]
+
+    def add_views(self, views: Mapping[str, Callable[[], Any]]) -> None:
+        """Let `sql`, `table` and `read.table` know `views`: a name, and what loads its DataFrame.
+
+        What a loader raises reaches the query that names its view, and no other.
+        """
+        self._pending_views = dict(views)
+
+    def sql(self, sqlQuery: str, *args: Any, **kwargs: Any) -> Any:  # noqa: N803 - Spark's name
+        command = view_command(sqlQuery)
+        if command is not None:
+            self.client.execute_command(command)
+            return self.range(0).select()
+        self._make_views(sqlQuery)
+        return super().sql(sqlQuery, *args, **kwargs)
+
+    def table(self, tableName: str) -> Any:  # noqa: N803 - Spark's name
+        self._make_views(tableName)
+        return super().table(tableName)
+
+    def createDataFrame(self, data: Any, schema: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Spark's name
+        if schema is None and not len(data) and hasattr(data, "column_names"):
+            # an Arrow table has its types without rows too; pyspark asks for one row
+            from pyspark.sql.pandas.types import from_arrow_schema
+
+            schema = from_arrow_schema(data.schema)
+            data = []
+        return super().createDataFrame(data, schema, *args, **kwargs)
+
+    @property
+    def read(self) -> Any:
+        reader = super().read
+        read_table = reader.table
+
+        def table(tableName: str) -> Any:  # noqa: N803 - Spark's name
+            self._make_views(tableName)
+            return read_table(tableName)
+
+        reader.table = table
+        return reader
+
+    def _make_views(self, text: str) -> None:
+        pending: dict[str, Callable[[], Any]] = getattr(self, "_pending_views", {})
+        for name in pending.keys() & set(_WORD.findall(text)):
+            pending[name]().createOrReplaceTempView(name)
+            del pending[name]
+
+
+class WriteModes(SparkSession.Hook):  # type: ignore[misc]
+    """Refuses what a source of ours cannot do, before it is sent."""
+
+    def __init__(self, _session: Any = None) -> None:
+        super().__init__()
+
+    def on_execute_plan(self, request: Any) -> Any:
+        if request.plan.command.HasField("write_operation"):
+            write = request.plan.command.write_operation
+            if write.source.lower() in OWN_NAMES and write.mode not in _WRITABLE_MODES:
+                raise AnalysisException(
+                    f"{write.source} cannot be written with mode error or ignore (error is the default), for it does "
+                    'not look for rows that are there: use mode("append"), which upserts, or mode("overwrite")'
+                )
+        return request
