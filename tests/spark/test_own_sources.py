@@ -43,13 +43,13 @@ def test_a_vector_column_is_an_array_both_ways(spark: Any, options: dict[str, st
 @pytest.mark.parametrize(
     "create",
     [
-        "CREATE TEMPORARY VIEW found USING cassandra OPTIONS (contact '{contact}', keyspace 'ks', table 't')",
-        "create or replace temp view found using CASSANDRA options (contact='{contact}', 'keyspace' \"ks\", table 't');",
-        'CREATE OR REPLACE TEMPORARY VIEW `found`\nUSING cassandra OPTIONS ("contact" "{contact}", keyspace ks, table t)',
+        "CREATE TEMPORARY VIEW found USING cassandra {contact}, keyspace 'ks', table 't')",
+        "create or replace temp view found using CASSANDRA {contact}, 'keyspace' \"ks\", table = 't');",
+        'CREATE OR REPLACE TEMPORARY VIEW `found`\nUSING cassandra {contact},\n"keyspace" ks, table t )',
     ],
 )
 def test_a_temporary_view_of_a_source(spark: Any, options: dict[str, str], create: str) -> None:
-    created = spark.sql(create.format(**options))
+    created = spark.sql(create.format(contact=f"OPTIONS (contact '{options['contact']}'"))
     try:
         assert created.collect() == []
         assert spark.sql("SELECT id, a FROM found").collect() == [(1, 2)]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 
 from smackbox.app.model import App
-from smackbox.base.errors import SettingError
+from smackbox.base.errors import SettingError, UserError
 
 
 def load_app(file: Path) -> App:
     """Import `file` and return its `App`.
 
     The file's folder is put on `sys.path`, as Python does for a script. Raises `SettingError` when the file is not
-    there or does not hold exactly one application; what the file itself raises goes through.
+    there, fails when it is imported, or does not hold exactly one application.
     """
     file = file.resolve()
     if not file.is_file():
@@ -26,8 +27,23 @@ def load_app(file: Path) -> App:
         sys.path.insert(0, str(file.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        raise
+    except Exception as error:
+        raise SettingError(f"{file.name} cannot be loaded: {place_of(error, file)}") from error
     apps = {id(value): value for value in vars(module).values() if isinstance(value, App)}
     if len(apps) != 1:
         raise SettingError(f"{file} must hold one smackbox.App, it holds {len(apps)}")
     return next(iter(apps.values()))
+
+
+def place_of(error: BaseException, file: Path) -> str:
+    """An exception of a user's code in one line: where in `file` it came from, its type and its text."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    where = f"line {lines[-1]}: " if lines else ""
+    text = " ".join(str(error).split())
+    return f"{where}{type(error).__name__}: {text} (smack --debug shows the traceback)"

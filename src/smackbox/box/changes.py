@@ -72,7 +72,8 @@ def check_topics(app: App, directory: Path, *, accept: bool) -> None:
 
 def _table_changes(session: Session, keyspace: str, table: Table) -> Iterator[str]:
     from smackbox.cassandra.wire.cql import ast
-    from smackbox.cassandra.wire.cql.parser import SyntaxFault, parse
+    from smackbox.cassandra.wire.cql.parser import parse
+    from smackbox.cassandra.wire.errors import SyntaxFault
 
     try:
         declared, _ = parse(table.cql)

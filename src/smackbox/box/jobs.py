@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from smackbox.app.load import place_of
 from smackbox.app.model import App, Job, Table
 from smackbox.base.errors import UserError
 from smackbox.spark import session
@@ -29,7 +31,7 @@ def run_job(
         where |= {"user": username, "password": password or ""}
     try:
         spark.add_views({table.name: partial(_read, spark, table, where) for table in app.tables})
-        result = job.function(spark)
+        result = _call(job, spark)
         if job.target is None:
             if result is not None:
                 result.show(truncate=False)
@@ -40,7 +42,12 @@ def run_job(
         if not rows.num_rows:
             return 0
         frame = spark.createDataFrame(rows)
-        frame.write.format("cassandra").options(**where, table=job.target.name).mode("append").save()
+        try:
+            frame.write.format("cassandra").options(**where, table=job.target.name).mode("append").save()
+        except Exception as error:
+            raise UserError(
+                f"job {job.name}: its result cannot be written to {job.target.name}: {_reason(error)}"
+            ) from error
         return int(rows.num_rows)
     finally:
         spark.stop()
@@ -48,3 +55,19 @@ def run_job(
 
 def _read(spark: Any, table: Table, where: dict[str, str]) -> Any:
     return spark.read.format("cassandra").options(**where, table=table.name).load()
+
+
+def _call(job: Job, spark: Any) -> Any:
+    try:
+        return job.function(spark)
+    except UserError:
+        raise
+    except Exception as error:
+        where = place_of(error, Path(job.function.__code__.co_filename))
+        raise UserError(f"job {job.name} failed: {where}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of a source's Python error, out of the trace that Spark puts round it."""
+    lines = str(error).splitlines()
+    return next((line.strip() for line in lines if "Error: " in line), lines[0] if lines else type(error).__name__)

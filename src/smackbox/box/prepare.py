@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smackbox.app.model import App
+from smackbox.base.address import nodes_on_one_port
 from smackbox.base.errors import StartError
 from smackbox.box.changes import check_tables
+from smackbox.box.settings import CASSANDRA_PORT
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -119,23 +121,46 @@ class CqlConnection:
         self._password = password or ""
 
     def __enter__(self) -> Session:
+        from cassandra import InvalidRequest, UnresolvableContactPoints
         from cassandra.auth import PlainTextAuthProvider
         from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
         from cassandra.policies import RoundRobinPolicy
 
-        host, _, port = self._address.rpartition(":")
+        hosts, port = nodes_on_one_port(self._address, CASSANDRA_PORT)
         profile = ExecutionProfile(RoundRobinPolicy(), request_timeout=CQL_TIMEOUT_S)
-        self._cluster = Cluster(
-            [host],
-            port=int(port),
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            auth_provider=PlainTextAuthProvider(self._username, self._password) if self._username else None,
-        )
+        try:
+            self._cluster = Cluster(
+                hosts,
+                port=port,
+                execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                auth_provider=PlainTextAuthProvider(self._username, self._password) if self._username else None,
+            )
+        except UnresolvableContactPoints as error:
+            raise StartError(self._no_answer(error)) from error
         try:
             return self._cluster.connect(self._keyspace)
         except NoHostAvailable as error:
             self._cluster.shutdown()
-            raise StartError(f"Cassandra at {self._address} does not answer: {error}") from error
+            raise StartError(self._no_answer(error)) from error
+        except InvalidRequest as error:
+            self._cluster.shutdown()
+            raise StartError(f"{error}; `smack cql 'DESCRIBE KEYSPACES'` lists them") from error
+
+    def _no_answer(self, error: Exception) -> str:
+        from cassandra import AuthenticationFailed
+
+        reasons = list(getattr(error, "errors", {}).values())
+        refusal = next((reason for reason in reasons if isinstance(reason, AuthenticationFailed)), None)
+        if refusal is not None:
+            return (
+                f"Cassandra at {self._address} refuses the login ({refusal}): give --username and --password, or "
+                "cassandra_username and cassandra_password in [box]"
+            )
+        reason = f" ({reasons[0]})" if reasons else ""
+        return (
+            f"no Cassandra answers at {self._address}{reason}: start one with `smack up`, or say where it is "
+            "(--cassandra host:port)"
+        )
 
     def __exit__(self, *_: object) -> None:
         self._cluster.shutdown()

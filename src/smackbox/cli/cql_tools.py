@@ -182,8 +182,9 @@ def listsnapshots_command(directory: Path) -> None:
 
     from smackbox.cassandra.server.snapshot import snapshots
 
+    found = snapshots(directory)
     click.echo("name\ttaken\tMB")
-    for name, taken_s, size in snapshots(directory):
+    for name, taken_s, size in found:
         click.echo(f"{name}\t{datetime.fromtimestamp(taken_s, UTC):%Y-%m-%dT%H:%M:%SZ}\t{size / 1e6:.1f}")
 
 

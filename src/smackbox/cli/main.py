@@ -63,7 +63,7 @@ def group(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     if not debug:
-        logging.getLogger("cassandra").setLevel(logging.ERROR)  # the driver warns at each connect that it tries v6
+        logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what the driver reports, it raises as well
 
 
 def main(arguments: list[str] | None = None) -> None:

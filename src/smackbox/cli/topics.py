@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from smackbox.base.address import host_ports
 from smackbox.base.errors import SettingError, UserError
 from smackbox.box.settings import DEFAULT_DIR, KAFKA_PORT
 
@@ -32,6 +34,7 @@ def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
     from smackbox.box.run import running_urls
 
     ctx.obj = kafka or running_urls(directory).kafka or f"127.0.0.1:{KAFKA_PORT}"
+    host_ports(ctx.obj, KAFKA_PORT)
 
 
 @command.command("list")
@@ -245,12 +248,18 @@ def _consumer(bootstrap: str, group: str = "smack-topics") -> Iterator[Any]:
 
 @contextmanager
 def _errors(bootstrap: str) -> Iterator[None]:
-    from confluent_kafka import KafkaException
+    from confluent_kafka import KafkaError, KafkaException
 
+    no_answer = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
     try:
         yield
-    except KafkaException as error:
-        raise UserError(f"{bootstrap}: {error.args[0].str()}") from error
+    except (KafkaException, FutureTimeoutError) as error:
+        reason = error.args[0] if error.args else None
+        if not isinstance(reason, KafkaError) or reason.code() in no_answer:
+            raise UserError(
+                f"no Kafka answers at {bootstrap}: start one with `smack up`, or say where it is (--kafka host:port)"
+            ) from error
+        raise UserError(f"Kafka at {bootstrap}: {reason.str()}") from error
 
 
 def _all(futures: dict[Any, Future[T]]) -> list[T]:

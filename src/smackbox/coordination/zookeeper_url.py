@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smackbox.base.address import host_port
 from smackbox.base.errors import SettingError
 
 DEFAULT_PORT = 2181
@@ -30,17 +31,13 @@ class ZooKeeperUrl:
             raise SettingError(f"{text!r} needs hosts and a path, as in zk://127.0.0.1:2181/mesos")
         if at and ":" not in credentials:
             raise SettingError(f"{text!r} has no password: zk://user:password@host:port/path")
-        return cls(",".join(_with_port(host, text) for host in hosts.split(",")), path, credentials if at else None)
+        return cls(",".join(_with_port(host) for host in hosts.split(",")), path, credentials if at else None)
 
     def __str__(self) -> str:
         """Without the credentials, for logs."""
         return f"{_SCHEME}{self.hosts}{self.path}"
 
 
-def _with_port(host: str, text: str) -> str:
-    name, colon, port = host.rpartition(":")
-    if not colon or host.endswith("]"):
-        name, port = host, str(DEFAULT_PORT)
-    if not name or not port.isdigit():
-        raise SettingError(f"{text!r}: {host!r} is not host:port")
-    return f"{name}:{port}"
+def _with_port(text: str) -> str:
+    host, port = host_port(text, DEFAULT_PORT)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -53,7 +53,7 @@ class FrameworkServer(Generic[M]):
         self.http: HttpServer
         self._settings = settings
         self._framework_name = framework_name
-        self._proxy: Proxy
+        self._proxy: Proxy | None = None
         self._peers_tls: ssl.SSLContext | None = None
         self._masters: Masters
         self._coordinators: list[Coordinator] = []
@@ -140,7 +140,8 @@ class FrameworkServer(Generic[M]):
             await asyncio.gather(self._life, return_exceptions=True)
         await self._end_term()
         await self.http.stop()
-        await self._proxy.close()
+        if self._proxy is not None:
+            await self._proxy.close()
         for coordinator in self._coordinators:
             await coordinator.stop()
         if self._store is not None:
@@ -280,7 +281,7 @@ class FrameworkServer(Generic[M]):
     async def _leaders_answer(self, request: HttpRequest) -> Answer:
         term = self.term
         if term is None:
-            if self.leader is None or self.leader == self.address:
+            if self.leader is None or self.leader == self.address or self._proxy is None:
                 return HttpResponse.json({"message": "Could not determine the current leader"}, 503)
             return await self._proxy.forward(request, self.leader)
         answer = self.answer(term, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import sys
 import threading
 import warnings
@@ -11,9 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from smackbox.base.errors import StartError
+from smackbox.base.address import host_port
+from smackbox.base.errors import SettingError, StartError
 
 RETRIES = 3
+DEFAULT_PORT = 15002
+CONNECT_TIMEOUT_S = 5.0
 
 _embedded: Any = None
 _lock = threading.Lock()
@@ -23,8 +27,10 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
     """A `SparkSession` on `url` (`sc://host:port`), with the data sources `kafka` and `cassandra` registered.
 
     None is an embedded server in this process, one for all sessions. Each call opens a session of its own.
-    Raises `StartError` when the extra is not installed.
+    Raises `StartError` when the extra is not installed or nobody listens at `url`, `SettingError` for no such URL.
     """
+    if url is not None:
+        _check_url(url)
     with quiet():
         _give_main_a_file()
         try:
@@ -39,6 +45,20 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
         spark.__class__ = SmackSession
         register_sources(spark)
     return spark
+
+
+def _check_url(url: str) -> None:
+    """pyspark by itself tries for ten minutes to reach a server that is not there."""
+    address = url.removeprefix("sc://").partition("/")[0].partition(";")[0]
+    if not url.startswith("sc://"):
+        raise SettingError(f"{url!r} is not the URL of a Spark Connect server: sc://host:{DEFAULT_PORT}")
+    try:
+        socket.create_connection(host_port(address, DEFAULT_PORT), CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise StartError(
+            f"no Spark Connect server answers at {url} ({error}): start one with `smack spark serve`, or leave --spark "
+            "out for an embedded one"
+        ) from error
 
 
 def fail_soon(spark: Any) -> None:

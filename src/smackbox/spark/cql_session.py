@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from smackbox.base.address import nodes_on_one_port
 from smackbox.base.errors import SettingError
 
 DEFAULT_PORT = 9042
@@ -13,24 +14,7 @@ CONNECT_TIMEOUT_S = 5.0
 CONTROL_TIMEOUT_S = 5.0
 ROWS_AS_TUPLES = "rows as tuples"
 
-logging.getLogger("cassandra").setLevel(logging.ERROR)
-
-
-def split_address(address: str) -> tuple[list[str], int]:
-    """`host:port,host:port` -> hosts and their one port (the driver takes one port for all)."""
-    hosts: list[str] = []
-    ports: set[int] = set()
-    for part in address.split(","):
-        host, colon, port = part.strip().rpartition(":")
-        if not colon:
-            host, port = port, str(DEFAULT_PORT)
-        if not host or not port.isdigit():
-            raise SettingError(f"{part.strip()!r} is not host:port")
-        hosts.append(host.strip("[]"))
-        ports.add(int(port))
-    if len(ports) != 1:
-        raise SettingError(f"all Cassandra nodes must have the same port: {address}")
-    return hosts, ports.pop()
+logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what it reports is raised as well
 
 
 class CqlSession:
@@ -74,7 +58,7 @@ class CqlSession:
             request_timeout=timeout_s,
             row_factory=tuple_factory,
         )
-        hosts, port = split_address(address)
+        hosts, port = nodes_on_one_port(address, DEFAULT_PORT)
         self._clock = MonotonicTimestampGenerator(warn_on_drift=False)
         self.timestamp_us: int | None = None
         self.cluster = Cluster(

@@ -43,6 +43,8 @@ BATCH_BYTES = 16 * 1024 * 1024
 CHUNK = 1_000
 ROWS_PER_PARTITION = 500_000
 POLL_TIMEOUT_MS = 60_000
+CLIENT_LOG_LEVEL = 2
+"""librdkafka's lines about each attempt to connect are left out: what matters is raised."""
 METADATA_TIMEOUT_S = 10.0
 EARLIEST, LATEST = -2, -1
 _KNOWN = (
@@ -166,6 +168,7 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 100,
+                "log_level": CLIENT_LOG_LEVEL,
                 **self._client,
             }
         )

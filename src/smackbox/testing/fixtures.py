@@ -9,16 +9,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from smackbox.base.address import host_port
+from smackbox.box.settings import CASSANDRA_PORT
 from smackbox.net.service import Service, ServiceThread
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
+    from pyspark.sql import SparkSession
 
     from smackbox.app.model import App
     from smackbox.spark.streaming import MicroBatchRunner
@@ -69,11 +73,11 @@ class SmackCassandra:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.host, _, port = address.rpartition(":")
-        self.port = int(port)
+        self.host, self.port = host_port(address, CASSANDRA_PORT)
         self._stack = ExitStack()
 
     def connect(self, keyspace: str | None = None) -> Session:
+        """A session of the Python driver. Raises `StartError` for a keyspace that is not there."""
         from smackbox.box.prepare import CqlConnection
 
         return self._stack.enter_context(CqlConnection(self.address, keyspace))
@@ -86,14 +90,24 @@ class SmackCassandra:
 
 
 class Smack:
-    """Both servers. `run` starts an application in this process, for as long as the test lasts."""
+    """Both servers, and an embedded Spark. `run` starts an application in this process while the test lasts."""
 
     def __init__(self, kafka: SmackKafka, cassandra: SmackCassandra) -> None:
         self.kafka = kafka
         self.cassandra = cassandra
         self._stack = ExitStack()
 
+    @cached_property
+    def spark(self) -> SparkSession:
+        """A Spark Connect session on an engine in this process, made at the first use and closed with the test."""
+        from smackbox.spark import session
+
+        spark: SparkSession = session()
+        self._stack.callback(spark.stop)
+        return spark
+
     def run(self, app: App) -> RunningApp:
+        """Make the topics and tables of `app`, start its endpoint, open its streams. Raises what a start raises."""
         return self._stack.enter_context(RunningApp(app, self.kafka.bootstrap, self.cassandra.address))
 
     def __enter__(self) -> Smack:

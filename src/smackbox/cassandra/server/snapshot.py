@@ -49,7 +49,12 @@ def named(directory: Path, name: str) -> Path:
 
 
 def snapshots(directory: Path) -> list[tuple[str, float, int]]:
-    """Name, seconds since 1970 and bytes of each named snapshot, the oldest first."""
+    """Name, seconds since 1970 and bytes of each named snapshot, the oldest first.
+
+    Raises `UserError` for a directory that holds neither data nor snapshots.
+    """
+    if not ((directory / SNAPSHOTS).is_dir() or (directory / STORE / "CURRENT").exists()):
+        raise UserError(f"{directory} is not a Cassandra server's data directory")
     found = []
     for path in (directory / SNAPSHOTS).glob(f"*/{STORE}/CURRENT"):
         size = sum(entry.stat().st_size for entry in os.scandir(path.parent))

@@ -1,0 +1,46 @@
+"""Every code block of the README and the docs runs as it stands, and every command in them is one that there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from smackbox.app.load import load_app
+from smackbox.cli.main import VERBS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^(?:    )?smack ([a-z][a-z|]*)", re.MULTILINE)
+
+
+def blocks(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def test_the_readmes_application_and_its_test(pytester: pytest.Pytester) -> None:
+    application, test = blocks(ROOT / "README.md")
+    pytester.makepyfile(ads=application, test_ads=test)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
+    result.assert_outcomes(passed=1)
+    app = load_app(pytester.path / "ads.py")
+    assert [job.name for job in app.jobs] == ["report"]
+
+
+def test_code_elsewhere_has_a_test_of_its_own() -> None:
+    assert [page.name for page in PAGES if blocks(page) and page.name not in {"README.md", "testing.md"}] == []
+
+
+def test_the_page_on_testing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(ads=blocks(ROOT / "README.md")[0], test_page="\n".join(blocks(ROOT / "docs" / "testing.md")))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] >= 4
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=lambda page: page.name)
+def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+    named = {verb for words in COMMAND.findall(page.read_text(encoding="utf-8")) for verb in words.split("|")}
+    assert named <= VERBS.keys()
