@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import msgspec
 
 from smackbox.app.model import App, Table, Topic
-from smackbox.base.errors import StartError
+from smackbox.base.errors import StartError, StorageError
+from smackbox.store.fs import Disk
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -66,8 +67,12 @@ def check_topics(app: App, directory: Path, *, accept: bool) -> None:
     ]
     if problems and not accept:
         raise StartError("; ".join(problems) + ". Start once with --accept-changes to go on with it")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(current)))
+    disk = Disk()
+    try:
+        disk.make_directory(file.parent)
+        disk.replace(file, msgspec.json.format(msgspec.json.encode(current)))
+    except StorageError as error:
+        raise StartError(f"cannot write {file}: {error}") from error
 
 
 def _table_changes(session: Session, keyspace: str, table: Table) -> Iterator[str]:

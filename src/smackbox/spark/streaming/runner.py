@@ -324,6 +324,8 @@ class MicroBatchRunner:
             raise UnfitEventsError(f"an Arrow batch cannot hold the event: {error}") from error
         result = self._retry(lambda: self._call_function(table))
         columns = list(result.column_names)
+        self._totals.check(columns)
+        self._totals.check_types({field.name: str(field.type) for field in result.schema})
         rows, totals = self._totals.apply(result.to_pylist(), columns, self._checkpoint.totals)
         return Result(rows, totals, self._totals.written_columns(columns))
 

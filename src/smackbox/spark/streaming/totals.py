@@ -28,6 +28,20 @@ _PYTHON_TYPES: dict[str, type] = {
     "blob": bytes,
 }
 
+_WHOLE = ("int", "uint", "decimal")
+_FITTING: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("tinyint", "smallint", "int"), _WHOLE),
+    "bigint": (*_WHOLE, "timestamp"),
+    **dict.fromkeys(("float", "double"), (*_WHOLE, "float", "double", "halffloat")),
+    **dict.fromkeys(("text", "varchar", "ascii", "uuid", "timeuuid"), ("string", "large_string")),
+    "boolean": ("bool",),
+    "timestamp": ("timestamp", "date", "int"),
+    "date": ("date", "timestamp"),
+    "decimal": (*_WHOLE, "float", "double"),
+    "blob": ("binary", "large_binary", "fixed_size_binary"),
+}
+"""By CQL type, how the names of the Arrow types begin whose values it may hold."""
+
 _MERGES: dict[Merge, Callable[[Any, Any], Any]] = {
     "sum": lambda total, value: total + value,
     "min": min,
@@ -57,6 +71,7 @@ class Totals:
         self._table = table
         self._key_columns = tuple(key_types)
         self._partition_columns = partition_columns
+        self._types = {column: cql_type.typename for column, cql_type in {**key_types, **value_types}.items()}
         self._key_binders = [binder(key_type) for key_type in key_types.values()]
         self._value_binders = {column: binder(value_type) for column, value_type in value_types.items()}
         self._value_columns = frozenset(value_types)
@@ -88,6 +103,17 @@ class Totals:
             if column not in self._kept:
                 raise StreamError(f"totals of {column!r}: its type in {self._table} cannot be totalled")
         return values
+
+    def check_types(self, types: Mapping[str, str]) -> None:
+        """Raises `StreamError` where no value of a result's column could fit: `types` are the names of Arrow types."""
+        for column, arrow_type in types.items():
+            cql_type = self._types[column]
+            fitting = _FITTING.get(cql_type)
+            if fitting is not None and not arrow_type.startswith((*fitting, "null")):
+                raise StreamError(
+                    f"the result does not fit the table {self._table}: column {column} is {cql_type}, the function "
+                    f"returns {arrow_type}"
+                )
 
     def apply(
         self,
