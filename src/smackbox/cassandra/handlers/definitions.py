@@ -12,6 +12,7 @@ from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system
+from smackbox.cassandra.state.replication import keyspace_options
 from smackbox.cassandra.state.schema import (
     CLUSTERING,
     PARTITION_KEY,
@@ -25,12 +26,7 @@ from smackbox.cassandra.state.schema import (
     TableRecord,
     TypeRecord,
 )
-from smackbox.cassandra.state.table_options import (
-    DATA_CENTER_PLACEHOLDER,
-    TABLE_DEFAULTS,
-    keyspace_options,
-    table_options,
-)
+from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, Unauthorized
@@ -46,12 +42,11 @@ _NAME = re.compile(r"\w+", re.ASCII)
 def create_keyspace(statement: ast.CreateKeyspace, context: Context) -> Result:
     catalog = context.room.catalog
     _check_keyspace_name(statement.name)
-    replication, durable = keyspace_options(statement.options, statement.name)
+    replication, durable = keyspace_options(statement.options, statement.name, _own_data_center(context))
     if statement.name in catalog.keyspaces:
         if statement.if_not_exists:
             return Void()
         raise AlreadyExists(statement.name)
-    replication = _named(replication, context)
     catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
     _warn_of_factor(statement.name, replication, context)
     return SchemaChange("CREATED", "KEYSPACE", statement.name)
@@ -66,8 +61,7 @@ def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
             return Void()
         raise Invalid(f"Keyspace '{statement.name}' doesn't exist")
     previous = (keyspace.record.replication, keyspace.record.durable_writes)
-    replication, durable = keyspace_options(statement.options, statement.name, previous)
-    replication = _named(replication, context)
+    replication, durable = keyspace_options(statement.options, statement.name, _own_data_center(context), previous)
     before = sum(replication_factors(keyspace.record.replication).values())
     catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
     _warn_of_factor(statement.name, replication, context)
@@ -119,10 +113,8 @@ def _warn_of_factor(name: str, replication: dict[str, str], context: Context) ->
             )
 
 
-def _named(replication: dict[str, str], context: Context) -> dict[str, str]:
-    """A plain replication factor of NetworkTopologyStrategy becomes that of this data centre."""
-    own = context.room.system_rows.node.data_center
-    return {own if option == DATA_CENTER_PLACEHOLDER else option: value for option, value in replication.items()}
+def _own_data_center(context: Context) -> str:
+    return context.room.system_rows.node.data_center
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -170,7 +162,7 @@ def _table_id(statement: ast.CreateTable, context: Context, catalog: Catalog) ->
     try:
         chosen = UUID(str(given))
     except ValueError:
-        raise ConfigFault(f"Invalid table id {given}") from None
+        raise ConfigFault("Invalid table id") from None
     del catalog
     return chosen
 

@@ -220,10 +220,7 @@ def _options(options: dict[str, OptionValue]) -> Values:
     shown: Values = {"dclocal_read_repair_chance": 0.0, "read_repair_chance": 0.0}
     for name, value in options.items():
         if isinstance(value, dict):
-            is_blobs = name == "extensions"
-            shown[name] = [
-                (key, bytes.fromhex(item.removeprefix("0x")) if is_blobs else item) for key, item in value.items()
-            ]
+            shown[name] = list(value.items()) if name != "extensions" else []
         elif name in {"bloom_filter_fp_chance", "crc_check_chance"}:
             shown[name] = float(value)
         elif name in {
@@ -231,8 +228,10 @@ def _options(options: dict[str, OptionValue]) -> Values:
             "min_index_interval",
         }:  # fmt: skip
             shown[name] = int(value)
-        elif name in {"cdc", "allow_auto_snapshot", "incremental_backups"}:
-            shown[name] = value == "true"
+        elif name == "cdc":
+            shown[name] = None  # Cassandra shows it where the node keeps change data, which this one does not
+        elif name in {"allow_auto_snapshot", "incremental_backups"}:
+            shown[name] = None if value == "true" else False  # true is what they are without being set
         elif name not in {"dclocal_read_repair_chance", "read_repair_chance"}:
             shown[name] = value
     return shown

@@ -1,25 +1,19 @@
-"""The options of tables and keyspaces: known names, defaults, and the checks that Cassandra makes."""
+"""The options of tables: known names, defaults, and the checks that Cassandra makes."""
 
 from __future__ import annotations
 
 import re
 
+from smackbox.cassandra.state.compaction_options import COMPACTION_PACKAGE, checked_compaction
+from smackbox.cassandra.state.replication import boolean_option
+from smackbox.cassandra.state.retry_options import checked_retry
 from smackbox.cassandra.wire.cql.ast import OptionValue
-from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
+from smackbox.cassandra.wire.errors import ConfigFault, SyntaxFault
 
-_COMPACTION_PACKAGE = "org.apache.cassandra.db.compaction."
 _COMPRESSION_PACKAGE = "org.apache.cassandra.io.compress."
-_LOCATOR_PACKAGE = "org.apache.cassandra.locator."
-_STRATEGIES = frozenset(
-    {"SimpleStrategy", "NetworkTopologyStrategy", "LocalStrategy", "EverywhereStrategy", "MetaStrategy"}
-)
-_COMPACTIONS = frozenset(
-    {
-        "SizeTieredCompactionStrategy",
-        "LeveledCompactionStrategy",
-        "TimeWindowCompactionStrategy",
-        "UnifiedCompactionStrategy",
-    }
+_INT_LIMIT = 2**31 - 1
+_DOUBLE = re.compile(
+    r"\s*[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|infinity)([dDfF]?)\s*", re.IGNORECASE | re.ASCII
 )
 MINIMUM_FALSE_POSITIVES = 6.71e-5
 TTL_LIMIT = 20 * 365 * 24 * 3600
@@ -31,7 +25,7 @@ TABLE_DEFAULTS: dict[str, OptionValue] = {
     "caching": {"keys": "ALL", "rows_per_partition": "NONE"},
     "comment": "",
     "compaction": {
-        "class": _COMPACTION_PACKAGE + "SizeTieredCompactionStrategy",
+        "class": COMPACTION_PACKAGE + "SizeTieredCompactionStrategy",
         "max_threshold": "32",
         "min_threshold": "4",
     },
@@ -59,10 +53,8 @@ _COMPRESSION_OPTIONS = frozenset({"class", "enabled", "chunk_length_in_kb", "min
 ZSTD_LEVELS = range(-(1 << 17), 23)
 # known, and shown as null unless set
 _OPTIONAL = frozenset({"allow_auto_snapshot", "cdc", "incremental_backups", "memtable"})
-# accepted and without effect since Cassandra 4
-_OBSOLETE = frozenset({"dclocal_read_repair_chance", "read_repair_chance"})
 _MAPS = frozenset({"caching", "compaction", "compression", "extensions"})
-_FLOATS = frozenset({"bloom_filter_fp_chance", "crc_check_chance", *_OBSOLETE})
+_FLOATS = frozenset({"bloom_filter_fp_chance", "crc_check_chance"})
 _INTEGERS = frozenset(
     {
         "default_time_to_live",
@@ -73,6 +65,7 @@ _INTEGERS = frozenset(
     }
 )
 _BOOLEANS = frozenset({"allow_auto_snapshot", "cdc", "incremental_backups"})
+_RETRIES = frozenset({"additional_write_policy", "speculative_retry"})
 
 
 def table_options(given: dict[str, OptionValue], base: dict[str, OptionValue]) -> dict[str, OptionValue]:
@@ -84,12 +77,19 @@ def table_options(given: dict[str, OptionValue], base: dict[str, OptionValue]) -
     for name, value in given.items():
         if name == "id":
             continue
-        if name not in TABLE_DEFAULTS and name not in _OPTIONAL and name not in _OBSOLETE:
+        if name not in TABLE_DEFAULTS and name not in _OPTIONAL:
             raise SyntaxFault(f"Unknown property '{name}'")
         if (name in _MAPS) != isinstance(value, dict):
             wanted = "map" if name in _MAPS else "string"
             raise SyntaxFault(f"Invalid value for property '{name}'. It should be a {wanted}.")
         options[name] = _checked(name, value)
+    if options.get("memtable") == "default":
+        del options["memtable"]
+    shortest, longest = int(str(options["min_index_interval"])), int(str(options["max_index_interval"]))
+    if longest < shortest:
+        raise ConfigFault(
+            f"max_index_interval must be greater than or equal to min_index_interval ({shortest}) (got {longest})"
+        )
     compaction = options["compaction"]
     leveled = isinstance(compaction, dict) and compaction["class"].endswith("LeveledCompactionStrategy")
     if leveled and "bloom_filter_fp_chance" not in given and "compaction" in given:
@@ -101,77 +101,101 @@ def _checked(name: str, value: OptionValue) -> OptionValue:
     if isinstance(value, dict):
         return _checked_map(name, value)
     if name in _INTEGERS:
-        if not re.fullmatch(r"-?\d+", value):
-            raise SyntaxFault(f"Invalid integer value {value} for '{name}'")
-        minimum = 1 if name in {"min_index_interval", "max_index_interval"} else 0
-        if int(value) < minimum:
-            raise ConfigFault(f"{name} must be greater than or equal to {minimum} (got {int(value)})")
-        if name == "default_time_to_live" and int(value) > TTL_LIMIT:
-            raise ConfigFault(f"{name} must be less than or equal to {TTL_LIMIT} (got {int(value)})")
-        return str(int(value))
+        return _checked_integer(name, value)
     if name in _FLOATS:
-        try:
-            number = float(value)
-        except ValueError:
-            raise SyntaxFault(f"Invalid double value {value} for '{name}'") from None
-        if name == "bloom_filter_fp_chance" and not MINIMUM_FALSE_POSITIVES < number <= 1:
-            raise ConfigFault(f"{name} must be larger than 6.71E-5 and less than or equal to 1.0 (got {number})")
-        if name == "crc_check_chance" and not 0 <= number <= 1:
-            raise ConfigFault(
-                f"{name} must be larger than or equal to 0.0 and smaller than or equal to 1.0 (got {number})"
-            )
-        return str(number)
+        return _checked_float(name, value)
     if name in _BOOLEANS:
-        if value.lower() not in {"true", "false", "yes", "no", "1", "0"}:
-            raise SyntaxFault(
-                f"Invalid boolean value {value} for '{name}'. Positive numbers, 'true', or 'yes' are true"
-            )
-        return "true" if value.lower() in {"true", "yes", "1"} else "false"
-    if name == "read_repair" and value.upper() not in {"BLOCKING", "NONE"}:
-        raise ConfigFault(f"Invalid value {value} for option 'read_repair'")
+        return "true" if boolean_option(name, value) else "false"
+    if name in _RETRIES:
+        return checked_retry(value)
+    if name == "read_repair":
+        if value.upper() not in {"BLOCKING", "NONE"}:
+            raise ConfigFault(f"Invalid value {value} for option 'read_repair'")
+        return value.upper()
+    if name == "memtable" and value != "default":
+        raise ConfigFault(f'Memtable configuration "{value}" not found.')
     return value
+
+
+def _checked_integer(name: str, value: str) -> str:
+    if not re.fullmatch(r"[+-]?\d+", value, re.ASCII) or not -_INT_LIMIT - 1 <= int(value) <= _INT_LIMIT:
+        raise SyntaxFault(f"Invalid integer value {value} for '{name}'")
+    minimum = 1 if name in {"min_index_interval", "max_index_interval"} else 0
+    if int(value) < minimum:
+        raise ConfigFault(f"{name} must be greater than or equal to {minimum} (got {int(value)})")
+    if name == "default_time_to_live" and int(value) > TTL_LIMIT:
+        raise ConfigFault(f"{name} must be less than or equal to {TTL_LIMIT} (got {int(value)})")
+    return str(int(value))
+
+
+def _checked_float(name: str, value: str) -> str:
+    found = _DOUBLE.fullmatch(value)
+    if found is None:
+        raise SyntaxFault(f"Invalid double value {value} for '{name}'")
+    number = float(value.strip().removesuffix(found.group(1)) if found.group(1) else value)
+    shown = str(number).replace("inf", "Infinity").replace("nan", "NaN")
+    if name == "bloom_filter_fp_chance" and (number <= MINIMUM_FALSE_POSITIVES or number > 1):
+        raise ConfigFault(f"{name} must be larger than 6.71E-5 and less than or equal to 1.0 (got {shown})")
+    if name == "crc_check_chance" and (number < 0 or number > 1):
+        raise ConfigFault(f"{name} must be larger than or equal to 0 and smaller than or equal to 1.0 (got {shown})")
+    return shown
 
 
 def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
     if name == "compaction":
-        kind = value.get("class")
-        if kind is None:
-            raise ConfigFault("Missing sub-option 'class' for the 'compaction' option.")
-        short = kind.removeprefix(_COMPACTION_PACKAGE)
-        if short not in _COMPACTIONS:
-            raise ConfigFault(f"Unable to find compaction strategy class '{_COMPACTION_PACKAGE}{short}'")
-        shown = {**value, "class": _COMPACTION_PACKAGE + short}
-        if short in {"SizeTieredCompactionStrategy", "LeveledCompactionStrategy", "TimeWindowCompactionStrategy"}:
-            shown = {"max_threshold": "32", "min_threshold": "4", **shown}
-        return dict(sorted(shown.items()))
+        return checked_compaction(value)
     if name == "compression":
-        shown = dict(value)
-        if value.get("enabled", "true").lower() == "false":
-            if len(value) > 1:
-                raise ConfigFault("If the 'enabled' option is set to false no other options must be specified")
-            return {"enabled": "false"}
-        if "class" not in value and "sstable_compression" in value:
-            raise ConfigFault("Missing sub-option 'class' for the 'compression' option.")
-        kind = shown.pop("sstable_compression", shown.get("class", ""))
-        if not kind:
-            return {"enabled": "false"} if "class" in value else shown
-        shown["class"] = kind if "." in kind else _COMPRESSION_PACKAGE + kind
-        if shown["class"] not in _COMPRESSORS:
-            raise ConfigFault(f"Could not create Compression for type {shown['class']}")
-        _check_compressor(shown)
-        _check_chunk(shown.setdefault("chunk_length_in_kb", "16"))
-        _check_ratio(shown.get("min_compress_ratio"))
-        if float(shown.get("min_compress_ratio", "1")) == 0:
-            del shown["min_compress_ratio"]  # as it is without one
-        return dict(sorted(shown.items()))
+        return _checked_compression(value)
     if name == "caching":
-        shown = {"keys": "NONE", "rows_per_partition": "NONE", **value}
-        if value.get("keys", "ALL").upper() not in {"ALL", "NONE"}:
-            raise ConfigFault(
-                f"Invalid value '{value['keys']}' for caching sub-option 'keys': only 'ALL' and 'NONE' are allowed"
-            )
-        return dict(sorted(shown.items()))
-    return value
+        return _checked_caching(value)
+    # extensions are for other programs' own classes; Cassandra keeps none that CQL gives
+    return {}
+
+
+def _checked_caching(value: dict[str, str]) -> dict[str, str]:
+    unknown = sorted(set(value) - {"keys", "rows_per_partition"})
+    if unknown:
+        raise ConfigFault(
+            f"Invalid caching sub-options [{', '.join(unknown)}]: only 'keys' and 'rows_per_partition' are allowed"
+        )
+    shown = {"keys": "NONE", "rows_per_partition": "NONE", **value}
+    if shown["keys"].upper() not in {"ALL", "NONE"}:
+        raise ConfigFault(
+            f"Invalid value '{value['keys']}' for caching sub-option 'keys': only 'ALL' and 'NONE' are allowed"
+        )
+    rows = shown["rows_per_partition"]
+    if rows.upper() not in {"ALL", "NONE"} and not (re.fullmatch(r"\d+", rows, re.ASCII) and int(rows) <= _INT_LIMIT):
+        raise ConfigFault(
+            f"Invalid value '{rows}' for caching sub-option 'rows_per_partition': only 'ALL', 'NONE', and integer "
+            "values are allowed"
+        )
+    return {"keys": shown["keys"].upper(), "rows_per_partition": _shown_rows(rows)}
+
+
+def _shown_rows(text: str) -> str:
+    return text.upper() if not text.isdecimal() else str(int(text) or "NONE")
+
+
+def _checked_compression(value: dict[str, str]) -> dict[str, str]:
+    if value.get("enabled", "true").lower() != "true" or not value:
+        if len(value) > 1:
+            raise ConfigFault("If the 'enabled' option is set to false no other options must be specified")
+        return {"enabled": "false"}
+    if "class" not in value:
+        raise ConfigFault("Missing sub-option 'class' for the 'compression' option.")
+    shown = {option: text for option, text in value.items() if option != "enabled"}
+    if not shown["class"]:
+        raise ConfigFault("The 'class' option must not be empty. To disable compression use 'enabled' : false")
+    shown["class"] = value["class"] if "." in value["class"] else _COMPRESSION_PACKAGE + value["class"]
+    if shown["class"] not in _COMPRESSORS:
+        raise ConfigFault(f"Could not create Compression for type {shown['class']}")
+    _check_compressor(shown)
+    shown["chunk_length_in_kb"] = _checked_chunk(shown.get("chunk_length_in_kb", "16"))
+    _check_ratio(shown.get("min_compress_ratio"))
+    ratio = float(shown.pop("min_compress_ratio", "0"))
+    if ratio:  # of 0 it is as without one
+        shown["min_compress_ratio"] = str(ratio).replace("nan", "NaN").replace("inf", "Infinity")
+    return dict(sorted(shown.items()))
 
 
 def _check_compressor(options: dict[str, str]) -> None:
@@ -214,66 +238,14 @@ def _check_ratio(text: str | None) -> None:
         raise ConfigFault("min_compress_ratio can either be 0 or greater than or equal to 1")
 
 
-def _check_chunk(text: str) -> None:
-    try:
-        length = int(text)
-    except ValueError:
-        raise ConfigFault("Invalid value for chunk_length_in_kb") from None
+def _checked_chunk(text: str) -> str:
+    if not re.fullmatch(r"[+-]?\d+", text, re.ASCII) or not -_INT_LIMIT - 1 <= int(text) <= _INT_LIMIT:
+        raise ConfigFault("Invalid value for chunk_length_in_kb")
+    length = int(text)
+    if length > _INT_LIMIT // 1024:
+        raise ConfigFault(f"Value of chunk_length_in_kb is too large ({length})")
     if length <= 0:
         raise ConfigFault("Invalid negative or null chunk_length_in_kb")
     if length & (length - 1):
         raise ConfigFault("chunk_length_in_kb must be a power of 2")
-
-
-def keyspace_options(
-    given: dict[str, OptionValue], name: str, previous: tuple[dict[str, str], bool] | None = None
-) -> tuple[dict[str, str], bool]:
-    """Replication and durable_writes. Raises `SyntaxFault` or `ConfigFault` as Cassandra does."""
-    for option in given:
-        if option not in {"replication", "durable_writes"}:
-            raise SyntaxFault(f"Unknown property '{option}'")
-    replication, durable = previous or ({}, True)
-    given_durable = given.get("durable_writes")
-    if given_durable is not None:
-        if isinstance(given_durable, dict) or given_durable.lower() not in {"true", "false"}:
-            raise SyntaxFault(f"Invalid boolean value {given_durable} for 'durable_writes'")
-        durable = given_durable.lower() == "true"
-    given_replication = given.get("replication")
-    if given_replication is None:
-        if previous is None:
-            raise Invalid("Missing mandatory option 'replication'")
-        return replication, durable
-    if not isinstance(given_replication, dict):
-        raise SyntaxFault("Invalid value for property 'replication'. It should be a map")
-    return _replication(given_replication, name), durable
-
-
-def _replication(given: dict[str, str], name: str) -> dict[str, str]:
-    kind = given.get("class")
-    if kind is None:
-        raise ConfigFault(
-            "Missing replication strategy class" if given else "Missing mandatory replication strategy class"
-        )
-    short = kind.removeprefix(_LOCATOR_PACKAGE)
-    if short not in _STRATEGIES:
-        raise ConfigFault(f"Unable to find replication strategy class '{_LOCATOR_PACKAGE}{short}'")
-    replication = {"class": _LOCATOR_PACKAGE + short}
-    for option, value in given.items():
-        if option == "class":
-            continue
-        if short == "SimpleStrategy" and option != "replication_factor":
-            raise ConfigFault(f"Unrecognized strategy option {{{option}}} passed to SimpleStrategy for keyspace {name}")
-        if not re.fullmatch(r"-?\d+", value):
-            raise ConfigFault(f'For input string: "{value}"')
-        if int(value) < 0:
-            raise ConfigFault(f"Replication factor must be non-negative; found {value}")
-        replication[option] = value
-    if short == "SimpleStrategy":
-        replication.setdefault("replication_factor", "1")
-    if short == "NetworkTopologyStrategy" and "replication_factor" in replication:
-        # Cassandra expands it to the data centres it knows: the only one here is this server's
-        replication[DATA_CENTER_PLACEHOLDER] = replication.pop("replication_factor")
-    return replication
-
-
-DATA_CENTER_PLACEHOLDER = "\x00data_center"
+    return str(length)

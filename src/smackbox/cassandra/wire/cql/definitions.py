@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.roles import RoleParser
+from smackbox.cassandra.wire.cql.unreserved import UNRESERVED
 from smackbox.cassandra.wire.errors import SyntaxFault
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
 # what CREATE, ALTER and DROP may be followed by, beside what is parsed here
 _OTHER_OBJECTS = frozenset({"aggregate", "function", "identity", "or", "trigger"})
+_CONSTANTS = frozenset({"duration", "float", "hex", "integer", "string", "uuid"})
+_CONSTANT_WORDS = frozenset({"false", "infinity", "nan", "true"})
 _DESCRIBE_ONE = ("keyspace", "table", "columnfamily", "type", "function", "aggregate", "index")
 
 
@@ -139,31 +142,39 @@ class DefinitionParser(RoleParser):
         name = self.identifier()
         self.expect("=")
         if name in options:
-            from smackbox.cassandra.wire.errors import SyntaxFault
-
             raise SyntaxFault(f"Multiple definition for property '{name}'")
         options[name] = self._option_value()
 
     def _option_value(self) -> ast.OptionValue:
         if self.accept("{"):
-            values: dict[str, str] = {}
-            while not self.accept("}"):
-                key = self._scalar_option()
-                self.expect(":")
-                values[key] = self._scalar_option()
-                if not self.accept(","):
-                    self.expect("}")
-                    break
-            return values
-        return self._scalar_option()
+            return self._map_option()
+        token = self.token
+        if token.kind == "name" and token.text in UNRESERVED:
+            self.advance()
+            return token.text
+        return self._constant_option()
 
-    def _scalar_option(self) -> str:
+    def _map_option(self) -> dict[str, str]:
+        values: dict[str, str] = {}
+        if self.accept("}"):
+            return values
+        while True:
+            key = self._constant_option()
+            if key in values:
+                raise SyntaxFault(f"Multiple definition for property {key}")
+            self.expect(":")
+            values[key] = self._constant_option()
+            if not self.accept(","):
+                self.expect("}")
+                return values
+
+    def _constant_option(self) -> str:
         negative = self.accept("-")
-        token = self.advance()
-        if token.kind in {"string", "integer", "float", "uuid", "hex", "name", "duration"}:
-            return ("-" if negative else "") + token.text
-        self.index -= 1
-        raise self.no_alternative()
+        token = self.token
+        if token.kind not in _CONSTANTS and not (token.kind == "name" and token.text in _CONSTANT_WORDS):
+            raise self.no_alternative()
+        self.advance()
+        return ("-" if negative else "") + (token.source if token.kind == "name" else token.text)
 
     def _create_index(self, *, custom: bool) -> ast.CreateIndex:
         if_not_exists = self._if_not_exists()
