@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any, Protocol
 
 from smackbox.cassandra.handlers.arithmetic import number, number_bytes
+from smackbox.cassandra.handlers.decimals import EXACT
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, DECIMAL, DOUBLE, FLOAT, NUMBERS, CqlType
 
@@ -69,7 +70,8 @@ class _Fold:
 
     def add(self, value: bytes | None) -> None:
         if value:
-            self._total += number(self._kind, value, self._kind)
+            found = number(self._kind, value, self._kind)
+            self._total = EXACT.add(self._total, found) if self._kind == DECIMAL else self._total + found
             self._count += 1
 
     def result(self) -> bytes | None:
@@ -93,9 +95,13 @@ def _truncate(total: int, count: int) -> int:
 
 
 def _mean_of_decimals(total: Decimal, count: int) -> Decimal:
+    """Of the total's scale, half even."""
     exponent = total.as_tuple().exponent
     assert isinstance(exponent, int)
-    return (total / count).quantize(Decimal(1).scaleb(min(exponent, 0)), rounding=ROUND_HALF_EVEN)
+    quotient, rest = divmod(abs(int(total.scaleb(-exponent, EXACT))), count)
+    if 2 * rest > count or (2 * rest == count and quotient % 2):
+        quotient += 1
+    return Decimal(-quotient if total < 0 else quotient).scaleb(exponent, EXACT)
 
 
 def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Accumulator]]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from smackbox.cassandra.handlers.calendar import civil, days_of
 from smackbox.cassandra.handlers.context import Bound, Context
+from smackbox.cassandra.handlers.decimals import EXACT, decimal_of, divide, remainder
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
-from smackbox.cassandra.handlers.terms import Term, operation_name, show
+from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.types import (
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 _SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "counter": 8}
 _BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}
 _DECIMAL128 = DecimalContext(prec=34)
-_WIDE = DecimalContext(prec=10_000)
 _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
 MS_NANOSECONDS = 1_000_000
+_TEMPORAL = (TIMESTAMP, DATE)
 DAY_NANOSECONDS = 86_400 * 10**9
 _Fold = Callable[[Any, Any], Any]
 
@@ -60,18 +61,73 @@ def result_type(left: CqlType, right: CqlType) -> CqlType | None:
     return _BY_SIZE[max(_SIZES[left.cql], _SIZES[right.cql])]
 
 
+def _moved(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> CqlType | None:
+    """The type of a timestamp or date plus or minus a duration, when that is what it can be; else None.
+
+    Raises `Invalid` where it can be more than one operation.
+    """
+    left, right = expression.left, expression.right
+    if expression.operator not in {"+", "-"} or not compiler.assignable(right, DURATION):
+        return None
+    fitting = [
+        kind
+        for kind in _TEMPORAL
+        if (wanted is None or is_assignable(kind, wanted)) and compiler.assignable(left, kind)
+    ]
+    if not fitting:
+        return None
+    own = operand_type(compiler, left)
+    if own in fitting and operand_type(compiler, right) == DURATION:
+        return own
+    numbers = any(
+        compiler.assignable(left, kind) and compiler.assignable(right, kind)
+        for kind in NUMBERS
+        if wanted is None or is_assignable(kind, wanted)
+    )
+    if numbers or len(fitting) > 1:
+        raise ambiguous(expression)
+    return fitting[0]
+
+
+def ambiguous(expression: ast.Binary) -> Invalid:
+    return Invalid(
+        f"Ambiguous '{expression.operator}' operation with args {show(expression.left)} and {show(expression.right)}: "
+        "use type hint to disambiguate, example '(int) ?'"
+    )
+
+
+def _is_about_time(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> bool:
+    """Whether a moment or a duration takes part, as far as types are known."""
+    return (
+        wanted in _TEMPORAL
+        or operand_type(compiler, expression.left) in _TEMPORAL
+        or (operand_type(compiler, expression.right) == DURATION and operand_type(compiler, expression.left) is None)
+    )
+
+
 def infer_binary(compiler: Compiler, expression: ast.Binary) -> CqlType | None:
+    if _is_about_time(compiler, expression, None):
+        try:
+            found = _moved(compiler, expression, None)
+        except Invalid:
+            return None
+        if found is not None:
+            return found
     left = operand_type(compiler, expression.left)
     right = operand_type(compiler, expression.right)
     if left is None and right is None:
         return None
     found = _result(expression.operator, left or right, right or left)
     if found is None:
-        raise Invalid(
-            f"the '{expression.operator}' operation is not supported between {show(expression.left)} and "
-            f"{show(expression.right)}"
-        )
+        raise _unsupported(expression)
     return found
+
+
+def _unsupported(expression: ast.Binary) -> Invalid:
+    return Invalid(
+        f"the '{expression.operator}' operation is not supported between {show(expression.left)} and "
+        f"{show(expression.right)}"
+    )
 
 
 def operand_type(compiler: Compiler, expression: ast.Expression) -> CqlType | None:
@@ -83,6 +139,8 @@ def operand_type(compiler: Compiler, expression: ast.Expression) -> CqlType | No
                 return INT
             return BIGINT if -(2**63) <= number < 2**63 else VARINT
         return {"float": DOUBLE, "duration": DURATION}.get(expression.kind)
+    if isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1:
+        return operand_type(compiler, expression.items[0])
     return compiler.infer(expression)
 
 
@@ -106,12 +164,15 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
         return Term(kind, _unary(lambda number: -number, kind, value))
     left_kind = operand_type(compiler, expression.left)
     right_kind = operand_type(compiler, expression.right)
+    if _is_about_time(compiler, expression, wanted):
+        moved_kind = _moved(compiler, expression, wanted)
+        if moved_kind is not None:
+            left_kind, right_kind = moved_kind, DURATION
+        elif isinstance(expression.left, ast.Literal) and not compiler.assignable(expression.left, right_kind or INT):
+            raise _unsupported(expression)
     if left_kind is None and right_kind is None:
         if wanted is None:
-            raise Invalid(
-                f"Ambiguous '{expression.operator}' operation with args {show(expression.left)} and "
-                f"{show(expression.right)}: use type hint to disambiguate, example '(int) ?'"
-            )
+            raise ambiguous(expression)
         left_kind = right_kind = wanted
     left_kind = left_kind or right_kind
     right_kind = right_kind or left_kind
@@ -119,10 +180,7 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
     assert right_kind is not None
     kind = _result(expression.operator, left_kind, right_kind)
     if kind is None:
-        raise Invalid(
-            f"the '{expression.operator}' operation is not supported between {show(expression.left)} and "
-            f"{show(expression.right)}"
-        )
+        raise _unsupported(expression)
     name = operation_name(expression)
     left = compiler.compile(expression.left, left_kind, f"arg0({name})")
     right = compiler.compile(expression.right, right_kind, f"arg1({name})")
@@ -154,7 +212,7 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
 
         def shift(first: bytes, second: bytes) -> bytes:
             duration = right.decode(second)
-            if duration[2] % (MS_NANOSECONDS if kind == TIMESTAMP else DAY_NANOSECONDS):
+            if duration[2] % MS_NANOSECONDS or (kind == DATE and duration[2]):
                 from smackbox.cassandra.handlers.json_values import duration_text
 
                 raise FunctionFailure(
@@ -174,10 +232,10 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
     def run(first: bytes, second: bytes) -> bytes:
         try:
             return number_bytes(kind, operate(number(left, first, kind), number(right, second, kind)))
-        except (ZeroDivisionError, ArithmeticError) as error:
+        except ArithmeticError as error:
             names = (left.cql, right.cql)
             raise FunctionFailure(
-                f"the operation '{left.cql} {operator} {right.cql}' failed: / by zero",
+                f"the operation '{left.cql} {operator} {right.cql}' failed: {_reason(error, kind)}",
                 "system",
                 _OPERATION_NAMES[operator],
                 names,
@@ -186,13 +244,17 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
     return run
 
 
+def _reason(error: ArithmeticError, kind: CqlType) -> str:
+    if not isinstance(error, ZeroDivisionError):
+        return str(error)
+    return "BigInteger divide by zero" if kind == VARINT else "/ by zero"
+
+
 def number(kind: CqlType, value: bytes, target: CqlType) -> Any:
     """A number of type `kind` as the Python number that arithmetic in type `target` uses."""
     found = kind.decode(value)
-    if target == DECIMAL and isinstance(found, float):
-        return Decimal(repr(found)) if math.isfinite(found) else Decimal(found)
-    if target == DECIMAL:
-        return Decimal(found)
+    if target == DECIMAL and kind != DECIMAL:
+        return Decimal(found) if kind == VARINT else decimal_of(found)
     if target in {FLOAT, DOUBLE}:
         return float(found)
     return found
@@ -212,8 +274,7 @@ def _operation(operator: str, kind: CqlType) -> _Fold:
         return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _float_divide,
                 "%": _float_modulo}[operator]  # fmt: skip
     if kind == DECIMAL:
-        return {"+": _WIDE.add, "-": _WIDE.subtract, "*": _WIDE.multiply, "/": _decimal_divide,
-                "%": _WIDE.remainder}[operator]  # fmt: skip
+        return {"+": EXACT.add, "-": EXACT.subtract, "*": EXACT.multiply, "/": divide, "%": remainder}[operator]
     return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _truncating_divide,
             "%": _truncating_modulo}[operator]  # fmt: skip
 
@@ -226,10 +287,6 @@ def _float_divide(left: float, right: float) -> float:
 
 def _float_modulo(left: float, right: float) -> float:
     return math.nan if right == 0 or math.isinf(left) else math.fmod(left, right)
-
-
-def _decimal_divide(left: Decimal, right: Decimal) -> Decimal:
-    return _DECIMAL128.divide(left, right)
 
 
 def _truncating_divide(left: int, right: int) -> int:

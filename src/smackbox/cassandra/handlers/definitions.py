@@ -72,27 +72,6 @@ def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
     return SchemaChange("UPDATED", "KEYSPACE", statement.name)
 
 
-def drop_function(statement: ast.DropFunction, session_keyspace: str | None, context: Context) -> Result:
-    """There are none but Cassandra's own. Raises `Invalid`."""
-    name = statement.keyspace or session_keyspace
-    if name is None:
-        raise Invalid("No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename")
-    if is_system(name):
-        raise Invalid(f"System keyspace '{name}' is not user-modifiable")
-    shown = f"{name}.{statement.name}"
-    if statement.arguments is not None:
-        keyspace = context.room.catalog.keyspaces.get(name)
-        types = keyspace.types if keyspace is not None else {}
-        kinds = [resolve(one, types, name) for one in statement.arguments]
-        for one, kind in zip(statement.arguments, kinds, strict=True):
-            if one.frozen:
-                raise Invalid(f"Argument '{kind.cql}' cannot be frozen; remove frozen<> modifier from '{kind.cql}'")
-        shown += f"({', '.join(kind.unfrozen_name() for kind in kinds)})"
-    if statement.if_exists:
-        return Void()
-    raise Invalid(f"{statement.kind} '{shown}' doesn't exist")
-
-
 def drop_keyspace(statement: ast.DropKeyspace, context: Context) -> Result:
     check_writable(statement.name)
     catalog = context.room.catalog

@@ -300,7 +300,7 @@ for _names, _target, _sources in (
     for _name in _names:
         _TABLE[_name] = [Overload((_source,), _target, _conversion(_source, _target)) for _source in _sources]
 for _kind in dict.fromkeys(NATIVE.values()):
-    if _kind.cql in {"blob", "counter"}:
+    if _kind.cql == "blob":
         continue
     for _spelling in {_kind.cql, "varchar"} if _kind.cql == "text" else {_kind.cql}:
         for _name in (f"{_spelling}asblob", f"{_spelling}_as_blob"):

@@ -15,17 +15,22 @@ from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_pa
 from smackbox.cassandra.state.rows import Row, merge
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, IndexRecord, Keyspace, Table
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import ConfigFault, Invalid
+from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType, quoted
 
-_SAI = frozenset({"sai", "storageattachedindex", "org.apache.cassandra.index.sai.storageattachedindex"})
-_OTHERS = frozenset({"legacy_local_table"})
+# these names in any letters, the class's whole name as it is
+_SAI = frozenset({"sai", "storageattachedindex"})
+_SAI_CLASS = "org.apache.cassandra.index.sai.StorageAttachedIndex"
+_SASI_CLASS = "org.apache.cassandra.index.sasi.SASIIndex"
+_LEGACY = "legacy_local_table"
+_NOT_IN_NAMES = re.compile(r"\W", re.ASCII)
 _ANALYSIS = frozenset({"ascii", "case_sensitive", "normalize"})
 _OF_VECTORS = frozenset({"construction_beam_width", "maximum_node_connections", "optimize_for", "similarity_function"})
 
 
 def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Context) -> Result:
     check_writable(keyspace.name)
+    custom, given = _implementation(statement)
     table = keyspace.tables.get(statement.table)
     if table is None:
         raise Invalid(f"Table '{statement.table}' doesn't exist")
@@ -37,24 +42,14 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
         raise Invalid("Secondary indexes on counter tables aren't supported")
     if table.is_view:
         raise Invalid("Secondary indexes on materialized views aren't supported")
-    if len(statement.targets) != 1:
-        raise Invalid(
-            "Only CUSTOM indexes support multiple columns"
-            if statement.targets
-            else "Only CUSTOM indexes can be created without specifying a target column"
-        )
+    _check_one_target(statement, custom)
     name, part = statement.targets[0]
     column = table.column(name)
     part = _checked_part(table, column, part)
-    custom = statement.custom_class
-    if custom is not None and custom.lower() in _OTHERS:
-        custom = None
     target = f"{part}({quoted(name)})" if part else quoted(name)
     options = {"target": target} if custom is None else {"class_name": custom, "target": target}
-    given = statement.options.get("options")
-    if isinstance(given, dict):
-        options.update(given)
-    chosen = statement.name or _free_name(keyspace, f"{table.name}_{name}_idx")
+    options.update(given)
+    chosen = statement.name or _free_name(keyspace, _NOT_IN_NAMES.sub("", f"{table.name}_{name}_idx"))
     kind = "COMPOSITES" if custom is None else "CUSTOM"
     for other in table.indexes:
         if (other.kind, other.options) == (kind, options):
@@ -64,15 +59,57 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     if not re.fullmatch(r"\w+", chosen, re.ASCII):
         raise ConfigFault(f"Illegal index name {chosen}")
     if custom is not None:
-        if custom.lower() not in _SAI:
+        if custom.lower() not in _SAI and custom != _SAI_CLASS:
             raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
-        if isinstance(given, dict):
-            _check_analysis(column, given)
-        _check_type(column, part, given if isinstance(given, dict) else {})
+        _check_analysis(column, given)
+        _check_type(column, part, given)
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
+
+
+def _implementation(statement: ast.CreateIndex) -> tuple[str | None, dict[str, str]]:
+    """The class of a custom index, None for Cassandra's own kind; and the options given to it.
+
+    Raises as Cassandra does for what is wrong without a look at the table.
+    """
+    unknown = next((name for name in statement.options if name != "options"), None)
+    if unknown is not None:
+        raise SyntaxFault(f"Unknown property '{unknown}'")
+    custom = statement.custom_class
+    if custom is None and statement.custom:
+        custom = _LEGACY
+    elif custom is not None and custom.lower() == _LEGACY and not statement.custom:
+        custom = None
+    given = statement.options.get("options", {})
+    if custom is None and "options" in statement.options:
+        raise Invalid("Cannot specify options for a non-CUSTOM index")
+    if not isinstance(given, dict):
+        raise SyntaxFault("Invalid value for property 'options'. It should be a map.")
+    for name in ("class_name", "target"):
+        if name in given:
+            raise Invalid(f"Cannot specify {name} as a CUSTOM option")
+    if custom == _SASI_CLASS:
+        raise Invalid("SASI indexes are disabled. Enable in cassandra.yaml to use.")
+    return custom, given
+
+
+def _check_one_target(statement: ast.CreateIndex, custom: str | None) -> None:
+    names = [name for name, _ in statement.targets]
+    if len(names) == 1:
+        return
+    if custom is None:
+        raise Invalid(
+            "Only CUSTOM indexes support multiple columns"
+            if names
+            else "Only CUSTOM indexes can be created without specifying a target column"
+        )
+    raise Invalid(
+        f"A storage-attached index cannot be created over multiple columns: {', '.join(names)}"
+        if names
+        else "Failed to retrieve target column for: "
+    )
 
 
 def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
@@ -123,10 +160,12 @@ def _checked_part(table: Table, column: Column, part: str) -> str:
         )
     if part == "full" and (not collection or kind.multi_cell):
         raise Invalid("full() indexes can only be created on frozen collections")
+    if part in {"keys", "values", "entries"} and not collection:
+        raise Invalid(
+            f"Cannot create {part}() index on {column.name}. Non-collection columns only support simple indexes"
+        )
     if part in {"keys", "entries"} and not isinstance(kind, MapType):
         raise Invalid(f"Cannot create index on {part} of column {column.name} with non-map type")
-    if part == "values" and not collection:
-        raise Invalid(f"Cannot create values() index on non-collection column {column.name}")
     if kind.option == 0x30 and kind.multi_cell:
         raise Invalid(f"Cannot create index on non-frozen UDT column {column.name}")
     return part or ("values" if collection else "")

@@ -1,4 +1,4 @@
-"""Literals of CQL to values: which kinds a type takes, and the text forms of dates, times and durations."""
+"""Literals of CQL to values: which kinds a type takes, and the text forms of dates and times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
+from smackbox.cassandra.handlers.custom_literals import parse_custom
+from smackbox.cassandra.handlers.durations import parse_duration
 from smackbox.cassandra.wire.cql.ast import Literal
+from smackbox.cassandra.wire.custom_types import CompositeType, CustomType, DynamicCompositeType
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, TupleType, UserType
 
@@ -32,16 +35,13 @@ _TIMESTAMP = re.compile(
     r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
 )
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?")
-_UNITS = re.compile(r"(\d+)(mo|ms|us|µs|ns|y|w|d|h|m|s)", re.IGNORECASE)
-_ISO = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
-_ISO_WEEKS = re.compile(r"P(\d+)W", re.IGNORECASE)
-_ISO_ALTERNATIVE = re.compile(r"P(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})", re.IGNORECASE)
-_NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
 
 
 def accepts(literal: Literal, kind: CqlType) -> bool:
     """Whether a literal of this kind may be a value of the type."""
-    return literal.kind == "null" or _is_tuple(kind) or kind.cql in _ACCEPTED[literal.kind]
+    if literal.kind == "null" or _is_tuple(kind) or isinstance(kind, CustomType):
+        return True
+    return kind.cql in _ACCEPTED[literal.kind]
 
 
 def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | None:
@@ -59,6 +59,13 @@ def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | Non
         value = _from_hex(literal.text[2:])
         kind.validate(value)
         return value
+    if isinstance(kind, CustomType):
+        if literal.kind == "hex":
+            value = _from_hex(literal.text[2:])
+            if not isinstance(kind, CompositeType | DynamicCompositeType):
+                kind.validate(value)
+            return value
+        return parse_custom(literal.text, kind, parse_text)
     return parse_text(literal.text, kind, literal.kind)
 
 
@@ -238,35 +245,3 @@ def parse_time(text: str) -> int:
         raise Invalid(f"(TimeType) Unable to coerce '{text}' to a formatted time (long)")
     fraction = int((found.group(4) or "0").ljust(9, "0"))
     return ((hour * 60 + minute) * 60 + second) * 10**9 + fraction
-
-
-def parse_duration(text: str) -> tuple[int, int, int]:
-    """Months, days and nanoseconds, from `1y2mo3d4h`, ISO 8601 or its alternative form, or from nanoseconds."""
-    negative = text.startswith("-")
-    body = text.removeprefix("-")
-    months = days = nanoseconds = 0
-    if found := _ISO_ALTERNATIVE.fullmatch(body):
-        year, month, day, hour, minute, second = map(int, found.groups())
-        months, days = year * 12 + month, day
-        nanoseconds = ((hour * 60 + minute) * 60 + second) * 10**9
-    elif found := _ISO_WEEKS.fullmatch(body):
-        days = int(found.group(1)) * 7
-    elif len(body) > 1 and (found := _ISO.fullmatch(body)):
-        year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
-        months, days = year * 12 + month, day
-        nanoseconds = ((hour * 60 + minute) * 60 + second) * 10**9
-    elif re.fullmatch(rf"(?:{_UNITS.pattern})+", body, re.IGNORECASE):
-        for number, unit in _UNITS.findall(body):
-            unit = unit.lower()
-            if unit in {"y", "mo"}:
-                months += int(number) * (12 if unit == "y" else 1)
-            elif unit in {"w", "d"}:
-                days += int(number) * (7 if unit == "w" else 1)
-            else:
-                nanoseconds += int(number) * _NS[unit]
-    else:
-        raise Invalid(f"Unable to convert '{text}' to a duration")
-    sign = -1 if negative else 1
-    if max(months, days) >= 2**31 or nanoseconds >= 2**63:
-        raise Invalid("Invalid duration. The total number of units must be less or equal to 2147483647")
-    return sign * months, sign * days, sign * nanoseconds

@@ -97,7 +97,9 @@ class Restrictions:
         for column in columns:
             values = self.partition[column.name].values(context)
             if len(values) > 1:
-                unique = {column.type.order_key(value): value for value in values}
+                unique: dict[bytes, bytes] = {}
+                for value in values:
+                    unique.setdefault(column.type.order_key(value), value)
                 values = [unique[key] for key in sorted(unique)]
             choices.append(values)
         if len(columns) == 1:

@@ -26,6 +26,7 @@ def run_role_statement(statement: ast.RoleStatement, session_keyspace: str | Non
     security = context.room.security
     user = context.user
     if user is None:
+        _check_of_nobody(statement, context)
         raise Unauthorized(_NOT_ANONYMOUS)
     if isinstance(statement, ast.PermissionStatement):
         if not security.authorizes:
@@ -40,6 +41,21 @@ def run_role_statement(statement: ast.RoleStatement, session_keyspace: str | Non
             corrected = resources.table_resource(session_keyspace, statement.resource.removeprefix("data//"))
             statement = replace(statement, resource=corrected)
     return _HANDLERS[type(statement)](statement, security, user, context)
+
+
+def _check_of_nobody(statement: ast.RoleStatement, context: Context) -> None:
+    """What Cassandra refuses before it asks who is there. Passwords are for PasswordAuthenticator alone."""
+    if not isinstance(statement, ast.CreateRole | ast.AlterRole):
+        return
+    options = statement.options
+    if isinstance(statement, ast.CreateRole) and options.superuser:
+        raise Unauthorized("Only superusers can create a role with superuser status")
+    if isinstance(statement, ast.AlterRole) and options.superuser is not None:
+        raise Unauthorized("Only superusers are allowed to alter superuser status")
+    for name in ("PASSWORD", "HASHED_PASSWORD"):
+        if name in options.given():
+            raise Invalid(f"org.apache.cassandra.auth.CassandraRoleManager doesn't support {name}")
+    _check_options(options, context)
 
 
 # ---- roles ----------------------------------------------------------------------------------------------------------

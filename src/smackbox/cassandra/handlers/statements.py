@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smackbox.cassandra.handlers import definitions, index_definitions, view_definitions
+from smackbox.cassandra.handlers import definitions, function_definitions, index_definitions, view_definitions
 from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.consistency import served_levels
@@ -257,13 +257,19 @@ class Statements:
         if isinstance(parsed, RoleStatement):
             about_roles = parsed
             return lambda context: run_role_statement(about_roles, session_keyspace, context)
+        if isinstance(parsed, ast.CreateFunction):
+            created = parsed
+            return lambda context: function_definitions.create_function(created, session_keyspace, context)
+        if isinstance(parsed, ast.CreateAggregate):
+            aggregate = parsed
+            return lambda context: function_definitions.create_aggregate(aggregate, session_keyspace, context)
         if isinstance(parsed, ast.DropFunction):
             dropped = parsed
-            return lambda context: definitions.drop_function(dropped, session_keyspace, context)
+            return lambda context: function_definitions.drop_function(dropped, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
-            if "IDENTITY" in parsed.what and not self.room.security.authenticates:
+            if not self.room.security.authenticates:
                 raise Unauthorized("You have to be logged in and not anonymous to perform this request")
-            raise Invalid(refusal(parsed.what))
+            raise Invalid(f"{parsed.what} is not supported by this server")
         run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
             ast.CreateIndex: index_definitions.create_index,
             ast.DropIndex: index_definitions.drop_index,
@@ -277,6 +283,8 @@ class Statements:
             ast.CreateView: view_definitions.create_view,
             ast.AlterView: view_definitions.alter_view,
             ast.DropView: view_definitions.drop_view,
+            ast.CreateTrigger: function_definitions.create_trigger,
+            ast.DropTrigger: function_definitions.drop_trigger,
         }
         handler = run[type(parsed)]
         named: Any = parsed
@@ -291,15 +299,6 @@ def _schema_of(runnable: Runnable) -> str:
         indexes = [(index.name, index.kind, sorted(index.options.items())) for index in table.indexes]
         relied_on.append((str(table.id), columns, indexes, table.default_ttl, table.gc_grace_seconds))
     return hashlib.md5(repr(relied_on).encode(), usedforsecurity=False).hexdigest()
-
-
-def refusal(what: str) -> str:
-    """Why a statement is not served, in the words of a Cassandra whose settings are as they come."""
-    if " FUNCTION" in what or " AGGREGATE" in what:
-        return (
-            "User-defined functions are disabled in cassandra.yaml - set user_defined_functions_enabled=true to enable"
-        )
-    return f"{what} is not supported by this server"
 
 
 def _check_markers(markers: Sequence[ast.Bind]) -> None:

@@ -153,6 +153,8 @@ class Compiler:
             return isinstance(kind, MapType) and all(
                 self.assignable(key, kind.key) and self.assignable(value, kind.value) for key, value in expression.items
             )
+        if isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1 and not isinstance(kind, TupleType):
+            return self.assignable(expression.items[0], kind)
         if isinstance(expression, ast.TupleLiteral):
             return isinstance(kind, TupleType) and len(expression.items) <= len(kind.parts)
         if isinstance(expression, ast.UserTypeLiteral):
@@ -179,6 +181,10 @@ class Compiler:
     def compile_any(self, expression: ast.Expression) -> Term:
         """A term whose type is its own. Raises `Invalid` when it has none."""
         kind = self.infer(expression)
+        if kind is None and isinstance(expression, ast.Binary):
+            from smackbox.cassandra.handlers.arithmetic import ambiguous
+
+            raise ambiguous(expression)
         if kind is None:
             raise Invalid(
                 f"Cannot infer type for term {show(expression)} in selection clause (try using a cast to force a type)"
@@ -238,7 +244,7 @@ class Compiler:
     ) -> None:
         for item in items:
             if isinstance(item, ast.Literal) and item.kind == "null":
-                raise Invalid("null is not supported inside collections")
+                raise Invalid(f"null is not supported inside {'vectors' if sort == 'vector' else 'collections'}")
             if not self.assignable(item, element):
                 raise Invalid(
                     f"Invalid {sort} literal for {receiver}: {part} {show(item)} is not of type {element.cql}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from smackbox.cassandra.state.java_names import java_type
 from smackbox.cassandra.wire.cql.ast import TypeName
 from smackbox.cassandra.wire.cql.expressions import ExpressionParser
 from smackbox.cassandra.wire.cql.lexer import tokenize
+from smackbox.cassandra.wire.custom_types import EmptyType
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import (
     COUNTER,
     DURATION,
-    MARSHAL,
     NATIVE,
     CqlType,
     ListType,
@@ -20,12 +21,11 @@ from smackbox.cassandra.wire.types import (
     VectorType,
 )
 
-VECTOR_DIMENSION_LIMIT = 8192
-_BY_JAVA = {kind.java.removeprefix(MARSHAL): kind for kind in NATIVE.values()}
-
 
 def parse_type(text: str, user_types: dict[str, UserType], keyspace: str) -> CqlType:
     """The type that `text` names. Raises `SyntaxFault` or `Invalid`."""
+    if text == "empty" and "empty" not in user_types:
+        return EmptyType()  # it has no name in CQL of its own
     parser = ExpressionParser(text, tokenize(text))
     name = parser.type_name()
     if parser.token.kind != "end":
@@ -45,8 +45,13 @@ def resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | Non
 
 
 def _resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | None) -> CqlType:
-    if name.quoted and name.name.startswith(MARSHAL):
-        return _from_java(name.name)
+    if name.java:
+        kind = java_type(name.name, user_types)
+        if name.frozen:
+            raise SyntaxFault(
+                f"frozen<> is only allowed on collections, tuples, and user-defined types (got '{kind.java}')"
+            )
+        return kind
     if name.parameters:
         return _parametric(name, user_types, keyspace)
     native = NATIVE.get(name.name.lower() if not name.quoted else "") if name.keyspace is None else None
@@ -56,8 +61,6 @@ def _resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | No
                 f"frozen<> is only allowed on collections, tuples, and user-defined types (got {native.cql})"
             )
         return native
-    if name.quoted and name.name in _BY_JAVA:
-        return _BY_JAVA[name.name]
     if name.keyspace is not None and name.keyspace != keyspace:
         raise Invalid(
             f"Statement on keyspace {keyspace} cannot refer to a user type in keyspace {name.keyspace}; "
@@ -70,6 +73,8 @@ def _resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | No
 
 
 def _parametric(name: TypeName, user_types: dict[str, UserType], keyspace: str | None) -> CqlType:
+    if name.name == "vector":
+        return _vector(name, user_types, keyspace)
     freeze = name.frozen or name.name == "tuple"
     parts = []
     for parameter in name.parameters:
@@ -89,13 +94,14 @@ def _parametric(name: TypeName, user_types: dict[str, UserType], keyspace: str |
         if parts[0] == DURATION:
             raise Invalid(f"Durations are not allowed as map keys: {_shown(name)}")
         return MapType(parts[0], parts[1], multi_cell=not freeze)
-    if name.name == "tuple":
-        return TupleType(tuple(parts))
-    if not 1 <= name.dimension <= VECTOR_DIMENSION_LIMIT:
-        raise Invalid(
-            f"vectors may only have positive dimensions up to {VECTOR_DIMENSION_LIMIT}; given {name.dimension}"
-        )
-    return VectorType(parts[0], name.dimension)
+    return TupleType(tuple(parts))
+
+
+def _vector(name: TypeName, user_types: dict[str, UserType], keyspace: str | None) -> VectorType:
+    """A vector keeps its elements whole, frozen or not; its type says which they were named."""
+    if name.dimension <= 0:
+        raise Invalid(f"vectors may only have positive dimensions; given {name.dimension}")
+    return VectorType(_resolve(name.parameters[0], user_types, keyspace), name.dimension)
 
 
 def _nested_complaint(name: TypeName, part: CqlType, user_types: dict[str, UserType], keyspace: str | None) -> str:
@@ -108,16 +114,10 @@ def _nested_complaint(name: TypeName, part: CqlType, user_types: dict[str, UserT
 def _shown(name: TypeName) -> str:
     inner = name.name
     if name.parameters:
-        inner += "<" + ", ".join(map(_shown, name.parameters)) + ">"
+        shown = [*map(_shown, name.parameters), *([str(name.dimension)] if name.name == "vector" else [])]
+        inner += "<" + ", ".join(shown) + ">"
     return f"frozen<{inner}>" if name.frozen else inner
 
 
 def _sort_of(kind: CqlType) -> str:
     return "UDTs" if isinstance(kind, UserType) else "collections"
-
-
-def _from_java(text: str) -> CqlType:
-    kind = _BY_JAVA.get(text.removeprefix(MARSHAL))
-    if kind is None:
-        raise SyntaxFault(f"custom types are not served: {text}")
-    return kind

@@ -150,6 +150,10 @@ class CqlType:
         """The name without its own `frozen<>`."""
         return self.cql
 
+    def java_inside(self) -> str:
+        """The Java name inside of what is frozen, where Cassandra leaves FrozenType out."""
+        return self.java
+
     def references(self, type_name: str) -> bool:
         """Whether the user type `type_name` is part of this type."""
         del type_name
@@ -476,8 +480,12 @@ class CollectionType(CqlType):
         inner = f"{self.keyword}<{', '.join(part.cql for part in parts)}>"
         self._bare = inner
         self.cql = inner if multi_cell else f"frozen<{inner}>"
-        java = f"{MARSHAL}{self.java_name}({','.join(part.java for part in parts)})"
-        self.java = java if multi_cell else f"{MARSHAL}FrozenType({java})"
+        inside = f"{MARSHAL}{self.java_name}({','.join(part.java_inside() for part in parts)})"
+        self._java_inside = inside
+        if multi_cell:
+            self.java = f"{MARSHAL}{self.java_name}({','.join(part.java for part in parts)})"
+        else:
+            self.java = f"{MARSHAL}FrozenType({inside})"
 
     def option_bytes(self) -> bytes:
         return struct.pack(">H", self.option) + b"".join(part.option_bytes() for part in self.parts)
@@ -487,6 +495,9 @@ class CollectionType(CqlType):
 
     def unfrozen_name(self) -> str:
         return self._bare
+
+    def java_inside(self) -> str:
+        return self._java_inside
 
     def references(self, type_name: str) -> bool:
         return any(part.references(type_name) for part in self.parts)
@@ -614,7 +625,7 @@ class TupleType(CqlType):
     def __init__(self, parts: tuple[CqlType, ...]) -> None:
         self.parts = parts
         self.cql = f"frozen<tuple<{', '.join(part.cql for part in parts)}>>"
-        self.java = f"{MARSHAL}FrozenType({MARSHAL}TupleType({','.join(part.java for part in parts)}))"
+        self.java = f"{MARSHAL}TupleType({','.join(part.java_inside() for part in parts)})"
 
     def unfrozen_name(self) -> str:
         return self.cql[len("frozen<") : -1]
@@ -697,9 +708,16 @@ class UserType(TupleType):
         self.field_names = field_names
         self.multi_cell = multi_cell
         self.cql = quoted(name) if multi_cell else f"frozen<{quoted(name)}>"
-        fields = ",".join(f"{field.encode().hex()}:{part.java}" for field, part in zip(field_names, parts, strict=True))
-        java = f"{MARSHAL}UserType({keyspace},{name.encode().hex()},{fields})"
-        self.java = java if multi_cell else f"{MARSHAL}FrozenType({java})"
+        inside = self._java_of([part.java_inside() for part in parts])
+        self._java_inside = inside
+        self.java = self._java_of([part.java for part in parts]) if multi_cell else f"{MARSHAL}FrozenType({inside})"
+
+    def _java_of(self, parts: Sequence[str]) -> str:
+        fields = ",".join(f"{field.encode().hex()}:{part}" for field, part in zip(self.field_names, parts, strict=True))
+        return f"{MARSHAL}UserType({self.keyspace},{self.name.encode().hex()},{fields})"
+
+    def java_inside(self) -> str:
+        return self._java_inside
 
     def unfrozen_name(self) -> str:
         return quoted(self.name)
@@ -728,9 +746,13 @@ class VectorType(CqlType):
         self.dimension = dimension
         self.cql = f"vector<{element.cql}, {dimension}>"
         self.java = f"{MARSHAL}VectorType({element.java} , {dimension})"
+        self._java_inside = f"{MARSHAL}VectorType({element.java_inside()} , {dimension})"
         length = element.fixed_length if element not in _VARIABLE_IN_VECTOR else None
         self.element_length = length
         self.fixed_length = length * dimension if length is not None else None
+
+    def java_inside(self) -> str:
+        return self._java_inside
 
     def elements(self, value: bytes) -> list[bytes]:
         """The elements in wire form. Raises `Invalid` for a malformed value."""

@@ -10,7 +10,7 @@ from smackbox.cassandra.wire.cql.role_statements import RoleStatement
 
 
 class TypeName(Struct, frozen=True):
-    """`name<parameters>`; a vector's dimension is `dimension`; `java` holds a quoted class name."""
+    """`name<parameters>`; a vector's dimension is `dimension`; `java` says that the name is a Java class's."""
 
     name: str
     parameters: tuple[TypeName, ...] = ()
@@ -18,6 +18,7 @@ class TypeName(Struct, frozen=True):
     keyspace: str | None = None
     dimension: int = 0
     quoted: bool = False
+    java: bool = False
 
 
 class Literal(Struct, frozen=True):
@@ -317,6 +318,7 @@ class CreateIndex(Struct, frozen=True):
     custom_class: str | None = None
     options: dict[str, OptionValue] = {}
     if_not_exists: bool = False
+    custom: bool = False
 
 
 class DropIndex(Struct, frozen=True):
@@ -384,6 +386,40 @@ class Describe(Struct, frozen=True):
     full: bool = False
 
 
+class CreateFunction(Struct, frozen=True):
+    """A function of the user's own, whose body is of no interest where none is served."""
+
+    keyspace: str | None
+    name: str
+    or_replace: bool
+    if_not_exists: bool
+
+
+class CreateAggregate(Struct, frozen=True):
+    keyspace: str | None
+    name: str
+    arguments: tuple[TypeName, ...]
+    state_function: str
+    state_type: TypeName
+    or_replace: bool
+    if_not_exists: bool
+
+
+class CreateTrigger(Struct, frozen=True):
+    keyspace: str | None
+    table: str
+    name: str
+    trigger_class: str
+    if_not_exists: bool = False
+
+
+class DropTrigger(Struct, frozen=True):
+    keyspace: str | None
+    table: str
+    name: str
+    if_exists: bool = False
+
+
 class DropFunction(Struct, frozen=True):
     """`kind`: Function or Aggregate. `arguments` is None where none are given."""
 
@@ -404,5 +440,6 @@ Modification = Insert | Update | Delete
 Statement = (
     Select | Insert | Update | Delete | Batch | Truncate | Use | CreateKeyspace | AlterKeyspace | DropKeyspace
     | CreateTable | AlterTable | DropTable | CreateIndex | DropIndex | CreateType | AlterType | DropType
-    | CreateView | AlterView | DropView | Describe | RoleStatement | DropFunction | Unsupported
+    | CreateView | AlterView | DropView | Describe | RoleStatement | CreateFunction | CreateAggregate | DropFunction
+    | CreateTrigger | DropTrigger | Unsupported
 )  # fmt: skip

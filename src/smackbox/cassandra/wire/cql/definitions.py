@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.cql.roles import RoleParser
+from smackbox.cassandra.wire.cql.functions import FunctionParser
 from smackbox.cassandra.wire.cql.unreserved import UNRESERVED
 from smackbox.cassandra.wire.errors import SyntaxFault
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
-# what CREATE, ALTER and DROP may be followed by, beside what is parsed here
-_OTHER_OBJECTS = frozenset({"aggregate", "function", "identity", "or", "trigger"})
+# between commas, and between a comma and the end, a definition may be left out
+_EMPTY_BEFORE = frozenset({",", ")"})
 _CONSTANTS = frozenset({"duration", "float", "hex", "integer", "string", "uuid"})
 _CONSTANT_WORDS = frozenset({"false", "infinity", "nan", "true"})
 _DESCRIBE_ONE = ("keyspace", "table", "columnfamily", "type", "function", "aggregate", "index")
 
 
-class DefinitionParser(RoleParser):
+class DefinitionParser(FunctionParser):
     """Statements that start with CREATE, ALTER, DROP and DESCRIBE."""
 
     def _select(self) -> ast.Select:
@@ -37,14 +37,20 @@ class DefinitionParser(RoleParser):
             if_not_exists = self._if_not_exists()
             keyspace, name = self.qualified_name()
             self.expect("(")
-            fields = self.separated(self._field_definition)
+            fields = [self._field_definition()]
+            while self.accept(","):
+                if self.token.text not in _EMPTY_BEFORE:
+                    fields.append(self._field_definition())
             self.expect(")")
-            return ast.CreateType(keyspace, name, fields, if_not_exists)
+            return ast.CreateType(keyspace, name, tuple(fields), if_not_exists)
         if self.accept_words("custom", "index"):
             return self._create_index(custom=True)
         if self.accept_word("index"):
             return self._create_index(custom=False)
-        return self._role_definition("create") or self._unsupported()
+        found = self._role_definition("create") or self._create_code()
+        if found is None:
+            raise self.no_alternative()
+        return found
 
     def _if_not_exists(self) -> bool:
         return self.accept_words("if", "not", "exists")
@@ -78,9 +84,10 @@ class DefinitionParser(RoleParser):
                     partition_key = (column,)
                     primary_keys += 1
                 columns.append(ast.ColumnDefinition(column, kind, static))
-            if not self.accept(","):
-                break
-            if self.token.text == ")":
+            while self.accept(","):
+                if self.token.text not in _EMPTY_BEFORE:
+                    break
+            else:
                 break
         self.expect(")")
         order: list[tuple[str, bool]] = []
@@ -188,13 +195,9 @@ class DefinitionParser(RoleParser):
         self.expect(")")
         custom_class = None
         if self.accept_word("using"):
-            if self.token.kind not in {"string", "name"}:
-                raise self.no_alternative()
-            custom_class = self.advance().text
-        elif custom:
-            custom_class = ""
+            custom_class = self._string()
         options = self._options() if self.accept_word("with") else {}
-        return ast.CreateIndex(name, keyspace, table, targets, custom_class, options, if_not_exists)
+        return ast.CreateIndex(name, keyspace, table, targets, custom_class, options, if_not_exists, custom)
 
     def _index_target(self) -> tuple[str, str]:
         if self.peek().text == "(" and self.token.text in {"keys", "values", "entries", "full"}:
@@ -236,7 +239,10 @@ class DefinitionParser(RoleParser):
             keyspace, name = self.qualified_name()
             self.expect_word("with")
             return ast.AlterView(keyspace, name, self._options(), if_exists)
-        return self._role_definition("alter") or self._unsupported()
+        altered = self._role_definition("alter")
+        if altered is None:
+            raise self.no_alternative()
+        return altered
 
     def _alter_table(self) -> ast.AlterTable:
         if_exists = self._if_exists()
@@ -338,22 +344,7 @@ class DefinitionParser(RoleParser):
         if self.accept_words("materialized", "view"):
             if_exists = self._if_exists()
             return ast.DropView(*self.qualified_name(), if_exists)
-        for kind in ("Function", "Aggregate"):
-            if self.accept_word(kind.lower()):
-                return self._drop_function(kind)
-        return self._role_definition("drop") or self._unsupported()
-
-    def _drop_function(self, kind: str) -> ast.DropFunction:
-        if_exists = self._if_exists()
-        keyspace, name = self.qualified_name()
-        if not self.accept("("):
-            return ast.DropFunction(kind, keyspace, name, None, if_exists)
-        arguments: list[ast.TypeName] = []
-        while not self.accept(")"):
-            if arguments:
-                self.expect(",")
-            arguments.append(self.type_name())
-        return ast.DropFunction(kind, keyspace, name, tuple(arguments), if_exists)
+        return self._role_definition("drop") or self._drop_code() or self._identity()
 
     # ---- DESCRIBE and the rest --------------------------------------------------------------------------------------
 
@@ -384,16 +375,17 @@ class DefinitionParser(RoleParser):
         token = self.token
         return token.kind == "name" and token.text == word
 
-    def _unsupported(self) -> ast.Unsupported:
-        """A statement of Cassandra's that is not served; it is read to its end."""
-        first = self.tokens[self.index - 1]
-        if first.text in {"create", "alter", "drop"} and self.token.text not in _OTHER_OBJECTS:
-            raise self.no_alternative()
-        words = [first.text.upper()]
-        while self.token.kind != "end":
-            token = self.advance()
-            if token.kind == "name" and len(words) < 3:
-                words.append(token.text.upper())
-        if len(words) == 1:
-            raise self.no_alternative()
-        return ast.Unsupported(" ".join(words))
+    def _identity(self) -> ast.Unsupported:
+        """ADD IDENTITY and DROP IDENTITY name clients by certificate, which is not served."""
+        verb = self.tokens[self.index - 1].text
+        self.expect_word("identity")
+        if verb == "drop":
+            self.accept_words("if", "exists")
+            self._string()
+            return ast.Unsupported("DROP IDENTITY")
+        self.accept_words("if", "not", "exists")
+        self._string()
+        self.expect_word("to")
+        self.expect_word("role")
+        self._role_name()
+        return ast.Unsupported("ADD IDENTITY")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.lexer import Token, position
 from smackbox.cassandra.wire.errors import SyntaxFault
@@ -21,6 +23,7 @@ _LITERALS = {
     "duration": "duration",
 }
 _WORD_LITERALS = {"true": "boolean", "false": "boolean", "null": "null", "nan": "float", "infinity": "float"}
+_JAVA = {"nan": "NaN", "infinity": "Infinity"}
 _MULTIPLICATIVE = frozenset("*/%")
 
 
@@ -124,7 +127,7 @@ class ExpressionParser:
         token = self.token
         if token.kind == "string":
             self.advance()
-            return ast.TypeName(token.text, quoted=True)
+            return ast.TypeName(token.text, quoted=True, java=True)
         if token.kind not in {"name", "quoted"}:
             raise self.no_alternative()
         if token.kind == "name" and self.peek().text == "<":
@@ -147,25 +150,35 @@ class ExpressionParser:
             inner = self.type_name()
             self.expect(">")
             self._depth -= 1
-            return ast.TypeName(inner.name, inner.parameters, True, inner.keyspace, inner.dimension, inner.quoted)
+            return replace(inner, frozen=True)
         if name not in {"list", "set", "map", "tuple", "vector"}:
             self.index -= 1
             raise self.no_alternative()
         parameters = [self.type_name()]
         dimension = 0
+        if name == "vector":
+            self.expect(",")
+            dimension = self._dimension()
         while self.accept(","):
-            if name == "vector":
-                if self.token.kind != "integer":
-                    raise self.no_alternative()
-                dimension = int(self.advance().text)
-            else:
-                parameters.append(self.type_name())
+            parameters.append(self.type_name())
         wanted = {"list": 1, "set": 1, "map": 2, "vector": 1}.get(name, len(parameters))
         if len(parameters) != wanted:
             raise self.no_alternative()
         self.expect(">")
         self._depth -= 1
         return ast.TypeName(name, tuple(parameters), dimension=dimension)
+
+    def _dimension(self) -> int:
+        sign = -1 if self.accept("-") else 1
+        if self.token.kind != "integer":
+            raise self.no_alternative()
+        dimension = sign * int(self.token.text)
+        if not -(2**31) <= dimension < 2**31:
+            raise SyntaxFault(
+                f'Failed parsing statement: [{self.text}] reason: NumberFormatException For input string: "{dimension}"'
+            )
+        self.advance()
+        return dimension
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 
@@ -225,7 +238,7 @@ class ExpressionParser:
             token.kind == "name" and token.text in {"nan", "infinity"}
         ):
             self.advance()
-            return ast.Literal("float" if token.kind == "name" else token.kind, "-" + token.text)
+            return ast.Literal("float" if token.kind == "name" else token.kind, "-" + _JAVA.get(token.text, token.text))
         self._deeper()
         value = ast.Negate(self._unary(columns))
         self._depth -= 1
@@ -279,7 +292,7 @@ class ExpressionParser:
         following = self.peek()
         if token.kind == "name" and token.text in _WORD_LITERALS and following.text != "(":
             self.advance()
-            return ast.Literal(_WORD_LITERALS[token.text], token.text)
+            return ast.Literal(_WORD_LITERALS[token.text], _JAVA.get(token.text, token.text))
         if following.text == "(" and following.kind == "operator":
             return self._call(None, columns)
         if following.text == "." and not columns:

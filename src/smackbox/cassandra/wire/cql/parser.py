@@ -46,7 +46,7 @@ class Parser(DefinitionParser):
             "grant": self._grant,
             "revoke": self._revoke,
             "list": self._list,
-            "add": self._unsupported,
+            "add": self._identity,
         }
         token = self.token
         starter = starters.get(token.text) if token.kind == "name" else None
