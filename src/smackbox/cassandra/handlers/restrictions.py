@@ -21,6 +21,7 @@ from smackbox.cassandra.state.keys import (
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
     BIGINT,
     CqlType,
@@ -92,6 +93,24 @@ class Restrictions:
 
     def partition_keys(self, context: Context) -> list[bytes]:
         """The serialised partition keys, in the order in which Cassandra answers them."""
+        found = self._partition_keys(context)
+        if not self.tokens:
+            return found
+        low, high = self.token_range(context)
+        return [key for key in found if low <= token_of(key) <= high]
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether the key column has one value alone: by `=`, or by an IN of one."""
+        found = self.partition.get(name)
+        candidates = [found] if found is not None else [*self.clustering, *self.filters]
+        return any(
+            restriction.element is None
+            and (restriction.operator == "=" or (restriction.operator == "IN" and restriction.term is not None))
+            and any(column.name == name for column in restriction.columns)
+            for restriction in candidates
+        )
+
+    def _partition_keys(self, context: Context) -> list[bytes]:
         columns = self.table.partition_key
         choices = []
         for column in columns:
@@ -422,9 +441,7 @@ def _settle_partition(result: Restrictions, *, filtering: bool, kind: str) -> No
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
     whole = all(found is not None and found.operator in {"=", "IN"} for found in by_key)
-    if result.tokens and restricted and not filtering:
-        raise Invalid(NEEDS_FILTERING)
-    if whole and not result.tokens:
+    if whole:
         result.key_is_whole = True
         result.key_has_in = any(found is not None and found.operator == "IN" for found in by_key)
         return
@@ -436,7 +453,7 @@ def _settle_partition(result: Restrictions, *, filtering: bool, kind: str) -> No
             "Only EQ and IN relation are supported on the partition key (unless you use the token() function) "
             f"for {kind} statements"
         )
-    if restricted and not result.tokens and not filtering:
+    if restricted and not filtering:
         raise Invalid(NEEDS_FILTERING)
     result.filters.extend(found for found in restricted.values() if found.operator in {"=", "IN"})
 

@@ -117,7 +117,11 @@ class PreparedSelect:
                 raise Invalid(
                     f"Group by is currently only supported on the columns of the PRIMARY KEY, got {column.name}"
                 )
-            while position < len(keys) and keys[position].name != column.name and self._is_fixed(keys[position].name):
+            while (
+                position < len(keys)
+                and keys[position].name != column.name
+                and self.restrictions.is_fixed(keys[position].name)
+            ):
                 position += 1
             if position >= len(keys) or keys[position].name != column.name:
                 raise Invalid(
@@ -132,15 +136,6 @@ class PreparedSelect:
         if select.group_by and position < len(self.table.partition_key):
             raise Invalid("Group by is not supported on only a part of the partition key")
         return tuple(ordinals)
-
-    def _is_fixed(self, name: str) -> bool:
-        found = self.restrictions.partition.get(name)
-        if found is not None:
-            return found.operator == "="
-        return any(
-            restriction.operator == "=" and restriction.column.name == name
-            for restriction in self.restrictions.clustering
-        )
 
     def _grouped_by(self, expression: ast.Expression) -> Column:
         """The column by which, or by a function of which, rows are grouped. Sets `group_term` for a function."""
@@ -175,8 +170,10 @@ class PreparedSelect:
         directions = set()
         position = 0
         clustering = self.table.clustering
-        for ordering in select.order_by:
-            column = self.table.column(ordering.column)
+        # of a column that is named twice the last direction holds, at its first place
+        wanted = {ordering.column: ordering.descending for ordering in select.order_by}
+        for name, descending in wanted.items():
+            column = self.table.column(name)
             if column.kind != CLUSTERING:
                 raise Invalid(
                     "Order by is currently only supported on the clustered columns of the PRIMARY KEY, "
@@ -185,7 +182,7 @@ class PreparedSelect:
             while (
                 position < len(clustering)
                 and clustering[position] != column
-                and self._is_fixed(clustering[position].name)
+                and self.restrictions.is_fixed(clustering[position].name)
             ):
                 position += 1
             if position >= len(clustering) or clustering[position] != column:
@@ -194,7 +191,7 @@ class PreparedSelect:
                     "the PRIMARY KEY"
                 )
             position += 1
-            directions.add(ordering.descending != column.descending)
+            directions.add(descending != column.descending)
         if len(directions) > 1:
             raise Invalid("Unsupported order by relation")
         return directions.pop()
@@ -212,15 +209,18 @@ class PreparedSelect:
             raise Invalid(
                 "SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns."
             )
-        for column in self.selection.selected:
-            if column.ordinal >= 0 and self.table.columns[column.ordinal].kind not in {PARTITION_KEY, STATIC}:
+        used = self.selection.used
+        for ordinal in sorted(used):
+            column = self.table.columns[ordinal]
+            if column.kind not in {PARTITION_KEY, STATIC}:
                 raise Invalid(
                     "SELECT DISTINCT queries must only request partition key columns and/or static columns "
                     f"(not {column.name})"
                 )
-        selected = {column.ordinal for column in self.selection.selected}
+        if found.key_is_whole:
+            return
         for key in self.table.partition_key:
-            if key.ordinal not in selected and not self._is_fixed(key.name):
+            if key.ordinal not in used:
                 raise Invalid(
                     f"SELECT DISTINCT queries must request all the partition key columns (missing {key.name})"
                 )

@@ -331,7 +331,7 @@ def is_assignable(given: CqlType, kind: CqlType) -> bool:
         return given.cql in {"bigint", "timestamp"}
     if name == "varint":
         return given.cql in {"int", "bigint", "timestamp"}
-    return name == "counter" and given.cql == "bigint"
+    return False
 
 
 def column_bind_name(column: Column) -> str:
