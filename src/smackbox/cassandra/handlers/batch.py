@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smackbox.cassandra.handlers.batch_size import check_size, writes_of
-from smackbox.cassandra.handlers.conditions import applied_result
 from smackbox.cassandra.handlers.consistency import check_conditional, check_mutation
 from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.results import ColumnSpec, Result, Void
 from smackbox.cassandra.handlers.terms import Compiler, Scope, Term
+from smackbox.cassandra.handlers.transactions import applied_result
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT
@@ -104,4 +104,4 @@ def _conditional(
                 raise Invalid("Batch with conditions cannot span multiple tables")
             elif owner != first:
                 raise Invalid("Batch with conditions cannot span multiple partitions")
-    return applied_result(modifications, contexts, context)
+    return applied_result(modifications, contexts, context, is_batch=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from smackbox.cassandra.handlers.conditions import Conditions, applied_result, compile_conditions
+from smackbox.cassandra.handlers.conditions import Conditions, compile_conditions
 from smackbox.cassandra.handlers.consistency import check_conditional, check_write
 from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.json_values import from_json, parse_json_object
@@ -13,6 +13,7 @@ from smackbox.cassandra.handlers.operations import Operation, assign, deletion, 
 from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, analyse
 from smackbox.cassandra.handlers.results import Result, Void
 from smackbox.cassandra.handlers.terms import Compiler, Scope, Term, constant
+from smackbox.cassandra.handlers.transactions import applied_result
 from smackbox.cassandra.state.indexes import entries_of_row
 from smackbox.cassandra.state.keys import (
     MIN_TIMESTAMP,
@@ -152,7 +153,7 @@ class PreparedModification:
         if restrictions.key_has_in and self.conditions:
             raise Invalid(f"IN on the partition key is not supported with conditional {self.kind}s")
         if not restrictions.clustering_is_whole:
-            only_static = self.touches_static and not self.touches_regular
+            only_static = self._is_of_statics()
             if self.kind == "delete" and not self.operations:
                 if self.conditions and table.clustering:
                     raise Invalid(
@@ -187,14 +188,18 @@ class PreparedModification:
                 if self.kind == "update"
                 else "IN on the clustering key columns is not supported with conditional deletions"
             )
-        if self.kind == "update" and self.touches_static and not self.touches_regular and table.clustering:
+        if self.kind in {"update", "delete"} and self._is_of_statics() and table.clustering:
             raise Invalid(
-                "Invalid restrictions on clustering columns since the UPDATE statement modifies only static columns"
+                "Invalid restrictions on clustering columns since the "
+                f"{self.kind.upper()} statement modifies only static columns"
             )
-        if self.kind == "delete" and self.touches_static and not self.touches_regular and table.clustering:
-            raise Invalid(
-                "Invalid restrictions on clustering columns since the DELETE statement modifies only static columns"
-            )
+
+    def _is_of_statics(self) -> bool:
+        """Whether neither what it writes nor its conditions need a row."""
+        conditions = self.conditions.columns
+        deletes_row = self.kind == "delete" and not self.operations
+        needs_row = self.touches_regular or deletes_row or any(column.kind == "regular" for column in conditions)
+        return not needs_row and (self.touches_static or bool(conditions))
 
     def _missing_clustering(self) -> str:
         given = {column.name for found in self.restrictions.clustering for column in found.columns}
@@ -206,7 +211,7 @@ class PreparedModification:
     def execute(self, context: Context) -> Result:
         if self.conditions:
             check_conditional(context, self.table)
-            return applied_result([self], [context], context)
+            return applied_result([self], [context], context, is_batch=False)
         check_write(context, self.table)
         if not self.writes_several:
             self.write(context, context.timestamp_us)
@@ -240,9 +245,19 @@ class PreparedModification:
         for key in keys:
             partition = partition_prefix(table, key)
             if self.kind == "delete" and not operations:
-                self._delete(context, restrictions, partition, timestamp, now_s)
+                self._delete(context, restrictions, partition, timestamp, now_s, conditional=conditional)
                 continue
             self._write_partition(context, restrictions, operations, partition, timestamp, ttl, now_s)
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether it is about rows, not about the static columns alone."""
+        return self.json is not None or not self.table.clustering or bool(self.restrictions.clustering)
+
+    def writes_static(self, context: Context) -> bool:
+        """Whether it writes, or deletes, static columns."""
+        operations = self.operations if self.json is None else self._from_json(context)[1]
+        return any(found.column.kind == "static" for found in operations)
 
     def row_keys(self, context: Context) -> list[bytes]:
         """The keys of the rows written, for a statement with IF."""
@@ -306,10 +321,14 @@ class PreparedModification:
             context.room.engine.enter(entry)
 
     def _delete(
-        self, context: Context, restrictions: Restrictions, partition: bytes, timestamp: int, now_s: int
-    ) -> None:
+        self, context: Context, restrictions: Restrictions, partition: bytes, timestamp: int, now_s: int, *,
+        conditional: bool,
+    ) -> None:  # fmt: skip
+        """A partition or a range is deleted just before what the other statements of a transaction write."""
         engine = context.room.engine
         table = self.table
+        if conditional and not (restrictions.clustering_is_whole and table.clustering):
+            timestamp -= 1
         if restrictions.clustering_is_whole:
             for values in _clustering_rows(restrictions, context):
                 row_key = partition + ROW + clustering_key(table, values)

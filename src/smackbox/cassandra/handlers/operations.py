@@ -10,7 +10,7 @@ from collections.abc import Callable
 from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context, timeuuid
 from smackbox.cassandra.handlers.reading import list_path_order
 from smackbox.cassandra.handlers.terms import Compiler, Term, show
-from smackbox.cassandra.state.rows import Row, complex_bytes
+from smackbox.cassandra.state.rows import Row, complex_bytes, deleted_complex
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
@@ -112,7 +112,7 @@ def deletion(compiler: Compiler, target: ast.Deletion) -> Operation:
         return _set_field(compiler, column, target.field, ast.Literal("null", "null"))
     if target.element is None:
         if kind.multi_cell:
-            return Operation(column, lambda _context, _row: complex_bytes([], replace=True))
+            return Operation(column, lambda _context, _row: deleted_complex())
         return Operation(column, lambda _context, _row: None)
     if not kind.multi_cell:
         sort = "frozen collection" if isinstance(kind, ListType | SetType | MapType) else "non collection"

@@ -12,7 +12,7 @@ where `[bytes]` is the protocol's: a length of four bytes and the bytes. So the 
 head, what the client sent and what a client that reads gets. All cells have the timestamp of the key.
 
 A multi-cell column (COMPLEX is set) has as its bytes `[flag: 1][count: 4]` and as many `[bytes path][bytes value]`;
-flag 1 says that the column was deleted just before, at the timestamp less one microsecond.
+flag 1 says that the column was deleted just before, at the timestamp less one microsecond, flag 2 at the timestamp.
 
 A STAMPED fragment is a merge: each cell brings its own timestamp, ttl and time. Its head is followed by
 `[marker timestamp: 8][ttl: 4][time: 4]`, `[deletion timestamp: 8][time: 4]`, the clustering columns, `[count: 4]` and
@@ -74,10 +74,14 @@ class Row:
 
     def is_live(self, now_s: int) -> bool:
         """Whether the row exists: it was inserted, or has a value."""
-        marker = self.marker
-        if marker is not None and (not marker[1] or marker[2] > now_s):
+        if self.has_marker(now_s):
             return True
         return any(value is not None and (not ttl or time > now_s) for _, ttl, time, value in self.cells.values())
+
+    def has_marker(self, now_s: int) -> bool:
+        """Whether it was inserted."""
+        marker = self.marker
+        return marker is not None and (not marker[1] or marker[2] > now_s)
 
     def value(self, number: int, now_s: int) -> bytes | None:
         """The value of a column that is one cell."""
@@ -296,7 +300,7 @@ def _merge_simple(
 
 def _merge_complex(row: Row, number: int, value: bytes, timestamp: int, ttl: int, time: int, deleted_at: int) -> None:
     if value[0]:
-        _delete_complex(row, number, timestamp - 1, deleted_at)
+        _delete_complex(row, number, timestamp - (value[0] == 1), deleted_at)
     (count,) = _INT.unpack_from(value, 1)
     offset = 5
     for _ in range(count):
@@ -382,6 +386,11 @@ def bitmap_of(numbers: Iterable[int]) -> bytes:
         bits |= 1 << number
     body = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
     return bytes([len(body)]) + body
+
+
+def deleted_complex() -> bytes:
+    """The bytes of a multi-cell column that is deleted with all that has the same timestamp."""
+    return b"\x02" + _INT.pack(0)
 
 
 def complex_bytes(cells: Sequence[tuple[bytes, bytes | None]], *, replace: bool) -> bytes:

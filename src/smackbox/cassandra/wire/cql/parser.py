@@ -137,7 +137,7 @@ class Parser(DefinitionParser):
         columns = (column,)
         if self.accept_word("in"):
             return ast.Relation(columns, "IN", self._in_values(), element=element)
-        if self.accept_word("contains"):
+        if element is None and self.accept_word("contains"):
             kind = "CONTAINS KEY" if self.accept_word("key") else "CONTAINS"
             return ast.Relation(columns, kind, self.expression())
         if self.accept_word("like"):
@@ -317,7 +317,7 @@ class Parser(DefinitionParser):
             field = self.identifier()
         if self.accept_word("in"):
             return ast.Condition(column, "IN", self._in_values(), element, field)
-        if self.accept_word("contains"):
+        if element is None and field is None and self.accept_word("contains"):
             kind = "CONTAINS KEY" if self.accept_word("key") else "CONTAINS"
             return ast.Condition(column, kind, self.expression(), element, field)
         return ast.Condition(column, self._comparison(), self.expression(), element, field)
