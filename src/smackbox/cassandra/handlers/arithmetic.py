@@ -16,6 +16,7 @@ from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_nam
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.types import (
+    ASCII,
     BIGINT,
     DATE,
     DECIMAL,
@@ -25,6 +26,7 @@ from smackbox.cassandra.wire.types import (
     INT,
     NUMBERS,
     SMALLINT,
+    TEXT,
     TIMESTAMP,
     TINYINT,
     VARINT,
@@ -113,8 +115,7 @@ def infer_binary(compiler: Compiler, expression: ast.Binary) -> CqlType | None:
             return None
         if found is not None:
             return found
-    left = operand_type(compiler, expression.left)
-    right = operand_type(compiler, expression.right)
+    left, right = _operand_types(compiler, expression)
     if left is None and right is None:
         return None
     found = _result(expression.operator, left or right, right or left)
@@ -144,13 +145,28 @@ def operand_type(compiler: Compiler, expression: ast.Expression) -> CqlType | No
     return compiler.infer(expression)
 
 
+def _operand_types(compiler: Compiler, expression: ast.Binary) -> tuple[CqlType | None, CqlType | None]:
+    """Those of both operands: beside an ascii a literal that is not ascii is a text."""
+    left = operand_type(compiler, expression.left)
+    right = operand_type(compiler, expression.right)
+    if right is None and left == ASCII and _is_text(expression.right):
+        right = TEXT
+    if left is None and right == ASCII and _is_text(expression.left):
+        left = TEXT
+    return left, right
+
+
+def _is_text(expression: ast.Expression) -> bool:
+    return isinstance(expression, ast.Literal) and expression.kind == "string" and not expression.text.isascii()
+
+
 def _result(operator: str, left: CqlType | None, right: CqlType | None) -> CqlType | None:
     assert left is not None
     assert right is not None
     if left in {TIMESTAMP, DATE} and right == DURATION and operator in {"+", "-"}:
         return left
     if left.cql in {"text", "ascii"} and right.cql in {"text", "ascii"} and operator == "+":
-        return left if left == right else right
+        return left if left == right else TEXT
     return result_type(left, right)
 
 
@@ -162,8 +178,7 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
         assert kind is not None
         value = compiler.compile(expression.value, kind, "-")
         return Term(kind, _unary(lambda number: -number, kind, value))
-    left_kind = operand_type(compiler, expression.left)
-    right_kind = operand_type(compiler, expression.right)
+    left_kind, right_kind = _operand_types(compiler, expression)
     if _is_about_time(compiler, expression, wanted):
         moved_kind = _moved(compiler, expression, wanted)
         if moved_kind is not None:

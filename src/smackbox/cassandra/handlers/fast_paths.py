@@ -69,7 +69,7 @@ def value_reader(kinds: Sequence[CqlType]) -> ReadValues | None:
             return None
         else:
             checks.append(-3)
-    validators = [kind.validate for kind in kinds]
+    validators = [kind.validate_normal for kind in kinds]
     unpack = _INT.unpack_from
 
     def read(buffer: bytes, offset: int) -> tuple[list[bytes], int] | None:

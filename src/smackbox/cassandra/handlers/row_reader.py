@@ -193,7 +193,7 @@ class _Source:
             return [*lines, f"if {name}[6] >> 4 != 1:", "    return None"]
         if kind.cql == "blob":
             return lines if index in self._ordered else []
-        self.names[f"c{index}"] = kind.validate
+        self.names[f"c{index}"] = kind.validate_normal
         return [*lines, f"c{index}({name})"]
 
     def _key(self, partition: Sequence[int]) -> None:

@@ -17,6 +17,7 @@ from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
+    CollectionType,
     CqlType,
     ListType,
     MapType,
@@ -99,7 +100,11 @@ def bound(kind: CqlType, index: int) -> Term:
             kind.validate(value)  # type: ignore[arg-type]
         return value
 
-    return Term(kind, evaluate, bind_index=index)
+    def evaluate_collection(context: Context, row: Any) -> Bound:
+        value = evaluate(context, row)
+        return kind.normalised(value) if isinstance(value, bytes) and value else value
+
+    return Term(kind, evaluate_collection if isinstance(kind, CollectionType) else evaluate, bind_index=index)
 
 
 class Compiler:

@@ -134,6 +134,16 @@ class CqlType:
         """Raises `Invalid` when `value` is no value of this type."""
         raise NotImplementedError
 
+    def normalised(self, value: bytes) -> bytes:
+        """A valid value as it is kept: sets and maps in order, also inside other collections, not inside tuples."""
+        return value
+
+    def validate_normal(self, value: bytes) -> None:
+        """Raises `Invalid` when `value` is none of this type, or is not as it is kept."""
+        self.validate(value)
+        if self.normalised(value) != value:
+            raise Invalid(f"a value of type {self.cql} is not in order")
+
     def decode(self, value: bytes) -> Any:
         raise NotImplementedError
 
@@ -557,6 +567,11 @@ class ListType(CollectionType):
     def frozen(self) -> CqlType:
         return ListType(self.element, multi_cell=False)
 
+    def normalised(self, value: bytes) -> bytes:
+        if not isinstance(self.element, CollectionType):
+            return value
+        return self.join([self.element.normalised(element) for element in self.elements(value)])
+
     def decode(self, value: bytes) -> list[Any]:
         return [self.element.decode(element) for element in self.elements(value)]
 
@@ -575,6 +590,9 @@ class SetType(CollectionType):
 
     def frozen(self) -> CqlType:
         return SetType(self.element, multi_cell=False)
+
+    def normalised(self, value: bytes) -> bytes:
+        return self.sorted_join([self.element.normalised(element) for element in self.elements(value)])
 
     def decode(self, value: bytes) -> list[Any]:
         return [self.element.decode(element) for element in self.elements(value)]
@@ -600,6 +618,10 @@ class MapType(CollectionType):
 
     def frozen(self) -> CqlType:
         return MapType(self.key, self.value, multi_cell=False)
+
+    def normalised(self, value: bytes) -> bytes:
+        pairs = self.pairs(value)
+        return self.sorted_join([(self.key.normalised(key), self.value.normalised(item)) for key, item in pairs])
 
     def pairs(self, value: bytes) -> Iterator[tuple[bytes, bytes]]:
         elements = self.elements(value)
