@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
-from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     MIN_TOKEN,
@@ -20,7 +20,7 @@ from smackbox.cassandra.state.keys import (
 )
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Table
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
     BIGINT,
@@ -231,10 +231,9 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
         raise Invalid(f'Unsupported "!=" relation: {columns[0].name} != {_right(relation)}')
     if operator.startswith("NOT "):
         raise Invalid(f"Unsupported restriction: {columns[0].name} {operator}")
-    if relation.multi and len(columns) > 1:
-        return _compile_multi(relation, columns, compiler)
     if relation.multi:
-        relation = _unwrapped(relation)
+        _check_tuples(relation, columns)
+        return (_compile_multi if len(columns) > 1 else _compile_single)(relation, columns, compiler)
     column = columns[0]
     kind = column.type
     element = None
@@ -264,15 +263,59 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
     return Restriction(columns, operator, lambda context: [_required(term, context, what)], term, element)
 
 
-def _unwrapped(relation: ast.Relation) -> ast.Relation:
-    """`(c) > (1)` is `c > 1`."""
+def _check_tuples(relation: ast.Relation, columns: tuple[Column, ...]) -> None:
+    """Raises `Invalid` unless each tuple is as long as the columns are many, and these are different ones."""
+    values = relation.value if isinstance(relation.value, tuple) else (relation.value,)
+    for place, column in enumerate(columns):
+        if column in columns[:place]:
+            shown = ", ".join(found.name for found in columns)
+            raise Invalid(
+                f'Column "{column.name}" appeared twice in a relation: ({shown}) {relation.operator} {_right(relation)}'
+            )
+    if len({isinstance(value, ast.Bind) for value in values}) > 1:
+        raise SyntaxFault("the values of IN are tuples, or bind markers, not both")
+    for value in values:
+        if isinstance(value, ast.TupleLiteral) and len(value.items) != len(columns):
+            raise Invalid(f"Expected {len(columns)} elements in value tuple, but got {len(value.items)}: {show(value)}")
 
-    def bare(value: ast.Expression | None) -> ast.Expression:
+
+def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compiler: Compiler) -> Restriction:
+    """`(c) > (1)` is `c > 1`; a marker stands for a tuple of one value."""
+    (column,) = columns
+    what = f"column {column.name}"
+    kind = TupleType((column.type,))
+
+    def single(value: ast.Expression | None) -> tuple[Term, bool]:
         assert value is not None
-        return value.items[0] if isinstance(value, ast.TupleLiteral) and len(value.items) == 1 else value
+        if isinstance(value, ast.TupleLiteral):
+            return compiler.compile(value.items[0], column.type, column.name), False
+        return compiler.compile(value, kind, f"({column.name})"), True
 
-    value = tuple(map(bare, relation.value)) if isinstance(relation.value, tuple) else bare(relation.value)
-    return ast.Relation(relation.columns, relation.operator, value)
+    def unwrapped(value: bytes) -> bytes:
+        (field,) = kind.fields(value)
+        if field is None:
+            raise Invalid(f"Invalid null value in condition for column {column.name}")
+        return field
+
+    if relation.operator == "IN" and isinstance(relation.value, ast.Bind):
+        listed = ListType(kind, multi_cell=False)
+        marker = compiler.compile(relation.value, listed, f"in({column.name})")
+        return Restriction(
+            columns,
+            "IN",
+            lambda context: [unwrapped(value) for value in listed.elements(_required(marker, context, what))],
+            None,
+        )
+    given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
+    terms = [single(value) for value in given]
+
+    def values(context: Context) -> list[bytes]:
+        found = [(_required(term, context, what), is_tuple) for term, is_tuple in terms]
+        return [unwrapped(value) if is_tuple else value for value, is_tuple in found]
+
+    operator = "=" if relation.operator == "IN" and len(terms) == 1 else relation.operator
+    plain = terms[0][0] if len(terms) == 1 and not terms[0][1] else None
+    return Restriction(columns, operator, values, plain)
 
 
 def _compile_in(
@@ -307,14 +350,11 @@ def _compile_multi(relation: ast.Relation, columns: tuple[Column, ...], compiler
     kind = TupleType(tuple(column.type for column in columns))
     name = f"({','.join(column.name for column in columns)})"
     if relation.operator == "IN":
-        return _compile_in(relation, columns, compiler, kind, name, None)
+        is_marker = isinstance(relation.value, ast.Bind)
+        return _compile_in(relation, columns, compiler, kind, name[1:-1] if is_marker else name, None)
     assert relation.value is not None
     assert not isinstance(relation.value, tuple)
     value = relation.value
-    if isinstance(value, ast.TupleLiteral) and len(value.items) != len(columns):
-        raise Invalid(
-            f"Expected {len(columns)} elements in value tuple, but got {len(value.items)}: {_right(relation)}"
-        )
     if isinstance(value, ast.TupleLiteral):
         terms = [
             compiler.compile(item, column.type, column.name) for item, column in zip(value.items, columns, strict=True)
@@ -388,8 +428,6 @@ def _required(term: Term, context: Context, what: str) -> bytes:
 
 
 def _right(relation: ast.Relation) -> str:
-    from smackbox.cassandra.handlers.terms import show
-
     if isinstance(relation.value, tuple):
         return "(" + ", ".join(map(show, relation.value)) + ")"
     return show(relation.value) if relation.value is not None else ""
