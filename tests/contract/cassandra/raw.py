@@ -33,6 +33,8 @@ class Answer:
     """Of an ERROR the code; of rows their flags, how many columns and which, the new id of the metadata, and cells."""
 
     error: int = 0
+    is_error: bool = False
+    message: str = ""
     flags: int = 0
     column_count: int = 0
     columns: tuple[str, ...] = ()
@@ -41,7 +43,7 @@ class Answer:
     unprepared: bytes = b""
 
     def shown(self) -> str:
-        if self.error:
+        if self.is_error:
             return f"error {self.error:04x}"
         changed = " new id" if self.result_id else ""
         names = ", ".join(self.columns) if self.columns else "no metadata"
@@ -119,8 +121,9 @@ def _answer(opcode: int, body: bytes) -> Answer:
     reader = BodyReader(body)
     if opcode == ERROR:
         code = reader.read_int()
-        reader.string()
-        return Answer(error=code, unprepared=reader.short_bytes() if code == 0x2500 else b"")
+        message = reader.string()
+        unprepared = reader.short_bytes() if code == 0x2500 else b""
+        return Answer(error=code, is_error=True, message=message, unprepared=unprepared)
     assert opcode == RESULT
     if reader.read_int() != _ROWS:
         return Answer()
@@ -130,7 +133,7 @@ def _answer(opcode: int, body: bytes) -> Answer:
     result_id = reader.short_bytes() if flags & _METADATA_CHANGED else b""
     names = [] if flags & _NO_METADATA else _names(reader, flags, count)
     rows = tuple(tuple(reader.read_bytes() for _ in range(count)) for _ in range(reader.read_int()))
-    return Answer(0, flags, count, tuple(names), result_id, rows)
+    return Answer(flags=flags, column_count=count, columns=tuple(names), result_id=result_id, rows=rows)
 
 
 def _names(reader: BodyReader, flags: int, count: int) -> list[str]:

@@ -14,6 +14,7 @@ from smackbox.cassandra.handlers.decimals import EXACT, decimal_of, divide, rema
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.digits import number_of, whole_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.types import (
     ASCII,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "counter": 8}
 _BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}
 _DECIMAL128 = DecimalContext(prec=34)
+_DECIMAL32 = DecimalContext(prec=32)
 _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
 MS_NANOSECONDS = 1_000_000
 _TEMPORAL = (TIMESTAMP, DATE)
@@ -135,14 +137,22 @@ def operand_type(compiler: Compiler, expression: ast.Expression) -> CqlType | No
     """The type of an operand; a literal has the one that Cassandra prefers for it."""
     if isinstance(expression, ast.Literal):
         if expression.kind == "integer":
-            number = int(expression.text)
+            number = number_of(expression.text)
             if -(2**31) <= number < 2**31:
                 return INT
             return BIGINT if -(2**63) <= number < 2**63 else VARINT
-        return {"float": DOUBLE, "duration": DURATION}.get(expression.kind)
+        if expression.kind == "float":
+            return DECIMAL if _needs_decimal(expression.text) else DOUBLE
+        return {"duration": DURATION}.get(expression.kind)
     if isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1:
         return operand_type(compiler, expression.items[0])
     return compiler.infer(expression)
+
+
+def _needs_decimal(text: str) -> bool:
+    """Whether a number with a fraction or an exponent is none that a double has."""
+    number = float(text)
+    return math.isfinite(number) and Decimal(text) != Decimal(repr(number))
 
 
 def _operand_types(compiler: Compiler, expression: ast.Binary) -> tuple[CqlType | None, CqlType | None]:
@@ -346,7 +356,12 @@ def unary_math(name: str, kind: CqlType) -> Callable[[Context, Sequence[bytes | 
         value = values[0]
         if not value:
             return None
-        return number_bytes(kind, _apply(name, kind, kind.decode(value)))
+        try:
+            return number_bytes(kind, _apply(name, kind, kind.decode(value)))
+        except (ArithmeticError, ValueError) as error:
+            raise FunctionFailure(
+                f"execution of 'system.{name}[{kind.cql}]' failed: it has no value there", "system", name, (kind.cql,)
+            ) from error
 
     return run
 
@@ -356,12 +371,14 @@ def _apply(name: str, kind: CqlType, value: Any) -> Any:
         return abs(value)
     if name == "round":
         if kind == DECIMAL:
-            return value.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+            return value.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=EXACT)
         if kind in {FLOAT, DOUBLE}:
             return float(math.floor(value + 0.5)) if math.isfinite(value) else value
         return value
     if kind == DECIMAL:
-        return {"exp": _DECIMAL128.exp, "log": _DECIMAL128.ln, "log10": _DECIMAL128.log10}[name](value)
+        return {"exp": _DECIMAL32.exp, "log": _DECIMAL32.ln, "log10": _DECIMAL32.log10}[name](value)
+    if kind == VARINT and name == "exp":
+        return whole_of(_DECIMAL32.exp(Decimal(value)))
     function = {"exp": math.exp, "log": math.log, "log10": math.log10}[name]
     try:
         found = function(value)

@@ -10,7 +10,10 @@ from typing import Any
 
 from smackbox.cassandra.handlers.arithmetic import number_bytes
 from smackbox.cassandra.handlers.calendar import civil, year_text
+from smackbox.cassandra.handlers.decimals import decimal_of
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.wire.digits import digits_of
+from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
     ASCII,
     BOOLEAN,
@@ -51,9 +54,14 @@ def cast_function(source: CqlType, target: CqlType) -> Callable[[bytes], bytes] 
 
 def _number(value: Any, target: CqlType) -> Any:
     if target == DECIMAL:
-        return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        try:
+            return decimal_of(value) if isinstance(value, float) else Decimal(value)
+        except ArithmeticError as error:
+            raise Invalid(str(error)) from error
     if target in {FLOAT, DOUBLE}:
         return float(value)
+    if isinstance(value, Decimal):
+        return _long_of(value)
     if isinstance(value, float):
         if math.isnan(value):
             return 0
@@ -64,6 +72,14 @@ def _number(value: Any, target: CqlType) -> Any:
         limit = 2**31 if target.fixed_length is not None and target.fixed_length < 8 else 2**63
         return max(min(int(value), limit - 1), -limit)
     return int(value)
+
+
+def _long_of(value: Decimal) -> int:
+    """The lowest 64 bits of the integer part, as Java's `BigDecimal.longValue` gives them."""
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    whole = 0 if exponent >= 64 else int(value)  # a power of ten that large has no bits there
+    return (whole + 2**63) % 2**64 - 2**63
 
 
 def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
@@ -92,7 +108,7 @@ def text_of(kind: CqlType, value: bytes) -> str:
     if kind == INET:
         assert isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address)
         return inet_text(found)
-    return str(found)
+    return digits_of(found) if kind in NUMBERS else str(found)
 
 
 def float_text(value: float, *, single: bool) -> str:

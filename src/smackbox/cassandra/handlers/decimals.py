@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal
 
-# wide enough for what is exact: sums, differences, products, remainders
-EXACT = Context(prec=1_000_000, Emax=2**31 - 1, Emin=-(2**31))
+from smackbox.cassandra.wire.digits import DIGITS_LIMIT, digits_of
+
+# wide enough for what is exact of numbers that are converted: sums, differences, products, remainders
+EXACT = Context(prec=2 * DIGITS_LIMIT, Emax=2**31 - 1, Emin=-(2**31))
 LEAST_DIGITS = 32
 SCALE_LIMIT = 1000
 
@@ -46,6 +48,8 @@ def divide(left: Decimal, right: Decimal) -> Decimal:
     scale = min(max(LEAST_DIGITS - first_digit, left_scale, right_scale, LEAST_DIGITS), SCALE_LIMIT)
     shift = scale - left_scale + right_scale
     numerator, divisor = abs(left_number), abs(right_number)
+    if abs(shift) > 2 * DIGITS_LIMIT:
+        raise ArithmeticError("Too many digits")
     if shift >= 0:
         numerator *= 10**shift
     else:
@@ -71,4 +75,4 @@ def _parts(value: Decimal) -> tuple[int, int]:
 
 
 def _precision(number: int) -> int:
-    return len(str(abs(number)))
+    return len(digits_of(abs(number)))

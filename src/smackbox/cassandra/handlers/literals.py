@@ -12,6 +12,7 @@ from smackbox.cassandra.handlers.custom_literals import parse_custom
 from smackbox.cassandra.handlers.durations import parse_duration
 from smackbox.cassandra.wire.cql.ast import Literal
 from smackbox.cassandra.wire.custom_types import CompositeType, CustomType, DynamicCompositeType
+from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, TupleType, UserType
 
@@ -134,7 +135,7 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
                 kind.validate(value)
             return value
         if name in {"bigint", "counter", "int", "smallint", "tinyint", "varint"}:
-            return kind.encode(int(text))
+            return kind.encode(number_of(text))
         if name in {"double", "float"}:
             return kind.encode(float(text))
         if name == "decimal":

@@ -30,6 +30,10 @@ _STAMP_FUNCTIONS = frozenset({"writetime", "maxwritetime", "ttl"})
 _JSON_FUNCTIONS = frozenset({"tojson", "to_json"})
 
 
+# order keys
+Bounds = tuple[bytes | None, bytes | None]
+
+
 class OutColumn:
     """A column of the result."""
 
@@ -243,7 +247,7 @@ class SelectionCompiler(Compiler):
             raise Invalid(f"function {name} takes one column")
         target = expression.arguments[0]
         path = None
-        if isinstance(target, ast.ElementOf | ast.FieldOf) and isinstance(target.value, ast.Column):
+        if isinstance(target, ast.ElementOf | ast.FieldOf | ast.SliceOf) and isinstance(target.value, ast.Column):
             path = target
             target = target.value
         if not isinstance(target, ast.Column):
@@ -252,14 +256,33 @@ class SelectionCompiler(Compiler):
         if column.kind not in {REGULAR, STATIC}:
             what = "PRIMARY KEY part " if column.kind == PARTITION_KEY or column.kind else ""
             raise Invalid(f"Cannot use selection function {name} on {what}{column.name}")
+        if path is not None:
+            self._part_type(path)
         self.needs_stamps = True
         self.used.add(column.ordinal)
         scalar: CqlType = INT if name == "ttl" else BIGINT
         if column.type.multi_cell and name != "maxwritetime" and path is None:
             return Term(ListType(scalar, multi_cell=False), _stamps_of(column, name, scalar))
-        if path is not None and column.type.multi_cell:
+        if isinstance(path, ast.SliceOf) and column.type.multi_cell and name != "maxwritetime":
+            within = self._slice_bounds(path, column.type)
+            return Term(ListType(scalar, multi_cell=False), _stamps_of(column, name, scalar, within))
+        if isinstance(path, ast.ElementOf | ast.FieldOf) and column.type.multi_cell:
             return Term(scalar, _stamp_of_part(self, column, path, name, scalar))
         return Term(scalar, _stamp_of(column, name, scalar))
+
+    def _slice_bounds(self, expression: ast.SliceOf, kind: CqlType) -> Callable[[Context, Any], Bounds]:
+        """The order keys between which the slice lies, None where it is open."""
+        assert isinstance(kind, SetType | MapType)
+        key_type = kind.key if isinstance(kind, MapType) else kind.element
+        name = f"key({show(expression.value)})"
+        ends = [None if end is None else self.compile(end, key_type, name) for end in (expression.low, expression.high)]
+
+        def bounds(context: Context, row: Any) -> Bounds:
+            values = [None if end is None else _bytes(end.evaluate(context, row)) for end in ends]
+            low, high = (None if value is None else key_type.order_key(value) for value in values)
+            return low, high
+
+        return bounds
 
     def _part_type(self, expression: ast.FieldOf | ast.ElementOf | ast.SliceOf) -> CqlType:
         kind = self.infer(expression.value)
@@ -274,6 +297,10 @@ class SelectionCompiler(Compiler):
             return kind.parts[kind.field_names.index(expression.name)]
         if isinstance(expression, ast.SliceOf):
             if not isinstance(kind, SetType | MapType):
+                if isinstance(kind, ListType):
+                    raise Invalid(
+                        f"Slice selection is only allowed on sets and maps, but {show(expression.value)} is a list"
+                    )
                 raise Invalid(f"Invalid slice selection: {show(expression.value)} of type {kind} is not a collection")
             return kind.frozen()
         if isinstance(kind, MapType):
@@ -282,7 +309,7 @@ class SelectionCompiler(Compiler):
             return kind.element
         if isinstance(kind, ListType):
             raise Invalid(f"Element selection is only allowed on sets and maps, but {show(expression.value)} is a list")
-        raise Invalid(f"Invalid element selection: {show(expression.value)} of type {kind} is not a collection")
+        raise Invalid(f"Invalid element selection: {show(expression.value)} is of type {kind} is not a collection")
 
     def _field(self, expression: ast.FieldOf) -> Term:
         result = self._part_type(expression)
@@ -385,10 +412,15 @@ def _live_parts(row: Any, column: Column, name: str, now_s: int) -> list[tuple[b
     return sorted(found)
 
 
-def _stamps_of(column: Column, name: str, scalar: CqlType) -> Callable[[Context, Any], Bound]:
-    def evaluate(_: Context, view: RowView) -> Bound:
+def _stamps_of(
+    column: Column, name: str, scalar: CqlType, within: Callable[[Context, Any], Bounds] | None = None
+) -> Callable[[Context, Any], Bound]:
+    def evaluate(context: Context, view: RowView) -> Bound:
         row = _row_of(view, column)
         parts = _live_parts(row, column, name, view.now_s) if row is not None else []
+        if within is not None:
+            low, high = within(context, view)
+            parts = [part for part in parts if (low or b"") <= part[0] and (high is None or part[0] <= high)]
         if not parts:
             return None
         body = len(parts).to_bytes(4, "big")

@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
+from smackbox.cassandra.wire.digits import digits_of, number_of
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.vint import read_unsigned, read_vint, write_unsigned, write_vint
 
@@ -360,6 +361,10 @@ class _Varint(_Scalar):
         return b"\x01\x02" + body if number >= 0 else b"\x01\x01" + body.translate(_INVERT)
 
 
+class NoNumber(ArithmeticError):  # noqa: N818 - an ArithmeticError
+    """NaN or an infinity, where a type has none."""
+
+
 class _Decimal(_Scalar):
     """`[int scale][varint unscaled]`; order is by value, so 1.0 equals 1.00."""
 
@@ -372,12 +377,13 @@ class _Decimal(_Scalar):
             return None
         scale = _INT.unpack_from(value)[0]
         number = int.from_bytes(value[4:], "big", signed=True)
-        return Decimal((int(number < 0), tuple(map(int, str(abs(number)))), -scale))
+        return Decimal((int(number < 0), tuple(map(int, digits_of(abs(number)))), -scale))
 
     def encode(self, value: Decimal) -> bytes:
         sign, digits, exponent = value.as_tuple()
-        assert isinstance(exponent, int), "NaN and infinities are no decimals"
-        number = int("".join(map(str, digits)) or "0")
+        if not isinstance(exponent, int):
+            raise NoNumber(f"{value} is no decimal")
+        number = number_of("".join(map(str, digits)) or "0")
         return _INT.pack(-exponent) + VARINT.encode(-number if sign else number)
 
     def order_key(self, value: bytes) -> bytes:
@@ -386,7 +392,7 @@ class _Decimal(_Scalar):
         number = int.from_bytes(value[4:], "big", signed=True)
         if not number:
             return b"\x01\x02"
-        digits = str(abs(number))
+        digits = digits_of(abs(number))
         magnitude = len(digits) - int(_INT.unpack_from(value)[0])
         body = (magnitude + 2**32).to_bytes(8, "big") + digits.rstrip("0").encode() + b"\x00"
         return b"\x01\x03" + body if number > 0 else b"\x01\x01" + body.translate(_INVERT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.functions import FunctionParser
 from smackbox.cassandra.wire.cql.unreserved import UNRESERVED
+from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import SyntaxFault
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
@@ -297,7 +298,7 @@ class DefinitionParser(FunctionParser):
         if self.token.kind != "integer":
             raise self.mismatched("INTEGER")
         text = self.advance().text
-        timestamp = -int(text) if negative else int(text)
+        timestamp = -number_of(text) if negative else number_of(text)
         if not -(2**63) <= timestamp < 2**63:
             raise SyntaxFault(f'For input string: "{text}"')
         return timestamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.lexer import Token, position
+from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import SyntaxFault
 from smackbox.cassandra.wire.types import RESERVED
 
@@ -172,7 +174,7 @@ class ExpressionParser:
         sign = -1 if self.accept("-") else 1
         if self.token.kind != "integer":
             raise self.no_alternative()
-        dimension = sign * int(self.token.text)
+        dimension = sign * number_of(self.token.text)
         if not -(2**31) <= dimension < 2**31:
             raise SyntaxFault(
                 f'Failed parsing statement: [{self.text}] reason: NumberFormatException For input string: "{dimension}"'
@@ -238,11 +240,18 @@ class ExpressionParser:
             token.kind == "name" and token.text in {"nan", "infinity"}
         ):
             self.advance()
-            return ast.Literal("float" if token.kind == "name" else token.kind, "-" + _JAVA.get(token.text, token.text))
+            text = "-" + _JAVA.get(token.text, token.text)
+            return self._number_literal("float" if token.kind == "name" else token.kind, text)
         self._deeper()
         value = ast.Negate(self._unary(columns))
         self._depth -= 1
         return value
+
+    def _number_literal(self, kind: str, text: str) -> ast.Literal:
+        """Raises `SyntaxFault` for one with a fraction or an exponent that no double can hold."""
+        if kind == "float" and text.lstrip("-").lower() not in _WORD_LITERALS and math.isinf(float(text)):
+            raise SyntaxFault(f"Failed parsing statement: [{self.text}] reason: NumberFormatException {text}")
+        return ast.Literal(kind, text)
 
     def _postfix(self, columns: bool) -> ast.Expression:
         value = self._primary(columns)
@@ -267,7 +276,7 @@ class ExpressionParser:
         kind = _LITERALS.get(token.kind)
         if kind is not None:
             self.advance()
-            return ast.Literal(kind, token.text)
+            return self._number_literal(kind, token.text)
         if token.kind == "operator":
             if token.text in {"?", ":"}:
                 return self.bind()
