@@ -61,8 +61,10 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     if custom is not None:
         if custom.lower() not in _SAI and custom != _SAI_CLASS:
             raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
-        _check_analysis(column, given)
+        _check_analysis(column, part, given)
         _check_type(column, part, given)
+    if custom is not None and any(other.kind == kind and other.options["target"] == target for other in table.indexes):
+        raise Invalid(f"Cannot create more than one storage-attached index on the same column: {name}")
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
@@ -121,17 +123,20 @@ def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
         if kind.dimension == 1 and options.get("similarity_function", "cosine").lower() == "cosine":
             raise Invalid("Cosine similarity is not supported for single-dimension vectors")
         return
-    held: tuple[CqlType, ...] = (kind,)
+    if any(each.cql == "blob" for each in _held(kind, part)):
+        raise Invalid("Unsupported type: blob")
+
+
+def _held(kind: CqlType, part: str) -> tuple[CqlType, ...]:
+    """The types of what an index enters of a column."""
     if isinstance(kind, MapType) and kind.multi_cell:
-        held = {"keys": (kind.key,), "values": (kind.value,)}.get(part, (kind.key, kind.value))
-    elif isinstance(kind, ListType | SetType) and kind.multi_cell:
-        held = (kind.element,)
-    for each in held:
-        if each.cql == "blob":
-            raise Invalid("Unsupported type: blob")
+        return {"keys": (kind.key,), "values": (kind.value,)}.get(part, (kind.key, kind.value))
+    if isinstance(kind, ListType | SetType) and kind.multi_cell:
+        return (kind.element,)
+    return (kind,)
 
 
-def _check_analysis(column: Column, options: dict[str, str]) -> None:
+def _check_analysis(column: Column, part: str, options: dict[str, str]) -> None:
     """Raises as Cassandra does for options that a storage-attached index of that column cannot have."""
     unknown = [name for name in options if name not in _ANALYSIS and name not in _OF_VECTORS]
     if unknown:
@@ -142,8 +147,12 @@ def _check_analysis(column: Column, options: dict[str, str]) -> None:
     if column.kind in {PARTITION_KEY, CLUSTERING}:
         shown = ", ".join(f"'{name}': '{value}'" for name, value in analysis.items())
         raise Invalid(f"Analysis options are not supported on primary key columns, but found {{{shown}}}")
-    if column.type.cql not in {"text", "ascii"}:
-        raise Invalid(f"CQL type {column.type.cql} cannot be analyzed.")
+    held = _held(column.type, part)
+    if len(held) > 1:
+        java = ",".join(each.java for each in held)
+        raise Invalid(f"CQL type 'org.apache.cassandra.db.marshal.CompositeType({java})' cannot be analyzed.")
+    if held[0].cql not in {"text", "ascii"}:
+        raise Invalid(f"CQL type {held[0].cql} cannot be analyzed.")
 
 
 def _checked_part(table: Table, column: Column, part: str) -> str:

@@ -10,7 +10,7 @@ from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import CLUSTERING, Table
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.types import MapType
+from smackbox.cassandra.wire.types import MapType, VectorType
 
 _RANGES = frozenset({"<", "<=", ">", ">="})
 INDEXED_ROWS_LIMIT = 1_000_000
@@ -68,6 +68,8 @@ class IndexChoice:
     def _wanted(self, context: Context) -> bytes:
         restriction = self._restriction
         value = restriction.values(context)[0]
+        if self._target.analyse is not None:
+            value = self._target.analyse(value)
         kind = restriction.column.type
         if restriction.element is not None:
             assert isinstance(kind, MapType)
@@ -113,6 +115,8 @@ def _serves(target: IndexTarget, column: str, operator: str, element: bool) -> b
         return target.part == "keys"
     if operator == "=":
         return target.part in {"", "full"}
+    if target.analyse is not None:
+        return False
     kind = target.column.type
     ranged = kind.fixed_length is not None or kind.cql in {"text", "ascii", "inet", "blob"}
     return target.is_sai and target.part == "" and operator in _RANGES and ranged and kind.cql != "uuid"
@@ -128,6 +132,18 @@ def choose_index(table: Table, restrictions: Restrictions, targets: Sequence[Ind
             if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None)
         ]
     return min(choices, key=lambda choice: choice.restriction.operator in _RANGES, default=None)
+
+
+def analyse_filters(restrictions: Restrictions, targets: Sequence[IndexTarget]) -> None:
+    """Let the filters compare texts as the indexes on their columns do. Raises `Invalid` for vectors."""
+    for restriction in restrictions.filters:
+        for target in targets:
+            if not target.is_sai or target.column.name != restriction.column.name:
+                continue
+            if isinstance(target.column.type, VectorType):
+                raise Invalid("Vector indexes only support ANN queries")
+            if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None):
+                restriction.analyse = target.analyse
 
 
 def filters_are_indexed(table: Table, restrictions: Restrictions, choice: IndexChoice | None) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
+from smackbox.cassandra.state.analysis import Analyse
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     MIN_TOKEN,
@@ -24,6 +25,7 @@ from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
     BIGINT,
+    CollectionType,
     CqlType,
     ListType,
     MapType,
@@ -47,7 +49,7 @@ NEEDS_FILTERING = (
 class Restriction:
     """One relation, compiled. `values` gives the right-hand side: one value, or those of IN."""
 
-    __slots__ = ("columns", "element", "operator", "term", "values")
+    __slots__ = ("analyse", "columns", "element", "operator", "term", "values")
 
     def __init__(
         self, columns: tuple[Column, ...], operator: str, values: Values, term: Term | None, element: Term | None = None
@@ -57,6 +59,8 @@ class Restriction:
         self.values = values
         self.term = term
         self.element = element
+        # what an index does to texts before it compares them
+        self.analyse: Analyse | None = None
 
     @property
     def column(self) -> Column:
@@ -606,10 +610,10 @@ def predicate_of(restriction: Restriction, context: Context) -> Predicate:
     ordinal = column.ordinal
     kind = column.type
     operator = restriction.operator
-    if operator == "CONTAINS":
-        return _contains(column, values[0], keys=False)
-    if operator == "CONTAINS KEY":
-        return _contains(column, values[0], keys=True)
+    if operator in {"CONTAINS", "CONTAINS KEY"}:
+        return _contains(column, values[0], keys=operator == "CONTAINS KEY", analyse=restriction.analyse)
+    if restriction.analyse is not None:
+        return _analysed(ordinal, restriction.analyse, values[0])
     if restriction.element is not None:
         assert isinstance(kind, MapType)
         key = restriction.element.evaluate(context, None)
@@ -682,9 +686,29 @@ def _multi_predicate(restriction: Restriction, values: list[bytes]) -> Predicate
     return matches
 
 
-def _contains(column: Column, wanted: bytes, *, keys: bool) -> Predicate:
+def _analysed(ordinal: int, analyse: Analyse, wanted: bytes) -> Predicate:
+    text = analyse(wanted)
+
+    def matches(view: RowView) -> bool:
+        value = view.values[ordinal]
+        return value is not None and analyse(value) == text
+
+    return matches
+
+
+def _contains(column: Column, wanted: bytes, *, keys: bool, analyse: Analyse | None = None) -> Predicate:
     ordinal = column.ordinal
     kind = column.type
+    if analyse is not None:
+        text, parts_of = analyse(wanted), kind
+        assert isinstance(parts_of, CollectionType)
+        step, first = (2, 0 if keys else 1) if isinstance(kind, MapType) else (1, 0)
+
+        def holds(view: RowView) -> bool:
+            value = view.values[ordinal]
+            return value is not None and any(analyse(part) == text for part in parts_of.elements(value)[first::step])
+
+        return holds
     if isinstance(kind, MapType):
         part = kind.key if keys else kind.value
         index = 0 if keys else 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from smackbox.cassandra.handlers.consistency import check_read
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.functions import MONOTONIC
-from smackbox.cassandra.handlers.index_reading import choose_index, filters_are_indexed, indexed
+from smackbox.cassandra.handlers.index_reading import analyse_filters, choose_index, filters_are_indexed, indexed
 from smackbox.cassandra.handlers.paging import NO_LIMIT, Page, read_state
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
@@ -71,6 +71,7 @@ class PreparedSelect:
         self.group_by = self._group_columns(select)
         self.reverse = self._reversed(select)
         self.sorts = bool(select.order_by) and self.restrictions.key_has_in
+        analyse_filters(self.restrictions, table.index_targets)
         self.index = choose_index(table, self.restrictions, table.index_targets) if by_index else None
         if not implied and not filters_are_indexed(table, self.restrictions, self.index):
             raise Invalid(NEEDS_FILTERING)

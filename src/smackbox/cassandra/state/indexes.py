@@ -12,9 +12,10 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 
+from smackbox.cassandra.state.analysis import analysis_of
 from smackbox.cassandra.state.rows import Row, read_bytes_list
 from smackbox.cassandra.state.schema import REGULAR, Column, IndexRecord, Table
-from smackbox.cassandra.wire.types import ListType, MapType, SetType
+from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType
 
 _INT = struct.Struct(">i")
 _TARGET = re.compile(r"(keys|values|entries|full)\((.+)\)")
@@ -23,7 +24,7 @@ _TARGET = re.compile(r"(keys|values|entries|full)\((.+)\)")
 class IndexTarget:
     """An index ready for use. `part`: '' (the value as it is), keys, values, entries, full."""
 
-    __slots__ = ("column", "is_sai", "part", "prefix", "record")
+    __slots__ = ("analyse", "column", "is_sai", "part", "prefix", "record")
 
     def __init__(self, record: IndexRecord, column: Column, part: str) -> None:
         self.record = record
@@ -32,25 +33,29 @@ class IndexTarget:
         self.prefix = record.number.to_bytes(4, "big")
         name = record.options.get("class_name", "").lower()
         self.is_sai = name.endswith(("storageattachedindex", "sai"))
+        self.analyse = analysis_of(record.options) if self.is_sai else None
 
     def order_keys(self, value: bytes) -> list[bytes]:
         """Under what a whole value is entered."""
         kind = self.column.type
         if self.part in {"", "full"}:
-            return [kind.order_key(value)]
+            return [self._order_key(kind, value)]
         if isinstance(kind, MapType):
             return [self.pair_key(key, item) for key, item in kind.pairs(value)]
         assert isinstance(kind, ListType | SetType)
-        return [kind.element.order_key(element) for element in kind.elements(value)]
+        return [self._order_key(kind.element, element) for element in kind.elements(value)]
+
+    def _order_key(self, kind: CqlType, value: bytes) -> bytes:
+        return kind.order_key(value if self.analyse is None else self.analyse(value))
 
     def pair_key(self, key: bytes, item: bytes) -> bytes:
         """Under what an entry of a map is entered."""
         kind = self.column.type
         assert isinstance(kind, MapType)
         if self.part == "keys":
-            return kind.key.order_key(key)
+            return self._order_key(kind.key, key)
         if self.part == "values":
-            return kind.value.order_key(item)
+            return self._order_key(kind.value, item)
         return kind.key.order_key(key) + kind.value.order_key(item)
 
     def cell_keys(self, cell: bytes) -> list[bytes]:
@@ -72,9 +77,9 @@ class IndexTarget:
         if isinstance(kind, MapType):
             return self.pair_key(path, value)
         if isinstance(kind, SetType):
-            return kind.element.order_key(path)
+            return self._order_key(kind.element, path)
         assert isinstance(kind, ListType)
-        return kind.element.order_key(value)
+        return self._order_key(kind.element, value)
 
     def entry(self, order_key: bytes, row_key: bytes) -> bytes:
         return self.prefix + order_key + row_key[4:]
@@ -118,10 +123,10 @@ def entries_of_merged_row(
     for target in targets:
         column = target.column
         if column.kind == "partition_key":
-            found.append(target.entry(column.type.order_key(partition_key[column.position]), row_key))
+            found += [target.entry(key, row_key) for key in target.order_keys(partition_key[column.position])]
         elif column.kind == "clustering":
             if row.clustering:
-                found.append(target.entry(column.type.order_key(row.clustering[column.position]), row_key))
+                found += [target.entry(key, row_key) for key in target.order_keys(row.clustering[column.position])]
         else:
             for key, (_, _, _, value) in row.cells.items():
                 number, path = key if isinstance(key, tuple) else (key, None)
@@ -144,9 +149,9 @@ def entries_of_row(
     for target in targets:
         column = target.column
         if column.kind == "partition_key":
-            keys = [column.type.order_key(partition_key[column.position])]
+            keys = target.order_keys(partition_key[column.position])
         elif column.kind == "clustering":
-            keys = [column.type.order_key(clustering[column.position])] if clustering else []
+            keys = target.order_keys(clustering[column.position]) if clustering else []
         else:
             cell = cells.get(column.number)
             keys = target.cell_keys(cell) if cell is not None else []
