@@ -4,17 +4,19 @@ Whole batches are read from the log and sent as they are. Where less than `min_b
 an append brings it, or `max_wait_ms` is over. `read_committed` reads to the last stable offset and names the aborted
 transactions in what it read.
 
-Simplified: no fetch sessions (KIP-227). Every answer says session 0, upon which clients send full requests; a session
-id that a client makes up is FETCH_SESSION_ID_NOT_FOUND.
+A whole request of epoch 0 begins a session (KIP-227, `state/fetch_sessions.py`); its later requests name what changed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 
 from smackbox.kafka.handlers.access import check_topic
 from smackbox.kafka.handlers.call import PARKED, Answer, Call, Parked
 from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.fetch_sessions import FetchSession, Key, Touched
 from smackbox.kafka.state.partition import LEADER_EPOCH, Partition
 from smackbox.kafka.state.timers import Timer
 from smackbox.kafka.wire import error_codes as errors
@@ -28,56 +30,192 @@ from smackbox.kafka.wire.fetch import (
 )
 
 NO_OFFSET = -1
+FINAL_EPOCH = -1
+INITIAL_EPOCH = 0
+SESSIONS = 7
 
 
 def handle(broker: Broker, call: Call, request: FetchRequest) -> Answer | Parked:
-    if request.session_id != 0 and request.session_epoch > 0:
-        return write_response([], call.version, errors.FETCH_SESSION_ID_NOT_FOUND)
-    topics, size, final = collect(broker, call, request)
+    if request.session_epoch in {FINAL_EPOCH, INITIAL_EPOCH}:
+        broker.fetch_sessions.remove(request.session_id)
+        fetch: _Fetch = _WholeFetch(broker, call, request)
+    else:
+        session = _session(broker, call, request)
+        if isinstance(session, int):
+            return write_response([], call.version, session)
+        if not session.watched:
+            broker.fetch_sessions.remove(session.id)
+            return write_response([], call.version)
+        fetch = _SessionFetch(broker, call, request, session)
+    size, final = fetch.collect()
     if (
         final
         or size >= request.min_bytes
         or request.max_wait_ms <= 0
         or broker.parked_fetches >= broker.settings.max_parked_fetches
     ):
-        return write_response(topics, call.version)
-    _ParkedFetch(broker, call, request)
+        return fetch.answer()
+    _Parked(broker, call, request, fetch)
     return PARKED
 
 
-def collect(broker: Broker, call: Call, request: FetchRequest) -> tuple[FetchedTopics, int, bool]:
-    """What there is now: the answer, how many bytes of records it holds, and whether waiting cannot better it."""
-    answers: FetchedTopics = []
-    total = 0
-    final = not request.topics
-    left = min(request.max_bytes, broker.settings.fetch_max_bytes)
-    for name, asked in request.topics:
-        results = []
-        for want in asked:
-            try:
-                partition = _partition(broker, call, name, want)
-                bound = partition.bound(committed=request.committed)
-                data = partition.log.read(want.offset, min(want.max_bytes, left), bound, min_one_batch=total == 0)
-            except KafkaError as error:
-                final = True
-                results.append(_refused(broker, call, name, want, error))
-                continue
-            total += len(data)
-            left = max(left - len(data), 0)
-            aborted = _aborted(partition, want.offset, data) if request.committed else None
-            results.append(
-                FetchedPartition(
-                    want.partition,
-                    0,
-                    partition.high_watermark,
-                    partition.last_stable_offset,
-                    partition.log.start_offset,
-                    aborted,
-                    data,
-                )
-            )
-        answers.append((name, results))
-    return answers, total, final
+def _session(broker: Broker, call: Call, request: FetchRequest) -> FetchSession | int:
+    """The session of an incremental request, moved on by it; or the code of what is wrong with it."""
+    sessions = broker.fetch_sessions
+    session = sessions.get(request.session_id)
+    if session is None:
+        return errors.FETCH_SESSION_ID_NOT_FOUND
+    if session.epoch != request.session_epoch:
+        return errors.INVALID_FETCH_SESSION_EPOCH
+    if session.by_topic_id != (call.version >= TOPIC_IDS):
+        return errors.FETCH_SESSION_TOPIC_ID_ERROR
+    if session.touched is not None:
+        session.touched(last=True)
+    sessions.update(
+        session,
+        (((name, want.partition), want) for name, asked in request.topics for want in asked),
+        ((name, index) for name, indexes in request.forgotten for index in indexes),
+    )
+    sessions.use(session, broker.clock.monotonic_ms())
+    return session
+
+
+class _Fetch:
+    """One request: what there is for it, and what it waits for."""
+
+    def __init__(self, broker: Broker, call: Call, request: FetchRequest) -> None:
+        self.broker = broker
+        self.call = call
+        self.request = request
+        self.topics: FetchedTopics = []
+        self._left = self._total = 0
+        self._final = False
+
+    def collect(self) -> tuple[int, bool]:
+        """Look at what there is: how many bytes of records that is, and whether waiting cannot better it."""
+        self._left = min(self.request.max_bytes, self.broker.settings.fetch_max_bytes)
+        self._total, self._final = 0, False
+        self.topics = self._look()
+        return self._total, self._final
+
+    def _look(self) -> FetchedTopics:
+        raise NotImplementedError
+
+    def answer(self) -> Answer:
+        """The answer from what was collected last."""
+        raise NotImplementedError
+
+    def waits_for(self) -> Iterable[tuple[Partition, FetchPartition]]:
+        """The partitions whose records would end the wait."""
+        raise NotImplementedError
+
+    def listen(self, look: Touched) -> Callable[[], None]:
+        """Have `look` called when there is news; the call that ends that."""
+        raise NotImplementedError
+
+    def read(self, name: bytes, want: FetchPartition) -> tuple[FetchedPartition, Partition | None, bool]:
+        """What a partition has, the partition itself, and whether its end was reached."""
+        request = self.request
+        partition = None
+        try:
+            partition = _partition(self.broker, self.call, name, want)
+            bound = partition.bound(committed=request.committed)
+            limit = min(want.max_bytes, self._left)
+            data = partition.log.read(want.offset, limit, bound, min_one_batch=self._total == 0)
+        except KafkaError as error:
+            self._final = True
+            return _refused(partition, want, error), partition, False
+        self._total += len(data)
+        self._left = max(self._left - len(data), 0)
+        aborted = _aborted(partition, want.offset, data) if request.committed else None
+        found = FetchedPartition(
+            want.partition,
+            0,
+            partition.high_watermark,
+            partition.last_stable_offset,
+            partition.log.start_offset,
+            aborted,
+            data,
+        )
+        return found, partition, not data and want.offset >= bound
+
+
+class _WholeFetch(_Fetch):
+    """A request that names all that it wants, with a session to follow or without one."""
+
+    def _look(self) -> FetchedTopics:
+        self._final = not self.request.topics
+        return [(name, [self.read(name, want)[0] for want in asked]) for name, asked in self.request.topics]
+
+    def answer(self) -> Answer:
+        version = self.call.version
+        session = None
+        if self.request.session_epoch == INITIAL_EPOCH and version >= SESSIONS:
+            wants = (((name, want.partition), want) for name, asked in self.request.topics for want in asked)
+            now_ms = self.broker.clock.monotonic_ms()
+            session = self.broker.fetch_sessions.create(wants, now_ms, by_topic_id=version >= TOPIC_IDS)
+        if session is not None:
+            for name, found in self.topics:
+                for one in found:
+                    session.told((name, one.partition), one)
+        return write_response(self.topics, version, 0, session.id if session is not None else 0)
+
+    def waits_for(self) -> Iterable[tuple[Partition, FetchPartition]]:
+        return [
+            (_partition(self.broker, self.call, name, want), want)
+            for name, asked in self.request.topics
+            for want in asked
+        ]
+
+    def listen(self, look: Touched) -> Callable[[], None]:
+        partitions = [partition for partition, _ in self.waits_for()]
+        for partition in partitions:
+            partition.waiters.add(look)
+
+        def stop() -> None:
+            for partition in partitions:
+                partition.waiters.discard(look)
+
+        return stop
+
+
+class _SessionFetch(_Fetch):
+    """An incremental request: looks at the partitions that may have news."""
+
+    def __init__(self, broker: Broker, call: Call, request: FetchRequest, session: FetchSession) -> None:
+        super().__init__(broker, call, request)
+        self.session = session
+        self._found: dict[Key, FetchedPartition] = {}
+
+    def _look(self) -> FetchedTopics:
+        session = self.session
+        if self.broker.settings.authorizer:  # a right may have been taken away
+            session.active |= dict.fromkeys(session.watched)
+        for key in list(session.active):
+            found, partition, at_end = self.read(key[0], session.watched[key].want)
+            if session.note(key, found, partition, at_end=at_end) or key in self._found:
+                self._found[key] = found
+        topics: dict[bytes, list[FetchedPartition]] = {}
+        for (name, _), found in self._found.items():
+            topics.setdefault(name, []).append(found)
+        return list(topics.items())
+
+    def answer(self) -> Answer:
+        return write_response(self.topics, self.call.version, 0, self.session.id)
+
+    def waits_for(self) -> Iterable[tuple[Partition, FetchPartition]]:
+        for key in self.session.active:
+            watched = self.session.watched[key]
+            if watched.partition is not None:
+                yield watched.partition, watched.want
+
+    def listen(self, look: Touched) -> Callable[[], None]:
+        self.session.touched = look
+
+        def stop() -> None:
+            self.session.touched = None
+
+        return stop
 
 
 def _partition(broker: Broker, call: Call, name: bytes, want: FetchPartition) -> Partition:
@@ -99,10 +237,9 @@ def _partition(broker: Broker, call: Call, name: bytes, want: FetchPartition) ->
     return topic.partitions[want.partition]
 
 
-def _refused(broker: Broker, call: Call, name: bytes, want: FetchPartition, error: KafkaError) -> FetchedPartition:
+def _refused(partition: Partition | None, want: FetchPartition, error: KafkaError) -> FetchedPartition:
     high_watermark = start = NO_OFFSET
-    if error.code == errors.OFFSET_OUT_OF_RANGE:
-        partition = _partition(broker, call, name, want)
+    if partition is not None and error.code == errors.OFFSET_OUT_OF_RANGE:
         high_watermark, start = partition.high_watermark, partition.log.start_offset
     return FetchedPartition(want.partition, error.code, high_watermark, NO_OFFSET, start, None, b"")
 
@@ -115,31 +252,32 @@ def _aborted(partition: Partition, offset: int, data: bytes) -> list[tuple[int, 
     return [(entry.producer_id, entry.first_offset) for entry in found]
 
 
-class _ParkedFetch:
+class _Parked:
     """A fetch that waits for records, its time or its connection's end."""
 
-    __slots__ = ("_broker", "_call", "_partitions", "_request", "_timer")
+    __slots__ = ("_broker", "_call", "_fetch", "_request", "_stop", "_timer")
 
-    def __init__(self, broker: Broker, call: Call, request: FetchRequest) -> None:
+    def __init__(self, broker: Broker, call: Call, request: FetchRequest, fetch: _Fetch) -> None:
         self._broker = broker
         self._call = call
         self._request = request
-        self._partitions = [
-            (_partition(broker, call, name, want), want) for name, asked in request.topics for want in asked
-        ]
-        for partition, _ in self._partitions:
-            partition.waiters.add(self._look)
+        self._fetch = fetch
+        self._stop = fetch.listen(self._look)
         deadline = broker.clock.monotonic_ms() + request.max_wait_ms
         self._timer: Timer = broker.timers.at(deadline, self._answer)
         call.connection.on_close[self] = self._leave
         broker.parked_fetches += 1
 
-    def _look(self) -> None:
-        """Something was appended, or a topic is gone: is it time to answer?"""
+    def _look(self, *, last: bool = False) -> None:
+        """Something was appended, or a topic is gone, or (`last`) the session's next request is there: is it time to
+        answer?"""
+        if last:
+            self._answer()
+            return
         request = self._request
         if request.min_bytes > 1:
             bound_bytes = 0
-            for partition, want in self._partitions:
+            for partition, want in self._fetch.waits_for():
                 if self._broker.catalog.by_id.get(partition.topic_id) is None:
                     break
                 bound = partition.bound(committed=request.committed)
@@ -148,20 +286,19 @@ class _ParkedFetch:
                     break
             else:
                 return
-        topics, size, final = collect(self._broker, self._call, request)
+        size, final = self._fetch.collect()
         if final or size >= request.min_bytes:
             self._leave()
-            self._call.respond(write_response(topics, self._call.version))
+            self._call.respond(self._fetch.answer())
 
     def _answer(self) -> None:
         """The time is over: whatever there is."""
         self._leave()
-        topics, _, _ = collect(self._broker, self._call, self._request)
-        self._call.respond(write_response(topics, self._call.version))
+        self._fetch.collect()
+        self._call.respond(self._fetch.answer())
 
     def _leave(self) -> None:
         self._timer.cancel()
         self._broker.parked_fetches -= 1
         self._call.connection.on_close.pop(self, None)
-        for partition, _ in self._partitions:
-            partition.waiters.discard(self._look)
+        self._stop()

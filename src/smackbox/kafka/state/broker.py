@@ -20,6 +20,7 @@ from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.compaction import Cleaning
 from smackbox.kafka.state.coordinator_log import Done
 from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.fetch_sessions import FetchSessions
 from smackbox.kafka.state.group_coordinator import GroupCoordinator
 from smackbox.kafka.state.metrics import BrokerMetrics
 from smackbox.kafka.state.partition import Partition
@@ -63,6 +64,7 @@ class Broker:
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         self.parked_fetches = 0
+        self.fetch_sessions = FetchSessions(lambda: new_id().int & 0x7FFFFFFF)
         self.commit_wanted: Callable[[], None] | None = None
         self.cleaning_wanted: Callable[[], None] | None = None
         self._touched: dict[Partition, None] = {}
@@ -129,7 +131,10 @@ class Broker:
         now_ms = self.clock.wall_ms()
         dropped = 0
         for partition in self.catalog.partitions():
-            dropped += retention.enforce(partition, now_ms)
+            gone = retention.enforce(partition, now_ms)
+            if gone:
+                self.touched(partition)
+            dropped += gone
             partition.producers.expire(now_ms - self.settings.producer_id_expiration_ms)
             partition.log.flush_indexes()
         if dropped:

@@ -44,7 +44,7 @@ class FetchPartition(NamedTuple):
 
 
 class FetchRequest(NamedTuple):
-    """`topics` holds (name, or id from v13 on; partitions)."""
+    """`topics` and `forgotten` hold (name, or id from v13 on; partitions)."""
 
     max_wait_ms: int
     min_bytes: int
@@ -53,6 +53,7 @@ class FetchRequest(NamedTuple):
     session_id: int
     session_epoch: int
     topics: list[tuple[bytes, list[FetchPartition]]]
+    forgotten: list[tuple[bytes, list[int]]]
 
 
 class FetchedPartition(NamedTuple):
@@ -93,16 +94,8 @@ def _read(buffer: memoryview, offset: int, version: int) -> FetchRequest:
     topic_count, offset = _count(buffer, offset, flexible)
     topics = []
     for _ in range(topic_count):
-        if version >= TOPIC_IDS:
-            length = 16
-        elif flexible:
-            length, offset = read_varint(buffer, offset)
-            length -= 1
-        else:
-            (length,) = _INT16.unpack_from(buffer, offset)
-            offset += 2
-        name = bytes(buffer[offset : offset + length])
-        partition_count, offset = _count(buffer, offset + length, flexible)
+        name, offset = _topic(buffer, offset, version)
+        partition_count, offset = _count(buffer, offset, flexible)
         partitions = []
         for _ in range(partition_count):
             leader_epoch = -1
@@ -122,9 +115,36 @@ def _read(buffer: memoryview, offset: int, version: int) -> FetchRequest:
         topics.append((name, partitions))
         if flexible:
             offset = skip_tags(buffer, offset)
+    forgotten = _forgotten(buffer, offset, version) if version >= 7 else []
     return FetchRequest(
-        max_wait_ms, min_bytes, max_bytes, isolation == READ_COMMITTED, session_id, session_epoch, topics
+        max_wait_ms, min_bytes, max_bytes, isolation == READ_COMMITTED, session_id, session_epoch, topics, forgotten
     )
+
+
+def _topic(buffer: memoryview, offset: int, version: int) -> tuple[bytes, int]:
+    if version >= TOPIC_IDS:
+        length = 16
+    elif version >= FLEXIBLE:
+        length, offset = read_varint(buffer, offset)
+        length -= 1
+    else:
+        (length,) = _INT16.unpack_from(buffer, offset)
+        offset += 2
+    return bytes(buffer[offset : offset + length]), offset + length
+
+
+def _forgotten(buffer: memoryview, offset: int, version: int) -> list[tuple[bytes, list[int]]]:
+    flexible = version >= FLEXIBLE
+    count, offset = _count(buffer, offset, flexible)
+    found = []
+    for _ in range(count):
+        name, offset = _topic(buffer, offset, version)
+        partitions, offset = _count(buffer, offset, flexible)
+        found.append((name, list(struct.unpack_from(f">{partitions}i", buffer, offset))))
+        offset += 4 * partitions
+        if flexible:
+            offset = skip_tags(buffer, offset)
+    return found
 
 
 def _count(buffer: memoryview, offset: int, flexible: bool) -> tuple[int, int]:
@@ -139,14 +159,16 @@ def _count(buffer: memoryview, offset: int, flexible: bool) -> tuple[int, int]:
     return count, offset
 
 
-def write_response(topics: FetchedTopics, version: int, error_code: int = 0) -> list[bytes | bytearray]:
+def write_response(
+    topics: FetchedTopics, version: int, error_code: int = 0, session_id: int = 0
+) -> list[bytes | bytearray]:
     """The body of the response, in pieces: framing and records in turn."""
     pieces: list[bytes | bytearray] = []
     flexible = version >= FLEXIBLE
     out = bytearray(b"\0\0\0\0")
     if version >= 7:
         out += _INT16.pack(error_code)
-        out += b"\0\0\0\0"  # no session
+        out += _INT32.pack(session_id)
     if flexible:
         write_varint(out, len(topics) + 1)
     else:
