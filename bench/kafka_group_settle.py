@@ -2,9 +2,10 @@
 
     python -m bench.kafka_group_settle [--members 2,4,8] [--protocol consumer,classic] [--kind dynamic,static]
 
-librdkafka consumers on ours and on a real Kafka in turn, both with Kafka's defaults (heartbeats each 5 s under KIP-848 and
-each 3 s under the classic protocol) but `group.initial.rebalance.delay.ms`, which is 0 on both. The members join
-one after the other, then leave one after the other; static members do not leave, for their group waits for them.
+librdkafka consumers on ours and on a real Kafka in turn, both with Kafka's defaults (heartbeats each 5 s under
+KIP-848 and each 3 s under the classic protocol) but `group.initial.rebalance.delay.ms`, which is 0 on both. The
+members join one after the other, then leave one after the other; static members do not leave, for their group waits
+for them.
 """
 
 from __future__ import annotations

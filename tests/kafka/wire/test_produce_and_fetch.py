@@ -103,12 +103,14 @@ def test_a_fetch_request_is_read(version: int) -> None:
     if version <= 14:
         values["replica_id"] = -1
     if version >= 7:
-        values |= {"session_id": 9, "session_epoch": 2, "forgotten_topics_data": ()}
+        gone = module.ForgottenTopic(**name, partitions=(4, 5))
+        values |= {"session_id": 9, "session_epoch": 2, "forgotten_topics_data": (gone,)}
     data = to_bytes(module.FetchRequest(**values))
     key = TOPIC_ID.bytes if version >= fetch.TOPIC_IDS else b"topic"
     session = (9, 2) if version >= 7 else (0, -1)
     asked = fetch.FetchPartition(3, 5 if version >= 9 else -1, 77, 4096)
-    assert fetch.read_request(data, 0, version) == (500, 1, 1 << 20, True, *session, [(key, [asked])])
+    forgotten = [(key, [4, 5])] if version >= 7 else []
+    assert fetch.read_request(data, 0, version) == (500, 1, 1 << 20, True, *session, [(key, [asked])], forgotten)
 
 
 @pytest.mark.parametrize("version", range(fetch.VERSIONS[0], fetch.VERSIONS[1] + 1))

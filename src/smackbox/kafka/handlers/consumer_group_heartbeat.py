@@ -34,7 +34,7 @@ def handle(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -
     return ConsumerGroupHeartbeatResponse(
         member_id=result.member_id,
         member_epoch=result.epoch,
-        heartbeat_interval_ms=broker.settings.group_consumer_heartbeat_interval_ms,
+        heartbeat_interval_ms=broker.groups.heartbeat_interval_ms(request.group_id),
         assignment=None
         if result.assignment is None
         else Assignment(

@@ -1,15 +1,17 @@
-"""DescribeConfigs (key 32), versions 1 to 4: topics and this broker, with sources and synonyms."""
+"""DescribeConfigs (key 32), versions 1 to 4: topics, groups and this broker, with sources and synonyms."""
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import check_cluster, check_topic
+from smackbox.kafka.handlers.access import check_cluster, check_group, check_topic
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.settings import NODE_ID
 from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.broker_config import effective_broker_configs
+from smackbox.kafka.state.config_docs import documentation
 from smackbox.kafka.state.config_source import ConfigValue, effective_topic_configs
 from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.group_config import effective_group_configs
 from smackbox.kafka.state.topic import check_name
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.describe_configs import (
@@ -21,7 +23,7 @@ from smackbox.kafka.wire.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 
-TOPIC, BROKER = 2, 4
+TOPIC, BROKER, GROUP = 2, 4, 32
 
 
 def handle(broker: Broker, call: Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
@@ -41,11 +43,7 @@ def handle(broker: Broker, call: Call, request: DescribeConfigsRequest) -> Descr
                 None,
                 asked.resource_type,
                 asked.resource_name,
-                [
-                    _config(config, with_synonyms=request.include_synonyms)
-                    for config in configs
-                    if wanted is None or config.name in wanted
-                ],
+                [_config(config, request) for config in configs if wanted is None or config.name in wanted],
             )
         )
     return DescribeConfigsResponse(results=results)
@@ -64,17 +62,22 @@ def _configs(broker: Broker, call: Call, asked: DescribeConfigsResource) -> list
                 errors.INVALID_REQUEST, f"Unexpected broker id, expected {NODE_ID} or empty string, but received {name}"
             )
         return effective_broker_configs(broker.catalog, dynamic_default_only=not name)
+    if asked.resource_type == GROUP:
+        check_group(broker, call, Operation.DESCRIBE_CONFIGS, name)
+        if not name:
+            raise KafkaError(errors.INVALID_REQUEST, "Group name must not be empty")
+        return effective_group_configs(broker.settings, broker.catalog.group_overrides.get(name, {}))
     raise KafkaError(errors.INVALID_REQUEST, f"Unsupported resource type: {asked.resource_type}")
 
 
-def _config(config: ConfigValue, *, with_synonyms: bool) -> DescribeConfigsResourceResult:
+def _config(config: ConfigValue, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
         config.name,
         None if config.sensitive else config.value,
         config.read_only,
         config.source,
         config.sensitive,
-        [DescribeConfigsSynonym(*synonym) for synonym in config.synonyms] if with_synonyms else [],
+        [DescribeConfigsSynonym(*synonym) for synonym in config.synonyms] if request.include_synonyms else [],
         config.kind,
-        None,
+        documentation(config.name) if request.include_documentation else None,
     )

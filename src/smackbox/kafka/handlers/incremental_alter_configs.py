@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import TOPIC_RESOURCE, check_cluster, check_topic
+from smackbox.kafka.handlers.access import TOPIC_RESOURCE, check_cluster, check_group, check_topic
 from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.config_change import Change, change
+from smackbox.kafka.state.config_change import GROUP, Change, change
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire.messages.incremental_alter_configs import (
     AlterConfigsResourceResponse,
@@ -22,6 +22,8 @@ def handle(broker: Broker, call: Call, request: IncrementalAlterConfigsRequest) 
         try:
             if resource.resource_type == TOPIC_RESOURCE:
                 check_topic(broker, call, Operation.ALTER_CONFIGS, resource.resource_name)
+            elif resource.resource_type == GROUP:
+                check_group(broker, call, Operation.ALTER_CONFIGS, resource.resource_name)
             else:
                 check_cluster(broker, call, Operation.ALTER_CONFIGS)
             change(

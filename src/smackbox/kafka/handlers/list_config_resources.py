@@ -26,4 +26,6 @@ def handle(broker: Broker, call: Call, request: ListConfigResourcesRequest) -> L
     found = [ConfigResource(str(NODE_ID), kind) for kind in (BROKER_LOGGER, BROKER) if kind in wanted]
     if TOPIC in wanted:
         found += [ConfigResource(name, TOPIC) for name in broker.catalog.topics]
+    if GROUP in wanted:
+        found += [ConfigResource(name, GROUP) for name in broker.catalog.group_overrides]
     return ListConfigResourcesResponse(config_resources=found)

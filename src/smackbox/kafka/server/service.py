@@ -21,6 +21,7 @@ from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
 from smackbox.kafka.server.listeners import Listener, listeners, tls_context
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.broker import Broker, Commit
+from smackbox.kafka.state.broker_config import MAX_CONNECTIONS
 from smackbox.kafka.state.compaction import Cleaning
 from smackbox.kafka.wire.compression import CodecMissingError
 from smackbox.net.listener import bind
@@ -113,6 +114,10 @@ class KafkaServer:
             self.broker.open()
         except StorageError as error:
             raise StartError(f"kafka cannot read {self._data_dir.path}: {error}") from error
+        self.broker.catalog.listeners = ",".join(
+            f"{listener.protocol}://{listener.host}:{port}"
+            for listener, port in zip(self._listeners, self.ports, strict=True)
+        )
         self.broker.timers.changed = self._arm
         self.broker.commit_wanted = self._start_commit
         self.broker.cleaning_wanted = self._start_cleaning
@@ -232,8 +237,9 @@ class KafkaServer:
     # --- connections
 
     def admit(self, connection: KafkaConnection) -> bool:
-        """Whether one more connection may stay: `max_connections`."""
-        if len(self._connections) >= self.settings.max_connections:
+        """Whether one more connection may stay: `max_connections`, or what `max.connections` was changed to."""
+        changed = self.broker.catalog.broker_config(MAX_CONNECTIONS)
+        if len(self._connections) >= (self.settings.max_connections if changed is None else int(changed)):
             return False
         self._connections.add(connection)
         metrics = self.broker.metrics

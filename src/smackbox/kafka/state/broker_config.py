@@ -1,94 +1,156 @@
-"""Broker configurations as DescribeConfigs shows them: this broker's settings under Kafka's names.
+"""Broker configurations as DescribeConfigs shows them: all that Kafka 4.4 lists, and what this broker's settings say.
 
-Those that topics fall back to may be changed while the broker runs (AlterConfigs on the broker); the others are
-read-only. Configurations of Kafka's that this broker has no use for are not listed.
+`broker_configs.tsv` is the table: name, type, whether it may be changed while the broker runs, and the default behind
+a `=` (or `null`). Settings of this broker's own that are not in the table are never shown, so that no secret can be
+by oversight.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 from smackbox.kafka.settings import NODE_ID, KafkaSettings
 from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.config_source import (
     DEFAULT,
+    DYNAMIC_BROKER,
     DYNAMIC_DEFAULT_BROKER,
     STATIC_BROKER,
     ConfigValue,
     Synonym,
 )
-from smackbox.kafka.state.topic_config import BOOLEAN, DOUBLE, INT, KEYS, LONG, STRING, ConfigKey, broker_defaults
+from smackbox.kafka.state.topic_config import (
+    BOOLEAN,
+    CLASS,
+    DOUBLE,
+    INT,
+    KEYS,
+    LIST,
+    LONG,
+    PASSWORD,
+    SHORT,
+    STRING,
+    ConfigKey,
+    broker_defaults,
+)
 
-# the settings that are shown, under Kafka's names: the setting's own with dots for underscores where none is given.
-# A setting that is not named here is never shown, so that no secret can be by oversight.
-_SHOWN: dict[str, str | None] = {
-    "auto_create_topics": "auto.create.topics.enable",
-    "num_partitions": None,
-    "delete_topic_enable": None,
-    "listeners": None,
-    "sasl_enabled_mechanisms": None,
-    "ssl_client_auth": None,
-    "super_users": "super.users",
-    "log_retention_check_interval_ms": None,
-    "log_cleaner_backoff_ms": None,
-    "offsets_topic_num_partitions": None,
-    "offsets_retention_minutes": None,
-    "offsets_retention_check_interval_ms": None,
-    "offset_metadata_max_bytes": None,
-    "group_initial_rebalance_delay_ms": None,
-    "group_min_session_timeout_ms": None,
-    "group_max_session_timeout_ms": None,
-    "group_max_size": None,
-    "group_consumer_session_timeout_ms": None,
-    "group_consumer_heartbeat_interval_ms": None,
-    "group_consumer_max_size": None,
-    "transaction_state_log_num_partitions": None,
-    "transaction_max_timeout_ms": None,
-    "transactional_id_expiration_ms": "transactional.id.expiration.ms",
-    "producer_id_expiration_ms": None,
-    "socket_request_max_bytes": None,
-    "fetch_max_bytes": None,
-    "max_connections": None,
-}
+MIN_INSYNC_REPLICAS = "min.insync.replicas"
+MAX_CONNECTIONS = "max.connections"
+SET_AT_START = ("ssl.", "sasl.", "listener", "advertised.listeners", "principal.builder.class")
+_KINDS = {
+    "boolean": BOOLEAN, "string": STRING, "int": INT, "short": SHORT, "long": LONG, "double": DOUBLE, "list": LIST,
+    "class": CLASS, "password": PASSWORD,
+}  # fmt: skip
+# the settings that are shown whose names are not Kafka's with underscores for dots
+_RENAMED = {"auto.create.topics.enable": "auto_create_topics"}
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerKey:
+    """One broker configuration of Kafka's."""
+
+    name: str
+    kind: int
+    dynamic: bool
+    default: str | None
+
+
+@cache
+def table() -> dict[str, BrokerKey]:
+    """All of them by name."""
+    lines = (files("smackbox.kafka.state") / "broker_configs.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    found = {}
+    for line in lines:
+        name, kind, dynamic, default = line.split("\t")
+        value = default[1:] if default.startswith("=") else None
+        found[name] = BrokerKey(name, _KINDS[kind], dynamic == "yes", value)
+    return found
+
+
+@cache
 def dynamic_keys() -> dict[str, ConfigKey]:
-    """The broker configurations that may be changed while the broker runs, and the topic configuration of each."""
-    return {key.broker_key: key for key in KEYS.values() if key.broker_key is not None}
+    """The broker configurations that may be changed while the broker runs, with their bounds where topics have them."""
+    bounds = {key.broker_key: key for key in KEYS.values() if key.broker_key is not None}
+    found = {}
+    for key in table().values():
+        if not key.dynamic or key.name.startswith(SET_AT_START):
+            continue
+        known = bounds.get(key.name)
+        if known is not None:
+            bounded = ConfigKey(key.name, key.kind, key.default or "", known.name, known.low, known.high, known.choices)
+        else:
+            low = 1 if key.name.endswith(("threads", "pool.size")) else 0
+            bounded = ConfigKey(key.name, key.kind, key.default or "", low=low if key.kind in {INT, LONG} else -1)
+        found[key.name] = bounded
+    return found
 
 
 def effective_broker_configs(catalog: Catalog, *, dynamic_default_only: bool = False) -> list[ConfigValue]:
     """All broker configurations; with `dynamic_default_only` those set for all brokers, as the empty name asks for."""
-    dynamic = dynamic_keys()
-    static = broker_defaults(catalog.settings)
+    static = _static(catalog)
     found = []
-    for name, key in dynamic.items():
+    everywhere = {MIN_INSYNC_REPLICAS: "1"} | catalog.broker_overrides
+    for key in table().values():
         synonyms = []
-        if name in catalog.broker_overrides:
-            synonyms.append(Synonym(name, catalog.broker_overrides[name], DYNAMIC_DEFAULT_BROKER))
-        elif dynamic_default_only:
+        if key.name in catalog.node_overrides and not dynamic_default_only:
+            synonyms.append(Synonym(key.name, catalog.node_overrides[key.name], DYNAMIC_BROKER))
+        if key.name in everywhere:
+            synonyms.append(Synonym(key.name, everywhere[key.name], DYNAMIC_DEFAULT_BROKER))
+        if dynamic_default_only:
+            if synonyms:
+                found.append(_shown(key, synonyms))
             continue
-        if static[key.name] != key.default:
-            synonyms.append(Synonym(name, static[key.name], STATIC_BROKER))
-        synonyms.append(Synonym(name, key.default, DEFAULT))
-        found.append(ConfigValue(name, synonyms[0].value, synonyms[0].source, key.kind, synonyms))
-    if dynamic_default_only:
-        return found
-    return found + [config for config in _static(catalog.settings) if config.name not in dynamic]
+        if key.name in static:
+            synonyms.append(Synonym(key.name, static[key.name], STATIC_BROKER))
+        if key.default is not None:
+            synonyms.append(Synonym(key.name, key.default, DEFAULT))
+        found.append(_shown(key, synonyms))
+    if catalog.settings.super_users and not dynamic_default_only:
+        found.append(ConfigValue("super.users", None, STATIC_BROKER, STRING, [], read_only=True, sensitive=True))
+    return found
 
 
-def _static(settings: KafkaSettings) -> list[ConfigValue]:
-    defaults = KafkaSettings()
-    values = [_read_only("node.id", str(NODE_ID), INT), _read_only("broker.id", str(NODE_ID), INT)]
-    for setting, kafka_name in _SHOWN.items():
-        value = getattr(settings, setting)
-        kind = {bool: BOOLEAN, int: LONG, float: DOUBLE}.get(type(value), STRING)
-        name = kafka_name or setting.replace("_", ".")
-        values.append(_read_only(name, _text(value), kind, value == getattr(defaults, setting)))
-    return values
+def _shown(key: BrokerKey, synonyms: list[Synonym]) -> ConfigValue:
+    value, source = (synonyms[0].value, synonyms[0].source) if synonyms else (None, DEFAULT)
+    sensitive = key.kind == PASSWORD
+    return ConfigValue(key.name, value, source, key.kind, synonyms, read_only=not key.dynamic, sensitive=sensitive)
 
 
-def _read_only(name: str, value: str, kind: int, default: bool = False) -> ConfigValue:
-    source = DEFAULT if default else STATIC_BROKER
-    return ConfigValue(name, value, source, kind, [Synonym(name, value, source)], read_only=True)
+def _static(catalog: Catalog) -> dict[str, str]:
+    """What this broker was started with, where that is not Kafka's default."""
+    settings = catalog.settings
+    found = {
+        "node.id": str(NODE_ID),
+        "broker.id": str(NODE_ID),
+        "process.roles": "broker,controller",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(catalog.directory),
+        "listeners": catalog.listeners,
+        "advertised.listeners": _advertised(settings, catalog.listeners),
+    }
+    if settings.authorizer:
+        found["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    for name, key in table().items():
+        value = getattr(settings, _RENAMED.get(name, name.replace(".", "_")), None)
+        if name not in found and isinstance(value, bool | int | float | str) and _text(value) != key.default:
+            found[name] = _text(value)
+    fallbacks = broker_defaults(settings)
+    for topic_key in KEYS.values():
+        if topic_key.broker_key is not None and fallbacks[topic_key.name] != topic_key.default:
+            found[topic_key.broker_key] = fallbacks[topic_key.name]
+        elif topic_key.quiet and topic_key.broker_key is not None:
+            found.pop(topic_key.broker_key, None)  # null there, and the hours are the default
+    return found
+
+
+def _advertised(settings: KafkaSettings, listeners: str) -> str:
+    if settings.advertised is None:
+        return listeners
+    first, _, others = listeners.partition(",")
+    advertised = f"{first.partition('://')[0]}://{settings.advertised}"
+    return f"{advertised},{others}" if others else advertised
 
 
 def _text(value: object) -> str:

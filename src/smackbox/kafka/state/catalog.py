@@ -53,7 +53,10 @@ class Catalog:
         self.topics: dict[str, Topic] = {}
         self.by_id: dict[bytes, Topic] = {}
         self.cluster_id = ""
-        self.broker_overrides: dict[str, str] = {}
+        self.broker_overrides: dict[str, str] = {}  # for all brokers
+        self.node_overrides: dict[str, str] = {}  # for this one
+        self.group_overrides: dict[str, dict[str, str]] = {}
+        self.listeners = ""  # as they are bound, `PROTOCOL://host:port` with commas
         self.defaults = topic_config.broker_defaults(settings)
         self.memory: dict[str, Any] = {}
         self.partition_count = 0
@@ -71,7 +74,9 @@ class Catalog:
         entries = _read_journal(self.fs.read(journal_path))
         self.memory = {key: value for key, value in entries.items() if not isinstance(key, tuple)}
         self.broker_overrides = self.memory.get("broker_configs", {})
-        self.defaults.update({k: v for k, v in self.broker_overrides.items() if k in self.defaults})
+        self.node_overrides = self.memory.get("node_configs", {})
+        self.group_overrides = self.memory.get("group_configs", {})
+        self._fall_back()
         starts = _read_checkpoint(self.fs.read(self.directory / START_OFFSETS))
         for key, entry in entries.items():
             if isinstance(key, tuple):
@@ -268,15 +273,40 @@ class Catalog:
         topic.overrides = overrides
         self._apply(topic)
 
-    def configure_broker(self, overrides: dict[str, str]) -> None:
-        """Put these (checked) dynamic broker configurations in the place of the others."""
-        self.remember("broker_configs", overrides)
-        self.broker_overrides = overrides
-        self.defaults = topic_config.broker_defaults(self.settings)
-        by_broker_key = {key.broker_key: key.name for key in topic_config.KEYS.values()}
-        self.defaults.update({by_broker_key[k]: v for k, v in overrides.items() if k in by_broker_key})
+    def configure_broker(self, overrides: dict[str, str], *, node: bool) -> None:
+        """Put these (checked) dynamic configurations in the place of the others of this broker (`node`) or of all."""
+        if node:
+            self.remember("node_configs", overrides)
+            self.node_overrides = overrides
+        else:
+            self.remember("broker_configs", overrides)
+            self.broker_overrides = overrides
+        self._fall_back()
         for topic in self.topics.values():
             self._apply(topic)
+
+    def _fall_back(self) -> None:
+        """What topics have that have no configuration of their own."""
+        self.defaults = topic_config.broker_defaults(self.settings)
+        by_broker_key = {key.broker_key: key.name for key in topic_config.KEYS.values()}
+        for overrides in (self.broker_overrides, self.node_overrides):
+            self.defaults.update({by_broker_key[k]: v for k, v in overrides.items() if k in by_broker_key})
+
+    def broker_config(self, name: str) -> str | None:
+        """A broker configuration that was set while the broker ran."""
+        return self.node_overrides.get(name, self.broker_overrides.get(name))
+
+    def configure_group(self, group: str, overrides: dict[str, str]) -> None:
+        """Put these (checked) configurations in the place of the group's."""
+        changed = {**self.group_overrides, group: overrides}
+        if not overrides:
+            del changed[group]
+        self.remember("group_configs", changed)
+        self.group_overrides = changed
+
+    def group_config(self, group: str, name: str) -> str | None:
+        """A group's own configuration."""
+        return self.group_overrides.get(group, {}).get(name)
 
     def remember(self, key: str, value: Any) -> None:
         """Keep one value over a restart."""

@@ -9,13 +9,14 @@ from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.topic_config import KEYS, broker_defaults
 
 DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT_BROKER, STATIC_BROKER, DEFAULT = 1, 2, 3, 4, 5
+GROUP = 8
 
 
 class Synonym(NamedTuple):
     """One of the places that a value may come from, nearest first."""
 
     name: str
-    value: str
+    value: str | None
     source: int
 
 
@@ -23,7 +24,7 @@ class ConfigValue(NamedTuple):
     """A configuration in force."""
 
     name: str
-    value: str
+    value: str | None
     source: int
     kind: int
     synonyms: list[Synonym]
@@ -34,15 +35,18 @@ class ConfigValue(NamedTuple):
 def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> list[ConfigValue]:
     """Every topic configuration of a topic with these overrides."""
     static = broker_defaults(catalog.settings)
-    dynamic = catalog.broker_overrides
     found = []
     for key in KEYS.values():
         synonyms = []
         if key.name in overrides:
             synonyms.append(Synonym(key.name, overrides[key.name], DYNAMIC_TOPIC))
         if key.broker_key is not None:
-            if key.broker_key in dynamic:
-                synonyms.append(Synonym(key.broker_key, dynamic[key.broker_key], DYNAMIC_DEFAULT_BROKER))
+            for overridden, source in (
+                (catalog.node_overrides, DYNAMIC_BROKER),
+                (catalog.broker_overrides, DYNAMIC_DEFAULT_BROKER),
+            ):
+                if key.broker_key in overridden:
+                    synonyms.append(Synonym(key.broker_key, overridden[key.broker_key], source))
             if static[key.name] != key.default:
                 synonyms.append(Synonym(key.broker_key, static[key.name], STATIC_BROKER))
             if not key.quiet or synonyms:

@@ -353,7 +353,8 @@ class ConsumerGroup:
     # --- sessions
 
     def _restart_session(self, member: ConsumerMember) -> None:
-        member.deadline_ms = self.now_ms() + self.session_timeout_ms
+        own = self.catalog.group_config(self.group_id, "consumer.session.timeout.ms")
+        member.deadline_ms = self.now_ms() + (self.session_timeout_ms if own is None else int(own))
         if member.session_timer is None:
             member.session_timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
 

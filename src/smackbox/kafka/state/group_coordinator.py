@@ -193,6 +193,11 @@ class GroupCoordinator:
             made.offsets = group.offsets
         return made
 
+    def heartbeat_interval_ms(self, group_id: str) -> int:
+        """How often a KIP-848 member of this group is to be heard of."""
+        own = self._broker.catalog.group_config(group_id, "consumer.heartbeat.interval.ms")
+        return self._broker.settings.group_consumer_heartbeat_interval_ms if own is None else int(own)
+
     def _as_consumer(self, group_id: str) -> ConsumerGroup:
         """A KIP-848 group of this name, with the offsets of the group that it replaces."""
         group = self.groups.get(group_id)

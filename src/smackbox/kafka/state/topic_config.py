@@ -7,6 +7,7 @@ broker does not have (`SKIPPED.md`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,8 +16,11 @@ from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 
 BOOLEAN, STRING, INT, SHORT, LONG, DOUBLE, LIST, CLASS, PASSWORD = range(1, 10)
+THROTTLED = ("leader.replication.throttled.replicas", "follower.replication.throttled.replicas")
+_REPLICAS = re.compile(r"\d+:\d+(,\d+:\d+)*")
 MAX_LONG = 2**63 - 1
 MAX_INT = 2**31 - 1
+MAX_SHORT = 2**15 - 1
 COMPRESSION_TYPES = ("producer", "uncompressed", "zstd", "lz4", "snappy", "gzip")
 _WITH_LEVELS = {"gzip", "lz4", "zstd"}
 CODECS = {"uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -194,6 +198,16 @@ def check(name: str, value: str | None) -> str:
         raise KafkaError(errors.INVALID_CONFIG, f"Unknown topic config name: {name}")
     if value is None:
         raise KafkaError(errors.INVALID_CONFIG, f"Null value not supported for topic configs: {name}")
+    value = check_value(key, value)
+    if name in THROTTLED and value not in {"", "*"} and not _REPLICAS.fullmatch(value):
+        raise _invalid(key, f"[{value}]", f"{name} must be the literal '*' or a list of replicas, [partition]:[broker]")
+    return value
+
+
+def check_value(key: ConfigKey, value: str | None) -> str:
+    """A value of a configuration's type and bounds, as it is stored. Raises `KafkaError` INVALID_CONFIG."""
+    if value is None:
+        raise KafkaError(errors.INVALID_REQUEST, f"Null value not supported for : {key.name}")
     value = value.strip()
     if key.kind in {INT, LONG, DOUBLE, SHORT}:
         _check_number(key, value)
@@ -201,13 +215,21 @@ def check(name: str, value: str | None) -> str:
         if value.lower() not in {"true", "false"}:
             raise _invalid(key, value, "Expected value to be either true or false")
         value = value.lower()
-    elif key.choices:
-        parts = [part.strip() for part in value.split(",")] if key.kind == LIST else [value]
+    elif key.kind == LIST:
+        parts = [part.strip() for part in value.split(",")] if value else []
+        if "" in parts:
+            raise KafkaError(errors.INVALID_CONFIG, f"Configuration '{key.name}' values must not be empty.")
         for part in parts:
-            if part not in key.choices:
-                raise _invalid(key, part, f"String must be one of: {', '.join(key.choices)}")
-        value = ",".join(parts)
+            _check_choice(key, part)
+        value = ",".join(dict.fromkeys(parts))
+    else:
+        _check_choice(key, value)
     return value
+
+
+def _check_choice(key: ConfigKey, value: str) -> None:
+    if key.choices and value not in key.choices:
+        raise _invalid(key, value, f"String must be one of: {', '.join(sorted(key.choices))}")
 
 
 def _check_number(key: ConfigKey, value: str) -> None:
@@ -216,7 +238,7 @@ def _check_number(key: ConfigKey, value: str) -> None:
         number = float(value) if key.kind == DOUBLE else int(value)
     except ValueError as error:
         raise _invalid(key, value, f"Not a number of type {kind}") from error
-    limit = MAX_INT if key.kind == INT else MAX_LONG
+    limit = {INT: MAX_INT, SHORT: MAX_SHORT}.get(key.kind, MAX_LONG)
     if key.kind != DOUBLE and not -limit - 1 <= number <= limit:
         raise _invalid(key, value, f"Not a number of type {kind}")
     if number < key.low:

@@ -1,0 +1,28 @@
+"""What each configuration does on this broker: a sentence for those that do something, in `config_docs.tsv`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from smackbox.kafka.state.topic_config import KEYS
+
+WITHOUT_EFFECT = "Shown as Kafka shows it; it changes nothing on this broker."
+
+
+def documentation(name: str) -> str:
+    """The sentence for a topic's, group's or broker's configuration."""
+    return _sentences().get(name, WITHOUT_EFFECT)
+
+
+@cache
+def _sentences() -> dict[str, str]:
+    lines = (files("smackbox.kafka.state") / "config_docs.tsv").read_text(encoding="utf-8").splitlines()
+    found: dict[str, str] = {}
+    for line in lines:
+        name, sentence = line.split("\t")
+        found[name] = sentence
+    for key in KEYS.values():
+        if key.broker_key is not None and key.name in found:
+            found.setdefault(key.broker_key, f"For topics that do not say: {found[key.name]}")
+    return found
