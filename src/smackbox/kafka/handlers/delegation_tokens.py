@@ -1,0 +1,14 @@
+"""What Kafka answers about delegation tokens where they are switched off."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.state.security import ANONYMOUS
+from smackbox.kafka.wire import error_codes as errors
+
+
+def refused(call: Call) -> int:
+    """The error code: who is not known may not ask, and who is hears that tokens are off."""
+    if call.connection.principal == ANONYMOUS:
+        return errors.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
+    return errors.DELEGATION_TOKEN_AUTH_DISABLED

@@ -1,0 +1,15 @@
+"""ExpireDelegationToken (key 40), versions 1 and 2: this broker has no secret key for delegation tokens."""
+
+from __future__ import annotations
+
+from smackbox.kafka.handlers.call import Call
+from smackbox.kafka.handlers.delegation_tokens import refused
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.wire.messages.expire_delegation_token import (
+    ExpireDelegationTokenRequest,
+    ExpireDelegationTokenResponse,
+)
+
+
+def handle(broker: Broker, call: Call, request: ExpireDelegationTokenRequest) -> ExpireDelegationTokenResponse:
+    return ExpireDelegationTokenResponse(error_code=refused(call))

@@ -1,0 +1,24 @@
+"""RenewDelegationToken (key 39), versions 1 to 2."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from smackbox.kafka.wire.schema import Bytes, Int16, Int32, Int64, Message
+
+
+class RenewDelegationTokenRequest(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (1, 2)
+    FLEXIBLE: ClassVar[int] = 2
+
+    hmac: Bytes = b""
+    renew_period_ms: Int64 = 0
+
+
+class RenewDelegationTokenResponse(Message):
+    VERSIONS: ClassVar[tuple[int, int]] = (1, 2)
+    FLEXIBLE: ClassVar[int] = 2
+
+    error_code: Int16 = 0
+    expiry_timestamp_ms: Int64 = 0
+    throttle_time_ms: Int32 = 0
