@@ -11,5 +11,5 @@ from smackbox.kafka.wire.messages.create_delegation_token import (
 )
 
 
-def handle(broker: Broker, call: Call, request: CreateDelegationTokenRequest) -> CreateDelegationTokenResponse:
+def handle(_broker: Broker, call: Call, _request: CreateDelegationTokenRequest) -> CreateDelegationTokenResponse:
     return CreateDelegationTokenResponse(error_code=refused(call))

@@ -12,6 +12,6 @@ from smackbox.kafka.wire.messages.describe_client_quotas import (
 )
 
 
-def handle(broker: Broker, call: Call, request: DescribeClientQuotasRequest) -> DescribeClientQuotasResponse:
+def handle(broker: Broker, call: Call, _request: DescribeClientQuotasRequest) -> DescribeClientQuotasResponse:
     check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
     return DescribeClientQuotasResponse()

@@ -11,5 +11,5 @@ from smackbox.kafka.wire.messages.describe_delegation_token import (
 )
 
 
-def handle(broker: Broker, call: Call, request: DescribeDelegationTokenRequest) -> DescribeDelegationTokenResponse:
+def handle(_broker: Broker, call: Call, _request: DescribeDelegationTokenRequest) -> DescribeDelegationTokenResponse:
     return DescribeDelegationTokenResponse(error_code=refused(call))

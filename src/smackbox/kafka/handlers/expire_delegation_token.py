@@ -11,5 +11,5 @@ from smackbox.kafka.wire.messages.expire_delegation_token import (
 )
 
 
-def handle(broker: Broker, call: Call, request: ExpireDelegationTokenRequest) -> ExpireDelegationTokenResponse:
+def handle(_broker: Broker, call: Call, _request: ExpireDelegationTokenRequest) -> ExpireDelegationTokenResponse:
     return ExpireDelegationTokenResponse(error_code=refused(call))

@@ -11,5 +11,5 @@ from smackbox.kafka.wire.messages.renew_delegation_token import (
 )
 
 
-def handle(broker: Broker, call: Call, request: RenewDelegationTokenRequest) -> RenewDelegationTokenResponse:
+def handle(_broker: Broker, call: Call, _request: RenewDelegationTokenRequest) -> RenewDelegationTokenResponse:
     return RenewDelegationTokenResponse(error_code=refused(call))
