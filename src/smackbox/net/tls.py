@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 from smackbox.base.errors import StartError
+
+_SHORT_NAMES = {
+    "commonName": "CN",
+    "organizationalUnitName": "OU",
+    "organizationName": "O",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "countryName": "C",
+    "domainComponent": "DC",
+    "userId": "UID",
+    "streetAddress": "STREET",
+}
 
 
 def server_context(
@@ -37,3 +50,20 @@ def unverified() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def subject_name(certificate: dict[str, Any] | None) -> str | None:
+    """The subject of a client's certificate as RFC 2253 writes it, the last part first: `CN=…,OU=…`."""
+    if not certificate:
+        return None
+    names = [
+        f"{_SHORT_NAMES.get(key, key)}={_escape(value)}"
+        for part in reversed(certificate.get("subject", ()))
+        for key, value in part
+    ]
+    return ",".join(names)
+
+
+def _escape(value: str) -> str:
+    escaped = "".join("\\" + character if character in ',+"\\<>;' else character for character in value)
+    return "\\" + escaped if escaped.startswith(("#", " ")) else escaped

@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ import msgspec
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import ProtocolError, StartError, StorageError
 from smackbox.net.listener import bind
+from smackbox.net.tls import server_context, subject_name
 from smackbox.store.data_dir import DataDir
 from smackbox.store.fs import Disk, FileSystem
 from smackbox.zookeeper.handlers import dispatch
@@ -31,6 +34,7 @@ from smackbox.zookeeper.handlers.four_letter_words import WORDS, ConnectionFigur
 from smackbox.zookeeper.settings import ZooKeeperSettings
 from smackbox.zookeeper.state.acl import SUPER
 from smackbox.zookeeper.state.database import Database
+from smackbox.zookeeper.state.digest_login import DigestLogin, LoginFailed
 from smackbox.zookeeper.wire.codes import Code, Op
 from smackbox.zookeeper.wire.jute import Reader
 from smackbox.zookeeper.wire.records import connect_response, event, packet, read_connect, reply
@@ -39,6 +43,8 @@ WRITE_BUFFER_LIMIT = 4 * 1024 * 1024
 SESSION_ID_LIMIT = 1 << 55
 FOUR_LETTERS = 4
 PASSWORD_BYTES = 16
+NONCE_BYTES = 30
+NULL_BUFFER = struct.pack(">i", -1)
 _LENGTH = struct.Struct(">i")
 _HEADER = struct.Struct(">ii")
 _WORDS = {word.encode(): word for word in WORDS}
@@ -62,9 +68,9 @@ class ZooKeeperServer:
         self.connections: set[ZooKeeperConnection] = set()
         self._clock: Clock = clock or SystemClock()
         self._data_dir: DataDir | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._port = 0
+        self._port = self.secure_port = 0
         self._received = self._sent = 0
         self._latency_count, self._latency_sum, self._latency_max = 0, 0.0, 0.0
         self._last_sweep_ms = 0
@@ -82,8 +88,17 @@ class ZooKeeperServer:
         """Open the data directory, then the port. Raises `StartError`."""
         settings = self.settings
         listener = bind(settings.host, settings.port, name=self.name, insecure=settings.insecure)
+        secure: socket.socket | None = None
         try:
             self._port = listener.getsockname()[1]
+            tls = self._tls()
+            if settings.secure_port is not None:
+                known = settings.ssl_client_auth == "need"
+                insecure = settings.insecure
+                secure = bind(
+                    settings.host, settings.secure_port, name=self.name, insecure=insecure, authenticated=known
+                )
+                self.secure_port = secure.getsockname()[1]
             self._data_dir = DataDir.open(settings.dir)
             try:
                 self.database = Database(self._data_dir.path, self._clock, self._fs)
@@ -92,14 +107,27 @@ class ZooKeeperServer:
             if self.database.cut_bytes:
                 log.warning("cut %d bytes off the end of a torn transaction log", self.database.cut_bytes)
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: ZooKeeperConnection(self), sock=listener)
+            self._servers.append(await loop.create_server(lambda: ZooKeeperConnection(self), sock=listener))
+            if secure is not None:
+                made = await loop.create_server(lambda: ZooKeeperConnection(self), sock=secure, ssl=tls)
+                self._servers.append(made)
         except BaseException:
             listener.close()
+            if secure is not None:
+                secure.close()
             if self._data_dir is not None:
                 self._data_dir.close()
             raise
         self._last_sweep_ms = self._clock.monotonic_ms()
         self._tick()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """Raises `StartError` when the certificates cannot be read."""
+        settings = self.settings
+        if settings.secure_port is None or settings.ssl_certfile is None:
+            return None
+        verify = {"none": ssl.CERT_NONE, "want": ssl.CERT_OPTIONAL, "need": ssl.CERT_REQUIRED}[settings.ssl_client_auth]
+        return server_context(self.name, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_cafile, verify)
 
     async def probe(self) -> None:
         """Ask for a session and end it. Raises `StartError`."""
@@ -119,8 +147,8 @@ class ZooKeeperServer:
     async def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self.connections):
             connection.close()
         if self._syncing is not None:
@@ -272,6 +300,7 @@ class ZooKeeperServer:
 
     def four_letter_word(self, word: str) -> str:
         settings = {"clientPort": self._port, **msgspec.structs.asdict(self.settings)}
+        del settings["sasl_users"]
         figures = ServerFigures(
             self.database,
             [one.figures for one in self.connections],
@@ -295,6 +324,7 @@ class ZooKeeperConnection(asyncio.Protocol):
         self.figures = ConnectionFigures("", 0, 0)
         self._server = server
         self._caller = Caller(0, self)
+        self._login: DigestLogin | None = None
         self._buffer = bytearray()
         self._transport: asyncio.Transport
         self._handle: Callable[[bytes], None] = self._connect
@@ -306,6 +336,9 @@ class ZooKeeperConnection(asyncio.Protocol):
         self.peer = f"{address[0]}:{address[1]}"
         self.figures.peer = self.peer
         self._caller.identities.add(("ip", address[0]))
+        subject = subject_name(transport.get_extra_info("peercert"))
+        if subject is not None:
+            self._caller.identities.add(("x509", subject))
         if self._server.refusing:
             transport.close()
             return
@@ -396,11 +429,28 @@ class ZooKeeperConnection(asyncio.Protocol):
         elif kind == Op.CLOSE_SESSION:
             database.close_session(self.session_id)
             self._server.hold(self, [reply(xid, database.zxid, Code.OK)], last=True)
+        elif kind == Op.SASL and self._server.settings.sasl_users:
+            self._log_in(xid, Reader(request[_HEADER.size :]))
         else:
             code, record = dispatch.handle(kind, Call(Reader(request[_HEADER.size :]), self._caller, database))
             if kind == Op.AUTH:
                 self._become_super()
             self._server.hold(self, [reply(xid, database.zxid, code, record)], last=code is Code.AUTH_FAILED)
+
+    def _log_in(self, xid: int, reader: Reader) -> None:
+        """One step of SASL; a login that fails ends the connection."""
+        if self._login is None:
+            nonce = secrets.token_urlsafe(NONCE_BYTES)
+            self._login = DigestLogin(self._server.settings.sasl_users, nonce)
+        try:
+            token = self._login.step(reader.buffer() or b"")
+        except LoginFailed as error:
+            log.warning("%s: %s", self.peer, error)
+            self._server.hold(self, [reply(xid, 0, Code.AUTH_FAILED, NULL_BUFFER)], last=True)
+            return
+        if self._login.user is not None:
+            self._caller.identities.add(("sasl", self._login.user))
+        self._server.hold(self, [reply(xid, 0, Code.OK, _LENGTH.pack(len(token)) + token)])
 
     def _become_super(self) -> None:
         wanted = self._server.settings.super_digest

@@ -8,21 +8,10 @@ from typing import Any
 
 from smackbox.base.errors import SettingError, StartError
 from smackbox.kafka.settings import KafkaSettings
-from smackbox.net.tls import server_context
+from smackbox.net.tls import server_context, subject_name
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _VERIFY = {"none": ssl.CERT_NONE, "requested": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
-_SHORT_NAMES = {
-    "commonName": "CN",
-    "organizationalUnitName": "OU",
-    "organizationName": "O",
-    "localityName": "L",
-    "stateOrProvinceName": "ST",
-    "countryName": "C",
-    "domainComponent": "DC",
-    "userId": "UID",
-    "streetAddress": "STREET",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +53,9 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
 
 
 def certificate_principal(certificate: dict[str, Any] | None) -> str | None:
-    """`User:CN=…,OU=…` of a client's certificate: its subject as RFC 2253 writes it, the last part first."""
-    if not certificate:
-        return None
-    names = [
-        f"{_SHORT_NAMES.get(key, key)}={_escape(value)}"
-        for part in reversed(certificate.get("subject", ()))
-        for key, value in part
-    ]
-    return "User:" + ",".join(names)
-
-
-def _escape(value: str) -> str:
-    escaped = "".join("\\" + character if character in ',+"\\<>;' else character for character in value)
-    return "\\" + escaped if escaped.startswith(("#", " ")) else escaped
+    """`User:CN=…,OU=…` of a client's certificate."""
+    subject = subject_name(certificate)
+    return None if subject is None else f"User:{subject}"
 
 
 def _protocol(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Who may do what: the schemes world, auth, digest and ip."""
+"""Who may do what: the schemes world, auth, digest, sasl, x509 and ip."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from smackbox.zookeeper.wire.records import Acl
 Identity = tuple[str, str]  # scheme, id
 SUPER: Identity = ("super", "")
 ALL_PERMISSIONS = 31
+AUTHENTICATED = {"digest", "sasl", "x509"}
 
 
 def digest(user_and_password: str) -> str:
@@ -44,7 +45,7 @@ def resolve(acl: tuple[Acl, ...], identities: set[Identity], path: str) -> tuple
     resolved: list[Acl] = []
     for entry in acl:
         if entry.scheme == "auth":
-            own = [Acl(entry.permissions, scheme, id_) for scheme, id_ in sorted(identities) if scheme == "digest"]
+            own = [Acl(entry.permissions, scheme, id_) for scheme, id_ in sorted(identities) if scheme in AUTHENTICATED]
             if not own:
                 raise ZooKeeperError(Code.INVALID_ACL, path)
             resolved += own
@@ -62,6 +63,10 @@ def _valid(entry: Acl) -> bool:
         return entry.id == "anyone"
     if entry.scheme == "digest":
         return entry.id.count(":") == 1
+    if entry.scheme == "sasl":
+        return bool(entry.id)
+    if entry.scheme == "x509":
+        return "=" in entry.id
     if entry.scheme == "ip":
         return _network(entry.id) is not None
     return False
