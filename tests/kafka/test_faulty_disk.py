@@ -112,7 +112,7 @@ def workload(directory: Path, disk: FaultyDisk, *, clean: bool) -> dict[str, obj
         session.produce("t", b"4", 1)
         if session.attempt(lambda: catalog.configure(topic, {**KEPT, "retention.bytes": "7"})):
             session.acknowledged["config t"] = "7"
-    if session.attempt(lambda: catalog.configure_broker({"log.retention.bytes": "5"})):
+    if session.attempt(lambda: catalog.configure_broker({"log.retention.bytes": "5"}, node=False)):
         session.acknowledged["config broker"] = "5"
     if session.attempt(lambda: catalog.create("gone", 1, {})):
         session.produce("gone", b"old")
