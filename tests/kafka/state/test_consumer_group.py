@@ -85,7 +85,7 @@ def test_the_first_member_has_everything_with_its_first_answer(broker: Broker, t
     client = Client(broker, "a")
     client.beat()
     assert client.partitions == [0, 1, 2, 3]
-    assert client.epoch == 1
+    assert client.epoch == 2
     assert client.group.state is ConsumerGroupState.STABLE
 
 
@@ -102,7 +102,7 @@ def test_partitions_are_given_up_before_they_are_given(broker: Broker, topic: by
     first.beat()
     second.beat()
     assert sorted(first.partitions + second.partitions) == [0, 1, 2, 3]
-    assert (first.epoch, second.epoch) == (2, 2)
+    assert (first.epoch, second.epoch) == (3, 3)
     assert first.group.state is ConsumerGroupState.STABLE
 
 
@@ -143,7 +143,7 @@ def test_a_lost_answer_is_forgiven_once(broker: Broker, topic: bytes) -> None:
     client.beat(topics=["t"])
     client.epoch -= 1
     client.beat()
-    assert client.epoch == 3
+    assert client.epoch == 4
     client.epoch -= 2
     assert client.error() == errors.FENCED_MEMBER_EPOCH
     client.epoch = 99

@@ -152,7 +152,7 @@ class ConsumerGroup:
         if request.instance_id is not None:
             known = self.static.get(request.instance_id)
             if request.epoch == JOIN_EPOCH:
-                if known is not None and known != request.member_id:
+                if known is not None:
                     return self._replace_static(known, request)
             elif known is None:
                 raise KafkaError(errors.UNKNOWN_MEMBER_ID, f"Instance id {request.instance_id} is unknown.")
@@ -176,10 +176,16 @@ class ConsumerGroup:
             self._dirty.add(member.member_id)
             return member
         self._check_epoch(member, request)
+        if request.instance_id is not None and request.instance_id != member.instance_id:  # it joins as a static one
+            if member.instance_id is not None:
+                self.static.pop(member.instance_id, None)
+            member.instance_id = request.instance_id
+            self.static[request.instance_id] = member.member_id
+            self._dirty.add(member.member_id)
         return member
 
     def _replace_static(self, known: str, request: HeartbeatRequest) -> ConsumerMember:
-        """A static member comes back under a new id, after it left with epoch -2."""
+        """A static member comes back, under a new id or its own, after it left with epoch -2."""
         assert request.instance_id is not None
         member = self.members[known]
         if member.epoch != LEAVE_STATIC_EPOCH:
@@ -266,9 +272,7 @@ class ConsumerGroup:
             del self.static[member.instance_id]
         self.epoch += 1
         self._dirty.add(member.member_id)
-        if self.members:
-            self._assign()
-        else:
+        if not self.members:  # else the next heartbeat makes the assignment
             self.assignment_epoch = self.epoch
         self._flush()
 
@@ -308,13 +312,13 @@ class ConsumerGroup:
         before = (member.state, member.epoch, _copy(member.assigned), _copy(member.revoking))
         if member.state is MemberState.UNREVOKED_PARTITIONS and (owned is None or _overlap(owned, member.revoking)):
             return
-        self._next_assignment(member)
+        self._next_assignment(member, owned)
         if before != (member.state, member.epoch, member.assigned, member.revoking):
             if before[1] != member.epoch:
                 member.previous_epoch = before[1]
             self._dirty.add(member.member_id)
 
-    def _next_assignment(self, member: ConsumerMember) -> None:
+    def _next_assignment(self, member: ConsumerMember, owned: Assignment | None) -> None:
         target = self.target.get(member.member_id, {})
         kept: Assignment = {}
         revoking: Assignment = {}
@@ -331,7 +335,7 @@ class ConsumerGroup:
             _put(free, topic, {index for index in indexes if (topic, index) not in taken})
             unreleased = unreleased or any((topic, index) in taken for index in indexes)
         member.assigned = kept
-        if revoking and member.epoch > 0:
+        if revoking and (owned is None or _overlap(owned, revoking)):
             member.state, member.revoking = MemberState.UNREVOKED_PARTITIONS, revoking
             return
         for topic, indexes in free.items():

@@ -39,6 +39,7 @@ from smackbox.kafka.wire.schema import read
 if TYPE_CHECKING:
     from smackbox.kafka.state.broker import Broker
 
+FIRST_EPOCH = 1  # of a KIP-848 group before its first member is counted, as in Kafka
 GROUP_KEY_TYPE = 2
 GROUP_VALUE_VERSION = 3
 CONSUMER_PROTOCOL = "consumer"
@@ -212,6 +213,7 @@ class GroupCoordinator:
             broker.settings.group_consumer_session_timeout_ms,
             broker.settings.group_consumer_max_size,
             self._persist_consumer,
+            epoch=FIRST_EPOCH,
             state_changed_ms=broker.clock.wall_ms(),
         )
         if group is not None:
@@ -296,7 +298,7 @@ class GroupCoordinator:
         group = self.groups.get(group_id)
         if group is None:
             if generation >= 0:
-                raise KafkaError(errors.ILLEGAL_GENERATION)
+                raise KafkaError(errors.GROUP_ID_NOT_FOUND if epochs else errors.ILLEGAL_GENERATION)
             if not group_id:
                 raise KafkaError(errors.INVALID_GROUP_ID)
             group = self._new_classic(group_id)
