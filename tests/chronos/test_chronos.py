@@ -328,7 +328,8 @@ def test_statistics_and_search() -> None:
         {"name": "a", "command": "x", "schedule": "R//P1D", "epsilon": "soon"},
         {"name": "a", "schedule": "R//P1D"},
         {"name": "a", "command": "x", "schedule": "R//P1D", "constraints": [["rack", "NEAR", "x"]]},
-        {"name": 1, "command": "x", "schedule": "R//P1D"},
+        {"name": ["a"], "command": "x", "schedule": "R//P1D"},
+        {"name": "a", "command": "x", "schedule": "R//P1D", "disabled": "perhaps"},
         [],
         b"{",
     ],
@@ -384,3 +385,21 @@ def test_every_due_time_has_one_successful_run_over_failures_and_failovers(seed:
             succeeded.append(int(task_id.split(":")[1]))
             cluster.end(task_id)
     assert len(succeeded) == len(set(succeeded)) == 20
+
+
+def test_numbers_and_booleans_are_read_as_texts_and_texts_as_booleans() -> None:
+    cluster = Cluster()
+    variables = [{"name": 1, "value": 2.5}, {"name": "flag", "value": True}]
+    job = {
+        "name": 17,
+        "command": "true",
+        "schedule": "R//P1D",
+        "disabled": "true",
+        "highPriority": "False",
+        "cpus": "0.5",
+        "environmentVariables": variables,
+    }
+    assert cluster.request("POST", "/v1/scheduler/iso8601", job)[0] == 204
+    _, (shown,) = cluster.request("GET", "/v1/scheduler/jobs")
+    assert (shown["name"], shown["disabled"], shown["highPriority"], shown["cpus"]) == ("17", True, False, 0.5)
+    assert shown["environmentVariables"] == [{"name": "1", "value": "2.5"}, {"name": "flag", "value": "true"}]

@@ -35,8 +35,8 @@ class Pool:
         self.zookeeper: str | None = None
         self.master = ""
         if with_zookeeper:
-            settings = ZooKeeperSettings(min_session_timeout_ms=500)
-            self.zookeeper = self.start(ZooKeeperServer(settings)).url
+            self._zookeeper = ZooKeeperServer(ZooKeeperSettings(min_session_timeout_ms=500))
+            self.zookeeper = self.start(self._zookeeper).url
 
     def __enter__(self) -> Pool:
         return self
@@ -58,6 +58,12 @@ class Pool:
         thread.stop = stop  # type: ignore[method-assign]
         self._stack.callback(stop)
         return thread
+
+    def candidates(self, folder: str) -> int:
+        """How many stand for election in a folder of ZooKeeper."""
+        nodes = self._zookeeper.database.tree.nodes
+        children = list(nodes[folder].children) if folder in nodes else []
+        return sum(nodes[f"{folder}/{child}"].owner != 0 for child in children)
 
     def start_master(self, **settings: Any) -> ServiceThread:
         zk = None if self.zookeeper is None else f"zk://{self.zookeeper}/mesos"

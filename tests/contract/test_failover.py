@@ -64,6 +64,7 @@ def test_a_leader_can_step_down(pool: Pool) -> None:
     first = pool.start_marathon()
     until(lambda: leads(first), "a leader")
     second = pool.start_marathon()
+    until(lambda: pool.candidates("/marathon") == 2, "the second candidacy")
     assert ask("DELETE", first.url + "/v2/leader") == {"message": "Leadership abdicated"}
     until(lambda: leads(second), "the other one")
     until(lambda: ask("GET", first.url + "/v2/info"), "the former leader as a standby")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from smackbox.marathon.handlers.label_selector import parse
@@ -50,14 +52,14 @@ def test_paths_methods_and_what_is_not_served(cluster: Cluster) -> None:
     assert cluster.request("GET", "/v2/leader") == (200, {"leader": "127.0.0.1:8080"})
     assert cluster.request("GET", "/v2/info")[1]["frameworkId"] == "f1"
     assert cluster.request("POST", "/v2/apps", b"{")[0] == 400
-    assert cluster.request("POST", "/v2/apps", {"id": "/a", "cmd": "x"}) == (
+    assert cluster.request("POST", "/v2/apps", {"id": "/a", "cmd": "x 1"}) == (
         409,
         {"message": "An app with id [/a] already exists."},
     )
-    assert cluster.request("PUT", "/v2/apps/a?force=maybe", {"cmd": "y"})[0] == 422
-    assert cluster.request("PATCH", "/v2/apps/none", {"cmd": "y"})[0] == 404
-    assert cluster.request("PUT", "/v2/apps/c", {"cmd": "y", "cpus": 0.1})[0] == 201
-    assert cluster.request("PUT", "/v2/apps", [{"id": "/a", "instances": 2}, {"id": "/d", "cmd": "z"}])[0] == 200
+    assert cluster.request("PUT", "/v2/apps/a?force=maybe", {"cmd": "y 1"})[0] == 422
+    assert cluster.request("PATCH", "/v2/apps/none", {"cmd": "y 1"})[0] == 404
+    assert cluster.request("PUT", "/v2/apps/c", {"cmd": "y 1", "cpus": 0.1})[0] == 201
+    assert cluster.request("PUT", "/v2/apps", [{"id": "/a", "instances": 2}, {"id": "/d", "cmd": "z 1"}])[0] == 200
     assert len(cluster.running("/a")) == 2 and len(cluster.running("/d")) == 1
 
 
@@ -75,3 +77,27 @@ def test_statistics_of_tasks(cluster: Cluster) -> None:
     statistics = answer["app"]["taskStats"]["totalSummary"]["stats"]
     assert statistics["counts"] == {"staged": 0, "running": 1, "healthy": 0, "unhealthy": 0}
     assert statistics["lifeTime"]["medianSeconds"] >= 10
+
+
+@pytest.mark.parametrize(
+    ("path", "find"), [("/v2/apps/a", lambda answer: answer["app"]), ("/v2/apps/*", lambda answer: answer["*"][0])]
+)
+def test_one_app_is_shown_with_its_tasks_though_nothing_is_embedded(cluster: Cluster, path: str, find: Any) -> None:
+    cluster.request("POST", "/v2/apps", {"id": "/sick", "cmd": "false", "cpus": 0.1})
+    shown = find(cluster.request("GET", path)[1])
+    assert {"tasks", "deployments", "tasksRunning", "tasksStaged", "tasksHealthy", "tasksUnhealthy"} <= shown.keys()
+
+
+def test_a_repeated_put_keeps_service_ports_and_changes_nothing(cluster: Cluster) -> None:
+    app = {"cmd": "serve it", "cpus": 0.1, "portDefinitions": [{"port": 0}, {"port": 0}]}
+    cluster.request("PUT", "/v2/apps/first", app)
+    cluster.request("PUT", "/v2/apps/second", app)
+    cluster.request("DELETE", "/v2/apps/first?force=true")
+    before = cluster.request("GET", "/v2/apps/second")[1]["app"]
+    cluster.request("PUT", "/v2/apps/second?force=true", app)
+    after = cluster.request("GET", "/v2/apps/second")[1]["app"]
+    assert after["portDefinitions"] == before["portDefinitions"]
+    assert after["versionInfo"]["lastConfigChangeAt"] == before["versionInfo"]["lastConfigChangeAt"]
+    cluster.request("PUT", "/v2/apps/second?force=true", {**app, "portDefinitions": [{"port": 0}] * 3})
+    grown = [one["port"] for one in cluster.request("GET", "/v2/apps/second")[1]["app"]["portDefinitions"]]
+    assert grown[:2] == [one["port"] for one in before["portDefinitions"]] and len(set(grown)) == 3

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
-from smackbox.marathon.wire.app import render
+from smackbox.marathon.wire.app import App, render
 from smackbox.marathon.wire.app_reader import read_app, read_json
 from smackbox.marathon.wire.errors import Refusal
 
+SINGLE = {"MARATHON_SINGLE_INSTANCE_APP": "true"}
 VOLUME = {"containerPath": "data", "persistent": {"size": 10}}
 
 
 def shown(**fields: Any) -> dict[str, Any]:
-    return render(read_app({"id": "/a", "cmd": "x", **fields}))
+    return render(read_app({"id": "/a", "cmd": "x 1", **fields}))
 
 
 def test_the_defaults_are_marathons() -> None:
@@ -23,7 +25,7 @@ def test_the_defaults_are_marathons() -> None:
         "acceptedResourceRoles": ["*"],
         "backoffFactor": 1.15,
         "backoffSeconds": 1,
-        "cmd": "x",
+        "cmd": "x 1",
         "cpus": 1.0,
         "disk": 0.0,
         "executor": "",
@@ -71,7 +73,7 @@ def test_forms_of_earlier_releases_are_read() -> None:
 
 
 def test_relative_ids_belong_to_their_group() -> None:
-    app = read_app({"id": "web", "cmd": "x", "dependencies": ["db", "../cache", "/other"]}, base="/shop")
+    app = read_app({"id": "web", "cmd": "x 1", "dependencies": ["db", "../cache", "/other"]}, base="/shop")
     assert (app.id, app.dependencies) == ("/shop/web", ["/shop/db", "/cache", "/other"])
 
 
@@ -115,7 +117,17 @@ def test_what_has_the_wrong_shape_is_a_400(fields: dict[str, Any], path: str, er
         ({"portDefinitions": [{"port": 80}, {"port": 80}]}, "/portDefinitions"),
         ({"portDefinitions": [{"name": "a"}, {"name": "a"}]}, "/portDefinitions"),
         ({"portDefinitions": [{"protocol": "sctp"}]}, "/portDefinitions(0)/protocol"),
-        ({"requirePorts": True}, "/portDefinitions"),
+        ({"cmd": "x"}, "/cmd"),
+        ({"uris": ["http://a/b"], "fetch": [{"uri": "http://a/c"}]}, "/uris"),
+        ({"networks": [{"mode": "host"}], "container": {"portMappings": [{}]}}, "/container/portMappings"),
+        ({"networks": [{"mode": "container/bridge"}], "portDefinitions": [{"port": 0}]}, "/portDefinitions"),
+        ({"labels": SINGLE, "instances": 2}, "/instances"),
+        ({"labels": SINGLE, "upgradeStrategy": {"minimumHealthCapacity": 1.0}}, "/upgradeStrategy"),
+        ({"resourceLimits": {"cpus": 0.01}}, "/resourceLimits/cpus"),
+        ({"check": {}}, "/check"),
+        ({"check": {"exec": {"command": {}}}}, "/check/exec/command"),
+        ({"check": {"tcp": {"portIndex": 4}}}, "/check/tcp/portIndex"),
+        ({"healthChecks": [{"protocol": "MESOS_TCP"}, {"protocol": "MESOS_HTTP"}]}, "/healthChecks"),
         ({"healthChecks": [{"portIndex": 3}]}, "/healthChecks(0)/portIndex"),
         ({"healthChecks": [{"protocol": "COMMAND"}]}, "/healthChecks(0)"),
         ({"readinessChecks": [{"portName": "none"}]}, "/readinessChecks(0)/portName"),
@@ -130,6 +142,85 @@ def test_what_breaks_a_rule_is_a_422(fields: dict[str, Any], path: str) -> None:
         shown(**fields)
     assert (caught.value.status, caught.value.body["message"]) == (422, "Object is not valid")
     assert path in [detail["path"] for detail in caught.value.body["details"]]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"requirePorts": True, "portDefinitions": [{"port": 0}]},
+        {"constraints": [["hostname", "unique"], ["rack", "Group_By", "3"]]},
+        {"constraints": [["@region", "IS"]]},
+        {"healthChecks": [{"protocol": "COMMAND", "command": {"value": "true"}}] * 2},
+        {"labels": SINGLE, "upgradeStrategy": {"minimumHealthCapacity": 0, "maximumOverCapacity": 0}},
+        {"resourceLimits": {"cpus": 8, "mem": 4096}},
+        {"check": {"exec": {"command": {"shell": "true"}}, "intervalSeconds": 5}},
+        {"container": {"docker": {"image": "a", "network": "BRIDGE", "portMappings": [{"containerPort": 80}]}}},
+    ],
+)
+def test_what_marathon_takes_is_taken(fields: dict[str, Any]) -> None:
+    app = shown(**fields)
+    assert shown(**app) == app
+
+
+def test_operators_are_kept_in_capitals() -> None:
+    assert shown(constraints=[["hostname", "unique"]])["constraints"] == [["hostname", "UNIQUE"]]
+
+
+def test_an_app_of_a_single_instance_is_never_doubled_by_default() -> None:
+    assert shown(labels=SINGLE)["upgradeStrategy"] == {"minimumHealthCapacity": 0.0, "maximumOverCapacity": 0.0}
+
+
+# The fields of Marathon 1.11's app definition (docs/docs/rest-api/public/api/v2/types/app.raml of its repository).
+FIELDS = [
+    "acceptedResourceRoles",
+    "args",
+    "backoffFactor",
+    "backoffSeconds",
+    "check",
+    "cmd",
+    "constraints",
+    "container",
+    "cpus",
+    "dependencies",
+    "disk",
+    "env",
+    "executor",
+    "fetch",
+    "gpus",
+    "healthChecks",
+    "id",
+    "instances",
+    "ipAddress",
+    "killSelection",
+    "labels",
+    "maxLaunchDelaySeconds",
+    "mem",
+    "networks",
+    "portDefinitions",
+    "ports",
+    "readinessChecks",
+    "requirePorts",
+    "residency",
+    "resourceLimits",
+    "role",
+    "secrets",
+    "storeUrls",
+    "taskKillGracePeriodSeconds",
+    "tty",
+    "unreachableStrategy",
+    "upgradeStrategy",
+    "uris",
+    "user",
+    "version",
+    "versionInfo",
+]
+TRANSLATED = {"ipAddress", "ports", "uris"}
+
+
+def test_every_field_of_marathon_is_taken_translated_or_listed() -> None:
+    skipped = (files("smackbox.marathon") / "SKIPPED.md").read_text(encoding="utf-8")
+    known = set(App.__struct_encode_fields__) | TRANSLATED | {name for name in FIELDS if f"`{name}`" in skipped}
+    assert set(FIELDS) - known == set()
 
 
 def test_no_json_and_no_object_are_refused() -> None:

@@ -22,4 +22,4 @@ def test_a_row(what: str, method: str, path: str, body: str, status: str) -> Non
 
 
 def test_there_are_rows() -> None:
-    assert len(ROWS) == 5
+    assert len(ROWS) == 6

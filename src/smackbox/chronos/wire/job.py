@@ -115,12 +115,40 @@ def read_job(body: bytes, defaults: Json, now_ms: int, *, dependent: bool | None
             fields[name] = value
     if fields.get("schedule") == "":
         del fields["schedule"]
+    for name in _TEXTS & fields.keys():
+        fields[name] = _text(fields[name])
+    for name in _LISTS_OF_TEXTS & fields.keys():
+        if isinstance(fields[name], list):
+            fields[name] = [_text(one) for one in fields[name]]
+    for variable in fields.get("environmentVariables") or ():
+        if isinstance(variable, dict):
+            variable.update({name: _text(variable[name]) for name in ("name", "value") if name in variable})
+    for name in _BOOLEANS & fields.keys():
+        fields[name] = _boolean(fields[name])
     try:
         job = msgspec.convert(fields, Job)
     except msgspec.ValidationError as error:
         raise Refusal(400, f"the job cannot be read: {error}") from error
     _check(job, now_ms, dependent)
     return job
+
+
+_FIELDS = msgspec.structs.fields(Job)
+_TEXTS = {field.encode_name for field in _FIELDS if field.type in {str, str | None}}
+_BOOLEANS = {field.encode_name for field in _FIELDS if field.type is bool}
+_LISTS_OF_TEXTS = {field.encode_name for field in _FIELDS if field.type == list[str]}
+
+
+def _text(value: Any) -> Any:
+    """Chronos reads a number or a boolean as the text of it, where a text belongs."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _boolean(value: Any) -> Any:
+    """Chronos' clients send booleans as texts too."""
+    return {"true": True, "false": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def _number(name: str, value: Any) -> float | int:

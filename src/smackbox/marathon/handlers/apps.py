@@ -19,6 +19,8 @@ from smackbox.net.http import HttpRequest, HttpResponse
 Json = dict[str, Any]
 
 WILDCARD = "*"
+ALWAYS_EMBEDDED = frozenset({"tasks", "counts", "deployments", "lastTaskFailure"})
+"""What one app, and those of `*`, are shown with though it is not asked for."""
 
 
 def get_apps(call: Call) -> HttpResponse:
@@ -40,10 +42,12 @@ def get_app(call: Call) -> HttpResponse:
     if app_id.rpartition("/")[2] == WILDCARD:
         group = path_id.parent(app_id)
         members = call.marathon.root.members(group)
-        found = [shown_app(call.marathon, app, _embed(call.request, "apps.")) for app in members]
+        embed = _embed(call.request, "apps.") | ALWAYS_EMBEDDED
+        found = [shown_app(call.marathon, app, embed) for app in members]
         return HttpResponse.json({"*": found})
     app = existing_app(call.api, app_id)
-    return HttpResponse.json({"app": shown_app(call.marathon, app, _embed(call.request, "app."))})
+    embed = _embed(call.request, "app.") | ALWAYS_EMBEDDED
+    return HttpResponse.json({"app": shown_app(call.marathon, app, embed)})
 
 
 def post_app(call: Call) -> HttpResponse:
@@ -159,12 +163,12 @@ def _updated(api: Api, app_id: str, given: Any, *, partial: bool) -> App:
             merged.pop("portDefinitions", None)
         if "uris" in given:
             merged.pop("fetch", None)
-    return read_app(merged, app_id=app_id, default_role=marathon.role)
+    return read_app(merged, app_id=app_id, default_role=marathon.role, asked=given)
 
 
 def _replacing(*apps: App) -> Callable[[Root, str], Root]:
     def changed(root: Root, version: str) -> Root:
-        return with_service_ports(root.with_apps({app.id: app for app in apps}, version))
+        return with_service_ports(root.with_apps({app.id: app for app in apps}, version), root)
 
     return changed
 

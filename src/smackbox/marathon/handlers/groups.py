@@ -163,7 +163,7 @@ def _replaced(api: Api, group: str, given: Json) -> Any:
         replaced = Root(kept, kept_groups, at).with_apps(apps, at)
         for name in path_id.ancestors(group):
             replaced.groups.setdefault(name, Group(version=at))
-        return with_service_ports(replaced)
+        return with_service_ports(replaced, root)
 
     return changed
 

@@ -12,28 +12,37 @@ LOCAL_PORT_MIN = 10_000
 LOCAL_PORT_MAX = 20_000
 
 
-def with_service_ports(root: Root) -> Root:
-    """Every port that has none gets one. Raises `Refusal` when there are no more."""
-    taken = {port for app in root.apps.values() for port in app.service_ports}
+def with_service_ports(root: Root, before: Root) -> Root:
+    """Every port that has none gets one: one that its app had in `before`, else a free one.
+
+    Raises `Refusal` when there are no more.
+    """
+    taken = {port for app in (*root.apps.values(), *before.apps.values()) for port in app.service_ports}
 
     def free() -> int:
         port = next((one for one in range(LOCAL_PORT_MIN, LOCAL_PORT_MAX + 1) if one not in taken), None)
         if port is None:
-            raise Refusal(422, f"All ports in the range [{LOCAL_PORT_MIN}-{LOCAL_PORT_MAX}) are already in use")
+            raise Refusal(422, f"All ports in the range [{LOCAL_PORT_MIN}-{LOCAL_PORT_MAX}] are already in use")
         taken.add(port)
         return port
 
     def complete(app: App) -> App:
+        given = app.service_ports
+        former = before.apps.get(app.id)
+        own = [port for port in (former.service_ports if former is not None else ()) if port and port not in given]
+        spare = iter(own)
+        ports = [port or next(spare, 0) or free() for port in given]
         if app.host_networking:
-            definitions = [
-                msgspec.structs.replace(one, port=free()) if one.port == 0 else one
-                for one in app.port_definitions or []
-            ]
-            return msgspec.structs.replace(app, port_definitions=definitions)
+            definitions = app.port_definitions or []
+            return msgspec.structs.replace(
+                app,
+                port_definitions=[
+                    msgspec.structs.replace(one, port=port) for one, port in zip(definitions, ports, strict=True)
+                ],
+            )
         assert app.container is not None
         mappings = [
-            msgspec.structs.replace(one, service_port=free()) if one.service_port == 0 else one
-            for one in app.port_mappings
+            msgspec.structs.replace(one, service_port=port) for one, port in zip(app.port_mappings, ports, strict=True)
         ]
         return msgspec.structs.replace(app, container=msgspec.structs.replace(app.container, port_mappings=mappings))
 

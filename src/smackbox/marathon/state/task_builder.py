@@ -8,7 +8,7 @@ from typing import Any
 
 from smackbox.marathon.state.instance import Instance
 from smackbox.marathon.wire import path_id
-from smackbox.marathon.wire.app import BRIDGE, HOST, App, HealthCheck, SecretReference
+from smackbox.marathon.wire.app import BRIDGE, HOST, App, Check, HealthCheck, SecretReference
 
 Json = dict[str, Any]
 Secrets = Callable[[str], str | None]
@@ -30,9 +30,14 @@ def task_info(app: App, instance: Instance, resources: Sequence[Json], secrets: 
     }
     if container := _container(app, instance):
         info["container"] = container
-    for check in app.health_checks:
-        if check.by_mesos:
-            info["health_check"] = _health_check(app, check, instance)
+    by_mesos = next((check for check in app.health_checks if check.by_mesos), None)
+    if by_mesos is not None:  # a task has one: Marathon takes the first
+        info["health_check"] = _health_check(app, by_mesos, instance)
+    if app.check is not None:
+        info["check"] = _check(app, app.check, instance)
+    if app.resource_limits is not None:
+        limits = {"cpus": app.resource_limits.cpus, "mem": app.resource_limits.mem}
+        info["limits"] = {name: {"value": amount} for name, amount in limits.items() if amount is not None}
     if app.task_kill_grace_period_seconds is not None:
         nanoseconds = app.task_kill_grace_period_seconds * 1_000_000_000
         info["kill_policy"] = {"grace_period": {"nanoseconds": nanoseconds}}
@@ -204,7 +209,10 @@ def check_port(app: App, check: HealthCheck, ports: Sequence[int], *, inside: bo
     """The port that a health check asks: `inside` the container's network, or from outside."""
     if check.port is not None:
         return check.port
-    at = check.port_index or 0
+    return _port_at(app, check.port_index or 0, ports, inside=inside)
+
+
+def _port_at(app: App, at: int, ports: Sequence[int], *, inside: bool) -> int | None:
     if app.host_networking:
         return ports[at] if at < len(ports) else None
     mappings = app.port_mappings
@@ -213,6 +221,27 @@ def check_port(app: App, check: HealthCheck, ports: Sequence[int], *, inside: bo
     before = sum(mapping.host_port is not None for mapping in mappings[:at])
     host = ports[before] if mappings[at].host_port is not None and before < len(ports) else None
     return (mappings[at].container_port or host) if inside else host
+
+
+def _check(app: App, check: Check, instance: Instance) -> Json:
+    built: Json = {
+        "delay_seconds": float(check.delay_seconds),
+        "interval_seconds": float(check.interval_seconds),
+        "timeout_seconds": float(check.timeout_seconds),
+    }
+    if check.exec is not None:
+        command = check.exec.command
+        if command.shell is not None:
+            return {**built, "type": "COMMAND", "command": {"command": {"shell": True, "value": command.shell}}}
+        argv = command.argv or []
+        arguments = {"shell": False, "value": argv[0] if argv else "", "arguments": argv}
+        return {**built, "type": "COMMAND", "command": {"command": arguments}}
+    if check.tcp is not None:
+        port = _port_at(app, check.tcp.port_index, instance.ports, inside=True) or 0
+        return {**built, "type": "TCP", "tcp": {"port": port}}
+    assert check.http is not None
+    port = _port_at(app, check.http.port_index, instance.ports, inside=True) or 0
+    return {**built, "type": "HTTP", "http": {"port": port, "path": check.http.path}}
 
 
 def _health_check(app: App, check: HealthCheck, instance: Instance) -> Json:

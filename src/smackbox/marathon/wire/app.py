@@ -16,6 +16,7 @@ HOST = "host"
 BRIDGE = "container/bridge"
 CONTAINER = "container"
 DISABLED = "disabled"
+SINGLE_INSTANCE_LABEL = "MARATHON_SINGLE_INSTANCE_APP"
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -116,6 +117,43 @@ class HealthCheck(Part, frozen=True):
         return self.protocol == "COMMAND" or self.protocol.startswith("MESOS_")
 
 
+class HttpCheck(Part, frozen=True):
+    port_index: int = 0
+    path: str = "/"
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
+
+
+class TcpCheck(Part, frozen=True):
+    port_index: int = 0
+
+
+class ShellCommand(Part, frozen=True):
+    shell: str | None = None
+    argv: list[str] | None = None
+
+
+class ExecCheck(Part, frozen=True):
+    command: ShellCommand
+
+
+class Check(Part, frozen=True):
+    """Asked regularly by the task's executor; its result is shown with the task and has no other effect."""
+
+    http: HttpCheck | None = None
+    tcp: TcpCheck | None = None
+    exec: ExecCheck | None = None
+    interval_seconds: int = 60
+    timeout_seconds: int = 20
+    delay_seconds: int = 15
+
+
+class ResourceLimits(Part, frozen=True):
+    """More than an instance is given may be used up to these: CPUs, and MB of memory."""
+
+    cpus: float | None = None
+    mem: float | None = None
+
+
 class ReadinessCheck(Part, frozen=True):
     name: str = "readinessCheck"
     protocol: Literal["HTTP", "HTTPS"] = "HTTP"
@@ -179,6 +217,8 @@ class App(Part, frozen=True):
     backoff_factor: float = 1.15
     max_launch_delay_seconds: int = 300
     health_checks: list[HealthCheck] = []
+    check: Check | None = None
+    resource_limits: ResourceLimits | None = None
     readiness_checks: list[ReadinessCheck] = []
     dependencies: list[str] = []
     upgrade_strategy: UpgradeStrategy | None = None
@@ -193,6 +233,11 @@ class App(Part, frozen=True):
     role: str | None = None
     version: str = ""
     version_info: VersionInfo | None = None
+
+    @property
+    def is_single_instance(self) -> bool:
+        """Its label says that two of its instances must never run at once: a scheduler of a framework."""
+        return self.labels.get(SINGLE_INSTANCE_LABEL) == "true"
 
     @property
     def is_resident(self) -> bool:

@@ -14,9 +14,11 @@ import msgspec
 from smackbox.marathon.wire import path_id
 from smackbox.marathon.wire.app import (
     BRIDGE,
+    CONTAINER,
     DISABLED,
     HOST,
     App,
+    Check,
     Container,
     Network,
     PortDefinition,
@@ -34,6 +36,9 @@ Problem = tuple[str, str]
 ANY_ROLE = "*"
 OPERATORS = {"UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS", "IN"}
 WITH_VALUE = {"LIKE", "UNLIKE", "MAX_PER", "IS", "IN"}
+VALUE_OPTIONAL = {("@region", "IS"), ("@zone", "IS")}
+COMMAND_LENGTH_MIN = 2
+"""Marathon's own bound: its check of `minLength: 1` asks for more than one character."""
 PORT_LIMIT = 65535
 MAX_GRACE_S = 2**31 - 1
 READ_ONLY = {
@@ -55,8 +60,18 @@ def read_json(body: bytes) -> Any:
         raise Refusal(400, "Invalid JSON", details=str(error)) from error
 
 
-def read_app(given: Any, *, base: str = path_id.ROOT, app_id: str | None = None, default_role: str = ANY_ROLE) -> App:
-    """A normalised app without versions. `app_id` is that of the request's path. Raises `Refusal`."""
+def read_app(
+    given: Any,
+    *,
+    base: str = path_id.ROOT,
+    app_id: str | None = None,
+    default_role: str = ANY_ROLE,
+    asked: Json | None = None,
+) -> App:
+    """A normalised app without versions. `app_id` is that of the request's path. Raises `Refusal`.
+
+    `asked` is what a request says itself, where `given` is that laid over the app as it is.
+    """
     if not isinstance(given, dict):
         raise malformed("", "error.expected.jsobject")
     fields = {key: value for key, value in modern(given).items() if key not in READ_ONLY}
@@ -69,12 +84,13 @@ def read_app(given: Any, *, base: str = path_id.ROOT, app_id: str | None = None,
     if app_id is not None and fields["id"] != app_id:
         raise invalid([("/id", f"An app with id {app_id} cannot be changed to {fields['id']}")])
     fields["constraints"] = _texts(fields.get("constraints", []))
+    problems = list(_given_problems(given if asked is None else asked, fields))
     try:
         app = msgspec.convert(fields, App)
     except msgspec.ValidationError as error:
         raise _shape_refusal(error) from error
     app = _normalised(app, default_role)
-    problems = list(_problems(app))
+    problems += _problems(app)
     if "executor" in fields and "cmd" in given and "args" in given and given["cmd"] and given["args"]:
         problems.append(("/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."))
     if problems:
@@ -82,14 +98,37 @@ def read_app(given: Any, *, base: str = path_id.ROOT, app_id: str | None = None,
     return app
 
 
+def _given_problems(given: Json, fields: Json) -> list[Problem]:
+    """What cannot be said together, before the normalised app has one of the two only."""
+    found: list[Problem] = []
+    if given.get("uris") and given.get("fetch"):
+        found.append(("/uris", "cannot specify both uris and fetch fields"))
+    networks = fields.get("networks")
+    if not isinstance(networks, list) or not networks:
+        return found
+    modes = {one.get("mode", CONTAINER) for one in networks if isinstance(one, dict)}
+    container = fields.get("container")
+    if modes == {HOST} and given.get("networks") and isinstance(container, dict) and container.get("portMappings"):
+        found.append(("/container/portMappings", "must be empty with host networking: use portDefinitions"))
+    if modes <= {BRIDGE, "container"} and (
+        given.get("portDefinitions") or (given.get("networks") and given.get("ports"))
+    ):
+        found.append(("/portDefinitions", "must be empty with container networking: use container.portMappings"))
+    return found
+
+
 def _texts(constraints: Any) -> Any:
-    """Constraints are arrays of texts; numbers are taken for texts."""
+    """Constraints are arrays of texts; numbers are taken for texts, and operators in any case."""
     if not isinstance(constraints, list):
         return constraints
-    return [
-        [str(part) if isinstance(part, int) else part for part in one] if isinstance(one, list) else one
-        for one in constraints
-    ]
+    return [_constraint(one) if isinstance(one, list) else one for one in constraints]
+
+
+def _constraint(parts: list[Any]) -> list[Any]:
+    texts = [str(part) if isinstance(part, int) else part for part in parts]
+    if len(texts) > 1 and isinstance(texts[1], str):
+        texts[1] = texts[1].upper()
+    return texts
 
 
 def _shape_refusal(error: msgspec.ValidationError) -> Refusal:
@@ -127,15 +166,21 @@ def _normalised(app: App, default_role: str) -> App:
     if resident and app.residency is None:
         changes["residency"] = Residency()
     if app.upgrade_strategy is None:
-        changes["upgrade_strategy"] = (
-            UpgradeStrategy(minimum_health_capacity=0.5, maximum_over_capacity=0.0) if resident else UpgradeStrategy()
-        )
+        changes["upgrade_strategy"] = _default_upgrade(app)
     if app.unreachable_strategy is None:
         changes["unreachable_strategy"] = DISABLED if resident else UnreachableEnabled()
     role = changes["role"] = app.role or default_role
     if app.accepted_resource_roles is None and role == ANY_ROLE:
         changes["accepted_resource_roles"] = [ANY_ROLE]
     return msgspec.structs.replace(app, **changes)
+
+
+def _default_upgrade(app: App) -> UpgradeStrategy:
+    if app.is_single_instance:
+        return UpgradeStrategy(minimum_health_capacity=0.0, maximum_over_capacity=0.0)
+    if app.is_resident:
+        return UpgradeStrategy(minimum_health_capacity=0.5, maximum_over_capacity=0.0)
+    return UpgradeStrategy()
 
 
 def _problems(app: App) -> list[Problem]:
@@ -152,7 +197,11 @@ def _problems(app: App) -> list[Problem]:
         "/",
         "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.",
     )
-    check(app.cmd != "", "/cmd", "must not be empty")
+    check(
+        app.cmd is None or len(app.cmd) >= COMMAND_LENGTH_MIN,
+        "/cmd",
+        f"must have {COMMAND_LENGTH_MIN} or more characters",
+    )
     check(app.instances >= 0, "/instances", f"got {app.instances}, expected 0 or more")
     check(app.cpus >= 0.001 or app.instances == 0, "/cpus", f"got {app.cpus}, expected 0.001 or more")
     for name, amount in (("mem", app.mem), ("disk", app.disk), ("gpus", app.gpus)):
@@ -166,6 +215,19 @@ def _problems(app: App) -> list[Problem]:
         ("maximumOverCapacity", app.upgrade_strategy.maximum_over_capacity),
     ):
         check(0 <= part <= 1, f"/upgradeStrategy/{name}", f"got {part}, expected between 0.0 and 1.0")
+    if app.is_single_instance:
+        check(app.instances <= 1, "/instances", "a single instance app (by its label) has at most one instance")
+        check(
+            (app.upgrade_strategy.minimum_health_capacity, app.upgrade_strategy.maximum_over_capacity) == (0, 0),
+            "/upgradeStrategy",
+            "a single instance app (by its label) needs minimumHealthCapacity 0 and maximumOverCapacity 0",
+        )
+    limits = app.resource_limits
+    if limits is not None:
+        check(limits.cpus is None or limits.cpus >= app.cpus, "/resourceLimits/cpus", f"expected {app.cpus} or more")
+        check(limits.mem is None or limits.mem >= app.mem, "/resourceLimits/mem", f"expected {app.mem} or more")
+    if app.check is not None:
+        found += _check_problems(app, app.check)
     for at, constraint in enumerate(app.constraints):
         found += [(f"/constraints({at})", error) for error in _constraint_problems(constraint)]
     found += _port_problems(app)
@@ -215,7 +277,7 @@ def _constraint_problems(constraint: list[str]) -> list[str]:
         ]
     if operator == "UNIQUE" and value is not None:
         return ["Value specified but not used"]
-    if operator in WITH_VALUE and value is None:
+    if operator in WITH_VALUE and value is None and (constraint[0], operator) not in VALUE_OPTIONAL:
         return ["A regular expression value must be provided" if "LIKE" in operator else "A value must be provided"]
     if operator in {"GROUP_BY", "MAX_PER"} and value is not None and not value.isdigit():
         return [f"Value was specified but is not a number: {value}"]
@@ -243,8 +305,6 @@ def _port_problems(app: App) -> list[Problem]:
                 found.append((f"{path}({at})", "ports must be between 0 and 65535"))
             if not set(one.protocol.split(",")) <= {"tcp", "udp"}:
                 found.append((f"{path}({at})/protocol", "must be tcp, udp or udp,tcp"))
-    if app.require_ports and any(definition.port == 0 for definition in app.port_definitions or []):
-        found.append(("/portDefinitions", "requirePorts needs every port to be given"))
     fixed = [one.port for one in app.port_definitions or [] if one.port]
     if len(fixed) != len(set(fixed)):
         found.append(("/portDefinitions", "Ports must be unique."))
@@ -269,8 +329,22 @@ def _health_check_problems(app: App) -> list[Problem]:
             found.append((f"{path}/portIndex", "Health check port indices must address an element of the ports array."))
         if check.port is not None and not 0 <= check.port <= PORT_LIMIT:
             found.append((f"{path}/port", "must be between 0 and 65535"))
-    if sum(check.by_mesos for check in app.health_checks) > 1:
+    if sum(check.by_mesos and check.protocol != "COMMAND" for check in app.health_checks) > 1:
         found.append(("/healthChecks", "AppDefinition can contain at most one Mesos health check"))
+    return found
+
+
+def _check_problems(app: App, check: Check) -> list[Problem]:
+    found: list[Problem] = []
+    kinds = [kind for kind in (check.http, check.tcp, check.exec) if kind is not None]
+    if len(kinds) != 1:
+        found.append(("/check", "needs one of http, tcp and exec"))
+    if check.exec is not None and (check.exec.command.shell is None) == (check.exec.command.argv is None):
+        found.append(("/check/exec/command", "needs one of shell and argv"))
+    ports = len(app.port_definitions or []) if app.host_networking else len(app.port_mappings)
+    for name, kind in (("http", check.http), ("tcp", check.tcp)):
+        if kind is not None and kind.port_index not in range(ports):
+            found.append((f"/check/{name}/portIndex", "must address an element of the ports array"))
     return found
 
 
