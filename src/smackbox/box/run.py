@@ -163,7 +163,8 @@ async def _run_once(argv: tuple[str, ...]) -> None:
         *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
-        _, errors = await asyncio.wait_for(process.communicate(), PREPARE_TIMEOUT_S)
+        async with asyncio.timeout(PREPARE_TIMEOUT_S):
+            _, errors = await process.communicate()
     except BaseException:
         process.kill()
         await process.wait()

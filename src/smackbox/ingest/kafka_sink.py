@@ -159,7 +159,8 @@ class KafkaSink:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.purge()
-            await asyncio.wait_for(asyncio.to_thread(producer.flush, CLOSE_TIMEOUT_S), 2 * CLOSE_TIMEOUT_S)
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
+                await asyncio.to_thread(producer.flush, CLOSE_TIMEOUT_S)
 
     def _poll(self) -> None:
         if self._stopped or self._producer is None:

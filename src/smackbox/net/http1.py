@@ -139,7 +139,8 @@ class HttpServer:
             connection.close_when_answered()
         if self.connections:
             try:
-                await asyncio.wait_for(self._drained.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._drained.wait()
             except TimeoutError:
                 log.warning("%d connections are cut off", len(self.connections))
         for connection in list(self.connections):

@@ -73,12 +73,14 @@ async def _run(service: Service, started_ns: int, lifeline: str | None) -> None:
         at_end_of(lifeline, lambda: loop.call_soon_threadsafe(stop.set))
     try:
         await service.start()
-        await asyncio.wait_for(service.probe(), START_TIMEOUT_S)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await service.probe()
         say(f"ready {service.name} {service.url} in {(time.monotonic_ns() - started_ns) // 1_000_000} ms")
         await stop.wait()
     finally:
         try:
-            await asyncio.wait_for(service.stop(), STOP_TIMEOUT_S)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await service.stop()
         except TimeoutError:
             log.error("%s did not stop within %d s", service.name, STOP_TIMEOUT_S)
 
