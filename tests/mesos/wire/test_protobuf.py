@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.mesos.wire.messages import a_message
 
+from smackbox.base.protobuf.wire import varint
 from smackbox.mesos.wire import json_format, protobuf
 from smackbox.mesos.wire.fields import (
     MessageError,
@@ -74,7 +75,7 @@ def test_broken_bytes_are_refused(data: bytes, said: str) -> None:
 def test_nesting_has_a_limit() -> None:
     data = b"\x0a\x00"
     for _ in range(200):
-        data = b"\x0a\x01c\x12" + protobuf._varint(len(data)) + data
+        data = b"\x0a\x01c\x12" + varint(len(data)) + data
     with pytest.raises(MessageError, match="nested deeper"):
         protobuf.decode("ContainerID", data)
 
