@@ -182,7 +182,9 @@ def run(directory: Path, rounds: int, *, sync: bool, seed: int) -> None:
             broker.start()
         progress = len(acknowledged)
         deadline = time.monotonic() + CALL_LIMIT_S
-        while len(acknowledged) < progress + 50 and not failures and time.monotonic() < deadline:
+        while not failures and time.monotonic() < deadline:
+            if len(acknowledged) >= progress + 50 and "committed" in list(outcomes.values()):
+                break
             threading.Event().wait(0.02)
         stop.set()
         for client in clients:

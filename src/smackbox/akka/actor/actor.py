@@ -1,0 +1,70 @@
+"""The class of a classic actor: its state, its handler, and the hooks of its life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from smackbox.akka.actor.messages import Signal
+from smackbox.akka.actor.supervision import OneForOne
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.context import ActorContext
+
+M = TypeVar("M")
+
+
+class _Unhandled:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNHANDLED"
+
+
+UNHANDLED = _Unhandled()
+"""What a handler returns for a message or a signal that it does not handle."""
+
+_making: list[ActorContext[Any]] = []
+
+
+class Actor(Generic[M]):
+    """An actor that takes messages of type M.
+
+    `receive` and the hooks may be plain or `async`; while one waits, messages wait, too. `self.context` is there from
+    the constructor on. An instance ends with a failure: a restart makes another one with the same mailbox.
+    """
+
+    context: ActorContext[M]
+    supervisor_strategy: OneForOne = OneForOne()
+    """For its children."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Actor[M]:
+        if not _making:
+            raise TypeError(f"{cls.__name__} is made by spawn, not by a call: system.spawn({cls.__name__})")
+        actor = super().__new__(cls)
+        actor.context = _making[-1]
+        return actor
+
+    def receive(self, message: M) -> Any:
+        """Handle a message. Return `UNHANDLED` for one that is none of its."""
+        return UNHANDLED
+
+    def on_signal(self, signal: Signal) -> Any:
+        """Hear of `Terminated` and `ChildFailed`. An unhandled one is a death pact: the actor fails."""
+        return UNHANDLED
+
+    def pre_start(self) -> Any:
+        """Before the first message."""
+
+    def post_stop(self) -> Any:
+        """After the last one; children have stopped already."""
+
+    def pre_restart(self, cause: BaseException, message: Any) -> Any:
+        """To the instance that failed with `message` (None where it was none). By default stops all children, then as
+        `post_stop`; children that are not stopped here live on and are restarted.
+        """
+        self.context.stop_children()
+        return self.post_stop()
+
+    def post_restart(self, cause: BaseException) -> Any:
+        """To the new instance. By default as `pre_start`."""
+        return self.pre_start()

@@ -1,0 +1,67 @@
+"""Dead letters: published on the event stream, counted, and logged until they are too many.
+
+After `LOGGED` lines the log is silent for `SILENCE_S`, and then says how many there were. Pekko's settings of these are
+`log-dead-letters` and `log-dead-letters-suspend-duration`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from smackbox.akka.actor.mailbox import Envelope
+from smackbox.akka.actor.messages import DeadLetter
+from smackbox.akka.actor.ref import ActorRef, PromiseRef
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.system import ActorSystem
+
+LOGGED = 10
+SILENCE_S = 300.0
+TEXT_LIMIT = 200
+
+log = logging.getLogger("smackbox.akka.dead_letters")
+
+
+class DeadLetters:
+    """Of one actor system. `count` is how many there were."""
+
+    def __init__(self, system: ActorSystem) -> None:
+        self._system = system
+        self.count = 0
+        self._logged = 0
+        self._silent_until_s: float | None = None
+        self._unlogged = 0
+
+    def add(self, item: Any, recipient: ActorRef[Any], reason: str) -> None:
+        """`item` as it lies in a mailbox. An asker hears at once that no reply will come."""
+        sender = item.sender if type(item) is Envelope else None
+        message = item.message if type(item) is Envelope else item
+        letter = DeadLetter(message, sender, str(recipient.path), reason)
+        self.count += 1
+        self._system.events.publish(letter)
+        self._log(letter)
+        if isinstance(sender, PromiseRef):
+            from smackbox.akka.actor.messages import AskTimeoutError
+
+            sender.fail(AskTimeoutError(f"{recipient.path} does not reply: {reason}"))
+
+    def _log(self, letter: DeadLetter) -> None:
+        now_s = self._system.dispatcher.now_s()
+        if self._silent_until_s is not None:
+            if now_s < self._silent_until_s:
+                self._unlogged += 1
+                return
+            log.info("%d more dead letters while the log was silent", self._unlogged)
+            self._silent_until_s, self._logged, self._unlogged = None, 0, 0
+        self._logged += 1
+        log.info(
+            "dead letter to %s from %s (%s): %s",
+            letter.recipient,
+            letter.sender.path if letter.sender is not None else "nobody",
+            letter.reason,
+            repr(letter.message)[:TEXT_LIMIT],
+        )
+        if self._logged >= LOGGED:
+            self._silent_until_s = now_s + SILENCE_S
+            log.info("no more dead letters are logged for %.0f s", SILENCE_S)

@@ -1,0 +1,92 @@
+"""Who runs actors: a queue of those that have messages, worked off in turns on the event loop.
+
+An actor in the queue handles up to `THROUGHPUT` messages and goes to the end of the queue, so that none starves the
+others; after `TURN_MESSAGES` the loop gets its turn, so that sockets and timers are not starved either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.cell import Cell
+
+THROUGHPUT = 50
+TURN_MESSAGES = 5_000
+
+
+class Cancellable(Protocol):
+    def cancel(self) -> object: ...
+
+
+class Dispatcher:
+    """The queue. A subclass says how its turns come, and what time it is."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Cell[Any]] = deque()
+        self._awake = False
+
+    def enqueue(self, cell: Cell[Any]) -> None:
+        """`cell` has something to do. May be called from any thread."""
+        self._ready.append(cell)
+        if not self._awake:
+            self._awake = True
+            self._wake()
+
+    def turn(self) -> None:
+        """Let actors run until all are idle or the turn's messages are used up."""
+        ready = self._ready
+        left = TURN_MESSAGES
+        try:
+            while ready and left > 0:
+                left -= ready.popleft().run(THROUGHPUT) + 1
+        finally:
+            self._awake = False
+            if ready:
+                self._awake = True
+                self._wake()
+
+    def _wake(self) -> None:
+        """Make `turn` be called soon."""
+        raise NotImplementedError
+
+    def now_s(self) -> float:
+        raise NotImplementedError
+
+    def call_later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> Cancellable:
+        raise NotImplementedError
+
+    def on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Call at once when this is the loop's thread, else soon on it."""
+        raise NotImplementedError
+
+
+class LoopDispatcher(Dispatcher):
+    """On a running asyncio loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.loop = loop
+        self._thread = threading.get_ident()
+
+    def _wake(self) -> None:
+        if threading.get_ident() == self._thread:
+            self.loop.call_soon(self.turn)
+        elif not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.turn)
+
+    def now_s(self) -> float:
+        return self.loop.time()
+
+    def call_later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> Cancellable:
+        return self.loop.call_later(delay_s, call, *arguments)
+
+    def on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        if threading.get_ident() == self._thread:
+            call(*arguments)
+        elif not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(call, *arguments)

@@ -1,0 +1,110 @@
+"""A coroutine that starts at once, in the caller's turn, and becomes a task only in so far as it really waits.
+
+Python 3.12 has such tasks. For 3.11 `_SteppedTask` is one, by the hooks that asyncio has for task types of others
+(https://docs.python.org/3/library/asyncio-extending.html), so that `asyncio.timeout` and `current_task` work in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from contextvars import Context, copy_context
+from typing import Any
+
+
+def start(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+    """Run `coroutine` up to its first wait. The future is done already when it has none."""
+    outer = asyncio.current_task(loop)
+    if outer is not None:
+        asyncio.tasks._leave_task(loop, outer)
+    try:
+        if sys.version_info >= (3, 12):
+            return asyncio.Task(coroutine, loop=loop, eager_start=True)
+        task = _SteppedTask(coroutine, loop)
+        task.step(None)
+        return task
+    finally:
+        if outer is not None:
+            asyncio.tasks._enter_task(loop, outer)
+
+
+class _SteppedTask(asyncio.Future[Any]):
+    """What `asyncio.timeout`, `gather` and cancellation need of a task."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._coroutine = coroutine
+        self._waits_for: asyncio.Future[Any] | None = None
+        self._must_cancel = False
+        self._cancel_requests = 0
+        self._context: Context = copy_context()
+        asyncio.tasks._register_task(self)  # type: ignore[arg-type]
+
+    def get_name(self) -> str:
+        return "actor"
+
+    def get_coro(self) -> Coroutine[Any, Any, Any]:
+        return self._coroutine
+
+    def cancelling(self) -> int:
+        return self._cancel_requests
+
+    def uncancel(self) -> int:
+        self._cancel_requests = max(0, self._cancel_requests - 1)
+        return self._cancel_requests
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self.done():
+            return False
+        self._cancel_requests += 1
+        if self._waits_for is not None and self._waits_for.cancel(msg=msg):
+            return True
+        self._must_cancel = True
+        return True
+
+    def step(self, error: BaseException | None) -> None:
+        """Go on with the coroutine until it waits or ends. `error` is thrown into it."""
+        loop = self.get_loop()
+        if self._must_cancel:
+            error = asyncio.CancelledError()
+            self._must_cancel = False
+        self._waits_for = None
+        asyncio.tasks._enter_task(loop, self)  # type: ignore[arg-type]
+        try:
+            run = self._context.run
+            waited = run(self._coroutine.send, None) if error is None else run(self._coroutine.throw, error)
+        except StopIteration as end:
+            super().set_result(end.value)
+        except asyncio.CancelledError:
+            super().cancel()
+        except (KeyboardInterrupt, SystemExit) as exit_:
+            super().set_exception(exit_)
+            raise
+        except BaseException as failure:
+            super().set_exception(failure)
+        else:
+            self._wait_for(waited)
+        finally:
+            asyncio.tasks._leave_task(loop, self)  # type: ignore[arg-type]
+
+    def _wait_for(self, waited: Any) -> None:
+        if waited is None:
+            self.get_loop().call_soon(self.step, None)
+            return
+        if getattr(waited, "_asyncio_future_blocking", None) is None:
+            self.get_loop().call_soon(self.step, RuntimeError(f"an actor cannot wait for {waited!r}"))
+            return
+        waited._asyncio_future_blocking = False
+        waited.add_done_callback(self._woken)
+        self._waits_for = waited
+        if self._must_cancel and waited.cancel():
+            self._must_cancel = False
+
+    def _woken(self, waited: asyncio.Future[Any]) -> None:
+        try:
+            waited.result()
+        except BaseException as error:
+            self.step(error)
+        else:
+            self.step(None)

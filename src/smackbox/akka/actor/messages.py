@@ -1,0 +1,113 @@
+"""What actors are told by the system, and what everyone may tell every actor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.ref import ActorRef
+
+
+class ActorError(Exception):
+    """Root of the errors that actors and their supervisors raise on purpose."""
+
+
+class ActorInitializationError(ActorError):
+    """The constructor, or `pre_start`, of an actor failed. By default its supervisor stops it."""
+
+
+class ActorKilledError(ActorError):
+    """An actor was told `Kill`. By default its supervisor stops it."""
+
+
+class DeathPactError(ActorError):
+    """An actor that is watched has terminated, and the watcher does not handle `Terminated`."""
+
+    def __init__(self, dead: ActorRef[Any]) -> None:
+        super().__init__(f"the watched actor {dead.path} has terminated, and Terminated is not handled")
+        self.dead = dead
+
+
+class AskTimeoutError(ActorError, TimeoutError):
+    """No reply came in time."""
+
+
+class StashOverflowError(ActorError):
+    """More messages are stashed than the stash may hold."""
+
+
+class InvalidNameError(ActorError, ValueError):
+    """The name of an actor is taken, or is none."""
+
+
+class Signal:
+    """What an actor learns about itself and about others. It comes to `on_signal`, and never waits behind messages."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated(Signal):
+    """A watched actor is gone: exactly one for each `watch`."""
+
+    ref: ActorRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFailed(Terminated):
+    """A watched child stopped because it failed."""
+
+    cause: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class PreRestart(Signal):
+    """To a functional behavior, before it begins anew after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostStop(Signal):
+    """To a functional behavior, the last that it hears."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoisonPill:
+    """Stops an actor when its turn comes in the mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Makes an actor fail with `ActorKilledError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Answered by every actor with `ActorIdentity`; a selection that matches nothing answers with None."""
+
+    message_id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ActorIdentity:
+    correlation_id: Any
+    ref: ActorRef[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """On the event stream: a message that reached nobody, and why."""
+
+    message: Any
+    sender: ActorRef[Any] | None
+    recipient: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnhandledMessage:
+    """On the event stream: a message that its recipient did not handle."""
+
+    message: Any
+    sender: ActorRef[Any] | None
+    recipient: ActorRef[Any]

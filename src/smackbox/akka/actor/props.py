@@ -1,0 +1,67 @@
+"""How an actor is made: again at each restart, so arguments are kept and not the instance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from smackbox.akka.actor.actor import Actor, _making
+from smackbox.akka.actor.mailbox import UNBOUNDED, MailboxType
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.behaviors import Behavior
+    from smackbox.akka.actor.context import ActorContext
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Props(Generic[M]):
+    """`Props(JsonParser, "strict")`: the class (or a behavior), its arguments, its mailbox and its dispatcher.
+
+    `dispatcher` names a pool of threads on which `receive` runs, for handlers that block; None is the event loop.
+    """
+
+    make: type[Actor[M]] | Callable[..., Actor[M]] | Behavior[M]
+    arguments: tuple[Any, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    mailbox: MailboxType = UNBOUNDED
+    dispatcher: str | None = None
+
+    @classmethod
+    def of(cls, make: type[Actor[M]] | Callable[..., Actor[M]], *arguments: Any, **options: Any) -> Props[M]:
+        return cls(make, arguments, options)
+
+    def with_mailbox(self, mailbox: MailboxType) -> Props[M]:
+        return replace(self, mailbox=mailbox)
+
+    def with_dispatcher(self, name: str) -> Props[M]:
+        """Run `receive` on the pool of threads of that name (`ActorSettings.pools`)."""
+        return replace(self, dispatcher=name)
+
+    @property
+    def name_hint(self) -> str:
+        """For actors that are not named."""
+        name = getattr(self.make, "__name__", type(self.make).__name__)
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", str(name)).lower().strip("<>_")
+
+    def instance(self, context: ActorContext[M]) -> Any:
+        """A new instance for `context`. Raises what the constructor raises."""
+        from smackbox.akka.actor.behaviors import Behavior, FunctionalActor
+
+        if isinstance(self.make, Behavior):
+            return FunctionalActor(self.make, context)
+        _making.append(context)
+        try:
+            made = self.make(*self.arguments, **self.options)
+        finally:
+            _making.pop()
+        if not isinstance(made, Actor):
+            raise TypeError(f"{self.make} must make an Actor, not {made!r}")
+        return made
+
+
+def props_of(what: Props[M] | type[Actor[M]] | Behavior[M] | Callable[..., Actor[M]]) -> Props[M]:
+    return what if isinstance(what, Props) else Props(what)

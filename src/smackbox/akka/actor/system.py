@@ -1,0 +1,218 @@
+"""An actor system: the guardians, the dispatcher, and what all of its actors share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from smackbox.akka.actor.actor import Actor
+from smackbox.akka.actor.behaviors import Behavior
+from smackbox.akka.actor.cell import Cell
+from smackbox.akka.actor.dead_letters import DeadLetters
+from smackbox.akka.actor.dispatcher import Dispatcher, LoopDispatcher
+from smackbox.akka.actor.events import EventStream
+from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
+from smackbox.akka.actor.props import Props
+from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
+from smackbox.akka.actor.supervision import Directive, OneForOne
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.messages import Signal
+
+M = TypeVar("M")
+
+UID_MAX = 2**31 - 1
+
+log = logging.getLogger("smackbox.akka")
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSettings:
+    """`pools` are threads by dispatcher; `handler_stop_timeout_s` is what a waiting handler gets to end."""
+
+    pools: dict[str, int] = field(default_factory=lambda: {"blocking": 16})
+    processes: int | None = None
+    handler_stop_timeout_s: float = 5.0
+    stop_timeout_s: float = 10.0
+
+
+class _Guardian(Actor[Any]):
+    """A parent that nobody else is: it does as the default strategy says."""
+
+    def on_signal(self, signal: Signal) -> None:
+        return None
+
+
+class _RootGuardian(_Guardian):
+    supervisor_strategy = OneForOne(lambda _: Directive.ESCALATE)
+
+
+class ActorSystem:
+    """An async context manager; made on a running event loop, and ended by `terminate`.
+
+    `chance` gives 0 to 1, for jitter; tests give their own, and their own dispatcher.
+    """
+
+    def __init__(
+        self,
+        name: str = "default",
+        *,
+        settings: ActorSettings | None = None,
+        dispatcher: Dispatcher | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self.settings = settings or ActorSettings()
+        self.address = Address(PROTOCOL, name)
+        self.dispatcher = dispatcher or LoopDispatcher(asyncio.get_running_loop())
+        self.events = EventStream()
+        self.dead_letters: ActorRef[Any] = DeadLetterRef(self)
+        self.dead_letter_log = DeadLetters(self)
+        self.dead_letter = self.dead_letter_log.add
+        self.chance = chance
+        self.waiting: dict[int, list[tuple[Callable[[], None], bool]]] = {}
+        """What cells do once their children are gone, by the uid of the cell."""
+        self.failure: BaseException | None = None
+        """What ended the system, where a failure did."""
+        self._uid = int(chance() * UID_MAX)
+        self._pools: dict[str, Executor] = {}
+        self._futures: set[asyncio.Future[Any]] = set()
+        self._terminated: list[Callable[[], None]] = []
+        self.is_terminated = False
+        self._root: Cell[Any] = Cell(self, None, "", Props(_RootGuardian), self.next_uid())
+        self._root.start()
+        self._system_guardian = self._root.spawn_named(Props(_Guardian), "system").cell
+        self._user_guardian = self._root.spawn_named(Props(_Guardian), "user").cell
+
+    # -- actors
+
+    def spawn(
+        self, what: Props[M] | type[Actor[M]] | Behavior[M] | Callable[..., Actor[M]], name: str | None = None
+    ) -> LocalRef[M]:
+        """Start an actor under `/user`. Raises `InvalidNameError` for a name that is taken or is none."""
+        return self._user_guardian.spawn(what, name)
+
+    def spawn_system(self, what: Any, name: str) -> LocalRef[Any]:
+        """Start a part of the system under `/system`."""
+        return self._system_guardian.spawn(what, name)
+
+    def stop(self, ref: ActorRef[Any]) -> None:
+        """Stop any local actor, after the message that it is handling."""
+        if not isinstance(ref, LocalRef):
+            raise ValueError(f"{ref.path} is not an actor of this system that can be stopped: tell it PoisonPill")
+        self.dispatcher.on_loop(ref.cell.command, ref.cell._stop)
+
+    def resolve(self, path: ActorPath | str) -> ActorRef[Any]:
+        """The local actor at `path`; a reference that leads to dead letters where there is none (any more)."""
+        if isinstance(path, str):
+            path = ActorPath.parse(path)
+        cell: Cell[Any] | None = self._root
+        for element in path.elements:
+            cell = cell.child(element) if cell is not None else None
+        if cell is None or (path.uid and cell.uid != path.uid):
+            return DeadLetterRef(self, path)
+        return cell.ref
+
+    # -- the end
+
+    async def terminate(self) -> None:
+        """Stop all actors, the users' first, and wait until they have. Raises the failure that ended the system."""
+        if not self.is_terminated:
+            done = asyncio.get_running_loop().create_future()
+            self.on_termination(lambda: None if done.done() else done.set_result(None))
+            self.stop(self._user_guardian.ref)
+            self._user_guardian.add_watcher(_Once(self, lambda: self.stop(self._root.ref)))
+            await done
+        await self._close()
+        if self.failure is not None:
+            raise self.failure
+
+    def on_termination(self, call: Callable[[], Any]) -> None:
+        """Call when the last actor has stopped."""
+        if self.is_terminated:
+            call()
+        else:
+            self._terminated.append(call)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.terminate()
+
+    async def _close(self) -> None:
+        for future in tuple(self._futures):
+            future.cancel()
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await asyncio.to_thread(pool.shutdown, True, cancel_futures=True)
+
+    # -- for cells
+
+    def next_uid(self) -> int:
+        self._uid = self._uid % UID_MAX + 1
+        return self._uid
+
+    def pool(self, name: str) -> Executor:
+        """Raises `ValueError` for a pool that the settings do not name."""
+        pool = self._pools.get(name)
+        if pool is None:
+            size = self.settings.pools.get(name)
+            if size is None:
+                known = ", ".join(self.settings.pools)
+                raise ValueError(f"no pool of threads {name!r} in ActorSettings.pools; there is {known or 'none'}")
+            pool = self._pools[name] = ThreadPoolExecutor(size, f"{self.name}-{name}")
+        return pool
+
+    def processes(self) -> Executor:
+        pool = self._pools.get("")
+        if pool is None:
+            pool = self._pools[""] = ProcessPoolExecutor(self.settings.processes)
+        return pool
+
+    def keep(self, future: asyncio.Future[Any]) -> None:
+        """Hold on to work that an actor began, and cancel it at the end."""
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+
+    def report_failure(self, cell: Cell[Any], cause: BaseException, directive: Directive) -> None:
+        level = logging.WARNING if directive is Directive.RESUME else logging.ERROR
+        log.log(level, "[%s] failed, %s: %r", cell.path, directive.value, cause, exc_info=cause)
+
+    def report_hook(self, cell: Cell[Any], hook: str, error: BaseException) -> None:
+        log.error("[%s] %s failed: %r", cell.path, hook, error, exc_info=error)
+
+    def root_failed(self, cause: BaseException) -> None:
+        """A failure was escalated by everybody: the system ends."""
+        self.failure = cause
+        self._root.command(self._root._stop)
+
+    def root_stopped(self) -> None:
+        self.is_terminated = True
+        calls, self._terminated = self._terminated, []
+        for call in calls:
+            call()
+
+
+class _Once(DeadLetterRef):
+    """Watches for the system itself."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, system: ActorSystem, call: Callable[[], None]) -> None:
+        super().__init__(system)
+        self._call = call
+
+    def _hear_death(self, ref: ActorRef[Any], cause: BaseException | None) -> None:
+        self._call()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
