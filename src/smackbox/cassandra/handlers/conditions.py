@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 from smackbox.cassandra.handlers.context import UNSET, Context
+from smackbox.cassandra.handlers.duration_rules import holder_of_durations
 from smackbox.cassandra.handlers.terms import Compiler, Term
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
@@ -22,6 +23,7 @@ from smackbox.cassandra.wire.types import (
 _INT = struct.Struct(">i")
 # the values of the row, by ordinal
 Check = Callable[[Context, list[bytes | None]], bool]
+_SLICES = frozenset({"<", "<=", ">", ">="})
 
 
 class Conditions:
@@ -103,7 +105,8 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
 
         return check_map
     if not isinstance(kind, ListType):
-        raise Invalid(f"Invalid element access syntax for non-collection column {column.name}")
+        sort = "set" if isinstance(kind, SetType) else "non-collection"
+        raise Invalid(f"Invalid element access syntax for {sort} column {column.name}")
     list_type = kind
     index = compiler.compile(condition.element, INT, f"idx({column.name})")
     compare = _comparison(condition, kind.element, f"value({column.name})", compiler)
@@ -156,6 +159,10 @@ def _comparison(
 
         return is_in
     assert not isinstance(condition.value, tuple)
+    holder = holder_of_durations(kind, "durations") if operator in _SLICES else None
+    if holder is not None:
+        shown = f" ( {operator} )" if holder == "durations" else ""
+        raise Invalid(f"Slice conditions{shown} are not supported on {holder}")
     term = compiler.compile(condition.value, kind, receiver)
 
     def compare(context: Context, value: bytes | None) -> bool:

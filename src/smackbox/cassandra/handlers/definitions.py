@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from smackbox.cassandra.handlers.consistency import replication_factors
 from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.duration_rules import holds_duration
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system
@@ -30,7 +31,7 @@ from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, Unauthorized
-from smackbox.cassandra.wire.types import COUNTER, DURATION, CqlType, UserType, quoted
+from smackbox.cassandra.wire.types import COUNTER, CqlType, UserType, quoted
 
 NAME_LIMIT = 48
 TABLE_NAME_LIMIT = 222
@@ -151,7 +152,8 @@ def _column_types(statement: ast.CreateTable, keyspace: Keyspace) -> dict[str, C
     for column in statement.columns:
         if column.name in types:
             raise Invalid(f"Duplicate column '{column.name}' declaration for table '{statement.name}'")
-        types[column.name] = resolve(column.type, keyspace.types, keyspace.name)
+        kind = types[column.name] = resolve(column.type, keyspace.types, keyspace.name)
+        check_nesting(kind)
     if len(types) > COLUMN_LIMIT:
         raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
     return types
@@ -179,7 +181,7 @@ def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
             sort = "user-defined type" if kind.option == 0x30 else "collection type"
             shown = f'"{kind.keyspace}.{kind.name}"' if isinstance(kind, UserType) else kind.cql
             raise Invalid(f"Invalid non-frozen {sort} {shown} for PRIMARY KEY column '{name}'")
-        if kind == DURATION:
+        if holds_duration(kind):
             raise Invalid(f"duration type is not supported for PRIMARY KEY column '{name}'")
     if statics and not statement.clustering:
         raise Invalid(
@@ -273,6 +275,7 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
             raise Invalid(
                 "Static columns are only useful (and thus allowed) if the table has at least one clustering column"
             )
+        check_nesting(kind)
         _check_dropped(table, definition, kind)
         if len(columns) >= COLUMN_LIMIT:
             raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
@@ -511,6 +514,12 @@ def check_writable(keyspace: str) -> None:
         raise Unauthorized(f"{keyspace} keyspace is not user-modifiable.")
 
 
+def check_nesting(kind: CqlType) -> None:
+    """Raises `Invalid` for a user type in cells of its own that has a field in cells of its own."""
+    if isinstance(kind, UserType) and kind.multi_cell and any(part.multi_cell for part in kind.parts):
+        raise Invalid("Non-frozen UDTs with nested non-frozen collections are not supported")
+
+
 def check_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
         raise Invalid(
@@ -527,7 +536,8 @@ def _check_table_name(keyspace: str, name: str) -> None:
         )
     if len(name) > TABLE_NAME_LIMIT:
         raise ConfigFault(
-            f"{keyspace}.{name}: Table name is too long: needed {len(name)} characters, {TABLE_NAME_LIMIT} at most"
+            f"{keyspace}.{name}: Table name must not be more than {TABLE_NAME_LIMIT} characters long "
+            f'(got {len(name)} characters for "{name}")'
         )
 
 

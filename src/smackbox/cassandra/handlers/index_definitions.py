@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.definitions import check_writable
+from smackbox.cassandra.handlers.duration_rules import holder_of_durations
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.state.indexes import IndexTarget
@@ -160,8 +161,9 @@ def _checked_part(table: Table, column: Column, part: str) -> str:
     collection = isinstance(kind, ListType | SetType | MapType)
     if column.kind == PARTITION_KEY and len(table.partition_key) == 1:
         raise Invalid(f"Cannot create secondary index on the only partition key column {column.name}")
-    if kind.cql == "duration":
-        raise Invalid("Secondary indexes are not supported on duration columns")
+    holder = holder_of_durations(kind, "duration columns")
+    if holder is not None:
+        raise Invalid(f"Secondary indexes are not supported on {holder}")
     if collection and not kind.multi_cell and part != "full":
         raise Invalid(
             f"Cannot create {part or 'values'}() index on frozen column {column.name}. Frozen collections are "

@@ -14,7 +14,7 @@ from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, an
 from smackbox.cassandra.handlers.results import Result, Void
 from smackbox.cassandra.handlers.terms import Compiler, Scope, Term, constant
 from smackbox.cassandra.handlers.transactions import applied_result
-from smackbox.cassandra.state.indexes import entries_of_row
+from smackbox.cassandra.state.indexes import check_indexed_sizes, entries_of_row
 from smackbox.cassandra.state.keys import (
     MIN_TIMESTAMP,
     ROW,
@@ -22,6 +22,7 @@ from smackbox.cassandra.state.keys import (
     clustering_key,
     partition_prefix,
     split_partition_key,
+    written_clustering_key,
 )
 from smackbox.cassandra.state.rows import (
     COMPLEX,
@@ -152,8 +153,17 @@ class PreparedModification:
             raise Invalid(f"Non PRIMARY KEY columns found in where clause: {column.name} ")
         if restrictions.key_has_in and self.conditions:
             raise Invalid(f"IN on the partition key is not supported with conditional {self.kind}s")
+        of_rows = any(column.kind == "regular" for column in self.conditions.columns)
         if not restrictions.clustering_is_whole:
             only_static = self._is_of_statics()
+            if of_rows and self.kind == "update" and not sliced:
+                raise Invalid(self._missing_clustering())
+            if self.conditions and self.kind == "delete" and (of_rows or self.touches_regular) and table.clustering:
+                what = "delete non static columns" if self.touches_regular else "use IF condition on non static columns"
+                raise Invalid(
+                    "DELETE statements must restrict all PRIMARY KEY columns with equality relations in order "
+                    f"to {what}"
+                )
             if self.kind == "delete" and not self.operations:
                 if self.conditions and table.clustering:
                     raise Invalid(
@@ -301,7 +311,7 @@ class PreparedModification:
             return
         marker = MARKER if self.kind == "insert" else 0
         for values in _clustering_rows(restrictions, context):
-            row_key = partition + ROW + clustering_key(table, values)
+            row_key = partition + ROW + written_clustering_key(table, values)
             row = None
             if self.needs_row:
                 found = engine.row(table, row_key, merged=True)
@@ -317,6 +327,7 @@ class PreparedModification:
         self, context: Context, partition: bytes, row_key: bytes, cells: Cells, clustering: tuple[bytes, ...]
     ) -> None:
         parts = split_partition_key(partition[14:], len(self.table.partition_key))
+        check_indexed_sizes(self.table, cells, clustering)
         for entry in entries_of_row(self.table.written_targets, row_key, cells, parts, clustering):
             context.room.engine.enter(entry)
 
@@ -331,7 +342,7 @@ class PreparedModification:
             timestamp -= 1
         if restrictions.clustering_is_whole:
             for values in _clustering_rows(restrictions, context):
-                row_key = partition + ROW + clustering_key(table, values)
+                row_key = partition + ROW + written_clustering_key(table, values)
                 engine.put(table, row_key, timestamp, fragment_bytes(table, {}, DELETION, 0, now_s, values))
         elif not restrictions.clustering:
             engine.delete_partition(table, partition, timestamp, now_s)

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
+from smackbox.cassandra.handlers.duration_rules import holder_of_durations
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
 from smackbox.cassandra.state.analysis import Analyse
 from smackbox.cassandra.state.keys import (
@@ -31,6 +32,7 @@ from smackbox.cassandra.wire.types import (
     MapType,
     SetType,
     TupleType,
+    UserType,
 )
 
 IN_PRODUCT_LIMIT = 100_000
@@ -199,12 +201,12 @@ def analyse(
             _token(result, relation, compiler)
             continue
         restriction = _compile(relation, compiler)
+        if relation.multi:
+            _check_multi(restriction, relation)
         for column in restriction.columns:
             earlier = per_column.setdefault(column.name, [])
             _check_together(earlier, restriction, column)
             earlier.append(restriction)
-        if relation.multi:
-            _check_multi(restriction, relation)
         if restriction.column.kind == PARTITION_KEY:
             _partition(result, restriction)
         elif restriction.column.kind == CLUSTERING:
@@ -241,20 +243,25 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
     column = columns[0]
     kind = column.type
     element = None
-    if kind.cql == "duration" and operator in _SLICES:
-        raise Invalid("Slice restrictions are not supported on duration columns")
+    holder = holder_of_durations(kind, "duration columns") if operator in _SLICES else None
+    if holder is not None:
+        raise Invalid(f"Slice restrictions are not supported on {holder}")
     if relation.element is not None:
+        if isinstance(kind, ListType):
+            raise Invalid(f"Indexes on list entries ({column.name}[index] = value) are not currently supported.")
         if not isinstance(kind, MapType):
             raise Invalid(f"Column {column.name} cannot be used as a map")
+        if operator != "=":
+            raise Invalid("Only EQ relations are supported on map entries")
         element = compiler.compile(relation.element, kind.key, f"key({column.name})")
         receiver, name = kind.value, f"value({column.name})"
     elif operator in {"CONTAINS", "CONTAINS KEY"}:
         receiver, name = _contained(column, operator)
     else:
         receiver, name = kind, column.name
-        if kind.multi_cell and isinstance(kind, ListType | SetType | MapType) and operator == "=":
-            raise Invalid(f"Collection column '{column.name}' ({kind.cql}) cannot be restricted by a '=' relation")
-        if kind.multi_cell and operator in _SLICES:
+        if kind.multi_cell and isinstance(kind, UserType):
+            raise Invalid(f"Non-frozen UDT column '{column.name}' ({kind.cql}) cannot be restricted by any relation")
+        if kind.multi_cell:
             raise Invalid(
                 f"Collection column '{column.name}' ({kind.cql}) cannot be restricted by a '{operator}' relation"
             )
@@ -264,7 +271,10 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
     assert relation.value is not None
     assert not isinstance(relation.value, tuple)
     term = compiler.compile(relation.value, receiver, name)
-    return Restriction(columns, operator, lambda context: [_required(term, context, what)], term, element)
+    if column.kind in {PARTITION_KEY, CLUSTERING}:
+        return Restriction(columns, operator, lambda context: [_required(term, context, what)], term, element)
+    of = "map value" if element is not None else "value"
+    return Restriction(columns, operator, lambda context: [_supported(term, context, of, column)], term, element)
 
 
 def _check_tuples(relation: ast.Relation, columns: tuple[Column, ...]) -> None:
@@ -429,6 +439,14 @@ def _required(term: Term, context: Context, what: str) -> bytes:
         raise Invalid(f"Invalid unset value for {what}")
     assert isinstance(value, bytes)
     return value
+
+
+def _supported(term: Term, context: Context, of: str, column: Column) -> bytes:
+    """The value by which rows are filtered or found by an index."""
+    value: Bound = term.evaluate(context, None)
+    if isinstance(value, bytes):
+        return value
+    raise Invalid(f"Unsupported {'null' if value is None else 'unset'} {of} for column {column.name}")
 
 
 def _right(relation: ast.Relation) -> str:
@@ -618,7 +636,8 @@ def predicate_of(restriction: Restriction, context: Context) -> Predicate:
         assert isinstance(kind, MapType)
         key = restriction.element.evaluate(context, None)
         if not isinstance(key, bytes):
-            raise Invalid(f"Invalid null map key for column {column.name}")
+            sort = "null" if key is None else "unset"
+            raise Invalid(f"Unsupported {sort} map key for column {column.name}")
         compare = _comparison(kind.value, operator, values)
         wanted = kind.key.order_key(key)
         map_type = kind

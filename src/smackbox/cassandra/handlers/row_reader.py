@@ -213,6 +213,10 @@ class _Source:
         for index, column in clustering:
             self.names[f"o{index}"] = _descending(column) if column.descending else column.type.order_key
             row_key.append(f"o{index}(v{index})")
+        # the general way words the error for a key that is too long
+        lengths = [f"len(v{index})" for index, column in clustering if column.type.fixed_length is None]
+        if lengths:
+            self._body += [f"if {' + '.join(lengths)} > {PARTITION_KEY_LIMIT}:", "    return None"]
         fragment = ["head"]
         first = 0
         for place, index in enumerate(order):

@@ -12,7 +12,7 @@ from smackbox.cassandra.handlers.json_values import to_json_text
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import Invalid
+from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import (
     BIGINT,
     INT,
@@ -244,14 +244,14 @@ class SelectionCompiler(Compiler):
 
     def _stamp(self, expression: ast.Call, name: str) -> Term:
         if len(expression.arguments) != 1:
-            raise Invalid(f"function {name} takes one column")
+            raise SyntaxFault(f"{name} takes one column")
         target = expression.arguments[0]
         path = None
         if isinstance(target, ast.ElementOf | ast.FieldOf | ast.SliceOf) and isinstance(target.value, ast.Column):
             path = target
             target = target.value
         if not isinstance(target, ast.Column):
-            raise Invalid(f"Cannot use selection function {name} on {show(target)}")
+            raise SyntaxFault(f"no viable alternative: {name} takes a column or a part of one, not {show(target)}")
         column = self.scope.table.column(target.name)
         if column.kind not in {REGULAR, STATIC}:
             what = "PRIMARY KEY part " if column.kind == PARTITION_KEY or column.kind else ""

@@ -42,6 +42,8 @@ SAMPLED_ROWS = 8
 MERGES_A_PASS = 64
 SMALL_DELETE = 2_000
 _RANGE = struct.Struct(">IH")
+# a length of this says that the real one follows in four bytes
+_LONG_RANGE = 0xFFFF
 _UINT = struct.Struct(">I")
 
 # timestamp, local deletion time, first clustering key, first clustering key after
@@ -158,7 +160,10 @@ class Engine:
         self._sequence += 1
         self.batch.put(
             partition + RANGE_TOMBSTONE + suffix(timestamp, self._sequence),
-            _RANGE.pack(now_s, len(low)) + low + high,
+            _RANGE.pack(now_s, min(len(low), _LONG_RANGE))
+            + (_UINT.pack(len(low)) if len(low) >= _LONG_RANGE else b"")
+            + low
+            + high,
         )
         self.pending += 1
 
@@ -503,5 +508,8 @@ def tombstone_of(key: bytes, value: bytes, partition_length: int) -> Tombstone:
     if key[partition_length] == PARTITION_DELETION[0]:
         return timestamp_of(key), _UINT.unpack(value)[0], b"", b""
     time, length = _RANGE.unpack_from(value)
-    low = value[_RANGE.size : _RANGE.size + length]
-    return timestamp_of(key), time, low, value[_RANGE.size + length :]
+    start = _RANGE.size
+    if length == _LONG_RANGE:
+        (length,) = _UINT.unpack_from(value, start)
+        start += _UINT.size
+    return timestamp_of(key), time, value[start : start + length], value[start + length :]

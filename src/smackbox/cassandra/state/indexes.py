@@ -14,9 +14,11 @@ from collections.abc import Iterable, Sequence
 
 from smackbox.cassandra.state.analysis import analysis_of
 from smackbox.cassandra.state.rows import Row, read_bytes_list
-from smackbox.cassandra.state.schema import REGULAR, Column, IndexRecord, Table
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, REGULAR, Column, IndexRecord, Table
+from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType
 
+INDEXED_LIMIT = 65_535
 _INT = struct.Struct(">i")
 _TARGET = re.compile(r"(keys|values|entries|full)\((.+)\)")
 
@@ -71,6 +73,26 @@ class IndexTarget:
                 found.append(self.part_key(path, value))
         return found
 
+    def written_values(self, cells: dict[int, bytes | None], clustering: Sequence[bytes]) -> list[bytes]:
+        """The values that a write of a row enters, as they are."""
+        column = self.column
+        if column.kind == CLUSTERING:
+            return [clustering[column.position]] if clustering else []
+        cell = cells.get(column.number) if column.kind != PARTITION_KEY else None
+        if cell is None:
+            return []
+        kind = column.type
+        if not kind.multi_cell:
+            return [cell]
+        found = []
+        offset = 5
+        for _ in range(_INT.unpack_from(cell, 1)[0]):
+            (path, value), offset = read_bytes_list(cell, offset, 2)
+            if path is not None and value is not None:
+                by_path = isinstance(kind, SetType) or self.part == "keys"
+                found.append(path if by_path else path + value if self.part == "entries" else value)
+        return found
+
     def part_key(self, path: bytes, value: bytes) -> bytes:
         """Under what one cell of a collection is entered."""
         kind = self.column.type
@@ -113,6 +135,21 @@ def parse_target(target: str) -> tuple[str, str]:
     match = _TARGET.fullmatch(target)
     part, name = match.groups() if match else ("", target)
     return part, name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def check_indexed_sizes(table: Table, cells: dict[int, bytes | None], clustering: Sequence[bytes]) -> None:
+    """Raises `Invalid` for a value that is too long for Cassandra's own kind of index, whose key it would be."""
+    for target in table.index_targets:
+        if target.is_sai:
+            continue
+        column = target.column
+        values = target.written_values(cells, clustering)
+        longest = max(map(len, values), default=0)
+        if longest >= INDEXED_LIMIT:
+            raise Invalid(
+                f"Cannot index value of size {longest} for index {target.record.name} on "
+                f"{table.keyspace}.{table.name}({column.name}) (maximum allowed size={INDEXED_LIMIT})"
+            )
 
 
 def entries_of_merged_row(

@@ -38,6 +38,9 @@ def compose_partition_key(components: Sequence[bytes]) -> bytes:
     """Cassandra's serialised partition key: one component is itself, several are each `[short][bytes]0`."""
     if len(components) == 1:
         return components[0]
+    length = sum(map(len, components))
+    if length > PARTITION_KEY_LIMIT:
+        raise Invalid(f"Key length of {length} is longer than maximum of {PARTITION_KEY_LIMIT}")
     return b"".join(b"%b%b\x00" % (len(part).to_bytes(2, "big"), part) for part in components)
 
 
@@ -72,6 +75,14 @@ def clustering_key(table: Table, components: Sequence[bytes]) -> bytes:
         part = column.type.order_key(value)
         key += invert(part) if column.descending else part
     return key
+
+
+def written_clustering_key(table: Table, components: Sequence[bytes]) -> bytes:
+    """The same for a row that is written. Raises `Invalid` for values that together are over the limit."""
+    length = sum(map(len, components))
+    if length > PARTITION_KEY_LIMIT:
+        raise Invalid(f"Key length of {length} is longer than maximum of {PARTITION_KEY_LIMIT}")
+    return clustering_key(table, components)
 
 
 def suffix(timestamp: int, sequence: int) -> bytes:

@@ -135,9 +135,11 @@ class Parser(DefinitionParser):
 
     def _single_relation(self, column: str, element: ast.Expression | None) -> ast.Relation:
         columns = (column,)
+        if element is not None:
+            return ast.Relation(columns, self._comparison(), self.expression(), element=element)
         if self.accept_word("in"):
-            return ast.Relation(columns, "IN", self._in_values(), element=element)
-        if element is None and self.accept_word("contains"):
+            return ast.Relation(columns, "IN", self._in_values())
+        if self.accept_word("contains"):
             kind = "CONTAINS KEY" if self.accept_word("key") else "CONTAINS"
             return ast.Relation(columns, kind, self.expression())
         if self.accept_word("like"):
@@ -145,7 +147,7 @@ class Parser(DefinitionParser):
         if self.accept_words("is", "not"):
             self.expect_word("null")
             return ast.Relation(columns, "IS NOT NULL", None)
-        return ast.Relation(columns, self._comparison(), self.expression(), element=element)
+        return ast.Relation(columns, self._comparison(), self.expression())
 
     def _multi_relation(self, relations: list[ast.Relation]) -> None:
         start = self.index
