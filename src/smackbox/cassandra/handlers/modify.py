@@ -159,7 +159,8 @@ class PreparedModification:
             if of_rows and self.kind == "update" and not sliced:
                 raise Invalid(self._missing_clustering())
             if self.conditions and self.kind == "delete" and (of_rows or self.touches_regular) and table.clustering:
-                what = "delete non static columns" if self.touches_regular else "use IF condition on non static columns"
+                of_statics = self.touches_static and not self.touches_regular
+                what = "use IF condition on non static columns" if of_statics else "delete non static columns"
                 raise Invalid(
                     "DELETE statements must restrict all PRIMARY KEY columns with equality relations in order "
                     f"to {what}"
