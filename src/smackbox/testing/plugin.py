@@ -3,6 +3,7 @@
     def test_ads(smack):                     Kafka and Cassandra, and applications on them
     def test_log(smack_kafka): …             a broker alone
     def test_tables(smack_cassandra): …      a CQL server alone
+    def test_actors(akka_testkit): …         an actor system with manual time, and probes
 
 With `--smack-kafka` and `--smack-cassandra` (or SMACK_KAFKA and SMACK_CASSANDRA) the same tests run on real ones; those
 are not wiped, so tests that run on both make their names unique.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from smackbox.akka.testkit.kit import ActorTestKit
     from smackbox.net.service import ServiceThread
     from smackbox.testing.fixtures import Smack, SmackCassandra, SmackKafka
 
@@ -69,3 +71,12 @@ def smack(smack_kafka: SmackKafka, smack_cassandra: SmackCassandra) -> Iterator[
 
     with Smack(smack_kafka, smack_cassandra) as box:
         yield box
+
+
+@pytest.fixture
+def akka_testkit() -> Iterator[ActorTestKit]:
+    """An actor system whose time moves when told: `spawn`, `probe()`, `advance(seconds)`, `dead_letters`."""
+    from smackbox.akka.testkit.kit import ActorTestKit
+
+    with ActorTestKit() as kit:
+        yield kit

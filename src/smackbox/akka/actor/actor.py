@@ -62,6 +62,8 @@ class Actor(Generic[M]):
         """To the instance that failed with `message` (None where it was none). By default stops all children, then as
         `post_stop`; children that are not stopped here live on and are restarted.
         """
+        for child in self.context.children.values():
+            self.context.unwatch(child)
         self.context.stop_children()
         return self.post_stop()
 

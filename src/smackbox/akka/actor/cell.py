@@ -169,6 +169,8 @@ class Cell(ActorContext[M]):
     def run(self, quantum: int) -> int:
         """Do what was commanded, then handle up to `quantum` messages. Returns how many."""
         left = quantum
+        if self.state == NEW and self._halt == STARTING:
+            self._create()
         if self._commands is not None:
             self._run_commands()
         while left and not self._halt and self.box:
@@ -293,11 +295,10 @@ class Cell(ActorContext[M]):
 
     def start(self) -> None:
         """Have the instance made in the first turn."""
-        self.command(self._create)
+        self.queue()
 
     def _create(self) -> None:
-        if self.state != NEW:
-            return
+        self.state = RESTARTING
         try:
             self._make_instance()
         except Exception as error:
@@ -323,8 +324,10 @@ class Cell(ActorContext[M]):
             failure.__cause__ = error
             self._fail(failure)
             return
-        if self.state in {NEW, RESTARTING}:
+        if self.state == RESTARTING:
             self.state = RUNNING
+            if self._restarts is not None:
+                self._restarts.begun(self.system.dispatcher.now_s())
         self._halt &= ~(STARTING | SUSPENDED)
 
     # -- failing

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.actor.actor import Actor, _making
+from smackbox.akka.actor.behaviors import Behavior, FunctionalActor
 from smackbox.akka.actor.mailbox import UNBOUNDED, MailboxType
 
 if TYPE_CHECKING:
-    from smackbox.akka.actor.behaviors import Behavior
     from smackbox.akka.actor.context import ActorContext
 
 M = TypeVar("M")
@@ -49,8 +49,6 @@ class Props(Generic[M]):
 
     def instance(self, context: ActorContext[M]) -> Any:
         """A new instance for `context`. Raises what the constructor raises."""
-        from smackbox.akka.actor.behaviors import Behavior, FunctionalActor
-
         if isinstance(self.make, Behavior):
             return FunctionalActor(self.make, context)
         _making.append(context)

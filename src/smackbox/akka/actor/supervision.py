@@ -125,19 +125,22 @@ class SupervisorStrategy:
 class RestartCount:
     """The restarts of one child: whether one more is within its strategy's limits, and how long it waits."""
 
-    __slots__ = ("_last_s", "_moments", "restarts")
+    __slots__ = ("_began_s", "_moments", "restarts")
 
     def __init__(self) -> None:
         self._moments: deque[float] = deque()
-        self._last_s = 0.0
+        self._began_s = 0.0
         self.restarts = 0
+
+    def begun(self, now_s: float) -> None:
+        """A restart is done: the time without a failure counts from here."""
+        self._began_s = now_s
 
     def allows(self, max_restarts: int | None, within_s: float | None, back_off: BackOff | None, now_s: float) -> bool:
         """Count one more restart at `now_s`. False when it is one too many."""
-        if back_off is not None and self.restarts and now_s - self._last_s > back_off.reset_s:
+        if back_off is not None and self.restarts and now_s - self._began_s > back_off.reset_s:
             self.restarts = 0
             self._moments.clear()
-        self._last_s = now_s
         self.restarts += 1
         if max_restarts is None:
             return True
