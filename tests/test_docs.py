@@ -12,6 +12,8 @@ def test_the_reference_is_current(name: str) -> None:
     assert written == reference.pages()[name].rstrip() + "\n", "run `make docs`"
 
 
-@pytest.mark.parametrize("room", ["kafka", "cassandra", "spark", "ingest", "zookeeper", "mesos", "box", "app"])
+@pytest.mark.parametrize(
+    "room", ["kafka", "cassandra", "spark", "ingest", "zookeeper", "mesos", "marathon", "chronos", "akka", "box", "app"]
+)
 def test_every_room_has_its_page(room: str) -> None:
     assert Path(reference.FOLDER.parent / "architecture" / f"{room}.md").read_text().startswith(f"# {room}")

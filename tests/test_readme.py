@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,12 +23,19 @@ def blocks(page: Path) -> list[str]:
 
 
 def test_the_readmes_application_and_its_test(pytester: pytest.Pytester) -> None:
-    application, test = blocks(ROOT / "README.md")
+    application, test, _actors = blocks(ROOT / "README.md")
     pytester.makepyfile(ads=application, test_ads=test)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
     result.assert_outcomes(passed=1)
     app = load_app(pytester.path / "ads.py")
     assert [job.name for job in app.jobs] == ["report"]
+
+
+def test_the_readmes_actors(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": "actors"}
+    exec(compile(blocks(ROOT / "README.md")[2], "README.md", "exec"), names)
+    asyncio.run(names["main"]())
+    assert capsys.readouterr().out == "{'a': 1}\n"
 
 
 def test_code_elsewhere_has_a_test_of_its_own() -> None:
@@ -37,7 +46,7 @@ def test_the_page_on_testing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(ads=blocks(ROOT / "README.md")[0], test_page="\n".join(blocks(ROOT / "docs" / "testing.md")))
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
     assert result.ret == 0
-    assert result.parseoutcomes()["passed"] >= 4
+    assert result.parseoutcomes()["passed"] >= 5
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=lambda page: page.name)

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     from smackbox.akka.actor.messages import Signal as Signal
     from smackbox.akka.actor.messages import Terminated as Terminated
     from smackbox.akka.actor.props import Props as Props
+    from smackbox.akka.actor.receptionist import Listing as Listing
+    from smackbox.akka.actor.receptionist import ServiceKey as ServiceKey
     from smackbox.akka.actor.ref import ActorRef as ActorRef
+    from smackbox.akka.actor.routing import Broadcast as Broadcast
+    from smackbox.akka.actor.routing import Routers as Routers
     from smackbox.akka.actor.supervision import AllForOne as AllForOne
     from smackbox.akka.actor.supervision import BackOff as BackOff
     from smackbox.akka.actor.supervision import Directive as Directive
@@ -57,7 +61,9 @@ _LAZY = {
         _ACTOR + "messages",
     ),
     "Props": _ACTOR + "props",
+    **dict.fromkeys(("Listing", "ServiceKey"), _ACTOR + "receptionist"),
     "ActorRef": _ACTOR + "ref",
+    **dict.fromkeys(("Broadcast", "Routers"), _ACTOR + "routing"),
     **dict.fromkeys(
         ("AllForOne", "BackOff", "Directive", "OneForOne", "SupervisorStrategy"), _ACTOR + "supervision"
     ),

@@ -18,7 +18,9 @@ from smackbox.akka.actor.dispatcher import Dispatcher, LoopDispatcher
 from smackbox.akka.actor.events import EventStream
 from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
 from smackbox.akka.actor.props import Props
+from smackbox.akka.actor.receptionist import Receptionist
 from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
+from smackbox.akka.actor.shutdown import CoordinatedShutdown
 from smackbox.akka.actor.supervision import Directive, OneForOne
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class _RootGuardian(_Guardian):
 
 
 class ActorSystem:
-    """An async context manager; made on a running event loop, and ended by `terminate`.
+    """An async context manager; made on a running event loop, and ended by `shutdown.run` (or, at once, `terminate`).
 
     `chance` gives 0 to 1, for jitter; tests give their own, and their own dispatcher.
     """
@@ -79,6 +81,8 @@ class ActorSystem:
         """What cells do once their children are gone, by the uid of the cell."""
         self.failure: BaseException | None = None
         """What ended the system, where a failure did."""
+        self.receptionist = Receptionist(self)
+        self.shutdown = CoordinatedShutdown(self)
         self._uid = int(chance() * UID_MAX)
         self._pools: dict[str, Executor] = {}
         self._futures: set[asyncio.Future[Any]] = set()
@@ -121,7 +125,7 @@ class ActorSystem:
     # -- the end
 
     async def terminate(self) -> None:
-        """Stop all actors, the users' first, and wait until they have. Raises the failure that ended the system."""
+        """Stop all actors, the users' first, and wait until they have."""
         if not self.is_terminated:
             done = asyncio.get_running_loop().create_future()
             self.on_termination(lambda: None if done.done() else done.set_result(None))
@@ -129,8 +133,6 @@ class ActorSystem:
             self._user_guardian.add_watcher(_Once(self, lambda: self.stop(self._root.ref)))
             await done
         await self._close()
-        if self.failure is not None:
-            raise self.failure
 
     def on_termination(self, call: Callable[[], Any]) -> None:
         """Call when the last actor has stopped."""
@@ -143,7 +145,9 @@ class ActorSystem:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.terminate()
+        await self.shutdown.run("the block that made the system ends")
+        if self.failure is not None:
+            raise self.failure
 
     async def _close(self) -> None:
         for future in tuple(self._futures):
