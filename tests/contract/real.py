@@ -13,7 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.engines import real_cassandra, real_kafka, real_zookeeper
+from bench.engines import real_cassandra, real_kafka, real_pekko, real_zookeeper
 
 CONTRACT = Path("tests/contract")
 # The clients' group joins are asked to be prompt, as every test cluster's are.
@@ -48,6 +48,10 @@ def main(arguments: list[str]) -> int:
             print(f"real ZooKeeper answers at {zookeeper.address} after {zookeeper.start_s:.1f} s", flush=True)
             environ["SMACK_REAL_ZOOKEEPER"] = zookeeper.address
             folders.append(CONTRACT / "zookeeper")
+        if reason := real_pekko.missing():
+            print(f"a real Pekko cannot run here: {reason}", flush=True)
+        else:
+            folders.append(CONTRACT / "akka")
         if {CONTRACT / "kafka", CONTRACT / "cassandra"} <= set(folders):
             environ |= {"SMACK_KAFKA": kafka.bootstrap, "SMACK_CASSANDRA": f"{host}:{port}"}
             folders += [CONTRACT / "spark", Path("tests/examples")]

@@ -88,6 +88,8 @@ class ActorSystem:
         self._futures: set[asyncio.Future[Any]] = set()
         self._terminated: list[Callable[[], None]] = []
         self.is_terminated = False
+        self.remote_resolve: Callable[[str], ActorRef[Any]] | None = None
+        """Where the system is on a network: what makes references of others' paths."""
         self._root: Cell[Any] = Cell(self, None, "", Props(_RootGuardian), self.next_uid())
         self._root.start()
         self._system_guardian = self._root.spawn_named(Props(_Guardian), "system").cell
@@ -112,15 +114,27 @@ class ActorSystem:
         self.dispatcher.on_loop(ref.cell.command, ref.cell._stop)
 
     def resolve(self, path: ActorPath | str) -> ActorRef[Any]:
-        """The local actor at `path`; a reference that leads to dead letters where there is none (any more)."""
-        if isinstance(path, str):
-            path = ActorPath.parse(path)
+        """The actor at `path`; a reference that leads to dead letters where there is none (any more).
+
+        Raises `ValueError` for what is no path.
+        """
+        if self.remote_resolve is not None:
+            return self.remote_resolve(str(path))
+        return self.resolve_local(ActorPath.parse(path) if isinstance(path, str) else path)
+
+    def resolve_local(self, path: ActorPath) -> ActorRef[Any]:
+        """The same among this system's own actors."""
         cell: Cell[Any] | None = self._root
         for element in path.elements:
             cell = cell.child(element) if cell is not None else None
         if cell is None or (path.uid and cell.uid != path.uid):
             return DeadLetterRef(self, path)
         return cell.ref
+
+    @property
+    def root_cell(self) -> Cell[Any]:
+        """For selections, which go from here down."""
+        return self._root
 
     # -- the end
 

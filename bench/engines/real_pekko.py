@@ -1,0 +1,117 @@
+"""A real Pekko node to compare with: built by Maven from `tests/contract/akka/pekko`, started, and stopped.
+
+The classes and jars go to `.cache/real/pekko-VERSION` once for each state of the sources. Needs Java 17 and Maven.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from bench.engines.java import free_ports, java
+
+VERSION = "1.4.0"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "tests" / "contract" / "akka" / "pekko"
+CACHE = ROOT / ".cache" / "real"
+COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
+BUILD_TIMEOUT_S = 600
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+
+
+def missing() -> str | None:
+    """Why it cannot run here, in one line; None when it can."""
+    if java() is None:
+        return "there is no java (17 is needed)"
+    if not _home().exists() and shutil.which("mvn") is None:
+        return "there is no mvn to fetch Pekko's jars with"
+    return None
+
+
+def _home() -> Path:
+    digest = hashlib.sha256()
+    for file in sorted(SOURCES.rglob("*.*")):
+        digest.update(file.read_bytes())
+    return CACHE / f"pekko-{VERSION}-{digest.hexdigest()[:12]}"
+
+
+def build() -> Path:
+    """The folder with `classes` and `libs`. Raises `RuntimeError` with the last words of what failed."""
+    home = _home()
+    if (home / "done").exists():
+        return home
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "classes").mkdir(parents=True)
+    libs = home / "libs"
+    copy = ["mvn", "-B", "-q", "-f", str(SOURCES / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
+    _run([*copy, "-DincludeScope=runtime"])
+    files = [str(file) for file in SOURCES.rglob("*.java")]
+    _run(["javac", "-cp", f"{libs}/*", "-d", str(home / "classes"), *files])
+    (home / "done").touch()
+    return home
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_TIMEOUT_S)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed: {(done.stdout + done.stderr)[-1000:]}")
+
+
+class RealPekko:
+    """One node; a context manager. `address` is that of its actor system."""
+
+    def __init__(self, system: str = "lab", *, provider: str = "remote") -> None:
+        self._system = system
+        self._provider = provider
+        self._process: subprocess.Popen[str] | None = None
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        home = build()
+        with ExitStack() as held:
+            (port,) = free_ports(1, held)
+        self.address = f"pekko://{self._system}@127.0.0.1:{port}"
+        command = java()
+        assert command is not None, "missing() says so"
+        self._process = subprocess.Popen(
+            [
+                command, "-Xmx256m", f"-Dprovider={self._provider}", "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
+                "lab.Node", self._system, str(port),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        lines = []
+        for line in self._process.stdout:
+            lines.append(line)
+            if line.strip() == "ready":
+                return self
+        self.__exit__()
+        raise RuntimeError(f"Pekko did not start: {''.join(lines)[-1000:]}")
+
+    def kill(self) -> None:
+        """As a crash: nothing is said to the others."""
+        assert self._process is not None
+        self._process.kill()
+
+    def __exit__(self, *_: object) -> None:
+        process = self._process
+        if process is None:
+            return
+        self._process = None
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

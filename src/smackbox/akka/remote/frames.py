@@ -1,0 +1,143 @@
+"""Artery's frames over TCP, as Pekko 1.x and 2.x write them.
+
+A connection opens with a magic (`AKKA` in 1.x, `PEKK` in 2.x) and the number of its stream: 1 control, 2 ordinary,
+3 large messages. Then come frames: their length (4 bytes), and an envelope. All numbers are little-endian.
+
+    0      version (0)
+    1      flags (1: a metadata container of 4 bytes length follows the header)
+    2, 3   versions of the compression tables of actor references and of manifests
+    4      uid of the sending actor system (8 bytes)
+    12     id of the serializer (4 bytes)
+    16     sender, 20 recipient, 24 manifest: a tag each (4 bytes)
+    28     literals, one for each tag that is an offset: length (2 bytes) and text; then the payload
+
+A tag whose highest byte is 255 is an index into a compression table instead. We write literals only.
+Source: `EnvelopeBufferPool` and `TcpFraming` of Pekko's remoting.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from smackbox.base.errors import ProtocolError
+
+CONTROL, ORDINARY, LARGE = 1, 2, 3
+STREAMS = frozenset({CONTROL, ORDINARY, LARGE})
+MAGICS = {b"AKKA": 1, b"PEKK": 2}
+PREAMBLE_SIZE = 5
+
+_HEADER = struct.Struct("<BBBBqiIII")
+_LENGTH = struct.Struct("<H")
+_FRAME = struct.Struct("<I")
+_METADATA = 1
+_COMPRESSED = 0xFF000000
+TEXT_LIMIT = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message on the wire. `sender` is empty where there is none."""
+
+    uid: int
+    serializer: int
+    sender: str
+    recipient: str
+    manifest: str
+    payload: bytes
+
+
+def encode(envelope: Envelope) -> bytes:
+    """A whole frame. Raises `ValueError` for a path or manifest that is too long."""
+    texts = [text.encode() for text in (envelope.sender, envelope.recipient, envelope.manifest)]
+    position = _HEADER.size
+    tags = []
+    literals = bytearray()
+    for text in texts:
+        if len(text) > TEXT_LIMIT:
+            raise ValueError(f"a path or manifest of {len(text)} bytes; at most {TEXT_LIMIT} fit into an envelope")
+        tags.append(position + len(literals))
+        literals += _LENGTH.pack(len(text)) + text
+    head = _HEADER.pack(0, 0, 0, 0, _signed(envelope.uid), envelope.serializer, *tags)
+    size = len(head) + len(literals) + len(envelope.payload)
+    return b"%s%s%s%s" % (_FRAME.pack(size), head, literals, envelope.payload)
+
+
+def decode(data: bytes) -> Envelope:
+    """The envelope of a frame without its length. Raises `ProtocolError`."""
+    if len(data) < _HEADER.size:
+        raise ProtocolError(f"an Artery envelope of {len(data)} bytes")
+    version, flags, _, _, uid, serializer, *tags = _HEADER.unpack_from(data)
+    if version != 0:
+        raise ProtocolError(f"Artery version {version}")
+    position = _HEADER.size
+    if flags & _METADATA:
+        if position + 4 > len(data):
+            raise ProtocolError("an Artery envelope ends in its metadata")
+        position += 4 + _FRAME.unpack_from(data, position)[0]
+    texts = []
+    for tag in tags:
+        if tag & _COMPRESSED:
+            raise ProtocolError("a compressed tag, though no compression table was acknowledged")
+        text, position = _literal(data, position)
+        texts.append(text)
+    sender, recipient, manifest = texts
+    return Envelope(uid & 0xFFFFFFFFFFFFFFFF, serializer, sender, recipient, manifest, data[position:])
+
+
+def _literal(data: bytes, position: int) -> tuple[str, int]:
+    begin = position + _LENGTH.size
+    if begin > len(data):
+        raise ProtocolError("an Artery envelope ends in a literal")
+    end = begin + _LENGTH.unpack_from(data, position)[0]
+    if end > len(data):
+        raise ProtocolError("an Artery envelope ends in a literal")
+    try:
+        return data[begin:end].decode(), end
+    except UnicodeDecodeError as error:
+        raise ProtocolError("a literal that is not UTF-8") from error
+
+
+def _signed(uid: int) -> int:
+    return uid - (1 << 64) if uid >> 63 else uid
+
+
+class FrameReader:
+    """Bytes of a connection in, its stream and whole frames of at most `limit` bytes out."""
+
+    __slots__ = ("_buffer", "_limit", "protocol", "stream")
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = bytearray()
+        self._limit = limit
+        self.stream: int | None = None
+        self.protocol = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames that are complete with `data`, without their lengths. Raises `ProtocolError`."""
+        buffer = self._buffer
+        buffer += data
+        position = 0
+        if self.stream is None:
+            if len(buffer) < PREAMBLE_SIZE:
+                return
+            self._open(bytes(buffer[:PREAMBLE_SIZE]))
+            position = PREAMBLE_SIZE
+        while len(buffer) - position >= _FRAME.size:
+            (size,) = _FRAME.unpack_from(buffer, position)
+            if size > self._limit:
+                raise ProtocolError(f"an Artery frame of {size} bytes; at most {self._limit} are taken")
+            end = position + _FRAME.size + size
+            if end > len(buffer):
+                break
+            yield bytes(buffer[position + _FRAME.size : end])
+            position = end
+        del buffer[:position]
+
+    def _open(self, preamble: bytes) -> None:
+        protocol = MAGICS.get(preamble[:4])
+        if protocol is None or preamble[4] not in STREAMS:
+            raise ProtocolError(f"{preamble!r} opens no Artery stream")
+        self.protocol = protocol
+        self.stream = preamble[4]

@@ -1,0 +1,185 @@
+"""TCP under Artery: a listener, and one outgoing connection for each stream of each other system.
+
+An outgoing connection that breaks is opened again after a pause that doubles; what is sent meanwhile waits, in a queue
+with a bound. The other side never writes on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from smackbox.akka.remote.frames import Envelope, FrameReader, decode, encode
+from smackbox.base.errors import ProtocolError
+from smackbox.net.listener import bind
+
+FRAME_LIMIT = 256 * 1024
+LARGE_FRAME_LIMIT = 2 * 1024 * 1024
+OUT_LIMIT = 3_072
+"""Frames that wait for a connection which is not there."""
+OUT_BYTES = 8 * 1024 * 1024
+"""Bytes that wait in a connection whose reader is slow."""
+CONNECT_TIMEOUT_S = 5.0
+RETRY_FIRST_S, RETRY_LIMIT_S = 0.2, 5.0
+
+Received = Callable[[int, Envelope], None]
+
+log = logging.getLogger("smackbox.akka.remote")
+
+
+class Inbound(asyncio.Protocol):
+    """One connection that another system opened."""
+
+    def __init__(self, received: Received, connections: set[Inbound]) -> None:
+        self._received = received
+        self._connections = connections
+        self._reader = FrameReader(LARGE_FRAME_LIMIT)
+        self._transport = cast("asyncio.Transport", None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                envelope = decode(frame)
+                assert self._reader.stream is not None
+                self._received(self._reader.stream, envelope)
+        except ProtocolError as error:
+            log.warning("Artery connection from %s closed: %s", self._transport.get_extra_info("peername"), error)
+            self._transport.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._connections.discard(self)
+
+    def close(self) -> None:
+        self._transport.abort()
+
+
+class Outbound(asyncio.Protocol):
+    """One stream to another system."""
+
+    def __init__(self, host: str, port: int, preamble: bytes, tls: ssl.SSLContext | None) -> None:
+        self._host = host
+        self._port = port
+        self._preamble = preamble
+        self._tls = tls
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[bytes] = deque()
+        self._pause_s = RETRY_FIRST_S
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def send(self, frame: bytes) -> bool:
+        """False when too much waits already."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            if transport.get_write_buffer_size() > OUT_BYTES:
+                return False
+            transport.write(frame)
+            return True
+        if len(self._waiting) >= OUT_LIMIT:
+            return False
+        self._waiting.append(frame)
+        self._connect()
+        return True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._pause_s = RETRY_FIRST_S
+        self._transport.write(self._preamble + b"".join(self._waiting))
+        self._waiting.clear()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None
+
+    def close(self) -> None:
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _connect(self) -> None:
+        if self._task is None and not self._closed:
+            self._task = asyncio.ensure_future(self._keep_connecting())
+            self._task.add_done_callback(self._connected)
+
+    def _connected(self, _task: asyncio.Task[None]) -> None:
+        self._task = None
+
+    async def _keep_connecting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._closed:
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await loop.create_connection(
+                        lambda: self,
+                        self._host,
+                        self._port,
+                        ssl=self._tls,
+                        server_hostname=self._host if self._tls is not None else None,
+                    )
+            except (OSError, TimeoutError) as error:
+                log.debug("no Artery connection to %s:%d: %s", self._host, self._port, error)
+                await asyncio.sleep(self._pause_s)
+                self._pause_s = min(RETRY_LIMIT_S, self._pause_s * 2)
+            else:
+                return
+
+
+class Transport:
+    """All connections of one actor system. `received` gets each envelope with the stream that it came on."""
+
+    def __init__(
+        self, received: Received, *, magic: bytes, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None
+    ) -> None:
+        self._received = received
+        self._magic = magic
+        self._server_tls = server_tls
+        self._client_tls = client_tls
+        self._inbound: set[Inbound] = set()
+        self._outbound: dict[tuple[str, int, int], Outbound] = {}
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def listen(self, host: str, port: int, *, insecure: bool) -> None:
+        """Raises `StartError`."""
+        sock = bind(host, port, name="akka", insecure=insecure, authenticated=self._server_tls is not None)
+        self.port = sock.getsockname()[1]
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, sock=sock, ssl=self._server_tls)
+
+    def _accept(self) -> asyncio.Protocol:
+        return Inbound(self._received, self._inbound)
+
+    def send(self, host: str, port: int, stream: int, envelope: Envelope) -> bool:
+        """False when the frame is too large, or too much waits."""
+        frame = encode(envelope)
+        if len(frame) > LARGE_FRAME_LIMIT:
+            return False
+        key = (host, port, stream)
+        outbound = self._outbound.get(key)
+        if outbound is None:
+            outbound = self._outbound[key] = Outbound(host, port, self._magic + bytes([stream]), self._client_tls)
+        return outbound.send(frame)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for outbound in self._outbound.values():
+            outbound.close()
+        for inbound in tuple(self._inbound):
+            inbound.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    @property
+    def connections(self) -> dict[str, Any]:
+        return {"inbound": len(self._inbound), "outbound": len(self._outbound)}

@@ -1,0 +1,174 @@
+"""Artery's bytes: frames whole, in pieces and broken; serializers; the failure detector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smackbox.akka.actor.messages import Identify, Kill, PoisonPill
+from smackbox.akka.remote.failure_detector import PhiAccrualDetector
+from smackbox.akka.remote.frames import Envelope, FrameReader, decode, encode
+from smackbox.akka.remote.serialization import Serialization, SerializationError
+from smackbox.base.errors import ProtocolError
+
+texts = st.text(max_size=30)
+envelopes = st.builds(
+    Envelope,
+    uid=st.integers(0, 2**64 - 1),
+    serializer=st.integers(-(2**31), 2**31 - 1),
+    sender=texts,
+    recipient=texts,
+    manifest=texts,
+    payload=st.binary(max_size=60),
+)
+
+
+def test_the_literal_bytes_of_an_envelope() -> None:
+    envelope = Envelope(0x0102030405060708, 20, "s", "rr", "", b"hi")
+    assert encode(envelope) == (
+        b"\x27\0\0\0"  # the length of what follows
+        b"\0\0\0\0"  # version, flags, tables
+        b"\x08\x07\x06\x05\x04\x03\x02\x01"
+        b"\x14\0\0\0"
+        b"\x1c\0\0\0\x1f\0\0\0\x23\0\0\0"  # the offsets of the literals
+        b"\x01\0s\x02\0rr\0\0hi"
+    )
+
+
+@given(st.lists(envelopes, max_size=4), st.integers(1, 7))
+def test_frames_are_read_whole_and_in_pieces(sent: list[Envelope], piece: int) -> None:
+    data = b"AKKA\x02" + b"".join(map(encode, sent))
+    whole, pieces = FrameReader(10_000), FrameReader(10_000)
+    assert [decode(frame) for frame in whole.feed(data)] == sent
+    read = [frame for start in range(0, len(data), piece) for frame in pieces.feed(data[start : start + piece])]
+    assert [decode(frame) for frame in read] == sent
+    assert (pieces.stream, pieces.protocol) == (2, 1)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_an_envelope_or_an_error(data: bytes) -> None:
+    try:
+        decode(data)
+    except ProtocolError:
+        return
+
+
+@given(envelopes)
+def test_an_envelope_cut_anywhere_is_an_error_or_has_a_shorter_payload(envelope: Envelope) -> None:
+    data = encode(envelope)[4:]
+    for end in range(len(data)):
+        try:
+            found = decode(data[:end])
+        except ProtocolError:
+            continue
+        assert envelope.payload.startswith(found.payload)
+
+
+@pytest.mark.parametrize("data", [b"HTTP/", b"AKKA\x09", b"GET / HTTP/1.1", b"AKKA\x01\xff\xff\xff\x7f"])
+def test_what_opens_no_stream_and_a_frame_over_the_limit_are_errors(data: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        list(FrameReader(1_000).feed(data))
+
+
+def test_both_magics_are_known() -> None:
+    for magic, protocol in ((b"AKKA", 1), (b"PEKK", 2)):
+        reader = FrameReader(10)
+        assert list(reader.feed(magic + b"\x01")) == []
+        assert (reader.protocol, reader.stream) == (protocol, 1)
+
+
+def no_reference(*_: Any) -> Any:
+    raise AssertionError("no reference is in these messages")
+
+
+class Event(msgspec.Struct):
+    name: str
+
+
+def test_serializers_and_manifests_are_pekkos() -> None:
+    own = Serialization(no_reference, no_reference)
+    own.register("lab.Event", Event)
+    cases: list[tuple[Any, tuple[int, str, bytes]]] = [
+        ("é", (20, "", b"\xc3\xa9")),
+        (b"\x00\x01", (4, "", b"\x00\x01")),
+        (-2, (18, "", b"\xfe" + b"\xff" * 7)),
+        (True, (35, "", b"\x01")),
+        (None, (16, "C", b"")),
+        (PoisonPill(), (16, "P", b"")),
+        (Kill(), (16, "K", b"")),
+        (Event("x"), (31, "lab.Event", b'{"name":"x"}')),
+        (Identify("a"), (16, "A", b"\n\x05\n\x01a\x10\x14")),
+    ]
+    for message, written in cases:
+        assert own.write(message) == written
+        assert own.read(*written) == message
+    assert own.read(19, "", b"\x05\0\0\0") == 5
+
+
+def test_json_may_be_packed() -> None:
+    import gzip
+
+    own = Serialization(no_reference, no_reference)
+    own.register("lab.Event", Event)
+    assert own.read(31, "lab.Event", gzip.compress(b'{"name":"x"}')) == Event("x")
+    with pytest.raises(SerializationError, match="when it is unpacked"):
+        own.read(31, "lab.Event", gzip.compress(b" " * (17 * 1024 * 1024)))
+
+
+@pytest.mark.parametrize(
+    ("serializer", "manifest", "data"),
+    [
+        (1, "", b"\xac\xed\x00\x05"),
+        (31, "java.lang.Runtime", b"{}"),
+        (31, "lab.Event", b"{"),
+        (31, "lab.Event", b"\x1f\x8bbroken"),
+        (20, "", b"\xff"),
+        (18, "", b"short"),
+        (16, "A", b"\x08"),
+        (16, "CF", b"{}"),
+        (9999, "x", b""),
+    ],
+)
+def test_what_is_not_known_or_broken_is_an_error_and_nothing_is_run(
+    serializer: int, manifest: str, data: bytes
+) -> None:
+    own = Serialization(no_reference, no_reference)
+    own.register("lab.Event", Event)
+    with pytest.raises(SerializationError):
+        own.read(serializer, manifest, data)
+
+
+def test_a_manifest_belongs_to_one_type() -> None:
+    own = Serialization(no_reference, no_reference)
+    own.register("lab.Event", Event)
+    own.register("lab.Event", Event)
+    with pytest.raises(ValueError, match="belongs to Event"):
+        own.register("lab.Event", Identify)  # type: ignore[arg-type]
+
+
+def test_regular_heartbeats_keep_phi_low_and_silence_raises_it() -> None:
+    detector = PhiAccrualDetector()
+    assert detector.phi(100.0) == 0.0
+    for second in range(20):
+        detector.heartbeat(float(second))
+    assert detector.phi(19.5) < 0.1
+    assert detector.is_available(22.0), "a pause that is acceptable"
+    assert not detector.is_available(30.0)
+    phis = [detector.phi(19.0 + step / 10) for step in range(100)]
+    assert phis == sorted(phis)
+    detector.heartbeat(30.0)
+    assert detector.is_available(30.5)
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=50), st.floats(0, 1_000))
+def test_phi_is_a_number_whatever_came(gaps: list[float], later: float) -> None:
+    detector = PhiAccrualDetector()
+    now = 0.0
+    for gap in gaps:
+        now += gap
+        detector.heartbeat(now)
+    assert detector.phi(now + later) >= 0.0

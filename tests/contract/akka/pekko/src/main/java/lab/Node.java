@@ -1,0 +1,116 @@
+package lab;
+
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.util.Map;
+import java.util.HashMap;
+import java.util.concurrent.TimeUnit;
+import org.apache.pekko.actor.*;
+import org.apache.pekko.pattern.Patterns;
+
+/** A real Pekko node for the contract tests: `Node SYSTEM PORT`. It ends when its standard input does. */
+public class Node {
+  /** A message that both sides know, as Jackson's JSON. */
+  public static final class Hello {
+    public final String name;
+    public final int number;
+    public final ActorRef replyTo;
+
+    @JsonCreator
+    public Hello(
+        @JsonProperty("name") String name,
+        @JsonProperty("number") int number,
+        @JsonProperty("replyTo") ActorRef replyTo) {
+      this.name = name;
+      this.number = number;
+      this.replyTo = replyTo;
+    }
+  }
+
+  /** Answers everything with itself; a Hello with a greeting to its replyTo; "stop" by stopping. */
+  public static final class Echo extends AbstractActor {
+    @Override
+    public Receive createReceive() {
+      return receiveBuilder()
+          .matchEquals("stop", s -> getContext().stop(getSelf()))
+          .match(Hello.class, h -> h.replyTo.tell(new Hello("hello " + h.name, h.number + 1, getSelf()), getSelf()))
+          .matchAny(any -> getSender().tell(any, getSelf()))
+          .build();
+    }
+  }
+
+  /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT. */
+  public static final class Control extends AbstractActor {
+    private final Map<ActorRef, ActorRef> askers = new HashMap<>();
+    private ActorRef greeted;
+
+    @Override
+    public Receive createReceive() {
+      return receiveBuilder()
+          .match(String.class, text -> command(text.split(" ", 3), getSender()))
+          .match(Terminated.class, t -> askers.remove(t.getActor()).tell("terminated " + t.getActor().path(), getSelf()))
+          .match(Hello.class, h -> greeted.tell(h.name + " " + h.number + " from " + h.replyTo.path().name(), getSelf()))
+          .build();
+    }
+
+    private void command(String[] words, ActorRef asker) {
+      ActorSystem system = getContext().getSystem();
+      switch (words[0]) {
+        case "spawn":
+          ActorRef child = system.actorOf(Props.create(Echo.class, Echo::new), words[1]);
+          asker.tell(child, getSelf());
+          break;
+        case "watch":
+          ActorRef other = resolve(words[1]);
+          askers.put(other, asker);
+          getContext().watch(other);
+          asker.tell("watching", getSelf());
+          break;
+        case "tell":
+          resolve(words[1]).tell(words[2], asker);
+          break;
+        case "select":
+          system.actorSelection(words[1]).tell(words[2], asker);
+          break;
+        case "ask":
+          Patterns.pipe(
+                  Patterns.ask(resolve(words[1]), words[2], java.time.Duration.ofSeconds(10)),
+                  system.dispatcher())
+              .to(asker);
+          break;
+        case "hello":
+          greeted = asker;
+          resolve(words[1]).tell(new Hello("jvm", 41, getSelf()), getSelf());
+          break;
+        default:
+          asker.tell("unknown " + words[0], getSelf());
+      }
+    }
+
+    private ActorRef resolve(String path) {
+      return ((ExtendedActorSystem) getContext().getSystem()).provider().resolveActorRef(path);
+    }
+  }
+
+  public static void main(String[] arguments) throws Exception {
+    Config config =
+        ConfigFactory.parseString(
+                "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
+                    + "pekko.actor.provider=" + System.getProperty("provider", "remote") + "\n"
+                    + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json }\n"
+                    + "pekko.remote.artery.canonical.hostname=\"127.0.0.1\"\n"
+                    + "pekko.remote.artery.canonical.port=" + arguments[1] + "\n"
+                    + "pekko.remote.use-unsafe-remote-features-outside-cluster=on\n"
+                    + "pekko.cluster.jmx.enabled=off\n")
+            .withFallback(ConfigFactory.load());
+    ActorSystem system = ActorSystem.create(arguments[0], config);
+    system.actorOf(Props.create(Echo.class, Echo::new), "echo");
+    system.actorOf(Props.create(Control.class, Control::new), "control");
+    System.out.println("ready");
+    while (System.in.read() >= 0) {}
+    system.terminate();
+    system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.SECONDS);
+  }
+}
