@@ -62,10 +62,10 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
     if custom is not None:
         if custom.lower() not in _SAI and custom != _SAI_CLASS:
             raise ConfigFault(f"Unable to find custom indexer class '{custom}'")
+        if any(other.kind == kind and other.options["target"] == target for other in table.indexes):
+            raise Invalid(f"Cannot create more than one storage-attached index on the same column: {name}")
         _check_analysis(column, part, given)
         _check_type(column, part, given)
-    if custom is not None and any(other.kind == kind and other.options["target"] == target for other in table.indexes):
-        raise Invalid(f"Cannot create more than one storage-attached index on the same column: {name}")
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)

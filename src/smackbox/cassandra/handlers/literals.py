@@ -18,6 +18,8 @@ from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, T
 
 DATE_EPOCH = 2**31
 NANOSECONDS_A_DAY = 86_400 * 10**9
+# as long as a number of 64 bits may be with zeros before it
+NUMBER_DIGITS = 64
 DECIMAL_EXPONENT_LIMIT = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = frozenset({"bigint", "counter", "decimal", "double", "float", "int", "smallint", "tinyint", "varint"})
@@ -158,11 +160,11 @@ def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
     except (ValueError, OverflowError, InvalidOperation) as error:
         raise Invalid(_complaint(text, name)) from error
     if name == "timestamp":
-        return kind.encode(int(text) if literal_kind == "integer" else parse_timestamp(text))
+        return kind.encode(parse_timestamp(text))
     if name == "date":
-        return kind.encode(_date_number(int(text)) if literal_kind == "integer" else parse_date(text))
+        return kind.encode(parse_date(text))
     if name == "time":
-        return kind.encode(_time_number(int(text)) if literal_kind == "integer" else parse_time(text))
+        return kind.encode(parse_time(text))
     if name == "duration":
         return kind.encode(parse_duration(text))
     raise Invalid(f"{name} has no text form")
@@ -186,7 +188,7 @@ def _decimal(text: str, kind: CqlType) -> bytes:
 def parse_timestamp(text: str) -> int:
     """Milliseconds since 1970, from a date, a date and time, or milliseconds as text."""
     if re.fullmatch(r"-?\d+", text):
-        return int(text)
+        return _bounded(text, -(2**63), 2**63 - 1, "long (for date)")
     found = _TIMESTAMP.fullmatch(text.strip())
     if found is None:
         raise Invalid(f"Unable to parse a date/time from '{text}'")
@@ -209,16 +211,17 @@ def _zone(text: str | None) -> timezone:
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def _date_number(number: int) -> int:
-    if not 0 <= number < 2**32:
-        raise Invalid(f"Input out of bounds: {number}. Expected unsigned 32-bit integer")
-    return number
+def _bounded(text: str, low: int, high: int, what: str) -> int:
+    """A number of a few digits. Raises `Invalid`."""
+    if len(text) <= NUMBER_DIGITS and low <= int(text) <= high:
+        return int(text)
+    raise Invalid(f"Unable to make {what} from: '{text}'")
 
 
 def parse_date(text: str) -> int:
     """Days since 1970 plus 2**31, from `yyyy-mm-dd` or that number as text."""
-    if re.fullmatch(r"\d+", text):
-        return _date_number(int(text))
+    if re.fullmatch(r"-?\d+", text):
+        return _bounded(text, 0, 2**32 - 1, "unsigned int (for date)")
     found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
     try:
         if found is None:
@@ -228,16 +231,10 @@ def parse_date(text: str) -> int:
         raise Invalid(f"Unable to coerce '{text}' to a formatted date (long)") from None
 
 
-def _time_number(number: int) -> int:
-    if not 0 <= number < NANOSECONDS_A_DAY:
-        raise Invalid(f"Input out of bounds: {number}. Expected a number of nanoseconds in a day")
-    return number
-
-
 def parse_time(text: str) -> int:
     """Nanoseconds since midnight, from `hh:mm:ss[.fffffffff]` or that number as text."""
-    if re.fullmatch(r"\d+", text):
-        return _time_number(int(text))
+    if re.fullmatch(r"-?\d+", text):
+        return _bounded(text, 0, NANOSECONDS_A_DAY - 1, "long (for time)")
     found = _TIME.fullmatch(text)
     if found is None:
         raise Invalid(f"(TimeType) Unable to coerce '{text}' to a formatted time (long)")

@@ -25,6 +25,8 @@ _LITERALS = {
     "duration": "duration",
 }
 _WORD_LITERALS = {"true": "boolean", "false": "boolean", "null": "null", "nan": "float", "infinity": "float"}
+_BOOLEANS = frozenset({"true", "false"})
+_CONSTANT_WORDS = _BOOLEANS | {"nan", "infinity"}
 _JAVA = {"nan": "NaN", "infinity": "Infinity"}
 _MULTIPLICATIVE = frozenset("*/%")
 
@@ -109,7 +111,9 @@ class ExpressionParser:
 
     def is_identifier(self) -> bool:
         token = self.token
-        return token.kind == "quoted" or (token.kind == "name" and token.text not in RESERVED)
+        return token.kind == "quoted" or (
+            token.kind == "name" and token.text not in RESERVED and token.text not in _BOOLEANS
+        )
 
     def identifier(self) -> str:
         token = self.token
@@ -328,8 +332,7 @@ class ExpressionParser:
             target = self.type_name()
             self.expect(")")
             return ast.Cast(value, target)
-        if name == "count" and (self.token.text == "*" or (self.token.text == "1" and self.peek().text == ")")):
-            self.advance()
+        if name == "count" and self._accept_row():
             self.expect(")")
             return ast.Call("count", (), keyspace, star=True)
         if self.accept(")"):
@@ -337,6 +340,16 @@ class ExpressionParser:
         arguments = self.separated(lambda: self.expression(columns=columns))
         self.expect(")")
         return ast.Call(name, arguments, keyspace)
+
+    def _accept_row(self) -> bool:
+        """`*`, or any constant but null, which all count rows."""
+        place = 1 if self.token.text == "-" and self.token.kind == "operator" else 0
+        token, following = self.peek(place), self.peek(place + 1)
+        constant = token.kind in _LITERALS or (token.kind == "name" and token.text in _CONSTANT_WORDS)
+        if following.text != ")" or not (constant or (not place and token.text == "*")):
+            return False
+        self.index += place + 1
+        return True
 
     def _braces(self, columns: bool) -> ast.Expression:
         self.expect("{")

@@ -162,7 +162,10 @@ class Parser(DefinitionParser):
         if self.accept_word("in"):
             relations.append(ast.Relation(columns, "IN", self._in_values(), multi=True))
         elif self.token.text in _COMPARISONS:
-            relations.append(ast.Relation(columns, self._comparison(), self.expression(), multi=True))
+            operator = self._comparison()
+            if self.token.text not in {"(", "?", ":"}:
+                raise self.no_alternative()
+            relations.append(ast.Relation(columns, operator, self.expression(), multi=True))
         else:
             self.index = start
             raise self.no_alternative()
