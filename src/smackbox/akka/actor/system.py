@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -24,6 +23,8 @@ from smackbox.akka.actor.shutdown import CoordinatedShutdown
 from smackbox.akka.actor.supervision import Directive, OneForOne
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from smackbox.akka.actor.messages import Signal
 
 M = TypeVar("M")
@@ -184,12 +185,16 @@ class ActorSystem:
             if size is None:
                 known = ", ".join(self.settings.pools)
                 raise ValueError(f"no pool of threads {name!r} in ActorSettings.pools; there is {known or 'none'}")
+            from concurrent.futures import ThreadPoolExecutor
+
             pool = self._pools[name] = ThreadPoolExecutor(size, f"{self.name}-{name}")
         return pool
 
     def processes(self) -> Executor:
         pool = self._pools.get("")
         if pool is None:
+            from concurrent.futures import ProcessPoolExecutor
+
             pool = self._pools[""] = ProcessPoolExecutor(self.settings.processes)
         return pool
 

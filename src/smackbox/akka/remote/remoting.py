@@ -13,6 +13,7 @@ import logging
 import ssl
 from typing import Any, Self
 
+from smackbox.akka.actor.cell import STOPPED
 from smackbox.akka.actor.messages import ActorIdentity, Identify
 from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
 from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
@@ -50,6 +51,8 @@ from smackbox.base.protobuf.message import decode, encode
 from smackbox.base.protobuf.wire import WireError
 
 TICK_S = 1.0
+REFS_LIMIT = 10_000
+"""References whose paths are not parsed or written again; beyond them it begins anew."""
 REMOTE_WATCHER = "/system/remote-watcher"
 
 log = logging.getLogger("smackbox.akka.remote")
@@ -119,6 +122,8 @@ class Remoting:
         self.associations: dict[Address, Association] = {}
         self._by_uid: dict[int, Association] = {}
         self._transport = transport
+        self._refs: dict[str, ActorRef[Any]] = {}
+        self._local_paths: dict[int, str] = {}
         self._temporary: dict[str, ActorRef[Any]] = {}
         self._watching: dict[RemoteRef, set[ActorRef[Any]]] = {}
         self._detectors: dict[Address, PhiAccrualDetector] = {}
@@ -166,16 +171,39 @@ class Remoting:
 
     def resolve(self, text: str) -> ActorRef[Any]:
         """The reference of a path: a local actor, one of another system, or what leads to dead letters."""
+        known = self._refs.get(text)
+        if known is not None and (type(known) is not LocalRef or known.cell.state != STOPPED):
+            return known
         path = ActorPath.parse(text)
         if path.address in {self.address, Address(PROTOCOL, self.system.name)}:
             temporary = self._temporary.get("/".join(path.elements))
-            return temporary or self.system.resolve_local(path)
+            if temporary is not None:
+                return temporary
+            local = self.system.resolve_local(path)
+            if type(local) is LocalRef:
+                self._remember(text, local)
+            return local
         if path.address.is_local:
             return DeadLetterRef(self.system, path)
-        return RemoteRef(self, path)
+        ref = RemoteRef(self, path)
+        self._remember(text, ref)
+        return ref
+
+    def _remember(self, text: str, ref: ActorRef[Any]) -> None:
+        if len(self._refs) >= REFS_LIMIT:
+            self._refs.clear()
+        self._refs[text] = ref
 
     def path_of(self, ref: ActorRef[Any]) -> str:
         """How others name a reference. A promise is known to us by it until it has its reply."""
+        if type(ref) is LocalRef:
+            uid = ref.cell.uid
+            text = self._local_paths.get(uid)
+            if text is None:
+                if len(self._local_paths) >= REFS_LIMIT:
+                    self._local_paths.clear()
+                text = self._local_paths[uid] = str(ref.path.at(self.address))
+            return text
         path = ref.path
         if path.elements[:1] == ("temp",):
             self.register_temporary(ref)
@@ -473,7 +501,3 @@ def _step(element: str) -> SelectionStep:
     if any(mark in element for mark in "*?"):
         return SelectionStep(PatternType.CHILD_PATTERN, element)
     return SelectionStep(PatternType.CHILD_NAME, element)
-
-
-def is_local(ref: ActorRef[Any]) -> bool:
-    return isinstance(ref, LocalRef)

@@ -72,6 +72,7 @@ class Outbound(asyncio.Protocol):
         self._tls = tls
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[bytes] = deque()
+        self._batch: list[bytes] = []
         self._pause_s = RETRY_FIRST_S
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -82,13 +83,21 @@ class Outbound(asyncio.Protocol):
         if transport is not None and not transport.is_closing():
             if transport.get_write_buffer_size() > OUT_BYTES:
                 return False
-            transport.write(frame)
+            if not self._batch:
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._batch.append(frame)
             return True
         if len(self._waiting) >= OUT_LIMIT:
             return False
         self._waiting.append(frame)
         self._connect()
         return True
+
+    def _flush(self) -> None:
+        """What was sent in one turn of the loop is one write."""
+        batch, self._batch = self._batch, []
+        if self._transport is not None and batch:
+            self._transport.write(b"".join(batch))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -104,6 +113,7 @@ class Outbound(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def _connect(self) -> None:
