@@ -87,6 +87,21 @@ def test_a_value_that_does_not_fit_is_named_with_its_column(
         frame.write.format("cassandra").options(**options).mode("append").save()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT CAST(id % 7 AS INT) AS id, CAST(count(*) AS INT) AS a FROM range(100) GROUP BY 1",
+        "SELECT DISTINCT CAST(id % 7 AS INT) AS id, 1 AS a FROM range(100)",
+        """WITH x AS (SELECT CAST(id % 7 AS INT) AS id, CAST(count(*) AS INT) AS a FROM range(70) GROUP BY 1)
+           SELECT id, x.a + y.a AS a FROM x JOIN x AS y USING (id)""",
+        "SELECT CAST(id AS INT) AS id, 1 AS a FROM range(7)",
+    ],
+)
+def test_a_write_works_after_any_query(spark: Any, options: dict[str, str], query: str) -> None:
+    spark.sql(query).write.format("cassandra").options(**options).mode("append").save()
+    assert {row[0] for row in rows(spark, options)} == set(range(7))
+
+
 def test_an_arrow_table_without_rows_is_a_frame(spark: Any) -> None:
     empty = pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.list_(pa.string()))})
     frame = spark.createDataFrame(empty)

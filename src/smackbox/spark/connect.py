@@ -37,10 +37,10 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
             from pyspark.sql.connect.session import SparkSession
         except ImportError as error:
             raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
-        from smackbox.spark.smack_session import SmackSession, WriteModes
+        from smackbox.spark.smack_session import SmackSession, WriteHook
 
         builder = SparkSession.Builder().remote(url or embedded_url()).appName(app_name)
-        builder._registerHook(WriteModes)
+        builder._registerHook(WriteHook)
         spark = builder.create()
         spark.__class__ = SmackSession
         register_sources(spark)
