@@ -22,6 +22,7 @@ from cassandra.policies import RoundRobinPolicy
 from cassandra.protocol import ErrorMessage
 from cassandra.query import tuple_factory
 
+INDEX_TRIES = 2000
 SCRIPTS = Path(__file__).parents[2] / "golden" / "cassandra"
 
 
@@ -134,10 +135,19 @@ def record(paths: list[Path], address: tuple[str, int]) -> None:
         comment, steps = read_script(path)
         player = Player(address)
         try:
-            steps = [Step(step.statement, player.play(step.statement)) for step in steps]
+            steps = [Step(step.statement, answered(player, step.statement)) for step in steps]
         finally:
             player.close()
         write_script(path, comment, steps)
+
+
+def answered(player: Player, statement: str) -> str:
+    """Cassandra builds an index in the background, and a SELECT that needs it fails until then."""
+    for _ in range(INDEX_TRIES):
+        answer = player.play(statement)
+        if "INDEX_NOT_AVAILABLE" not in answer:
+            break
+    return answer
 
 
 if __name__ == "__main__":

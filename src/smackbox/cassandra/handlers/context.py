@@ -13,6 +13,7 @@ from smackbox.cassandra.state.traces import Traces
 
 if TYPE_CHECKING:
     from smackbox.cassandra.handlers.security import Security
+    from smackbox.cassandra.handlers.vector_upkeep import Vectors
 
 
 class Unset:
@@ -41,6 +42,7 @@ class Room:
         "security",
         "system_rows",
         "traces",
+        "vectors",
         "warn_batch_bytes",
     )
 
@@ -53,6 +55,7 @@ class Room:
         warn_batch_bytes: int,
         fail_batch_bytes: int,
         security: Security,
+        vectors: Vectors,
         *,
         materialized_views: bool = False,
     ) -> None:
@@ -64,6 +67,7 @@ class Room:
         self.fail_batch_bytes = fail_batch_bytes
         self.security = security
         self.materialized_views = materialized_views
+        self.vectors = vectors
         self.traces = Traces()
         system_rows.add("system_traces", "sessions", self.traces.sessions)
         system_rows.add("system_traces", "events", self.traces.events)

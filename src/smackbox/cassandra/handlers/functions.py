@@ -18,6 +18,7 @@ from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
+    ASCII,
     BIGINT,
     BLOB,
     DATE,
@@ -66,7 +67,7 @@ def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
         kind = compiler.infer(call.arguments[0])
         found = generic(kind) if kind is not None else None
         return [found] if found is not None else []
-    if name.startswith("similarity_") and len(call.arguments) == 2:
+    if name in _MEASURES:
         return _similarity_overloads(compiler, call, name)
     if name in {"tojson", "to_json"}:
         return []
@@ -130,7 +131,7 @@ def _choose(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Overl
     candidates = overloads(compiler, call)
     name = call.name.lower()
     if not candidates:
-        if name in _GENERIC or name.startswith("similarity_"):
+        if name in _GENERIC:
             raise Invalid(_no_match(call, name))
         raise Invalid(f"Unknown function '{call.name}'")
     fitting = [
@@ -183,10 +184,10 @@ def _no_match(call: ast.Call, name: str) -> str:
 
 
 def _type_error(compiler: Compiler, call: ast.Call, candidate: Overload) -> str:
-    for argument, kind in zip(call.arguments, candidate.arguments, strict=True):
+    for index, (argument, kind) in enumerate(zip(call.arguments, candidate.arguments, strict=True)):
         if not compiler.assignable(argument, kind):
             return (
-                f"Type error: {show(argument)} cannot be passed as argument 0 of function {function_name(call)} "
+                f"Type error: {show(argument)} cannot be passed as argument {index} of function {function_name(call)} "
                 f"of type {kind.cql}"
             )
     raise AssertionError("every argument fits")
@@ -430,14 +431,25 @@ _GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
 }
 
 
+_MEASURES = frozenset({"similarity_cosine", "similarity_euclidean", "similarity_dot_product"})
+
+
 def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
-    kind = next((found for argument in call.arguments if (found := compiler.infer(argument)) is not None), None)
-    first = call.arguments[0]
-    if not isinstance(kind, VectorType) and isinstance(first, ast.ListLiteral):
-        kind = VectorType(FLOAT, len(first.items))
+    """The one overload for the arguments given. Raises `Invalid` as Cassandra does for others."""
+    if len(call.arguments) != 2:
+        raise Invalid(f"Invalid number of arguments for function {_generic_name(name)}")
+    kinds = [_vector_type(compiler, argument, name) for argument in call.arguments]
+    known = [kind for kind in kinds if kind is not None]
+    if not known:
+        raise Invalid(
+            f"Cannot infer type of argument {show(call.arguments[0])} in call to function {_generic_name(name)}: "
+            "use type casts to disambiguate"
+        )
+    if known[0].dimension != known[-1].dimension:
+        raise Invalid("All arguments must have the same vector dimensions")
+    kind = known[0]
     measure = similarity(name.removeprefix("similarity_"))
-    if measure is None or not isinstance(kind, VectorType) or kind.element != FLOAT:
-        return []
+    assert measure is not None
 
     def run(_: Context, values: Values) -> bytes | None:
         left, right = values
@@ -446,3 +458,31 @@ def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list
         return FLOAT.encode(measure(kind.decode(left), kind.decode(right)))
 
     return [Overload((kind, kind), FLOAT, run)]
+
+
+def _generic_name(name: str) -> str:
+    return f"system.{name}(vector<float, n>, vector<float, n>)"
+
+
+def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | None:
+    """The type of an argument whose function takes any: that of a string is the narrowest that holds it."""
+    if isinstance(argument, ast.Literal) and argument.kind == "string":
+        return ASCII if argument.text.isascii() else TEXT
+    return compiler.infer(argument)
+
+
+def _vector_type(compiler: Compiler, argument: ast.Expression, name: str) -> VectorType | None:
+    """The type of an argument, None where the other one's is taken."""
+    if isinstance(argument, ast.ListLiteral):
+        if not argument.items:
+            raise Invalid("vectors may only have positive dimensions; given 0")
+        return VectorType(FLOAT, len(argument.items))
+    kind = argument_type(compiler, argument)
+    if kind is not None and not (isinstance(kind, VectorType) and kind.element == FLOAT):
+        cast = isinstance(argument, ast.TypeHint) and isinstance(kind, ListType | SetType | MapType)
+        raise Invalid(
+            f"Function system.{name} requires a float vector argument, but found argument {show(argument)} "
+            f"of type {f'frozen<{kind.cql}>' if cast else kind.cql}"
+        )
+    assert kind is None or isinstance(kind, VectorType)
+    return kind

@@ -11,6 +11,7 @@ from smackbox.cassandra.handlers.definitions import check_writable
 from smackbox.cassandra.handlers.duration_rules import holder_of_durations
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
+from smackbox.cassandra.handlers.vector_search import is_vector_index
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row, merge
@@ -26,6 +27,21 @@ _SASI_CLASS = "org.apache.cassandra.index.sasi.SASIIndex"
 _LEGACY = "legacy_local_table"
 _NOT_IN_NAMES = re.compile(r"\W", re.ASCII)
 _ANALYSIS = frozenset({"ascii", "case_sensitive", "normalize"})
+_CUSTOM_PARAMETERS = {
+    "maximum_node_connections": "Maximum node connections",
+    "construction_beam_width": "Construction beam width",
+}
+EXPERIMENTAL = (
+    "SAI ANN indexes on vector columns are experimental and are not recommended for production use.\n"
+    "They don't yet support SELECT queries with:\n"
+    " * Consistency level higher than ONE/LOCAL_ONE.\n"
+    " * Paging.\n"
+    " * No LIMIT clauses.\n"
+    " * PER PARTITION LIMIT clauses.\n"
+    " * GROUP BY clauses.\n"
+    " * Aggregation functions.\n"
+    " * Filters on columns without a SAI index."
+)
 _OF_VECTORS = frozenset({"construction_beam_width", "maximum_node_connections", "optimize_for", "similarity_function"})
 
 
@@ -65,10 +81,13 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
         if any(other.kind == kind and other.options["target"] == target for other in table.indexes):
             raise Invalid(f"Cannot create more than one storage-attached index on the same column: {name}")
         _check_analysis(column, part, given)
+        _check_vector_options(column, given)
         _check_type(column, part, given)
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
     built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
+    if any(is_vector_index(found) for found in built.index_targets):
+        context.warnings.append(EXPERIMENTAL)
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
 
 
@@ -126,6 +145,25 @@ def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
         return
     if any(each.cql == "blob" for each in _held(kind, part)):
         raise Invalid("Unsupported type: blob")
+
+
+def _check_vector_options(column: Column, options: dict[str, str]) -> None:
+    """Raises as Cassandra does, whose messages know no name of the index."""
+    given = _OF_VECTORS & options.keys()
+    if given and not isinstance(column.type, VectorType):
+        raise Invalid(f"CQL type {column.type.cql} cannot have vector options")
+    for name, shown in _CUSTOM_PARAMETERS.items():
+        if name in given:
+            raise Invalid(f"{shown} cannot be set without enabling SAI_VECTOR_ALLOW_CUSTOM_PARAMETERS")
+    if "similarity_function" in given:
+        measure = options["similarity_function"].upper()
+        if measure not in {"EUCLIDEAN", "DOT_PRODUCT", "COSINE"}:
+            raise Invalid(
+                f"Similarity function {measure} was not recognized for index null. "
+                "Valid values are: EUCLIDEAN, DOT_PRODUCT, COSINE"
+            )
+    if "optimize_for" in given and (goal := options["optimize_for"].upper()) not in {"LATENCY", "RECALL"}:
+        raise Invalid(f"optimize_for '{goal}' was not recognized for index null. Valid values are: LATENCY, RECALL")
 
 
 def _held(kind: CqlType, part: str) -> tuple[CqlType, ...]:

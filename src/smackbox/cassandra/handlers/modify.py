@@ -14,6 +14,7 @@ from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, an
 from smackbox.cassandra.handlers.results import Result, Void
 from smackbox.cassandra.handlers.terms import Compiler, Scope, Term, constant
 from smackbox.cassandra.handlers.transactions import applied_result
+from smackbox.cassandra.handlers.vector_search import check_vectors
 from smackbox.cassandra.state.indexes import check_indexed_sizes, entries_of_row
 from smackbox.cassandra.state.keys import (
     MIN_TIMESTAMP,
@@ -303,6 +304,7 @@ class PreparedModification:
                 row = engine.static_row(table, partition, engine.tombstones(table, partition))
             static = _cells(context, operations, row, "static")
             if static:
+                self._check_indexed(context, partition, static, ())
                 fragment = fragment_bytes(table, static, STATIC, ttl, now_s, ())
                 engine.put(table, partition + STATIC_ROW, timestamp, fragment)
                 if table.written_targets:
@@ -320,15 +322,22 @@ class PreparedModification:
                 row = found
             cells = _cells(context, operations, row, "regular")
             if cells or marker:
+                self._check_indexed(context, partition, cells, values)
                 engine.put(table, row_key, timestamp, fragment_bytes(table, cells, marker, ttl, now_s, values))
                 if table.written_targets:
                     self._enter(context, partition, row_key, cells, values)
+
+    def _check_indexed(self, context: Context, partition: bytes, cells: Cells, clustering: tuple[bytes, ...]) -> None:
+        """Raises as Cassandra does for values that an index cannot hold."""
+        if self.table.index_targets:
+            check_indexed_sizes(self.table, cells, clustering)
+            parts = split_partition_key(partition[14:], len(self.table.partition_key))
+            check_vectors(context, self.table, cells, parts, clustering)
 
     def _enter(
         self, context: Context, partition: bytes, row_key: bytes, cells: Cells, clustering: tuple[bytes, ...]
     ) -> None:
         parts = split_partition_key(partition[14:], len(self.table.partition_key))
-        check_indexed_sizes(self.table, cells, clustering)
         for entry in entries_of_row(self.table.written_targets, row_key, cells, parts, clustering):
             context.room.engine.enter(entry)
 

@@ -15,6 +15,7 @@ from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictio
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
 from smackbox.cassandra.handlers.selection import Selection, SelectionCompiler, compile_selection
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.handlers.vector_search import VectorOrdering
 from smackbox.cassandra.handlers.view_reading import ViewReader
 from smackbox.cassandra.state.engine import Item
 from smackbox.cassandra.state.keys import (
@@ -44,6 +45,7 @@ SORTED_ROWS_LIMIT = 1_000_000
 Found = tuple[bytes, RowView]
 
 
+IN_AND_INDEX = "Select on indexed columns and with IN clause for the PRIMARY KEY are not supported"
 FUNCTIONS_LAST = "Functions are only supported on the last element of the GROUP BY clause"
 
 
@@ -56,6 +58,8 @@ class PreparedSelect:
         self.table = table
         self.scope = scope
         self.distinct = select.distinct
+        ann = any(ordering.ann_of is not None for ordering in select.order_by)
+        self.ann = VectorOrdering(select, scope) if ann else None
         self.selection: Selection = compile_selection(select, scope)
         implied = select.allow_filtering or (table.virtual and scope.keyspace.virtual)
         by_index = bool(table.index_targets) and any(
@@ -63,18 +67,24 @@ class PreparedSelect:
             for relation in select.where
             if not relation.token
         )
-        self.restrictions: Restrictions = analyse(select.where, scope, filtering=implied or by_index)
+        self.restrictions: Restrictions = analyse(select.where, scope, filtering=implied or by_index or ann)
+        if self.ann is not None:
+            self.ann.check(self.restrictions)
         compiler = Compiler(scope)
         self.limit = self._limit(compiler, select.limit, "[limit]")
         self.per_partition_limit = self._limit(compiler, select.per_partition_limit, "[per_partition_limit]")
         self.group_term: Term | None = None
         self.group_by = self._group_columns(select)
-        self.reverse = self._reversed(select)
-        self.sorts = bool(select.order_by) and self.restrictions.key_has_in
+        self.reverse = self.ann is None and self._reversed(select)
+        self.sorts = self.ann is None and bool(select.order_by) and self.restrictions.key_has_in
         analyse_filters(self.restrictions, table.index_targets)
         self.index = choose_index(table, self.restrictions, table.index_targets) if by_index else None
-        if not implied and not filters_are_indexed(table, self.restrictions, self.index):
+        unindexed = self.ann is not None and self.ann.target is None
+        answering = self.index if self.ann is None else None  # beside a vector's, only storage-attached ones answer
+        if not implied and (unindexed or not filters_are_indexed(table, self.restrictions, answering)):
             raise Invalid(NEEDS_FILTERING)
+        if self.ann is not None and self.restrictions.key_has_in:
+            raise Invalid(IN_AND_INDEX)
         if by_index and (self.restrictions.filters or not self.restrictions.key_is_whole):
             self._check_index_use(select)
         if select.distinct:
@@ -99,8 +109,8 @@ class PreparedSelect:
 
     def _check_index_use(self, select: ast.Select) -> None:
         if self.restrictions.key_has_in:
-            raise Invalid("Select on indexed columns and with IN clause for the PRIMARY KEY are not supported")
-        if select.order_by:
+            raise Invalid(IN_AND_INDEX)
+        if select.order_by and self.ann is None:
             raise Invalid("ORDER BY with 2ndary indexes is not supported, except for ANN queries.")
 
     def _limit(self, compiler: Compiler, value: ast.Expression | None, name: str) -> Term | None:
@@ -164,8 +174,6 @@ class PreparedSelect:
     def _reversed(self, select: ast.Select) -> bool:
         if not select.order_by:
             return False
-        if any(ordering.ann_of is not None for ordering in select.order_by):
-            raise Invalid("ANN ordering by vector requires the column to be indexed using 'sai'")
         if not self.restrictions.key_is_whole:
             raise Invalid("ORDER BY is only supported when the partition key is restricted by an EQ or an IN.")
         directions = set()
@@ -203,7 +211,7 @@ class PreparedSelect:
 
     def _check_distinct(self) -> None:
         found = self.restrictions
-        if any(
+        if self.ann is not None or any(
             restriction.column.kind not in {PARTITION_KEY, STATIC}
             for restriction in (*found.clustering, *found.residual, *found.filters)
         ):
@@ -229,6 +237,8 @@ class PreparedSelect:
     # ---- executing --------------------------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> Rows:
+        if self.ann is not None:
+            return self._nearest(self.ann, context)
         named = self.restrictions.key_is_whole
         check_read(context, self.scope.keyspace, (lambda: self._partitions_at_once(context)) if named else None)
         if self.grouped:
@@ -244,6 +254,16 @@ class PreparedSelect:
         if self.grouped:
             return self._grouped(context, page, per_partition)
         return self._plain(context, page, per_partition)
+
+    def _nearest(self, ann: VectorOrdering, context: Context) -> Rows:
+        limit = self._number(self.limit, context, "LIMIT")
+        per_partition = self._number(self.per_partition_limit, context, "PER PARTITION LIMIT")
+        ann.admit(context, limit, per_partition=per_partition, grouped=self.grouped, scope=self.scope)
+        parts: list[bytes] = []
+        found = ann.rows(context, self, limit)
+        for _, view in found:
+            append_row(parts, self.selection.project(context, view))
+        return Rows(self.columns, len(found), b"".join(parts))
 
     def _partitions_at_once(self, context: Context) -> int:
         """How many partitions Cassandra reads together; one after another where it pages."""

@@ -119,7 +119,11 @@ class SelectionCompiler(Compiler):
 
     def compile(self, expression: ast.Expression, kind: CqlType, receiver: str) -> Term:
         found = self._own(expression)
-        return found if found is not None else super().compile(expression, kind, receiver)
+        if found is not None:
+            return found
+        if isinstance(expression, ast.Bind) and not receiver.startswith("key("):
+            receiver = "[selection]"
+        return super().compile(expression, kind, receiver)
 
     def infer(self, expression: ast.Expression) -> CqlType | None:
         if isinstance(expression, ast.Column):

@@ -67,7 +67,7 @@ class Session:
                 self._check_order(opcode)
             kind, answer, warnings = handler(self, BodyReader(body, UNSET), version)
         except CqlError as error:
-            return frames.frame(version, stream, frames.ERROR, responses.error_body(error))
+            return frames.frame(version, stream, frames.ERROR, responses.error_body(error, version))
         except LimitError as error:
             return frames.frame(version, stream, frames.ERROR, responses.error_body(Overloaded(str(error))))
         except Exception as error:

@@ -355,6 +355,8 @@ def show(expression: ast.Expression, named: Callable[[ast.Expression], str] | No
     """An expression as Cassandra's messages show it. `named`: how what it is computed of is shown, when otherwise."""
     inside = named or show
     if isinstance(expression, ast.Literal):
+        if expression.kind == "null":
+            return "NULL"
         return f"'{expression.text}'" if expression.kind == "string" else expression.text
     if isinstance(expression, ast.Bind):
         return "?" if expression.name is None else f":{expression.name}"
@@ -394,7 +396,8 @@ def show(expression: ast.Expression, named: Callable[[ast.Expression], str] | No
 def _type_text(name: ast.TypeName) -> str:
     inner = name.name
     if name.parameters:
-        inner += "<" + ", ".join(map(_type_text, name.parameters)) + ">"
+        parts = [*map(_type_text, name.parameters), *([str(name.dimension)] if name.name == "vector" else [])]
+        inner += f"<{', '.join(parts)}>"
     return f"frozen<{inner}>" if name.frozen else inner
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import secrets
 import ssl
+import threading
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from smackbox.cassandra.handlers.results import SchemaChange
 from smackbox.cassandra.handlers.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statements
+from smackbox.cassandra.handlers.vector_upkeep import Vectors
 from smackbox.cassandra.server.budget import Budget
 from smackbox.cassandra.server.connection import Connection
 from smackbox.cassandra.server.encryption import probe_context, tls_context
@@ -202,6 +204,7 @@ class CassandraServer:
             settings.batch_size_warn_threshold_bytes,
             settings.batch_size_fail_threshold_bytes,
             security,
+            Vectors(catalog, engine, threading.Lock()),
             materialized_views=settings.materialized_views_enabled,
         )
         self.statements = Statements(self.room)

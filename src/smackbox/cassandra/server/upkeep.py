@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 0.025
 IDLE_S = 5.0
+EXTENSIONS = 50
 
 
 class Upkeep:
@@ -90,6 +91,11 @@ class Upkeep:
             is_busy = False
             try:
                 is_busy = not self._compacted and self.sweeper.step(self._server.now_s())
+                for index in self._server.room.vectors.step(self._server.now_s()):
+                    is_busy = True
+                    for _ in range(EXTENSIONS):
+                        if index.is_lagging:
+                            await asyncio.to_thread(index.extend)
             except StorageError as error:
                 log.error("cassandra cannot reclaim space: %s", error)
 

@@ -39,6 +39,7 @@ MERGE_AFTER = 24
 MERGE_WHEN_MET = 6
 HOT_ROW_LIMIT = 16_384
 SAMPLED_ROWS = 8
+NOTED_LIMIT = 1_000_000
 MERGES_A_PASS = 64
 SMALL_DELETE = 2_000
 _RANGE = struct.Struct(">IH")
@@ -98,6 +99,8 @@ class Engine:
         # whether something was written with a timestamp that is not larger than this
         self.watch_below = MIN_TIMESTAMP
         self.is_disturbed = False
+        # index number -> the rows whose vectors were written since they were read (`handlers/vector_upkeep`)
+        self.noted: dict[bytes, dict[bytes, None]] = {}
 
     @property
     def writes(self) -> int:
@@ -171,6 +174,11 @@ class Engine:
         """Write an entry of an index."""
         self.batch.put(entry, b"")
         self.pending += 1
+        noted = self.noted.get(entry[:4]) if self.noted else None
+        if noted is not None:
+            noted[entry[4:]] = None
+            if len(noted) > NOTED_LIMIT:
+                del self.noted[entry[:4]]
 
     def forget(self, key: bytes) -> None:
         """Remove an entry of an index, or what stands under a whole key."""
@@ -264,6 +272,7 @@ class Engine:
         self._with_deletions.discard(number)
         self._with_garbage.discard(number)
         self.garbage.pop(number, None)
+        self.noted.pop(prefix, None)
         for mark in (b"d", b"g"):
             self.batch.delete(mark + prefix, self.store.family(SCHEMA_FAMILY))
         self.pending += 1

@@ -16,7 +16,7 @@ from smackbox.cassandra.state.analysis import analysis_of
 from smackbox.cassandra.state.rows import Row, read_bytes_list
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, REGULAR, Column, IndexRecord, Table
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType
+from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType
 
 INDEXED_LIMIT = 65_535
 _INT = struct.Struct(">i")
@@ -40,6 +40,8 @@ class IndexTarget:
     def order_keys(self, value: bytes) -> list[bytes]:
         """Under what a whole value is entered."""
         kind = self.column.type
+        if self.is_sai and isinstance(kind, VectorType):
+            return [b""]  # that the row has a vector
         if self.part in {"", "full"}:
             return [self._order_key(kind, value)]
         if isinstance(kind, MapType):

@@ -56,6 +56,42 @@ class Overloaded(CqlError):  # noqa: N818 - the protocol's own name
     code = 0x1001
 
 
+class OperationFailure(CqlError):  # noqa: N818 - the protocol's own name
+    """One replica, this node, could not do it: the level, and what else the code has. Timeouts before protocol v4."""
+
+    code_of_v3: ClassVar[int]
+
+    def __init__(self, reason: str, consistency: int) -> None:
+        super().__init__(f"Operation failed - received 0 responses and 1 failures: {reason}")
+        self.consistency = consistency
+
+    def tail(self) -> bytes:
+        """What follows the failures."""
+        raise NotImplementedError
+
+    def extra_of(self, version: int) -> bytes:
+        failures = b"" if version < 4 else struct.pack(">i", 1)
+        if version >= 5:  # the failed node's address, and an unknown reason
+            failures += b"\x04\x7f\x00\x00\x01\x00\x00"
+        return struct.pack(">Hii", self.consistency, 0, 1) + failures + self.tail()
+
+
+class ReadFailure(OperationFailure):
+    code = 0x1300
+    code_of_v3 = 0x1200
+
+    def tail(self) -> bytes:
+        return b"\x00"
+
+
+class WriteFailure(OperationFailure):
+    code = 0x1500
+    code_of_v3 = 0x1100
+
+    def tail(self) -> bytes:
+        return _string("SIMPLE")
+
+
 class FunctionFailure(CqlError):  # noqa: N818 - the protocol's own name
     """A function failed: keyspace, name, argument types."""
 

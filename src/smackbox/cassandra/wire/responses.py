@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from smackbox.cassandra.wire.errors import CqlError
+from smackbox.cassandra.wire.errors import CqlError, OperationFailure
 from smackbox.cassandra.wire.types import CqlType
 
 VOID = b"\x00\x00\x00\x01"
@@ -53,8 +53,11 @@ def bytes_value(value: bytes | None) -> bytes:
     return b"\xff\xff\xff\xff" if value is None else _INT.pack(len(value)) + value
 
 
-def error_body(error: CqlError) -> bytes:
-    return _INT.pack(error.code) + string(str(error)[:32_000]) + error.extra()
+def error_body(error: CqlError, version: int = 4) -> bytes:
+    text = string(str(error)[:32_000])
+    if isinstance(error, OperationFailure):
+        return _INT.pack(error.code if version >= 4 else error.code_of_v3) + text + error.extra_of(version)
+    return _INT.pack(error.code) + text + error.extra()
 
 
 def set_keyspace_body(keyspace: str) -> bytes:

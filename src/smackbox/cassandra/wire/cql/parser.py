@@ -101,11 +101,15 @@ class Parser(DefinitionParser):
     def _ordering(self) -> ast.Ordering:
         column = self.identifier()
         if self.accept_words("ann", "of"):
-            return ast.Ordering(column, ann_of=self.expression())
+            query = self.expression()
+            return ast.Ordering(column, self._descending(), query)
+        return ast.Ordering(column, self._descending())
+
+    def _descending(self) -> bool:
         descending = self.accept_word("desc")
         if not descending:
             self.accept_word("asc")
-        return ast.Ordering(column, descending)
+        return descending
 
     def _where(self) -> tuple[ast.Relation, ...]:
         relations: list[ast.Relation] = []

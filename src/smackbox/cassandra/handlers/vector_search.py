@@ -1,0 +1,296 @@
+"""ORDER BY … ANN OF: what it is refused with, and the rows whose vectors are most similar.
+
+Where the WHERE names a partition, or restricts tokens, its rows are compared one by one. Else the index's vectors are
+searched (`state/vectors`), and each row found is read and looked at: whether it still has that vector, and whether it
+is what the WHERE asks for. Where that leaves too few, the rows that the WHERE finds are compared.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from smackbox.cassandra.handlers.arithmetic import similarity
+from smackbox.cassandra.handlers.consistency import (
+    ANY,
+    LOCAL_QUORUM,
+    LOCAL_SERIAL,
+    NAMES,
+    SERIAL,
+    check_replicas,
+)  # fmt: skip
+from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.paging import NO_LIMIT
+from smackbox.cassandra.handlers.reading import RowReader
+from smackbox.cassandra.handlers.restrictions import Restriction, Restrictions
+from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope
+from smackbox.cassandra.state.engine import Engine
+from smackbox.cassandra.state.indexes import IndexTarget
+from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key
+from smackbox.cassandra.state.rows import Row
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Table
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.errors import Invalid, ReadFailure, WriteFailure
+from smackbox.cassandra.wire.types import FLOAT, VectorType
+
+if TYPE_CHECKING:
+    from smackbox.cassandra.handlers.select import PreparedSelect
+
+TOP_LIMIT = 1000
+ONE = 0x01
+LOCAL_ONE = 0x0A
+_AT_ONE = frozenset({ONE, LOCAL_ONE, 0x0B})
+# how many rows are looked at before the WHERE's own way is taken
+LOOKED_AT_LIMIT = 4096
+WIDER = 4
+RESTRICTED = "ANN ordering by vector requires all restricted column(s) to be indexed"
+
+# key of the row, the row
+Found = tuple[bytes, RowView]
+
+
+def is_vector_index(target: IndexTarget) -> bool:
+    return target.is_sai and isinstance(target.column.type, VectorType)
+
+
+def similarity_of(target: IndexTarget) -> str:
+    """The name of the index's measure."""
+    return target.record.options.get("similarity_function", "cosine").lower()
+
+
+class VectorOrdering:
+    """The ANN ordering of one SELECT. Raises `Invalid` for one that Cassandra does not take."""
+
+    def __init__(self, select: ast.Select, scope: Scope) -> None:
+        self._table = scope.table
+        compiler = Compiler(scope)
+        columns = [scope.table.column(ordering.column) for ordering in select.order_by]
+        terms = [
+            compiler.compile(ordering.ann_of, column.type, column.name)
+            for ordering, column in zip(select.order_by, columns, strict=True)
+            if ordering.ann_of is not None
+        ]
+        if len(terms) > 1:
+            raise Invalid("Cannot specify more than one ANN ordering")
+        if len(select.order_by) > 1:
+            raise Invalid("ANN ordering does not support any other ordering")
+        if select.order_by[0].descending:
+            raise Invalid("Descending ANN ordering is not supported")
+        (self.column,) = columns
+        (self._term,) = terms
+        self.target = next(
+            (one for one in scope.table.index_targets if one.column.name == self.column.name and is_vector_index(one)),
+            None,
+        )
+
+    def check(self, restrictions: Restrictions) -> None:
+        """Raises `Invalid` for a column that cannot be searched, or a WHERE that no index answers."""
+        kind = self.column.type
+        for restriction in restrictions.filters:
+            if restriction.column.name == self.column.name:
+                raise Invalid(_twice(restriction))
+        if not isinstance(kind, VectorType) or kind.element != FLOAT:
+            raise Invalid("ANN ordering is only supported on float vector indexes")
+        names = {target.column.name for target in self._table.index_targets}
+        if self.column.name not in names:
+            raise Invalid("ANN ordering by vector requires the column to be indexed")
+        filters = [*restrictions.filters, *restrictions.residual]
+        if any(column.kind == PARTITION_KEY for found in filters for column in found.columns):
+            raise Invalid(RESTRICTED)
+        bare = [
+            column for found in (*filters, *restrictions.clustering) for column in found.columns
+            if column.name not in names
+        ]  # fmt: skip
+        if not bare:
+            return
+        only_clustering = all(column.kind == CLUSTERING for column in bare)
+        sliced = not any(column.kind == CLUSTERING for found in filters for column in found.columns)
+        if not (only_clustering and sliced and restrictions.key_is_whole):
+            raise Invalid(RESTRICTED)
+
+    def admit(self, context: Context, limit: int, *, per_partition: int, grouped: bool, scope: Scope) -> None:
+        """Raises `Invalid` where the statement may not run; the page and the level are made to fit, with a warning."""
+        if context.consistency == ANY:
+            raise Invalid("ANY ConsistencyLevel is only supported for writes")
+        if grouped:
+            raise Invalid("Top-K queries can not be run with aggregation")
+        if per_partition != NO_LIMIT:
+            raise Invalid("Top-K queries do not support per-partition limits")
+        if limit == NO_LIMIT:
+            raise Invalid(
+                "Top-K queries must have a limit specified and the limit must be less than the query page size"
+            )
+        level = context.consistency
+        if level in {SERIAL, LOCAL_SERIAL}:
+            raise Invalid(
+                "Top-K queries can only be run with consistency level ONE/LOCAL_ONE. "
+                f"Consistency level {NAMES[level]} was used."
+            )
+        if level not in _AT_ONE:
+            context.consistency = LOCAL_ONE if level == LOCAL_QUORUM else ONE
+            context.warnings.append(
+                "Top-K queries can only be run with consistency level ONE / LOCAL_ONE / NODE_LOCAL. Consistency level "
+                f"{NAMES[level]} was requested. Downgrading the consistency level to {NAMES[context.consistency]}."
+            )
+        check_replicas(context, scope.keyspace, context.consistency)
+        if 0 < context.page_size < limit:
+            context.warnings.append(
+                f"Top-K queries do not support paging and the page size is set to {context.page_size}, which is less "
+                f"than LIMIT {limit}. The page size has been set to {limit} to match the LIMIT."
+            )
+        if limit > TOP_LIMIT:
+            raise Invalid(
+                f"Use of ANN OF in an ORDER BY clause requires a LIMIT that is not greater than {TOP_LIMIT}. "
+                f"LIMIT was {limit}"
+            )
+
+    def rows(self, context: Context, select: PreparedSelect, limit: int) -> list[Found]:
+        """The rows with the most similar vectors, the best first. Raises `ReadFailure` for a query that has none."""
+        query = self._query(context)
+        restrictions = select.restrictions
+        narrow = restrictions.key_is_whole or restrictions.tokens or restrictions.clustering
+        if not narrow and self.target is not None:
+            index = context.room.vectors.up_to_date(self._table, self.target, context.statement_time_s)
+            if index is not None:
+                found = self._searched(context, select, query, limit)
+                if found is not None:
+                    return found
+        return self._compared(context, select, query, limit)
+
+    def _query(self, context: Context) -> bytes:
+        value = self._term.evaluate(context, None)
+        if not isinstance(value, bytes):
+            raise Invalid(f"Unsupported {'null' if value is None else 'unset'} value for column {self.column.name}")
+        measure = similarity_of(self.target) if self.target is not None else "cosine"
+        reason = unsearchable(self.column.type.decode(value), measure)
+        if reason is not None:
+            raise ReadFailure(reason, context.consistency)
+        return value
+
+    def _compared(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[Found]:
+        kind = self.column.type
+        wanted = kind.decode(query)
+        name = similarity_of(self.target) if self.target is not None else "cosine"
+        measure = similarity(name)
+        assert measure is not None
+
+        def scored() -> Iterator[tuple[float, Found]]:
+            for key, view in select.rows(context):
+                value = view.values[self.column.ordinal]
+                if value is None or key[len(partition_of(key))] == SECTION_STATIC:
+                    continue
+                vector = kind.decode(value)
+                if unsearchable(vector, name) is None:
+                    yield measure(wanted, vector), (key, view)
+
+        best = heapq.nlargest(limit, scored(), key=lambda pair: pair[0])
+        return [found for _, found in best]
+
+    def _searched(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[Found] | None:
+        """By the index; None when the WHERE leaves too few of what was looked at."""
+        assert self.target is not None
+        engine = context.room.engine
+        now_s = context.statement_time_s
+        index = context.room.vectors.up_to_date(self._table, self.target, now_s)
+        assert index is not None
+        predicates = select.restrictions.predicates(context)
+        ordinal = self.column.ordinal
+        stamps = select.selection.needs_stamps
+        looked_at = 0
+        found: list[Found] = []
+        count = limit if not predicates else WIDER * limit
+        while True:
+            labels = index.nearest(query, count)
+            for label in labels[looked_at:] if not looked_at else labels:
+                rows = list(rows_at(engine, self._table, select.reader, index.keys[label], now_s, stamps=stamps))
+                value = rows[0][1].values[ordinal] if rows else None
+                if value is None or value != index.value(label):
+                    index.remove(label)
+                    continue
+                found += [
+                    (key, view) for key, view in rows
+                    if key[len(partition_of(key))] != SECTION_STATIC and all(matches(view) for matches in predicates)
+                ]  # fmt: skip
+                if len(found) >= limit:
+                    return found[:limit]
+            if count >= len(index):
+                return found[:limit]
+            if count >= LOOKED_AT_LIMIT:
+                return None if predicates else found
+            found = []
+            count *= WIDER
+
+
+def rows_at(
+    engine: Engine, table: Table, reader: RowReader, row_key: bytes, now_s: int, *, stamps: bool = False
+) -> Iterator[Found]:
+    """The row under that key; for the key of a static row the rows of its partition, and itself where there is none."""
+    owner = partition_of(row_key)
+    parts = split_partition_key(owner[14:], len(table.partition_key))
+    static: Row | None = None
+    statics: Sequence[bytes | None] = ()
+    if table.has_statics:
+        static = engine.static_row(table, owner, engine.tombstones(table, owner))
+        statics = reader.statics(static, now_s)
+    if row_key[len(owner)] != SECTION_STATIC:
+        item = engine.row(table, row_key, merged=stamps)
+        values = reader.values(parts, item, statics, now_s) if item is not None else None
+        if values is not None:
+            yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+        return
+    if static is None or not static.is_live(now_s):
+        return
+    empty = True
+    for key, item in engine.slice(table, owner, b"", b"", merged=stamps):
+        values = reader.values(parts, item, statics, now_s)
+        if values is not None:
+            empty = False
+            yield key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+    if empty:
+        alone: list[bytes | None] = [None] * len(table.columns)
+        alone[: len(parts)] = parts
+        first = len(parts) + len(table.clustering)
+        alone[first : first + len(statics)] = statics
+        yield row_key, RowView(alone, None, static, now_s)
+
+
+def check_vectors(
+    context: Context,
+    table: Table,
+    cells: Mapping[int, bytes | None],
+    partition_key: Sequence[bytes],
+    clustering: Sequence[bytes],
+) -> None:
+    """Raises `WriteFailure` for a row with a vector that its index cannot hold."""
+    for target in table.index_targets:
+        if not is_vector_index(target):
+            continue
+        column = target.column
+        value = cells.get(column.number)
+        if column.kind == PARTITION_KEY:
+            value = partition_key[column.position]
+        elif column.kind == CLUSTERING:
+            value = clustering[column.position] if clustering else None
+        if value is not None:
+            reason = unsearchable(column.type.decode(value), similarity_of(target))
+            if reason is not None:
+                raise WriteFailure(reason, context.consistency)
+
+
+def unsearchable(vector: Sequence[float], measure: str) -> str | None:
+    """Why an index cannot hold that vector, None when it can."""
+    for position, value in enumerate(vector):
+        if not math.isfinite(value):
+            return f"non-finite value at vector[{position}]={value}"
+    if measure == "cosine" and not any(vector):
+        return "Zero vectors cannot be indexed or queried with cosine similarity"
+    return None
+
+
+def _twice(restriction: Restriction) -> str:
+    name = restriction.column.name
+    if restriction.operator in {"=", "IN"}:
+        return f"{name} cannot be restricted by more than one relation if it includes an Equal"
+    return f'Column "{name}" cannot be restricted by both an equality and an inequality relation'
