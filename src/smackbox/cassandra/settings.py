@@ -28,6 +28,7 @@ class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
     batch_size_warn_threshold_bytes: int = 5 * 1024
     batch_size_fail_threshold_bytes: int = 50 * 1024
     materialized_views_enabled: bool = False
+    dynamic_data_masking_enabled: bool = False
     authenticator: Literal["AllowAllAuthenticator", "PasswordAuthenticator"] = "AllowAllAuthenticator"
     authorizer: Literal["AllowAllAuthorizer", "CassandraAuthorizer"] = "AllowAllAuthorizer"
     client_encryption_certfile: Path | None = None

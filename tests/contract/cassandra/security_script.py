@@ -21,7 +21,7 @@ from cassandra.cluster import Cluster, Session
 _ERROR = re.compile(r'code=([0-9a-f]{4}) \[.*?\] message="(.*)"', re.DOTALL)
 _SYNTAX = "2000"
 # of these no rows are compared: they differ from node to node
-_OF_THE_NODE = re.compile(r"\b(system|system_schema|system_virtual_schema)\.")
+_OF_THE_NODE = re.compile(r"\b(system|system_schema|system_virtual_schema)\.(?!mask_|column_masks)")
 
 
 class Logins:

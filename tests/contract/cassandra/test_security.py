@@ -22,17 +22,22 @@ FIRST_ROLE_LIMIT_S = 60.0
 Address = tuple[str, int]
 
 
-def ours(_: Path, stack: ExitStack) -> Address:
+def ours(_: Path, stack: ExitStack, *, masking: bool = False) -> Address:
     from smackbox.cassandra.server import CassandraServer
     from smackbox.cassandra.settings import CassandraSettings
     from smackbox.net.service import ServiceThread
 
-    settings = CassandraSettings(authenticator="PasswordAuthenticator", authorizer="CassandraAuthorizer")
+    settings = CassandraSettings(
+        authenticator="PasswordAuthenticator",
+        authorizer="CassandraAuthorizer",
+        dynamic_data_masking_enabled=masking,
+        materialized_views_enabled=masking,
+    )
     host, _, port = stack.enter_context(ServiceThread(CassandraServer(settings))).url.rpartition(":")
     return host, int(port)
 
 
-def real(directory: Path, stack: ExitStack) -> Address:
+def real(directory: Path, stack: ExitStack, *, masking: bool = False) -> Address:
     from bench.engines.real_cassandra import RealCassandra
 
     config = {
@@ -43,6 +48,7 @@ def real(directory: Path, stack: ExitStack) -> Address:
         "credentials_validity": "0ms",
         "roles_validity": "0ms",
         "permissions_validity": "0ms",
+        "dynamic_data_masking_enabled": str(masking).lower(),
     }
     address = stack.enter_context(RealCassandra(directory, config)).address
     # it makes its first role some time after it answers

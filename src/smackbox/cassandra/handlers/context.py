@@ -37,6 +37,7 @@ class Room:
         "catalog",
         "engine",
         "fail_batch_bytes",
+        "masking",
         "materialized_views",
         "random_bytes",
         "security",
@@ -58,6 +59,7 @@ class Room:
         vectors: Vectors,
         *,
         materialized_views: bool = False,
+        masking: bool = False,
     ) -> None:
         self.catalog = catalog
         self.engine = engine
@@ -67,6 +69,7 @@ class Room:
         self.fail_batch_bytes = fail_batch_bytes
         self.security = security
         self.materialized_views = materialized_views
+        self.masking = masking
         self.vectors = vectors
         self.traces = Traces()
         system_rows.add("system_traces", "sessions", self.traces.sessions)

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from smackbox.cassandra.handlers.consistency import replication_factors
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.duration_rules import holds_duration
+from smackbox.cassandra.handlers.masks import DISABLED, attach
 from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
+from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system
 from smackbox.cassandra.state.replication import keyspace_options
@@ -103,6 +105,8 @@ def _own_data_center(context: Context) -> str:
 def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Context) -> Result:
     catalog = context.room.catalog
     check_writable(keyspace.name)
+    if any(column.mask is not None for column in statement.columns) and not context.room.masking:
+        raise Invalid(DISABLED)
     _check_table_name(keyspace.name, statement.name)
     if statement.name in keyspace.tables:
         if statement.if_not_exists:
@@ -114,6 +118,14 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     types = _column_types(statement, keyspace)
     _check_key(statement, types)
     columns = _column_records(statement, types)
+    masks = {column.name: column.mask for column in statement.columns if column.mask is not None}
+    if masks:
+        empty = Table(TableRecord(keyspace.name, statement.name, UUID(int=0), 0, columns, options, 0), types)
+        scope = Scope(keyspace, empty, 0)
+        columns = tuple(
+            replace(column, mask=attach(masks.get(column.name), column.name, types[column.name], scope))
+            for column in columns
+        )
     counters = [name for name, kind in types.items() if kind == COUNTER]
     keys = {*statement.partition_key, *statement.clustering}
     if counters:
@@ -235,7 +247,10 @@ def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context)
         raise Invalid(f"Table '{keyspace.name}.{statement.name}' doesn't exist")
     if table.is_view:
         raise Invalid("Cannot use ALTER TABLE on a materialized view; use ALTER MATERIALIZED VIEW instead")
-    change = {"add": _add_columns, "drop": _drop_columns, "rename": _rename_columns, "with": _change_options}
+    change = {
+        "add": _add_columns, "drop": _drop_columns, "rename": _rename_columns, "with": _change_options,
+        "mask": _change_mask,
+    }  # fmt: skip
     if statement.action == "alter":
         raise Invalid("Altering column types is no longer supported")
     if statement.action == "drop compact storage":
@@ -281,7 +296,8 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
             raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
         own = next((found.number for found in record.dropped if found.name == definition.name), -1)
         column_kind = STATIC if definition.static else REGULAR
-        columns.append(ColumnRecord(definition.name, column_kind, kind.cql, own if own >= 0 else number))
+        mask = attach(definition.mask, definition.name, kind, Scope(keyspace, table, 0))
+        columns.append(ColumnRecord(definition.name, column_kind, kind.cql, own if own >= 0 else number, mask=mask))
         number += own < 0
     return replace(record, columns=tuple(columns), next_column=number)
 
@@ -349,6 +365,20 @@ def _rename_columns(statement: ast.AlterTable, table: Table, _keyspace: Keyspace
             )
         columns[columns.index(found)] = replace(found, name=new)
     return replace(table.record, columns=tuple(columns))
+
+
+def _change_mask(statement: ast.AlterTable, table: Table, keyspace: Keyspace, context: Context) -> TableRecord:
+    if statement.mask is not None and not context.room.masking:
+        raise Invalid(DISABLED)
+    (name,) = statement.names
+    column = table.by_name.get(name)
+    if column is None:
+        if statement.if_column:
+            return table.record
+        raise Invalid(f"Column with name '{name}' doesn't exist on table '{table.name}'")
+    mask = attach(statement.mask, name, column.type, Scope(keyspace, table, 0))
+    columns = tuple(replace(found, mask=mask) if found.name == name else found for found in table.record.columns)
+    return replace(table.record, columns=columns)
 
 
 def _change_options(statement: ast.AlterTable, table: Table, _keyspace: Keyspace, _: Context) -> TableRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.handlers.masks import shown_mask
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
 from smackbox.cassandra.handlers.select import append_row
 from smackbox.cassandra.state.catalog import is_system
@@ -194,6 +195,8 @@ def table_statement(table: Table, *, internals: bool) -> str:
         line = f"    {quoted(column.name)} {column.type.cql}"
         if column.kind == STATIC:
             line += " static"
+        if column.mask is not None:
+            line += f" {shown_mask(column.mask, column.type)}"
         if single and column.kind == "partition_key":
             line += " PRIMARY KEY"
         lines.append(line)

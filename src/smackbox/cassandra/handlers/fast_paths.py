@@ -252,6 +252,8 @@ def fast_select(select: PreparedSelect, kinds: Sequence[CqlType]) -> tuple[FastS
         or select.per_partition_limit is not None
         or select.grouped
         or select.sorts
+        or select.ann is not None
+        or table.masks
         or any(column.type.multi_cell for column in table.columns)
     ):
         return None

@@ -12,16 +12,21 @@ from smackbox.cassandra.handlers.arithmetic import similarity, unary_math
 from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
 from smackbox.cassandra.handlers.floors import floor_date, floor_ms, floor_time
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.handlers.masks import MASKS, mask_overloads
 from smackbox.cassandra.handlers.terms import Term, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
     ASCII,
     BIGINT,
     BLOB,
+    BOOLEAN,
     DATE,
+    DOUBLE,
+    DURATION,
     FLOAT,
     INT,
     NATIVE,
@@ -31,6 +36,7 @@ from smackbox.cassandra.wire.types import (
     TIMESTAMP,
     TIMEUUID,
     UUID_TYPE,
+    VARINT,
     CqlType,
     ListType,
     MapType,
@@ -69,9 +75,22 @@ def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
         return [found] if found is not None else []
     if name in _MEASURES:
         return _similarity_overloads(compiler, call, name)
+    if name in MASKS:
+        return mask_overloads(compiler, call, name)
     if name in {"tojson", "to_json"}:
         return []
     return _TABLE.get(name, [])
+
+
+def known_function(name: str) -> bool:
+    """Whether there is a scalar function of that name, in small letters."""
+    return name in _TABLE or name in _GENERIC or name in _MEASURES or name in {"token", "tojson", "to_json"}
+
+
+def one_count(name: str) -> int | None:
+    """How many arguments a function of one signature takes; None for the others."""
+    found = _TABLE.get(name, [])
+    return len(found[0].arguments) if len(found) == 1 else None
 
 
 def infer_call(compiler: Compiler, call: ast.Call) -> CqlType | None:
@@ -431,6 +450,7 @@ _GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
 }
 
 
+_CONSTANTS = {"float": DOUBLE, "boolean": BOOLEAN, "uuid": UUID_TYPE, "hex": BLOB, "duration": DURATION}
 _MEASURES = frozenset({"similarity_cosine", "similarity_euclidean", "similarity_dot_product"})
 
 
@@ -465,10 +485,17 @@ def _generic_name(name: str) -> str:
 
 
 def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | None:
-    """The type of an argument whose function takes any: that of a string is the narrowest that holds it."""
-    if isinstance(argument, ast.Literal) and argument.kind == "string":
+    """The type of an argument whose function takes any: that of a constant is the narrowest that holds it."""
+    if isinstance(argument, ast.Negate):
+        return argument_type(compiler, argument.value)
+    if not isinstance(argument, ast.Literal):
+        return compiler.infer(argument)
+    if argument.kind == "string":
         return ASCII if argument.text.isascii() else TEXT
-    return compiler.infer(argument)
+    if argument.kind == "integer":
+        number = number_of(argument.text)
+        return INT if -(2**31) <= number < 2**31 else BIGINT if -(2**63) <= number < 2**63 else VARINT
+    return _CONSTANTS.get(argument.kind)
 
 
 def _vector_type(compiler: Compiler, argument: ast.Expression, name: str) -> VectorType | None:

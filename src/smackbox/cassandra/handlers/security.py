@@ -16,9 +16,11 @@ from smackbox.cassandra.handlers.results import SchemaChange
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER, Role, Roles
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import BadCredentials, Unauthorized
 
 if TYPE_CHECKING:
+    from smackbox.cassandra.handlers.select import PreparedSelect
     from smackbox.cassandra.handlers.statements import Statement
 
 ALLOW_ALL_AUTHENTICATOR = "AllowAllAuthenticator"
@@ -41,13 +43,15 @@ class Security:
     """The authenticator, the authorizer and the roles of one server."""
 
     def __init__(
-        self, roles: Roles, catalog: Catalog, random_bytes: Callable[[int], bytes], authenticator: str, authorizer: str
-    ) -> None:
+        self, roles: Roles, catalog: Catalog, random_bytes: Callable[[int], bytes], authenticator: str, authorizer: str,
+        *, masking: bool = False,
+    ) -> None:  # fmt: skip
         self.roles = roles
         self.catalog = catalog
         self.random_bytes = random_bytes
         self.authenticator = authenticator
         self.authorizer = authorizer
+        self.masking = masking
         self.authenticates = authenticator == PASSWORD_AUTHENTICATOR
         self.authorizes = authorizer == CASSANDRA_AUTHORIZER
         self._key = random_bytes(32)
@@ -103,6 +107,19 @@ class Security:
             return permission in resources.applicable(resource)
         granted = roles.granted(user)
         return any(permission in roles.held(role, above) for above in resources.chain(resource) for role in granted)
+
+    def has_on_table(self, user: str, permission: str, table: Table) -> bool:
+        return self.has(user, permission, resources.table_resource(table.keyspace, table.name))
+
+    def ensure_unmasked(self, user: str, select: PreparedSelect) -> None:
+        """Raises `Unauthorized` for a WHERE on masked columns by one who may not see them."""
+        table = select.table
+        asked = select.masked_restricted() if table.masks and self.masking else []
+        if asked and not any(self.has_on_table(user, one, table) for one in ("UNMASK", "SELECT_MASKED")):
+            raise Unauthorized(
+                f"User {user} has no UNMASK nor SELECT_MASKED permission on table {table.keyspace}.{table.name}, "
+                f"cannot query masked columns [{', '.join(asked)}]"
+            )
 
     def ensure(self, user: str, permission: str, resource: str) -> None:
         """Raises `Unauthorized`."""
@@ -172,6 +189,8 @@ class Gate:
             return
         for access in statement.access:
             self._security.ensure_access(self.user, access)
+        if statement.select is not None:
+            self._security.ensure_unmasked(self.user, statement.select)
         if any(access.of_index for access in statement.access):
             return  # which table an index is of may change
         if len(self._allowed) >= ALLOWED_STATEMENTS_LIMIT:

@@ -9,6 +9,7 @@ from smackbox.cassandra.handlers.consistency import check_read
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.functions import MONOTONIC
 from smackbox.cassandra.handlers.index_reading import analyse_filters, choose_index, filters_are_indexed, indexed
+from smackbox.cassandra.handlers.masks import is_masked_for
 from smackbox.cassandra.handlers.paging import NO_LIMIT, Page, read_state
 from smackbox.cassandra.handlers.reading import RowReader
 from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
@@ -52,15 +53,21 @@ FUNCTIONS_LAST = "Functions are only supported on the last element of the GROUP 
 class PreparedSelect:
     """A SELECT ready to run."""
 
-    def __init__(self, select: ast.Select, scope: Scope) -> None:
-        """Raises `Invalid` for a statement that cannot be executed."""
+    def __init__(self, select: ast.Select, scope: Scope, *, masked: bool = False) -> None:
+        """`masked`: for those who see masked columns through their masks.
+
+        Raises `Invalid` for a statement that cannot be executed.
+        """
         table = scope.table
         self.table = table
         self.scope = scope
         self.distinct = select.distinct
+        self._select = select
+        self._is_masked = masked
+        self._through_masks: PreparedSelect | None = None
         ann = any(ordering.ann_of is not None for ordering in select.order_by)
         self.ann = VectorOrdering(select, scope) if ann else None
-        self.selection: Selection = compile_selection(select, scope)
+        self.selection: Selection = compile_selection(select, scope, masked=masked)
         implied = select.allow_filtering or (table.virtual and scope.keyspace.virtual)
         by_index = bool(table.index_targets) and any(
             indexed(table, relation.columns[0], _operator(relation), relation.element is not None)
@@ -237,6 +244,8 @@ class PreparedSelect:
     # ---- executing --------------------------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> Rows:
+        if self.table.masks and not self._is_masked and is_masked_for(context, self.table):
+            return self._masked().execute(context)
         if self.ann is not None:
             return self._nearest(self.ann, context)
         named = self.restrictions.key_is_whole
@@ -254,6 +263,19 @@ class PreparedSelect:
         if self.grouped:
             return self._grouped(context, page, per_partition)
         return self._plain(context, page, per_partition)
+
+    def _masked(self) -> PreparedSelect:
+        """The same for those who see masked columns through their masks."""
+        if self._through_masks is None:
+            self._through_masks = PreparedSelect(self._select, self.scope, masked=True)
+        return self._through_masks
+
+    def masked_restricted(self) -> list[str]:
+        """The masked columns that the WHERE asks for."""
+        found = self.restrictions
+        asked = [*found.partition.values(), *found.clustering, *found.residual, *found.filters]
+        columns = {column for restriction in asked for column in restriction.columns}
+        return sorted(column.name for column in columns if column.mask is not None)
 
     def _nearest(self, ann: VectorOrdering, context: Context) -> Rows:
         limit = self._number(self.limit, context, "LIMIT")

@@ -9,6 +9,7 @@ from smackbox.cassandra.handlers.aggregates import NAMES, Accumulator, aggregate
 from smackbox.cassandra.handlers.casts import cast_function
 from smackbox.cassandra.handlers.context import Bound, Context
 from smackbox.cassandra.handlers.json_values import to_json_text
+from smackbox.cassandra.handlers.masks import applied
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
@@ -74,12 +75,18 @@ class Selection:
         return [_bytes(column.term.evaluate(context, view)) for column in self.columns]
 
 
-def compile_selection(select: ast.Select, scope: Scope) -> Selection:
-    """Raises `Invalid` for unknown columns and functions."""
-    compiler = SelectionCompiler(scope)
+def compile_selection(select: ast.Select, scope: Scope, *, masked: bool = False) -> Selection:
+    """`masked`: its masked columns are seen through their masks. Raises `Invalid` for unknown columns and functions."""
+    compiler = SelectionCompiler(scope, masked=masked)
+    hidden = scope.table.masks if masked else {}
     if not select.selectors:
         columns = [
-            OutColumn(column.name, column.type, compiler.column(column.name), column.ordinal)
+            OutColumn(
+                column.name,
+                column.type,
+                compiler.column(column.name),
+                -1 if column.ordinal in hidden else column.ordinal,
+            )
             for column in scope.table.columns
         ]
     else:
@@ -89,6 +96,8 @@ def compile_selection(select: ast.Select, scope: Scope) -> Selection:
             ordinal = -1
             if isinstance(selector.value, ast.Column):
                 ordinal = scope.table.column(selector.value.name).ordinal
+            if ordinal in hidden:
+                ordinal = -1
             name = selector.alias or compiler.name_of(selector.value)
             columns.append(OutColumn(name, term.kind, term, ordinal))
     shown = [_json_column(columns)] if select.json else columns
@@ -110,8 +119,9 @@ def _json_column(columns: list[OutColumn]) -> OutColumn:
 class SelectionCompiler(Compiler):
     """Terms with columns, aggregates and the functions that only a selection has."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, *, masked: bool = False) -> None:
         super().__init__(scope)
+        self.masks = scope.table.masks if masked else {}
         self.aggregates: list[tuple[Term | None, Callable[[], Accumulator]]] = []
         self.needs_stamps = False
         self.used: set[int] = set()
@@ -153,6 +163,10 @@ class SelectionCompiler(Compiler):
         column = self.scope.table.column(name)
         ordinal = column.ordinal
         self.used.add(ordinal)
+        mask = self.masks.get(ordinal)
+        if mask is not None:
+            cover = applied(mask, column.type)
+            return Term(column.type, lambda _context, row: cover(row.values[ordinal]))
         return Term(column.type, lambda _context, row: row.values[ordinal])
 
     def name_of(self, expression: ast.Expression) -> str:

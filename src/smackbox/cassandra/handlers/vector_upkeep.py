@@ -18,7 +18,7 @@ from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.vectors import VectorIndex, vectors_available
 from smackbox.cassandra.wire.types import VectorType
 
-STEP_ROWS = 64
+STEP_ROWS = 256
 
 
 class Vectors:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StorageError
 from smackbox.cassandra.handlers.context import Room
+from smackbox.cassandra.handlers.masks import show_masks
 from smackbox.cassandra.handlers.results import SchemaChange
 from smackbox.cassandra.handlers.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.handlers.session import Session
@@ -189,8 +190,14 @@ class CassandraServer:
         )
         system_rows = SystemRows(catalog, node)
         Figures(self).add_to(system_rows)
+        show_masks(system_rows, catalog)
         security = Security(
-            Roles(store, engine), catalog, secrets.token_bytes, settings.authenticator, settings.authorizer
+            Roles(store, engine),
+            catalog,
+            secrets.token_bytes,
+            settings.authenticator,
+            settings.authorizer,
+            masking=settings.dynamic_data_masking_enabled,
         )
         engine.flush()
         show_roles(system_rows, security.roles)
@@ -206,6 +213,7 @@ class CassandraServer:
             security,
             Vectors(catalog, engine, threading.Lock()),
             materialized_views=settings.materialized_views_enabled,
+            masking=settings.dynamic_data_masking_enabled,
         )
         self.statements = Statements(self.room)
         self.upkeep = Upkeep(self)

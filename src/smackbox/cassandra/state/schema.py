@@ -40,6 +40,14 @@ class Column(Struct, frozen=True):
     ordinal: int
     number: int = -1
     descending: bool = False
+    mask: MaskRecord | None = None
+
+
+class MaskRecord(Struct, frozen=True):
+    """A masking function and its arguments after the column, serialised and in hexadecimal."""
+
+    function: str
+    arguments: tuple[str | None, ...] = ()
 
 
 class ColumnRecord(Struct, frozen=True):
@@ -48,6 +56,7 @@ class ColumnRecord(Struct, frozen=True):
     type: str
     number: int = -1
     descending: bool = False
+    mask: MaskRecord | None = None
 
 
 class IndexRecord(Struct, frozen=True):
@@ -116,6 +125,7 @@ class Table:
         "is_counter",
         "kept_cell_forms",
         "keyspace",
+        "masks",
         "name",
         "number",
         "options",
@@ -167,9 +177,11 @@ class Table:
                         len(ordered),
                         column.number,
                         column.descending,
+                        column.mask,
                     )
                 )
         self.columns = tuple(ordered)
+        self.masks = {column.ordinal: column.mask for column in ordered if column.mask is not None}
         self.by_name = {column.name: column for column in ordered}
         self.by_number = {column.number: column for column in ordered if column.number >= 0}
         self.partition_key = tuple(column for column in ordered if column.kind == PARTITION_KEY)

@@ -268,10 +268,19 @@ class DropKeyspace(Struct, frozen=True):
     if_exists: bool = False
 
 
+class Mask(Struct, frozen=True):
+    """A masking function without the column that is its first argument."""
+
+    keyspace: str | None
+    name: str
+    arguments: tuple[Expression, ...] = ()
+
+
 class ColumnDefinition(Struct, frozen=True):
     name: str
     type: TypeName
     static: bool = False
+    mask: Mask | None = None
 
 
 class CreateTable(Struct, frozen=True):
@@ -288,7 +297,7 @@ class CreateTable(Struct, frozen=True):
 
 
 class AlterTable(Struct, frozen=True):
-    """`action`: add, drop, rename, with, alter (a column's type)."""
+    """`action`: add, drop, rename, with, alter (a column's type), mask (of the column named; None drops it)."""
 
     keyspace: str | None
     name: str
@@ -300,6 +309,7 @@ class AlterTable(Struct, frozen=True):
     if_exists: bool = False
     if_column: bool = False
     timestamp: int | None = None
+    mask: Mask | None = None
 
 
 class DropTable(Struct, frozen=True):

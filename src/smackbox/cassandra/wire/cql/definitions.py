@@ -80,11 +80,11 @@ class DefinitionParser(FunctionParser):
                 column = self.identifier()
                 kind = self.type_name()
                 static = self.accept_word("static")
-                self._mask()
+                mask = self._mask()
                 if self.accept_words("primary", "key"):
                     partition_key = (column,)
                     primary_keys += 1
-                columns.append(ast.ColumnDefinition(column, kind, static))
+                columns.append(ast.ColumnDefinition(column, kind, static, mask))
             while self.accept(","):
                 if self.token.text not in _EMPTY_BEFORE:
                     break
@@ -99,9 +99,18 @@ class DefinitionParser(FunctionParser):
             primary_keys,
         )  # fmt: skip
 
-    def _mask(self) -> None:
-        if self.accept_words("masked", "with"):
-            raise self.no_alternative()
+    def _mask(self) -> ast.Mask | None:
+        if not self.accept_words("masked", "with"):
+            return None
+        if self.accept_word("default"):
+            return ast.Mask(None, "mask_default")
+        keyspace, name = self.qualified_name()
+        self.expect("(")
+        arguments: tuple[ast.Expression, ...] = ()
+        if self.token.text != ")":
+            arguments = self.separated(self.expression)
+        self.expect(")")
+        return ast.Mask(keyspace, name, arguments)
 
     def _primary_key(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         self.expect("(")
@@ -278,8 +287,13 @@ class DefinitionParser(FunctionParser):
                 keyspace, name, "rename", renames=tuple(renames), if_exists=if_exists, if_column=if_column
             )
         if self.accept_word("alter"):
+            if_column = self._if_exists()
             column = self.identifier()
-            self._mask()
+            mask = self._mask()
+            if mask is not None or self.accept_words("drop", "masked"):
+                return ast.AlterTable(
+                    keyspace, name, "mask", names=(column,), if_exists=if_exists, if_column=if_column, mask=mask
+                )
             self.expect_word("type")
             kind = self.type_name()
             return ast.AlterTable(keyspace, name, "alter", (ast.ColumnDefinition(column, kind),), if_exists=if_exists)
@@ -290,8 +304,7 @@ class DefinitionParser(FunctionParser):
         name = self.identifier()
         kind = self.type_name()
         static = self.accept_word("static")
-        self._mask()
-        return ast.ColumnDefinition(name, kind, static)
+        return ast.ColumnDefinition(name, kind, static, self._mask())
 
     def _timestamp(self) -> int:
         negative = self.accept("-")
