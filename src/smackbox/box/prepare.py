@@ -134,6 +134,9 @@ class CqlConnection:
                 port=port,
                 execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                 auth_provider=PlainTextAuthProvider(self._username, self._password) if self._username else None,
+                # a server that is busy answers late; one that is not there refuses at once
+                connect_timeout=CQL_TIMEOUT_S,
+                control_connection_timeout=CQL_TIMEOUT_S,
             )
         except UnresolvableContactPoints as error:
             raise StartError(self._no_answer(error)) from error

@@ -9,6 +9,7 @@ import pytest
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
 from cassandra.policies import RoundRobinPolicy
 
+BUSY_LIMIT_S = 60.0
 Connect = Callable[..., Session]
 
 
@@ -18,12 +19,12 @@ def connect(cassandra_address: tuple[str, int], unique: Callable[[str], str]) ->
     clusters: list[tuple[Cluster, str]] = []
 
     def open_session(**options: Any) -> Session:
-        profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60)
+        profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=BUSY_LIMIT_S)
         cluster = Cluster(
             [cassandra_address[0]],
             port=cassandra_address[1],
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            **options,
+            **{"connect_timeout": BUSY_LIMIT_S, "control_connection_timeout": BUSY_LIMIT_S, **options},
         )
         session = cluster.connect()
         keyspace = unique("contract")

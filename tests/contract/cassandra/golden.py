@@ -32,6 +32,9 @@ class Step:
     answer: str
 
 
+SERVER_ERROR = "error 0000"
+
+
 def read_script(path: Path) -> tuple[str, list[Step]]:
     """The comment at the top, and the steps."""
     comment: list[str] = []
@@ -74,6 +77,8 @@ class Player:
             [address[0]],
             port=address[1],
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            connect_timeout=60,
+            control_connection_timeout=60,
             schema_metadata_enabled=False,
             token_metadata_enabled=False,
         )

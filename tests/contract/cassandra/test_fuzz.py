@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contract.cassandra.golden import Player
+from tests.contract.cassandra.golden import SERVER_ERROR, Player
 
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
@@ -226,6 +226,7 @@ def compare(players: tuple[Player, Player], statements: list[str]) -> None:
         statement = template.format(k=key) if "{k}" in template or "{{" in template else template
         history.append(statement)
         ours, real = (_comparable(player.play(statement)) for player in players)
+        assert not ours.startswith(SERVER_ERROR), "\n".join(history)
         assert ours == real, "\n".join(["", *history, f"real: {real}", f"ours: {ours}"])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.contract.cassandra.golden import Player
+from tests.contract.cassandra.golden import SERVER_ERROR, Player
 from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, _comparable, both_after
 
 pytestmark = [
@@ -169,7 +169,7 @@ def compare(players: tuple[Player, Player], table: str, statements: list[str]) -
         statement = template.replace("@k", key)
         history.append(statement)
         ours, real = (_comparable(player.play(statement)) for player in players)
-        assert not ours.startswith("error 0000"), "\n".join(history)
+        assert not ours.startswith(SERVER_ERROR), "\n".join(history)
         assert ours == real, "\n".join(["", *history, f"real: {real}", f"ours: {ours}"])
 
 

@@ -14,7 +14,7 @@ from cassandra import ReadFailure
 from cassandra.query import SimpleStatement
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.contract.cassandra.golden import Player, _shown
+from tests.contract.cassandra.golden import SERVER_ERROR, Player, _shown
 from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, both_after
 
 from smackbox.cassandra.settings import CassandraSettings
@@ -271,6 +271,7 @@ def compare(players: tuple[Player, Player], query: str, sizes: list[int], betwee
         sizes = [WHOLE]
     for size in sizes:
         ours, real = (pages(player, query, size, between) for player in players)
+        assert not any(page.startswith(SERVER_ERROR) for page in ours), f"{query} with pages of {size}"
         assert ours == real, "\n".join(["", query, f"pages of {size}", *between, "real:", *real, "ours:", *ours])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.contract.cassandra.golden import Player
+from tests.contract.cassandra.golden import SERVER_ERROR, Player
 from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, _comparable, both_after
 from tests.contract.cassandra.test_fuzz_values import LITERALS
 
@@ -237,6 +237,7 @@ def test_the_lives_of_tables(players: tuple[Player, Player], statements: list[st
         statement = template.replace("@t", table)
         history.append(statement)
         ours, real = (_comparable(player.play(statement)) for player in players)
+        assert not ours.startswith(SERVER_ERROR), "\n".join(history)
         assert ours == real, "\n".join(["", *history, f"real: {real}", f"ours: {ours}"])
     for player in players:
         player.play(f"DROP TABLE IF EXISTS {table}")

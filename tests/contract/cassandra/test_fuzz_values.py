@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contract.cassandra.golden import Player
+from tests.contract.cassandra.golden import SERVER_ERROR, Player
 from tests.contract.cassandra.test_fuzz import EXAMPLES, REAL, both_after
 
 pytestmark = [
@@ -162,6 +162,7 @@ def expression(draw: st.DrawFn) -> str:
 def compare(players: tuple[Player, Player], statements: list[str]) -> None:
     for number, statement in enumerate(statements):
         ours, real = (player.play(statement) for player in players)
+        assert not ours.startswith(SERVER_ERROR), "\n".join([*statements[: number + 1], ours])
         if ours.startswith("error ") and real.startswith("error "):
             ours, real = ours[:10], real[:10]
         assert ours == real, "\n".join(["", *statements[: number + 1], f"real: {real}", f"ours: {ours}"])

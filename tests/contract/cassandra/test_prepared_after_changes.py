@@ -106,3 +106,55 @@ def test_who_prepares_again_sees_the_new_columns(client: RawClient, table: str) 
         answer = client.execute(before, key, skip_metadata=True)
         assert answer.result_id == after.result_id
         assert answer.columns == ("k", "a", "v", "w")
+
+
+REPLICATION = "WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+# statements by the table: t has no user type, w one that is not frozen, f a frozen one
+OF_TABLES = (
+    ("t", "SELECT * FROM {k}.t WHERE k = ?"),
+    ("t", "DELETE FROM {k}.t WHERE k = ?"),
+    ("w", "SELECT * FROM {k}.w WHERE k = ?"),
+    ("w", "SELECT n FROM {k}.w WHERE k = ?"),
+    ("w", "DELETE FROM {k}.w WHERE k = ?"),
+    ("f", "SELECT * FROM {k}.f WHERE k = ?"),
+    ("f", "DELETE FROM {k}.f WHERE k = ?"),
+)
+OF_KEYSPACES = {
+    "DROP KEYSPACE {k}": "twf",
+    "DROP KEYSPACE {k}; CREATE KEYSPACE {k} " + REPLICATION: "twf",
+    f"DROP KEYSPACE {{k}}; CREATE KEYSPACE {{k}} {REPLICATION}; CREATE TABLE {{k}}.t (k int PRIMARY KEY, v int)": "twf",
+    "ALTER KEYSPACE {k} WITH durable_writes = false": "",
+    "ALTER TYPE {k}.u ADD z int": "wf",
+    "ALTER TYPE {k}.u RENAME x TO xx": "wf",
+    "ALTER TYPE {k}.free ADD z int": "",
+    "DROP TYPE {k}.free": "",
+}
+
+
+@pytest.mark.parametrize("change", OF_KEYSPACES)
+def test_statements_after_a_change_of_a_type_or_keyspace(client: RawClient, change: str) -> None:
+    keyspace = f"prepared_{uuid.uuid4().hex[:12]}"
+    for statement in (
+        f"CREATE KEYSPACE {keyspace} {REPLICATION}",
+        f"CREATE TYPE {keyspace}.u (x int)",
+        f"CREATE TYPE {keyspace}.free (x int)",
+        f"CREATE TABLE {keyspace}.t (k int PRIMARY KEY, v int)",
+        f"CREATE TABLE {keyspace}.w (k int PRIMARY KEY, a {keyspace}.u, n int)",
+        f"CREATE TABLE {keyspace}.f (k int PRIMARY KEY, a frozen<{keyspace}.u>, n int)",
+    ):
+        assert not client.query(statement).error
+    key = [(1).to_bytes(4, "big")]
+    prepared = []
+    for table, text in OF_TABLES:
+        found = client.prepare(text.replace("{k}", keyspace))
+        assert isinstance(found, Prepared)
+        assert not client.execute(found, key, skip_metadata=True).error
+        prepared.append((table, found))
+    try:
+        for statement in change.replace("{k}", keyspace).split("; "):
+            assert not client.query(statement).error
+        for table, found in prepared:
+            answer = client.execute(found, key, skip_metadata=True)
+            assert answer.error == (UNPREPARED if table in OF_KEYSPACES[change] else 0), (table, found.statement_id)
+    finally:
+        client.query(f"DROP KEYSPACE IF EXISTS {keyspace}")

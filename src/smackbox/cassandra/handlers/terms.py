@@ -209,9 +209,8 @@ class Compiler:
     def _list(self, expression: ast.ListLiteral, kind: CqlType, receiver: str) -> Term:
         if not isinstance(kind, ListType | VectorType):
             raise Invalid(f"Unexpected receiver type '{kind.cql}'; only list and vector are expected")
-        name = f"value({receiver})" if isinstance(kind, ListType) else receiver
         self._check_items(expression.items, kind.element, kind.keyword, receiver)
-        items = [self.compile(item, kind.element, name) for item in expression.items]
+        items = [self.compile(item, kind.element, f"value({receiver})") for item in expression.items]
         if isinstance(kind, VectorType) and len(items) != kind.dimension:
             raise Invalid(
                 f"Invalid vector literal for {receiver} of type {kind.cql}; "
