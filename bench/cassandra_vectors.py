@@ -28,7 +28,8 @@ QUERIES = 500
 NEAREST = 10
 GOAL_RECALL = 0.95
 GOAL_MS = 5.0
-SETTLED_LIMIT_S = 300.0
+SETTLED_LIMIT_S = 900.0
+ROUNDS = 60
 _SERVER = (
     "from smackbox.cassandra.server import CassandraServer; from smackbox.cassandra.settings import CassandraSettings; "
     "from smackbox.net.service import run; run(CassandraServer(CassandraSettings()))"
@@ -90,10 +91,10 @@ def one(session: Session, select: object, query: list[float]) -> tuple[set[int],
 
 
 def settle(session: Session, select: object, queries: np.ndarray) -> float:
-    """Ask until the median of twenty queries has not been better than the best for ten rounds."""
+    """Ask until the median of twenty queries has not been better than the best for `ROUNDS` rounds."""
     started = time.perf_counter()
     best, rounds = float("inf"), 0
-    while rounds < 10 and time.perf_counter() - started < SETTLED_LIMIT_S:
+    while rounds < ROUNDS and time.perf_counter() - started < SETTLED_LIMIT_S:
         took = statistics.median(one(session, select, query)[1] for query in queries[:20].tolist())
         rounds = 0 if took < 0.9 * best else rounds + 1
         best = min(best, took)

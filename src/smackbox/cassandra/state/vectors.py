@@ -9,16 +9,14 @@ Needs numpy and usearch, the extra `vector`; without them `vectors_available` is
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-try:
-    import numpy as np
-    from usearch.index import Index
-except ImportError:  # the extra is not installed
-    vectors_available = False
-else:
-    vectors_available = True
+# looked for without being imported: a server without vectors starts without them
+vectors_available = all(importlib.util.find_spec(name) is not None for name in ("numpy", "usearch"))
+np: Any = None
 
 EXACT_LIMIT = 4096
 EXTEND_STEP = 16
@@ -35,6 +33,8 @@ class VectorIndex:
 
     def __init__(self, dimension: int, similarity: str, lock: AbstractContextManager[object] | None = None) -> None:
         """`lock`: held while the graph is used, for `extend` may run in another thread."""
+        global np
+        np = importlib.import_module("numpy")
         self.dimension = dimension
         self.similarity = similarity
         self.keys: list[bytes] = []
@@ -121,7 +121,7 @@ class VectorIndex:
         rows = self._matrix[self._graphed : end]
         with self._lock:
             if self._graph is None:
-                self._graph = Index(
+                self._graph = importlib.import_module("usearch.index").Index(
                     ndim=self.dimension, metric=_METRICS[self.similarity], dtype="f32", connectivity=CONNECTIVITY,
                     expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH,
                 )  # fmt: skip
