@@ -18,6 +18,7 @@ from smackbox.kafka.settings import KafkaSettings
 from smackbox.net.service import ServiceThread
 
 TIMEOUT_S = 20.0
+QUEUED_LIMIT = 10_000
 SMACK = (sys.executable, "-m", "smackbox")
 
 
@@ -52,6 +53,8 @@ def test_a_copy_under_load_holds_all_that_was_answered_before(tmp_path: Path) ->
                     "t", b"%08d" % number + b"x" * 1000, on_delivery=lambda error, _, n=number: acknowledged.append(n)
                 )
                 producer.poll(0.0005)
+                while len(producer) > QUEUED_LIMIT and not stop.is_set():
+                    producer.poll(0.01)
             assert producer.flush(TIMEOUT_S) == 0
 
         loading = threading.Thread(target=load)

@@ -75,13 +75,15 @@ def test_images_are_pulled(agent: AgentService, engine: DockerStub, master: Fake
     assert failed["message"] == "Failed to launch container: manifest unknown"
 
 
-def test_a_container_is_killed(agent: AgentService, engine: DockerStub, master: FakeMaster) -> None:
+def test_a_container_is_killed(agent: AgentService, engine: DockerStub, master: FakeMaster, tmp_path: Path) -> None:
     task = master.run("sleep 1000", container=docker())
     master.state(task, "TASK_RUNNING")
     master.kill(task)
     assert master.terminal(task)["state"] == "TASK_KILLED"
-    stubborn = master.run("trap '' TERM; while :; do sleep 0.05; done", container=docker())
+    stubborn = master.run("trap '' TERM; echo deaf; while :; do sleep 0.05; done", container=docker())
     master.state(stubborn, "TASK_RUNNING")
+    output = sandbox(tmp_path, stubborn) / "stdout"
+    master.wait(lambda: output.exists() and output.read_text() == "deaf\n")
     master.kill(stubborn, 0.1)
     killed = master.terminal(stubborn)
     assert (killed["state"], killed["message"]) == ("TASK_KILLED", "Container exited with status 137")
