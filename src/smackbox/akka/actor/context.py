@@ -69,6 +69,10 @@ class ActorContext(Generic[M]):
     ) -> LocalRef[N]:
         """Start a child. Raises `InvalidNameError` for a name that is taken or is none."""
 
+    def actor_of(self, what: Props[N] | type[Actor[N]] | Behavior[N], name: str | None = None) -> LocalRef[N]:
+        """As `spawn`."""
+        return self.spawn(what, name)
+
     @abstractmethod
     def stop(self, ref: ActorRef[Any] | None = None) -> None:
         """Stop a child, or this actor, after the message that it is handling."""

@@ -15,6 +15,7 @@ from smackbox.akka.actor.cell import Cell
 from smackbox.akka.actor.dead_letters import DeadLetters
 from smackbox.akka.actor.dispatcher import Dispatcher, LoopDispatcher
 from smackbox.akka.actor.events import EventStream
+from smackbox.akka.actor.messages import AskTimeoutError, PoisonPill
 from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
 from smackbox.akka.actor.props import Props
 from smackbox.akka.actor.receptionist import Receptionist
@@ -104,6 +105,8 @@ class ActorSystem:
         """Start an actor under `/user`. Raises `InvalidNameError` for a name that is taken or is none."""
         return self._user_guardian.spawn(what, name)
 
+    actor_of = spawn
+
     def spawn_system(self, what: Any, name: str) -> LocalRef[Any]:
         """Start a part of the system under `/system`."""
         return self._system_guardian.spawn(what, name)
@@ -113,6 +116,20 @@ class ActorSystem:
         if not isinstance(ref, LocalRef):
             raise ValueError(f"{ref.path} is not an actor of this system that can be stopped: tell it PoisonPill")
         self.dispatcher.on_loop(ref.cell.command, ref.cell._stop)
+
+    async def graceful_stop(self, ref: ActorRef[Any], timeout_s: float, message: Any = None) -> None:
+        """Tell `ref` to stop (`PoisonPill`, or `message`), and wait until it has, `post_stop` included.
+
+        Raises `AskTimeoutError` when it has not within `timeout_s`; it goes on stopping.
+        """
+        stopped = asyncio.get_running_loop().create_future()
+        ref._watched_by(_Once(self, lambda: None if stopped.done() else stopped.set_result(None)))
+        ref.tell(PoisonPill() if message is None else message)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await stopped
+        except TimeoutError:
+            raise AskTimeoutError(f"{ref.path} did not stop within {timeout_s} s") from None
 
     def resolve(self, path: ActorPath | str) -> ActorRef[Any]:
         """The actor at `path`; a reference that leads to dead letters where there is none (any more).
