@@ -220,12 +220,12 @@ class ActorSystem:
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
 
-    def report_failure(self, cell: Cell[Any], cause: BaseException, directive: Directive) -> None:
+    def report_failure(self, path: ActorPath, cause: BaseException, directive: Directive) -> None:
         level = logging.WARNING if directive is Directive.RESUME else logging.ERROR
-        log.log(level, "[%s] failed, %s: %r", cell.path, directive.value, cause, exc_info=cause)
+        log.log(level, "[%s] failed, %s: %r", path, directive.value, cause, exc_info=cause)
 
-    def report_hook(self, cell: Cell[Any], hook: str, error: BaseException) -> None:
-        log.error("[%s] %s failed: %r", cell.path, hook, error, exc_info=error)
+    def report_hook(self, path: ActorPath, hook: str, error: BaseException) -> None:
+        log.error("[%s] %s failed: %r", path, hook, error, exc_info=error)
 
     def root_failed(self, cause: BaseException) -> None:
         """A failure was escalated by everybody: the system ends."""

@@ -13,7 +13,7 @@ import logging
 import ssl
 from typing import Any, Self
 
-from smackbox.akka.actor.cell import STOPPED
+from smackbox.akka.actor.cell_state import STOPPED
 from smackbox.akka.actor.messages import ActorIdentity, Identify
 from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
 from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
