@@ -29,9 +29,11 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from smackbox.base.clock import Clock, SystemClock
+from smackbox.base.errors import StartError
 from smackbox.base.settings import near
 from smackbox.spark.streaming.checkpoint import Checkpoint, Plan
 from smackbox.spark.streaming.dead_letters import DeadLetters
+from smackbox.spark.streaming.engine import StreamEngine
 from smackbox.spark.streaming.errors import AwayError, StoppedError, StreamError, UnfitEventsError
 from smackbox.spark.streaming.records import BadRecord, RecordDecoder, drop_repeated
 from smackbox.spark.streaming.settings import StreamSettings
@@ -100,7 +102,7 @@ class MicroBatchRunner:
         self._checkpoint: Checkpoint | None = None
         self._source: KafkaSource | None = None
         self._dead_letters: DeadLetters | None = None
-        self._spark: Any = None
+        self._engine = StreamEngine(settings.spark, settings.name)
         self._metrics: Any = None
 
     # -- life
@@ -197,6 +199,7 @@ class MicroBatchRunner:
             self._source.close()
             self._source = None
         self._target.close()
+        self._engine.close()
         if self._dead_letters is not None:
             self._dead_letters.close()
             self._dead_letters = None
@@ -333,10 +336,9 @@ class MicroBatchRunner:
         from smackbox.spark.connect import is_away
 
         assert self._function is not None
-        if self._spark is None:
-            self._connect_spark()
+        spark = self._connect_spark()
         try:
-            result = self._function(self._spark.createDataFrame(table))
+            result = self._function(spark.createDataFrame(table))
             if not hasattr(result, "toArrow"):
                 raise StreamError(
                     f"the function of {self._settings.name} must return a DataFrame, not {type(result).__name__}"
@@ -346,7 +348,7 @@ class MicroBatchRunner:
             raise
         except Exception as error:
             if is_away(error):
-                self._spark = None
+                self._engine.lost()
                 raise AwayError(f"Spark does not answer: {error}") from error
             raise UnfitEventsError(f"the function of stream {self._settings.name} failed: {error}") from error
 
@@ -400,14 +402,13 @@ class MicroBatchRunner:
         )
         self._decoder = RecordDecoder(self._event_type, self._key_fields)
 
-    def _connect_spark(self) -> None:
-        from smackbox.spark.connect import fail_soon, is_away, session
+    def _connect_spark(self) -> Any:
+        from smackbox.spark.connect import is_away
 
         try:
-            self._spark = session(self._settings.spark, app_name=self._settings.name)
-            fail_soon(self._spark)
+            return self._engine.session()
         except Exception as error:
-            if is_away(error):
+            if is_away(error) or isinstance(error, StartError):
                 raise AwayError(f"Spark at {self._settings.spark} does not answer: {error}") from error
             raise
 

@@ -1,0 +1,88 @@
+"""The Spark session of a stream: on a server named by its URL, or on an embedded engine that is renewed.
+
+An embedded Sail keeps about 17 KB of each query, and gives it back only when its server ends. So a stream has a server
+of its own, and after `QUERIES_LIMIT` queries another one: the next server is made ready on a thread while batches go
+on, and the old one ends between two batches.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+QUERIES_LIMIT = 2_500
+PREPARE_BEFORE = 100
+"""So many queries before the limit the next server is begun."""
+
+
+class StreamEngine:
+    """`url` None is an embedded engine. Sessions come from `session`, one for each query; close it in the end."""
+
+    def __init__(self, url: str | None, app_name: str) -> None:
+        self._url = url
+        self._app_name = app_name
+        self._queries = 0
+        self._session: Any = None
+        self._server: Any = None
+        self._next: tuple[Any, Any] | None = None
+        self._preparing: threading.Thread | None = None
+
+    def session(self) -> Any:
+        """The session for one more query. Raises what connecting raises."""
+        if self._session is None:
+            self._server, self._session = self._connect()
+            self._queries = 0
+        elif self._url is None:
+            self._queries += 1
+            if self._queries == QUERIES_LIMIT - PREPARE_BEFORE:
+                self._preparing = threading.Thread(target=self._prepare, name=f"{self._app_name} engine", daemon=True)
+                self._preparing.start()
+            if self._queries >= QUERIES_LIMIT:
+                self._renew()
+        return self._session
+
+    def lost(self) -> None:
+        """The server does not answer: the next query gets another session, and an embedded engine another server."""
+        self._stop(self._server, self._session if self._server is not None else None)
+        self._server = self._session = None
+
+    def close(self) -> None:
+        if self._preparing is not None:
+            self._preparing.join()
+        for server, session in [(self._server, self._session), self._next or (None, None)]:
+            self._stop(server, session)
+        self._server = self._session = self._next = None
+
+    def _connect(self) -> tuple[Any, Any]:
+        from smackbox.spark.connect import fail_soon, session, start_server
+
+        server = start_server("127.0.0.1", 0) if self._url is None else None
+        url = self._url
+        if server is not None:
+            host, port = server.listening_address
+            url = f"sc://{host}:{port}"
+        spark = session(url, app_name=self._app_name)
+        fail_soon(spark)
+        return server, spark
+
+    def _prepare(self) -> None:
+        self._next = self._connect()
+
+    def _renew(self) -> None:
+        if self._preparing is not None:
+            self._preparing.join()
+            self._preparing = None
+        if self._next is None:  # it could not be made ready: go on with what there is, and try again
+            self._queries = 0
+            return
+        former = self._server, self._session
+        (self._server, self._session), self._next = self._next, None
+        self._queries = 0
+        self._stop(*former)
+
+    @staticmethod
+    def _stop(server: Any, session: Any) -> None:
+        if session is not None:
+            session.stop()
+        if server is not None:
+            server.stop()

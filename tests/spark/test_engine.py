@@ -1,0 +1,52 @@
+"""A stream's embedded engine is renewed between batches, and nobody notices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smackbox.spark.streaming import engine
+from smackbox.spark.streaming.engine import StreamEngine
+
+
+def test_the_engine_is_another_one_after_so_many_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "QUERIES_LIMIT", 4)
+    monkeypatch.setattr(engine, "PREPARE_BEFORE", 2)
+    stream = StreamEngine(None, "stream")
+    seen: list[Any] = []
+    try:
+        for number in range(10):
+            spark = stream.session()
+            assert spark.range(number).count() == number
+            if not seen or seen[-1] is not spark:
+                seen.append(spark)
+    finally:
+        stream.close()
+    assert len(seen) == 3
+
+
+def test_a_lost_engine_is_replaced() -> None:
+    stream = StreamEngine(None, "stream")
+    try:
+        first = stream.session()
+        stream.lost()
+        second = stream.session()
+        assert second is not first
+        assert second.range(3).count() == 3
+    finally:
+        stream.close()
+
+
+def test_a_stream_goes_on_over_a_renewal(streams: Any, topic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "QUERIES_LIMIT", 3)
+    monkeypatch.setattr(engine, "PREPARE_BEFORE", 1)
+
+    def count(batch: Any) -> Any:
+        return batch.selectExpr("campaign", "1L AS views", "0L AS clicks")
+
+    table = streams.total_table()
+    topic.put(*(streams.event(number, campaign="c") for number in range(80)))
+    with streams.runner(table, count, max_rows_per_batch=10) as runner:
+        assert len(streams.drain(runner, 80)) >= 8
+    assert table.rows == {"c": (80, 0)}
