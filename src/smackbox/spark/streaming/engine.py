@@ -7,6 +7,7 @@ on, and the old one ends between two batches.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from typing import Any
 
@@ -79,6 +80,7 @@ class StreamEngine:
         (self._server, self._session), self._next = self._next, None
         self._queries = 0
         self._stop(*former)
+        _give_back_memory()
 
     @staticmethod
     def _stop(server: Any, session: Any) -> None:
@@ -86,3 +88,10 @@ class StreamEngine:
             session.stop()
         if server is not None:
             server.stop()
+
+
+def _give_back_memory() -> None:
+    """glibc keeps what was freed in its arenas; elsewhere there is nothing to do."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
