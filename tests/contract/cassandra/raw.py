@@ -6,13 +6,23 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from smackbox.cassandra.wire.frames import ERROR, EXECUTE, HEADER, PREPARE, QUERY, READY, RESULT, STARTUP
-from smackbox.cassandra.wire.requests import BodyReader
+from smackbox.cassandra.wire.frames import (
+    BETA_VERSION,
+    ERROR,
+    EXECUTE,
+    FLAG_BETA,
+    HEADER,
+    PREPARE,
+    QUERY,
+    READY,
+    RESULT,
+    STARTUP,
+)
+from smackbox.cassandra.wire.requests import PAGE_SIZE, SKIP_METADATA, VALUES, BodyReader
 from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
 
 TIMEOUT_S = 30.0
 READ_BYTES = 1 << 16
-SKIP_METADATA = 0x02
 _ROWS = 2
 _PREPARED = 4
 _HAS_MORE_PAGES = 0x02
@@ -55,6 +65,7 @@ class RawClient:
 
     def __init__(self, address: tuple[str, int], version: int) -> None:
         self.version = version
+        self.answer_flags = 0
         self._socket = socket.create_connection(address, timeout=TIMEOUT_S)
         self._segments: SegmentReader | None = None
         self._buffer = bytearray()
@@ -66,8 +77,9 @@ class RawClient:
     def close(self) -> None:
         self._socket.close()
 
-    def query(self, text: str) -> Answer:
-        return _answer(*self._ask(QUERY, _long_string(text) + self._options(0)))
+    def query(self, text: str, *, skip_metadata: bool = False, page_size: int | None = None) -> Answer:
+        options = self._options(_flags(skip_metadata, page_size)) + _page(page_size)
+        return _answer(*self._ask(QUERY, _long_string(text) + options))
 
     def prepare(self, text: str) -> Prepared | Answer:
         flags = b"\x00\x00\x00\x00" if self.version >= 5 else b""
@@ -89,21 +101,24 @@ class RawClient:
         names = [] if flags_of_rows & _NO_METADATA else _names(reader, flags_of_rows, count)
         return Prepared(statement_id, result_id, marks, names)
 
-    def execute(self, prepared: Prepared, values: list[bytes | None], *, skip_metadata: bool) -> Answer:
+    def execute(
+        self, prepared: Prepared, values: list[bytes | None], *, skip_metadata: bool, page_size: int | None = None
+    ) -> Answer:
         body = _short_bytes(prepared.statement_id)
         if self.version >= 5:
             body += _short_bytes(prepared.result_id)
-        body += self._options(0x01 | (SKIP_METADATA if skip_metadata else 0))
-        body += struct.pack(">H", len(values)) + b"".join(_bytes(value) for value in values)
+        body += self._options(VALUES | _flags(skip_metadata, page_size))
+        body += struct.pack(">H", len(values)) + b"".join(_bytes(value) for value in values) + _page(page_size)
         return _answer(*self._ask(EXECUTE, body))
 
     def _options(self, flags: int) -> bytes:
         return b"\x00\x01" + (struct.pack(">I", flags) if self.version >= 5 else bytes([flags]))
 
     def _ask(self, opcode: int, body: bytes) -> tuple[int, bytes]:
-        frame = HEADER.pack(self.version, 0, 1, opcode, len(body)) + body
+        flags = FLAG_BETA if self.version == BETA_VERSION else 0
+        frame = HEADER.pack(self.version, flags, 1, opcode, len(body)) + body
         self._socket.sendall(frame if self._segments is None else encode_segments([frame], compressed=False))
-        _, _, _, answer, length = HEADER.unpack(self._exactly(HEADER.size))
+        _, self.answer_flags, _, answer, length = HEADER.unpack(self._exactly(HEADER.size))
         return answer, self._exactly(length)
 
     def _exactly(self, size: int) -> bytes:
@@ -115,6 +130,14 @@ class RawClient:
         found = bytes(self._buffer[:size])
         del self._buffer[:size]
         return found
+
+
+def _flags(skip_metadata: bool, page_size: int | None) -> int:
+    return (SKIP_METADATA if skip_metadata else 0) | (0 if page_size is None else PAGE_SIZE)
+
+
+def _page(size: int | None) -> bytes:
+    return b"" if size is None else struct.pack(">i", size)
 
 
 def _answer(opcode: int, body: bytes) -> Answer:

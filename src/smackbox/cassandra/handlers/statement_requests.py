@@ -42,7 +42,7 @@ def query(session: Session, reader: BodyReader, version: int) -> Answer:
         session.gate.check(statement)
     context = session.context(bound_values(statement.binds, options), options)
     result = statement.run(context)
-    body = session.result_body(result, version, skip_metadata=options.skip_metadata and bool(statement.result_columns))
+    body = session.result_body(result, version, skip_metadata=options.skip_metadata)
     return frames.RESULT, body, context.warnings
 
 

@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
             return
         while size - offset >= frames.HEADER_LENGTH:
             version, flags, stream, opcode, length = head.unpack_from(buffer, offset)
-            if version not in frames.SUPPORTED_VERSIONS or (session.version and version != session.version):
+            if not frames.is_served(version, flags) or (session.version and version != session.version):
                 self._refuse_version(version, flags, stream, answers)
                 return
             if length < 0 or length > limit:
@@ -348,21 +348,24 @@ class Connection(asyncio.Protocol):
         assert self.session is not None
         self._server.flush()
         self._send(answers)
-        if self.session.version and version & 0x7F in frames.SUPPORTED_VERSIONS:
+        own = self.session.version
+        answer_version = own or (max if version > frames.BETA_VERSION else min)(frames.SUPPORTED_VERSIONS)
+        if version == frames.BETA_VERSION and not flags & frames.FLAG_BETA:
+            message = f"Beta version of the protocol used ({_shown(version)}), but USE_BETA flag is unset"
+            answer_version, stream = version, 0
+        elif frames.is_served(version, flags):
             message = (
-                f"Invalid message version. Got {version}/v{version} but previous messages on this connection had "
-                f"version {self.session.version}/v{self.session.version}"
+                f"Invalid message version. Got {_shown(version)} but previous messages on this connection had "
+                f"version {_shown(own)}"
             )
-        elif version == frames.BETA_VERSION and not flags & frames.FLAG_BETA:
-            message = f"Beta version of the protocol used ({version}/v{version}-beta), but USE_BETA flag is unset"
         else:
             message = (
                 f"Invalid or unsupported protocol version ({version & 0x7F}); supported versions are "
                 f"({', '.join(PROTOCOL_VERSIONS)})"
             )
-        answer_version = max(frames.SUPPORTED_VERSIONS) if version > 5 else min(frames.SUPPORTED_VERSIONS)
+            stream = 0
         if self._segments is not None:
-            answer_version = self.session.version  # a client that reads segments reads no other version in them
+            answer_version = own  # a client that reads segments reads no other version in them
         body = responses.error_body(ProtocolViolation(message))
         self.transport.write(self._framed([frames.frame(answer_version, stream, frames.ERROR, body)]))
         self._buffer.clear()
@@ -395,3 +398,8 @@ def _compressed(algorithm: str, answer: bytes) -> bytes:
     version, flags, stream, opcode, _ = frames.HEADER.unpack_from(answer)
     body = compress(algorithm, answer[frames.HEADER_LENGTH :])
     return frames.HEADER.pack(version, flags | frames.FLAG_COMPRESSED, stream, opcode, len(body)) + body
+
+
+def _shown(version: int) -> str:
+    """As in the list of versions in SUPPORTED."""
+    return next(name for name in PROTOCOL_VERSIONS if name.startswith(f"{version}/"))

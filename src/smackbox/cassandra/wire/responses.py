@@ -87,10 +87,11 @@ def metadata(
 
 
 def no_metadata(count: int, paging_state: bytes | None) -> bytes:
-    """What stands in place of metadata that the client has already."""
+    """What stands in place of metadata that the client has already. Cassandra sets the flag of one table here too."""
+    flags = _NO_METADATA | _GLOBAL_SPEC
     if paging_state is None:
-        return _INT.pack(_NO_METADATA) + _INT.pack(count)
-    return _INT.pack(_NO_METADATA | _HAS_MORE_PAGES) + _INT.pack(count) + bytes_value(paging_state)
+        return _INT.pack(flags) + _INT.pack(count)
+    return _INT.pack(flags | _HAS_MORE_PAGES) + _INT.pack(count) + bytes_value(paging_state)
 
 
 def _specs(columns: Sequence[Spec], version: int) -> tuple[bytes, bytes]:
