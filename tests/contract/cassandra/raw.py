@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smackbox.cassandra.wire.frames import (
@@ -22,6 +23,8 @@ from smackbox.cassandra.wire.requests import PAGE_SIZE, SKIP_METADATA, VALUES, B
 from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
 
 TIMEOUT_S = 30.0
+UNSET = object()
+"""A value that is not set."""
 READ_BYTES = 1 << 16
 _ROWS = 2
 _PREPARED = 4
@@ -102,7 +105,7 @@ class RawClient:
         return Prepared(statement_id, result_id, marks, names)
 
     def execute(
-        self, prepared: Prepared, values: list[bytes | None], *, skip_metadata: bool, page_size: int | None = None
+        self, prepared: Prepared, values: Sequence[object], *, skip_metadata: bool, page_size: int | None = None
     ) -> Answer:
         body = _short_bytes(prepared.statement_id)
         if self.version >= 5:
@@ -201,5 +204,8 @@ def _short_bytes(value: bytes) -> bytes:
     return struct.pack(">H", len(value)) + value
 
 
-def _bytes(value: bytes | None) -> bytes:
+def _bytes(value: object) -> bytes:
+    if value is UNSET:
+        return struct.pack(">i", -2)
+    assert value is None or isinstance(value, bytes)
     return struct.pack(">i", -1) if value is None else struct.pack(">i", len(value)) + value

@@ -11,7 +11,7 @@ from decimal import Context as DecimalContext
 from typing import TYPE_CHECKING, Any
 
 from smackbox.cassandra.handlers.calendar import civil, days_of
-from smackbox.cassandra.handlers.context import Bound, Context
+from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.decimals import EXACT, decimal_of, divide, remainder
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
@@ -93,6 +93,30 @@ def _moved(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -
     if numbers or len(fitting) > 1:
         raise ambiguous(expression)
     return fitting[0]
+
+
+def _fitting_pair(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> tuple[CqlType, CqlType]:
+    """The types of the operands where one is a marker: of all operations only one may give what is wanted."""
+    kinds = (*NUMBERS, TEXT, ASCII)
+    lefts = [kind for kind in kinds if _can_be(compiler, expression.left, kind)]
+    rights = [kind for kind in kinds if _can_be(compiler, expression.right, kind)]
+    pairs = [
+        (left, right)
+        for left in lefts
+        for right in rights
+        if (found := _result(expression.operator, left, right)) is not None and (wanted is None or found == wanted)
+    ]
+    if not pairs:
+        raise _unsupported(expression)
+    if len(pairs) > 1:
+        raise ambiguous(expression)
+    return pairs[0]
+
+
+def _can_be(compiler: Compiler, operand: ast.Expression, kind: CqlType) -> bool:
+    """Whether an operand is of that type; a literal may be of several."""
+    own = None if isinstance(operand, ast.Bind | ast.Literal | ast.Negate) else operand_type(compiler, operand)
+    return own == kind if own is not None else compiler.assignable(operand, kind)
 
 
 def ambiguous(expression: ast.Binary) -> Invalid:
@@ -182,7 +206,10 @@ def _result(operator: str, left: CqlType | None, right: CqlType | None) -> CqlTy
     return result_type(left, right)
 
 
-def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, wanted: CqlType | None) -> Term:
+def compile_arithmetic(
+    compiler: Compiler, expression: ast.Binary | ast.Negate, wanted: CqlType | None, *, inner: bool = False
+) -> Term:
+    """`inner`: an operand of another operation, whose type decides for a marker in it."""
     if isinstance(expression, ast.Negate):
         kind = operand_type(compiler, expression.value) or wanted
         if kind not in NUMBERS:
@@ -197,7 +224,10 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
             left_kind, right_kind = moved_kind, DURATION
         elif isinstance(expression.left, ast.Literal) and not compiler.assignable(expression.left, right_kind or INT):
             raise _unsupported(expression)
-    if left_kind is None and right_kind is None:
+    has_marker = isinstance(expression.left, ast.Bind) or isinstance(expression.right, ast.Bind)
+    if has_marker and not inner and wanted not in _TEMPORAL:
+        left_kind, right_kind = _fitting_pair(compiler, expression, wanted)
+    elif left_kind is None and right_kind is None:
         if wanted is None:
             raise ambiguous(expression)
         left_kind = right_kind = wanted
@@ -209,13 +239,16 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
     if kind is None:
         raise _unsupported(expression)
     name = operation_name(expression)
-    left = compiler.compile(expression.left, left_kind, f"arg0({name})")
-    right = compiler.compile(expression.right, right_kind, f"arg1({name})")
+    left = _operand(compiler, expression.left, left_kind, f"arg0({name})")
+    right = _operand(compiler, expression.right, right_kind, f"arg1({name})")
     run = _binary(expression.operator, kind, left_kind, right_kind)
 
     def evaluate(context: Context, row: object) -> Bound:
         first = left.evaluate(context, row)
         second = right.evaluate(context, row)
+        if first is UNSET or second is UNSET:
+            name = _OPERATION_NAMES[expression.operator]
+            raise Invalid(f"Invalid unset value for argument in call to function {name}")
         if not isinstance(first, bytes) or not isinstance(second, bytes) or not first or not second:
             return None
         return run(first, second)
@@ -223,9 +256,20 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
     return Term(kind, evaluate)
 
 
+def _operand(compiler: Compiler, operand: ast.Expression, kind: CqlType, receiver: str) -> Term:
+    if not isinstance(operand, ast.Binary):
+        return compiler.compile(operand, kind, receiver)
+    term = compile_arithmetic(compiler, operand, kind, inner=True)
+    if not is_assignable(term.kind, kind):
+        raise _unsupported(operand)
+    return term
+
+
 def _unary(operate: Callable[[Any], Any], kind: CqlType, value: Term) -> Callable[[Context, object], Bound]:
     def evaluate(context: Context, row: object) -> Bound:
         found = value.evaluate(context, row)
+        if found is UNSET:
+            raise Invalid("Invalid unset value for argument in call to function _negate")
         if not isinstance(found, bytes) or not found:
             return None
         return number_bytes(kind, operate(kind.decode(found)))

@@ -96,6 +96,8 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
 
         def check_map(context: Context, values: list[bytes | None]) -> bool:
             wanted = key.evaluate(context, None)
+            if wanted is UNSET:
+                return compare(context, None)
             if not isinstance(wanted, bytes):
                 raise Invalid("Invalid null value for map element access")
             value = values[column.ordinal]
@@ -113,7 +115,7 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
 
     def check_list(context: Context, values: list[bytes | None]) -> bool:
         position = index.evaluate(context, None)
-        if not isinstance(position, bytes):
+        if not isinstance(position, bytes) or not position:
             raise Invalid("Invalid null value for list element access")
         value = values[column.ordinal]
         elements = list_type.elements(value) if value is not None else []
@@ -135,6 +137,8 @@ def _compile_contains(condition: ast.Condition, column: Column, compiler: Compil
 
     def check(context: Context, values: list[bytes | None]) -> bool:
         wanted = term.evaluate(context, None)
+        if wanted is UNSET:
+            return False
         if not isinstance(wanted, bytes):
             raise Invalid(f'Invalid comparison with null for operator "{condition.operator}"')
         matches = _contains(column, wanted, keys=condition.operator == "CONTAINS KEY")
@@ -206,6 +210,8 @@ def _in_values(
 
     def values(context: Context) -> list[bytes | None]:
         given = marker.evaluate(context, None)
+        if given is UNSET:
+            raise Invalid("Invalid 'unset' value in condition")
         if not isinstance(given, bytes):
             raise Invalid("Invalid null list in IN condition")
         return list(listed.elements(given))

@@ -254,7 +254,7 @@ def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context)
     if statement.action == "alter":
         raise Invalid("Altering column types is no longer supported")
     if statement.action == "drop compact storage":
-        raise Invalid("Cannot DROP COMPACT STORAGE on table without COMPACT STORAGE")
+        raise Invalid("DROP COMPACT STORAGE is disabled. Enable in cassandra.yaml to use.")
     record = change[statement.action](statement, table, keyspace, context)
     views = changed_views(table, record, keyspace, dict(statement.renames))
     engine = context.room.engine

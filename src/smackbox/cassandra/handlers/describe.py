@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from smackbox.cassandra.handlers.context import Context
 from smackbox.cassandra.handlers.masks import shown_mask
 from smackbox.cassandra.handlers.results import ColumnSpec, Rows
 from smackbox.cassandra.handlers.select import append_row
 from smackbox.cassandra.state.catalog import is_system
-from smackbox.cassandra.state.schema import STATIC, Column, IndexRecord, Keyspace, Table
+from smackbox.cassandra.state.schema import STATIC, Column, DroppedColumn, IndexRecord, Keyspace, Table
 from smackbox.cassandra.state.system_rows import STORAGE_PORT
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.ast import OptionValue
@@ -121,11 +121,8 @@ def _element(keyspace: Keyspace, what: str, name: str, *, internals: bool) -> li
     if what == "index":
         raise Invalid(f"Table for existing index '{name}' not found in '{keyspace.name}'")
     title = titles.get(what)
-    raise Invalid(
-        f"{title} '{name}' not found in keyspace '{keyspace.name}'"
-        if title
-        else f"'{name}' not found in keyspace '{keyspace.name}'"
-    )
+    where = f"keyspace '{keyspace.name}'" if what in {"", "table"} else f"'{keyspace.name}'"
+    raise Invalid(f"{title} '{name}' not found in {where}" if title else f"'{name}' not found in {where}")
 
 
 def _indexes(table: Table) -> Iterator[Entry]:
@@ -189,17 +186,9 @@ def type_statement(user_type: UserType) -> str:
 
 def table_statement(table: Table, *, internals: bool) -> str:
     name = f"{quoted(table.keyspace)}.{quoted(table.name)}"
-    lines = []
-    single = len(table.partition_key) == 1 and not table.clustering
-    for column in _in_storage_order(table):
-        line = f"    {quoted(column.name)} {column.type.cql}"
-        if column.kind == STATIC:
-            line += " static"
-        if column.mask is not None:
-            line += f" {shown_mask(column.mask, column.type)}"
-        if single and column.kind == "partition_key":
-            line += " PRIMARY KEY"
-        lines.append(line)
+    dropped = table.record.dropped if internals else ()
+    lines = [f"    {line}" for line in _column_lines(table, dropped)]
+    single = _has_single_key(table)
     if not single:
         lines.append(f"    PRIMARY KEY {primary_key(table)}")
     virtual = table.virtual and table.keyspace in {"system_views", "system_virtual_schema"}
@@ -210,7 +199,38 @@ def table_statement(table: Table, *, internals: bool) -> str:
             f"/*\nWarning: Table {table.keyspace}.{table.name} is a virtual table and cannot be recreated with CQL.\n"
             f"Structure, for reference:\n{body} WITH comment = {_text(str(comment))};\n*/"
         )
-    return f"CREATE TABLE {name} (\n" + ",\n".join(lines) + "\n) WITH " + _properties(table, internals=internals) + ";"
+    statement = f"CREATE TABLE {name} (\n" + ",\n".join(lines) + "\n) WITH " + _properties(table, internals=internals)
+    return ";\n".join([statement, *(f"ALTER TABLE {name} {change}" for change in _changes(table, dropped))]) + ";"
+
+
+def _has_single_key(table: Table) -> bool:
+    return len(table.partition_key) == 1 and not table.clustering
+
+
+def _column_lines(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[str]:
+    """Columns with their types; then those that were dropped."""
+    single = _has_single_key(table)
+    former = {column.name: column for column in dropped}
+    for column in _in_storage_order(table):
+        if column.name in former:
+            continue
+        line = f"{quoted(column.name)} {column.type.cql}"
+        if column.kind == STATIC:
+            line += " static"
+        if column.mask is not None:
+            line += f" {shown_mask(column.mask, column.type)}"
+        yield line + (" PRIMARY KEY" if single and column.kind == "partition_key" else "")
+    for _, gone in sorted(former.items()):
+        yield f"{quoted(gone.name)} {gone.type}" + (" static" if gone.kind == STATIC else "")
+
+
+def _changes(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[str]:
+    """What makes the table as it is of one that has the dropped columns."""
+    for column in dropped:
+        yield f"DROP {quoted(column.name)} USING TIMESTAMP {column.dropped_time_us}"
+        again = table.by_name.get(column.name)
+        if again is not None:
+            yield f"ADD {quoted(again.name)} {again.type.cql}" + (" static" if again.kind == STATIC else "")
 
 
 def view_statement(view: Table, *, internals: bool) -> str:

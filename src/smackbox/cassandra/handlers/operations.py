@@ -118,7 +118,8 @@ def deletion(compiler: Compiler, target: ast.Deletion) -> Operation:
         sort = "frozen collection" if isinstance(kind, ListType | SetType | MapType) else "non collection"
         raise Invalid(f"Invalid deletion operation for {sort} column {column.name}")
     if isinstance(kind, ListType):
-        return _set_element(compiler, column, target.element, ast.Literal("null", "null"))
+        null = ast.Literal("null", "null")
+        return _set_list_element(compiler, column, kind, target.element, null, ignores_unset=True)
     if not isinstance(kind, SetType | MapType):
         raise Invalid(f"Invalid deletion operation for non collection column {column.name}")
     key = compiler.compile(
@@ -127,8 +128,11 @@ def deletion(compiler: Compiler, target: ast.Deletion) -> Operation:
 
     def remove(context: Context, _row: Row | None) -> Bound:
         path = key.evaluate(context, None)
+        if path is UNSET and isinstance(kind, SetType):
+            return UNSET
         if not isinstance(path, bytes):
-            raise Invalid(f"Invalid {'unset' if path is UNSET else 'null'} value for {column.name} element")
+            sort = "unset" if path is UNSET else "null"
+            raise Invalid(f"Invalid {sort} {'set element' if isinstance(kind, SetType) else 'map key'}")
         return complex_bytes([(path, None)], replace=False)
 
     return Operation(column, remove)
@@ -285,14 +289,22 @@ def _set_element(compiler: Compiler, column: Column, element: ast.Expression, va
 
 
 def _set_list_element(
-    compiler: Compiler, column: Column, kind: ListType, element: ast.Expression, value: ast.Expression
+    compiler: Compiler,
+    column: Column,
+    kind: ListType,
+    element: ast.Expression,
+    value: ast.Expression,
+    *,
+    ignores_unset: bool = False,
 ) -> Operation:
     index: Term = compiler.compile(element, INT, f"idx({column.name})")
     item = compiler.compile(value, kind.element, f"value({column.name})")
 
     def put(context: Context, row: Row | None) -> Bound:
         position_bytes = index.evaluate(context, None)
-        if not isinstance(position_bytes, bytes):
+        if position_bytes is UNSET and ignores_unset:
+            return UNSET
+        if not isinstance(position_bytes, bytes) or not position_bytes:
             raise Invalid(f"Invalid {'unset' if position_bytes is UNSET else 'null'} value for list index")
         given = item.evaluate(context, None)
         if given is UNSET:

@@ -79,8 +79,10 @@ class Scope:
         self.keyspace = keyspace
         self.table = table
         self.binds: list[BindSpec | None] = [None] * bind_count
+        self.marks = 0
 
     def declare(self, marker: ast.Bind, name: str, kind: CqlType) -> None:
+        self.marks += 1
         self.binds[marker.index] = BindSpec(marker.name or name, kind, self.table)
 
     def type(self, name: ast.TypeName) -> CqlType:
@@ -210,13 +212,16 @@ class Compiler:
         if not isinstance(kind, ListType | VectorType):
             raise Invalid(f"Unexpected receiver type '{kind.cql}'; only list and vector are expected")
         self._check_items(expression.items, kind.element, kind.keyword, receiver)
-        items = [self.compile(item, kind.element, f"value({receiver})") for item in expression.items]
+        if isinstance(kind, ListType):
+            items = self._values(expression.items, kind.element, "list", receiver)
+        else:
+            items = [self.compile(item, kind.element, f"value({receiver})") for item in expression.items]
         if isinstance(kind, VectorType) and len(items) != kind.dimension:
             raise Invalid(
                 f"Invalid vector literal for {receiver} of type {kind.cql}; "
                 f"expected {kind.dimension} elements, but given {len(items)}"
             )
-        return self._composite(kind, items, lambda values: kind.join(_whole(values, "list")))
+        return self._composite(kind, items, lambda values: kind.join(_whole(values, kind.keyword)))
 
     def _set(self, expression: ast.SetLiteral, kind: CqlType, receiver: str) -> Term:
         if isinstance(kind, MapType) and not expression.items:
@@ -224,8 +229,20 @@ class Compiler:
         if not isinstance(kind, SetType):
             raise Invalid(f"Invalid set literal for {receiver} of type {kind.cql}")
         self._check_items(expression.items, kind.element, "set", receiver)
-        items = [self.compile(item, kind.element, f"value({receiver})") for item in expression.items]
+        items = self._values(expression.items, kind.element, "set", receiver)
         return self._composite(kind, items, lambda values: kind.sorted_join(_whole(values, "set")))
+
+    def _values(
+        self, items: Sequence[ast.Expression], kind: CqlType, sort: str, receiver: str, part: str = "value"
+    ) -> list[Term]:
+        """The parts of a literal of a collection, which markers may not be in."""
+        before = self.scope.marks
+        found = [self.compile(item, kind, f"{part}({receiver})") for item in items]
+        if self.scope.marks != before:
+            raise Invalid(
+                f"Invalid {sort} literal for {receiver}: bind variables are not supported inside collection literals"
+            )
+        return found
 
     def _map(self, expression: ast.MapLiteral, kind: CqlType, receiver: str) -> Term:
         if not isinstance(kind, MapType):
@@ -234,8 +251,8 @@ class Compiler:
         self._check_items([value for _, value in expression.items], kind.value, "map", receiver)
         items = []
         for key, value in expression.items:
-            items.append(self.compile(key, kind.key, f"key({receiver})"))
-            items.append(self.compile(value, kind.value, f"value({receiver})"))
+            items += self._values([key], kind.key, "map", receiver, "key")
+            items += self._values([value], kind.value, "map", receiver)
 
         def join(values: Sequence[Bound]) -> bytes:
             parts = _whole(values, "map")
@@ -403,6 +420,8 @@ def _type_text(name: ast.TypeName) -> str:
 def _whole(values: Sequence[Bound], sort: str) -> list[bytes]:
     found = []
     for value in values:
+        if sort == "vector" and not isinstance(value, bytes):
+            raise Invalid("null is not supported inside vectors")
         if value is None:
             raise Invalid("null is not supported inside collections")
         if not isinstance(value, bytes):
