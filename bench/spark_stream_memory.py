@@ -32,6 +32,7 @@ def main() -> None:
         for batch in range(1, batches + 1):
             spark = engine.session()
             spark.createDataFrame(table).groupBy("key").sum("value").toArrow()
+            engine.between_batches()
             if batch == max(1, batches // SAMPLES):
                 first = rss_mb()
             if batch % max(1, batches // SAMPLES) == 0:

@@ -12,7 +12,6 @@ from smackbox.spark.streaming.engine import StreamEngine
 
 def test_the_engine_is_another_one_after_so_many_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "QUERIES_LIMIT", 4)
-    monkeypatch.setattr(engine, "PREPARE_BEFORE", 2)
     stream = StreamEngine(None, "stream")
     seen: list[Any] = []
     try:
@@ -21,6 +20,7 @@ def test_the_engine_is_another_one_after_so_many_queries(monkeypatch: pytest.Mon
             assert spark.range(number).count() == number
             if not seen or seen[-1] is not spark:
                 seen.append(spark)
+            stream.between_batches()
     finally:
         stream.close()
     assert len(seen) == 3
@@ -40,7 +40,6 @@ def test_a_lost_engine_is_replaced() -> None:
 
 def test_a_stream_goes_on_over_a_renewal(streams: Any, topic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "QUERIES_LIMIT", 3)
-    monkeypatch.setattr(engine, "PREPARE_BEFORE", 1)
 
     def count(batch: Any) -> Any:
         return batch.selectExpr("campaign", "1L AS views", "0L AS clicks")

@@ -1,23 +1,19 @@
 """The Spark session of a stream: on a server named by its URL, or on an embedded engine that is renewed.
 
 An embedded Sail keeps about 17 KB of each query, and gives it back only when its server ends. So a stream has a server
-of its own, and after `QUERIES_LIMIT` queries another one: the next server is made ready on a thread while batches go
-on, and the old one ends between two batches.
+of its own, and after `QUERIES_LIMIT` queries another one. The change takes a moment and comes between two batches.
 """
 
 from __future__ import annotations
 
 import ctypes
-import threading
 from typing import Any
 
 QUERIES_LIMIT = 2_500
-PREPARE_BEFORE = 100
-"""So many queries before the limit the next server is begun."""
 
 
 class StreamEngine:
-    """`url` None is an embedded engine. Sessions come from `session`, one for each query; close it in the end."""
+    """`url` None is an embedded engine. `session` gives the session for one query; close the engine in the end."""
 
     def __init__(self, url: str | None, app_name: str) -> None:
         self._url = url
@@ -25,22 +21,24 @@ class StreamEngine:
         self._queries = 0
         self._session: Any = None
         self._server: Any = None
-        self._next: tuple[Any, Any] | None = None
-        self._preparing: threading.Thread | None = None
 
     def session(self) -> Any:
         """The session for one more query. Raises what connecting raises."""
         if self._session is None:
             self._server, self._session = self._connect()
             self._queries = 0
-        elif self._url is None:
-            self._queries += 1
-            if self._queries == QUERIES_LIMIT - PREPARE_BEFORE:
-                self._preparing = threading.Thread(target=self._prepare, name=f"{self._app_name} engine", daemon=True)
-                self._preparing.start()
-            if self._queries >= QUERIES_LIMIT:
-                self._renew()
+        self._queries += 1
         return self._session
+
+    def between_batches(self) -> None:
+        """Nobody waits just now: renew an embedded engine that has answered enough queries."""
+        if self._server is None or self._queries < QUERIES_LIMIT:
+            return
+        former = self._server, self._session
+        self._server, self._session = self._connect()
+        self._queries = 0
+        self._stop(*former)
+        _give_back_memory()
 
     def lost(self) -> None:
         """The server does not answer: the next query gets another session, and an embedded engine another server."""
@@ -48,11 +46,8 @@ class StreamEngine:
         self._server = self._session = None
 
     def close(self) -> None:
-        if self._preparing is not None:
-            self._preparing.join()
-        for server, session in [(self._server, self._session), self._next or (None, None)]:
-            self._stop(server, session)
-        self._server = self._session = self._next = None
+        self._stop(self._server, self._session)
+        self._server = self._session = None
 
     def _connect(self) -> tuple[Any, Any]:
         from smackbox.spark.connect import fail_soon, session, start_server
@@ -65,22 +60,6 @@ class StreamEngine:
         spark = session(url, app_name=self._app_name)
         fail_soon(spark)
         return server, spark
-
-    def _prepare(self) -> None:
-        self._next = self._connect()
-
-    def _renew(self) -> None:
-        if self._preparing is not None:
-            self._preparing.join()
-            self._preparing = None
-        if self._next is None:  # it could not be made ready: go on with what there is, and try again
-            self._queries = 0
-            return
-        former = self._server, self._session
-        (self._server, self._session), self._next = self._next, None
-        self._queries = 0
-        self._stop(*former)
-        _give_back_memory()
 
     @staticmethod
     def _stop(server: Any, session: Any) -> None:
