@@ -238,7 +238,7 @@ class SelectionCompiler(Compiler):
         if not expression.star:
             if len(expression.arguments) != 1:
                 raise Invalid(f"Invalid number of arguments for function system.{name}(anytype)")
-            kind = self.infer(expression.arguments[0])
+            kind = TEXT if _counts_null(expression) else self.infer(expression.arguments[0])
             if kind is None:
                 raise Invalid(
                     f"Cannot infer type for term {show(expression.arguments[0])} in selection clause "
@@ -253,7 +253,7 @@ class SelectionCompiler(Compiler):
         argument = None
         if not expression.star:
             self._inside_aggregate = True
-            argument = self.compile_any(expression.arguments[0])
+            argument = _NOTHING if _counts_null(expression) else self.compile_any(expression.arguments[0])
             self._inside_aggregate = False
         make = aggregate(name, None if argument is None else argument.kind)[1]
         index = len(self.aggregates)
@@ -488,3 +488,12 @@ def _bytes(value: Bound) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     raise Invalid("Invalid unset value in a selection")
+
+
+def _counts_null(expression: ast.Call) -> bool:
+    """`count(null)`, which counts nothing: no other function takes a null whose type nothing tells."""
+    (argument,) = expression.arguments
+    return expression.name.lower() == "count" and isinstance(argument, ast.Literal) and argument.kind == "null"
+
+
+_NOTHING = Term(TEXT, lambda _context, _row: None)
