@@ -7,7 +7,6 @@ are committed with right and wrong epochs. Compared are codes, epochs and assign
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,52 +14,32 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contract.conftest import REAL_KAFKA
-from tests.contract.kafka.conftest import wait_for
+from tests.contract.kafka.group_pair import Pair, ask, pair
 from tests.kafka.client import RawClient
 
-from smackbox.kafka.server import KafkaServer
-from smackbox.kafka.settings import KafkaSettings
-from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages import (
     consumer_group_describe,
     consumer_group_heartbeat,
-    create_topics,
-    find_coordinator,
-    incremental_alter_configs,
     offset_commit,
 )
-from smackbox.net.service import ServiceThread
 
 pytestmark = [
     pytest.mark.contract,
     pytest.mark.skipif(REAL_KAFKA not in os.environ, reason="needs a real Kafka beside ours: make real"),
 ]
 
-PARTITIONS = 4
 MEMBERS = {"a": None, "b": None, "s": "i", "t": "i"}  # t may come back in the place of s
-TRANSIENT = {errors.COORDINATOR_NOT_AVAILABLE, errors.COORDINATOR_LOAD_IN_PROGRESS, errors.NOT_COORDINATOR}
 
 
 class Side:
     """One broker, one group, and what its members know."""
 
-    def __init__(self, client: RawClient, name: str) -> None:
+    def __init__(self, client: RawClient, topic: str, name: str) -> None:
         self.client = client
+        self.topic = topic
         self.name = name
         self.epochs: dict[str, int] = {}
         self.owned: dict[str, dict[bytes, list[int]]] = {}
-
-    def prepare(self) -> None:
-        topic = create_topics.CreatableTopic(self.name, PARTITIONS, 1)
-        created = self.client.ask(create_topics.CreateTopicsRequest([topic], 10_000), 5)
-        assert created.topics[0].error_code == 0
-        wait_for(lambda: all(self.client.fetch(self.name, 0, p)[0] == 0 for p in range(PARTITIONS)))
-        configs = [incremental_alter_configs.AlterableConfig("consumer.assignment.interval.ms", 0, "0")]
-        resource = incremental_alter_configs.AlterConfigsResource(32, self.name, configs)
-        request = incremental_alter_configs.IncrementalAlterConfigsRequest([resource])
-        assert self.client.ask(request, 1).responses[0].error_code == 0
-        asked = find_coordinator.FindCoordinatorRequest(key_type=0, coordinator_keys=[self.name])
-        wait_for(lambda: self.client.ask(asked, 4).coordinators[0].error_code == 0)
 
     def beat(self, member: str, epoch: int, owned: Any, instance: str | None, *, full: bool) -> Any:
         request = consumer_group_heartbeat.ConsumerGroupHeartbeatRequest(
@@ -70,22 +49,14 @@ class Side:
             instance,
             None,
             30_000 if full else -1,
-            [self.name] if full else None,
+            [self.topic] if full else None,
             None,
             None,
             None
             if owned is None
             else [consumer_group_heartbeat.TopicPartitions(topic, indexes) for topic, indexes in owned.items()],
         )
-        answer = None
-
-        def answered() -> bool:
-            nonlocal answer
-            answer = self.client.ask(request, 1)
-            return answer.error_code not in TRANSIENT
-
-        wait_for(answered)
-        assert answer is not None
+        answer = ask(self.client, request, 1, lambda said: said.error_code)
         if answer.error_code:
             return answer.error_code
         self.epochs[member] = answer.member_epoch
@@ -120,14 +91,16 @@ class Side:
 
     def commit(self, member: str, shift: int) -> Any:
         partition = offset_commit.OffsetCommitRequestPartition(0, 5, -1, "m")
-        topic = offset_commit.OffsetCommitRequestTopic(self.name, partitions=[partition])
+        topic = offset_commit.OffsetCommitRequestTopic(self.topic, partitions=[partition])
         request = offset_commit.OffsetCommitRequest(
             self.name, self.epochs.get(member, 1) + shift, member, topics=[topic]
         )
-        return self.client.ask(request, 9).topics[0].partitions[0].error_code
+        answer = ask(self.client, request, 9, lambda said: said.topics[0].partitions[0].error_code)
+        return answer.topics[0].partitions[0].error_code
 
     def describe(self) -> Any:
-        (group,) = self.client.ask(consumer_group_describe.ConsumerGroupDescribeRequest([self.name]), 0).groups
+        request = consumer_group_describe.ConsumerGroupDescribeRequest([self.name])
+        (group,) = ask(self.client, request, 0, lambda said: said.groups[0].error_code).groups
         if group.error_code:
             return group.error_code
 
@@ -155,9 +128,9 @@ OPERATIONS = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def both() -> Iterator[tuple[str, str]]:
-    with ServiceThread(KafkaServer(KafkaSettings())) as ours:
-        yield ours.url, os.environ[REAL_KAFKA]
+def both() -> Iterator[Pair]:
+    with pair() as ready:
+        yield ready
 
 
 @settings(
@@ -165,13 +138,11 @@ def both() -> Iterator[tuple[str, str]]:
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(OPERATIONS, min_size=1, max_size=20))
-def test_both_answer_heartbeats_alike(both: tuple[str, str], operations: list[tuple[Any, ...]]) -> None:
-    name = f"fuzz-{uuid.uuid4().hex[:12]}"
-    with RawClient(both[0]) as ours, RawClient(both[1]) as real:
-        sides = [Side(client, name) for client in (ours, real)]
-        for side in sides:
-            side.prepare()
+@given(st.lists(OPERATIONS, min_size=1, max_size=40))
+def test_both_answer_heartbeats_alike(both: Pair, operations: list[tuple[Any, ...]]) -> None:
+    name = both.group()
+    with RawClient(both.addresses[0]) as ours, RawClient(both.addresses[1]) as real:
+        sides = [Side(client, both.topic, name) for client in (ours, real)]
         history = []
         for operation, *arguments in operations:
             answers = [getattr(side, operation)(*arguments) for side in sides]

@@ -7,7 +7,8 @@ from tests.kafka.state.conftest import MakeBroker, advance
 
 from smackbox.base.clock import FakeClock
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.consumer_group import ConsumerGroup, ConsumerGroupState, HeartbeatRequest
+from smackbox.kafka.state.consumer_group import ConsumerGroup
+from smackbox.kafka.state.consumer_member import ConsumerGroupState, HeartbeatRequest
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 
@@ -209,11 +210,30 @@ def test_the_group_lives_on_after_a_restart(make_broker: MakeBroker, clock: Fake
 def test_only_a_member_of_this_epoch_commits(broker: Broker, topic: bytes) -> None:
     client = Client(broker, "a")
     client.beat()
-    client.group.check_commit("a", None, client.epoch, transactional=False)
+    client.group.check_commit("a", None, client.epoch, [("t", 0)], transactional=False)
     for member, epoch, code in (("a", 0, errors.STALE_MEMBER_EPOCH), ("x", 1, errors.UNKNOWN_MEMBER_ID)):
         with pytest.raises(KafkaError) as raised:
-            client.group.check_commit(member, None, epoch, transactional=False)
+            client.group.check_commit(member, None, epoch, [("t", 0)], transactional=False)
         assert raised.value.code == code
+
+
+def test_an_older_epoch_commits_what_the_member_had_then(make_broker: MakeBroker) -> None:
+    broker = make_broker()
+    broker.catalog.create("t", 4, {})
+    first, second = Client(broker, "a"), Client(broker, "b")
+    first.beat()
+    joined = first.epoch
+    settle(first, second)
+    assert first.epoch > joined
+    for opened in (broker, make_broker()):
+        group = opened.groups.for_consumer("g", create=False)
+        kept, got = ({index for _, index in group.members[name].since} for name in "ab")
+        for index in kept:
+            group.check_commit("a", None, joined, [("t", index)], transactional=False)
+        for index in got:
+            with pytest.raises(KafkaError) as raised:
+                group.check_commit("a", None, joined, [("t", min(kept)), ("t", index)], transactional=False)
+            assert raised.value.code == errors.STALE_MEMBER_EPOCH
 
 
 def test_an_empty_group_changes_its_protocol_and_keeps_its_offsets(broker: Broker, topic: bytes) -> None:

@@ -8,7 +8,8 @@ from smackbox.kafka.handlers.describe_groups import GROUP_OPERATIONS, NOT_ASKED
 from smackbox.kafka.state import assignors
 from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.consumer_group import ConsumerGroup, ConsumerGroupState
+from smackbox.kafka.state.consumer_group import ConsumerGroup
+from smackbox.kafka.state.consumer_member import ConsumerGroupState
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.consumer_group_describe import (
     Assignment,
@@ -63,7 +64,7 @@ def _describe(broker: Broker, call: Call, group_id: str, *, asked: bool) -> Desc
                 member.client_host,
                 sorted(member.topics),
                 member.pattern,
-                _assignment(broker, member.assigned),
+                _assignment(broker, member.held),
                 _assignment(broker, group.target.get(member.member_id, {})),
                 CONSUMER_MEMBER,
             )

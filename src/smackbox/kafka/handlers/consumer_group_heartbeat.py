@@ -11,7 +11,7 @@ from smackbox.kafka.handlers.call import Call
 from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.assignors import ASSIGNORS
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.consumer_group import JOIN_EPOCH, LEAVE_STATIC_EPOCH, HeartbeatRequest, HeartbeatResult
+from smackbox.kafka.state.consumer_member import JOIN_EPOCH, LEAVE_STATIC_EPOCH, HeartbeatRequest, HeartbeatResult
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.consumer_group_heartbeat import (

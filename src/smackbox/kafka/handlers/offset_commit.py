@@ -36,6 +36,7 @@ def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCo
             request.member_id,
             request.group_instance_id,
             request.generation_id_or_member_epoch,
+            offsets,
             epochs=call.version >= MEMBER_EPOCHS,
         )
         limit = broker.settings.offset_metadata_max_bytes

@@ -43,7 +43,11 @@ def handle(broker: Broker, call: Call, request: TxnOffsetCommitRequest) -> TxnOf
             may_add=call.version >= JOINS_SINCE,
         )
         group = broker.groups.for_transactional_commit(
-            request.group_id, request.member_id, request.group_instance_id, request.generation_id_or_member_epoch
+            request.group_id,
+            request.member_id,
+            request.group_instance_id,
+            request.generation_id_or_member_epoch,
+            offsets,
         )
         limit = broker.settings.offset_metadata_max_bytes
         kept = {where: offset for where, offset in offsets.items() if len(offset.metadata) <= limit}

@@ -13,7 +13,7 @@ Rules and error codes as in Kafka's `GroupMetadataManager`; there is no delay be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from smackbox.kafka.state.classic_member import (
@@ -26,7 +26,7 @@ from smackbox.kafka.state.classic_member import (
     SyncResult,
 )
 from smackbox.kafka.state.errors import KafkaError
-from smackbox.kafka.state.group_offsets import GroupOffsets
+from smackbox.kafka.state.group_offsets import GroupOffsets, TopicPartition
 from smackbox.kafka.state.timers import Timer, Timers
 from smackbox.kafka.wire import error_codes as errors
 
@@ -462,7 +462,15 @@ class ClassicGroup:
 
     # --- committing
 
-    def check_commit(self, member_id: str, instance_id: str | None, generation: int, *, transactional: bool) -> None:
+    def check_commit(
+        self,
+        member_id: str,
+        instance_id: str | None,
+        generation: int,
+        _wheres: Iterable[TopicPartition] = (),
+        *,
+        transactional: bool,
+    ) -> None:
         """Whether this member may commit offsets. Raises `KafkaError`."""
         if generation < 0 and not self.members:
             return  # a consumer that assigns itself

@@ -15,87 +15,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
 
 from smackbox.kafka.state.assignors import ASSIGNORS, UNIFORM, Assignment
 from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.consumer_member import (
+    JOIN_EPOCH,
+    LEAVE_EPOCH,
+    LEAVE_STATIC_EPOCH,
+    ConsumerGroupState,
+    ConsumerMember,
+    HeartbeatRequest,
+    HeartbeatResult,
+    MemberState,
+)
 from smackbox.kafka.state.errors import KafkaError
-from smackbox.kafka.state.group_offsets import GroupOffsets
-from smackbox.kafka.state.timers import Timer, Timers
+from smackbox.kafka.state.group_offsets import GroupOffsets, TopicPartition
+from smackbox.kafka.state.timers import Timers
 from smackbox.kafka.wire import error_codes as errors
-
-LEAVE_EPOCH = -1
-LEAVE_STATIC_EPOCH = -2
-JOIN_EPOCH = 0
-
-
-class ConsumerGroupState(Enum):
-    """The names are those that ConsumerGroupDescribe shows."""
-
-    EMPTY = "Empty"
-    ASSIGNING = "Assigning"
-    RECONCILING = "Reconciling"
-    STABLE = "Stable"
-    DEAD = "Dead"
-
-
-class MemberState(IntEnum):
-    """As they stand in the log."""
-
-    STABLE = 1
-    UNREVOKED_PARTITIONS = 2
-    UNRELEASED_PARTITIONS = 3
-
-
-@dataclass(slots=True)
-class ConsumerMember:
-    """One member; `revoking` are partitions that it still holds and is to give up."""
-
-    member_id: str
-    instance_id: str | None = None
-    rack_id: str | None = None
-    client_id: str = ""
-    client_host: str = ""
-    rebalance_timeout_ms: int = -1
-    topics: frozenset[str] = frozenset()
-    pattern: str | None = None
-    assignor: str | None = None
-    epoch: int = 0
-    previous_epoch: int = 0
-    state: MemberState = MemberState.STABLE
-    assigned: Assignment = field(default_factory=dict)
-    revoking: Assignment = field(default_factory=dict)
-    deadline_ms: int = 0
-    session_timer: Timer | None = None
-    revocation_timer: Timer | None = None
-
-
-@dataclass(slots=True)
-class HeartbeatRequest:
-    """A ConsumerGroupHeartbeat in the group's words; None means unchanged."""
-
-    member_id: str
-    epoch: int
-    instance_id: str | None
-    rack_id: str | None
-    client_id: str
-    client_host: str
-    rebalance_timeout_ms: int
-    topics: list[str] | None
-    pattern: str | None
-    assignor: str | None
-    owned: Assignment | None
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatResult:
-    """`assignment` None means unchanged."""
-
-    member_id: str
-    epoch: int
-    assignment: Assignment | None
 
 
 @dataclass(slots=True, eq=False)
@@ -313,6 +251,7 @@ class ConsumerGroup:
         if member.state is MemberState.UNREVOKED_PARTITIONS and (owned is None or _overlap(owned, member.revoking)):
             return
         self._next_assignment(member, owned)
+        member.keep_epochs()
         if before != (member.state, member.epoch, member.assigned, member.revoking):
             if before[1] != member.epoch:
                 member.previous_epoch = before[1]
@@ -432,8 +371,16 @@ class ConsumerGroup:
     def empty(self) -> bool:
         return not self.members
 
-    def check_commit(self, member_id: str, instance_id: str | None, epoch: int, *, transactional: bool) -> None:
-        """Whether this member may commit offsets. Raises `KafkaError`."""
+    def check_commit(
+        self,
+        member_id: str,
+        instance_id: str | None,
+        epoch: int,
+        wheres: Iterable[TopicPartition],
+        *,
+        transactional: bool,
+    ) -> None:
+        """Whether this member may commit offsets of these partitions. Raises `KafkaError`."""
         if epoch < 0 and not self.members:
             return
         if transactional and epoch < 0 and not member_id:
@@ -441,7 +388,9 @@ class ConsumerGroup:
         member = self.members.get(member_id)
         if member is None:
             raise KafkaError(errors.UNKNOWN_MEMBER_ID)
-        if epoch != member.epoch:
+        topics = self.catalog.topics
+        partitions = [(topics[name].topic_id, index) for name, index in wheres if name in topics]
+        if not member.may_commit(epoch, partitions):
             raise KafkaError(errors.STALE_MEMBER_EPOCH)
 
     def check_offset_fetch(self, member_id: str | None, epoch: int) -> None:

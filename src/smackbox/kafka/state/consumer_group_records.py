@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from smackbox.kafka.state.assignors import Assignment
-from smackbox.kafka.state.consumer_group import ConsumerGroup, ConsumerMember, MemberState
+from smackbox.kafka.state.consumer_group import ConsumerGroup
+from smackbox.kafka.state.consumer_member import ConsumerMember, MemberState
 from smackbox.kafka.state.coordinator_log import KeyedRecord, key_bytes, value_bytes
 from smackbox.kafka.wire.messages import group_records as wire
 from smackbox.kafka.wire.schema import Message, read
@@ -62,8 +65,8 @@ def _member_records(group: ConsumerGroup, member_id: str, *, gone: bool = False)
                 member.epoch,
                 member.previous_epoch,
                 int(member.state),
-                _to_wire(member.assigned),
-                _to_wire(member.revoking),
+                _to_wire(member.assigned, member.since),
+                _to_wire(member.revoking, {}),
             ),
         )
     return [
@@ -108,6 +111,12 @@ def replay(group: ConsumerGroup, kind: int, key: bytes, value: bytes) -> None:
     member.state = MemberState(current.state)
     member.assigned = _from_wire(current.assigned_partitions)
     member.revoking = _from_wire(current.partitions_pending_revocation)
+    member.since = {
+        (topic.topic_id, index): epoch
+        for topic in current.assigned_partitions
+        for index, epoch in zip(topic.partitions, topic.assignment_epochs or (), strict=False)
+    }
+    member.keep_epochs()
 
 
 def replay_tombstone(group: ConsumerGroup, kind: int, key: bytes) -> None:
@@ -121,8 +130,16 @@ def replay_tombstone(group: ConsumerGroup, kind: int, key: bytes) -> None:
         group.static.pop(member.instance_id, None)
 
 
-def _to_wire(assignment: Assignment) -> list[wire.TopicPartitions]:
-    return [wire.TopicPartitions(topic, sorted(indexes), []) for topic, indexes in sorted(assignment.items())]
+def _to_wire(assignment: Assignment, since: Mapping[tuple[bytes, int], int]) -> list[wire.TopicPartitions]:
+    """Partitions, with the epochs since which they are the member's where those are known."""
+    return [
+        wire.TopicPartitions(
+            topic,
+            sorted(indexes),
+            [since[topic, index] for index in sorted(indexes)] if since else [],
+        )
+        for topic, indexes in sorted(assignment.items())
+    ]
 
 
 def _from_wire(topics: list[wire.TopicPartitions]) -> Assignment:

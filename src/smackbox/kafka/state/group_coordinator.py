@@ -292,7 +292,14 @@ class GroupCoordinator:
     # --- offsets
 
     def for_commit(
-        self, group_id: str, member_id: str, instance_id: str | None, generation: int, *, epochs: bool
+        self,
+        group_id: str,
+        member_id: str,
+        instance_id: str | None,
+        generation: int,
+        wheres: Iterable[TopicPartition],
+        *,
+        epochs: bool,
     ) -> Group:
         """The group that this member may commit offsets of. Raises `KafkaError`."""
         group = self.groups.get(group_id)
@@ -304,7 +311,7 @@ class GroupCoordinator:
             group = self._new_classic(group_id)
         if isinstance(group, ConsumerGroup) and not epochs and not group.empty:
             raise KafkaError(errors.UNSUPPORTED_VERSION)
-        group.check_commit(member_id, instance_id, generation, transactional=False)
+        group.check_commit(member_id, instance_id, generation, wheres, transactional=False)
         return group
 
     def offsets_for(self, group_id: str, member_id: str | None, member_epoch: int) -> GroupOffsets:
@@ -332,7 +339,12 @@ class GroupCoordinator:
         self.log.append(group.group_id, entries, kept)
 
     def for_transactional_commit(
-        self, group_id: str, member_id: str, instance_id: str | None, generation: int
+        self,
+        group_id: str,
+        member_id: str,
+        instance_id: str | None,
+        generation: int,
+        wheres: Iterable[TopicPartition],
     ) -> Group:
         """The group that this member may commit offsets of inside a transaction. Raises `KafkaError`."""
         if not group_id:
@@ -342,7 +354,7 @@ class GroupCoordinator:
             if generation >= 0:
                 raise KafkaError(errors.ILLEGAL_GENERATION)
             group = self._new_classic(group_id)
-        group.check_commit(member_id, instance_id, generation, transactional=True)
+        group.check_commit(member_id, instance_id, generation, wheres, transactional=True)
         return group
 
     def commit_in_transaction(
