@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,25 @@ def idempotent_producer(bootstrap: str, topic: str, stop: threading.Event, ackno
     assert client.flush(CALL_LIMIT_S) == 0
 
 
-def transactional_producer(bootstrap: str, topic: str, stop: threading.Event, outcomes: dict[int, str]) -> None:
+def patiently(call: Callable[[float], object], calm: threading.Event) -> None:
+    """Call until it is done: on a slow machine the broker may not stand long enough between its kills.
+
+    librdkafka says that a call which timed out is to be made again; once the broker stays up, it has its time once.
+    """
+    while True:
+        stays_up = calm.is_set()
+        try:
+            call(CALL_LIMIT_S)
+        except KafkaException as error:
+            if stays_up or not error.args[0].retriable():
+                raise
+        else:
+            return
+
+
+def transactional_producer(
+    bootstrap: str, topic: str, stop: threading.Event, calm: threading.Event, outcomes: dict[int, str]
+) -> None:
     dice = random.Random(7)
 
     def connected() -> Producer:
@@ -93,7 +112,7 @@ def transactional_producer(bootstrap: str, topic: str, stop: threading.Event, ou
                 "log_level": 0,
             }
         )
-        client.init_transactions(CALL_LIMIT_S)
+        patiently(client.init_transactions, calm)
         return client
 
     client = connected()
@@ -107,14 +126,14 @@ def transactional_producer(bootstrap: str, topic: str, stop: threading.Event, ou
         outcomes[number] = "unknown"
         try:
             if commit:
-                client.commit_transaction(CALL_LIMIT_S)
+                patiently(client.commit_transaction, calm)
             else:
                 client.flush(CALL_LIMIT_S)
-                client.abort_transaction(CALL_LIMIT_S)
+                patiently(client.abort_transaction, calm)
             outcomes[number] = "committed" if commit else "aborted"
         except KafkaException as error:
             if error.args[0].txn_requires_abort():
-                client.abort_transaction(CALL_LIMIT_S)
+                patiently(client.abort_transaction, calm)
                 outcomes[number] = "aborted"
             elif error.args[0].fatal():
                 client = connected()  # what became of that transaction only the log knows
@@ -151,7 +170,7 @@ def run(directory: Path, rounds: int, *, sync: bool, seed: int) -> None:
     dice = random.Random(seed)
     broker = KilledBroker(directory, sync)
     broker.start()
-    stop = threading.Event()
+    stop, calm = threading.Event(), threading.Event()
     acknowledged: list[int] = []
     outcomes: dict[int, str] = {}
     failures: list[BaseException] = []
@@ -170,7 +189,7 @@ def run(directory: Path, rounds: int, *, sync: bool, seed: int) -> None:
         admin.create_topics([NewTopic("t", 3, 1, config={"segment.bytes": "1048576"})])["t"].result(CALL_LIMIT_S)
         clients = [
             guarded(idempotent_producer, broker.bootstrap, "t", stop, acknowledged),
-            guarded(transactional_producer, broker.bootstrap, "t", stop, outcomes),
+            guarded(transactional_producer, broker.bootstrap, "t", stop, calm, outcomes),
         ]
         for client in clients:
             client.start()
@@ -180,6 +199,7 @@ def run(directory: Path, rounds: int, *, sync: bool, seed: int) -> None:
                 threading.Event().wait(0.01)
             broker.kill()
             broker.start()
+        calm.set()
         progress = len(acknowledged)
         deadline = time.monotonic() + CALL_LIMIT_S
         while not failures and time.monotonic() < deadline:
@@ -188,7 +208,8 @@ def run(directory: Path, rounds: int, *, sync: bool, seed: int) -> None:
             threading.Event().wait(0.02)
         stop.set()
         for client in clients:
-            client.join(2 * CALL_LIMIT_S)
+            client.join(3 * CALL_LIMIT_S)
+            assert failures or not client.is_alive()
         assert not failures, failures
         check(broker.bootstrap, acknowledged, outcomes)
     finally:

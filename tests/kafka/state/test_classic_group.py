@@ -105,11 +105,50 @@ def test_one_who_does_not_come_back_with_its_id_is_waited_for_no_longer_than_a_s
     broker: Broker, clock: FakeClock
 ) -> None:
     group = broker.groups.for_classic_join("g")
+    present, other = Client(group), Client(group)
+    stable(group, present)
     Client(group).join(known=True)
-    present = Client(group)
-    assert present.join() is None, "the other one is still expected"
+    assert other.join() is None
+    assert present.join() is None, "the third one is still expected"
     advance(broker, clock, SESSION_MS)
-    assert present.joined[-1].error_code == 0
+    assert [client.joined[-1].generation for client in (present, other)] == [2, 2]
+
+
+def test_the_first_rebalance_does_not_wait_for_who_is_to_come_back(broker: Broker) -> None:
+    group = broker.groups.for_classic_join("g")
+    Client(group).join(known=True)
+    result = Client(group).join()
+    assert result is not None
+    assert result.generation == 1
+
+
+def test_who_leaves_before_joining_starts_a_rebalance(broker: Broker) -> None:
+    group = broker.groups.for_classic_join("g")
+    first, second = Client(group), Client(group)
+    stable(group, first)
+    second.join(known=True)
+    assert first.heartbeat() == 0
+    group.leave(second.member_id, None)
+    assert first.heartbeat() == errors.REBALANCE_IN_PROGRESS
+
+
+def test_the_only_member_may_not_change_to_protocols_that_it_did_not_have(broker: Broker) -> None:
+    group = broker.groups.for_classic_join("g")
+    client = Client(group)
+    stable(group, client)
+    client.protocols = {"sticky": b"sticky"}
+    result = client.join()
+    assert result is not None
+    assert result.error_code == errors.INCONSISTENT_GROUP_PROTOCOL
+
+
+def test_of_protocols_with_as_many_votes_kafkas_is_chosen(broker: Broker) -> None:
+    group = broker.groups.for_classic_join("g")
+    first, second = Client(group, protocols="range sticky"), Client(group, protocols="sticky range")
+    stable(group, first)
+    second.join()
+    first.join()
+    assert second.joined[-1].protocol_name == "sticky"
 
 
 def test_a_second_member_makes_the_first_rejoin(broker: Broker) -> None:
@@ -247,6 +286,8 @@ def test_the_first_rebalance_waits_when_it_is_told_to(make_broker: MakeBroker, c
     clients = [Client(group), Client(group)]
     for client in clients:
         assert client.join() is None
+    advance(broker, clock, 3000)
+    assert not clients[0].joined, "the second one came within the delay: more may come"
     advance(broker, clock, 2999)
     assert not clients[0].joined
     advance(broker, clock, 1)

@@ -9,7 +9,6 @@ from smackbox.kafka.state import assignors
 from smackbox.kafka.state.acls import Operation, ResourceType
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.consumer_group import ConsumerGroup
-from smackbox.kafka.state.consumer_member import ConsumerGroupState
 from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.consumer_group_describe import (
     Assignment,
@@ -40,9 +39,7 @@ def _describe(broker: Broker, call: Call, group_id: str, *, asked: bool) -> Desc
     group = broker.groups.groups.get(group_id)
     if not isinstance(group, ConsumerGroup):
         reason = "not found" if group is None else "not a consumer group"
-        return DescribedGroup(
-            errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is {reason}.", group_id, ConsumerGroupState.DEAD.value
-        )
+        return DescribedGroup(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is {reason}.", group_id)
     operations = NOT_ASKED
     if asked:
         operations = authorized_operations(broker, call, GROUP_OPERATIONS, ResourceType.GROUP, group_id)

@@ -8,6 +8,7 @@ from smackbox.kafka.settings import NODE_ID
 from smackbox.kafka.state.acls import Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.broker_config import effective_broker_configs
+from smackbox.kafka.state.client_metrics_config import effective_client_metrics_configs
 from smackbox.kafka.state.config_docs import documentation
 from smackbox.kafka.state.config_source import ConfigValue, effective_topic_configs
 from smackbox.kafka.state.errors import KafkaError
@@ -23,7 +24,7 @@ from smackbox.kafka.wire.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 
-TOPIC, BROKER, GROUP = 2, 4, 32
+TOPIC, BROKER, CLIENT_METRICS, GROUP = 2, 4, 16, 32
 
 
 def handle(broker: Broker, call: Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
@@ -67,6 +68,11 @@ def _configs(broker: Broker, call: Call, asked: DescribeConfigsResource) -> list
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "Group name must not be empty")
         return effective_group_configs(broker.settings, broker.catalog.group_overrides.get(name, {}))
+    if asked.resource_type == CLIENT_METRICS:
+        check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
+        if not name:
+            raise KafkaError(errors.INVALID_REQUEST, "Client metrics subscription name must not be empty")
+        return effective_client_metrics_configs(broker.catalog.metrics_overrides.get(name, {}))
     raise KafkaError(errors.INVALID_REQUEST, f"Unsupported resource type: {asked.resource_type}")
 
 

@@ -57,7 +57,7 @@ def _describe(broker: Broker, call: Call, request: DescribeGroupsRequest, group_
                 member.client_id,
                 member.client_host,
                 member.protocols.get(protocol, b"") if stable else b"",
-                member.assignment if stable else b"",
+                member.assignment,
             )
             for member in group.members.values()
         ],

@@ -26,6 +26,8 @@ def handle(broker: Broker, call: Call, request: ListConfigResourcesRequest) -> L
     found = [ConfigResource(str(NODE_ID), kind) for kind in (BROKER_LOGGER, BROKER) if kind in wanted]
     if TOPIC in wanted:
         found += [ConfigResource(name, TOPIC) for name in broker.catalog.topics]
+    if CLIENT_METRICS in wanted:
+        found += [ConfigResource(name, CLIENT_METRICS) for name in broker.catalog.metrics_overrides]
     if GROUP in wanted:
         found += [ConfigResource(name, GROUP) for name in broker.catalog.group_overrides]
     return ListConfigResourcesResponse(config_resources=found)

@@ -91,7 +91,7 @@ def effective_broker_configs(catalog: Catalog, *, dynamic_default_only: bool = F
     """All broker configurations; with `dynamic_default_only` those set for all brokers, as the empty name asks for."""
     static = _static(catalog)
     found = []
-    everywhere = {MIN_INSYNC_REPLICAS: "1"} | catalog.broker_overrides
+    everywhere = catalog.default_overrides
     for key in table().values():
         synonyms = []
         if key.name in catalog.node_overrides and not dynamic_default_only:

@@ -56,6 +56,7 @@ class Catalog:
         self.broker_overrides: dict[str, str] = {}  # for all brokers
         self.node_overrides: dict[str, str] = {}  # for this one
         self.group_overrides: dict[str, dict[str, str]] = {}
+        self.metrics_overrides: dict[str, dict[str, str]] = {}  # by subscription to client metrics
         self.listeners = ""  # as they are bound, `PROTOCOL://host:port` with commas
         self.defaults = topic_config.broker_defaults(settings)
         self.memory: dict[str, Any] = {}
@@ -76,6 +77,7 @@ class Catalog:
         self.broker_overrides = self.memory.get("broker_configs", {})
         self.node_overrides = self.memory.get("node_configs", {})
         self.group_overrides = self.memory.get("group_configs", {})
+        self.metrics_overrides = self.memory.get("client_metrics_configs", {})
         self._fall_back()
         starts = _read_checkpoint(self.fs.read(self.directory / START_OFFSETS))
         for key, entry in entries.items():
@@ -296,6 +298,11 @@ class Catalog:
         """A broker configuration that was set while the broker ran."""
         return self.node_overrides.get(name, self.broker_overrides.get(name))
 
+    @property
+    def default_overrides(self) -> dict[str, str]:
+        """What is set for all brokers; a new cluster of Kafka 4.4 begins with one of them."""
+        return {"min.insync.replicas": "1"} | self.broker_overrides
+
     def configure_group(self, group: str, overrides: dict[str, str]) -> None:
         """Put these (checked) configurations in the place of the group's."""
         changed = {**self.group_overrides, group: overrides}
@@ -303,6 +310,14 @@ class Catalog:
             del changed[group]
         self.remember("group_configs", changed)
         self.group_overrides = changed
+
+    def configure_client_metrics(self, name: str, overrides: dict[str, str]) -> None:
+        """Put these (checked) configurations in the place of the subscription's."""
+        changed = {**self.metrics_overrides, name: overrides}
+        if not overrides:
+            del changed[name]
+        self.remember("client_metrics_configs", changed)
+        self.metrics_overrides = changed
 
     def group_config(self, group: str, name: str) -> str | None:
         """A group's own configuration."""

@@ -25,6 +25,7 @@ from smackbox.kafka.state.classic_member import (
     SyncDone,
     SyncResult,
 )
+from smackbox.kafka.state.coordinator_log import string_hash
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_offsets import GroupOffsets, TopicPartition
 from smackbox.kafka.state.timers import Timer, Timers
@@ -56,6 +57,7 @@ class ClassicGroup:
     _rebalance_timer: Timer | None = None
     _pending_sync: set[str] = field(default_factory=set)
     _delay_until_ms: int = 0
+    _grown: bool = False
 
     # --- join
 
@@ -91,9 +93,9 @@ class ClassicGroup:
         if not request.protocols or not request.protocol_type:
             raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
         if self.state is not GroupState.EMPTY:
-            others = [member for member in self.members.values() if member.member_id != request.member_id]
-            if request.protocol_type != self.protocol_type or (
-                others and not any(all(name in other.protocols for other in others) for name in request.protocols)
+            members = self.members.values()
+            if request.protocol_type != self.protocol_type or not any(
+                all(name in member.protocols for member in members) for name in request.protocols
             ):
                 raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
 
@@ -230,6 +232,7 @@ class ClassicGroup:
 
     def _prepare_or_continue(self) -> None:
         if self.state is GroupState.PREPARING_REBALANCE:
+            self._grown = True
             self._maybe_complete_join()
         else:
             self._prepare_rebalance()
@@ -242,13 +245,32 @@ class ClassicGroup:
         first = self.state is GroupState.EMPTY
         self._become(GroupState.PREPARING_REBALANCE)
         self._pending_sync.clear()
-        if first and self.initial_delay_ms > 0:
-            self._delay_until_ms = self.now_ms() + self.initial_delay_ms
-            self._set_rebalance_timer(self.initial_delay_ms, self._complete_join)
+        if first:
+            self._delay(self._rebalance_timeout_ms())
             return
         self._delay_until_ms = 0
         self._set_rebalance_timer(self._rebalance_timeout_ms(), self._complete_join)
         self._maybe_complete_join()
+
+    def _delay(self, limit_ms: int) -> None:
+        """The first rebalance waits for more members while more come, as long as their time-out allows.
+
+        Who was told to come back with an id is not waited for.
+        """
+        self._grown = False
+        wait_ms = min(self.initial_delay_ms, limit_ms)
+        self._delay_until_ms = self.now_ms() + wait_ms
+
+        def over() -> None:
+            if self._grown and limit_ms > wait_ms:
+                self._delay(limit_ms - wait_ms)
+            else:
+                self._complete_join()
+
+        if wait_ms > 0:
+            self._set_rebalance_timer(wait_ms, over)
+        else:
+            self._complete_join()
 
     def _rebalance_timeout_ms(self) -> int:
         return max((member.rebalance_timeout_ms for member in self.members.values()), default=0)
@@ -289,11 +311,14 @@ class ClassicGroup:
                 done(self._current(member, with_members=member.member_id == self.leader))
 
     def _select_protocol(self) -> str | None:
-        """Of the protocols that all members support, the one that most of them put first."""
+        """Of the protocols that all members support, the one that most of them put first.
+
+        Of two with as many votes Kafka takes the one whose name comes first in a small hash table of Java's.
+        """
         members = list(self.members.values())
         common = [name for name in members[0].protocols if all(name in m.protocols for m in members)]
         votes = Counter(next(name for name in m.protocols if name in common) for m in members if common)
-        return max(common, key=lambda name: votes[name]) if common else None
+        return max(common, key=lambda name: (votes[name], -_bucket(name))) if common else None
 
     def _sync_is_late(self) -> None:
         """Members that joined and never synced hold everyone up."""
@@ -390,7 +415,7 @@ class ClassicGroup:
         pending = self.pending_members.pop(member_id, None) if instance_id is None else None
         if pending is not None:
             pending.cancel()
-            self._maybe_complete_join()
+            self._gone()
             return member_id
         if instance_id is not None and not member_id:
             known = self.static.get(instance_id)
@@ -402,6 +427,10 @@ class ClassicGroup:
 
     def _remove(self, member: Member) -> None:
         self._drop(member)
+        self._gone()
+
+    def _gone(self) -> None:
+        """Someone left, perhaps before having joined."""
         if self.state in {GroupState.STABLE, GroupState.COMPLETING_REBALANCE}:
             self._prepare_rebalance()
         elif self.state is GroupState.PREPARING_REBALANCE:
@@ -421,7 +450,7 @@ class ClassicGroup:
         if self.leader == member.member_id:
             self.leader = next(iter(self.members), None)
         if joined is not None:
-            joined(JoinResult(errors.UNKNOWN_MEMBER_ID, member.member_id))
+            joined(JoinResult(errors.UNKNOWN_MEMBER_ID, ""))
         if synced is not None:
             synced(SyncResult(errors.UNKNOWN_MEMBER_ID))
 
@@ -543,3 +572,9 @@ class ClassicGroup:
             self._rebalance_timer = None
         if delay_ms is not None and action is not None:
             self._rebalance_timer = self.timers.at(self.now_ms() + delay_ms, action)
+
+
+def _bucket(name: str) -> int:
+    """Where a name stands in a hash table of up to 12 entries."""
+    value = string_hash(name)
+    return (value ^ value >> 16) & 15

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from smackbox.kafka.settings import NODE_ID
-from smackbox.kafka.state import group_config, topic_config
-from smackbox.kafka.state.broker_config import MIN_INSYNC_REPLICAS, dynamic_keys
+from smackbox.kafka.state import client_metrics_config, group_config, topic_config
+from smackbox.kafka.state.broker_config import MIN_INSYNC_REPLICAS, dynamic_keys, table
 from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.topic_config import KEYS, LIST, ConfigKey, check_value
 from smackbox.kafka.wire import error_codes as errors
 
-TOPIC, BROKER, GROUP = 2, 4, 32
+TOPIC, BROKER, CLIENT_METRICS, GROUP = 2, 4, 16, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
 
 
@@ -28,10 +28,8 @@ class Change(NamedTuple):
 def change(
     catalog: Catalog, resource_type: int, name: str, changes: Sequence[Change], *, replace: bool, validate_only: bool
 ) -> None:
-    """Apply `changes` to a topic, a group or the broker; with `replace` all other overrides go. Raises `KafkaError`."""
-    names = [entry.name for entry in changes]
-    if len(set(names)) != len(names):
-        raise KafkaError(errors.INVALID_REQUEST, "Error due to duplicate config keys")
+    """Apply `changes` to a resource; with `replace` all other overrides go. Raises `KafkaError`."""
+    _check_form(changes)
     if resource_type == TOPIC:
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "Default topic resources are not allowed.")
@@ -50,8 +48,28 @@ def change(
         overrides = _changed(before, changes, group_config.DEFAULTS, {}, group_config.check)  # none is a list there
         if not validate_only:
             catalog.configure_group(name, overrides)
+    elif resource_type == CLIENT_METRICS:
+        if not name:
+            raise KafkaError(errors.INVALID_REQUEST, "Subscription name can't be empty")
+        before = {} if replace else catalog.metrics_overrides.get(name, {})
+        overrides = _changed(before, changes, client_metrics_config.DEFAULTS, {}, client_metrics_config.check)
+        if not validate_only:
+            catalog.configure_client_metrics(name, overrides)
     else:
         raise KafkaError(errors.INVALID_REQUEST, f"Unknown resource type {resource_type}")
+
+
+def _check_form(changes: Sequence[Change]) -> None:
+    """What is asked of all changes before any is looked at. Raises `KafkaError`."""
+    names = [entry.name for entry in changes]
+    if len(set(names)) != len(names):
+        raise KafkaError(errors.INVALID_REQUEST, "Error due to duplicate config keys")
+    missing = [entry.name for entry in changes if entry.value is None and entry.operation != DELETE]
+    if missing:
+        raise KafkaError(errors.INVALID_REQUEST, f"Null value not supported for : {','.join(missing)}")
+    for entry in changes:
+        if entry.operation not in {SET, DELETE, APPEND, SUBTRACT}:
+            raise KafkaError(errors.INVALID_REQUEST, f"Unknown operation {entry.operation}")
 
 
 def _change_broker(
@@ -61,12 +79,21 @@ def _change_broker(
         raise KafkaError(errors.INVALID_REQUEST, f"Unexpected broker id, expected {NODE_ID}, but received {name}")
     node = bool(name)
     keys = dynamic_keys()
+    for entry in changes:
+        known = table().get(entry.name)
+        if entry.operation in {APPEND, SUBTRACT} and known is not None and known.kind != LIST:
+            verb = "append" if entry.operation == APPEND else "subtract"
+            raise KafkaError(errors.INVALID_CONFIG, f"Config value {verb} is not allowed for config key: {entry.name}")
     fixed = [entry.name for entry in changes if entry.name not in keys and entry.operation != DELETE]
     if fixed:
         raise KafkaError(errors.INVALID_REQUEST, f"Cannot update these configs dynamically: [{', '.join(fixed)}]")
     if node and any(entry.name == MIN_INSYNC_REPLICAS for entry in changes):
         raise KafkaError(
             errors.INVALID_CONFIG, "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
+        )
+    if any(entry.name == MIN_INSYNC_REPLICAS and entry.operation == DELETE for entry in changes):
+        raise KafkaError(
+            errors.INVALID_CONFIG, "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
         )
 
     def check(key: str, value: str | None) -> str:
@@ -94,16 +121,13 @@ def _changed(
         if operation == DELETE:
             changed.pop(name, None)
             continue
-        if value is None:
-            raise KafkaError(errors.INVALID_REQUEST, f"Null value not supported for : {name}")
+        assert value is not None, "the form was checked"
         if operation in {APPEND, SUBTRACT}:
             key = keys.get(name)
             if key is None or key.kind != LIST:
                 verb = "APPEND to" if operation == APPEND else "SUBTRACT from"
                 raise KafkaError(errors.INVALID_CONFIG, f"Can't {verb} key {name} because its type is not LIST.")
             value = _list_changed(changed.get(name, defaults[name]), operation, value)
-        elif operation != SET:
-            raise KafkaError(errors.INVALID_REQUEST, f"Unknown operation {operation}")
         changed[name] = check(name, value)
     return changed
 

@@ -9,7 +9,7 @@ from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.topic_config import KEYS, broker_defaults
 
 DYNAMIC_TOPIC, DYNAMIC_BROKER, DYNAMIC_DEFAULT_BROKER, STATIC_BROKER, DEFAULT = 1, 2, 3, 4, 5
-GROUP = 8
+CLIENT_METRICS, GROUP = 7, 8
 
 
 class Synonym(NamedTuple):
@@ -43,7 +43,7 @@ def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> l
         if key.broker_key is not None:
             for overridden, source in (
                 (catalog.node_overrides, DYNAMIC_BROKER),
-                (catalog.broker_overrides, DYNAMIC_DEFAULT_BROKER),
+                (catalog.default_overrides, DYNAMIC_DEFAULT_BROKER),
             ):
                 if key.broker_key in overridden:
                     synonyms.append(Synonym(key.broker_key, overridden[key.broker_key], source))

@@ -25,11 +25,17 @@ _INT16 = struct.Struct(">h")
 KeyedRecord = tuple[bytes, bytes | None]
 
 
-def java_hash(text: str) -> int:
-    """`String.hashCode`, made non-negative as Kafka's `Utils.abs` does it: the absolute value, and 0 for -2^31."""
+def string_hash(text: str) -> int:
+    """The 32 bits of Java's `String.hashCode`."""
     value = 0
     for (unit,) in struct.iter_unpack(">H", text.encode("utf-16-be")):
         value = (31 * value + unit) & 0xFFFFFFFF
+    return value
+
+
+def java_hash(text: str) -> int:
+    """`String.hashCode`, made non-negative as Kafka's `Utils.abs` does it: the absolute value, and 0 for -2^31."""
+    value = string_hash(text)
     signed = value - (1 << 32) if value & 0x80000000 else value
     return 0 if signed == -(1 << 31) else abs(signed)
 

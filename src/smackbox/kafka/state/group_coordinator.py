@@ -309,7 +309,7 @@ class GroupCoordinator:
             if not group_id:
                 raise KafkaError(errors.INVALID_GROUP_ID)
             group = self._new_classic(group_id)
-        if isinstance(group, ConsumerGroup) and not epochs and not group.empty:
+        if isinstance(group, ConsumerGroup) and not epochs and member_id in group.members:
             raise KafkaError(errors.UNSUPPORTED_VERSION)
         group.check_commit(member_id, instance_id, generation, wheres, transactional=False)
         return group
