@@ -59,7 +59,7 @@ def idempotent_producer(bootstrap: str, topic: str, stop: threading.Event, ackno
             "enable.idempotence": True,
             "linger.ms": 2,
             "batch.num.messages": 20,
-            "message.timeout.ms": 120_000,
+            "message.timeout.ms": 0,  # the flush at the end, when the broker stays up, has its limit
             "reconnect.backoff.max.ms": 100,
             "retry.backoff.max.ms": 100,
             "log_level": 0,

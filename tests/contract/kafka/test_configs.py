@@ -15,9 +15,9 @@ from smackbox.kafka.wire.messages import describe_configs, incremental_alter_con
 
 pytestmark = pytest.mark.contract
 
-TOPIC, BROKER, GROUP = 2, 4, 32
+TOPIC, BROKER, CLIENT_METRICS, GROUP = 2, 4, 16, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
-DYNAMIC_BROKER, DYNAMIC_DEFAULT_BROKER, STATIC_BROKER, DEFAULT, GROUP_SOURCE = 2, 3, 4, 5, 8
+DYNAMIC_BROKER, DYNAMIC_DEFAULT_BROKER, STATIC_BROKER, DEFAULT, CLIENT_METRICS_SOURCE, GROUP_SOURCE = 2, 3, 4, 5, 7, 8
 
 
 @pytest.fixture
@@ -169,3 +169,58 @@ def eventually(look: Callable[[], object], expected: object) -> None:
     from tests.contract.kafka.conftest import wait_for
 
     wait_for(lambda: look() == expected)
+
+
+def test_subscriptions_to_client_metrics(client: RawClient, unique: Callable[[str], str]) -> None:
+    name = unique("subscription")
+    code, found = describe(client, CLIENT_METRICS, name)
+    assert (code, found.keys()) == (0, {"interval.ms", "match", "metrics"})
+    assert (found["interval.ms"].value, found["interval.ms"].config_source) == ("300000", DEFAULT)
+    assert found["interval.ms"].synonyms == []
+    assert describe(client, CLIENT_METRICS, "")[0] == errors.INVALID_REQUEST
+    assert alter(client, CLIENT_METRICS, "", ("interval.ms", SET, "100")) == errors.INVALID_REQUEST
+    for change, code in [
+        (("interval.ms", SET, "99"), errors.INVALID_REQUEST),
+        (("interval.ms", SET, "3600001"), errors.INVALID_REQUEST),
+        (("interval.ms", SET, "x"), errors.INVALID_CONFIG),
+        (("nothing", SET, "1"), errors.INVALID_REQUEST),
+        (("nothing", DELETE, None), 0),
+        (("metrics", APPEND, "a"), errors.INVALID_CONFIG),
+        (("match", SET, "client_id=["), errors.INVALID_CONFIG),
+        (("match", SET, "x=1"), errors.INVALID_CONFIG),
+        (("match", SET, "client_id=a.*,client_software_name=b"), 0),
+        (("interval.ms", SET, "100"), 0),
+    ]:
+        assert alter(client, CLIENT_METRICS, name, change) == code, change
+    eventually(lambda: value_of(client, CLIENT_METRICS, name, "interval.ms"), ("100", CLIENT_METRICS_SOURCE))
+    for config in ("interval.ms", "match"):
+        assert alter(client, CLIENT_METRICS, name, (config, DELETE, None)) == 0
+    eventually(lambda: value_of(client, CLIENT_METRICS, name, "interval.ms"), ("300000", DEFAULT))
+
+
+@pytest.mark.parametrize(
+    ("config", "taken", "refused"),
+    [
+        ("background.threads", ["5", "20"], ["4", "21"]),
+        ("num.network.threads", ["1", "6"], ["0", "7"]),
+        ("group.consumer.assignment.interval.ms", ["0", "15000"], ["-1", "15001"]),
+        ("group.coordinator.cached.buffer.max.bytes", ["524288"], ["524287"]),
+        ("log.cleaner.dedupe.buffer.size", ["1048577"], ["1048576"]),
+        ("log.local.retention.ms", ["-2", "0", "604800000"], ["-3", "-1", "604800001"]),
+        ("log.retention.ms", ["-3", "-1", "1"], ["0"]),
+        ("max.decompressed.message.bytes", ["1", "2147483639"], ["0", "2147483640"]),
+        ("max.connections.per.ip", ["1"], ["0"]),
+        ("max.connections.per.ip.overrides", ["", "10.0.0.1:5,h:0"], ["h", "h:x"]),
+        ("metric.reporters", [""], ["x"]),
+        ("compression.gzip.level", ["-1", "1", "9"], ["0", "10"]),
+        ("log.cleaner.io.buffer.load.factor", ["-1", "0.9"], ["x", "1_0"]),
+    ],
+)
+def test_the_bounds_of_a_brokers_configurations(
+    client: RawClient, config: str, taken: list[str], refused: list[str]
+) -> None:
+    for name in ("", "1"):
+        for value in taken:
+            assert alter(client, BROKER, name, (config, SET, value), validate=True) == 0, value
+        for value in refused:
+            assert alter(client, BROKER, name, (config, SET, value), validate=True) == errors.INVALID_REQUEST, value

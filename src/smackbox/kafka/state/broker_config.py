@@ -7,11 +7,12 @@ by oversight.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from smackbox.kafka.settings import NODE_ID, KafkaSettings
+from smackbox.kafka.state import broker_bounds
 from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.config_source import (
     DEFAULT,
@@ -81,8 +82,12 @@ def dynamic_keys() -> dict[str, ConfigKey]:
         if known is not None:
             bounded = ConfigKey(key.name, key.kind, key.default or "", known.name, known.low, known.high, known.choices)
         else:
-            low = 1 if key.name.endswith(("threads", "pool.size")) else 0
-            bounded = ConfigKey(key.name, key.kind, key.default or "", low=low if key.kind in {INT, LONG} else -1)
+            low, high = broker_bounds.lowest(key.name), broker_bounds.highest(key.name)
+            bounded = ConfigKey(key.name, key.kind, key.default or "", low=low, high=high)
+        if key.name == broker_bounds.RETENTION:
+            bounded = replace(bounded, low=broker_bounds.ANY)
+        if key.name == "config.providers":
+            bounded = replace(bounded, gaps=True)
         found[key.name] = bounded
     return found
 

@@ -33,12 +33,19 @@ KEYS = {
 DEFAULTS = {key.name: key.default for key in KEYS.values()}
 
 
-def check(name: str, value: str | None) -> str:
-    """The value as it is stored. Raises `KafkaError` INVALID_REQUEST or INVALID_CONFIG."""
-    key = KEYS.get(name)
-    if key is None:
-        raise KafkaError(errors.INVALID_REQUEST, f"Unknown client metrics configuration: {name}")
-    stored = check_value(key, value)
+def checked(configs: Mapping[str, str]) -> dict[str, str]:
+    """The configurations as they are stored. Raises `KafkaError` INVALID_REQUEST or INVALID_CONFIG."""
+    for name in configs:
+        if name not in KEYS:
+            raise KafkaError(errors.INVALID_REQUEST, f"Unknown client metrics configuration: {name}")
+    stored = {name: check_value(KEYS[name], value) for name, value in configs.items()}
+    for name in KEYS:
+        if name in stored:
+            _check(name, stored[name])
+    return stored
+
+
+def _check(name: str, stored: str) -> None:
     if name == INTERVAL and not MIN_INTERVAL_MS <= int(stored) <= MAX_INTERVAL_MS:
         raise KafkaError(
             errors.INVALID_REQUEST,
@@ -47,7 +54,6 @@ def check(name: str, value: str | None) -> str:
     if name == MATCH:
         for pattern in filter(None, stored.split(",")):
             _check_pattern(pattern)
-    return stored
 
 
 def _check_pattern(pattern: str) -> None:

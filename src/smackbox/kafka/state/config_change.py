@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from smackbox.kafka.settings import NODE_ID
-from smackbox.kafka.state import client_metrics_config, group_config, topic_config
+from smackbox.kafka.state import broker_bounds, client_metrics_config, group_config, topic_config
 from smackbox.kafka.state.broker_config import MIN_INSYNC_REPLICAS, dynamic_keys, table
 from smackbox.kafka.state.catalog import Catalog
 from smackbox.kafka.state.errors import KafkaError
@@ -52,7 +52,8 @@ def change(
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "Subscription name can't be empty")
         before = {} if replace else catalog.metrics_overrides.get(name, {})
-        overrides = _changed(before, changes, client_metrics_config.DEFAULTS, {}, client_metrics_config.check)
+        asked = _changed(before, changes, client_metrics_config.DEFAULTS, {}, lambda _, value: value or "")
+        overrides = client_metrics_config.checked(asked)
         if not validate_only:
             catalog.configure_client_metrics(name, overrides)
     else:
@@ -87,6 +88,20 @@ def _change_broker(
     fixed = [entry.name for entry in changes if entry.name not in keys and entry.operation != DELETE]
     if fixed:
         raise KafkaError(errors.INVALID_REQUEST, f"Cannot update these configs dynamically: [{', '.join(fixed)}]")
+
+    def check(key: str, value: str | None) -> str:
+        try:
+            stored = check_value(keys[key], value)
+        except KafkaError as error:
+            raise KafkaError(errors.INVALID_REQUEST, error.message) from error
+        broker_bounds.check(key, stored, in_force, str(catalog.directory), node=node)
+        return stored
+
+    current = catalog.node_overrides if node else catalog.broker_overrides
+    defaults = {key.name: key.default for key in keys.values()}
+    retention = {broker_bounds.RETENTION: catalog.defaults["retention.ms"]}
+    in_force = defaults | retention | catalog.default_overrides | catalog.node_overrides
+    overrides = _changed({} if replace else current, changes, defaults, keys, check)
     if node and any(entry.name == MIN_INSYNC_REPLICAS for entry in changes):
         raise KafkaError(
             errors.INVALID_CONFIG, "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
@@ -95,16 +110,6 @@ def _change_broker(
         raise KafkaError(
             errors.INVALID_CONFIG, "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
         )
-
-    def check(key: str, value: str | None) -> str:
-        try:
-            return check_value(keys[key], value)
-        except KafkaError as error:
-            raise KafkaError(errors.INVALID_REQUEST, error.message) from error
-
-    current = catalog.node_overrides if node else catalog.broker_overrides
-    defaults = {key.name: key.default for key in keys.values()}
-    overrides = _changed({} if replace else current, changes, defaults, keys, check)
     if not validate_only:
         catalog.configure_broker(overrides, node=node)
 

@@ -37,6 +37,7 @@ class ConfigKey:
     low: float = -float("inf")
     high: float = float("inf")
     choices: tuple[str, ...] = ()
+    gaps: bool = False  # a list of it may have empty entries, and is kept as it was given
     quiet: bool = False  # the broker's configuration is a synonym only once it was set
 
 
@@ -51,13 +52,13 @@ _KEYS = (
     ConfigKey("file.delete.delay.ms", LONG, "60000", "log.segment.delete.delay.ms", 0),
     ConfigKey("flush.messages", LONG, str(MAX_LONG), "log.flush.interval.messages", 1),
     ConfigKey("flush.ms", LONG, str(MAX_LONG), None, 0),
-    ConfigKey("follower.replication.throttled.replicas", LIST, ""),
+    ConfigKey("follower.replication.throttled.replicas", LIST, "", gaps=True),
     ConfigKey("index.interval.bytes", INT, "4096", "log.index.interval.bytes", 0),
-    ConfigKey("leader.replication.throttled.replicas", LIST, ""),
+    ConfigKey("leader.replication.throttled.replicas", LIST, "", gaps=True),
     ConfigKey("local.retention.bytes", LONG, "-2", "log.local.retention.bytes", -2),
     ConfigKey("local.retention.ms", LONG, "-2", "log.local.retention.ms", -2),
     ConfigKey("max.compaction.lag.ms", LONG, str(MAX_LONG), "log.cleaner.max.compaction.lag.ms", 1),
-    ConfigKey("max.decompressed.message.bytes", INT, "2147483639", "max.decompressed.message.bytes", 1),
+    ConfigKey("max.decompressed.message.bytes", INT, "2147483639", "max.decompressed.message.bytes", 1, 2147483639),
     ConfigKey("max.message.bytes", INT, "1048588", "message.max.bytes", 0),
     ConfigKey("message.timestamp.after.max.ms", LONG, "3600000", "log.message.timestamp.after.max.ms", 0),
     ConfigKey("message.timestamp.before.max.ms", LONG, str(MAX_LONG), "log.message.timestamp.before.max.ms", 0),
@@ -199,7 +200,8 @@ def check(name: str, value: str | None) -> str:
     if value is None:
         raise KafkaError(errors.INVALID_CONFIG, f"Null value not supported for topic configs: {name}")
     value = check_value(key, value)
-    if name in THROTTLED and value not in {"", "*"} and not _REPLICAS.fullmatch(value):
+    listed = ",".join(part for part in value.split(",") if part)
+    if name in THROTTLED and listed not in {"", "*"} and not _REPLICAS.fullmatch(listed):
         raise _invalid(key, f"[{value}]", f"{name} must be the literal '*' or a list of replicas, [partition]:[broker]")
     return value
 
@@ -210,18 +212,19 @@ def check_value(key: ConfigKey, value: str | None) -> str:
         raise KafkaError(errors.INVALID_REQUEST, f"Null value not supported for : {key.name}")
     value = value.strip()
     if key.kind in {INT, LONG, DOUBLE, SHORT}:
-        _check_number(key, value)
+        number = _check_number(key, value)
+        value = _shown(number) if isinstance(number, float) else str(number)
     elif key.kind == BOOLEAN:
         if value.lower() not in {"true", "false"}:
             raise _invalid(key, value, "Expected value to be either true or false")
         value = value.lower()
     elif key.kind == LIST:
         parts = [part.strip() for part in value.split(",")] if value else []
-        if "" in parts:
+        if "" in parts and not key.gaps:
             raise KafkaError(errors.INVALID_CONFIG, f"Configuration '{key.name}' values must not be empty.")
         for part in parts:
             _check_choice(key, part)
-        value = ",".join(dict.fromkeys(parts))
+        value = value if key.gaps else ",".join(dict.fromkeys(parts))
     else:
         _check_choice(key, value)
     return value
@@ -232,19 +235,37 @@ def _check_choice(key: ConfigKey, value: str) -> None:
         raise _invalid(key, value, f"String must be one of: {', '.join(sorted(key.choices))}")
 
 
-def _check_number(key: ConfigKey, value: str) -> None:
+def _check_number(key: ConfigKey, value: str) -> int | float:
+    """The number that the text says, within its bounds. Raises `KafkaError` INVALID_CONFIG."""
     kind = {INT: "INT", LONG: "LONG", DOUBLE: "DOUBLE", SHORT: "SHORT"}[key.kind]
     try:
+        if "_" in value or (key.kind == DOUBLE and not value.isascii()):
+            raise ValueError(value)
         number = float(value) if key.kind == DOUBLE else int(value)
     except ValueError as error:
         raise _invalid(key, value, f"Not a number of type {kind}") from error
     limit = {INT: MAX_INT, SHORT: MAX_SHORT}.get(key.kind, MAX_LONG)
     if key.kind != DOUBLE and not -limit - 1 <= number <= limit:
         raise _invalid(key, value, f"Not a number of type {kind}")
+    if key.name == "compression.gzip.level" and number == 0:
+        raise _invalid(key, value, "Value must be -1 or at least 1")
     if number < key.low:
         raise _invalid(key, value, f"Value must be at least {key.low:g}")
     if number > key.high:
         raise _invalid(key, value, f"Value must be no more than {key.high:g}")
+    return number
+
+
+def _shown(number: float) -> str:
+    """As Java writes a double."""
+    if number != number:  # noqa: PLR0124 - not a number
+        return "NaN"
+    if number in {float("inf"), -float("inf")}:
+        return "Infinity" if number > 0 else "-Infinity"
+    mantissa, _, exponent = repr(number).partition("e")
+    if not exponent:
+        return mantissa
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"
 
 
 def _invalid(key: ConfigKey, value: str, reason: str) -> KafkaError:
