@@ -49,7 +49,7 @@ def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> l
                     synonyms.append(Synonym(key.broker_key, overridden[key.broker_key], source))
             if static[key.name] != key.default:
                 synonyms.append(Synonym(key.broker_key, static[key.name], STATIC_BROKER))
-            if not key.quiet or synonyms:
+            if not key.quiet or any(synonym.source != DYNAMIC_TOPIC for synonym in synonyms):
                 synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
         value = synonyms[0].value if synonyms else static[key.name]
         source = synonyms[0].source if synonyms else DEFAULT
