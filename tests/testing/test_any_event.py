@@ -13,10 +13,11 @@ from uuid import UUID
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from smackbox.app.model import App
+from smackbox.ingest.settings import IngestSettings
 from smackbox.testing.fixtures import RunningApp, Smack
 
 HUGE = 2**63
@@ -104,6 +105,7 @@ def running(smack: Smack) -> RunningApp:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+@example(batch=[{"text": "x" * 65_535}] * 20, past_the_endpoint=False)  # more than the endpoint takes in one body
 @given(batch=st.lists(bodies, min_size=1, max_size=30), past_the_endpoint=st.booleans())
 def test_any_event_is_stored_whole_refused_or_set_aside(
     running: RunningApp, smack: Smack, batch: list[dict[str, Any]], past_the_endpoint: bool
@@ -111,6 +113,10 @@ def test_any_event_is_stored_whole_refused_or_set_aside(
     events = [{"id": str(uuid.uuid4()), **body} for body in batch]
     good = {"id": str(uuid.uuid4()), "flag": True, "text": "good", "whole": 1}
     lines = [json.dumps(event, ensure_ascii=False).encode() for event in [*events, good]]
+    body = b"\n".join(lines)
+    if len(body) > IngestSettings().body_limit:
+        assert running.post("/", body)[0] == 413
+        past_the_endpoint = True
     if past_the_endpoint:
         producer = Producer({"bootstrap.servers": smack.kafka.bootstrap})
         for line in lines:
@@ -118,7 +124,7 @@ def test_any_event_is_stored_whole_refused_or_set_aside(
         assert producer.flush(20) == 0
         refused = None
     else:
-        status, answer = running.post("/", b"\n".join(lines))
+        status, answer = running.post("/", body)
         assert status in {202, 400}
         refused = {error["index"] for error in answer.get("errors", ())}
         assert answer["accepted"] == len(lines) - len(refused)
