@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.actor.actor import UNHANDLED
 from smackbox.akka.actor.messages import PostStop, PreRestart, Signal
-from smackbox.akka.actor.supervision import Directive, OneForOne, SupervisorStrategy, stopping_decider
+from smackbox.akka.actor.supervision import OneForOne, SupervisorStrategy, stopping_decider
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.cell import Cell
@@ -282,7 +282,3 @@ class FunctionalActor(Generic[M]):
             return SAME if current is IGNORE else UNHANDLED_BEHAVIOR
         interceptor = self._interceptors[len(self._interceptors) - depth]
         return interceptor(self.context, message, lambda _context, inner: self._intercepted(inner, depth - 1))
-
-
-def resumes(strategy: SupervisorStrategy) -> bool:
-    return strategy.directive is Directive.RESUME

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -40,12 +39,6 @@ class Props(Generic[M]):
     def with_dispatcher(self, name: str) -> Props[M]:
         """Run `receive` on the pool of threads of that name (`ActorSettings.pools`)."""
         return replace(self, dispatcher=name)
-
-    @property
-    def name_hint(self) -> str:
-        """For actors that are not named."""
-        name = getattr(self.make, "__name__", type(self.make).__name__)
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", str(name)).lower().strip("<>_")
 
     def instance(self, context: ActorContext[M]) -> Any:
         """A new instance for `context`. Raises what the constructor raises."""

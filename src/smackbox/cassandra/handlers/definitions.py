@@ -37,7 +37,6 @@ from smackbox.cassandra.wire.types import COUNTER, CqlType, UserType, quoted
 
 NAME_LIMIT = 48
 TABLE_NAME_LIMIT = 222
-FIELD_LIMIT = 1000
 COLUMN_LIMIT = 2000
 _NAME = re.compile(r"\w+", re.ASCII)
 

@@ -20,7 +20,6 @@ DATE_EPOCH = 2**31
 NANOSECONDS_A_DAY = 86_400 * 10**9
 # as long as a number of 64 bits may be with zeros before it
 NUMBER_DIGITS = 64
-DECIMAL_EXPONENT_LIMIT = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = frozenset({"bigint", "counter", "decimal", "double", "float", "int", "smallint", "tinyint", "varint"})
 _ACCEPTED: dict[str, frozenset[str]] = {

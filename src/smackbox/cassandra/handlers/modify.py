@@ -515,10 +515,3 @@ def fragment_bytes(table: Table, cells: Cells, flags: int, ttl: int, now_s: int,
     if flags & (DELETION | NULLS):
         head += _UINT.pack(now_s)
     return bytes((flags,)) + bitmap_of(numbers) + head + b"".join(body)
-
-
-def merged_row(context: Context, table: Table, row_key: bytes) -> Row | None:
-    """The row as it is, with timestamps."""
-    found = context.room.engine.row(table, row_key, merged=True)
-    assert found is None or isinstance(found, Row)
-    return found

@@ -26,7 +26,6 @@ from smackbox.cassandra.wire.types import (
 
 # prepended list cells get times before this one, as far before as the present is after it: 2010-01-01
 _REFERENCE_TICKS = 1_262_304_000_000_000 * 10 + UUID_EPOCH_TICKS
-COLLECTION_LIMIT = 65_535
 
 # the row before the write where it is needed; the result is the cell's bytes, None to delete it, UNSET to leave it
 Apply = Callable[[Context, Row | None], Bound]

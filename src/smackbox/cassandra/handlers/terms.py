@@ -12,7 +12,7 @@ from typing import Any
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.literals import accepts, literal_value
 from smackbox.cassandra.state.rows import Row
-from smackbox.cassandra.state.schema import Column, Keyspace, Table
+from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
@@ -26,8 +26,6 @@ from smackbox.cassandra.wire.types import (
     UserType,
     VectorType,
 )
-
-ELEMENT_LIMIT = 65_535
 
 
 class RowView:
@@ -353,10 +351,6 @@ def is_assignable(given: CqlType, kind: CqlType) -> bool:
     if name == "varint":
         return given.cql in {"int", "bigint", "timestamp"}
     return False
-
-
-def column_bind_name(column: Column) -> str:
-    return column.name
 
 
 def function_name(call: ast.Call) -> str:
