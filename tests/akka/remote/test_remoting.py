@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from smackbox.akka import Actor, ActorRef, ActorSystem, AskTimeoutError, DeadLetter, PoisonPill, Terminated
+from smackbox.akka import Actor, ActorRef, ActorSystem, AskTimeoutError, DeadLetter, PoisonPill, Props, Terminated
 from smackbox.akka.remote.remoting import Remoting
 from smackbox.akka.remote.serialization import SerializationError
 from tests.akka.actor.test_life import Echo
+from tests.akka.watcher import Watcher
 
 LIMIT_S = 20.0
 
@@ -107,20 +108,13 @@ def test_watch_hears_of_a_stop_exactly_once() -> None:
         async with two_nodes() as nodes:
             heard: list[Any] = []
 
-            class Watcher(Actor[ActorRef[Any]]):
-                def receive(self, message: ActorRef[Any]) -> None:
-                    self.context.watch(message)
-
-                def on_signal(self, signal: Any) -> None:
-                    heard.append(signal)
-
             echo = nodes.b.spawn(Echo)
             remote = nodes.remote(echo)
-            nodes.a.spawn(Watcher).tell(remote)
+            nodes.a.spawn(Props.of(Watcher, heard)).tell(remote)
             assert await remote.request("alive", LIMIT_S) == "alive"
             remote.tell(PoisonPill())
             await until(lambda: heard)
-            nodes.a.spawn(Watcher).tell(remote)
+            nodes.a.spawn(Props.of(Watcher, heard)).tell(remote)
             await until(lambda: len(heard) == 2)
             assert heard == [Terminated(remote)] * 2
 
@@ -191,18 +185,11 @@ def test_a_system_that_restarts_is_another_one() -> None:
             first = await Remoting.start(a)
             heard: list[Any] = []
 
-            class Watcher(Actor[ActorRef[Any]]):
-                def receive(self, message: ActorRef[Any]) -> None:
-                    self.context.watch(message)
-
-                def on_signal(self, signal: Any) -> None:
-                    heard.append(signal)
-
             async with ActorSystem("lab") as b:
                 second = await Remoting.start(b)
                 port = second.address.port
                 echo = first.resolve(second.path_of(b.spawn(Echo, "echo")))
-                a.spawn(Watcher).tell(echo)
+                a.spawn(Props.of(Watcher, heard)).tell(echo)
                 assert await echo.request("one", LIMIT_S) == "one"
                 await until(lambda: second.system.resolve("pekko://lab/user/echo").cell._watchers)  # type: ignore[attr-defined]
             async with ActorSystem("lab") as c:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 from bench.engines import real_pekko
+from tests.akka.watcher import Watcher
 
-from smackbox.akka import Actor, ActorRef, ActorSystem, PoisonPill, Terminated
+from smackbox.akka import Actor, ActorRef, ActorSystem, PoisonPill, Props, Terminated
 from smackbox.akka.actor.messages import ActorIdentity, Identify
 from smackbox.akka.remote.remoting import Remoting
 
@@ -102,15 +103,8 @@ def test_python_watches_the_jvm(pekko: real_pekko.RealPekko) -> None:
     async def work(lab: Lab) -> None:
         heard: list[Any] = []
 
-        class Watcher(Actor[ActorRef[Any]]):
-            def receive(self, message: ActorRef[Any]) -> None:
-                self.context.watch(message)
-
-            def on_signal(self, signal: Any) -> None:
-                heard.append(signal)
-
         victim = await lab.control.request(f"spawn victim-{id(heard)}", LIMIT_S)
-        lab.system.spawn(Watcher).tell(victim)
+        lab.system.spawn(Props.of(Watcher, heard)).tell(victim)
         assert await victim.request("alive", LIMIT_S) == "alive"
         victim.tell(PoisonPill())
         await until(lambda: heard)
@@ -186,7 +180,7 @@ def test_a_jvm_that_is_killed_is_noticed_by_its_silence() -> None:
         async def work(lab: Lab) -> None:
             heard: list[Any] = []
 
-            class Watcher(Actor[Any]):
+            class EchoWatcher(Actor[Any]):
                 def pre_start(self) -> None:
                     self.context.watch(lab.echo)
 
@@ -194,7 +188,7 @@ def test_a_jvm_that_is_killed_is_noticed_by_its_silence() -> None:
                     heard.append(signal)
 
             assert await lab.echo.request("alive", LIMIT_S) == "alive"
-            lab.system.spawn(Watcher)
+            lab.system.spawn(EchoWatcher)
             await asyncio.sleep(3)
             node.kill()
             await until(lambda: heard)
