@@ -10,8 +10,8 @@ from smackbox.base.clock import FakeClock
 from smackbox.chronos.handlers.api import Api
 from smackbox.chronos.handlers.routes import handle
 from smackbox.chronos.state.chronos import Chronos
-from smackbox.coordination.state_store import apply
-from smackbox.framework.effects import Effects
+from smackbox.election.state_store import apply
+from smackbox.mesos_framework.effects import Effects
 from smackbox.net.http import HttpRequest
 
 Json = dict[str, Any]

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from smackbox.base.clock import FakeClock
-from smackbox.coordination.state_store import apply
-from smackbox.framework.effects import Effects
-from smackbox.framework.machine import REVIVE_INTERVAL_MS
+from smackbox.election.state_store import apply
 from smackbox.marathon.handlers.api import Api
 from smackbox.marathon.handlers.routes import handle
 from smackbox.marathon.state.marathon import Marathon
+from smackbox.mesos_framework.effects import Effects
+from smackbox.mesos_framework.machine import REVIVE_INTERVAL_MS
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
 
 Json = dict[str, Any]

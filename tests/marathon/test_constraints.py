@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from smackbox.framework.offer import Offer
 from smackbox.marathon.state.constraints import unmet
 from smackbox.marathon.state.instance import Instance
+from smackbox.mesos_framework.offer import Offer
 
 
 def offer(host: str, **attributes: str) -> Offer:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from smackbox.base.clock import FakeClock
-from smackbox.coordination.state_store import apply
+from smackbox.election.state_store import apply
 from smackbox.mesos.handlers import routes
 from smackbox.mesos.handlers.answers import JSON, Deferred, Refused
 from smackbox.mesos.handlers.context import Access, Call, MasterContext

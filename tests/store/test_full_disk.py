@@ -26,7 +26,7 @@ def write(number):
 """
 SQLITE = """
 import asyncio
-from smackbox.coordination.state_file import FileStateStore
+from smackbox.election.state_file import FileStateStore
 store = FileStateStore(directory)
 loop = asyncio.new_event_loop()
 

@@ -146,7 +146,7 @@ async def _elected(url: str) -> None:
 
 def quiet() -> None:
     """What the platform's servers say of their ordinary life is not for the person who started the box."""
-    for room in ("coordination", "framework", "marathon", "chronos", "mesos", "zookeeper"):
+    for room in ("election", "mesos_framework", "marathon", "chronos", "mesos", "zookeeper"):
         logging.getLogger(f"smackbox.{room}").setLevel(logging.WARNING)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from smackbox.base.errors import SettingError
-from smackbox.framework.settings import FrameworkSettings
+from smackbox.mesos_framework.settings import FrameworkSettings
 
 MissedRuns = Literal["last", "all", "none"]
 

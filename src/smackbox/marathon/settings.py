@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from smackbox.framework.settings import FrameworkSettings
+from smackbox.mesos_framework.settings import FrameworkSettings
 
 
 class MarathonSettings(FrameworkSettings, frozen=True, kw_only=True):

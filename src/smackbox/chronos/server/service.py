@@ -8,9 +8,9 @@ from smackbox.chronos.handlers.routes import handle
 from smackbox.chronos.settings import ChronosSettings
 from smackbox.chronos.state import entry as states
 from smackbox.chronos.state.chronos import Chronos
-from smackbox.framework.driver import SchedulerDriver
-from smackbox.framework.server import FrameworkServer
-from smackbox.framework.term import Term
+from smackbox.mesos_framework.driver import SchedulerDriver
+from smackbox.mesos_framework.server import FrameworkServer
+from smackbox.mesos_framework.term import Term
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
 
 

@@ -32,8 +32,8 @@ from smackbox.chronos.wire import schedule as schedules
 from smackbox.chronos.wire.errors import Refusal, unknown_job
 from smackbox.chronos.wire.job import Job
 from smackbox.chronos.wire.schedule import Cron, Schedule
-from smackbox.framework.machine import KILL_RETRY_MS, FrameworkMachine, Mesos, asked
-from smackbox.framework.offer import Offer
+from smackbox.mesos_framework.machine import KILL_RETRY_MS, FrameworkMachine, Mesos, asked
+from smackbox.mesos_framework.offer import Offer
 
 Json = dict[str, Any]
 

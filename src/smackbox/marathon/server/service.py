@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.base.clock import Clock
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
-from smackbox.framework.driver import SchedulerDriver
-from smackbox.framework.server import FrameworkServer
-from smackbox.framework.term import Term
+from smackbox.election.zookeeper_url import ZooKeeperUrl
 from smackbox.marathon.handlers.api import Api
 from smackbox.marathon.handlers.routes import handle
 from smackbox.marathon.handlers.service_ports import LOCAL_PORT_MAX, LOCAL_PORT_MIN
@@ -22,6 +19,9 @@ from smackbox.marathon.server.health_checker import HealthChecker
 from smackbox.marathon.settings import MarathonSettings
 from smackbox.marathon.state.marathon import Marathon
 from smackbox.marathon.state.versions import VERSIONS_LIMIT
+from smackbox.mesos_framework.driver import SchedulerDriver
+from smackbox.mesos_framework.server import FrameworkServer
+from smackbox.mesos_framework.term import Term
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
 from smackbox.net.http_client import HttpClient
 from smackbox.net.tls import unverified

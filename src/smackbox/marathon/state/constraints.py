@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from smackbox.framework.offer import Offer, attribute_text
 from smackbox.marathon.state.instance import Instance
+from smackbox.mesos_framework.offer import Offer, attribute_text
 
 DEFAULT_GROUPS = 1
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from smackbox.framework.offer import Offer, reservation_labels
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.instance import Instance
 from smackbox.marathon.state.matcher import INSTANCE_LABEL, Match, PortChoice, match, match_reserved
 from smackbox.marathon.state.task_builder import task_info
 from smackbox.marathon.wire import path_id
 from smackbox.marathon.wire.app import App
+from smackbox.mesos_framework.offer import Offer, reservation_labels
 
 if TYPE_CHECKING:
     from smackbox.marathon.state.marathon import Marathon

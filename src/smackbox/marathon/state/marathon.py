@@ -17,8 +17,6 @@ from typing import Any
 import msgspec
 
 from smackbox.base.clock import Clock
-from smackbox.framework.machine import KILL_RETRY_MS, FrameworkMachine, Mesos, asked
-from smackbox.framework.offer import Offer
 from smackbox.marathon.state import deployment as deploy
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.deployment import Deployment
@@ -33,6 +31,8 @@ from smackbox.marathon.state.timestamps import timestamp
 from smackbox.marathon.state.versions import Versions, versioned
 from smackbox.marathon.wire.app import DISABLED, App, UnreachableEnabled
 from smackbox.marathon.wire.errors import Refusal, locked
+from smackbox.mesos_framework.machine import KILL_RETRY_MS, FrameworkMachine, Mesos, asked
+from smackbox.mesos_framework.offer import Offer
 
 Json = dict[str, Any]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from smackbox.framework.offer import ANY_ROLE, Offer, Usable, is_plain, reservation_labels, role_of
 from smackbox.marathon.state.constraints import unmet
 from smackbox.marathon.state.instance import Instance
 from smackbox.marathon.wire.app import App
+from smackbox.mesos_framework.offer import ANY_ROLE, Offer, Usable, is_plain, reservation_labels, role_of
 
 Json = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from smackbox.framework.offer import Offer
 from smackbox.marathon.state.matcher import REASONS
 from smackbox.marathon.state.timestamps import timestamp
+from smackbox.mesos_framework.offer import Offer
 
 Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from smackbox.base.errors import ProtocolError, SettingError, SmackError, StartError
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
+from smackbox.election.zookeeper_url import ZooKeeperUrl
 from smackbox.mesos.handlers import agent_events
 from smackbox.mesos.state.agent import Agent
 from smackbox.mesos.wire import json_format
@@ -25,7 +25,7 @@ from smackbox.net.http_client import HttpAnswerStream, HttpClient, HttpClientErr
 from smackbox.net.recordio import RecordDecoder
 
 if TYPE_CHECKING:
-    from smackbox.coordination.coordinator import Coordinator
+    from smackbox.election.coordinator import Coordinator
 
 PATH = "/internal/v1/agent"
 MASTER_PREFIX = "json.info_"
@@ -111,7 +111,7 @@ class MasterLink:
         """ZooKeeper may come later than the agent."""
         backoff_s = BACKOFF_MIN_S
         while self._coordinator is None:
-            from smackbox.coordination.coordinator import Coordinator
+            from smackbox.election.coordinator import Coordinator
 
             coordinator = Coordinator(ZooKeeperUrl.parse(self._master))
             try:

@@ -19,8 +19,8 @@ import msgspec
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import SettingError, StartError, StorageError
-from smackbox.coordination.state_store import Fenced, MemoryStateStore, StateStore
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
+from smackbox.election.state_store import Fenced, MemoryStateStore, StateStore
+from smackbox.election.zookeeper_url import ZooKeeperUrl
 from smackbox.mesos.handlers import routes
 from smackbox.mesos.handlers.answers import Deferred, Refused
 from smackbox.mesos.handlers.context import REALMS, Access, Call, MasterContext
@@ -37,7 +37,7 @@ from smackbox.net.tls import server_context, unverified
 from smackbox.store.data_dir import DataDir
 
 if TYPE_CHECKING:
-    from smackbox.coordination.coordinator import Coordinator
+    from smackbox.election.coordinator import Coordinator
 
 TICK_S = 0.1
 REGISTRY = "registry"
@@ -104,7 +104,7 @@ class MasterServer:
                 if settings.dir is None:
                     self._store = MemoryStateStore()
                 else:
-                    from smackbox.coordination.state_file import FileStateStore
+                    from smackbox.election.state_file import FileStateStore
 
                     self._store = FileStateStore(path, sync=settings.sync)
                 await self._lead()
@@ -174,8 +174,8 @@ class MasterServer:
     # --- who leads
 
     async def _stand(self, url: ZooKeeperUrl) -> None:
-        from smackbox.coordination.coordinator import Coordinator
-        from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
+        from smackbox.election.coordinator import Coordinator
+        from smackbox.election.state_zookeeper import ZooKeeperStateStore
 
         timeout_ms = self.settings.milliseconds("zk_session_timeout") or 10_000
         self._coordinator = Coordinator(url, session_timeout_s=timeout_ms / 1_000)

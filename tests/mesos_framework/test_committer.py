@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from smackbox.base.errors import StorageError
-from smackbox.coordination.state_store import ChangeTooLarge, Fenced, MemoryStateStore
-from smackbox.framework.committer import Committer
-from smackbox.framework.effects import Effects
+from smackbox.election.state_store import ChangeTooLarge, Fenced, MemoryStateStore
+from smackbox.mesos_framework.committer import Committer
+from smackbox.mesos_framework.effects import Effects
 
 
 class Store(MemoryStateStore):

@@ -25,7 +25,7 @@ from smackbox.net.http_client import HttpAnswerStream, HttpClient, HttpClientErr
 from smackbox.net.recordio import RecordDecoder
 
 if TYPE_CHECKING:
-    from smackbox.coordination.coordinator import Coordinator
+    from smackbox.election.coordinator import Coordinator
 
 Message = dict[str, Any]
 

@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
-from smackbox.coordination.state_store import StateStore
-from smackbox.framework.committer import Committer
-from smackbox.framework.driver import Masters, SchedulerDriver
-from smackbox.framework.effects import Effects
+from smackbox.election.state_store import StateStore
+from smackbox.mesos_framework.committer import Committer
+from smackbox.mesos_framework.driver import Masters, SchedulerDriver
+from smackbox.mesos_framework.effects import Effects
 from smackbox.net.http import basic_authorization
 from smackbox.net.http_client import HttpClient
 

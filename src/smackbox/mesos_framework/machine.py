@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 from smackbox.base.clock import Clock
-from smackbox.framework.effects import Effects
+from smackbox.mesos_framework.effects import Effects
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from smackbox.base.errors import StartError, StorageError
-from smackbox.coordination.thread_turns import ThreadTurns
+from smackbox.election.serial_executor import SerialExecutor
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class FileStateStore:
             self._connection.execute("CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, value BLOB NOT NULL)")
         except (OSError, sqlite3.Error) as error:
             raise StartError(f"cannot use {directory / 'state.sqlite'}: {error}") from error
-        self._turns = ThreadTurns()
+        self._executor = SerialExecutor()
 
     async def load(self) -> dict[str, bytes]:
         return await self._in_thread(lambda: dict(self._connection.execute("SELECT name, value FROM record")))
@@ -42,10 +42,10 @@ class FileStateStore:
         await self._in_thread(write)
 
     async def close(self) -> None:
-        await self._turns.run(self._connection.close)
+        await self._executor.run(self._connection.close)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
-            return await self._turns.run(work)
+            return await self._executor.run(work)
         except sqlite3.Error as error:
             raise StorageError(f"the state file cannot be used: {error}") from error

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from smackbox.chronos.server.service import ChronosServer
 from smackbox.chronos.settings import ChronosSettings
-from smackbox.coordination.state_store import Fenced, MemoryStateStore
-from smackbox.framework.driver import FixedMasters
+from smackbox.election.state_store import Fenced, MemoryStateStore
+from smackbox.mesos_framework.driver import FixedMasters
 
 
 class GatedStore(MemoryStateStore):

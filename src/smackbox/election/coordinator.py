@@ -25,7 +25,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.security import ACL, make_acl, make_digest_acl
 
 from smackbox.base.errors import StartError
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
+from smackbox.election.zookeeper_url import ZooKeeperUrl
 
 SESSION_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 30.0
@@ -80,7 +80,7 @@ class Coordinator:
             auth_data=auth,
             default_acl=acl,
             connection_retry={"max_tries": -1, "max_delay": 2.0},
-            logger=logging.getLogger("smackbox.coordination.kazoo"),
+            logger=logging.getLogger("smackbox.election.kazoo"),
         )
 
     async def start(self, timeout_s: float = START_TIMEOUT_S) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from smackbox.framework.driver import (
+from smackbox.mesos_framework.driver import (
     BACK_OFF_FIRST_S,
     REDIRECTS_AT_ONCE,
     FixedMasters,

@@ -13,8 +13,8 @@ import logging
 from collections.abc import Callable
 
 from smackbox.base.errors import StorageError
-from smackbox.coordination.state_store import ChangeTooLarge, Fenced, StateStore
-from smackbox.framework.effects import Effects
+from smackbox.election.state_store import ChangeTooLarge, Fenced, StateStore
+from smackbox.mesos_framework.effects import Effects
 
 RETRY_FIRST_S = 0.1
 RETRY_LIMIT_S = 5.0

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smackbox.framework.offer import Offer
+from smackbox.mesos_framework.offer import Offer
 
 
 def scalar(name: str, value: float, **more: Any) -> dict[str, Any]:

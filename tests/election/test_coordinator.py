@@ -16,12 +16,12 @@ from kazoo.exceptions import ConnectionLoss, NoAuthError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from smackbox.base.errors import StartError, StorageError
-from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_file import FileStateStore
-from smackbox.coordination.state_store import ChangeTooLarge, Fenced, MemoryStateStore, StateStore
-from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
-from smackbox.coordination.thread_turns import ThreadTurns
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
+from smackbox.election.coordinator import Coordinator
+from smackbox.election.serial_executor import SerialExecutor
+from smackbox.election.state_file import FileStateStore
+from smackbox.election.state_store import ChangeTooLarge, Fenced, MemoryStateStore, StateStore
+from smackbox.election.state_zookeeper import ZooKeeperStateStore
+from smackbox.election.zookeeper_url import ZooKeeperUrl
 from smackbox.net.service import ServiceThread
 from smackbox.zookeeper.server import ZooKeeperServer
 from smackbox.zookeeper.settings import ZooKeeperSettings
@@ -262,7 +262,7 @@ def test_a_zookeeper_that_is_late_with_a_record_is_a_storage_error(
 
 def test_what_was_cancelled_is_over_before_the_next_piece_begins() -> None:
     async def work() -> None:
-        turns = ThreadTurns()
+        turns = SerialExecutor()
         began, may_end = threading.Event(), threading.Event()
         order: list[str] = []
 

@@ -16,9 +16,9 @@ from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, Runti
 from kazoo.handlers.threading import KazooTimeoutError
 
 from smackbox.base.errors import StorageError
-from smackbox.coordination.coordinator import Coordinator
-from smackbox.coordination.state_store import ChangeTooLarge, Fenced
-from smackbox.coordination.thread_turns import ThreadTurns
+from smackbox.election.coordinator import Coordinator
+from smackbox.election.serial_executor import SerialExecutor
+from smackbox.election.state_store import ChangeTooLarge, Fenced
 
 CHANGE_LIMIT = 1_000_000
 """Bytes of one multi operation; ZooKeeper's `jute.maxbuffer` is 1 MiB."""
@@ -37,11 +37,11 @@ class ZooKeeperStateStore:
         self._path = f"{coordinator.url.path}/{folder}"
         self._names: set[str] | None = None
         """The records that are there; None after an answer that did not come, when nobody knows."""
-        self._turns = ThreadTurns()
+        self._executor = SerialExecutor()
 
     async def load(self) -> dict[str, bytes]:
         try:
-            return await self._turns.run(self._load)
+            return await self._executor.run(self._load)
         except (KazooException, KazooTimeoutError) as error:
             raise StorageError(f"cannot read {self._path} of ZooKeeper: {error!r}") from error
 
@@ -50,7 +50,7 @@ class ZooKeeperStateStore:
         if fence is None:
             raise Fenced("this process does not lead")
         try:
-            await self._turns.run(lambda: self._store(fence, changes))
+            await self._executor.run(lambda: self._store(fence, changes))
         except KazooException as error:
             raise StorageError(f"cannot write {self._path} of ZooKeeper: {error!r}") from error
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Generic
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
-from smackbox.coordination.state_store import StateStore
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
-from smackbox.framework.driver import ElectedMasters, FixedMasters, Masters, SchedulerDriver
-from smackbox.framework.proxy import Proxy
-from smackbox.framework.settings import FrameworkSettings
-from smackbox.framework.term import M, Message, Term
+from smackbox.election.state_store import StateStore
+from smackbox.election.zookeeper_url import ZooKeeperUrl
+from smackbox.mesos_framework.driver import ElectedMasters, FixedMasters, Masters, SchedulerDriver
+from smackbox.mesos_framework.proxy import Proxy
+from smackbox.mesos_framework.settings import FrameworkSettings
+from smackbox.mesos_framework.term import M, Message, Term
 from smackbox.net.http import JSON, Answer, HttpRequest, HttpResponse, basic_credentials
 from smackbox.net.http_client import HttpClient
 from smackbox.net.http_server import HttpServer
@@ -29,7 +29,7 @@ from smackbox.net.tls import client_context, server_context
 from smackbox.store.data_dir import DataDir
 
 if TYPE_CHECKING:
-    from smackbox.coordination.coordinator import Coordinator
+    from smackbox.election.coordinator import Coordinator
 
 LEADER_PREFIX = "leader_"
 TERM_RETRY_S = 1.0
@@ -158,14 +158,14 @@ class FrameworkServer(Generic[M]):
             masters = settings.master.split(",")
             self._masters = FixedMasters(*(one if "://" in one else f"{scheme}://{one}" for one in masters))
         if settings.zk is None:
-            from smackbox.coordination.state_file import FileStateStore
+            from smackbox.election.state_file import FileStateStore
 
             self._data_dir = DataDir.open(settings.dir)
             self._store = FileStateStore(self._data_dir.path, sync=settings.sync)
             self.leader = self.address
             self._elected()
             return
-        from smackbox.coordination.state_zookeeper import ZooKeeperStateStore
+        from smackbox.election.state_zookeeper import ZooKeeperStateStore
 
         self._election = await self._coordinator(settings.zk)
         self._store = ZooKeeperStateStore(self._election, "state")
@@ -173,7 +173,7 @@ class FrameworkServer(Generic[M]):
         self._election.contend(LEADER_PREFIX, self.address.encode(), self._elected, self._lost)
 
     async def _coordinator(self, url: str) -> Coordinator:
-        from smackbox.coordination.coordinator import Coordinator
+        from smackbox.election.coordinator import Coordinator
 
         coordinator = Coordinator(ZooKeeperUrl.parse(url))
         await coordinator.start()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from smackbox.base.errors import SettingError
-from smackbox.coordination.zookeeper_url import ZooKeeperUrl
+from smackbox.election.zookeeper_url import ZooKeeperUrl
 
 
 def test_what_an_url_says() -> None:
