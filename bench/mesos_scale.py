@@ -18,8 +18,8 @@ from random import Random
 from typing import Any
 
 from smackbox.base.clock import FakeClock
-from smackbox.mesos.state.allocator import Allocator
-from smackbox.mesos.state.resource_text import parse_resources
+from smackbox.mesos.master.state.allocator import Allocator
+from smackbox.mesos.resources.text import parse_resources
 from smackbox.net.http_client import HttpClient
 from smackbox.net.recordio import RecordDecoder
 from smackbox.net.service import run_loop

@@ -23,8 +23,8 @@ SETTINGS = {
     "spark": "smackbox.spark.settings:SparkSettings",
     "ingest": "smackbox.ingest.settings:IngestSettings",
     "zookeeper": "smackbox.zookeeper.settings:ZooKeeperSettings",
-    "mesos_master": "smackbox.mesos.settings:MasterSettings",
-    "mesos_agent": "smackbox.mesos.server.agent_options:MesosAgentSettings",
+    "mesos_master": "smackbox.mesos.master.settings:MasterSettings",
+    "mesos_agent": "smackbox.mesos.agent.settings:MesosAgentSettings",
 }
 
 

@@ -18,10 +18,10 @@ from smackbox.chronos.server.service import ChronosServer
 from smackbox.chronos.settings import ChronosSettings
 from smackbox.marathon.server.service import MarathonServer
 from smackbox.marathon.settings import MarathonSettings
-from smackbox.mesos.server.agent import AgentService
-from smackbox.mesos.server.agent_options import MesosAgentSettings
-from smackbox.mesos.server.master import MasterServer
-from smackbox.mesos.settings import MasterSettings
+from smackbox.mesos.agent.server.service import AgentService
+from smackbox.mesos.agent.settings import MesosAgentSettings
+from smackbox.mesos.master.server.service import MasterServer
+from smackbox.mesos.master.settings import MasterSettings
 from smackbox.net.http_client import HttpClient
 from smackbox.net.service import Service
 from smackbox.zookeeper.server import ZooKeeperServer

@@ -8,7 +8,7 @@ import click
 
 from smackbox.cli.mesos_agent import agent
 from smackbox.cli.server_options import serve, server_options, settings_from
-from smackbox.mesos.settings import MASTER_PORT
+from smackbox.mesos.master.settings import MASTER_PORT
 
 
 @click.group("mesos")
@@ -44,7 +44,7 @@ command.add_command(agent)
 @click.option("--ssl-ca-file", help="PEM authority that clients' certificates are verified with.")
 def master_command(**flags: Any) -> None:
     """Run a master in the foreground."""
-    from smackbox.mesos.server.master import MasterServer
-    from smackbox.mesos.settings import MasterSettings
+    from smackbox.mesos.master.server.service import MasterServer
+    from smackbox.mesos.master.settings import MasterSettings
 
     serve(MasterServer(settings_from(MasterSettings, "mesos_master", MASTER_PORT, flags)))

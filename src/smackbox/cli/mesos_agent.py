@@ -87,8 +87,8 @@ def _with_options(function: Any) -> Any:
 @_with_options
 def agent(**flags: Any) -> None:
     """Run an agent in the foreground. SIGTERM leaves its tasks running, SIGUSR1 kills them and says good-bye."""
-    from smackbox.mesos.server.agent import AgentService
-    from smackbox.mesos.server.agent_options import CLEANUP, MesosAgentSettings
+    from smackbox.mesos.agent.server.service import AgentService
+    from smackbox.mesos.agent.settings import CLEANUP, MesosAgentSettings
 
     memory, config = flags.pop("memory"), flags.pop("config")
     flags["dir"] = flags.pop("dir_")

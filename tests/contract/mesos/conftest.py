@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from smackbox.mesos.server.agent import AgentService
-from smackbox.mesos.server.agent_options import MesosAgentSettings
-from smackbox.mesos.server.master import MasterServer
-from smackbox.mesos.settings import MasterSettings
+from smackbox.mesos.agent.server.service import AgentService
+from smackbox.mesos.agent.settings import MesosAgentSettings
+from smackbox.mesos.master.server.service import MasterServer
+from smackbox.mesos.master.settings import MasterSettings
 from smackbox.net.service import ServiceThread
 from smackbox.zookeeper.server import ZooKeeperServer
 from smackbox.zookeeper.settings import ZooKeeperSettings

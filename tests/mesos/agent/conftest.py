@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.mesos.agent.fake_master import FakeMaster
 
-from smackbox.mesos.server.agent import AgentService
-from smackbox.mesos.server.agent_options import MesosAgentSettings
+from smackbox.mesos.agent.server.service import AgentService
+from smackbox.mesos.agent.settings import MesosAgentSettings
 from smackbox.net.service import ServiceThread
 
 StartAgent = Callable[..., AgentService]

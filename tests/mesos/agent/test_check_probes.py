@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.mesos.agent.fake_master import FakeMaster
 
-from smackbox.mesos.server.agent import AgentService
+from smackbox.mesos.agent.server.service import AgentService
 
 FAST = {"delay_seconds": 0, "interval_seconds": 0.02, "timeout_seconds": 5, "grace_period_seconds": 0}
 UNTIL_KILLED = "while :; do sleep 0.02; done"

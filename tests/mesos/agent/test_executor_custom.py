@@ -12,7 +12,7 @@ from typing import Any
 from tests.mesos.agent.conftest import StartAgent, stop
 from tests.mesos.agent.fake_master import FakeMaster, framework_info, scalar, task_info
 
-from smackbox.mesos.server.agent import AgentService
+from smackbox.mesos.agent.server.service import AgentService
 from smackbox.mesos.wire import protobuf
 
 PROTOBUF = "application/x-protobuf"

@@ -8,7 +8,7 @@ from typing import Any
 from tests.mesos.agent.conftest import StartAgent, stop
 from tests.mesos.agent.fake_master import FakeMaster, framework_info, task_info
 
-from smackbox.mesos.server.agent import AgentService
+from smackbox.mesos.agent.server.service import AgentService
 
 
 def run_group(master: FakeMaster, *infos: dict[str, Any], **framework: Any) -> None:

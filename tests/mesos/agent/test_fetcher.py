@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from tests.mesos.agent.conftest import StartAgent
 from tests.mesos.agent.fake_master import FakeMaster
-from tests.mesos.agent.test_agent_tasks import sandbox
+from tests.mesos.agent.test_tasks import sandbox
 
-from smackbox.mesos.server.agent import AgentService
+from smackbox.mesos.agent.server.service import AgentService
 
 
 class Files(http.server.BaseHTTPRequestHandler):

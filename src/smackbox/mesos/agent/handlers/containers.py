@@ -1,0 +1,72 @@
+"""`/containers` and `/monitor/statistics`: what runs, and what it uses at this moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.mesos.agent.handlers.context import AgentContext
+from smackbox.mesos.agent.state.entities import DEFAULT
+from smackbox.net.http import HttpRequest, HttpResponse
+
+
+def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    return HttpResponse.json(
+        [
+            {
+                "container_id": one["container_id"]["value"],
+                "executor_id": one["executor_id"]["value"],
+                "executor_name": one["executor_name"],
+                "framework_id": one["framework_id"]["value"],
+                "source": one["executor_id"]["value"],
+                "statistics": one["resource_statistics"],
+                "status": one["container_status"],
+            }
+            for one in listing(context)
+        ]
+    )
+
+
+def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    return HttpResponse.json(
+        [
+            {
+                "executor_id": one["executor_id"]["value"],
+                "executor_name": one["executor_name"],
+                "framework_id": one["framework_id"]["value"],
+                "source": one["executor_id"]["value"],
+                "statistics": one["resource_statistics"],
+            }
+            for one in listing(context)
+        ]
+    )
+
+
+def listing(context: AgentContext, *, nested: bool = False) -> list[dict[str, Any]]:
+    """As `Container` messages of the v1 API; those within another only where they are asked for."""
+    agent = context.agent
+    found = []
+    for executor in context.executors():
+        ids = [executor.container_id]
+        if nested and executor.kind == DEFAULT:
+            ids += [task.container_id for task in executor.tasks.values() if task.key in agent.runs]
+        for container_id in ids:
+            parent, _, own = container_id.rpartition(".")
+            identity: dict[str, Any] = {"value": own, **({"parent": {"value": parent}} if parent else {})}
+            addresses = [{"ip_address": agent.settings.ip, "protocol": "IPv6" if ":" in agent.settings.ip else "IPv4"}]
+            status: dict[str, Any] = {"container_id": identity, "network_infos": [{"ip_addresses": addresses}]}
+            figures = context.statistics(container_id)
+            pid = figures.pop("pid", None)
+            if pid is not None:
+                status["executor_pid"] = pid
+            figures.setdefault("timestamp", agent.timers.clock.wall_ms() / 1_000)
+            found.append(
+                {
+                    "framework_id": {"value": executor.framework_id},
+                    "executor_id": {"value": executor.id},
+                    "executor_name": executor.info.get("name", ""),
+                    "container_id": identity,
+                    "container_status": status,
+                    "resource_statistics": figures,
+                }
+            )
+    return found

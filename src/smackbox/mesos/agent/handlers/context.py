@@ -1,0 +1,53 @@
+"""What handlers of the agent's endpoints get besides the request: the machine, who may call, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smackbox.mesos.agent.state.agent import Agent
+from smackbox.mesos.agent.state.entities import AgentExecutor
+from smackbox.mesos.http.access import Access
+from smackbox.mesos.http.answers import Refused
+from smackbox.net.http import HttpRequest, basic_credentials
+
+REALM = "mesos-agent"
+OPERATORS = "agent_operators"
+EXECUTORS = "agent_executors"
+
+
+@dataclass(slots=True)
+class AgentContext:
+    """`statistics` is what a container uses at this moment, by its id; `token` an executor's, by its ids."""
+
+    agent: Agent
+    work_dir: Path
+    flags: dict[str, str] = field(default_factory=dict)
+    access: Access = field(default_factory=Access)
+    statistics: Callable[[str], dict[str, Any]] = lambda _: {}
+    leader: Callable[[], str | None] = lambda: None
+    token: Callable[[str, str], str] | None = None
+    log_file: Path | None = None
+
+    def check_operator(self, request: HttpRequest) -> None:
+        """Raises `Refused`: 401 where a name and a secret are asked for, and not given."""
+        if OPERATORS not in self.access.asked:
+            return
+        given = basic_credentials(request.headers.get("authorization"))
+        if given is None or not self.access.knows(*given):
+            raise Refused(401, "Unauthorized", {"WWW-Authenticate": f'Basic realm="{REALM}"'})
+
+    def check_executor(self, request: HttpRequest, call: dict[str, Any]) -> None:
+        """Raises `Refused`: 401 where executors have tokens and this is not its own."""
+        if EXECUTORS not in self.access.asked or self.token is None:
+            return
+        wanted = self.token(call["framework_id"]["value"], call["executor_id"]["value"])
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self.access.equal(given.strip().encode(), wanted.encode()):
+            raise Refused(401, "Unauthorized", {"WWW-Authenticate": 'Bearer realm="mesos-agent-executor"'})
+
+    def executors(self) -> list[AgentExecutor]:
+        """All that are not history."""
+        return [one for framework in self.agent.frameworks.values() for one in framework.executors.values()]

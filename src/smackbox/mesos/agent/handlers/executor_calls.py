@@ -1,0 +1,157 @@
+"""SUBSCRIBE, UPDATE, MESSAGE, HEARTBEAT: the calls of custom executors (`POST /api/v1/executor`).
+
+A status is acknowledged to the executor when it is written down, not when the framework has taken it: from then on
+the agent repeats it in the executor's place.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from smackbox.base.errors import RequestError
+from smackbox.mesos.agent.state.agent import Agent
+from smackbox.mesos.agent.state.entities import (
+    CUSTOM,
+    RUNNING,
+    TERMINATED,
+    TERMINATING,
+    AgentExecutor,
+    AgentFramework,
+    AgentTask,
+)
+
+UUID_BYTES = 16
+Call = dict[str, Any]
+Channel = Callable[[dict[str, Any]], None]
+
+
+class CallError(RequestError):
+    """Answered with `status` and the text."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def handle(agent: Agent, call: Call) -> None:
+    """Any call but SUBSCRIBE; answered 202. Raises `CallError`."""
+    framework, executor = find(agent, call)
+    if (framework.id, executor.id) not in agent.channels:
+        raise CallError(403, "Executor is not subscribed")
+    match call.get("type"):
+        case "UPDATE":
+            _check_has(call, "update")
+            _update(agent, framework, executor, call["update"]["status"])
+        case "MESSAGE":
+            _check_has(call, "message")
+            message = {
+                "framework_id": call["framework_id"],
+                "executor_id": call["executor_id"],
+                "data": call["message"]["data"],
+            }
+            agent.tell_master({"type": "MESSAGE", "message": message})
+        case "HEARTBEAT":
+            pass
+        case other:
+            raise CallError(501, f"Received '{other}' call which is not implemented")
+
+
+def find(agent: Agent, call: Call) -> tuple[AgentFramework, AgentExecutor]:
+    """Who calls. Raises `CallError`."""
+    framework = agent.frameworks.get(call["framework_id"]["value"])
+    if framework is None:
+        raise CallError(400, "Framework cannot be found")
+    executor = framework.executors.get(call["executor_id"]["value"])
+    if executor is None or executor.kind != CUSTOM:
+        raise CallError(400, "Executor cannot be found")
+    return framework, executor
+
+
+def subscribe(agent: Agent, call: Call, channel: Channel) -> Callable[[], None]:
+    """Events go into `channel` from now on; the answer is to be called when it is closed. Raises `CallError`."""
+    _check_has(call, "subscribe")
+    framework, executor = find(agent, call)
+    if executor.state in {TERMINATING, TERMINATED}:
+        channel({"type": "SHUTDOWN"})
+        return lambda: None
+    key = (framework.id, executor.id)
+    agent.channels[key] = channel
+    executor.stop_timer()
+    executor.state = RUNNING
+    subscribed = {
+        "executor_info": {**executor.info, "framework_id": framework.info["id"]},
+        "framework_info": framework.info,
+        "agent_info": agent.settings.info(agent.id),
+        "container_id": {"value": executor.container_id},
+    }
+    channel({"type": "SUBSCRIBED", "subscribed": subscribed})
+    given = call["subscribe"]
+    for update in given.get("unacknowledged_updates", []):
+        _update(agent, framework, executor, update["status"])
+    _settle(executor, {info["task_id"]["value"] for info in given.get("unacknowledged_tasks", [])})
+    agent.containers.resize(executor.container_id, executor.resources())
+    agent.deliver(executor)
+
+    def closed() -> None:
+        if agent.channels.get(key) is channel:
+            del agent.channels[key]
+
+    return closed
+
+
+def _settle(executor: AgentExecutor, unacknowledged: set[str]) -> None:
+    """A task of which the executor neither speaks nor has spoken has not reached it: it is handed over (again)."""
+    waiting = {task.id for queued in executor.queued for task in queued}
+    missed: dict[tuple[str, ...], list[AgentTask]] = {}
+    for task in executor.tasks.values():
+        if task.id in unacknowledged:
+            task.delivered = True
+        elif task.state == "TASK_STAGING" and task.id not in waiting:
+            missed.setdefault(task.group or (task.id,), []).append(task)
+    executor.queued = [*missed.values(), *executor.queued]
+
+
+def _update(agent: Agent, framework: AgentFramework, executor: AgentExecutor, status: dict[str, Any]) -> None:
+    _check_status(agent, executor, status)
+    task = executor.tasks.get(status["task_id"]["value"])
+    if task is not None and status["uuid"] not in task.seen:
+        status = {
+            **status,
+            "source": "SOURCE_EXECUTOR",
+            "container_status": {
+                "container_id": {"value": executor.container_id},
+                "network_infos": [{"ip_addresses": [{"ip_address": agent.settings.ip, "protocol": "IPv4"}]}],
+                **status.get("container_status", {}),
+            },
+        }
+        agent.take_status(framework, executor, task, status)
+    acknowledged = {"task_id": status["task_id"], "uuid": status["uuid"]}
+    agent.send_executor(executor, {"type": "ACKNOWLEDGED", "acknowledged": acknowledged})
+
+
+def _check_status(agent: Agent, executor: AgentExecutor, status: dict[str, Any]) -> None:
+    """Raises `CallError` in Mesos' words."""
+    if "uuid" not in status:
+        raise CallError(400, "Expecting 'uuid' to be present")
+    try:
+        size = len(base64.b64decode(status["uuid"], validate=True))
+    except binascii.Error as error:
+        raise CallError(400, "Expecting 'uuid' to be in base64") from error
+    if size != UUID_BYTES:
+        raise CallError(400, "Expecting 'uuid' to be a valid UUID")
+    if status.get("source", "SOURCE_EXECUTOR") != "SOURCE_EXECUTOR":
+        raise CallError(400, "Expecting 'source' to be SOURCE_EXECUTOR")
+    if status.get("state") == "TASK_STAGING":
+        raise CallError(400, "TASK_STAGING should not be sent by the executor")
+    if "executor_id" in status and status["executor_id"]["value"] != executor.id:
+        raise CallError(400, "ExecutorID in Call: does not match ExecutorID in TaskStatus")
+    if "agent_id" in status and status["agent_id"]["value"] != agent.id:
+        raise CallError(400, "AgentID in TaskStatus does not match this agent's")
+
+
+def _check_has(call: Call, name: str) -> None:
+    if name not in call:
+        raise CallError(400, f"Failed to validate executor::Call: Expecting '{name}' to be present")

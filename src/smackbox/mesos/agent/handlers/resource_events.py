@@ -1,0 +1,32 @@
+"""CHECKPOINT_RESOURCES: the dynamic reservations and persistent volumes that the agent has from now on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from smackbox.base.errors import StorageError
+from smackbox.mesos.agent.state.agent import Agent
+
+log = logging.getLogger(__name__)
+
+
+def checkpoint_resources(agent: Agent, event: dict[str, Any]) -> None:
+    """Each operation is answered: finished, or failed when the disk refuses."""
+    order = event["checkpoint_resources"]
+    state, message = "OPERATION_FINISHED", ""
+    try:
+        agent.volumes.replace(order.get("resources", []))
+    except StorageError as error:
+        log.error("%s", error)
+        state, message = "OPERATION_FAILED", str(error)
+    for operation in order.get("operations", []):
+        status: dict[str, Any] = {"state": state, "uuid": operation["uuid"]}
+        if message:
+            status["message"] = message
+        if "operation_id" in operation:
+            status["operation_id"] = operation["operation_id"]
+        update: dict[str, Any] = {"status": status}
+        if "framework_id" in operation:
+            update["framework_id"] = operation["framework_id"]
+        agent.tell_master({"type": "OPERATION_UPDATE", "operation_update": update})

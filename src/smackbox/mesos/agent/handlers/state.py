@@ -1,0 +1,122 @@
+"""`/state` of the agent: what it has and runs, in the form that Mesos' web page and older clients read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.mesos.agent.handlers.context import AgentContext
+from smackbox.mesos.agent.state.entities import AgentExecutor, AgentFramework, AgentTask
+from smackbox.mesos.resources.resources import UNITS, Resources, format_amount
+from smackbox.mesos.resources.text import attribute_model
+from smackbox.mesos.version import BUILD
+from smackbox.net.http import HttpRequest, HttpResponse
+
+
+def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    agent = context.agent
+    settings = agent.settings
+    resources = [*settings.resources]
+    leader = context.leader()
+    return HttpResponse.json(
+        {
+            **BUILD,
+            "start_time": agent.started_ms / 1_000,
+            "id": agent.id or "",
+            "pid": f"slave(1)@{settings.endpoint}",
+            "hostname": settings.hostname,
+            "capabilities": agent.capabilities,
+            "resources": resource_model(resources),
+            "reserved_resources": {
+                role: resource_model(found) for role, found in _by_role(resources).items() if role != "*"
+            },
+            "unreserved_resources": resource_model(_by_role(resources).get("*", [])),
+            "attributes": attribute_model(settings.attributes),
+            "master_hostname": "" if leader is None else leader.partition("://")[2].rpartition(":")[0],
+            "flags": context.flags,
+            "frameworks": [framework_model(context, one) for one in agent.frameworks.values()],
+            "completed_frameworks": [framework_model(context, one) for one in agent.completed],
+        }
+    )
+
+
+def framework_model(context: AgentContext, framework: AgentFramework) -> dict[str, Any]:
+    info = framework.info
+    return {
+        "id": framework.id,
+        "name": info.get("name", ""),
+        "user": info.get("user", ""),
+        "failover_timeout": info.get("failover_timeout", 0.0),
+        "checkpoint": framework.is_checkpointed,
+        "hostname": info.get("hostname", ""),
+        "principal": info.get("principal", ""),
+        "roles": info.get("roles", [info.get("role", "*")]),
+        "executors": [executor_model(context, one) for one in framework.executors.values()],
+        "completed_executors": [executor_model(context, one) for one in framework.completed],
+    }
+
+
+def executor_model(_context: AgentContext, executor: AgentExecutor) -> dict[str, Any]:
+    queued = {task.id for tasks in executor.queued for task in tasks}
+    shown = list(executor.tasks.values())
+    return {
+        "id": executor.id,
+        "name": executor.info.get("name", ""),
+        "source": executor.info.get("source", ""),
+        "framework_id": executor.framework_id,
+        "container": executor.container_id,
+        "directory": str(executor.directory),
+        "type": executor.kind.upper(),
+        "resources": resource_model(executor.resources()),
+        "tasks": [task_model(one) for one in shown if not one.is_terminal and one.id not in queued],
+        "queued_tasks": [task_model(one) for one in shown if one.id in queued],
+        "completed_tasks": [
+            task_model(one) for one in [*(one for one in shown if one.is_terminal), *executor.completed]
+        ],
+    }
+
+
+def task_model(task: AgentTask) -> dict[str, Any]:
+    info = task.info
+    model: dict[str, Any] = {
+        "id": task.id,
+        "name": info.get("name", ""),
+        "framework_id": task.framework_id,
+        "executor_id": task.executor_id,
+        "slave_id": info["agent_id"]["value"],
+        "state": task.state,
+        "resources": resource_model(info.get("resources", [])),
+        "statuses": [
+            {name: one[name] for name in ("state", "timestamp", "healthy", "container_status") if name in one}
+            for one in task.statuses
+        ],
+        "labels": info.get("labels", {}).get("labels", []),
+    }
+    if "discovery" in info:
+        model["discovery"] = info["discovery"]
+    return model
+
+
+def resource_model(resources: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sums by name: numbers, and ranges and sets as text. The four that everybody looks for are always there."""
+    model: dict[str, Any] = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
+    model.update(quantities(resources))
+    others: dict[str, list[str]] = {}
+    for kind, amount in Resources.from_messages(resources):
+        if not isinstance(amount, int):
+            others.setdefault(kind.name, []).append(format_amount(amount))
+    model.update({name: ", ".join(texts) for name, texts in others.items()})
+    return model
+
+
+def quantities(resources: list[dict[str, Any]]) -> dict[str, float]:
+    """How much there is of each scalar."""
+    return {name: amount / UNITS for name, amount in Resources.from_messages(resources).quantities().items()}
+
+
+def _by_role(resources: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in resources:
+        reservations = one.get("reservations", [])
+        role = reservations[-1].get("role", "*") if reservations else one.get("role", "*")
+        found.setdefault(role, []).append(one)
+    return found

@@ -1,0 +1,227 @@
+"""RUN_TASK, RUN_TASK_GROUP, KILL_TASK, ACKNOWLEDGE: what the master orders about tasks."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from smackbox.base.errors import StorageError
+from smackbox.mesos.agent.state.agent import Agent
+from smackbox.mesos.agent.state.entities import (
+    COMMAND,
+    CUSTOM,
+    DEFAULT,
+    RUNNING,
+    TERMINATED,
+    TERMINATING,
+    AgentExecutor,
+    AgentFramework,
+)
+
+ID_BYTES_LIMIT = 255
+Event = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+def run_task(agent: Agent, event: Event) -> None:
+    order = event["run_task"]
+    info = order["task"]
+    try:
+        _run(agent, order, info)
+    except StorageError as error:
+        _not_written(agent, order["framework"], [info], error)
+
+
+def _run(agent: Agent, order: dict[str, Any], info: dict[str, Any]) -> None:
+    if "executor" in info and info["executor"].get("type") != "DEFAULT":
+        _run_custom(agent, order["framework"], info["executor"], [info], grouped=False)
+    else:
+        _run_command(agent, order["framework"], info)
+
+
+def run_task_group(agent: Agent, event: Event) -> None:
+    order = event["run_task_group"]
+    try:
+        _run_group(agent, order)
+    except StorageError as error:
+        _not_written(agent, order["framework"], order["task_group"]["tasks"], error)
+
+
+def _run_group(agent: Agent, order: dict[str, Any]) -> None:
+    executor_info, infos = order["executor"], order["task_group"]["tasks"]
+    if executor_info.get("type") == "CUSTOM" or ("command" in executor_info and "type" not in executor_info):
+        _run_custom(agent, order["framework"], executor_info, infos, grouped=True)
+        return
+    framework = _admit(agent, order["framework"], executor_info["executor_id"]["value"], infos)
+    if framework is None:
+        return
+    executor = _executor(agent, framework, executor_info, DEFAULT, infos)
+    if executor is None:
+        return
+    group = tuple(info["task_id"]["value"] for info in infos)
+    tasks = [agent.add_task(executor, info, group) for info in infos]
+    agent.run_builtin(framework, executor, tasks)
+
+
+def kill_task(agent: Agent, event: Event) -> None:
+    order = event["kill_task"]
+    framework = agent.frameworks.get(order["framework_id"]["value"])
+    found = None if framework is None else framework.task(order["task_id"]["value"])
+    if framework is None or found is None:
+        partition_aware = framework is not None and framework.has("PARTITION_AWARE")
+        _refuse(
+            agent,
+            order["framework_id"],
+            {"task_id": order["task_id"]},
+            "TASK_GONE" if partition_aware else "TASK_LOST",
+            "REASON_TASK_UNKNOWN",
+            "The agent does not know the task",
+        )
+        return
+    executor, task = found
+    agent.kill_task(executor, task, order.get("kill_policy"))
+
+
+def acknowledge(agent: Agent, event: Event) -> None:
+    order = event["acknowledge"]
+    agent.acknowledge(order["framework_id"]["value"], order["task_id"]["value"], order["uuid"])
+
+
+def _run_command(agent: Agent, framework_info: dict[str, Any], info: dict[str, Any]) -> None:
+    executor_info = {
+        "executor_id": info["task_id"],
+        "framework_id": framework_info["id"],
+        "name": f"Command Executor (Task: {info['task_id']['value']})",
+        "source": info["task_id"]["value"],
+        "command": info.get("command", {}),
+    }
+    framework = _admit(agent, framework_info, info["task_id"]["value"], [info])
+    if framework is None:
+        return
+    executor = _executor(agent, framework, executor_info, COMMAND, [info])
+    if executor is not None:
+        agent.run_builtin(framework, executor, [agent.add_task(executor, info)])
+
+
+def _run_custom(
+    agent: Agent,
+    framework_info: dict[str, Any],
+    executor_info: dict[str, Any],
+    infos: list[dict[str, Any]],
+    *,
+    grouped: bool,
+) -> None:
+    framework = _admit(agent, framework_info, executor_info["executor_id"]["value"], infos)
+    if framework is None:
+        return
+    executor_info.setdefault("framework_id", framework_info["id"])
+    is_new = executor_info["executor_id"]["value"] not in framework.executors
+    executor = _executor(agent, framework, executor_info, CUSTOM, infos)
+    if executor is None:
+        return
+    group = tuple(info["task_id"]["value"] for info in infos) if grouped else ()
+    executor.queued.append([agent.add_task(executor, info, group) for info in infos])
+    if is_new:
+        agent.launch_custom(framework, executor)
+    elif executor.state == RUNNING:
+        agent.containers.resize(executor.container_id, executor.resources())
+        agent.deliver(executor)
+
+
+def _executor(
+    agent: Agent,
+    framework: AgentFramework,
+    info: dict[str, Any],
+    kind: str,
+    infos: list[dict[str, Any]],
+) -> AgentExecutor | None:
+    """The executor for these tasks, made when it is not there; None when it can take none any more."""
+    executor = framework.executors.get(info["executor_id"]["value"])
+    if executor is None:
+        return agent.make_executor(framework, info, kind)
+    if executor.state not in {TERMINATING, TERMINATED} and kind != COMMAND:
+        return executor
+    for one in infos:
+        _refuse(
+            agent,
+            framework.info["id"],
+            one,
+            "TASK_DROPPED" if framework.has("PARTITION_AWARE") else "TASK_LOST",
+            "REASON_EXECUTOR_TERMINATED",
+            "Executor terminating/terminated",
+        )
+    return None
+
+
+def _admit(
+    agent: Agent, framework_info: dict[str, Any], executor_id: str, infos: list[dict[str, Any]]
+) -> AgentFramework | None:
+    """The framework, when its tasks can be taken; otherwise they get a terminal status."""
+    framework_id = framework_info["id"]["value"]
+    known = agent.frameworks.get(framework_id)
+    if known is not None and any(known.task(info["task_id"]["value"]) for info in infos):
+        return None  # told twice
+    partition_aware = any(one.get("type") == "PARTITION_AWARE" for one in framework_info.get("capabilities", []))
+    dropped = "TASK_DROPPED" if partition_aware else "TASK_LOST"
+    ids = [framework_id, executor_id, *(info["task_id"]["value"] for info in infos)]
+    resources = [part for info in infos for part in info.get("resources", [])]
+    refusal: tuple[str, str, str] | None = None
+    if bad := [one for one in ids if not _is_file_name(one)]:
+        refusal = ("TASK_ERROR", "REASON_TASK_INVALID", f"The id {bad[0][:80]!r} is not valid")
+    elif unknown := agent.volumes.unknown(resources):
+        refusal = (dropped, "REASON_RESOURCES_UNKNOWN", f"The agent has no persistent volume {unknown[0]!r}")
+    elif agent.is_draining:
+        refusal = (dropped, "REASON_AGENT_DISCONNECTED", "The agent is draining")
+    elif known is not None and known.shutting_down:
+        refusal = (dropped, "REASON_FRAMEWORK_REMOVED", "The framework is shutting down")
+    if refusal is None:
+        agent.is_drained = False
+        return agent.framework(framework_info)
+    for info in infos:
+        _refuse(agent, framework_info["id"], info, *refusal)
+    return None
+
+
+def _not_written(
+    agent: Agent, framework_info: dict[str, Any], infos: list[dict[str, Any]], error: StorageError
+) -> None:
+    """The disk refused the order: it is not carried out, and nothing is left of it."""
+    log.error("tasks are refused: %s", error)
+    framework = agent.frameworks.get(framework_info["id"]["value"])
+    for info in infos:
+        found = None if framework is None else framework.task(info["task_id"]["value"])
+        if found is not None:
+            found[0].tasks.pop(found[1].id)
+        _refuse(agent, framework_info["id"], info, "TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", str(error))
+    if framework is not None:
+        for executor in [one for one in framework.executors.values() if not one.tasks and one.spec is None]:
+            executor.state = TERMINATED
+        try:
+            agent.sweep(framework)
+        except StorageError as again:
+            log.error("what was written of them stays: %s", again)
+
+
+def _refuse(
+    agent: Agent, framework_id: dict[str, Any], info: dict[str, Any], state: str, reason: str, message: str
+) -> None:
+    """A terminal status for a task that the agent has not taken; it needs no acknowledgement, having no uuid."""
+    status: dict[str, Any] = {
+        "task_id": info["task_id"],
+        "state": state,
+        "reason": reason,
+        "message": message,
+        "source": "SOURCE_AGENT",
+    }
+    agent.take_status(None, None, None, status)
+    update = {"framework_id": framework_id, "status": status, "latest_state": state}
+    agent.tell_master({"type": "UPDATE", "updates": [update]})
+
+
+def _is_file_name(text: str) -> bool:
+    return (
+        0 < len(text.encode()) <= ID_BYTES_LIMIT
+        and text not in {".", ".."}
+        and "/" not in text
+        and all(ord(character) >= 32 for character in text)
+    )

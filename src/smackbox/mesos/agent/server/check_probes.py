@@ -1,0 +1,96 @@
+"""One run of a check: a command in the task's sandbox, an HTTP request, or a TCP connection to the task's port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import ssl
+from typing import Any
+
+import aiohttp
+
+from smackbox.mesos.agent.server.wrapper import LaunchError, command_line, with_identity
+from smackbox.mesos.agent.state.container import ContainerSpec, ProbeOutcome
+
+DOMAIN = "127.0.0.1"
+BODY_LIMIT = 64 * 1024
+
+
+async def probe(spec: ContainerSpec, check: dict[str, Any], timeout_s: float, host: str | None = None) -> ProbeOutcome:
+    """What it found; no value when it took longer than `timeout_s` (0: however long it takes) or could not be done.
+
+    `host` is where the task listens, when that is not this machine's loopback.
+    """
+    try:
+        async with asyncio.timeout(timeout_s or None):
+            match check["type"]:
+                case "COMMAND":
+                    return await _command(spec, check["command"])
+                case "HTTP":
+                    return await _http(check["http"], host)
+                case _:
+                    return await _tcp(check["tcp"], host)
+    except TimeoutError:
+        return ProbeOutcome(None, f"{check['type']} check timed out after {timeout_s:g}secs")
+    except (OSError, LaunchError, aiohttp.ClientError) as error:
+        return ProbeOutcome(None, f"{check['type']} check failed: {error}")
+
+
+async def _command(spec: ContainerSpec, check: dict[str, Any]) -> ProbeOutcome:
+    """A health check's is a `CommandInfo`, a check's has one in its `command`."""
+    command = check.get("command", check) if isinstance(check.get("command", check), dict) else check
+    variables = command.get("environment", {}).get("variables", [])
+    process = await asyncio.create_subprocess_exec(
+        *with_identity(command_line(command), spec.user, []),
+        cwd=spec.sandbox,
+        env={**spec.environment, **{one["name"]: one.get("value", "") for one in variables}},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if code < 0:
+        return ProbeOutcome(None if "command" in check else -code, f"Command terminated with signal {-code}")
+    return ProbeOutcome(code, "" if code == 0 else f"Command returned: exited with status {code}")
+
+
+async def _http(check: dict[str, Any], host: str | None) -> ProbeOutcome:
+    host = host or address(check)
+    url = (
+        f"{check.get('scheme', 'http')}://{f'[{host}]' if ':' in host else host}:{check['port']}{check.get('path', '')}"
+    )
+    # as Mesos does: it is the task's health that is asked for, not its certificate
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    async with (
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        session.get(url, ssl=context, allow_redirects=True) as answer,
+    ):
+        await answer.content.read(BODY_LIMIT)
+        return ProbeOutcome(answer.status, "" if answer.status < 400 else f"Unexpected HTTP code {answer.status}")
+
+
+async def _tcp(check: dict[str, Any], host: str | None) -> ProbeOutcome:
+    try:
+        _, writer = await asyncio.open_connection(host or address(check), check["port"])
+    except OSError as error:
+        return ProbeOutcome(False, f"TCP connection failed: {error.strerror or error}")
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return ProbeOutcome(True)
+
+
+def address(check: dict[str, Any]) -> str:
+    """The task shares the host's network."""
+    return "::1" if check.get("protocol") == "IPv6" else DOMAIN

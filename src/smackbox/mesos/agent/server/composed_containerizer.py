@@ -1,0 +1,54 @@
+"""All containers of an agent: each is handed to the containerizer that its kind needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from smackbox.mesos.agent.server.docker_containerizer import DockerContainerizer
+from smackbox.mesos.agent.server.isolation import IsolatingContainerizer
+from smackbox.mesos.agent.state.container import ContainerSpec, Ended, ProbeOutcome, Started
+
+
+class ComposedContainerizer:
+    """A `Containers`: processes of this host, and containers of a Docker Engine."""
+
+    def __init__(self, processes: IsolatingContainerizer, docker: DockerContainerizer) -> None:
+        self.processes = processes
+        self.docker = docker
+
+    async def stop(self) -> None:
+        await self.processes.stop()
+        await self.docker.stop()
+
+    def launch(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
+        self._for(spec).launch(spec, started, ended)
+
+    def find(self, spec: ContainerSpec) -> str:
+        return self._for(spec).find(spec)
+
+    def resume(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
+        self._for(spec).resume(spec, started, ended)
+
+    def signal(self, container_id: str, signum: int) -> None:
+        self._with(container_id).signal(container_id, signum)
+
+    def destroy(self, container_id: str) -> None:
+        self._with(container_id).destroy(container_id)
+
+    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+        self._with(container_id).resize(container_id, resources)
+
+    def statistics(self, container_id: str) -> dict[str, Any]:
+        return self._with(container_id).statistics(container_id)
+
+    def probe(
+        self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
+    ) -> Callable[[], None]:
+        return self._for(spec).probe(spec, check, timeout_ms, done)
+
+    def _for(self, spec: ContainerSpec) -> IsolatingContainerizer | DockerContainerizer:
+        return self.docker if spec.is_docker else self.processes
+
+    def _with(self, container_id: str) -> IsolatingContainerizer | DockerContainerizer:
+        return self.docker if self.docker.has(container_id) else self.processes

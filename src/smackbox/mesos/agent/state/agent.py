@@ -1,0 +1,601 @@
+"""The agent's machine: what the master says comes in, containers are asked for, and what becomes of tasks goes out.
+
+An order is written down before anything is done about it. So a task that was asked for and never started is started by
+the agent's next life, one that runs goes on, one that ended in between is told of, and none is started twice: whether a
+container was ever started is answered by its status file, which the container itself writes (see `Containers.find`).
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from smackbox.base.errors import StorageError
+from smackbox.mesos.agent.state.checkpoints import Checkpoints
+from smackbox.mesos.agent.state.container import Containers, ContainerSpec, Ended, Started
+from smackbox.mesos.agent.state.container_specs import ContainerSpecs
+from smackbox.mesos.agent.state.entities import (
+    COMMAND,
+    COMPLETED_FRAMEWORKS_LIMIT,
+    CUSTOM,
+    DEFAULT,
+    RUNNING,
+    TERMINATED,
+    TERMINATING,
+    AgentExecutor,
+    AgentFramework,
+    AgentTask,
+)
+from smackbox.mesos.agent.state.executor_environment import (
+    SecretError,
+    duration,
+    shutdown_grace_period_ms,
+)
+from smackbox.mesos.agent.state.options import AgentOptions
+from smackbox.mesos.agent.state.status_updates import StatusUpdates, TaskKey
+from smackbox.mesos.agent.state.task_run import (
+    KILL_GRACE_MS,
+    LAUNCH_FAILED,
+    TaskRun,
+    describe,
+    grace_period_ms,
+)
+from smackbox.mesos.agent.state.timers import Timers
+from smackbox.mesos.agent.state.volumes import AgentVolumes
+from smackbox.mesos.version import VERSION
+
+log = logging.getLogger(__name__)
+Message = dict[str, Any]
+CAPABILITIES = ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_DRAINING")
+AGENT_REASONS = frozenset(
+    {
+        LAUNCH_FAILED,
+        "REASON_CONTAINER_LIMITATION",
+        "REASON_CONTAINER_LIMITATION_DISK",
+        "REASON_CONTAINER_LIMITATION_MEMORY",
+        "REASON_EXECUTOR_REGISTRATION_TIMEOUT",
+        "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
+        "REASON_EXECUTOR_TERMINATED",
+        "REASON_RESOURCES_UNKNOWN",
+        "REASON_TASK_INVALID",
+        "REASON_TASK_UNKNOWN",
+        "REASON_AGENT_RESTARTED",
+    }
+)
+"""Of these the agent itself is the source; of all else the executor, also where the agent plays it."""
+
+
+class Agent:
+    """One agent. `to_master(call)` is called only while it is subscribed; the server gives it."""
+
+    def __init__(
+        self,
+        settings: AgentOptions,
+        checkpoints: Checkpoints,
+        timers: Timers,
+        containers: Containers,
+        new_uuid: Callable[[], uuid.UUID],
+    ) -> None:
+        self.settings = settings
+        self.checkpoints = checkpoints
+        self.timers = timers
+        self.containers = containers
+        self.volumes = AgentVolumes(checkpoints, settings.work_dir)
+        self.specs = ContainerSpecs(settings, checkpoints, self.volumes)
+        self.frameworks: dict[str, AgentFramework] = {}
+        self.completed: deque[AgentFramework] = deque(maxlen=COMPLETED_FRAMEWORKS_LIMIT)
+        self.updates = StatusUpdates(timers, self._forward)
+        self.runs: dict[TaskKey, TaskRun] = {}
+        self.channels: dict[tuple[str, str], Callable[[Message], None]] = {}
+        """Streams of events to custom executors, by framework and executor."""
+        self.id: str | None = None
+        self.is_subscribed = False
+        self.is_draining = False
+        self.is_drained = False
+        self.drain_grace_ms: int | None = None
+        self.to_master: Callable[[Message], None] = lambda _: None
+        self.on_shutdown: Callable[[str], None] = lambda _: None
+        self.on_retired: Callable[[AgentExecutor], None] = lambda _: None
+        """An executor is done with; its sandbox may be collected."""
+        self.counters: dict[str, int] = {}
+        self.capabilities = list(CAPABILITIES)
+        self.started_ms = timers.clock.wall_ms()
+        self._last_words: str | None = None
+        self._new_uuid = new_uuid
+
+    # --- the master
+
+    def subscribe_call(self) -> Message:
+        """What the agent is and has, for a master that may know less than it does."""
+        tasks = [
+            task.message(self.updates.head(task.key))
+            for framework in self.frameworks.values()
+            for executor in framework.executors.values()
+            for task in executor.tasks.values()
+        ]
+        executors = [
+            {"framework_id": {"value": framework.id}, "executor_info": executor.info}
+            for framework in self.frameworks.values()
+            for executor in framework.executors.values()
+            if executor.kind != COMMAND and executor.state != TERMINATED and not executor.is_orphan
+        ]
+        return {
+            "type": "SUBSCRIBE",
+            "subscribe": {
+                "agent_info": self.settings.info(self.id),
+                "version": VERSION,
+                "ip": self.settings.ip,
+                "capabilities": [{"type": one} for one in CAPABILITIES],
+                "tasks": tasks,
+                "executors": executors,
+                "frameworks": [framework.info for framework in self.frameworks.values() if not framework.is_orphan],
+                "checkpointed_resources": self.volumes.resources,
+                "drained": self.is_drained,
+            },
+        }
+
+    def subscribed(self, agent_id: str) -> None:
+        """The master knows the agent; what was not acknowledged goes to it."""
+        if self.id != agent_id:
+            self.id = agent_id
+            self.write_info()
+        self.is_subscribed = True
+        self.updates.resend()
+
+    def write_info(self) -> None:
+        self.checkpoints.write("agent", {"info": self.settings.info(self.id), "port": self.settings.port})
+
+    def disconnected(self) -> None:
+        self.is_subscribed = False
+
+    def tell_master(self, call: Message) -> None:
+        if self.is_subscribed:
+            self.to_master(call)
+
+    # --- launching
+
+    def framework(self, info: dict[str, Any]) -> AgentFramework:
+        """The framework of that `FrameworkInfo`, made and written down when it is not there yet."""
+        framework_id = info["id"]["value"]
+        framework = self.frameworks.get(framework_id)
+        if framework is None:
+            framework = self.frameworks[framework_id] = AgentFramework(info)
+            self.checkpoints.framework(framework_id, info)
+        elif framework.info != info:
+            framework.info = info
+            self.checkpoints.framework(framework_id, info)
+        return framework
+
+    def make_executor(self, framework: AgentFramework, info: dict[str, Any], kind: str) -> AgentExecutor:
+        """A new executor, written down."""
+        assert self.id is not None
+        container_id = str(self._new_uuid())
+        executor_id = info["executor_id"]["value"]
+        directory = (
+            self.settings.work_dir
+            / "slaves"
+            / self.id
+            / "frameworks"
+            / framework.id
+            / "executors"
+            / executor_id
+            / "runs"
+            / container_id
+        )
+        executor = AgentExecutor(framework.id, info, kind, container_id, directory)
+        framework.executors[executor_id] = executor
+        record = {"info": info, "kind": kind, "container_id": container_id, "directory": str(directory)}
+        self.checkpoints.executor(framework.id, executor_id, record)
+        return executor
+
+    def add_task(self, executor: AgentExecutor, info: dict[str, Any], group: tuple[str, ...] = ()) -> AgentTask:
+        """A task of that executor, written down with the container that it is to have."""
+        task = AgentTask(executor.framework_id, executor.id, info, group=group)
+        executor.tasks[task.id] = task
+        container_id = executor.container_id
+        if executor.kind == DEFAULT:
+            container_id = f"{container_id}.{self._new_uuid()}"
+        task.container_id = container_id
+        self._write_task(task)
+        self.count("slave/tasks_launched")
+        return task
+
+    def run_builtin(self, framework: AgentFramework, executor: AgentExecutor, tasks: list[AgentTask]) -> None:
+        """Launch tasks that the agent runs by itself."""
+        executor.state = RUNNING
+        runs = []
+        for task in tasks:
+            run = self._make_run(framework, executor, task)
+            if run is None:
+                break
+            runs.append(run)
+        if len(runs) < len(tasks):
+            for task in tasks:
+                if not task.is_terminal:
+                    self.status(
+                        task, "TASK_KILLED", reason="REASON_TASK_KILLED_DURING_LAUNCH", message="Its group failed"
+                    )
+            self.ended(tasks[0])
+            return
+        if executor.kind == DEFAULT:
+            self.containers.resize(executor.container_id, executor.resources())
+        for run in runs:
+            self.runs[run.task.key] = run
+        for run in runs:
+            if not run.task.is_terminal:
+                run.launch()
+
+    def launch_custom(self, framework: AgentFramework, executor: AgentExecutor) -> None:
+        """Start the executor's process; it has to subscribe in time."""
+        try:
+            executor.spec = self.executor_spec(framework, executor)
+        except SecretError as error:
+            self._custom_ended(executor, Ended(None, started=False, reason=LAUNCH_FAILED, message=str(error)))
+            return
+        timeout_ms = self.settings.executor_registration_timeout_ms
+        executor.timer = self.timers.after(
+            timeout_ms,
+            lambda: self._give_up(
+                executor,
+                "REASON_EXECUTOR_REGISTRATION_TIMEOUT",
+                f"Executor did not register within {duration(timeout_ms)}",
+            ),
+        )
+        self.containers.launch(
+            executor.spec,
+            lambda started: self._custom_started(executor, started),
+            lambda ended: self._custom_ended(executor, ended),
+        )
+
+    def wait_for_custom(self, executor: AgentExecutor) -> None:
+        """The agent's next life gives executors a moment to come back."""
+        timeout_ms = self.settings.executor_reregistration_timeout_ms
+        executor.timer = self.timers.after(
+            timeout_ms,
+            lambda: self._give_up(
+                executor,
+                "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
+                f"Executor did not re-register within {duration(timeout_ms)}",
+            ),
+        )
+
+    def resume_custom(self, executor: AgentExecutor) -> None:
+        assert executor.spec is not None
+        self.containers.resume(
+            executor.spec,
+            lambda started: self._custom_started(executor, started),
+            lambda ended: self._custom_ended(executor, ended),
+        )
+
+    # --- ending
+
+    def shut_down_executor(self, executor: AgentExecutor, grace_ms: int | None = None) -> None:
+        """Ask it to end its tasks and itself; after the grace period it is killed."""
+        if grace_ms is None:
+            grace_ms = shutdown_grace_period_ms(self.settings, executor.info)
+        if executor.is_builtin:
+            for task in list(executor.tasks.values()):
+                if (run := self.runs.get(task.key)) is not None:
+                    run.kill(grace_ms)
+            return
+        if executor.state in {TERMINATING, TERMINATED}:
+            return
+        executor.state = TERMINATING
+        executor.stop_timer()
+        self.send_executor(executor, {"type": "SHUTDOWN"})
+        if (executor.framework_id, executor.id) not in self.channels:
+            grace_ms = 0
+        executor.timer = self.timers.after(grace_ms, lambda: self.containers.destroy(executor.container_id))
+
+    def shut_down_framework(self, framework: AgentFramework, grace_ms: int | None = None) -> None:
+        framework.shutting_down = True
+        for executor in list(framework.executors.values()):
+            self.shut_down_executor(executor, grace_ms)
+        self.sweep(framework)
+
+    def shut_down(self, message: str) -> None:
+        """The agent is gone for good: everything is killed, and then its id is forgotten."""
+        self.is_subscribed = False
+        self._last_words = message
+        for framework in list(self.frameworks.values()):
+            self.shut_down_framework(framework, 0)
+        self._check_over()
+
+    def drain(self, max_grace_ms: int | None) -> None:
+        """Kill all tasks, each with its own grace period or the shorter one given."""
+        self.is_draining = True
+        self.drain_grace_ms = max_grace_ms
+        for framework in list(self.frameworks.values()):
+            for executor in list(framework.executors.values()):
+                for task in list(executor.tasks.values()):
+                    self.kill_task(executor, task, self.drain_policy(task))
+        self._check_over()
+
+    def drain_policy(self, task: AgentTask) -> dict[str, Any] | None:
+        if self.drain_grace_ms is None:
+            return None
+        own_ms = grace_period_ms(task.info.get("kill_policy"))
+        grace_ms = min(KILL_GRACE_MS if own_ms is None else own_ms, self.drain_grace_ms)
+        return {"grace_period": {"nanoseconds": grace_ms * 1_000_000}}
+
+    def kill_task(self, executor: AgentExecutor, task: AgentTask, policy: dict[str, Any] | None) -> None:
+        if task.is_terminal:
+            return
+        if executor.is_builtin:
+            if (run := self.runs.get(task.key)) is not None:
+                run.kill(grace_period_ms(policy))
+            return
+        for queued in executor.queued:
+            if task in queued:
+                executor.queued.remove(queued)
+                for one in queued:
+                    self.status(
+                        one,
+                        "TASK_KILLED",
+                        reason="REASON_TASK_KILLED_DURING_LAUNCH",
+                        message="Killed before delivery to the executor",
+                        source="SOURCE_AGENT",
+                    )
+                if not executor.queued and executor.state != RUNNING:
+                    self.shut_down_executor(executor, 0)
+                return
+        event: Message = {"type": "KILL", "kill": {"task_id": task.info["task_id"]}}
+        if policy is not None:
+            event["kill"]["kill_policy"] = policy
+        self.send_executor(executor, event)
+
+    # --- statuses
+
+    def status(self, task: AgentTask, state: str, **fields: Any) -> None:
+        """A status of the agent's own making. `fields` are those of `TaskStatus`; None counts as not there."""
+        framework = self.frameworks.get(task.framework_id)
+        executor = None if framework is None else framework.executors.get(task.executor_id)
+        status: dict[str, Any] = {"task_id": task.info["task_id"], "state": state}
+        status.update({name: value for name, value in fields.items() if value is not None})
+        if fields.get("source") is None:
+            own = fields.get("reason") in AGENT_REASONS
+            status["source"] = "SOURCE_AGENT" if own else "SOURCE_EXECUTOR"
+        run = self.runs.get(task.key)
+        if run is not None and run.started is not None:
+            status["container_status"] = self.specs.status(run.spec, run.started)
+        status["uuid"] = base64.b64encode(self._new_uuid().bytes).decode()
+        self.take_status(framework, executor, task, status)
+
+    def take_status(
+        self,
+        framework: AgentFramework | None,
+        executor: AgentExecutor | None,
+        task: AgentTask | None,
+        status: dict[str, Any],
+    ) -> None:
+        """Write a status down and put it in line for the framework."""
+        assert self.id is not None
+        status["agent_id"] = {"value": self.id}
+        status.setdefault("timestamp", self.timers.clock.wall_ms() / 1_000)
+        if executor is not None:
+            status.setdefault("executor_id", {"value": executor.id})
+        if task is None or framework is None or executor is None:
+            return
+        task.seen.add(status["uuid"])
+        if task.is_terminal:
+            return
+        task.take(status)
+        self._line_up(framework, executor, task, status)
+
+    def _line_up(
+        self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask, status: dict[str, Any]
+    ) -> None:
+        if framework.is_checkpointed:
+            try:
+                self.checkpoints.update(framework.id, executor.id, task.id, status)
+            except StorageError as error:
+                # it is told all the same: a framework that hears nothing is worse off than one that hears it twice
+                log.error("a status will not outlive the agent: %s", error)
+        self.updates.add(task.key, status)
+        if task.is_terminal:
+            self.count(f"slave/{task.state.lower().replace('task_', 'tasks_')}")
+            if executor.kind == CUSTOM and executor.state == RUNNING:
+                self.containers.resize(executor.container_id, executor.resources())
+
+    def killing(self, task: AgentTask, grace_ms: int) -> None:
+        task.kill_grace_ms = grace_ms
+        self._write_task(task)
+
+    def ended(self, task: AgentTask) -> None:
+        """A task that the agent ran is over; so is its group, unless it went well, and with the last its executor."""
+        framework = self.frameworks[task.framework_id]
+        executor = framework.executors[task.executor_id]
+        self.runs.pop(task.key, None)
+        if task.state != "TASK_FINISHED":
+            for other in task.group:
+                if (run := self.runs.get((framework.id, other))) is not None:
+                    run.kill()
+        if all(one.is_terminal for one in executor.tasks.values()):
+            executor.state = TERMINATED
+            if executor.kind == DEFAULT:
+                self._tell_exit(executor, 0)
+        elif executor.kind == DEFAULT:
+            self.containers.resize(executor.container_id, executor.resources())
+        self.sweep(framework)
+
+    def acknowledge(self, framework_id: str, task_id: str, uuid_text: str) -> None:
+        """The framework has taken a status; after a terminal one the task is history."""
+        key = (framework_id, task_id)
+        status = self.updates.acknowledge(key, uuid_text)
+        framework = self.frameworks.get(framework_id)
+        found = None if framework is None else framework.task(task_id)
+        if status is None or framework is None or found is None:
+            return
+        executor, task = found
+        if framework.is_checkpointed:
+            try:
+                self.checkpoints.acknowledged(framework_id, executor.id, task_id, uuid_text)
+            except StorageError as error:
+                log.error("a status will be told again by the agent's next life: %s", error)
+        if task.is_terminal and not self.updates.is_pending(key):
+            self.sweep(framework)
+
+    # --- custom executors
+
+    def send_executor(self, executor: AgentExecutor, event: Message) -> None:
+        """Dropped when the executor is not there, as Mesos does; it is told again what matters when it subscribes."""
+        channel = self.channels.get((executor.framework_id, executor.id))
+        if channel is not None:
+            channel(event)
+
+    def deliver(self, executor: AgentExecutor) -> None:
+        """Hand a subscribed executor what waits for it."""
+        queued, executor.queued = executor.queued, []
+        for tasks in queued:
+            for task in tasks:
+                task.delivered = True
+            if tasks[0].group:
+                group = {"tasks": [task.info for task in tasks]}
+                self.send_executor(executor, {"type": "LAUNCH_GROUP", "launch_group": {"task_group": group}})
+            else:
+                self.send_executor(executor, {"type": "LAUNCH", "launch": {"task": tasks[0].info}})
+
+    def _give_up(self, executor: AgentExecutor, reason: str, message: str) -> None:
+        executor.timer = None
+        executor.state = TERMINATING
+        executor.pending_reason = ("TASK_FAILED", reason, message)
+        self.containers.destroy(executor.container_id)
+
+    def _custom_started(self, executor: AgentExecutor, started: Started) -> None:
+        executor.pid = started.pid
+
+    def _custom_ended(self, executor: AgentExecutor, ended: Ended) -> None:
+        framework = self.frameworks[executor.framework_id]
+        executor.stop_timer()
+        executor.state = TERMINATED
+        self.channels.pop((framework.id, executor.id), None)
+        partition_aware = framework.has("PARTITION_AWARE")
+        undelivered = {task.id for queued in executor.queued for task in queued}
+        executor.queued.clear()
+        for task in list(executor.tasks.values()):
+            if task.is_terminal:
+                continue
+            if executor.pending_reason is not None:
+                state, reason, message = executor.pending_reason
+            elif ended.reason is not None:
+                state, reason, message = "TASK_FAILED", ended.reason, ended.message
+            else:
+                state = "TASK_LOST"
+                if partition_aware:
+                    state = "TASK_DROPPED" if task.id in undelivered else "TASK_GONE"
+                reason = "REASON_EXECUTOR_TERMINATED"
+                message = describe(ended.status).replace("Command", "Executor")
+            limitation = {"resources": ended.limitation} if ended.limitation else None
+            self.status(task, state, reason=reason, message=message, limitation=limitation, source="SOURCE_AGENT")
+        self._tell_exit(executor, ended.status or 0)
+        self.sweep(framework)
+
+    def _tell_exit(self, executor: AgentExecutor, status: int) -> None:
+        self.count("slave/executors_terminated")
+        exited = {
+            "framework_id": {"value": executor.framework_id},
+            "executor_id": {"value": executor.id},
+            "status": status,
+        }
+        self.tell_master({"type": "EXITED_EXECUTOR", "exited_executor": exited})
+
+    # --- containers
+
+    def _make_run(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> TaskRun | None:
+        """None where the container cannot be described: the task has failed then."""
+        try:
+            spec = self.task_spec(framework, executor, task)
+        except SecretError as error:
+            self.status(task, "TASK_FAILED", reason=LAUNCH_FAILED, message=str(error))
+            return None
+        return TaskRun(
+            task,
+            spec,
+            self.timers,
+            self.containers,
+            self,
+            sends_killing=framework.has("TASK_KILLING_STATE"),
+            lost_state="TASK_GONE" if framework.has("PARTITION_AWARE") else "TASK_LOST",
+        )
+
+    def resume_builtin(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> TaskRun | None:
+        """The run of a task of the agent's former life; it is to be launched or resumed."""
+        run = self._make_run(framework, executor, task)
+        if run is not None:
+            self.runs[task.key] = run
+        return run
+
+    def task_spec(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> ContainerSpec:
+        assert self.id is not None
+        return self.specs.of_task(self.id, framework, executor, task)
+
+    def executor_spec(self, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
+        assert self.id is not None
+        return self.specs.of_executor(self.id, framework, executor)
+
+    # --- book-keeping
+
+    def count(self, name: str) -> None:
+        self.counters[name] = self.counters.get(name, 0) + 1
+
+    def _write_task(self, task: AgentTask) -> None:
+        record: dict[str, Any] = {"info": task.info, "container_id": task.container_id, "group": task.group}
+        if task.kill_grace_ms is not None:
+            record["kill_grace_ms"] = task.kill_grace_ms
+        self.checkpoints.task(task.framework_id, task.executor_id, task.id, record)
+
+    def _forward(self, key: TaskKey, status: dict[str, Any]) -> None:
+        if not self.is_subscribed:
+            return
+        update: dict[str, Any] = {"framework_id": {"value": key[0]}, "status": status}
+        framework = self.frameworks.get(key[0])
+        found = None if framework is None else framework.task(key[1])
+        if found is not None:
+            update["latest_state"] = found[1].state
+        self.tell_master({"type": "UPDATE", "updates": [update]})
+
+    def sweep(self, framework: AgentFramework) -> None:
+        """Forget tasks, executors and frameworks that are over and acknowledged."""
+        for executor in list(framework.executors.values()):
+            for task in list(executor.tasks.values()):
+                over = task.is_terminal and task.key not in self.runs
+                if framework.shutting_down and over:
+                    self._cut_short(task)
+                if over and not self.updates.is_pending(task.key):
+                    del executor.tasks[task.id]
+                    executor.completed.append(task)
+                    self.checkpoints.remove_task(framework.id, executor.id, task.id)
+            if executor.state == TERMINATED and not executor.tasks:
+                del framework.executors[executor.id]
+                framework.completed.append(executor)
+                self.checkpoints.remove_executor(framework.id, executor.id)
+                self.on_retired(executor)
+        if not framework.executors and self.frameworks.get(framework.id) is framework:
+            del self.frameworks[framework.id]
+            self.completed.append(framework)
+            self.checkpoints.remove_framework(framework.id)
+            self._check_over()
+
+    def _cut_short(self, task: AgentTask) -> None:
+        """Nobody acknowledges for a framework that is shut down: the master hears the task's end, once."""
+        latest = self.updates.latest(task.key)
+        if latest is not None and latest is not self.updates.head(task.key):
+            self._forward(task.key, latest)
+        self.updates.forget(task.key)
+
+    def _check_over(self) -> None:
+        """Nothing runs any more: was that what was asked for?"""
+        if self.frameworks:
+            return
+        if self.is_draining:
+            self.is_draining = False
+            self.is_drained = True
+        if self._last_words is not None:
+            message, self._last_words = self._last_words, None
+            self.checkpoints.forget_agent()
+            self.id = None
+            self.on_shutdown(message)

@@ -1,0 +1,173 @@
+"""Health checks and checks of one task: when they run, and what their results mean (docs/health-checks.md of Mesos).
+
+A health check's result is told when it turns good, and each time it is bad; failures in the grace period that no
+success has preceded do not count. A check's result is told when it differs from the one before, and never acted upon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from smackbox.mesos.agent.state.container import Containers, ContainerSpec, ProbeOutcome
+from smackbox.mesos.agent.state.timers import Timer, Timers
+
+DELAY_S = 15.0
+INTERVAL_S = 10.0
+TIMEOUT_S = 20.0
+GRACE_PERIOD_S = 10.0
+CONSECUTIVE_FAILURES = 3
+_CHECK_FIELDS = {"COMMAND": ("command", "exit_code"), "HTTP": ("http", "status_code"), "TCP": ("tcp", "succeeded")}
+
+
+class _Repeated:
+    """One check, run again and again: first after its delay, then an interval after each result."""
+
+    def __init__(
+        self,
+        check: dict[str, Any],
+        spec: ContainerSpec,
+        timers: Timers,
+        containers: Containers,
+        result: Callable[[ProbeOutcome], None],
+    ) -> None:
+        self.check = check
+        self._spec = spec
+        self._timers = timers
+        self._containers = containers
+        self._result = result
+        self._stopped = False
+        self._cancel: Callable[[], None] | None = None
+        self._timer: Timer = timers.after(_milliseconds(check, "delay_seconds", DELAY_S), self._run)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._timer.cancel()
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
+
+    def _run(self) -> None:
+        timeout_ms = _milliseconds(self.check, "timeout_seconds", TIMEOUT_S)
+        self._cancel = self._containers.probe(self._spec, self.check, timeout_ms, self._done)
+
+    def _done(self, outcome: ProbeOutcome) -> None:
+        if self._stopped:
+            return
+        self._cancel = None
+        self._timer = self._timers.after(_milliseconds(self.check, "interval_seconds", INTERVAL_S), self._run)
+        self._result(outcome)
+
+
+class HealthChecker:
+    """`report(healthy, kill)` where the framework is to hear of it; `kill` after that many failures in a row."""
+
+    def __init__(
+        self,
+        check: dict[str, Any],
+        spec: ContainerSpec,
+        timers: Timers,
+        containers: Containers,
+        report: Callable[[bool, bool, str], None],
+    ) -> None:
+        self._check = check
+        self._report = report
+        self._timers = timers
+        self._began_ms = timers.clock.monotonic_ms()
+        self._initializing = True
+        self._failures = 0
+        self._repeated = _Repeated(check, spec, timers, containers, self._result)
+
+    def stop(self) -> None:
+        self._repeated.stop()
+
+    def _result(self, outcome: ProbeOutcome) -> None:
+        if is_healthy(self._check, outcome):
+            if self._initializing or self._failures:
+                self._report(True, False, "")
+            self._initializing = False
+            self._failures = 0
+            return
+        grace_ms = _milliseconds(self._check, "grace_period_seconds", GRACE_PERIOD_S)
+        if self._initializing and self._timers.clock.monotonic_ms() - self._began_ms <= grace_ms:
+            return
+        self._failures += 1
+        limit = self._check.get("consecutive_failures", CONSECUTIVE_FAILURES)
+        self._report(False, self._failures >= limit, outcome.message)
+
+
+class StatusChecker:
+    """`report(check_status)` whenever the result is another than before."""
+
+    def __init__(
+        self,
+        check: dict[str, Any],
+        spec: ContainerSpec,
+        timers: Timers,
+        containers: Containers,
+        report: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._check = check
+        self._report = report
+        self._last = empty_check_status(check)
+        self._repeated = _Repeated(check, spec, timers, containers, self._result)
+
+    def stop(self) -> None:
+        self._repeated.stop()
+
+    def _result(self, outcome: ProbeOutcome) -> None:
+        status = empty_check_status(self._check)
+        name, value = _CHECK_FIELDS[self._check["type"]]
+        if outcome.value is not None:
+            status[name][value] = outcome.value
+        if status != self._last:
+            self._last = status
+            self._report(status)
+
+
+def empty_check_status(check: dict[str, Any]) -> dict[str, Any]:
+    """The status of a check that has no result yet."""
+    return {"type": check["type"], _CHECK_FIELDS[check["type"]][0]: {}}
+
+
+def is_healthy(check: dict[str, Any], outcome: ProbeOutcome) -> bool:
+    """Whether a health check counts as passed: exit code 0, an HTTP status of 200 to 399, a connection."""
+    value = outcome.value
+    if value is None:
+        return False
+    match check.get("type"):
+        case "HTTP":
+            return 200 <= value < 400
+        case "TCP":
+            return bool(value)
+        case _:
+            return value == 0
+
+
+def health_check_type(check: dict[str, Any]) -> dict[str, Any]:
+    """With a `type`, which old frameworks leave out: they set `command` or `http` alone."""
+    if check.get("type") in _CHECK_FIELDS:
+        return check
+    return {**check, "type": "HTTP" if "http" in check else "TCP" if "tcp" in check else "COMMAND"}
+
+
+def problem(check: dict[str, Any], what: str) -> str | None:
+    """What is wrong with a check; None where nothing is."""
+    kind = check.get("type")
+    if kind not in _CHECK_FIELDS:
+        return f"{what}: the type {kind} is unknown"
+    field = _CHECK_FIELDS[kind][0]
+    if not isinstance(check.get(field), dict):
+        return f"{what}: expecting '{field}' to be set for {kind} check"
+    if kind == "COMMAND" and what == "HealthCheck" and not check["command"].get("value"):
+        return f"{what}: the command is empty"
+    if kind != "COMMAND" and "port" not in check[field]:
+        return f"{what}: expecting 'port' to be set"
+    for name in ("delay_seconds", "interval_seconds", "timeout_seconds", "grace_period_seconds"):
+        if check.get(name, 0) < 0:
+            return f"{what}: expecting '{name}' to be non-negative"
+    return None
+
+
+def _milliseconds(check: dict[str, Any], name: str, default_s: float) -> int:
+    return int(float(check.get(name, default_s)) * 1_000)

@@ -1,0 +1,85 @@
+"""What a container of a task or an executor is to be like: its command, environment, sandbox, volumes and limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from smackbox.mesos.agent.state.checkpoints import Checkpoints
+from smackbox.mesos.agent.state.container import ContainerSpec, Started
+from smackbox.mesos.agent.state.entities import CUSTOM, DEFAULT, AgentExecutor, AgentFramework, AgentTask
+from smackbox.mesos.agent.state.executor_environment import executor_environment
+from smackbox.mesos.agent.state.options import AgentOptions
+from smackbox.mesos.agent.state.volumes import AgentVolumes
+
+
+class ContainerSpecs:
+    """Makes them for one agent. Both raise `SecretError` for a secret that nobody here knows."""
+
+    def __init__(self, settings: AgentOptions, checkpoints: Checkpoints, volumes: AgentVolumes) -> None:
+        self._settings = settings
+        self._checkpoints = checkpoints
+        self._volumes = volumes
+
+    def of_task(
+        self, agent_id: str, framework: AgentFramework, executor: AgentExecutor, task: AgentTask
+    ) -> ContainerSpec:
+        """Of a task that the agent runs by itself."""
+        return self._spec(agent_id, framework, executor, task.container_id, sandbox(executor, task), task.info)
+
+    def of_executor(self, agent_id: str, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
+        """Of an executor of the framework's own."""
+        return self._spec(agent_id, framework, executor, executor.container_id, executor.directory, executor.info)
+
+    def status(self, spec: ContainerSpec, started: Started) -> dict[str, Any]:
+        """As a `ContainerStatus`."""
+        parent, _, own = spec.id.rpartition(".")
+        container_id: dict[str, Any] = {"value": own}
+        if parent:
+            container_id["parent"] = {"value": parent}
+        addresses = [
+            {"ip_address": address, "protocol": "IPv6" if ":" in address else "IPv4"}
+            for address in started.ip_addresses or (self._settings.ip,)
+        ]
+        status: dict[str, Any] = {"container_id": container_id, "network_infos": [{"ip_addresses": addresses}]}
+        if started.pid is not None:
+            status["executor_pid"] = started.pid
+        return status
+
+    def _spec(
+        self,
+        agent_id: str,
+        framework: AgentFramework,
+        executor: AgentExecutor,
+        container_id: str,
+        directory: Path,
+        info: dict[str, Any],
+    ) -> ContainerSpec:
+        settings = self._settings
+        command, own = info.get("command", {}), info.get("resources", [])
+        environment = executor_environment(settings, agent_id, framework, executor, directory, command, own)
+        if executor.kind == CUSTOM and settings.executor_token is not None:
+            environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = settings.executor_token(framework.id, executor.id)
+        user = command.get("user") or framework.info.get("user") or None
+        return ContainerSpec(
+            id=container_id,
+            name=info.get("name", ""),
+            framework_id=framework.id,
+            executor_id=executor.id,
+            sandbox=directory,
+            status_file=self._checkpoints.status_file(framework.id, executor.id, container_id),
+            command=command,
+            environment=environment,
+            user=user if settings.switch_user else None,
+            resources=executor.resources(),
+            container=info.get("container"),
+            volumes=self._volumes.of(own),
+            checkpointed=framework.is_checkpointed,
+        )
+
+
+def sandbox(executor: AgentExecutor, task: AgentTask) -> Path:
+    """That of a task: its executor's, or one in it where the agent runs a group."""
+    if executor.kind != DEFAULT:
+        return executor.directory
+    return executor.directory / "containers" / task.container_id.rpartition(".")[2]

@@ -1,0 +1,185 @@
+"""What an agent knows: frameworks, their executors, and the tasks of these."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smackbox.mesos.agent.state.container import ContainerSpec
+from smackbox.mesos.agent.state.timers import Timer
+
+COMMAND = "command"
+DEFAULT = "default"
+CUSTOM = "custom"
+
+REGISTERING = "REGISTERING"
+RUNNING = "RUNNING"
+TERMINATING = "TERMINATING"
+TERMINATED = "TERMINATED"
+
+TERMINAL_STATES = frozenset(
+    {
+        "TASK_FINISHED",
+        "TASK_FAILED",
+        "TASK_KILLED",
+        "TASK_ERROR",
+        "TASK_LOST",
+        "TASK_DROPPED",
+        "TASK_GONE",
+        "TASK_GONE_BY_OPERATOR",
+    }
+)
+COMPLETED_EXECUTORS_LIMIT = 150
+COMPLETED_FRAMEWORKS_LIMIT = 50
+COMPLETED_TASKS_LIMIT = 200
+STATUSES_LIMIT = 50
+
+
+@dataclass(slots=True)
+class AgentTask:
+    """One task: what was asked for, and what has become of it."""
+
+    framework_id: str
+    executor_id: str
+    info: dict[str, Any]
+    state: str = "TASK_STAGING"
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    delivered: bool = False
+    """A custom executor has been told of it."""
+    group: tuple[str, ...] = ()
+    """The tasks that were launched with it, all or none."""
+    container_id: str = ""
+    kill_grace_ms: int | None = None
+    """It was asked to die, with this grace period."""
+    seen: set[str] = field(default_factory=set)
+    """The uuids of its statuses: an executor may repeat itself."""
+
+    @property
+    def id(self) -> str:
+        return str(self.info["task_id"]["value"])
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.framework_id, self.id
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in TERMINAL_STATES
+
+    def take(self, status: dict[str, Any]) -> None:
+        """A status of its own: the state follows, and nothing follows a terminal one."""
+        if not self.is_terminal:
+            self.state = status["state"]
+        if self.statuses and self.statuses[-1]["state"] == status["state"]:
+            self.statuses[-1] = status
+        else:
+            self.statuses.append(status)
+            if len(self.statuses) > STATUSES_LIMIT:
+                del self.statuses[1]
+
+    def message(self, forwarded: dict[str, Any] | None = None) -> dict[str, Any]:
+        """As a `Task` of the v1 API. `forwarded` is the status that the framework is asked to acknowledge."""
+        task: dict[str, Any] = {
+            "name": self.info.get("name", ""),
+            "task_id": self.info["task_id"],
+            "framework_id": {"value": self.framework_id},
+            "agent_id": self.info["agent_id"],
+            "state": self.state,
+            "resources": self.info.get("resources", []),
+            "statuses": self.statuses,
+        }
+        if "command" not in self.info or "executor" in self.info:
+            task["executor_id"] = {"value": self.executor_id}
+        if forwarded is not None:
+            task["status_update_state"] = forwarded["state"]
+            task["status_update_uuid"] = forwarded["uuid"]
+        for name in ("labels", "discovery", "container", "health_check"):
+            if name in self.info:
+                task[name] = self.info[name]
+        user = self.info.get("command", {}).get("user")
+        if user:
+            task["user"] = user
+        return task
+
+
+@dataclass(slots=True)
+class AgentExecutor:
+    """An executor and its container: the agent's own for a command or a task group, or a process of the framework's."""
+
+    framework_id: str
+    info: dict[str, Any]
+    kind: str
+    container_id: str
+    directory: Path
+    state: str = REGISTERING
+    spec: ContainerSpec | None = None
+    tasks: dict[str, AgentTask] = field(default_factory=dict)
+    completed: deque[AgentTask] = field(default_factory=lambda: deque(maxlen=COMPLETED_TASKS_LIMIT))
+    queued: list[list[AgentTask]] = field(default_factory=list)
+    """What a custom executor is to launch when it subscribes: single tasks and groups."""
+    pid: int | None = None
+    pending_reason: tuple[str, str, str] | None = None
+    """State, reason and message for tasks that are still there when it ends, where the agent knows why it ends."""
+    timer: Timer | None = None
+    is_orphan: bool = False
+    """Its framework does not checkpoint, so that it should have ended with the agent: it is being killed."""
+
+    @property
+    def id(self) -> str:
+        return str(self.info["executor_id"]["value"])
+
+    @property
+    def is_builtin(self) -> bool:
+        return self.kind != CUSTOM
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Its own and those of its tasks that have not ended. A part has its `limit` where the task may have more."""
+        parts = list(self.info.get("resources", [])) if self.kind != COMMAND else []
+        for task in self.tasks.values():
+            if not task.is_terminal:
+                parts += _with_limits(task.info.get("resources", []), task.info.get("limits", {}))
+        return parts
+
+    def stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+def _with_limits(resources: list[dict[str, Any]], limits: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first part of each name with the limit that the task has for all of them."""
+    left = dict(limits)
+    return [{**part, "limit": left.pop(part["name"])["value"]} if part["name"] in left else part for part in resources]
+
+
+@dataclass(slots=True)
+class AgentFramework:
+    """A framework that has executors here."""
+
+    info: dict[str, Any]
+    executors: dict[str, AgentExecutor] = field(default_factory=dict)
+    completed: deque[AgentExecutor] = field(default_factory=lambda: deque(maxlen=COMPLETED_EXECUTORS_LIMIT))
+    shutting_down: bool = False
+
+    @property
+    def id(self) -> str:
+        return str(self.info["id"]["value"])
+
+    @property
+    def is_checkpointed(self) -> bool:
+        return bool(self.info.get("checkpoint", False))
+
+    def has(self, capability: str) -> bool:
+        return any(one.get("type") == capability for one in self.info.get("capabilities", []))
+
+    @property
+    def is_orphan(self) -> bool:
+        return all(executor.is_orphan for executor in self.executors.values())
+
+    def task(self, task_id: str) -> tuple[AgentExecutor, AgentTask] | None:
+        for executor in self.executors.values():
+            if task_id in executor.tasks:
+                return executor, executor.tasks[task_id]
+        return None

@@ -1,0 +1,193 @@
+"""The agent's next life: what its former one wrote down, and what has become of the containers since.
+
+    never started    launch it: an order that was taken is carried out
+    running          go on with it
+    ended            tell what it came to; where nobody knows that, the task is LOST (GONE for partition-aware ones)
+
+A framework without `checkpoint` does not survive its agent: what of it still runs is killed, without a word, for the
+master has told it already. Executors of a framework's own have a moment to come back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smackbox.base.errors import StartError
+from smackbox.mesos.agent.state.agent import Agent
+from smackbox.mesos.agent.state.checkpoints import RecoveredExecutor, RecoveredFramework, RecoveredTask
+from smackbox.mesos.agent.state.container import ENDED, NEVER_STARTED, ContainerSpec, Ended
+from smackbox.mesos.agent.state.entities import (
+    CUSTOM,
+    RUNNING,
+    TERMINATED,
+    TERMINATING,
+    AgentExecutor,
+    AgentFramework,
+    AgentTask,
+)
+
+ANY = "any"
+EQUAL = "equal"
+ADDITIVE = "additive"
+log = logging.getLogger(__name__)
+
+
+def recover(agent: Agent, *, policy: str = EQUAL) -> None:
+    """Take up what was written down. Raises `StartError` when the agent's settings do not go with it."""
+    saved = agent.checkpoints.read("agent")
+    agent.volumes.recover()
+    if saved is not None:
+        check_info(saved["info"], agent.settings.info(None), policy)
+        agent.id = saved["info"]["id"]["value"]
+    for framework in list(agent.checkpoints.recover()):
+        _recover_framework(agent, framework)
+
+
+def check_info(old: dict[str, Any], new: dict[str, Any], policy: str) -> None:
+    """Raises `StartError` where tasks that run were placed on something that the agent no longer is."""
+    for name in ("hostname", "domain", "attributes", "resources"):
+        before, after = old.get(name), new.get(name)
+        if before == after or policy == ANY:
+            continue
+        if policy == ADDITIVE and name in {"attributes", "resources"} and _includes(after or [], before or []):
+            continue
+        raise StartError(
+            f"the agent's {name} changed from {_short(before)} to {_short(after)} since it last ran: give it the "
+            "former value, or start it once with --recover=cleanup (this kills its tasks), or with "
+            "--reconfiguration-policy=additive where there is only more of it"
+        )
+
+
+def _recover_framework(agent: Agent, recovered: RecoveredFramework) -> None:
+    framework = AgentFramework(recovered.info)
+    agent.frameworks[framework.id] = framework
+    for saved in recovered.executors:
+        record = saved.record
+        executor = AgentExecutor(
+            framework.id, record["info"], record["kind"], record["container_id"], Path(record["directory"])
+        )
+        framework.executors[executor.id] = executor
+        if framework.is_checkpointed:
+            _recover_executor(agent, framework, executor, saved)
+        else:
+            _kill_executor(agent, framework, executor, saved)
+    agent.sweep(framework)
+
+
+def _recover_executor(
+    agent: Agent, framework: AgentFramework, executor: AgentExecutor, saved: RecoveredExecutor
+) -> None:
+    for recovered in saved.tasks:
+        task = _task(executor, recovered)
+        executor.tasks[task.id] = task
+        for status in recovered.statuses:
+            task.seen.add(status["uuid"])
+            task.take(status)
+            if status["uuid"] not in recovered.acknowledged:
+                agent.updates.add(task.key, status)
+    if executor.kind == CUSTOM:
+        _recover_custom(agent, framework, executor)
+        return
+    executor.state = RUNNING
+    for task in list(executor.tasks.values()):
+        if not task.is_terminal:
+            _recover_run(agent, framework, executor, task)
+    if all(task.is_terminal for task in executor.tasks.values()):
+        executor.state = TERMINATED
+
+
+def _recover_run(agent: Agent, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> None:
+    run = agent.resume_builtin(framework, executor, task)
+    if run is None:
+        return
+    grace_ms = task.kill_grace_ms
+    if agent.containers.find(run.spec) == NEVER_STARTED:
+        if grace_ms is None:
+            run.launch()
+        else:
+            run.never_started()
+        return
+    run.resume()
+    if grace_ms is not None:
+        run.kill(grace_ms)
+
+
+def _recover_custom(agent: Agent, framework: AgentFramework, executor: AgentExecutor) -> None:
+    executor.spec = agent.executor_spec(framework, executor)
+    found = agent.containers.find(executor.spec)
+    if found == NEVER_STARTED:
+        executor.queued = _groups(list(executor.tasks.values()))
+        agent.launch_custom(framework, executor)
+        return
+    if found != ENDED:
+        agent.wait_for_custom(executor)
+    agent.resume_custom(executor)
+
+
+def _kill_executor(agent: Agent, framework: AgentFramework, executor: AgentExecutor, saved: RecoveredExecutor) -> None:
+    specs: list[ContainerSpec] = []
+    if executor.kind == CUSTOM:
+        specs.append(agent.executor_spec(framework, executor))
+    else:
+        specs += [agent.task_spec(framework, executor, _task(executor, recovered)) for recovered in saved.tasks]
+    alive = {spec.id: spec for spec in specs if agent.containers.find(spec) != NEVER_STARTED}
+    executor.is_orphan = True
+    executor.state = TERMINATING if alive else TERMINATED
+
+    def ended(container_id: str) -> None:
+        del alive[container_id]
+        if not alive:
+            executor.state = TERMINATED
+            agent.sweep(framework)
+
+    for spec in list(alive.values()):
+        log.info("killing container %s of a framework that does not checkpoint", spec.id)
+        agent.containers.resume(spec, lambda _: None, partial(_call, ended, spec.id))
+        agent.containers.destroy(spec.id)
+
+
+def _task(executor: AgentExecutor, recovered: RecoveredTask) -> AgentTask:
+    record = recovered.record
+    return AgentTask(
+        executor.framework_id,
+        executor.id,
+        record["info"],
+        group=tuple(record["group"]),
+        container_id=record["container_id"],
+        kill_grace_ms=record.get("kill_grace_ms"),
+    )
+
+
+def _groups(tasks: list[AgentTask]) -> list[list[AgentTask]]:
+    groups: dict[tuple[str, ...], list[AgentTask]] = {}
+    for task in tasks:
+        groups.setdefault(task.group or (task.id,), []).append(task)
+    return list(groups.values())
+
+
+def _call(ended: Callable[[str], None], container_id: str, _: Ended) -> None:
+    ended(container_id)
+
+
+def _includes(larger: list[dict[str, Any]], smaller: list[dict[str, Any]]) -> bool:
+    """Whether each resource or attribute of `smaller` is in `larger`, scalars in at least that amount."""
+    for one in smaller:
+        matches = [other for other in larger if {**other, "scalar": None} == {**one, "scalar": None} or (other == one)]
+        if "scalar" in one:
+            matches = [other for other in matches if other.get("scalar", {}).get("value", 0) >= one["scalar"]["value"]]
+        if not matches:
+            return False
+    return True
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(
+            f"{one.get('name')}:{one.get('scalar', one.get('ranges', one.get('text', one.get('set', {}))))}"
+            for one in value
+        )
+    return repr(value)

@@ -1,0 +1,92 @@
+"""Dynamic reservations and persistent volumes of an agent: `<work_dir>/volumes/roles/<role>/<persistence id>`.
+
+A volume's folder lives as long as the master says that the agent has it, over tasks and restarts. Slashes of a role are
+written as spaces, as Mesos does. A disk of type PATH or MOUNT has the folder below its own root, or is the folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from smackbox.base.errors import StorageError
+from smackbox.mesos.agent.state.checkpoints import Checkpoints
+from smackbox.mesos.agent.state.container import Volume
+
+
+class AgentVolumes:
+    """What is reserved and made at run time."""
+
+    def __init__(self, checkpoints: Checkpoints, work_dir: Path) -> None:
+        self.resources: list[dict[str, Any]] = []
+        self._checkpoints = checkpoints
+        self._work_dir = work_dir
+
+    def recover(self) -> None:
+        self.resources = self._checkpoints.read("resources") or []
+        for path in self._paths(self.resources).values():
+            path.mkdir(parents=True, exist_ok=True)
+
+    def replace(self, resources: list[dict[str, Any]]) -> None:
+        """These are all from now on: folders are made and removed. Raises `StorageError`."""
+        before, after = self._paths(self.resources), self._paths(resources)
+        try:
+            for key in after.keys() - before.keys():
+                after[key].mkdir(parents=True, exist_ok=True)
+            self._checkpoints.write("resources", resources)
+            self.resources = resources
+            for key in before.keys() - after.keys():
+                _remove(before[key])
+        except OSError as error:
+            raise StorageError(f"cannot make or remove a volume: {error}") from error
+
+    def of(self, resources: list[dict[str, Any]]) -> tuple[Volume, ...]:
+        """The persistent volumes among the resources of a task."""
+        volumes = []
+        for resource in resources:
+            disk = resource.get("disk", {})
+            if "persistence" in disk and "volume" in disk:
+                volume = disk["volume"]
+                volumes.append(Volume(volume["container_path"], self.path(resource), volume.get("mode") == "RO"))
+        return tuple(volumes)
+
+    def unknown(self, resources: list[dict[str, Any]]) -> list[str]:
+        """Persistent volumes among `resources` that the agent does not have."""
+        known = self._paths(self.resources)
+        return [key[1] for key in (_key(resource) for resource in resources) if key is not None and key not in known]
+
+    def path(self, resource: dict[str, Any]) -> Path:
+        source = resource["disk"].get("source", {})
+        root = self._work_dir
+        if source.get("type") == "MOUNT":
+            return Path(source["mount"]["root"])
+        if source.get("type") == "PATH":
+            root = self._work_dir / source["path"]["root"]
+        role, persistence_id = _key(resource) or ("", "")
+        return root / "volumes" / "roles" / role.replace("/", " ") / persistence_id
+
+    def _paths(self, resources: list[dict[str, Any]]) -> dict[tuple[str, str], Path]:
+        return {key: self.path(one) for one in resources if (key := _key(one)) is not None}
+
+
+def _key(resource: dict[str, Any]) -> tuple[str, str] | None:
+    """Role and id of a persistent volume."""
+    persistence = resource.get("disk", {}).get("persistence")
+    if persistence is None:
+        return None
+    reservations = resource.get("reservations", [])
+    role = reservations[-1].get("role", "*") if reservations else resource.get("role", "*")
+    return role, str(persistence["id"])
+
+
+def _remove(path: Path) -> None:
+    """A mount keeps its folder and loses what is in it."""
+    if path.is_mount():
+        for entry in path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,22 @@
+"""Who calls, by name and secret, and what that principal may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from smackbox.mesos.http.access_lists import AccessLists
+
+
+@dataclass(slots=True)
+class Access:
+    """Secrets by principal, whom they are asked of, and what the principals may."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+    lists: AccessLists = field(default_factory=AccessLists)
+    equal: Callable[[bytes, bytes], bool] = bytes.__eq__
+
+    def knows(self, principal: str, secret: str) -> bool:
+        wanted = self.secrets.get(principal)
+        return self.equal(secret.encode(), (wanted or "").encode()) and wanted is not None

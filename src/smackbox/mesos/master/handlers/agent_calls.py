@@ -1,0 +1,166 @@
+"""`/internal/v1/agent`: what agents say to the master (docs/architecture/mesos.md has the protocol)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from smackbox.mesos.http.answers import JSON, STREAM_ID, Answer, Refused, StreamSink
+from smackbox.mesos.master.handlers.context import Call
+from smackbox.mesos.master.state import agents, operations, tasks
+from smackbox.mesos.master.state.entities import Agent, Framework
+from smackbox.mesos.master.state.master import Master
+from smackbox.mesos.resources.resources import ResourceError
+from smackbox.mesos.wire import json_format
+from smackbox.mesos.wire.fields import MessageError
+from smackbox.net.http import HttpResponse, HttpStream
+
+Message = dict[str, Any]
+_LISTS = {"tasks": "Task", "frameworks": "FrameworkInfo", "checkpointed_resources": "Resource"}
+
+
+def call_of_agent(call: Call) -> Answer:
+    """Raises `Refused`."""
+    if call.request.method != "POST":
+        raise Refused(405, "Expecting POST", {"Allow": "POST"})
+    try:
+        message = msgspec.json.decode(call.request.body, type=Message)
+        kind = message.get("type")
+        if kind == "SUBSCRIBE":
+            return _subscribe(call, message["subscribe"])
+        agent = _agent_of(call.master, call.request.headers.get(STREAM_ID))
+        handler = HANDLERS.get(str(kind))
+        if handler is None:
+            raise Refused(501, f"calls of type {kind} are not served")
+        handler(call.master, agent, message)
+    except (msgspec.DecodeError, msgspec.ValidationError, MessageError, ResourceError, KeyError, TypeError) as error:
+        raise Refused(400, f"not a call of an agent: {error!r}") from error
+    return HttpResponse(202)
+
+
+def _agent_of(master: Master, stream_id: str | None) -> Agent:
+    agent = master.agent_streams.get(stream_id or "")
+    if agent is None or agent.stream_id != stream_id:
+        raise Refused(403, "no agent subscribed with this stream")
+    return agent
+
+
+def _subscribe(call: Call, asked: Message) -> HttpStream:
+    master = call.master
+    if not call.allows("register_agents"):
+        raise Refused(403, "not authorized to register an agent")
+    info = json_format.check("AgentInfo", asked["agent_info"])
+    lists = {key: [json_format.check(kind, one) for one in asked.get(key, [])] for key, kind in _LISTS.items()}
+    executors = [
+        {
+            "framework_id": json_format.check("FrameworkID", one["framework_id"]),
+            "executor_info": json_format.check("ExecutorInfo", one["executor_info"]),
+        }
+        for one in asked.get("executors", [])
+    ]
+    stream_id = master.new_stream_id()
+    stream = HttpStream(200, JSON, {"Mesos-Stream-Id": stream_id})
+    port = info.get("port", 5051)
+    subscription = agents.Subscription(
+        info,
+        str(asked.get("version", "")),
+        lists["tasks"],
+        executors,
+        lists["frameworks"],
+        lists["checkpointed_resources"],
+        bool(asked.get("drained", False)),
+        f"{asked.get('ip') or call.request.peer.rpartition(':')[0]}:{port}",
+        StreamSink(stream, "", JSON),
+        stream_id,
+    )
+    stream.on_closed = lambda: _closed(master, stream_id)
+    agents.subscribe(master, subscription)
+    return stream
+
+
+def _closed(master: Master, stream_id: str) -> None:
+    agent = master.agent_streams.pop(stream_id, None)
+    if agent is not None:
+        agents.disconnected(master, agent, stream_id)
+
+
+def _update(master: Master, agent: Agent, message: Message) -> None:
+    for update in message["updates"]:
+        status = json_format.check("TaskStatus", update["status"])
+        _one_update(master, agent, update["framework_id"]["value"], status, update.get("latest_state"))
+    if agent.drain is not None:
+        agents.check_drained(master, agent)
+
+
+def _one_update(master: Master, agent: Agent, framework_id: str, status: Message, latest: str | None) -> None:
+    framework = master.frameworks.get(framework_id)
+    task_id = status["task_id"]["value"]
+    if framework is None:
+        if master.is_completed(framework_id) and "uuid" in status:
+            _acknowledge(agent, framework_id, task_id, status["uuid"])
+        return
+    status.setdefault("agent_id", {"value": agent.id})
+    task = agent.tasks.get((framework_id, task_id))
+    if task is not None:
+        tasks.update_task(master, task, status, latest=latest)
+    else:
+        master.count("invalid_status_updates")
+    tasks.tell(framework, status)
+    if task is not None and "uuid" not in status and task.terminal:
+        tasks.remove_task(master, task)
+
+
+def _acknowledge(agent: Agent, framework_id: str, task_id: str, uuid: str) -> None:
+    """On behalf of a framework that is over: nobody else would."""
+    what = {"framework_id": {"value": framework_id}, "task_id": {"value": task_id}, "uuid": uuid}
+    agent.send({"type": "ACKNOWLEDGE", "acknowledge": what})
+
+
+def _exited_executor(master: Master, agent: Agent, message: Message) -> None:
+    exited = message["exited_executor"]
+    framework_id, executor_id = exited["framework_id"]["value"], exited["executor_id"]["value"]
+    framework = master.frameworks.get(framework_id)
+    if (framework_id, executor_id) not in agent.executors:
+        return
+    tasks.remove_executor(master, framework, agent, framework_id, executor_id)
+    if framework is not None:
+        failure = {"agent_id": {"value": agent.id}, "executor_id": exited["executor_id"]}
+        if "status" in exited:
+            failure["status"] = exited["status"]
+        framework.send({"type": "FAILURE", "failure": failure})
+
+
+def _message(master: Master, agent: Agent, message: Message) -> None:
+    said = message["message"]
+    framework: Framework | None = master.frameworks.get(said["framework_id"]["value"])
+    if framework is not None:
+        passed = {"agent_id": {"value": agent.id}, "executor_id": said["executor_id"], "data": said["data"]}
+        framework.send({"type": "MESSAGE", "message": passed})
+
+
+def _operation_update(master: Master, agent: Agent, message: Message) -> None:
+    status = dict(message["operation_update"]["status"])
+    uuid = status.pop("uuid", None)
+    operations.updated(master, agent, uuid["value"] if isinstance(uuid, dict) else uuid, status)
+    if agent.drain is not None:
+        agents.check_drained(master, agent)
+
+
+def _pong(_: Master, agent: Agent, __: Message) -> None:
+    agent.unanswered_pings = 0
+
+
+def _unsubscribe(master: Master, agent: Agent, _: Message) -> None:
+    agents.unsubscribe(master, agent)
+
+
+HANDLERS: dict[str, Callable[[Master, Agent, Message], None]] = {
+    "UPDATE": _update,
+    "EXITED_EXECUTOR": _exited_executor,
+    "MESSAGE": _message,
+    "OPERATION_UPDATE": _operation_update,
+    "PONG": _pong,
+    "UNSUBSCRIBE": _unsubscribe,
+}

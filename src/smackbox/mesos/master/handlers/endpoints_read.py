@@ -1,0 +1,179 @@
+"""Classic endpoints that are read: `/state`, its parts, roles, weights, quotas, maintenance, flags, figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.mesos.http.answers import Answer, Refused
+from smackbox.mesos.master.handlers import models, operator_maintenance, operator_roles
+from smackbox.mesos.master.handlers.context import Call, MasterContext
+from smackbox.mesos.master.handlers.metrics import snapshot
+from smackbox.mesos.master.handlers.operator_reads import visible
+from smackbox.mesos.master.state.entities import Framework, Message
+from smackbox.mesos.version import BUILD
+from smackbox.net.http import HttpRequest, HttpResponse
+
+TASKS_LIMIT = 100
+
+
+def read(shown: Any) -> Answer:
+    return HttpResponse.json(shown)
+
+
+def _get_only(call: Call) -> None:
+    if call.request.method not in {"GET", "HEAD"}:
+        raise Refused(405, f"Expecting one of {{ 'GET' }}, but received '{call.request.method}'", {"Allow": "GET"})
+
+
+def state(call: Call) -> Answer:
+    """All that this master knows."""
+    _get_only(call)
+    master = call.master
+    agents = list(master.agents.values())
+    leader = call.context.leader or master.info()
+    shown: Message = {
+        **BUILD,
+        "start_time": master.started_ms / 1_000,
+        "elected_time": (master.elected_ms or 0) / 1_000,
+        "id": master.id,
+        "pid": master.pid,
+        "hostname": master.options.hostname,
+        "capabilities": [one["type"] for one in master.info()["capabilities"]],
+        "activated_slaves": sum(one.active for one in agents),
+        "deactivated_slaves": sum(not one.active for one in agents),
+        "unreachable_slaves": len(master.registry.unreachable),
+        "leader": leader["pid"],
+        "leader_info": {key: leader[key] for key in ("id", "pid", "port", "hostname")},
+        "slaves": [models.agent_full(agent) for agent in agents],
+        "recovered_slaves": _recovered(call),
+        "frameworks": [models.framework_full(one) for one in visible(call, "view_frameworks")],
+        "completed_frameworks": [models.framework_full(one) for one in _completed(call)],
+        "orphan_tasks": [],
+        "unregistered_frameworks": [],
+    }
+    if master.options.cluster is not None:
+        shown["cluster"] = master.options.cluster
+    if call.allows("view_flags"):
+        shown["flags"] = master.options.flags
+    return read(shown)
+
+
+def state_summary(call: Call) -> Answer:
+    """Counts instead of tasks."""
+    _get_only(call)
+    master = call.master
+    frameworks = visible(call, "view_frameworks")
+    slaves, shown_frameworks = [], []
+    for agent in master.agents.values():
+        counts = models.counts_of(list(agent.tasks.values()), [], [])
+        slaves.append({**models.agent_summary(agent), **counts, "framework_ids": sorted(agent.frameworks)})
+    for framework in frameworks:
+        tasks = list(framework.tasks.values())
+        counts = models.counts_of(tasks, list(framework.completed), list(framework.unreachable.values()))
+        on = {task.agent_id for task in tasks} | set(framework.executors)
+        shown_frameworks.append({**models.framework_summary(framework), **counts, "slave_ids": sorted(on)})
+    shown: Message = {"hostname": master.options.hostname, "slaves": slaves, "frameworks": shown_frameworks}
+    if master.options.cluster is not None:
+        shown["cluster"] = master.options.cluster
+    return read(shown)
+
+
+def slaves(call: Call) -> Answer:
+    _get_only(call)
+    wanted = call.request.parameter("slave_id")
+    agents = [one for one in call.master.agents.values() if wanted in {None, one.id}]
+    return read({"slaves": [models.agent_full(one) for one in agents], "recovered_slaves": _recovered(call)})
+
+
+def frameworks(call: Call) -> Answer:
+    _get_only(call)
+    wanted = call.request.parameter("framework_id")
+    return read(
+        {
+            "frameworks": [
+                models.framework_full(one) for one in visible(call, "view_frameworks") if wanted in {None, one.id}
+            ],
+            "completed_frameworks": [
+                models.framework_full(one) for one in _completed(call) if wanted in {None, one.id}
+            ],
+            "unregistered_frameworks": [],
+        }
+    )
+
+
+def tasks(call: Call) -> Answer:
+    """The newest first, 100 unless `limit` says otherwise; `offset`, `order=asc`, `framework_id`, `task_id`."""
+    _get_only(call)
+    limit, offset = _number(call, "limit", TASKS_LIMIT), _number(call, "offset", 0)
+    framework_id, task_id = call.request.parameter("framework_id"), call.request.parameter("task_id")
+    found: list[Message] = []
+    for framework in [*visible(call, "view_tasks"), *_completed(call)]:
+        if framework_id not in {None, framework.id}:
+            continue
+        found += framework.completed
+        found += [task.message for task in (*framework.tasks.values(), *framework.unreachable.values())]
+    if task_id is not None:
+        found = [one for one in found if one["task_id"]["value"] == task_id]
+    found.sort(key=_began, reverse=call.request.parameter("order") != "asc")
+    return read({"tasks": [models.task_model(one) for one in found[offset : offset + limit]]})
+
+
+def _began(task: Message) -> float:
+    statuses = task.get("statuses", [])
+    return float(statuses[0].get("timestamp", 0.0)) if statuses else 0.0
+
+
+def roles(call: Call) -> Answer:
+    _get_only(call)
+    known = [role for role in call.master.known_roles() if call.allows("view_roles", role)]
+    return read({"roles": [models.role_model(call.master, role) for role in known]})
+
+
+def flags(context: MasterContext, _: HttpRequest, principal: str | None) -> Answer:
+    """Of every master, whether or not it leads."""
+    if not context.access.lists.allows(principal, "view_flags"):
+        raise Refused(403, "not authorized to view the flags")
+    return read({"flags": context.flags})
+
+
+def metrics(context: MasterContext, _: HttpRequest, __: str | None) -> Answer:
+    return read(snapshot(context))
+
+
+def weights(call: Call) -> list[Message]:
+    known = call.master.registry.weights.items()
+    return [{"role": role, "weight": weight} for role, weight in known if call.allows("view_roles", role)]
+
+
+def quota_status(call: Call) -> Message:
+    status: Message = operator_roles.get_quota(call, {})["status"]
+    return status
+
+
+def maintenance_schedule(call: Call) -> Message:
+    schedule: Message = operator_maintenance.get_schedule(call, {})["schedule"]
+    return schedule
+
+
+def maintenance_status(call: Call) -> Answer:
+    _get_only(call)
+    return read(operator_maintenance.get_status(call, {})["status"])
+
+
+def _completed(call: Call) -> list[Framework]:
+    return [one for one in call.master.completed_frameworks if call.allows("view_frameworks", one.info["user"])]
+
+
+def _recovered(call: Call) -> list[Message]:
+    """Agents that have not come back to this leader yet."""
+    infos = [call.master.registry.agents[one]["info"] for one in call.master.recovered_agents]
+    return [{"id": info["id"]["value"], "hostname": info["hostname"], "port": info.get("port", 5051)} for info in infos]
+
+
+def _number(call: Call, name: str, default: int) -> int:
+    text = call.request.parameter(name)
+    if text is None:
+        return default
+    if not text.isdigit():
+        raise Refused(400, f"Failed to parse '{name}': {text!r}")
+    return int(text)

@@ -1,0 +1,81 @@
+"""The master's figures, by the names that `/metrics/snapshot` of Mesos has."""
+
+from __future__ import annotations
+
+from smackbox.mesos.master.handlers.context import MasterContext
+from smackbox.mesos.resources.resources import UNITS
+
+_STATES = (
+    "staging",
+    "starting",
+    "running",
+    "killing",
+    "finished",
+    "failed",
+    "killed",
+    "lost",
+    "error",
+    "dropped",
+    "unreachable",
+    "gone",
+    "gone_by_operator",
+)
+_RESOURCES = ("cpus", "gpus", "mem", "disk")
+
+
+def snapshot(context: MasterContext) -> dict[str, float]:
+    """All figures of this moment."""
+    figures: dict[str, float] = {"master/elected": float(context.leads)}
+    master = context.master
+    if master is None:
+        return figures
+    figures["master/uptime_secs"] = (master.clock.wall_ms() - master.started_ms) / 1_000
+    frameworks = list(master.frameworks.values())
+    agents = list(master.agents.values())
+    connected = [one for one in frameworks if one.connected]
+    figures |= {
+        "master/frameworks_connected": len(connected),
+        "master/frameworks_disconnected": len(frameworks) - len(connected),
+        "master/frameworks_active": len(connected),
+        "master/frameworks_inactive": len(frameworks) - len(connected),
+        "master/slaves_connected": sum(one.connected for one in agents),
+        "master/slaves_disconnected": sum(not one.connected for one in agents),
+        "master/slaves_active": sum(one.active for one in agents),
+        "master/slaves_inactive": sum(not one.active for one in agents),
+        "master/slaves_unreachable": len(master.registry.unreachable),
+        "master/outstanding_offers": len(master.offers),
+        "master/recovery_slave_removals": 0,
+        "master/event_queue_messages": 0,
+        "allocator/mesos/allocation_runs": master.allocator.passes,
+        "registrar/registry_size_bytes": 0,
+    }
+    states = dict.fromkeys(_STATES, 0)
+    for framework in frameworks:
+        for task in framework.tasks.values():
+            if not task.terminal:
+                states[task.state.removeprefix("TASK_").lower()] += 1
+    for state in _STATES:
+        figures[f"master/tasks_{state}"] = states[state] or master.counters.get(f"tasks/{state}", 0)
+    for state in ("staging", "starting", "running", "killing"):
+        figures[f"master/tasks_{state}"] = states[state]
+    for name, value in master.counters.items():
+        if not name.startswith("tasks/"):
+            figures[f"master/{name}"] = value
+    _resources(context, figures)
+    return figures
+
+
+def _resources(context: MasterContext, figures: dict[str, float]) -> None:
+    assert context.master is not None
+    total: dict[str, int] = {}
+    used: dict[str, int] = {}
+    for agent in context.master.agents.values():
+        for name, amount in agent.total.quantities().items():
+            total[name] = total.get(name, 0) + amount
+        for resources in agent.used().values():
+            for name, amount in resources.quantities().items():
+                used[name] = used.get(name, 0) + amount
+    for name in _RESOURCES:
+        figures[f"master/{name}_total"] = total.get(name, 0) / UNITS
+        figures[f"master/{name}_used"] = used.get(name, 0) / UNITS
+        figures[f"master/{name}_percent"] = used.get(name, 0) / total[name] if total.get(name) else 0.0

@@ -1,0 +1,142 @@
+"""Planned maintenance (docs/maintenance.md): machines in the schedule are asked back, then down, then up again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.mesos.http.answers import Answer, Refused
+from smackbox.mesos.master.handlers.context import Call
+from smackbox.mesos.master.state.agents import remove_agent
+from smackbox.mesos.master.state.entities import Agent, Message
+from smackbox.mesos.master.state.offers import rescind_all
+from smackbox.mesos.master.state.registry import SCHEDULE, machine_key, record
+
+
+def get_schedule(call: Call, _: Message) -> Message:
+    call.require("get_maintenance_schedules")
+    return {"schedule": call.master.registry.schedule or {"windows": []}}
+
+
+def get_status(call: Call, _: Message) -> Message:
+    call.require("get_maintenance_statuses")
+    draining, down = [], []
+    for machine in call.master.registry.machines.values():
+        if machine.get("mode") == "DOWN":
+            down.append(machine["id"])
+        elif machine.get("mode") == "DRAINING":
+            draining.append({"id": machine["id"], "statuses": _statuses(call, machine["id"])})
+    return {"status": {"draining_machines": draining, "down_machines": down}}
+
+
+def _statuses(call: Call, machine: Message) -> list[Message]:
+    agents = {agent.id for agent in _agents_on(call, machine_key(machine))}
+    return [status for (_, agent_id), status in call.master.inverse_statuses.items() if agent_id in agents]
+
+
+def update_schedule(call: Call, message: Message) -> Answer:
+    return update_schedule_to(call, message["schedule"])
+
+
+def update_schedule_to(call: Call, schedule: Message) -> Answer:
+    """Raises `Refused`: 400 where a machine is in two windows, or one that is down is left out."""
+    registry = call.master.registry
+    machines: dict[str, Message] = {}
+    for window in schedule.get("windows", []):
+        if not window.get("machine_ids"):
+            raise Refused(400, "List of machines in the maintenance window is empty")
+        if window["unavailability"].get("duration", {}).get("nanoseconds", 0) < 0:
+            raise Refused(400, "Unavailability 'duration' is negative")
+        for machine in window["machine_ids"]:
+            key = _valid_key(machine)
+            if key in machines:
+                raise Refused(400, f"Machine '{key}' appears more than once in the schedule")
+            mode = registry.machines.get(key, {}).get("mode", "DRAINING")
+            machines[key] = {"id": machine, "mode": mode, "unavailability": window["unavailability"]}
+    for key, known in registry.machines.items():
+        if known.get("mode") == "DOWN" and key not in machines:
+            raise Refused(400, f"Machine '{key}' is deactivated and cannot be removed from the schedule")
+    call.require("update_maintenance_schedules")
+    changes: dict[str, Any] = record(SCHEDULE, schedule)
+    for key in {*registry.machines, *machines}:
+        changes.update(record(f"machine/{key}", machines.get(key)))
+    before = {key: one.get("unavailability") for key, one in registry.machines.items()}
+
+    def apply() -> None:
+        for key in {*before, *machines}:
+            if before.get(key) != machines.get(key, {}).get("unavailability"):
+                for agent in _agents_on(call, key):
+                    rescind_all(call.master, agent)
+                    for both in [one for one in call.master.inverse_filters if one[1] == agent.id]:
+                        del call.master.inverse_filters[both]
+        call.master.allocation_wanted = True
+
+    return call.store(changes, apply)
+
+
+def start(call: Call, message: Message) -> Answer:
+    return start_maintenance(call, message.get("machines", []))
+
+
+def start_maintenance(call: Call, machines: list[Message]) -> Answer:
+    """The machines' agents shut down and are removed. Raises `Refused`: 400 for machines that are not draining."""
+    keys = _keys(call, machines, "DRAINING", "start_maintenances")
+    changes: dict[str, Any] = {}
+    for key in keys:
+        changes.update(record(f"machine/{key}", {**call.master.registry.machines[key], "mode": "DOWN"}))
+        for agent in _agents_on(call, key):
+            changes.update(record(f"agent/{agent.id}", None))
+
+    def apply() -> None:
+        for key in keys:
+            for agent in _agents_on(call, key):
+                agent.send({"type": "SHUTDOWN", "shutdown": {"message": "Operator initiated 'Machine DOWN'"}})
+                said = "Agent is down for maintenance"
+                remove_agent(call.master, agent, "TASK_LOST", "REASON_AGENT_REMOVED", said)
+
+    return call.store(changes, apply)
+
+
+def stop(call: Call, message: Message) -> Answer:
+    return stop_maintenance(call, message.get("machines", []))
+
+
+def stop_maintenance(call: Call, machines: list[Message]) -> Answer:
+    """The machines may have agents again and leave the schedule. Raises `Refused`: 400 where one is not down."""
+    keys = _keys(call, machines, "DOWN", "stop_maintenances")
+    changes: dict[str, Any] = {}
+    for key in keys:
+        changes.update(record(f"machine/{key}", None))
+    windows = []
+    for window in call.master.registry.schedule.get("windows", []):
+        left = [one for one in window["machine_ids"] if machine_key(one) not in keys]
+        if left:
+            windows.append({**window, "machine_ids": left})
+    changes.update(record(SCHEDULE, {"windows": windows}))
+    return call.store(changes, lambda: None)
+
+
+def _keys(call: Call, machines: list[Message], mode: str, action: str) -> list[str]:
+    call.require(action)
+    if not machines:
+        raise Refused(400, "List of machines is empty")
+    keys = []
+    for machine in machines:
+        key = _valid_key(machine)
+        known = call.master.registry.machines.get(key)
+        if known is None or known.get("mode") != mode:
+            raise Refused(400, f"Machine '{key}' is not in {mode} mode")
+        keys.append(key)
+    if len(set(keys)) < len(keys):
+        raise Refused(400, "A machine occurs twice in the list")
+    return keys
+
+
+def _valid_key(machine: Message) -> str:
+    if not machine.get("hostname") and not machine.get("ip"):
+        raise Refused(400, "Both 'hostname' and 'ip' for a machine are empty")
+    return machine_key(machine)
+
+
+def _agents_on(call: Call, key: str) -> list[Agent]:
+    agents = call.master.agents.values()
+    return [one for one in agents if machine_key({"hostname": one.hostname, "ip": one.ip}) == key]

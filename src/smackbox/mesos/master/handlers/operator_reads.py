@@ -1,0 +1,151 @@
+"""What operators may read: the whole state and its parts, flags, version, figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.mesos.http.answers import Answer
+from smackbox.mesos.master.handlers.context import Call
+from smackbox.mesos.master.handlers.metrics import snapshot
+from smackbox.mesos.master.state.agents import agent_model
+from smackbox.mesos.master.state.entities import Framework, Message
+from smackbox.mesos.master.state.frameworks import framework_model
+from smackbox.mesos.version import BUILD
+from smackbox.net.http import HttpResponse
+
+
+def get_health(_: Call, __: Message) -> Message:
+    return {"healthy": True}
+
+
+def get_flags(call: Call, _: Message) -> Message:
+    call.require("view_flags")
+    return {"flags": [{"name": name, "value": value} for name, value in call.master.options.flags.items()]}
+
+
+def get_version(_: Call, __: Message) -> Message:
+    return {"version_info": BUILD}
+
+
+def get_metrics(call: Call, _: Message) -> Message:
+    return {"metrics": [{"name": name, "value": float(value)} for name, value in snapshot(call.context).items()]}
+
+
+def get_logging_level(call: Call, _: Message) -> Message:
+    return {"level": call.context.log_level}
+
+
+def set_logging_level(call: Call, message: Message) -> Answer:
+    """0 is normal; any other level shows more, until the duration is over."""
+    call.require("set_log_level")
+    call.context.log_level = message["level"]
+    call.context.log_level_until_ms = call.master.now_ms + message["duration"]["nanoseconds"] // 1_000_000
+    return HttpResponse(200)
+
+
+def get_master(call: Call, _: Message) -> Message:
+    master = call.master
+    answer: Message = {"master_info": master.info(), "start_time": master.started_ms / 1_000}
+    if master.elected_ms is not None:
+        answer["elected_time"] = master.elected_ms / 1_000
+    return answer
+
+
+def get_state(call: Call, _: Message) -> Message:
+    return {
+        "get_tasks": get_tasks(call, {}),
+        "get_executors": get_executors(call, {}),
+        "get_frameworks": get_frameworks(call, {}),
+        "get_agents": get_agents(call, {}),
+    }
+
+
+def get_agents(call: Call, _: Message) -> Message:
+    recovered = [call.master.registry.agents[one]["info"] for one in call.master.recovered_agents]
+    return {"agents": [agent_model(agent) for agent in call.master.agents.values()], "recovered_agents": recovered}
+
+
+def visible(call: Call, action: str) -> list[Framework]:
+    """The frameworks whose things the caller may see."""
+    return [one for one in call.master.frameworks.values() if call.allows(action, one.info["user"])]
+
+
+def get_frameworks(call: Call, _: Message) -> Message:
+    completed = [one for one in call.master.completed_frameworks if call.allows("view_frameworks", one.info["user"])]
+    return {
+        "frameworks": [_full(one) for one in visible(call, "view_frameworks")],
+        "completed_frameworks": [framework_model(one) for one in completed],
+    }
+
+
+def _full(framework: Framework) -> Message:
+    model = framework_model(framework)
+    model["offers"] = [offer.message for offer in framework.offers.values()]
+    model["inverse_offers"] = [inverse.message for inverse in framework.inverse_offers.values()]
+    model["allocated_resources"] = framework.used().to_messages()
+    model["offered_resources"] = framework.offered().to_messages()
+    if framework.offer_constraints is not None:
+        model["offer_constraints"] = framework.offer_constraints
+    return model
+
+
+def get_executors(call: Call, _: Message) -> Message:
+    executors: list[Any] = []
+    for framework in visible(call, "view_executors"):
+        for agent_id, on_agent in framework.executors.items():
+            executors += [{"executor_info": one.info, "agent_id": {"value": agent_id}} for one in on_agent.values()]
+    return {"executors": executors}
+
+
+def get_operations(call: Call, _: Message) -> Message:
+    operations = [one.message for agent in call.master.agents.values() for one in agent.operations.values()]
+    return {"operations": operations}
+
+
+def get_tasks(call: Call, _: Message) -> Message:
+    answer: dict[str, list[Message]] = {
+        "pending_tasks": [],
+        "tasks": [],
+        "unreachable_tasks": [],
+        "completed_tasks": [],
+    }
+    completed = [one for one in call.master.completed_frameworks if call.allows("view_tasks", one.info["user"])]
+    for framework in [*visible(call, "view_tasks"), *completed]:
+        answer["tasks"] += [task.message for task in framework.tasks.values()]
+        answer["unreachable_tasks"] += [task.message for task in framework.unreachable.values()]
+        answer["completed_tasks"] += framework.completed
+    return dict(answer)
+
+
+def get_roles(call: Call, _: Message) -> Message:
+    master = call.master
+    roles = []
+    for role in master.known_roles():
+        if not call.allows("view_roles", role):
+            continue
+        members = [one for one in master.frameworks.values() if role in one.roles]
+        used = [
+            message
+            for agent in master.agents.values()
+            for (_, other), resources in agent.used().items()
+            if other == role
+            for message in resources.to_messages(role=role)
+        ]
+        roles.append(
+            {
+                "name": role,
+                "weight": master.registry.weights.get(role, 1.0),
+                "frameworks": [{"value": one.id} for one in members],
+                "resources": used,
+            }
+        )
+    return {"roles": roles}
+
+
+def get_weights(call: Call, _: Message) -> Message:
+    weights = call.master.registry.weights
+    return {
+        "weight_infos": [
+            {"role": role, "weight": weight} for role, weight in weights.items() if call.allows("view_roles", role)
+        ]
+    }

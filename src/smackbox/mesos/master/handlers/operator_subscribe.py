@@ -1,0 +1,51 @@
+"""SUBSCRIBE of operators: the whole state at once, and then what changes in it."""
+
+from __future__ import annotations
+
+from smackbox.mesos.http.answers import Refused, StreamSink
+from smackbox.mesos.master.handlers.context import Call
+from smackbox.mesos.master.handlers.operator_reads import get_state
+from smackbox.mesos.master.state.entities import Message
+from smackbox.mesos.master.state.master import Subscriber
+from smackbox.net.http import HttpStream
+
+SUBSCRIBERS_LIMIT = 1_000
+
+
+def subscribe(call: Call, content_type: str) -> HttpStream:
+    """Raises `Refused`: 503 where there are too many already."""
+    master = call.master
+    if len(master.subscribers) >= SUBSCRIBERS_LIMIT:
+        raise Refused(503, f"there are {SUBSCRIBERS_LIMIT} subscribers already")
+    stream_id = master.new_stream_id()
+    stream = HttpStream(200, content_type, {"Mesos-Stream-Id": stream_id})
+    sink = StreamSink(stream, "master.Event", content_type)
+    interval_ms = master.options.heartbeat_interval_ms
+    sink.send(
+        {
+            "type": "SUBSCRIBED",
+            "subscribed": {"get_state": get_state(call, {}), "heartbeat_interval_seconds": interval_ms / 1_000},
+        }
+    )
+    sink.send({"type": "HEARTBEAT"})
+    master.subscribers[stream_id] = Subscriber(sink, master.now_ms + interval_ms, lambda event: _sees(call, event))
+    stream.on_closed = lambda: _closed(call, stream_id)
+    return stream
+
+
+def _sees(call: Call, event: Message) -> bool:
+    """Tasks and frameworks of users whose things the caller may see; agents are for all."""
+    kind = event["type"]
+    about = event[kind.lower()]
+    if kind.startswith("FRAMEWORK"):
+        info = about.get("framework_info") or about["framework"]["framework_info"]
+        return call.allows("view_frameworks", info["user"])
+    if kind.startswith("TASK"):
+        framework_id = about["framework_id"] if kind == "TASK_UPDATED" else about["task"]["framework_id"]
+        framework = call.master.frameworks.get(framework_id["value"])
+        return framework is not None and call.allows("view_tasks", framework.info["user"])
+    return True
+
+
+def _closed(call: Call, stream_id: str) -> None:
+    call.master.subscribers.pop(stream_id, None)

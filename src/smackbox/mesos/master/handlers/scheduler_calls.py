@@ -1,0 +1,148 @@
+"""The calls of frameworks that need no more than a few lines each. All are answered 202 but where a status is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.mesos.http.answers import Refused
+from smackbox.mesos.master.handlers.context import Call
+from smackbox.mesos.master.state import frameworks, operations, tasks
+from smackbox.mesos.master.state.allocator import DEFAULT_REFUSE_SECONDS, roles_of
+from smackbox.mesos.master.state.entities import Framework
+from smackbox.mesos.master.state.offers import answer_inverse_offer, remove_offer
+from smackbox.net.http import HttpResponse
+
+Message = dict[str, Any]
+
+
+def teardown(call: Call, framework: Framework, _: Message) -> None:
+    frameworks.remove_framework(call.master, framework)
+
+
+def decline(call: Call, framework: Framework, message: Message) -> None:
+    """What is not offered any more is left out."""
+    refuse_seconds = message["decline"].get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
+    for offer_id in message["decline"].get("offer_ids", []):
+        offer = framework.offers.get(offer_id["value"])
+        if offer is not None:
+            remove_offer(call.master, offer, rescind=False, refuse_seconds=refuse_seconds)
+
+
+def accept_inverse_offers(call: Call, framework: Framework, message: Message) -> None:
+    _answer_inverse(call, framework, message["accept_inverse_offers"], "ACCEPT")
+
+
+def decline_inverse_offers(call: Call, framework: Framework, message: Message) -> None:
+    _answer_inverse(call, framework, message["decline_inverse_offers"], "DECLINE")
+
+
+def _answer_inverse(call: Call, framework: Framework, answer: Message, status: str) -> None:
+    refuse_seconds = answer.get("filters", {}).get("refuse_seconds")
+    for one in answer.get("inverse_offer_ids", []):
+        inverse = framework.inverse_offers.get(one["value"])
+        if inverse is not None:
+            answer_inverse_offer(call.master, inverse, status, refuse_seconds)
+
+
+def revive(call: Call, framework: Framework, message: Message) -> None:
+    """Offers come at once, not at the next turn of the allocator."""
+    roles = message.get("revive", {}).get("roles", [])
+    if all(role in framework.roles for role in roles):
+        call.master.allocator.revive(framework.id, roles)
+        framework.suppressed.difference_update(roles or framework.roles)
+        call.master.allocation_wanted = True
+
+
+def suppress(call: Call, framework: Framework, message: Message) -> None:
+    roles = message.get("suppress", {}).get("roles", [])
+    if all(role in framework.roles for role in roles):
+        call.master.allocator.suppress(framework.id, roles)
+        framework.suppressed.update(roles or framework.roles)
+
+
+def kill(call: Call, framework: Framework, message: Message) -> None:
+    """A task that is not known is answered as RECONCILE would."""
+    asked = message["kill"]
+    task_id = asked["task_id"]["value"]
+    task = framework.tasks.get(task_id)
+    if task is None:
+        tasks.reconcile_one(call.master, framework, task_id, asked.get("agent_id", {}).get("value"))
+        return
+    agent = call.master.agents.get(task.agent_id)
+    wrong_agent = "agent_id" in asked and asked["agent_id"]["value"] != task.agent_id
+    if agent is None or wrong_agent:
+        return
+    order: Message = {"framework_id": {"value": framework.id}, "task_id": asked["task_id"]}
+    if "kill_policy" in asked:
+        order["kill_policy"] = asked["kill_policy"]
+    agent.send({"type": "KILL_TASK", "kill_task": order})
+
+
+def shutdown(call: Call, framework: Framework, message: Message) -> None:
+    asked = message["shutdown"]
+    agent = call.master.agents.get(asked["agent_id"]["value"])
+    if agent is not None:
+        order = {"framework_id": {"value": framework.id}, "executor_id": asked["executor_id"]}
+        agent.send({"type": "SHUTDOWN_EXECUTOR", "shutdown_executor": order})
+
+
+def acknowledge(call: Call, framework: Framework, message: Message) -> None:
+    asked = message["acknowledge"]
+    tasks.acknowledge(call.master, framework, asked["agent_id"]["value"], asked["task_id"]["value"], asked["uuid"])
+    agent = call.master.agents.get(asked["agent_id"]["value"])
+    if agent is not None and agent.drain is not None:
+        from smackbox.mesos.master.state.agents import check_drained
+
+        check_drained(call.master, agent)
+
+
+def acknowledge_operation_status(call: Call, framework: Framework, message: Message) -> None:
+    asked = message["acknowledge_operation_status"]
+    operations.acknowledge(call.master, framework, asked["operation_id"]["value"], asked["uuid"])
+
+
+def reconcile(call: Call, framework: Framework, message: Message) -> None:
+    tasks_asked = message["reconcile"].get("tasks", [])
+    if not tasks_asked:
+        tasks.reconcile_all(call.master, framework)
+    for one in tasks_asked:
+        agent_id = one.get("agent_id", {}).get("value")
+        tasks.reconcile_one(call.master, framework, one["task_id"]["value"], agent_id)
+
+
+def reconcile_operations(call: Call, framework: Framework, message: Message) -> None:
+    operations.reconcile(call.master, framework, message["reconcile_operations"].get("operations", []))
+
+
+def message(call: Call, framework: Framework, message: Message) -> None:
+    asked = message["message"]
+    agent = call.master.agents.get(asked["agent_id"]["value"])
+    if agent is not None:
+        order = {"framework_id": {"value": framework.id}, "executor_id": asked["executor_id"], "data": asked["data"]}
+        agent.send({"type": "MESSAGE", "message": order})
+
+
+def request(call: Call, framework: Framework, message: Message) -> None:
+    """Nothing: the hierarchical allocator does not go by requests (nor does Mesos')."""
+
+
+def update_framework(call: Call, framework: Framework, message: Message) -> HttpResponse:
+    """200 when all of it is applied. Raises `Refused`: 400, 403."""
+    asked = message["update_framework"]
+    info = asked["framework_info"]
+    if info.get("id", {}).get("value") != framework.id:
+        raise Refused(400, "'framework_info.id' differs from 'framework_id'")
+    for name in frameworks.UNCHANGEABLE:
+        if info.get(name) != framework.info.get(name):
+            raise Refused(400, f"Updating 'FrameworkInfo.{name}' is unsupported")
+    for role in roles_of(info):
+        call.require("register_frameworks", role)
+    try:
+        frameworks.validate_framework(call.master, info)
+        frameworks.update_info(call.master, framework, info, asked.get("suppressed_roles", []))
+        frameworks.set_constraints(call.master, framework, asked.get("offer_constraints"))
+    except frameworks.FrameworkError as error:
+        raise Refused(400, str(error)) from error
+    model = frameworks.framework_model(framework)
+    call.master.publish({"type": "FRAMEWORK_UPDATED", "framework_updated": {"framework": model}})
+    return HttpResponse(200)

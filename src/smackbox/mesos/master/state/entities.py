@@ -1,0 +1,240 @@
+"""What the master knows: frameworks, agents, tasks, offers, operations. Plain data with names; others change it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from smackbox.mesos.master.state.task_states import capabilities_of, is_terminal
+from smackbox.mesos.resources.resources import Resources, total
+
+Message = dict[str, Any]
+
+
+class EventSink(Protocol):
+    """The open stream of a framework, an agent or an operator."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    def send(self, event: Message) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Task:
+    """`message` is Mesos' `Task`; `resources` are in use until the state is final."""
+
+    message: Message
+    resources: Resources
+    role: str
+    in_use: bool = True
+
+    @property
+    def id(self) -> str:
+        return str(self.message["task_id"]["value"])
+
+    @property
+    def framework_id(self) -> str:
+        return str(self.message["framework_id"]["value"])
+
+    @property
+    def agent_id(self) -> str:
+        return str(self.message["agent_id"]["value"])
+
+    @property
+    def state(self) -> str:
+        return str(self.message["state"])
+
+    @property
+    def terminal(self) -> bool:
+        return is_terminal(self.state)
+
+
+@dataclass(slots=True)
+class Executor:
+    info: Message
+    resources: Resources
+    role: str
+
+
+@dataclass(slots=True)
+class Operation:
+    """`message` is Mesos' `Operation`."""
+
+    message: Message
+    framework_id: str | None
+    agent_id: str
+
+    @property
+    def id(self) -> str | None:
+        value = self.message["info"].get("id", {}).get("value")
+        return None if value is None else str(value)
+
+
+@dataclass(slots=True)
+class Offer:
+    id: str
+    framework_id: str
+    agent_id: str
+    role: str
+    resources: Resources
+    message: Message
+    expires_ms: int | None = None
+
+
+@dataclass(slots=True)
+class InverseOffer:
+    id: str
+    framework_id: str
+    agent_id: str
+    message: Message
+    expires_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Framework:
+    id: str
+    info: Message
+    roles: list[str]
+    suppressed: set[str]
+    principal: str | None
+    registered_ms: int
+    reregistered_ms: int
+    completed_limit: int
+    unreachable_limit: int
+    sink: EventSink | None = None
+    stream_id: str = ""
+    recovered: bool = False
+    unregistered_ms: int = 0
+    fails_over_until_ms: int | None = None
+    next_heartbeat_ms: int = 0
+    offer_constraints: Message | None = None
+    capabilities: frozenset[str] = frozenset()
+    tasks: dict[str, Task] = field(default_factory=dict)
+    unreachable: dict[str, Task] = field(default_factory=dict)
+    completed: deque[Message] = field(default_factory=deque)
+    executors: dict[str, dict[str, Executor]] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.capabilities = capabilities_of(self.info)
+        self.completed = deque(maxlen=self.completed_limit)
+
+    @property
+    def connected(self) -> bool:
+        return self.sink is not None
+
+    @property
+    def active(self) -> bool:
+        return self.sink is not None
+
+    def send(self, event: Message) -> None:
+        """Lost where the framework is not there: it reconciles when it comes back."""
+        if self.sink is not None:
+            self.sink.send(event)
+
+    def add_unreachable(self, task: Task) -> None:
+        self.unreachable[task.id] = task
+        while len(self.unreachable) > self.unreachable_limit:
+            del self.unreachable[next(iter(self.unreachable))]
+
+    def used(self) -> Resources:
+        parts = [task.resources for task in self.tasks.values() if task.in_use]
+        parts += [one.resources for executors in self.executors.values() for one in executors.values()]
+        return total(parts)
+
+    def offered(self) -> Resources:
+        return total(offer.resources for offer in self.offers.values())
+
+
+@dataclass(slots=True)
+class Agent:
+    id: str
+    info: Message
+    total: Resources
+    address: str
+    version: str
+    registered_ms: int
+    reregistered_ms: int | None = None
+    sink: EventSink | None = None
+    stream_id: str = ""
+    deactivated: bool = False
+    drain: Message | None = None
+    drain_began_ms: int | None = None
+    unanswered_pings: int = 0
+    next_ping_ms: int = 0
+    capabilities: list[Message] = field(default_factory=list)
+    tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
+    executors: dict[tuple[str, str], Executor] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    frameworks: set[str] = field(default_factory=set)
+
+    @property
+    def connected(self) -> bool:
+        return self.sink is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether its resources may be offered."""
+        return self.sink is not None and not self.deactivated
+
+    @property
+    def hostname(self) -> str:
+        return str(self.info["hostname"])
+
+    @property
+    def ip(self) -> str:
+        return self.address.rpartition(":")[0]
+
+    @property
+    def pid(self) -> str:
+        """As libprocess writes an address; tools cut the parts out of it."""
+        return f"slave(1)@{self.address}"
+
+    def send(self, event: Message) -> None:
+        if self.sink is not None:
+            self.sink.send(event)
+
+    def used(self) -> dict[tuple[str, str], Resources]:
+        """What tasks and executors have, by framework and role."""
+        result: dict[tuple[str, str], Resources] = {}
+        for (framework_id, _), task in self.tasks.items():
+            if task.in_use:
+                key = (framework_id, task.role)
+                result[key] = result.get(key, Resources()) + task.resources
+        for (framework_id, _), executor in self.executors.items():
+            key = (framework_id, executor.role)
+            result[key] = result.get(key, Resources()) + executor.resources
+        return result
+
+    def offered(self) -> Resources:
+        return total(offer.resources for offer in self.offers.values())
+
+
+def task_message(framework_id: str, info: Message, framework_user: str) -> Message:
+    """The `Task` that a `TaskInfo` becomes when it is launched."""
+    message: Message = {
+        "name": info["name"],
+        "task_id": info["task_id"],
+        "framework_id": {"value": framework_id},
+        "agent_id": info["agent_id"],
+        "state": "TASK_STAGING",
+        "resources": info.get("resources", []),
+        "statuses": [],
+    }
+    for key in ("labels", "discovery", "container", "health_check", "kill_policy", "limits"):
+        if key in info:
+            message[key] = info[key]
+    command = info.get("command", {})
+    if (executor := info.get("executor")) is not None:
+        message["executor_id"] = executor["executor_id"]
+        command = executor.get("command", {})
+    message["user"] = command.get("user", framework_user)
+    return message

@@ -1,0 +1,213 @@
+"""The master's machine: what there is, and the ways in which all of it is reached.
+
+It is one object that the other modules of this folder work on, each with one noun: tasks, offers, frameworks, agents,
+machines. Events go out at once to the sinks of streams. What must outlive this process is put into `commits` first and
+takes effect when the server has stored it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from smackbox.base.clock import Clock
+from smackbox.mesos.master.state.allocator import Allocator, Shuffle
+from smackbox.mesos.master.state.entities import (
+    Agent,
+    EventSink,
+    Framework,
+    InverseOffer,
+    Message,
+    Offer,
+)
+from smackbox.mesos.master.state.registry import Changes, Commit, Registry
+from smackbox.mesos.master.state.sorter import Quantities
+from smackbox.mesos.version import VERSION
+
+BATCH_LIMIT = 500_000
+"""Bytes that are stored in one go; ZooKeeper takes a megabyte."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MasterOptions:
+    """How long the master waits and how much it remembers, in milliseconds and pieces."""
+
+    hostname: str = "localhost"
+    ip: str = "127.0.0.1"
+    port: int = 5050
+    cluster: str | None = None
+    heartbeat_interval_ms: int = 15_000
+    allocation_interval_ms: int = 1_000
+    offer_timeout_ms: int | None = None
+    agent_ping_timeout_ms: int = 15_000
+    max_agent_ping_timeouts: int = 5
+    agent_reregister_timeout_ms: int = 600_000
+    max_completed_frameworks: int = 50
+    max_completed_tasks_per_framework: int = 1_000
+    max_unreachable_tasks_per_framework: int = 1_000
+    min_allocatable: tuple[Quantities, ...] = ()
+    filter_gpu_resources: bool = True
+    flags: dict[str, str] = field(default_factory=dict)
+
+
+class Master:
+    """All that one master knows. `new_uuid` and `shuffle` bring chance in."""
+
+    def __init__(
+        self,
+        options: MasterOptions,
+        clock: Clock,
+        *,
+        new_uuid: Callable[[], bytes],
+        shuffle: Shuffle,
+        registry: Registry | None = None,
+    ) -> None:
+        self.options = options
+        self.clock = clock
+        self.id = _hex(new_uuid())
+        self.started_ms = clock.wall_ms()
+        self.elected_ms: int | None = None
+        self.registry = registry or Registry()
+        self.frameworks: dict[str, Framework] = {}
+        self.completed_frameworks: deque[Framework] = deque(maxlen=options.max_completed_frameworks)
+        self.agents: dict[str, Agent] = {}
+        self.agent_streams: dict[str, Agent] = {}
+        self.recovered_agents: dict[str, int] = {}
+        """Agents that were admitted by an earlier master, and by when they must have come back."""
+        self.changing_agents: set[str] = set()
+        """Agents about which a commit is under way."""
+        self.offers: dict[str, Offer] = {}
+        self.inverse_offers: dict[str, InverseOffer] = {}
+        self.inverse_statuses: dict[tuple[str, str], Message] = {}
+        self.inverse_filters: dict[tuple[str, str], int] = {}
+        self.subscribers: dict[str, Subscriber] = {}
+        self.commits: list[Commit] = []
+        self.allocation_wanted = False
+        self.next_allocation_ms = 0
+        self.counters: dict[str, int] = {}
+        self.new_uuid = new_uuid
+        self.allocator = Allocator(
+            clock,
+            shuffle,
+            min_allocatable=options.min_allocatable,
+            filter_gpu_resources=options.filter_gpu_resources,
+            interval_ms=options.allocation_interval_ms,
+        )
+        self._sequence: dict[str, int] = {}
+        for role, quota in self.registry.quotas.items():
+            self.allocator.quotas.set(role, quota)
+        for role, weight in self.registry.weights.items():
+            self.allocator.set_weight(role, weight)
+
+    # --- names and time
+
+    def new_id(self, mark: str) -> str:
+        """`<master>-S0` for agents, `-O0` for offers, `-0000` for frameworks."""
+        number = self._sequence.get(mark, 0)
+        self._sequence[mark] = number + 1
+        return f"{self.id}-{mark}{number}" if mark else f"{self.id}-{number:04}"
+
+    def new_stream_id(self) -> str:
+        return _hex(self.new_uuid())
+
+    def succeed(self, earlier: Master) -> None:
+        """The same process leads once more, under the same name: its ids go on where they were."""
+        self.id, self.started_ms, self._sequence = earlier.id, earlier.started_ms, earlier._sequence
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.monotonic_ms()
+
+    @property
+    def pid(self) -> str:
+        return f"master@{self.options.ip}:{self.options.port}"
+
+    def info(self) -> Message:
+        """As `MasterInfo`; `ip` is the address as a number in network order, as the field was once meant."""
+        options = self.options
+        return {
+            "id": self.id,
+            "ip": packed_ip(options.ip),
+            "port": options.port,
+            "pid": self.pid,
+            "hostname": options.hostname,
+            "version": VERSION,
+            "address": {"hostname": options.hostname, "ip": options.ip, "port": options.port},
+            "capabilities": [{"type": "AGENT_UPDATE"}, {"type": "AGENT_DRAINING"}, {"type": "QUOTA_V2"}],
+        }
+
+    # --- storing
+
+    def commit(self, changes: Changes, then: Callable[[], None], failed: Callable[[str], None] | None = None) -> None:
+        """Have `changes` stored, then take them over and call `then`."""
+
+        def stored() -> None:
+            for name, value in changes.items():
+                self.registry.apply(name, value)
+            then()
+
+        self.commits.append(Commit(changes, stored, failed or (lambda _: None)))
+
+    def take_commits(self) -> list[Commit]:
+        """Those that can be stored in one go: at least one, and no more than a store takes at a time."""
+        size = count = 0
+        for commit in self.commits:
+            size += commit.size
+            if count and size > BATCH_LIMIT:
+                break
+            count += 1
+        commits, self.commits = self.commits[:count], self.commits[count:]
+        return commits
+
+    # --- telling
+
+    def publish(self, event: Message) -> None:
+        """Tell those who subscribed to the operator API."""
+        for subscriber in list(self.subscribers.values()):
+            if subscriber.sees(event):
+                subscriber.sink.send(event)
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counters[name] = self.counters.get(name, 0) + by
+
+    # --- looking up
+
+    def is_completed(self, framework_id: str) -> bool:
+        return any(one.id == framework_id for one in self.completed_frameworks)
+
+    def known_roles(self) -> list[str]:
+        """Roles with frameworks, reservations, a weight or a quota."""
+        roles = {role for framework in self.frameworks.values() for role in framework.roles}
+        roles.update(self.registry.weights, self.registry.quotas)
+        for agent in self.agents.values():
+            roles.update(agent.total.reservations())
+        return sorted(roles)
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """A subscriber of the operator API, and what he may see."""
+
+    sink: EventSink
+    next_heartbeat_ms: int
+    sees: Callable[[Message], bool] = lambda _: True
+
+
+def packed_ip(ip: str) -> int:
+    parts = ip.split(".")
+    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+        return 0
+    return int.from_bytes(bytes(int(part) for part in parts), "little")
+
+
+def time_info(milliseconds: int) -> Message:
+    return {"nanoseconds": milliseconds * 1_000_000}
+
+
+def _hex(uuid: bytes) -> str:
+    text = uuid.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,90 @@
+"""Constraints by which a framework says which agents it wants offers of, by role: one group must hold as a whole.
+
+Only text can be compared; an attribute of another type always passes, and the scheduler looks itself. Expressions are
+Python's, which for what people write in constraints mean what RE2's do; they must match the whole text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from smackbox.base.errors import RequestError
+
+if TYPE_CHECKING:
+    from smackbox.mesos.master.state.allocator import AgentPool
+
+EXPRESSION_LIMIT = 1_000
+Message = dict[str, Any]
+Test = Callable[["AgentPool"], bool]
+
+
+class ConstraintError(RequestError):
+    """A constraint that says nothing that can be checked."""
+
+
+def compile_constraints(role_constraints: Message) -> Test:
+    """Raises `ConstraintError`."""
+    groups = []
+    for group in role_constraints.get("groups", []):
+        tests = [_compile(one) for one in group.get("attribute_constraints", [])]
+        if not tests:
+            raise ConstraintError("a group of constraints is empty")
+        groups.append(tests)
+    if not groups:
+        raise ConstraintError("there is no group of constraints")
+    return lambda pool: any(all(test(pool) for test in tests) for tests in groups)
+
+
+def _compile(constraint: Message) -> Test:
+    select = _selector(constraint["selector"])
+    predicate = constraint["predicate"]
+    if len(predicate) != 1:
+        raise ConstraintError("a predicate must have exactly one kind")
+    [(kind, details)] = predicate.items()
+    negative = kind.startswith(("not_", "text_not_"))
+    if kind in {"exists", "not_exists"}:
+        return lambda pool: (select(pool) is None) == negative
+    if kind in {"text_equals", "text_not_equals"}:
+        wanted = details["value"]
+        return lambda pool: _holds(select(pool), lambda text: text == wanted, negative)
+    expression = details["regex"]
+    if len(expression) > EXPRESSION_LIMIT:
+        raise ConstraintError(f"an expression is longer than {EXPRESSION_LIMIT} characters")
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise ConstraintError(f"{expression!r} is not a regular expression: {error}") from error
+    return lambda pool: _holds(select(pool), lambda text: pattern.fullmatch(text) is not None, negative)
+
+
+def _holds(value: Message | str | None, test: Callable[[str], bool], negative: bool) -> bool:
+    if value is None:
+        return negative
+    return True if not isinstance(value, str) else test(value) != negative
+
+
+def _selector(selector: Message) -> Callable[[AgentPool], Message | str | None]:
+    """What a selector finds: a text, the attribute where it is not text, or None."""
+    if "attribute_name" in selector:
+        name = selector["attribute_name"]
+        return lambda pool: _attribute(pool.info, name)
+    kind = selector.get("pseudoattribute_type", "UNKNOWN")
+    if kind == "HOSTNAME":
+        return lambda pool: str(pool.info["hostname"])
+    if kind in {"REGION", "ZONE"}:
+        return lambda pool: _domain(pool.info, kind.lower())
+    raise ConstraintError("a selector names no attribute")
+
+
+def _attribute(info: Message, name: str) -> Message | str | None:
+    for one in info.get("attributes", []):
+        if one["name"] == name:
+            return str(one["text"]["value"]) if "text" in one else dict(one)
+    return None
+
+
+def _domain(info: Message, part: str) -> str | None:
+    name = info.get("domain", {}).get("fault_domain", {}).get(part, {}).get("name")
+    return None if name is None else str(name)

@@ -1,0 +1,261 @@
+"""Reservations and volumes: what an operation makes of resources, and what the agent and the framework hear of it.
+
+An operation takes resources out of what is at hand and puts others in their place; it is all or nothing. The agent is
+sent the whole of what it has to keep from then on, and says when it has kept it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from smackbox.base.errors import RequestError
+from smackbox.mesos.master.state import roles
+from smackbox.mesos.master.state.entities import Agent, Framework, Message, Operation
+from smackbox.mesos.master.state.master import Master
+from smackbox.mesos.master.state.task_states import OPERATION_TERMINAL
+from smackbox.mesos.master.state.tasks import uuid_text
+from smackbox.mesos.resources.resources import Kind, ResourceError, Resources
+
+ON_RESOURCES = {"RESERVE": "resources", "UNRESERVE": "resources", "CREATE": "volumes", "DESTROY": "volumes"}
+NOT_DONE = frozenset({"GROW_VOLUME", "SHRINK_VOLUME", "CREATE_DISK", "DESTROY_DISK"})
+
+
+class OperationError(RequestError):
+    """An operation that cannot be done on these resources."""
+
+
+def consumed_and_made(operation: Message) -> tuple[Resources, Resources]:
+    """What the operation takes and what it puts in its place. Raises `OperationError`."""
+    kind = operation.get("type", "UNKNOWN")
+    if kind in NOT_DONE:
+        raise OperationError(f"{kind} is not done by this master: destroy the volume and create another")
+    if kind not in ON_RESOURCES or kind.lower() not in operation:
+        raise OperationError(f"an operation of type {kind} has no such field")
+    try:
+        made = Resources.from_messages(operation[kind.lower()].get(ON_RESOURCES[kind], []))
+    except ResourceError as error:
+        raise OperationError(f"Invalid resources: {error}") from error
+    if not made:
+        raise OperationError("No resources specified")
+    before, after = Resources(), Resources()
+    for resource, amount in made:
+        plain, special = _convert(kind, resource)
+        size = resource.size if resource.shared else amount
+        before.add_in_place(plain, size)
+        after.add_in_place(special, size)
+    if kind in {"UNRESERVE", "DESTROY"}:
+        return after, before
+    return before, after
+
+
+def _convert(kind: str, resource: Kind) -> tuple[Kind, Kind]:
+    if kind in {"RESERVE", "UNRESERVE"}:
+        if not resource.dynamic:
+            raise OperationError(f"Resource {resource.name!r} is not dynamically reserved")
+        if resource.is_volume:
+            raise OperationError("A persistent volume must be destroyed before it is unreserved, and made after")
+        if resource.role == roles.ANY:
+            raise OperationError("Resources cannot be reserved for '*'")
+        below = resource.reservations[:-1]
+        if below and not roles.is_below(resource.role, msgspec.json.decode(below[-1])["role"]):
+            raise OperationError(f"A reservation for {resource.role!r} does not refine the one it is made on")
+        try:
+            roles.validate(resource.role)
+        except roles.RoleError as error:
+            raise OperationError(str(error)) from error
+        return resource.with_reservations(below), resource
+    disk = msgspec.json.decode(resource.disk) if resource.disk else {}
+    if "persistence" not in disk:
+        raise OperationError("'persistence' is not set in DiskInfo")
+    if "volume" not in disk:
+        raise OperationError("Expecting 'volume' to be set for a persistent volume")
+    if "host_path" in disk["volume"]:
+        raise OperationError("Expecting 'host_path' to be unset for a persistent volume")
+    if not resource.reservations:
+        raise OperationError("Persistent volumes cannot be created from unreserved resources")
+    if resource.revocable:
+        raise OperationError("Persistent volumes cannot be created from revocable resources")
+    source = disk.get("source")
+    plain = Kind.of(
+        "disk",
+        resource.shape,
+        resource.reservations,
+        msgspec.json.encode({"source": source}, order="deterministic") if source else b"",
+        provider=resource.provider,
+        size=resource.size if source and source.get("type") == "MOUNT" else 0,
+    )
+    return plain, resource
+
+
+def check_new_volumes(agent: Agent, made: Resources) -> None:
+    """Raises `OperationError` where an id of a volume is taken in its role on that agent."""
+    taken = {(one.role, _volume_id(one)) for one, _ in agent.total if one.is_volume}
+    for one, _ in made:
+        if one.is_volume and (one.role, _volume_id(one)) in taken:
+            raise OperationError(f"Persistence ID {_volume_id(one)!r} already exists")
+
+
+def check_unused(agent: Agent, volumes: Resources) -> None:
+    """Raises `OperationError` where a task or an executor uses one of the volumes."""
+    for used in agent.used().values():
+        if any(kind in used.amounts for kind, _ in volumes if kind.is_volume):
+            raise OperationError("Persistent volumes in use")
+
+
+def send_checkpoint(agent: Agent, operations: Iterable[Operation]) -> None:
+    """All that the agent is to keep from now on, and why."""
+    described = []
+    for operation in operations:
+        one: Message = {"uuid": operation.message["uuid"], "info": operation.message["info"]}
+        if operation.framework_id is not None:
+            one["framework_id"] = {"value": operation.framework_id}
+        if operation.id is not None:
+            one["operation_id"] = {"value": operation.id}
+        described.append(one)
+    resources = agent.total.checkpointed().to_messages()
+    agent.send(
+        {"type": "CHECKPOINT_RESOURCES", "checkpoint_resources": {"resources": resources, "operations": described}}
+    )
+
+
+def begin(master: Master, framework: Framework | None, agent: Agent, info: Message) -> Operation:
+    """An operation that was applied here and is on its way to the agent."""
+    uuid = uuid_text(master.new_uuid())
+    status: Message = {"state": "OPERATION_PENDING", "agent_id": {"value": agent.id}}
+    message: Message = {
+        "agent_id": {"value": agent.id},
+        "info": info,
+        "latest_status": status,
+        "statuses": [],
+        "uuid": {"value": uuid},
+    }
+    if "id" in info:
+        status["operation_id"] = info["id"]
+    if framework is not None:
+        message["framework_id"] = {"value": framework.id}
+    operation = Operation(message, framework.id if framework is not None else None, agent.id)
+    agent.operations[uuid] = operation
+    if framework is not None:
+        framework.operations[operation.id or uuid] = operation
+    return operation
+
+
+def refuse(master: Master, framework: Framework, info: Message, state: str, said: str, agent_id: str | None) -> None:
+    """Tell a framework that wished to know that its operation was not begun."""
+    master.count("operations/refused")
+    if "id" not in info:
+        return
+    status: Message = {"operation_id": info["id"], "state": state, "message": said}
+    if agent_id is not None:
+        status["agent_id"] = {"value": agent_id}
+    tell(framework, status)
+
+
+def tell(framework: Framework, status: Message) -> None:
+    framework.send({"type": "UPDATE_OPERATION_STATUS", "update_operation_status": {"status": status}})
+
+
+def updated(master: Master, agent: Agent, uuid: str | None, status: Message) -> None:
+    """The agent has kept what an operation made, or could not."""
+    operation = agent.operations.get(uuid) if uuid is not None else None
+    if operation is None:
+        return
+    message = operation.message
+    status = {**status, "agent_id": {"value": agent.id}}
+    if operation.id is not None:
+        status["operation_id"] = {"value": operation.id}
+    status["uuid"] = message["uuid"]
+    message["latest_status"] = status
+    message["statuses"].append(status)
+    framework = master.frameworks.get(operation.framework_id) if operation.framework_id else None
+    if framework is not None and operation.id is not None:
+        tell(framework, status)
+    elif status["state"] in OPERATION_TERMINAL:
+        remove(master, operation)
+
+
+def acknowledge(master: Master, framework: Framework, operation_id: str, uuid: str) -> None:
+    operation = framework.operations.get(operation_id)
+    if operation is None:
+        return
+    latest = operation.message["latest_status"]
+    if latest.get("uuid", {}).get("value") == uuid and latest["state"] in OPERATION_TERMINAL:
+        remove(master, operation)
+
+
+def remove(master: Master, operation: Operation) -> None:
+    uuid = operation.message["uuid"]["value"]
+    if (agent := master.agents.get(operation.agent_id)) is not None:
+        agent.operations.pop(uuid, None)
+    if operation.framework_id is not None and (framework := master.frameworks.get(operation.framework_id)) is not None:
+        framework.operations.pop(operation.id or uuid, None)
+
+
+def drop_operations(master: Master, agent: Agent, state: str) -> None:
+    """The agent is lost: so is what was under way there."""
+    for operation in list(agent.operations.values()):
+        framework = master.frameworks.get(operation.framework_id) if operation.framework_id else None
+        if framework is not None and operation.id is not None:
+            tell(framework, {"operation_id": {"value": operation.id}, "state": state, "agent_id": {"value": agent.id}})
+        remove(master, operation)
+
+
+def drop_pending(master: Master, agent: Agent) -> None:
+    """The agent is back with what it has kept: what had not reached it will not be done."""
+    for operation in list(agent.operations.values()):
+        if operation.message["latest_status"]["state"] != "OPERATION_PENDING":
+            continue
+        framework = master.frameworks.get(operation.framework_id) if operation.framework_id else None
+        if framework is not None and operation.id is not None:
+            status: Message = {"operation_id": {"value": operation.id}, "state": "OPERATION_DROPPED"}
+            tell(framework, {**status, "agent_id": {"value": agent.id}})
+        remove(master, operation)
+
+
+def tell_unacknowledged(framework: Framework) -> None:
+    """A framework that is back hears once more what it has not acknowledged."""
+    for operation in framework.operations.values():
+        status = operation.message["latest_status"]
+        if operation.id is not None and status["state"] in OPERATION_TERMINAL:
+            tell(framework, status)
+
+
+def reconcile(master: Master, framework: Framework, asked: list[Message]) -> None:
+    """The latest statuses of the operations asked for, or of all."""
+    if not asked:
+        for operation in list(framework.operations.values()):
+            if operation.id is not None:
+                tell(framework, {**operation.message["latest_status"], "operation_id": {"value": operation.id}})
+        return
+    for one in asked:
+        operation_id = one["operation_id"]["value"]
+        known = framework.operations.get(operation_id)
+        if known is not None:
+            tell(framework, {**known.message["latest_status"], "operation_id": {"value": operation_id}})
+            continue
+        agent_id = one.get("agent_id", {}).get("value")
+        state = "OPERATION_UNKNOWN"
+        if agent_id is not None:
+            if agent_id in master.recovered_agents:
+                state = "OPERATION_RECOVERING"
+            elif agent_id in master.registry.unreachable:
+                state = "OPERATION_UNREACHABLE"
+            elif agent_id in master.registry.gone:
+                state = "OPERATION_GONE_BY_OPERATOR"
+        status: Message = {"operation_id": {"value": operation_id}, "state": state}
+        if agent_id is not None:
+            status["agent_id"] = {"value": agent_id}
+        tell(framework, status)
+
+
+def _volume_id(kind: Kind) -> str:
+    return str(msgspec.json.decode(kind.disk)["persistence"]["id"])
+
+
+def owner_of(kind: Kind) -> str:
+    """The principal who made the reservation, or the volume."""
+    if kind.is_volume:
+        return str(msgspec.json.decode(kind.disk)["persistence"].get("principal", ""))
+    return str(msgspec.json.decode(kind.reservations[-1]).get("principal", "")) if kind.reservations else ""

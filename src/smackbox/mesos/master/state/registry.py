@@ -1,0 +1,104 @@
+"""What a master's successor must know, as records of a `StateStore`.
+
+| name | value |
+|---|---|
+| `agent/ID` | `{info, deactivated?, drain?}`: an agent that was admitted |
+| `unreachable/ID`, `gone/ID` | `{since_ms, info}` |
+| `quota/ROLE` | `{guarantees, limits}` in thousandths |
+| `weight/ROLE` | a number |
+| `machine/HOSTNAME|IP` | MachineInfo |
+| `schedule` | maintenance.Schedule |
+
+Reservations and volumes are not here: an agent keeps its own and says so when it comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from smackbox.mesos.master.state.quotas import Quota
+
+Message = dict[str, Any]
+Changes = dict[str, bytes | None]
+SCHEDULE = "schedule"
+UNREACHABLE_LIMIT = 100_000
+GONE_LIMIT = 100_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Commit:
+    """Changes to be stored before `then` is called; `failed` is called where they cannot be."""
+
+    changes: Changes
+    then: Callable[[], None]
+    failed: Callable[[str], None] = lambda _: None
+
+    @property
+    def size(self) -> int:
+        return sum(len(name) + len(value or b"") for name, value in self.changes.items())
+
+
+@dataclass(slots=True)
+class Registry:
+    """The records, read."""
+
+    agents: dict[str, Message] = field(default_factory=dict)
+    unreachable: dict[str, Message] = field(default_factory=dict)
+    gone: dict[str, Message] = field(default_factory=dict)
+    quotas: dict[str, Quota] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    machines: dict[str, Message] = field(default_factory=dict)
+    schedule: Message = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, records: dict[str, bytes]) -> Registry:
+        registry = cls()
+        for name, value in records.items():
+            registry.apply(name, value)
+        return registry
+
+    def apply(self, name: str, value: bytes | None) -> None:
+        """Take over one record that was stored."""
+        decoded = None if value is None else msgspec.json.decode(value)
+        if name == SCHEDULE:
+            self.schedule = decoded or {}
+            return
+        kind, _, key = name.partition("/")
+        records = {
+            "agent": self.agents,
+            "unreachable": self.unreachable,
+            "gone": self.gone,
+            "quota": self.quotas,
+            "weight": self.weights,
+            "machine": self.machines,
+        }[kind]
+        if decoded is None:
+            records.pop(key, None)  # type: ignore[attr-defined]
+        elif kind == "quota":
+            self.quotas[key] = Quota(decoded["guarantees"], decoded["limits"])
+        else:
+            records[key] = decoded  # type: ignore[index]
+
+
+def agent_record(agent_id: str, info: Message, *, deactivated: bool = False, drain: Message | None = None) -> Changes:
+    record: Message = {"info": info}
+    if deactivated:
+        record["deactivated"] = True
+    if drain is not None:
+        record["drain"] = drain
+    return {f"agent/{agent_id}": _encode(record)}
+
+
+def record(name: str, value: Any) -> Changes:
+    return {name: None if value is None else _encode(value)}
+
+
+def machine_key(machine: Message) -> str:
+    """Machines are told apart by host name, in any case, and address."""
+    return f"{machine.get('hostname', '').lower()}|{machine.get('ip', '')}"

@@ -1,0 +1,192 @@
+"""Whether a task, a task group or an executor may be launched: the rules of Mesos' master (its validation.cpp)."""
+
+from __future__ import annotations
+
+import math
+
+from smackbox.base.errors import RequestError
+from smackbox.mesos.master.state.entities import Agent, Framework, Message
+from smackbox.mesos.resources.resources import ResourceError, Resources, total
+
+ID_LIMIT = 255
+_FORBIDDEN = frozenset('/\\\x7f"') | {chr(code) for code in range(0x20)}
+
+
+class TaskError(RequestError):
+    """A task that is answered TASK_ERROR."""
+
+
+def check_id(value: str, what: str) -> None:
+    """Ids become names of directories. Raises `TaskError`."""
+    if not value:
+        raise TaskError(f"{what} must not be empty")
+    if len(value) > ID_LIMIT:
+        raise TaskError(f"{what} must not be greater than {ID_LIMIT} characters")
+    if value in {".", ".."}:
+        raise TaskError(f"'{value}' is disallowed as {what}")
+    if _FORBIDDEN.intersection(value):
+        raise TaskError(f"{what} '{value}' contains invalid characters")
+
+
+def resources_of(message: Message, role: str) -> Resources:
+    """The resources of a task or an executor in an offer to `role`. Raises `TaskError`."""
+    for one in message.get("resources", []):
+        allocated_to = one.get("allocation_info", {}).get("role", role)
+        if allocated_to != role:
+            raise TaskError(
+                f"Resource {one['name']!r} is allocated to {allocated_to!r}, the offer was made to {role!r}"
+            )
+    try:
+        return Resources.from_messages(message.get("resources", []))
+    except ResourceError as error:
+        raise TaskError(f"Task uses invalid resources: {error}") from error
+
+
+def validate_task(framework: Framework, agent: Agent, task: Message) -> None:
+    """All but whether there is enough. Raises `TaskError`."""
+    task_id = task["task_id"]["value"]
+    check_id(task_id, "TaskID")
+    if task_id in framework.tasks or (framework.id, task_id) in agent.tasks:
+        raise TaskError(f"Task has duplicate ID: {task_id}")
+    if task["agent_id"]["value"] != agent.id:
+        raise TaskError(f"Task uses invalid agent {task['agent_id']['value']} while agent {agent.id} is expected")
+    executor, command = task.get("executor"), task.get("command")
+    if (executor is None) == (command is None):
+        raise TaskError("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
+    _validate_details(task)
+    if executor is not None:
+        validate_executor(framework, agent, executor)
+    if command is not None:
+        _validate_command(command)
+
+
+def validate_executor(framework: Framework, agent: Agent, executor: Message) -> None:
+    """Raises `TaskError`."""
+    executor_id = executor["executor_id"]["value"]
+    check_id(executor_id, "ExecutorID")
+    owner = executor.get("framework_id", {}).get("value", framework.id)
+    if owner != framework.id:
+        raise TaskError(f"ExecutorInfo has an invalid FrameworkID (Actual: {owner} vs Expected: {framework.id})")
+    kind = executor.get("type", "UNKNOWN")
+    if kind == "DEFAULT" and "command" in executor:
+        raise TaskError("'ExecutorInfo.command' must not be set for 'DEFAULT' executor")
+    if kind == "CUSTOM" and "command" not in executor:
+        raise TaskError("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
+    if kind == "UNKNOWN" and "command" not in executor and "container" not in executor:
+        raise TaskError("'ExecutorInfo.command' must be set for a custom executor")
+    if kind == "DEFAULT" and (container := executor.get("container")) is not None:
+        if container["type"] != "MESOS":
+            raise TaskError("'ExecutorInfo.container.type' must be 'MESOS' for 'DEFAULT' executor")
+        if "image" in container.get("mesos", {}):
+            raise TaskError("'ExecutorInfo.container.mesos.image' must not be set for 'DEFAULT' executor")
+    if executor.get("shutdown_grace_period", {}).get("nanoseconds", 0) < 0:
+        raise TaskError("ExecutorInfo's 'shutdown_grace_period' must be non-negative")
+    if "command" in executor:
+        _validate_command(executor["command"])
+    running = agent.executors.get((framework.id, executor_id))
+    if running is not None and not _same_executor(running.info, executor, framework.id):
+        raise TaskError(
+            f"ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID {executor_id!r}"
+        )
+
+
+def validate_group(framework: Framework, agent: Agent, executor: Message, tasks: list[Message]) -> None:
+    """Raises `TaskError`; its first line names the task that is at fault."""
+    if executor.get("type", "UNKNOWN") == "UNKNOWN":
+        raise TaskError("'ExecutorInfo.type' must be set")
+    if not tasks:
+        raise TaskError("Task group cannot be empty")
+    seen: set[str] = set()
+    for task in tasks:
+        task_id = task["task_id"]["value"]
+        try:
+            check_id(task_id, "TaskID")
+            if task_id in framework.tasks or task_id in seen:
+                raise TaskError(f"Task has duplicate ID: {task_id}")
+            seen.add(task_id)
+            if task["agent_id"]["value"] != agent.id:
+                raise TaskError(f"Task uses invalid agent {task['agent_id']['value']}")
+            if "executor" in task and not _same_executor(task["executor"], executor, framework.id):
+                raise TaskError("The 'ExecutorInfo' of task differs from that of the task group")
+            if executor["type"] == "DEFAULT" and "command" not in task and "container" not in task:
+                raise TaskError("'TaskInfo.command' must be set for a task of the default executor")
+            if task.get("container", {}).get("network_infos"):
+                raise TaskError("NetworkInfos must not be set on the task")
+            if task.get("container", {}).get("type", "MESOS") == "DOCKER":
+                raise TaskError("Docker ContainerInfo is not supported on the task")
+            _validate_details(task)
+            if "command" in task:
+                _validate_command(task["command"])
+        except TaskError as error:
+            raise TaskError(f"Task '{task_id}' is invalid: {error}") from error
+    validate_executor(framework, agent, executor)
+
+
+def check_enough(offered: Resources, wanted: list[Resources], what: str) -> None:
+    """Raises `TaskError` where the offer holds less than all of `wanted` together."""
+    needed = total(wanted)
+    if not offered.contains(needed):
+        from smackbox.mesos.resources.text import format_resources
+
+        raise TaskError(
+            f"Total resources {format_resources(needed)} required by {what} is more than available "
+            f"{format_resources(offered)}"
+        )
+
+
+def _same_executor(left: Message, right: Message, framework_id: str) -> bool:
+    ignored = {"framework_id", "resources"}
+    return {key: value for key, value in left.items() if key not in ignored} == {
+        key: value for key, value in right.items() if key not in ignored
+    } and right.get("framework_id", {}).get("value", framework_id) == framework_id
+
+
+def _validate_details(task: Message) -> None:
+    _not_negative(task.get("kill_policy", {}).get("grace_period"), "Task's 'kill_policy.grace_period'")
+    _not_negative(task.get("max_completion_time"), "Task's 'max_completion_time'")
+    if (check := task.get("check")) is not None:
+        _validate_check(check, "check", {"COMMAND": "command", "HTTP": "http", "TCP": "tcp"})
+    if (health := task.get("health_check")) is not None:
+        _validate_check(health, "health check", {"COMMAND": "command", "HTTP": "http", "TCP": "tcp"})
+        scheme = health.get("http", {}).get("scheme", "http")
+        if scheme not in {"http", "https"}:
+            raise TaskError(f"Task uses invalid health check: Unsupported HTTP health check scheme: '{scheme}'")
+    for name, limit in task.get("limits", {}).items():
+        if name not in {"cpus", "mem"}:
+            raise TaskError(f"Task has a limit of {name!r}: only 'cpus' and 'mem' can be limited")
+        if limit["value"] < 0:
+            raise TaskError(f"The limit of {name!r} must not be negative")
+
+
+def _validate_check(check: Message, what: str, fields: dict[str, str]) -> None:
+    kind = check.get("type", "UNKNOWN")
+    if kind not in fields:
+        raise TaskError(f"Task uses invalid {what}: {what.capitalize()} must specify 'type'")
+    if fields[kind] not in check:
+        raise TaskError(f"Task uses invalid {what}: Expecting '{fields[kind]}' to be set for {kind} {what}")
+    for name in ("delay_seconds", "interval_seconds", "timeout_seconds", "grace_period_seconds"):
+        if not math.isfinite(check.get(name, 0.0)) or check.get(name, 0.0) < 0:
+            raise TaskError(f"Task uses invalid {what}: Expecting '{name}' to be non-negative")
+    path = check.get("http", {}).get("path", "/")
+    if not path.startswith("/"):
+        raise TaskError(f"Task uses invalid {what}: The path '{path}' of HTTP {what} must start with '/'")
+    if kind == "COMMAND":
+        command = check["command"].get("command", check["command"])
+        if "value" not in command and command.get("shell", True):
+            raise TaskError(f"Task uses invalid {what}: Command {what} must contain 'shell command'")
+
+
+def _validate_command(command: Message) -> None:
+    for variable in command.get("environment", {}).get("variables", []):
+        kind = variable.get("type", "VALUE")
+        if kind == "VALUE" and "value" not in variable:
+            raise TaskError(f"Environment variable '{variable['name']}' of type 'VALUE' must have a value set")
+        if kind == "SECRET" and "secret" not in variable:
+            raise TaskError(f"Environment variable '{variable['name']}' of type 'SECRET' must have a secret set")
+        if kind == "VALUE" and "\0" in variable["value"]:
+            raise TaskError(f"Environment variable '{variable['name']}' has a null byte in its value")
+
+
+def _not_negative(duration: Message | None, what: str) -> None:
+    if duration is not None and duration["nanoseconds"] < 0:
+        raise TaskError(f"{what} must be non-negative")

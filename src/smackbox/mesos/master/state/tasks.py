@@ -1,0 +1,210 @@
+"""Tasks in the master: launched, updated, ended, and what is said of them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from smackbox.mesos.master.state.entities import Agent, Executor, Framework, Message, Task
+from smackbox.mesos.master.state.master import Master, time_info
+from smackbox.mesos.master.state.task_states import as_told, is_terminal
+
+_KEPT_IN_RECONCILIATION = ("executor_id", "healthy", "check_status", "labels", "container_status")
+
+
+def add_task(master: Master, framework: Framework, agent: Agent, task: Task) -> None:
+    """Take a task into the books; its resources are allocated already."""
+    framework.tasks[task.id] = task
+    agent.tasks[framework.id, task.id] = task
+    agent.frameworks.add(framework.id)
+    master.publish({"type": "TASK_ADDED", "task_added": {"task": task.message}})
+
+
+def add_executor(framework: Framework, agent: Agent, executor: Executor) -> None:
+    executor_id = executor.info["executor_id"]["value"]
+    framework.executors.setdefault(agent.id, {})[executor_id] = executor
+    agent.executors[framework.id, executor_id] = executor
+    agent.frameworks.add(framework.id)
+
+
+def remove_executor(
+    master: Master, framework: Framework | None, agent: Agent, framework_id: str, executor_id: str
+) -> None:
+    """The executor has ended, and its resources are free."""
+    executor = agent.executors.pop((framework_id, executor_id), None)
+    if executor is None:
+        return
+    master.allocator.recover(framework_id, executor.role, agent.id, executor.resources)
+    if framework is not None:
+        on_agent = framework.executors.get(agent.id, {})
+        on_agent.pop(executor_id, None)
+        if not on_agent:
+            framework.executors.pop(agent.id, None)
+
+
+def status_of(
+    master: Master,
+    framework: Framework,
+    task_id: str,
+    state: str,
+    reason: str,
+    message: str,
+    *,
+    agent_id: str | None = None,
+    source: str = "SOURCE_MASTER",
+    more: Message | None = None,
+) -> Message:
+    """A `TaskStatus` that the master makes; without a uuid nobody need acknowledge it."""
+    status: Message = {
+        "task_id": {"value": task_id},
+        "state": as_told(state, framework.capabilities),
+        "source": source,
+        "reason": reason,
+        "message": message,
+        "timestamp": master.clock.wall_ms() / 1_000,
+    }
+    if agent_id is not None:
+        status["agent_id"] = {"value": agent_id}
+    if more:
+        status.update(more)
+    return status
+
+
+def tell(framework: Framework, status: Message) -> None:
+    framework.send({"type": "UPDATE", "update": {"status": status}})
+
+
+def tell_of(framework: Framework, master: Master, task: Task, state: str, reason: str, message: str) -> Message:
+    """Tell the framework that the master has moved a task of its own accord."""
+    status = status_of(master, framework, task.id, state, reason, message, agent_id=task.agent_id)
+    if "executor_id" in task.message:
+        status["executor_id"] = task.message["executor_id"]
+    tell(framework, status)
+    return status
+
+
+def update_task(master: Master, task: Task, status: Message, *, latest: str | None = None) -> None:
+    """Take over a status: the last of each run of equal states is kept; a final one frees the resources."""
+    state = status["state"]
+    message = task.message
+    if not task.terminal:
+        message["state"] = latest or state
+    message["status_update_state"] = state
+    if "uuid" in status:
+        message["status_update_uuid"] = status["uuid"]
+    kept = {key: value for key, value in status.items() if key != "data"}
+    statuses = message["statuses"]
+    if statuses and statuses[-1]["state"] == state:
+        statuses[-1] = kept
+    else:
+        statuses.append(kept)
+    master.count(f"tasks/{state.removeprefix('TASK_').lower()}")
+    if task.terminal and task.in_use:
+        free(master, task)
+    master.publish(
+        {
+            "type": "TASK_UPDATED",
+            "task_updated": {"framework_id": message["framework_id"], "status": kept, "state": message["state"]},
+        }
+    )
+
+
+def free(master: Master, task: Task) -> None:
+    """The task uses nothing any more."""
+    task.in_use = False
+    master.allocator.recover(task.framework_id, task.role, task.agent_id, task.resources)
+
+
+def remove_task(master: Master, task: Task, *, unreachable: bool = False) -> None:
+    """Out of the books of agent and framework; it is remembered among the completed or unreachable ones."""
+    if task.in_use:
+        free(master, task)
+    agent = master.agents.get(task.agent_id)
+    if agent is not None:
+        agent.tasks.pop((task.framework_id, task.id), None)
+    framework = master.frameworks.get(task.framework_id)
+    if framework is None:
+        return
+    framework.tasks.pop(task.id, None)
+    if unreachable:
+        framework.add_unreachable(task)
+    else:
+        framework.completed.append(task.message)
+
+
+def acknowledge(master: Master, framework: Framework, agent_id: str, task_id: str, uuid: str) -> None:
+    """The framework has taken a status note of; after the final one the task is done with."""
+    agent = master.agents.get(agent_id)
+    if agent is None or not agent.connected:
+        master.count("invalid_status_update_acknowledgements")
+        return
+    task = agent.tasks.get((framework.id, task_id))
+    agent.send(
+        {
+            "type": "ACKNOWLEDGE",
+            "acknowledge": {"framework_id": {"value": framework.id}, "task_id": {"value": task_id}, "uuid": uuid},
+        }
+    )
+    if task is None:
+        return
+    if task.message.get("status_update_uuid") == uuid and is_terminal(task.message.get("status_update_state", "")):
+        remove_task(master, task)
+
+
+def reconciliation_of(master: Master, framework: Framework, task: Task) -> Message:
+    """The latest state of a task that is known, as an answer to RECONCILE."""
+    state = task.message.get("status_update_state", task.state)
+    latest = task.message["statuses"][-1] if task.message["statuses"] else {}
+    more = {key: latest[key] for key in _KEPT_IN_RECONCILIATION if key in latest}
+    if "executor_id" in task.message:
+        more.setdefault("executor_id", task.message["executor_id"])
+    return status_of(
+        master,
+        framework,
+        task.id,
+        state,
+        "REASON_RECONCILIATION",
+        "Reconciliation: Latest task state",
+        agent_id=task.agent_id,
+        more=more,
+    )
+
+
+def reconcile_all(master: Master, framework: Framework) -> None:
+    """The latest state of every task that is known (implicit reconciliation)."""
+    for task in list(framework.tasks.values()):
+        tell(framework, reconciliation_of(master, framework, task))
+
+
+def reconcile_one(master: Master, framework: Framework, task_id: str, agent_id: str | None) -> None:
+    """What is known of one task, or of its agent; nothing where that is about to be known (docs/reconciliation.md)."""
+    task = framework.tasks.get(task_id)
+    if task is not None:
+        tell(framework, reconciliation_of(master, framework, task))
+        return
+    lost = framework.unreachable.get(task_id)
+    if agent_id is None and lost is not None:
+        agent_id = lost.agent_id
+    more: Message = {}
+    if agent_id is None:
+        if master.recovered_agents or master.changing_agents:
+            return
+        state, said = "TASK_UNKNOWN", "Reconciliation: Task is unknown"
+    elif agent_id in master.recovered_agents or agent_id in master.changing_agents:
+        return
+    elif agent_id in master.agents:
+        state, said = "TASK_GONE", "Reconciliation: Task is unknown to the agent"
+    elif agent_id in master.registry.unreachable:
+        state, said = "TASK_UNREACHABLE", "Reconciliation: Task is unreachable"
+        more["unreachable_time"] = time_info(master.registry.unreachable[agent_id]["since_ms"])
+    elif agent_id in master.registry.gone:
+        state, said = "TASK_GONE_BY_OPERATOR", "Reconciliation: Task is gone"
+    else:
+        state, said = "TASK_UNKNOWN", "Reconciliation: Task is unknown"
+    tell(
+        framework,
+        status_of(master, framework, task_id, state, "REASON_RECONCILIATION", said, agent_id=agent_id, more=more),
+    )
+
+
+def uuid_text(uuid: bytes) -> str:
+    return b64encode(uuid).decode()

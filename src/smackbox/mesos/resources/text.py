@@ -1,0 +1,93 @@
+"""Resources and attributes as text, as Mesos' flags have them.
+
+`cpus:4;mem:1024;disk(ads):10;ports:[31000-32000];kinds:{a,b}`: a name, a role in parentheses where it is reserved, and
+a number, ranges in brackets or a set in braces. An attribute may also be text: `rack:r1;zone:[1-3]`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from smackbox.mesos.resources.resources import ResourceError, Resources, format_amount
+from smackbox.mesos.wire import json_format
+from smackbox.mesos.wire.fields import MessageError
+
+_RESOURCE = re.compile(r"\s*([^\s:(;]+)\s*(?:\(([^)]*)\))?\s*:\s*(.*)", re.DOTALL)
+
+
+def parse_resources(text: str, *, default_role: str = "*") -> Resources:
+    """Of text, or of a JSON array of `Resource` messages. Raises `ResourceError`."""
+    text = text.strip()
+    if text.startswith("["):
+        try:
+            messages = json_format.decode("Request", b'{"resources":' + text.encode() + b"}")["resources"]
+        except MessageError as error:
+            raise ResourceError(f"resources {text!r}: {error}") from error
+        return Resources.from_messages(messages)
+    messages = []
+    for part in filter(None, (one.strip() for one in text.split(";"))):
+        match = _RESOURCE.fullmatch(part)
+        if match is None:
+            raise ResourceError(f"{part!r} is not a resource such as cpus:4 or ports(role):[31000-32000]")
+        name, role, value = match.groups()
+        message = {"name": name, **_value(value.strip(), name), "role": role or default_role}
+        if message["type"] == "TEXT":
+            raise ResourceError(f"resource {name!r} cannot be text: {value!r}")
+        messages.append(message)
+    return Resources.from_messages(messages)
+
+
+def parse_attributes(text: str) -> list[dict[str, Any]]:
+    """`Attribute` messages. Raises `ResourceError`."""
+    attributes = []
+    for part in filter(None, (one.strip() for one in text.split(";"))):
+        name, colon, value = part.partition(":")
+        if not colon:
+            raise ResourceError(f"{part!r} is not an attribute such as rack:r1")
+        attributes.append({"name": name.strip(), **_value(value.strip(), name)})
+    return attributes
+
+
+def format_resources(resources: Resources) -> str:
+    parts = []
+    for kind, amount in resources:
+        role = f"({kind.role})" if kind.role != "*" else ""
+        parts.append(f"{kind.name}{role}:{format_amount(amount)}")
+    return "; ".join(parts)
+
+
+def attribute_model(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    """As the classic endpoints show attributes: a number or a text for each name."""
+    shown: dict[str, Any] = {}
+    for one in attributes:
+        if "scalar" in one:
+            shown[one["name"]] = one["scalar"]["value"]
+        elif "text" in one:
+            shown[one["name"]] = one["text"]["value"]
+        elif "ranges" in one:
+            pairs = tuple((item["begin"], item["end"]) for item in one["ranges"].get("range", []))
+            shown[one["name"]] = format_amount(pairs)
+        else:
+            shown[one["name"]] = format_amount(frozenset(one.get("set", {}).get("item", [])))
+    return shown
+
+
+def _value(text: str, name: str) -> dict[str, Any]:
+    try:
+        if text.startswith("[") and text.endswith("]"):
+            pairs = [one.split("-") for one in text[1:-1].split(",") if one.strip()]
+            ranges = [{"begin": int(begin), "end": int(end)} for begin, end in pairs]
+            return {"type": "RANGES", "ranges": {"range": ranges}}
+        if text.startswith("{") and text.endswith("}"):
+            items = [one.strip() for one in text[1:-1].split(",") if one.strip()]
+            return {"type": "SET", "set": {"item": items}}
+    except ValueError as error:
+        raise ResourceError(f"{name}:{text} is not a list of ranges such as [1-5,8-9]") from error
+    try:
+        number = msgspec.json.decode(text.encode(), type=float)
+    except msgspec.DecodeError:
+        return {"type": "TEXT", "text": {"value": text}}
+    return {"type": "SCALAR", "scalar": {"value": number}}

@@ -1,0 +1,8 @@
+"""The version that master and agents give as theirs."""
+
+from __future__ import annotations
+
+VERSION = "1.11.0"
+"""That of the Mesos whose behaviour this is; clients parse it."""
+
+BUILD = {"version": VERSION, "build_date": "2026-01-01 00:00:00", "build_time": 1767225600.0, "build_user": "smackbox"}
