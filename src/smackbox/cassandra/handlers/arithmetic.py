@@ -8,19 +8,21 @@ from collections.abc import Callable, Sequence
 from ctypes import c_float
 from decimal import ROUND_HALF_UP, Decimal
 from decimal import Context as DecimalContext
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smackbox.cassandra.handlers.calendar import civil, days_of
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.decimals import EXACT, decimal_of, divide, remainder
-from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.handlers.literals import DATE_EPOCH, accepts, literal_type
 from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.digits import number_of, whole_of
+from smackbox.cassandra.wire.digits import whole_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.types import (
     ASCII,
     BIGINT,
+    COUNTER,
     DATE,
     DECIMAL,
     DOUBLE,
@@ -45,7 +47,6 @@ _DECIMAL128 = DecimalContext(prec=34)
 _DECIMAL32 = DecimalContext(prec=32)
 _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
 MS_NANOSECONDS = 1_000_000
-_TEMPORAL = (TIMESTAMP, DATE)
 DAY_NANOSECONDS = 86_400 * 10**9
 _Fold = Callable[[Any, Any], Any]
 
@@ -67,180 +68,166 @@ def result_type(left: CqlType, right: CqlType) -> CqlType | None:
     return _BY_SIZE[max(_SIZES[left.cql], _SIZES[right.cql])]
 
 
-def _moved(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> CqlType | None:
-    """The type of a timestamp or date plus or minus a duration, when that is what it can be; else None.
+class Fit(IntEnum):
+    """How well an operand fits a type (Cassandra's `AssignmentTestable.TestResult`)."""
 
-    Raises `Invalid` where it can be more than one operation.
+    NONE = 0
+    WEAK = 1
+    EXACT = 2
+
+
+class Signature(NamedTuple):
+    """The types of both operands and of the result."""
+
+    left: CqlType
+    right: CqlType
+    result: CqlType
+
+
+_NUMERIC = (TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL, VARINT, COUNTER)
+_NUMERIC_SIGNATURES = tuple(
+    Signature(left, right, kind)
+    for left in _NUMERIC
+    for right in _NUMERIC
+    if (kind := result_type(left, right)) is not None
+)
+_MOVES = tuple(Signature(kind, DURATION, kind) for kind in (TIMESTAMP, DATE))
+_CONCATENATIONS = tuple(
+    Signature(left, right, left if left == right else TEXT) for left in (TEXT, ASCII) for right in (TEXT, ASCII)
+)
+_SIGNATURES = {
+    "+": (*_NUMERIC_SIGNATURES, *_MOVES, *_CONCATENATIONS),
+    "-": (*_NUMERIC_SIGNATURES, *_MOVES),
+    "*": _NUMERIC_SIGNATURES,
+    "/": _NUMERIC_SIGNATURES,
+    "%": _NUMERIC_SIGNATURES,
+}
+
+
+def resolve_operation(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> Signature:
+    """The one operation that the operands and the receiver's type allow; Cassandra's `FunctionResolver`.
+
+    Of several that fit exactly Cassandra takes any; here the receiver's own type is preferred. Raises `Invalid`.
     """
-    left, right = expression.left, expression.right
-    if expression.operator not in {"+", "-"} or not compiler.assignable(right, DURATION):
-        return None
-    fitting = [
-        kind
-        for kind in _TEMPORAL
-        if (wanted is None or is_assignable(kind, wanted)) and compiler.assignable(left, kind)
-    ]
-    if not fitting:
-        return None
-    own = operand_type(compiler, left)
-    if own in fitting and operand_type(compiler, right) == DURATION:
+    fits: dict[Fit, list[Signature]] = {Fit.WEAK: [], Fit.EXACT: []}
+    for signature in _SIGNATURES[expression.operator]:
+        if wanted is not None and not is_assignable(signature.result, wanted):
+            continue
+        fit = fit_of(compiler, expression.left, signature.left)
+        if fit:
+            fit = min(fit, fit_of(compiler, expression.right, signature.right))
+        if fit:
+            fits[fit].append(signature)
+    own = Signature(wanted, wanted, wanted) if wanted is not None else None
+    exact, weak = fits[Fit.EXACT], fits[Fit.WEAK]
+    if exact:
+        return own if own in exact and own is not None else exact[0]
+    if not weak:
+        raise _unsupported(compiler, expression)
+    has_marker = isinstance(expression.left, ast.Bind) or isinstance(expression.right, ast.Bind)
+    if len(weak) > 1 and own is not None and not has_marker and own in weak:
         return own
-    numbers = any(
-        compiler.assignable(left, kind) and compiler.assignable(right, kind)
-        for kind in NUMBERS
-        if wanted is None or is_assignable(kind, wanted)
-    )
-    if numbers or len(fitting) > 1:
-        raise ambiguous(expression)
-    return fitting[0]
+    if len(weak) > 1:
+        raise Invalid(
+            f"Ambiguous '{expression.operator}' operation with args {_shown(compiler, expression.left)} and "
+            f"{_shown(compiler, expression.right)}: use type hint to disambiguate, example '(int) ?'"
+        )
+    return weak[0]
 
 
-def _fitting_pair(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> tuple[CqlType, CqlType]:
-    """The types of the operands where one is a marker: of all operations only one may give what is wanted."""
-    kinds = (*NUMBERS, TEXT, ASCII)
-    lefts = [kind for kind in kinds if _can_be(compiler, expression.left, kind)]
-    rights = [kind for kind in kinds if _can_be(compiler, expression.right, kind)]
-    pairs = [
-        (left, right)
-        for left in lefts
-        for right in rights
-        if (found := _result(expression.operator, left, right)) is not None and (wanted is None or found == wanted)
-    ]
-    if not pairs:
-        raise _unsupported(expression)
-    if len(pairs) > 1:
-        raise ambiguous(expression)
-    return pairs[0]
+def resolve_negation(compiler: Compiler, expression: ast.Negate, wanted: CqlType | None) -> CqlType:
+    """The type of a negation and of what it negates. Raises `Invalid`."""
+    fits: dict[Fit, list[CqlType]] = {Fit.NONE: [], Fit.WEAK: [], Fit.EXACT: []}
+    for kind in _NUMERIC:
+        if wanted is None or is_assignable(kind, wanted):
+            fits[fit_of(compiler, expression.value, kind)].append(kind)
+    exact, weak = fits[Fit.EXACT], fits[Fit.WEAK]
+    if exact:
+        return wanted if wanted in exact and wanted is not None else exact[0]
+    if not weak:
+        raise Invalid(f"the '-' operation is not supported on {show(expression.value)}")
+    if len(weak) > 1:
+        raise Invalid("Ambiguous negation: use type casts to disambiguate")
+    return weak[0]
 
 
-def _can_be(compiler: Compiler, operand: ast.Expression, kind: CqlType) -> bool:
-    """Whether an operand is of that type; a literal may be of several."""
-    own = None if isinstance(operand, ast.Bind | ast.Literal | ast.Negate) else operand_type(compiler, operand)
-    return own == kind if own is not None else compiler.assignable(operand, kind)
+def fit_of(compiler: Compiler, operand: ast.Expression, kind: CqlType) -> Fit:
+    """How well the operand fits the type. A marker fits each; so does, for now, what is refused when it is compiled."""
+    key = id(operand), kind
+    known = compiler.fits.get(key)
+    if known is None:
+        known = compiler.fits[key] = _fit_of(compiler, operand, kind)
+    return known
 
 
-def ambiguous(expression: ast.Binary) -> Invalid:
-    return Invalid(
-        f"Ambiguous '{expression.operator}' operation with args {show(expression.left)} and {show(expression.right)}: "
-        "use type hint to disambiguate, example '(int) ?'"
-    )
+def _fit_of(compiler: Compiler, operand: ast.Expression, kind: CqlType) -> Fit:
+    if isinstance(operand, ast.TupleLiteral) and len(operand.items) == 1:
+        return fit_of(compiler, operand.items[0], kind)
+    if isinstance(operand, ast.Literal):
+        if not accepts(operand, kind):
+            return Fit.NONE
+        return Fit.EXACT if literal_type(operand) == kind else Fit.WEAK
+    if isinstance(operand, ast.Bind):
+        return Fit.WEAK
+    own: CqlType | None
+    try:
+        if compiler.resolves_inside_out:
+            own = compiler.infer(operand)
+        elif isinstance(operand, ast.Binary):
+            own = resolve_operation(compiler, operand, kind).result
+        elif isinstance(operand, ast.Negate):
+            own = resolve_negation(compiler, operand, kind)
+        else:
+            own = compiler.infer(operand)
+    except Invalid:
+        if compiler.resolves_inside_out:
+            raise
+        return Fit.WEAK
+    if own is None:
+        return Fit.WEAK if compiler.assignable(operand, kind) else Fit.NONE
+    if own == kind:
+        return Fit.EXACT
+    return Fit.WEAK if is_assignable(own, kind) else Fit.NONE
 
 
-def _is_about_time(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> bool:
-    """Whether a moment or a duration takes part, as far as types are known."""
-    return (
-        wanted in _TEMPORAL
-        or operand_type(compiler, expression.left) in _TEMPORAL
-        or (operand_type(compiler, expression.right) == DURATION and operand_type(compiler, expression.left) is None)
-    )
-
-
-def infer_binary(compiler: Compiler, expression: ast.Binary) -> CqlType | None:
-    if _is_about_time(compiler, expression, None):
-        try:
-            found = _moved(compiler, expression, None)
-        except Invalid:
-            return None
-        if found is not None:
-            return found
-    left, right = _operand_types(compiler, expression)
-    if left is None and right is None:
-        return None
-    found = _result(expression.operator, left or right, right or left)
-    if found is None:
-        raise _unsupported(expression)
-    return found
-
-
-def _unsupported(expression: ast.Binary) -> Invalid:
-    return Invalid(
-        f"the '{expression.operator}' operation is not supported between {show(expression.left)} and "
-        f"{show(expression.right)}"
-    )
-
-
-def operand_type(compiler: Compiler, expression: ast.Expression) -> CqlType | None:
-    """The type of an operand; a literal has the one that Cassandra prefers for it."""
-    if isinstance(expression, ast.Literal):
-        if expression.kind == "integer":
-            number = number_of(expression.text)
-            if -(2**31) <= number < 2**31:
-                return INT
-            return BIGINT if -(2**63) <= number < 2**63 else VARINT
-        if expression.kind == "float":
-            return DECIMAL if _needs_decimal(expression.text) else DOUBLE
-        return {"duration": DURATION}.get(expression.kind)
-    if isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1:
-        return operand_type(compiler, expression.items[0])
-    return compiler.infer(expression)
-
-
-def _needs_decimal(text: str) -> bool:
-    """Whether a number with a fraction or an exponent is none that a double has."""
-    number = float(text)
-    return math.isfinite(number) and Decimal(text) != Decimal(repr(number))
-
-
-def _operand_types(compiler: Compiler, expression: ast.Binary) -> tuple[CqlType | None, CqlType | None]:
-    """Those of both operands: beside an ascii a literal that is not ascii is a text."""
-    left = operand_type(compiler, expression.left)
-    right = operand_type(compiler, expression.right)
-    if right is None and left == ASCII and _is_text(expression.right):
-        right = TEXT
-    if left is None and right == ASCII and _is_text(expression.left):
-        left = TEXT
-    return left, right
-
-
-def _is_text(expression: ast.Expression) -> bool:
-    return isinstance(expression, ast.Literal) and expression.kind == "string" and not expression.text.isascii()
-
-
-def _result(operator: str, left: CqlType | None, right: CqlType | None) -> CqlType | None:
-    assert left is not None
-    assert right is not None
-    if left in {TIMESTAMP, DATE} and right == DURATION and operator in {"+", "-"}:
-        return left
-    if left.cql in {"text", "ascii"} and right.cql in {"text", "ascii"} and operator == "+":
-        return left if left == right else TEXT
-    return result_type(left, right)
-
-
-def compile_arithmetic(
-    compiler: Compiler, expression: ast.Binary | ast.Negate, wanted: CqlType | None, *, inner: bool = False
-) -> Term:
-    """`inner`: an operand of another operation, whose type decides for a marker in it."""
+def infer_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate) -> CqlType:
+    """The type of an operation whose receiver takes any. Raises `Invalid` where there is none, or more than one."""
     if isinstance(expression, ast.Negate):
-        kind = operand_type(compiler, expression.value) or wanted
-        if kind not in NUMBERS:
-            raise Invalid(f"the '-' operation is not supported on {show(expression.value)}")
-        assert kind is not None
+        return resolve_negation(compiler, expression, None)
+    return resolve_operation(compiler, expression, None).result
+
+
+def _unsupported(compiler: Compiler, expression: ast.Binary) -> Invalid:
+    return Invalid(
+        f"the '{expression.operator}' operation is not supported between {_shown(compiler, expression.left)} and "
+        f"{_shown(compiler, expression.right)}"
+    )
+
+
+def _shown(compiler: Compiler, operand: ast.Expression) -> str:
+    """An operand as Cassandra's messages show it: in terms, operations by the names of their functions."""
+    if compiler.resolves_inside_out:
+        return show(operand)
+    if isinstance(operand, ast.TupleLiteral):
+        return f"({', '.join(_shown(compiler, item) for item in operand.items)})"
+    if isinstance(operand, ast.Binary):
+        name = _OPERATION_NAMES[operand.operator]
+        return f'system."{name}"({_shown(compiler, operand.left)}, {_shown(compiler, operand.right)})'
+    if isinstance(operand, ast.Negate):
+        return f'system."_negate"({_shown(compiler, operand.value)})'
+    return show(operand)
+
+
+def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, wanted: CqlType | None) -> Term:
+    """Raises `Invalid` where no operation, or more than one, gives what is wanted."""
+    if isinstance(expression, ast.Negate):
+        kind = resolve_negation(compiler, expression, wanted)
         value = compiler.compile(expression.value, kind, "-")
         return Term(kind, _unary(lambda number: -number, kind, value))
-    left_kind, right_kind = _operand_types(compiler, expression)
-    if _is_about_time(compiler, expression, wanted):
-        moved_kind = _moved(compiler, expression, wanted)
-        if moved_kind is not None:
-            left_kind, right_kind = moved_kind, DURATION
-        elif isinstance(expression.left, ast.Literal) and not compiler.assignable(expression.left, right_kind or INT):
-            raise _unsupported(expression)
-    has_marker = isinstance(expression.left, ast.Bind) or isinstance(expression.right, ast.Bind)
-    if has_marker and not inner and wanted not in _TEMPORAL:
-        left_kind, right_kind = _fitting_pair(compiler, expression, wanted)
-    elif left_kind is None and right_kind is None:
-        if wanted is None:
-            raise ambiguous(expression)
-        left_kind = right_kind = wanted
-    left_kind = left_kind or right_kind
-    right_kind = right_kind or left_kind
-    assert left_kind is not None
-    assert right_kind is not None
-    kind = _result(expression.operator, left_kind, right_kind)
-    if kind is None:
-        raise _unsupported(expression)
+    left_kind, right_kind, kind = resolve_operation(compiler, expression, wanted)
     name = operation_name(expression)
-    left = _operand(compiler, expression.left, left_kind, f"arg0({name})")
-    right = _operand(compiler, expression.right, right_kind, f"arg1({name})")
+    left = compiler.compile(expression.left, left_kind, f"arg0({name})")
+    right = compiler.compile(expression.right, right_kind, f"arg1({name})")
     run = _binary(expression.operator, kind, left_kind, right_kind)
 
     def evaluate(context: Context, row: object) -> Bound:
@@ -254,15 +241,6 @@ def compile_arithmetic(
         return run(first, second)
 
     return Term(kind, evaluate)
-
-
-def _operand(compiler: Compiler, operand: ast.Expression, kind: CqlType, receiver: str) -> Term:
-    if not isinstance(operand, ast.Binary):
-        return compiler.compile(operand, kind, receiver)
-    term = compile_arithmetic(compiler, operand, kind, inner=True)
-    if not is_assignable(term.kind, kind):
-        raise _unsupported(operand)
-    return term
 
 
 def _unary(operate: Callable[[Any], Any], kind: CqlType, value: Term) -> Callable[[Context, object], Bound]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,26 @@ from smackbox.cassandra.wire.cql.ast import Literal
 from smackbox.cassandra.wire.custom_types import CompositeType, CustomType, DynamicCompositeType
 from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, TupleType, UserType
+from smackbox.cassandra.wire.types import (
+    ASCII,
+    BIGINT,
+    BLOB,
+    BOOLEAN,
+    DECIMAL,
+    DOUBLE,
+    DURATION,
+    INT,
+    TEXT,
+    TIMEUUID,
+    UUID_TYPE,
+    VARINT,
+    CqlType,
+    ListType,
+    MapType,
+    SetType,
+    TupleType,
+    UserType,
+)
 
 DATE_EPOCH = 2**31
 NANOSECONDS_A_DAY = 86_400 * 10**9
@@ -44,6 +64,22 @@ def accepts(literal: Literal, kind: CqlType) -> bool:
     if literal.kind == "null" or _is_tuple(kind) or isinstance(kind, CustomType):
         return True
     return kind.cql in _ACCEPTED[literal.kind]
+
+
+def literal_type(literal: Literal) -> CqlType | None:
+    """The type that Cassandra prefers for a literal (`Constants.Type.getPreferedTypeFor`); None for null."""
+    if literal.kind == "string":
+        return ASCII if literal.text.isascii() else TEXT
+    if literal.kind == "integer":
+        number = number_of(literal.text)
+        return INT if -(2**31) <= number < 2**31 else BIGINT if -(2**63) <= number < 2**63 else VARINT
+    if literal.kind == "float":
+        number = float(literal.text)
+        is_double = not math.isfinite(number) or Decimal(literal.text) == Decimal(repr(number))
+        return DOUBLE if is_double else DECIMAL
+    if literal.kind == "uuid":
+        return TIMEUUID if UUID(literal.text).version == 1 else UUID_TYPE
+    return {"boolean": BOOLEAN, "hex": BLOB, "duration": DURATION}.get(literal.kind)
 
 
 def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | None:

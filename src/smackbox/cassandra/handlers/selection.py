@@ -119,6 +119,8 @@ def _json_column(columns: list[OutColumn]) -> OutColumn:
 class SelectionCompiler(Compiler):
     """Terms with columns, aggregates and the functions that only a selection has."""
 
+    resolves_inside_out = True
+
     def __init__(self, scope: Scope, *, masked: bool = False) -> None:
         super().__init__(scope)
         self.masks = scope.table.masks if masked else {}

@@ -110,8 +110,13 @@ def bound(kind: CqlType, index: int) -> Term:
 class Compiler:
     """Compiles terms, that is expressions without columns. `selection` adds columns and aggregates."""
 
+    # whether the parts of an expression have types of their own before their receiver is looked at
+    resolves_inside_out = False
+
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        # how well operands fit types, by the operand's identity: see `arithmetic`
+        self.fits: dict[tuple[int, CqlType], Any] = {}
 
     def compile(self, expression: ast.Expression, kind: CqlType, receiver: str) -> Term:
         """A term for a receiver of that name and type. Raises `Invalid` when it cannot be assigned to it."""
@@ -164,6 +169,10 @@ class Compiler:
             return isinstance(kind, TupleType) and len(expression.items) <= len(kind.parts)
         if isinstance(expression, ast.UserTypeLiteral):
             return isinstance(kind, UserType)
+        if isinstance(expression, ast.Binary | ast.Negate):
+            from smackbox.cassandra.handlers.arithmetic import fit_of
+
+            return bool(fit_of(self, expression, kind))
         found = self.infer(expression)
         return found is None or is_assignable(found, kind)
 
@@ -175,21 +184,15 @@ class Compiler:
             from smackbox.cassandra.handlers.functions import infer_call, is_from_json
 
             return None if is_from_json(expression) else infer_call(self, expression)
-        if isinstance(expression, ast.Negate):
-            return self.infer(expression.value)
-        if isinstance(expression, ast.Binary):
-            from smackbox.cassandra.handlers.arithmetic import infer_binary
+        if isinstance(expression, ast.Binary | ast.Negate):
+            from smackbox.cassandra.handlers.arithmetic import infer_arithmetic
 
-            return infer_binary(self, expression)
+            return infer_arithmetic(self, expression)
         return None
 
     def compile_any(self, expression: ast.Expression) -> Term:
         """A term whose type is its own. Raises `Invalid` when it has none."""
         kind = self.infer(expression)
-        if kind is None and isinstance(expression, ast.Binary):
-            from smackbox.cassandra.handlers.arithmetic import ambiguous
-
-            raise ambiguous(expression)
         if kind is None:
             raise Invalid(
                 f"Cannot infer type for term {show(expression)} in selection clause (try using a cast to force a type)"
