@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,16 @@ from tests.cassandra.test_snapshot import SMACK, Address, fill, keys, make_table
 from smackbox.base.errors import UserError
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.server import snapshot as snapshot_module
-from smackbox.cassandra.server.snapshot import STORE, clear, named, restore, snapshots
+from smackbox.cassandra.server.snapshot import (
+    STORE,
+    clear,
+    clear_expired,
+    let_expire,
+    named,
+    restore,
+    snapshots,
+    ttl_s,
+)
 from smackbox.cassandra.server.tools import ask, compact, flush
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY
@@ -108,10 +118,56 @@ def test_the_passes_of_a_server_that_is_served(stopped: Path) -> None:
     assert keys(stopped) == {1, 16, 17, 18, 19, 20}
 
 
+def test_a_snapshot_with_a_time_to_live_is_removed_when_it_is_over(stopped: Path) -> None:
+    for name in ("short", "long", "kept"):
+        ask(stopped, named(stopped, name), 1)
+    let_expire(named(stopped, "short"), 1000)
+    let_expire(named(stopped, "long"), 2000)
+    assert {found.name: found.expires_s for found in snapshots(stopped)} == {"short": 1000, "long": 2000, "kept": None}
+    assert clear_expired(stopped, 999.9) == []
+    assert clear_expired(stopped, 1000) == ["short"]
+    assert {found.name for found in snapshots(stopped)} == {"long", "kept"}
+
+
+def test_the_list_of_snapshots_has_none_that_are_over(stopped: Path) -> None:
+    assert smack("snapshot", "-t", "new", "--ttl", "2h", directory=stopped).returncode == 0
+    ask(stopped, named(stopped, "old"), 1)
+    let_expire(named(stopped, "old"), 1)
+    head, line = smack("listsnapshots", directory=stopped).stdout.splitlines()
+    assert head.split("\t") == ["name", "taken", "MB", "expires"]
+    name, taken, _, expires = line.split("\t")
+    assert (name, datetime.fromisoformat(expires) - datetime.fromisoformat(taken) >= timedelta(hours=1)) == (
+        "new",
+        True,
+    )
+    done = smack("snapshot", "-t", "x", "--ttl", "59s", directory=stopped)
+    assert (done.returncode, "lives for 60 s at least" in done.stderr) == (1, True)
+
+
+def test_a_server_removes_snapshots_that_are_over(stopped: Path) -> None:
+    ask(stopped, named(stopped, "old"), 1)
+    let_expire(named(stopped, "old"), 1)
+    server = CassandraServer(CassandraSettings(dir=stopped))
+    with ServiceThread(server) as thread:
+        thread.call(server.upkeep.clear_snapshots())
+    assert snapshots(stopped) == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("90m", 5400), ("12h", 43_200), ("30d", 2_592_000)])
+def test_times_to_live(text: str, seconds: int) -> None:
+    assert ttl_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "60", "1w", "-1h", "1.5h", "0s", "59s", "h"])
+def test_what_is_no_time_to_live(text: str) -> None:
+    with pytest.raises(UserError, match="time to live is a number|lives for 60 s at least"):
+        ttl_s(text)
+
+
 def test_snapshots_by_name(stopped: Path) -> None:
     for name in ("one", "two", "three"):
         ask(stopped, named(stopped, name), 1)
-    assert {name for name, _, _ in snapshots(stopped)} == {"one", "two", "three"}
+    assert {found.name for found in snapshots(stopped)} == {"one", "two", "three"}
     assert clear(stopped, "two") == 1
     with pytest.raises(UserError, match="there is no snapshot two"):
         clear(stopped, "two")

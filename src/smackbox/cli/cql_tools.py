@@ -157,20 +157,24 @@ def compact_command(name: str, directory: Path, timeout_s: float) -> None:
 @click.command("snapshot")
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @click.option("--tag", "-t", "name", help="Keep it in the server's directory under this name.  [default: the time]")
+@click.option("--ttl", help="How long to keep a named one: a number and s, m, h or d; a minute at least.")
 @_server_dir
 @_timeout
-def snapshot_command(target: Path | None, name: str | None, directory: Path, timeout_s: float) -> None:
+def snapshot_command(target: Path | None, name: str | None, ttl: str | None, directory: Path, timeout_s: float) -> None:
     """Copy a server's data, as they are at one moment, while the server goes on: to TARGET, or under a name.
 
     TARGET is a data directory then: `smack cassandra serve --dir TARGET` serves it.
     """
-    from smackbox.cassandra.server.snapshot import named
+    from smackbox.cassandra.server.snapshot import let_expire, named, ttl_s
     from smackbox.cassandra.server.tools import ask
 
-    if target is not None and name is not None:
-        raise click.UsageError("give TARGET or --tag, not both")
+    if target is not None and (name is not None or ttl is not None):
+        raise click.UsageError("give TARGET or --tag and --ttl, not both")
+    kept_s = None if ttl is None else ttl_s(ttl)
     place = target or named(directory, name or str(time.time_ns() // 1_000_000))
     taken = ask(directory, place, timeout_s)
+    if kept_s is not None:
+        let_expire(place, int(time.time()) + kept_s)
     click.echo(f"{taken.files} files, {taken.bytes / 1e6:.1f} MB in {place}")
 
 
@@ -180,12 +184,16 @@ def listsnapshots_command(directory: Path) -> None:
     """The named snapshots of a server, the oldest first."""
     from datetime import UTC, datetime
 
-    from smackbox.cassandra.server.snapshot import snapshots
+    from smackbox.cassandra.server.snapshot import clear_expired, snapshots
 
-    found = snapshots(directory)
-    click.echo("name\ttaken\tMB")
-    for name, taken_s, size in found:
-        click.echo(f"{name}\t{datetime.fromtimestamp(taken_s, UTC):%Y-%m-%dT%H:%M:%SZ}\t{size / 1e6:.1f}")
+    clear_expired(directory, time.time())
+    click.echo("name\ttaken\tMB\texpires")
+    for found in snapshots(directory):
+        taken, expires = (
+            "" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
+            for moment in (found.taken_s, found.expires_s)
+        )
+        click.echo(f"{found.name}\t{taken}\t{found.bytes / 1e6:.1f}\t{expires}")
 
 
 @click.command("clearsnapshot")

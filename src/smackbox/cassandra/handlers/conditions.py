@@ -118,7 +118,7 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
         if not isinstance(position, bytes) or not position:
             raise Invalid("Invalid null value for list element access")
         value = values[column.ordinal]
-        elements = list_type.elements(value) if value is not None else []
+        elements = list_type.elements_or_null(value) if value is not None else []
         number = INT.decode(position)
         if number < 0:
             raise Invalid(f"Invalid negative list index {number}")
@@ -191,7 +191,7 @@ def _comparison(
 def _null_if_empty(kind: CqlType, value: bytes | None) -> bytes | None:
     """A collection of cells that has none is null."""
     if isinstance(kind, ListType | SetType | MapType) and kind.multi_cell and value is not None:
-        return value if kind.elements(value) else None
+        return value if kind.elements_or_null(value) else None
     return value
 
 
@@ -214,6 +214,6 @@ def _in_values(
             raise Invalid("Invalid 'unset' value in condition")
         if not isinstance(given, bytes):
             raise Invalid("Invalid null list in IN condition")
-        return list(listed.elements(given))
+        return listed.elements_or_null(given)
 
     return values

@@ -132,11 +132,11 @@ def _indexes(table: Table) -> Iterator[Entry]:
 
 def _listed(keyspace: Keyspace, what: str) -> Iterator[Entry]:
     if what == "tables":
-        for name in sorted(keyspace.tables):
+        for name in sorted(keyspace.tables, key=str.lower):
             if not keyspace.tables[name].is_view:
                 yield keyspace.name, "table", name, ""
     elif what == "types":
-        for name in sorted(keyspace.types):
+        for name in sorted(keyspace.types, key=str.lower):
             yield keyspace.name, "type", name, ""
 
 

@@ -13,7 +13,7 @@ from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, 
 from smackbox.cassandra.handlers.floors import floor_date, floor_ms, floor_time
 from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.masks import MASKS, mask_overloads
-from smackbox.cassandra.handlers.terms import Term, function_name, is_assignable, show
+from smackbox.cassandra.handlers.terms import Term, bare, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.digits import number_of
@@ -176,14 +176,14 @@ def _choose(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Overl
             candidate
             for candidate in fitting
             if all(
-                compiler.infer(argument) in {None, kind}
+                compiler.infer(bare(argument)) in {None, kind}
                 for argument, kind in zip(call.arguments, candidate.arguments, strict=True)
             )
         ]
         fitting = exact or fitting
     if len(fitting) > 1 and wanted is not None:
         fitting = [candidate for candidate in fitting if is_assignable(candidate.result, wanted)] or fitting
-    if len(fitting) > 1 and any(compiler.infer(argument) is None for argument in call.arguments):
+    if len(fitting) > 1 and any(compiler.infer(bare(argument)) is None for argument in call.arguments):
         raise Invalid(
             f"Ambiguous call to function {call.name} (can be matched by following signatures: "
             + ", ".join(
@@ -391,7 +391,9 @@ def _generic_map(part: str) -> Callable[[CqlType], Overload | None]:
 def _collection_items(kind: CqlType, value: bytes) -> list[bytes]:
     if isinstance(kind, MapType):
         return [key for key, _ in kind.pairs(value)]
-    assert isinstance(kind, ListType | SetType | VectorType)
+    if isinstance(kind, ListType):
+        return [element for element in kind.elements_or_null(value) if element is not None]
+    assert isinstance(kind, SetType | VectorType)
     return kind.elements(value)
 
 

@@ -37,7 +37,9 @@ def to_json_text(kind: CqlType, value: bytes | None) -> str:
     """The JSON form of a value."""
     if value is None:
         return "null"
-    if isinstance(kind, ListType | SetType | VectorType):
+    if isinstance(kind, ListType):
+        return "[" + ", ".join(to_json_text(kind.element, item) for item in kind.elements_or_null(value)) + "]"
+    if isinstance(kind, SetType | VectorType):
         return "[" + ", ".join(to_json_text(kind.element, item) for item in kind.elements(value)) + "]"
     if isinstance(kind, MapType):
         parts = []

@@ -290,7 +290,9 @@ def as_literal(kind: CqlType, value: bytes) -> str:
             + ", ".join(f"{as_literal(kind.key, a)}: {as_literal(kind.value, b)}" for a, b in kind.pairs(value))
             + "}"
         )
-    if isinstance(kind, ListType | SetType | VectorType):
+    if isinstance(kind, ListType):
+        return f"[{', '.join(_or_null(kind.element, item) for item in kind.elements_or_null(value))}]"
+    if isinstance(kind, SetType | VectorType):
         inside = ", ".join(as_literal(kind.element, item) for item in kind.elements(value))
         return f"{{{inside}}}" if isinstance(kind, SetType) else f"[{inside}]"
     text = to_json_text(kind, value)

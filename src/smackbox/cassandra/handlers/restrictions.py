@@ -305,11 +305,11 @@ def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compile
             return compiler.compile(value.items[0], column.type, column.name), False
         return compiler.compile(value, kind, f"({column.name})"), True
 
-    def unwrapped(value: bytes) -> bytes:
-        (field,) = kind.fields(value)
-        if field is None:
+    def unwrapped(value: bytes) -> list[bytes]:
+        fields = kind.fields(value)
+        if None in fields:
             raise Invalid(f"Invalid null value in condition for column {column.name}")
-        return field
+        return fields  # type: ignore[return-value]
 
     if relation.operator == "IN" and isinstance(relation.value, ast.Bind):
         listed = ListType(kind, multi_cell=False)
@@ -317,7 +317,7 @@ def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compile
         return Restriction(
             columns,
             "IN",
-            lambda context: [unwrapped(value) for value in listed.elements(_required(marker, context, what))],
+            lambda context: [field for value in _listed(marker, listed, context, what) for field in unwrapped(value)],
             None,
         )
     given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
@@ -325,7 +325,7 @@ def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compile
 
     def values(context: Context) -> list[bytes]:
         found = [(_required(term, context, what), is_tuple) for term, is_tuple in terms]
-        return [unwrapped(value) if is_tuple else value for value, is_tuple in found]
+        return [field for value, is_tuple in found for field in (unwrapped(value) if is_tuple else (value,))]
 
     operator = "=" if relation.operator == "IN" and len(terms) == 1 else relation.operator
     plain = terms[0][0] if len(terms) == 1 and not terms[0][1] else None
@@ -340,11 +340,17 @@ def _compile_in(
     name: str,
     element: Term | None,
 ) -> Restriction:
-    what = f"column {columns[0].name}"
+    column = columns[0]
+    what = f"column {column.name}"
+    filters = column.kind not in {PARTITION_KEY, CLUSTERING}
     if isinstance(relation.value, tuple):
         terms = [compiler.compile(value, receiver, name) for value in relation.value]
 
         def values(context: Context) -> list[bytes]:
+            if filters and len(terms) == 1:
+                return [_supported(terms[0], context, "value", column)]
+            if filters:  # no column has the value that is null or not set
+                return [value for term in terms if isinstance(value := term.evaluate(context, None), bytes)]
             return [_required(term, context, what) for term in terms]
 
         # one value is the same as equality, in every rule
@@ -355,7 +361,7 @@ def _compile_in(
     marker = compiler.compile(relation.value, listed, f"in({name})")
 
     def bound_values(context: Context) -> list[bytes]:
-        return listed.elements(_required(marker, context, what))
+        return _listed(marker, listed, context, what, nulls=filters)
 
     return Restriction(columns, "IN", bound_values, None, element)
 
@@ -429,6 +435,19 @@ def _token(result: Restrictions, relation: ast.Relation, compiler: Compiler) -> 
             terms[0],
         )
     )
+
+
+def _listed(marker: Term, kind: ListType, context: Context, what: str, *, nulls: bool = False) -> list[bytes]:
+    """The values of a bound list. Raises `Invalid` for one that is not there, and unless `nulls` for nulls in it."""
+    bound = marker.evaluate(context, None)
+    if bound is None:
+        raise Invalid(f"Invalid null value for {what}")
+    if not isinstance(bound, bytes):
+        raise Invalid(f"Invalid unset value for {what}")
+    elements = kind.elements_or_null(bound)
+    if None in elements and not nulls:
+        raise Invalid(f"Invalid null value in condition for {what}")
+    return [element for element in elements if element is not None]
 
 
 def _required(term: Term, context: Context, what: str) -> bytes:

@@ -252,8 +252,8 @@ class PreparedSelect:
         check_read(context, self.scope.keyspace, (lambda: self._partitions_at_once(context)) if named else None)
         if self.grouped:
             self._warn_of_scan(context)
-        limit = self._number(self.limit, context, "LIMIT")
-        per_partition = self._number(self.per_partition_limit, context, "PER PARTITION LIMIT")
+        limit = self._number(self.limit, context)
+        per_partition = self._number(self.per_partition_limit, context)
         if self.sorts and context.page_size > 0:
             raise Invalid(
                 "Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either "
@@ -278,8 +278,8 @@ class PreparedSelect:
         return sorted(column.name for column in columns if column.mask is not None)
 
     def _nearest(self, ann: VectorOrdering, context: Context) -> Rows:
-        limit = self._number(self.limit, context, "LIMIT")
-        per_partition = self._number(self.per_partition_limit, context, "PER PARTITION LIMIT")
+        limit = self._number(self.limit, context)
+        per_partition = self._number(self.per_partition_limit, context)
         ann.admit(context, limit, per_partition=per_partition, grouped=self.grouped, scope=self.scope)
         parts: list[bytes] = []
         found = ann.rows(context, self, limit)
@@ -289,7 +289,7 @@ class PreparedSelect:
 
     def _partitions_at_once(self, context: Context) -> int:
         """How many partitions Cassandra reads together; one after another where it pages."""
-        limit = self._number(self.limit, context, "LIMIT")
+        limit = self._number(self.limit, context)
         if self.grouped or 0 < context.page_size < limit:
             return 1
         return len(set(self.restrictions.partition_keys(context)))
@@ -414,17 +414,17 @@ class PreparedSelect:
             state = Page(limit if limit == NO_LIMIT else limit - count, left_in_partition, key).state()
         return Rows(self.columns, count, b"".join(parts), state)
 
-    def _number(self, term: Term | None, context: Context, name: str) -> int:
+    def _number(self, term: Term | None, context: Context) -> int:
         if term is None:
             return NO_LIMIT
         value = term.evaluate(context, None)
         if value is UNSET:
             return NO_LIMIT
         if value is None:
-            raise Invalid(f"Invalid null value of {name.lower()}")
+            raise Invalid("Invalid null value of limit")
         number = INT.decode(value)  # type: ignore[arg-type]
         if number is None or number <= 0:
-            raise Invalid(f"{name} must be strictly positive")
+            raise Invalid("LIMIT must be strictly positive")
         return int(number)
 
     def rows(self, context: Context) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from smackbox.cassandra.handlers.casts import cast_function
 from smackbox.cassandra.handlers.context import Bound, Context
 from smackbox.cassandra.handlers.json_values import to_json_text
 from smackbox.cassandra.handlers.masks import applied
-from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
+from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, bare, show
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
@@ -153,7 +153,7 @@ class SelectionCompiler(Compiler):
                     return TEXT
                 if name in NAMES:
                     return self._aggregate_type(expression, name)
-        if isinstance(expression, ast.TupleLiteral):
+        if isinstance(expression, ast.TupleLiteral) and len(expression.items) > 1:
             parts = [self.infer(item) for item in expression.items]
             return TupleType(tuple(part for part in parts if part is not None)) if None not in parts else None
         if isinstance(expression, ast.ListLiteral) and expression.items:
@@ -240,7 +240,7 @@ class SelectionCompiler(Compiler):
         if not expression.star:
             if len(expression.arguments) != 1:
                 raise Invalid(f"Invalid number of arguments for function system.{name}(anytype)")
-            kind = TEXT if _counts_null(expression) else self.infer(expression.arguments[0])
+            kind = TEXT if _counts_null(expression) else self.infer(_argument(expression, name))
             if kind is None:
                 raise Invalid(
                     f"Cannot infer type for term {show(expression.arguments[0])} in selection clause "
@@ -255,7 +255,7 @@ class SelectionCompiler(Compiler):
         argument = None
         if not expression.star:
             self._inside_aggregate = True
-            argument = _NOTHING if _counts_null(expression) else self.compile_any(expression.arguments[0])
+            argument = _NOTHING if _counts_null(expression) else self.compile_any(_argument(expression, name))
             self._inside_aggregate = False
         make = aggregate(name, None if argument is None else argument.kind)[1]
         index = len(self.aggregates)
@@ -490,6 +490,12 @@ def _bytes(value: Bound) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     raise Invalid("Invalid unset value in a selection")
+
+
+def _argument(call: ast.Call, name: str) -> ast.Expression:
+    """Of an aggregate; min and max, which take any type, want it without parentheses."""
+    (argument,) = call.arguments
+    return argument if name in {"min", "max"} else bare(argument)
 
 
 def _counts_null(expression: ast.Call) -> bool:

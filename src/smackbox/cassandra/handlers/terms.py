@@ -356,6 +356,13 @@ def is_assignable(given: CqlType, kind: CqlType) -> bool:
     return False
 
 
+def bare(expression: ast.Expression) -> ast.Expression:
+    """An expression without the parentheses round it, which are read as a tuple of one."""
+    while isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1:
+        expression = expression.items[0]
+    return expression
+
+
 def function_name(call: ast.Call) -> str:
     return f"{call.keyspace or 'system'}.{call.name}"
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import ipaddress
 import platform
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
 from smackbox.cassandra.handlers.context import UUID_EPOCH_TICKS, timeuuid
-from smackbox.cassandra.state.keys import MIN_TOKEN
+from smackbox.cassandra.state.keys import MIN_TOKEN, partition_of, successor
 from smackbox.cassandra.state.node import PARTITIONER, RELEASE_VERSION, Endpoint
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.system_rows import STORAGE_PORT, SystemRows, Values
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from smackbox.cassandra.server.service import CassandraServer
 
 MIB = 1024 * 1024
+SAMPLED_ENTRIES = 256
 # Cassandra's names of what the settings of this room are called
 _SETTING_NAMES = {
     "port": "native_transport_port",
@@ -67,6 +69,12 @@ class Figures:
 
     # ---- sizes ------------------------------------------------------------------------------------------------------
 
+    def _distributed_tables(self) -> Iterator[Table]:
+        """Those of which Cassandra keeps estimates: of all keyspaces with replicas."""
+        for keyspace in self._server.room.catalog.keyspaces.values():
+            if not keyspace.record.replication["class"].endswith("LocalStrategy"):
+                yield from (table for table in keyspace.tables.values() if not table.is_view)
+
     def _tables(self) -> Iterator[Table]:
         for keyspace in self._server.room.catalog.user_keyspaces():
             yield from (table for table in keyspace.tables.values() if not table.is_view)
@@ -103,16 +111,26 @@ class Figures:
         """What readers of whole tables cut them by: every range of tokens has about the same share of a table."""
         ranges = self._ranges()
         sizes = self._sizes()
-        for table in self._tables():
-            total, entries, _largest = sizes[table.number]
+        for table in self._distributed_tables():
+            total, entries, _largest = sizes.get(table.number, (0, 0, 0))
+            partitions = self._partitions(table, entries) if entries else 0
             for start, end in ranges:
                 yield {
                     **_named(table),
                     "range_start": start,
                     "range_end": end,
-                    "mean_partition_size": total // entries if entries else 0,
-                    "partitions_count": entries // len(ranges),
+                    "mean_partition_size": total // partitions if partitions else 0,
+                    "partitions_count": partitions // len(ranges),
                 }
+
+    def _partitions(self, table: Table, entries: int) -> int:
+        """About how many partitions there are, by how many the first entries are of."""
+        store = self._server.store
+        assert store is not None
+        keys = [key for key, _ in islice(store.items(table.prefix, successor(table.prefix)), SAMPLED_ENTRIES)]
+        if len(keys) < SAMPLED_ENTRIES:
+            return len({partition_of(key) for key in keys})
+        return entries * len({partition_of(key) for key in keys}) // len(keys)
 
     def _table_estimates(self, endpoint: Endpoint) -> Iterator[Values]:
         for values in self._size_estimates(endpoint):

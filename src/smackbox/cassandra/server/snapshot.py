@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from smackbox.base.errors import StartError, UserError
 from smackbox.store.copy_request import Copied
@@ -24,6 +25,20 @@ SNAPSHOTS = "snapshots"
 _RESTORED = "restored"
 _REPLACED = "replaced"
 _NAME = re.compile(r"[\w.-]+")
+EXPIRES = "expires"
+_TTL = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# as Cassandra's `cassandra.snapshot.min_allowed_ttl_seconds`
+SHORTEST_TTL_S = 60
+
+
+class Snapshot(NamedTuple):
+    """A named snapshot. Times are seconds since 1970; `expires_s` is None for one that is kept until it is cleared."""
+
+    name: str
+    taken_s: float
+    bytes: int
+    expires_s: int | None
 
 
 def take(store: RocksStore, target: Path) -> Copied:
@@ -48,8 +63,8 @@ def named(directory: Path, name: str) -> Path:
     return directory / SNAPSHOTS / name
 
 
-def snapshots(directory: Path) -> list[tuple[str, float, int]]:
-    """Name, seconds since 1970 and bytes of each named snapshot, the oldest first.
+def snapshots(directory: Path) -> list[Snapshot]:
+    """The named snapshots, the oldest first.
 
     Raises `UserError` for a directory that holds neither data nor snapshots.
     """
@@ -58,8 +73,43 @@ def snapshots(directory: Path) -> list[tuple[str, float, int]]:
     found = []
     for path in (directory / SNAPSHOTS).glob(f"*/{STORE}/CURRENT"):
         size = sum(entry.stat().st_size for entry in os.scandir(path.parent))
-        found.append((path.parents[1].name, path.stat().st_mtime, size))
-    return sorted(found, key=lambda snapshot: snapshot[1])
+        found.append(Snapshot(path.parents[1].name, path.stat().st_mtime, size, _expiry_s(path.parents[1])))
+    return sorted(found, key=lambda snapshot: snapshot.taken_s)
+
+
+def ttl_s(text: str) -> int:
+    """Seconds of `30d`, `12h`, `90m` or `600s`. Raises `UserError` for another form, and for less than a minute."""
+    found = _TTL.fullmatch(text)
+    if found is None:
+        raise UserError(f"a snapshot's time to live is a number and s, m, h or d, not {text!r}")
+    seconds = int(found.group(1)) * _SECONDS[found.group(2)]
+    if seconds < SHORTEST_TTL_S:
+        raise UserError(f"a snapshot lives for {SHORTEST_TTL_S} s at least, not {text}")
+    return seconds
+
+
+def let_expire(snapshot: Path, at_s: int) -> None:
+    """Have the snapshot removed by its server, or by the next look at its list, once it is `at_s`."""
+    (snapshot / EXPIRES).write_text(f"{at_s}\n")
+
+
+def clear_expired(directory: Path, now_s: float) -> list[str]:
+    """Remove the snapshots whose time is over; their names."""
+    if not (directory / SNAPSHOTS).is_dir():
+        return []
+    expired = [found.name for found in snapshots(directory) if found.expires_s is not None and found.expires_s <= now_s]
+    for name in expired:
+        shutil.rmtree(directory / SNAPSHOTS / name, ignore_errors=True)
+    return expired
+
+
+def _expiry_s(snapshot: Path) -> int | None:
+    try:
+        return int((snapshot / EXPIRES).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"{snapshot / EXPIRES} is no time: {error}") from error
 
 
 def clear(directory: Path, name: str) -> int:

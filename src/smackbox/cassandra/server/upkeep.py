@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StorageError, UserError
+from smackbox.cassandra.server.snapshot import clear_expired
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import Table
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 PAUSE_S = 0.025
 IDLE_S = 5.0
 EXTENSIONS = 50
+SNAPSHOT_CHECK_S = 60
 
 
 class Upkeep:
@@ -38,6 +40,7 @@ class Upkeep:
         self._task: asyncio.Task[None] | None = None
         self._compacted: list[Sweep] = []
         self._waits_for_compaction = asyncio.Lock()
+        self._snapshots_checked_s = 0
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -96,8 +99,21 @@ class Upkeep:
                     for _ in range(EXTENSIONS):
                         if index.is_lagging:
                             await asyncio.to_thread(index.extend)
+                await self.clear_snapshots()
             except StorageError as error:
                 log.error("cassandra cannot reclaim space: %s", error)
+
+    async def clear_snapshots(self) -> None:
+        """Remove the snapshots whose time is over, looking once in `SNAPSHOT_CHECK_S`."""
+        now_s = self._server.now_s()
+        if now_s < self._snapshots_checked_s + SNAPSHOT_CHECK_S:
+            return
+        self._snapshots_checked_s = now_s
+        try:
+            for name in await asyncio.to_thread(clear_expired, self._server.store_directory.parent, now_s):
+                log.info("the snapshot %s has expired and is removed", name)
+        except (OSError, UserError) as error:
+            log.error("cassandra cannot remove expired snapshots: %s", error)
 
 
 def tables_named(catalog: Catalog, name: str) -> Sequence[Table]:

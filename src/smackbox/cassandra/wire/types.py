@@ -489,6 +489,7 @@ class CollectionType(CqlType):
 
     keyword: ClassVar[str]
     java_name: ClassVar[str]
+    null_refusal = "Null value read when not allowed"
 
     def __init__(self, parts: tuple[CqlType, ...], *, multi_cell: bool) -> None:
         self.parts = parts
@@ -520,15 +521,27 @@ class CollectionType(CqlType):
 
     def elements(self, value: bytes) -> list[bytes]:
         """The parts in wire form, a map's keys and values in turn. Raises `Invalid` for a malformed value."""
+        found = []
+        for element in self.elements_or_null(value):
+            if element is None:
+                raise Invalid(self.null_refusal)
+            found.append(element)
+        return found
+
+    def elements_or_null(self, value: bytes) -> list[bytes | None]:
+        """The same with the nulls that a frozen list may have. Raises `Invalid` for a malformed value."""
         try:
             (count,) = _INT.unpack_from(value)
+            if count < 0:
+                raise Invalid(f"The data cannot be deserialized as a {self.keyword}")
             offset = 4
-            found = []
+            found: list[bytes | None] = []
             for _ in range(count * len(self.parts)):
                 (length,) = _INT.unpack_from(value, offset)
                 offset += 4
                 if length < 0:
-                    raise Invalid("null is not supported inside collections")
+                    found.append(None)
+                    continue
                 if offset + length > len(value):
                     raise Invalid(f"Not enough bytes to read a {self.keyword}")
                 found.append(value[offset : offset + length])
@@ -562,9 +575,12 @@ class CollectionType(CqlType):
 
 
 class ListType(CollectionType):
+    """A frozen list may have nulls in it, where a client binds such a one."""
+
     option = 0x20
     keyword = "list"
     java_name = "ListType"
+    null_refusal = "null is not supported inside collections"
 
     def __init__(self, element: CqlType, *, multi_cell: bool) -> None:
         super().__init__((element,), multi_cell=multi_cell)
@@ -576,10 +592,31 @@ class ListType(CollectionType):
     def normalised(self, value: bytes) -> bytes:
         if not isinstance(self.element, CollectionType):
             return value
-        return self.join([self.element.normalised(element) for element in self.elements(value)])
+        elements = self.elements_or_null(value)
+        return self.join([None if element is None else self.element.normalised(element) for element in elements])
+
+    def join(self, elements: Sequence[bytes | None]) -> bytes:
+        """The wire form of parts as `elements_or_null` gives them."""
+        body = bytearray(_INT.pack(len(elements)))
+        for element in elements:
+            body += b"\xff\xff\xff\xff" if element is None else _INT.pack(len(element)) + element
+        return bytes(body)
+
+    def validate(self, value: bytes) -> None:
+        elements = self.elements(value) if self.multi_cell else self.elements_or_null(value)
+        for element in elements:
+            if element is not None:
+                self.element.validate(element)
+
+    def order_key(self, value: bytes) -> bytes:
+        if not value:
+            return _EMPTY_KEY
+        order = self.element.order_key
+        keys = [b"\x01" + (b"\x00" if element is None else order(element)) for element in self.elements_or_null(value)]
+        return b"\x01" + b"".join(keys) + b"\x00"
 
     def decode(self, value: bytes) -> list[Any]:
-        return [self.element.decode(element) for element in self.elements(value)]
+        return [None if element is None else self.element.decode(element) for element in self.elements_or_null(value)]
 
     def encode(self, value: Sequence[Any]) -> bytes:
         return self.join([self.element.encode(element) for element in value])

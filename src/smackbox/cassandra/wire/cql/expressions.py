@@ -395,13 +395,15 @@ class ExpressionParser:
             del self.binds[binds:]
         items = self.separated(lambda: self.expression(columns=columns))
         self.expect(")")
-        return items[0] if len(items) == 1 and columns else ast.TupleLiteral(items)
+        return ast.TupleLiteral(items)
 
     def _starts_value(self) -> bool:
         token = self.token
         if token.kind == "operator":
             return token.text in {"?", ":", "(", "[", "{", "-"}
         if token.kind == "name":
+            if token.text == "as":
+                return False  # an alias, or the type of a cast
             return token.text in _WORD_LITERALS or token.text not in RESERVED or token.text == "token"
         return token.kind != "end"
 
