@@ -74,8 +74,8 @@ def literal_type(literal: Literal) -> CqlType | None:
         number = number_of(literal.text)
         return INT if -(2**31) <= number < 2**31 else BIGINT if -(2**63) <= number < 2**63 else VARINT
     if literal.kind == "float":
-        number = float(literal.text)
-        is_double = not math.isfinite(number) or Decimal(literal.text) == Decimal(repr(number))
+        nearest = float(literal.text)
+        is_double = not math.isfinite(nearest) or Decimal(literal.text) == Decimal(repr(nearest))
         return DOUBLE if is_double else DECIMAL
     if literal.kind == "uuid":
         return TIMEUUID if UUID(literal.text).version == 1 else UUID_TYPE
