@@ -1,5 +1,7 @@
 """What every server is to those who start it: a `Service`, run in the foreground or in a thread.
 
+A `Server` is a `Service` whose running state is a value: `open` gives a `Running`, all of whose fields are set.
+
 `run` is a server verb's main loop: start, probe, print `ready NAME URL in N ms`, wait for SIGINT or SIGTERM, stop.
 `ServiceThread` is the same for tests: a loop of its own in a daemon thread.
 """
@@ -14,8 +16,9 @@ import signal
 import sys
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 STOP_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 30.0
@@ -34,11 +37,66 @@ class Service(Protocol):
         """How a client names it, with the port that was bound."""
         ...
 
-    async def start(self) -> None: ...
+    async def start(self) -> object: ...
 
     async def probe(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+class Running(Protocol):
+    """A server from the end of its start to its stop."""
+
+    @property
+    def url(self) -> str:
+        """How a client names it, with the port that was bound."""
+        ...
+
+    async def probe(self) -> None:
+        """Ask it one question over its own socket. Raises `StartError`."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+R = TypeVar("R", bound=Running)
+
+
+class Server(Generic[R]):
+    """A `Service` of settings: each `start` opens one `Running`."""
+
+    name = "server"
+
+    def __init__(self) -> None:
+        self._running: R | None = None
+
+    @abstractmethod
+    async def open(self) -> R:
+        """Bind, load, and give the running server. Raises `StartError`, and then leaves nothing open."""
+
+    @property
+    def running(self) -> R:
+        """What `start` opened. Raises `RuntimeError` before that."""
+        if self._running is None:
+            raise RuntimeError(f"{self.name} has not been started")
+        return self._running
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+    async def start(self) -> R:
+        """Raises `StartError`."""
+        self._running = await self.open()
+        return self._running
+
+    async def probe(self) -> None:
+        await self.running.probe()
+
+    async def stop(self) -> None:
+        """Stop what was started; nothing where the start failed."""
+        if self._running is not None:
+            await self._running.stop()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

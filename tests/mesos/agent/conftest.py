@@ -47,7 +47,7 @@ def start_agent(master: FakeMaster, tmp_path: Path) -> Iterator[StartAgent]:
     yield start
     for thread in threads.values():
         if thread._thread.is_alive():
-            thread.call(thread.service._kill_all(0))  # type: ignore[attr-defined]
+            thread.call(thread.service.running.kill_tasks(0))  # type: ignore[attr-defined]
             thread.stop()
 
 

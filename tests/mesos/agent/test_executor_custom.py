@@ -58,7 +58,7 @@ def test_tasks_share_an_executor(agent: AgentService, master: FakeMaster, tmp_pa
     master.send({"type": "SHUTDOWN_EXECUTOR", "shutdown_executor": order})
     exited = master.wait(lambda: [one for one in master.calls if one["type"] == "EXITED_EXECUTOR"], "exit")
     assert exited[0]["exited_executor"] == {**order, "status": 0}
-    master.wait(lambda: not agent.agent.frameworks, "end of the framework")
+    master.wait(lambda: not agent.running.agent.frameworks, "end of the framework")
 
 
 def test_a_group_goes_to_the_executor_whole(agent: AgentService, master: FakeMaster, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_queued_task_can_be_killed(agent: AgentService, master: FakeMaster) ->
     master.kill(task)
     killed = master.terminal(task)
     assert (killed["state"], killed["reason"]) == ("TASK_KILLED", "REASON_TASK_KILLED_DURING_LAUNCH")
-    master.wait(lambda: not agent.agent.frameworks, "end of the executor, which has nothing to do")
+    master.wait(lambda: not agent.running.agent.frameworks, "end of the executor, which has nothing to do")
 
 
 def test_an_executor_comes_back_to_the_next_agent(start_agent: StartAgent, master: FakeMaster, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def free_port() -> int:
 
 def test_an_executor_that_speaks_protobuf(agent: AgentService, master: FakeMaster) -> None:
     task = master.run(None, executor=executor_info(command="sleep 1000"))
-    master.wait(lambda: agent.agent.frameworks and agent.agent.frameworks["f"].executors["e"].pid)
+    master.wait(lambda: agent.running.agent.frameworks and agent.running.agent.frameworks["f"].executors["e"].pid)
     host, port = agent.url.removeprefix("http://").split(":")
     ids = {"framework_id": {"value": "f"}, "executor_id": {"value": "e"}}
     headers = {"Content-Type": PROTOBUF, "Accept": PROTOBUF}

@@ -33,7 +33,7 @@ def test_each_task_has_a_sandbox_in_that_of_the_executor(
     assert (sandbox / "stdout").read_text() == f"{sandbox}\n"
     assert finished["executor_id"] == {"value": "e"}
     master.wait(lambda: [one for one in master.calls if one["type"] == "EXITED_EXECUTOR"], "exit of the executor")
-    master.wait(lambda: not agent.agent.frameworks, "end of the framework")
+    master.wait(lambda: not agent.running.agent.frameworks, "end of the framework")
 
 
 def test_a_failed_task_ends_its_group(agent: AgentService, master: FakeMaster) -> None:
@@ -57,7 +57,7 @@ def test_none_of_a_group_starts_when_one_cannot(agent: AgentService, master: Fak
     assert master.terminal("b")["reason"] == "REASON_CONTAINER_LAUNCH_FAILED"
     assert master.terminal("a")["state"] == "TASK_KILLED"
     assert not (tmp_path / "started").exists()
-    master.wait(lambda: not agent.agent.frameworks, "end of the framework")
+    master.wait(lambda: not agent.running.agent.frameworks, "end of the framework")
 
 
 def test_a_group_goes_on_over_a_restart(start_agent: StartAgent, master: FakeMaster) -> None:

@@ -223,7 +223,7 @@ def test_what_the_executor_api_refuses(agent: AgentService, master: FakeMaster) 
             "command": {"value": "sleep 1000"},
         },
     )
-    master.wait(lambda: agent.agent.frameworks)
+    master.wait(lambda: agent.running.agent.frameworks)
     headers = {"Content-Type": "application/json"}
     ids = {"framework_id": {"value": "f"}, "executor_id": {"value": "e"}}
 

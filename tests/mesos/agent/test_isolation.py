@@ -125,7 +125,7 @@ def test_cgroups_that_are_not_there(tmp_path: Path, start_agent: StartAgent, mon
     with pytest.raises(CgroupsUnavailable):
         Cgroups.open("smackbox-test", mounts=mounts)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(StartError, match="--isolation=cgroups/cpu cannot be had: the agent is not root"):
+    with pytest.raises(StartError, match="--isolation=cgroups/cpu is not available: the agent is not root"):
         start_agent(isolation="cgroups/cpu")
 
 

@@ -14,7 +14,7 @@ from smackbox.net.service import ServiceThread
 def test_a_call_that_is_refused_leads_to_a_new_subscription(agent: AgentService, master: FakeMaster) -> None:
     master.refuses = 403
     task = master.run("true")
-    master.wait(lambda: agent.agent.runs or agent.agent.updates.is_pending(("f", task)))
+    master.wait(lambda: agent.running.agent.runs or agent.running.agent.updates.is_pending(("f", task)))
     master.refuses = None
     assert master.terminal(task)["state"] == "TASK_FINISHED"
     assert master.states(task) == ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]
@@ -37,9 +37,9 @@ def test_a_master_is_silent_for_as_long_as_it_said_and_no_longer(
 def test_an_agent_waits_for_its_master(start_agent: StartAgent, master: FakeMaster) -> None:
     master.refuses = 503
     agent = start_agent(registration_wait="100ms")
-    assert not agent.is_registered
+    assert not agent.running.is_registered
     master.refuses = None
-    master.wait(lambda: agent.is_registered, "registered agent")
+    master.wait(lambda: agent.running.is_registered, "registered agent")
 
 
 def test_a_master_that_comes_back_on_its_address(start_agent: StartAgent) -> None:
@@ -55,7 +55,7 @@ def test_a_master_that_comes_back_on_its_address(start_agent: StartAgent) -> Non
         assert [one["task_id"]["value"] for one in second.subscribes[0]["tasks"]] == [task]
         second.kill(task)
         assert second.terminal(task)["state"] == "TASK_KILLED"
-        second.wait(lambda: not agent.agent.frameworks, "end of the framework")
+        second.wait(lambda: not agent.running.agent.frameworks, "end of the framework")
 
 
 def test_a_thousand_updates_go_in_few_calls(agent: AgentService, master: FakeMaster) -> None:

@@ -71,9 +71,9 @@ def test_a_container_path_stays_in_the_sandbox(agent: AgentService, master: Fake
 def test_a_framework_that_is_torn_down(agent: AgentService, master: FakeMaster) -> None:
     master.acknowledges = False
     task = master.run("sleep 1000")
-    master.wait(lambda: agent.agent.runs and all(run.started for run in agent.agent.runs.values()))
+    master.wait(lambda: agent.running.agent.runs and all(run.started for run in agent.running.agent.runs.values()))
     master.send({"type": "SHUTDOWN_FRAMEWORK", "shutdown_framework": {"framework_id": {"value": "f"}}})
-    master.wait(lambda: not agent.agent.frameworks, "end of the framework, without acknowledgements")
+    master.wait(lambda: not agent.running.agent.frameworks, "end of the framework, without acknowledgements")
     assert "TASK_FINISHED" not in master.states(task)
 
 
@@ -82,7 +82,7 @@ def test_a_drained_agent_says_so(agent: AgentService, master: FakeMaster) -> Non
     master.state(task, "TASK_RUNNING")
     master.send({"type": "DRAIN", "drain": {"max_grace_period": {"nanoseconds": 10_000_000}, "mark_gone": False}})
     assert master.terminal(task)["state"] == "TASK_KILLED"
-    master.wait(lambda: agent.agent.is_drained, "drained agent")
+    master.wait(lambda: agent.running.agent.is_drained, "drained agent")
     master.hang_up()
     assert master.wait(lambda: master.subscribes[1:])[0]["drained"] is True
 
@@ -94,14 +94,14 @@ def test_an_agent_that_is_shut_down_is_forgotten(agent: AgentService, master: Fa
     master.state(task, "TASK_RUNNING")
     master.send({"type": "SHUTDOWN", "shutdown": {"message": "marked gone"}})
     master.wait(lambda: gone == ["marked gone"], "word of its end")
-    assert agent.agent.checkpoints.read("agent") is None
+    assert agent.running.agent.checkpoints.read("agent") is None
 
 
 def test_an_agent_that_leaves_tells_the_master(start_agent: StartAgent, master: FakeMaster) -> None:
     service = start_agent()
     task = master.run("sleep 1000")
     master.state(task, "TASK_RUNNING")
-    service.thread.call(service.shut_down())  # type: ignore[attr-defined]
+    service.thread.call(service.running.shut_down())  # type: ignore[attr-defined]
     assert master.calls[-1]["type"] == "UNSUBSCRIBE"
     assert "TASK_KILLED" in master.states(task)
 
@@ -116,4 +116,4 @@ def test_a_framework_changes(agent: AgentService, master: FakeMaster) -> None:
     master.state(task, "TASK_RUNNING")
     changed = framework_info("f", "TASK_KILLING_STATE")
     master.send({"type": "UPDATE_FRAMEWORK", "update_framework": {"framework": changed}})
-    master.wait(lambda: agent.agent.frameworks["f"].info == changed, "change")
+    master.wait(lambda: agent.running.agent.frameworks["f"].info == changed, "change")

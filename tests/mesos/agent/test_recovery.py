@@ -27,7 +27,7 @@ def test_a_task_goes_on_over_a_restart(start_agent: StartAgent, master: FakeMast
     again = master.wait(lambda: master.subscribes[1:])[0]
     assert [one["task_id"]["value"] for one in again["tasks"]] == [task]
     assert again["agent_info"]["id"] == {"value": "agent-1"}
-    assert again["agent_info"]["port"] == first.agent.settings.port
+    assert again["agent_info"]["port"] == first.running.agent.settings.port
     (sandbox(tmp_path, task) / "go").touch()
     failed = master.terminal(task)
     assert (failed["state"], failed["message"]) == ("TASK_FAILED", "Command exited with status 3")

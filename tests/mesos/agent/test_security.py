@@ -55,7 +55,7 @@ def test_nobody_is_let_in_by_accident(start_agent: StartAgent, credentials: Path
         start_agent(host="0.0.0.0")
     stop(start_agent(host="0.0.0.0", insecure=True, hostname="here", advertise_ip="127.0.0.1"))
     agent = start_agent(host="0.0.0.0", http_credentials=credentials, hostname="here", advertise_ip="127.0.0.1")
-    assert agent.agent.settings.executor_token is not None, "beyond loopback an executor has to give its token too"
+    assert agent.running.agent.settings.executor_token is not None, "beyond loopback an executor needs its token"
 
 
 def test_executors_give_their_token(start_agent: StartAgent, master: FakeMaster, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_master_with_tls_that_asks_for_a_name(secure_master: tuple[str, Path],
     )
     service = AgentService(settings)
     with ServiceThread(service):
-        assert service.is_registered
+        assert service.running.is_registered
         assert service.url.startswith("https://")
         context = ssl.create_default_context(cafile=CERTIFICATES / "ca.pem")
         context.check_hostname = False
@@ -127,4 +127,4 @@ def test_without_its_name_the_agent_is_not_let_in(secure_master: tuple[str, Path
     )
     service = AgentService(settings)
     with ServiceThread(service):
-        assert not service.is_registered
+        assert not service.running.is_registered

@@ -23,7 +23,7 @@ def test_an_order_that_cannot_be_written_is_refused(
         patched.setattr(Checkpoints, "task", full)
         failed = master.terminal(master.run(f"touch {tmp_path}/ran"))
         assert (failed["state"], failed["message"]) == ("TASK_FAILED", "no space left")
-        master.wait(lambda: not agent.agent.frameworks, "end of the framework")
+        master.wait(lambda: not agent.running.agent.frameworks, "end of the framework")
     assert not (tmp_path / "ran").exists()
     assert master.terminal(master.run("true"))["state"] == "TASK_FINISHED"
 

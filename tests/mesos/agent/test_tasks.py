@@ -109,8 +109,8 @@ def test_updates_wait_for_acknowledgements(agent: AgentService, master: FakeMast
 
 def test_a_task_is_forgotten_when_its_end_is_acknowledged(agent: AgentService, master: FakeMaster) -> None:
     master.terminal(master.run("true"))
-    master.wait(lambda: not agent.agent.frameworks, "end of the framework")
-    assert list((agent.agent.settings.work_dir / "meta/frameworks").iterdir()) == []
+    master.wait(lambda: not agent.running.agent.frameworks, "end of the framework")
+    assert list((agent.running.agent.settings.work_dir / "meta/frameworks").iterdir()) == []
 
 
 def test_an_id_that_is_no_file_name_is_an_error(agent: AgentService, master: FakeMaster) -> None:

@@ -35,7 +35,7 @@ def agent_settings(directory: Path, master: str) -> MesosAgentSettings:
 def test_tasks_of_a_framework(real_master: MasterServer, tmp_path: Path) -> None:
     service = AgentService(agent_settings(tmp_path, real_master.url))
     with ServiceThread(service), RawScheduler(real_master.url) as scheduler:
-        assert service.is_registered
+        assert service.running.is_registered
         for number in range(10):
             scheduler.run(f"t{number}", "exit 0" if number % 2 else "exit 3")
         for number in range(10):
@@ -80,7 +80,7 @@ def test_a_master_that_is_found_in_zookeeper_and_fails_over(tmp_path: Path) -> N
                 scheduler.wait(
                     lambda: sum(event["type"] == "SUBSCRIBED" for event in scheduler.events) >= 2, "second subscription"
                 )
-                scheduler.wait(lambda: service.is_registered, "registered agent")
+                scheduler.wait(lambda: service.running.is_registered, "registered agent")
                 scheduler.kill("t")
                 assert scheduler.terminal("t")["state"] == "TASK_KILLED"
         finally:

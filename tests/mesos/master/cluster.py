@@ -105,10 +105,9 @@ class Cluster:
         try:
             if route is None:
                 raise Refused(404, "")
-            if route.open_handler is not None:
-                answer = route.open_handler(self.context, request, principal)
+            if isinstance(route, routes.OpenRoute):
+                answer = route.handler(self.context, request, principal)
             else:
-                assert route.handler is not None
                 answer = route.handler(Call(self.context, self.context.leading(request), request, principal))
         except Refused as refused:
             return refused.response()

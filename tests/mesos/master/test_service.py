@@ -175,7 +175,7 @@ def test_heartbeats_may_be_short(master: ServiceThread) -> None:
 def test_prometheus_has_the_figures(master: ServiceThread) -> None:
     server = master.service
     assert isinstance(server, MasterServer)
-    _, body, _ = Client(server.metrics_url.rpartition("/")[0]).ask("GET", "/metrics")
+    _, body, _ = Client(server.running.metrics_url.rpartition("/")[0]).ask("GET", "/metrics")
     assert b"\nmesos_master_elected 1.0\n" in body
     assert b"\nmesos_master_slaves_active 0.0\n" in body
 

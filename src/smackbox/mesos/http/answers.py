@@ -31,17 +31,24 @@ class Refused(RequestError):  # noqa: N818 - it is what becomes of the request
 
 
 class Deferred:
-    """An answer that is given later; the server waits for it."""
+    """An answer that is given later; the server waits for it. Only the first answer counts."""
 
     def __init__(self) -> None:
         self.answer: HttpResponse | None = None
-        self.on_answer: Callable[[], None] | None = None
+        self._callbacks: list[Callable[[HttpResponse], None]] = []
+
+    def then(self, callback: Callable[[HttpResponse], None]) -> None:
+        """Call `callback` with the answer, at once where it is there already."""
+        if self.answer is None:
+            self._callbacks.append(callback)
+        else:
+            callback(self.answer)
 
     def resolve(self, answer: HttpResponse) -> None:
         if self.answer is None:
             self.answer = answer
-            if self.on_answer is not None:
-                self.on_answer()
+            for callback in self._callbacks:
+                callback(answer)
 
 
 Answer = HttpResponse | HttpStream | Deferred

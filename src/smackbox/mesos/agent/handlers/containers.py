@@ -45,7 +45,7 @@ def listing(context: AgentContext, *, nested: bool = False) -> list[dict[str, An
     """As `Container` messages of the v1 API; those within another only where they are asked for."""
     agent = context.agent
     found = []
-    for executor in context.executors():
+    for executor in context.agent.executors():
         ids = [executor.container_id]
         if nested and executor.kind == DEFAULT:
             ids += [task.container_id for task in executor.tasks.values() if task.key in agent.runs]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.mesos.agent.state.agent import Agent
-from smackbox.mesos.agent.state.entities import AgentExecutor
 from smackbox.mesos.http.access import Access
 from smackbox.mesos.http.answers import Refused
 from smackbox.net.http import HttpRequest, basic_credentials
@@ -47,7 +46,3 @@ class AgentContext:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self.access.equal(given.strip().encode(), wanted.encode()):
             raise Refused(401, "Unauthorized", {"WWW-Authenticate": 'Bearer realm="mesos-agent-executor"'})
-
-    def executors(self) -> list[AgentExecutor]:
-        """All that are not history."""
-        return [one for framework in self.agent.frameworks.values() for one in framework.executors.values()]

@@ -77,7 +77,7 @@ def download(context: AgentContext, request: HttpRequest) -> HttpStream:
 
 def debug(context: AgentContext, request: HttpRequest) -> HttpResponse:
     """The directories that are shown, by the names that they have here."""
-    return _jsonp(request, {str(one.directory): str(one.directory) for one in context.executors()})
+    return _jsonp(request, {str(one.directory): str(one.directory) for one in context.agent.executors()})
 
 
 def listing(named: str, directory: Path) -> list[dict[str, Any]]:

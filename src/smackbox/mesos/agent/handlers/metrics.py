@@ -41,7 +41,7 @@ def metrics_snapshot(context: AgentContext, request: HttpRequest) -> HttpRespons
 def snapshot(context: AgentContext) -> dict[str, float]:
     """All figures of this moment, by Mesos' names."""
     agent = context.agent
-    executors = context.executors()
+    executors = context.agent.executors()
     tasks = [task for executor in executors for task in executor.tasks.values()]
     figures: dict[str, float] = {
         "slave/registered": float(agent.is_subscribed),

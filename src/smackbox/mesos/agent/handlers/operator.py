@@ -84,7 +84,7 @@ def _frameworks(context: AgentContext, _call: Call) -> dict[str, Any]:
 def _executors(context: AgentContext, _call: Call) -> dict[str, Any]:
     return {
         "get_executors": {
-            "executors": [{"executor_info": one.info} for one in context.executors()],
+            "executors": [{"executor_info": one.info} for one in context.agent.executors()],
             "completed_executors": [{"executor_info": one.info} for one in _completed(context)],
         }
     }
@@ -95,7 +95,7 @@ def _tasks(context: AgentContext, _call: Call) -> dict[str, Any]:
     launched: list[dict[str, Any]] = []
     terminated: list[dict[str, Any]] = []
     completed: list[dict[str, Any]] = []
-    for executor in context.executors():
+    for executor in context.agent.executors():
         waiting = {task.id for tasks in executor.queued for task in tasks}
         for task in executor.tasks.values():
             into = terminated if task.is_terminal else queued if task.id in waiting else launched

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from smackbox.base.errors import StorageError
+from smackbox.base.errors import ProtocolError, StorageError
 from smackbox.mesos.agent.state.checkpoints import Checkpoints
 from smackbox.mesos.agent.state.container import Containers, ContainerSpec, Ended, Started
 from smackbox.mesos.agent.state.container_specs import ContainerSpecs
@@ -104,10 +104,17 @@ class Agent:
         self.counters: dict[str, int] = {}
         self.capabilities = list(CAPABILITIES)
         self.started_ms = timers.clock.wall_ms()
-        self._last_words: str | None = None
+        self._shutdown_reason: str | None = None
         self._new_uuid = new_uuid
 
     # --- the master
+
+    @property
+    def registered_id(self) -> str:
+        """The id that the master gave. Raises `ProtocolError` before there is one: no order can precede it."""
+        if self.id is None:
+            raise ProtocolError("the master sent an order before SUBSCRIBED")
+        return self.id
 
     def subscribe_call(self) -> Message:
         """What the agent is and has, for a master that may know less than it does."""
@@ -156,6 +163,10 @@ class Agent:
         if self.is_subscribed:
             self.to_master(call)
 
+    def executors(self) -> list[AgentExecutor]:
+        """All that are not history."""
+        return [executor for framework in self.frameworks.values() for executor in framework.executors.values()]
+
     # --- launching
 
     def framework(self, info: dict[str, Any]) -> AgentFramework:
@@ -172,13 +183,12 @@ class Agent:
 
     def make_executor(self, framework: AgentFramework, info: dict[str, Any], kind: str) -> AgentExecutor:
         """A new executor, written down."""
-        assert self.id is not None
         container_id = str(self._new_uuid())
         executor_id = info["executor_id"]["value"]
         directory = (
             self.settings.work_dir
             / "slaves"
-            / self.id
+            / self.registered_id
             / "frameworks"
             / framework.id
             / "executors"
@@ -263,10 +273,9 @@ class Agent:
             ),
         )
 
-    def resume_custom(self, executor: AgentExecutor) -> None:
-        assert executor.spec is not None
+    def resume_custom(self, executor: AgentExecutor, spec: ContainerSpec) -> None:
         self.containers.resume(
-            executor.spec,
+            spec,
             lambda started: self._custom_started(executor, started),
             lambda ended: self._custom_ended(executor, ended),
         )
@@ -300,7 +309,7 @@ class Agent:
     def shut_down(self, message: str) -> None:
         """The agent is gone for good: everything is killed, and then its id is forgotten."""
         self.is_subscribed = False
-        self._last_words = message
+        self._shutdown_reason = message
         for framework in list(self.frameworks.values()):
             self.shut_down_framework(framework, 0)
         self._check_over()
@@ -373,8 +382,7 @@ class Agent:
         status: dict[str, Any],
     ) -> None:
         """Write a status down and put it in line for the framework."""
-        assert self.id is not None
-        status["agent_id"] = {"value": self.id}
+        status["agent_id"] = {"value": self.registered_id}
         status.setdefault("timestamp", self.timers.clock.wall_ms() / 1_000)
         if executor is not None:
             status.setdefault("executor_id", {"value": executor.id})
@@ -530,12 +538,10 @@ class Agent:
         return run
 
     def task_spec(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> ContainerSpec:
-        assert self.id is not None
-        return self.specs.of_task(self.id, framework, executor, task)
+        return self.specs.of_task(self.registered_id, framework, executor, task)
 
     def executor_spec(self, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
-        assert self.id is not None
-        return self.specs.of_executor(self.id, framework, executor)
+        return self.specs.of_executor(self.registered_id, framework, executor)
 
     # --- book-keeping
 
@@ -594,8 +600,8 @@ class Agent:
         if self.is_draining:
             self.is_draining = False
             self.is_drained = True
-        if self._last_words is not None:
-            message, self._last_words = self._last_words, None
+        if self._shutdown_reason is not None:
+            message, self._shutdown_reason = self._shutdown_reason, None
             self.checkpoints.forget_agent()
             self.id = None
             self.on_shutdown(message)

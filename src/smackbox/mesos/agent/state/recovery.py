@@ -117,15 +117,15 @@ def _recover_run(agent: Agent, framework: AgentFramework, executor: AgentExecuto
 
 
 def _recover_custom(agent: Agent, framework: AgentFramework, executor: AgentExecutor) -> None:
-    executor.spec = agent.executor_spec(framework, executor)
-    found = agent.containers.find(executor.spec)
-    if found == NEVER_STARTED:
+    spec = executor.spec = agent.executor_spec(framework, executor)
+    container_state = agent.containers.find(spec)
+    if container_state == NEVER_STARTED:
         executor.queued = _groups(list(executor.tasks.values()))
         agent.launch_custom(framework, executor)
         return
-    if found != ENDED:
+    if container_state != ENDED:
         agent.wait_for_custom(executor)
-    agent.resume_custom(executor)
+    agent.resume_custom(executor, spec)
 
 
 def _kill_executor(agent: Agent, framework: AgentFramework, executor: AgentExecutor, saved: RecoveredExecutor) -> None:

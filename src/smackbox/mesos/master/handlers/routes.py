@@ -23,14 +23,21 @@ OpenHandler = Callable[[MasterContext, HttpRequest, str | None], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`realm` None: nobody is asked who he is, and a master that does not lead answers as well (`open_handler`)."""
+    """Served by the leading master. `realm` is who is asked to authenticate; None: nobody."""
 
     realm: str | None
-    handler: Handler | None = None
-    open_handler: OpenHandler | None = None
+    handler: Handler
 
 
-ROUTES: dict[str, Route] = {
+@dataclass(frozen=True, slots=True)
+class OpenRoute:
+    """Served by every master, whether or not it leads."""
+
+    realm: str | None
+    handler: OpenHandler
+
+
+ROUTES: dict[str, Route | OpenRoute] = {
     "api/v1/scheduler": Route(FRAMEWORKS, scheduler),
     "internal/v1/agent": Route(AGENTS, call_of_agent),
     "api/v1": Route(WRITERS, operator),
@@ -40,8 +47,8 @@ ROUTES: dict[str, Route] = {
     "frameworks": Route(READERS, endpoints_read.frameworks),
     "tasks": Route(READERS, endpoints_read.tasks),
     "roles": Route(READERS, endpoints_read.roles),
-    "flags": Route(READERS, open_handler=endpoints_read.flags),
-    "metrics/snapshot": Route(READERS, open_handler=endpoints_read.metrics),
+    "flags": OpenRoute(READERS, endpoints_read.flags),
+    "metrics/snapshot": OpenRoute(READERS, endpoints_read.metrics),
     "maintenance/status": Route(READERS, endpoints_read.maintenance_status),
     "maintenance/schedule": Route(READERS, endpoints_change.maintenance_schedule),
     "weights": Route(READERS, endpoints_change.weights),
@@ -57,13 +64,13 @@ ROUTES: dict[str, Route] = {
     "files/read": Route(READERS, files.read),
     "files/download": Route(READERS, files.download),
     "files/debug": Route(READERS, files.debug),
-    "health": Route(None, open_handler=endpoints_open.health),
-    "version": Route(None, open_handler=endpoints_open.version),
-    "redirect": Route(None, open_handler=endpoints_open.redirect),
+    "health": OpenRoute(None, endpoints_open.health),
+    "version": OpenRoute(None, endpoints_open.version),
+    "redirect": OpenRoute(None, endpoints_open.redirect),
 }
 
 
-def find(path: str) -> Route | None:
+def find(path: str) -> Route | OpenRoute | None:
     """The route of a path."""
     name = path.strip("/").removesuffix(".json")
     if name == "master" or name.startswith("master/"):
@@ -76,7 +83,7 @@ def find(path: str) -> Route | None:
     return None
 
 
-def realm_of(route: Route, request: HttpRequest) -> str | None:
+def realm_of(route: Route | OpenRoute, request: HttpRequest) -> str | None:
     """Who may read need not be the same as who may change."""
     if route.realm == READERS and request.method not in {"GET", "HEAD"}:
         return WRITERS

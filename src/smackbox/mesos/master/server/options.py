@@ -106,3 +106,17 @@ def _flags(settings: MasterSettings, port: int) -> dict[str, str]:
         scheme, _, rest = settings.zk.partition("://")
         shown["zk"] = f"{scheme}://{rest.rpartition('@')[2]}"
     return shown
+
+
+def parse_weights(text: str | None) -> dict[str, float]:
+    """Of `role=weight,role=weight`. Raises `SettingError`."""
+    weights: dict[str, float] = {}
+    for part in filter(None, (text or "").split(",")):
+        role, equals, number = part.partition("=")
+        try:
+            weights[role.strip()] = float(number)
+        except ValueError as error:
+            raise SettingError(f"mesos: weights: {part!r} is not role=number") from error
+        if not equals or weights[role.strip()] <= 0:
+            raise SettingError(f"mesos: weights: {part!r} is not role=number with a positive number")
+    return weights
