@@ -28,7 +28,7 @@ def ask(method: str, url: str, body: Any = None) -> Any:
 
 
 def leads(thread: ServiceThread) -> bool:
-    return thread.service.term is not None  # type: ignore[attr-defined,no-any-return]
+    return thread.service.running.leadership.term is not None  # type: ignore[attr-defined,no-any-return]
 
 
 @pytest.fixture

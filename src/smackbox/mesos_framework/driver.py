@@ -98,10 +98,10 @@ class ElectedMasters:
         coordinator.watch_leader(MASTER_PREFIX, self._leader_is)
 
     async def leader(self) -> str:
-        await self._known.wait()
+        while (url := self._url) is None:
+            await self._known.wait()
         self._changed.clear()
-        assert self._url is not None
-        return self._url
+        return url
 
     def changed(self) -> asyncio.Event:
         return self._changed

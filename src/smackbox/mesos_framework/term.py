@@ -63,47 +63,60 @@ class Term(Generic[M]):
         store: StateStore,
         masters: Masters,
         new_machine: Callable[[SchedulerDriver], M],
+        records: dict[str, bytes],
+        info: Message,
+        credentials: tuple[str, str] | None,
+        fenced: Callable[[], None],
+        client: HttpClient,
+    ) -> None:
+        self._info = info
+        self._client = client
+        headers = {"Authorization": basic_authorization(*credentials)} if credentials is not None else {}
+        self.driver = SchedulerDriver(masters, self, client, headers)
+        self.machine = new_machine(self.driver)
+        self.machine.load(records)
+        self.on_tick: Callable[[], None] = _nothing
+        self.fenced = fenced
+        self._committer = Committer(store, self._take, fenced)
+        self.decided()
+        self._tasks = [asyncio.create_task(self.driver.run()), asyncio.create_task(self._tick())]
+
+    @classmethod
+    async def begin(
+        cls,
+        store: StateStore,
+        masters: Masters,
+        new_machine: Callable[[SchedulerDriver], M],
         info: Message,
         credentials: tuple[str, str] | None,
         fenced: Callable[[], None],
         tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._store = store
-        self._info = info
-        self._fenced = fenced
-        self._client = HttpClient(tls=tls)
-        headers = {"Authorization": basic_authorization(*credentials)} if credentials is not None else {}
-        self.driver = SchedulerDriver(masters, self, self._client, headers)
-        self.machine = new_machine(self.driver)
-        self.on_tick: Callable[[], None] | None = None
-        self._committer: Committer | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def begin(self) -> None:
+    ) -> Term[M]:
         """Take over what is stored, and go on from there. Raises `StorageError`."""
-        self.machine.load(await self._store.load())
-        self._committer = Committer(self._store, self._take, self._fenced)
-        self.decided()
-        self._tasks = [asyncio.create_task(self.driver.run()), asyncio.create_task(self._tick())]
+        records = await store.load()
+        client = HttpClient(tls=tls)
+        try:
+            return cls(store, masters, new_machine, records, info, credentials, fenced, client)
+        except BaseException:
+            await client.close()
+            raise
 
     async def end(self) -> None:
         try:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            if self._committer is not None:
-                await self._committer.stop()
+            await self._committer.stop()
         finally:
             await self._client.close()
 
     def decided(self) -> None:
-        """Something was asked of the machine: what follows is to be committed."""
-        if self._committer is not None and self.machine.effects:
+        """The machine was asked something: commit what follows from it."""
+        if self.machine.effects:
             self._committer.wake()
 
     async def committed(self) -> None:
         """Until everything decided so far is stored. Raises `StorageError` when the term ends before."""
-        assert self._committer is not None
         await self._committer.committed()
 
     # --- what the driver asks and says
@@ -138,7 +151,10 @@ class Term(Generic[M]):
     async def _tick(self) -> None:
         while True:
             self.machine.tick()
-            if self.on_tick is not None:
-                self.on_tick()
+            self.on_tick()
             self.decided()
             await asyncio.sleep(TICK_S)
+
+
+def _nothing() -> None:
+    pass

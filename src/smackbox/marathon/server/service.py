@@ -8,18 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smackbox.base.clock import Clock
+from smackbox.base.clock import Clock, SystemClock
 from smackbox.election.zookeeper_url import ZooKeeperUrl
 from smackbox.marathon.handlers.api import Api
 from smackbox.marathon.handlers.routes import handle
 from smackbox.marathon.handlers.service_ports import LOCAL_PORT_MAX, LOCAL_PORT_MIN
 from smackbox.marathon.server.event_bus import EventBus
-from smackbox.marathon.server.figures import figures, prometheus
 from smackbox.marathon.server.health_checker import HealthChecker
+from smackbox.marathon.server.metrics import metrics, prometheus
 from smackbox.marathon.settings import MarathonSettings
 from smackbox.marathon.state.marathon import Marathon
 from smackbox.marathon.state.versions import VERSIONS_LIMIT
 from smackbox.mesos_framework.driver import SchedulerDriver
+from smackbox.mesos_framework.framework import EndTerm, Framework, Place
 from smackbox.mesos_framework.server import FrameworkServer
 from smackbox.mesos_framework.term import Term
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
@@ -29,19 +30,18 @@ from smackbox.net.tls import unverified
 VERSION = "1.11.24"
 
 
-class MarathonServer(FrameworkServer[Marathon]):
-    name = "marathon"
+class MarathonFramework(Framework[Marathon]):
+    """Marathon's state, its events, its health checks and its REST API."""
 
-    def __init__(self, settings: MarathonSettings, *, clock: Clock | None = None) -> None:
-        super().__init__(settings, settings.framework_name, clock)
-        self.settings = settings
-        self._bus = EventBus(self.clock)
-        self._checker: HealthChecker | None = None
+    def __init__(self, settings: MarathonSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._bus = EventBus(clock)
 
     def new_machine(self, driver: SchedulerDriver) -> Marathon:
-        settings = self.settings
+        settings = self._settings
         return Marathon(
-            self.clock,
+            self._clock,
             driver,
             self._bus.publish,
             lambda: str(uuid.uuid4()),
@@ -50,33 +50,32 @@ class MarathonServer(FrameworkServer[Marathon]):
             secrets=_secrets(settings.secrets_dir),
         )
 
-    async def term_begins(self, term: Term[Marathon]) -> None:
-        self._checker = HealthChecker(term.machine, HttpClient(tls=unverified()), term.decided)
-        term.on_tick = self._checker.follow
+    def begin_term(self, term: Term[Marathon]) -> EndTerm:
+        checker = HealthChecker(term.machine, HttpClient(tls=unverified()), term.decided)
+        term.on_tick = checker.follow
 
-    async def term_ends(self, term: Term[Marathon]) -> None:
-        term.on_tick = None
-        if self._checker is not None:
-            await self._checker.stop()
+        async def end() -> None:
+            term.on_tick = lambda: None
+            await checker.stop()
 
-    async def stop(self) -> None:
+        return end
+
+    def close(self) -> None:
         self._bus.close()
-        await super().stop()
 
-    def local_answer(self, request: HttpRequest) -> Answer | None:
-        machine = self.term.machine if self.term is not None else None
+    def local_answer(self, machine: Marathon | None, request: HttpRequest) -> Answer | None:
         if request.path == "/metrics":
-            return HttpResponse.json(figures(machine))
+            return HttpResponse.json(metrics(machine))
         if request.path == "/metrics/prometheus":
             return prometheus(machine)
-        return super().local_answer(request)
+        return super().local_answer(machine, request)
 
-    def answer(self, term: Term[Marathon], request: HttpRequest) -> Answer:
-        leader = self.address.partition("://")[2]
-        return handle(Api(term.machine, self._bus.subscribe, self.abdicate, leader, self._info(term)), request)
+    def answer(self, term: Term[Marathon], place: Place, request: HttpRequest) -> Answer:
+        info = self._info(term, place)
+        return handle(Api(term.machine, self._bus.subscribe, place.abdicate, place.host_port, info), request)
 
-    def _info(self, term: Term[Marathon]) -> dict[str, Any]:
-        settings = self.settings
+    def _info(self, term: Term[Marathon], place: Place) -> dict[str, Any]:
+        settings = self._settings
         zk = str(ZooKeeperUrl.parse(settings.zk)) if settings.zk is not None else None
         return {
             "name": settings.framework_name,
@@ -98,9 +97,17 @@ class MarathonServer(FrameworkServer[Marathon]):
                 "webui_url": None,
                 "features": [],
             },
-            "http_config": {"http_port": self.http.port, "https_port": None},
+            "http_config": {"http_port": place.http_port, "https_port": None},
             "zookeeper_config": {"zk": zk, "zk_max_versions": VERSIONS_LIMIT},
         }
+
+
+class MarathonServer(FrameworkServer[Marathon]):
+    """Marathon: a `Service`."""
+
+    def __init__(self, settings: MarathonSettings, *, clock: Clock | None = None) -> None:
+        framework = MarathonFramework(settings, clock or SystemClock())
+        super().__init__("marathon", settings.framework_name, settings, framework)
 
 
 def _secrets(folder: Path | None) -> Callable[[str], str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from smackbox.mesos.master.handlers.context import MasterContext
+from smackbox.mesos.master.state.master import Master
 from smackbox.mesos.resources.resources import UNITS
 
 _STATES = (
@@ -61,15 +62,14 @@ def snapshot(context: MasterContext) -> dict[str, float]:
     for name, value in master.counters.items():
         if not name.startswith("tasks/"):
             figures[f"master/{name}"] = value
-    _resources(context, figures)
+    _resources(master, figures)
     return figures
 
 
-def _resources(context: MasterContext, figures: dict[str, float]) -> None:
-    assert context.master is not None
+def _resources(master: Master, figures: dict[str, float]) -> None:
     total: dict[str, int] = {}
     used: dict[str, int] = {}
-    for agent in context.master.agents.values():
+    for agent in master.agents.values():
         for name, amount in agent.total.quantities().items():
             total[name] = total.get(name, 0) + amount
         for resources in agent.used().values():

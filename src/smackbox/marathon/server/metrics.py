@@ -8,7 +8,7 @@ from smackbox.marathon.state.marathon import Marathon
 from smackbox.net.http import HttpResponse
 
 
-def figures(marathon: Marathon | None) -> dict[str, Any]:
+def metrics(marathon: Marathon | None) -> dict[str, Any]:
     """In the form of Marathon's own: gauges by dotted names. A standby knows none."""
     return {
         "version": "4.0.0",

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from smackbox.chronos.server.service import ChronosServer
+from smackbox.base.clock import SystemClock
+from smackbox.chronos.server.service import ChronosFramework
 from smackbox.chronos.settings import ChronosSettings
+from smackbox.chronos.state.chronos import Chronos
 from smackbox.election.state_store import Fenced, MemoryStateStore
 from smackbox.mesos_framework.driver import FixedMasters
+from smackbox.mesos_framework.leadership import Leadership
 
 
 class GatedStore(MemoryStateStore):
@@ -34,18 +37,15 @@ class GatedStore(MemoryStateStore):
 
 
 @asynccontextmanager
-async def living(store: GatedStore) -> AsyncIterator[ChronosServer]:
-    server = ChronosServer(ChronosSettings(master="127.0.0.1:1"))
-    server.address = "http://127.0.0.1:2"
-    server._store = store
-    server._masters = FixedMasters("127.0.0.1:1")
-    life = asyncio.create_task(server._live())
+async def living(store: GatedStore) -> AsyncIterator[Leadership[Chronos]]:
+    framework = ChronosFramework(ChronosSettings(), SystemClock())
+    info = {"webui_url": "http://127.0.0.1:2"}
+    masters = FixedMasters("127.0.0.1:1")
+    leadership = Leadership(store, masters, framework.new_machine, framework.begin_term, info)
     try:
-        yield server
+        yield leadership
     finally:
-        life.cancel()
-        await asyncio.gather(life, return_exceptions=True)
-        await server._end_term()
+        await leadership.stop()
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -59,17 +59,17 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 def test_what_was_loaded_before_leadership_was_lost_is_not_led_with() -> None:
     async def work() -> None:
         store = GatedStore()
-        async with living(store) as server:
-            server._elected()
+        async with living(store) as leadership:
+            leadership.elected()
             await store.loading.get()
-            server._lost()
-            server._elected()
+            leadership.lost()
+            leadership.elected()
             store.loads.release()
             await store.loading.get()
-            assert server.term is None
+            assert leadership.term is None
             store.loads.release()
-            await server._led.wait()
-            assert server.term is not None
+            await leadership.led.wait()
+            assert leadership.term is not None
 
     run(work)
 
@@ -77,19 +77,19 @@ def test_what_was_loaded_before_leadership_was_lost_is_not_led_with() -> None:
 def test_a_term_that_is_over_ends_no_other() -> None:
     async def work() -> None:
         store = GatedStore()
-        async with living(store) as server:
-            server._elected()
+        async with living(store) as leadership:
+            leadership.elected()
             store.loads.release()
-            await server._led.wait()
-            term = server.term
+            await leadership.led.wait()
+            term = leadership.term
             assert term is not None
-            server._lost()
-            server._elected()
-            term._fenced()  # as its committer does when the store refuses
+            leadership.lost()
+            leadership.elected()
+            term.fenced()  # as its committer does when the store refuses
             store.loads.release()
-            while server.term in {None, term}:
+            while leadership.term in {None, term}:
                 await asyncio.sleep(0)
-            assert server._leading
+            assert leadership.leads
 
     run(work)
 
@@ -97,16 +97,16 @@ def test_a_term_that_is_over_ends_no_other() -> None:
 def test_a_term_whose_store_refuses_ends() -> None:
     async def work() -> None:
         store = GatedStore()
-        async with living(store) as server:
-            server._elected()
+        async with living(store) as leadership:
+            leadership.elected()
             store.loads.release()
-            await server._led.wait()
-            assert server.term is not None
-            server.term.machine.subscribed("f1")
-            server.term.decided()
+            await leadership.led.wait()
+            assert leadership.term is not None
+            leadership.term.machine.subscribed("f1")
+            leadership.term.decided()
             (await store.storing.get()).set_exception(Fenced("another leads"))
-            while server.term is not None:
+            while leadership.term is not None:
                 await asyncio.sleep(0)
-            assert not server._leading
+            assert not leadership.leads
 
     run(work)
