@@ -44,6 +44,11 @@ def _collect(broker: Broker) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily("kafka_server_parked_fetches", "Fetches that wait for records", value=broker.parked_fetches)
     yield GaugeMetricFamily("kafka_server_partitions", "Partitions", value=broker.catalog.partition_count)
+    yield GaugeMetricFamily(
+        "kafka_log_uncleanable_partitions",
+        "Partitions whose compaction failed; they are tried again after a restart",
+        value=sum(partition.uncleanable for partition in broker.catalog.partitions()),
+    )
     times = SummaryMetricFamily(
         "kafka_request_seconds", "Requests and the time to their answers, parked time included", labels=["api"]
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.base.clock import Clock, SystemClock
-from smackbox.base.errors import SettingError, StartError, StorageError
+from smackbox.base.errors import ProtocolError, SettingError, StartError, StorageError
 from smackbox.kafka.server import backup
 from smackbox.kafka.server.connection import READ_BUFFER_BYTES, KafkaConnection
 from smackbox.kafka.server.listeners import Listener, listeners, tls_context
@@ -299,24 +299,21 @@ class KafkaServer:
     async def _clean(self) -> None:
         try:
             while not self._stopping and (cleaning := self.broker.next_cleaning()) is not None:
-                broker = self.broker
-                await asyncio.get_running_loop().run_in_executor(None, cleaning.run, self._fs)
-                if broker is self.broker and not self._stopping:
-                    cleaning.install()
-        except (StorageError, CodecMissingError) as error:
-            log.error("kafka: compaction stopped: %s", error)
+                await self._clean_one(self.broker, cleaning)
         finally:
             self._cleaning_task = None
 
-    async def _clean_one(self, cleaning: Cleaning) -> None:
-        topic_id = cleaning.partition.topic_id
+    async def _clean_one(self, broker: Broker, cleaning: Cleaning) -> None:
+        """Compact one partition. One that fails is set aside, so that the others are compacted (KIP-346)."""
+        partition = cleaning.partition
         try:
             await asyncio.get_running_loop().run_in_executor(None, cleaning.run, self._fs)
-        except StorageError:
-            if topic_id in self.broker.catalog.by_id:
-                raise
-        if topic_id in self.broker.catalog.by_id and not self._stopping:
-            cleaning.install()
+            if broker is self.broker and not self._stopping and broker.catalog.holds(partition):
+                cleaning.install()
+        except (StorageError, ProtocolError, CodecMissingError) as error:
+            if broker.catalog.holds(partition):  # else its topic was deleted while it was compacted
+                partition.uncleanable = True
+                log.error("kafka: %s-%d is not compacted before a restart: %s", partition.topic, partition.index, error)
 
     def _remove_deleted(self) -> None:
         """Remove the directories of deleted topics off the loop, unless that is going on."""

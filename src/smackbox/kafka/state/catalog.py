@@ -169,6 +169,10 @@ class Catalog:
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
         return found.partitions[index]
 
+    def holds(self, partition: Partition) -> bool:
+        """Whether the topic of this partition still exists; another one of the same name does not count."""
+        return partition.topic_id in self.by_id
+
     def topic(self, name: str) -> Topic:
         """Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
         found = self.topics.get(name)

@@ -139,7 +139,7 @@ class Cleaning:
 def plan(partition: Partition, now_ms: int) -> Cleaning | None:
     """A cleaning of this partition, when there is enough to clean."""
     config = partition.config
-    if not config.compacted:
+    if not config.compacted or partition.uncleanable:
         return None
     closed = []
     for segment in partition.log.segments[:-1]:

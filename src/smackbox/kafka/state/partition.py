@@ -51,6 +51,7 @@ class Partition:
         "synced",
         "topic",
         "topic_id",
+        "uncleanable",
         "waiters",
     )
 
@@ -69,6 +70,7 @@ class Partition:
         self.aborted = AbortedTransactions()
         self._unwritten_aborted: list[AbortedTransaction] = []
         self.cleaned_to = 0  # everything below was compacted since this broker started
+        self.uncleanable = False  # its compaction failed, and is not tried again before a restart
         self.high_watermark = 0
         self.last_stable_offset = 0
         self.synced = True  # whether the high watermark follows the end offset at once
