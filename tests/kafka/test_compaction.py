@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.kafka.client import RawClient, batch
+from tests.kafka.client import RawClient
 from tests.kafka.conftest import StartKafka
 
 from smackbox.base.errors import StorageError
 from smackbox.kafka.state.compaction import CLEANED
 from smackbox.kafka.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
-from smackbox.kafka.wire.messages.delete_topics import DeleteTopicState, DeleteTopicsRequest
+from smackbox.kafka.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from smackbox.kafka.wire.record_batch import Record, build, read_header, records
 from smackbox.store.fs import Disk, File
 

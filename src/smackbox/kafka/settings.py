@@ -65,6 +65,7 @@ class KafkaSettings(ServerSettings, frozen=True, kw_only=True):
     group_consumer_session_timeout_ms: int = 45_000
     group_consumer_heartbeat_interval_ms: int = 5_000
     group_consumer_max_size: int = 2**31 - 1
+    group_consumer_migration_policy: Literal["bidirectional", "upgrade", "downgrade", "disabled"] = "bidirectional"
 
     transaction_state_log_num_partitions: int = 50
     transaction_max_timeout_ms: int = 900_000

@@ -29,19 +29,20 @@ TRANSIENT = {errors.COORDINATOR_NOT_AVAILABLE, errors.COORDINATOR_LOAD_IN_PROGRE
 class Pair:
     """Two brokers; a real one applies a group's configuration late, so that groups are made ready many at once."""
 
-    def __init__(self, addresses: list[str]) -> None:
+    def __init__(self, addresses: list[str], partitions: int = PARTITIONS) -> None:
+        self.partitions = partitions
         self.addresses = addresses
         self.topic = f"fuzz-{uuid.uuid4().hex[:12]}"
         self._ready: list[str] = []
         for address in addresses:
             with RawClient(address) as client:
-                topic = create_topics.CreatableTopic(self.topic, PARTITIONS, 1)
+                topic = create_topics.CreatableTopic(self.topic, partitions, 1)
                 created = client.ask(create_topics.CreateTopicsRequest([topic], 10_000), 5)
                 assert created.topics[0].error_code == 0
                 wait_for(partial(self._readable, client))
 
     def _readable(self, client: RawClient) -> bool:
-        return all(client.fetch(self.topic, 0, partition)[0] == 0 for partition in range(PARTITIONS))
+        return all(client.fetch(self.topic, 0, partition)[0] == 0 for partition in range(self.partitions))
 
     def group(self) -> str:
         """A group that nobody has used; assignments under KIP-848 are made at once."""
@@ -55,9 +56,9 @@ class Pair:
 
 
 @contextmanager
-def pair() -> Iterator[Pair]:
+def pair(partitions: int = PARTITIONS) -> Iterator[Pair]:
     with ServiceThread(KafkaServer(KafkaSettings())) as ours:
-        yield Pair([ours.url, os.environ[REAL_KAFKA]])
+        yield Pair([ours.url, os.environ[REAL_KAFKA]], partitions)
 
 
 def _configure(client: RawClient, names: list[str]) -> None:

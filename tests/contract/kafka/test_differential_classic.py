@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -229,6 +229,12 @@ def step(sides: list[Side], operation: str, arguments: tuple[Any, ...]) -> list[
     if operation in {"join", "next_join"} and sides[0].mixes(operation):
         return [None, None]
     answers: list[Any] = [[getattr(side, operation)(*arguments)] for side in sides]
+    gather(sides, answers)
+    return answers
+
+
+def gather(sides: Sequence[Side], answers: list[Any]) -> None:
+    """Add what each broker has answered to those who waited."""
     ours, real = sides
     ours.describe()  # what our broker answers to those who wait is on its way before this answer
     for name, member in ours.members.items():
@@ -240,7 +246,6 @@ def step(sides: list[Side], operation: str, arguments: tuple[Any, ...]) -> list[
     for name, member in real.members.items():
         if member.waits and member.readable(0):
             answers[1].append((name, real.take(name)))
-    return answers
 
 
 @settings(

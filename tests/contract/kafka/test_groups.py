@@ -170,3 +170,47 @@ def test_groups_are_listed_described_and_deleted(
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
     found = admin.list_consumer_group_offsets([asked])[group].result(WAIT_LIMIT_S)
     assert found.topic_partitions[0].offset == -1001
+
+
+# --- from one protocol to the other, while records are consumed
+
+
+@pytest.mark.parametrize("way", ["upgrade", "downgrade"])
+def test_a_group_changes_its_protocol_one_member_at_a_time(
+    kafka_bootstrap: str, make_topic: MakeTopic, unique: Callable[[str], str], way: str
+) -> None:
+    """As a rolling restart does it: three members, each replaced by one of the other protocol, nothing read twice."""
+    topic, group = make_topic(partitions=6), unique("group")
+
+    def classic() -> Consumer:
+        configs = {"heartbeat.interval.ms": 200, "partition.assignment.strategy": "cooperative-sticky"}
+        return consumer(kafka_bootstrap, group, **configs)
+
+    makers = [classic, lambda: next_generation(kafka_bootstrap, group)]
+    old, new = makers if way == "upgrade" else reversed(makers)
+    values: list[bytes] = []
+
+    def poll(members: list[Consumer]) -> bool:
+        for member in members:
+            values.extend(message.value() for message in member.consume(50, 0.05))
+        return sorted(index for member in members for index in assigned(member)) == list(range(6))
+
+    members = [old() for _ in range(3)]
+    for member in members:
+        member.subscribe([topic])
+    wait_for(lambda: poll(members) and all(len(assigned(member)) == 2 for member in members))
+    sent = 0
+    for place in range(3):
+        for partition in range(6):
+            send(kafka_bootstrap, topic, [b"%d" % (sent + i) for i in range(10)], partition=partition)
+            sent += 10
+        wait_for(lambda: poll(members) and len(values) >= sent)
+        for member in members:
+            member.commit(asynchronous=False)
+        members[place].close()
+        members[place] = new()
+        members[place].subscribe([topic])
+        wait_for(lambda: poll(members) and all(len(assigned(member)) == 2 for member in members))
+    assert sorted(values, key=int) == [b"%d" % i for i in range(sent)], "each record once"
+    for member in members:
+        member.close()

@@ -81,7 +81,7 @@ def stable(group: ClassicGroup, *clients: Client) -> None:
 
 
 def test_one_member_is_there_at_once(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     client = Client(group)
     result = client.join()
     assert result is not None
@@ -93,7 +93,7 @@ def test_one_member_is_there_at_once(broker: Broker) -> None:
 
 
 def test_a_new_client_is_asked_to_come_back_with_its_id(broker: Broker) -> None:
-    client = Client(broker.groups.for_classic_join("g"))
+    client = Client(broker.groups.for_classic_join("g", ""))
     result = client.join(known=True)
     assert result is not None
     assert result.error_code == errors.MEMBER_ID_REQUIRED
@@ -104,7 +104,7 @@ def test_a_new_client_is_asked_to_come_back_with_its_id(broker: Broker) -> None:
 def test_one_who_does_not_come_back_with_its_id_is_waited_for_no_longer_than_a_session(
     broker: Broker, clock: FakeClock
 ) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     present, other = Client(group), Client(group)
     stable(group, present)
     Client(group).join(known=True)
@@ -115,7 +115,7 @@ def test_one_who_does_not_come_back_with_its_id_is_waited_for_no_longer_than_a_s
 
 
 def test_the_first_rebalance_does_not_wait_for_who_is_to_come_back(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     Client(group).join(known=True)
     result = Client(group).join()
     assert result is not None
@@ -123,7 +123,7 @@ def test_the_first_rebalance_does_not_wait_for_who_is_to_come_back(broker: Broke
 
 
 def test_who_leaves_before_joining_starts_a_rebalance(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, second = Client(group), Client(group)
     stable(group, first)
     second.join(known=True)
@@ -133,7 +133,7 @@ def test_who_leaves_before_joining_starts_a_rebalance(broker: Broker) -> None:
 
 
 def test_the_only_member_may_not_change_to_protocols_that_it_did_not_have(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     client = Client(group)
     stable(group, client)
     client.protocols = {"sticky": b"sticky"}
@@ -143,7 +143,7 @@ def test_the_only_member_may_not_change_to_protocols_that_it_did_not_have(broker
 
 
 def test_of_protocols_with_as_many_votes_kafkas_is_chosen(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, second = Client(group, protocols="range sticky"), Client(group, protocols="sticky range")
     stable(group, first)
     second.join()
@@ -152,7 +152,7 @@ def test_of_protocols_with_as_many_votes_kafkas_is_chosen(broker: Broker) -> Non
 
 
 def test_a_second_member_makes_the_first_rejoin(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, second = Client(group), Client(group)
     stable(group, first)
     assert second.join() is None
@@ -164,7 +164,7 @@ def test_a_second_member_makes_the_first_rejoin(broker: Broker) -> None:
 
 
 def test_who_does_not_rejoin_in_time_is_out(broker: Broker, clock: FakeClock) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, second = Client(group), Client(group)
     stable(group, first)
     second.join()
@@ -176,7 +176,7 @@ def test_who_does_not_rejoin_in_time_is_out(broker: Broker, clock: FakeClock) ->
 
 
 def test_who_falls_silent_is_out(broker: Broker, clock: FakeClock) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, second = Client(group), Client(group)
     stable(group, first)
     second.join()
@@ -193,7 +193,7 @@ def test_who_falls_silent_is_out(broker: Broker, clock: FakeClock) -> None:
 
 
 def test_who_joins_and_does_not_sync_is_out(broker: Broker, clock: FakeClock) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     client = Client(group)
     client.join()
     advance(broker, clock, REBALANCE_MS)
@@ -202,7 +202,7 @@ def test_who_joins_and_does_not_sync_is_out(broker: Broker, clock: FakeClock) ->
 
 
 def test_another_generation_is_fenced(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     client = Client(group)
     stable(group, client)
     for generation in (0, 2):
@@ -212,7 +212,7 @@ def test_another_generation_is_fenced(broker: Broker) -> None:
 
 
 def test_protocols_must_meet(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, other = Client(group, protocols="range roundrobin"), Client(group, protocols="sticky")
     stable(group, first)
     result = other.join()
@@ -221,7 +221,7 @@ def test_protocols_must_meet(broker: Broker) -> None:
 
 
 def test_the_protocol_that_all_know_is_chosen(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     first, second = Client(group, protocols="range sticky"), Client(group, protocols="sticky")
     stable(group, first)
     second.join()
@@ -230,7 +230,7 @@ def test_the_protocol_that_all_know_is_chosen(broker: Broker) -> None:
 
 
 def test_a_static_member_comes_back_under_a_new_id(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     leader, static = Client(group), Client(group, "static")
     stable(group, leader)
     static.join()
@@ -249,7 +249,7 @@ def test_a_static_member_comes_back_under_a_new_id(broker: Broker) -> None:
 
 
 def test_a_static_leader_that_comes_back_may_skip_the_assignment(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     stable(group, Client(group, "static"))
     again = Client(group, "static")
     result = again.join(skip=True)
@@ -259,7 +259,7 @@ def test_a_static_leader_that_comes_back_may_skip_the_assignment(broker: Broker)
 
 
 def test_leaving_by_instance_id(broker: Broker) -> None:
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     client = Client(group, "static")
     stable(group, client)
     assert group.leave("", "static") == client.member_id
@@ -268,7 +268,7 @@ def test_leaving_by_instance_id(broker: Broker) -> None:
 
 def test_the_group_lives_on_after_a_restart(make_broker: MakeBroker, clock: FakeClock) -> None:
     broker = make_broker()
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     client = Client(group)
     stable(group, client)
     again = make_broker()
@@ -282,7 +282,7 @@ def test_the_group_lives_on_after_a_restart(make_broker: MakeBroker, clock: Fake
 
 def test_the_first_rebalance_waits_when_it_is_told_to(make_broker: MakeBroker, clock: FakeClock) -> None:
     broker = make_broker(group_initial_rebalance_delay_ms=3000)
-    group = broker.groups.for_classic_join("g")
+    group = broker.groups.for_classic_join("g", "")
     clients = [Client(group), Client(group)]
     for client in clients:
         assert client.join() is None
@@ -295,7 +295,7 @@ def test_the_first_rebalance_waits_when_it_is_told_to(make_broker: MakeBroker, c
 
 
 def test_a_full_group_takes_no_more(make_broker: MakeBroker) -> None:
-    group = make_broker(group_max_size=1).groups.for_classic_join("g")
+    group = make_broker(group_max_size=1).groups.for_classic_join("g", "")
     stable(group, Client(group))
     result = Client(group).join()
     assert result is not None

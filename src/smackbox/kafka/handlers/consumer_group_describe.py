@@ -19,7 +19,7 @@ from smackbox.kafka.wire.messages.consumer_group_describe import (
     TopicPartitions,
 )
 
-CONSUMER_MEMBER = 1
+CLASSIC_MEMBER, CONSUMER_MEMBER = 0, 1
 
 
 def handle(broker: Broker, call: Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse:
@@ -63,7 +63,7 @@ def _describe(broker: Broker, call: Call, group_id: str, *, asked: bool) -> Desc
                 member.pattern,
                 _assignment(broker, member.held),
                 _assignment(broker, group.target.get(member.member_id, {})),
-                CONSUMER_MEMBER,
+                CONSUMER_MEMBER if member.classic is None else CLASSIC_MEMBER,
             )
             for member in group.members.values()
         ],

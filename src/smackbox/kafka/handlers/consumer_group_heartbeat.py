@@ -46,7 +46,7 @@ def handle(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -
 def _heartbeat(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -> HeartbeatResult:
     joining = request.member_epoch == JOIN_EPOCH
     group = broker.groups.for_consumer(request.group_id, create=joining)
-    return group.heartbeat(
+    return group.consumer_heartbeat(
         HeartbeatRequest(
             request.member_id or str(broker.new_id()),
             request.member_epoch,

@@ -35,9 +35,7 @@ def handle(broker: Broker, call: Call, request: JoinGroupRequest) -> Parked:
         timeout_ms = request.session_timeout_ms
         if not settings.group_min_session_timeout_ms <= timeout_ms <= settings.group_max_session_timeout_ms:
             raise KafkaError(errors.INVALID_SESSION_TIMEOUT)
-        if request.member_id and request.group_id not in broker.groups.groups:
-            raise KafkaError(errors.UNKNOWN_MEMBER_ID)
-        group = broker.groups.for_classic_join(request.group_id)
+        group = broker.groups.for_classic_join(request.group_id, request.member_id)
     except KafkaError as error:
         joined(JoinResult(error.code, request.member_id))
         return PARKED

@@ -328,6 +328,31 @@ class ClassicGroup:
         if late and self.state in {GroupState.COMPLETING_REBALANCE, GroupState.STABLE}:
             self._prepare_rebalance()
 
+    # --- changing over to and from KIP-848
+
+    def dismiss_waiting(self) -> None:
+        """Send everyone who waits for this rebalance to the next one: the group changes its protocol."""
+        for member in list(self.members.values()):
+            joined, member.joined = member.joined, None
+            if joined is not None:
+                joined(JoinResult(errors.REBALANCE_IN_PROGRESS, member.member_id))
+            self._answer_sync(member, SyncResult(errors.REBALANCE_IN_PROGRESS))
+
+    def take_over(self, protocol_type: str, generation: int, members: list[Member]) -> None:
+        """Begin as a stable group with these members and their assignments."""
+        self.protocol_type = protocol_type
+        self.generation = generation
+        self.members = {member.member_id: member for member in members}
+        self.static = {member.instance_id: member.member_id for member in members if member.instance_id is not None}
+        self.leader = members[0].member_id
+        self.protocol_name = self._select_protocol()
+        self._become(GroupState.STABLE)
+        self.restore_sessions()
+
+    def rebalance(self) -> None:
+        """Have all members join again."""
+        self._prepare_rebalance()
+
     # --- sync
 
     def sync(

@@ -8,7 +8,7 @@ a group epoch; a member's is that of the target it has reached. A heartbeat move
       └──all partitions free── UnreleasedPartitions <──others still have some
 
 A partition is given to a member only when no other one holds it. Rules and error codes as in Kafka's
-`GroupMetadataManager` and `CurrentAssignmentBuilder`. Not done: groups with members of both protocols at once.
+`GroupMetadataManager` and `CurrentAssignmentBuilder`. Members of the classic protocol take part through `mixed_group`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ from smackbox.kafka.wire import error_codes as errors
 
 @dataclass(slots=True, eq=False)
 class ConsumerGroup:
-    """One group. `changed` is called with the ids of members whose records are to be written, after each change."""
+    """One group. `changed` is called with the ids of members whose records are to be written, after each change.
+
+    `downgrade` is called when the last member of this protocol has gone and members of the classic protocol are left,
+    with the ids of those that have gone and whether the others are to join again; it says whether the group has become
+    a classic one.
+    """
 
     group_id: str
     catalog: Catalog
@@ -47,6 +52,7 @@ class ConsumerGroup:
     session_timeout_ms: int
     max_size: int
     changed: Callable[[ConsumerGroup, set[str]], None]
+    downgrade: Callable[[ConsumerGroup, set[str], bool], bool]
     epoch: int = 0
     assignment_epoch: int = 0
     members: dict[str, ConsumerMember] = field(default_factory=dict)
@@ -61,24 +67,15 @@ class ConsumerGroup:
 
     # --- heartbeats
 
-    def heartbeat(self, request: HeartbeatRequest) -> HeartbeatResult:
-        """One step. Raises `KafkaError`."""
+    def consumer_heartbeat(self, request: HeartbeatRequest) -> HeartbeatResult:
+        """A ConsumerGroupHeartbeat: one step. Raises `KafkaError`."""
         if request.epoch == LEAVE_EPOCH:
             return self._leave(request, LEAVE_EPOCH)
         if request.epoch == LEAVE_STATIC_EPOCH:
             return self._leave(request, LEAVE_STATIC_EPOCH)
         member = self._member_for(request)
         before = _copy(member.assigned)
-        bump = self._update(member, request)
-        topics = self._subscribed_topics()
-        if topics != self._seen_topics:
-            self._seen_topics = topics
-            bump = True
-        if bump:
-            self.epoch += 1
-        if self.epoch > self.assignment_epoch:
-            self._assign()
-        self._reconcile(member, request.owned)
+        self._step(member, request.owned, changed=self._update(member, request))
         self._restart_session(member)
         self._restart_revocation(member)
         full = request.rebalance_timeout_ms >= 0 and request.topics is not None and request.owned is not None
@@ -86,12 +83,24 @@ class ConsumerGroup:
         self._flush()
         return HeartbeatResult(member.member_id, member.epoch, _copy(member.assigned) if send else None)
 
+    def _step(self, member: ConsumerMember, owned: Assignment | None, *, changed: bool) -> None:
+        """Bring the epochs, the target and this member forward; `changed` when the target must be made anew."""
+        topics = self._subscribed_topics()
+        if topics != self._seen_topics:
+            self._seen_topics = topics
+            changed = True
+        if changed:
+            self.epoch += 1
+        if self.epoch > self.assignment_epoch:
+            self._assign()
+        self._reconcile(member, owned)
+
     def _member_for(self, request: HeartbeatRequest) -> ConsumerMember:
         if request.instance_id is not None:
             known = self.static.get(request.instance_id)
             if request.epoch == JOIN_EPOCH:
                 if known is not None:
-                    return self._replace_static(known, request)
+                    return self._released_static(known, request)
             elif known is None:
                 raise KafkaError(errors.UNKNOWN_MEMBER_ID, f"Instance id {request.instance_id} is unknown.")
             elif known != request.member_id:
@@ -107,12 +116,7 @@ class ConsumerGroup:
                     errors.GROUP_MAX_SIZE_REACHED,
                     f"The consumer group has reached its maximum capacity of {self.max_size} members.",
                 )
-            member = ConsumerMember(request.member_id, request.instance_id)
-            self.members[request.member_id] = member
-            if request.instance_id is not None:
-                self.static[request.instance_id] = request.member_id
-            self._dirty.add(member.member_id)
-            return member
+            return self._new_member(request.member_id, request.instance_id)
         self._check_epoch(member, request)
         if request.instance_id is not None and request.instance_id != member.instance_id:  # it joins as a static one
             if member.instance_id is not None:
@@ -122,25 +126,38 @@ class ConsumerGroup:
             self._dirty.add(member.member_id)
         return member
 
-    def _replace_static(self, known: str, request: HeartbeatRequest) -> ConsumerMember:
-        """A static member comes back, under a new id or its own, after it left with epoch -2."""
-        assert request.instance_id is not None
+    def _new_member(self, member_id: str, instance_id: str | None) -> ConsumerMember:
+        member = self.members[member_id] = ConsumerMember(member_id, instance_id)
+        if instance_id is not None:
+            self.static[instance_id] = member_id
+        self._dirty.add(member_id)
+        return member
+
+    def _released_static(self, known: str, request: HeartbeatRequest) -> ConsumerMember:
+        """A static member comes back after it left with epoch -2; one of the classic protocol need not have left."""
         member = self.members[known]
-        if member.epoch != LEAVE_STATIC_EPOCH:
+        if member.epoch != LEAVE_STATIC_EPOCH and member.classic is None:
             raise KafkaError(
                 errors.UNRELEASED_INSTANCE_ID,
                 f"Static member {request.member_id} with instance id {request.instance_id} cannot join the group "
                 f"because the instance id is owned by {known} member.",
             )
+        return self._replace_static(member, request.member_id)
+
+    def _replace_static(self, member: ConsumerMember, new_id: str) -> ConsumerMember:
+        """The same static member under a new id, or its own."""
+        assert member.instance_id is not None
+        known = member.member_id
         self._stop_timers(member)
         del self.members[known]
-        member.member_id = request.member_id
-        member.epoch = member.previous_epoch
-        self.members[request.member_id] = member
-        self.static[request.instance_id] = request.member_id
+        member.member_id = new_id
+        if member.epoch == LEAVE_STATIC_EPOCH:
+            member.epoch = member.previous_epoch
+        self.members[new_id] = member
+        self.static[member.instance_id] = new_id
         if known in self.target:
-            self.target[request.member_id] = self.target.pop(known)
-        self._dirty |= {known, request.member_id}
+            self.target[new_id] = self.target.pop(known)
+        self._dirty |= {known, new_id}
         return member
 
     @staticmethod
@@ -162,6 +179,10 @@ class ConsumerGroup:
     def _update(self, member: ConsumerMember, request: HeartbeatRequest) -> bool:
         """Take over what the request changes; whether the assignment must be made anew."""
         before = (member.topics, member.pattern, member.assignor)
+        if member.classic is not None:  # it has changed over to this protocol
+            self._stop_timers(member)
+            member.classic = None
+            self._dirty.add(member.member_id)
         new = member.epoch == 0 and not member.assigned and member.member_id not in self.target
         if request.topics is not None:
             member.topics = frozenset(request.topics)
@@ -208,11 +229,19 @@ class ConsumerGroup:
         self.target.pop(member.member_id, None)
         if member.instance_id is not None and self.static.get(member.instance_id) == member.member_id:
             del self.static[member.instance_id]
+        if member.classic is None and self._became_classic({member.member_id}, rebalance=True):
+            return
         self.epoch += 1
         self._dirty.add(member.member_id)
         if not self.members:  # else the next heartbeat makes the assignment
             self.assignment_epoch = self.epoch
         self._flush()
+
+    def _became_classic(self, gone: set[str], *, rebalance: bool) -> bool:
+        """Whether the group is a classic one now, since the last member of this protocol has `gone`."""
+        if not self.members or any(member.classic is None for member in self.members.values()):
+            return False
+        return self.downgrade(self, gone, rebalance)
 
     def _flush(self) -> None:
         if self._dirty:
@@ -296,10 +325,15 @@ class ConsumerGroup:
     # --- sessions
 
     def _restart_session(self, member: ConsumerMember) -> None:
-        own = self.catalog.group_config(self.group_id, "consumer.session.timeout.ms")
-        member.deadline_ms = self.now_ms() + (self.session_timeout_ms if own is None else int(own))
+        member.deadline_ms = self.now_ms() + self._session_ms(member)
         if member.session_timer is None:
             member.session_timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
+
+    def _session_ms(self, member: ConsumerMember) -> int:
+        if member.classic is not None:
+            return member.classic.session_timeout_ms
+        own = self.catalog.group_config(self.group_id, "consumer.session.timeout.ms")
+        return self.session_timeout_ms if own is None else int(own)
 
     def _session_is_over(self, member: ConsumerMember) -> None:
         member.session_timer = None
@@ -312,7 +346,7 @@ class ConsumerGroup:
 
     def _restart_revocation(self, member: ConsumerMember) -> None:
         """A member that is told to give partitions up has its rebalance time-out to do so."""
-        if member.state is not MemberState.UNREVOKED_PARTITIONS:
+        if member.state is not MemberState.UNREVOKED_PARTITIONS or member.classic is not None:
             if member.revocation_timer is not None:
                 member.revocation_timer.cancel()
                 member.revocation_timer = None
@@ -328,10 +362,10 @@ class ConsumerGroup:
             self._remove(member)
 
     def _stop_timers(self, member: ConsumerMember) -> None:
-        for timer in (member.session_timer, member.revocation_timer):
+        for timer in (member.session_timer, member.revocation_timer, member.join_timer, member.sync_timer):
             if timer is not None:
                 timer.cancel()
-        member.session_timer = member.revocation_timer = None
+        member.session_timer = member.revocation_timer = member.join_timer = member.sync_timer = None
 
     def close_sessions(self) -> None:
         for member in self.members.values():
@@ -391,7 +425,7 @@ class ConsumerGroup:
         topics = self.catalog.topics
         partitions = [(topics[name].topic_id, index) for name, index in wheres if name in topics]
         if not member.may_commit(epoch, partitions):
-            raise KafkaError(errors.STALE_MEMBER_EPOCH)
+            raise KafkaError(errors.STALE_MEMBER_EPOCH if member.classic is None else errors.ILLEGAL_GENERATION)
 
     def check_offset_fetch(self, member_id: str | None, epoch: int) -> None:
         """Whether this member may read offsets. Raises `KafkaError`."""
@@ -401,7 +435,7 @@ class ConsumerGroup:
         if member is None:
             raise KafkaError(errors.UNKNOWN_MEMBER_ID)
         if epoch != member.epoch:
-            raise KafkaError(errors.STALE_MEMBER_EPOCH)
+            raise KafkaError(errors.STALE_MEMBER_EPOCH if member.classic is None else errors.ILLEGAL_GENERATION)
 
     def check_offset_deletion(self) -> None:
         """Offsets of topics that nobody reads may always be deleted."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from smackbox.kafka.state.assignors import Assignment
 from smackbox.kafka.state.consumer_group import ConsumerGroup
-from smackbox.kafka.state.consumer_member import ConsumerMember, MemberState
+from smackbox.kafka.state.consumer_member import ClassicMembership, ConsumerMember, MemberState
 from smackbox.kafka.state.coordinator_log import KeyedRecord, key_bytes, value_bytes
 from smackbox.kafka.wire.messages import group_records as wire
 from smackbox.kafka.wire.schema import Message, read
@@ -30,9 +30,11 @@ def group_records(group: ConsumerGroup, member_ids: set[str]) -> list[KeyedRecor
     return entries
 
 
-def tombstones(group: ConsumerGroup) -> list[KeyedRecord]:
-    """What makes the group forgotten."""
-    entries = [entry for member_id in sorted(group.members) for entry in _member_records(group, member_id, gone=True)]
+def tombstones(group: ConsumerGroup, also: Iterable[str] = ()) -> list[KeyedRecord]:
+    """What makes the group forgotten, and the members `also` that have just left it."""
+    entries = [
+        entry for member_id in sorted({*group.members, *also}) for entry in _member_records(group, member_id, gone=True)
+    ]
     entries.append(_record(TARGET, wire.ConsumerGroupTargetAssignmentMetadataKey(group.group_id), None))
     entries.append(_record(GROUP, wire.ConsumerGroupMetadataKey(group.group_id), None))
     return entries
@@ -53,7 +55,7 @@ def _member_records(group: ConsumerGroup, member_id: str, *, gone: bool = False)
                 member.pattern or "",
                 member.rebalance_timeout_ms,
                 member.assignor,
-                None,
+                _classic_to_wire(member.classic),
             ),
             wire.ConsumerGroupTargetAssignmentMemberValue(
                 [
@@ -103,6 +105,7 @@ def replay(group: ConsumerGroup, kind: int, key: bytes, value: bytes) -> None:
         member.pattern = metadata.subscribed_topic_regex or None
         member.rebalance_timeout_ms = metadata.rebalance_timeout_ms
         member.assignor = metadata.server_assignor
+        member.classic = _classic_from_wire(metadata.classic_member_metadata)
         if member.instance_id is not None:
             group.static[member.instance_id] = member_id
         return
@@ -128,6 +131,20 @@ def replay_tombstone(group: ConsumerGroup, kind: int, key: bytes) -> None:
     member = group.members.pop(member_id, None)
     if member is not None and member.instance_id is not None:
         group.static.pop(member.instance_id, None)
+
+
+def _classic_to_wire(classic: ClassicMembership | None) -> wire.ClassicMemberMetadata | None:
+    if classic is None:
+        return None
+    protocols = [wire.ClassicProtocol(name, metadata) for name, metadata in classic.protocols.items()]
+    return wire.ClassicMemberMetadata(classic.session_timeout_ms, protocols)
+
+
+def _classic_from_wire(classic: wire.ClassicMemberMetadata | None) -> ClassicMembership | None:
+    if classic is None:
+        return None
+    protocols = {protocol.name: protocol.metadata for protocol in classic.supported_protocols}
+    return ClassicMembership(classic.session_timeout_ms, protocols)
 
 
 def _to_wire(assignment: Assignment, since: Mapping[tuple[bytes, int], int]) -> list[wire.TopicPartitions]:

@@ -32,11 +32,25 @@ class MemberState(IntEnum):
     UNRELEASED_PARTITIONS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class ClassicMembership:
+    """What a member that speaks the classic protocol said in its JoinGroup: its protocols with their metadata."""
+
+    session_timeout_ms: int
+    protocols: dict[str, bytes]
+
+    @property
+    def protocol_name(self) -> str:
+        """The first one: in a KIP-848 group the broker assigns, so none is voted for."""
+        return next(iter(self.protocols))
+
+
 @dataclass(slots=True)
 class ConsumerMember:
     """One member; `revoking` are partitions that it still holds and is to give up.
 
-    `since` is the epoch in which each assigned partition was given to the member.
+    `since` is the epoch in which each assigned partition was given to the member. `classic` is there for a member of
+    the classic protocol, which has `join_timer` to join again when it was told to, and then `sync_timer` to sync.
     """
 
     member_id: str
@@ -55,8 +69,11 @@ class ConsumerMember:
     revoking: Assignment = field(default_factory=dict)
     deadline_ms: int = 0
     since: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    classic: ClassicMembership | None = None
     session_timer: Timer | None = None
     revocation_timer: Timer | None = None
+    join_timer: Timer | None = None
+    sync_timer: Timer | None = None
 
     @property
     def held(self) -> Assignment:

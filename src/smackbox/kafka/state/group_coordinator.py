@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from smackbox.kafka.state import consumer_group_records
+from smackbox.kafka.state import consumer_group_records, group_migration
 from smackbox.kafka.state.classic_group import ClassicGroup
 from smackbox.kafka.state.classic_member import GroupState, Member
 from smackbox.kafka.state.consumer_group import ConsumerGroup
 from smackbox.kafka.state.coordinator_log import CoordinatorLog, Done, KeyedRecord, java_hash, key_bytes, value_bytes
 from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.group_migration import MigrationPolicy
 from smackbox.kafka.state.group_offsets import (
     OFFSET_KEY_TYPE,
     CommittedOffset,
@@ -23,6 +24,7 @@ from smackbox.kafka.state.group_offsets import (
     TopicPartition,
     offset_record,
 )
+from smackbox.kafka.state.mixed_group import CONSUMER_PROTOCOL, MixedGroup
 from smackbox.kafka.state.topic import OFFSETS_TOPIC
 from smackbox.kafka.wire import control_record
 from smackbox.kafka.wire import error_codes as errors
@@ -42,9 +44,8 @@ if TYPE_CHECKING:
 FIRST_EPOCH = 1  # of a KIP-848 group before its first member is counted, as in Kafka
 GROUP_KEY_TYPE = 2
 GROUP_VALUE_VERSION = 3
-CONSUMER_PROTOCOL = "consumer"
 
-Group = ClassicGroup | ConsumerGroup
+Group = ClassicGroup | MixedGroup
 
 
 class GroupCoordinator:
@@ -99,8 +100,9 @@ class GroupCoordinator:
     def _replay_group(self, key: bytes, value: bytes | None) -> None:
         group_id = read(GroupMetadataKey, 0, key, 2)[0].group
         if value is None:
-            if isinstance(self.groups.get(group_id), ClassicGroup):
-                del self.groups[group_id]
+            group = self.groups.get(group_id)
+            if isinstance(group, ClassicGroup):
+                self._replay_end(group)
             return
         said, _ = read(GroupMetadataValue, int.from_bytes(value[:2], "big"), value, 2)
         group = self._as_classic(group_id)
@@ -132,9 +134,15 @@ class GroupCoordinator:
             consumer_group_records.replay(self._as_consumer(group_id), kind, key, value)
         elif isinstance(group, ConsumerGroup):
             if kind == consumer_group_records.GROUP:
-                del self.groups[group_id]
+                self._replay_end(group)
             elif kind != consumer_group_records.TARGET:
                 consumer_group_records.replay_tombstone(group, kind, key)
+
+    def _replay_end(self, group: Group) -> None:
+        """A group was forgotten or changed its protocol; its offsets have tombstones of their own."""
+        del self.groups[group.group_id]
+        if group.offsets:
+            self._new_classic(group.group_id).offsets = group.offsets
 
     def close(self) -> None:
         for group in self.groups.values():
@@ -149,29 +157,29 @@ class GroupCoordinator:
             raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
         return group
 
-    def for_classic_join(self, group_id: str) -> ClassicGroup:
-        """The group, made when it is not there; an empty KIP-848 group becomes a classic one.
+    def for_classic_join(self, group_id: str, member_id: str) -> Group:
+        """The group; for a member without an id it is made, or made of an empty KIP-848 group.
 
-        Raises `KafkaError` INCONSISTENT_GROUP_PROTOCOL when the group has members of the other protocol.
+        Raises `KafkaError` UNKNOWN_MEMBER_ID.
         """
         group = self.groups.get(group_id)
-        if isinstance(group, ClassicGroup):
+        if group is not None and (isinstance(group, ClassicGroup) or not group.empty):
             return group
-        if group is not None and not group.empty:
-            raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
+        if member_id:
+            raise KafkaError(errors.UNKNOWN_MEMBER_ID)
         if group is not None:
             self.log.append(group_id, consumer_group_records.tombstones(group))
         return self._as_classic(group_id)
 
-    def for_classic_member(self, group_id: str) -> ClassicGroup:
+    def for_classic_member(self, group_id: str) -> Group:
         """The group of someone who says to be a member. Raises `KafkaError` UNKNOWN_MEMBER_ID."""
         group = self.groups.get(group_id)
-        if not isinstance(group, ClassicGroup):
+        if group is None:
             raise KafkaError(errors.UNKNOWN_MEMBER_ID)
         return group
 
-    def for_consumer(self, group_id: str, *, create: bool) -> ConsumerGroup:
-        """The KIP-848 group; with `create` it is made, or made of an empty classic group. Raises `KafkaError`."""
+    def for_consumer(self, group_id: str, *, create: bool) -> MixedGroup:
+        """The KIP-848 group; with `create` it is made, or made of the classic group. Raises `KafkaError`."""
         group = self.groups.get(group_id)
         if isinstance(group, ConsumerGroup):
             return group
@@ -179,10 +187,49 @@ class GroupCoordinator:
             raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
         if group is not None:
             if not group.empty:
-                raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a consumer group.")
+                return self._upgrade(group)
             if group.generation:
-                self.log.append(group_id, [(key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group_id)), None)])
+                self.log.append(group_id, [_classic_tombstone(group_id)])
         return self._as_consumer(group_id)
+
+    # --- changing the protocol
+
+    @property
+    def _migration(self) -> MigrationPolicy:
+        return MigrationPolicy(self._broker.settings.group_consumer_migration_policy)
+
+    def _upgrade(self, group: ClassicGroup) -> MixedGroup:
+        """A KIP-848 group of a classic one that has members. Raises `KafkaError` when that is not possible."""
+        settings = self._broker.settings
+        problem = None
+        if group.protocol_type != CONSUMER_PROTOCOL:
+            problem = "because the group does not use the consumer embedded protocol."
+        elif not self._migration.upgrades:
+            problem = "because online upgrade is disabled."
+        elif len(group.members) > settings.group_consumer_max_size:
+            problem = "because the group size exceeds the consumer group maximum size."
+        if problem is not None:
+            message = f"Cannot upgrade classic group {group.group_id} to consumer group {problem}"
+            raise KafkaError(errors.GROUP_ID_NOT_FOUND, message)
+        members = group_migration.upgraded_members(group, self._broker.catalog)
+        group.dismiss_waiting()
+        self.log.append(group.group_id, [_classic_tombstone(group.group_id)])
+        made = self._as_consumer(group.group_id)
+        made.take_over(group.generation, members)
+        return made
+
+    def _downgrade(self, group: ConsumerGroup, gone: set[str], rebalance: bool) -> bool:
+        """Make a classic group of a KIP-848 one whose members all speak the classic protocol; whether that was done."""
+        assert isinstance(group, MixedGroup)
+        if not self._migration.downgrades or len(group.members) > self._broker.settings.group_max_size:
+            return False
+        self.log.append(group.group_id, consumer_group_records.tombstones(group, gone))
+        made = self._as_classic(group.group_id)
+        group_migration.downgrade(group, made)
+        self._persist(made, lambda _: None)
+        if rebalance:
+            made.rebalance()
+        return True
 
     def _as_classic(self, group_id: str) -> ClassicGroup:
         """A classic group of this name, with the offsets of the group that it replaces."""
@@ -191,6 +238,7 @@ class GroupCoordinator:
             return group
         made = self._new_classic(group_id)
         if group is not None:
+            group.close_sessions()
             made.offsets = group.offsets
         return made
 
@@ -199,13 +247,13 @@ class GroupCoordinator:
         own = self._broker.catalog.group_config(group_id, "consumer.heartbeat.interval.ms")
         return self._broker.settings.group_consumer_heartbeat_interval_ms if own is None else int(own)
 
-    def _as_consumer(self, group_id: str) -> ConsumerGroup:
+    def _as_consumer(self, group_id: str) -> MixedGroup:
         """A KIP-848 group of this name, with the offsets of the group that it replaces."""
         group = self.groups.get(group_id)
         if isinstance(group, ConsumerGroup):
             return group
         broker = self._broker
-        made = ConsumerGroup(
+        made = MixedGroup(
             group_id,
             broker.catalog,
             broker.timers,
@@ -213,6 +261,8 @@ class GroupCoordinator:
             broker.settings.group_consumer_session_timeout_ms,
             broker.settings.group_consumer_max_size,
             self._persist_consumer,
+            self._downgrade,
+            new_member_id=lambda: str(broker.new_id()),
             epoch=FIRST_EPOCH,
             state_changed_ms=broker.clock.wall_ms(),
         )
@@ -280,7 +330,7 @@ class GroupCoordinator:
     def _forget(self, group: Group) -> None:
         entries: list[KeyedRecord] = [offset_record(group.group_id, where, None) for where in group.offsets.committed]
         if isinstance(group, ClassicGroup):
-            entries.append((key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group.group_id)), None))
+            entries.append(_classic_tombstone(group.group_id))
             group.state = GroupState.DEAD
         else:
             entries += consumer_group_records.tombstones(group)
@@ -309,8 +359,10 @@ class GroupCoordinator:
             if not group_id:
                 raise KafkaError(errors.INVALID_GROUP_ID)
             group = self._new_classic(group_id)
-        if isinstance(group, ConsumerGroup) and not epochs and member_id in group.members:
-            raise KafkaError(errors.UNSUPPORTED_VERSION)
+        if isinstance(group, ConsumerGroup) and not epochs:
+            member = group.members.get(member_id)
+            if member is not None and member.classic is None:
+                raise KafkaError(errors.UNSUPPORTED_VERSION)
         group.check_commit(member_id, instance_id, generation, wheres, transactional=False)
         return group
 
@@ -434,3 +486,7 @@ class GroupCoordinator:
             for where, offset in group.offsets.committed.items()
             if max(since, offset.commit_timestamp) <= before and not group.offsets.is_pending(where)
         ]
+
+
+def _classic_tombstone(group_id: str) -> KeyedRecord:
+    return key_bytes(GROUP_KEY_TYPE, GroupMetadataKey(group_id)), None

@@ -24,8 +24,13 @@ class ConsumerProtocolSubscription(Message):
     rack_id: Annotated[NullableString, Since(3)] = None
 
 
+class AssignedTopicPartition(Message):
+    topic: String = ""
+    partitions: list[Int32] = msgspec.field(default_factory=list)
+
+
 class ConsumerProtocolAssignment(Message):
     VERSIONS: ClassVar[tuple[int, int]] = (0, 3)
 
-    assigned_partitions: list[TopicPartition] = msgspec.field(default_factory=list)
+    assigned_partitions: list[AssignedTopicPartition] = msgspec.field(default_factory=list)
     user_data: NullableBytes = None

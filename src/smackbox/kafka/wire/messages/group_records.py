@@ -114,9 +114,7 @@ class ConsumerGroupMemberMetadataValue(Message):
     subscribed_topic_regex: NullableString = ""
     rebalance_timeout_ms: Int32 = -1
     server_assignor: NullableString = ""
-    classic_member_metadata: Annotated[ClassicMemberMetadata | None, Tag(0)] = msgspec.field(
-        default_factory=ClassicMemberMetadata
-    )
+    classic_member_metadata: Annotated[ClassicMemberMetadata | None, Tag(0)] = None
 
 
 class ConsumerGroupTargetAssignmentMetadataKey(Message):
