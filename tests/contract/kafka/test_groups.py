@@ -204,7 +204,7 @@ def test_a_group_changes_its_protocol_one_member_at_a_time(
         for partition in range(6):
             send(kafka_bootstrap, topic, [b"%d" % (sent + i) for i in range(10)], partition=partition)
             sent += 10
-        wait_for(lambda: poll(members) and len(values) >= sent)
+        wait_for(lambda sent=sent: poll(members) and len(values) >= sent)
         for member in members:
             member.commit(asynchronous=False)
         members[place].close()
