@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from smackbox.cassandra.handlers.arithmetic import number, number_bytes
-from smackbox.cassandra.handlers.decimals import EXACT
+from smackbox.cassandra.values.decimals import EXACT
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, DECIMAL, DOUBLE, FLOAT, NUMBERS, CqlType
 

@@ -11,11 +11,11 @@ from decimal import Context as DecimalContext
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from smackbox.cassandra.handlers.calendar import civil, days_of
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
-from smackbox.cassandra.handlers.decimals import EXACT, decimal_of, divide, remainder
-from smackbox.cassandra.handlers.literals import DATE_EPOCH, accepts, literal_type
 from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
+from smackbox.cassandra.values.calendar import civil, days_of
+from smackbox.cassandra.values.decimals import EXACT, decimal_of, divide, remainder
+from smackbox.cassandra.values.literals import DATE_EPOCH, accepts, literal_type
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.digits import whole_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
@@ -262,7 +262,7 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
         def shift(first: bytes, second: bytes) -> bytes:
             duration = right.decode(second)
             if duration[2] % MS_NANOSECONDS or (kind == DATE and duration[2]):
-                from smackbox.cassandra.handlers.json_values import duration_text
+                from smackbox.cassandra.values.json_values import duration_text
 
                 raise FunctionFailure(
                     f"the operation '{left.cql} {operator} duration' failed: The duration must have a "

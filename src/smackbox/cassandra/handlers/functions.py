@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from smackbox.cassandra.handlers.arithmetic import similarity, unary_math
 from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
-from smackbox.cassandra.handlers.floors import floor_date, floor_ms, floor_time
-from smackbox.cassandra.handlers.literals import DATE_EPOCH
 from smackbox.cassandra.handlers.masks import MASKS, mask_overloads
 from smackbox.cassandra.handlers.terms import Term, bare, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
+from smackbox.cassandra.values.floors import floor_date, floor_ms, floor_time
+from smackbox.cassandra.values.literals import DATE_EPOCH
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
@@ -124,7 +124,7 @@ def is_from_json(call: ast.Call) -> bool:
 
 def compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Term:
     """fromJson gives whatever type its receiver has."""
-    from smackbox.cassandra.handlers.json_values import from_json, parse_json
+    from smackbox.cassandra.values.json_values import from_json, parse_json
 
     if len(call.arguments) != 1:
         raise Invalid(f"Unexpected number of arguments for {call.name} function")

@@ -12,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.json_values import to_json_text
-from smackbox.cassandra.handlers.literals import literal_value
 from smackbox.cassandra.handlers.terms import Compiler, Scope, is_assignable, show
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.state.schema import MaskRecord, Table
 from smackbox.cassandra.state.system_rows import SystemRows
+from smackbox.cassandra.values.json_values import to_json_text
+from smackbox.cassandra.values.literals import literal_value
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (

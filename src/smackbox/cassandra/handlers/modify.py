@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from smackbox.cassandra.handlers.conditions import Conditions, compile_conditions
 from smackbox.cassandra.handlers.consistency import check_conditional, check_write
 from smackbox.cassandra.handlers.context import UNSET, Context
-from smackbox.cassandra.handlers.json_values import from_json, parse_json_object
 from smackbox.cassandra.handlers.operations import Operation, assign, deletion, operation
 from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, analyse
 from smackbox.cassandra.handlers.results import Result, Void
@@ -37,6 +36,7 @@ from smackbox.cassandra.state.rows import (
 )
 from smackbox.cassandra.state.schema import Column, Table
 from smackbox.cassandra.state.table_options import TTL_LIMIT
+from smackbox.cassandra.values.json_values import from_json, parse_json_object
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, INT, TEXT

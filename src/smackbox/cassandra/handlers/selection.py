@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from smackbox.cassandra.handlers.aggregates import NAMES, Accumulator, aggregate
-from smackbox.cassandra.handlers.casts import cast_function
 from smackbox.cassandra.handlers.context import Bound, Context
-from smackbox.cassandra.handlers.json_values import to_json_text
 from smackbox.cassandra.handlers.masks import applied
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, bare, show
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
+from smackbox.cassandra.values.casts import cast_function
+from smackbox.cassandra.values.json_values import to_json_text
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import (

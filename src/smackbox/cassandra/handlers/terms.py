@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from smackbox.cassandra.handlers.context import UNSET, Bound, Context
-from smackbox.cassandra.handlers.literals import accepts, literal_value
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.state.type_names import resolve
+from smackbox.cassandra.values.literals import accepts, literal_value
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (

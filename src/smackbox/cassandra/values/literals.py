@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
-from smackbox.cassandra.handlers.custom_literals import parse_custom
-from smackbox.cassandra.handlers.durations import parse_duration
+from smackbox.cassandra.values.custom_literals import parse_custom
+from smackbox.cassandra.values.durations import parse_duration
 from smackbox.cassandra.wire.cql.ast import Literal
 from smackbox.cassandra.wire.custom_types import CompositeType, CustomType, DynamicCompositeType
 from smackbox.cassandra.wire.digits import number_of

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from smackbox.cassandra.handlers.casts import decimal_text, float_text, text_of
-from smackbox.cassandra.handlers.literals import parse_text
+from smackbox.cassandra.values.casts import decimal_text, float_text, text_of
+from smackbox.cassandra.values.literals import parse_text
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
     BLOB,

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from smackbox.cassandra.handlers.arithmetic import number_bytes
-from smackbox.cassandra.handlers.calendar import civil, year_text
-from smackbox.cassandra.handlers.decimals import decimal_of
-from smackbox.cassandra.handlers.literals import DATE_EPOCH
+from smackbox.cassandra.values.calendar import civil, year_text
+from smackbox.cassandra.values.decimals import decimal_of
+from smackbox.cassandra.values.literals import DATE_EPOCH
 from smackbox.cassandra.wire.digits import digits_of
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
