@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.row_reader import reading
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.row_reader import reading
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statement
 from smackbox.cassandra.server import CassandraServer

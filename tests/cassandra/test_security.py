@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.cassandra.test_server import Client, error_of
 
 from smackbox.base.errors import StartError
-from smackbox.cassandra.handlers.security import CHECKED_PASSWORDS_LIMIT, Security, credentials
+from smackbox.cassandra.execution.security import CHECKED_PASSWORDS_LIMIT, Security, credentials
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state import passwords, resources

@@ -50,8 +50,8 @@ class Box:
         return self.thread.call(self._run(text))
 
     async def _run(self, text: str) -> list[tuple[object, ...]]:
-        from smackbox.cassandra.handlers.context import Context
-        from smackbox.cassandra.handlers.results import Rows
+        from smackbox.cassandra.execution.context import Context
+        from smackbox.cassandra.execution.results import Rows
         from smackbox.cassandra.state.node import Endpoint
         from smackbox.cassandra.state.rows import read_bytes_list
 

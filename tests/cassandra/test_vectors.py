@@ -13,7 +13,7 @@ from tests.cassandra.test_storage import Box
 
 pytest.importorskip("usearch", reason="the extra `vector` is not installed")
 
-import smackbox.cassandra.handlers.vector_upkeep as vector_upkeep
+import smackbox.cassandra.execution.vector_upkeep as vector_upkeep
 from smackbox.cassandra.state import engine as engine_module
 from smackbox.cassandra.state import vectors
 from smackbox.cassandra.state.vectors import VectorIndex

@@ -11,7 +11,7 @@ from decimal import Context as DecimalContext
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from smackbox.cassandra.handlers.context import UNSET, Bound, Context
+from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
 from smackbox.cassandra.values.calendar import civil, days_of
 from smackbox.cassandra.values.decimals import EXACT, decimal_of, divide, remainder

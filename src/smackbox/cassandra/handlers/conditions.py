@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 
-from smackbox.cassandra.handlers.context import UNSET, Context
+from smackbox.cassandra.execution.context import UNSET, Context
 from smackbox.cassandra.handlers.duration_rules import holder_of_durations
 from smackbox.cassandra.handlers.terms import Compiler, Term
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column

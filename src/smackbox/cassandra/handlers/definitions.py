@@ -7,11 +7,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from smackbox.cassandra.handlers.consistency import replication_factors
-from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.execution.consistency import replication_factors
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.duration_rules import holds_duration
 from smackbox.cassandra.handlers.masks import DISABLED, attach
-from smackbox.cassandra.handlers.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.results import Result, Void
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.results import Result, Void
 from smackbox.cassandra.state.catalog import is_system
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.state.type_names import resolve

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from smackbox.cassandra.execution.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
 from smackbox.cassandra.handlers.arithmetic import similarity, unary_math
-from smackbox.cassandra.handlers.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
 from smackbox.cassandra.handlers.masks import MASKS, mask_overloads
 from smackbox.cassandra.handlers.terms import Term, bare, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
@@ -425,7 +425,7 @@ def _collection_edge(largest: bool) -> Callable[[CqlType], Overload | None]:
 
 def _collection_fold(name: str) -> Callable[[CqlType], Overload | None]:
     def make(kind: CqlType) -> Overload | None:
-        from smackbox.cassandra.handlers.aggregates import fold
+        from smackbox.cassandra.execution.aggregates import fold
 
         if not isinstance(kind, ListType | SetType) or kind.element not in NUMBERS:
             return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.handlers.terms import Compiler, Scope, is_assignable, show
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.node import Endpoint

@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from smackbox.cassandra.execution.consistency import check_conditional, check_write
+from smackbox.cassandra.execution.context import UNSET, Context
+from smackbox.cassandra.execution.results import Result, Void
+from smackbox.cassandra.execution.transactions import applied_result
 from smackbox.cassandra.handlers.conditions import Conditions, compile_conditions
-from smackbox.cassandra.handlers.consistency import check_conditional, check_write
-from smackbox.cassandra.handlers.context import UNSET, Context
 from smackbox.cassandra.handlers.operations import Operation, assign, deletion, operation
 from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, analyse
-from smackbox.cassandra.handlers.results import Result, Void
 from smackbox.cassandra.handlers.terms import Compiler, Scope, Term, constant
-from smackbox.cassandra.handlers.transactions import applied_result
 from smackbox.cassandra.handlers.vector_search import check_vectors
 from smackbox.cassandra.state.indexes import check_indexed_sizes, entries_of_row
 from smackbox.cassandra.state.keys import (

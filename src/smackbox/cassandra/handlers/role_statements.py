@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, Void
-from smackbox.cassandra.handlers.security import Security
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, Void
+from smackbox.cassandra.execution.security import Security
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.roles import Role

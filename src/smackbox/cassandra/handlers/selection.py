@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smackbox.cassandra.handlers.aggregates import NAMES, Accumulator, aggregate
-from smackbox.cassandra.handlers.context import Bound, Context
+from smackbox.cassandra.execution.aggregates import NAMES, Accumulator, aggregate
+from smackbox.cassandra.execution.context import Bound, Context
 from smackbox.cassandra.handlers.masks import applied
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, bare, show
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column

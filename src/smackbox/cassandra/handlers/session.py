@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from smackbox.base.errors import LimitError
+from smackbox.cassandra.execution.context import UNSET, Context, Room
+from smackbox.cassandra.execution.results import Result, Rows, SchemaChange, SetKeyspace, Void
+from smackbox.cassandra.execution.security import Gate
 from smackbox.cassandra.handlers import tracing
-from smackbox.cassandra.handlers.context import UNSET, Context, Room
-from smackbox.cassandra.handlers.results import Result, Rows, SchemaChange, SetKeyspace, Void
-from smackbox.cassandra.handlers.security import Gate
 from smackbox.cassandra.handlers.statements import Statements
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.wire import frames, responses

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 
+from smackbox.cassandra.execution.batch_size import check_size
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.row_reader import reading
 from smackbox.cassandra.handlers.batch import check_batch, execute_batch
-from smackbox.cassandra.handlers.batch_size import check_size
-from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.row_reader import reading
 from smackbox.cassandra.handlers.session import Session, bound_values
 from smackbox.cassandra.handlers.statements import Statement
 from smackbox.cassandra.state.keys import MIN_TIMESTAMP

@@ -7,15 +7,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from smackbox.cassandra.execution.consistency import served_levels
+from smackbox.cassandra.execution.context import Context, Room
+from smackbox.cassandra.execution.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
+from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, SetKeyspace
 from smackbox.cassandra.handlers import definitions, function_definitions, index_definitions, view_definitions
 from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.batch import PreparedBatch
-from smackbox.cassandra.handlers.consistency import served_levels
-from smackbox.cassandra.handlers.context import Context, Room
 from smackbox.cassandra.handlers.describe import describe
-from smackbox.cassandra.handlers.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
 from smackbox.cassandra.handlers.modify import PreparedModification
-from smackbox.cassandra.handlers.results import ColumnSpec, Result, Rows, SetKeyspace
 from smackbox.cassandra.handlers.role_statements import run_role_statement
 from smackbox.cassandra.handlers.select import PreparedSelect
 from smackbox.cassandra.handlers.terms import Scope

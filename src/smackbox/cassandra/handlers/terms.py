@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smackbox.cassandra.handlers.context import UNSET, Bound, Context
+from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.state.type_names import resolve

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from smackbox.cassandra.handlers.context import UNSET, timeuuid
+from smackbox.cassandra.execution.context import UNSET, timeuuid
 from smackbox.cassandra.state.traces import Trace, TraceEvent
 from smackbox.cassandra.wire import frames
 from smackbox.cassandra.wire.errors import CqlError

@@ -12,8 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from smackbox.cassandra.handlers.arithmetic import similarity
-from smackbox.cassandra.handlers.consistency import (
+from smackbox.cassandra.execution.consistency import (
     ANY,
     LOCAL_QUORUM,
     LOCAL_SERIAL,
@@ -21,9 +20,10 @@ from smackbox.cassandra.handlers.consistency import (
     SERIAL,
     check_replicas,
 )  # fmt: skip
-from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.paging import NO_LIMIT
-from smackbox.cassandra.handlers.reading import RowReader
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.paging import NO_LIMIT
+from smackbox.cassandra.execution.reading import RowReader
+from smackbox.cassandra.handlers.arithmetic import similarity
 from smackbox.cassandra.handlers.restrictions import Restriction, Restrictions
 from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope
 from smackbox.cassandra.state.engine import Engine

@@ -15,7 +15,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.handlers.index_reading import choose_index
 from smackbox.cassandra.handlers.restrictions import Restrictions
 from smackbox.cassandra.handlers.terms import RowView, Scope

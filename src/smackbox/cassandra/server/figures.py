@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from smackbox.cassandra.handlers.context import UUID_EPOCH_TICKS, timeuuid
+from smackbox.cassandra.execution.context import UUID_EPOCH_TICKS, timeuuid
 from smackbox.cassandra.state.keys import MIN_TOKEN, partition_of, successor
 from smackbox.cassandra.state.node import PARTITIONER, RELEASE_VERSION, Endpoint
 from smackbox.cassandra.state.schema import Table

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from smackbox.cassandra.handlers.security import Security
+from smackbox.cassandra.execution.security import Security
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.state import passwords
 from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER

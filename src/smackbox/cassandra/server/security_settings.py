@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smackbox.base.errors import StartError
-from smackbox.cassandra.handlers.security import (
+from smackbox.cassandra.execution.security import (
     ALLOW_ALL_AUTHENTICATOR,
     ALLOW_ALL_AUTHORIZER,
     CASSANDRA_AUTHORIZER,

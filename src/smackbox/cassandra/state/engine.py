@@ -99,7 +99,7 @@ class Engine:
         # whether something was written with a timestamp that is not larger than this
         self.watch_below = MIN_TIMESTAMP
         self.is_disturbed = False
-        # index number -> the rows whose vectors were written since they were read (`handlers/vector_upkeep`)
+        # index number -> the rows whose vectors were written since they were read (`execution/vector_upkeep`)
         self.noted: dict[bytes, dict[bytes, None]] = {}
 
     @property

@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.handlers.authorization import Access
-from smackbox.cassandra.handlers.results import SchemaChange
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER, Role, Roles

@@ -12,8 +12,8 @@ from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.state.traces import Traces
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.security import Security
-    from smackbox.cassandra.handlers.vector_upkeep import Vectors
+    from smackbox.cassandra.execution.security import Security
+    from smackbox.cassandra.execution.vector_upkeep import Vectors
 
 
 class Unset:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.state.keys import ROW, STATIC_ROW, partition_of
 from smackbox.cassandra.state.rows import COMPLEX, DELETION, EXPIRING, MARKER, NULLS, STATIC, read_bytes_list
 from smackbox.cassandra.state.schema import Table

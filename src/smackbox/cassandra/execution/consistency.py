@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from smackbox.cassandra.handlers.context import Context
+from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.wire.errors import Invalid, Unavailable
 

@@ -11,11 +11,11 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from smackbox.cassandra.execution.consistency import check_mutation
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.reading import RowReader
+from smackbox.cassandra.execution.results import ColumnSpec, Rows
 from smackbox.cassandra.handlers.conditions import Conditions
-from smackbox.cassandra.handlers.consistency import check_mutation
-from smackbox.cassandra.handlers.context import Context
-from smackbox.cassandra.handlers.reading import RowReader
-from smackbox.cassandra.handlers.results import ColumnSpec, Rows
 from smackbox.cassandra.state.keys import partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import REGULAR, STATIC, Column

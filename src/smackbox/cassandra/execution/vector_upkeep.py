@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from smackbox.cassandra.handlers.reading import RowReader
+from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.handlers.vector_search import is_vector_index, rows_at, similarity_of, unsearchable
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
