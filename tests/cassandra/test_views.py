@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cassandra.test_storage import Box
 
-import smackbox.cassandra.handlers.view_reading as view_reading
+import smackbox.cassandra.analysis.view_reading as view_reading
 from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.view_changes import where_text
 from smackbox.cassandra.server import CassandraServer

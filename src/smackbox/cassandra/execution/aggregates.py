@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from smackbox.cassandra.handlers.arithmetic import number, number_bytes
+from smackbox.cassandra.analysis.arithmetic import number, number_bytes
 from smackbox.cassandra.values.decimals import EXACT
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, DECIMAL, DOUBLE, FLOAT, NUMBERS, CqlType

@@ -11,10 +11,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 
+from smackbox.cassandra.analysis.modify import PreparedModification
+from smackbox.cassandra.analysis.restrictions import Restrictions
+from smackbox.cassandra.analysis.select import PreparedSelect
 from smackbox.cassandra.execution.row_reader import ReadRows, row_reader
-from smackbox.cassandra.handlers.modify import PreparedModification
-from smackbox.cassandra.handlers.restrictions import Restrictions
-from smackbox.cassandra.handlers.select import PreparedSelect
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.keys import (
     PARTITION_KEY_LIMIT,

@@ -20,7 +20,7 @@ from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import BadCredentials, Unauthorized
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.select import PreparedSelect
+    from smackbox.cassandra.analysis.select import PreparedSelect
     from smackbox.cassandra.handlers.statements import Statement
 
 ALLOW_ALL_AUTHENTICATOR = "AllowAllAuthenticator"

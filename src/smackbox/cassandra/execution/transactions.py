@@ -11,11 +11,11 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from smackbox.cassandra.analysis.conditions import Conditions
 from smackbox.cassandra.execution.consistency import check_mutation
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import ColumnSpec, Rows
-from smackbox.cassandra.handlers.conditions import Conditions
 from smackbox.cassandra.state.keys import partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import REGULAR, STATIC, Column
@@ -23,7 +23,7 @@ from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BOOLEAN
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.modify import PreparedModification
+    from smackbox.cassandra.analysis.modify import PreparedModification
 
 _INT = struct.Struct(">i")
 _NULL = b"\xff\xff\xff\xff"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from smackbox.cassandra.analysis.vector_search import is_vector_index, rows_at, similarity_of, unsearchable
 from smackbox.cassandra.execution.reading import RowReader
-from smackbox.cassandra.handlers.vector_search import is_vector_index, rows_at, similarity_of, unsearchable
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.indexes import IndexTarget

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from smackbox.cassandra.analysis.duration_rules import holds_duration
+from smackbox.cassandra.analysis.masks import DISABLED, attach
+from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.consistency import replication_factors
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.handlers.duration_rules import holds_duration
-from smackbox.cassandra.handlers.masks import DISABLED, attach
-from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system
 from smackbox.cassandra.state.replication import keyspace_options

@@ -291,7 +291,7 @@ def _list_permissions(statement: ast.ListPermissions, security: Security, user: 
 
 
 def _rows(table: str, kinds: dict[str, CqlType], rows: list[tuple[Any, ...]]) -> Rows:
-    from smackbox.cassandra.handlers.select import append_row
+    from smackbox.cassandra.analysis.select import append_row
 
     columns = [ColumnSpec("system_auth", table, name, kind) for name, kind in kinds.items()]
     parts: list[bytes] = []

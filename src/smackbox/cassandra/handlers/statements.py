@@ -7,6 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from smackbox.cassandra.analysis.modify import PreparedModification
+from smackbox.cassandra.analysis.select import PreparedSelect
+from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.consistency import served_levels
 from smackbox.cassandra.execution.context import Context, Room
 from smackbox.cassandra.execution.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
@@ -15,10 +18,7 @@ from smackbox.cassandra.handlers import definitions, function_definitions, index
 from smackbox.cassandra.handlers.authorization import Access, access_of
 from smackbox.cassandra.handlers.batch import PreparedBatch
 from smackbox.cassandra.handlers.describe import describe
-from smackbox.cassandra.handlers.modify import PreparedModification
 from smackbox.cassandra.handlers.role_statements import run_role_statement
-from smackbox.cassandra.handlers.select import PreparedSelect
-from smackbox.cassandra.handlers.terms import Scope
 from smackbox.cassandra.state.prepared_rows import PreparedRows
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.wire.cql import ast
@@ -330,7 +330,7 @@ def _partition_key_binds(runnable: PreparedSelect | PreparedModification) -> lis
 
 def rows_of(columns: Sequence[ColumnSpec], rows: Sequence[Sequence[bytes | None]]) -> Rows:
     """A result of these rows."""
-    from smackbox.cassandra.handlers.select import append_row
+    from smackbox.cassandra.analysis.select import append_row
 
     parts: list[bytes] = []
     for row in rows:

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from smackbox.cassandra.analysis.restrictions import analyse
+from smackbox.cassandra.analysis.terms import Scope, show
+from smackbox.cassandra.analysis.view_reading import NOT_NULL
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
 from smackbox.cassandra.handlers.definitions import check_name, check_writable
 from smackbox.cassandra.handlers.index_definitions import build_index
-from smackbox.cassandra.handlers.restrictions import analyse
-from smackbox.cassandra.handlers.terms import Scope, show
 from smackbox.cassandra.handlers.view_changes import where_text
-from smackbox.cassandra.handlers.view_reading import NOT_NULL
 from smackbox.cassandra.state.indexes import view_target
 from smackbox.cassandra.state.schema import (
     CLUSTERING,

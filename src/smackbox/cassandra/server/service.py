@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StorageError
+from smackbox.cassandra.analysis.masks import show_masks
 from smackbox.cassandra.execution.context import Room
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.execution.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.execution.vector_upkeep import Vectors
-from smackbox.cassandra.handlers.masks import show_masks
 from smackbox.cassandra.handlers.session import Session
 from smackbox.cassandra.handlers.statements import Statements
 from smackbox.cassandra.server.budget import Budget

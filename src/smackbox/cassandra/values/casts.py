@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from smackbox.cassandra.handlers.arithmetic import number_bytes
+from smackbox.cassandra.analysis.arithmetic import number_bytes
 from smackbox.cassandra.values.calendar import civil, year_text
 from smackbox.cassandra.values.decimals import decimal_of
 from smackbox.cassandra.values.literals import DATE_EPOCH
@@ -83,7 +83,7 @@ def _long_of(value: Decimal) -> int:
 
 
 def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
-    from smackbox.cassandra.handlers.functions import _of_ms, _to_ms
+    from smackbox.cassandra.analysis.functions import _of_ms, _to_ms
 
     return _of_ms(target, _to_ms(source, value))
 

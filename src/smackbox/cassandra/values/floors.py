@@ -5,7 +5,7 @@ Cassandra's `TimeFcts.floor` and `Duration.floorTimestamp`: moments are of UTC, 
 
 from __future__ import annotations
 
-from smackbox.cassandra.handlers.arithmetic import moved
+from smackbox.cassandra.analysis.arithmetic import moved
 from smackbox.cassandra.values.calendar import civil
 from smackbox.cassandra.values.json_values import duration_text
 from smackbox.cassandra.wire.errors import Invalid

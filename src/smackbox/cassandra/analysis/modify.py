@@ -5,15 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from smackbox.cassandra.analysis.conditions import Conditions, compile_conditions
+from smackbox.cassandra.analysis.operations import Operation, assign, deletion, operation
+from smackbox.cassandra.analysis.restrictions import UNBOUNDED, Restrictions, analyse
+from smackbox.cassandra.analysis.terms import Compiler, Scope, Term, constant
+from smackbox.cassandra.analysis.vector_search import check_vectors
 from smackbox.cassandra.execution.consistency import check_conditional, check_write
 from smackbox.cassandra.execution.context import UNSET, Context
 from smackbox.cassandra.execution.results import Result, Void
 from smackbox.cassandra.execution.transactions import applied_result
-from smackbox.cassandra.handlers.conditions import Conditions, compile_conditions
-from smackbox.cassandra.handlers.operations import Operation, assign, deletion, operation
-from smackbox.cassandra.handlers.restrictions import UNBOUNDED, Restrictions, analyse
-from smackbox.cassandra.handlers.terms import Compiler, Scope, Term, constant
-from smackbox.cassandra.handlers.vector_search import check_vectors
 from smackbox.cassandra.state.indexes import check_indexed_sizes, entries_of_row
 from smackbox.cassandra.state.keys import (
     MIN_TIMESTAMP,
@@ -442,7 +442,7 @@ class _Constant(Compiler):
 
 
 def _fix(restrictions: Restrictions, column: Column, value: bytes) -> None:
-    from smackbox.cassandra.handlers.restrictions import Restriction
+    from smackbox.cassandra.analysis.restrictions import Restriction
 
     found = Restriction((column,), "=", lambda _context: [value], None)
     if column.kind == "partition_key":
@@ -456,7 +456,7 @@ def _clustering_rows(restrictions: Restrictions, context: Context) -> list[tuple
     rows: list[tuple[bytes, ...]] = [()]
     for found in restrictions.clustering:
         if found.multi:
-            from smackbox.cassandra.handlers.restrictions import _components
+            from smackbox.cassandra.analysis.restrictions import _components
 
             choices = [tuple(_components(found, value)) for value in found.values(context)]
         else:

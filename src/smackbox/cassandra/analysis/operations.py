@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from smackbox.cassandra.analysis.terms import Compiler, Term, show
 from smackbox.cassandra.execution.context import UNSET, UUID_EPOCH_TICKS, Bound, Context, timeuuid
 from smackbox.cassandra.execution.reading import list_path_order
-from smackbox.cassandra.handlers.terms import Compiler, Term, show
 from smackbox.cassandra.state.rows import Row, complex_bytes, deleted_complex
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column
 from smackbox.cassandra.wire.cql import ast

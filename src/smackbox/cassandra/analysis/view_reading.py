@@ -15,10 +15,10 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from smackbox.cassandra.analysis.index_reading import choose_index
+from smackbox.cassandra.analysis.restrictions import Restrictions
+from smackbox.cassandra.analysis.terms import RowView, Scope
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.handlers.index_reading import choose_index
-from smackbox.cassandra.handlers.restrictions import Restrictions
-from smackbox.cassandra.handlers.terms import RowView, Scope
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     MIN_TOKEN,
@@ -35,7 +35,7 @@ from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.select import PreparedSelect
+    from smackbox.cassandra.analysis.select import PreparedSelect
 
 # rows held at once; a view of more takes another scan of the base table for each of so many
 SORTED_CHUNK = 100_000
@@ -61,7 +61,7 @@ class ViewReader:
 
     def __init__(self, scope: Scope, where: Sequence[ast.Relation], *, stamps: bool) -> None:
         """`where`: what the statement asks of the view; `stamps`: whether rows have to bring their timestamps."""
-        from smackbox.cassandra.handlers.select import PreparedSelect
+        from smackbox.cassandra.analysis.select import PreparedSelect
 
         view = scope.table
         assert view.base_table is not None

@@ -170,7 +170,7 @@ class Compiler:
         if isinstance(expression, ast.UserTypeLiteral):
             return isinstance(kind, UserType)
         if isinstance(expression, ast.Binary | ast.Negate):
-            from smackbox.cassandra.handlers.arithmetic import fit_of
+            from smackbox.cassandra.analysis.arithmetic import fit_of
 
             return bool(fit_of(self, expression, kind))
         found = self.infer(expression)
@@ -181,11 +181,11 @@ class Compiler:
         if isinstance(expression, ast.TypeHint):
             return self.scope.type(expression.type)
         if isinstance(expression, ast.Call):
-            from smackbox.cassandra.handlers.functions import infer_call, is_from_json
+            from smackbox.cassandra.analysis.functions import infer_call, is_from_json
 
             return None if is_from_json(expression) else infer_call(self, expression)
         if isinstance(expression, ast.Binary | ast.Negate):
-            from smackbox.cassandra.handlers.arithmetic import infer_arithmetic
+            from smackbox.cassandra.analysis.arithmetic import infer_arithmetic
 
             return infer_arithmetic(self, expression)
         return None
@@ -310,7 +310,7 @@ class Compiler:
         return Term(kind, lambda context, row: join([item.evaluate(context, row) for item in items]))
 
     def _call(self, expression: ast.Call, kind: CqlType, receiver: str) -> Term:
-        from smackbox.cassandra.handlers.functions import compile_call, compile_from_json, is_from_json
+        from smackbox.cassandra.analysis.functions import compile_call, compile_from_json, is_from_json
 
         if is_from_json(expression):
             return compile_from_json(self, expression, kind)
@@ -323,7 +323,7 @@ class Compiler:
         return term
 
     def _arithmetic(self, expression: ast.Binary | ast.Negate, kind: CqlType, receiver: str) -> Term:
-        from smackbox.cassandra.handlers.arithmetic import compile_arithmetic
+        from smackbox.cassandra.analysis.arithmetic import compile_arithmetic
 
         term = compile_arithmetic(self, expression, kind)
         if not is_assignable(term.kind, kind):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
+from smackbox.cassandra.analysis.functions import MONOTONIC
+from smackbox.cassandra.analysis.index_reading import analyse_filters, choose_index, filters_are_indexed, indexed
+from smackbox.cassandra.analysis.masks import is_masked_for
+from smackbox.cassandra.analysis.restrictions import NEEDS_FILTERING, Restrictions, analyse
+from smackbox.cassandra.analysis.selection import Selection, SelectionCompiler, compile_selection
+from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.analysis.vector_search import VectorOrdering
+from smackbox.cassandra.analysis.view_reading import ViewReader
 from smackbox.cassandra.execution.consistency import check_read
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.paging import NO_LIMIT, Page, read_state
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import ColumnSpec, Rows
-from smackbox.cassandra.handlers.functions import MONOTONIC
-from smackbox.cassandra.handlers.index_reading import analyse_filters, choose_index, filters_are_indexed, indexed
-from smackbox.cassandra.handlers.masks import is_masked_for
-from smackbox.cassandra.handlers.restrictions import NEEDS_FILTERING, Restrictions, analyse
-from smackbox.cassandra.handlers.selection import Selection, SelectionCompiler, compile_selection
-from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term
-from smackbox.cassandra.handlers.vector_search import VectorOrdering
-from smackbox.cassandra.handlers.view_reading import ViewReader
 from smackbox.cassandra.state.engine import Item
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from smackbox.cassandra.analysis.terms import Compiler, Scope, is_assignable, show
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.handlers.terms import Compiler, Scope, is_assignable, show
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.state.schema import MaskRecord, Table
@@ -37,7 +37,7 @@ from smackbox.cassandra.wire.types import (
 )
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.functions import Overload
+    from smackbox.cassandra.analysis.functions import Overload
 
 DISABLED = (
     "Cannot mask columns because dynamic data masking is not enabled. You can enable it with the "
@@ -84,7 +84,7 @@ class Argument(NamedTuple):
 
 def mask_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
     """The one overload for the arguments given. Raises `Invalid` as Cassandra does."""
-    from smackbox.cassandra.handlers.functions import Overload
+    from smackbox.cassandra.analysis.functions import Overload
 
     arguments = [_argument(compiler, argument) for argument in call.arguments]
     kinds, result, mask = choose(name, arguments)
@@ -92,7 +92,7 @@ def mask_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overlo
 
 
 def _argument(compiler: Compiler, argument: ast.Expression) -> Argument:
-    from smackbox.cassandra.handlers.functions import argument_type
+    from smackbox.cassandra.analysis.functions import argument_type
 
     return Argument(show(argument), argument_type(compiler, argument), partial(compiler.assignable, argument))
 
@@ -243,7 +243,7 @@ def attach(mask: ast.Mask | None, column: str, kind: CqlType, scope: Scope) -> M
 
 
 def _no_mask(mask: ast.Mask, name: str, column: str, shown: str) -> str:
-    from smackbox.cassandra.handlers.functions import known_function, one_count
+    from smackbox.cassandra.analysis.functions import known_function, one_count
 
     count = one_count(name)
     if mask.keyspace in {None, "system"} and known_function(name):

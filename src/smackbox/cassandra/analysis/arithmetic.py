@@ -11,8 +11,8 @@ from decimal import Context as DecimalContext
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from smackbox.cassandra.analysis.terms import Term, is_assignable, operation_name, show
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
-from smackbox.cassandra.handlers.terms import Term, is_assignable, operation_name, show
 from smackbox.cassandra.values.calendar import civil, days_of
 from smackbox.cassandra.values.decimals import EXACT, decimal_of, divide, remainder
 from smackbox.cassandra.values.literals import DATE_EPOCH, accepts, literal_type
@@ -39,7 +39,7 @@ from smackbox.cassandra.wire.types import (
 )
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.terms import Compiler
+    from smackbox.cassandra.analysis.terms import Compiler
 
 _SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "counter": 8}
 _BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from smackbox.cassandra.analysis.arithmetic import similarity, unary_math
+from smackbox.cassandra.analysis.masks import MASKS, mask_overloads
+from smackbox.cassandra.analysis.terms import Term, bare, function_name, is_assignable, show
 from smackbox.cassandra.execution.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
-from smackbox.cassandra.handlers.arithmetic import similarity, unary_math
-from smackbox.cassandra.handlers.masks import MASKS, mask_overloads
-from smackbox.cassandra.handlers.terms import Term, bare, function_name, is_assignable, show
 from smackbox.cassandra.state.keys import compose_partition_key
 from smackbox.cassandra.values.floors import floor_date, floor_ms, floor_time
 from smackbox.cassandra.values.literals import DATE_EPOCH
@@ -45,7 +45,7 @@ from smackbox.cassandra.wire.types import (
 )
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.terms import Compiler
+    from smackbox.cassandra.analysis.terms import Compiler
 
 MS_A_DAY = 86_400_000
 # what grows or stays when its argument grows, so that equal values of sorted rows come together

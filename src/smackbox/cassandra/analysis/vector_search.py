@@ -12,6 +12,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from smackbox.cassandra.analysis.arithmetic import similarity
+from smackbox.cassandra.analysis.restrictions import Restriction, Restrictions
+from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope
 from smackbox.cassandra.execution.consistency import (
     ANY,
     LOCAL_QUORUM,
@@ -23,9 +26,6 @@ from smackbox.cassandra.execution.consistency import (
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.paging import NO_LIMIT
 from smackbox.cassandra.execution.reading import RowReader
-from smackbox.cassandra.handlers.arithmetic import similarity
-from smackbox.cassandra.handlers.restrictions import Restriction, Restrictions
-from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key
@@ -36,7 +36,7 @@ from smackbox.cassandra.wire.errors import Invalid, ReadFailure, WriteFailure
 from smackbox.cassandra.wire.types import FLOAT, VectorType
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.select import PreparedSelect
+    from smackbox.cassandra.analysis.select import PreparedSelect
 
 TOP_LIMIT = 1000
 ONE = 0x01

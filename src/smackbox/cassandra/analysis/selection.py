@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from smackbox.cassandra.analysis.masks import applied
+from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope, Term, bare, show
 from smackbox.cassandra.execution.aggregates import NAMES, Accumulator, aggregate
 from smackbox.cassandra.execution.context import Bound, Context
-from smackbox.cassandra.handlers.masks import applied
-from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, bare, show
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.values.casts import cast_function
 from smackbox.cassandra.values.json_values import to_json_text

@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
+from smackbox.cassandra.analysis.duration_rules import holder_of_durations
+from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope, Term, show
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
-from smackbox.cassandra.handlers.duration_rules import holder_of_durations
-from smackbox.cassandra.handlers.terms import Compiler, RowView, Scope, Term, show
 from smackbox.cassandra.state.analysis import Analyse
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
