@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.row_reader import reading
-from smackbox.cassandra.handlers.session import Session
-from smackbox.cassandra.handlers.statements import Statement
+from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state import engine as engine_module
 from smackbox.cassandra.state.node import Endpoint
+from smackbox.cassandra.statements.registry import Statement
 from smackbox.cassandra.wire import frames
 from smackbox.net.service import ServiceThread
 

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from smackbox.cassandra.execution.results import SchemaChange
-from smackbox.cassandra.handlers.authorization import Access
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER, Role, Roles
 from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.statements.authorization import Access
 from smackbox.cassandra.wire.errors import BadCredentials, Unauthorized
 
 if TYPE_CHECKING:
     from smackbox.cassandra.analysis.select import PreparedSelect
-    from smackbox.cassandra.handlers.statements import Statement
+    from smackbox.cassandra.statements.registry import Statement
 
 ALLOW_ALL_AUTHENTICATOR = "AllowAllAuthenticator"
 PASSWORD_AUTHENTICATOR = "PasswordAuthenticator"  # noqa: S105 - the name of a class

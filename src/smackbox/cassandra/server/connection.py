@@ -16,8 +16,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import ProtocolError, StorageError
-from smackbox.cassandra.handlers.session import Session
-from smackbox.cassandra.handlers.startup import PROTOCOL_VERSIONS
+from smackbox.cassandra.protocol.session import Session
+from smackbox.cassandra.protocol.startup import PROTOCOL_VERSIONS
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.compression import compress, decompress, decompressed_size

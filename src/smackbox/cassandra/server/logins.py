@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from smackbox.cassandra.execution.security import Security
-from smackbox.cassandra.handlers.session import Session
+from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.state import passwords
 from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER
 

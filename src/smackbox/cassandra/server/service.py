@@ -17,8 +17,7 @@ from smackbox.cassandra.execution.context import Room
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.execution.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.execution.vector_upkeep import Vectors
-from smackbox.cassandra.handlers.session import Session
-from smackbox.cassandra.handlers.statements import Statements
+from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.server.budget import Budget
 from smackbox.cassandra.server.connection import Connection
 from smackbox.cassandra.server.encryption import probe_context, tls_context
@@ -36,6 +35,7 @@ from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
 from smackbox.cassandra.state.node import Endpoint, Node
 from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
+from smackbox.cassandra.statements.registry import Statements
 from smackbox.cassandra.wire import frames, responses
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint

@@ -15,7 +15,7 @@ from smackbox.cassandra.wire.errors import CqlError
 from smackbox.cassandra.wire.requests import BodyReader, read_options
 
 if TYPE_CHECKING:
-    from smackbox.cassandra.handlers.session import Session
+    from smackbox.cassandra.protocol.session import Session
 
 _REQUESTS = {
     frames.QUERY: "Execute CQL3 query",

@@ -11,11 +11,11 @@ from smackbox.cassandra.analysis.vector_search import is_vector_index
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.handlers.definitions import check_writable
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row, merge
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, IndexRecord, Keyspace, Table
+from smackbox.cassandra.statements.tables import check_writable
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType, quoted

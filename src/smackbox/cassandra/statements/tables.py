@@ -13,7 +13,6 @@ from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.consistency import replication_factors
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.handlers.view_changes import changed_views
 from smackbox.cassandra.state.catalog import Catalog, is_system
 from smackbox.cassandra.state.replication import keyspace_options
 from smackbox.cassandra.state.schema import (
@@ -31,6 +30,7 @@ from smackbox.cassandra.state.schema import (
 )
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.state.type_names import resolve
+from smackbox.cassandra.statements.view_changes import changed_views
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, Unauthorized
 from smackbox.cassandra.wire.types import COUNTER, CqlType, UserType, quoted

@@ -14,13 +14,13 @@ from smackbox.cassandra.execution.consistency import served_levels
 from smackbox.cassandra.execution.context import Context, Room
 from smackbox.cassandra.execution.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
 from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, SetKeyspace
-from smackbox.cassandra.handlers import definitions, function_definitions, index_definitions, view_definitions
-from smackbox.cassandra.handlers.authorization import Access, access_of
-from smackbox.cassandra.handlers.batch import PreparedBatch
-from smackbox.cassandra.handlers.describe import describe
-from smackbox.cassandra.handlers.role_statements import run_role_statement
 from smackbox.cassandra.state.prepared_rows import PreparedRows
 from smackbox.cassandra.state.schema import Keyspace
+from smackbox.cassandra.statements import functions, indexes, tables, views
+from smackbox.cassandra.statements.authorization import Access, access_of
+from smackbox.cassandra.statements.batch import PreparedBatch
+from smackbox.cassandra.statements.describe import describe
+from smackbox.cassandra.statements.roles import run_role_statement
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse
 from smackbox.cassandra.wire.cql.role_statements import RoleStatement
@@ -246,11 +246,11 @@ class Statements:
 
             return run_use
         if isinstance(parsed, ast.CreateKeyspace):
-            return lambda context: definitions.create_keyspace(parsed, context)
+            return lambda context: tables.create_keyspace(parsed, context)
         if isinstance(parsed, ast.AlterKeyspace):
-            return lambda context: definitions.alter_keyspace(parsed, context)
+            return lambda context: tables.alter_keyspace(parsed, context)
         if isinstance(parsed, ast.DropKeyspace):
-            return lambda context: definitions.drop_keyspace(parsed, context)
+            return lambda context: tables.drop_keyspace(parsed, context)
         if isinstance(parsed, ast.Describe):
             wanted = parsed
             return lambda context: describe(wanted, session_keyspace, context)
@@ -259,32 +259,32 @@ class Statements:
             return lambda context: run_role_statement(about_roles, session_keyspace, context)
         if isinstance(parsed, ast.CreateFunction):
             created = parsed
-            return lambda context: function_definitions.create_function(created, session_keyspace, context)
+            return lambda context: functions.create_function(created, session_keyspace, context)
         if isinstance(parsed, ast.CreateAggregate):
             aggregate = parsed
-            return lambda context: function_definitions.create_aggregate(aggregate, session_keyspace, context)
+            return lambda context: functions.create_aggregate(aggregate, session_keyspace, context)
         if isinstance(parsed, ast.DropFunction):
             dropped = parsed
-            return lambda context: function_definitions.drop_function(dropped, session_keyspace, context)
+            return lambda context: functions.drop_function(dropped, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
             if not self.room.security.authenticates:
                 raise Unauthorized("You have to be logged in and not anonymous to perform this request")
             raise Invalid(f"{parsed.what} is not supported by this server")
         run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
-            ast.CreateIndex: index_definitions.create_index,
-            ast.DropIndex: index_definitions.drop_index,
-            ast.CreateTable: definitions.create_table,
-            ast.AlterTable: definitions.alter_table,
-            ast.DropTable: definitions.drop_table,
-            ast.Truncate: definitions.truncate,
-            ast.CreateType: definitions.create_type,
-            ast.AlterType: definitions.alter_type,
-            ast.DropType: definitions.drop_type,
-            ast.CreateView: view_definitions.create_view,
-            ast.AlterView: view_definitions.alter_view,
-            ast.DropView: view_definitions.drop_view,
-            ast.CreateTrigger: function_definitions.create_trigger,
-            ast.DropTrigger: function_definitions.drop_trigger,
+            ast.CreateIndex: indexes.create_index,
+            ast.DropIndex: indexes.drop_index,
+            ast.CreateTable: tables.create_table,
+            ast.AlterTable: tables.alter_table,
+            ast.DropTable: tables.drop_table,
+            ast.Truncate: tables.truncate,
+            ast.CreateType: tables.create_type,
+            ast.AlterType: tables.alter_type,
+            ast.DropType: tables.drop_type,
+            ast.CreateView: views.create_view,
+            ast.AlterView: views.alter_view,
+            ast.DropView: views.drop_view,
+            ast.CreateTrigger: functions.create_trigger,
+            ast.DropTrigger: functions.drop_trigger,
         }
         handler = run[type(parsed)]
         named: Any = parsed

@@ -7,11 +7,11 @@ import struct
 from smackbox.cassandra.execution.batch_size import check_size
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.row_reader import reading
-from smackbox.cassandra.handlers.batch import check_batch, execute_batch
-from smackbox.cassandra.handlers.session import Session, bound_values
-from smackbox.cassandra.handlers.statements import Statement
+from smackbox.cassandra.protocol.session import Session, bound_values
 from smackbox.cassandra.state.keys import MIN_TIMESTAMP
 from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.statements.batch import check_batch, execute_batch
+from smackbox.cassandra.statements.registry import Statement
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.requests import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from smackbox.cassandra.execution.security import PACKAGE, Gate
-from smackbox.cassandra.handlers.session import EVENT_TYPES, Session
+from smackbox.cassandra.protocol.session import EVENT_TYPES, Session
 from smackbox.cassandra.state.node import CQL_VERSION
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import ProtocolViolation

@@ -13,9 +13,9 @@ from smackbox.base.errors import LimitError
 from smackbox.cassandra.execution.context import UNSET, Context, Room
 from smackbox.cassandra.execution.results import Result, Rows, SchemaChange, SetKeyspace, Void
 from smackbox.cassandra.execution.security import Gate
-from smackbox.cassandra.handlers import tracing
-from smackbox.cassandra.handlers.statements import Statements
+from smackbox.cassandra.protocol import tracing
 from smackbox.cassandra.state.node import Endpoint
+from smackbox.cassandra.statements.registry import Statements
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import CqlError, Invalid, Overloaded, ProtocolViolation, ServerFault
 from smackbox.cassandra.wire.requests import BodyReader, QueryOptions
@@ -173,7 +173,7 @@ OPCODE_NAMES = {
 
 def request_handlers() -> dict[int, Handler]:
     """One handler for each opcode that a client may send."""
-    from smackbox.cassandra.handlers import startup, statement_requests
+    from smackbox.cassandra.protocol import startup, statement_requests
 
     return {
         frames.OPTIONS: startup.options,

@@ -15,9 +15,6 @@ from smackbox.cassandra.analysis.terms import Scope, show
 from smackbox.cassandra.analysis.view_reading import NOT_NULL
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.handlers.definitions import check_name, check_writable
-from smackbox.cassandra.handlers.index_definitions import build_index
-from smackbox.cassandra.handlers.view_changes import where_text
 from smackbox.cassandra.state.indexes import view_target
 from smackbox.cassandra.state.schema import (
     CLUSTERING,
@@ -30,6 +27,9 @@ from smackbox.cassandra.state.schema import (
     TableRecord,
 )
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
+from smackbox.cassandra.statements.indexes import build_index
+from smackbox.cassandra.statements.tables import check_name, check_writable
+from smackbox.cassandra.statements.view_changes import where_text
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid
 from smackbox.cassandra.wire.types import UserType
