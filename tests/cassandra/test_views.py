@@ -10,9 +10,10 @@ import pytest
 from tests.cassandra.test_storage import Box
 
 import smackbox.cassandra.analysis.view_reading as view_reading
+from smackbox.cassandra.execution.security import Access
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
-from smackbox.cassandra.statements.authorization import Access, access_of
+from smackbox.cassandra.statements.authorization import access_of
 from smackbox.cassandra.statements.view_changes import where_text
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Sequence
-from ctypes import c_float
-from decimal import ROUND_HALF_UP, Decimal
-from decimal import Context as DecimalContext
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from smackbox.cassandra.analysis.terms import Term, is_assignable, operation_name, show
+from smackbox.cassandra.analysis.assignment import is_assignable
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
-from smackbox.cassandra.values.calendar import civil, days_of
-from smackbox.cassandra.values.decimals import EXACT, decimal_of, divide, remainder
-from smackbox.cassandra.values.literals import DATE_EPOCH, accepts, literal_type
+from smackbox.cassandra.execution.terms import Term
+from smackbox.cassandra.values.literals import accepts, literal_type
+from smackbox.cassandra.values.moments import MS_NANOSECONDS, add_duration
+from smackbox.cassandra.values.numbers import INTEGER_SIZES, math_function, number, number_bytes, operation_on
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.digits import whole_of
+from smackbox.cassandra.wire.cql.show import operation_name, show
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.types import (
     ASCII,
@@ -41,14 +37,8 @@ from smackbox.cassandra.wire.types import (
 if TYPE_CHECKING:
     from smackbox.cassandra.analysis.terms import Compiler
 
-_SIZES = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "counter": 8}
 _BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}
-_DECIMAL128 = DecimalContext(prec=34)
-_DECIMAL32 = DecimalContext(prec=32)
 _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
-MS_NANOSECONDS = 1_000_000
-DAY_NANOSECONDS = 86_400 * 10**9
-_Fold = Callable[[Any, Any], Any]
 
 
 def result_type(left: CqlType, right: CqlType) -> CqlType | None:
@@ -61,11 +51,11 @@ def result_type(left: CqlType, right: CqlType) -> CqlType | None:
     if floats:
         if VARINT in {left, right}:
             return DECIMAL
-        both_small = all(kind == FLOAT or _SIZES.get(kind.cql, 8) <= 4 for kind in (left, right))
+        both_small = all(kind == FLOAT or INTEGER_SIZES.get(kind.cql, 8) <= 4 for kind in (left, right))
         return FLOAT if DOUBLE not in floats and both_small else DOUBLE
     if VARINT in {left, right}:
         return VARINT
-    return _BY_SIZE[max(_SIZES[left.cql], _SIZES[right.cql])]
+    return _BY_SIZE[max(INTEGER_SIZES[left.cql], INTEGER_SIZES[right.cql])]
 
 
 class Fit(IntEnum):
@@ -276,7 +266,7 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
         return shift
     if kind.cql in {"text", "ascii"}:
         return lambda first, second: first + second
-    operate = _operation(operator, kind)
+    operate = operation_on(operator, kind)
 
     def run(first: bytes, second: bytes) -> bytes:
         try:
@@ -299,80 +289,6 @@ def _reason(error: ArithmeticError, kind: CqlType) -> str:
     return "BigInteger divide by zero" if kind == VARINT else "/ by zero"
 
 
-def number(kind: CqlType, value: bytes, target: CqlType) -> Any:
-    """A number of type `kind` as the Python number that arithmetic in type `target` uses."""
-    found = kind.decode(value)
-    if target == DECIMAL and kind != DECIMAL:
-        return Decimal(found) if kind == VARINT else decimal_of(found)
-    if target in {FLOAT, DOUBLE}:
-        return float(found)
-    return found
-
-
-def number_bytes(kind: CqlType, value: Any) -> bytes:
-    """A result in wire form; integers of a fixed size wrap around as Java's do."""
-    size = _SIZES.get(kind.cql)
-    if size is not None:
-        half = 1 << (8 * size - 1)
-        value = (int(value) + half) % (2 * half) - half
-    return kind.encode(value)
-
-
-def _operation(operator: str, kind: CqlType) -> _Fold:
-    if kind in {FLOAT, DOUBLE}:
-        return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _float_divide,
-                "%": _float_modulo}[operator]  # fmt: skip
-    if kind == DECIMAL:
-        return {"+": EXACT.add, "-": EXACT.subtract, "*": EXACT.multiply, "/": divide, "%": remainder}[operator]
-    return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _truncating_divide,
-            "%": _truncating_modulo}[operator]  # fmt: skip
-
-
-def _float_divide(left: float, right: float) -> float:
-    if right == 0:
-        return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
-    return left / right
-
-
-def _float_modulo(left: float, right: float) -> float:
-    return math.nan if right == 0 or math.isinf(left) else math.fmod(left, right)
-
-
-def _truncating_divide(left: int, right: int) -> int:
-    quotient = abs(left) // abs(right)
-    return quotient if (left < 0) == (right < 0) else -quotient
-
-
-def _truncating_modulo(left: int, right: int) -> int:
-    return left - right * _truncating_divide(left, right)
-
-
-def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> bytes:
-    """A timestamp or date plus a duration, by the calendar in UTC.
-
-    What is over the type's limits goes on at the other end.
-    """
-    found = moved(kind, moment, duration, sign)
-    if kind == DATE:
-        return DATE.encode(found % (1 << 32))
-    half = 1 << 63
-    return TIMESTAMP.encode((found + half) % (1 << 64) - half)
-
-
-def moved(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> int:
-    """A timestamp or date plus a duration, whether the type has a value for it or not."""
-    months, days, nanoseconds = duration
-    day_number, rest = (moment - DATE_EPOCH, 0) if kind == DATE else divmod(moment, 86_400_000)
-    if months:
-        year, month, day = civil(day_number)
-        year, month = divmod(year * 12 + month - 1 + sign * months, 12)
-        day_number = days_of(year, month + 1, day)
-    day_number += sign * days
-    if kind == DATE:
-        return day_number + sign * (nanoseconds // DAY_NANOSECONDS) + DATE_EPOCH
-    return day_number * 86_400_000 + rest + sign * (nanoseconds // 1_000_000)
-
-
 def unary_math(name: str, kind: CqlType) -> Callable[[Context, Sequence[bytes | None]], bytes | None]:
     """abs, exp, log, log10 and round on numbers of type `kind`."""
 
@@ -381,80 +297,10 @@ def unary_math(name: str, kind: CqlType) -> Callable[[Context, Sequence[bytes | 
         if not value:
             return None
         try:
-            return number_bytes(kind, _apply(name, kind, kind.decode(value)))
+            return number_bytes(kind, math_function(name, kind, kind.decode(value)))
         except (ArithmeticError, ValueError) as error:
             raise FunctionFailure(
                 f"execution of 'system.{name}[{kind.cql}]' failed: it has no value there", "system", name, (kind.cql,)
             ) from error
 
     return run
-
-
-def _apply(name: str, kind: CqlType, value: Any) -> Any:
-    if name == "abs":
-        return abs(value)
-    if name == "round":
-        if kind == DECIMAL:
-            return value.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=EXACT)
-        if kind in {FLOAT, DOUBLE}:
-            return float(math.floor(value + 0.5)) if math.isfinite(value) else value
-        return value
-    if kind == DECIMAL:
-        return {"exp": _DECIMAL32.exp, "log": _DECIMAL32.ln, "log10": _DECIMAL32.log10}[name](value)
-    if kind == VARINT and name == "exp":
-        return whole_of(_DECIMAL32.exp(Decimal(value)))
-    function = {"exp": math.exp, "log": math.log, "log10": math.log10}[name]
-    try:
-        found = function(value)
-    except OverflowError:
-        found = math.inf
-    except ValueError:
-        found = -math.inf if value == 0 else math.nan
-    return found if kind in {FLOAT, DOUBLE} else _java_int(found, kind)
-
-
-def _java_int(value: float, kind: CqlType) -> int:
-    if math.isnan(value):
-        return 0
-    size = _SIZES.get(kind.cql, 64)
-    half = 1 << (8 * size - 1)
-    return int(max(min(value, half - 1), -half))
-
-
-def similarity(name: str) -> Callable[[list[float], list[float]], float] | None:
-    """The measures of two vectors, scaled to 0..1 as Cassandra's are."""
-    return {"cosine": _cosine, "euclidean": _euclidean, "dot_product": _dot_product}.get(name)
-
-
-UNROLLED = 32
-
-
-def _cosine(left: list[float], right: list[float]) -> float:
-    if not any(left) or not any(right):
-        raise Invalid("Function system.similarity_cosine doesn't support all-zero vectors.")
-    product, first, second = _dot(left, right), _dot(left, left), _dot(right, right)
-    size = math.sqrt(_single(first * second))
-    return _single(_single(1 + _single(product / size if size else math.copysign(math.inf, product))) / 2)
-
-
-def _euclidean(left: list[float], right: list[float]) -> float:
-    differences = [_single(a - b) for a, b in zip(left, right, strict=True)]
-    return _single(1 / _single(1 + _dot(differences, differences)))
-
-
-def _dot_product(left: list[float], right: list[float]) -> float:
-    return _single(_single(1 + _dot(left, right)) / 2)
-
-
-def _dot(left: list[float], right: list[float]) -> float:
-    """In single precision, as Cassandra adds up short vectors; the order of longer sums is its own."""
-    if len(left) > UNROLLED:
-        return _single(sum(map(operator.mul, left, right)))
-    total = 0.0
-    for a, b in zip(left, right, strict=True):
-        total = _single(total + _single(a * b))
-    return total
-
-
-def _single(value: float) -> float:
-    return c_float(value).value

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Callable, Sequence
 
 from smackbox.cassandra.analysis.duration_rules import holder_of_durations
-from smackbox.cassandra.analysis.terms import Compiler, Term
+from smackbox.cassandra.analysis.terms import Compiler
 from smackbox.cassandra.execution.context import UNSET, Context
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
@@ -129,7 +130,7 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
 
 def _compile_contains(condition: ast.Condition, column: Column, compiler: Compiler) -> Check:
     from smackbox.cassandra.analysis.restrictions import _contained, _contains
-    from smackbox.cassandra.analysis.terms import RowView
+    from smackbox.cassandra.execution.row_view import RowView
 
     kind, name = _contained(column, condition.operator)
     assert not isinstance(condition.value, tuple)

@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from smackbox.cassandra.analysis.arithmetic import similarity, unary_math
+from smackbox.cassandra.analysis.arithmetic import unary_math
+from smackbox.cassandra.analysis.assignment import is_assignable
 from smackbox.cassandra.analysis.masks import MASKS, mask_overloads
-from smackbox.cassandra.analysis.terms import Term, bare, function_name, is_assignable, show
-from smackbox.cassandra.execution.context import UNSET, UUID_EPOCH_TICKS, Bound, Context
+from smackbox.cassandra.execution.context import UNSET, Bound, Context
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.keys import compose_partition_key
 from smackbox.cassandra.values.floors import floor_date, floor_ms, floor_time
 from smackbox.cassandra.values.literals import DATE_EPOCH
+from smackbox.cassandra.values.moments import MS_A_DAY, of_ms, to_ms
+from smackbox.cassandra.values.similarity import similarity
+from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import bare, function_name, show
 from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
@@ -47,7 +52,6 @@ from smackbox.cassandra.wire.types import (
 if TYPE_CHECKING:
     from smackbox.cassandra.analysis.terms import Compiler
 
-MS_A_DAY = 86_400_000
 # what grows or stays when its argument grows, so that equal values of sorted rows come together
 MONOTONIC = frozenset({
     "floor", "to_date", "todate", "to_timestamp", "totimestamp", "to_unix_timestamp", "tounixtimestamp",
@@ -221,34 +225,10 @@ def _token(_: Context, values: Values) -> bytes | None:
     return BIGINT.encode(token_of(compose_partition_key([value or b"" for value in values])))
 
 
-def _ticks_to_ms(value: bytes) -> int:
-    if value[6] >> 4 != 1:
-        raise Invalid("Invalid version for TimeUUID type.")
-    ticks = ((value[6] & 0x0F) << 56) | (value[7] << 48) | (value[4] << 40) | (value[5] << 32)
-    ticks |= int.from_bytes(value[:4], "big")
-    return (ticks - UUID_EPOCH_TICKS) // 10_000
-
-
-def _of_ms(kind: CqlType, milliseconds: int) -> bytes:
-    if kind is DATE:
-        # whole seconds towards the past, whole days towards 1970, as Java's Duration counts them
-        seconds = milliseconds // 1000
-        days = seconds // 86_400 if seconds >= 0 else -(-seconds // 86_400)
-        return DATE.encode(days + DATE_EPOCH)
-    return kind.encode(milliseconds)
-
-
-def _to_ms(kind: CqlType, value: bytes) -> int:
-    if kind is TIMEUUID:
-        return _ticks_to_ms(value)
-    number = int(kind.decode(value))
-    return (number - DATE_EPOCH) * MS_A_DAY if kind is DATE else number
-
-
 def _conversion(source: CqlType, target: CqlType) -> Callable[[Context, Values], bytes | None]:
     def run(_: Context, values: Values) -> bytes | None:
         value = values[0]
-        return None if not value else _of_ms(target, _to_ms(source, value))
+        return None if not value else of_ms(target, to_ms(source, value))
 
     return run
 
@@ -303,7 +283,7 @@ for _name in ("now", "currenttimeuuid", "current_timeuuid"):
 for _name in ("currenttimestamp", "current_timestamp"):
     _TABLE[_name] = [Overload((), TIMESTAMP, lambda context, _: TIMESTAMP.encode(_now_ms(context)), pure=False)]
 for _name in ("currentdate", "current_date"):
-    _TABLE[_name] = [Overload((), DATE, lambda context, _: _of_ms(DATE, _now_ms(context)), pure=False)]
+    _TABLE[_name] = [Overload((), DATE, lambda context, _: of_ms(DATE, _now_ms(context)), pure=False)]
 for _name in ("currenttime", "current_time"):
     _TABLE[_name] = [
         Overload((), TIME, lambda context, _: TIME.encode(context.now_us * 1000 % (MS_A_DAY * 10**6)), pure=False)
@@ -347,7 +327,7 @@ def _floor(source: CqlType, target: CqlType, run: Callable[..., int], *more: Cql
         if any(not value for value in values):
             return None
         moment, duration, *start = (
-            _to_ms(kind, value) if kind is TIMEUUID else kind.decode(value)
+            to_ms(kind, value) if kind is TIMEUUID else kind.decode(value)
             for kind, value in zip(kinds, values, strict=True)
             if value
         )

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from smackbox.cassandra.analysis.terms import Compiler, Scope, is_assignable, show
+from smackbox.cassandra.analysis.assignment import is_assignable
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.node import Endpoint
@@ -20,6 +21,7 @@ from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.values.json_values import to_json_text
 from smackbox.cassandra.values.literals import literal_value
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
     ASCII,

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from smackbox.cassandra.analysis.conditions import Conditions, compile_conditions
 from smackbox.cassandra.analysis.operations import Operation, assign, deletion, operation
 from smackbox.cassandra.analysis.restrictions import UNBOUNDED, Restrictions, analyse
-from smackbox.cassandra.analysis.terms import Compiler, Scope, Term, constant
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.analysis.vector_search import check_vectors
 from smackbox.cassandra.execution.consistency import check_conditional, check_write
 from smackbox.cassandra.execution.context import UNSET, Context
 from smackbox.cassandra.execution.results import Result, Void
+from smackbox.cassandra.execution.terms import Term, constant
 from smackbox.cassandra.execution.transactions import applied_result
 from smackbox.cassandra.state.indexes import check_indexed_sizes, entries_of_row
 from smackbox.cassandra.state.keys import (

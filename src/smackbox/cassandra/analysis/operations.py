@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from smackbox.cassandra.analysis.terms import Compiler, Term, show
-from smackbox.cassandra.execution.context import UNSET, UUID_EPOCH_TICKS, Bound, Context, timeuuid
+from smackbox.cassandra.analysis.terms import Compiler
+from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.reading import list_path_order
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.rows import Row, complex_bytes, deleted_complex
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column
+from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
     BIGINT,

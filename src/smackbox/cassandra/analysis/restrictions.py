@@ -10,8 +10,10 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from smackbox.cassandra.analysis.duration_rules import holder_of_durations
-from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope, Term, show
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
+from smackbox.cassandra.execution.row_view import RowView
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.analysis import Analyse
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
@@ -22,6 +24,7 @@ from smackbox.cassandra.state.keys import (
 )
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Table
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (

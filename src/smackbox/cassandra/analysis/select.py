@@ -10,7 +10,7 @@ from smackbox.cassandra.analysis.index_reading import analyse_filters, choose_in
 from smackbox.cassandra.analysis.masks import is_masked_for
 from smackbox.cassandra.analysis.restrictions import NEEDS_FILTERING, Restrictions, analyse
 from smackbox.cassandra.analysis.selection import Selection, SelectionCompiler, compile_selection
-from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope, Term
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.analysis.vector_search import VectorOrdering
 from smackbox.cassandra.analysis.view_reading import ViewReader
 from smackbox.cassandra.execution.consistency import check_read
@@ -18,6 +18,8 @@ from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.paging import NO_LIMIT, Page, read_state
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import ColumnSpec, Rows
+from smackbox.cassandra.execution.row_view import RowView
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.engine import Item
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,

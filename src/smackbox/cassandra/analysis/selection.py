@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from smackbox.cassandra.analysis.masks import applied
-from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope, Term, bare, show
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.aggregates import NAMES, Accumulator, aggregate
 from smackbox.cassandra.execution.context import Bound, Context
+from smackbox.cassandra.execution.row_view import RowView
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.values.casts import cast_function
 from smackbox.cassandra.values.json_values import to_json_text
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import bare, show
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import (
     BIGINT,

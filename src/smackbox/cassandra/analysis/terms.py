@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smackbox.cassandra.execution.context import UNSET, Bound, Context
-from smackbox.cassandra.state.rows import Row
+from smackbox.cassandra.analysis.assignment import is_assignable
+from smackbox.cassandra.execution.context import Bound
+from smackbox.cassandra.execution.terms import Term, bound, constant
 from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.values.literals import accepts, literal_value
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import function_name, operation_name, show
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
-    CollectionType,
     CqlType,
     ListType,
     MapType,
@@ -26,37 +27,6 @@ from smackbox.cassandra.wire.types import (
     UserType,
     VectorType,
 )
-
-
-class RowView:
-    """A row under evaluation."""
-
-    __slots__ = ("aggregates", "merged", "now_s", "static", "values")
-
-    def __init__(self, values: list[bytes | None], merged: Row | None, static: Row | None, now_s: int) -> None:
-        self.values = values
-        self.merged = merged
-        self.static = static
-        self.now_s = now_s
-        self.aggregates: Sequence[bytes | None] = ()
-
-
-Evaluate = Callable[[Context, Any], Bound]
-
-
-class Term:
-    """A compiled expression. `bind_index` is set when it is a bind marker and nothing else."""
-
-    __slots__ = ("bind_index", "constant", "evaluate", "kind", "value")
-
-    def __init__(
-        self, kind: CqlType, evaluate: Evaluate, *, bind_index: int = -1, constant: bool = False, value: Bound = None
-    ) -> None:
-        self.kind = kind
-        self.evaluate = evaluate
-        self.bind_index = bind_index
-        self.constant = constant
-        self.value = value
 
 
 class BindSpec:
@@ -85,26 +55,6 @@ class Scope:
 
     def type(self, name: ast.TypeName) -> CqlType:
         return resolve(name, self.keyspace.types, self.keyspace.name)
-
-
-def constant(kind: CqlType, value: Bound) -> Term:
-    return Term(kind, lambda _context, _row: value, constant=True, value=value)
-
-
-def bound(kind: CqlType, index: int) -> Term:
-    """A bind marker; its value is checked when it is used."""
-
-    def evaluate(context: Context, _row: Any) -> Bound:
-        value = context.values[index]
-        if value is not None and value is not UNSET:
-            kind.validate(value)  # type: ignore[arg-type]
-        return value
-
-    def evaluate_collection(context: Context, row: Any) -> Bound:
-        value = evaluate(context, row)
-        return kind.normalised(value) if isinstance(value, bytes) and value else value
-
-    return Term(kind, evaluate_collection if isinstance(kind, CollectionType) else evaluate, bind_index=index)
 
 
 class Compiler:
@@ -332,93 +282,6 @@ class Compiler:
                 f"(type {term.kind.cql}) to {receiver} (type {kind.cql})"
             )
         return term
-
-
-def is_assignable(given: CqlType, kind: CqlType) -> bool:
-    """Whether a value of type `given` is one of type `kind` as it is (Cassandra's `isValueCompatibleWith`)."""
-    if given == kind or given.unfrozen_name() == kind.unfrozen_name():
-        return True
-    name = kind.cql
-    if name == "blob":
-        return True
-    if name == "text":
-        return given.cql == "ascii"
-    if name == "uuid":
-        return given.cql == "timeuuid"
-    if name == "date":
-        return given.cql == "int"
-    if name == "time":
-        return given.cql == "bigint"
-    if name in {"bigint", "timestamp"}:
-        return given.cql in {"bigint", "timestamp"}
-    if name == "varint":
-        return given.cql in {"int", "bigint", "timestamp"}
-    return False
-
-
-def bare(expression: ast.Expression) -> ast.Expression:
-    """An expression without the parentheses round it, which are read as a tuple of one."""
-    while isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1:
-        expression = expression.items[0]
-    return expression
-
-
-def function_name(call: ast.Call) -> str:
-    return f"{call.keyspace or 'system'}.{call.name}"
-
-
-def operation_name(expression: ast.Binary | ast.Negate) -> str:
-    return "system." + (expression.operator if isinstance(expression, ast.Binary) else "-")
-
-
-def show(expression: ast.Expression, named: Callable[[ast.Expression], str] | None = None) -> str:
-    """An expression as Cassandra's messages show it. `named`: how what it is computed of is shown, when otherwise."""
-    inside = named or show
-    if isinstance(expression, ast.Literal):
-        if expression.kind == "null":
-            return "NULL"
-        return f"'{expression.text}'" if expression.kind == "string" else expression.text
-    if isinstance(expression, ast.Bind):
-        return "?" if expression.name is None else f":{expression.name}"
-    if isinstance(expression, ast.Column):
-        return expression.name
-    if isinstance(expression, ast.Call):
-        inner = "*" if expression.star else ", ".join(map(show, expression.arguments))
-        prefix = f"{expression.keyspace}." if expression.keyspace else ""
-        return f"{prefix}{expression.name}({inner})"
-    if isinstance(expression, ast.TypeHint):
-        return f"({_type_text(expression.type)}){show(expression.value)}"
-    if isinstance(expression, ast.Binary):
-        return f"{inside(expression.left)} {expression.operator} {inside(expression.right)}"
-    if isinstance(expression, ast.Negate):
-        return f"-{inside(expression.value)}"
-    if isinstance(expression, ast.Cast):
-        return f"cast({show(expression.value)} as {_type_text(expression.type)})"
-    if isinstance(expression, ast.FieldOf):
-        return f"{inside(expression.value)}.{expression.name}"
-    if isinstance(expression, ast.ElementOf):
-        return f"{inside(expression.value)}[{show(expression.index)}]"
-    if isinstance(expression, ast.SliceOf):
-        low = "" if expression.low is None else show(expression.low)
-        high = "" if expression.high is None else show(expression.high)
-        return f"{inside(expression.value)}[{low}..{high}]"
-    if isinstance(expression, ast.ListLiteral):
-        return f"[{', '.join(map(show, expression.items))}]"
-    if isinstance(expression, ast.SetLiteral):
-        return f"{{{', '.join(map(show, expression.items))}}}"
-    if isinstance(expression, ast.TupleLiteral):
-        return f"({', '.join(map(show, expression.items))})"
-    if isinstance(expression, ast.MapLiteral):
-        return f"{{{', '.join(f'{show(key)}: {show(value)}' for key, value in expression.items)}}}"
-    return f"{{{', '.join(f'{name}: {show(value)}' for name, value in expression.fields)}}}"
-
-
-def _type_text(name: ast.TypeName) -> str:
-    inner = name.name
-    if name.parameters:
-        parts = [*map(_type_text, name.parameters), *([str(name.dimension)] if name.name == "vector" else [])]
-        inner += f"<{', '.join(parts)}>"
-    return f"frozen<{inner}>" if name.frozen else inner
 
 
 def _whole(values: Sequence[Bound], sort: str) -> list[bytes]:

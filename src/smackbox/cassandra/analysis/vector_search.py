@@ -12,9 +12,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from smackbox.cassandra.analysis.arithmetic import similarity
 from smackbox.cassandra.analysis.restrictions import Restriction, Restrictions
-from smackbox.cassandra.analysis.terms import Compiler, RowView, Scope
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.consistency import (
     ANY,
     LOCAL_QUORUM,
@@ -26,11 +25,13 @@ from smackbox.cassandra.execution.consistency import (
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.paging import NO_LIMIT
 from smackbox.cassandra.execution.reading import RowReader
+from smackbox.cassandra.execution.row_view import RowView
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Table
+from smackbox.cassandra.values.similarity import similarity
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid, ReadFailure, WriteFailure
 from smackbox.cassandra.wire.types import FLOAT, VectorType

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from smackbox.cassandra.analysis.index_reading import choose_index
 from smackbox.cassandra.analysis.restrictions import Restrictions
-from smackbox.cassandra.analysis.terms import RowView, Scope
+from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.row_view import RowView
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     MIN_TOKEN,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from smackbox.cassandra.analysis.arithmetic import number, number_bytes
 from smackbox.cassandra.values.decimals import EXACT
+from smackbox.cassandra.values.numbers import number, number_bytes
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, DECIMAL, DOUBLE, FLOAT, NUMBERS, CqlType
 

@@ -10,6 +10,7 @@ from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.state.traces import Traces
+from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
 
 if TYPE_CHECKING:
     from smackbox.cassandra.execution.security import Security
@@ -122,17 +123,3 @@ class Context:
     def next_timeuuid(self) -> bytes:
         """A version 1 UUID of this moment, larger than all before it."""
         return timeuuid(self.room.take_ticks(self.now_us, 1), self.random_bytes(8))
-
-
-UUID_EPOCH_TICKS = 0x01B21DD213814000
-
-
-def timeuuid(ticks: int, low: bytes) -> bytes:
-    """`ticks`: 100 ns since 1582-10-15; `low`: clock sequence and node, whose variant bits are set here."""
-    return (
-        (ticks & 0xFFFFFFFF).to_bytes(4, "big")
-        + ((ticks >> 32) & 0xFFFF).to_bytes(2, "big")
-        + (((ticks >> 48) & 0x0FFF) | 0x1000).to_bytes(2, "big")
-        + bytes([(low[0] & 0x3F) | 0x80])
-        + low[1:8]
-    )

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER, Role, Roles
 from smackbox.cassandra.state.schema import Table
-from smackbox.cassandra.statements.authorization import Access
 from smackbox.cassandra.wire.errors import BadCredentials, Unauthorized
 
 if TYPE_CHECKING:
@@ -218,3 +217,18 @@ def _resource(keyspace: str, table: str) -> str:
     if table == "*":
         return resources.all_tables_resource(keyspace)
     return resources.table_resource(keyspace, table) if table else resources.keyspace_resource(keyspace)
+
+
+ALL_TABLES = "*"
+
+
+class Access(NamedTuple):
+    """A permission on a table, on all tables of a keyspace, on a keyspace (`table` empty) or on all (both empty).
+
+    With `of_index`, `table` is the name of an index, whose table it is about.
+    """
+
+    permission: str
+    keyspace: str = ""
+    table: str = ""
+    of_index: bool = False

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from smackbox.cassandra.execution.context import UNSET, timeuuid
+from smackbox.cassandra.execution.context import UNSET
 from smackbox.cassandra.state.traces import Trace, TraceEvent
+from smackbox.cassandra.values.timeuuids import timeuuid
 from smackbox.cassandra.wire import frames
 from smackbox.cassandra.wire.errors import CqlError
 from smackbox.cassandra.wire.requests import BodyReader, read_options

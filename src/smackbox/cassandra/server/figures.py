@@ -16,11 +16,11 @@ from uuid import UUID
 
 import msgspec
 
-from smackbox.cassandra.execution.context import UUID_EPOCH_TICKS, timeuuid
 from smackbox.cassandra.state.keys import MIN_TOKEN, partition_of, successor
 from smackbox.cassandra.state.node import PARTITIONER, RELEASE_VERSION, Endpoint
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.system_rows import STORAGE_PORT, SystemRows, Values
+from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
 from smackbox.store.rocks import CACHE_BYTES
 
 if TYPE_CHECKING:

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from smackbox.cassandra.execution.security import ALL_TABLES, Access
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.wire.cql import ast
-
-ALL_TABLES = "*"
-
-
-class Access(NamedTuple):
-    """A permission on a table, on all tables of a keyspace, on a keyspace (`table` empty) or on all (both empty).
-
-    With `of_index`, `table` is the name of an index, whose table it is about.
-    """
-
-    permission: str
-    keyspace: str = ""
-    table: str = ""
-    of_index: bool = False
-
 
 _TABLES: dict[type, tuple[str, str]] = {
     ast.CreateTable: ("CREATE", ALL_TABLES),

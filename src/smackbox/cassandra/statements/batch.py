@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smackbox.cassandra.analysis.modify import PreparedModification
-from smackbox.cassandra.analysis.terms import Compiler, Scope, Term
+from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.batch_size import check_size, writes_of
 from smackbox.cassandra.execution.consistency import check_conditional, check_mutation
 from smackbox.cassandra.execution.context import UNSET, Context
 from smackbox.cassandra.execution.results import ColumnSpec, Result, Void
+from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.execution.transactions import applied_result
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid

@@ -14,10 +14,11 @@ from smackbox.cassandra.execution.consistency import served_levels
 from smackbox.cassandra.execution.context import Context, Room
 from smackbox.cassandra.execution.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
 from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, SetKeyspace
+from smackbox.cassandra.execution.security import Access
 from smackbox.cassandra.state.prepared_rows import PreparedRows
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.statements import functions, indexes, tables, views
-from smackbox.cassandra.statements.authorization import Access, access_of
+from smackbox.cassandra.statements.authorization import access_of
 from smackbox.cassandra.statements.batch import PreparedBatch
 from smackbox.cassandra.statements.describe import describe
 from smackbox.cassandra.statements.roles import run_role_statement

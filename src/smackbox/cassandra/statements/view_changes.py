@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from smackbox.cassandra.analysis.terms import show
 from smackbox.cassandra.analysis.view_reading import where_of
 from smackbox.cassandra.state.schema import REGULAR, Keyspace, Table, TableRecord
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.types import quoted
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from smackbox.cassandra.analysis.restrictions import analyse
-from smackbox.cassandra.analysis.terms import Scope, show
+from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.analysis.view_reading import NOT_NULL
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
@@ -31,6 +31,7 @@ from smackbox.cassandra.statements.indexes import build_index
 from smackbox.cassandra.statements.tables import check_name, check_writable
 from smackbox.cassandra.statements.view_changes import where_text
 from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid
 from smackbox.cassandra.wire.types import UserType
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from smackbox.cassandra.analysis.arithmetic import number_bytes
 from smackbox.cassandra.values.calendar import civil, year_text
 from smackbox.cassandra.values.decimals import decimal_of
 from smackbox.cassandra.values.literals import DATE_EPOCH
+from smackbox.cassandra.values.numbers import number_bytes
 from smackbox.cassandra.wire.digits import digits_of
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
@@ -83,9 +83,9 @@ def _long_of(value: Decimal) -> int:
 
 
 def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
-    from smackbox.cassandra.analysis.functions import _of_ms, _to_ms
+    from smackbox.cassandra.values.moments import of_ms, to_ms
 
-    return _of_ms(target, _to_ms(source, value))
+    return of_ms(target, to_ms(source, value))
 
 
 def text_of(kind: CqlType, value: bytes) -> str:

@@ -5,13 +5,12 @@ Cassandra's `TimeFcts.floor` and `Duration.floorTimestamp`: moments are of UTC, 
 
 from __future__ import annotations
 
-from smackbox.cassandra.analysis.arithmetic import moved
 from smackbox.cassandra.values.calendar import civil
 from smackbox.cassandra.values.json_values import duration_text
+from smackbox.cassandra.values.moments import MS_A_DAY, moved
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import TIMESTAMP
 
-MS_A_DAY = 86_400_000
 MONTH_MS = 28 * MS_A_DAY
 # months, days, nanoseconds
 Duration = tuple[int, int, int]
