@@ -10,7 +10,7 @@ import pytest
 from tests.cassandra.test_storage import Box
 
 import smackbox.cassandra.analysis.view_reading as view_reading
-from smackbox.cassandra.execution.security import Access
+from smackbox.cassandra.execution.access import Access
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.statements.authorization import access_of

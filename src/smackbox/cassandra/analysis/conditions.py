@@ -24,7 +24,7 @@ from smackbox.cassandra.wire.types import (
 _INT = struct.Struct(">i")
 # the values of the row, by ordinal
 Check = Callable[[Context, list[bytes | None]], bool]
-_SLICES = frozenset({"<", "<=", ">", ">="})
+SLICES = frozenset({"<", "<=", ">", ">="})
 
 
 class Conditions:
@@ -129,7 +129,8 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
 
 
 def _compile_contains(condition: ast.Condition, column: Column, compiler: Compiler) -> Check:
-    from smackbox.cassandra.analysis.restrictions import _contained, _contains
+    from smackbox.cassandra.analysis.restrictions import _contained
+    from smackbox.cassandra.execution.restrictions import contains
     from smackbox.cassandra.execution.row_view import RowView
 
     kind, name = _contained(column, condition.operator)
@@ -142,7 +143,7 @@ def _compile_contains(condition: ast.Condition, column: Column, compiler: Compil
             return False
         if not isinstance(wanted, bytes):
             raise Invalid(f'Invalid comparison with null for operator "{condition.operator}"')
-        matches = _contains(column, wanted, keys=condition.operator == "CONTAINS KEY")
+        matches = contains(column, wanted, keys=condition.operator == "CONTAINS KEY")
         return matches(RowView(values, None, None, context.statement_time_s))
 
     return check
@@ -164,7 +165,7 @@ def _comparison(
 
         return is_in
     assert not isinstance(condition.value, tuple)
-    holder = holder_of_durations(kind, "durations") if operator in _SLICES else None
+    holder = holder_of_durations(kind, "durations") if operator in SLICES else None
     if holder is not None:
         shown = f" ( {operator} )" if holder == "durations" else ""
         raise Invalid(f"Slice conditions{shown} are not supported on {holder}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from smackbox.cassandra.analysis.restrictions import Predicate, Restriction, Restrictions, predicate_of
 from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.restrictions import Predicate, Restriction, Restrictions, predicate_of
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import CLUSTERING, Table

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from smackbox.cassandra.analysis.conditions import Conditions, compile_conditions
 from smackbox.cassandra.analysis.operations import Operation, assign, deletion, operation
-from smackbox.cassandra.analysis.restrictions import UNBOUNDED, Restrictions, analyse
+from smackbox.cassandra.analysis.restrictions import analyse
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.analysis.vector_search import check_vectors
 from smackbox.cassandra.execution.consistency import check_conditional, check_write
 from smackbox.cassandra.execution.context import UNSET, Context
+from smackbox.cassandra.execution.restrictions import UNBOUNDED, Restrictions
 from smackbox.cassandra.execution.results import Result, Void
 from smackbox.cassandra.execution.terms import Term, constant
 from smackbox.cassandra.execution.transactions import applied_result
@@ -443,7 +444,7 @@ class _Constant(Compiler):
 
 
 def _fix(restrictions: Restrictions, column: Column, value: bytes) -> None:
-    from smackbox.cassandra.analysis.restrictions import Restriction
+    from smackbox.cassandra.execution.restrictions import Restriction
 
     found = Restriction((column,), "=", lambda _context: [value], None)
     if column.kind == "partition_key":
@@ -457,9 +458,9 @@ def _clustering_rows(restrictions: Restrictions, context: Context) -> list[tuple
     rows: list[tuple[bytes, ...]] = [()]
     for found in restrictions.clustering:
         if found.multi:
-            from smackbox.cassandra.analysis.restrictions import _components
+            from smackbox.cassandra.execution.restrictions import components
 
-            choices = [tuple(_components(found, value)) for value in found.values(context)]
+            choices = [tuple(components(found, value)) for value in found.values(context)]
         else:
             choices = [(value,) for value in found.values(context)]
         rows = [(*row, *choice) for row in rows for choice in choices]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from smackbox.cassandra.analysis.functions import MONOTONIC
 from smackbox.cassandra.analysis.index_reading import analyse_filters, choose_index, filters_are_indexed, indexed
 from smackbox.cassandra.analysis.masks import is_masked_for
-from smackbox.cassandra.analysis.restrictions import NEEDS_FILTERING, Restrictions, analyse
+from smackbox.cassandra.analysis.restrictions import NEEDS_FILTERING, analyse
 from smackbox.cassandra.analysis.selection import Selection, SelectionCompiler, compile_selection
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.analysis.vector_search import VectorOrdering
@@ -17,8 +17,9 @@ from smackbox.cassandra.execution.consistency import check_read
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.paging import NO_LIMIT, Page, read_state
 from smackbox.cassandra.execution.reading import RowReader
+from smackbox.cassandra.execution.restrictions import Restrictions
 from smackbox.cassandra.execution.results import ColumnSpec, Rows
-from smackbox.cassandra.execution.row_view import RowView
+from smackbox.cassandra.execution.row_view import KeyedRow, RowView
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.engine import Item
 from smackbox.cassandra.state.keys import (
@@ -43,9 +44,6 @@ from smackbox.cassandra.wire.types import INT
 _INT = struct.Struct(">i")
 _NULL = b"\xff\xff\xff\xff"
 SORTED_ROWS_LIMIT = 1_000_000
-
-# key of the row, the row
-Found = tuple[bytes, RowView]
 
 
 IN_AND_INDEX = "Select on indexed columns and with IN clause for the PRIMARY KEY are not supported"
@@ -429,11 +427,11 @@ class PreparedSelect:
             raise Invalid("LIMIT must be strictly positive")
         return int(number)
 
-    def rows(self, context: Context) -> Iterator[Found]:
+    def rows(self, context: Context) -> Iterator[KeyedRow]:
         """All rows that the WHERE asks for."""
         return self._found(context, b"")
 
-    def _found(self, context: Context, resume: bytes) -> Iterator[Found]:
+    def _found(self, context: Context, resume: bytes) -> Iterator[KeyedRow]:
         """The rows that the WHERE asks for, after the one whose key is `resume`."""
         found = self._candidates(context, resume)
         if self.restrictions.filters or self.restrictions.residual:
@@ -445,14 +443,14 @@ class PreparedSelect:
             return iter(self._sorted(found))
         return found
 
-    def _sorted(self, found: Iterator[Found]) -> list[Found]:
+    def _sorted(self, found: Iterator[KeyedRow]) -> list[KeyedRow]:
         rows = list(found)
         if len(rows) > SORTED_ROWS_LIMIT:
             raise Invalid(f"a query with ORDER BY and IN may sort {SORTED_ROWS_LIMIT} rows at most")
         rows.sort(key=lambda pair: pair[0][len(partition_of(pair[0])) :], reverse=self.reverse)
         return rows
 
-    def _candidates(self, context: Context, resume: bytes) -> Iterator[Found]:
+    def _candidates(self, context: Context, resume: bytes) -> Iterator[KeyedRow]:
         if self.table.virtual:
             return self._virtual(context, resume)
         if self.view is not None:
@@ -463,7 +461,7 @@ class PreparedSelect:
             return self._indexed(context, resume)
         return self._scan(context, resume)
 
-    def _indexed(self, context: Context, resume: bytes) -> Iterator[Found]:
+    def _indexed(self, context: Context, resume: bytes) -> Iterator[KeyedRow]:
         """The rows that the index has under the value asked for, those that still have it."""
         assert self.index is not None
         table = self.table
@@ -504,7 +502,7 @@ class PreparedSelect:
                 continue
             yield row_key, view
 
-    def _partitions(self, context: Context, resume: bytes) -> Iterator[Found]:
+    def _partitions(self, context: Context, resume: bytes) -> Iterator[KeyedRow]:
         table = self.table
         engine = context.room.engine
         now_s = context.statement_time_s
@@ -533,7 +531,7 @@ class PreparedSelect:
                 continue
             yield from self._partition(context, partition, parts, after)
 
-    def _partition(self, context: Context, partition: bytes, parts: list[bytes], after: bytes) -> Iterator[Found]:
+    def _partition(self, context: Context, partition: bytes, parts: list[bytes], after: bytes) -> Iterator[KeyedRow]:
         table = self.table
         engine = context.room.engine
         now_s = context.statement_time_s
@@ -568,7 +566,7 @@ class PreparedSelect:
         if empty and static is not None and not self.restrictions.has_rows and static.is_live(now_s):
             yield partition + STATIC_ROW, self._static_only(parts, statics, static, now_s)
 
-    def _static_alone(self, context: Context, partition: bytes, parts: list[bytes]) -> Iterator[Found]:
+    def _static_alone(self, context: Context, partition: bytes, parts: list[bytes]) -> Iterator[KeyedRow]:
         """The static row of a partition that has no other: it has the values of the partition key too."""
         found = next(self._partition(context, partition, parts, b""), None)
         if found is not None and found[0][len(partition)] == SECTION_STATIC:
@@ -581,7 +579,7 @@ class PreparedSelect:
         values[first : first + len(statics)] = statics
         return RowView(values, None, static, now_s)
 
-    def _scan(self, context: Context, resume: bytes) -> Iterator[Found]:
+    def _scan(self, context: Context, resume: bytes) -> Iterator[KeyedRow]:
         table = self.table
         low, high = self.restrictions.token_range(context)
         if low > high:
@@ -608,7 +606,7 @@ class PreparedSelect:
             return
         yield from self._scan_with_statics(context, start, end, resume)
 
-    def _scan_with_statics(self, context: Context, start: bytes, end: bytes, resume: bytes) -> Iterator[Found]:
+    def _scan_with_statics(self, context: Context, start: bytes, end: bytes, resume: bytes) -> Iterator[KeyedRow]:
         table = self.table
         engine = context.room.engine
         now_s = context.statement_time_s
@@ -640,7 +638,7 @@ class PreparedSelect:
         if static is not None and not seen_rows and static.is_live(now_s):
             yield partition + STATIC_ROW, self._static_only(parts, statics, static, now_s)
 
-    def _virtual(self, context: Context, resume: bytes) -> Iterator[Found]:
+    def _virtual(self, context: Context, resume: bytes) -> Iterator[KeyedRow]:
         table = self.table
         restrictions = self.restrictions
         wanted = None
@@ -653,7 +651,7 @@ class PreparedSelect:
             successor(table.prefix) if high == MAX_TOKEN else token_prefix(table, high + 1),
         )
         now_s = context.statement_time_s
-        found: list[Found] = []
+        found: list[KeyedRow] = []
         count = len(table.partition_key)
         for values in context.room.system_rows.rows(table, context.endpoint):
             key = compose_partition_key([value or b"" for value in values[:count]])
@@ -677,7 +675,7 @@ def _static_row(*, engine_table: Table, key: bytes, fragment: Item) -> Row:
     return merge(engine_table, ((key + bytes(12), fragment),))
 
 
-def _first_of_partitions(found: Iterator[Found], partition: bytes) -> Iterator[Found]:
+def _first_of_partitions(found: Iterator[KeyedRow], partition: bytes) -> Iterator[KeyedRow]:
     for key, view in found:
         owner = partition_of(key)
         if owner != partition:

@@ -8,11 +8,9 @@ is what the WHERE asks for. Where that leaves too few, the rows that the WHERE f
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from smackbox.cassandra.analysis.restrictions import Restriction, Restrictions
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.consistency import (
     ANY,
@@ -24,14 +22,13 @@ from smackbox.cassandra.execution.consistency import (
 )  # fmt: skip
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.paging import NO_LIMIT
-from smackbox.cassandra.execution.reading import RowReader
-from smackbox.cassandra.execution.row_view import RowView
-from smackbox.cassandra.state.engine import Engine
-from smackbox.cassandra.state.indexes import IndexTarget
-from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key
-from smackbox.cassandra.state.rows import Row
+from smackbox.cassandra.execution.reading import rows_at
+from smackbox.cassandra.execution.restrictions import Restriction, Restrictions
+from smackbox.cassandra.execution.row_view import KeyedRow
+from smackbox.cassandra.state.indexes import is_vector_index, similarity_of
+from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Table
-from smackbox.cassandra.values.similarity import similarity
+from smackbox.cassandra.values.similarity import similarity, unsearchable
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid, ReadFailure, WriteFailure
 from smackbox.cassandra.wire.types import FLOAT, VectorType
@@ -47,18 +44,6 @@ _AT_ONE = frozenset({ONE, LOCAL_ONE, 0x0B})
 LOOKED_AT_LIMIT = 4096
 WIDER = 4
 RESTRICTED = "ANN ordering by vector requires all restricted column(s) to be indexed"
-
-# key of the row, the row
-Found = tuple[bytes, RowView]
-
-
-def is_vector_index(target: IndexTarget) -> bool:
-    return target.is_sai and isinstance(target.column.type, VectorType)
-
-
-def similarity_of(target: IndexTarget) -> str:
-    """The name of the index's measure."""
-    return target.record.options.get("similarity_function", "cosine").lower()
 
 
 class VectorOrdering:
@@ -147,7 +132,7 @@ class VectorOrdering:
                 f"LIMIT was {limit}"
             )
 
-    def rows(self, context: Context, select: PreparedSelect, limit: int) -> list[Found]:
+    def rows(self, context: Context, select: PreparedSelect, limit: int) -> list[KeyedRow]:
         """The rows with the most similar vectors, the best first. Raises `ReadFailure` for a query that has none."""
         query = self._query(context)
         restrictions = select.restrictions
@@ -170,14 +155,14 @@ class VectorOrdering:
             raise ReadFailure(reason, context.consistency)
         return value
 
-    def _compared(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[Found]:
+    def _compared(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[KeyedRow]:
         kind = self.column.type
         wanted = kind.decode(query)
         name = similarity_of(self.target) if self.target is not None else "cosine"
         measure = similarity(name)
         assert measure is not None
 
-        def scored() -> Iterator[tuple[float, Found]]:
+        def scored() -> Iterator[tuple[float, KeyedRow]]:
             for key, view in select.rows(context):
                 value = view.values[self.column.ordinal]
                 if value is None or key[len(partition_of(key))] == SECTION_STATIC:
@@ -189,7 +174,7 @@ class VectorOrdering:
         best = heapq.nlargest(limit, scored(), key=lambda pair: pair[0])
         return [found for _, found in best]
 
-    def _searched(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[Found] | None:
+    def _searched(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[KeyedRow] | None:
         """By the index; None when the WHERE leaves too few of what was looked at."""
         assert self.target is not None
         engine = context.room.engine
@@ -200,7 +185,7 @@ class VectorOrdering:
         ordinal = self.column.ordinal
         stamps = select.selection.needs_stamps
         looked_at = 0
-        found: list[Found] = []
+        found: list[KeyedRow] = []
         count = limit if not predicates else WIDER * limit
         while True:
             labels = index.nearest(query, count)
@@ -224,39 +209,6 @@ class VectorOrdering:
             count *= WIDER
 
 
-def rows_at(
-    engine: Engine, table: Table, reader: RowReader, row_key: bytes, now_s: int, *, stamps: bool = False
-) -> Iterator[Found]:
-    """The row under that key; for the key of a static row the rows of its partition, and itself where there is none."""
-    owner = partition_of(row_key)
-    parts = split_partition_key(owner[14:], len(table.partition_key))
-    static: Row | None = None
-    statics: Sequence[bytes | None] = ()
-    if table.has_statics:
-        static = engine.static_row(table, owner, engine.tombstones(table, owner))
-        statics = reader.statics(static, now_s)
-    if row_key[len(owner)] != SECTION_STATIC:
-        item = engine.row(table, row_key, merged=stamps)
-        values = reader.values(parts, item, statics, now_s) if item is not None else None
-        if values is not None:
-            yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
-        return
-    if static is None or not static.is_live(now_s):
-        return
-    empty = True
-    for key, item in engine.slice(table, owner, b"", b"", merged=stamps):
-        values = reader.values(parts, item, statics, now_s)
-        if values is not None:
-            empty = False
-            yield key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
-    if empty:
-        alone: list[bytes | None] = [None] * len(table.columns)
-        alone[: len(parts)] = parts
-        first = len(parts) + len(table.clustering)
-        alone[first : first + len(statics)] = statics
-        yield row_key, RowView(alone, None, static, now_s)
-
-
 def check_vectors(
     context: Context,
     table: Table,
@@ -278,16 +230,6 @@ def check_vectors(
             reason = unsearchable(column.type.decode(value), similarity_of(target))
             if reason is not None:
                 raise WriteFailure(reason, context.consistency)
-
-
-def unsearchable(vector: Sequence[float], measure: str) -> str | None:
-    """Why an index cannot hold that vector, None when it can."""
-    for position, value in enumerate(vector):
-        if not math.isfinite(value):
-            return f"non-finite value at vector[{position}]={value}"
-    if measure == "cosine" and not any(vector):
-        return "Zero vectors cannot be indexed or queried with cosine similarity"
-    return None
 
 
 def _twice(restriction: Restriction) -> str:

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from smackbox.cassandra.analysis.index_reading import choose_index
-from smackbox.cassandra.analysis.restrictions import Restrictions
 from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.row_view import RowView
+from smackbox.cassandra.execution.restrictions import Restrictions
+from smackbox.cassandra.execution.row_view import KeyedRow, RowView
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     MIN_TOKEN,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 SORTED_CHUNK = 100_000
 NOT_NULL = "IS NOT NULL"
 
-# key of the row, the row
-Found = tuple[bytes, RowView]
 # place of the partition in the answer, key of the row
 Order = tuple[int, bytes]
 
@@ -85,7 +83,9 @@ class ViewReader:
         self._ordinals = tuple(base.column(column.name).ordinal for column in view.columns)
         self._keys = len(keys)
 
-    def found(self, context: Context, restrictions: Restrictions, resume: bytes, *, reverse: bool) -> Iterator[Found]:
+    def found(
+        self, context: Context, restrictions: Restrictions, resume: bytes, *, reverse: bool
+    ) -> Iterator[KeyedRow]:
         """The rows of the partitions and slices that are asked for, in order, after the one with the key `resume`."""
         partitions: dict[bytes, int] | None = None
         if restrictions.key_is_whole:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from smackbox.cassandra.execution.security import Security
+from smackbox.cassandra.execution.vector_upkeep import Vectors
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.state.traces import Traces
 from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.execution.security import Security
-    from smackbox.cassandra.execution.vector_upkeep import Vectors
 
 
 class Unset:

@@ -12,8 +12,8 @@ import struct
 from collections.abc import Callable, Sequence
 
 from smackbox.cassandra.analysis.modify import PreparedModification
-from smackbox.cassandra.analysis.restrictions import Restrictions
 from smackbox.cassandra.analysis.select import PreparedSelect
+from smackbox.cassandra.execution.restrictions import Restrictions
 from smackbox.cassandra.execution.row_reader import ReadRows, row_reader
 from smackbox.cassandra.state.engine import Engine
 from smackbox.cassandra.state.keys import (

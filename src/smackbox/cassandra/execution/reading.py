@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from smackbox.cassandra.state.engine import Item
+from smackbox.cassandra.execution.row_view import KeyedRow, RowView
+from smackbox.cassandra.state.engine import Engine, Item
+from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import Column, Table
 from smackbox.cassandra.wire.types import (
@@ -118,3 +120,36 @@ def assemble(kind: CqlType, parts: list[tuple[bytes, bytes]]) -> bytes | None:
 def list_path_order(path: bytes) -> bytes:
     """List cells are kept in the order of their time UUIDs."""
     return path[6:8] + path[4:6] + path[:4] + path[8:]
+
+
+def rows_at(
+    engine: Engine, table: Table, reader: RowReader, row_key: bytes, now_s: int, *, stamps: bool = False
+) -> Iterator[KeyedRow]:
+    """The row under that key; for the key of a static row the rows of its partition, and itself where there is none."""
+    owner = partition_of(row_key)
+    parts = split_partition_key(owner[14:], len(table.partition_key))
+    static: Row | None = None
+    statics: Sequence[bytes | None] = ()
+    if table.has_statics:
+        static = engine.static_row(table, owner, engine.tombstones(table, owner))
+        statics = reader.statics(static, now_s)
+    if row_key[len(owner)] != SECTION_STATIC:
+        item = engine.row(table, row_key, merged=stamps)
+        values = reader.values(parts, item, statics, now_s) if item is not None else None
+        if values is not None:
+            yield row_key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+        return
+    if static is None or not static.is_live(now_s):
+        return
+    empty = True
+    for key, item in engine.slice(table, owner, b"", b"", merged=stamps):
+        values = reader.values(parts, item, statics, now_s)
+        if values is not None:
+            empty = False
+            yield key, RowView(values, item if stamps else None, static, now_s)  # type: ignore[arg-type]
+    if empty:
+        alone: list[bytes | None] = [None] * len(table.columns)
+        alone[: len(parts)] = parts
+        first = len(parts) + len(table.clustering)
+        alone[first : first + len(statics)] = statics
+        yield row_key, RowView(alone, None, static, now_s)

@@ -18,3 +18,7 @@ class RowView:
         self.static = static
         self.now_s = now_s
         self.aggregates: Sequence[bytes | None] = ()
+
+
+# the key of a row, the row
+KeyedRow = tuple[bytes, RowView]

@@ -1,16 +1,12 @@
-"""Who may log in and do what: the settings `authenticator` and `authorizer` over the roles.
-
-A `Gate` stands before the statements of one session. It remembers which statements it let through, until a role or a
-permission changes, so an EXECUTE that was let through before costs one look into a set.
-"""
+"""Who may log in and do what: the settings `authenticator` and `authorizer` over the roles."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
 
+from smackbox.cassandra.execution.access import Access
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
@@ -18,16 +14,11 @@ from smackbox.cassandra.state.roles import DEFAULT_SUPERUSER, Role, Roles
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import BadCredentials, Unauthorized
 
-if TYPE_CHECKING:
-    from smackbox.cassandra.analysis.select import PreparedSelect
-    from smackbox.cassandra.statements.registry import Statement
-
 ALLOW_ALL_AUTHENTICATOR = "AllowAllAuthenticator"
 PASSWORD_AUTHENTICATOR = "PasswordAuthenticator"  # noqa: S105 - the name of a class
 ALLOW_ALL_AUTHORIZER = "AllowAllAuthorizer"
 CASSANDRA_AUTHORIZER = "CassandraAuthorizer"
 PACKAGE = "org.apache.cassandra.auth."
-ALLOWED_STATEMENTS_LIMIT = 4096
 CHECKED_PASSWORDS_LIMIT = 1024
 
 LOCAL_SYSTEM = frozenset({"system", "system_schema", "system_views", "system_virtual_schema"})
@@ -110,14 +101,14 @@ class Security:
     def has_on_table(self, user: str, permission: str, table: Table) -> bool:
         return self.has(user, permission, resources.table_resource(table.keyspace, table.name))
 
-    def ensure_unmasked(self, user: str, select: PreparedSelect) -> None:
-        """Raises `Unauthorized` for a WHERE on masked columns by one who may not see them."""
-        table = select.table
-        asked = select.masked_restricted() if table.masks and self.masking else []
-        if asked and not any(self.has_on_table(user, one, table) for one in ("UNMASK", "SELECT_MASKED")):
+    def ensure_unmasked(self, user: str, table: Table, masked: Sequence[str]) -> None:
+        """`masked`: the masked columns in a WHERE. Raises `Unauthorized` where the user may not query them."""
+        if not masked or not self.masking:
+            return
+        if not any(self.has_on_table(user, permission, table) for permission in ("UNMASK", "SELECT_MASKED")):
             raise Unauthorized(
                 f"User {user} has no UNMASK nor SELECT_MASKED permission on table {table.keyspace}.{table.name}, "
-                f"cannot query masked columns [{', '.join(asked)}]"
+                f"cannot query masked columns [{', '.join(masked)}]"
             )
 
     def ensure(self, user: str, permission: str, resource: str) -> None:
@@ -167,36 +158,6 @@ class Security:
             self.roles.forget_table(keyspace, change.name)
 
 
-class Gate:
-    """What one logged-in session may execute."""
-
-    __slots__ = ("_allowed", "_generation", "_security", "user")
-
-    def __init__(self, security: Security, user: str) -> None:
-        self.user = user
-        self._security = security
-        self._allowed: set[Statement] = set()
-        self._generation = -1
-
-    def check(self, statement: Statement) -> None:
-        """Raises `Unauthorized` unless the session may execute the statement."""
-        generation = self._security.roles.generation
-        if generation != self._generation:
-            self._allowed.clear()
-            self._generation = generation
-        elif statement in self._allowed:
-            return
-        for access in statement.access:
-            self._security.ensure_access(self.user, access)
-        if statement.select is not None:
-            self._security.ensure_unmasked(self.user, statement.select)
-        if any(access.of_index for access in statement.access):
-            return  # which table an index is of may change
-        if len(self._allowed) >= ALLOWED_STATEMENTS_LIMIT:
-            self._allowed.clear()
-        self._allowed.add(statement)
-
-
 def credentials(token: bytes) -> tuple[str, str]:
     """User and password of SASL's PLAIN, `[authorization id] NUL user NUL password`. Raises `BadCredentials`."""
     parts = token.split(b"\0")
@@ -217,18 +178,3 @@ def _resource(keyspace: str, table: str) -> str:
     if table == "*":
         return resources.all_tables_resource(keyspace)
     return resources.table_resource(keyspace, table) if table else resources.keyspace_resource(keyspace)
-
-
-ALL_TABLES = "*"
-
-
-class Access(NamedTuple):
-    """A permission on a table, on all tables of a keyspace, on a keyspace (`table` empty) or on all (both empty).
-
-    With `of_index`, `table` is the name of an index, whose table it is about.
-    """
-
-    permission: str
-    keyspace: str = ""
-    table: str = ""
-    of_index: bool = False

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from smackbox.cassandra.analysis.vector_search import is_vector_index, rows_at, similarity_of, unsearchable
-from smackbox.cassandra.execution.reading import RowReader
+from smackbox.cassandra.execution.reading import RowReader, rows_at
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
-from smackbox.cassandra.state.indexes import IndexTarget
+from smackbox.cassandra.state.indexes import IndexTarget, is_vector_index, similarity_of
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.vectors import VectorIndex, vectors_available
+from smackbox.cassandra.values.similarity import unsearchable
 from smackbox.cassandra.wire.types import VectorType
 
 STEP_ROWS = 256

@@ -12,8 +12,8 @@ from typing import Any
 from smackbox.base.errors import LimitError
 from smackbox.cassandra.execution.context import UNSET, Context, Room
 from smackbox.cassandra.execution.results import Result, Rows, SchemaChange, SetKeyspace, Void
-from smackbox.cassandra.execution.security import Gate
 from smackbox.cassandra.protocol import tracing
+from smackbox.cassandra.protocol.gate import Gate
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.statements.registry import Statements
 from smackbox.cassandra.wire import frames, responses

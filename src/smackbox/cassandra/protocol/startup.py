@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 
-from smackbox.cassandra.execution.security import PACKAGE, Gate
+from smackbox.cassandra.execution.security import PACKAGE
+from smackbox.cassandra.protocol.gate import Gate
 from smackbox.cassandra.protocol.session import EVENT_TYPES, Session
 from smackbox.cassandra.state.node import CQL_VERSION
 from smackbox.cassandra.wire import frames, responses

@@ -196,3 +196,12 @@ def entries_of_row(
             keys = target.cell_keys(cell) if cell is not None else []
         found += [target.entry(key, row_key) for key in keys]
     return found
+
+
+def is_vector_index(target: IndexTarget) -> bool:
+    return target.is_sai and isinstance(target.column.type, VectorType)
+
+
+def similarity_of(target: IndexTarget) -> str:
+    """The name of the index's measure."""
+    return target.record.options.get("similarity_function", "cosine").lower()

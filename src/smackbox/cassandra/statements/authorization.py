@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from smackbox.cassandra.execution.security import ALL_TABLES, Access
+from smackbox.cassandra.execution.access import ALL_TABLES, Access
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.wire.cql import ast
 

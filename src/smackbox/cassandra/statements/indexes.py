@@ -7,11 +7,10 @@ import re
 from msgspec.structs import replace
 
 from smackbox.cassandra.analysis.duration_rules import holder_of_durations
-from smackbox.cassandra.analysis.vector_search import is_vector_index
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.state.indexes import IndexTarget
+from smackbox.cassandra.state.indexes import IndexTarget, is_vector_index
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row, merge
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, IndexRecord, Keyspace, Table

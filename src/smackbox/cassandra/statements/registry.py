@@ -10,11 +10,11 @@ from typing import Any
 from smackbox.cassandra.analysis.modify import PreparedModification
 from smackbox.cassandra.analysis.select import PreparedSelect
 from smackbox.cassandra.analysis.terms import Scope
+from smackbox.cassandra.execution.access import Access
 from smackbox.cassandra.execution.consistency import served_levels
 from smackbox.cassandra.execution.context import Context, Room
 from smackbox.cassandra.execution.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
 from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, SetKeyspace
-from smackbox.cassandra.execution.security import Access
 from smackbox.cassandra.state.prepared_rows import PreparedRows
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.statements import functions, indexes, tables, views

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import c_float
 
 from smackbox.cassandra.wire.errors import Invalid
@@ -47,3 +47,13 @@ def _dot(left: list[float], right: list[float]) -> float:
 
 def _single(value: float) -> float:
     return c_float(value).value
+
+
+def unsearchable(vector: Sequence[float], measure: str) -> str | None:
+    """Why an index cannot hold that vector, None when it can."""
+    for position, value in enumerate(vector):
+        if not math.isfinite(value):
+            return f"non-finite value at vector[{position}]={value}"
+    if measure == "cosine" and not any(vector):
+        return "Zero vectors cannot be indexed or queried with cosine similarity"
+    return None
