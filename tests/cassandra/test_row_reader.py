@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.row_reader import reading
+from smackbox.cassandra.protocol import dispatch
 from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
@@ -64,7 +64,7 @@ class Home:
 
     def batch(self, rows: Sequence[tuple[Statement, Sequence[Value]]], more: bytes = b"") -> bytes:
         body = batch_body(rows, more)
-        answer = self.session.handle(4, 0, 1, frames.BATCH, body, NOW_US)
+        answer = dispatch.answer(self.session, 4, 0, 1, frames.BATCH, body, NOW_US)
         self.server.flush()
         return answer
 
@@ -161,7 +161,7 @@ def test_ordinary_rows_do_not_go_the_general_way(home: Home, shape: str) -> None
     assert insert.insert is not None
     row = [EXAMPLES.get(kind) or bytes(LENGTHS.get(kind, 0)) for kind in kinds_of(home, shape)]
     body = batch_body([(insert, row)] * 3)
-    found = reading(insert.insert.rows, body, 3, 3, lead(insert))
+    found = insert.insert.rows(body, 3, 3, lead(insert))
     assert found is not None
     assert len(found[0]) == 3
     assert found[1] == len(body) - 3
@@ -189,7 +189,7 @@ def test_any_end_of_the_message_is_an_error_and_leaves_nothing(home: Home) -> No
     key = bytes(6) + b"\x10" + bytes(9)
     body = batch_body([(insert, (key, key, b"d", b"v%d" % number)) for number in range(3)])
     for end in range(len(body)):
-        assert home.session.handle(4, 0, 1, frames.BATCH, body[:end], NOW_US)[4] == frames.ERROR
+        assert dispatch.answer(home.session, 4, 0, 1, frames.BATCH, body[:end], NOW_US)[4] == frames.ERROR
     home.server.flush()
     assert home.rows("clustered_a") == b""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cassandra.test_storage import Box
 
-import smackbox.cassandra.analysis.view_reading as view_reading
+from smackbox.cassandra.execution import view_reading
 from smackbox.cassandra.execution.access import Access
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings

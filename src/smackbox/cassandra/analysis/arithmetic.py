@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from smackbox.cassandra.analysis.assignment import is_assignable
+from smackbox.cassandra.analysis.terms import Compiler
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.terms import Term
+from smackbox.cassandra.values.json_values import duration_text
 from smackbox.cassandra.values.literals import accepts, literal_type
 from smackbox.cassandra.values.moments import MS_NANOSECONDS, add_duration
 from smackbox.cassandra.values.numbers import INTEGER_SIZES, math_function, number, number_bytes, operation_on
@@ -33,9 +35,6 @@ from smackbox.cassandra.wire.types import (
     VARINT,
     CqlType,
 )
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.analysis.terms import Compiler
 
 _BY_SIZE = {1: TINYINT, 2: SMALLINT, 4: INT, 8: BIGINT}
 _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_divide", "%": "_modulo"}
@@ -252,8 +251,6 @@ def _binary(operator: str, kind: CqlType, left: CqlType, right: CqlType) -> Call
         def shift(first: bytes, second: bytes) -> bytes:
             duration = right.decode(second)
             if duration[2] % MS_NANOSECONDS or (kind == DATE and duration[2]):
-                from smackbox.cassandra.values.json_values import duration_text
-
                 raise FunctionFailure(
                     f"the operation '{left.cql} {operator} duration' failed: The duration must have a "
                     f"{'millisecond' if kind == TIMESTAMP else 'day'} precision. Was: {duration_text(duration)}",

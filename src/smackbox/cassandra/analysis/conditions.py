@@ -6,8 +6,12 @@ import struct
 from collections.abc import Callable, Sequence
 
 from smackbox.cassandra.analysis.duration_rules import holder_of_durations
+from smackbox.cassandra.analysis.restrictions import contained
 from smackbox.cassandra.analysis.terms import Compiler
+from smackbox.cassandra.execution.conditions import Check, Conditions
 from smackbox.cassandra.execution.context import UNSET, Context
+from smackbox.cassandra.execution.restrictions import SLICES, contains
+from smackbox.cassandra.execution.row_view import RowView
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
@@ -22,45 +26,20 @@ from smackbox.cassandra.wire.types import (
 )
 
 _INT = struct.Struct(">i")
-# the values of the row, by ordinal
-Check = Callable[[Context, list[bytes | None]], bool]
-SLICES = frozenset({"<", "<=", ">", ">="})
-
-
-class Conditions:
-    """The IF of one statement; false when it has none."""
-
-    __slots__ = ("checks", "columns", "exists", "not_exists")
-
-    def __init__(self, checks: list[tuple[Column, Check]], *, exists: bool = False, not_exists: bool = False) -> None:
-        self.checks = checks
-        # in the order in which an answer has them: statics after the others
-        self.columns = list(dict.fromkeys(column for column, _ in checks))
-        self.columns.sort(key=lambda column: column.kind == STATIC)
-        self.exists = exists
-        self.not_exists = not_exists
-
-    @classmethod
-    def none(cls) -> Conditions:
-        return cls([])
-
-    @classmethod
-    def if_not_exists(cls) -> Conditions:
-        return cls([], not_exists=True)
-
-    def __bool__(self) -> bool:
-        return self.exists or self.not_exists or bool(self.checks)
 
 
 def compile_conditions(conditions: Sequence[ast.Condition], compiler: Compiler, *, if_exists: bool) -> Conditions:
     """Raises `Invalid` for conditions on the primary key or of a kind that the type does not allow."""
-    checks = []
+    checks: list[Check] = []
+    columns: list[Column] = []
     for condition in conditions:
         column = compiler.scope.table.column(condition.column)
         if column.kind in {PARTITION_KEY, CLUSTERING}:
             raise Invalid(f"PRIMARY KEY column '{column.name}' cannot have IF conditions")
-        checks.append((column, _compile(condition, column, compiler)))
-    return Conditions(checks, exists=if_exists)
+        columns.append(column)
+        checks.append(_compile(condition, column, compiler))
+    columns = sorted(dict.fromkeys(columns), key=lambda column: column.kind == STATIC)
+    return Conditions(tuple(checks), tuple(columns), exists=if_exists)
 
 
 def _compile(condition: ast.Condition, column: Column, compiler: Compiler) -> Check:
@@ -129,11 +108,8 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
 
 
 def _compile_contains(condition: ast.Condition, column: Column, compiler: Compiler) -> Check:
-    from smackbox.cassandra.analysis.restrictions import _contained
-    from smackbox.cassandra.execution.restrictions import contains
-    from smackbox.cassandra.execution.row_view import RowView
 
-    kind, name = _contained(column, condition.operator)
+    kind, name = contained(column, condition.operator)
     assert not isinstance(condition.value, tuple)
     term = compiler.compile(condition.value, kind, name)
 

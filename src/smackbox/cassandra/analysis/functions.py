@@ -5,33 +5,31 @@ Aggregates are in `aggregates`; `writetime`, `ttl` and casts belong to the selec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
 
-from smackbox.cassandra.analysis.arithmetic import unary_math
+from smackbox.cassandra.analysis.arithmetic import compile_arithmetic, fit_of, infer_arithmetic, unary_math
 from smackbox.cassandra.analysis.assignment import is_assignable
-from smackbox.cassandra.analysis.masks import MASKS, mask_overloads
+from smackbox.cassandra.analysis.mask_functions import MASKS, mask_overloads
+from smackbox.cassandra.analysis.overloads import Overload, Values, argument_type
+from smackbox.cassandra.analysis.terms import Compiler, Functions
+from smackbox.cassandra.execution.aggregates import fold
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.keys import compose_partition_key
 from smackbox.cassandra.values.floors import floor_date, floor_ms, floor_time
+from smackbox.cassandra.values.json_values import from_json, parse_json
 from smackbox.cassandra.values.literals import DATE_EPOCH
 from smackbox.cassandra.values.moments import MS_A_DAY, of_ms, to_ms
 from smackbox.cassandra.values.similarity import similarity
 from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import bare, function_name, show
-from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import FunctionFailure, Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
-    ASCII,
     BIGINT,
     BLOB,
-    BOOLEAN,
     DATE,
-    DOUBLE,
-    DURATION,
     FLOAT,
     INT,
     NATIVE,
@@ -41,7 +39,6 @@ from smackbox.cassandra.wire.types import (
     TIMESTAMP,
     TIMEUUID,
     UUID_TYPE,
-    VARINT,
     CqlType,
     ListType,
     MapType,
@@ -49,21 +46,10 @@ from smackbox.cassandra.wire.types import (
     VectorType,
 )
 
-if TYPE_CHECKING:
-    from smackbox.cassandra.analysis.terms import Compiler
-
 # what grows or stays when its argument grows, so that equal values of sorted rows come together
 MONOTONIC = frozenset({
     "floor", "to_date", "todate", "to_timestamp", "totimestamp", "to_unix_timestamp", "tounixtimestamp",
 })  # fmt: skip
-Values = Sequence[bytes | None]
-
-
-class Overload(NamedTuple):
-    arguments: tuple[CqlType, ...]
-    result: CqlType
-    run: Callable[[Context, Values], bytes | None]
-    pure: bool = True
 
 
 def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
@@ -91,18 +77,13 @@ def known_function(name: str) -> bool:
     return name in _TABLE or name in _GENERIC or name in _MEASURES or name in {"token", "tojson", "to_json"}
 
 
-def one_count(name: str) -> int | None:
+def argument_count(name: str) -> int | None:
     """How many arguments a function of one signature takes; None for the others."""
     found = _TABLE.get(name, [])
     return len(found[0].arguments) if len(found) == 1 else None
 
 
-def infer_call(compiler: Compiler, call: ast.Call) -> CqlType | None:
-    """The type that the call gives. Raises `Invalid` for an unknown function or wrong arguments."""
-    return _choose(compiler, call, None).result
-
-
-def compile_call(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Term:
+def _compile_call(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Term:
     chosen = _choose(compiler, call, wanted)
     arguments = [
         compiler.compile(argument, kind, f"arg{index}({function_name(call)})")
@@ -122,14 +103,12 @@ def compile_call(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> 
     return Term(chosen.result, evaluate)
 
 
-def is_from_json(call: ast.Call) -> bool:
+def _is_from_json(call: ast.Call) -> bool:
     return call.name.lower() in {"fromjson", "from_json"} and call.keyspace in {None, "system"}
 
 
-def compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Term:
+def _compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Term:
     """fromJson gives whatever type its receiver has."""
-    from smackbox.cassandra.values.json_values import from_json, parse_json
-
     if len(call.arguments) != 1:
         raise Invalid(f"Unexpected number of arguments for {call.name} function")
     text = compiler.compile(call.arguments[0], TEXT, "arg0(system.fromjson)")
@@ -276,18 +255,16 @@ def _now_ms(context: Context) -> int:
 
 
 _TABLE: dict[str, list[Overload]] = {
-    "uuid": [Overload((), UUID_TYPE, _random_uuid, pure=False)],
+    "uuid": [Overload((), UUID_TYPE, _random_uuid)],
 }
 for _name in ("now", "currenttimeuuid", "current_timeuuid"):
-    _TABLE[_name] = [Overload((), TIMEUUID, lambda context, _: context.next_timeuuid(), pure=False)]
+    _TABLE[_name] = [Overload((), TIMEUUID, lambda context, _: context.next_timeuuid())]
 for _name in ("currenttimestamp", "current_timestamp"):
-    _TABLE[_name] = [Overload((), TIMESTAMP, lambda context, _: TIMESTAMP.encode(_now_ms(context)), pure=False)]
+    _TABLE[_name] = [Overload((), TIMESTAMP, lambda context, _: TIMESTAMP.encode(_now_ms(context)))]
 for _name in ("currentdate", "current_date"):
-    _TABLE[_name] = [Overload((), DATE, lambda context, _: of_ms(DATE, _now_ms(context)), pure=False)]
+    _TABLE[_name] = [Overload((), DATE, lambda context, _: of_ms(DATE, _now_ms(context)))]
 for _name in ("currenttime", "current_time"):
-    _TABLE[_name] = [
-        Overload((), TIME, lambda context, _: TIME.encode(context.now_us * 1000 % (MS_A_DAY * 10**6)), pure=False)
-    ]
+    _TABLE[_name] = [Overload((), TIME, lambda context, _: TIME.encode(context.now_us * 1000 % (MS_A_DAY * 10**6)))]
 for _name in ("mintimeuuid", "min_timeuuid"):
     _TABLE[_name] = [Overload((TIMESTAMP,), TIMEUUID, _edge_timeuuid(b"\x80" * 8, 0))]
 for _name in ("maxtimeuuid", "max_timeuuid"):
@@ -405,8 +382,6 @@ def _collection_edge(largest: bool) -> Callable[[CqlType], Overload | None]:
 
 def _collection_fold(name: str) -> Callable[[CqlType], Overload | None]:
     def make(kind: CqlType) -> Overload | None:
-        from smackbox.cassandra.execution.aggregates import fold
-
         if not isinstance(kind, ListType | SetType) or kind.element not in NUMBERS:
             return None
         element = kind.element
@@ -432,7 +407,6 @@ _GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
 }
 
 
-_CONSTANTS = {"float": DOUBLE, "boolean": BOOLEAN, "uuid": UUID_TYPE, "hex": BLOB, "duration": DURATION}
 _MEASURES = frozenset({"similarity_cosine", "similarity_euclidean", "similarity_dot_product"})
 
 
@@ -466,20 +440,6 @@ def _generic_name(name: str) -> str:
     return f"system.{name}(vector<float, n>, vector<float, n>)"
 
 
-def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | None:
-    """The type of an argument whose function takes any: that of a constant is the narrowest that holds it."""
-    if isinstance(argument, ast.Negate):
-        return argument_type(compiler, argument.value)
-    if not isinstance(argument, ast.Literal):
-        return compiler.infer(argument)
-    if argument.kind == "string":
-        return ASCII if argument.text.isascii() else TEXT
-    if argument.kind == "integer":
-        number = number_of(argument.text)
-        return INT if -(2**31) <= number < 2**31 else BIGINT if -(2**63) <= number < 2**63 else VARINT
-    return _CONSTANTS.get(argument.kind)
-
-
 def _vector_type(compiler: Compiler, argument: ast.Expression, name: str) -> VectorType | None:
     """The type of an argument, None where the other one's is taken."""
     if isinstance(argument, ast.ListLiteral):
@@ -495,3 +455,25 @@ def _vector_type(compiler: Compiler, argument: ast.Expression, name: str) -> Vec
         )
     assert kind is None or isinstance(kind, VectorType)
     return kind
+
+
+class FunctionRegistry:
+    """Cassandra's own functions and operators; there are no others. Implements `terms.Functions`."""
+
+    def infer(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate) -> CqlType | None:
+        if not isinstance(expression, ast.Call):
+            return infer_arithmetic(compiler, expression)
+        return None if _is_from_json(expression) else _choose(compiler, expression, None).result
+
+    def compile(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate, kind: CqlType) -> Term:
+        if not isinstance(expression, ast.Call):
+            return compile_arithmetic(compiler, expression, kind)
+        if _is_from_json(expression):
+            return _compile_from_json(compiler, expression, kind)
+        return _compile_call(compiler, expression, kind)
+
+    def fits(self, compiler: Compiler, expression: ast.Binary | ast.Negate, kind: CqlType) -> bool:
+        return bool(fit_of(compiler, expression, kind))
+
+
+FUNCTIONS: Functions = FunctionRegistry()

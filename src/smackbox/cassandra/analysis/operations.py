@@ -5,45 +5,25 @@ An operation on a list by position or by value has to read the list first; all o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from smackbox.cassandra.analysis.terms import Compiler
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
+from smackbox.cassandra.execution.operations import REFERENCE_TICKS, Operation, assignment_of, cells_of
 from smackbox.cassandra.execution.reading import list_path_order
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.rows import Row, complex_bytes, deleted_complex
 from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column
-from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
+from smackbox.cassandra.values.timeuuids import timeuuid
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (
     BIGINT,
     INT,
-    CqlType,
     ListType,
     MapType,
     SetType,
     UserType,
 )
-
-# prepended list cells get times before this one, as far before as the present is after it: 2010-01-01
-_REFERENCE_TICKS = 1_262_304_000_000_000 * 10 + UUID_EPOCH_TICKS
-
-# the row before the write where it is needed; the result is the cell's bytes, None to delete it, UNSET to leave it
-Apply = Callable[[Context, Row | None], Bound]
-
-
-class Operation:
-    """One column's part of a modification."""
-
-    __slots__ = ("apply", "bind_index", "column", "needs_row")
-
-    def __init__(self, column: Column, apply: Apply, *, needs_row: bool = False, bind_index: int = -1) -> None:
-        self.column = column
-        self.apply = apply
-        self.needs_row = needs_row
-        self.bind_index = bind_index
 
 
 def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operation:
@@ -55,17 +35,7 @@ def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operati
             f"Cannot set the value of counter column {column.name} "
             "(counters can only be incremented/decremented, not set)"
         )
-    term = compiler.compile(value, kind, column.name)
-    if not kind.multi_cell:
-        return Operation(column, lambda context, _row: term.evaluate(context, None), bind_index=term.bind_index)
-
-    def replace(context: Context, _row: Row | None) -> Bound:
-        given = term.evaluate(context, None)
-        if given is UNSET:
-            return UNSET
-        return complex_bytes(_cells(kind, given, context), replace=True)  # type: ignore[arg-type]
-
-    return Operation(column, replace)
+    return assignment_of(column, compiler.compile(value, kind, column.name))
 
 
 def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
@@ -164,28 +134,6 @@ def _count(compiler: Compiler, column: Column, assignment: ast.Assignment) -> Op
 # ---- collections ----------------------------------------------------------------------------------------------------
 
 
-def _cells(kind: CqlType, value: bytes | None, context: Context) -> list[tuple[bytes, bytes | None]]:
-    """The cells that a whole value is kept in."""
-    if not value:
-        return []
-    if isinstance(kind, ListType):
-        return _list_cells(kind.elements(value), context)
-    if isinstance(kind, SetType):
-        return [(element, b"") for element in kind.elements(value)]
-    if isinstance(kind, MapType):
-        return list(kind.pairs(value))
-    assert isinstance(kind, UserType)
-    return [
-        (position.to_bytes(2, "big"), field) for position, field in enumerate(kind.fields(value)) if field is not None
-    ]
-
-
-def _list_cells(elements: list[bytes], context: Context) -> list[tuple[bytes, bytes | None]]:
-    tick = context.room.take_ticks(context.now_us, len(elements))
-    low = context.random_bytes(8)
-    return [(timeuuid(tick + index, low), element) for index, element in enumerate(elements)]
-
-
 def _add(compiler: Compiler, column: Column, value: ast.Expression, *, prepend: bool) -> Operation:
     kind = column.type
     term = compiler.compile(value, kind, column.name)
@@ -195,8 +143,6 @@ def _add(compiler: Compiler, column: Column, value: ast.Expression, *, prepend: 
         if given is UNSET:
             return UNSET
         if given is None:
-            if isinstance(kind, MapType):
-                return UNSET
             return UNSET
         assert isinstance(given, bytes)
         if prepend:
@@ -205,11 +151,11 @@ def _add(compiler: Compiler, column: Column, value: ast.Expression, *, prepend: 
             tick = context.room.take_ticks(context.now_us, len(elements))
             low = context.random_bytes(8)
             # the later the write, the earlier the time
-            first = 2 * _REFERENCE_TICKS - tick - len(elements)
+            first = 2 * REFERENCE_TICKS - tick - len(elements)
             return complex_bytes(
                 [(timeuuid(first + index, low), element) for index, element in enumerate(elements)], replace=False
             )
-        cells = _cells(kind, given, context)
+        cells = cells_of(kind, given, context)
         return complex_bytes(cells, replace=False) if cells else UNSET
 
     return Operation(column, add)

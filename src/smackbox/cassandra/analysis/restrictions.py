@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from smackbox.cassandra.analysis.duration_rules import holder_of_durations
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
-from smackbox.cassandra.execution.restrictions import Restriction, Restrictions
+from smackbox.cassandra.execution.restrictions import SLICES, Restriction, Restrictions
 from smackbox.cassandra.execution.terms import Term
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault
@@ -33,6 +33,37 @@ NEEDS_FILTERING = (
 )
 
 
+class _Draft:
+    """A WHERE under analysis."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.partition: dict[str, Restriction] = {}
+        self.tokens: list[Restriction] = []
+        self.clustering: list[Restriction] = []
+        self.filters: list[Restriction] = []
+        self.exempt: list[Restriction] = []
+        self.residual: list[Restriction] = []
+        self.other: list[Restriction] = []
+        self.key_is_whole = False
+        self.key_has_in = False
+        self.clustering_is_whole = False
+
+    def finished(self) -> Restrictions:
+        return Restrictions(
+            self.table,
+            self.partition,
+            tuple(self.clustering),
+            self.key_is_whole,
+            self.clustering_is_whole,
+            self.key_has_in,
+            tuple(self.tokens),
+            tuple(self.filters),
+            tuple(self.exempt),
+            tuple(self.residual),
+        )
+
+
 def analyse(
     relations: Sequence[ast.Relation], scope: Scope, *, filtering: bool = False, kind: str = "SELECT"
 ) -> Restrictions:
@@ -42,7 +73,7 @@ def analyse(
     """
     table = scope.table
     compiler = Compiler(scope)
-    result = Restrictions(table)
+    result = _Draft(table)
     per_column: dict[str, list[Restriction]] = {}
     for relation in relations:
         if relation.token:
@@ -64,7 +95,7 @@ def analyse(
     _settle_partition(result, filtering=filtering, kind=kind)
     _settle_clustering(result, filtering=filtering, kind=kind)
     result.filters.extend(result.other)
-    return result
+    return result.finished()
 
 
 # ---- compiling a relation -------------------------------------------------------------------------------------------
@@ -104,7 +135,7 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
         element = compiler.compile(relation.element, kind.key, f"key({column.name})")
         receiver, name = kind.value, f"value({column.name})"
     elif operator in {"CONTAINS", "CONTAINS KEY"}:
-        receiver, name = _contained(column, operator)
+        receiver, name = contained(column, operator)
     else:
         receiver, name = kind, column.name
         if kind.multi_cell and isinstance(kind, UserType):
@@ -243,7 +274,7 @@ def _compile_multi(relation: ast.Relation, columns: tuple[Column, ...], compiler
     return Restriction(columns, relation.operator, lambda context: [_required(term, context, name)], term)
 
 
-def _contained(column: Column, operator: str) -> tuple[CqlType, str]:
+def contained(column: Column, operator: str) -> tuple[CqlType, str]:
     kind = column.type
     if operator == "CONTAINS KEY":
         if not isinstance(kind, MapType):
@@ -256,7 +287,7 @@ def _contained(column: Column, operator: str) -> tuple[CqlType, str]:
     raise Invalid(f"Cannot use CONTAINS on non-collection column {column.name}")
 
 
-def _token(result: Restrictions, relation: ast.Relation, compiler: Compiler) -> None:
+def _token(result: _Draft, relation: ast.Relation, compiler: Compiler) -> None:
     table = compiler.scope.table
     names = tuple(column.name for column in table.partition_key)
     if relation.columns != names:
@@ -357,13 +388,13 @@ def _check_multi(restriction: Restriction, relation: ast.Relation) -> None:
         )
 
 
-def _partition(result: Restrictions, restriction: Restriction) -> None:
+def _partition(result: _Draft, restriction: Restriction) -> None:
     result.partition[restriction.column.name] = restriction
     if restriction.operator not in {"=", "IN"}:
         result.other.append(restriction)
 
 
-def _settle_partition(result: Restrictions, *, filtering: bool, kind: str) -> None:
+def _settle_partition(result: _Draft, *, filtering: bool, kind: str) -> None:
     table = result.table
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
@@ -385,7 +416,7 @@ def _settle_partition(result: Restrictions, *, filtering: bool, kind: str) -> No
     result.filters.extend(found for found in restricted.values() if found.operator in {"=", "IN"})
 
 
-def _settle_clustering(result: Restrictions, *, filtering: bool, kind: str) -> None:
+def _settle_clustering(result: _Draft, *, filtering: bool, kind: str) -> None:
     """Keep in `clustering` the prefix that makes slices; move the rest to the filters."""
     table = result.table
     restrictions = sorted(result.clustering, key=lambda restriction: restriction.column.position)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from smackbox.cassandra.analysis.masks import applied
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.aggregates import NAMES, Accumulator, aggregate
+from smackbox.cassandra.execution.column_masks import applied
 from smackbox.cassandra.execution.context import Bound, Context
 from smackbox.cassandra.execution.row_view import RowView
+from smackbox.cassandra.execution.selection import OutColumn, Selection, bytes_or_null
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.values.casts import cast_function
@@ -38,46 +39,6 @@ _JSON_FUNCTIONS = frozenset({"tojson", "to_json"})
 Bounds = tuple[bytes | None, bytes | None]
 
 
-class OutColumn:
-    """A column of the result."""
-
-    __slots__ = ("kind", "name", "ordinal", "term")
-
-    def __init__(self, name: str, kind: CqlType, term: Term, ordinal: int = -1) -> None:
-        self.name = name
-        self.kind = kind
-        self.term = term
-        self.ordinal = ordinal
-
-
-class Selection:
-    """`ordinals` is set when every column is a plain column of the table; JSON shows `selected` in one column."""
-
-    def __init__(
-        self, columns: list[OutColumn], compiler: SelectionCompiler, selected: list[OutColumn] | None = None
-    ) -> None:
-        self.columns = columns
-        self.selected = columns if selected is None else selected
-        self.aggregates = compiler.aggregates
-        self.needs_stamps = compiler.needs_stamps
-        self.used = compiler.used
-        plain = all(column.ordinal >= 0 for column in columns)
-        self.ordinals = tuple(column.ordinal for column in columns) if plain else None
-
-    def accumulators(self) -> list[Accumulator]:
-        return [make() for _, make in self.aggregates]
-
-    def add(self, accumulators: Sequence[Accumulator], context: Context, view: RowView) -> None:
-        for (argument, _), accumulator in zip(self.aggregates, accumulators, strict=True):
-            accumulator.add(_bytes(argument.evaluate(context, view)) if argument is not None else b"")
-
-    def project(self, context: Context, view: RowView) -> list[bytes | None]:
-        if self.ordinals is not None:
-            values = view.values
-            return [values[ordinal] for ordinal in self.ordinals]
-        return [_bytes(column.term.evaluate(context, view)) for column in self.columns]
-
-
 def compile_selection(select: ast.Select, scope: Scope, *, masked: bool = False) -> Selection:
     """`masked`: its masked columns are seen through their masks. Raises `Invalid` for unknown columns and functions."""
     compiler = SelectionCompiler(scope, masked=masked)
@@ -104,7 +65,14 @@ def compile_selection(select: ast.Select, scope: Scope, *, masked: bool = False)
             name = selector.alias or compiler.name_of(selector.value)
             columns.append(OutColumn(name, term.kind, term, ordinal))
     shown = [_json_column(columns)] if select.json else columns
-    return Selection(shown, compiler, columns)
+    plain = all(column.ordinal >= 0 for column in shown)
+    return Selection(
+        tuple(shown),
+        tuple(column.ordinal for column in shown) if plain else None,
+        frozenset(compiler.used),
+        tuple(compiler.aggregates),
+        compiler.needs_stamps,
+    )
 
 
 def _json_column(columns: list[OutColumn]) -> OutColumn:
@@ -112,7 +80,7 @@ def _json_column(columns: list[OutColumn]) -> OutColumn:
         parts = []
         for column in columns:
             name = column.name if column.name == column.name.lower() else quoted(column.name)
-            value = _bytes(column.term.evaluate(context, row))
+            value = bytes_or_null(column.term.evaluate(context, row))
             parts.append(f"{to_json_text(TEXT, name.encode())}: {to_json_text(column.kind, value)}")
         return ("{" + ", ".join(parts) + "}").encode()
 
@@ -225,7 +193,7 @@ class SelectionCompiler(Compiler):
             raise Invalid(f"{value.kind.cql} cannot be cast to {target.cql}")
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = _bytes(value.evaluate(context, row))
+            found = bytes_or_null(value.evaluate(context, row))
             if not found:
                 return found if value.kind.cql in {"ascii", "text"} else None
             return convert(found)
@@ -236,7 +204,9 @@ class SelectionCompiler(Compiler):
         if len(expression.arguments) != 1:
             raise Invalid("toJson() accepts one argument only")
         value = self.compile_any(expression.arguments[0])
-        return Term(TEXT, lambda context, row: to_json_text(value.kind, _bytes(value.evaluate(context, row))).encode())
+        return Term(
+            TEXT, lambda context, row: to_json_text(value.kind, bytes_or_null(value.evaluate(context, row))).encode()
+        )
 
     def _aggregate_type(self, expression: ast.Call, name: str) -> CqlType:
         kind = None
@@ -301,7 +271,7 @@ class SelectionCompiler(Compiler):
         ends = [None if end is None else self.compile(end, key_type, name) for end in (expression.low, expression.high)]
 
         def bounds(context: Context, row: Any) -> Bounds:
-            values = [None if end is None else _bytes(end.evaluate(context, row)) for end in ends]
+            values = [None if end is None else bytes_or_null(end.evaluate(context, row)) for end in ends]
             low, high = (None if value is None else key_type.order_key(value) for value in values)
             return low, high
 
@@ -342,7 +312,7 @@ class SelectionCompiler(Compiler):
         position = kind.field_names.index(expression.name)
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = _bytes(value.evaluate(context, row))
+            found = bytes_or_null(value.evaluate(context, row))
             if found is None:
                 return None
             fields = kind.fields(found)
@@ -359,8 +329,8 @@ class SelectionCompiler(Compiler):
         index = self.compile(expression.index, key_type, f"key({show(expression.value)})")
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = _bytes(value.evaluate(context, row))
-            key = _bytes(index.evaluate(context, row))
+            found = bytes_or_null(value.evaluate(context, row))
+            key = bytes_or_null(index.evaluate(context, row))
             if found is None or key is None:
                 return None
             wanted = key_type.order_key(key)
@@ -381,11 +351,11 @@ class SelectionCompiler(Compiler):
         high = self.compile(expression.high, key_type, name) if expression.high is not None else None
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = _bytes(value.evaluate(context, row))
+            found = bytes_or_null(value.evaluate(context, row))
             if found is None:
                 return None
-            first = _bytes(low.evaluate(context, row)) if low is not None else None
-            last = _bytes(high.evaluate(context, row)) if high is not None else None
+            first = bytes_or_null(low.evaluate(context, row)) if low is not None else None
+            last = bytes_or_null(high.evaluate(context, row)) if high is not None else None
             first_key = b"" if first is None else key_type.order_key(first)
             last_key = None if last is None else key_type.order_key(last)
 
@@ -472,7 +442,7 @@ def _stamp_of_part(
 
     def evaluate(context: Context, view: RowView) -> Bound:
         row = _row_of(view, column)
-        key = fixed if index is None else _bytes(index.evaluate(context, view))
+        key = fixed if index is None else bytes_or_null(index.evaluate(context, view))
         if row is None or key is None:
             return None
         wanted = path_order(kind, key)
@@ -487,12 +457,6 @@ def path_order(kind: CqlType, path: bytes) -> bytes:
     if isinstance(kind, MapType):
         return kind.key.order_key(path)
     return kind.element.order_key(path) if isinstance(kind, SetType) else path
-
-
-def _bytes(value: Bound) -> bytes | None:
-    if value is None or isinstance(value, bytes):
-        return value
-    raise Invalid("Invalid unset value in a selection")
 
 
 def _argument(call: ast.Call, name: str) -> ast.Expression:

@@ -1,13 +1,12 @@
-"""Expressions compiled: `Compiler` turns syntax into `Term`s that give a value in wire form.
+"""Expressions compiled: `Compiler` turns syntax into terms, and `Scope` is what their names mean.
 
-A term is evaluated with the execution's `Context` and, where columns may occur, the row: its values by ordinal, and its
-`Row` with timestamps where `writetime` and `ttl` ask for them.
+Functions and operators are asked of the scope's `Functions`, which compile their arguments by the same compiler.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from smackbox.cassandra.analysis.assignment import is_assignable
 from smackbox.cassandra.execution.context import Bound
@@ -43,7 +42,8 @@ class BindSpec:
 class Scope:
     """Where a statement's names are looked up, and where its bind markers are collected."""
 
-    def __init__(self, keyspace: Keyspace, table: Table, bind_count: int) -> None:
+    def __init__(self, keyspace: Keyspace, table: Table, bind_count: int, functions: Functions) -> None:
+        self.functions = functions
         self.keyspace = keyspace
         self.table = table
         self.binds: list[BindSpec | None] = [None] * bind_count
@@ -55,6 +55,22 @@ class Scope:
 
     def type(self, name: ast.TypeName) -> CqlType:
         return resolve(name, self.keyspace.types, self.keyspace.name)
+
+
+class Functions(Protocol):
+    """The functions and operators that expressions may use."""
+
+    def infer(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate) -> CqlType | None:
+        """The type that it gives; None where it is its receiver's. Raises `Invalid`."""
+        ...
+
+    def compile(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate, kind: CqlType) -> Term:
+        """The term, for a receiver of that type if it can be. Raises `Invalid`."""
+        ...
+
+    def fits(self, compiler: Compiler, expression: ast.Binary | ast.Negate, kind: CqlType) -> bool:
+        """Whether the operation may give a value for that type."""
+        ...
 
 
 class Compiler:
@@ -87,10 +103,8 @@ class Compiler:
             return self._tuple(expression, kind, receiver)
         if isinstance(expression, ast.UserTypeLiteral):
             return self._user_type(expression, kind, receiver)
-        if isinstance(expression, ast.Call):
-            return self._call(expression, kind, receiver)
-        if isinstance(expression, ast.Binary | ast.Negate):
-            return self._arithmetic(expression, kind, receiver)
+        if isinstance(expression, ast.Call | ast.Binary | ast.Negate):
+            return self._function(expression, kind, receiver)
         raise Invalid(f"Invalid expression for {receiver} of type {kind.cql}")
 
     def assignable(self, expression: ast.Expression, kind: CqlType) -> bool:
@@ -120,9 +134,7 @@ class Compiler:
         if isinstance(expression, ast.UserTypeLiteral):
             return isinstance(kind, UserType)
         if isinstance(expression, ast.Binary | ast.Negate):
-            from smackbox.cassandra.analysis.arithmetic import fit_of
-
-            return bool(fit_of(self, expression, kind))
+            return self.scope.functions.fits(self, expression, kind)
         found = self.infer(expression)
         return found is None or is_assignable(found, kind)
 
@@ -130,14 +142,8 @@ class Compiler:
         """The type of an expression that has one of its own; None for literals and bind markers."""
         if isinstance(expression, ast.TypeHint):
             return self.scope.type(expression.type)
-        if isinstance(expression, ast.Call):
-            from smackbox.cassandra.analysis.functions import infer_call, is_from_json
-
-            return None if is_from_json(expression) else infer_call(self, expression)
-        if isinstance(expression, ast.Binary | ast.Negate):
-            from smackbox.cassandra.analysis.arithmetic import infer_arithmetic
-
-            return infer_arithmetic(self, expression)
+        if isinstance(expression, ast.Call | ast.Binary | ast.Negate):
+            return self.scope.functions.infer(self, expression)
         return None
 
     def compile_any(self, expression: ast.Expression) -> Term:
@@ -259,27 +265,13 @@ class Compiler:
             return constant(kind, join([item.value for item in items]))
         return Term(kind, lambda context, row: join([item.evaluate(context, row) for item in items]))
 
-    def _call(self, expression: ast.Call, kind: CqlType, receiver: str) -> Term:
-        from smackbox.cassandra.analysis.functions import compile_call, compile_from_json, is_from_json
-
-        if is_from_json(expression):
-            return compile_from_json(self, expression, kind)
-        term = compile_call(self, expression, kind)
+    def _function(self, expression: ast.Call | ast.Binary | ast.Negate, kind: CqlType, receiver: str) -> Term:
+        term = self.scope.functions.compile(self, expression, kind)
         if not is_assignable(term.kind, kind):
+            name = function_name(expression) if isinstance(expression, ast.Call) else operation_name(expression)
             raise Invalid(
-                f"Type error: cannot assign result of function {function_name(expression)} "
-                f"(type {term.kind.cql}) to {receiver} (type {kind.cql})"
-            )
-        return term
-
-    def _arithmetic(self, expression: ast.Binary | ast.Negate, kind: CqlType, receiver: str) -> Term:
-        from smackbox.cassandra.analysis.arithmetic import compile_arithmetic
-
-        term = compile_arithmetic(self, expression, kind)
-        if not is_assignable(term.kind, kind):
-            raise Invalid(
-                f"Type error: cannot assign result of function {operation_name(expression)} "
-                f"(type {term.kind.cql}) to {receiver} (type {kind.cql})"
+                f"Type error: cannot assign result of function {name} (type {term.kind.cql}) to {receiver} "
+                f"(type {kind.cql})"
             )
         return term
 

@@ -1,11 +1,13 @@
 """What a WHERE restricts: which partitions, which slices of them, and what is left to filter by.
 
-A slice of a partition is a range of clustering keys as bytes, see `state.keys`."""
+A slice of a partition is a range of clustering keys as bytes, see `state.keys`.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.row_view import RowView
@@ -25,21 +27,17 @@ Predicate = Callable[[RowView], bool]
 Range = tuple[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Restriction:
     """One relation, compiled. `values` gives the right-hand side: one value, or those of IN."""
 
-    __slots__ = ("analyse", "columns", "element", "operator", "term", "values")
-
-    def __init__(
-        self, columns: tuple[Column, ...], operator: str, values: Values, term: Term | None, element: Term | None = None
-    ) -> None:
-        self.columns = columns
-        self.operator = operator
-        self.values = values
-        self.term = term
-        self.element = element
-        # what an index does to texts before it compares them
-        self.analyse: Analyse | None = None
+    columns: tuple[Column, ...]
+    operator: str
+    values: Values
+    term: Term | None = None
+    element: Term | None = None
+    # what an index does to texts before it compares them
+    analyse: Analyse | None = None
 
     @property
     def column(self) -> Column:
@@ -50,24 +48,24 @@ class Restriction:
         return len(self.columns) > 1
 
 
+@dataclass(frozen=True, slots=True)
 class Restrictions:
-    """The WHERE of one statement on one table."""
+    """The WHERE of one statement on one table.
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.partition: dict[str, Restriction] = {}
-        self.tokens: list[Restriction] = []
-        self.clustering: list[Restriction] = []
-        self.filters: list[Restriction] = []
-        # those of the filters that need no ALLOW FILTERING where an index answers another one
-        self.exempt: list[Restriction] = []
-        # relations that slices cannot express and that need no ALLOW FILTERING all the same
-        self.residual: list[Restriction] = []
-        self.key_is_whole = False
-        self.key_has_in = False
-        self.clustering_is_whole = False
-        self.other: list[Restriction] = []
-        self.indexed: Restriction | None = None
+    `filters` are looked at for each row; those of them in `exempt` need no ALLOW FILTERING where an index answers another
+    one. `residual` are relations that slices cannot express and that need no ALLOW FILTERING all the same.
+    """
+
+    table: Table
+    partition: Mapping[str, Restriction]
+    clustering: tuple[Restriction, ...]
+    key_is_whole: bool
+    clustering_is_whole: bool
+    key_has_in: bool = False
+    tokens: tuple[Restriction, ...] = ()
+    filters: tuple[Restriction, ...] = ()
+    exempt: tuple[Restriction, ...] = ()
+    residual: tuple[Restriction, ...] = ()
 
     @property
     def has_rows(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 from smackbox.cassandra.wire.types import CqlType
@@ -59,3 +60,24 @@ class Rows:
 
 
 Result = Void | SetKeyspace | SchemaChange | Rows
+
+
+_INT = struct.Struct(">i")
+_NULL = b"\xff\xff\xff\xff"
+
+
+def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
+    for value in values:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            parts.append(_INT.pack(len(value)))
+            parts.append(value)
+
+
+def rows_of(columns: Sequence[ColumnSpec], rows: Sequence[Sequence[bytes | None]]) -> Rows:
+    """A result of these rows."""
+    parts: list[bytes] = []
+    for row in rows:
+        append_row(parts, row)
+    return Rows(columns, len(rows), b"".join(parts))

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from smackbox.cassandra.analysis.conditions import Conditions
+from smackbox.cassandra.execution.conditions import Conditions
 from smackbox.cassandra.execution.consistency import check_mutation
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import ColumnSpec, Rows
+from smackbox.cassandra.execution.writes import ModificationPlan, names_rows, partitions, row_keys, write, writes_static
 from smackbox.cassandra.state.keys import partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
 from smackbox.cassandra.state.schema import REGULAR, STATIC, Column
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BOOLEAN
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.analysis.modify import PreparedModification
 
 _INT = struct.Struct(">i")
 _NULL = b"\xff\xff\xff\xff"
@@ -33,7 +30,7 @@ Values = list[bytes | None]
 
 
 def applied_result(
-    modifications: Sequence[PreparedModification], contexts: Sequence[Context], context: Context, *, is_batch: bool
+    modifications: Sequence[ModificationPlan], contexts: Sequence[Context], context: Context, *, is_batch: bool
 ) -> Rows:
     """Check all conditions and write, or answer `[applied]` false and what stood there."""
     engine = context.room.engine
@@ -62,7 +59,7 @@ def applied_result(
     engine.begin()
     try:
         for modification, own in pairs:
-            modification.write(own, context.now_us, conditional=True)
+            write(modification, own, context.now_us, conditional=True)
     except BaseException:
         engine.abandon()
         raise
@@ -73,7 +70,7 @@ def applied_result(
 class _Partition:
     """The partition as the conditions see it."""
 
-    def __init__(self, pairs: Sequence[tuple[PreparedModification, Context]], context: Context) -> None:
+    def __init__(self, pairs: Sequence[tuple[ModificationPlan, Context]], context: Context) -> None:
         self._pairs = pairs
         self._context = context
         self.table = pairs[0][0].table
@@ -90,14 +87,14 @@ class _Partition:
                 self._statics[column.ordinal] = value
         self._rows = dict(self._live_rows())
 
-    def places(self, *, whole: bool = False) -> Iterator[tuple[PreparedModification, Context, bytes]]:
+    def places(self, *, whole: bool = False) -> Iterator[tuple[ModificationPlan, Context, bytes]]:
         """Where each statement with conditions looks: at rows, or at the statics, for which the partition stands."""
         for modification, own in self._pairs:
-            if modification.conditions and (whole or not modification.names_rows):
-                for partition in modification.partitions(own):
+            if modification.conditions and (whole or not names_rows(modification)):
+                for partition in partitions(modification, own):
                     yield modification, own, partition
             elif modification.conditions:
-                for row_key in modification.row_keys(own):
+                for row_key in row_keys(modification, own):
                     yield modification, own, row_key
 
     def fulfils(self, conditions: Conditions, own: Context, place: bytes) -> bool:
@@ -108,7 +105,7 @@ class _Partition:
         if conditions.exists:
             return exists
         seen = values if values is not None else self._statics
-        return all(check(own, seen) for _, check in conditions.checks)
+        return all(check(own, seen) for check in conditions.checks)
 
     def rows(self) -> list[Values]:
         """What stands there: the rows that are alive, in order, or the statics alone."""
@@ -128,9 +125,9 @@ class _Partition:
         """The columns that are read: others do not show that a row is there."""
         asking = [(modification, own) for modification, own in self._pairs if modification.conditions]
         queried = {column for modification, _ in asking for column in modification.conditions.columns}
-        if any(modification.writes_static(own) for modification, own in asking):
+        if any(writes_static(modification, own) for modification, own in asking):
             queried.update(self.table.statics)
-        if any(modification.names_rows for modification, _ in self._pairs):
+        if any(names_rows(modification) for modification, _ in self._pairs):
             queried.update(self.table.regulars)
         return frozenset(queried)
 
@@ -165,15 +162,15 @@ class _Partition:
         return found if is_seen else None
 
 
-def _asks_for_row(modification: PreparedModification) -> bool:
+def _asks_for_row(modification: ModificationPlan) -> bool:
     """Whether its conditions ask for a row, rather than for static columns alone."""
     conditions = modification.conditions
-    if not modification.names_rows:
+    if not names_rows(modification):
         return False
     return conditions.exists or conditions.not_exists or any(column.kind == REGULAR for column in conditions.columns)
 
 
-def _columns(modifications: Sequence[PreparedModification], *, is_batch: bool) -> list[Column]:
+def _columns(modifications: Sequence[ModificationPlan], *, is_batch: bool) -> list[Column]:
     """The columns of a refusal."""
     table = modifications[0].table
     conditions = [found.conditions for found in modifications if found.conditions]
@@ -185,7 +182,7 @@ def _columns(modifications: Sequence[PreparedModification], *, is_batch: bool) -
     return list(columns)
 
 
-def _check_mixture(pairs: Sequence[tuple[PreparedModification, Context]]) -> None:
+def _check_mixture(pairs: Sequence[tuple[ModificationPlan, Context]]) -> None:
     """Raises `Invalid` when a batch asks for a row's existence and for something else of it.
 
     The static columns of a partition are a row.
@@ -196,7 +193,7 @@ def _check_mixture(pairs: Sequence[tuple[PreparedModification, Context]]) -> Non
         if not conditions:
             continue
         kind = "IF EXISTS" if conditions.exists else "IF NOT EXISTS" if conditions.not_exists else "IF"
-        for row_key in modification.row_keys(own) if modification.names_rows else modification.partitions(own):
+        for row_key in row_keys(modification, own) if names_rows(modification) else partitions(modification, own):
             places = {row_key}
             if kind == "IF":
                 places = {partition_of(row_key) if found.kind == STATIC else row_key for found in conditions.columns}

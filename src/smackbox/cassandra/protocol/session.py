@@ -1,7 +1,4 @@
-"""One connection's side of the protocol: requests in, responses out, without sockets.
-
-`handle` answers every frame: with what was asked for, or with the ERROR that Cassandra would give.
-"""
+"""What a connection remembers between its requests, without its socket."""
 
 from __future__ import annotations
 
@@ -9,21 +6,20 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from smackbox.base.errors import LimitError
 from smackbox.cassandra.execution.context import UNSET, Context, Room
 from smackbox.cassandra.execution.results import Result, Rows, SchemaChange, SetKeyspace, Void
-from smackbox.cassandra.protocol import tracing
 from smackbox.cassandra.protocol.gate import Gate
 from smackbox.cassandra.state.node import Endpoint
 from smackbox.cassandra.statements.registry import Statements
 from smackbox.cassandra.wire import frames, responses
-from smackbox.cassandra.wire.errors import CqlError, Invalid, Overloaded, ProtocolViolation, ServerFault
+from smackbox.cassandra.wire.errors import CqlError, Invalid
 from smackbox.cassandra.wire.requests import BodyReader, QueryOptions
 
 log = logging.getLogger(__name__)
 
 EVENT_TYPES = frozenset({"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"})
-VOID_BODY = responses.VOID
+# kind of the response, its body, warnings
+Answer = tuple[int, bytes, list[str]]
 
 
 class Session:
@@ -47,36 +43,6 @@ class Session:
         self.client = endpoint.address
         self.clock: Callable[[], int] = lambda: self.now_us
         self.tell: Callable[[SchemaChange], None] = lambda _change: None
-        self._handlers = request_handlers()
-
-    def handle(self, version: int, flags: int, stream: int, opcode: int, body: bytes, now_us: int) -> bytes:
-        """The response frame, uncompressed, to one request."""
-        if flags & frames.FLAG_TRACING and self.ready and opcode in tracing.TRACED:
-            return tracing.handle(self, version, flags, stream, opcode, body, now_us)
-        self.now_us = now_us
-        self.request_count += 1
-        try:
-            if flags & frames.FLAG_CUSTOM_PAYLOAD:
-                reader = BodyReader(body, UNSET)
-                reader.bytes_map()
-                body = body[reader.offset :]
-            handler = self._handlers.get(opcode)
-            if handler is None:
-                raise ProtocolViolation(f"Unknown opcode {opcode}")
-            if not self.ready:
-                self._check_order(opcode)
-            kind, answer, warnings = handler(self, BodyReader(body, UNSET), version)
-        except CqlError as error:
-            return frames.frame(version, stream, frames.ERROR, responses.error_body(error, version))
-        except LimitError as error:
-            return frames.frame(version, stream, frames.ERROR, responses.error_body(Overloaded(str(error))))
-        except Exception as error:
-            log.exception("a request (opcode %d) from %s failed", opcode, self.options.get("DRIVER_NAME", "a client"))
-            fault = ServerFault(f"{type(error).__name__}: {error}")
-            return frames.frame(version, stream, frames.ERROR, responses.error_body(fault))
-        if warnings and version >= 4:
-            return frames.frame(version, stream, kind, responses.string_list(warnings) + answer, frames.FLAG_WARNING)
-        return frames.frame(version, stream, kind, answer)
 
     def login_token(self, flags: int, body: bytes) -> bytes | None:
         """What an AUTH_RESPONSE that is due answers; None when none is due, or it holds nothing."""
@@ -88,19 +54,7 @@ class Session:
                 reader.bytes_map()
             return reader.read_bytes()
         except CqlError:
-            return None  # `handle` says what is wrong with it
-
-    def _check_order(self, opcode: int) -> None:
-        """Raises `ProtocolViolation` for a request that has to wait until the connection has begun."""
-        if self.version:
-            if opcode == frames.AUTH_RESPONSE:
-                return
-            expected = "SASL_RESPONSE"
-        else:
-            if opcode in {frames.STARTUP, frames.OPTIONS}:
-                return
-            expected = "STARTUP or OPTIONS"
-        raise ProtocolViolation(f"Unexpected message {OPCODE_NAMES.get(opcode, opcode)}, expecting {expected}")
+            return None  # `dispatch.answer` says what is wrong with it
 
     def context(self, values: Any, options: QueryOptions) -> Context:
         context = Context(
@@ -124,7 +78,7 @@ class Session:
     ) -> bytes:
         """A RESULT's body. `result_id`: of metadata that has changed since the client prepared."""
         if type(result) is Void:
-            return VOID_BODY
+            return responses.VOID
         if isinstance(result, Rows):
             if skip_metadata and result_id is None:
                 head = responses.no_metadata(len(result.columns), result.paging_state)
@@ -155,33 +109,3 @@ def bound_values(binds: Any, options: QueryOptions) -> Any:
     if len(values) != len(binds):
         raise Invalid(f"Invalid amount of bind variables: expected {len(binds)}, got {len(values)}")
     return values
-
-
-Handler = Callable[[Session, BodyReader, int], tuple[int, bytes, list[str]]]
-
-OPCODE_NAMES = {
-    frames.STARTUP: "STARTUP",
-    frames.OPTIONS: "OPTIONS",
-    frames.QUERY: "QUERY",
-    frames.PREPARE: "PREPARE",
-    frames.EXECUTE: "EXECUTE",
-    frames.REGISTER: "REGISTER",
-    frames.BATCH: "BATCH",
-    frames.AUTH_RESPONSE: "AUTH_RESPONSE",
-}
-
-
-def request_handlers() -> dict[int, Handler]:
-    """One handler for each opcode that a client may send."""
-    from smackbox.cassandra.protocol import startup, statement_requests
-
-    return {
-        frames.OPTIONS: startup.options,
-        frames.STARTUP: startup.startup,
-        frames.REGISTER: startup.register,
-        frames.AUTH_RESPONSE: startup.auth_response,
-        frames.QUERY: statement_requests.query,
-        frames.PREPARE: statement_requests.prepare,
-        frames.EXECUTE: statement_requests.execute,
-        frames.BATCH: statement_requests.batch,
-    }

@@ -6,14 +6,13 @@ import importlib.util
 
 from smackbox.cassandra.execution.security import PACKAGE
 from smackbox.cassandra.protocol.gate import Gate
-from smackbox.cassandra.protocol.session import EVENT_TYPES, Session
+from smackbox.cassandra.protocol.session import EVENT_TYPES, Answer, Session
 from smackbox.cassandra.state.node import CQL_VERSION
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import ProtocolViolation
 from smackbox.cassandra.wire.requests import BodyReader
 
 PROTOCOL_VERSIONS = ("3/v3", "4/v4", "5/v5", "6/v6-beta")
-Answer = tuple[int, bytes, list[str]]
 
 
 def compressions() -> list[str]:

@@ -5,18 +5,16 @@ The id stands before everything else in the body of the answer (native_protocol_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
+from smackbox.cassandra.execution.consistency import NAMES
 from smackbox.cassandra.execution.context import UNSET
+from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.state.traces import Trace, TraceEvent
 from smackbox.cassandra.values.timeuuids import timeuuid
 from smackbox.cassandra.wire import frames
 from smackbox.cassandra.wire.errors import CqlError
 from smackbox.cassandra.wire.requests import BodyReader, read_options
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.protocol.session import Session
 
 _REQUESTS = {
     frames.QUERY: "Execute CQL3 query",
@@ -24,23 +22,17 @@ _REQUESTS = {
     frames.EXECUTE: "Execute CQL3 prepared query",
     frames.BATCH: "Execute batch of CQL3 queries",
 }
-_CONSISTENCIES = (
-    "ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "SERIAL", "LOCAL_SERIAL", "LOCAL_ONE",
-    "NODE_LOCAL",
-)  # fmt: skip
 _RESULTS = {frames.RESULT: "Answered with a result of {} bytes", frames.ERROR: "Refused"}
 TRACED = frozenset(_REQUESTS)
 STORAGE_PORT = 7000
 
 
-def handle(session: Session, version: int, flags: int, stream: int, opcode: int, body: bytes, now_us: int) -> bytes:
-    """The response frame, with the tracing id in front of its body."""
+def traced(session: Session, opcode: int, parameters: dict[str, str], answer: bytes, now_us: int) -> bytes:
+    """The response frame `answer` with the id of its trace in front of its body."""
     room = session.room
-    parameters = _parameters(session, version, opcode, body)
-    answer = session.handle(version, flags & ~frames.FLAG_TRACING, stream, opcode, body, now_us)
     duration_us = max(session.clock() - now_us, 1)
     text = parameters.get("query")
-    _, answer_flags, _, kind, length = frames.HEADER.unpack_from(answer)
+    version, answer_flags, stream, kind, length = frames.HEADER.unpack_from(answer)
     activities = [] if text is None or opcode == frames.EXECUTE else [(f"Parsing {text}", 1)]
     activities.append(("Executing on the one node that there is", 1))
     activities.append((_RESULTS.get(kind, "Answered").format(length), duration_us))
@@ -59,11 +51,11 @@ def handle(session: Session, version: int, flags: int, stream: int, opcode: int,
             tuple(TraceEvent(id_, *activity) for id_, activity in zip(ids[1:], activities, strict=True)),
         )
     )
-    head = frames.HEADER.pack(answer[0], answer_flags | frames.FLAG_TRACING, stream, kind, length + len(ids[0].bytes))
+    head = frames.HEADER.pack(version, answer_flags | frames.FLAG_TRACING, stream, kind, length + len(ids[0].bytes))
     return head + ids[0].bytes + answer[frames.HEADER_LENGTH :]
 
 
-def _parameters(session: Session, version: int, opcode: int, body: bytes) -> dict[str, str]:
+def parameters(session: Session, version: int, opcode: int, body: bytes) -> dict[str, str]:
     """What a trace says of the request; nothing of one that cannot be read, which is refused anyway."""
     reader = BodyReader(body, UNSET)
     found: dict[str, str] = {}
@@ -78,7 +70,7 @@ def _parameters(session: Session, version: int, opcode: int, body: bytes) -> dic
                 reader.short_bytes()
         if opcode in {frames.QUERY, frames.EXECUTE}:
             options = read_options(reader, version)
-            found["consistency_level"] = _CONSISTENCIES[options.consistency]
+            found["consistency_level"] = NAMES[options.consistency]
             found["serial_consistency_level"] = "SERIAL"
             if options.page_size:
                 found["page_size"] = str(options.page_size)

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import ProtocolError, StorageError
+from smackbox.cassandra.protocol import dispatch
 from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.protocol.startup import PROTOCOL_VERSIONS
 from smackbox.cassandra.state.node import Endpoint
@@ -246,7 +247,7 @@ class Connection(asyncio.Protocol):
             if refused:
                 answer = self._overload(stream)
             else:
-                answer = session.handle(version, flags, stream, opcode, body, now_us())
+                answer = dispatch.answer(session, version, flags, stream, opcode, body, now_us())
             if session.compression and version < 5 and had_started:
                 answer = _compressed(session.compression, answer)
             answers.append(answer)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StorageError
-from smackbox.cassandra.analysis.masks import show_masks
+from smackbox.cassandra.execution.column_masks import show_masks
 from smackbox.cassandra.execution.context import Room
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.execution.security import PASSWORD_AUTHENTICATOR, Security

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from smackbox.cassandra.analysis.masks import shown_mask
-from smackbox.cassandra.analysis.select import append_row
+from smackbox.cassandra.execution.column_masks import shown_mask
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.results import ColumnSpec, Rows
+from smackbox.cassandra.execution.results import ColumnSpec, Rows, append_row
 from smackbox.cassandra.state.catalog import is_system
 from smackbox.cassandra.state.schema import STATIC, Column, DroppedColumn, IndexRecord, Keyspace, Table
 from smackbox.cassandra.state.system_rows import STORAGE_PORT

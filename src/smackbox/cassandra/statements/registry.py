@@ -5,21 +5,29 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from smackbox.cassandra.analysis.modify import PreparedModification
-from smackbox.cassandra.analysis.select import PreparedSelect
+from smackbox.cassandra.analysis.batch import plan_batch
+from smackbox.cassandra.analysis.functions import FUNCTIONS
+from smackbox.cassandra.analysis.modification import plan_modification
+from smackbox.cassandra.analysis.select import plan_select
 from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.access import Access
+from smackbox.cassandra.execution.batch import BatchPlan, execute_batch_plan
+from smackbox.cassandra.execution.binder import Binder, insert_binder
 from smackbox.cassandra.execution.consistency import served_levels
 from smackbox.cassandra.execution.context import Context, Room
-from smackbox.cassandra.execution.fast_paths import FastInsert, FastSelect, fast_insert, fast_select
-from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, SetKeyspace
+from smackbox.cassandra.execution.modify import execute_modification
+from smackbox.cassandra.execution.point_read import PointRead, point_read
+from smackbox.cassandra.execution.restrictions import Restrictions
+from smackbox.cassandra.execution.results import ColumnSpec, Result, SetKeyspace
+from smackbox.cassandra.execution.select import SelectPlan, execute_select
+from smackbox.cassandra.execution.writes import ModificationPlan
 from smackbox.cassandra.state.prepared_rows import PreparedRows
 from smackbox.cassandra.state.schema import Keyspace
 from smackbox.cassandra.statements import functions, indexes, tables, views
 from smackbox.cassandra.statements.authorization import access_of
-from smackbox.cassandra.statements.batch import PreparedBatch
 from smackbox.cassandra.statements.describe import describe
 from smackbox.cassandra.statements.roles import run_role_statement
 from smackbox.cassandra.wire.cql import ast
@@ -30,14 +38,18 @@ from smackbox.cassandra.wire.errors import CqlError, Invalid, SyntaxFault, Unaut
 STATEMENT_CACHE_LIMIT = 4096
 PREPARED_LIMIT = 16_384
 
-Runnable = PreparedSelect | PreparedModification | PreparedBatch | None
+Plan = SelectPlan | ModificationPlan | BatchPlan
 
 
 class Statement:
-    """A statement understood. `run` executes it; bind markers and result columns are its metadata."""
+    """A statement understood. `run` executes it; bind markers and result columns are its metadata.
+
+    `insert` and `point` find the row of an ordinary INSERT and of a SELECT by a whole key in a request's bytes, once it is
+    prepared; `levels` are the consistency levels at which such a one need not be looked at again.
+    """
 
     __slots__ = (
-        "_runnable",
+        "_plan",
         "_schema",
         "access",
         "binds",
@@ -59,7 +71,8 @@ class Statement:
 
     def __init__(
         self, text: str, keyspace: str | None, generation: int, binds: Sequence[ColumnSpec],
-        partition_key_binds: Sequence[int], runnable: Runnable, run: Callable[[Context], Result],
+        partition_key_binds: Sequence[int], plan: Plan | None, run: Callable[[Context], Result],
+        access: tuple[Access, ...],
     ) -> None:  # fmt: skip
         self.text = text
         self.keyspace = keyspace
@@ -67,29 +80,27 @@ class Statement:
         self.binds = binds
         self.partition_key_binds = partition_key_binds
         self.run = run
-        self.access: tuple[Access, ...] = ()
+        self.access = access
         self.statement_id = b""
-        self._runnable = runnable
+        self._plan = plan
         self._schema = ""
         self.heads: dict[int, bytes] = {}
-        # at these the fast paths need not ask
         self.levels: frozenset[int] = frozenset()
-        self.insert: FastInsert | None = None
-        self.point: tuple[FastSelect, tuple[int, ...]] | None = None
-        self.modification = runnable if isinstance(runnable, PreparedModification) else None
-        self.select = runnable if isinstance(runnable, PreparedSelect) else None
-        columns: Sequence[ColumnSpec] = ()
-        if isinstance(runnable, PreparedSelect):
-            columns = runnable.columns
-        self.result_columns = columns
-        described = "".join(f"{spec.keyspace}.{spec.table}.{spec.name} {spec.kind.cql};" for spec in columns)
+        self.insert: Binder | None = None
+        self.point: PointRead | None = None
+        self.modification = plan if isinstance(plan, ModificationPlan) else None
+        self.select = plan if isinstance(plan, SelectPlan) else None
+        self.result_columns: Sequence[ColumnSpec] = self.select.columns if self.select is not None else ()
+        described = "".join(
+            f"{spec.keyspace}.{spec.table}.{spec.name} {spec.kind.cql};" for spec in self.result_columns
+        )
         self.result_id = hashlib.md5(described.encode(), usedforsecurity=False).digest()
 
     @property
     def schema(self) -> str:
         """A digest of what a prepared statement relies on: a change of it, as with Cassandra, makes it unprepared."""
         if not self._schema:
-            self._schema = _schema_of(self._runnable)
+            self._schema = _schema_of(self._plan)
         return self._schema
 
 
@@ -122,14 +133,14 @@ class Statements:
         found = self.statement(text, keyspace)
         if not found.statement_id:
             kinds = [bind.kind for bind in found.binds]
-            runnable = found.modification or found.select
-            if runnable is not None:
-                owner = self.room.catalog.keyspace(runnable.table.keyspace)
+            plan = found.modification or found.select
+            if plan is not None:
+                owner = self.room.catalog.keyspace(plan.table.keyspace)
                 found.levels = served_levels(owner, self.room.system_rows.node.data_center)
             if found.modification is not None:
-                found.insert = fast_insert(found.modification, kinds)
+                found.insert = insert_binder(found.modification, kinds)
             elif found.select is not None:
-                found.point = fast_select(found.select, kinds)
+                found.point = point_read(found.select, kinds)
             found.statement_id = hashlib.md5(((keyspace or "") + text).encode(), usedforsecurity=False).digest()
         if found.statement_id not in self.prepared and len(self.prepared) >= PREPARED_LIMIT:
             self.prepared.popitem(last=False)
@@ -169,59 +180,48 @@ class Statements:
     def _understand(self, text: str, keyspace: str | None) -> Statement:
         parsed, markers = parse(text)
         _check_markers(markers)
-        statement = self._statement(text, keyspace, parsed, markers)
-        statement.access = access_of(parsed, keyspace, self.room.catalog)
-        return statement
-
-    def _statement(
-        self, text: str, keyspace: str | None, parsed: ast.Statement, markers: Sequence[ast.Bind]
-    ) -> Statement:
-        generation = self.room.catalog.generation
-        if isinstance(parsed, ast.Select | ast.Insert | ast.Update | ast.Delete):
-            return self._data_statement(text, keyspace, parsed, len(markers))
-        if isinstance(parsed, ast.Batch):
-            return self._batch(text, keyspace, parsed, len(markers))
-        if markers:
-            raise SyntaxFault("bind markers are not allowed in this statement")
-        return Statement(text, keyspace, generation, (), (), None, self._definition(parsed, keyspace))
-
-    def _data_statement(
-        self, text: str, keyspace: str | None, parsed: ast.Select | ast.Modification, bind_count: int
-    ) -> Statement:
-        scope = self._scope(parsed.keyspace or keyspace, parsed.table, bind_count)
-        runnable: PreparedSelect | PreparedModification
+        binds: Sequence[ColumnSpec] = ()
+        partition_key_binds: Sequence[int] = ()
+        plan: Plan | None = None
+        run: Callable[[Context], Result]
         if isinstance(parsed, ast.Select):
-            runnable = PreparedSelect(parsed, scope)
+            scope = self._scope(parsed.keyspace or keyspace, parsed.table, len(markers))
+            plan = plan_select(parsed, scope)
+            run = partial(execute_select, plan)
+        elif isinstance(parsed, ast.Insert | ast.Update | ast.Delete):
+            scope = self._scope(parsed.keyspace or keyspace, parsed.table, len(markers))
+            plan = plan_modification(parsed, scope)
+            run = partial(execute_modification, plan)
+        elif isinstance(parsed, ast.Batch):
+            binds, plan = self._batch(keyspace, parsed, len(markers))
+            run = partial(execute_batch_plan, plan)
+        elif markers:
+            raise SyntaxFault("bind markers are not allowed in this statement")
         else:
-            runnable = PreparedModification(parsed, scope)
-        return Statement(
-            text,
-            keyspace,
-            self.room.catalog.generation,
-            _bind_specs(scope),
-            _partition_key_binds(runnable),
-            runnable,
-            runnable.execute,
-        )
+            run = self._definition(parsed, keyspace)
+        if isinstance(plan, SelectPlan | ModificationPlan):
+            binds, partition_key_binds = _bind_specs(scope), _partition_key_binds(plan.restrictions)
+        access = access_of(parsed, keyspace, self.room.catalog)
+        generation = self.room.catalog.generation
+        return Statement(text, keyspace, generation, binds, partition_key_binds, plan, run, access)
 
-    def _batch(self, text: str, keyspace: str | None, parsed: ast.Batch, bind_count: int) -> Statement:
+    def _batch(self, keyspace: str | None, parsed: ast.Batch, bind_count: int) -> tuple[list[ColumnSpec], BatchPlan]:
         specs: list[ColumnSpec | None] = [None] * bind_count
         modifications = []
         for inner in parsed.statements:
             scope = self._scope(inner.keyspace or keyspace, inner.table, bind_count)
-            modifications.append(PreparedModification(inner, scope))
+            modifications.append(plan_modification(inner, scope))
             for index, bind in enumerate(scope.binds):
                 if bind is not None:
                     specs[index] = ColumnSpec(bind.table.keyspace, bind.table.name, bind.name, bind.kind)
-        batch = PreparedBatch(parsed, modifications, specs)
-        binds = [spec for spec in specs if spec is not None]
-        return Statement(text, keyspace, self.room.catalog.generation, binds, (), batch, batch.execute)
+        plan = plan_batch(parsed, modifications, specs, FUNCTIONS)
+        return [spec for spec in specs if spec is not None], plan
 
     def _scope(self, keyspace: str | None, table: str, bind_count: int) -> Scope:
         if keyspace is None:
             raise Invalid("No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename")
         found = self.room.catalog.table(keyspace, table)
-        return Scope(self.room.catalog.keyspace(keyspace), found, bind_count)
+        return Scope(self.room.catalog.keyspace(keyspace), found, bind_count, FUNCTIONS)
 
     def _definition(self, parsed: ast.Statement, session_keyspace: str | None) -> Callable[[Context], Result]:
         catalog = self.room.catalog
@@ -292,10 +292,14 @@ class Statements:
         return lambda context: handler(named, keyspace_of(named.keyspace), context)
 
 
-def _schema_of(runnable: Runnable) -> str:
-    modified = runnable.modifications if isinstance(runnable, PreparedBatch) else (runnable,)
+def _schema_of(plan: Plan | None) -> str:
+    tables = []
+    if isinstance(plan, BatchPlan):
+        tables = [modification.table for modification in plan.modifications]
+    elif plan is not None:
+        tables = [plan.table]
     relied_on = []
-    for table in (one.table for one in modified if one is not None):
+    for table in tables:
         columns = [(column.name, column.kind, column.position, column.type.java) for column in table.columns]
         indexes = [(index.name, index.kind, sorted(index.options.items())) for index in table.indexes]
         relied_on.append((str(table.id), columns, indexes, table.default_ttl, table.gc_grace_seconds))
@@ -316,24 +320,14 @@ def _bind_specs(scope: Scope) -> list[ColumnSpec]:
     return specs
 
 
-def _partition_key_binds(runnable: PreparedSelect | PreparedModification) -> list[int]:
+def _partition_key_binds(restrictions: Restrictions) -> list[int]:
     """Which markers make the partition key, so that a client can route by it; empty when not all parts are markers."""
-    found = []
-    for column in runnable.table.partition_key:
-        restriction = runnable.restrictions.partition.get(column.name)
+    markers = []
+    for column in restrictions.table.partition_key:
+        restriction = restrictions.partition.get(column.name)
         if restriction is None or restriction.operator != "=" or restriction.term is None:
             return []
         if restriction.term.bind_index < 0:
             return []
-        found.append(restriction.term.bind_index)
-    return found
-
-
-def rows_of(columns: Sequence[ColumnSpec], rows: Sequence[Sequence[bytes | None]]) -> Rows:
-    """A result of these rows."""
-    from smackbox.cassandra.analysis.select import append_row
-
-    parts: list[bytes] = []
-    for row in rows:
-        append_row(parts, row)
-    return Rows(columns, len(rows), b"".join(parts))
+        markers.append(restriction.term.bind_index)
+    return markers

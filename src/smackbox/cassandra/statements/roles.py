@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, Void
+from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, Void, append_row
 from smackbox.cassandra.execution.security import Security
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
@@ -291,8 +291,6 @@ def _list_permissions(statement: ast.ListPermissions, security: Security, user: 
 
 
 def _rows(table: str, kinds: dict[str, CqlType], rows: list[tuple[Any, ...]]) -> Rows:
-    from smackbox.cassandra.analysis.select import append_row
-
     columns = [ColumnSpec("system_auth", table, name, kind) for name, kind in kinds.items()]
     parts: list[bytes] = []
     for row in rows:

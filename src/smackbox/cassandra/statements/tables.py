@@ -7,8 +7,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from smackbox.cassandra.analysis.column_masks import DISABLED, attach
 from smackbox.cassandra.analysis.duration_rules import holds_duration
-from smackbox.cassandra.analysis.masks import DISABLED, attach
+from smackbox.cassandra.analysis.functions import FUNCTIONS
 from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.execution.consistency import replication_factors
 from smackbox.cassandra.execution.context import Context
@@ -120,7 +121,7 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     masks = {column.name: column.mask for column in statement.columns if column.mask is not None}
     if masks:
         empty = Table(TableRecord(keyspace.name, statement.name, UUID(int=0), 0, columns, options, 0), types)
-        scope = Scope(keyspace, empty, 0)
+        scope = Scope(keyspace, empty, 0, FUNCTIONS)
         columns = tuple(
             replace(column, mask=attach(masks.get(column.name), column.name, types[column.name], scope))
             for column in columns
@@ -295,7 +296,7 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
             raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
         own = next((found.number for found in record.dropped if found.name == definition.name), -1)
         column_kind = STATIC if definition.static else REGULAR
-        mask = attach(definition.mask, definition.name, kind, Scope(keyspace, table, 0))
+        mask = attach(definition.mask, definition.name, kind, Scope(keyspace, table, 0, FUNCTIONS))
         columns.append(ColumnRecord(definition.name, column_kind, kind.cql, own if own >= 0 else number, mask=mask))
         number += own < 0
     return replace(record, columns=tuple(columns), next_column=number)
@@ -375,7 +376,7 @@ def _change_mask(statement: ast.AlterTable, table: Table, keyspace: Keyspace, co
         if statement.if_column:
             return table.record
         raise Invalid(f"Column with name '{name}' doesn't exist on table '{table.name}'")
-    mask = attach(statement.mask, name, column.type, Scope(keyspace, table, 0))
+    mask = attach(statement.mask, name, column.type, Scope(keyspace, table, 0, FUNCTIONS))
     columns = tuple(replace(found, mask=mask) if found.name == name else found for found in table.record.columns)
     return replace(table.record, columns=columns)
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from smackbox.cassandra.analysis.view_reading import where_of
+from smackbox.cassandra.analysis.view_plan import where_of
 from smackbox.cassandra.state.schema import REGULAR, Keyspace, Table, TableRecord
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show

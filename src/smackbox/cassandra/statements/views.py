@@ -10,9 +10,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from smackbox.cassandra.analysis.functions import FUNCTIONS
 from smackbox.cassandra.analysis.restrictions import analyse
 from smackbox.cassandra.analysis.terms import Scope
-from smackbox.cassandra.analysis.view_reading import NOT_NULL
+from smackbox.cassandra.analysis.view_plan import NOT_NULL
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
 from smackbox.cassandra.state.indexes import view_target
@@ -154,7 +155,7 @@ def _check_where(statement: ast.CreateView, base: Table, keyspace: Keyspace) -> 
         raise Invalid("Cannot use token relation when defining a materialized view")
     restricted = {base.column(name).name for relation in where for name in relation.columns}
     filters = [relation for relation in where if relation.operator != NOT_NULL]
-    analyse(filters, Scope(keyspace, base, 0), filtering=True)
+    analyse(filters, Scope(keyspace, base, 0, FUNCTIONS), filtering=True)
     open_keys = sorted({*statement.partition_key, *statement.clustering} - restricted)
     if open_keys:
         raise Invalid(f"Primary key columns {', '.join(open_keys)} must be restricted with 'IS NOT NULL' or otherwise")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import struct
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from smackbox.cassandra.values.calendar import civil, year_text
 from smackbox.cassandra.values.decimals import decimal_of
 from smackbox.cassandra.values.literals import DATE_EPOCH
+from smackbox.cassandra.values.moments import of_ms, to_ms
 from smackbox.cassandra.values.numbers import number_bytes
 from smackbox.cassandra.wire.digits import digits_of
 from smackbox.cassandra.wire.errors import Invalid
@@ -83,8 +85,6 @@ def _long_of(value: Decimal) -> int:
 
 
 def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
-    from smackbox.cassandra.values.moments import of_ms, to_ms
-
     return of_ms(target, to_ms(source, value))
 
 
@@ -131,8 +131,6 @@ def float_text(value: float, *, single: bool) -> str:
 
 def _shortest(value: float, *, single: bool) -> tuple[str, int]:
     """The fewest digits that stand for this number alone, and the exponent of the first."""
-    import struct
-
     if not single:
         text = repr(value)
     else:

@@ -23,6 +23,7 @@ TIMESTAMP: Final = 0x20
 NAMES: Final = 0x40
 KEYSPACE: Final = 0x80
 NOW_IN_SECONDS: Final = 0x100
+NO_TIMESTAMP: Final = -(2**63)
 
 MAX_CONSISTENCY: Final = 0x0B
 SERIAL: Final = frozenset({0x08, 0x09})
@@ -159,6 +160,12 @@ def read_options(reader: BodyReader, version: int) -> QueryOptions:
             for _ in range(count):
                 values.append(reader.value(version))
         options.values = values
+    _read_rest(reader, flags, version, options)
+    return options
+
+
+def _read_rest(reader: BodyReader, flags: int, version: int, options: QueryOptions) -> None:
+    """The options that follow the values."""
     options.skip_metadata = bool(flags & SKIP_METADATA)
     if flags & PAGE_SIZE:
         options.page_size = reader.read_int()
@@ -172,7 +179,29 @@ def read_options(reader: BodyReader, version: int) -> QueryOptions:
         options.keyspace = reader.string()
     if flags & NOW_IN_SECONDS and version >= 5:
         options.now_in_seconds = reader.read_int()
-    return options
+
+
+_COMMON = VALUES | SKIP_METADATA | PAGE_SIZE | TIMESTAMP
+
+
+def timestamp_after_values(buffer: bytes, offset: int, flags: int, version: int) -> int | None:
+    """Of the options that follow the values at `offset` the timestamp; None without one.
+
+    Raises `ProtocolViolation` for options that cannot be read.
+    """
+    if not flags & ~_COMMON:
+        offset += _INT.size if flags & PAGE_SIZE else 0
+        if not flags & TIMESTAMP and offset <= len(buffer):
+            return None
+        if flags & TIMESTAMP and offset + _LONG.size <= len(buffer):
+            (timestamp,) = _LONG.unpack_from(buffer, offset)
+            if timestamp != NO_TIMESTAMP:
+                return int(timestamp)
+    reader = BodyReader(buffer)
+    reader.offset = offset
+    options = QueryOptions()
+    _read_rest(reader, flags & ~PAGE_SIZE if not flags & ~_COMMON else flags, version, options)
+    return options.timestamp
 
 
 def _read_serial(reader: BodyReader) -> int:
@@ -184,7 +213,7 @@ def _read_serial(reader: BodyReader) -> int:
 
 def _read_timestamp(reader: BodyReader) -> int:
     timestamp = reader.long()
-    if timestamp == -(2**63):
+    if timestamp == NO_TIMESTAMP:
         raise ProtocolViolation(f"Out of bound timestamp, must be in [{-(2**63) + 1}, {2**63 - 1}] (got {timestamp})")
     return timestamp
 
@@ -223,6 +252,12 @@ def read_batch(reader: BodyReader, version: int) -> BatchRequest:
         values: Values = [reader.value(version) for _ in range(reader.short())]
         statements.append((statement, values))
     request = BatchRequest(("logged", "unlogged", "counter")[kind], statements)
+    read_batch_options(reader, version, request)
+    return request
+
+
+def read_batch_options(reader: BodyReader, version: int, request: BatchRequest) -> None:
+    """What follows the statements. Raises `ProtocolViolation`."""
     request.consistency = read_consistency(reader)
     flags = reader.read_int() & 0xFFFFFFFF if version >= 5 else reader.byte()
     if flags & NAMES:
@@ -235,4 +270,3 @@ def read_batch(reader: BodyReader, version: int) -> BatchRequest:
         request.keyspace = reader.string()
     if flags & NOW_IN_SECONDS and version >= 5:
         request.now_in_seconds = reader.read_int()
-    return request

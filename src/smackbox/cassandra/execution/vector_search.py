@@ -8,10 +8,9 @@ is what the WHERE asks for. Where that leaves too few, the rows that the WHERE f
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.consistency import (
     ANY,
     LOCAL_QUORUM,
@@ -22,19 +21,16 @@ from smackbox.cassandra.execution.consistency import (
 )  # fmt: skip
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.paging import NO_LIMIT
+from smackbox.cassandra.execution.read_plan import ReadPlan
 from smackbox.cassandra.execution.reading import rows_at
-from smackbox.cassandra.execution.restrictions import Restriction, Restrictions
 from smackbox.cassandra.execution.row_view import KeyedRow
-from smackbox.cassandra.state.indexes import is_vector_index, similarity_of
+from smackbox.cassandra.execution.terms import Term
+from smackbox.cassandra.state.indexes import IndexTarget, is_vector_index, similarity_of
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Table
+from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Keyspace, Table
+from smackbox.cassandra.state.vectors import VectorIndex
 from smackbox.cassandra.values.similarity import similarity, unsearchable
-from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid, ReadFailure, WriteFailure
-from smackbox.cassandra.wire.types import FLOAT, VectorType
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.analysis.select import PreparedSelect
 
 TOP_LIMIT = 1000
 ONE = 0x01
@@ -43,60 +39,18 @@ _AT_ONE = frozenset({ONE, LOCAL_ONE, 0x0B})
 # how many rows are looked at before the WHERE's own way is taken
 LOOKED_AT_LIMIT = 4096
 WIDER = 4
-RESTRICTED = "ANN ordering by vector requires all restricted column(s) to be indexed"
 
 
-class VectorOrdering:
-    """The ANN ordering of one SELECT. Raises `Invalid` for one that Cassandra does not take."""
+@dataclass(frozen=True, slots=True)
+class VectorOrder:
+    """The ANN ordering of one SELECT: by the vectors in `column`, as `target` measures them, from that of `query`."""
 
-    def __init__(self, select: ast.Select, scope: Scope) -> None:
-        self._table = scope.table
-        compiler = Compiler(scope)
-        columns = [scope.table.column(ordering.column) for ordering in select.order_by]
-        terms = [
-            compiler.compile(ordering.ann_of, column.type, column.name)
-            for ordering, column in zip(select.order_by, columns, strict=True)
-            if ordering.ann_of is not None
-        ]
-        if len(terms) > 1:
-            raise Invalid("Cannot specify more than one ANN ordering")
-        if len(select.order_by) > 1:
-            raise Invalid("ANN ordering does not support any other ordering")
-        if select.order_by[0].descending:
-            raise Invalid("Descending ANN ordering is not supported")
-        (self.column,) = columns
-        (self._term,) = terms
-        self.target = next(
-            (one for one in scope.table.index_targets if one.column.name == self.column.name and is_vector_index(one)),
-            None,
-        )
+    table: Table
+    column: Column
+    query: Term
+    target: IndexTarget | None
 
-    def check(self, restrictions: Restrictions) -> None:
-        """Raises `Invalid` for a column that cannot be searched, or a WHERE that no index answers."""
-        kind = self.column.type
-        for restriction in restrictions.filters:
-            if restriction.column.name == self.column.name:
-                raise Invalid(_twice(restriction))
-        if not isinstance(kind, VectorType) or kind.element != FLOAT:
-            raise Invalid("ANN ordering is only supported on float vector indexes")
-        names = {target.column.name for target in self._table.index_targets}
-        if self.column.name not in names:
-            raise Invalid("ANN ordering by vector requires the column to be indexed")
-        filters = [*restrictions.filters, *restrictions.residual]
-        if any(column.kind == PARTITION_KEY for found in filters for column in found.columns):
-            raise Invalid(RESTRICTED)
-        bare = [
-            column for found in (*filters, *restrictions.clustering) for column in found.columns
-            if column.name not in names
-        ]  # fmt: skip
-        if not bare:
-            return
-        only_clustering = all(column.kind == CLUSTERING for column in bare)
-        sliced = not any(column.kind == CLUSTERING for found in filters for column in found.columns)
-        if not (only_clustering and sliced and restrictions.key_is_whole):
-            raise Invalid(RESTRICTED)
-
-    def admit(self, context: Context, limit: int, *, per_partition: int, grouped: bool, scope: Scope) -> None:
+    def admit(self, context: Context, limit: int, *, per_partition: int, grouped: bool, keyspace: Keyspace) -> None:
         """Raises `Invalid` where the statement may not run; the page and the level are made to fit, with a warning."""
         if context.consistency == ANY:
             raise Invalid("ANY ConsistencyLevel is only supported for writes")
@@ -120,7 +74,7 @@ class VectorOrdering:
                 "Top-K queries can only be run with consistency level ONE / LOCAL_ONE / NODE_LOCAL. Consistency level "
                 f"{NAMES[level]} was requested. Downgrading the consistency level to {NAMES[context.consistency]}."
             )
-        check_replicas(context, scope.keyspace, context.consistency)
+        check_replicas(context, keyspace, context.consistency)
         if 0 < context.page_size < limit:
             context.warnings.append(
                 f"Top-K queries do not support paging and the page size is set to {context.page_size}, which is less "
@@ -132,21 +86,26 @@ class VectorOrdering:
                 f"LIMIT was {limit}"
             )
 
-    def rows(self, context: Context, select: PreparedSelect, limit: int) -> list[KeyedRow]:
-        """The rows with the most similar vectors, the best first. Raises `ReadFailure` for a query that has none."""
+    def rows(
+        self, context: Context, read: ReadPlan, stored: Callable[[], Iterator[KeyedRow]], limit: int
+    ) -> list[KeyedRow]:
+        """The rows with the most similar vectors, the best first; `stored` gives all that the WHERE asks for.
+
+        Raises `ReadFailure` for a query that has none.
+        """
         query = self._query(context)
-        restrictions = select.restrictions
+        restrictions = read.restrictions
         narrow = restrictions.key_is_whole or restrictions.tokens or restrictions.clustering
         if not narrow and self.target is not None:
-            index = context.room.vectors.up_to_date(self._table, self.target, context.statement_time_s)
+            index = context.room.vectors.up_to_date(self.table, self.target, context.statement_time_s)
             if index is not None:
-                found = self._searched(context, select, query, limit)
+                found = self._searched(context, read, index, query, limit)
                 if found is not None:
                     return found
-        return self._compared(context, select, query, limit)
+        return self._compared(stored(), query, limit)
 
     def _query(self, context: Context) -> bytes:
-        value = self._term.evaluate(context, None)
+        value = self.query.evaluate(context, None)
         if not isinstance(value, bytes):
             raise Invalid(f"Unsupported {'null' if value is None else 'unset'} value for column {self.column.name}")
         measure = similarity_of(self.target) if self.target is not None else "cosine"
@@ -155,7 +114,7 @@ class VectorOrdering:
             raise ReadFailure(reason, context.consistency)
         return value
 
-    def _compared(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[KeyedRow]:
+    def _compared(self, stored: Iterator[KeyedRow], query: bytes, limit: int) -> list[KeyedRow]:
         kind = self.column.type
         wanted = kind.decode(query)
         name = similarity_of(self.target) if self.target is not None else "cosine"
@@ -163,7 +122,7 @@ class VectorOrdering:
         assert measure is not None
 
         def scored() -> Iterator[tuple[float, KeyedRow]]:
-            for key, view in select.rows(context):
+            for key, view in stored:
                 value = view.values[self.column.ordinal]
                 if value is None or key[len(partition_of(key))] == SECTION_STATIC:
                     continue
@@ -174,23 +133,22 @@ class VectorOrdering:
         best = heapq.nlargest(limit, scored(), key=lambda pair: pair[0])
         return [found for _, found in best]
 
-    def _searched(self, context: Context, select: PreparedSelect, query: bytes, limit: int) -> list[KeyedRow] | None:
+    def _searched(
+        self, context: Context, read: ReadPlan, index: VectorIndex, query: bytes, limit: int
+    ) -> list[KeyedRow] | None:
         """By the index; None when the WHERE leaves too few of what was looked at."""
-        assert self.target is not None
         engine = context.room.engine
         now_s = context.statement_time_s
-        index = context.room.vectors.up_to_date(self._table, self.target, now_s)
-        assert index is not None
-        predicates = select.restrictions.predicates(context)
+        predicates = read.restrictions.predicates(context)
         ordinal = self.column.ordinal
-        stamps = select.selection.needs_stamps
+        stamps = read.stamps
         looked_at = 0
         found: list[KeyedRow] = []
         count = limit if not predicates else WIDER * limit
         while True:
             labels = index.nearest(query, count)
             for label in labels[looked_at:] if not looked_at else labels:
-                rows = list(rows_at(engine, self._table, select.reader, index.keys[label], now_s, stamps=stamps))
+                rows = list(rows_at(engine, self.table, read.reader, index.keys[label], now_s, stamps=stamps))
                 value = rows[0][1].values[ordinal] if rows else None
                 if value is None or value != index.value(label):
                     index.remove(label)
@@ -230,10 +188,3 @@ def check_vectors(
             reason = unsearchable(column.type.decode(value), similarity_of(target))
             if reason is not None:
                 raise WriteFailure(reason, context.consistency)
-
-
-def _twice(restriction: Restriction) -> str:
-    name = restriction.column.name
-    if restriction.operator in {"=", "IN"}:
-        return f"{name} cannot be restricted by more than one relation if it includes an Equal"
-    return f'Column "{name}" cannot be restricted by both an equality and an inequality relation'

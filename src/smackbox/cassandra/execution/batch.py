@@ -3,58 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from smackbox.cassandra.analysis.modify import PreparedModification
-from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.batch_size import check_size, writes_of
 from smackbox.cassandra.execution.consistency import check_conditional, check_mutation
 from smackbox.cassandra.execution.context import UNSET, Context
-from smackbox.cassandra.execution.results import ColumnSpec, Result, Void
+from smackbox.cassandra.execution.results import Result, Void
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.execution.transactions import applied_result
-from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.execution.writes import ModificationPlan, partitions, write
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT
 
 
-class PreparedBatch:
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
     """BEGIN BATCH … APPLY BATCH, ready to run."""
 
-    def __init__(
-        self, batch: ast.Batch, modifications: list[PreparedModification], specs: list[ColumnSpec | None]
-    ) -> None:
-        """Raises `Invalid` for a combination that Cassandra refuses."""
-        self.kind = batch.kind
-        self.modifications = modifications
-        self.timestamp: Term | None = None
-        check_batch(batch.kind, modifications)
-        if batch.using.ttl is not None:
-            raise Invalid("Global TTL on the BATCH statement is not supported.")
-        if batch.using.timestamp is not None:
-            if batch.kind == "counter":
-                raise Invalid("Cannot provide custom timestamp for counter BATCH")
-            if any(modification.timestamp is not None for modification in modifications):
-                raise Invalid("Timestamp must be set either on BATCH or individual statements")
-            if any(modification.conditions for modification in modifications):
-                raise Invalid("Cannot provide custom timestamp for conditional BATCH")
-            if modifications:
-                scope = Scope(modifications[0].scope.keyspace, modifications[0].table, len(specs))
-                self.timestamp = Compiler(scope).compile(batch.using.timestamp, BIGINT, "[timestamp]")
-                for index, bind in enumerate(scope.binds):
-                    if bind is not None:
-                        specs[index] = ColumnSpec(bind.table.keyspace, bind.table.name, bind.name, bind.kind)
-
-    def execute(self, context: Context) -> Result:
-        if self.timestamp is not None:
-            value = self.timestamp.evaluate(context, None)
-            if isinstance(value, bytes):
-                context.timestamp_us = BIGINT.decode(value)
-            elif value is not UNSET:
-                raise Invalid("Invalid null value of timestamp")
-        return execute_batch(self.kind, self.modifications, [context] * len(self.modifications), context)
+    kind: str
+    modifications: tuple[ModificationPlan, ...]
+    timestamp: Term | None = None
 
 
-def check_batch(kind: str, modifications: Sequence[PreparedModification]) -> None:
+def execute_batch_plan(plan: BatchPlan, context: Context) -> Result:
+    """Raises `Invalid`, `Unavailable` and `WriteFailure`."""
+    if plan.timestamp is not None:
+        value = plan.timestamp.evaluate(context, None)
+        if isinstance(value, bytes):
+            context.timestamp_us = BIGINT.decode(value)
+        elif value is not UNSET:
+            raise Invalid("Invalid null value of timestamp")
+    return execute_batch(plan.kind, plan.modifications, [context] * len(plan.modifications), context)
+
+
+def check_batch(kind: str, modifications: Sequence[ModificationPlan]) -> None:
     """Raises `Invalid` for a mixture that Cassandra refuses."""
     counters = [modification.table.is_counter for modification in modifications]
     if kind == "counter" and not all(counters):
@@ -66,7 +48,7 @@ def check_batch(kind: str, modifications: Sequence[PreparedModification]) -> Non
 
 
 def execute_batch(
-    kind: str, modifications: Sequence[PreparedModification], contexts: Sequence[Context], context: Context
+    kind: str, modifications: Sequence[ModificationPlan], contexts: Sequence[Context], context: Context
 ) -> Result:
     """Run the statements, each with its own values, with the timestamp of `context`; conditions first."""
     if any(modification.conditions for modification in modifications):
@@ -77,7 +59,7 @@ def execute_batch(
     engine.begin()
     try:
         for modification, own in zip(modifications, contexts, strict=True):
-            modification.write(own, context.timestamp_us)
+            write(modification, own, context.timestamp_us)
         if kind != "counter":
             tables = {modification.table.number: modification.table for modification in modifications}
             check_size(context, kind, writes_of(tables.values(), engine.staged()))
@@ -90,14 +72,12 @@ def execute_batch(
     return Void()
 
 
-def _conditional(
-    modifications: Sequence[PreparedModification], contexts: Sequence[Context], context: Context
-) -> Result:
+def _conditional(modifications: Sequence[ModificationPlan], contexts: Sequence[Context], context: Context) -> Result:
     for modification in modifications:
         check_conditional(context, modification.table)
     first: tuple[str, bytes] | None = None
     for modification, own in zip(modifications, contexts, strict=True):
-        for partition in modification.partitions(own):
+        for partition in partitions(modification, own):
             owner = (f"{modification.table.keyspace}.{modification.table.name}", partition)
             if first is None:
                 first = owner

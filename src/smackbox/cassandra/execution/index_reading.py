@@ -1,18 +1,17 @@
-"""Which index answers a WHERE, and the rows that it has."""
+"""The rows that an index has for a restriction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.restrictions import Predicate, Restriction, Restrictions, predicate_of
+from smackbox.cassandra.execution.restrictions import SLICES, Predicate, Restriction, predicate_of
 from smackbox.cassandra.state.indexes import IndexTarget
 from smackbox.cassandra.state.keys import successor
-from smackbox.cassandra.state.schema import CLUSTERING, Table
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import Invalid
-from smackbox.cassandra.wire.types import MapType, VectorType
+from smackbox.cassandra.wire.types import MapType
 
-_RANGES = frozenset({"<", "<=", ">", ">="})
 INDEXED_ROWS_LIMIT = 1_000_000
 
 
@@ -39,7 +38,7 @@ class IndexChoice:
         if engine.pending:
             engine.flush()
         operator = self._restriction.operator
-        if operator not in _RANGES:
+        if operator not in SLICES:
             start = self._target.prefix + self._wanted(context)
             size = len(start)
             for entry, _ in engine.store.items(start, successor(start)):
@@ -98,65 +97,3 @@ def order_key_length(entry: bytes, start: int, fixed_length: int | None) -> int:
         if entry[end + 1] == 0:
             return end + 2
         end += 2
-
-
-def indexed(table: Table, column: str, operator: str, element: bool) -> bool:
-    return any(_serves(target, column, operator, element) for target in table.index_targets)
-
-
-def _serves(target: IndexTarget, column: str, operator: str, element: bool) -> bool:
-    if target.column.name != column:
-        return False
-    if element:
-        return target.part == "entries" and operator == "="
-    if operator == "CONTAINS":
-        return target.part == "values"
-    if operator == "CONTAINS KEY":
-        return target.part == "keys"
-    if operator == "=":
-        return target.part in {"", "full"}
-    if target.analyse is not None:
-        return False
-    kind = target.column.type
-    ranged = kind.fixed_length is not None or kind.cql in {"text", "ascii", "inet", "blob"}
-    return target.is_sai and target.part == "" and operator in _RANGES and ranged and kind.cql != "uuid"
-
-
-def choose_index(table: Table, restrictions: Restrictions, targets: Sequence[IndexTarget]) -> IndexChoice | None:
-    """An index for one of the filters, one for equality before one for a range."""
-    choices: list[IndexChoice] = []
-    for restriction in restrictions.filters:
-        choices += [
-            IndexChoice(table, restriction, target)
-            for target in targets
-            if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None)
-        ]
-    return min(choices, key=lambda choice: choice.restriction.operator in _RANGES, default=None)
-
-
-def analyse_filters(restrictions: Restrictions, targets: Sequence[IndexTarget]) -> None:
-    """Let the filters compare texts as the indexes on their columns do. Raises `Invalid` for vectors."""
-    for restriction in restrictions.filters:
-        for target in targets:
-            if not target.is_sai or target.column.name != restriction.column.name:
-                continue
-            if isinstance(target.column.type, VectorType):
-                raise Invalid("Vector indexes only support ANN queries")
-            if _serves(target, restriction.column.name, restriction.operator, restriction.element is not None):
-                restriction.analyse = target.analyse
-
-
-def filters_are_indexed(table: Table, restrictions: Restrictions, choice: IndexChoice | None) -> bool:
-    """Whether the query needs no ALLOW FILTERING: one index answers it, or storage-attached ones all of it."""
-    answered = [] if choice is None else [choice.restriction]
-    if choice is not None and choice.restriction.column.kind != CLUSTERING:
-        answered += restrictions.exempt
-    rest = [restriction for restriction in restrictions.filters if restriction not in answered]
-    sai = [target for target in table.index_targets if target.is_sai]
-    return all(
-        any(
-            _serves(target, restriction.column.name, restriction.operator, restriction.element is not None)
-            for target in sai
-        )
-        for restriction in rest
-    )

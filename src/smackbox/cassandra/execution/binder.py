@@ -1,6 +1,11 @@
-"""From the bytes of a request to what is stored, compiled for each INSERT: the loop that batches live in.
+"""From the bound values of a request to the row that they name, compiled for each prepared statement.
 
-The values of a whole row come in the order of the markers, as `[bytes]` one after another. What is done with them is
+A whole-row INSERT and a SELECT of one row by its whole key have such a binder, whether they are executed alone, in a
+BATCH, or with any of the protocol's options: values go from the request's bytes into the fragment that is stored, or
+into the key that is read, without being decoded. What is out of the ordinary (a null, a value that is not set, one of
+a wrong length) is left to the plan's general execution, which also words the errors.
+
+The values come in the order of the markers, as `[bytes]` one after another. What is done with them is
 known when the statement is prepared: which lengths they have, which are looked at, where the key's parts lie, which
 runs of bytes are the fragment. So a function is written for the statement, as `dataclasses` and `namedtuple` do, that
 has no loop over columns: for each row one `unpack` for a run of fixed lengths, one slice for a run of the fragment.
@@ -42,11 +47,14 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from smackbox.cassandra.execution.restrictions import Restrictions
+from smackbox.cassandra.execution.writes import ModificationPlan
 from smackbox.cassandra.state.keys import PARTITION_KEY_LIMIT, ROW, compose_partition_key
-from smackbox.cassandra.state.schema import Column
+from smackbox.cassandra.state.rows import MARKER, bitmap_of
+from smackbox.cassandra.state.schema import Column, Table
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
-from smackbox.cassandra.wire.types import CqlType, invert
+from smackbox.cassandra.wire.types import COUNTER, CqlType, invert
 
 _HEAD = struct.Struct(">QH")
 _BIAS = 1 << 63
@@ -55,39 +63,83 @@ _ANY_OF_LENGTH = frozenset(
     {"bigint", "boolean", "date", "double", "float", "int", "smallint", "time", "timestamp", "tinyint", "uuid"}
 )
 
-# (row key, fragment) of up to `count` rows that begin with `lead`, the offset after them, and how often another
-# partition began; None when one of them is out of the ordinary. Raises `struct.error`, `UnicodeDecodeError` and
-# `Invalid` for some of those
-ReadRows = Callable[[bytes, int, int, bytes], tuple[list[tuple[bytes, bytes]], int, int] | None]
+# (row key, fragment or values) of up to `count` rows that begin with `lead`, the offset after them, and how often another
+# partition began
+Bound = tuple[list[tuple[bytes, Any]], int, int]
+# as `Binder.rows`. Raises `struct.error`, `UnicodeDecodeError` and `Invalid` for some rows that are out of the ordinary
+ReadRows = Callable[[bytes, int, int, bytes], Bound | None]
 
 
-def row_reader(
-    kinds: Sequence[CqlType],
-    table_prefix: bytes,
-    partition: Sequence[int],
-    clustering: Sequence[tuple[int, Column]],
-    head: bytes,
-    order: Sequence[int],
-) -> ReadRows | None:
-    """Markers of `kinds`; which of them make the key, and which, in which order, follow `head` in the fragment.
+class Binder:
+    """The compiled function of one statement, and how many markers it has."""
 
-    None when one of them is kept in several cells.
+    __slots__ = ("_rows", "count", "table")
+
+    def __init__(self, table: Table, rows: ReadRows, count: int) -> None:
+        self.table = table
+        self.count = count
+        self._rows = rows
+
+    def rows(self, buffer: bytes, offset: int, count: int, lead: bytes) -> Bound | None:
+        """Up to `count` rows, each of which begins with `lead`; None when one of them is out of the ordinary."""
+        try:
+            return self._rows(buffer, offset, count, lead)
+        except (struct.error, UnicodeDecodeError, Invalid):
+            return None
+
+
+def insert_binder(plan: ModificationPlan, kinds: Sequence[CqlType]) -> Binder | None:
+    """For markers of `kinds`; None for a statement that is no INSERT of a whole row by markers alone."""
+    table = plan.table
+    if (
+        plan.kind != "insert"
+        or plan.json is not None
+        or plan.conditions
+        or plan.timestamp is not None
+        or plan.ttl is not None
+        or plan.touches_static
+        or not plan.restrictions.clustering_is_whole
+        or table.is_counter
+        or table.default_ttl
+        or table.written_targets
+        or any(cell.bind_index < 0 for cell in plan.operations)
+        or any(kind.multi_cell for kind in kinds)
+    ):
+        return None
+    keys = key_markers(plan.restrictions)
+    if keys is None:
+        return None
+    cells = sorted(plan.operations, key=lambda cell: cell.column.number)
+    source = _Source(kinds, *keys)
+    head = bytes((MARKER,)) + bitmap_of(cell.column.number for cell in cells)
+    source.fragment(head, (*(index for index, _ in keys[1]), *(cell.bind_index for cell in cells)))
+    return Binder(table, source.compiled(table.prefix), len(kinds))
+
+
+def key_binder(restrictions: Restrictions, kinds: Sequence[CqlType]) -> Binder | None:
+    """For the markers of a whole primary key: rows have its partition key's values as `[bytes]` for a fragment.
+
+    None where a part of the key is no marker.
     """
-    if any(kind.multi_cell or kind.cql == "counter" for kind in kinds):
+    keys = key_markers(restrictions)
+    if keys is None or any(kind.multi_cell or kind == COUNTER for kind in kinds):
         return None
-    source = _Source(kinds, partition, clustering, order)
-    names: dict[str, Any] = {"prefix_of": _prefix_of(table_prefix), "compose": compose_partition_key, "head": head}
-    names |= source.names
-    exec("\n".join(source.lines), names)  # noqa: S102 - of types and numbers alone, no word of a client is in it
-    return names["rows"]  # type: ignore[no-any-return]
+    source = _Source(kinds, *keys)
+    source.values(keys[0])
+    return Binder(restrictions.table, source.compiled(restrictions.table.prefix), len(kinds))
 
 
-def reading(rows: ReadRows, buffer: bytes, offset: int, count: int, lead: bytes) -> Any:
-    """As `rows`, with None for what it raises."""
-    try:
-        return rows(buffer, offset, count, lead)
-    except (struct.error, UnicodeDecodeError, Invalid):
-        return None
+def key_markers(restrictions: Restrictions) -> tuple[tuple[int, ...], tuple[tuple[int, Column], ...]] | None:
+    """The markers of the partition key and of the clustering columns; None when one of them is something else."""
+    partition = [restrictions.partition[column.name] for column in restrictions.table.partition_key]
+    markers = []
+    for restriction in (*partition, *restrictions.clustering):
+        term = restriction.term
+        if restriction.operator != "=" or restriction.multi or term is None or term.bind_index < 0:
+            return None
+        markers.append((term.bind_index, restriction.column))
+    size = len(partition)
+    return tuple(index for index, _ in markers[:size]), tuple(markers[size:])
 
 
 def _prefix_of(table_prefix: bytes) -> Callable[[bytes], bytes | None]:
@@ -110,7 +162,6 @@ class _Source:
         kinds: Sequence[CqlType],
         partition: Sequence[int],
         clustering: Sequence[tuple[int, Column]],
-        order: Sequence[int],
     ) -> None:
         self.names: dict[str, Any] = {}
         self._kinds = kinds
@@ -123,8 +174,11 @@ class _Source:
         while index < len(kinds):
             index = self._run(index)
         self._key(partition)
-        self._row(clustering, order)
-        self.lines = [
+        self._row_key = self._key_of_row(clustering)
+
+    def compiled(self, table_prefix: bytes) -> ReadRows:
+        """The function, whose rows are what `fragment` or `values` said."""
+        lines = [
             "def rows(buffer, offset, count, lead):",
             "    found = []",
             "    last = None",
@@ -139,6 +193,28 @@ class _Source:
             "        return None",
             "    return found, offset, keys",
         ]
+        names = {"prefix_of": _prefix_of(table_prefix), "compose": compose_partition_key, **self.names}
+        exec("\n".join(lines), names)  # noqa: S102 - of types and numbers alone, no word of a client is in it
+        return names["rows"]  # type: ignore[no-any-return]
+
+    def fragment(self, head: bytes, order: Sequence[int]) -> None:
+        """Rows are (row key, fragment): `head`, and the values of the markers in `order`, in runs where they lie so."""
+        self.names["head"] = head
+        parts = ["head"]
+        first = 0
+        for place, index in enumerate(order):
+            if place + 1 == len(order) or order[place + 1] != index + 1:
+                parts.append(f"buffer[{self._starts[order[first]]}:{self._ends[index]}]")
+                first = place + 1
+        self._found(" + ".join(parts))
+
+    def values(self, markers: Sequence[int]) -> None:
+        """Rows are (row key, the values of these markers, each with its length)."""
+        parts = [f"buffer[{self._starts[index]}:{self._ends[index]}]" for index in markers]
+        self._found(f"[{', '.join(parts)}]")
+
+    def _found(self, value: str) -> None:
+        self._body.append(f"found.append(({self._row_key}, {value}))")
 
     def _run(self, first: int) -> int:
         """Values of fixed lengths from marker `first` on, up to and with one of another; the marker after them."""
@@ -208,7 +284,7 @@ class _Source:
             "    keys += 1",
         ]
 
-    def _row(self, clustering: Sequence[tuple[int, Column]], order: Sequence[int]) -> None:
+    def _key_of_row(self, clustering: Sequence[tuple[int, Column]]) -> str:
         row_key = ["prefix"]
         for index, column in clustering:
             self.names[f"o{index}"] = _descending(column) if column.descending else column.type.order_key
@@ -217,13 +293,7 @@ class _Source:
         lengths = [f"len(v{index})" for index, column in clustering if column.type.fixed_length is None]
         if lengths:
             self._body += [f"if {' + '.join(lengths)} > {PARTITION_KEY_LIMIT}:", "    return None"]
-        fragment = ["head"]
-        first = 0
-        for place, index in enumerate(order):
-            if place + 1 == len(order) or order[place + 1] != index + 1:
-                fragment.append(f"buffer[{self._starts[order[first]]}:{self._ends[index]}]")
-                first = place + 1
-        self._body.append(f"found.append(({' + '.join(row_key)}, {' + '.join(fragment)}))")
+        return " + ".join(row_key)
 
 
 def _descending(column: Column) -> Callable[[bytes], bytes]:

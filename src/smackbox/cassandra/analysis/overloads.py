@@ -1,0 +1,51 @@
+"""One signature of a function, and the type of an argument where any is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from smackbox.cassandra.analysis.terms import Compiler
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.wire.cql import ast
+from smackbox.cassandra.wire.digits import number_of
+from smackbox.cassandra.wire.types import (
+    ASCII,
+    BIGINT,
+    BLOB,
+    BOOLEAN,
+    DOUBLE,
+    DURATION,
+    INT,
+    TEXT,
+    UUID_TYPE,
+    VARINT,
+    CqlType,
+)
+
+Values = Sequence[bytes | None]
+
+
+class Overload(NamedTuple):
+    """The types of the arguments and of the result, and the function on values in wire form."""
+
+    arguments: tuple[CqlType, ...]
+    result: CqlType
+    run: Callable[[Context, Values], bytes | None]
+
+
+_CONSTANTS = {"float": DOUBLE, "boolean": BOOLEAN, "uuid": UUID_TYPE, "hex": BLOB, "duration": DURATION}
+
+
+def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | None:
+    """The type of an argument whose function takes any: that of a constant is the narrowest that holds it."""
+    if isinstance(argument, ast.Negate):
+        return argument_type(compiler, argument.value)
+    if not isinstance(argument, ast.Literal):
+        return compiler.infer(argument)
+    if argument.kind == "string":
+        return ASCII if argument.text.isascii() else TEXT
+    if argument.kind == "integer":
+        number = number_of(argument.text)
+        return INT if -(2**31) <= number < 2**31 else BIGINT if -(2**63) <= number < 2**63 else VARINT
+    return _CONSTANTS.get(argument.kind)

@@ -1,0 +1,119 @@
+"""The rows of a materialized view, made of its base table's rows when the view is read.
+
+No row is stored of a view, so it is never behind its table, and what the table's rows say of timestamps and expiry
+holds in the view. Writes of the base table leave an entry of an index by a column of the view's partition key (see
+`state.indexes.view_target`), so one partition of a view is read by that index, or from one partition of the base
+table. Anything wider, such as IN or a range of tokens, costs a scan of the base table for each page.
+
+A view shows the base rows that are alive, fulfil its WHERE and have a value in each column of its key: that is
+when Cassandra keeps a view row alive, by the base row or by the one column that the view's key adds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from smackbox.cassandra.execution.access_paths import filtered, stored_rows
+from smackbox.cassandra.execution.context import Context
+from smackbox.cassandra.execution.read_plan import ReadPlan, ViewPlan
+from smackbox.cassandra.execution.restrictions import Restrictions
+from smackbox.cassandra.execution.row_view import KeyedRow, RowView
+from smackbox.cassandra.state.keys import (
+    MAX_TOKEN,
+    MIN_TOKEN,
+    ROW,
+    clustering_key,
+    compose_partition_key,
+    partition_of,
+    partition_prefix,
+    successor,
+    token_prefix,
+)
+from smackbox.cassandra.state.schema import Table
+
+# rows held at once; a view of more takes another scan of the base table for each of so many
+SORTED_CHUNK = 100_000
+
+# place of the partition in the answer, key of the row
+Order = tuple[int, bytes]
+
+
+def view_rows(plan: ReadPlan, view: ViewPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
+    """The rows of the partitions and slices that are asked for, in order, after the one with the key `resume`."""
+    return filtered(plan, context, _candidates(plan, view, context, resume))
+
+
+def _candidates(plan: ReadPlan, view: ViewPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
+    restrictions, reverse = plan.restrictions, plan.reverse
+    partitions: dict[bytes, int] | None = None
+    if restrictions.key_is_whole:
+        keys = restrictions.partition_keys(context)
+        partitions = {partition_prefix(plan.table, key): place for place, key in enumerate(keys)}
+    placed = _Places(plan.table, context, restrictions, partitions)
+    after: Order | None = None
+    if resume:
+        after = (partitions or {}).get(partition_of(resume), 0), resume
+    if _has_empty_key(view.base.restrictions, context):
+        return
+    choose = heapq.nlargest if reverse else heapq.nsmallest
+    sign = -1 if reverse else 1
+    if after is not None:
+        after = sign * after[0], after[1]
+    while True:
+        candidates = (((sign * place, key), row) for (place, key), row in placed.of(_rows(view, context)))
+        following = (pair for pair in candidates if after is None or (pair[0] < after if reverse else pair[0] > after))
+        chunk = choose(SORTED_CHUNK, following, key=lambda pair: pair[0])
+        for (_, key), row in chunk:
+            yield key, row
+        if len(chunk) < SORTED_CHUNK:
+            return
+        after = chunk[-1][0]
+
+
+def _has_empty_key(restrictions: Restrictions, context: Context) -> bool:
+    """Whether the base table's partition key is asked to be empty, which no row's is."""
+    columns = restrictions.table.partition_key
+    if len(columns) > 1 or not restrictions.key_is_whole:
+        return False
+    return b"" in restrictions.partition[columns[0].name].values(context)
+
+
+def _rows(view: ViewPlan, context: Context) -> Iterator[RowView]:
+    for _, row in stored_rows(view.base, context, b""):
+        values = [row.values[ordinal] for ordinal in view.ordinals]
+        if None not in values[: view.keys]:
+            yield RowView(values, row.merged, None, row.now_s)
+
+
+class _Places:
+    """Which rows a WHERE asks for, and their place in the answer."""
+
+    def __init__(
+        self, view: Table, context: Context, restrictions: Restrictions, partitions: dict[bytes, int] | None
+    ) -> None:
+        self._view = view
+        self._partitions = partitions
+        self._ranges = restrictions.ranges(context)
+        low, high = restrictions.token_range(context)
+        self._low = token_prefix(view, low)
+        self._high = successor(view.prefix) if high == MAX_TOKEN else token_prefix(view, high + 1)
+
+    def of(self, rows: Iterator[RowView]) -> Iterator[tuple[Order, RowView]]:
+        view = self._view
+        count = len(view.partition_key)
+        width = count + len(view.clustering)
+        for row in rows:
+            key = [value or b"" for value in row.values[:width]]
+            partition = _partition(view, compose_partition_key(key[:count]))
+            place = 0 if self._partitions is None else self._partitions.get(partition, -1)
+            if place < 0 or not self._low <= partition < self._high:
+                continue
+            order = clustering_key(view, key[count:])
+            if any(low <= order and (not high or order < high) for low, high in self._ranges):
+                yield (place, partition + ROW + order), row
+
+
+def _partition(view: Table, key: bytes) -> bytes:
+    """A view, unlike a table, may have the empty partition key; its token is the smallest."""
+    return partition_prefix(view, key) if key else token_prefix(view, MIN_TOKEN) + bytes(2)
