@@ -53,7 +53,7 @@ class Box:
         from smackbox.cassandra.execution.context import Context
         from smackbox.cassandra.execution.results import Rows
         from smackbox.cassandra.state.node import Endpoint
-        from smackbox.cassandra.state.rows import read_bytes_list
+        from smackbox.cassandra.wire.byte_strings import read_bytes_list
 
         server = self.server
         statement = server.statements.statement(text, "k")

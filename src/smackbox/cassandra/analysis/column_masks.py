@@ -8,7 +8,7 @@ from smackbox.cassandra.analysis.assignment import is_assignable
 from smackbox.cassandra.analysis.functions import argument_count, known_function
 from smackbox.cassandra.analysis.mask_functions import MASKS, Argument, argument_of, choose
 from smackbox.cassandra.analysis.terms import Compiler, Scope
-from smackbox.cassandra.state.schema import MaskRecord
+from smackbox.cassandra.state.columns import MaskRecord
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid

@@ -13,7 +13,7 @@ from smackbox.cassandra.execution.context import UNSET, Context
 from smackbox.cassandra.execution.restrictions import SLICES, contains
 from smackbox.cassandra.execution.row_view import RowView
 from smackbox.cassandra.execution.terms import Term
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, STATIC, Column
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import (

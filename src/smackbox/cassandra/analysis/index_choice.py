@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from smackbox.cassandra.execution.index_reading import IndexChoice
 from smackbox.cassandra.execution.restrictions import SLICES, Restriction, Restrictions
-from smackbox.cassandra.state.indexes import IndexTarget
-from smackbox.cassandra.state.schema import CLUSTERING, Table
+from smackbox.cassandra.state.columns import CLUSTERING
+from smackbox.cassandra.state.index_target import IndexTarget
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import VectorType
 

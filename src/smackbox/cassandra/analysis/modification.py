@@ -13,7 +13,7 @@ from smackbox.cassandra.execution.operations import Operation
 from smackbox.cassandra.execution.restrictions import Restrictions
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.execution.writes import JsonRow, ModificationPlan
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, REGULAR, STATIC
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, REGULAR, STATIC
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BIGINT, INT, TEXT, CqlType

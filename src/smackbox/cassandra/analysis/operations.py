@@ -10,8 +10,8 @@ from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.operations import REFERENCE_TICKS, Operation, assignment_of, cells_of
 from smackbox.cassandra.execution.reading import list_path_order
 from smackbox.cassandra.execution.terms import Term
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, Column
 from smackbox.cassandra.state.rows import Row, complex_bytes, deleted_complex
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column
 from smackbox.cassandra.values.timeuuids import timeuuid
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show

@@ -13,7 +13,8 @@ from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.restrictions import SLICES, Restriction, Restrictions
 from smackbox.cassandra.execution.terms import Term
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Table
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, Column
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.errors import Invalid, SyntaxFault

@@ -17,7 +17,8 @@ from smackbox.cassandra.execution.results import ColumnSpec
 from smackbox.cassandra.execution.select import SelectPlan
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.execution.vector_search import VectorOrder
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, STATIC, Column, Table
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, STATIC, Column
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import INT

@@ -12,7 +12,7 @@ from smackbox.cassandra.execution.context import Bound, Context
 from smackbox.cassandra.execution.row_view import RowView
 from smackbox.cassandra.execution.selection import OutColumn, Selection, bytes_or_null
 from smackbox.cassandra.execution.terms import Term
-from smackbox.cassandra.state.schema import PARTITION_KEY, REGULAR, STATIC, Column
+from smackbox.cassandra.state.columns import PARTITION_KEY, REGULAR, STATIC, Column
 from smackbox.cassandra.values.casts import cast_function
 from smackbox.cassandra.values.json_values import to_json_text
 from smackbox.cassandra.wire.cql import ast

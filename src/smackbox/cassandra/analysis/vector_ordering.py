@@ -5,8 +5,8 @@ from __future__ import annotations
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.restrictions import Restriction, Restrictions
 from smackbox.cassandra.execution.vector_search import VectorOrder
-from smackbox.cassandra.state.indexes import is_vector_index
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY
+from smackbox.cassandra.state.index_target import is_vector_index
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import FLOAT, VectorType

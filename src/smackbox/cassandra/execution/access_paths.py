@@ -11,6 +11,7 @@ from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.index_reading import IndexChoice
 from smackbox.cassandra.execution.read_plan import ReadPlan
 from smackbox.cassandra.execution.row_view import KeyedRow, RowView
+from smackbox.cassandra.state.columns import STATIC
 from smackbox.cassandra.state.engine import Item
 from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
@@ -26,7 +27,7 @@ from smackbox.cassandra.state.keys import (
     token_prefix,
 )
 from smackbox.cassandra.state.rows import Row, merge
-from smackbox.cassandra.state.schema import STATIC, Table
+from smackbox.cassandra.state.schema import Table
 
 
 def stored_rows(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.state.keys import ROW, STATIC_ROW, partition_of
-from smackbox.cassandra.state.rows import COMPLEX, DELETION, EXPIRING, MARKER, NULLS, STATIC, read_bytes_list
+from smackbox.cassandra.state.rows import COMPLEX, DELETION, EXPIRING, MARKER, NULLS, STATIC
 from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.wire.byte_strings import read_bytes_list
 from smackbox.cassandra.wire.errors import Invalid
 
 UNLOGGED_PARTITIONS_WARN = 10

@@ -49,9 +49,10 @@ from typing import Any
 
 from smackbox.cassandra.execution.restrictions import Restrictions
 from smackbox.cassandra.execution.writes import ModificationPlan
+from smackbox.cassandra.state.columns import Column
 from smackbox.cassandra.state.keys import PARTITION_KEY_LIMIT, ROW, compose_partition_key
 from smackbox.cassandra.state.rows import MARKER, bitmap_of
-from smackbox.cassandra.state.schema import Column, Table
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import COUNTER, CqlType, invert

@@ -7,8 +7,9 @@ from typing import Any
 
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.state.catalog import Catalog
+from smackbox.cassandra.state.columns import MaskRecord
 from smackbox.cassandra.state.node import Endpoint
-from smackbox.cassandra.state.schema import MaskRecord, Table
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.values.cql_text import as_literal
 from smackbox.cassandra.values.masking import argument_kinds, mask_function

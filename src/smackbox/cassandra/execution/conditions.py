@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.state.schema import Column
+from smackbox.cassandra.state.columns import Column
 
 # the values of the row, by ordinal
 Check = Callable[[Context, list[bytes | None]], bool]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.restrictions import SLICES, Predicate, Restriction, predicate_of
-from smackbox.cassandra.state.indexes import IndexTarget
+from smackbox.cassandra.state.index_target import IndexTarget
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import Invalid

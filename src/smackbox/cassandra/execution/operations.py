@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.terms import Term
+from smackbox.cassandra.state.columns import Column
 from smackbox.cassandra.state.rows import Row, complex_bytes
-from smackbox.cassandra.state.schema import Column
 from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, UserType
 

@@ -6,10 +6,11 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from smackbox.cassandra.execution.row_view import KeyedRow, RowView
+from smackbox.cassandra.state.columns import Column
 from smackbox.cassandra.state.engine import Engine, Item
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
-from smackbox.cassandra.state.schema import Column, Table
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.types import (
     CqlType,
     ListType,

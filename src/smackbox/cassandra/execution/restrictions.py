@@ -13,8 +13,9 @@ from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.row_view import RowView
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.analysis import Analyse
+from smackbox.cassandra.state.columns import CLUSTERING, Column
 from smackbox.cassandra.state.keys import MAX_TOKEN, MIN_TOKEN, clustering_key, compose_partition_key, successor
-from smackbox.cassandra.state.schema import CLUSTERING, Column, Table
+from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import BIGINT, CollectionType, CqlType, ListType, MapType, SetType, TupleType

@@ -16,9 +16,9 @@ from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import ColumnSpec, Rows
 from smackbox.cassandra.execution.writes import ModificationPlan, names_rows, partitions, row_keys, write, writes_static
+from smackbox.cassandra.state.columns import REGULAR, STATIC, Column
 from smackbox.cassandra.state.keys import partition_of, split_partition_key
 from smackbox.cassandra.state.rows import Row
-from smackbox.cassandra.state.schema import REGULAR, STATIC, Column
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import BOOLEAN
 

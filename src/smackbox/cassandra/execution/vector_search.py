@@ -25,9 +25,10 @@ from smackbox.cassandra.execution.read_plan import ReadPlan
 from smackbox.cassandra.execution.reading import rows_at
 from smackbox.cassandra.execution.row_view import KeyedRow
 from smackbox.cassandra.execution.terms import Term
-from smackbox.cassandra.state.indexes import IndexTarget, is_vector_index, similarity_of
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, Column
+from smackbox.cassandra.state.index_target import IndexTarget, is_vector_index, similarity_of
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Keyspace, Table
+from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.state.vectors import VectorIndex
 from smackbox.cassandra.values.similarity import similarity, unsearchable
 from smackbox.cassandra.wire.errors import Invalid, ReadFailure, WriteFailure

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from smackbox.cassandra.execution.reading import RowReader, rows_at
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import Engine
-from smackbox.cassandra.state.indexes import IndexTarget, is_vector_index, similarity_of
+from smackbox.cassandra.state.index_target import IndexTarget, is_vector_index, similarity_of
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.vectors import VectorIndex, vectors_available

@@ -12,6 +12,7 @@ from smackbox.cassandra.execution.operations import Operation, assignment_of
 from smackbox.cassandra.execution.restrictions import UNBOUNDED, Restriction, Restrictions, components
 from smackbox.cassandra.execution.terms import Term, constant
 from smackbox.cassandra.execution.vector_search import check_vectors
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, Column
 from smackbox.cassandra.state.indexes import check_indexed_sizes, entries_of_row
 from smackbox.cassandra.state.keys import (
     MIN_TIMESTAMP,
@@ -23,7 +24,7 @@ from smackbox.cassandra.state.keys import (
     written_clustering_key,
 )
 from smackbox.cassandra.state.rows import COMPLEX, DELETION, EXPIRING, MARKER, NULLS, STATIC, Row, bitmap_of
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, Keyspace, Table
+from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.state.table_options import TTL_LIMIT
 from smackbox.cassandra.values.json_values import from_json, parse_json_object
 from smackbox.cassandra.wire.errors import Invalid

@@ -10,17 +10,11 @@ from uuid import UUID
 
 import msgspec
 
+from smackbox.cassandra.state.columns import ColumnRecord
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
 from smackbox.cassandra.state.indexes import index_targets, view_target
 from smackbox.cassandra.state.rows import MARKER, bitmap_of, plain_form
-from smackbox.cassandra.state.schema import (
-    ColumnRecord,
-    Keyspace,
-    KeyspaceRecord,
-    Table,
-    TableRecord,
-    TypeRecord,
-)
+from smackbox.cassandra.state.schema import Keyspace, KeyspaceRecord, Table, TableRecord, TypeRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS
 from smackbox.cassandra.state.type_names import parse_type
 from smackbox.cassandra.wire.errors import Invalid

@@ -30,6 +30,7 @@ from collections.abc import Iterable, Sequence
 
 from smackbox.cassandra.state.keys import MIN_TIMESTAMP, timestamp_of
 from smackbox.cassandra.state.schema import Table
+from smackbox.cassandra.wire.byte_strings import NULL_BYTES, read_bytes_list, wire_bytes
 
 MARKER = 0x01
 EXPIRING = 0x02
@@ -45,7 +46,6 @@ NOT_PLAIN = EXPIRING | STAMPED | DELETION | NULLS | COMPLEX
 PERISHABLE = EXPIRING | DELETION | NULLS
 NEVER_S = 2**63
 
-NULL_CELL = b"\xff\xff\xff\xff"
 _INT = struct.Struct(">i")
 _UINT = struct.Struct(">I")
 _PAIR = struct.Struct(">II")
@@ -372,7 +372,7 @@ def encode_stamped(row: Row, *, static: bool) -> bytes:
         body += _INT.pack(len(component)) + component
     body += _INT.pack(len(row.cells) + len(row.complex_deletions))
     for number, (timestamp, time) in row.complex_deletions.items():
-        body += _CELL.pack(number, _KIND_DELETION, timestamp, 0, time) + NULL_CELL + NULL_CELL
+        body += _CELL.pack(number, _KIND_DELETION, timestamp, 0, time) + NULL_BYTES + NULL_BYTES
     for key, (timestamp, ttl, time, value) in row.cells.items():
         number, path = key if isinstance(key, tuple) else (key, None)
         body += _CELL.pack(number, _KIND_CELL, timestamp, ttl, time) + wire_bytes(path) + wire_bytes(value)
@@ -401,24 +401,6 @@ def complex_bytes(cells: Sequence[tuple[bytes, bytes | None]], *, replace: bool)
         body += wire_bytes(path)
         body += wire_bytes(value)
     return bytes(body)
-
-
-def wire_bytes(value: bytes | None) -> bytes:
-    return NULL_CELL if value is None else _INT.pack(len(value)) + value
-
-
-def read_bytes_list(buffer: bytes, offset: int, count: int) -> tuple[list[bytes | None], int]:
-    """`count` protocol `[bytes]` from `offset`, and the offset after them."""
-    found: list[bytes | None] = []
-    for _ in range(count):
-        (length,) = _INT.unpack_from(buffer, offset)
-        offset += 4
-        if length < 0:
-            found.append(None)
-        else:
-            found.append(buffer[offset : offset + length])
-            offset += length
-    return found, offset
 
 
 def _read_values(buffer: bytes, offset: int, count: int) -> tuple[tuple[bytes, ...], int]:

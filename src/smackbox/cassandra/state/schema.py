@@ -11,61 +11,25 @@ again has its number back; of its cells those live that are newer than the drop.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from msgspec import Struct
 
+from smackbox.cassandra.state.columns import (
+    CLUSTERING,
+    PARTITION_KEY,
+    REGULAR,
+    STATIC,
+    Column,
+    ColumnRecord,
+    IndexRecord,
+)
+from smackbox.cassandra.state.index_target import IndexTarget
 from smackbox.cassandra.wire.cql.ast import OptionValue
 from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.types import CqlType, UserType
 
-if TYPE_CHECKING:
-    from smackbox.cassandra.state.indexes import IndexTarget
-
-PARTITION_KEY = "partition_key"
-CLUSTERING = "clustering"
-STATIC = "static"
-REGULAR = "regular"
 NEVER_DROPPED = -(2**63)
-
-
-class Column(Struct, frozen=True):
-    """`ordinal` is the place in `SELECT *`; `number` names its cells in the store."""
-
-    name: str
-    kind: str
-    position: int
-    type: CqlType
-    ordinal: int
-    number: int = -1
-    descending: bool = False
-    mask: MaskRecord | None = None
-
-
-class MaskRecord(Struct, frozen=True):
-    """A masking function and its arguments after the column, serialised and in hexadecimal."""
-
-    function: str
-    arguments: tuple[str | None, ...] = ()
-
-
-class ColumnRecord(Struct, frozen=True):
-    name: str
-    kind: str
-    type: str
-    number: int = -1
-    descending: bool = False
-    mask: MaskRecord | None = None
-
-
-class IndexRecord(Struct, frozen=True):
-    """`target` as system_schema.indexes shows it, `kind` COMPOSITES or CUSTOM."""
-
-    name: str
-    kind: str
-    options: dict[str, str]
-    number: int
 
 
 class DroppedColumn(Struct, frozen=True):

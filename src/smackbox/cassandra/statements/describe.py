@@ -8,7 +8,8 @@ from smackbox.cassandra.execution.column_masks import shown_mask
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import ColumnSpec, Rows, append_row
 from smackbox.cassandra.state.catalog import is_system
-from smackbox.cassandra.state.schema import STATIC, Column, DroppedColumn, IndexRecord, Keyspace, Table
+from smackbox.cassandra.state.columns import STATIC, Column, IndexRecord
+from smackbox.cassandra.state.schema import DroppedColumn, Keyspace, Table
 from smackbox.cassandra.state.system_rows import STORAGE_PORT
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.ast import OptionValue

@@ -10,10 +10,11 @@ from smackbox.cassandra.analysis.duration_rules import holder_of_durations
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.reading import RowReader
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.state.indexes import IndexTarget, is_vector_index
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, Column, IndexRecord
+from smackbox.cassandra.state.index_target import IndexTarget, is_vector_index
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row, merge
-from smackbox.cassandra.state.schema import CLUSTERING, PARTITION_KEY, Column, IndexRecord, Keyspace, Table
+from smackbox.cassandra.state.schema import Keyspace, Table
 from smackbox.cassandra.statements.tables import check_writable
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault

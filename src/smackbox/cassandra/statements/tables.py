@@ -15,20 +15,9 @@ from smackbox.cassandra.execution.consistency import replication_factors
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
 from smackbox.cassandra.state.catalog import Catalog, is_system
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, REGULAR, STATIC, ColumnRecord
 from smackbox.cassandra.state.replication import keyspace_options
-from smackbox.cassandra.state.schema import (
-    CLUSTERING,
-    PARTITION_KEY,
-    REGULAR,
-    STATIC,
-    ColumnRecord,
-    DroppedColumn,
-    Keyspace,
-    KeyspaceRecord,
-    Table,
-    TableRecord,
-    TypeRecord,
-)
+from smackbox.cassandra.state.schema import DroppedColumn, Keyspace, KeyspaceRecord, Table, TableRecord, TypeRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.state.type_names import resolve
 from smackbox.cassandra.statements.view_changes import changed_views

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from smackbox.cassandra.analysis.view_plan import where_of
-from smackbox.cassandra.state.schema import REGULAR, Keyspace, Table, TableRecord
+from smackbox.cassandra.state.columns import REGULAR
+from smackbox.cassandra.state.schema import Keyspace, Table, TableRecord
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
 from smackbox.cassandra.wire.types import quoted

@@ -16,17 +16,9 @@ from smackbox.cassandra.analysis.terms import Scope
 from smackbox.cassandra.analysis.view_plan import NOT_NULL
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
+from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, REGULAR, STATIC, ColumnRecord
 from smackbox.cassandra.state.indexes import view_target
-from smackbox.cassandra.state.schema import (
-    CLUSTERING,
-    PARTITION_KEY,
-    REGULAR,
-    STATIC,
-    ColumnRecord,
-    Keyspace,
-    Table,
-    TableRecord,
-)
+from smackbox.cassandra.state.schema import Keyspace, Table, TableRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.statements.indexes import build_index
 from smackbox.cassandra.statements.tables import check_name, check_writable

@@ -1,0 +1,50 @@
+"""Columns and indexes: as records that are kept, and as a table has them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from smackbox.cassandra.wire.types import CqlType
+
+PARTITION_KEY = "partition_key"
+CLUSTERING = "clustering"
+STATIC = "static"
+REGULAR = "regular"
+
+
+class Column(Struct, frozen=True):
+    """`ordinal` is the place in `SELECT *`; `number` names its cells in the store."""
+
+    name: str
+    kind: str
+    position: int
+    type: CqlType
+    ordinal: int
+    number: int = -1
+    descending: bool = False
+    mask: MaskRecord | None = None
+
+
+class MaskRecord(Struct, frozen=True):
+    """A masking function and its arguments after the column, serialised and in hexadecimal."""
+
+    function: str
+    arguments: tuple[str | None, ...] = ()
+
+
+class ColumnRecord(Struct, frozen=True):
+    name: str
+    kind: str
+    type: str
+    number: int = -1
+    descending: bool = False
+    mask: MaskRecord | None = None
+
+
+class IndexRecord(Struct, frozen=True):
+    """`target` as system_schema.indexes shows it, `kind` COMPOSITES or CUSTOM."""
+
+    name: str
+    kind: str
+    options: dict[str, str]
+    number: int
