@@ -64,8 +64,8 @@ _ANY_OF_LENGTH = frozenset(
     {"bigint", "boolean", "date", "double", "float", "int", "smallint", "time", "timestamp", "tinyint", "uuid"}
 )
 
-# (row key, fragment or values) of up to `count` rows that begin with `lead`, the offset after them, and how often another
-# partition began
+# (row key, fragment or values) of up to `count` rows that begin with `lead`, the offset after them, and how often
+# another partition began
 Bound = tuple[list[tuple[bytes, Any]], int, int]
 # as `Binder.rows`. Raises `struct.error`, `UnicodeDecodeError` and `Invalid` for some rows that are out of the ordinary
 ReadRows = Callable[[bytes, int, int, bytes], Bound | None]

@@ -14,9 +14,9 @@ from smackbox.cassandra.state.schema import Table
 class ReadPlan:
     """The rows of `table` under `restrictions`.
 
-    `index` finds them. With `stamps` they bring their timestamps, with `reverse` they come against the clustering order,
-    with `sorts` in that order over several partitions, with `distinct` one of each partition. `view` says how they are
-    made, where the table is a view.
+    `index` finds them. With `stamps` they bring their timestamps, with `reverse` they come against the clustering
+    order, with `sorts` in that order over several partitions, with `distinct` one of each partition. `view` says how
+    they are made, where the table is a view.
     """
 
     table: Table

@@ -53,8 +53,8 @@ class Restriction:
 class Restrictions:
     """The WHERE of one statement on one table.
 
-    `filters` are looked at for each row; those of them in `exempt` need no ALLOW FILTERING where an index answers another
-    one. `residual` are relations that slices cannot express and that need no ALLOW FILTERING all the same.
+    `filters` are looked at for each row; those of them in `exempt` need no ALLOW FILTERING where an index answers
+    another one. `residual` are relations that slices cannot express and that need no ALLOW FILTERING all the same.
     """
 
     table: Table

@@ -96,10 +96,8 @@ def execute_select(plan: SelectPlan, context: Context) -> Rows:
 
 def rows(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
     """The rows that the WHERE asks for, after the one whose key is `resume`."""
-    if plan.view is not None:
-        found = view_rows(plan, plan.view, context, resume)
-    else:
-        found = stored_rows(plan, context, resume)
+    view = plan.view
+    found = stored_rows(plan, context, resume) if view is None else view_rows(plan, view, context, resume)
     if plan.distinct:
         found = _first_of_partitions(found, partition_of(resume) if resume else b"")
     return iter(_sorted(plan, found)) if plan.sorts else found

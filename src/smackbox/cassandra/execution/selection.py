@@ -27,8 +27,8 @@ class OutColumn:
 class Selection:
     """The columns of the result.
 
-    `ordinals` is set when each is a plain column of the table. `used` are the ordinals of all columns that are looked at.
-    `aggregates` have the argument, None for all rows, and what makes an accumulator for a group.
+    `ordinals` is set when each is a plain column of the table. `used` are the ordinals of all columns that are looked
+    at. `aggregates` have the argument, None for all rows, and what makes an accumulator for a group.
     """
 
     columns: tuple[OutColumn, ...]

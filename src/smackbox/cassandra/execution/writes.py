@@ -51,8 +51,8 @@ class JsonRow:
 class ModificationPlan:
     """A write ready to run. `kind` is insert, update or delete.
 
-    `needs_row` where an operation looks at the row before; `writes_several` where more than one fragment may be written;
-    `refuses_ranges` where the rows deleted must be named one by one.
+    `needs_row` where an operation looks at the row before; `writes_several` where more than one fragment may be
+    written; `refuses_ranges` where the rows deleted must be named one by one.
     """
 
     kind: str
@@ -96,8 +96,8 @@ def write(plan: ModificationPlan, context: Context, timestamp_us: int, *, condit
 
 
 def _write_partition(
-    plan: ModificationPlan, context: Context, restrictions: Restrictions, operations: Sequence[Operation], partition: bytes,
-    timestamp: int, ttl: int, now_s: int,
+    plan: ModificationPlan, context: Context, restrictions: Restrictions, operations: Sequence[Operation],
+    partition: bytes, timestamp: int, ttl: int, now_s: int,
 ) -> None:  # fmt: skip
     engine = context.room.engine
     table = plan.table
@@ -153,8 +153,8 @@ def _enter(
 
 
 def _delete(
-    plan: ModificationPlan, context: Context, restrictions: Restrictions, partition: bytes, timestamp: int, now_s: int, *,
-    conditional: bool,
+    plan: ModificationPlan, context: Context, restrictions: Restrictions, partition: bytes, timestamp: int, now_s: int,
+    *, conditional: bool,
 ) -> None:  # fmt: skip
     """A partition or a range is deleted just before what the other statements of a transaction write."""
     engine = context.room.engine

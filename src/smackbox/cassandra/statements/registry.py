@@ -44,8 +44,8 @@ Plan = SelectPlan | ModificationPlan | BatchPlan
 class Statement:
     """A statement understood. `run` executes it; bind markers and result columns are its metadata.
 
-    `insert` and `point` find the row of an ordinary INSERT and of a SELECT by a whole key in a request's bytes, once it is
-    prepared; `levels` are the consistency levels at which such a one need not be looked at again.
+    `insert` and `point` find the row of an ordinary INSERT and of a SELECT by a whole key in a request's bytes, once it
+    is prepared; `levels` are the consistency levels at which such a one need not be looked at again.
     """
 
     __slots__ = (

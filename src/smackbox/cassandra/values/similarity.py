@@ -1,4 +1,4 @@
-"""How similar two vectors are: the measures of storage-attached indexes and of the similarity functions, from 0 to 1."""
+"""How similar two vectors are, from 0 to 1: the measures of storage-attached indexes and similarity functions."""
 
 from __future__ import annotations
 
