@@ -52,7 +52,7 @@ class Home:
 
     def run(self, text: str, values: Sequence[Value] = ()) -> object:
         statement = self.server.statements.statement(text, None)
-        context = Context(self.server.room, Endpoint("127.0.0.1", 0), values, NOW_US)
+        context = Context(self.server.state, Endpoint("127.0.0.1", 0), values, NOW_US)
         found = statement.run(context)
         self.server.flush()
         return getattr(found, "body", None)

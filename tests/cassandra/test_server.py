@@ -211,7 +211,7 @@ def test_reset_leaves_no_user_keyspace(server: ServiceThread) -> None:
         client.query("CREATE TABLE gone.t (k int PRIMARY KEY)")
         server.call(service.reset())
         assert error_of(client.query("SELECT * FROM gone.t"))[0] == 0x2200
-    assert not service.room.catalog.user_keyspaces()
+    assert not service.state.catalog.user_keyspaces()
 
 
 def test_sync_answers_after_the_log_is_on_the_disk(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class Box:
 
         server = self.server
         statement = server.statements.statement(text, "k")
-        result = statement.run(Context(server.room, Endpoint("127.0.0.1", 0), (), server.now_us()))
+        result = statement.run(Context(server.state, Endpoint("127.0.0.1", 0), (), server.now_us()))
         server.flush()
         if not isinstance(result, Rows):
             return []
@@ -137,7 +137,7 @@ def test_a_row_written_often_is_kept_as_one_fragment(box: Box) -> None:
     box.run("INSERT INTO t (a, v, w) VALUES (1, 0, 7)")
     for number in range(engine_module.MERGE_AFTER * 5):
         box.run(f"UPDATE t SET v = {number} WHERE a = 1")
-    table = box.server.room.catalog.table("k", "t")
+    table = box.server.state.catalog.table("k", "t")
     stored = list(box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))
     assert len(stored) <= engine_module.MERGE_AFTER
     assert box.run("SELECT v, w FROM t") == [(engine_module.MERGE_AFTER * 5 - 1, 7)]
@@ -150,7 +150,7 @@ def test_a_whole_row_hides_what_is_older_and_takes_its_place(box: Box) -> None:
         expected = [(number, "x")]
         assert box.run("SELECT v, w FROM t WHERE a = 1") == expected
         assert box.run("SELECT v, w FROM t") == expected
-    table = box.server.room.catalog.table("k", "t")
+    table = box.server.state.catalog.table("k", "t")
     assert len(list(box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))) < engine_module.MERGE_WHEN_MET
     box.run("INSERT INTO t (a, v, w) VALUES (1, 0, 'old') USING TIMESTAMP 1")
     assert box.run("SELECT v, w FROM t") == expected
@@ -176,7 +176,7 @@ def test_what_is_long_dead_leaves_the_store_with_the_next_merge(box: Box) -> Non
     for number in range(engine_module.MERGE_WHEN_MET):
         box.run(f"UPDATE t USING TTL 10 SET v = {number}, m[{number}] = 1 WHERE a = 1")
     box.run("DELETE m FROM t WHERE a = 1")
-    table = box.server.room.catalog.table("k", "t")
+    table = box.server.state.catalog.table("k", "t")
 
     def stored() -> int:
         return sum(len(value) for _, value in box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))
@@ -202,13 +202,13 @@ def test_everything_is_there_after_a_restart(box: Box) -> None:
     box.run("INSERT INTO t (a, c, s, u, l) VALUES (1, 2, 's', {street: 'x', zip: 9}, [3, 4])")
     box.run("DELETE FROM t WHERE a = 1 AND c > 5")
     before = box.run("SELECT * FROM t")
-    version = box.server.room.catalog.version
-    host = box.server.room.system_rows.node.host_id
+    version = box.server.state.catalog.version
+    host = box.server.state.system_rows.node.host_id
     box.stop()
     box.start()
     assert box.run("SELECT * FROM t") == before
     assert box.run("SELECT a FROM t WHERE c = 2") == [(1,)]
-    assert (box.server.room.catalog.version, box.server.room.system_rows.node.host_id) == (version, host)
+    assert (box.server.state.catalog.version, box.server.state.system_rows.node.host_id) == (version, host)
     box.clock.advance_ms(1_000)
     box.run("UPDATE t SET l = l + [5] WHERE a = 1 AND c = 2")
     assert box.run("SELECT l FROM t") == [([3, 4, 5],)]
@@ -233,7 +233,7 @@ def test_stale_entries_leave_the_index_when_they_are_met(box: Box) -> None:
     box.run("CREATE INDEX ON t (v)")
     for number in range(10):
         box.run(f"UPDATE t SET v = {number} WHERE a = 1")
-    (index,) = box.server.room.catalog.table("k", "t").index_targets
+    (index,) = box.server.state.catalog.table("k", "t").index_targets
     entries = lambda: len(list(box.server.engine.store.items(index.prefix, index.prefix + b"\xff")))  # noqa: E731
     assert entries() == 10
     for number in range(10):

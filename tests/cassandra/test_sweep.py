@@ -28,7 +28,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 def entries(box: Box) -> int:
-    prefix = box.server.room.catalog.table("k", "t").prefix
+    prefix = box.server.state.catalog.table("k", "t").prefix
     return len(list(box.server.engine.store.items(prefix, prefix + b"\xff")))
 
 
@@ -40,14 +40,14 @@ def swept(box: Box) -> Sweep:
     """A whole pass over `t`."""
 
     async def work() -> Sweep:
-        return sweep_all(box.server.engine, box.server.room.catalog.table("k", "t"), now_s(box))
+        return sweep_all(box.server.engine, box.server.state.catalog.table("k", "t"), now_s(box))
 
     assert box.thread is not None
     return box.thread.call(work())
 
 
 def sweeper(box: Box) -> Sweeper:
-    return Sweeper(box.server.engine, box.server.room.catalog.table_of)
+    return Sweeper(box.server.engine, box.server.state.catalog.table_of)
 
 
 def steps(box: Box, sweeps: Sweeper, limit: int = 10_000) -> int:
@@ -140,7 +140,7 @@ def test_entries_of_indexes_go_with_their_rows(box: Box) -> None:
     box.run("UPDATE t SET v = 77, m = {8: 8} WHERE a = 1 AND c = 5")
     box.run("DELETE FROM t WHERE a = 1 AND c < 5")
     swept(box)
-    targets = box.server.room.catalog.table("k", "t").index_targets
+    targets = box.server.state.catalog.table("k", "t").index_targets
     items = box.server.engine.store.items
     assert [len(list(items(target.prefix, target.prefix + b"\xff"))) for target in targets] == [1, 1, 1]
     assert box.run("SELECT c FROM t WHERE v = 77") == [(5,)]
@@ -167,7 +167,7 @@ def test_a_late_write_spares_the_deletion_that_hides_it(box: Box) -> None:
     box.run("DELETE FROM t WHERE a = 1")
     box.clock.advance_ms(GRACE_S * 1000)
     engine = box.server.engine
-    table = box.server.room.catalog.table("k", "t")
+    table = box.server.state.catalog.table("k", "t")
     assert box.thread is not None
     sweep = Sweep(engine, table)
 
@@ -210,7 +210,7 @@ def test_after_a_restart_it_is_known_which_tables_to_look_at(box: Box) -> None:
     box.run("INSERT INTO t (a, c, v) VALUES (1, 1, 1) USING TTL 10")
     box.stop()
     box.start()
-    number = box.server.room.catalog.table("k", "t").number
+    number = box.server.state.catalog.table("k", "t").number
     assert box.server.engine.garbage == {number: 0}
     assert steps(box, sweeper(box)) > 0
     assert box.server.engine.garbage == {number: now_s(box) + GRACE_S}
@@ -239,7 +239,7 @@ def test_nothing_comes_back_and_nothing_is_lost(box: Box, seed: int) -> None:
     chosen = random.Random(seed)
     box.run("CREATE TABLE u (a int, c int, s int static, v int, w text, m map<int, int>, PRIMARY KEY (a, c))")
     sweeps = sweeper(box)
-    table = box.server.room.catalog.table("k", "t")
+    table = box.server.state.catalog.table("k", "t")
     under_way: list[Sweep] = []
 
     async def step() -> None:

@@ -120,18 +120,18 @@ def test_upkeep_reads_and_builds_while_nothing_is_asked(box: Box, monkeypatch: p
     monkeypatch.setattr(vectors, "EXACT_LIMIT", 50)
     for key in range(200):
         box.run(f"INSERT INTO k.v (k, v) VALUES ({key}, [{key}, 0])")
-    room = box.server.room
+    state = box.server.state
     for _ in range(20):
-        for index in room.vectors.step(box.server.now_s()):
+        for index in state.vectors.step(box.server.now_s()):
             if index.is_lagging:
                 index.extend()
-    assert not room.vectors.step(box.server.now_s())
-    ((index, changed),) = room.vectors._found.values()
+    assert not state.vectors.step(box.server.now_s())
+    ((index, changed),) = state.vectors._found.values()
     assert (len(index), index._graphed, changed) == (200, 200, {})
     assert nearest(box, 7.2, 0, 3) == [7, 8, 6]
     box.run("DROP INDEX k.v")
-    room.vectors.step(box.server.now_s())
-    assert not room.vectors._found
+    state.vectors.step(box.server.now_s())
+    assert not state.vectors._found
     assert not box.server.engine.noted
 
 

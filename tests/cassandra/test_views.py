@@ -204,4 +204,4 @@ def test_a_where_kept_as_text_is_the_same_where(where: str) -> None:
 )
 def test_a_view_needs_what_is_granted_on_its_table(box: ViewBox, statement: str, permission: str) -> None:
     parsed, _ = parse(statement)
-    assert access_of(parsed, "k", box.server.room.catalog) == (Access(permission, "k", "t"),)
+    assert access_of(parsed, "k", box.server.state.catalog) == (Access(permission, "k", "t"),)

@@ -148,7 +148,7 @@ def _add(compiler: Compiler, column: Column, value: ast.Expression, *, prepend: 
         if prepend:
             assert isinstance(kind, ListType)
             elements = kind.elements(given)
-            tick = context.room.take_ticks(context.now_us, len(elements))
+            tick = context.state.take_ticks(context.now_us, len(elements))
             low = context.random_bytes(8)
             # the later the write, the earlier the time
             first = 2 * REFERENCE_TICKS - tick - len(elements)

@@ -56,7 +56,7 @@ def _candidates(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[Key
 def _indexed(plan: ReadPlan, index: IndexChoice, context: Context, resume: bytes) -> Iterator[KeyedRow]:
     """The rows that the index has under the value asked for, those that still have it."""
     table = plan.table
-    engine = context.room.engine
+    engine = context.state.engine
     now_s = context.statement_time_s
     stamps = plan.stamps
     first, last = plan.restrictions.token_range(context)
@@ -96,7 +96,7 @@ def _indexed(plan: ReadPlan, index: IndexChoice, context: Context, resume: bytes
 
 def _partitions(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
     table = plan.table
-    engine = context.room.engine
+    engine = context.state.engine
     now_s = context.statement_time_s
     stamps = plan.stamps
     waiting = partition_of(resume) if resume else b""
@@ -128,7 +128,7 @@ def _partition(
     plan: ReadPlan, context: Context, partition: bytes, parts: list[bytes], after: bytes
 ) -> Iterator[KeyedRow]:
     table = plan.table
-    engine = context.room.engine
+    engine = context.state.engine
     now_s = context.statement_time_s
     stamps = plan.stamps
     static: Row | None = None
@@ -196,7 +196,7 @@ def _scan(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]
     read = plan.reader.values
     count = len(table.partition_key)
     if not table.scans_statics:
-        for row_key, item in context.room.engine.scan(table, start, end, merged=stamps):
+        for row_key, item in context.state.engine.scan(table, start, end, merged=stamps):
             size = 14 + ((row_key[12] << 8) | row_key[13])
             key = row_key[14:size]
             parts = [key] if count == 1 else split_partition_key(key, count)
@@ -209,7 +209,7 @@ def _scan(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]
 
 def _scan_with_statics(plan: ReadPlan, context: Context, start: bytes, end: bytes, resume: bytes) -> Iterator[KeyedRow]:
     table = plan.table
-    engine = context.room.engine
+    engine = context.state.engine
     now_s = context.statement_time_s
     stamps = plan.stamps
     partition = b""
@@ -255,7 +255,7 @@ def _virtual(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedR
     now_s = context.statement_time_s
     found: list[KeyedRow] = []
     count = len(table.partition_key)
-    for values in context.room.system_rows.rows(table, context.endpoint):
+    for values in context.state.system_rows.rows(table, context.endpoint):
         key = compose_partition_key([value or b"" for value in values[:count]])
         partition = partition_prefix(table, key)
         if not bounds[0] <= partition < bounds[1] or (wanted is not None and partition not in wanted):

@@ -53,7 +53,7 @@ def execute_batch(
     """Run the statements, each with its own values, with the timestamp of `context`; conditions first."""
     if any(modification.conditions for modification in modifications):
         return _conditional(modifications, contexts, context)
-    engine = context.room.engine
+    engine = context.state.engine
     if any(modification.needs_row for modification in modifications):
         engine.flush()
     engine.begin()

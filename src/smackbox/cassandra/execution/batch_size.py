@@ -42,13 +42,13 @@ def check_size(context: Context, kind: str, writes: Iterable[Write]) -> None:
     size += _PARTITION * len(partitions)
     tables = sorted({f"{table.keyspace}.{table.name}" for table in partitions.values()})
     names = f"[{', '.join(tables)}]"
-    room = context.room
-    if size > room.fail_batch_bytes:
+    state = context.state
+    if size > state.fail_batch_bytes:
         raise Invalid("Batch too large")
-    if size > room.warn_batch_bytes:
+    if size > state.warn_batch_bytes:
         context.warnings.append(
-            f"Batch for {names} is of size {size}, exceeding specified threshold of {room.warn_batch_bytes} by "
-            f"{size - room.warn_batch_bytes}."
+            f"Batch for {names} is of size {size}, exceeding specified threshold of {state.warn_batch_bytes} by "
+            f"{size - state.warn_batch_bytes}."
         )
     if kind == "unlogged" and len(partitions) > UNLOGGED_PARTITIONS_WARN:
         context.warnings.append(

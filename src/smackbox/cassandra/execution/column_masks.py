@@ -39,9 +39,9 @@ def shown_mask(mask: MaskRecord, kind: CqlType) -> str:
 
 def is_masked_for(context: Context, table: Table) -> bool:
     """Whether the one who asks sees the table's masked columns through their masks."""
-    if not table.masks or not context.room.masking:
+    if not table.masks or not context.state.masking:
         return False
-    security = context.room.security
+    security = context.state.security
     return context.user is not None and not security.has_on_table(context.user, "UNMASK", table)
 
 

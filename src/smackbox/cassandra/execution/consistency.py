@@ -61,7 +61,7 @@ def check_conditional(context: Context, table: Table) -> None:
             f"{NAMES[level]} is not supported as conditional update commit consistency. Use ANY if you mean "
             '"make sure it is accepted but I don\'t care how many replicas commit it for non-SERIAL reads"'
         )
-    keyspace = context.room.catalog.keyspace(table.keyspace)
+    keyspace = context.state.catalog.keyspace(table.keyspace)
     replication = keyspace.record.replication["class"]
     if level == EACH_QUORUM and not replication.endswith("NetworkTopologyStrategy"):
         raise Invalid(f"consistency level EACH_QUORUM not compatible with replication strategy ({replication})")
@@ -71,12 +71,12 @@ def check_conditional(context: Context, table: Table) -> None:
 def check_mutation(context: Context, table: Table) -> None:
     """Whether the replicas that a write's level wants are there. Raises `Unavailable`."""
     if context.consistency != ANY or table.is_counter:
-        check_replicas(context, context.room.catalog.keyspace(table.keyspace), context.consistency)
+        check_replicas(context, context.state.catalog.keyspace(table.keyspace), context.consistency)
 
 
 def check_replicas(context: Context, keyspace: Keyspace, level: int) -> None:
     """Raises `Unavailable`."""
-    found = _shortage(keyspace, context.room.system_rows.node.data_center, level)
+    found = _shortage(keyspace, context.state.system_rows.node.data_center, level)
     if found is not None:
         raise found
 
@@ -93,7 +93,7 @@ def replication_factors(replication: dict[str, str]) -> dict[str, int]:
 
 def _check_paxos(context: Context, keyspace: Keyspace, level: int) -> None:
     """Raises `Unavailable`, which names the quorum that the serial level comes to, where there is a replica at all."""
-    found = _shortage(keyspace, context.room.system_rows.node.data_center, level)
+    found = _shortage(keyspace, context.state.system_rows.node.data_center, level)
     if found is not None and found.alive:
         level = QUORUM if level == SERIAL else LOCAL_QUORUM
         check_replicas(context, keyspace, level)

@@ -28,7 +28,7 @@ UNSET: Final = Unset()
 Bound = bytes | None | Unset
 
 
-class Room:
+class ServerState:
     """The room's state, shared by all connections."""
 
     __slots__ = (
@@ -86,13 +86,13 @@ class Context:
     """One execution. `timestamp_us` is the client's default timestamp or the server's time; `user` None: anonymous."""
 
     __slots__ = (
-        "consistency", "endpoint", "now_us", "page_size", "paging_state", "room", "serial_consistency",
+        "consistency", "endpoint", "now_us", "page_size", "paging_state", "state", "serial_consistency",
         "statement_time_s", "timestamp_us", "user", "values", "warnings",
     )  # fmt: skip
 
     def __init__(
         self,
-        room: Room,
+        state: ServerState,
         endpoint: Endpoint,
         values: Sequence[Bound],
         now_us: int,
@@ -102,7 +102,7 @@ class Context:
         paging_state: bytes | None = None,
         now_s: int | None = None,
     ) -> None:
-        self.room = room
+        self.state = state
         self.endpoint = endpoint
         self.values = values
         self.now_us = now_us
@@ -116,8 +116,8 @@ class Context:
         self.warnings: list[str] = []
 
     def random_bytes(self, count: int) -> bytes:
-        return self.room.random_bytes(count)
+        return self.state.random_bytes(count)
 
     def next_timeuuid(self) -> bytes:
         """A version 1 UUID of this moment, larger than all before it."""
-        return timeuuid(self.room.take_ticks(self.now_us, 1), self.random_bytes(8))
+        return timeuuid(self.state.take_ticks(self.now_us, 1), self.random_bytes(8))

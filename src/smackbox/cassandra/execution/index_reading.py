@@ -34,7 +34,7 @@ class IndexChoice:
 
     def row_keys(self, context: Context) -> Iterator[tuple[bytes, bytes]]:
         """(entry, row key of the base table), each row once and in the order of the base table."""
-        engine = context.room.engine
+        engine = context.state.engine
         if engine.pending:
             engine.flush()
         operator = self._restriction.operator

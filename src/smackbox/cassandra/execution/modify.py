@@ -18,7 +18,7 @@ def execute_modification(plan: ModificationPlan, context: Context) -> Result:
     if not plan.writes_several:
         write(plan, context, context.timestamp_us)
         return Void()
-    engine = context.room.engine
+    engine = context.state.engine
     engine.begin()
     try:
         write(plan, context, context.timestamp_us)

@@ -63,6 +63,6 @@ def cells_of(kind: CqlType, value: bytes | None, context: Context) -> list[tuple
 
 
 def list_cells(elements: list[bytes], context: Context) -> list[tuple[bytes, bytes | None]]:
-    tick = context.room.take_ticks(context.now_us, len(elements))
+    tick = context.state.take_ticks(context.now_us, len(elements))
     low = context.random_bytes(8)
     return [(timeuuid(tick + index, low), element) for index, element in enumerate(elements)]

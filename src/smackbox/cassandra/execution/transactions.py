@@ -33,7 +33,7 @@ def applied_result(
     modifications: Sequence[ModificationPlan], contexts: Sequence[Context], context: Context, *, is_batch: bool
 ) -> Rows:
     """Check all conditions and write, or answer `[applied]` false and what stood there."""
-    engine = context.room.engine
+    engine = context.state.engine
     if engine.pending:
         engine.flush()
     pairs = list(zip(modifications, contexts, strict=True))
@@ -79,7 +79,7 @@ class _Partition:
         self._named = sorted({place for found, _, place in self.places() if _asks_for_row(found)})
         self._queried = self._queried_columns()
         self._now_s = context.statement_time_s
-        engine = context.room.engine
+        engine = context.state.engine
         static = engine.static_row(self.table, self._key, engine.tombstones(self.table, self._key))
         self._statics: Values = [None] * len(self.table.columns)
         for column, value in zip(self.table.statics, self._reader.statics(static, self._now_s), strict=True):
@@ -132,7 +132,7 @@ class _Partition:
         return frozenset(queried)
 
     def _live_rows(self) -> Iterator[tuple[bytes, Values]]:
-        engine = self._context.room.engine
+        engine = self._context.state.engine
         if self._named:
             for row_key in self._named:
                 row = engine.row(self.table, row_key, merged=True)

@@ -98,7 +98,7 @@ class VectorOrder:
         restrictions = read.restrictions
         narrow = restrictions.key_is_whole or restrictions.tokens or restrictions.clustering
         if not narrow and self.target is not None:
-            index = context.room.vectors.up_to_date(self.table, self.target, context.statement_time_s)
+            index = context.state.vectors.up_to_date(self.table, self.target, context.statement_time_s)
             if index is not None:
                 found = self._searched(context, read, index, query, limit)
                 if found is not None:
@@ -138,7 +138,7 @@ class VectorOrder:
         self, context: Context, read: ReadPlan, index: VectorIndex, query: bytes, limit: int
     ) -> list[KeyedRow] | None:
         """By the index; None when the WHERE leaves too few of what was looked at."""
-        engine = context.room.engine
+        engine = context.state.engine
         now_s = context.statement_time_s
         predicates = read.restrictions.predicates(context)
         ordinal = self.column.ordinal

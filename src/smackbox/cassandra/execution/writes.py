@@ -99,7 +99,7 @@ def _write_partition(
     plan: ModificationPlan, context: Context, restrictions: Restrictions, operations: Sequence[Operation],
     partition: bytes, timestamp: int, ttl: int, now_s: int,
 ) -> None:  # fmt: skip
-    engine = context.room.engine
+    engine = context.state.engine
     table = plan.table
     static: Cells = {}
     if plan.touches_static or plan.json is not None:
@@ -149,7 +149,7 @@ def _enter(
 ) -> None:
     parts = split_partition_key(partition[14:], len(table.partition_key))
     for entry in entries_of_row(table.written_targets, row_key, cells, parts, clustering):
-        context.room.engine.enter(entry)
+        context.state.engine.enter(entry)
 
 
 def _delete(
@@ -157,7 +157,7 @@ def _delete(
     *, conditional: bool,
 ) -> None:  # fmt: skip
     """A partition or a range is deleted just before what the other statements of a transaction write."""
-    engine = context.room.engine
+    engine = context.state.engine
     table = plan.table
     if conditional and not (restrictions.clustering_is_whole and table.clustering):
         timestamp -= 1

@@ -55,7 +55,7 @@ def _batch_bound(session: Session, buffer: bytes, version: int) -> Answer | None
     runs: list[tuple[Table, list[tuple[bytes, bytes]]]] = []
     is_one = True  # all of it in one partition of one table
     prepared = session.statements.prepared
-    generation = session.room.catalog.generation
+    generation = session.state.catalog.generation
     while left:
         # rows of one statement that follow one another begin with the same bytes: prepared, its id, how many values
         size = offset + 5 + int.from_bytes(buffer[offset + 1 : offset + 3], "big")
@@ -91,7 +91,7 @@ def _batch_bound(session: Session, buffer: bytes, version: int) -> Answer | None
         warnings = context.warnings
     timestamp = session.now_us if request.timestamp is None else request.timestamp
     for table, rows in runs:
-        session.room.engine.put_rows(table, rows, timestamp)
+        session.state.engine.put_rows(table, rows, timestamp)
     return frames.RESULT, responses.VOID, warnings
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from smackbox.cassandra.execution.context import UNSET, Context, Room
+from smackbox.cassandra.execution.context import UNSET, Context, ServerState
 from smackbox.cassandra.execution.results import Result, Rows, SchemaChange, SetKeyspace, Void
 from smackbox.cassandra.protocol.gate import Gate
 from smackbox.cassandra.state.node import Endpoint
@@ -25,8 +25,8 @@ Answer = tuple[int, bytes, list[str]]
 class Session:
     """What a connection remembers."""
 
-    def __init__(self, room: Room, statements: Statements, endpoint: Endpoint) -> None:
-        self.room = room
+    def __init__(self, state: ServerState, statements: Statements, endpoint: Endpoint) -> None:
+        self.state = state
         self.statements = statements
         self.endpoint = endpoint
         self.version = 0
@@ -58,7 +58,7 @@ class Session:
 
     def context(self, values: Any, options: QueryOptions) -> Context:
         context = Context(
-            self.room,
+            self.state,
             self.endpoint,
             values,
             self.now_us,
@@ -91,7 +91,7 @@ class Session:
             self.keyspace = result.keyspace
             return responses.set_keyspace_body(result.keyspace)
         assert isinstance(result, SchemaChange)
-        self.room.security.schema_changed(result, self.user)
+        self.state.security.schema_changed(result, self.user)
         self.tell(result)
         change = responses.schema_change_body(result.change, result.target, result.keyspace, result.name)
         return b"\x00\x00\x00\x05" + change

@@ -51,7 +51,7 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
     session.compression = compression
     session.version = version
     session.options = given
-    security = session.room.security
+    security = session.state.security
     if security.authenticates:
         return frames.AUTHENTICATE, responses.string(PACKAGE + security.authenticator), []
     session.ready = True
@@ -75,7 +75,7 @@ def register(session: Session, reader: BodyReader, version: int) -> Answer:
 
 def auth_response(session: Session, reader: BodyReader, version: int) -> Answer:
     del version
-    security = session.room.security
+    security = session.state.security
     if not security.authenticates:
         raise ProtocolViolation("Unexpected message AUTH_RESPONSE: authentication is not required")
     if not session.ready:

@@ -106,11 +106,11 @@ def _execute_bound(session: Session, statement: Statement, buffer: bytes, offset
     ((row_key, values),), offset, _ = bound
     if point is None:
         timestamp = timestamp_after_values(buffer, offset, flags, version)
-        session.room.engine.put(binder.table, row_key, session.now_us if timestamp is None else timestamp, values)
+        session.state.engine.put(binder.table, row_key, session.now_us if timestamp is None else timestamp, values)
         return frames.RESULT, responses.VOID, _NO_WARNINGS
     if flags & ~_FLAGS_OF_ONE_ROW:
         return None
-    row = point.row(session.room.engine, row_key, values)
+    row = point.row(session.state.engine, row_key, values)
     if row is None:
         return None
     return frames.RESULT, responses.rows_body(_head(statement, flags, version), row[0], row[1]), _NO_WARNINGS

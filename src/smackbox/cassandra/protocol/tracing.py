@@ -29,16 +29,16 @@ STORAGE_PORT = 7000
 
 def traced(session: Session, opcode: int, parameters: dict[str, str], answer: bytes, now_us: int) -> bytes:
     """The response frame `answer` with the id of its trace in front of its body."""
-    room = session.room
+    state = session.state
     duration_us = max(session.clock() - now_us, 1)
     text = parameters.get("query")
     version, answer_flags, stream, kind, length = frames.HEADER.unpack_from(answer)
     activities = [] if text is None or opcode == frames.EXECUTE else [(f"Parsing {text}", 1)]
     activities.append(("Executing on the one node that there is", 1))
     activities.append((_RESULTS.get(kind, "Answered").format(length), duration_us))
-    ticks = room.take_ticks(now_us, len(activities) + 1)
-    ids = [UUID(bytes=timeuuid(ticks + number, room.random_bytes(8))) for number in range(len(activities) + 1)]
-    room.traces.add(
+    ticks = state.take_ticks(now_us, len(activities) + 1)
+    ids = [UUID(bytes=timeuuid(ticks + number, state.random_bytes(8))) for number in range(len(activities) + 1)]
+    state.traces.add(
         Trace(
             ids[0],
             session.client,

@@ -71,12 +71,12 @@ class Figures:
 
     def _distributed_tables(self) -> Iterator[Table]:
         """Those of which Cassandra keeps estimates: of all keyspaces with replicas."""
-        for keyspace in self._server.room.catalog.keyspaces.values():
+        for keyspace in self._server.state.catalog.keyspaces.values():
             if not keyspace.record.replication["class"].endswith("LocalStrategy"):
                 yield from (table for table in keyspace.tables.values() if not table.is_view)
 
     def _tables(self) -> Iterator[Table]:
-        for keyspace in self._server.room.catalog.user_keyspaces():
+        for keyspace in self._server.state.catalog.user_keyspaces():
             yield from (table for table in keyspace.tables.values() if not table.is_view)
 
     def _files(self) -> list[tuple[int, int, int, int]]:
@@ -138,7 +138,7 @@ class Figures:
                 yield {**values, "range_type": kind}
 
     def _ranges(self) -> list[tuple[str, str]]:
-        tokens = sorted(map(int, self._server.room.system_rows.node.tokens()))
+        tokens = sorted(map(int, self._server.state.system_rows.node.tokens()))
         ends = [*tokens, MIN_TOKEN]
         starts = [MIN_TOKEN, *tokens]
         return sorted((str(start), str(end)) for start, end in zip(starts, ends, strict=True))
@@ -181,7 +181,7 @@ class Figures:
 
     def _tasks(self, _: Endpoint) -> Iterator[Values]:
         for sweep in self._server.upkeep.under_way():
-            table = self._server.room.catalog.table_of(sweep.number)
+            table = self._server.state.catalog.table_of(sweep.number)
             if table is not None:
                 yield {
                     **_named(table),
@@ -193,7 +193,7 @@ class Figures:
 
     def _gossip_info(self, endpoint: Endpoint) -> Iterator[Values]:
         server = self._server
-        node = server.room.system_rows.node
+        node = server.state.system_rows.node
         tokens = node.tokens()
         yield {
             "address": ipaddress.ip_address(endpoint.address),
@@ -209,7 +209,7 @@ class Figures:
             "release_version": RELEASE_VERSION,
             "rpc_address": endpoint.address,
             "rpc_ready": "true",
-            "schema": str(server.room.catalog.version),
+            "schema": str(server.state.catalog.version),
             "status": f"NORMAL,{tokens[0]}",
             "status_with_port": f"NORMAL,{tokens[0]}",
         }

@@ -26,7 +26,7 @@ class _Figures(Collector):
             "Requests answered",
             value=server.finished_requests + sum(session.request_count for session in sessions),
         )
-        catalog = server.room.catalog
+        catalog = server.state.catalog
         tables = sum(len(keyspace.tables) for keyspace in catalog.user_keyspaces())
         yield GaugeMetricFamily("smackbox_cassandra_tables", "User tables", value=tables)
         yield CounterMetricFamily("smackbox_cassandra_writes", "Row fragments written", value=server.engine.writes)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StorageError
 from smackbox.cassandra.execution.column_masks import show_masks
-from smackbox.cassandra.execution.context import Room
+from smackbox.cassandra.execution.context import ServerState
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.execution.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.execution.vector_upkeep import Vectors
@@ -164,10 +164,10 @@ class CassandraServer:
 
     async def reset(self) -> None:
         """Drop every user keyspace, for tests that share a server."""
-        for keyspace in self.room.catalog.user_keyspaces():
-            self.room.catalog.drop_keyspace(keyspace.name)
+        for keyspace in self.state.catalog.user_keyspaces():
+            self.state.catalog.drop_keyspace(keyspace.name)
             change = SchemaChange("DROPPED", "KEYSPACE", keyspace.name)
-            self.room.security.schema_changed(change, None)
+            self.state.security.schema_changed(change, None)
             self._broadcast(change, None)
         self.flush()
 
@@ -203,7 +203,7 @@ class CassandraServer:
         show_roles(system_rows, security.roles)
         self.logins = Logins(security) if security.authenticates else None
         self.engine = engine
-        self.room = Room(
+        self.state = ServerState(
             catalog,
             engine,
             system_rows,
@@ -215,7 +215,7 @@ class CassandraServer:
             materialized_views=settings.materialized_views_enabled,
             masking=settings.dynamic_data_masking_enabled,
         )
-        self.statements = Statements(self.room)
+        self.statements = Statements(self.state)
         self.upkeep = Upkeep(self)
 
     def _close_store(self) -> None:
@@ -243,7 +243,7 @@ class CassandraServer:
             self.finished_requests += connection.session.request_count
 
     def new_session(self, endpoint: Endpoint) -> Session:
-        session = Session(self.room, self.statements, endpoint)
+        session = Session(self.state, self.statements, endpoint)
         session.tell = lambda change: self._broadcast(change, session)
         session.clock = self.now_us
         return session

@@ -36,7 +36,7 @@ class Upkeep:
 
     def __init__(self, server: CassandraServer) -> None:
         self._server = server
-        self.sweeper = Sweeper(server.engine, server.room.catalog.table_of)
+        self.sweeper = Sweeper(server.engine, server.state.catalog.table_of)
         self._task: asyncio.Task[None] | None = None
         self._compacted: list[Sweep] = []
         self._waits_for_compaction = asyncio.Lock()
@@ -54,7 +54,7 @@ class Upkeep:
         """Drop all that may be dropped from the tables of that name, and what it did. Raises `UserError`."""
         server = self._server
         assert server.store is not None
-        tables = tables_named(server.room.catalog, name)
+        tables = tables_named(server.state.catalog, name)
         before = size_on_disk(server.store_directory)
         removed = 0
         async with self._waits_for_compaction:
@@ -78,7 +78,7 @@ class Upkeep:
 
     async def _finish(self, sweep: Sweep) -> int:
         while True:
-            current = self._server.room.catalog.table_of(sweep.number)
+            current = self._server.state.catalog.table_of(sweep.number)
             if current is None:
                 return sweep.removed
             now_s = self._server.now_s()
@@ -94,7 +94,7 @@ class Upkeep:
             is_busy = False
             try:
                 is_busy = not self._compacted and self.sweeper.step(self._server.now_s())
-                for index in self._server.room.vectors.step(self._server.now_s()):
+                for index in self._server.state.vectors.step(self._server.now_s()):
                     is_busy = True
                     for _ in range(EXTENSIONS):
                         if index.is_lagging:

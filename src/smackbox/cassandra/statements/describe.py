@@ -46,7 +46,7 @@ _TEXT_OPTIONS = frozenset({"additional_write_policy", "comment", "memtable", "re
 
 def describe(statement: ast.Describe, session_keyspace: str | None, context: Context) -> Rows:
     """Raises `Invalid` when what is asked for is not there."""
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     keyspaces = dict(sorted(catalog.keyspaces.items()))
     what = statement.what
     if what == "cluster":
@@ -317,7 +317,7 @@ def _rows(entries: list[Entry], *, statements: bool = True) -> Rows:
 
 
 def _cluster(context: Context) -> Rows:
-    node = context.room.system_rows.node
+    node = context.state.system_rows.node
     owner = ListType(TEXT, multi_cell=False)
     ranges = MapType(TEXT, owner, multi_cell=False)
     columns = [ColumnSpec("system", "describe", name, TEXT) for name in ("cluster", "partitioner", "snitch")]

@@ -24,7 +24,7 @@ def create_aggregate(statement: ast.CreateAggregate, session_keyspace: str | Non
     """Raises `Invalid`, for there is no state function."""
     _check_directives(statement)
     name = _keyspace_name(statement.keyspace, session_keyspace)
-    keyspace = context.room.catalog.keyspaces.get(name)
+    keyspace = context.state.catalog.keyspaces.get(name)
     if keyspace is None:
         raise ConfigFault(f"Keyspace {name} doesn't exist")
     kinds = [resolve(each, keyspace.types, name) for each in (*statement.arguments, statement.state_type)]
@@ -51,7 +51,7 @@ def drop_function(statement: ast.DropFunction, session_keyspace: str | None, con
     name = _keyspace_name(statement.keyspace, session_keyspace)
     shown = f"{name}.{statement.name}"
     if statement.arguments is not None:
-        keyspace = context.room.catalog.keyspaces.get(name)
+        keyspace = context.state.catalog.keyspaces.get(name)
         types = keyspace.types if keyspace is not None else {}
         kinds = [resolve(one, types, name) for one in statement.arguments]
         for one, kind in zip(statement.arguments, kinds, strict=True):

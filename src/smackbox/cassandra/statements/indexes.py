@@ -83,8 +83,8 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
         _check_analysis(column, part, given)
         _check_vector_options(column, given)
         _check_type(column, part, given)
-    record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.room.catalog.new_number())
-    built = context.room.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
+    record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.state.catalog.new_number())
+    built = context.state.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
     build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
     if any(is_vector_index(found) for found in built.index_targets):
         context.warnings.append(EXPERIMENTAL)
@@ -231,7 +231,7 @@ def _free_name(keyspace: Keyspace, base: str) -> str:
 
 def build_index(table: Table, target: IndexTarget, context: Context) -> None:
     """Enter the rows that are there."""
-    engine = context.room.engine
+    engine = context.state.engine
     reader = RowReader(table)
     now_s = context.statement_time_s
     for row_key, item in engine.scan(table, table.prefix, successor(table.prefix)):
@@ -261,7 +261,7 @@ def drop_index(statement: ast.DropIndex, keyspace: Keyspace, context: Context) -
         raise Invalid(f"Index '{keyspace.name}.{statement.name}' doesn't exist'")
     table, index = found
     left = tuple(other for other in table.indexes if other.name != index.name)
-    context.room.catalog.put_table(replace(table.record, indexes=left))
-    context.room.engine.drop_rows(index.number)
-    context.room.engine.flush()
+    context.state.catalog.put_table(replace(table.record, indexes=left))
+    context.state.engine.drop_rows(index.number)
+    context.state.engine.flush()
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)

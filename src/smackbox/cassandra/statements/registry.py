@@ -17,7 +17,7 @@ from smackbox.cassandra.execution.access import Access
 from smackbox.cassandra.execution.batch import BatchPlan, execute_batch_plan
 from smackbox.cassandra.execution.binder import Binder, insert_binder
 from smackbox.cassandra.execution.consistency import served_levels
-from smackbox.cassandra.execution.context import Context, Room
+from smackbox.cassandra.execution.context import Context, ServerState
 from smackbox.cassandra.execution.modify import execute_modification
 from smackbox.cassandra.execution.point_read import PointRead, point_read
 from smackbox.cassandra.execution.restrictions import Restrictions
@@ -107,12 +107,12 @@ class Statement:
 class Statements:
     """All statements that were parsed, by keyspace and text, and those that were prepared, by id."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, state: ServerState) -> None:
+        self.state = state
         self._cache: OrderedDict[tuple[str | None, str], Statement] = OrderedDict()
         self.prepared: OrderedDict[bytes, Statement] = OrderedDict()
-        self.kept = PreparedRows(room.engine, PREPARED_LIMIT)
-        room.system_rows.add("system", "prepared_statements", self.kept.rows)
+        self.kept = PreparedRows(state.engine, PREPARED_LIMIT)
+        state.system_rows.add("system", "prepared_statements", self.kept.rows)
         self.texts_executed = 0
         self.prepared_executed = 0
         self.prepared_evicted = 0
@@ -121,7 +121,7 @@ class Statements:
         """Raises `SyntaxFault` and `Invalid`."""
         key = (keyspace, text)
         found = self._cache.get(key)
-        if found is not None and found.generation == self.room.catalog.generation:
+        if found is not None and found.generation == self.state.catalog.generation:
             return found
         found = self._understand(text, keyspace)
         if len(self._cache) >= STATEMENT_CACHE_LIMIT:
@@ -135,8 +135,8 @@ class Statements:
             kinds = [bind.kind for bind in found.binds]
             plan = found.modification or found.select
             if plan is not None:
-                owner = self.room.catalog.keyspace(plan.table.keyspace)
-                found.levels = served_levels(owner, self.room.system_rows.node.data_center)
+                owner = self.state.catalog.keyspace(plan.table.keyspace)
+                found.levels = served_levels(owner, self.state.system_rows.node.data_center)
             if found.modification is not None:
                 found.insert = insert_binder(found.modification, kinds)
             elif found.select is not None:
@@ -154,7 +154,7 @@ class Statements:
         It must, for what it was told of columns may no longer be so.
         """
         found = self.prepared.get(statement_id)
-        if found is not None and found.generation == self.room.catalog.generation:
+        if found is not None and found.generation == self.state.catalog.generation:
             return found
         if found is not None:
             text, keyspace, schema = found.text, found.keyspace, found.schema
@@ -201,8 +201,8 @@ class Statements:
             run = self._definition(parsed, keyspace)
         if isinstance(plan, SelectPlan | ModificationPlan):
             binds, partition_key_binds = _bind_specs(scope), _partition_key_binds(plan.restrictions)
-        access = access_of(parsed, keyspace, self.room.catalog)
-        generation = self.room.catalog.generation
+        access = access_of(parsed, keyspace, self.state.catalog)
+        generation = self.state.catalog.generation
         return Statement(text, keyspace, generation, binds, partition_key_binds, plan, run, access)
 
     def _batch(self, keyspace: str | None, parsed: ast.Batch, bind_count: int) -> tuple[list[ColumnSpec], BatchPlan]:
@@ -220,11 +220,11 @@ class Statements:
     def _scope(self, keyspace: str | None, table: str, bind_count: int) -> Scope:
         if keyspace is None:
             raise Invalid("No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename")
-        found = self.room.catalog.table(keyspace, table)
-        return Scope(self.room.catalog.keyspace(keyspace), found, bind_count, FUNCTIONS)
+        found = self.state.catalog.table(keyspace, table)
+        return Scope(self.state.catalog.keyspace(keyspace), found, bind_count, FUNCTIONS)
 
     def _definition(self, parsed: ast.Statement, session_keyspace: str | None) -> Callable[[Context], Result]:
-        catalog = self.room.catalog
+        catalog = self.state.catalog
 
         def keyspace_of(name: str | None) -> Keyspace:
             chosen = name or session_keyspace
@@ -268,7 +268,7 @@ class Statements:
             dropped = parsed
             return lambda context: functions.drop_function(dropped, session_keyspace, context)
         if isinstance(parsed, ast.Unsupported):
-            if not self.room.security.authenticates:
+            if not self.state.security.authenticates:
                 raise Unauthorized("You have to be logged in and not anonymous to perform this request")
             raise Invalid(f"{parsed.what} is not supported by this server")
         run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {

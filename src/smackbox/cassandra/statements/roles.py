@@ -23,7 +23,7 @@ _OPTIONS = MapType(TEXT, TEXT, multi_cell=False)
 
 def run_role_statement(statement: ast.RoleStatement, session_keyspace: str | None, context: Context) -> Result:
     """Raises `Unauthorized`, `Invalid` and `SyntaxFault`."""
-    security = context.room.security
+    security = context.state.security
     user = context.user
     if user is None:
         _check_of_nobody(statement, context)
@@ -174,7 +174,7 @@ def _check_options(options: ast.RoleOptions, context: Context) -> None:
     hashed = options.hashed_password
     if hashed is not None and not passwords.can_check(hashed):
         raise Invalid("Invalid hashed password value. Please use jBcrypt.")
-    own = context.room.system_rows.node.data_center
+    own = context.state.system_rows.node.data_center
     unknown = [name for name in options.datacenters or () if name != own]
     if unknown:
         raise Invalid(f"Invalid value(s) for DATACENTERS '[{', '.join(unknown)}]',All values must be valid datacenters")

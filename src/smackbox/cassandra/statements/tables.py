@@ -32,7 +32,7 @@ _NAME = re.compile(r"\w+", re.ASCII)
 
 
 def create_keyspace(statement: ast.CreateKeyspace, context: Context) -> Result:
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     _check_keyspace_name(statement.name)
     replication, durable = keyspace_options(statement.options, statement.name, _own_data_center(context))
     if statement.name in catalog.keyspaces:
@@ -45,7 +45,7 @@ def create_keyspace(statement: ast.CreateKeyspace, context: Context) -> Result:
 
 
 def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     check_writable(statement.name)
     keyspace = catalog.keyspaces.get(statement.name)
     if keyspace is None:
@@ -66,7 +66,7 @@ def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
 
 def drop_keyspace(statement: ast.DropKeyspace, context: Context) -> Result:
     check_writable(statement.name)
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     if statement.name not in catalog.keyspaces:
         if statement.if_exists:
             return Void()
@@ -85,16 +85,16 @@ def _warn_of_factor(name: str, replication: dict[str, str], context: Context) ->
 
 
 def _own_data_center(context: Context) -> str:
-    return context.room.system_rows.node.data_center
+    return context.state.system_rows.node.data_center
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
 
 
 def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Context) -> Result:
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     check_writable(keyspace.name)
-    if any(column.mask is not None for column in statement.columns) and not context.room.masking:
+    if any(column.mask is not None for column in statement.columns) and not context.state.masking:
         raise Invalid(DISABLED)
     _check_table_name(keyspace.name, statement.name)
     if statement.name in keyspace.tables:
@@ -227,7 +227,7 @@ def _column_records(statement: ast.CreateTable, types: dict[str, CqlType]) -> tu
 
 
 def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context) -> Result:
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     check_writable(keyspace.name)
     table = keyspace.tables.get(statement.name)
     if table is None:
@@ -246,7 +246,7 @@ def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context)
         raise Invalid("DROP COMPACT STORAGE is disabled. Enable in cassandra.yaml to use.")
     record = change[statement.action](statement, table, keyspace, context)
     views = changed_views(table, record, keyspace, dict(statement.renames))
-    engine = context.room.engine
+    engine = context.state.engine
     engine.begin()
     for changed in (record, *views):
         catalog.put_table(changed)
@@ -357,7 +357,7 @@ def _rename_columns(statement: ast.AlterTable, table: Table, _keyspace: Keyspace
 
 
 def _change_mask(statement: ast.AlterTable, table: Table, keyspace: Keyspace, context: Context) -> TableRecord:
-    if statement.mask is not None and not context.room.masking:
+    if statement.mask is not None and not context.state.masking:
         raise Invalid(DISABLED)
     (name,) = statement.names
     column = table.by_name.get(name)
@@ -398,16 +398,16 @@ def drop_table(statement: ast.DropTable, keyspace: Keyspace, context: Context) -
         # Cassandra names the keyspace of each view, not the view
         keyspaces = ", ".join([keyspace.name] * len(table.views))
         raise Invalid(f"Cannot drop a table when materialized views still depend on it ({keyspaces})")
-    context.room.catalog.drop_table(table)
+    context.state.catalog.drop_table(table)
     return SchemaChange("DROPPED", "TABLE", keyspace.name, table.name)
 
 
 def truncate(statement: ast.Truncate, keyspace: Keyspace, context: Context) -> Result:
     check_writable(keyspace.name)
-    table = context.room.catalog.table(keyspace.name, statement.table)
+    table = context.state.catalog.table(keyspace.name, statement.table)
     if table.is_view:
         raise Invalid("Cannot TRUNCATE materialized view directly; must truncate base table instead")
-    engine = context.room.engine
+    engine = context.state.engine
     engine.drop_rows(table.number)
     for index in table.indexes:
         engine.drop_rows(index.number)
@@ -431,7 +431,7 @@ def create_type(statement: ast.CreateType, keyspace: Keyspace, context: Context)
         if name in fields:
             raise Invalid(f"Duplicate field name '{name}' in type '{statement.name}'")
         fields[name] = _field_type(name, type_name, statement.name, keyspace).cql
-    context.room.catalog.put_type(TypeRecord(keyspace.name, statement.name, tuple(fields.items())))
+    context.state.catalog.put_type(TypeRecord(keyspace.name, statement.name, tuple(fields.items())))
     return SchemaChange("CREATED", "TYPE", keyspace.name, statement.name)
 
 
@@ -486,7 +486,7 @@ def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -
         if new in names:
             raise Invalid(f"Duplicate field name {new} in type {keyspace.name}.{found.name}")
         fields[names.index(old)] = (new, fields[names.index(old)][1])
-    context.room.catalog.put_type(TypeRecord(keyspace.name, found.name, tuple(fields)))
+    context.state.catalog.put_type(TypeRecord(keyspace.name, found.name, tuple(fields)))
     return SchemaChange("UPDATED", "TYPE", keyspace.name, found.name)
 
 
@@ -520,7 +520,7 @@ def drop_type(statement: ast.DropType, keyspace: Keyspace, context: Context) -> 
     ]
     if tables:
         raise Invalid(f"Cannot drop user type '{shown}' as it is still used by tables {', '.join(tables)}")
-    context.room.catalog.drop_type(keyspace, statement.name)
+    context.state.catalog.drop_type(keyspace, statement.name)
     return SchemaChange("DROPPED", "TYPE", keyspace.name, statement.name)
 
 

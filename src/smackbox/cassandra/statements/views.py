@@ -34,7 +34,7 @@ USAGE_WARNING = "Materialized views are experimental and are not recommended for
 def create_view(statement: ast.CreateView, keyspace: Keyspace, context: Context) -> Result:
     name = statement.name
     select = statement.select
-    if not context.room.materialized_views:
+    if not context.state.materialized_views:
         raise Invalid("Materialized views are disabled. Enable in cassandra.yaml to use.")
     check_writable(keyspace.name)
     if select.keyspace not in {None, keyspace.name}:
@@ -68,7 +68,7 @@ def create_view(statement: ast.CreateView, keyspace: Keyspace, context: Context)
         )
     check_name(name, "table")
     columns = _columns(statement, base, selected)
-    catalog = context.room.catalog
+    catalog = context.state.catalog
     record = TableRecord(
         keyspace.name,
         name,
@@ -203,7 +203,7 @@ def alter_view(statement: ast.AlterView, keyspace: Keyspace, context: Context) -
             "expire at the same time than the corresponding data in the parent table. default_time_to_live must be "
             "set to zero, see CASSANDRA-12868 for more information"
         )
-    context.room.catalog.put_table(replace(view.record, options=options))
+    context.state.catalog.put_table(replace(view.record, options=options))
     return SchemaChange("UPDATED", "TABLE", keyspace.name, view.name)
 
 
@@ -212,7 +212,7 @@ def drop_view(statement: ast.DropView, keyspace: Keyspace, context: Context) -> 
     view = _view(statement, keyspace)
     if view is None:
         return Void()
-    context.room.catalog.drop_table(view)
+    context.state.catalog.drop_table(view)
     return SchemaChange("DROPPED", "TABLE", keyspace.name, view.name)
 
 
