@@ -93,10 +93,10 @@ def test_requests_that_do_not_come_to_their_end(server: CassandraServer) -> None
         for sender in senders:
             sender.start()
         with Client(server.url).startup() as other:
-            waits = lambda: len(server.budget._waiting)  # noqa: E731
+            waits = lambda: len(server.running.parts.budget._waiting)  # noqa: E731
             assert _until(lambda: other.is_served() and waits() >= count - LIMIT // LARGE)
-            assert server.budget.used <= LIMIT + count * (SMALL_FRAME_BYTES + 2 * READ_BYTES)
-            held = sum(len(connection._buffer) for connection in list(server.connections))
+            assert server.running.parts.budget.used <= LIMIT + count * (SMALL_FRAME_BYTES + 2 * READ_BYTES)
+            held = sum(len(connection._buffer) for connection in list(server.running.clients.connected))
             assert held <= LIMIT + count * 2 * READ_BYTES
             assert other.is_served()
 
@@ -112,7 +112,7 @@ def test_requests_that_do_not_come_to_their_end(server: CassandraServer) -> None
         assert [client.receive()[1] for client in clients] == [RESULT] * count
         for finisher in finishers:
             finisher.join()
-        assert _until(lambda: clients[0].is_served() and server.budget.used < LARGE)
+        assert _until(lambda: clients[0].is_served() and server.running.parts.budget.used < LARGE)
 
 
 def test_readers_that_do_not_read(server: CassandraServer) -> None:
@@ -124,10 +124,12 @@ def test_readers_that_do_not_read(server: CassandraServer) -> None:
         for client in clients:
             client.socket.sendall(queries)
         with Client(server.url).startup() as other:
-            is_full = lambda: server.budget.used > LIMIT - 2 * ANSWER_BYTES or bool(server.budget._waiting)  # noqa: E731
-            assert _until(lambda: other.is_served() and is_full())
+            budget = server.running.parts.budget
+            assert _until(
+                lambda: other.is_served() and (budget.used > LIMIT - 2 * ANSWER_BYTES or bool(budget._waiting))
+            )
             assert all(other.query("SELECT v FROM k.t WHERE k = 0")[0] == RESULT for _ in range(100))
-            kept = sum(connection.kept_bytes() for connection in list(server.connections))
+            kept = sum(connection.kept_bytes() for connection in list(server.running.clients.connected))
             assert kept <= LIMIT + count * (READ_BYTES + 2 * ANSWER_BYTES)
         for client in clients:
             found = [client.receive() for _ in range(asked)]
@@ -141,7 +143,9 @@ def test_who_asks_for_it_is_told_of_the_overload(server: CassandraServer) -> Non
             request = insert_frame(key, LARGE - 4096)
             holder.send(request[: READ_BYTES * 2])
         client = stack.enter_context(throwing(server.url))
-        assert _until(lambda: client.query("SELECT")[0] == ERROR and server.budget.used > LIMIT - LARGE // 2)
+        assert _until(
+            lambda: client.query("SELECT")[0] == ERROR and server.running.parts.budget.used > LIMIT - LARGE // 2
+        )
         client.send(insert_frame(77, LARGE))
         stream, opcode, body = client.receive()
         assert (stream, opcode, int.from_bytes(body[:4], "big")) == (77, ERROR, OVERLOADED)
@@ -162,7 +166,7 @@ def test_one_address_does_not_take_it_all() -> None:
     service = CassandraServer(settings)
     with ServiceThread(service), Client(service.url).startup() as first, throwing(service.url) as second:
         first.send(frame(QUERY, bytes(LARGE - 100))[:READ_BYTES])
-        assert _until(lambda: second.is_served() and service.budget.used >= LARGE - 100)
+        assert _until(lambda: second.is_served() and service.running.parts.budget.used >= LARGE - 100)
         second.send(HEADER.pack(4, 0, 5, QUERY, LARGE))
         second.send(bytes(LARGE))
         stream, opcode, body = second.receive()
@@ -174,7 +178,7 @@ def test_one_request_larger_than_the_limit_is_served_when_it_is_alone(server: Ca
     with Client(server.url).startup() as client:
         client.send(insert_frame(1, 2 * LIMIT))
         assert client.receive()[:2] == (1, RESULT)
-        assert server.budget.highest >= 2 * LIMIT
+        assert server.running.parts.budget.highest >= 2 * LIMIT
 
 
 def test_what_segments_unpack_to_is_kept_a_part_at_a_time(
@@ -212,7 +216,7 @@ def test_a_body_that_unpacks_to_much_waits_for_room(server: CassandraServer, thr
         client.send(frame(STARTUP, string_map(options)))
         assert client.receive()[1] == READY
         other = stack.enter_context(Client(server.url).startup())
-        assert _until(lambda: other.is_served() and server.budget.used > LIMIT - LARGE)
+        assert _until(lambda: other.is_served() and server.running.parts.budget.used > LIMIT - LARGE)
         plain = insert_frame(1, LARGE)
         client.send(frame(QUERY, compress("lz4", plain[HEADER.size :]), flags=FLAG_COMPRESSED, stream=9))
         if throws:
@@ -221,7 +225,7 @@ def test_a_body_that_unpacks_to_much_waits_for_room(server: CassandraServer, thr
             assert (stream, opcode, int.from_bytes(body[:4], "big")) == (9, ERROR, OVERLOADED)
         else:
             waits = connection_of(server, client)
-            assert _until(lambda: other.is_served() and waits in server.budget._waiting)
+            assert _until(lambda: other.is_served() and waits in server.running.parts.budget._waiting)
         holder.send(request[READ_BYTES * 2 :])
         assert holder.receive()[1] == RESULT
         if not throws:
@@ -234,8 +238,8 @@ def test_what_a_lost_connection_was_kept_is_given_back(server: CassandraServer) 
             client = Client(server.url).startup()
             client.send(insert_frame(1, LARGE)[:-1])
             connection = connection_of(server, client)
-            assert _until(lambda: other.is_served() and server.budget.used >= LARGE)
+            assert _until(lambda: other.is_served() and server.running.parts.budget.used >= LARGE)
             client.socket.close()
-            assert _until(lambda: other.is_served() and connection not in server.connections)  # noqa: B023
-            assert server.budget.used < LARGE
-    assert server.budget._kept.keys() <= server.connections
+            assert _until(lambda: other.is_served() and connection not in server.running.clients.connected)  # noqa: B023
+            assert server.running.parts.budget.used < LARGE
+    assert server.running.parts.budget._kept.keys() <= server.running.clients.connected

@@ -182,14 +182,13 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]
     with ServiceThread(CassandraServer(CassandraSettings(dir=directory, sync=True))) as thread:
         service = thread.service
         assert isinstance(service, CassandraServer)
-        assert service.store is not None
         cluster = connect(thread.url)
         session = cluster.connect()
         for definition in SCHEMA:
             session.execute(definition)
         cluster.shutdown()
-        power = Power(service.store, directory)
-        service.store.sync = power.sync  # type: ignore[method-assign]
+        power = Power(service.running.state.engine.store, directory)
+        service.running.state.engine.store.sync = power.sync  # type: ignore[method-assign]
         writers = [Writer(thread.url, number) for number in range(WRITERS)]
         late = Writer(thread.url, WRITERS)
         for writer in writers:

@@ -25,6 +25,7 @@ from smackbox.cassandra.server.connection import (
     WRITE_HIGH_WATER_BYTES,
     Connection,
 )
+from smackbox.cassandra.server.group_commit import Recipient
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.wire.segments import SegmentReader, crc24, encode_segments
 from smackbox.net.service import ServiceThread
@@ -215,17 +216,17 @@ class Kept:
     def __init__(self, service: CassandraServer, connection: Connection) -> None:
         self.written = self.unread = self.held = 0
         self._connection = connection
-        answer = service.answer
+        commit = service.running.parts.commit
+        answer = commit.answer
 
-        def watched(to: Connection, data: bytes) -> None:
-            answer(to, data)
-            if to is connection:
+        def watched(recipient: Recipient, answers: bytes) -> None:
+            answer(recipient, answers)
+            if recipient is connection:
                 self.look()
 
-        service.answer = watched  # type: ignore[method-assign]
+        commit.answer = watched  # type: ignore[method-assign]
 
     def look(self) -> None:
-        assert self._connection.transport is not None
         self.written = max(self.written, self._connection.transport.get_write_buffer_size())
         self.unread = max(self.unread, len(self._connection._buffer))
         self.held = max(self.held, self._connection._unsynced_bytes)
@@ -233,7 +234,9 @@ class Kept:
 
 def connection_of(service: CassandraServer, client: Client) -> Connection:
     own = client.socket.getsockname()[1]
-    return next(connection for connection in list(service.connections) if connection.peer[1] == own)
+    found = next(client for client in list(service.running.clients.connected) if client.peer[1] == own)
+    assert isinstance(found, Connection)
+    return found
 
 
 def fill(client: Client) -> None:
@@ -301,12 +304,11 @@ def test_a_slow_disk_holds_one_pass_of_answers() -> None:
     with ServiceThread(CassandraServer(CassandraSettings(sync=True))) as thread:
         service = thread.service
         assert isinstance(service, CassandraServer)
-        assert service.store is not None
         with Client(thread.url).startup() as client:
             fill(client)
             connection = connection_of(service, client)
             kept = Kept(service, connection)
-            sync = service.store.sync
+            sync = service.running.state.engine.store.sync
 
             def stuck() -> None:
                 assert go_on.wait(TIMEOUT_S)
@@ -315,7 +317,7 @@ def test_a_slow_disk_holds_one_pass_of_answers() -> None:
             async def has_stopped() -> bool:
                 return connection._is_full() and not connection._more
 
-            service.store.sync = stuck  # type: ignore[method-assign]
+            service.running.state.engine.store.sync = stuck  # type: ignore[method-assign]
             sender = threading.Thread(target=client.socket.sendall, args=(many_queries(),))
             sender.start()
             assert _until(lambda: thread.call(has_stopped()))
@@ -331,18 +333,17 @@ def test_a_disk_that_does_not_sync_ends_the_connection_without_an_answer() -> No
     with ServiceThread(CassandraServer(CassandraSettings(sync=True))) as thread:
         service = thread.service
         assert isinstance(service, CassandraServer)
-        assert service.store is not None
         with Client(thread.url).startup() as client, Client(thread.url).startup() as later:
             fill(client)
-            sync = service.store.sync
+            sync = service.running.state.engine.store.sync
 
             def broken() -> None:
                 raise StorageError("the store refused to sync: no space left")
 
-            service.store.sync = broken  # type: ignore[method-assign]
+            service.running.state.engine.store.sync = broken  # type: ignore[method-assign]
             client.send(query_frame("INSERT INTO slow.t (k, v) VALUES (2, 'lost')"))
             assert client.opcodes_until_closed() == [ERROR]
-            service.store.sync = sync  # type: ignore[method-assign]
+            service.running.state.engine.store.sync = sync  # type: ignore[method-assign]
             assert later.is_served()
 
 
@@ -357,7 +358,6 @@ def test_a_client_that_does_not_read_its_events_is_closed() -> None:
 
             async def tell() -> bool:
                 nonlocal most
-                assert connection.transport is not None
                 connection.send(event)
                 most = max(most, connection.transport.get_write_buffer_size())
                 return connection.transport.is_closing()

@@ -42,7 +42,8 @@ class Home:
 
     def __init__(self, server: CassandraServer) -> None:
         self.server = server
-        self.session: Session = server.new_session(Endpoint("127.0.0.1", 0))
+        running = server.running
+        self.session = Session(running.state, running.statements, Endpoint("127.0.0.1", 0))
         self.session.version = 4
         self.session.ready = True
         self.run("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
@@ -51,21 +52,21 @@ class Home:
                 self.run(f"CREATE TABLE k.{table} ({columns}, PRIMARY KEY ({key})){DESCENDING.get(name, '')}")
 
     def run(self, text: str, values: Sequence[Value] = ()) -> object:
-        statement = self.server.statements.statement(text, None)
-        context = Context(self.server.state, Endpoint("127.0.0.1", 0), values, NOW_US)
+        statement = self.server.running.statements.statement(text, None)
+        context = Context(self.server.running.state, Endpoint("127.0.0.1", 0), values, NOW_US)
         found = statement.run(context)
-        self.server.flush()
+        self.server.running.parts.commit.flush()
         return getattr(found, "body", None)
 
     def insert(self, shape: str, table: str) -> Statement:
         names = SHAPES[shape][2]
         marks = ", ".join("?" * len(names.split(", ")))
-        return self.server.statements.prepare(f"INSERT INTO k.{table} ({names}) VALUES ({marks})", None)
+        return self.server.running.statements.prepare(f"INSERT INTO k.{table} ({names}) VALUES ({marks})", None)
 
     def batch(self, rows: Sequence[tuple[Statement, Sequence[Value]]], more: bytes = b"") -> bytes:
         body = batch_body(rows, more)
         answer = dispatch.answer(self.session, 4, 0, 1, frames.BATCH, body, NOW_US)
-        self.server.flush()
+        self.server.running.parts.commit.flush()
         return answer
 
     def rows(self, table: str) -> object:
@@ -190,7 +191,7 @@ def test_any_end_of_the_message_is_an_error_and_leaves_nothing(home: Home) -> No
     body = batch_body([(insert, (key, key, b"d", b"v%d" % number)) for number in range(3)])
     for end in range(len(body)):
         assert dispatch.answer(home.session, 4, 0, 1, frames.BATCH, body[:end], NOW_US)[4] == frames.ERROR
-    home.server.flush()
+    home.server.running.parts.commit.flush()
     assert home.rows("clustered_a") == b""
 
 
@@ -201,6 +202,6 @@ def test_a_row_that_batches_write_again_and_again_is_merged(home: Home) -> None:
         row = (int_bytes(1), b"v%03d" % number, bytes(8))
         home.batch([(insert, row), (insert, (int_bytes(number), b"", bytes(8)))])
     (row_key, _), *_ = insert.insert.rows(batch_body([(insert, row)]), 3, 1, lead(insert))[0]  # type: ignore[index]
-    assert len(list(home.server.engine.fragments(row_key))) < 10 * engine_module.MERGE_AFTER
+    assert len(list(home.server.running.state.engine.fragments(row_key))) < 10 * engine_module.MERGE_AFTER
     assert home.run("SELECT v FROM k.one_key_a WHERE k = 1") == struct.pack(">i", 4) + b"v499"
     home.run("TRUNCATE k.one_key_a")

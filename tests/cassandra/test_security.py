@@ -261,7 +261,7 @@ def test_tokens_that_name_nobody(token: bytes, message: str) -> None:
 def test_the_passwords_remembered_are_bounded(secured: ServiceThread) -> None:
     server = secured.service
     assert isinstance(server, CassandraServer)
-    security: Security = server.state.security
+    security: Security = server.running.state.security
     for number in range(CHECKED_PASSWORDS_LIMIT + 10):
         security.remember("x", str(number))
     assert len(security._checked) <= CHECKED_PASSWORDS_LIMIT

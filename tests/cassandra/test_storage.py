@@ -32,7 +32,7 @@ class Box:
         settings = CassandraSettings(dir=self.directory)
         self.thread = ServiceThread(CassandraServer(settings, clock=self.clock))
         self.thread.start()
-        self.thread.call(self.server.upkeep.stop())  # nothing happens by itself
+        self.thread.call(self.server.running.upkeep.stop())  # nothing happens by itself
 
     def stop(self) -> None:
         assert self.thread is not None
@@ -56,9 +56,11 @@ class Box:
         from smackbox.cassandra.wire.byte_strings import read_bytes_list
 
         server = self.server
-        statement = server.statements.statement(text, "k")
-        result = statement.run(Context(server.state, Endpoint("127.0.0.1", 0), (), server.now_us()))
-        server.flush()
+        statement = server.running.statements.statement(text, "k")
+        result = statement.run(
+            Context(server.running.state, Endpoint("127.0.0.1", 0), (), server.running.parts.clock.now_us())
+        )
+        server.running.parts.commit.flush()
         if not isinstance(result, Rows):
             return []
         values, _ = read_bytes_list(result.body, 0, result.count * len(result.columns))
@@ -137,8 +139,8 @@ def test_a_row_written_often_is_kept_as_one_fragment(box: Box) -> None:
     box.run("INSERT INTO t (a, v, w) VALUES (1, 0, 7)")
     for number in range(engine_module.MERGE_AFTER * 5):
         box.run(f"UPDATE t SET v = {number} WHERE a = 1")
-    table = box.server.state.catalog.table("k", "t")
-    stored = list(box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))
+    table = box.server.running.state.catalog.table("k", "t")
+    stored = list(box.server.running.state.engine.store.items(table.prefix, table.prefix + b"\xff"))
     assert len(stored) <= engine_module.MERGE_AFTER
     assert box.run("SELECT v, w FROM t") == [(engine_module.MERGE_AFTER * 5 - 1, 7)]
 
@@ -150,8 +152,11 @@ def test_a_whole_row_hides_what_is_older_and_takes_its_place(box: Box) -> None:
         expected = [(number, "x")]
         assert box.run("SELECT v, w FROM t WHERE a = 1") == expected
         assert box.run("SELECT v, w FROM t") == expected
-    table = box.server.state.catalog.table("k", "t")
-    assert len(list(box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))) < engine_module.MERGE_WHEN_MET
+    table = box.server.running.state.catalog.table("k", "t")
+    assert (
+        len(list(box.server.running.state.engine.store.items(table.prefix, table.prefix + b"\xff")))
+        < engine_module.MERGE_WHEN_MET
+    )
     box.run("INSERT INTO t (a, v, w) VALUES (1, 0, 'old') USING TIMESTAMP 1")
     assert box.run("SELECT v, w FROM t") == expected
     box.run("INSERT INTO t (a, v, w) VALUES (2, 1, 'b') USING TIMESTAMP 5")
@@ -176,10 +181,12 @@ def test_what_is_long_dead_leaves_the_store_with_the_next_merge(box: Box) -> Non
     for number in range(engine_module.MERGE_WHEN_MET):
         box.run(f"UPDATE t USING TTL 10 SET v = {number}, m[{number}] = 1 WHERE a = 1")
     box.run("DELETE m FROM t WHERE a = 1")
-    table = box.server.state.catalog.table("k", "t")
+    table = box.server.running.state.catalog.table("k", "t")
 
     def stored() -> int:
-        return sum(len(value) for _, value in box.server.engine.store.items(table.prefix, table.prefix + b"\xff"))
+        return sum(
+            len(value) for _, value in box.server.running.state.engine.store.items(table.prefix, table.prefix + b"\xff")
+        )
 
     before = stored()
     assert box.run("SELECT v, m FROM t") == [(engine_module.MERGE_WHEN_MET - 1, None)]
@@ -202,13 +209,16 @@ def test_everything_is_there_after_a_restart(box: Box) -> None:
     box.run("INSERT INTO t (a, c, s, u, l) VALUES (1, 2, 's', {street: 'x', zip: 9}, [3, 4])")
     box.run("DELETE FROM t WHERE a = 1 AND c > 5")
     before = box.run("SELECT * FROM t")
-    version = box.server.state.catalog.version
-    host = box.server.state.system_rows.node.host_id
+    version = box.server.running.state.catalog.version
+    host = box.server.running.state.system_rows.node.host_id
     box.stop()
     box.start()
     assert box.run("SELECT * FROM t") == before
     assert box.run("SELECT a FROM t WHERE c = 2") == [(1,)]
-    assert (box.server.state.catalog.version, box.server.state.system_rows.node.host_id) == (version, host)
+    assert (box.server.running.state.catalog.version, box.server.running.state.system_rows.node.host_id) == (
+        version,
+        host,
+    )
     box.clock.advance_ms(1_000)
     box.run("UPDATE t SET l = l + [5] WHERE a = 1 AND c = 2")
     assert box.run("SELECT l FROM t") == [([3, 4, 5],)]
@@ -233,8 +243,8 @@ def test_stale_entries_leave_the_index_when_they_are_met(box: Box) -> None:
     box.run("CREATE INDEX ON t (v)")
     for number in range(10):
         box.run(f"UPDATE t SET v = {number} WHERE a = 1")
-    (index,) = box.server.state.catalog.table("k", "t").index_targets
-    entries = lambda: len(list(box.server.engine.store.items(index.prefix, index.prefix + b"\xff")))  # noqa: E731
+    (index,) = box.server.running.state.catalog.table("k", "t").index_targets
+    entries = lambda: len(list(box.server.running.state.engine.store.items(index.prefix, index.prefix + b"\xff")))  # noqa: E731
     assert entries() == 10
     for number in range(10):
         assert box.run(f"SELECT a FROM t WHERE v = {number}") == ([(1,)] if number == 9 else [])

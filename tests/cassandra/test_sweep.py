@@ -28,8 +28,8 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 def entries(box: Box) -> int:
-    prefix = box.server.state.catalog.table("k", "t").prefix
-    return len(list(box.server.engine.store.items(prefix, prefix + b"\xff")))
+    prefix = box.server.running.state.catalog.table("k", "t").prefix
+    return len(list(box.server.running.state.engine.store.items(prefix, prefix + b"\xff")))
 
 
 def now_s(box: Box) -> int:
@@ -40,14 +40,14 @@ def swept(box: Box) -> Sweep:
     """A whole pass over `t`."""
 
     async def work() -> Sweep:
-        return sweep_all(box.server.engine, box.server.state.catalog.table("k", "t"), now_s(box))
+        return sweep_all(box.server.running.state.engine, box.server.running.state.catalog.table("k", "t"), now_s(box))
 
     assert box.thread is not None
     return box.thread.call(work())
 
 
 def sweeper(box: Box) -> Sweeper:
-    return Sweeper(box.server.engine, box.server.state.catalog.table_of)
+    return Sweeper(box.server.running.state.engine, box.server.running.state.catalog.table_of)
 
 
 def steps(box: Box, sweeps: Sweeper, limit: int = 10_000) -> int:
@@ -99,7 +99,7 @@ def test_ranges_rows_cells_and_statics(box: Box) -> None:
     swept(box)
     assert box.run("SELECT * FROM t") == before
     assert entries(box) == 6
-    assert not box.server.engine.garbage
+    assert not box.server.running.state.engine.garbage
 
 
 def test_expired_rows(box: Box) -> None:
@@ -140,8 +140,8 @@ def test_entries_of_indexes_go_with_their_rows(box: Box) -> None:
     box.run("UPDATE t SET v = 77, m = {8: 8} WHERE a = 1 AND c = 5")
     box.run("DELETE FROM t WHERE a = 1 AND c < 5")
     swept(box)
-    targets = box.server.state.catalog.table("k", "t").index_targets
-    items = box.server.engine.store.items
+    targets = box.server.running.state.catalog.table("k", "t").index_targets
+    items = box.server.running.state.engine.store.items
     assert [len(list(items(target.prefix, target.prefix + b"\xff"))) for target in targets] == [1, 1, 1]
     assert box.run("SELECT c FROM t WHERE v = 77") == [(5,)]
     assert box.run("SELECT c FROM t WHERE m CONTAINS KEY 8") == [(5,)]
@@ -166,8 +166,8 @@ def test_a_late_write_spares_the_deletion_that_hides_it(box: Box) -> None:
         box.run(f"INSERT INTO t (a, c, v) VALUES (1, {c}, {c})")
     box.run("DELETE FROM t WHERE a = 1")
     box.clock.advance_ms(GRACE_S * 1000)
-    engine = box.server.engine
-    table = box.server.state.catalog.table("k", "t")
+    engine = box.server.running.state.engine
+    table = box.server.running.state.catalog.table("k", "t")
     assert box.thread is not None
     sweep = Sweep(engine, table)
 
@@ -201,7 +201,7 @@ def test_passes_are_due_when_there_is_something_to_drop(box: Box) -> None:
     assert steps(box, sweeps) == 0  # it rests
     box.clock.advance_ms(sweep_module.REST_S * 1000)
     assert steps(box, sweeps) > 0
-    assert not box.server.engine.garbage
+    assert not box.server.running.state.engine.garbage
 
 
 def test_after_a_restart_it_is_known_which_tables_to_look_at(box: Box) -> None:
@@ -210,12 +210,12 @@ def test_after_a_restart_it_is_known_which_tables_to_look_at(box: Box) -> None:
     box.run("INSERT INTO t (a, c, v) VALUES (1, 1, 1) USING TTL 10")
     box.stop()
     box.start()
-    number = box.server.state.catalog.table("k", "t").number
-    assert box.server.engine.garbage == {number: 0}
+    number = box.server.running.state.catalog.table("k", "t").number
+    assert box.server.running.state.engine.garbage == {number: 0}
     assert steps(box, sweeper(box)) > 0
-    assert box.server.engine.garbage == {number: now_s(box) + GRACE_S}
+    assert box.server.running.state.engine.garbage == {number: now_s(box) + GRACE_S}
     box.run("DROP TABLE t")
-    assert not box.server.engine.garbage
+    assert not box.server.running.state.engine.garbage
 
 
 def test_a_table_dropped_under_a_pass_ends_it(box: Box) -> None:
@@ -239,12 +239,12 @@ def test_nothing_comes_back_and_nothing_is_lost(box: Box, seed: int) -> None:
     chosen = random.Random(seed)
     box.run("CREATE TABLE u (a int, c int, s int static, v int, w text, m map<int, int>, PRIMARY KEY (a, c))")
     sweeps = sweeper(box)
-    table = box.server.state.catalog.table("k", "t")
+    table = box.server.running.state.catalog.table("k", "t")
     under_way: list[Sweep] = []
 
     async def step() -> None:
         if not under_way:
-            under_way.append(Sweep(box.server.engine, table))
+            under_way.append(Sweep(box.server.running.state.engine, table))
         if under_way[0].step(table, now_s(box), chosen.randint(1, 4)):
             sweeps.finish(under_way.pop(), table, now_s(box))
 

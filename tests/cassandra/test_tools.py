@@ -109,10 +109,10 @@ def test_the_passes_of_a_server_that_is_served(stopped: Path) -> None:
     server = CassandraServer(CassandraSettings(dir=stopped))
     with ServiceThread(server) as thread, Client(thread) as client:
         client.startup()
-        done = thread.call(server.requests.serve(Request("k.t", "compact")))  # type: ignore[union-attr]
+        done = thread.call(server.running.requests.serve(Request("k.t", "compact")))  # type: ignore[union-attr]
         assert done.text.startswith("1 tables: ")
-        assert sum(1 for _ in server.engine.store.items()) == 5
-        done = thread.call(server.requests.serve(Request("", "dance")))  # type: ignore[union-attr]
+        assert sum(1 for _ in server.running.state.engine.store.items()) == 5
+        done = thread.call(server.running.requests.serve(Request("", "dance")))  # type: ignore[union-attr]
         assert done.error == "this server knows nothing of 'dance'"
         fill(client, 1)
     assert keys(stopped) == {1, 16, 17, 18, 19, 20}
@@ -149,7 +149,7 @@ def test_a_server_removes_snapshots_that_are_over(stopped: Path) -> None:
     let_expire(named(stopped, "old"), 1)
     server = CassandraServer(CassandraSettings(dir=stopped))
     with ServiceThread(server) as thread:
-        thread.call(server.upkeep.clear_snapshots())
+        thread.call(server.running.upkeep.clear_snapshots())
     assert snapshots(stopped) == []
 
 

@@ -120,19 +120,19 @@ def test_upkeep_reads_and_builds_while_nothing_is_asked(box: Box, monkeypatch: p
     monkeypatch.setattr(vectors, "EXACT_LIMIT", 50)
     for key in range(200):
         box.run(f"INSERT INTO k.v (k, v) VALUES ({key}, [{key}, 0])")
-    state = box.server.state
+    state = box.server.running.state
     for _ in range(20):
-        for index in state.vectors.step(box.server.now_s()):
+        for index in state.vectors.step(box.server.running.parts.clock.now_s()):
             if index.is_lagging:
                 index.extend()
-    assert not state.vectors.step(box.server.now_s())
+    assert not state.vectors.step(box.server.running.parts.clock.now_s())
     ((index, changed),) = state.vectors._found.values()
     assert (len(index), index._graphed, changed) == (200, 200, {})
     assert nearest(box, 7.2, 0, 3) == [7, 8, 6]
     box.run("DROP INDEX k.v")
-    state.vectors.step(box.server.now_s())
+    state.vectors.step(box.server.running.parts.clock.now_s())
     assert not state.vectors._found
-    assert not box.server.engine.noted
+    assert not box.server.running.state.engine.noted
 
 
 @pytest.mark.parametrize("available", [True, False])

@@ -130,7 +130,7 @@ def test_one_partition_of_a_view_is_read_without_a_scan(
     def scan(*_: object, **__: object) -> None:
         raise AssertionError("a scan of the table")
 
-    monkeypatch.setattr(box.server.engine, "scan", scan)
+    monkeypatch.setattr(box.server.running.state.engine, "scan", scan)
     assert sorted(box.run(f"SELECT a, b, c, d FROM w WHERE {wanted}"), key=str) == expected
 
 
@@ -204,4 +204,4 @@ def test_a_where_kept_as_text_is_the_same_where(where: str) -> None:
 )
 def test_a_view_needs_what_is_granted_on_its_table(box: ViewBox, statement: str, permission: str) -> None:
     parsed, _ = parse(statement)
-    assert access_of(parsed, "k", box.server.state.catalog) == (Access(permission, "k", "t"),)
+    assert access_of(parsed, "k", box.server.running.state.catalog) == (Access(permission, "k", "t"),)

@@ -187,8 +187,9 @@ def listsnapshots_command(directory: Path) -> None:
     from smackbox.cassandra.server.snapshot import clear_expired, snapshots
 
     clear_expired(directory, time.time())
+    kept = snapshots(directory)
     click.echo("name\ttaken\tMB\texpires")
-    for found in snapshots(directory):
+    for found in kept:
         taken, expires = (
             "" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
             for moment in (found.taken_s, found.expires_s)

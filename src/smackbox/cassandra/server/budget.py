@@ -14,12 +14,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.connection import Connection
+from typing import Protocol
 
 RETRY_S = 0.01
+
+
+class Keeper(Protocol):
+    """A connection for which bytes are kept."""
+
+    peer: tuple[str, int]
+
+    def kept_bytes(self) -> int:
+        """How many are kept for it at this moment."""
+        ...
+
+    def try_again(self) -> None:
+        """There may be room for more now."""
+        ...
 
 
 class Budget:
@@ -31,12 +42,12 @@ class Budget:
         self.used = 0
         self.highest = 0
         self._by_ip: dict[str, int] = {}
-        self._kept: dict[Connection, int] = {}
-        self._waiting: deque[Connection] = deque()
+        self._kept: dict[Keeper, int] = {}
+        self._waiting: deque[Keeper] = deque()
         self._retry: asyncio.TimerHandle | None = None
         self._asked_at = 0.0
 
-    def keep(self, connection: Connection, size: int) -> None:
+    def keep(self, connection: Keeper, size: int) -> None:
         """So many bytes are kept for that connection."""
         change = size - self._kept.get(connection, 0)
         if not change:
@@ -47,13 +58,13 @@ class Budget:
         self._by_ip[ip] = self._by_ip.get(ip, 0) + change
         self.highest = max(self.highest, self.used)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Keeper) -> None:
         self.keep(connection, 0)
         self._kept.pop(connection, None)
         if not self._by_ip.get(connection.peer[0]):
             self._by_ip.pop(connection.peer[0], None)
 
-    def has_room(self, connection: Connection, size: int) -> bool:
+    def has_room(self, connection: Keeper, size: int) -> bool:
         """Whether the connection may keep so many bytes in all. One that is alone may always."""
         if self._fits(connection, size):
             return True
@@ -65,7 +76,7 @@ class Budget:
             self.keep(other, other.kept_bytes())
         return self._fits(connection, size)
 
-    def wait(self, connection: Connection) -> None:
+    def wait(self, connection: Keeper) -> None:
         """Call the connection's `try_again` when there may be room."""
         if connection not in self._waiting:
             self._waiting.append(connection)
@@ -76,7 +87,7 @@ class Budget:
         if self._retry is not None:
             self._retry.cancel()
 
-    def reason(self, connection: Connection) -> str:
+    def reason(self, connection: Keeper) -> str:
         """The words of Cassandra's OVERLOADED."""
         endpoint = self._by_ip.get(connection.peer[0], 0)
         return (
@@ -85,7 +96,7 @@ class Budget:
             "more requests."
         )
 
-    def _fits(self, connection: Connection, size: int) -> bool:
+    def _fits(self, connection: Keeper, size: int) -> bool:
         own = self._kept.get(connection, 0)
         others = self.used - own
         of_ip = self._by_ip.get(connection.peer[0], 0) - own

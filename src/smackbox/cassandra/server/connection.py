@@ -12,21 +12,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from smackbox.base.errors import ProtocolError, StorageError
+from smackbox.cassandra.execution.context import ServerState
 from smackbox.cassandra.protocol import dispatch
 from smackbox.cassandra.protocol.session import Session
 from smackbox.cassandra.protocol.startup import PROTOCOL_VERSIONS
+from smackbox.cassandra.server.budget import Budget
+from smackbox.cassandra.server.clients import Clients
+from smackbox.cassandra.server.group_commit import GroupCommit
+from smackbox.cassandra.server.logins import Logins
+from smackbox.cassandra.server.server_clock import ServerClock
+from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.node import Endpoint
+from smackbox.cassandra.statements.registry import Statements
 from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.compression import compress, decompress, decompressed_size
 from smackbox.cassandra.wire.errors import CqlError, Invalid, Overloaded, ProtocolViolation, ServerFault
 from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.service import CassandraServer
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +47,42 @@ SMALL_FRAME_BYTES = 64 * 1024
 _REFUSED_WHEN_OVERLOADED = frozenset({frames.QUERY, frames.PREPARE, frames.EXECUTE, frames.BATCH})
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the connections of one server need of it. `logins` is None where nobody has to log in."""
+
+    settings: CassandraSettings
+    state: ServerState
+    statements: Statements
+    clients: Clients
+    budget: Budget
+    commit: GroupCommit
+    logins: Logins | None
+    clock: ServerClock
+
+
+class Arrival(asyncio.Protocol):
+    """A socket that has just been accepted: it becomes a `Connection`, or is closed where there are too many."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
+        if self._parts.clients.is_full:
+            stream.abort()
+            return
+        connection = Connection(stream, self._parts)
+        self._parts.clients.add(connection)
+        stream.set_protocol(connection)
+
+
 class Connection(asyncio.Protocol):
     """The asyncio side of a `Session`."""
 
-    def __init__(self, server: CassandraServer) -> None:
-        self._server = server
+    def __init__(self, transport: asyncio.Transport, parts: Parts) -> None:
+        self.transport = transport
+        self._parts = parts
         self._buffer = bytearray()
         self._segments: SegmentReader | None = None
         self._waiting = False
@@ -55,28 +92,21 @@ class Connection(asyncio.Protocol):
         self._skipped_bytes = 0
         self._unsynced_bytes = 0
         self._unread_event_bytes = 0
-        self.transport: asyncio.Transport | None = None
-        self.session: Session | None = None
-        self.peer = ("", 0)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
         peer = transport.get_extra_info("peername") or ("", 0)
         own = transport.get_extra_info("sockname") or ("127.0.0.1", 0)
         self.peer = (peer[0], peer[1])
-        self.transport.set_write_buffer_limits(WRITE_HIGH_WATER_BYTES)
-        if not self._server.admit(self):
-            self.transport.abort()
-            return
-        self.session = self._server.new_session(Endpoint(own[0], own[1]))
+        transport.set_write_buffer_limits(WRITE_HIGH_WATER_BYTES)
+        self.session = Session(parts.state, parts.statements, Endpoint(own[0], own[1]))
         self.session.client = peer[0] or own[0]
+        self.session.tell = parts.clients.broadcast
+        self.session.clock = parts.clock.now_us
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self._server.forget(self)
+        self._parts.clients.forget(self)
+        self._parts.budget.forget(self)
 
     def pause_writing(self) -> None:
-        assert self.transport is not None
         self._waiting = True
         self.transport.pause_reading()
 
@@ -88,7 +118,7 @@ class Connection(asyncio.Protocol):
     def try_again(self) -> None:
         """There may be room for more now."""
         self._overloaded = False
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self._resume()
 
     def kept_bytes(self) -> int:
@@ -96,21 +126,22 @@ class Connection(asyncio.Protocol):
         return max(len(self._buffer), self._frame_bytes) + self._unsent_bytes()
 
     def _unsent_bytes(self) -> int:
-        assert self.transport is not None
         return self._unsynced_bytes + self.transport.get_write_buffer_size()
 
     def _account(self) -> None:
-        self._server.budget.keep(self, self.kept_bytes())
+        self._parts.budget.keep(self, self.kept_bytes())
 
     def _wait_for_room(self) -> None:
-        assert self.transport is not None
         self._overloaded = True
         self.transport.pause_reading()
-        self._server.budget.wait(self)
+        self._parts.budget.wait(self)
+
+    def send_now(self, answers: bytes) -> None:
+        """Send answers that need not wait for the disk."""
+        self.transport.write(answers)
 
     def hold(self, size: int) -> None:
         """Answers of `size` bytes wait for the disk."""
-        assert self.transport is not None
         self._unsynced_bytes += size
         if self._is_full() and not self.transport.is_closing():
             self.transport.pause_reading()
@@ -119,7 +150,7 @@ class Connection(asyncio.Protocol):
         """Send answers that were held: what they tell of is on the disk."""
         was_full = self._is_full()
         self._unsynced_bytes -= len(answers)
-        if self.transport is None or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         self.transport.write(answers)
         self._account()
@@ -128,7 +159,7 @@ class Connection(asyncio.Protocol):
 
     def fail(self, reason: str) -> None:
         """Answers that were held may not be sent: what they tell of did not reach the disk."""
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self._break(reason)
 
     def _is_full(self) -> bool:
@@ -136,7 +167,6 @@ class Connection(asyncio.Protocol):
         return self._waiting or self._overloaded or self._unsynced_bytes > WRITE_HIGH_WATER_BYTES
 
     def _resume(self) -> None:
-        assert self.transport is not None
         if self._more or self._is_full() or self.transport.is_closing():
             return  # the rest of the pass comes first
         self.transport.resume_reading()
@@ -162,7 +192,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """The rest of a pass that was cut."""
         self._more = False
-        if self._is_full() or self.transport is None or self.transport.is_closing():
+        if self._is_full() or self.transport.is_closing():
             return
         try:
             self._pass()
@@ -174,7 +204,6 @@ class Connection(asyncio.Protocol):
 
     def send(self, frame: bytes) -> None:
         """Send a frame that answers no request: an event."""
-        assert self.transport is not None
         if self.transport.is_closing():
             return
         if not self.transport.get_write_buffer_size():
@@ -187,22 +216,20 @@ class Connection(asyncio.Protocol):
 
     def _pass(self) -> None:
         """Answer every whole frame in the buffer."""
-        if self._is_full() or self._more or self.session is None:
-            return
-        if self.transport is None or self.transport.is_closing():
+        if self._is_full() or self._more or self.transport.is_closing():
             return
         answers: list[bytes] = []
         buffer = self._buffer
         offset = 0
         size = len(buffer)
         session = self.session
-        now_us = self._server.now_us
+        now_us = self._parts.clock.now_us
         head = frames.HEADER
-        limit = self._server.settings.native_transport_max_frame_size_bytes
+        limit = self._parts.settings.native_transport_max_frame_size_bytes
         deadline = perf_counter() + PASS_LIMIT_S
         answered = 0
         unfinished = (0, 0)
-        budget = self._server.budget
+        budget = self._parts.budget
         has_room = budget.has_room(self, self.kept_bytes())
         throws = not has_room and session.options.get("THROW_ON_OVERLOAD") == "1"
         if not has_room and not throws and self._unsent_bytes():
@@ -214,7 +241,7 @@ class Connection(asyncio.Protocol):
                 self._refuse_version(version, flags, stream, answers)
                 return
             if length < 0 or length > limit:
-                self._server.flush()
+                self._parts.commit.flush()
                 self._send(answers)
                 self._refuse_length(version, stream, length, limit)
                 return
@@ -237,7 +264,7 @@ class Connection(asyncio.Protocol):
                         refused = True
                     body = b"" if refused else decompress(session.compression, body, limit)
                 except ProtocolError:
-                    self._server.flush()
+                    self._parts.commit.flush()
                     self._send(answers)  # of the frames before it
                     raise
             if opcode == frames.AUTH_RESPONSE and self._checks_password(session, flags, body):
@@ -254,7 +281,7 @@ class Connection(asyncio.Protocol):
             answered += len(answer)
             if session.version and not had_started and version >= 5:
                 # what comes after the answer to STARTUP is in segments, on both sides
-                self._server.flush()
+                self._parts.commit.flush()
                 self.transport.write(b"".join(answers))
                 answers = []
                 compressed = session.compression == "lz4"
@@ -273,7 +300,7 @@ class Connection(asyncio.Protocol):
             del buffer[:offset]
         if answers:
             try:
-                self._server.flush()
+                self._parts.commit.flush()
             except StorageError as error:
                 self._break(str(error))
                 return
@@ -286,7 +313,6 @@ class Connection(asyncio.Protocol):
 
     def _unpack_more(self, segments: SegmentReader) -> None:
         """The requests that were unpacked are answered: the next part, after other connections had their turn."""
-        assert self.transport is not None
         if self.transport.is_closing():
             return
         data = segments.feed(b"")
@@ -297,13 +323,12 @@ class Connection(asyncio.Protocol):
 
     def _fits(self, size: int) -> bool:
         """Whether there is room for a request of that size beside what is kept."""
-        return size <= SMALL_FRAME_BYTES or self._server.budget.has_room(self, self.kept_bytes() + size)
+        return size <= SMALL_FRAME_BYTES or self._parts.budget.has_room(self, self.kept_bytes() + size)
 
     def _make_room(self, stream: int, frame_bytes: int) -> None:
         """See to it that there is room for all of the request that has begun to come, once for each."""
-        assert self.session is not None
         self._frame_bytes = frame_bytes
-        if self._server.budget.has_room(self, self.kept_bytes()):
+        if self._parts.budget.has_room(self, self.kept_bytes()):
             return
         self._frame_bytes = 0
         if self.session.options.get("THROW_ON_OVERLOAD") == "1":
@@ -320,34 +345,29 @@ class Connection(asyncio.Protocol):
         return data[skipped:]
 
     def _overload(self, stream: int) -> bytes:
-        assert self.session is not None
-        body = responses.error_body(Overloaded(self._server.budget.reason(self)))
+        body = responses.error_body(Overloaded(self._parts.budget.reason(self)))
         return frames.frame(self.session.version or 4, stream, frames.ERROR, body)
 
     def _checks_password(self, session: Session, flags: int, body: bytes) -> bool:
         """Whether a password has to be compared first; the pass goes on when that is done."""
         token = session.login_token(flags, body)
-        if token is None or self._server.logins is None or not self._server.logins.check(session, token, self._go_on):
+        if token is None or self._parts.logins is None or not self._parts.logins.check(session, token, self._go_on):
             return False
-        assert self.transport is not None
         self._more = True
         self.transport.pause_reading()
         return True
 
     def _send(self, answers: list[bytes]) -> None:
         if answers:
-            self._server.answer(self, self._framed(answers))
+            self._parts.commit.answer(self, self._framed(answers))
 
     def _framed(self, answers: list[bytes]) -> bytes:
         if self._segments is None:
             return answers[0] if len(answers) == 1 else b"".join(answers)
-        assert self.session is not None
         return encode_segments(answers, compressed=self.session.compression == "lz4")
 
     def _refuse_version(self, version: int, flags: int, stream: int, answers: list[bytes]) -> None:
-        assert self.transport is not None
-        assert self.session is not None
-        self._server.flush()
+        self._parts.commit.flush()
         self._send(answers)
         own = self.session.version
         answer_version = own or (max if version > frames.BETA_VERSION else min)(frames.SUPPORTED_VERSIONS)
@@ -379,7 +399,6 @@ class Connection(asyncio.Protocol):
             else Invalid(f"Request is too big: length {length} exceeds maximum allowed length {limit}.")
         )
         frame = frames.frame(version, stream, frames.ERROR, responses.error_body(error))
-        assert self.transport is not None
         self.transport.write(self._framed([frame]))
         self._buffer.clear()
         self.transport.close()
@@ -387,9 +406,8 @@ class Connection(asyncio.Protocol):
     def _break(self, reason: str) -> None:
         """The peer broke the protocol, or the disk failed it: say so, log it once and close."""
         log.warning("closing the connection from %s:%d: %s", *self.peer, reason)
-        assert self.transport is not None
         body = responses.error_body(ServerFault(reason))
-        version = self.session.version if self.session is not None and self.session.version else 4
+        version = self.session.version or 4
         self.transport.write(self._framed([frames.frame(version, 0, frames.ERROR, body)]))
         self.transport.close()
 

@@ -1,39 +1,35 @@
-"""The room's figures for Prometheus, read when they are asked for."""
+"""The server's statistics for Prometheus, read when they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.service import CassandraServer
+from smackbox.cassandra.execution.context import ServerState
+from smackbox.cassandra.server.clients import Clients
 
 
-class _Figures(Collector):
-    def __init__(self, server: CassandraServer) -> None:
-        self._server = server
+class _Stats(Collector):
+    def __init__(self, clients: Clients, state: ServerState) -> None:
+        self._clients = clients
+        self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        server = self._server
-        sessions = [connection.session for connection in server.connections if connection.session is not None]
-        yield GaugeMetricFamily("smackbox_cassandra_connections", "Clients connected", value=len(sessions))
-        yield CounterMetricFamily(
-            "smackbox_cassandra_requests",
-            "Requests answered",
-            value=server.finished_requests + sum(session.request_count for session in sessions),
-        )
-        catalog = server.state.catalog
-        tables = sum(len(keyspace.tables) for keyspace in catalog.user_keyspaces())
+        clients = len(self._clients.connected)
+        yield GaugeMetricFamily("smackbox_cassandra_connections", "Clients connected", value=clients)
+        requests = self._clients.request_count()
+        yield CounterMetricFamily("smackbox_cassandra_requests", "Requests answered", value=requests)
+        tables = sum(len(keyspace.tables) for keyspace in self._state.catalog.user_keyspaces())
         yield GaugeMetricFamily("smackbox_cassandra_tables", "User tables", value=tables)
-        yield CounterMetricFamily("smackbox_cassandra_writes", "Row fragments written", value=server.engine.writes)
+        writes = self._state.engine.writes
+        yield CounterMetricFamily("smackbox_cassandra_writes", "Row fragments written", value=writes)
 
 
-def registry(server: CassandraServer) -> CollectorRegistry:
-    """A registry with this server's figures alone."""
+def registry(clients: Clients, state: ServerState) -> CollectorRegistry:
+    """A registry with the statistics of one server."""
     found = CollectorRegistry()
-    found.register(_Figures(server))
+    found.register(_Stats(clients, state))
     return found

@@ -10,12 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smackbox.base.clock import SystemClock
 from smackbox.base.errors import StartError, StorageError, UserError
+from smackbox.cassandra.server.group_commit import GroupCommit
 from smackbox.cassandra.server.snapshot import STORE, take
-from smackbox.cassandra.server.upkeep import compacted, size_on_disk, tables_named
+from smackbox.cassandra.server.upkeep import Upkeep, compacted, size_on_disk, tables_named
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
 from smackbox.cassandra.state.keys import successor
@@ -24,9 +24,6 @@ from smackbox.store import copy_request
 from smackbox.store.copy_request import Copied, Request
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import RocksStore, open_store
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.service import CassandraServer
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +35,11 @@ COPY = "copy"
 class Requests:
     """What one server is asked for, one after another."""
 
-    def __init__(self, server: CassandraServer, directory: Path) -> None:
-        self._server = server
+    def __init__(self, directory: Path, store: RocksStore, commit: GroupCommit, upkeep: Upkeep) -> None:
         self._directory = directory
+        self._store = store
+        self._commit = commit
+        self._upkeep = upkeep
         self._task: asyncio.Task[None] | None = None
 
     def listen(self) -> None:
@@ -52,18 +51,15 @@ class Requests:
 
     async def serve(self, request: Request) -> Copied:
         """Do what is asked for; what went wrong is in the answer."""
-        server = self._server
-        store = server.store
-        assert store is not None
         try:
-            server.flush()
+            self._commit.flush()
             if request.verb == COPY:
-                return await asyncio.to_thread(take, store, Path(request.target))
+                return await asyncio.to_thread(take, self._store, Path(request.target))
             if request.verb == FLUSH:
-                await asyncio.to_thread(store.flush)
-                return Copied(text=flushed(server.store_directory))
+                await asyncio.to_thread(self._store.flush)
+                return Copied(text=flushed(self._directory / STORE))
             if request.verb == COMPACT:
-                return Copied(text=await server.upkeep.compact(request.target))
+                return Copied(text=await self._upkeep.compact(request.target))
         except (OSError, StorageError, UserError) as error:
             log.error("cassandra cannot %s %s: %s", request.verb, request.target, error)
             return Copied(error=str(error))

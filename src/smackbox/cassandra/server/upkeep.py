@@ -11,17 +11,16 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StorageError, UserError
-from smackbox.cassandra.server.snapshot import clear_expired
+from smackbox.cassandra.execution.context import ServerState
+from smackbox.cassandra.server.server_clock import ServerClock
+from smackbox.cassandra.server.snapshot import STORE, clear_expired
 from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.sweep import Sweep, Sweeper
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.service import CassandraServer
+from smackbox.store.rocks import RocksStore
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +33,12 @@ SNAPSHOT_CHECK_S = 60
 class Upkeep:
     """The passes of one server."""
 
-    def __init__(self, server: CassandraServer) -> None:
-        self._server = server
-        self.sweeper = Sweeper(server.engine, server.state.catalog.table_of)
+    def __init__(self, directory: Path, store: RocksStore, state: ServerState, clock: ServerClock) -> None:
+        self._directory = directory
+        self._store = store
+        self._state = state
+        self._clock = clock
+        self.sweeper = Sweeper(state.engine, state.catalog.table_of)
         self._task: asyncio.Task[None] | None = None
         self._compacted: list[Sweep] = []
         self._waits_for_compaction = asyncio.Lock()
@@ -52,16 +54,14 @@ class Upkeep:
 
     async def compact(self, name: str) -> str:
         """Drop all that may be dropped from the tables of that name, and what it did. Raises `UserError`."""
-        server = self._server
-        assert server.store is not None
-        tables = tables_named(server.state.catalog, name)
-        before = size_on_disk(server.store_directory)
+        tables = tables_named(self._state.catalog, name)
+        before = size_on_disk(self._directory / STORE)
         removed = 0
         async with self._waits_for_compaction:
             for table in tables:
                 removed += await self._sweep(table)
-                await asyncio.to_thread(server.store.compact, table.prefix, successor(table.prefix))
-        return compacted(len(tables), removed, before, size_on_disk(server.store_directory))
+                await asyncio.to_thread(self._store.compact, table.prefix, successor(table.prefix))
+        return compacted(len(tables), removed, before, size_on_disk(self._directory / STORE))
 
     def under_way(self) -> list[Sweep]:
         """The passes that have begun."""
@@ -69,7 +69,7 @@ class Upkeep:
 
     async def _sweep(self, table: Table) -> int:
         self.sweeper.abandon()  # two passes at once would not see each other's late writes
-        sweep = Sweep(self._server.engine, table)
+        sweep = Sweep(self._state.engine, table)
         self._compacted = [sweep]
         try:
             return await self._finish(sweep)
@@ -78,10 +78,10 @@ class Upkeep:
 
     async def _finish(self, sweep: Sweep) -> int:
         while True:
-            current = self._server.state.catalog.table_of(sweep.number)
+            current = self._state.catalog.table_of(sweep.number)
             if current is None:
                 return sweep.removed
-            now_s = self._server.now_s()
+            now_s = self._clock.now_s()
             if sweep.step(current, now_s):
                 self.sweeper.finish(sweep, current, now_s)
                 return sweep.removed
@@ -93,8 +93,8 @@ class Upkeep:
             await asyncio.sleep(PAUSE_S if is_busy else IDLE_S)
             is_busy = False
             try:
-                is_busy = not self._compacted and self.sweeper.step(self._server.now_s())
-                for index in self._server.state.vectors.step(self._server.now_s()):
+                is_busy = not self._compacted and self.sweeper.step(self._clock.now_s())
+                for index in self._state.vectors.step(self._clock.now_s()):
                     is_busy = True
                     for _ in range(EXTENSIONS):
                         if index.is_lagging:
@@ -105,12 +105,12 @@ class Upkeep:
 
     async def clear_snapshots(self) -> None:
         """Remove the snapshots whose time is over, looking once in `SNAPSHOT_CHECK_S`."""
-        now_s = self._server.now_s()
+        now_s = self._clock.now_s()
         if now_s < self._snapshots_checked_s + SNAPSHOT_CHECK_S:
             return
         self._snapshots_checked_s = now_s
         try:
-            for name in await asyncio.to_thread(clear_expired, self._server.store_directory.parent, now_s):
+            for name in await asyncio.to_thread(clear_expired, self._directory, now_s):
                 log.info("the snapshot %s has expired and is removed", name)
         except (OSError, UserError) as error:
             log.error("cassandra cannot remove expired snapshots: %s", error)
@@ -118,16 +118,18 @@ class Upkeep:
 
 def tables_named(catalog: Catalog, name: str) -> Sequence[Table]:
     """The stored tables of `keyspace.table`, of `keyspace`, or all for ''. Raises `UserError` when there are none."""
-    keyspace, _, wanted = name.partition(".")
-    found = [
+    keyspace_name, _, table_name = name.partition(".")
+    tables = [
         table
-        for one in catalog.user_keyspaces()
-        for table in one.tables.values()
-        if not table.is_view and (not name or one.name == keyspace) and (not wanted or table.name == wanted)
+        for keyspace in catalog.user_keyspaces()
+        for table in keyspace.tables.values()
+        if not table.is_view
+        and (not name or keyspace.name == keyspace_name)
+        and (not table_name or table.name == table_name)
     ]
-    if name and not found and (wanted or keyspace not in catalog.keyspaces):
-        raise UserError(f"there is no table {name}" if wanted else f"there is no keyspace {name}")
-    return found
+    if name and not tables and (table_name or keyspace_name not in catalog.keyspaces):
+        raise UserError(f"there is no {'table' if table_name else 'keyspace'} {name}")
+    return tables
 
 
 def compacted(tables: int, removed: int, before: int, after: int) -> str:

@@ -11,20 +11,24 @@ import ipaddress
 import platform
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from smackbox.cassandra.execution.context import ServerState
+from smackbox.cassandra.server.clients import Clients
+from smackbox.cassandra.server.server_clock import ServerClock
+from smackbox.cassandra.server.upkeep import Upkeep
+from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.keys import MIN_TOKEN, partition_of, successor
 from smackbox.cassandra.state.node import PARTITIONER, RELEASE_VERSION, Endpoint
 from smackbox.cassandra.state.schema import Table
 from smackbox.cassandra.state.system_rows import STORAGE_PORT, SystemRows, Values
+from smackbox.cassandra.statements.registry import Statements
 from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
-from smackbox.store.rocks import CACHE_BYTES
-
-if TYPE_CHECKING:
-    from smackbox.cassandra.server.service import CassandraServer
+from smackbox.store.rocks import CACHE_BYTES, RocksStore
 
 MIB = 1024 * 1024
 SAMPLED_ENTRIES = 256
@@ -43,22 +47,33 @@ _SETTING_NAMES = {
 _SECRET = frozenset({"client_encryption_keyfile"})
 
 
-class Figures:
-    """The rows of one server's figures."""
+class Stats:
+    """The rows of one server's statistics."""
 
-    def __init__(self, server: CassandraServer) -> None:
-        self._server = server
+    def __init__(
+        self, settings: CassandraSettings, url: str, store_directory: Path, store: RocksStore, state: ServerState,
+        statements: Statements, clients: Clients, upkeep: Upkeep, clock: ServerClock,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._url = url
+        self._store_directory = store_directory
+        self._store = store
+        self._state = state
+        self._statements = statements
+        self._clients = clients
+        self._upkeep = upkeep
+        self._clock = clock
 
     def add_to(self, system_rows: SystemRows) -> None:
         for name, source in (
             ("caches", self._caches),
-            ("clients", self._clients),
+            ("clients", self._connected),
             ("cql_metrics", self._cql_metrics),
             ("disk_usage", self._disk_usage),
             ("gossip_info", self._gossip_info),
             ("max_sstable_size", self._largest_files),
             ("sai_column_indexes", self._sai_indexes),
-            ("settings", self._settings),
+            ("settings", self._shown_settings),
             ("sstable_tasks", self._tasks),
             ("system_properties", self._properties),
             ("thread_pools", self._thread_pools),
@@ -71,19 +86,17 @@ class Figures:
 
     def _distributed_tables(self) -> Iterator[Table]:
         """Those of which Cassandra keeps estimates: of all keyspaces with replicas."""
-        for keyspace in self._server.state.catalog.keyspaces.values():
+        for keyspace in self._state.catalog.keyspaces.values():
             if not keyspace.record.replication["class"].endswith("LocalStrategy"):
                 yield from (table for table in keyspace.tables.values() if not table.is_view)
 
     def _tables(self) -> Iterator[Table]:
-        for keyspace in self._server.state.catalog.user_keyspaces():
+        for keyspace in self._state.catalog.user_keyspaces():
             yield from (table for table in keyspace.tables.values() if not table.is_view)
 
     def _files(self) -> list[tuple[int, int, int, int]]:
         """The first and last table number of each file of the store, its bytes, its entries."""
-        store = self._server.store
-        assert store is not None
-        return [(_number(first), _number(last), size, entries) for first, last, size, entries in store.files()]
+        return [(_number(first), _number(last), size, entries) for first, last, size, entries in self._store.files()]
 
     def _sizes(self) -> dict[int, tuple[int, int, int]]:
         """For each table, by number: about how many bytes and entries files have of it, and the most in one file."""
@@ -125,9 +138,7 @@ class Figures:
 
     def _partitions(self, table: Table, entries: int) -> int:
         """About how many partitions there are, by how many the first entries are of."""
-        store = self._server.store
-        assert store is not None
-        keys = [key for key, _ in islice(store.items(table.prefix, successor(table.prefix)), SAMPLED_ENTRIES)]
+        keys = [key for key, _ in islice(self._store.items(table.prefix, successor(table.prefix)), SAMPLED_ENTRIES)]
         if len(keys) < SAMPLED_ENTRIES:
             return len({partition_of(key) for key in keys})
         return entries * len({partition_of(key) for key in keys}) // len(keys)
@@ -138,7 +149,7 @@ class Figures:
                 yield {**values, "range_type": kind}
 
     def _ranges(self) -> list[tuple[str, str]]:
-        tokens = sorted(map(int, self._server.state.system_rows.node.tokens()))
+        tokens = sorted(map(int, self._state.system_rows.node.tokens()))
         ends = [*tokens, MIN_TOKEN]
         starts = [MIN_TOKEN, *tokens]
         return sorted((str(start), str(end)) for start, end in zip(starts, ends, strict=True))
@@ -146,13 +157,11 @@ class Figures:
     # ---- the server -------------------------------------------------------------------------------------------------
 
     def _caches(self, _: Endpoint) -> Iterator[Values]:
-        store = self._server.store
-        assert store is not None
         # RocksDB keeps blocks of files, which Cassandra calls chunks; it caches neither keys nor rows nor counters
-        yield {"name": "chunks", "capacity_bytes": CACHE_BYTES, "size_bytes": store.cached_bytes()}
+        yield {"name": "chunks", "capacity_bytes": CACHE_BYTES, "size_bytes": self._store.cached_bytes()}
 
     def _cql_metrics(self, _: Endpoint) -> Iterator[Values]:
-        statements = self._server.statements
+        statements = self._statements
         executed, others = statements.prepared_executed, statements.texts_executed
         total = executed + others
         for name, value in (
@@ -165,9 +174,8 @@ class Figures:
             yield {"name": name, "value": float(value)}
 
     def _thread_pools(self, _: Endpoint) -> Iterator[Values]:
-        server = self._server
-        pools = [("Native-Transport-Requests", 1, 1, server.request_count())]
-        pools.append(("CompactionExecutor", len(server.upkeep.under_way()), 1, server.upkeep.sweeper.passes))
+        pools = [("Native-Transport-Requests", 1, 1, self._clients.request_count())]
+        pools.append(("CompactionExecutor", len(self._upkeep.under_way()), 1, self._upkeep.sweeper.passes))
         for name, active, limit, completed in pools:
             yield {
                 "name": name,
@@ -180,8 +188,8 @@ class Figures:
             }
 
     def _tasks(self, _: Endpoint) -> Iterator[Values]:
-        for sweep in self._server.upkeep.under_way():
-            table = self._server.state.catalog.table_of(sweep.number)
+        for sweep in self._upkeep.under_way():
+            table = self._state.catalog.table_of(sweep.number)
             if table is not None:
                 yield {
                     **_named(table),
@@ -192,15 +200,14 @@ class Figures:
                 }
 
     def _gossip_info(self, endpoint: Endpoint) -> Iterator[Values]:
-        server = self._server
-        node = server.state.system_rows.node
+        node = self._state.system_rows.node
         tokens = node.tokens()
         yield {
             "address": ipaddress.ip_address(endpoint.address),
             "port": STORAGE_PORT,
             "dc": node.data_center,
             "generation": node.started_at_s,
-            "heartbeat": server.now_s() - node.started_at_s,
+            "heartbeat": self._clock.now_s() - node.started_at_s,
             "host_id": str(node.host_id),
             "hostname": endpoint.address,
             "load": str(float(sum(size for _, _, size, _ in self._files()))),
@@ -209,7 +216,7 @@ class Figures:
             "release_version": RELEASE_VERSION,
             "rpc_address": endpoint.address,
             "rpc_ready": "true",
-            "schema": str(server.state.catalog.version),
+            "schema": str(self._state.catalog.version),
             "status": f"NORMAL,{tokens[0]}",
             "status_with_port": f"NORMAL,{tokens[0]}",
         }
@@ -229,15 +236,15 @@ class Figures:
                         "table_name": table.name,
                     }
 
-    def _settings(self, _: Endpoint) -> Iterator[Values]:
-        settings = self._server.settings
+    def _shown_settings(self, _: Endpoint) -> Iterator[Values]:
+        settings = self._settings
         shown: dict[str, Any] = {"partitioner": PARTITIONER, "endpoint_snitch": "SimpleSnitch"}
         for field in msgspec.structs.fields(settings):
             value = getattr(settings, field.name)
             if field.name in _SECRET and value is not None:
                 value = "<REDACTED>"
             shown[_SETTING_NAMES.get(field.name, field.name)] = value
-        shown["native_transport_port"] = self._server.url.rpartition(":")[2]
+        shown["native_transport_port"] = self._url.rpartition(":")[2]
         # Cassandra 4's names, which tools ask for as well
         shown |= {name: shown[f"{name}.class_name"] for name in ("authenticator", "authorizer")}
         for name, value in sorted(shown.items()):
@@ -245,18 +252,16 @@ class Figures:
 
     def _properties(self, _: Endpoint) -> Iterator[Values]:
         for name, value in (
-            ("cassandra.storagedir", str(self._server.store_directory.parent)),
+            ("cassandra.storagedir", str(self._store_directory.parent)),
             ("os.arch", platform.machine()),
             ("os.name", platform.system()),
         ):
             yield {"name": name, "value": value}
 
-    def _clients(self, _: Endpoint) -> Iterator[Values]:
-        for connection in self._server.connections:
+    def _connected(self, _: Endpoint) -> Iterator[Values]:
+        for connection in self._clients.connected:
             session = connection.session
-            if session is None:
-                continue
-            encryption = connection.transport.get_extra_info("ssl_object") if connection.transport else None
+            encryption = connection.transport.get_extra_info("ssl_object")
             cipher = encryption.cipher() if encryption is not None else None
             yield {
                 "address": ipaddress.ip_address(connection.peer[0]),

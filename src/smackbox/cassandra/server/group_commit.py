@@ -1,0 +1,82 @@
+"""Applying the writes of a pass, and letting its answers go: with `sync` once they are on the disk.
+
+One fsync serves all the answers that came together while the one before was under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from smackbox.base.errors import StorageError
+from smackbox.cassandra.server.server_clock import ServerClock
+from smackbox.cassandra.state.engine import Engine
+from smackbox.store.rocks import RocksStore
+
+
+class Recipient(Protocol):
+    """Who answers are for."""
+
+    def send_now(self, answers: bytes) -> None:
+        """Send answers that need not wait."""
+        ...
+
+    def hold(self, size: int) -> None:
+        """Answers of `size` bytes wait for the disk."""
+        ...
+
+    def release(self, answers: bytes) -> None:
+        """Send answers that were held: what they tell of is on the disk."""
+        ...
+
+    def fail(self, reason: str) -> None:
+        """Answers that were held may not be sent: what they tell of did not reach the disk."""
+        ...
+
+
+class GroupCommit:
+    """The writes and the answers of one server."""
+
+    def __init__(self, store: RocksStore, engine: Engine, clock: ServerClock, *, sync: bool) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._sync = sync
+        self._waiting: list[tuple[Recipient, bytes]] = []
+        self._syncing: asyncio.Task[None] | None = None
+
+    def flush(self) -> None:
+        """Apply the writes of a pass. Raises `StorageError`."""
+        self._engine.flush()
+        self._engine.tidy(self._clock.now_s())
+
+    def answer(self, recipient: Recipient, answers: bytes) -> None:
+        """Send a pass's answers, with `sync` when the writes are on the disk."""
+        if not self._sync:
+            recipient.send_now(answers)
+            return
+        recipient.hold(len(answers))
+        self._waiting.append((recipient, answers))
+        if self._syncing is None:
+            self._syncing = asyncio.get_running_loop().create_task(self._sync_all())
+
+    async def finish(self) -> None:
+        """Wait for the fsync under way, and apply what is left."""
+        if self._syncing is not None:
+            await self._syncing
+        self.flush()
+
+    async def _sync_all(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                try:
+                    await asyncio.to_thread(self._store.sync)
+                except StorageError as error:
+                    for recipient, _ in group:
+                        recipient.fail(str(error))
+                    continue
+                for recipient, answers in group:
+                    recipient.release(answers)
+        finally:
+            self._syncing = None

@@ -1,0 +1,25 @@
+"""The time as statements are told it."""
+
+from __future__ import annotations
+
+from smackbox.base.clock import Clock
+
+
+class ServerClock:
+    """Wall time, of which no microsecond is given twice: it orders the writes of one server."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last_us = 0
+
+    def now_us(self) -> int:
+        """Microseconds since 1970, later than all given before."""
+        now = self._clock.wall_us()
+        if now <= self._last_us:
+            now = self._last_us + 1
+        self._last_us = now
+        return now
+
+    def now_s(self) -> int:
+        """Seconds since 1970."""
+        return self._clock.wall_ms() // 1000
