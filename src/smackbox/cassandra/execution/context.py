@@ -86,8 +86,18 @@ class Context:
     """One execution. `timestamp_us` is the client's default timestamp or the server's time; `user` None: anonymous."""
 
     __slots__ = (
-        "consistency", "endpoint", "now_us", "page_size", "paging_state", "state", "serial_consistency",
-        "statement_time_s", "timestamp_us", "user", "values", "warnings",
+        "consistency",
+        "endpoint",
+        "now_us",
+        "page_size",
+        "paging_state",
+        "serial_consistency",
+        "state",
+        "statement_time_s",
+        "timestamp_us",
+        "user",
+        "values",
+        "warnings",
     )  # fmt: skip
 
     def __init__(
