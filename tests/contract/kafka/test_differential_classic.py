@@ -226,11 +226,22 @@ def step(sides: list[Side], operation: str, arguments: tuple[Any, ...]) -> list[
     parks = operation in {"join", "sync"}
     if parks and any(side.members[arguments[0]].waits for side in sides):
         return [None, None]  # a client has one request in flight
+    if operation == "leave" and leaver_waits(sides, arguments[0]):
+        return [None, None]
     if operation in {"join", "next_join"} and sides[0].mixes(operation):
         return [None, None]
     answers: list[Any] = [[getattr(side, operation)(*arguments)] for side in sides]
     gather(sides, answers)
     return answers
+
+
+def leaver_waits(sides: Sequence[Side], who: str) -> bool:
+    """Whether a parked request is of the member that is to leave: Kafka never answers a SyncGroup then, ours does."""
+    return any(
+        member.waits and (name == who or MEMBERS[name] == MEMBERS[who] is not None)
+        for side in sides
+        for name, member in side.members.items()
+    )
 
 
 def gather(sides: Sequence[Side], answers: list[Any]) -> None:

@@ -198,6 +198,10 @@ def step(sides: list[Side], operation: str, arguments: tuple[Any, ...]) -> list[
         return [None, None]  # a client has one request in flight
     if operation in {"join", "next_joins"} and sides[0].size() >= MOST_MEMBERS:
         return [None, None]
+    if operation == "leave" and not sides[0].is_next() and sides[0].size() > 2:
+        return [None, None]  # of several who are left, a classic group takes any for its next leader
+    if operation == "leave" and classic.leaver_waits(sides, arguments[0]):
+        return [None, None]
     if operation == "next_steps":
         answers: list[Any] = [[side.next_steps(*arguments[:2], says_owned=arguments[2])] for side in sides]
     else:
