@@ -313,7 +313,7 @@ def test_every_advertised_version_is_answered(start_kafka: StartKafka, key: int)
     for version in range(api.min_version, api.max_version + 1):
         with RawClient(kafka.url) as client:
             client.ask(api.request_type(), version)
-    assert not any(count.errors for count in kafka.service.broker.metrics.by_api.values())
+    assert not any(count.errors for count in kafka.service.running.broker.metrics.by_api.values())
 
 
 def test_produce_and_fetch_in_every_advertised_version(start_kafka: StartKafka) -> None:

@@ -35,7 +35,7 @@ def started(request: pytest.FixtureRequest) -> Iterator[KafkaServer]:
 
 def client(server: KafkaServer, listener: int = 0, **more: Any) -> AdminClient:
     settings = {
-        "bootstrap.servers": f"localhost:{server.ports[listener]}",
+        "bootstrap.servers": f"localhost:{server.running.ports[listener]}",
         "broker.address.family": "v4",
         "security.protocol": "SSL",
         "ssl.ca.location": str(CERTIFICATES / "ca.pem"),
@@ -59,7 +59,7 @@ def test_a_client_that_trusts_the_authority_is_served(started: KafkaServer) -> N
 
 @pytest.mark.parametrize("started", [{"security_protocol": "SSL"}], indirect=True)
 def test_plain_bytes_end_that_connection_alone(started: KafkaServer) -> None:
-    with socket.create_connection(("127.0.0.1", started.ports[0]), TIMEOUT_S) as stranger:
+    with socket.create_connection(("127.0.0.1", started.running.ports[0]), TIMEOUT_S) as stranger:
         stranger.sendall(b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x01\x00\x05probe")
         assert not stranger.recv(1024).startswith(b"\x00\x00\x00")
     assert client(started).list_topics(timeout=TIMEOUT_S).topics == {}

@@ -31,6 +31,16 @@ def backup_command(target: Path, directory: Path, timeout_s: float) -> None:
     click.echo(f"{copied.files} files, {copied.bytes / 1e6:.1f} MB copied to {target}")
 
 
+@command.command("status")
+@click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR / "kafka", show_default=True)
+def status_command(directory: Path) -> None:
+    """How the broker that runs on a data directory is doing."""
+    from smackbox.net.control import server_status
+
+    for line in server_status(directory):
+        click.echo(line)
+
+
 @command.command("serve")
 @server_options(KAFKA_PORT)
 @click.option("--advertised", help="host:port told to clients.  [default: the address each client dialled]")

@@ -52,7 +52,7 @@ def ours(_: Path, stack: ExitStack) -> Secured:
         )
     )
     stack.enter_context(ServiceThread(server))
-    return Secured(*(f"127.0.0.1:{port}" for port in server.ports))
+    return Secured(*(f"127.0.0.1:{port}" for port in server.running.ports))
 
 
 def real(directory: Path, stack: ExitStack) -> Secured:

@@ -5,7 +5,7 @@ away) and its size is noted; the journal and the checkpoints are small and are r
 much of each. The copy is a data directory: a broker started on it finds what had been answered at that moment, and cuts
 nothing but what was on its way. Indexes are not copied; a broker makes them again.
 
-`smack kafka backup` asks for it by a `store.copy_request`; where no broker runs, it copies the directory itself.
+`smack kafka backup` asks for it on the control socket; where no broker runs, it copies the directory itself.
 """
 
 from __future__ import annotations
@@ -15,15 +15,29 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from smackbox.base.errors import StartError, StorageError, UserError
 from smackbox.kafka.state.catalog import CLEAN_SHUTDOWN, JOURNAL
-from smackbox.store import copy_request
-from smackbox.store.copy_request import Copied
+from smackbox.net.control import CONTROL_FILE, Request, call
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk
 
 STAGING = "backup-links-delete"  # a folder of this name is swept at the next start
 COPY_CHUNK_BYTES = 8 * 1024 * 1024
+
+
+class Backup(Request, frozen=True):
+    """Copy the data directory to the directory `target`, which must not be there or be empty."""
+
+    target: str
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """How much was copied."""
+
+    files: int
+    bytes: int
 
 
 class Moment:
@@ -46,8 +60,7 @@ class Moment:
         self._small = {
             entry.name: Path(entry.path).read_bytes()
             for entry in os.scandir(directory)
-            if entry.is_file()
-            and entry.name not in {LOCK_FILE, copy_request.REQUEST, copy_request.ANSWER, CLEAN_SHUTDOWN}
+            if entry.is_file() and entry.name not in {LOCK_FILE, CONTROL_FILE, CLEAN_SHUTDOWN}
         }
 
     def copy(self, target: Path) -> Copied:
@@ -76,7 +89,7 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     try:
         held = DataDir.open(directory)
     except StartError:
-        return copy_request.ask(directory, target, timeout_s)
+        return call(directory, Backup(str(target.resolve())), Copied, timeout_s)
     try:
         topics = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
         moment = Moment(directory, topics)

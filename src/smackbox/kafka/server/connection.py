@@ -15,7 +15,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from smackbox.base.errors import ProtocolError, StorageError
 from smackbox.kafka.handlers.apis import (
@@ -30,8 +30,8 @@ from smackbox.kafka.handlers.apis import (
 from smackbox.kafka.handlers.call import Answer, Call, Parked
 from smackbox.kafka.handlers.refusal import refusal
 from smackbox.kafka.handlers.sasl import SaslFailure, SaslSession
+from smackbox.kafka.server.connections import Connections
 from smackbox.kafka.server.listeners import Listener, certificate_principal
-from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.metrics import RequestCount
 from smackbox.kafka.state.security import ANONYMOUS
@@ -40,10 +40,6 @@ from smackbox.kafka.wire import fetch, produce
 from smackbox.kafka.wire.header import FIXED, LENGTH, RequestHeader, read_header, skip_header_tags
 from smackbox.kafka.wire.schema import Message
 
-if TYPE_CHECKING:
-    from smackbox.kafka.server.service import KafkaServer
-
-READ_BUFFER_BYTES = 512 * 1024
 API_KEY = struct.Struct(">h")
 BEFORE_AUTHENTICATION = frozenset({API_VERSIONS_KEY, SASL_HANDSHAKE_KEY, SASL_AUTHENTICATE_KEY})
 WRITE_HIGH_WATER_BYTES = 8 * 1024 * 1024
@@ -56,11 +52,11 @@ log = logging.getLogger(__name__)
 class KafkaConnection(asyncio.BufferedProtocol):
     """The protocol object of one socket."""
 
-    def __init__(self, server: KafkaServer, listener: Listener) -> None:
-        self._server = server
+    def __init__(self, connections: Connections, listener: Listener) -> None:
+        self._connections = connections
         self._listener = listener
-        self._broker: Broker = server.broker
-        self._shared = server.read_buffer
+        self._broker = connections.broker
+        self._shared = connections.read_buffer
         self._partial: bytearray | None = None
         self._filled = 0
         self._outbox: list[bytes | bytearray] = []
@@ -74,7 +70,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self.advertised: tuple[str, int] = ("", 0)
         self.client_software = ("", "")
         self.principal = ANONYMOUS
-        self.sasl = SaslSession(server.new_nonce()) if listener.sasl else None
+        self.sasl = SaslSession(connections.new_nonce()) if listener.sasl else None
         self.on_close: dict[object, Callable[[], None]] = {}
 
     # --- asyncio's side
@@ -84,19 +80,19 @@ class KafkaConnection(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername") or ("", 0)
         local = transport.get_extra_info("sockname") or ("", 0)
         self.peer_host, self.peer = peer[0], f"{peer[0]}:{peer[1]}"
-        self.advertised = self._server.advertised or (local[0], local[1])
+        self.advertised = self._connections.advertised or (local[0], local[1])
         plain: socket.socket | None = transport.get_extra_info("socket")
         if plain is not None:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
         if self._listener.tls:
             self.principal = certificate_principal(transport.get_extra_info("peercert")) or ANONYMOUS
-        if not self._server.admit(self):
+        if not self._connections.admit(self):
             log.warning("%s: refused, max_connections is reached", self.peer)
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.dismiss(self)
+        self._connections.dismiss(self)
         callbacks, self.on_close = list(self.on_close.values()), {}
         for callback in callbacks:
             callback()

@@ -1,0 +1,65 @@
+"""What all connections of a broker share: the broker itself, one buffer to read into, and how many there may be."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Protocol
+
+from smackbox.base.errors import SettingError
+from smackbox.kafka.state.broker import Broker
+from smackbox.kafka.state.broker_config import MAX_CONNECTIONS
+
+NONCE_BYTES = 18
+READ_BUFFER_BYTES = 512 * 1024
+
+
+class Connection(Protocol):
+    """What is counted and closed here."""
+
+    def close(self) -> None: ...
+
+
+class Connections:
+    """The open connections. `advertised` is the host and port that clients are told, None for what each dialled."""
+
+    def __init__(self, broker: Broker, advertised: str | None) -> None:
+        self.broker = broker
+        self.advertised = parse_advertised(advertised)
+        self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self._open: set[Connection] = set()
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether one more connection may stay: `max_connections`, or what `max.connections` was changed to."""
+        changed = self.broker.catalog.broker_config(MAX_CONNECTIONS)
+        if len(self._open) >= (self.broker.settings.max_connections if changed is None else int(changed)):
+            return False
+        self._open.add(connection)
+        metrics = self.broker.metrics
+        metrics.connections = len(self._open)
+        metrics.connections_total += 1
+        return True
+
+    def dismiss(self, connection: Connection) -> None:
+        """A connection has ended."""
+        if connection in self._open:
+            self._open.discard(connection)
+            self.broker.metrics.connections = len(self._open)
+
+    def close_all(self) -> None:
+        for connection in list(self._open):
+            connection.close()
+
+    @staticmethod
+    def new_nonce() -> str:
+        """The server's part of a SCRAM nonce."""
+        return secrets.token_urlsafe(NONCE_BYTES)
+
+
+def parse_advertised(text: str | None) -> tuple[str, int] | None:
+    """Host and port of the setting. Raises `SettingError`."""
+    if text is None:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdigit()):
+        raise SettingError(f"kafka: advertised must be host:port, not {text!r}")
+    return host.strip("[]"), int(port)

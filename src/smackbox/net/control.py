@@ -1,0 +1,171 @@
+"""Typed requests to a running server on this machine: back-up, snapshot, flush, compaction, status.
+
+A server listens on a Unix socket; a verb of the command line connects, sends one request as a line of JSON and reads
+one line back. Requests are served one after another. The socket lies in a directory of its own that only the server's
+user may enter, among the system's temporary files: the path of one in the data directory may be longer than the kernel
+takes (108 bytes on Linux), and it would be in the way of whoever copies the directory. The file `control` in the data
+directory says where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from smackbox.base.errors import SmackError, StartError, UserError
+
+CONTROL_FILE = "control"
+SOCKET = "socket"
+LINE_LIMIT_BYTES = 1 << 20
+FOLDER_PREFIX = "smackbox-control-"
+REQUEST_LIMIT_S = 5.0
+STOP_LIMIT_S = 5.0
+
+A = TypeVar("A", bound=msgspec.Struct)
+log = logging.getLogger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True, tag=True):
+    """What is asked for; a server's requests are subclasses, told apart by their class names."""
+
+
+class Status(Request, frozen=True):
+    """How is the server? Answered with `ServerStatus`."""
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """Which server it is, and a few numbers about it, by name."""
+
+    name: str
+    url: str
+    pid: int
+    up_s: float
+    numbers: dict[str, int]
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The request was not served, for this reason."""
+
+    reason: str
+
+
+class ControlSocket:
+    """A server's side: open from `open` to `close`."""
+
+    def __init__(self, file: Path, folder: Path, server: asyncio.Server, lock: asyncio.Lock) -> None:
+        self._file = file
+        self._folder = folder
+        self._server = server
+        self._lock = lock
+
+    @classmethod
+    async def open(
+        cls, directory: Path, requests: Any, serve: Callable[[Any], Awaitable[msgspec.Struct]]
+    ) -> ControlSocket:
+        """Listen for `requests`, a union of `Request` classes; `serve` answers one, or raises `SmackError`.
+
+        The directory must be locked by this process. Raises `StartError`.
+        """
+        file = directory / CONTROL_FILE
+        decoder = msgspec.json.Decoder(requests)
+        lock = asyncio.Lock()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                async with asyncio.timeout(REQUEST_LIMIT_S):
+                    line = await reader.readuntil(b"\n")
+                async with lock:
+                    answer = await _answer(decoder, line, serve)
+                writer.write(msgspec.json.encode(answer) + b"\n")
+                await writer.drain()
+            except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
+                log.debug("a control request came to nothing: %s", error)
+            finally:
+                writer.close()
+
+        try:
+            _sweep(file)
+            folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+            server = await asyncio.start_unix_server(talk, folder / SOCKET, limit=LINE_LIMIT_BYTES)
+            file.write_text(f"{folder / SOCKET}\n")
+        except OSError as error:
+            raise StartError(f"cannot take requests for {directory}: {error.strerror or error}") from error
+        return cls(file, folder, server, lock)
+
+    async def close(self) -> None:
+        """Take no more requests; one that is being served has `STOP_LIMIT_S` to finish."""
+        self._server.close()
+        self._file.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S), self._lock:
+                pass
+
+
+def _sweep(file: Path) -> None:
+    """Remove what a killed server left: the directory's lock says that it is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        folder = Path(file.read_text().strip()).parent
+        if folder.name.startswith(FOLDER_PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _answer(decoder: Any, line: bytes, serve: Callable[[Any], Awaitable[msgspec.Struct]]) -> msgspec.Struct:
+    try:
+        return await serve(decoder.decode(line))
+    except msgspec.DecodeError as error:
+        return Refused(f"this server does not know the request: {error}")
+    except (SmackError, OSError) as error:
+        log.error("a control request failed: %s", error)
+        return Refused(str(error))
+
+
+def server_status(directory: Path, timeout_s: float = REQUEST_LIMIT_S) -> list[str]:
+    """The status of the server that holds `directory`, as lines to show. Raises `UserError`."""
+    status = call(directory, Status(), ServerStatus, timeout_s)
+    lines = [f"{status.name} {status.url}, process {status.pid}, up for {status.up_s:.0f} s"]
+    return lines + [f"{value:>15,} {name}" for name, value in status.numbers.items()]
+
+
+def call(directory: Path, request: Request, answer: type[A], timeout_s: float) -> A:
+    """Have the server that holds `directory` serve the request. Raises `UserError` with its reason, or when late."""
+    deadline = time.monotonic() + timeout_s
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.settimeout(timeout_s)
+            connection.connect((directory / CONTROL_FILE).read_text().strip())
+            connection.sendall(msgspec.json.encode(request) + b"\n")
+            line = bytearray()
+            while not line.endswith(b"\n"):
+                connection.settimeout(max(deadline - time.monotonic(), 0.001))
+                received = connection.recv(1 << 16)
+                if not received:
+                    raise UserError(f"the server of {directory} stopped before it had answered")
+                line += received
+        except TimeoutError as error:
+            raise UserError(f"the server of {directory} did not finish within {timeout_s:.0f} s") from error
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise UserError(f"the process that holds {directory} takes no requests") from error
+        except PermissionError as error:
+            raise UserError(f"only the user that runs the server of {directory} may ask it for anything") from error
+        except OSError as error:
+            raise UserError(f"cannot ask the server of {directory}: {error.strerror or error}") from error
+    try:
+        return msgspec.json.decode(line, type=answer)
+    except msgspec.DecodeError:
+        pass
+    try:
+        reason = msgspec.json.decode(line, type=Refused).reason
+    except msgspec.DecodeError as error:
+        raise UserError(f"the server of {directory} is of another version: {error}") from error
+    raise UserError(reason)

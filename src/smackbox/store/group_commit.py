@@ -1,0 +1,63 @@
+"""Commit, then answer: what waits for the disk, or for a store elsewhere, is committed together.
+
+Whoever has something to commit calls `want`. All that is there at the end of this turn of the loop is taken as one
+batch and committed, and when that is done its answers go out. What comes meanwhile waits for the next batch: the slower
+the disk, the larger the batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from smackbox.base.errors import StorageError
+
+B = TypeVar("B")
+log = logging.getLogger(__name__)
+
+
+class GroupCommit(Generic[B]):
+    """One log's commits, on the running loop.
+
+    `take` gives what is to be committed, or None; `commit` ends when it is durable, and raises `StorageError`; `finish`
+    hears of the end of each batch, with the error where there was one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        take: Callable[[], B | None],
+        commit: Callable[[B], Awaitable[None]],
+        finish: Callable[[B, StorageError | None], None],
+    ) -> None:
+        self._name = name
+        self._take = take
+        self._commit = commit
+        self._finish = finish
+        self._task: asyncio.Task[None] | None = None
+
+    def want(self) -> None:
+        """There is something to commit: begin, unless a commit is running; its end begins the next."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def settle(self) -> None:
+        """Wait until nothing is being committed."""
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            await asyncio.sleep(0)  # all of this turn of the loop share the commit
+            while (batch := self._take()) is not None:
+                error: StorageError | None = None
+                try:
+                    await self._commit(batch)
+                except StorageError as failure:
+                    error = failure
+                    log.error("%s: %s", self._name, failure)
+                self._finish(batch, error)
+        finally:
+            self._task = None
