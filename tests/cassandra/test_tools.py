@@ -27,8 +27,8 @@ from smackbox.cassandra.server.snapshot import (
 from smackbox.cassandra.server.tools import ask, compact, flush
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY
+from smackbox.net.control import server_status
 from smackbox.net.service import ServiceThread
-from smackbox.store.copy_request import Request
 from smackbox.store.rocks import open_store
 
 
@@ -109,11 +109,11 @@ def test_the_passes_of_a_server_that_is_served(stopped: Path) -> None:
     server = CassandraServer(CassandraSettings(dir=stopped))
     with ServiceThread(server) as thread, Client(thread) as client:
         client.startup()
-        done = thread.call(server.running.requests.serve(Request("k.t", "compact")))  # type: ignore[union-attr]
-        assert done.text.startswith("1 tables: ")
+        assert compact(stopped, "k.t", 20).startswith("1 tables: ")
         assert sum(1 for _ in server.running.state.engine.store.items()) == 5
-        done = thread.call(server.running.requests.serve(Request("", "dance")))  # type: ignore[union-attr]
-        assert done.error == "this server knows nothing of 'dance'"
+        with pytest.raises(UserError, match="there is no keyspace other"):
+            compact(stopped, "other", 20)
+        assert "bytes on disk" in "\n".join(server_status(stopped))
         fill(client, 1)
     assert keys(stopped) == {1, 16, 17, 18, 19, 20}
 

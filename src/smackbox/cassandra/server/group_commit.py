@@ -11,6 +11,7 @@ from typing import Protocol
 from smackbox.base.errors import StorageError
 from smackbox.cassandra.server.server_clock import ServerClock
 from smackbox.cassandra.state.engine import Engine
+from smackbox.store import group_commit
 from smackbox.store.rocks import RocksStore
 
 
@@ -43,7 +44,7 @@ class GroupCommit:
         self._clock = clock
         self._sync = sync
         self._waiting: list[tuple[Recipient, bytes]] = []
-        self._syncing: asyncio.Task[None] | None = None
+        self._commits = group_commit.GroupCommit("cassandra", self._take, self._synced, self._finished)
 
     def flush(self) -> None:
         """Apply the writes of a pass. Raises `StorageError`."""
@@ -57,26 +58,24 @@ class GroupCommit:
             return
         recipient.hold(len(answers))
         self._waiting.append((recipient, answers))
-        if self._syncing is None:
-            self._syncing = asyncio.get_running_loop().create_task(self._sync_all())
+        self._commits.want()
 
     async def finish(self) -> None:
         """Wait for the fsync under way, and apply what is left."""
-        if self._syncing is not None:
-            await self._syncing
+        await self._commits.settle()
         self.flush()
 
-    async def _sync_all(self) -> None:
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting, []
-                try:
-                    await asyncio.to_thread(self._store.sync)
-                except StorageError as error:
-                    for recipient, _ in group:
-                        recipient.fail(str(error))
-                    continue
-                for recipient, answers in group:
-                    recipient.release(answers)
-        finally:
-            self._syncing = None
+    def _take(self) -> list[tuple[Recipient, bytes]] | None:
+        taken, self._waiting = self._waiting, []
+        return taken or None
+
+    async def _synced(self, _: list[tuple[Recipient, bytes]]) -> None:
+        await asyncio.to_thread(self._store.sync)
+
+    @staticmethod
+    def _finished(batch: list[tuple[Recipient, bytes]], error: StorageError | None) -> None:
+        for recipient, answers in batch:
+            if error is None:
+                recipient.release(answers)
+            else:
+                recipient.fail(str(error))

@@ -31,7 +31,7 @@ from smackbox.cassandra.server.security_settings import check_security
 from smackbox.cassandra.server.server_clock import ServerClock
 from smackbox.cassandra.server.snapshot import STORE, finish_restoring
 from smackbox.cassandra.server.stats import Stats
-from smackbox.cassandra.server.tools import Requests
+from smackbox.cassandra.server.tools import REQUESTS, Requests
 from smackbox.cassandra.server.upkeep import Upkeep
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.state.auth_rows import show_roles
@@ -41,6 +41,7 @@ from smackbox.cassandra.state.node import Node
 from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.statements.registry import Statements
+from smackbox.net.control import ControlSocket
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.net.open_files import raise_open_file_limit
@@ -59,7 +60,7 @@ class RunningServer:
     port: int
     directory: Path
     parts: Parts
-    requests: Requests
+    control: ControlSocket
     upkeep: Upkeep
     listening: asyncio.Server
     metrics: MetricsEndpoint | None
@@ -96,7 +97,7 @@ class RunningServer:
         try:
             if self.metrics is not None:
                 await self.metrics.stop()
-            await self.requests.close()
+            await self.control.close()
             await self.upkeep.stop()
             self.listening.close()
             await self.parts.commit.finish()
@@ -224,14 +225,15 @@ async def _serve(
         parts.clock,
     )  # fmt: skip
     stats.add_to(state.system_rows)
-    requests = Requests(directory, store, parts.commit, upkeep)
-    requests.listen()
+    url = f"{settings.host}:{port}"
+    requests = Requests(url, directory, store, parts.commit, upkeep, parts.clients)
+    control = await ControlSocket.open(directory, REQUESTS, requests.serve)
     metrics = await _metrics(settings, parts)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: Arrival(parts), sock=listener, ssl=tls)
     upkeep.start()
     gc.freeze()
-    return RunningServer(settings, port, directory, parts, requests, upkeep, listening, metrics, opened.pop_all())
+    return RunningServer(settings, port, directory, parts, control, upkeep, listening, metrics, opened.pop_all())
 
 
 async def _metrics(settings: CassandraSettings, parts: Parts) -> MetricsEndpoint | None:

@@ -15,9 +15,11 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from smackbox.base.errors import StartError, UserError
-from smackbox.store.copy_request import Copied
 from smackbox.store.data_dir import DataDir
+from smackbox.store.fs import Disk
 from smackbox.store.rocks import RocksStore
 
 STORE = "data"
@@ -39,6 +41,13 @@ class Snapshot(NamedTuple):
     taken_s: float
     bytes: int
     expires_s: int | None
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """How much was copied or linked."""
+
+    files: int
+    bytes: int
 
 
 def take(store: RocksStore, target: Path) -> Copied:
@@ -90,7 +99,7 @@ def ttl_s(text: str) -> int:
 
 def let_expire(snapshot: Path, at_s: int) -> None:
     """Have the snapshot removed by its server, or by the next look at its list, once it is `at_s`."""
-    (snapshot / EXPIRES).write_text(f"{at_s}\n")
+    Disk().replace(snapshot / EXPIRES, f"{at_s}\n".encode())
 
 
 def clear_expired(directory: Path, now_s: float) -> list[str]:

@@ -158,14 +158,14 @@ class GroupCoordinator:
         return group
 
     def for_classic_join(self, group_id: str, member_id: str) -> Group:
-        """The group; for a member without an id it is made, or made of an empty KIP-848 group.
+        """The group; an empty KIP-848 group becomes a classic one, and for a member without an id one is made.
 
         Raises `KafkaError` UNKNOWN_MEMBER_ID.
         """
         group = self.groups.get(group_id)
         if group is not None and (isinstance(group, ClassicGroup) or not group.empty):
             return group
-        if member_id:
+        if group is None and member_id:
             raise KafkaError(errors.UNKNOWN_MEMBER_ID)
         if group is not None:
             self.log.append(group_id, consumer_group_records.tombstones(group))
