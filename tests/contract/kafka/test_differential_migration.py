@@ -3,7 +3,8 @@
 Members of the classic protocol and of KIP-848, dynamic and static, come, step, leave, commit and take one another's
 instance id, in one group. Which partitions a member gets depends on the ids that a broker makes up, so numbers of
 partitions are compared: twelve of them, and never five members, so that everyone's share is the same. An example ends
-when the group has become a classic one again: who leads it then depends on the ids too.
+where the numbers part, for which partitions are free at once depends on the ids, and when the group has become a
+classic one again, for so does who leads it.
 """
 
 from __future__ import annotations
@@ -212,6 +213,19 @@ def step(sides: list[Side], operation: str, arguments: tuple[Any, ...]) -> list[
     return answers
 
 
+def uncounted(answers: list[Any]) -> list[Any]:
+    """Answers without the numbers of partitions of ConsumerGroupHeartbeat and SyncGroup."""
+    plain = []
+    for answer in answers:
+        if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], tuple) and answer[1][0] == "sync":
+            plain.append((answer[0], answer[1][:-1]))
+        elif isinstance(answer, tuple) and isinstance(answer[0], int) and not isinstance(answer[1], list):
+            plain.append((answer[0], answer[1] is None))
+        else:
+            plain.append(answer)
+    return plain
+
+
 @settings(
     max_examples=int(os.environ.get("SMACK_FUZZ_EXAMPLES", "60")),
     deadline=None,
@@ -228,13 +242,13 @@ def test_a_group_changes_its_protocol_as_in_kafka(both: Pair, operations: list[t
             answers = step(sides, operation, tuple(arguments))
             history.append((operation, *arguments, *answers))
             seen = [side.described() for side in sides]
-            if (
-                seen[0] != seen[1]
-            ):  # a refused request may have changed a group, which Kafka shows when that is committed
+            if seen[0] != seen[1]:  # a refused request may have changed the group: Kafka shows that a little later
                 time.sleep(SHOWN_AFTER_S)
                 seen = [side.described() for side in sides]
             history.append(("seen", *seen))
-            assert answers[0] == answers[1], "\n".join(map(str, history))
+            assert uncounted(answers[0]) == uncounted(answers[1]), "\n".join(map(str, history))
+            if answers[0] != answers[1] or seen[0][4] != seen[1][4]:
+                break  # which partitions are free so far depends on the ids: from here on the two differ
             assert seen[0] == seen[1], "\n".join(map(str, history))
             if was_next and not sides[0].is_next():
                 beats = [[side.heartbeat(who, 0) for who in classic.MEMBERS] for side in sides]
