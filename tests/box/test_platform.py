@@ -13,7 +13,7 @@ from smackbox.zookeeper.settings import ZooKeeperSettings
 
 
 async def end(server: ZooKeeperServer) -> None:
-    end_former_master(server)
+    end_former_master(server.running)
 
 
 def test_the_former_masters_session_is_ended_and_no_other(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_the_former_masters_session_is_ended_and_no_other(tmp_path: Path) -> Non
         thread.call(end(server))
         assert other.get_children(MASTERS) == []
         assert other.exists("/mine") is not None
-        assert server.database.sessions.get(session) is None
+        assert server.running.database.sessions.get(session) is None
         for client in (master, other):
             client.stop()
             client.close()

@@ -61,9 +61,7 @@ class Pool:
 
     def candidates(self, folder: str) -> int:
         """How many stand for election in a folder of ZooKeeper."""
-        nodes = self._zookeeper.database.tree.nodes
-        children = list(nodes[folder].children) if folder in nodes else []
-        return sum(nodes[f"{folder}/{child}"].owner != 0 for child in children)
+        return len(self._zookeeper.running.ephemeral_owners(folder))
 
     def start_master(self, **settings: Any) -> ServiceThread:
         zk = None if self.zookeeper is None else f"zk://{self.zookeeper}/mesos"

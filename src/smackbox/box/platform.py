@@ -24,7 +24,7 @@ from smackbox.mesos.master.server.service import MasterServer
 from smackbox.mesos.master.settings import MasterSettings
 from smackbox.net.http_client import HttpClient
 from smackbox.net.service import Service
-from smackbox.zookeeper.server import ZooKeeperServer
+from smackbox.zookeeper.server import RunningZooKeeper, ZooKeeperServer
 from smackbox.zookeeper.settings import ZooKeeperSettings
 
 FAILURE_RETRY_MS = 5_000
@@ -64,7 +64,7 @@ class Platform:
             ZooKeeperSettings(port=settings.zookeeper_port, dir=settings.dir / "zookeeper", **common)
         )
         await self._start(zookeeper)
-        end_former_master(zookeeper)
+        end_former_master(zookeeper.running)
         master = MasterServer(
             MasterSettings(
                 port=settings.mesos_port,
@@ -121,14 +121,9 @@ class Platform:
         self.servers.append(Started(service.name, service.url, round((clock() - began) * 1000)))
 
 
-def end_former_master(zookeeper: ZooKeeperServer) -> None:
+def end_former_master(zookeeper: RunningZooKeeper) -> None:
     """End the session of a master that was killed with its platform: no need to wait until it expires."""
-    nodes = zookeeper.database.tree.nodes
-    folder = nodes.get(MASTERS)
-    owners = {nodes[f"{MASTERS}/{name}"].owner for name in (folder.children if folder is not None else ())}
-    for owner in owners - {0}:
-        zookeeper.database.close_session(owner)
-    zookeeper.release()
+    zookeeper.end_sessions(zookeeper.ephemeral_owners(MASTERS))
 
 
 async def _elected(url: str) -> None:

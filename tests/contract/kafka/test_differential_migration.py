@@ -213,10 +213,10 @@ def step(sides: list[Side], operation: str, arguments: tuple[Any, ...]) -> list[
     return answers
 
 
-def uncounted(answers: list[Any]) -> list[Any]:
+def uncounted(answers: list[Any] | None) -> list[Any]:
     """Answers without the numbers of partitions of ConsumerGroupHeartbeat and SyncGroup."""
     plain = []
-    for answer in answers:
+    for answer in answers or ():
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], tuple) and answer[1][0] == "sync":
             plain.append((answer[0], answer[1][:-1]))
         elif isinstance(answer, tuple) and isinstance(answer[0], int) and not isinstance(answer[1], list):

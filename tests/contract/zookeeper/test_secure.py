@@ -51,7 +51,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
     )
     server = ZooKeeperServer(settings)
     with ServiceThread(server) as started:
-        yield started.url, f"127.0.0.1:{server.secure_port}"
+        yield started.url, f"127.0.0.1:{server.running.secure_port}"
 
 
 @pytest.fixture
