@@ -41,14 +41,10 @@ _HANDLERS: dict[int, Handler] = {
 
 def answer(session: Session, version: int, flags: int, stream: int, opcode: int, body: bytes, now_us: int) -> bytes:
     """The response frame, uncompressed, to one request. A request with the tracing flag leaves a trace."""
-    if not flags & frames.FLAG_TRACING or not session.ready or opcode not in tracing.TRACED:
-        return _answer(session, version, flags, stream, opcode, body, now_us)
-    parameters = tracing.parameters(session, version, opcode, body)
-    frame = _answer(session, version, flags & ~frames.FLAG_TRACING, stream, opcode, body, now_us)
-    return tracing.traced(session, opcode, parameters, frame, now_us)
-
-
-def _answer(session: Session, version: int, flags: int, stream: int, opcode: int, body: bytes, now_us: int) -> bytes:
+    if flags & frames.FLAG_TRACING and session.ready and opcode in tracing.TRACED:
+        parameters = tracing.parameters(session, version, opcode, body)
+        frame = answer(session, version, flags & ~frames.FLAG_TRACING, stream, opcode, body, now_us)
+        return tracing.traced(session, opcode, parameters, frame, now_us)
     session.now_us = now_us
     session.request_count += 1
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from smackbox.cassandra.execution.column_masks import shown_mask
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.results import ColumnSpec, Rows, append_row
+from smackbox.cassandra.execution.results import ColumnSpec, Rows, rows_of
 from smackbox.cassandra.state.catalog import is_system
 from smackbox.cassandra.state.columns import STATIC, Column, IndexRecord
 from smackbox.cassandra.state.schema import DroppedColumn, Keyspace, Table
@@ -309,11 +309,8 @@ def _text(value: str) -> str:
 def _rows(entries: list[Entry], *, statements: bool = True) -> Rows:
     names = ["keyspace_name", "type", "name", "create_statement"][: 4 if statements else 3]
     columns = [ColumnSpec("system", "describe", name, TEXT) for name in names]
-    parts: list[bytes] = []
-    for entry in entries:
-        shown = (quoted(entry[0]), entry[1], quoted(entry[2]), entry[3])
-        append_row(parts, [value.encode() for value in shown[: len(names)]])
-    return Rows(columns, len(entries), b"".join(parts))
+    shown = ((quoted(entry[0]), entry[1], quoted(entry[2]), entry[3]) for entry in entries)
+    return rows_of(columns, [[value.encode() for value in values[: len(names)]] for values in shown])
 
 
 def _cluster(context: Context) -> Rows:
@@ -323,8 +320,6 @@ def _cluster(context: Context) -> Rows:
     columns = [ColumnSpec("system", "describe", name, TEXT) for name in ("cluster", "partitioner", "snitch")]
     columns.append(ColumnSpec("system", "describe", "range_ownership", ranges))
     endpoint = f"/{context.endpoint.address}:{STORAGE_PORT}"
-    parts: list[bytes] = []
     values: list[bytes | None] = [node.cluster_name.encode(), b"Murmur3Partitioner", b"DynamicEndpointSnitch"]
     values.append(ranges.encode([(token, [endpoint]) for token in node.tokens()]))
-    append_row(parts, values)
-    return Rows(columns, 1, b"".join(parts))
+    return rows_of(columns, [values])

@@ -15,7 +15,7 @@ from smackbox.cassandra.state.index_target import IndexTarget, is_vector_index
 from smackbox.cassandra.state.keys import SECTION_STATIC, partition_of, split_partition_key, successor
 from smackbox.cassandra.state.rows import Row, merge
 from smackbox.cassandra.state.schema import Keyspace, Table
-from smackbox.cassandra.statements.tables import check_writable
+from smackbox.cassandra.statements.names import check_writable
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType, quoted

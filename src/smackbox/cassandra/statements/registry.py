@@ -6,7 +6,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from smackbox.cassandra.analysis.batch import plan_batch
 from smackbox.cassandra.analysis.functions import FUNCTIONS
@@ -21,19 +20,15 @@ from smackbox.cassandra.execution.context import Context, ServerState
 from smackbox.cassandra.execution.modify import execute_modification
 from smackbox.cassandra.execution.point_read import PointRead, point_read
 from smackbox.cassandra.execution.restrictions import Restrictions
-from smackbox.cassandra.execution.results import ColumnSpec, Result, SetKeyspace
+from smackbox.cassandra.execution.results import ColumnSpec, Result
 from smackbox.cassandra.execution.select import SelectPlan, execute_select
 from smackbox.cassandra.execution.writes import ModificationPlan
 from smackbox.cassandra.state.prepared_rows import PreparedRows
-from smackbox.cassandra.state.schema import Keyspace
-from smackbox.cassandra.statements import functions, indexes, tables, views
 from smackbox.cassandra.statements.authorization import access_of
-from smackbox.cassandra.statements.describe import describe
-from smackbox.cassandra.statements.roles import run_role_statement
+from smackbox.cassandra.statements.definitions import definition, no_keyspace
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.parser import parse
-from smackbox.cassandra.wire.cql.role_statements import RoleStatement
-from smackbox.cassandra.wire.errors import CqlError, Invalid, SyntaxFault, Unauthorized, Unprepared
+from smackbox.cassandra.wire.errors import CqlError, Invalid, SyntaxFault, Unprepared
 
 STATEMENT_CACHE_LIMIT = 4096
 PREPARED_LIMIT = 16_384
@@ -198,7 +193,7 @@ class Statements:
         elif markers:
             raise SyntaxFault("bind markers are not allowed in this statement")
         else:
-            run = self._definition(parsed, keyspace)
+            run = definition(parsed, keyspace, self.state)
         if isinstance(plan, SelectPlan | ModificationPlan):
             binds, partition_key_binds = _bind_specs(scope), _partition_key_binds(plan.restrictions)
         access = access_of(parsed, keyspace, self.state.catalog)
@@ -219,77 +214,9 @@ class Statements:
 
     def _scope(self, keyspace: str | None, table: str, bind_count: int) -> Scope:
         if keyspace is None:
-            raise Invalid("No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename")
+            raise no_keyspace()
         found = self.state.catalog.table(keyspace, table)
         return Scope(self.state.catalog.keyspace(keyspace), found, bind_count, FUNCTIONS)
-
-    def _definition(self, parsed: ast.Statement, session_keyspace: str | None) -> Callable[[Context], Result]:
-        catalog = self.state.catalog
-
-        def keyspace_of(name: str | None) -> Keyspace:
-            chosen = name or session_keyspace
-            if chosen is None:
-                raise Invalid(
-                    "No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename"
-                )
-            found = catalog.keyspaces.get(chosen)
-            if found is None:
-                raise Invalid(f"Keyspace '{chosen}' doesn't exist")
-            return found
-
-        if isinstance(parsed, ast.Use):
-            use = parsed
-
-            def run_use(_: Context) -> Result:
-                if use.keyspace not in catalog.keyspaces:
-                    raise Invalid(f"Keyspace '{use.keyspace}' does not exist")
-                return SetKeyspace(use.keyspace)
-
-            return run_use
-        if isinstance(parsed, ast.CreateKeyspace):
-            return lambda context: tables.create_keyspace(parsed, context)
-        if isinstance(parsed, ast.AlterKeyspace):
-            return lambda context: tables.alter_keyspace(parsed, context)
-        if isinstance(parsed, ast.DropKeyspace):
-            return lambda context: tables.drop_keyspace(parsed, context)
-        if isinstance(parsed, ast.Describe):
-            wanted = parsed
-            return lambda context: describe(wanted, session_keyspace, context)
-        if isinstance(parsed, RoleStatement):
-            about_roles = parsed
-            return lambda context: run_role_statement(about_roles, session_keyspace, context)
-        if isinstance(parsed, ast.CreateFunction):
-            created = parsed
-            return lambda context: functions.create_function(created, session_keyspace, context)
-        if isinstance(parsed, ast.CreateAggregate):
-            aggregate = parsed
-            return lambda context: functions.create_aggregate(aggregate, session_keyspace, context)
-        if isinstance(parsed, ast.DropFunction):
-            dropped = parsed
-            return lambda context: functions.drop_function(dropped, session_keyspace, context)
-        if isinstance(parsed, ast.Unsupported):
-            if not self.state.security.authenticates:
-                raise Unauthorized("You have to be logged in and not anonymous to perform this request")
-            raise Invalid(f"{parsed.what} is not supported by this server")
-        run: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
-            ast.CreateIndex: indexes.create_index,
-            ast.DropIndex: indexes.drop_index,
-            ast.CreateTable: tables.create_table,
-            ast.AlterTable: tables.alter_table,
-            ast.DropTable: tables.drop_table,
-            ast.Truncate: tables.truncate,
-            ast.CreateType: tables.create_type,
-            ast.AlterType: tables.alter_type,
-            ast.DropType: tables.drop_type,
-            ast.CreateView: views.create_view,
-            ast.AlterView: views.alter_view,
-            ast.DropView: views.drop_view,
-            ast.CreateTrigger: functions.create_trigger,
-            ast.DropTrigger: functions.drop_trigger,
-        }
-        handler = run[type(parsed)]
-        named: Any = parsed
-        return lambda context: handler(named, keyspace_of(named.keyspace), context)
 
 
 def _schema_of(plan: Plan | None) -> str:

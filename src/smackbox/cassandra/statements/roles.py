@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from smackbox.cassandra.execution.context import Context
-from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, Void, append_row
+from smackbox.cassandra.execution.results import ColumnSpec, Result, Rows, Void, rows_of
 from smackbox.cassandra.execution.security import Security
 from smackbox.cassandra.state import passwords, resources
 from smackbox.cassandra.state.catalog import Catalog
@@ -292,10 +292,9 @@ def _list_permissions(statement: ast.ListPermissions, security: Security, user: 
 
 def _rows(table: str, kinds: dict[str, CqlType], rows: list[tuple[Any, ...]]) -> Rows:
     columns = [ColumnSpec("system_auth", table, name, kind) for name, kind in kinds.items()]
-    parts: list[bytes] = []
-    for row in rows:
-        append_row(parts, [kind.encode(value) for kind, value in zip(kinds.values(), row, strict=True)])
-    return Rows(columns, len(rows), b"".join(parts))
+    return rows_of(
+        columns, [[kind.encode(value) for kind, value in zip(kinds.values(), row, strict=True)] for row in rows]
+    )
 
 
 _HANDLERS: dict[type, Callable[[Any, Security, str, Context], Result]] = {

@@ -1,8 +1,7 @@
-"""CREATE, ALTER, DROP and TRUNCATE of keyspaces, tables and types."""
+"""CREATE, ALTER and DROP TABLE, and TRUNCATE."""
 
 from __future__ import annotations
 
-import re
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -11,84 +10,19 @@ from smackbox.cassandra.analysis.column_masks import DISABLED, attach
 from smackbox.cassandra.analysis.duration_rules import holds_duration
 from smackbox.cassandra.analysis.functions import FUNCTIONS
 from smackbox.cassandra.analysis.terms import Scope
-from smackbox.cassandra.execution.consistency import replication_factors
 from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.execution.results import Result, SchemaChange, Void
-from smackbox.cassandra.state.catalog import Catalog, is_system
 from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, REGULAR, STATIC, ColumnRecord
-from smackbox.cassandra.state.replication import keyspace_options
-from smackbox.cassandra.state.schema import DroppedColumn, Keyspace, KeyspaceRecord, Table, TableRecord, TypeRecord
+from smackbox.cassandra.state.schema import DroppedColumn, Keyspace, Table, TableRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.state.type_names import resolve
+from smackbox.cassandra.statements.names import check_table_name, check_writable
 from smackbox.cassandra.statements.view_changes import changed_views
 from smackbox.cassandra.wire.cql import ast
-from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid, Unauthorized
-from smackbox.cassandra.wire.types import COUNTER, CqlType, UserType, quoted
+from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid
+from smackbox.cassandra.wire.types import COUNTER, CqlType, UserType
 
-NAME_LIMIT = 48
-TABLE_NAME_LIMIT = 222
 COLUMN_LIMIT = 2000
-_NAME = re.compile(r"\w+", re.ASCII)
-
-
-def create_keyspace(statement: ast.CreateKeyspace, context: Context) -> Result:
-    catalog = context.state.catalog
-    _check_keyspace_name(statement.name)
-    replication, durable = keyspace_options(statement.options, statement.name, _own_data_center(context))
-    if statement.name in catalog.keyspaces:
-        if statement.if_not_exists:
-            return Void()
-        raise AlreadyExists(statement.name)
-    catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
-    _warn_of_factor(statement.name, replication, context)
-    return SchemaChange("CREATED", "KEYSPACE", statement.name)
-
-
-def alter_keyspace(statement: ast.AlterKeyspace, context: Context) -> Result:
-    catalog = context.state.catalog
-    check_writable(statement.name)
-    keyspace = catalog.keyspaces.get(statement.name)
-    if keyspace is None:
-        if statement.if_exists:
-            return Void()
-        raise Invalid(f"Keyspace '{statement.name}' doesn't exist")
-    previous = (keyspace.record.replication, keyspace.record.durable_writes)
-    replication, durable = keyspace_options(statement.options, statement.name, _own_data_center(context), previous)
-    before = sum(replication_factors(keyspace.record.replication).values())
-    catalog.put_keyspace(KeyspaceRecord(statement.name, replication, durable))
-    _warn_of_factor(statement.name, replication, context)
-    if sum(replication_factors(replication).values()) > before:
-        context.warnings.append(
-            "When increasing replication factor you need to run a full (-full) repair to distribute the data."
-        )
-    return SchemaChange("UPDATED", "KEYSPACE", statement.name)
-
-
-def drop_keyspace(statement: ast.DropKeyspace, context: Context) -> Result:
-    check_writable(statement.name)
-    catalog = context.state.catalog
-    if statement.name not in catalog.keyspaces:
-        if statement.if_exists:
-            return Void()
-        raise Invalid(f"Keyspace '{statement.name}' doesn't exist")
-    catalog.drop_keyspace(statement.name)
-    return SchemaChange("DROPPED", "KEYSPACE", statement.name)
-
-
-def _warn_of_factor(name: str, replication: dict[str, str], context: Context) -> None:
-    for where, factor in replication_factors(replication).items():
-        if factor > 1:
-            of = "" if where == "replication_factor" else f" for datacenter {where}"
-            context.warnings.append(
-                f"Your replication factor {factor} for keyspace {name} is higher than the number of nodes 1{of}"
-            )
-
-
-def _own_data_center(context: Context) -> str:
-    return context.state.system_rows.node.data_center
-
-
-# ---- tables ---------------------------------------------------------------------------------------------------------
 
 
 def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Context) -> Result:
@@ -96,7 +30,7 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     check_writable(keyspace.name)
     if any(column.mask is not None for column in statement.columns) and not context.state.masking:
         raise Invalid(DISABLED)
-    _check_table_name(keyspace.name, statement.name)
+    check_table_name(keyspace.name, statement.name)
     if statement.name in keyspace.tables:
         if statement.if_not_exists:
             return Void()
@@ -126,7 +60,7 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     record = TableRecord(
         keyspace.name,
         statement.name,
-        _table_id(statement, context, catalog),
+        _table_id(statement, context),
         catalog.new_number(),
         columns,
         options,
@@ -136,16 +70,14 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     return SchemaChange("CREATED", "TABLE", keyspace.name, statement.name)
 
 
-def _table_id(statement: ast.CreateTable, context: Context, catalog: Catalog) -> UUID:
+def _table_id(statement: ast.CreateTable, context: Context) -> UUID:
     given = statement.options.get("id")
     if given is None:
         return UUID(bytes=context.next_timeuuid())
     try:
-        chosen = UUID(str(given))
+        return UUID(str(given))
     except ValueError:
         raise ConfigFault("Invalid table id") from None
-    del catalog
-    return chosen
 
 
 def _column_types(statement: ast.CreateTable, keyspace: Keyspace) -> dict[str, CqlType]:
@@ -417,158 +349,7 @@ def truncate(statement: ast.Truncate, keyspace: Keyspace, context: Context) -> R
     return Void()
 
 
-# ---- user types -----------------------------------------------------------------------------------------------------
-
-
-def create_type(statement: ast.CreateType, keyspace: Keyspace, context: Context) -> Result:
-    check_writable(keyspace.name)
-    if statement.name in keyspace.types:
-        if statement.if_not_exists:
-            return Void()
-        raise Invalid(f"A user type with name '{statement.name}' already exists")
-    fields: dict[str, str] = {}
-    for name, type_name in statement.fields:
-        if name in fields:
-            raise Invalid(f"Duplicate field name '{name}' in type '{statement.name}'")
-        fields[name] = _field_type(name, type_name, statement.name, keyspace).cql
-    context.state.catalog.put_type(TypeRecord(keyspace.name, statement.name, tuple(fields.items())))
-    return SchemaChange("CREATED", "TYPE", keyspace.name, statement.name)
-
-
-def _field_type(name: str, type_name: ast.TypeName, owner: str, keyspace: Keyspace) -> CqlType:
-    kind = resolve(type_name, keyspace.types, keyspace.name)
-    if kind == COUNTER:
-        raise Invalid("A user type cannot contain counters")
-    if kind.option == 0x30 and kind.multi_cell:
-        raise Invalid("A user type cannot contain non-frozen UDTs")
-    del name, owner
-    return kind
-
-
-def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -> Result:
-    check_writable(keyspace.name)
-    found = keyspace.types.get(statement.name)
-    if found is None:
-        if statement.if_exists:
-            return Void()
-        raise Invalid(f"Type {keyspace.name}.{statement.name} doesn't exist")
-    fields = [(name, part.cql) for name, part in zip(found.field_names, found.parts, strict=True)]
-    if statement.action == "alter":
-        raise Invalid("Altering field types is no longer supported")
-    if statement.action == "add":
-        name, type_name = statement.fields[0]
-        is_there = name in found.field_names
-        kind = _field_type(name, type_name, found.name, keyspace)
-        tables = _keyed_by(found, keyspace)
-        if tables:
-            raise Invalid(
-                f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as the type "
-                f"is being used in partition key by the following tables: {', '.join(tables)}"
-            )
-        if is_there and statement.if_field:
-            return Void()
-        if is_there:
-            raise Invalid(
-                f"Cannot add field {name} to type {keyspace.name}.{found.name}: a field with name {name} already exists"
-            )
-        if kind.references(found.name):
-            raise Invalid(
-                f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as it "
-                "would create a circular reference"
-            )
-        fields.append((name, kind.cql))
-    for old, new in statement.renames:
-        names = [name for name, _ in fields]
-        if old not in names:
-            if statement.if_field:
-                continue
-            raise Invalid(f"Unkown field {old} in user type {keyspace.name}.{found.name}")
-        if new in names:
-            raise Invalid(f"Duplicate field name {new} in type {keyspace.name}.{found.name}")
-        fields[names.index(old)] = (new, fields[names.index(old)][1])
-    context.state.catalog.put_type(TypeRecord(keyspace.name, found.name, tuple(fields)))
-    return SchemaChange("UPDATED", "TYPE", keyspace.name, found.name)
-
-
-def _keyed_by(user_type: UserType, keyspace: Keyspace) -> list[str]:
-    """The tables whose partition key is made of the type."""
-    return [
-        f"{keyspace.name}.{table.name}"
-        for table in keyspace.tables.values()
-        if any(column.type == user_type or column.type.references(user_type.name) for column in table.partition_key)
-    ]
-
-
-def drop_type(statement: ast.DropType, keyspace: Keyspace, context: Context) -> Result:
-    check_writable(keyspace.name)
-    if statement.name not in keyspace.types:
-        if statement.if_exists:
-            return Void()
-        raise Invalid(f"Type '{keyspace.name}.{statement.name}' doesn't exist")
-    shown = f"{keyspace.name}.{quoted(statement.name)}"
-    users = [
-        found.name
-        for found in keyspace.types.values()
-        if found.name != statement.name and any(part.references(statement.name) for part in found.parts)
-    ]
-    if users:
-        raise Invalid(f"Cannot drop user type '{shown}' as it is still used by user types {', '.join(users)}")
-    tables = [
-        table.name
-        for table in keyspace.tables.values()
-        if any(column.type.references(statement.name) for column in table.columns)
-    ]
-    if tables:
-        raise Invalid(f"Cannot drop user type '{shown}' as it is still used by tables {', '.join(tables)}")
-    context.state.catalog.drop_type(keyspace, statement.name)
-    return SchemaChange("DROPPED", "TYPE", keyspace.name, statement.name)
-
-
-# ---- checks ---------------------------------------------------------------------------------------------------------
-
-
-def check_writable(keyspace: str) -> None:
-    """Raises `Unauthorized` for a keyspace of the system's own."""
-    if is_system(keyspace):
-        raise Unauthorized(f"{keyspace} keyspace is not user-modifiable.")
-
-
 def check_nesting(kind: CqlType) -> None:
     """Raises `Invalid` for a user type in cells of its own that has a field in cells of its own."""
     if isinstance(kind, UserType) and kind.multi_cell and any(part.multi_cell for part in kind.parts):
         raise Invalid("Non-frozen UDTs with nested non-frozen collections are not supported")
-
-
-def check_name(name: str, what: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
-        raise Invalid(
-            f"{what} name must not be empty, more than {NAME_LIMIT} characters long, or contain "
-            f'non-alphanumeric-underscore characters (got "{name}")'
-        )
-
-
-def _check_table_name(keyspace: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ConfigFault(
-            f"{keyspace}.{name}: Table name must not be empty or not contain non-alphanumeric-underscore characters "
-            f'(got "{name}")'
-        )
-    if len(name) > TABLE_NAME_LIMIT:
-        raise ConfigFault(
-            f"{keyspace}.{name}: Table name must not be more than {TABLE_NAME_LIMIT} characters long "
-            f'(got {len(name)} characters for "{name}")'
-        )
-
-
-def _check_keyspace_name(name: str) -> None:
-    check_writable(name)
-    if len(name) > NAME_LIMIT:
-        raise Invalid(
-            f"Keyspace name must not be more than {NAME_LIMIT} characters long "
-            f'(got {len(name)} characters for "{name}")'
-        )
-    if not _NAME.fullmatch(name):
-        raise Invalid(
-            "Keyspace name must not be empty and must contain alphanumeric or underscore characters only "
-            f'(got "{name}")'
-        )

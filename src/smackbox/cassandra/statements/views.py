@@ -21,7 +21,7 @@ from smackbox.cassandra.state.indexes import view_target
 from smackbox.cassandra.state.schema import Keyspace, Table, TableRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.statements.indexes import build_index
-from smackbox.cassandra.statements.tables import check_name, check_writable
+from smackbox.cassandra.statements.names import check_name, check_writable
 from smackbox.cassandra.statements.view_changes import where_text
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show

@@ -1,4 +1,4 @@
-"""Rows of a batch read by compiled functions leave what the general way leaves, or nothing and its error."""
+"""Rows that a compiled binder takes leave what the general execution leaves, or nothing and its error."""
 
 from __future__ import annotations
 
