@@ -5,6 +5,7 @@ from __future__ import annotations
 from smackbox.cassandra.protocol.session import Answer, Session, bound_values
 from smackbox.cassandra.statements.registry import Statement
 from smackbox.cassandra.wire import frames, responses
+from smackbox.cassandra.wire.errors import ProtocolViolation
 from smackbox.cassandra.wire.requests import (
     KEYSPACE,
     NAMES,
@@ -58,11 +59,15 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
 def execute(session: Session, reader: BodyReader, version: int) -> Answer:
     statements = session.statements
     statements.prepared_executed += 1
-    statement = statements.by_id(reader.short_bytes())
+    buffer = reader.buffer
+    reader.offset = 2 + int.from_bytes(buffer[:2], "big")
+    if len(buffer) < reader.offset:
+        raise ProtocolViolation("the body of the message ends too early")
+    statement = statements.by_id(buffer[2 : reader.offset])
     if session.gate is not None:
         session.gate.check(statement)
     if statement.insert is not None or statement.point is not None:
-        answer = _execute_bound(session, statement, reader.buffer, reader.offset, version)
+        answer = _execute_bound(session, statement, buffer, reader.offset, version)
         if answer is not None:
             return answer
     known_result_id = reader.short_bytes() if version >= 5 else statement.result_id

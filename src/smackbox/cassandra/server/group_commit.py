@@ -49,7 +49,8 @@ class GroupCommit:
     def flush(self) -> None:
         """Apply the writes of a pass. Raises `StorageError`."""
         self._engine.flush()
-        self._engine.tidy(self._clock.now_s())
+        if self._engine.is_untidy:
+            self._engine.tidy(self._clock.now_s())
 
     def answer(self, recipient: Recipient, answers: bytes) -> None:
         """Send a pass's answers, with `sync` when the writes are on the disk."""

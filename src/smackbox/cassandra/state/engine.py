@@ -86,6 +86,7 @@ class Engine:
         self._first_sequence = self._sequence = store.next_sequence()
         self._hot: dict[bytes, int] = {}
         self._sample = 0
+        # rows that were written often
         self._to_merge: dict[bytes, Table] = {}
         self._with_deletions = {
             int.from_bytes(key[1:], "big") for key, _ in store.items(b"d", b"e", SCHEMA_FAMILY) if len(key) == 5
@@ -112,7 +113,7 @@ class Engine:
     def put(self, table: Table, row_key: bytes, timestamp: int, fragment: bytes) -> None:
         """Write a fragment under `row_key`, which ends in the section and the clustering key."""
         self._sequence += 1
-        self.batch.put(row_key + suffix(timestamp, self._sequence), fragment)
+        self.batch.put(row_key + SUFFIX.pack(MAX_TIMESTAMP - timestamp, self._sequence & 0xFFFFFFFF), fragment)
         self.pending += 1
         if fragment[0] & PERISHABLE:
             self._note_garbage(table, droppable_at_s(fragment, table.gc_grace_seconds))
@@ -277,14 +278,17 @@ class Engine:
             self.batch.delete(mark + prefix, self.store.family(SCHEMA_FAMILY))
         self.pending += 1
 
+    @property
+    def is_untidy(self) -> bool:
+        """Whether `tidy` has something to do."""
+        return bool(self._to_merge)
+
     def tidy(self, now_s: int) -> None:
         """Merge rows that were written often; the owner calls it after each pass.
 
         What was deleted or has expired more than the table's `gc_grace_seconds` ago is dropped then: all fragments of
         the row are at hand, so nothing older is left that it would have to hide.
         """
-        if not self._to_merge:
-            return
         self.flush()
         for _ in range(min(len(self._to_merge), MERGES_A_PASS)):
             row_key, table = self._to_merge.popitem()

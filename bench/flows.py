@@ -1,0 +1,148 @@
+"""How many functions, in how many files, does one request pass through?
+
+`python -m bench.flows FLOW…` runs each flow on a server in this process and counts, under `sys.setprofile`, the Python
+functions of `smackbox` that its second run enters, the files they are in, and how often they return: once for each
+call. The first run warms caches, as a client's first request does. `python -m bench.flows` lists the flows.
+
+A flow is a context manager that gives what sends one request and waits for its answer. The count is of the server's
+thread alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from smackbox.net.service import Service, ServiceThread
+
+SOURCE = str(Path(__file__).parents[1] / "src" / "smackbox")
+Send = Callable[[], object]
+
+
+class Passed:
+    """The calls of one flow."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[CodeType] = Counter()
+
+    def note(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(SOURCE):
+            self.calls[frame.f_code] += 1
+
+    @property
+    def functions(self) -> int:
+        return len(self.calls)
+
+    @property
+    def files(self) -> int:
+        return len({code.co_filename for code in self.calls})
+
+    @property
+    def returns(self) -> int:
+        return self.calls.total()
+
+    def listed(self) -> Iterator[str]:
+        for code, count in self.calls.items():
+            place = code.co_filename.removeprefix(SOURCE + "/")
+            yield f"  {place}:{code.co_firstlineno} {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name} {count}"
+
+
+async def _profile(note: Any) -> None:
+    sys.setprofile(note)
+
+
+def passed_by(thread: ServiceThread, send: Send) -> Passed:
+    """What the server's thread passes through while `send` runs, the second time."""
+    send()
+    passed = Passed()
+    thread.call(_profile(passed.note))
+    try:
+        send()
+    finally:
+        thread.call(_profile(None))
+    return passed
+
+
+@contextmanager
+def _served(service: Service) -> Iterator[ServiceThread]:
+    with ServiceThread(service) as thread:
+        yield thread
+
+
+@contextmanager
+def cassandra(text: str, values: tuple[object, ...]) -> Iterator[tuple[ServiceThread, Send]]:
+    """A prepared statement executed by the Python driver."""
+    from cassandra.cluster import Cluster
+
+    from smackbox.cassandra.server import CassandraServer
+    from smackbox.cassandra.settings import CassandraSettings
+
+    with _served(CassandraServer(CassandraSettings())) as thread:
+        host, _, port = thread.url.rpartition(":")
+        cluster = Cluster([host], port=int(port), protocol_version=4, schema_metadata_enabled=False)
+        try:
+            session = cluster.connect()
+            session.execute(
+                "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+            )
+            session.execute("CREATE TABLE k.t (id uuid PRIMARY KEY, v int)")
+            statement = session.prepare(text)
+            yield thread, lambda: list(session.execute(statement, values))
+        finally:
+            cluster.shutdown()
+
+
+@contextmanager
+def produce() -> Iterator[tuple[ServiceThread, Send]]:
+    """One record produced to a Kafka topic with acks=all."""
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    from smackbox.kafka.server import KafkaServer
+    from smackbox.kafka.settings import KafkaSettings
+
+    with _served(KafkaServer(KafkaSettings())) as thread:
+        admin = AdminClient({"bootstrap.servers": thread.url})
+        for made in admin.create_topics([NewTopic("t", 1)]).values():
+            made.result()
+        producer = Producer({"bootstrap.servers": thread.url, "linger.ms": 0})
+
+        def send() -> None:
+            producer.produce("t", b"x")
+            producer.flush()
+
+        yield thread, send
+
+
+KEY = uuid.UUID(int=1)
+FLOWS: dict[str, Callable[[], AbstractContextManager[tuple[ServiceThread, Send]]]] = {
+    "insert": lambda: cassandra("INSERT INTO k.t (id, v) VALUES (?, ?)", (KEY, 1)),
+    "select": lambda: cassandra("SELECT * FROM k.t WHERE id = ?", (KEY,)),
+    "select_filter": lambda: cassandra("SELECT * FROM k.t WHERE v = ? ALLOW FILTERING", (1,)),
+    "update": lambda: cassandra("UPDATE k.t SET v = ? WHERE id = ?", (1, KEY)),
+    "produce": produce,
+}
+
+
+def main(names: list[str]) -> int:
+    for name in [name for name in names if name != "-v"] or FLOWS:
+        if not names:
+            print(name)
+            continue
+        with FLOWS[name]() as (thread, send):
+            passed = passed_by(thread, send)
+        print(f"{name}: {passed.functions} functions in {passed.files} files, {passed.returns} returns")
+        if "-v" in names:
+            print("\n".join(passed.listed()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
