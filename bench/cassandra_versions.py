@@ -1,8 +1,8 @@
 """Is the CQL server of this checkout as fast as that of another one, side by side in one run?
 
-`python -m bench.cassandra_versions OTHER` (a directory with the other's `src`) runs each phase on both in turns. The table
-has the medians of the rates and of the server's CPU time for each request, and this one's over the other's; CPU time is
-the figure to look at on a machine with other work.
+`python -m bench.cassandra_versions OTHER` (a directory with the other's `src`) runs each phase on both in turns. The
+table has the medians of the rates and of the server's CPU time for each request, and the ratios (above 1: this one is
+better). CPU time is the figure to look at on a machine with other work.
 """
 
 from __future__ import annotations

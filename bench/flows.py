@@ -2,7 +2,8 @@
 
 `python -m bench.flows FLOW…` runs each flow on a server in this process and counts, under `sys.setprofile`, the Python
 functions of `smackbox` that its second run enters, the files they are in, and how often they return: once for each
-call. The first run warms caches, as a client's first request does. `python -m bench.flows` lists the flows.
+call. The first run warms caches, as a client's first request does. `-v` lists the functions; without a flow the flows
+are listed.
 
 A flow is a context manager that gives what sends one request and waits for its answer. The count is of the server's
 thread alone.
@@ -10,7 +11,6 @@ thread alone.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import uuid
 from collections import Counter
@@ -51,7 +51,7 @@ class Passed:
     def listed(self) -> Iterator[str]:
         for code, count in self.calls.items():
             place = code.co_filename.removeprefix(SOURCE + "/")
-            yield f"  {place}:{code.co_firstlineno} {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name} {count}"
+            yield f"  {place}:{code.co_firstlineno} {code.co_qualname} {count}"
 
 
 async def _profile(note: Any) -> None:
@@ -89,9 +89,7 @@ def cassandra(text: str, values: tuple[object, ...]) -> Iterator[tuple[ServiceTh
         cluster = Cluster([host], port=int(port), protocol_version=4, schema_metadata_enabled=False)
         try:
             session = cluster.connect()
-            session.execute(
-                "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-            )
+            session.execute("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
             session.execute("CREATE TABLE k.t (id uuid PRIMARY KEY, v int)")
             statement = session.prepare(text)
             yield thread, lambda: list(session.execute(statement, values))
