@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from bench.engines import real_zookeeper
-from smackbox.box.status import memory_mb
+from smackbox.runtime.status import memory_mb
 
 ROUNDS = 5
 REQUESTS = 20_000

@@ -17,7 +17,7 @@ from smackbox.cli.main import VERBS, group
 
 FOLDER = Path(__file__).parent / "reference"
 SETTINGS = {
-    "box": "smackbox.box.settings:BoxSettings",
+    "box": "smackbox.runtime.settings:BoxSettings",
     "kafka": "smackbox.kafka.settings:KafkaSettings",
     "cassandra": "smackbox.cassandra.settings:CassandraSettings",
     "spark": "smackbox.spark.settings:SparkSettings",

@@ -13,7 +13,25 @@ def test_the_reference_is_current(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["kafka", "cassandra", "spark", "ingest", "zookeeper", "mesos", "marathon", "chronos", "akka", "box", "app"]
+    "room",
+    [
+        "kafka",
+        "cassandra",
+        "spark",
+        "ingest",
+        "zookeeper",
+        "mesos",
+        "marathon",
+        "chronos",
+        "akka",
+        "runtime",
+        "app",
+        "store",
+        "net",
+        "base",
+        "mesos_framework",
+        "election",
+    ],
 )
 def test_every_room_has_its_page(room: str) -> None:
     assert Path(reference.FOLDER.parent / "architecture" / f"{room}.md").read_text().startswith(f"# {room}")

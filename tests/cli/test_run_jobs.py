@@ -10,7 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from smackbox.box.supervisor import running
+from smackbox.runtime.supervisor import running
 
 APP = """
 from pathlib import Path

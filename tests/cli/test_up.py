@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from smackbox.box.supervisor import running
+from smackbox.runtime.supervisor import running
 
 SMACK = (sys.executable, "-m", "smackbox")
 TIMEOUT_S = 60

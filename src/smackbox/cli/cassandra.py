@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from smackbox.box.settings import CASSANDRA_PORT
 from smackbox.cli.cql_tools import TOOLS
 from smackbox.cli.server_options import serve, server_options, settings_from
+from smackbox.runtime.settings import CASSANDRA_PORT
 
 
 @click.group("cassandra")

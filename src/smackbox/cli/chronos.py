@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from smackbox.box.settings import CHRONOS_PORT
 from smackbox.cli.server_options import framework_options, serve, server_options, settings_from
+from smackbox.runtime.settings import CHRONOS_PORT
 
 
 @click.group("chronos")

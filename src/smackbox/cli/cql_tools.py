@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smackbox.box.settings import CASSANDRA_PORT, DEFAULT_DIR, BoxSettings
+from smackbox.runtime.settings import CASSANDRA_PORT, DEFAULT_DIR, BoxSettings
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -39,8 +39,8 @@ def connection(
 ) -> AbstractContextManager[Session]:
     """A session of the driver, as those options say; without a username, as whom the box's applications log in."""
     from smackbox.base.settings import load
-    from smackbox.box.prepare import CqlConnection
-    from smackbox.box.run import running_urls
+    from smackbox.runtime.prepare import CqlConnection
+    from smackbox.runtime.run import running_urls
 
     address = cassandra or running_urls(directory).cassandra or f"127.0.0.1:{CASSANDRA_PORT}"
     if username is None:

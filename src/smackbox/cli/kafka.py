@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from smackbox.box.settings import DEFAULT_DIR, KAFKA_PORT
 from smackbox.cli.server_options import serve, server_options, settings_from
+from smackbox.runtime.settings import DEFAULT_DIR, KAFKA_PORT
 
 
 @click.group("kafka")

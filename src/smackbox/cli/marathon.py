@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from smackbox.box.settings import MARATHON_PORT
 from smackbox.cli.server_options import framework_options, serve, server_options, settings_from
+from smackbox.runtime.settings import MARATHON_PORT
 
 
 @click.group("marathon")

@@ -12,8 +12,8 @@ import msgspec
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import load
-from smackbox.box.settings import DEFAULT_DIR
 from smackbox.cli.server_options import serve
+from smackbox.runtime.settings import DEFAULT_DIR
 
 AGENT_PORT = 5051
 _PATH = click.Path(path_type=Path)

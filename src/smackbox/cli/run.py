@@ -27,9 +27,9 @@ def command(file: Path, job: str | None, only: str | None, port: int | None, **f
 
     from smackbox.app.load import load_app
     from smackbox.base.address import host_ports
-    from smackbox.box.changes import Changes
-    from smackbox.box.run import run_app, run_job, run_part
-    from smackbox.box.settings import CASSANDRA_PORT, KAFKA_PORT, Urls
+    from smackbox.runtime.changes import Changes
+    from smackbox.runtime.run import run_app, run_job, run_part
+    from smackbox.runtime.settings import CASSANDRA_PORT, KAFKA_PORT, Urls
 
     urls = Urls(**{name: flags.pop(name) for name in ("kafka", "cassandra", "spark")})
     for address, default_port in ((urls.kafka, KAFKA_PORT), (urls.cassandra, CASSANDRA_PORT)):

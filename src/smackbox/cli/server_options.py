@@ -13,9 +13,9 @@ import msgspec
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import ServerSettings, load
-from smackbox.box.process import LIFELINE
-from smackbox.box.settings import DEFAULT_DIR
 from smackbox.net.service import Service, run
+from smackbox.runtime.process import LIFELINE
+from smackbox.runtime.settings import DEFAULT_DIR
 
 S = TypeVar("S", bound=ServerSettings)
 F = TypeVar("F", bound=Callable[..., Any])

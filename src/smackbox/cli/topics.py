@@ -15,7 +15,7 @@ import click
 
 from smackbox.base.address import host_ports
 from smackbox.base.errors import SettingError, UserError
-from smackbox.box.settings import DEFAULT_DIR, KAFKA_PORT
+from smackbox.runtime.settings import DEFAULT_DIR, KAFKA_PORT
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient, ClusterMetadata
@@ -31,7 +31,7 @@ T = TypeVar("T")
 @click.pass_context
 def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
     """Topics: list, create, describe, delete, produce, consume; and the lag of groups."""
-    from smackbox.box.run import running_urls
+    from smackbox.runtime.run import running_urls
 
     ctx.obj = kafka or running_urls(directory).kafka or f"127.0.0.1:{KAFKA_PORT}"
     host_ports(ctx.obj, KAFKA_PORT)

@@ -9,7 +9,7 @@ import click
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import load
-from smackbox.box.settings import DEFAULT_DIR, BoxSettings
+from smackbox.runtime.settings import DEFAULT_DIR, BoxSettings
 
 
 def box_options(function: Any) -> Any:
@@ -44,6 +44,6 @@ def box_settings(flags: dict[str, Any]) -> BoxSettings:
 @box_options
 def command(**flags: Any) -> None:
     """Start Kafka, Cassandra, ZooKeeper and Spark, keep them running, and stop them on Ctrl-C."""
-    from smackbox.box.up import up
+    from smackbox.runtime.up import up
 
     up(box_settings(flags), flags["config"])

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from smackbox.box.settings import ZOOKEEPER_PORT
 from smackbox.cli.server_options import serve, server_options, settings_from
+from smackbox.runtime.settings import ZOOKEEPER_PORT
 
 
 @click.group("zookeeper")

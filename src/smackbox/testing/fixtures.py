@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from smackbox.base.address import host_port
-from smackbox.box.settings import CASSANDRA_PORT
 from smackbox.net.service import Service, ServiceThread
+from smackbox.runtime.settings import CASSANDRA_PORT
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -78,7 +78,7 @@ class SmackCassandra:
 
     def connect(self, keyspace: str | None = None) -> Session:
         """A session of the Python driver. Raises `StartError` for a keyspace that is not there."""
-        from smackbox.box.prepare import CqlConnection
+        from smackbox.runtime.prepare import CqlConnection
 
         return self._stack.enter_context(CqlConnection(self.address, keyspace))
 
@@ -150,17 +150,17 @@ class RunningApp:
 
     def job(self, name: str) -> int:
         """Run a job to its end; the number of rows that it wrote."""
-        from smackbox.box.jobs import run_job
+        from smackbox.runtime.jobs import run_job
 
         return run_job(self.app, self.app.find_job(name), cassandra=self._cassandra, spark_url=None)
 
     def __enter__(self) -> RunningApp:
-        from smackbox.box.parts import routes
-        from smackbox.box.prepare import prepare
-        from smackbox.box.settings import BoxSettings, Urls
-        from smackbox.box.streams import stream_runner
         from smackbox.ingest.server import IngestServer
         from smackbox.ingest.settings import IngestSettings
+        from smackbox.runtime.parts import routes
+        from smackbox.runtime.prepare import prepare
+        from smackbox.runtime.settings import BoxSettings, Urls
+        from smackbox.runtime.streams import stream_runner
 
         try:
             prepare(self.app, kafka=self._kafka, cassandra=self._cassandra)

@@ -16,7 +16,7 @@ from smackbox.base.errors import ProtocolError
 from smackbox.net.tls import subject_name
 from smackbox.zookeeper.handlers import dispatch
 from smackbox.zookeeper.handlers.call import Call, Caller
-from smackbox.zookeeper.handlers.four_letter_words import WORDS, ConnectionFigures, ServerFigures, answer
+from smackbox.zookeeper.handlers.four_letter_words import WORDS, ConnectionStats, ServerStats, answer
 from smackbox.zookeeper.server.parts import Parts
 from smackbox.zookeeper.server.replies import Client
 from smackbox.zookeeper.state.acl import SUPER
@@ -44,7 +44,7 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
     def __init__(self, parts: Parts) -> None:
         self.peer = ""
         self.session_id = 0
-        self.figures = ConnectionFigures("", 0, 0)
+        self.stats = ConnectionStats("", 0, 0)
         self._parts = parts
         self._replies = parts.replies
         self._caller = Caller(0, self)
@@ -58,7 +58,7 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_LIMIT)
         address = transport.get_extra_info("peername")
         self.peer = f"{address[0]}:{address[1]}"
-        self.figures.peer = self.peer
+        self.stats.peer = self.peer
         self._caller.identities.add(("ip", address[0]))
         subject = subject_name(transport.get_extra_info("peercert"))
         if subject is not None:
@@ -98,7 +98,7 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
         except ProtocolError as error:
             log.warning("%s: %s; closed", self.peer, error)
             self.close()
-        self.figures.received += requests
+        self.stats.received += requests
         self._parts.latency.count(requests, time.perf_counter() - began)
         self._replies.release()
 
@@ -111,7 +111,7 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
 
     def send(self, data: bytes, packets: int) -> None:
         if not self._transport.is_closing():
-            self.figures.sent += packets
+            self.stats.sent += packets
             self._transport.write(data)
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
             session = resumed
             for other in [client for client in self._replies.clients if client.session_id == session.id]:
                 other.close()
-        self.session_id = self._caller.session_id = self.figures.session_id = session.id
+        self.session_id = self._caller.session_id = self.stats.session_id = session.id
         self._handle = self._request
         return connect_response(session.timeout_ms, session.id, session.password)
 
@@ -204,9 +204,9 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
         parts, latency = self._parts, self._parts.latency
         settings = {"clientPort": parts.port, **msgspec.structs.asdict(parts.settings)}
         del settings["sasl_users"]
-        figures = ServerFigures(
+        stats = ServerStats(
             parts.database,
-            [client.figures for client in parts.replies.clients if isinstance(client, ZooKeeperConnection)],
+            [client.stats for client in parts.replies.clients if isinstance(client, ZooKeeperConnection)],
             parts.port,
             latency.requests,
             parts.replies.sent,
@@ -215,4 +215,4 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
             latency.max_ms,
             settings,
         )
-        return answer(word, figures, parts.settings.four_letter_words)
+        return answer(word, stats, parts.settings.four_letter_words)

@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 
 from smackbox.app.model import App
 from smackbox.base.errors import StartError
-from smackbox.box.changes import check_topics
-from smackbox.box.prepare import create_tables, create_topics
+from smackbox.runtime.changes import check_topics
+from smackbox.runtime.prepare import create_tables, create_topics
 from smackbox.testing.fixtures import SmackCassandra, SmackKafka
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from smackbox.box.settings import BoxSettings, box_directory
-from smackbox.box.stack import stack_specs
-from smackbox.box.supervisor import Supervisor
 from smackbox.net.service import run_loop, say
+from smackbox.runtime.settings import BoxSettings, box_directory
+from smackbox.runtime.stack import stack_specs
+from smackbox.runtime.supervisor import Supervisor
 
 BOX = "box"
 

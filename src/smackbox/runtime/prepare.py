@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from smackbox.app.model import App
 from smackbox.base.address import nodes_on_one_port
 from smackbox.base.errors import StartError
-from smackbox.box.changes import check_tables
-from smackbox.box.settings import CASSANDRA_PORT
+from smackbox.runtime.changes import check_tables
+from smackbox.runtime.settings import CASSANDRA_PORT
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session

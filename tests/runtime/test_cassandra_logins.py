@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from smackbox.box.prepare import CqlConnection
-from smackbox.box.run import running_urls
+from smackbox.runtime.prepare import CqlConnection
+from smackbox.runtime.run import running_urls
 
 SMACK = (sys.executable, "-m", "smackbox")
 TIMEOUT_S = 60

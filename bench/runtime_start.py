@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from smackbox.box.status import memory_mb
-from smackbox.box.supervisor import RunFile, running
+from smackbox.runtime.status import memory_mb
+from smackbox.runtime.supervisor import RunFile, running
 
 ROUNDS = 5
 SETTLE_S = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smackbox.app.model import App, Stream
-from smackbox.box.settings import BoxSettings, Urls
+from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.spark.streaming import MicroBatchRunner, StreamSettings
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from smackbox.app.model import App, Job
 from smackbox.base.errors import SettingError, StartError
-from smackbox.box.changes import Changes
-from smackbox.box.process import ProcessSpec, job_files
-from smackbox.box.settings import BoxSettings, Urls, box_directory
-from smackbox.box.stack import SMACK, config_flags, stack_specs
-from smackbox.box.supervisor import Supervisor, running
 from smackbox.net.service import run_loop, say
+from smackbox.runtime.changes import Changes
+from smackbox.runtime.process import ProcessSpec, job_files
+from smackbox.runtime.settings import BoxSettings, Urls, box_directory
+from smackbox.runtime.stack import SMACK, config_flags, stack_specs
+from smackbox.runtime.supervisor import Supervisor, running
 
 PREPARE_TIMEOUT_S = 60.0
 NO_CHANGES = Changes()
@@ -45,7 +45,7 @@ def run_app(
 
 def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
     """Run one job to its end, on the box that is running or on one started for it."""
-    from smackbox.box.parts import job_part
+    from smackbox.runtime.parts import job_part
 
     def work(servers: Urls) -> None:
         started = time.monotonic()
@@ -70,7 +70,7 @@ def run_part(
     changes: Changes = NO_CHANGES,
 ) -> None:
     """Run one part in this process. Raises `SettingError` for a part that there is not."""
-    from smackbox.box import parts
+    from smackbox.runtime import parts
 
     known = urls | running_urls(settings.dir)
     if known.kafka is None or known.cassandra is None:

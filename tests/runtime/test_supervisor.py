@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from smackbox.base.errors import StartError
-from smackbox.box.process import ProcessSpec
-from smackbox.box.settings import BoxSettings
-from smackbox.box.supervisor import Supervisor, running
+from smackbox.runtime.process import ProcessSpec
+from smackbox.runtime.settings import BoxSettings
+from smackbox.runtime.supervisor import Supervisor, running
 
 WAIT_TIMEOUT_S = 20.0
 
@@ -108,7 +108,7 @@ def test_a_process_that_cannot_start_says_why_and_nothing_is_left(tmp_path: Path
 
 
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smackbox.box.process.STOP_TIMEOUT_S", 0)
+    monkeypatch.setattr("smackbox.runtime.process.STOP_TIMEOUT_S", 0)
     pids = []
 
     async def work(supervisor: Supervisor) -> None:
@@ -146,7 +146,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_supervisor import server, settings
-from smackbox.box.supervisor import Supervisor
+from smackbox.runtime.supervisor import Supervisor
 async def main():
     async with Supervisor.claim("box", settings(Path(sys.argv[1]))) as supervisor:
         await supervisor.start(server("one"))

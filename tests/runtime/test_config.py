@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.box.test_cassandra_logins import APP, SETTINGS
+from tests.runtime.test_cassandra_logins import APP, SETTINGS
 
-from smackbox.box.prepare import CqlConnection
-from smackbox.box.run import running_urls
+from smackbox.runtime.prepare import CqlConnection
+from smackbox.runtime.run import running_urls
 
 SMACK = (sys.executable, "-m", "smackbox")
 TIMEOUT_S = 60

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kazoo.client import KazooClient
 
-from smackbox.box.platform import MASTERS, end_former_master
 from smackbox.net.service import ServiceThread
+from smackbox.runtime.platform import MASTERS, end_former_master
 from smackbox.zookeeper.server import ZooKeeperServer
 from smackbox.zookeeper.settings import ZooKeeperSettings
 

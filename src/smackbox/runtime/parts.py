@@ -11,12 +11,12 @@ from pathlib import Path
 
 from smackbox.app.model import App, Job, Stream
 from smackbox.base.settings import load
-from smackbox.box.changes import Changes, check_topics
-from smackbox.box.prepare import prepare
-from smackbox.box.process import LIFELINE
-from smackbox.box.settings import BoxSettings, Urls
 from smackbox.ingest.route import Route
 from smackbox.net.service import at_end_of, say
+from smackbox.runtime.changes import Changes, check_topics
+from smackbox.runtime.prepare import prepare
+from smackbox.runtime.process import LIFELINE
+from smackbox.runtime.settings import BoxSettings, Urls
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def routes(app: App) -> list[Route]:
 
 def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> None:
     """Run one stream until told to stop; ready when it has its checkpoint, its servers and its session."""
-    from smackbox.box.streams import stream_runner
+    from smackbox.runtime.streams import stream_runner
 
     started = time.monotonic()
     stop = threading.Event()
@@ -82,7 +82,7 @@ def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> 
 
 def job_part(app: App, job: Job, urls: Urls, settings: BoxSettings) -> int:
     """Run one job to its end; the number of rows that it wrote to its target."""
-    from smackbox.box.jobs import run_job
+    from smackbox.runtime.jobs import run_job
 
     assert urls.cassandra is not None
     return run_job(

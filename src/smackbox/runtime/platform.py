@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from smackbox.base.errors import StartError
-from smackbox.box.settings import BoxSettings
 from smackbox.chronos.server.service import ChronosServer
 from smackbox.chronos.settings import ChronosSettings
 from smackbox.marathon.server.service import MarathonServer
@@ -24,6 +23,7 @@ from smackbox.mesos.master.server.service import MasterServer
 from smackbox.mesos.master.settings import MasterSettings
 from smackbox.net.http_client import HttpClient
 from smackbox.net.service import Service
+from smackbox.runtime.settings import BoxSettings
 from smackbox.zookeeper.server import RunningZooKeeper, ZooKeeperServer
 from smackbox.zookeeper.settings import ZooKeeperSettings
 

@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from smackbox.base.errors import StartError, StorageError
-from smackbox.box.marathon_client import PlatformClient
-from smackbox.box.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive, job_files
-from smackbox.box.settings import BoxSettings
+from smackbox.runtime.marathon_client import PlatformClient
+from smackbox.runtime.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive, job_files
+from smackbox.runtime.settings import BoxSettings
 from smackbox.store.fs import Disk
 
 READY_TIMEOUT_S = 60.0
@@ -206,7 +206,7 @@ class Supervisor:
             return self._client
         urls = next((state for state in running(self._directory) if state.url("marathon")), None)
         if urls is None:
-            from smackbox.box.platform import Platform, quiet
+            from smackbox.runtime.platform import Platform, quiet
 
             quiet()
             self._platform = Platform(self._settings)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from smackbox.box.supervisor import ProcessState, running
+from smackbox.runtime.supervisor import ProcessState, running
 
 ANSWER_TIMEOUT_S = 2.0
 KAFKA_API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from smackbox.base.errors import StartError
-from smackbox.box.process import ProcessSpec
-from smackbox.box.settings import BoxSettings
+from smackbox.runtime.process import ProcessSpec
+from smackbox.runtime.settings import BoxSettings
 
 SMACK = (sys.executable, "-m", "smackbox")
 
