@@ -93,21 +93,21 @@ _SIGNATURES = {
 }
 
 
-def resolve_operation(compiler: Compiler, expression: ast.Binary, wanted: CqlType | None) -> Signature:
+def resolve_operation(compiler: Compiler, expression: ast.Binary, receiver_type: CqlType | None) -> Signature:
     """The one operation that the operands and the receiver's type allow; Cassandra's `FunctionResolver`.
 
     Of several that fit exactly Cassandra takes any; here the receiver's own type is preferred. Raises `Invalid`.
     """
     fits: dict[Fit, list[Signature]] = {Fit.WEAK: [], Fit.EXACT: []}
     for signature in _SIGNATURES[expression.operator]:
-        if wanted is not None and not is_assignable(signature.result, wanted):
+        if receiver_type is not None and not is_assignable(signature.result, receiver_type):
             continue
         fit = fit_of(compiler, expression.left, signature.left)
         if fit:
             fit = min(fit, fit_of(compiler, expression.right, signature.right))
         if fit:
             fits[fit].append(signature)
-    own = Signature(wanted, wanted, wanted) if wanted is not None else None
+    own = Signature(receiver_type, receiver_type, receiver_type) if receiver_type is not None else None
     exact, weak = fits[Fit.EXACT], fits[Fit.WEAK]
     if exact:
         return own if own in exact and own is not None else exact[0]
@@ -124,15 +124,15 @@ def resolve_operation(compiler: Compiler, expression: ast.Binary, wanted: CqlTyp
     return weak[0]
 
 
-def resolve_negation(compiler: Compiler, expression: ast.Negate, wanted: CqlType | None) -> CqlType:
+def resolve_negation(compiler: Compiler, expression: ast.Negate, receiver_type: CqlType | None) -> CqlType:
     """The type of a negation and of what it negates. Raises `Invalid`."""
     fits: dict[Fit, list[CqlType]] = {Fit.NONE: [], Fit.WEAK: [], Fit.EXACT: []}
     for kind in _NUMERIC:
-        if wanted is None or is_assignable(kind, wanted):
+        if receiver_type is None or is_assignable(kind, receiver_type):
             fits[fit_of(compiler, expression.value, kind)].append(kind)
     exact, weak = fits[Fit.EXACT], fits[Fit.WEAK]
     if exact:
-        return wanted if wanted in exact and wanted is not None else exact[0]
+        return receiver_type if receiver_type in exact and receiver_type is not None else exact[0]
     if not weak:
         raise Invalid(f"the '-' operation is not supported on {show(expression.value)}")
     if len(weak) > 1:
@@ -207,13 +207,13 @@ def _shown(compiler: Compiler, operand: ast.Expression) -> str:
     return show(operand)
 
 
-def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, wanted: CqlType | None) -> Term:
+def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, receiver_type: CqlType | None) -> Term:
     """Raises `Invalid` where no operation, or more than one, gives what is wanted."""
     if isinstance(expression, ast.Negate):
-        kind = resolve_negation(compiler, expression, wanted)
+        kind = resolve_negation(compiler, expression, receiver_type)
         value = compiler.compile(expression.value, kind, "-")
         return Term(kind, _unary(lambda number: -number, kind, value))
-    left_kind, right_kind, kind = resolve_operation(compiler, expression, wanted)
+    left_kind, right_kind, kind = resolve_operation(compiler, expression, receiver_type)
     name = operation_name(expression)
     left = compiler.compile(expression.left, left_kind, f"arg0({name})")
     right = compiler.compile(expression.right, right_kind, f"arg1({name})")
@@ -234,12 +234,12 @@ def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, 
 
 def _unary(operate: Callable[[Any], Any], kind: CqlType, value: Term) -> Callable[[Context, object], Bound]:
     def evaluate(context: Context, row: object) -> Bound:
-        found = value.evaluate(context, row)
-        if found is UNSET:
+        operand = value.evaluate(context, row)
+        if operand is UNSET:
             raise Invalid("Invalid unset value for argument in call to function _negate")
-        if not isinstance(found, bytes) or not found:
+        if not isinstance(operand, bytes) or not operand:
             return None
-        return number_bytes(kind, operate(kind.decode(found)))
+        return number_bytes(kind, operate(kind.decode(operand)))
 
     return evaluate
 

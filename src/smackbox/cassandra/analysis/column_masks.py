@@ -40,11 +40,11 @@ def attach(mask: ast.Mask | None, column: str, kind: CqlType, scope: Scope) -> M
             "return the same data type as the masked column."
         )
     values = []
-    for argument, wanted in zip(mask.arguments, kinds[1:], strict=True):
-        term = compiler.compile(argument, wanted, f"arg(system.{name})")
-        found = term.evaluate(None, None)  # type: ignore[arg-type]
-        assert found is None or isinstance(found, bytes)
-        values.append(found)
+    for argument, expected_type in zip(mask.arguments, kinds[1:], strict=True):
+        term = compiler.compile(argument, expected_type, f"arg(system.{name})")
+        constant = term.evaluate(None, None)  # type: ignore[arg-type]
+        assert constant is None or isinstance(constant, bytes)
+        values.append(constant)
     return MaskRecord(name, tuple(None if value is None else value.hex() for value in values))
 
 

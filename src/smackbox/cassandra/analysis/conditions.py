@@ -75,15 +75,15 @@ def _compile_element(condition: ast.Condition, column: Column, compiler: Compile
         compare = _comparison(condition, kind.value, f"value({column.name})", compiler)
 
         def check_map(context: Context, values: list[bytes | None]) -> bool:
-            wanted = key.evaluate(context, None)
-            if wanted is UNSET:
+            map_key = key.evaluate(context, None)
+            if map_key is UNSET:
                 return compare(context, None)
-            if not isinstance(wanted, bytes):
+            if not isinstance(map_key, bytes):
                 raise Invalid("Invalid null value for map element access")
             value = values[column.ordinal]
             order = map_type.key.order_key
             pairs = map_type.pairs(value) if value is not None else iter(())
-            return compare(context, next((item for name, item in pairs if order(name) == order(wanted)), None))
+            return compare(context, next((item for name, item in pairs if order(name) == order(map_key)), None))
 
         return check_map
     if not isinstance(kind, ListType):
@@ -114,12 +114,12 @@ def _compile_contains(condition: ast.Condition, column: Column, compiler: Compil
     term = compiler.compile(condition.value, kind, name)
 
     def check(context: Context, values: list[bytes | None]) -> bool:
-        wanted = term.evaluate(context, None)
-        if wanted is UNSET:
+        element = term.evaluate(context, None)
+        if element is UNSET:
             return False
-        if not isinstance(wanted, bytes):
+        if not isinstance(element, bytes):
             raise Invalid(f'Invalid comparison with null for operator "{condition.operator}"')
-        matches = contains(column, wanted, keys=condition.operator == "CONTAINS KEY")
+        matches = contains(column, element, keys=condition.operator == "CONTAINS KEY")
         return matches(RowView(values, None, None, context.statement_time_s))
 
     return check
@@ -131,10 +131,10 @@ def _comparison(
     operator = condition.operator
     order = kind.order_key
     if operator == "IN":
-        wanted = _in_values(condition, kind, receiver, compiler)
+        operand = _in_values(condition, kind, receiver, compiler)
 
         def is_in(context: Context, value: bytes | None) -> bool:
-            choices = [_null_if_empty(kind, choice) for choice in wanted(context)]
+            choices = [_null_if_empty(kind, choice) for choice in operand(context)]
             if value is None:
                 return any(choice is None for choice in choices)
             return any(choice is not None and order(choice) == order(value) for choice in choices)
@@ -148,19 +148,19 @@ def _comparison(
     term = compiler.compile(condition.value, kind, receiver)
 
     def compare(context: Context, value: bytes | None) -> bool:
-        wanted = term.evaluate(context, None)
-        if wanted is UNSET:
+        operand = term.evaluate(context, None)
+        if operand is UNSET:
             raise Invalid("Invalid 'unset' value in condition")
-        assert wanted is None or isinstance(wanted, bytes)
-        wanted = _null_if_empty(kind, wanted)
+        assert operand is None or isinstance(operand, bytes)
+        operand = _null_if_empty(kind, operand)
         if operator in {"=", "!="}:
-            same = wanted is None if value is None else wanted is not None and order(wanted) == order(value)
+            same = operand is None if value is None else operand is not None and order(operand) == order(value)
             return same == (operator == "=")
-        if wanted is None:
+        if operand is None:
             raise Invalid(f'Invalid comparison with null for operator "{operator}"')
         if value is None:
             return False
-        left, right = order(value), order(wanted)
+        left, right = order(value), order(operand)
         return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[operator]
 
     return compare

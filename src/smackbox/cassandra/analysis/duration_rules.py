@@ -18,5 +18,5 @@ def holder_of_durations(kind: CqlType, alone: str) -> str | None:
         return None
     if kind == DURATION:
         return alone
-    what = "UDTs" if isinstance(kind, UserType) else "tuples" if isinstance(kind, TupleType) else "collections"
-    return f"{what} containing durations"
+    holder = "UDTs" if isinstance(kind, UserType) else "tuples" if isinstance(kind, TupleType) else "collections"
+    return f"{holder} containing durations"

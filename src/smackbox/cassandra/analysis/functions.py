@@ -61,8 +61,8 @@ def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
     generic = _GENERIC.get(name)
     if generic is not None and call.arguments:
         kind = compiler.infer(call.arguments[0])
-        found = generic(kind) if kind is not None else None
-        return [found] if found is not None else []
+        overload = generic(kind) if kind is not None else None
+        return [overload] if overload is not None else []
     if name in _MEASURES:
         return _similarity_overloads(compiler, call, name)
     if name in MASKS:
@@ -79,12 +79,12 @@ def known_function(name: str) -> bool:
 
 def argument_count(name: str) -> int | None:
     """How many arguments a function of one signature takes; None for the others."""
-    found = _TABLE.get(name, [])
-    return len(found[0].arguments) if len(found) == 1 else None
+    signatures = _TABLE.get(name, [])
+    return len(signatures[0].arguments) if len(signatures) == 1 else None
 
 
-def _compile_call(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Term:
-    chosen = _choose(compiler, call, wanted)
+def _compile_call(compiler: Compiler, call: ast.Call, receiver_type: CqlType | None) -> Term:
+    chosen = _choose(compiler, call, receiver_type)
     arguments = [
         compiler.compile(argument, kind, f"arg{index}({function_name(call)})")
         for index, (argument, kind) in enumerate(zip(call.arguments, chosen.arguments, strict=True))
@@ -127,7 +127,7 @@ def _compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Ter
     return Term(kind, evaluate)
 
 
-def _choose(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Overload:
+def _choose(compiler: Compiler, call: ast.Call, receiver_type: CqlType | None) -> Overload:
     if call.keyspace not in {None, "system"}:
         raise Invalid(f"Unknown function '{call.keyspace}.{call.name}'")
     candidates = overloads(compiler, call)
@@ -164,8 +164,8 @@ def _choose(compiler: Compiler, call: ast.Call, wanted: CqlType | None) -> Overl
             )
         ]
         fitting = exact or fitting
-    if len(fitting) > 1 and wanted is not None:
-        fitting = [candidate for candidate in fitting if is_assignable(candidate.result, wanted)] or fitting
+    if len(fitting) > 1 and receiver_type is not None:
+        fitting = [candidate for candidate in fitting if is_assignable(candidate.result, receiver_type)] or fitting
     if len(fitting) > 1 and any(compiler.infer(bare(argument)) is None for argument in call.arguments):
         raise Invalid(
             f"Ambiguous call to function {call.name} (can be matched by following signatures: "

@@ -85,10 +85,10 @@ def choose(name: str, arguments: Sequence[Argument]) -> tuple[list[CqlType], Cql
     return kinds, BLOB if name == "mask_hash" else first, mask_function(name, first)
 
 
-def _wrong_type(name: str, wanted: str, argument: Argument) -> Invalid:
+def _wrong_type(name: str, expected: str, argument: Argument) -> Invalid:
     kind = argument.kind
     return Invalid(
-        f"Function system.{name} requires an argument of type {wanted}, but found argument {argument.shown} "
+        f"Function system.{name} requires an argument of type {expected}, but found argument {argument.shown} "
         f"of type {'' if kind is None else kind.cql}"
     )
 

@@ -46,7 +46,7 @@ def plan_modification(statement: ast.Modification, scope: Scope) -> Modification
     ttl = _using(compiler, statement.using.ttl, "TTL", INT)
     if table.is_counter and conditions:
         raise Invalid("Conditions on counters are not supported")
-    kinds = {found.column.kind for found in operations}
+    kinds = {effect.column.kind for effect in operations}
     plan = ModificationPlan(
         kind,
         scope.keyspace,
@@ -60,11 +60,11 @@ def plan_modification(statement: ast.Modification, scope: Scope) -> Modification
         refuses_ranges=False,
         touches_static=STATIC in kinds,
         touches_regular=REGULAR in kinds,
-        needs_row=any(found.needs_row for found in operations),
+        needs_row=any(effect.needs_row for effect in operations),
         writes_several=json is not None
         or restrictions.key_has_in
         or {STATIC, REGULAR} <= kinds
-        or any(found.operator == "IN" for found in restrictions.clustering),
+        or any(effect.operator == "IN" for effect in restrictions.clustering),
     )
     if json is None and _deletes_named_rows(plan):
         plan = replace(plan, refuses_ranges=True)
@@ -120,7 +120,7 @@ def _deletes_named_rows(plan: ModificationPlan) -> bool:
     """
     restrictions = plan.restrictions
     table = plan.table
-    sliced = any(found.operator not in {"=", "IN"} for found in restrictions.clustering)
+    sliced = any(restriction.operator not in {"=", "IN"} for restriction in restrictions.clustering)
     if restrictions.filters:
         column = restrictions.filters[0].column
         raise Invalid(f"Non PRIMARY KEY columns found in where clause: {column.name} ")
@@ -133,9 +133,9 @@ def _deletes_named_rows(plan: ModificationPlan) -> bool:
             raise Invalid(_missing_clustering(plan))
         if plan.conditions and plan.kind == "delete" and (of_rows or plan.touches_regular) and table.clustering:
             of_statics = plan.touches_static and not plan.touches_regular
-            what = "use IF condition on non static columns" if of_statics else "delete non static columns"
+            purpose = "use IF condition on non static columns" if of_statics else "delete non static columns"
             raise Invalid(
-                f"DELETE statements must restrict all PRIMARY KEY columns with equality relations in order to {what}"
+                f"DELETE statements must restrict all PRIMARY KEY columns with equality relations in order to {purpose}"
             )
         if plan.kind == "delete" and not plan.operations:
             if plan.conditions and table.clustering:
@@ -164,7 +164,7 @@ def _deletes_named_rows(plan: ModificationPlan) -> bool:
         raise Invalid(_missing_clustering(plan))
     if sliced and plan.kind == "update":
         raise Invalid("Slice restrictions are not supported on the clustering columns in UPDATE statements")
-    if plan.conditions and any(found.operator == "IN" for found in restrictions.clustering):
+    if plan.conditions and any(restriction.operator == "IN" for restriction in restrictions.clustering):
         raise Invalid(
             "IN on the clustering key columns is not supported with conditional updates"
             if plan.kind == "update"
@@ -187,6 +187,6 @@ def _is_of_statics(plan: ModificationPlan) -> bool:
 
 
 def _missing_clustering(plan: ModificationPlan) -> str:
-    given = {column.name for found in plan.restrictions.clustering for column in found.columns}
+    given = {column.name for restriction in plan.restrictions.clustering for column in restriction.columns}
     missing = [column.name for column in plan.table.clustering if column.name not in given]
     return f"Some clustering keys are missing: {', '.join(missing)}"

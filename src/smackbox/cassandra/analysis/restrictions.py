@@ -145,14 +145,14 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
             raise Invalid(
                 f"Collection column '{column.name}' ({kind.cql}) cannot be restricted by a '{operator}' relation"
             )
-    what = f"column {column.name}"
+    place = f"column {column.name}"
     if operator == "IN":
         return _compile_in(relation, (column,), compiler, receiver, name, element)
     assert relation.value is not None
     assert not isinstance(relation.value, tuple)
     term = compiler.compile(relation.value, receiver, name)
     if column.kind in {PARTITION_KEY, CLUSTERING}:
-        return Restriction(columns, operator, lambda context: [_required(term, context, what)], term, element)
+        return Restriction(columns, operator, lambda context: [_required(term, context, place)], term, element)
     of = "map value" if element is not None else "value"
     return Restriction(columns, operator, lambda context: [_supported(term, context, of, column)], term, element)
 
@@ -162,7 +162,7 @@ def _check_tuples(relation: ast.Relation, columns: tuple[Column, ...]) -> None:
     values = relation.value if isinstance(relation.value, tuple) else (relation.value,)
     for place, column in enumerate(columns):
         if column in columns[:place]:
-            shown = ", ".join(found.name for found in columns)
+            shown = ", ".join(each.name for each in columns)
             raise Invalid(
                 f'Column "{column.name}" appeared twice in a relation: ({shown}) {relation.operator} {_right(relation)}'
             )
@@ -176,7 +176,7 @@ def _check_tuples(relation: ast.Relation, columns: tuple[Column, ...]) -> None:
 def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compiler: Compiler) -> Restriction:
     """`(c) > (1)` is `c > 1`; a marker stands for a tuple of one value."""
     (column,) = columns
-    what = f"column {column.name}"
+    place = f"column {column.name}"
     kind = TupleType((column.type,))
 
     def single(value: ast.Expression | None) -> tuple[Term, bool]:
@@ -197,15 +197,15 @@ def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compile
         return Restriction(
             columns,
             "IN",
-            lambda context: [field for value in _listed(marker, listed, context, what) for field in unwrapped(value)],
+            lambda context: [field for value in _listed(marker, listed, context, place) for field in unwrapped(value)],
             None,
         )
     given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
     terms = [single(value) for value in given]
 
     def values(context: Context) -> list[bytes]:
-        found = [(_required(term, context, what), is_tuple) for term, is_tuple in terms]
-        return [field for value, is_tuple in found for field in (unwrapped(value) if is_tuple else (value,))]
+        operands = [(_required(term, context, place), is_tuple) for term, is_tuple in terms]
+        return [field for value, is_tuple in operands for field in (unwrapped(value) if is_tuple else (value,))]
 
     operator = "=" if relation.operator == "IN" and len(terms) == 1 else relation.operator
     plain = terms[0][0] if len(terms) == 1 and not terms[0][1] else None
@@ -221,7 +221,7 @@ def _compile_in(
     element: Term | None,
 ) -> Restriction:
     column = columns[0]
-    what = f"column {column.name}"
+    place = f"column {column.name}"
     filters = column.kind not in {PARTITION_KEY, CLUSTERING}
     if isinstance(relation.value, tuple):
         terms = [compiler.compile(value, receiver, name) for value in relation.value]
@@ -231,7 +231,7 @@ def _compile_in(
                 return [_supported(terms[0], context, "value", column)]
             if filters:  # no column has the value that is null or not set
                 return [value for term in terms if isinstance(value := term.evaluate(context, None), bytes)]
-            return [_required(term, context, what) for term in terms]
+            return [_required(term, context, place) for term in terms]
 
         # one value is the same as equality, in every rule
         single = terms[0] if len(terms) == 1 else None
@@ -241,7 +241,7 @@ def _compile_in(
     marker = compiler.compile(relation.value, listed, f"in({name})")
 
     def bound_values(context: Context) -> list[bytes]:
-        return _listed(marker, listed, context, what, nulls=filters)
+        return _listed(marker, listed, context, place, nulls=filters)
 
     return Restriction(columns, "IN", bound_values, None, element)
 
@@ -317,25 +317,25 @@ def _token(result: _Draft, relation: ast.Relation, compiler: Compiler) -> None:
     )
 
 
-def _listed(marker: Term, kind: ListType, context: Context, what: str, *, nulls: bool = False) -> list[bytes]:
+def _listed(marker: Term, kind: ListType, context: Context, place: str, *, nulls: bool = False) -> list[bytes]:
     """The values of a bound list. Raises `Invalid` for one that is not there, and unless `nulls` for nulls in it."""
     bound = marker.evaluate(context, None)
     if bound is None:
-        raise Invalid(f"Invalid null value for {what}")
+        raise Invalid(f"Invalid null value for {place}")
     if not isinstance(bound, bytes):
-        raise Invalid(f"Invalid unset value for {what}")
+        raise Invalid(f"Invalid unset value for {place}")
     elements = kind.elements_or_null(bound)
     if None in elements and not nulls:
-        raise Invalid(f"Invalid null value in condition for {what}")
+        raise Invalid(f"Invalid null value in condition for {place}")
     return [element for element in elements if element is not None]
 
 
-def _required(term: Term, context: Context, what: str) -> bytes:
+def _required(term: Term, context: Context, place: str) -> bytes:
     value: Bound = term.evaluate(context, None)
     if value is None:
-        raise Invalid(f"Invalid null value in condition for {what}")
+        raise Invalid(f"Invalid null value in condition for {place}")
     if value is UNSET:
-        raise Invalid(f"Invalid unset value for {what}")
+        raise Invalid(f"Invalid unset value for {place}")
     assert isinstance(value, bytes)
     return value
 
@@ -399,13 +399,15 @@ def _settle_partition(result: _Draft, *, filtering: bool, kind: str) -> None:
     table = result.table
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
-    whole = all(found is not None and found.operator in {"=", "IN"} for found in by_key)
+    whole = all(restriction is not None and restriction.operator in {"=", "IN"} for restriction in by_key)
     if whole:
         result.key_is_whole = True
-        result.key_has_in = any(found is not None and found.operator == "IN" for found in by_key)
+        result.key_has_in = any(restriction is not None and restriction.operator == "IN" for restriction in by_key)
         return
     if kind != "SELECT":
-        missing = [column.name for column, found in zip(table.partition_key, by_key, strict=True) if found is None]
+        missing = [
+            column.name for column, restriction in zip(table.partition_key, by_key, strict=True) if restriction is None
+        ]
         if missing:
             raise Invalid(f"Some partition key parts are missing: {', '.join(missing)}")
         raise Invalid(
@@ -414,7 +416,7 @@ def _settle_partition(result: _Draft, *, filtering: bool, kind: str) -> None:
         )
     if restricted and not filtering:
         raise Invalid(NEEDS_FILTERING)
-    result.filters.extend(found for found in restricted.values() if found.operator in {"=", "IN"})
+    result.filters.extend(restriction for restriction in restricted.values() if restriction.operator in {"=", "IN"})
 
 
 def _settle_clustering(result: _Draft, *, filtering: bool, kind: str) -> None:

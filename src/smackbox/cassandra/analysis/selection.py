@@ -101,9 +101,9 @@ class SelectionCompiler(Compiler):
         self._inside_aggregate = False
 
     def compile(self, expression: ast.Expression, kind: CqlType, receiver: str) -> Term:
-        found = self._own(expression)
-        if found is not None:
-            return found
+        term = self._own(expression)
+        if term is not None:
+            return term
         if isinstance(expression, ast.Bind) and not receiver.startswith("key("):
             receiver = "[selection]"
         return super().compile(expression, kind, receiver)
@@ -193,10 +193,10 @@ class SelectionCompiler(Compiler):
             raise Invalid(f"{value.kind.cql} cannot be cast to {target.cql}")
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = bytes_or_null(value.evaluate(context, row))
-            if not found:
-                return found if value.kind.cql in {"ascii", "text"} else None
-            return convert(found)
+            operand = bytes_or_null(value.evaluate(context, row))
+            if not operand:
+                return operand if value.kind.cql in {"ascii", "text"} else None
+            return convert(operand)
 
         return Term(target, evaluate)
 
@@ -247,8 +247,8 @@ class SelectionCompiler(Compiler):
             raise SyntaxFault(f"no viable alternative: {name} takes a column or a part of one, not {show(target)}")
         column = self.scope.table.column(target.name)
         if column.kind not in {REGULAR, STATIC}:
-            what = "PRIMARY KEY part " if column.kind == PARTITION_KEY or column.kind else ""
-            raise Invalid(f"Cannot use selection function {name} on {what}{column.name}")
+            role = "PRIMARY KEY part " if column.kind == PARTITION_KEY or column.kind else ""
+            raise Invalid(f"Cannot use selection function {name} on {role}{column.name}")
         if path is not None:
             self._part_type(path)
         self.needs_stamps = True
@@ -312,10 +312,10 @@ class SelectionCompiler(Compiler):
         position = kind.field_names.index(expression.name)
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = bytes_or_null(value.evaluate(context, row))
-            if found is None:
+            operand = bytes_or_null(value.evaluate(context, row))
+            if operand is None:
                 return None
-            fields = kind.fields(found)
+            fields = kind.fields(operand)
             return fields[position] if position < len(fields) else None
 
         return Term(result, evaluate)
@@ -329,14 +329,14 @@ class SelectionCompiler(Compiler):
         index = self.compile(expression.index, key_type, f"key({show(expression.value)})")
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = bytes_or_null(value.evaluate(context, row))
+            operand = bytes_or_null(value.evaluate(context, row))
             key = bytes_or_null(index.evaluate(context, row))
-            if found is None or key is None:
+            if operand is None or key is None:
                 return None
-            wanted = key_type.order_key(key)
+            order_key = key_type.order_key(key)
             if isinstance(kind, MapType):
-                return next((item for name, item in kind.pairs(found) if key_type.order_key(name) == wanted), None)
-            return next((item for item in kind.elements(found) if key_type.order_key(item) == wanted), None)
+                return next((item for name, item in kind.pairs(operand) if key_type.order_key(name) == order_key), None)
+            return next((item for item in kind.elements(operand) if key_type.order_key(item) == order_key), None)
 
         return Term(result, evaluate)
 
@@ -351,8 +351,8 @@ class SelectionCompiler(Compiler):
         high = self.compile(expression.high, key_type, name) if expression.high is not None else None
 
         def evaluate(context: Context, row: Any) -> Bound:
-            found = bytes_or_null(value.evaluate(context, row))
-            if found is None:
+            operand = bytes_or_null(value.evaluate(context, row))
+            if operand is None:
                 return None
             first = bytes_or_null(low.evaluate(context, row)) if low is not None else None
             last = bytes_or_null(high.evaluate(context, row)) if high is not None else None
@@ -364,9 +364,9 @@ class SelectionCompiler(Compiler):
                 return order >= first_key and (last_key is None or order <= last_key)
 
             if isinstance(kind, MapType):
-                pairs = [pair for pair in kind.pairs(found) if inside(pair[0])]
+                pairs = [pair for pair in kind.pairs(operand) if inside(pair[0])]
                 return kind.join([part for pair in pairs for part in pair]) if pairs else None
-            items = [item for item in kind.elements(found) if inside(item)]
+            items = [item for item in kind.elements(operand) if inside(item)]
             return kind.join(items) if items else None
 
         return Term(result, evaluate)
@@ -397,12 +397,12 @@ def _stamp_of(column: Column, name: str, scalar: CqlType) -> Callable[[Context, 
 
 def _live_parts(row: Any, column: Column, name: str, now_s: int) -> list[tuple[bytes, int | None]]:
     """(path, timestamp or remaining ttl) of the live cells of a multi-cell column, in order."""
-    found = []
+    cells = []
     for key, (timestamp, ttl, time, value) in row.cells.items():
         if type(key) is tuple and key[0] == column.number and value is not None and (not ttl or time > now_s):
             stamp = (time - now_s if ttl else None) if name == "ttl" else timestamp
-            found.append((path_order(column.type, key[1]), stamp))
-    return sorted(found)
+            cells.append((path_order(column.type, key[1]), stamp))
+    return sorted(cells)
 
 
 def _stamps_of(
@@ -445,8 +445,8 @@ def _stamp_of_part(
         key = fixed if index is None else bytes_or_null(index.evaluate(context, view))
         if row is None or key is None:
             return None
-        wanted = path_order(kind, key)
-        stamp = dict(_live_parts(row, column, name, view.now_s)).get(wanted)
+        order_key = path_order(kind, key)
+        stamp = dict(_live_parts(row, column, name, view.now_s)).get(order_key)
         return None if stamp is None else scalar.encode(stamp)
 
     return evaluate

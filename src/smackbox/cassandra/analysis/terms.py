@@ -135,8 +135,8 @@ class Compiler:
             return isinstance(kind, UserType)
         if isinstance(expression, ast.Binary | ast.Negate):
             return self.scope.functions.fits(self, expression, kind)
-        found = self.infer(expression)
-        return found is None or is_assignable(found, kind)
+        own_type = self.infer(expression)
+        return own_type is None or is_assignable(own_type, kind)
 
     def infer(self, expression: ast.Expression) -> CqlType | None:
         """The type of an expression that has one of its own; None for literals and bind markers."""
@@ -194,12 +194,12 @@ class Compiler:
     ) -> list[Term]:
         """The parts of a literal of a collection, which markers may not be in."""
         before = self.scope.marks
-        found = [self.compile(item, kind, f"{part}({receiver})") for item in items]
+        terms = [self.compile(item, kind, f"{part}({receiver})") for item in items]
         if self.scope.marks != before:
             raise Invalid(
                 f"Invalid {sort} literal for {receiver}: bind variables are not supported inside collection literals"
             )
-        return found
+        return terms
 
     def _map(self, expression: ast.MapLiteral, kind: CqlType, receiver: str) -> Term:
         if not isinstance(kind, MapType):
@@ -277,7 +277,7 @@ class Compiler:
 
 
 def _whole(values: Sequence[Bound], sort: str) -> list[bytes]:
-    found = []
+    elements = []
     for value in values:
         if sort == "vector" and not isinstance(value, bytes):
             raise Invalid("null is not supported inside vectors")
@@ -285,8 +285,8 @@ def _whole(values: Sequence[Bound], sort: str) -> list[bytes]:
             raise Invalid("null is not supported inside collections")
         if not isinstance(value, bytes):
             raise Invalid(f"unset value is not supported inside collections ({sort})")
-        found.append(value)
-    return found
+        elements.append(value)
+    return elements
 
 
 def _plain(value: Bound) -> bytes | None:

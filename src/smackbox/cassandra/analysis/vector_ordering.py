@@ -48,16 +48,16 @@ def check_ordering(order: VectorOrder, restrictions: Restrictions) -> None:
     if order.column.name not in names:
         raise Invalid("ANN ordering by vector requires the column to be indexed")
     filters = [*restrictions.filters, *restrictions.residual]
-    if any(column.kind == PARTITION_KEY for found in filters for column in found.columns):
+    if any(column.kind == PARTITION_KEY for each in filters for column in each.columns):
         raise Invalid(RESTRICTED)
     bare = [
-        column for found in (*filters, *restrictions.clustering) for column in found.columns
+        column for each in (*filters, *restrictions.clustering) for column in each.columns
         if column.name not in names
     ]  # fmt: skip
     if not bare:
         return
     only_clustering = all(column.kind == CLUSTERING for column in bare)
-    sliced = not any(column.kind == CLUSTERING for found in filters for column in found.columns)
+    sliced = not any(column.kind == CLUSTERING for each in filters for column in each.columns)
     if not (only_clustering and sliced and restrictions.key_is_whole):
         raise Invalid(RESTRICTED)
 

@@ -164,9 +164,9 @@ def _partition(
 
 def _static_alone(plan: ReadPlan, context: Context, partition: bytes, parts: list[bytes]) -> Iterator[KeyedRow]:
     """The static row of a partition that has no other: it has the values of the partition key too."""
-    found = next(_partition(plan, context, partition, parts, b""), None)
-    if found is not None and found[0][len(partition)] == SECTION_STATIC:
-        yield found
+    keyed_row = next(_partition(plan, context, partition, parts, b""), None)
+    if keyed_row is not None and keyed_row[0][len(partition)] == SECTION_STATIC:
+        yield keyed_row
 
 
 def _static_only(
@@ -243,9 +243,9 @@ def _scan_with_statics(plan: ReadPlan, context: Context, start: bytes, end: byte
 def _virtual(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
     table = plan.table
     restrictions = plan.restrictions
-    wanted = None
+    named = None
     if restrictions.key_is_whole:
-        wanted = {partition_prefix(table, key) for key in restrictions.partition_keys(context)}
+        named = {partition_prefix(table, key) for key in restrictions.partition_keys(context)}
     ranges = restrictions.ranges(context)
     low, high = restrictions.token_range(context)
     bounds = (
@@ -253,21 +253,21 @@ def _virtual(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedR
         successor(table.prefix) if high == MAX_TOKEN else token_prefix(table, high + 1),
     )
     now_s = context.statement_time_s
-    found: list[KeyedRow] = []
+    keyed_rows: list[KeyedRow] = []
     count = len(table.partition_key)
     for values in context.state.system_rows.rows(table, context.endpoint):
         key = compose_partition_key([value or b"" for value in values[:count]])
         partition = partition_prefix(table, key)
-        if not bounds[0] <= partition < bounds[1] or (wanted is not None and partition not in wanted):
+        if not bounds[0] <= partition < bounds[1] or (named is not None and partition not in named):
             continue
         order = clustering_key(table, [value or b"" for value in values[count : count + len(table.clustering)]])
         if not any(first <= order and (not last or order < last) for first, last in ranges):
             continue
-        found.append((partition + ROW + order, RowView(values, None, None, now_s)))
-    found.sort(key=lambda pair: pair[0])
+        keyed_rows.append((partition + ROW + order, RowView(values, None, None, now_s)))
+    keyed_rows.sort(key=lambda pair: pair[0])
     if plan.reverse:
-        found.reverse()
-    for row_key, view in found:
+        keyed_rows.reverse()
+    for row_key, view in keyed_rows:
         if not resume or (row_key < resume if plan.reverse else row_key > resume):
             yield row_key, view
 

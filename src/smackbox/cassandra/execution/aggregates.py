@@ -70,8 +70,8 @@ class _Fold:
 
     def add(self, value: bytes | None) -> None:
         if value:
-            found = number(self._kind, value, self._kind)
-            self._total = EXACT.add(self._total, found) if self._kind == DECIMAL else self._total + found
+            operand = number(self._kind, value, self._kind)
+            self._total = EXACT.add(self._total, operand) if self._kind == DECIMAL else self._total + operand
             self._count += 1
 
     def result(self) -> bytes | None:

@@ -86,10 +86,10 @@ def _size(table: Table, section: int, fragment: bytes) -> int:
 
 def _of_collections(table: Table, fragment: bytes, offset: int, clustering: int, bitmap: int) -> int:
     """What the cells of collections come to beyond being one value."""
-    found, _ = read_bytes_list(fragment, offset, clustering + bitmap.bit_count())
+    cell_values, _ = read_bytes_list(fragment, offset, clustering + bitmap.bit_count())
     numbers = [number for number in range(bitmap.bit_length()) if bitmap >> number & 1]
     size = 0
-    for number, value in zip(numbers, found[clustering:], strict=True):
+    for number, value in zip(numbers, cell_values[clustering:], strict=True):
         column = table.by_number.get(number)
         if value is None or column is None or not column.type.multi_cell:
             continue

@@ -31,8 +31,8 @@ def applied(mask: MaskRecord, kind: CqlType) -> Callable[[bytes | None], bytes |
 def shown_mask(mask: MaskRecord, kind: CqlType) -> str:
     """The mask as DESCRIBE shows it."""
     parts = [
-        "null" if value is None else as_literal(wanted, bytes.fromhex(value))
-        for value, wanted in zip(mask.arguments, argument_types(mask, kind), strict=True)
+        "null" if value is None else as_literal(argument_type, bytes.fromhex(value))
+        for value, argument_type in zip(mask.arguments, argument_types(mask, kind), strict=True)
     ]
     return f"MASKED WITH system.{mask.function}({', '.join(parts)})"
 

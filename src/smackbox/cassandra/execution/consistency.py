@@ -76,9 +76,9 @@ def check_mutation(context: Context, table: Table) -> None:
 
 def check_replicas(context: Context, keyspace: Keyspace, level: int) -> None:
     """Raises `Unavailable`."""
-    found = _shortage(keyspace, context.state.system_rows.node.data_center, level)
-    if found is not None:
-        raise found
+    shortage = _shortage(keyspace, context.state.system_rows.node.data_center, level)
+    if shortage is not None:
+        raise shortage
 
 
 def served_levels(keyspace: Keyspace, data_center: str) -> frozenset[int]:
@@ -93,12 +93,12 @@ def replication_factors(replication: dict[str, str]) -> dict[str, int]:
 
 def _check_paxos(context: Context, keyspace: Keyspace, level: int) -> None:
     """Raises `Unavailable`, which names the quorum that the serial level comes to, where there is a replica at all."""
-    found = _shortage(keyspace, context.state.system_rows.node.data_center, level)
-    if found is not None and found.alive:
+    shortage = _shortage(keyspace, context.state.system_rows.node.data_center, level)
+    if shortage is not None and shortage.alive:
         level = QUORUM if level == SERIAL else LOCAL_QUORUM
         check_replicas(context, keyspace, level)
-    if found is not None:
-        raise found
+    if shortage is not None:
+        raise shortage
 
 
 def _shortage(keyspace: Keyspace, data_center: str, level: int) -> Unavailable | None:

@@ -44,20 +44,20 @@ class IndexChoice:
             for entry, _ in engine.store.items(start, successor(start)):
                 yield entry, self._table.prefix + entry[size:]
             return
-        found: dict[bytes, bytes] = {}
+        entries: dict[bytes, bytes] = {}
         prefix = self._target.prefix
         order = self._restriction.column.type.order_key
-        wanted = prefix + order(self._restriction.values(context)[0])
-        low = wanted if operator == ">=" else successor(wanted) if operator == ">" else prefix
-        high = wanted if operator == "<" else successor(wanted) if operator == "<=" else successor(prefix)
+        bound = prefix + order(self._restriction.values(context)[0])
+        low = bound if operator == ">=" else successor(bound) if operator == ">" else prefix
+        high = bound if operator == "<" else successor(bound) if operator == "<=" else successor(prefix)
         for entry, _ in engine.store.items(low, high):
             row_key = self._row_key(entry)
             if row_key is not None:
-                found[row_key] = entry
-            if len(found) > INDEXED_ROWS_LIMIT:
+                entries[row_key] = entry
+            if len(entries) > INDEXED_ROWS_LIMIT:
                 raise Invalid(f"a range of an index stands for {INDEXED_ROWS_LIMIT} rows at most; narrow it")
-        for row_key in sorted(found):
-            yield found[row_key], row_key
+        for row_key in sorted(entries):
+            yield entries[row_key], row_key
 
     def _row_key(self, entry: bytes) -> bytes | None:
         """The row key after the value's order key, whose end shows by its form."""

@@ -64,9 +64,9 @@ class PointRead:
         number = 0
         while bitmap:
             if bitmap & 1:
-                found = table.by_number.get(number)
-                if found is not None:
-                    places[found.ordinal] = place
+                stored_column = table.by_number.get(number)
+                if stored_column is not None:
+                    places[stored_column.ordinal] = place
                 place += 1
             bitmap >>= 1
             number += 1

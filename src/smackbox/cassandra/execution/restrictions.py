@@ -71,20 +71,22 @@ class Restrictions:
     @property
     def has_rows(self) -> bool:
         """Whether rows, not whole partitions, are asked for."""
-        return bool(self.clustering or self.residual) or any(found.column.kind == CLUSTERING for found in self.filters)
+        return bool(self.clustering or self.residual) or any(
+            restriction.column.kind == CLUSTERING for restriction in self.filters
+        )
 
     def partition_keys(self, context: Context) -> list[bytes]:
         """The serialised partition keys, in the order in which Cassandra answers them."""
-        found = self._partition_keys(context)
+        keys = self._partition_keys(context)
         if not self.tokens:
-            return found
+            return keys
         low, high = self.token_range(context)
-        return [key for key in found if low <= token_of(key) <= high]
+        return [key for key in keys if low <= token_of(key) <= high]
 
     def is_fixed(self, name: str) -> bool:
         """Whether the key column has one value alone: by `=`, or by an IN of one."""
-        found = self.partition.get(name)
-        candidates = [found] if found is not None else [*self.clustering, *self.filters]
+        of_partition = self.partition.get(name)
+        candidates = [of_partition] if of_partition is not None else [*self.clustering, *self.filters]
         return any(
             restriction.element is None
             and (restriction.operator == "=" or (restriction.operator == "IN" and restriction.term is not None))
@@ -147,15 +149,15 @@ class Restrictions:
                 prefixes = [[*prefix, value] for prefix in prefixes for value in values]
             if len(prefixes) > IN_PRODUCT_LIMIT:
                 raise Invalid(f"the IN restrictions stand for more than {IN_PRODUCT_LIMIT} combinations")
-        found: dict[bytes, bytes] = {}
+        bounds: dict[bytes, bytes] = {}
         for prefix in prefixes:
             base = clustering_key(table, prefix)
             low, high = base, successor(base) if base else b""
             for restriction in slices:
                 low, high = _narrow(table, restriction, context, prefix, low, high)
             if not high or low < high:
-                found[low] = max(found.get(low, b""), high) if found.get(low) else high
-        return sorted(found.items())
+                bounds[low] = max(bounds.get(low, b""), high) if bounds.get(low) else high
+        return sorted(bounds.items())
 
     def predicates(self, context: Context) -> list[Predicate]:
         return [predicate_of(restriction, context) for restriction in (*self.filters, *self.residual)]
@@ -223,14 +225,16 @@ def predicate_of(restriction: Restriction, context: Context) -> Predicate:
             sort = "null" if key is None else "unset"
             raise Invalid(f"Unsupported {sort} map key for column {column.name}")
         compare = _comparison(kind.value, operator, values)
-        wanted = kind.key.order_key(key)
+        order_key = kind.key.order_key(key)
         map_type = kind
 
         def element_matches(view: RowView) -> bool:
             value = view.values[ordinal]
             if value is None:
                 return False
-            return any(compare(item) for name, item in map_type.pairs(value) if map_type.key.order_key(name) == wanted)
+            return any(
+                compare(item) for name, item in map_type.pairs(value) if map_type.key.order_key(name) == order_key
+            )
 
         return element_matches
     compare = _comparison(kind, operator, values)
@@ -246,8 +250,8 @@ def _comparison(kind: CqlType, operator: str, values: list[bytes]) -> Callable[[
     order = kind.order_key
     keys = [order(value) for value in values]
     if operator == "IN":
-        wanted = frozenset(keys)
-        return lambda value: order(value) in wanted
+        order_keys = frozenset(keys)
+        return lambda value: order(value) in order_keys
     key = keys[0]
     if operator == "=":
         return lambda value: order(value) == key
@@ -273,7 +277,7 @@ def _multi_predicate(restriction: Restriction, values: list[bytes]) -> Predicate
             keys.append(column.type.order_key(part))
         return tuple(keys)
 
-    wanted = [key_of(components(restriction, value)) for value in values]
+    tuples = [key_of(components(restriction, value)) for value in values]
     operator = restriction.operator
 
     def matches(view: RowView) -> bool:
@@ -281,16 +285,16 @@ def _multi_predicate(restriction: Restriction, values: list[bytes]) -> Predicate
         if key is None:
             return False
         if operator == "IN":
-            return key in wanted
-        first = wanted[0]
+            return key in tuples
+        first = tuples[0]
         assert first is not None
         return {"=": key == first, "<": key < first, "<=": key <= first, ">": key > first, ">=": key >= first}[operator]
 
     return matches
 
 
-def _analysed(ordinal: int, analyse: Analyse, wanted: bytes) -> Predicate:
-    text = analyse(wanted)
+def _analysed(ordinal: int, analyse: Analyse, operand: bytes) -> Predicate:
+    text = analyse(operand)
 
     def matches(view: RowView) -> bool:
         value = view.values[ordinal]
@@ -299,11 +303,11 @@ def _analysed(ordinal: int, analyse: Analyse, wanted: bytes) -> Predicate:
     return matches
 
 
-def contains(column: Column, wanted: bytes, *, keys: bool, analyse: Analyse | None = None) -> Predicate:
+def contains(column: Column, element: bytes, *, keys: bool, analyse: Analyse | None = None) -> Predicate:
     ordinal = column.ordinal
     kind = column.type
     if analyse is not None:
-        text, parts_of = analyse(wanted), kind
+        text, parts_of = analyse(element), kind
         assert isinstance(parts_of, CollectionType)
         step, first = (2, 0 if keys else 1) if isinstance(kind, MapType) else (1, 0)
 
@@ -316,7 +320,7 @@ def contains(column: Column, wanted: bytes, *, keys: bool, analyse: Analyse | No
         part = kind.key if keys else kind.value
         index = 0 if keys else 1
         map_type = kind
-        key = part.order_key(wanted)
+        key = part.order_key(element)
 
         def in_map(view: RowView) -> bool:
             value = view.values[ordinal]
@@ -325,7 +329,7 @@ def contains(column: Column, wanted: bytes, *, keys: bool, analyse: Analyse | No
         return in_map
     assert isinstance(kind, ListType | SetType)
     sequence = kind
-    element_key = kind.element.order_key(wanted)
+    element_key = kind.element.order_key(element)
 
     def in_sequence(view: RowView) -> bool:
         value = view.values[ordinal]

@@ -78,7 +78,11 @@ class Security:
         role = self.roles.get(name)
         if role is None or role.salted_hash is None or self._digest(password, role.salted_hash) not in self._checked:
             raise BadCredentials(f"Provided username {name} and/or password are incorrect")
-        if not any(found.login for found in map(self.roles.get, self.roles.granted(name)) if found is not None):
+        if not any(
+            granted_role.login
+            for granted_role in map(self.roles.get, self.roles.granted(name))
+            if granted_role is not None
+        ):
             raise BadCredentials(f"{name} is not permitted to log in")
         return name
 
@@ -122,10 +126,10 @@ class Security:
         """Raises `Unauthorized`."""
         keyspace, table = access.keyspace, access.table
         if access.of_index:
-            found = self.catalog.keyspaces[keyspace].index(table) if keyspace in self.catalog.keyspaces else None
-            if found is None:
+            indexed = self.catalog.keyspaces[keyspace].index(table) if keyspace in self.catalog.keyspaces else None
+            if indexed is None:
                 return  # that there is none is said by the statement
-            table = found[0].name
+            table = indexed[0].name
         resource = _resource(keyspace, table)
         if access.permission in _SCHEMA_PERMISSIONS:
             if keyspace in LOCAL_SYSTEM:

@@ -97,22 +97,22 @@ def execute_select(plan: SelectPlan, context: Context) -> Rows:
 def rows(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
     """The rows that the WHERE asks for, after the one whose key is `resume`."""
     view = plan.view
-    found = stored_rows(plan, context, resume) if view is None else view_rows(plan, view, context, resume)
+    keyed_rows = stored_rows(plan, context, resume) if view is None else view_rows(plan, view, context, resume)
     if plan.distinct:
-        found = _first_of_partitions(found, partition_of(resume) if resume else b"")
-    return iter(_sorted(plan, found)) if plan.sorts else found
+        keyed_rows = _first_of_partitions(keyed_rows, partition_of(resume) if resume else b"")
+    return iter(_sorted(plan, keyed_rows)) if plan.sorts else keyed_rows
 
 
-def _sorted(plan: ReadPlan, found: Iterator[KeyedRow]) -> list[KeyedRow]:
-    in_memory = list(found)
+def _sorted(plan: ReadPlan, keyed_rows: Iterator[KeyedRow]) -> list[KeyedRow]:
+    in_memory = list(keyed_rows)
     if len(in_memory) > SORTED_ROWS_LIMIT:
         raise Invalid(f"a query with ORDER BY and IN may sort {SORTED_ROWS_LIMIT} rows at most")
     in_memory.sort(key=lambda pair: pair[0][len(partition_of(pair[0])) :], reverse=plan.reverse)
     return in_memory
 
 
-def _first_of_partitions(found: Iterator[KeyedRow], partition: bytes) -> Iterator[KeyedRow]:
-    for key, view in found:
+def _first_of_partitions(keyed_rows: Iterator[KeyedRow], partition: bytes) -> Iterator[KeyedRow]:
+    for key, view in keyed_rows:
         owner = partition_of(key)
         if owner != partition:
             partition = owner

@@ -76,7 +76,7 @@ class _Partition:
         self.table = pairs[0][0].table
         self._reader = RowReader(self.table)
         self._key = next(place for _, _, place in self.places(whole=True))
-        self._named = sorted({place for found, _, place in self.places() if _asks_for_row(found)})
+        self._named = sorted({place for modification, _, place in self.places() if _asks_for_row(modification)})
         self._queried = self._queried_columns()
         self._now_s = context.statement_time_s
         engine = context.state.engine
@@ -148,18 +148,18 @@ class _Partition:
 
     def _values(self, row: Row) -> Values | None:
         """The row, where its marker is alive or a column that is read."""
-        found = self._reader.values(self._key_parts(), row, (), self._now_s)
-        if found is None:
+        values = self._reader.values(self._key_parts(), row, (), self._now_s)
+        if values is None:
             return None
         for column in self.table.columns:
             if column.kind == STATIC:
-                found[column.ordinal] = self._statics[column.ordinal]
+                values[column.ordinal] = self._statics[column.ordinal]
             elif column.kind == REGULAR and column not in self._queried:
-                found[column.ordinal] = None
+                values[column.ordinal] = None
         is_seen = row.has_marker(self._now_s) or any(
-            found[column.ordinal] is not None for column in self.table.regulars
+            values[column.ordinal] is not None for column in self.table.regulars
         )
-        return found if is_seen else None
+        return values if is_seen else None
 
 
 def _asks_for_row(modification: ModificationPlan) -> bool:
@@ -173,10 +173,10 @@ def _asks_for_row(modification: ModificationPlan) -> bool:
 def _columns(modifications: Sequence[ModificationPlan], *, is_batch: bool) -> list[Column]:
     """The columns of a refusal."""
     table = modifications[0].table
-    conditions = [found.conditions for found in modifications if found.conditions]
-    if any(found.exists or found.not_exists for found in conditions):
+    conditions = [modification.conditions for modification in modifications if modification.conditions]
+    if any(modification.exists or modification.not_exists for modification in conditions):
         return list(table.columns)
-    columns = dict.fromkeys(column for found in conditions for column in found.columns)
+    columns = dict.fromkeys(column for modification in conditions for column in modification.columns)
     if is_batch:
         columns = dict.fromkeys([*table.partition_key, *table.clustering, *columns])
     return list(columns)
@@ -196,7 +196,7 @@ def _check_mixture(pairs: Sequence[tuple[ModificationPlan, Context]]) -> None:
         for row_key in row_keys(modification, own) if names_rows(modification) else partitions(modification, own):
             places = {row_key}
             if kind == "IF":
-                places = {partition_of(row_key) if found.kind == STATIC else row_key for found in conditions.columns}
+                places = {partition_of(row_key) if column.kind == STATIC else row_key for column in conditions.columns}
             for place in places:
                 before = kinds.setdefault(place, kind)
                 if before == kind:

@@ -100,9 +100,9 @@ class VectorOrder:
         if not narrow and self.target is not None:
             index = context.state.vectors.up_to_date(self.table, self.target, context.statement_time_s)
             if index is not None:
-                found = self._searched(context, read, index, query, limit)
-                if found is not None:
-                    return found
+                nearest = self._searched(context, read, index, query, limit)
+                if nearest is not None:
+                    return nearest
         return self._compared(stored(), query, limit)
 
     def _query(self, context: Context) -> bytes:
@@ -117,7 +117,7 @@ class VectorOrder:
 
     def _compared(self, stored: Iterator[KeyedRow], query: bytes, limit: int) -> list[KeyedRow]:
         kind = self.column.type
-        wanted = kind.decode(query)
+        query_vector = kind.decode(query)
         name = similarity_of(self.target) if self.target is not None else "cosine"
         measure = similarity(name)
         assert measure is not None
@@ -129,10 +129,10 @@ class VectorOrder:
                     continue
                 vector = kind.decode(value)
                 if unsearchable(vector, name) is None:
-                    yield measure(wanted, vector), (key, view)
+                    yield measure(query_vector, vector), (key, view)
 
         best = heapq.nlargest(limit, scored(), key=lambda pair: pair[0])
-        return [found for _, found in best]
+        return [keyed_row for _, keyed_row in best]
 
     def _searched(
         self, context: Context, read: ReadPlan, index: VectorIndex, query: bytes, limit: int
@@ -144,7 +144,7 @@ class VectorOrder:
         ordinal = self.column.ordinal
         stamps = read.stamps
         looked_at = 0
-        found: list[KeyedRow] = []
+        nearest: list[KeyedRow] = []
         count = limit if not predicates else WIDER * limit
         while True:
             labels = index.nearest(query, count)
@@ -154,17 +154,17 @@ class VectorOrder:
                 if value is None or value != index.value(label):
                     index.remove(label)
                     continue
-                found += [
+                nearest += [
                     (key, view) for key, view in rows
                     if key[len(partition_of(key))] != SECTION_STATIC and all(matches(view) for matches in predicates)
                 ]  # fmt: skip
-                if len(found) >= limit:
-                    return found[:limit]
+                if len(nearest) >= limit:
+                    return nearest[:limit]
             if count >= len(index):
-                return found[:limit]
+                return nearest[:limit]
             if count >= LOOKED_AT_LIMIT:
-                return None if predicates else found
-            found = []
+                return None if predicates else nearest
+            nearest = []
             count *= WIDER
 
 

@@ -59,16 +59,16 @@ class Vectors:
 
     def _of(self, target: IndexTarget) -> tuple[VectorIndex, dict[bytes, None]]:
         engine = self._engine
-        found = self._found.get(target.prefix)
-        if found is not None and engine.noted.get(target.prefix) is found[1]:
-            return found
+        known = self._found.get(target.prefix)
+        if known is not None and engine.noted.get(target.prefix) is known[1]:
+            return known
         engine.flush()
         kind = target.column.type
         assert isinstance(kind, VectorType)
         prefix = target.prefix
         changed = engine.noted[prefix] = {entry[4:]: None for entry, _ in engine.store.items(prefix, successor(prefix))}
-        found = self._found[prefix] = VectorIndex(kind.dimension, similarity_of(target), self._lock), changed
-        return found
+        known = self._found[prefix] = VectorIndex(kind.dimension, similarity_of(target), self._lock), changed
+        return known
 
     def _read(
         self, index: VectorIndex, changed: dict[bytes, None], table: Table, target: IndexTarget, now_s: int, count: int
@@ -83,8 +83,8 @@ class Vectors:
         for _ in range(min(count, len(changed))):
             rest, _ = changed.popitem()
             row_key = table.prefix + rest
-            found = next(rows_at(engine, table, reader, row_key, now_s), None)
-            value = None if found is None else found[1].values[column.ordinal]
+            keyed_row = next(rows_at(engine, table, reader, row_key, now_s), None)
+            value = None if keyed_row is None else keyed_row[1].values[column.ordinal]
             if value is not None and unsearchable(column.type.decode(value), measure) is not None:
                 value = None
             index.put(row_key, value)

@@ -123,9 +123,9 @@ def _write_partition(
         row_key = partition + ROW + written_clustering_key(table, values)
         row = None
         if plan.needs_row:
-            found = engine.row(table, row_key, merged=True)
-            assert found is None or isinstance(found, Row)
-            row = found
+            stored_row = engine.row(table, row_key, merged=True)
+            assert stored_row is None or isinstance(stored_row, Row)
+            row = stored_row
         cells = _cells(context, operations, row, "regular")
         if cells or marker:
             _check_indexed(plan.table, context, partition, cells, values)
@@ -212,7 +212,7 @@ def names_rows(plan: ModificationPlan) -> bool:
 def writes_static(plan: ModificationPlan, context: Context) -> bool:
     """Whether it writes, or deletes, static columns."""
     operations = plan.operations if plan.json is None else _from_json(plan.table, plan.json, context)[1]
-    return any(found.column.kind == "static" for found in operations)
+    return any(operation.column.kind == "static" for operation in operations)
 
 
 def row_keys(plan: ModificationPlan, context: Context) -> list[bytes]:
@@ -278,22 +278,22 @@ def _json_value(column: Column, value: object) -> bytes | None:
 def _clustering_rows(restrictions: Restrictions, context: Context) -> list[tuple[bytes, ...]]:
     """The clustering values of each row that the statement names."""
     rows: list[tuple[bytes, ...]] = [()]
-    for found in restrictions.clustering:
-        if found.multi:
-            choices = [tuple(components(found, value)) for value in found.values(context)]
+    for restriction in restrictions.clustering:
+        if restriction.multi:
+            choices = [tuple(components(restriction, value)) for value in restriction.values(context)]
         else:
-            choices = [(value,) for value in found.values(context)]
+            choices = [(value,) for value in restriction.values(context)]
         rows = [(*row, *choice) for row in rows for choice in choices]
     return rows
 
 
 def _cells(context: Context, operations: Sequence[Operation], row: Row | None, kind: str) -> Cells:
     cells: Cells = {}
-    for found in operations:
-        column = found.column
+    for operation in operations:
+        column = operation.column
         if column.kind != kind:
             continue
-        value = found.apply(context, row)
+        value = operation.apply(context, row)
         if value is UNSET:
             continue
         assert value is None or isinstance(value, bytes)

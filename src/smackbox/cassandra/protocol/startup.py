@@ -34,12 +34,12 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
     if session.version:
         raise ProtocolViolation("Unexpected message STARTUP, the connection is already initialized")
     given = {name.upper(): value for name, value in reader.string_map().items()}
-    wanted = given.get("CQL_VERSION")
-    if wanted is None:
+    cql_version = given.get("CQL_VERSION")
+    if cql_version is None:
         raise ProtocolViolation("Missing value CQL_VERSION in STARTUP message")
-    if not _is_version(wanted) or tuple(map(int, wanted.split(".")[:3])) < (2, 99, 0):
+    if not _is_version(cql_version) or tuple(map(int, cql_version.split(".")[:3])) < (2, 99, 0):
         raise ProtocolViolation(
-            f"CQL version {wanted} is not supported by the binary protocol (supported version are >= 3.0.0)"
+            f"CQL version {cql_version} is not supported by the binary protocol (supported version are >= 3.0.0)"
         )
     compression = given.get("COMPRESSION")
     if compression is not None:
@@ -65,11 +65,11 @@ def _is_version(text: str) -> bool:
 
 def register(session: Session, reader: BodyReader, version: int) -> Answer:
     del version
-    wanted = reader.string_list()
-    for name in wanted:
+    event_types = reader.string_list()
+    for name in event_types:
         if name.upper() not in EVENT_TYPES:
             raise ProtocolViolation(f"Invalid value '{name}' for Event.Type")
-    session.events = session.events | {name.upper() for name in wanted}
+    session.events = session.events | {name.upper() for name in event_types}
     return frames.READY, b"", []
 
 

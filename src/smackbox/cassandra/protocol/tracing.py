@@ -58,22 +58,22 @@ def traced(session: Session, opcode: int, parameters: dict[str, str], answer: by
 def parameters(session: Session, version: int, opcode: int, body: bytes) -> dict[str, str]:
     """What a trace says of the request; nothing of one that cannot be read, which is refused anyway."""
     reader = BodyReader(body, UNSET)
-    found: dict[str, str] = {}
+    shown: dict[str, str] = {}
     try:
         if opcode in {frames.QUERY, frames.PREPARE}:
-            found["query"] = reader.long_string()
+            shown["query"] = reader.long_string()
         elif opcode == frames.EXECUTE:
             statement = session.statements.prepared.get(reader.short_bytes())
             if statement is not None:
-                found["query"] = statement.text
+                shown["query"] = statement.text
             if version >= 5:
                 reader.short_bytes()
         if opcode in {frames.QUERY, frames.EXECUTE}:
             options = read_options(reader, version)
-            found["consistency_level"] = NAMES[options.consistency]
-            found["serial_consistency_level"] = "SERIAL"
+            shown["consistency_level"] = NAMES[options.consistency]
+            shown["serial_consistency_level"] = "SERIAL"
             if options.page_size:
-                found["page_size"] = str(options.page_size)
+                shown["page_size"] = str(options.page_size)
     except CqlError:
         pass
-    return found
+    return shown

@@ -30,6 +30,6 @@ class _Stats(Collector):
 
 def registry(clients: Clients, state: ServerState) -> CollectorRegistry:
     """A registry with the statistics of one server."""
-    found = CollectorRegistry()
-    found.register(_Stats(clients, state))
-    return found
+    collectors = CollectorRegistry()
+    collectors.register(_Stats(clients, state))
+    return collectors

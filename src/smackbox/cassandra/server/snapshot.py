@@ -79,19 +79,19 @@ def snapshots(directory: Path) -> list[Snapshot]:
     """
     if not ((directory / SNAPSHOTS).is_dir() or (directory / STORE / "CURRENT").exists()):
         raise UserError(f"{directory} is not a Cassandra server's data directory")
-    found = []
+    named_snapshots = []
     for path in (directory / SNAPSHOTS).glob(f"*/{STORE}/CURRENT"):
         size = sum(entry.stat().st_size for entry in os.scandir(path.parent))
-        found.append(Snapshot(path.parents[1].name, path.stat().st_mtime, size, _expiry_s(path.parents[1])))
-    return sorted(found, key=lambda snapshot: snapshot.taken_s)
+        named_snapshots.append(Snapshot(path.parents[1].name, path.stat().st_mtime, size, _expiry_s(path.parents[1])))
+    return sorted(named_snapshots, key=lambda snapshot: snapshot.taken_s)
 
 
 def ttl_s(text: str) -> int:
     """Seconds of `30d`, `12h`, `90m` or `600s`. Raises `UserError` for another form, and for less than a minute."""
-    found = _TTL.fullmatch(text)
-    if found is None:
+    parts = _TTL.fullmatch(text)
+    if parts is None:
         raise UserError(f"a snapshot's time to live is a number and s, m, h or d, not {text!r}")
-    seconds = int(found.group(1)) * _SECONDS[found.group(2)]
+    seconds = int(parts.group(1)) * _SECONDS[parts.group(2)]
     if seconds < SHORTEST_TTL_S:
         raise UserError(f"a snapshot lives for {SHORTEST_TTL_S} s at least, not {text}")
     return seconds
@@ -106,7 +106,11 @@ def clear_expired(directory: Path, now_s: float) -> list[str]:
     """Remove the snapshots whose time is over; their names."""
     if not (directory / SNAPSHOTS).is_dir():
         return []
-    expired = [found.name for found in snapshots(directory) if found.expires_s is not None and found.expires_s <= now_s]
+    expired = [
+        snapshot.name
+        for snapshot in snapshots(directory)
+        if snapshot.expires_s is not None and snapshot.expires_s <= now_s
+    ]
     for name in expired:
         shutil.rmtree(directory / SNAPSHOTS / name, ignore_errors=True)
     return expired

@@ -101,14 +101,14 @@ class Stats:
     def _sizes(self) -> dict[int, tuple[int, int, int]]:
         """For each table, by number: about how many bytes and entries files have of it, and the most in one file."""
         numbers = [table.number for table in self._tables()]
-        found = dict.fromkeys(numbers, (0, 0, 0))
+        sizes = dict.fromkeys(numbers, (0, 0, 0))
         for first, last, size, entries in self._files():
             inside = [number for number in numbers if first <= number <= last]
             for number in inside:
-                total, count, largest = found[number]
+                total, count, largest = sizes[number]
                 share = size // len(inside)
-                found[number] = total + share, count + entries // len(inside), max(largest, share)
-        return found
+                sizes[number] = total + share, count + entries // len(inside), max(largest, share)
+        return sizes
 
     def _disk_usage(self, _: Endpoint) -> Iterator[Values]:
         sizes = self._sizes()

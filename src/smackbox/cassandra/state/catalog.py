@@ -53,17 +53,17 @@ class Catalog:
 
     def keyspace(self, name: str) -> Keyspace:
         """Raises `Invalid` when there is none."""
-        found = self.keyspaces.get(name)
-        if found is None:
+        keyspace = self.keyspaces.get(name)
+        if keyspace is None:
             raise Invalid(f"keyspace {name} does not exist")
-        return found
+        return keyspace
 
     def table(self, keyspace: str, name: str) -> Table:
         """Raises `Invalid` when there is none."""
-        found = self.keyspaces.get(keyspace)
-        if found is None:
+        owner = self.keyspaces.get(keyspace)
+        if owner is None:
             raise Invalid(f"keyspace {keyspace} does not exist")
-        table = found.tables.get(name)
+        table = owner.tables.get(name)
         if table is None:
             raise Invalid(f"table {name} does not exist")
         return table
@@ -145,8 +145,8 @@ class Catalog:
         self._engine.batch.put(key, body, self._store.family(SCHEMA_FAMILY))
         self._changed(body)
 
-    def _changed(self, what: bytes) -> None:
-        self.version = UUID(bytes=hashlib.md5(self.version.bytes + what, usedforsecurity=False).digest(), version=3)
+    def _changed(self, change: bytes) -> None:
+        self.version = UUID(bytes=hashlib.md5(self.version.bytes + change, usedforsecurity=False).digest(), version=3)
         self.generation += 1
         self._engine.batch.put(_VERSION_KEY, self.version.bytes, self._store.family(SCHEMA_FAMILY))
         self._engine.pending += 1
@@ -208,8 +208,8 @@ class Catalog:
         for table in keyspace.tables.values():
             views = tuple(keyspace.views_of(table.name))
             table.views = tuple(view.name for view in views)
-            found = (view_target(table, view) for view in views)
-            table.view_targets = tuple(target for target in found if target is not None)
+            targets = (view_target(table, view) for view in views)
+            table.view_targets = tuple(target for target in targets if target is not None)
             table.written_targets = table.index_targets + table.view_targets
 
     def _load_system(self) -> None:

@@ -36,10 +36,10 @@ def checked_compaction(given: _Options) -> _Options:
         raise ConfigFault("Missing sub-option 'class' for the 'compaction' option")
     name = kind if "." in kind else COMPACTION_PACKAGE + kind
     short = name.removeprefix(COMPACTION_PACKAGE)
-    found = _STRATEGIES.get(short) if name.startswith(COMPACTION_PACKAGE) else None
-    if found is None:
+    strategy = _STRATEGIES.get(short) if name.startswith(COMPACTION_PACKAGE) else None
+    if strategy is None:
         raise ConfigFault(f"Unable to find compaction strategy class '{name}'")
-    check, own = found
+    check, own = strategy
     overlap = given.get("provide_overlapping_tombstones", "NONE").upper()
     if overlap not in _OVERLAPS:
         raise ConfigFault(
@@ -178,11 +178,11 @@ def _check_unified(given: _Options) -> None:
             raise ConfigFault(f"{smallest} is not a valid size in bytes for min_sstable_size")
         if size < 0:
             raise ConfigFault(f"Invalid configuration, min_sstable_size should be greater than or equal to 0: {size}")
-        wanted = TARGET_SIZE if target is None else target
-        if size > wanted * SIZE_SHARE:
+        target_size = TARGET_SIZE if target is None else target
+        if size > target_size * SIZE_SHARE:
             raise ConfigFault(
                 f"Invalid configuration, min_sstable_size ({_shown(size)}) should be less than 70% of the "
-                f"targetSSTableSize ({_shown(wanted)})"
+                f"targetSSTableSize ({_shown(target_size)})"
             )
     option = "overlap_inclusion_method"
     if given.get(option, "NONE").upper() not in {"NONE", "SINGLE", "TRANSITIVE"}:
@@ -192,10 +192,10 @@ def _check_unified(given: _Options) -> None:
 
 
 def _check_scaling(text: str) -> None:
-    found = _SCALING.fullmatch(text)
-    if found is None:
+    parts = _SCALING.fullmatch(text)
+    if parts is None:
         raise ConfigFault(f"Scaling parameter {text} must match N|L[0-9]+|T[0-9]+|[+-]?[0-9]+")
-    fan = found.group(1) or found.group(2)
+    fan = parts.group(1) or parts.group(2)
     if fan is not None and int(fan) < 2:
         raise ConfigFault(f"Fan factor cannot be lower than 2 in {text}")
 
@@ -225,14 +225,14 @@ def _size(given: _Options, option: str) -> int | None:
 
 def _bytes_of(text: str) -> int | None:
     """`10MB`, `1.5 GiB` in bytes; None when it is neither."""
-    found = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*((?:[KMGT]i?)?)B", text)
-    if found is None:
+    parts = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*((?:[KMGT]i?)?)B", text)
+    if parts is None:
         return None
     try:
-        number = float(found.group(1))
+        number = float(parts.group(1))
     except ValueError:
         return None
-    unit = found.group(2)
+    unit = parts.group(2)
     return int(number * (_SIZES[unit] if unit in _SIZES else _BINARY_SIZES[unit]))
 
 

@@ -296,19 +296,19 @@ class Engine:
         self.flush()
 
     def _merge_row(self, table: Table, row_key: bytes, now_s: int) -> None:
-        found = list(self.fragments(row_key))
-        if len(found) < 2:
+        fragments = list(self.fragments(row_key))
+        if len(fragments) < 2:
             return
-        if _is_hidden_by_first(table, found):
-            for key, _ in found[1:]:
+        if _is_hidden_by_first(table, fragments):
+            for key, _ in fragments[1:]:
                 self.batch.delete(key)
             self.pending += 1
             return
-        row = merge(table, found, keep_dropped=True)
+        row = merge(table, fragments, keep_dropped=True)
         row.purge(now_s, now_s - table.gc_grace_seconds)
-        newest = max(timestamp_of(key) for key, _ in found)
+        newest = max(timestamp_of(key) for key, _ in fragments)
         static = row_key[len(partition_of(row_key))] != SECTION_ROW
-        for key, _ in found:
+        for key, _ in fragments:
             self.batch.delete(key)
         self.pending += 1
         if not row.is_empty():
@@ -344,45 +344,45 @@ class Engine:
                 cursor.next()
         if first is None:
             return None
-        found: list[tuple[bytes, bytes]] | None = None
+        fragments: list[tuple[bytes, bytes]] | None = None
         whole = not merged and table.whole_head and first.startswith(table.whole_head)
         while cursor.valid():
             key = cursor.key()
             if len(key) != length or not key.startswith(row_key):
                 break
-            if whole and found is None and key[-12:-4] != first_key[-12:-4]:
+            if whole and fragments is None and key[-12:-4] != first_key[-12:-4]:
                 if table.number not in self._with_deletions:
                     return first
                 whole = False
-            if found is None:
-                found = [(first_key, first)]
-            found.append((key, cursor.value()))
+            if fragments is None:
+                fragments = [(first_key, first)]
+            fragments.append((key, cursor.value()))
             cursor.next()
-        if found is None and table.number not in self._with_deletions:
+        if fragments is None and table.number not in self._with_deletions:
             plain = not merged and first[0] & table.plain_mask == table.plain_flags
             return first if plain else merge(table, ((first_key, first),))
-        if found is not None and len(found) >= MERGE_WHEN_MET:
+        if fragments is not None and len(fragments) >= MERGE_WHEN_MET:
             self._to_merge[row_key] = table
         tombstones = self.tombstones(table, partition_of(row_key))
-        return self._item(table, row_key, found or [(first_key, first)], tombstones, merged)
+        return self._item(table, row_key, fragments or [(first_key, first)], tombstones, merged)
 
     def tombstones(self, table: Table, partition: bytes) -> list[Tombstone]:
         """The deletions of the partition and of ranges in it."""
         if table.number not in self._with_deletions:
             return []
-        found: list[Tombstone] = []
+        tombstones: list[Tombstone] = []
         size = len(partition)
         for key, value in self.store.items(partition, partition + STATIC_ROW):
-            found.append(tombstone_of(key, value, size))
-        return found
+            tombstones.append(tombstone_of(key, value, size))
+        return tombstones
 
     def static_row(self, table: Table, partition: bytes, tombstones: list[Tombstone]) -> Row | None:
         if not table.has_statics:
             return None
-        found = list(self.fragments(partition + STATIC_ROW))
-        if not found:
+        fragments = list(self.fragments(partition + STATIC_ROW))
+        if not fragments:
             return None
-        row = merge(table, found)
+        row = merge(table, fragments)
         for timestamp, time, low, high in tombstones:
             if not low and not high:
                 row.cover(timestamp, time)
@@ -425,7 +425,7 @@ class Engine:
         key_before = b""
         value_before = b""
         mask, flags = table.plain_mask, table.plain_flags
-        found: list[tuple[bytes, bytes]] | None = None
+        fragments: list[tuple[bytes, bytes]] | None = None
         watch = table.number in self._with_deletions
         partition = partition_of(start) if len(start) > 14 else b""
         for key, value in self.store.items(start, end):
@@ -436,30 +436,33 @@ class Engine:
                     if row_key:
                         yield (
                             row_key,
-                            self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged),
+                            self._item(table, row_key, fragments or [(key_before, value_before)], tombstones, merged),
                         )
-                        row_key, found = b"", None
+                        row_key, fragments = b"", None
                     partition = owner
                     tombstones = []
                 if key[len(owner)] < 3:
                     tombstones.append(tombstone_of(key, value, len(owner)))
                     continue
             if this == row_key:
-                if found is None:
-                    found = [(key_before, value_before)]
-                found.append((key, value))
+                if fragments is None:
+                    fragments = [(key_before, value_before)]
+                fragments.append((key, value))
                 continue
             if row_key:
-                if found is None and not tombstones and not merged and value_before[0] & mask == flags:
+                if fragments is None and not tombstones and not merged and value_before[0] & mask == flags:
                     yield row_key, value_before
                 else:
-                    yield row_key, self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged)
-                    found = None
+                    yield (
+                        row_key,
+                        self._item(table, row_key, fragments or [(key_before, value_before)], tombstones, merged),
+                    )
+                    fragments = None
             row_key = this
             key_before = key
             value_before = value
         if row_key:
-            yield row_key, self._item(table, row_key, found or [(key_before, value_before)], tombstones, merged)
+            yield row_key, self._item(table, row_key, fragments or [(key_before, value_before)], tombstones, merged)
 
     def _backwards(
         self, table: Table, start: bytes, end: bytes, tombstones: list[Tombstone], merged: bool
@@ -467,7 +470,7 @@ class Engine:
         cursor = self.store.db.iter()
         cursor.seek_for_prev(end)
         row_key = b""
-        found: list[tuple[bytes, bytes]] = []
+        fragments: list[tuple[bytes, bytes]] = []
         while cursor.valid():
             key = cursor.key()
             if key < start:
@@ -478,27 +481,32 @@ class Engine:
             this = key[:-SUFFIX_LENGTH]
             if this != row_key:
                 if row_key:
-                    found.reverse()
-                    yield row_key, self._item(table, row_key, found, tombstones, merged)
+                    fragments.reverse()
+                    yield row_key, self._item(table, row_key, fragments, tombstones, merged)
                 row_key = this
-                found = []
-            found.append((key, cursor.value()))
+                fragments = []
+            fragments.append((key, cursor.value()))
             cursor.prev()
         if row_key:
-            found.reverse()
-            yield row_key, self._item(table, row_key, found, tombstones, merged)
+            fragments.reverse()
+            yield row_key, self._item(table, row_key, fragments, tombstones, merged)
 
     def _item(
-        self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], tombstones: list[Tombstone], merged: bool
+        self,
+        table: Table,
+        row_key: bytes,
+        fragments: list[tuple[bytes, bytes]],
+        tombstones: list[Tombstone],
+        merged: bool,
     ) -> Item:
-        if len(found) >= MERGE_WHEN_MET and len(self._to_merge) < HOT_ROW_LIMIT:
+        if len(fragments) >= MERGE_WHEN_MET and len(self._to_merge) < HOT_ROW_LIMIT:
             self._to_merge[row_key] = table
         if not merged and not tombstones:
-            newest = found[0][1]
+            newest = fragments[0][1]
             plain = newest[0] & table.plain_mask == table.plain_flags
-            if (len(found) == 1 and plain) or _is_hidden_by_first(table, found):
+            if (len(fragments) == 1 and plain) or _is_hidden_by_first(table, fragments):
                 return newest
-        row = merge(table, found)
+        row = merge(table, fragments)
         if tombstones:
             size = len(partition_of(row_key))
             clustering = row_key[size + 1 :]
@@ -509,11 +517,11 @@ class Engine:
         return row
 
 
-def _is_hidden_by_first(table: Table, found: list[tuple[bytes, bytes]]) -> bool:
+def _is_hidden_by_first(table: Table, fragments: list[tuple[bytes, bytes]]) -> bool:
     """Whether the first of several fragments, the latest, is a whole row and newer than all others."""
-    if len(found) < 2 or not table.whole_head:
+    if len(fragments) < 2 or not table.whole_head:
         return False
-    return found[0][1].startswith(table.whole_head) and found[0][0][-12:-4] != found[1][0][-12:-4]
+    return fragments[0][1].startswith(table.whole_head) and fragments[0][0][-12:-4] != fragments[1][0][-12:-4]
 
 
 def tombstone_of(key: bytes, value: bytes, partition_length: int) -> Tombstone:

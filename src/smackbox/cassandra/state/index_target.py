@@ -59,13 +59,13 @@ class IndexTarget:
         kind = self.column.type
         if not kind.multi_cell:
             return self.order_keys(cell)
-        found = []
+        order_keys = []
         offset = 5
         for _ in range(_INT.unpack_from(cell, 1)[0]):
             (path, value), offset = read_bytes_list(cell, offset, 2)
             if path is not None and value is not None:
-                found.append(self.part_key(path, value))
-        return found
+                order_keys.append(self.part_key(path, value))
+        return order_keys
 
     def written_values(self, cells: dict[int, bytes | None], clustering: Sequence[bytes]) -> list[bytes]:
         """The values that a write of a row enters, as they are."""
@@ -78,14 +78,14 @@ class IndexTarget:
         kind = column.type
         if not kind.multi_cell:
             return [cell]
-        found = []
+        values = []
         offset = 5
         for _ in range(_INT.unpack_from(cell, 1)[0]):
             (path, value), offset = read_bytes_list(cell, offset, 2)
             if path is not None and value is not None:
                 by_path = isinstance(kind, SetType) or self.part == "keys"
-                found.append(path if by_path else path + value if self.part == "entries" else value)
-        return found
+                values.append(path if by_path else path + value if self.part == "entries" else value)
+        return values
 
     def part_key(self, path: bytes, value: bytes) -> bytes:
         """Under what one cell of a collection is entered."""

@@ -23,11 +23,11 @@ _TARGET = re.compile(r"(keys|values|entries|full)\((.+)\)")
 
 def index_targets(table: Table) -> tuple[IndexTarget, ...]:
     """The table's indexes ready for use."""
-    found = []
+    targets = []
     for record in table.indexes:
         part, name = parse_target(record.options["target"])
-        found.append(IndexTarget(record, table.column(name), part))
-    return tuple(found)
+        targets.append(IndexTarget(record, table.column(name), part))
+    return tuple(targets)
 
 
 def view_target(base: Table, view: Table) -> IndexTarget | None:
@@ -70,22 +70,22 @@ def entries_of_merged_row(
     targets: Iterable[IndexTarget], row_key: bytes, row: Row, partition_key: Sequence[bytes]
 ) -> list[bytes]:
     """The entries that stand for a row of merged fragments."""
-    found = []
+    entries = []
     for target in targets:
         column = target.column
         if column.kind == "partition_key":
-            found += [target.entry(key, row_key) for key in target.order_keys(partition_key[column.position])]
+            entries += [target.entry(key, row_key) for key in target.order_keys(partition_key[column.position])]
         elif column.kind == "clustering":
             if row.clustering:
-                found += [target.entry(key, row_key) for key in target.order_keys(row.clustering[column.position])]
+                entries += [target.entry(key, row_key) for key in target.order_keys(row.clustering[column.position])]
         else:
             for key, (_, _, _, value) in row.cells.items():
                 number, path = key if isinstance(key, tuple) else (key, None)
                 if number != column.number or value is None:
                     continue
                 keys = target.order_keys(value) if path is None else [target.part_key(path, value)]
-                found += [target.entry(order_key, row_key) for order_key in keys]
-    return found
+                entries += [target.entry(order_key, row_key) for order_key in keys]
+    return entries
 
 
 def entries_of_row(
@@ -96,7 +96,7 @@ def entries_of_row(
     clustering: Sequence[bytes],
 ) -> list[bytes]:
     """The entries that the write of a row makes."""
-    found = []
+    entries = []
     for target in targets:
         column = target.column
         if column.kind == "partition_key":
@@ -106,5 +106,5 @@ def entries_of_row(
         else:
             cell = cells.get(column.number)
             keys = target.cell_keys(cell) if cell is not None else []
-        found += [target.entry(key, row_key) for key in keys]
-    return found
+        entries += [target.entry(key, row_key) for key in keys]
+    return entries

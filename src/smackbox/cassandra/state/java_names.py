@@ -35,8 +35,8 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 def java_type(text: str, user_types: dict[str, UserType]) -> CqlType:
     """Raises `SyntaxFault` in Cassandra's words; what follows the type is not looked at."""
     reader = _Reader(text, user_types)
-    found = reader.type(0)
-    return found.kind if isinstance(found, ReversedPart) else found
+    kind = reader.type(0)
+    return kind.kind if isinstance(kind, ReversedPart) else kind
 
 
 class _Reader:
@@ -73,14 +73,14 @@ class _Reader:
         parametric = self._parametric.get(short)
         if parametric is not None:
             return parametric(depth + 1)
-        found = _BY_CLASS.get(short)
-        if found is None or (depth and short == "EmptyType"):
+        native = _BY_CLASS.get(short)
+        if native is None or (depth and short == "EmptyType"):
             if depth:
                 raise _UnknownClassError
             shown = name if "." in name else MARSHAL + name
             raise self._unreadable(f"Unable to find abstract-type class '{shown}'")
         self._skip_arguments()
-        return found
+        return native
 
     def _tuple(self, depth: int) -> CqlType:
         parts = self._plain(depth)
@@ -99,16 +99,16 @@ class _Reader:
     def _pairs(self, owner: str, depth: int) -> list[tuple[str, CqlType]]:
         if not self._accept("("):
             return []
-        found = []
+        pairs = []
         while not self._accept(")"):
             self._skip(" ,")
             name, arrow, _ = self.text[self.offset :].partition("=>")
             if not arrow:
                 raise self._invalid(owner)
             self.offset += len(name) + 2
-            found.append((name.strip(), self._unreversed(self._nested(owner, depth))))
+            pairs.append((name.strip(), self._unreversed(self._nested(owner, depth))))
             self._skip(" ,")
-        return found
+        return pairs
 
     def _vector(self, depth: int) -> CqlType:
         if not self._accept("("):
@@ -131,41 +131,41 @@ class _Reader:
         except (IndexError, ValueError):
             raise self._invalid("UserType") from None
         self._skip_arguments()
-        found = self._user_types.get(name)
-        if found is None:
+        known = self._user_types.get(name)
+        if known is None:
             raise self._invalid("UserType")
-        return found
+        return known
 
     def _parts(self, owner: str, depth: int, count: int) -> list[CqlType]:
-        found = self._plain(depth, owner)
-        if len(found) != count:
+        parts = self._plain(depth, owner)
+        if len(parts) != count:
             raise self._invalid(owner)
-        return found
+        return parts
 
     def _plain(self, depth: int, owner: str = "TupleType") -> list[CqlType]:
         return [self._unreversed(part) for part in self._arguments(depth, owner)]
 
     def _arguments(self, depth: int, owner: str = "CompositeType") -> list[CqlType | ReversedPart]:
-        found: list[CqlType | ReversedPart] = []
+        arguments: list[CqlType | ReversedPart] = []
         if not self._accept("("):
-            return found
+            return arguments
         self._skip(" ,")
         while not self._accept(")"):
             if self.offset >= len(self.text):
                 raise self._invalid(owner)
-            found.append(self._nested(owner, depth))
+            arguments.append(self._nested(owner, depth))
             self._skip(" ,")
-        return found
+        return arguments
 
     def _nested(self, owner: str, depth: int) -> CqlType | ReversedPart:
         before = self.offset
         try:
-            found = self.type(depth)
+            inner = self.type(depth)
         except _UnknownClassError:
             raise self._invalid(owner) from None
         if self.offset == before:
             raise self._invalid(owner)
-        return found
+        return inner
 
     def _unreversed(self, part: CqlType | ReversedPart) -> CqlType:
         return part.kind if isinstance(part, ReversedPart) else part

@@ -22,11 +22,11 @@ class Node(Struct, frozen=True):
 
     def tokens(self) -> list[str]:
         """Where its parts of the ring end; the same ones as long as the host id is the same."""
-        found = set()
+        tokens = set()
         for index in range(TOKEN_COUNT):
             digest = hashlib.md5(self.host_id.bytes + bytes([index]), usedforsecurity=False).digest()
-            found.add(str(int.from_bytes(digest[:8], "big", signed=True)))
-        return sorted(found)
+            tokens.add(str(int.from_bytes(digest[:8], "big", signed=True)))
+        return sorted(tokens)
 
 
 class Endpoint(Struct, frozen=True):

@@ -53,8 +53,8 @@ class PreparedRows:
         self._count += 1
 
     def find(self, statement_id: bytes) -> PreparedRecord | None:
-        found = self._engine.store.get(_PREFIX + statement_id, SCHEMA_FAMILY)
-        return msgspec.json.decode(found, type=PreparedRecord) if found is not None else None
+        body = self._engine.store.get(_PREFIX + statement_id, SCHEMA_FAMILY)
+        return msgspec.json.decode(body, type=PreparedRecord) if body is not None else None
 
     def forget(self, statement_id: bytes) -> None:
         if self.find(statement_id) is not None:

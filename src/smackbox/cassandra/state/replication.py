@@ -15,13 +15,13 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 def boolean_option(name: str, value: str) -> bool:
     """Raises `SyntaxFault`."""
-    found = _BOOLEANS.get(value.lower())
-    if found is None:
+    flag = _BOOLEANS.get(value.lower())
+    if flag is None:
         raise SyntaxFault(
             f"Invalid boolean value {value} for '{name}'. Positive values can be '1', 'true' or 'yes'. Negative values "
             "can be '0', 'false' or 'no'."
         )
-    return found
+    return flag
 
 
 def keyspace_options(

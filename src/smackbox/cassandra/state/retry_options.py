@@ -36,8 +36,8 @@ def checked_retry(text: str) -> str:
 
 
 def _single(part: str, text: str) -> str:
-    if found := _PERCENTILE.fullmatch(part):
-        percentile = _number(found.group(1), text)
+    if match := _PERCENTILE.fullmatch(part):
+        percentile = _number(match.group(1), text)
         if not 0 < percentile < 100:
             raise ConfigFault(
                 f"Invalid value {part} for PERCENTILE option 'speculative_retry': must be between (0.0 and 100.0)"
@@ -45,8 +45,8 @@ def _single(part: str, text: str) -> str:
         rounded = percentile.quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
         shown = f"{rounded:f}".rstrip("0").rstrip(".")
         return f"{shown}p"
-    if found := _FIXED.fullmatch(part):
-        return f"{min(int(_number(found.group(1), text)), _INT)}ms"
+    if match := _FIXED.fullmatch(part):
+        return f"{min(int(_number(match.group(1), text)), _INT)}ms"
     raise _invalid(text)
 
 

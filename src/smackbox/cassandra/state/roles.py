@@ -67,18 +67,18 @@ class Roles:
         role = self._roles.get(name)
         if role is None:
             return set()
-        found = {name, *role.member_of}
+        names = {name, *role.member_of}
         waiting = list(role.member_of) if recursive else []
         while waiting:
             for above in self._roles[waiting.pop()].member_of:
-                if above not in found:
-                    found.add(above)
+                if above not in names:
+                    names.add(above)
                     waiting.append(above)
-        return found
+        return names
 
     def is_superuser(self, name: str) -> bool:
         """Whether the role is one, or a member of one."""
-        return any(self._roles[found].superuser for found in self.granted(name))
+        return any(self._roles[granted].superuser for granted in self.granted(name))
 
     def held(self, role: str, resource: str) -> frozenset[str]:
         """The permissions that were granted to the role itself on the resource itself."""
@@ -106,12 +106,12 @@ class Roles:
             self._put_held(name, resource, frozenset())
 
     def add_member(self, role: str, member: str) -> None:
-        found = self._roles[member]
-        self.put(replace(found, member_of=(*found.member_of, role)))
+        grantee = self._roles[member]
+        self.put(replace(grantee, member_of=(*grantee.member_of, role)))
 
     def remove_member(self, role: str, member: str) -> None:
-        found = self._roles[member]
-        self.put(replace(found, member_of=tuple(name for name in found.member_of if name != role)))
+        grantee = self._roles[member]
+        self.put(replace(grantee, member_of=tuple(name for name in grantee.member_of if name != role)))
 
     def grant(self, role: str, resource: str, permissions: frozenset[str]) -> None:
         self._put_held(role, resource, self.held(role, resource) | permissions)

@@ -92,11 +92,11 @@ class Row:
 
     def parts(self, number: int, now_s: int) -> list[tuple[bytes, bytes]]:
         """The live (path, value) cells of a multi-cell column, unsorted."""
-        found = []
+        cells = []
         for key, (_, ttl, time, value) in self.cells.items():
             if type(key) is tuple and key[0] == number and value is not None and (not ttl or time > now_s):
-                found.append((key[1], value))
-        return found
+                cells.append((key[1], value))
+        return cells
 
     def is_empty(self) -> bool:
         """Whether nothing is left, not even a deletion."""

@@ -174,10 +174,10 @@ class Table:
 
     def column(self, name: str) -> Column:
         """Raises `Invalid` when there is none of that name."""
-        found = self.by_name.get(name)
-        if found is None:
+        column = self.by_name.get(name)
+        if column is None:
             raise Invalid(f"Undefined column name {name} in table {self.keyspace}.{self.name}")
-        return found
+        return column
 
     @property
     def is_view(self) -> bool:

@@ -61,15 +61,15 @@ class Sweep:
         engine.flush()
         looked = 0
         row_key = b""
-        found: list[tuple[bytes, bytes]] = []
+        fragments: list[tuple[bytes, bytes]] = []
         for key, value in engine.store.items(self._cursor, self._end):
             looked += 1
             self.looked_at += 1
             owner = partition_of(key)
             this = key[:-SUFFIX_LENGTH]
-            if found and this != row_key:
-                self._row(table, row_key, found, now_s)
-                found = []
+            if fragments and this != row_key:
+                self._row(table, row_key, fragments, now_s)
+                fragments = []
             if looked > entries and this != row_key:
                 self._cursor = key
                 self.looked_at -= 1
@@ -85,9 +85,9 @@ class Sweep:
                 row_key = b""
                 continue
             row_key = this
-            found.append((key, value))
-        if found:
-            self._row(table, row_key, found, now_s)
+            fragments.append((key, value))
+        if fragments:
+            self._row(table, row_key, fragments, now_s)
         self._finish_partition(table, now_s)
         if not self._keeps_deletions and engine.deletions == self._deletions_before:
             engine.has_no_deletions(table)
@@ -100,7 +100,7 @@ class Sweep:
         if going:
             self._engine.watch_below = max(going)
 
-    def _row(self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], now_s: int) -> None:
+    def _row(self, table: Table, row_key: bytes, fragments: list[tuple[bytes, bytes]], now_s: int) -> None:
         clustering = row_key[len(self._partition) + 1 :]
         is_row = row_key[len(self._partition)] == SECTION_ROW
         if self._covering is None:
@@ -110,36 +110,38 @@ class Sweep:
             if (not low and not high) or (is_row and low <= clustering < high):
                 covering = timestamp
                 break
-        if len(found) == 1 and not found[0][1][0] & NOT_PLAIN and timestamp_of(found[0][0]) > covering:
+        if len(fragments) == 1 and not fragments[0][1][0] & NOT_PLAIN and timestamp_of(fragments[0][0]) > covering:
             return
-        row = merge(table, found, keep_dropped=True)
+        row = merge(table, fragments, keep_dropped=True)
         before = row.weight()
         row.drop_covered(covering)
         row.purge(now_s, now_s - table.gc_grace_seconds)
-        if len(found) > 1 or row.weight() < before or row.is_empty():
-            self._replace(table, row_key, found, row)
+        if len(fragments) > 1 or row.weight() < before or row.is_empty():
+            self._replace(table, row_key, fragments, row)
         self.next_due_s = min(self.next_due_s, row.droppable_at_s(table.gc_grace_seconds))
 
-    def _replace(self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], row: Row) -> None:
+    def _replace(self, table: Table, row_key: bytes, fragments: list[tuple[bytes, bytes]], row: Row) -> None:
         """Put the one fragment of `row`, if anything is left of it, where those that were `found` are."""
         engine = self._engine
         if table.written_targets:
-            for entry in self._stale_entries(table, row_key, found, row):
+            for entry in self._stale_entries(table, row_key, fragments, row):
                 engine.forget(entry)
-        for key, _ in found:
+        for key, _ in fragments:
             engine.forget(key)
-        self.removed += len(found)
+        self.removed += len(fragments)
         if not row.is_empty():
             static = row_key[len(self._partition)] == SECTION_STATIC
-            newest = max(timestamp_of(key) for key, _ in found)
+            newest = max(timestamp_of(key) for key, _ in fragments)
             engine.put_merged(row_key, newest, encode_stamped(row, static=static))
             self.removed -= 1
 
-    def _stale_entries(self, table: Table, row_key: bytes, found: list[tuple[bytes, bytes]], row: Row) -> set[bytes]:
+    def _stale_entries(
+        self, table: Table, row_key: bytes, fragments: list[tuple[bytes, bytes]], row: Row
+    ) -> set[bytes]:
         """The entries of indexes that these fragments made and that the row does not need."""
         keys = split_partition_key(self._partition[14:], len(table.partition_key))
         made: set[bytes] = set()
-        for pair in found:
+        for pair in fragments:
             made.update(entries_of_merged_row(table.written_targets, row_key, merge(table, (pair,)), keys))
         if row.is_empty():
             return made
@@ -235,14 +237,14 @@ def sweep_all(engine: Engine, table: Table, now_s: int) -> Sweep:
 def _needed(tombstones: Iterable[Tombstone]) -> list[Tombstone]:
     """Those of which no other one deletes as much, the latest first."""
     kept: list[Tombstone] = []
-    for tombstone in sorted(tombstones, key=lambda found: -found[0]):
+    for tombstone in sorted(tombstones, key=lambda other: -other[0]):
         if not _is_covered(tombstone, kept):
             kept.append(tombstone)
     return kept
 
 
 def _is_covered(tombstone: Tombstone, later: list[Tombstone]) -> bool:
-    return any(_covers(one, tombstone) for one in later[:RANGES_COMPARED])
+    return any(_covers(other, tombstone) for other in later[:RANGES_COMPARED])
 
 
 def _covers(later: Tombstone, earlier: Tombstone) -> bool:

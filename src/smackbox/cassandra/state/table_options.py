@@ -80,8 +80,8 @@ def table_options(given: dict[str, OptionValue], base: dict[str, OptionValue]) -
         if name not in TABLE_DEFAULTS and name not in _OPTIONAL:
             raise SyntaxFault(f"Unknown property '{name}'")
         if (name in _MAPS) != isinstance(value, dict):
-            wanted = "map" if name in _MAPS else "string"
-            raise SyntaxFault(f"Invalid value for property '{name}'. It should be a {wanted}.")
+            sort = "map" if name in _MAPS else "string"
+            raise SyntaxFault(f"Invalid value for property '{name}'. It should be a {sort}.")
         options[name] = _checked(name, value)
     if options.get("memtable") == "default":
         del options["memtable"]
@@ -129,10 +129,10 @@ def _checked_integer(name: str, value: str) -> str:
 
 
 def _checked_float(name: str, value: str) -> str:
-    found = _DOUBLE.fullmatch(value)
-    if found is None:
+    match = _DOUBLE.fullmatch(value)
+    if match is None:
         raise SyntaxFault(f"Invalid double value {value} for '{name}'")
-    number = float(value.strip().removesuffix(found.group(1)) if found.group(1) else value)
+    number = float(value.strip().removesuffix(match.group(1)) if match.group(1) else value)
     shown = str(number).replace("inf", "Infinity").replace("nan", "NaN")
     if name == "bloom_filter_fp_chance" and (number <= MINIMUM_FALSE_POSITIVES or number > 1):
         raise ConfigFault(f"{name} must be larger than 6.71E-5 and less than or equal to 1.0 (got {shown})")

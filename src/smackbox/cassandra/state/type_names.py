@@ -66,10 +66,10 @@ def _resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | No
             f"Statement on keyspace {keyspace} cannot refer to a user type in keyspace {name.keyspace}; "
             "user types can only be used in the keyspace they are defined in"
         )
-    found = user_types.get(name.name)
-    if found is None:
+    user_type = user_types.get(name.name)
+    if user_type is None:
         raise Invalid(f"Unknown type {keyspace}.{name.name}" if keyspace else f"Unknown type {name.name}")
-    return found.frozen() if name.frozen else found
+    return user_type.frozen() if name.frozen else user_type
 
 
 def _parametric(name: TypeName, user_types: dict[str, UserType], keyspace: str | None) -> CqlType:

@@ -86,31 +86,31 @@ class VectorIndex:
 
     def nearest(self, query: bytes, count: int) -> list[int]:
         """Labels of the `count` living vectors that are most similar to the query, the best first, equals by key."""
-        wanted = np.frombuffer(query, ">f4").astype(np.float32)
+        vector = np.frombuffer(query, ">f4").astype(np.float32)
         size = len(self.keys)
         start = 0
         chosen = np.empty(0, np.int64)
         if self._graph is not None and len(self._labels) > EXACT_LIMIT:
             start = self._graphed
-            chosen = self._walk(wanted, count)
+            chosen = self._walk(vector, count)
         if start < size:
-            scores = self._rank(self._matrix[start:size], self._squares[start:size], wanted)
+            scores = self._rank(self._matrix[start:size], self._squares[start:size], vector)
             scores[~self._alive[start:size]] = -np.inf
             best = np.argpartition(scores, -count)[-count:] if count < size - start else np.arange(size - start)
             chosen = np.concatenate((chosen, best + start))
         chosen = chosen[self._alive[chosen]]
-        scores = self._score(self._matrix[chosen], self._squares[chosen], wanted)
+        scores = self._score(self._matrix[chosen], self._squares[chosen], vector)
         ranked = sorted(zip((-scores).tolist(), [self.keys[label] for label in chosen], chosen.tolist(), strict=True))
         return [label for _, _, label in ranked[:count]]
 
-    def _walk(self, wanted: Any, count: int) -> Any:
+    def _walk(self, vector: Any, count: int) -> Any:
         """Labels of the living vectors that the graph finds. The dead are still in it, so it is asked for more."""
         asked = count
         while True:
             with self._lock:
                 self._graph.expansion_search = max(EXPANSION_SEARCH, 2 * asked)
-                found = self._graph.search(wanted, min(asked, self._graphed)).keys.astype(np.int64)
-            living = found[self._alive[found]]
+                labels = self._graph.search(vector, min(asked, self._graphed)).keys.astype(np.int64)
+            living = labels[self._alive[labels]]
             if len(living) >= count or asked >= self._graphed:
                 return living
             asked *= 2
@@ -150,9 +150,9 @@ class VectorIndex:
             new[: len(old)] = old
             setattr(self, name, new)
 
-    def _rank(self, rows: Any, squares: Any, wanted: Any) -> Any:
+    def _rank(self, rows: Any, squares: Any, vector: Any) -> Any:
         """Scores in the order of the similarity, by one product of matrices."""
-        products = rows @ wanted
+        products = rows @ vector
         if self.similarity == "dot_product":
             return products
         if self.similarity == "euclidean":
@@ -160,9 +160,9 @@ class VectorIndex:
         with np.errstate(divide="ignore", invalid="ignore"):
             return products / np.sqrt(squares)
 
-    def _score(self, rows: Any, squares: Any, wanted: Any) -> Any:
+    def _score(self, rows: Any, squares: Any, vector: Any) -> Any:
         """As `_rank`, without the rounding of large squares."""
         if self.similarity == "euclidean":
-            difference = rows - wanted
+            difference = rows - vector
             return -np.einsum("ij,ij->i", difference, difference)
-        return self._rank(rows, squares, wanted)
+        return self._rank(rows, squares, vector)

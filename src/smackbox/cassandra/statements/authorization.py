@@ -67,6 +67,6 @@ def _is_conditional(statement: ast.Modification) -> bool:
 
 def _base_table(catalog: Catalog, keyspace: str, name: str) -> str:
     """A view is for those whom its table is for."""
-    found = catalog.keyspaces.get(keyspace)
-    table = found.tables.get(name) if found is not None else None
+    owner = catalog.keyspaces.get(keyspace)
+    table = owner.tables.get(name) if owner is not None else None
     return table.base_table if table is not None and table.base_table is not None else name

@@ -48,15 +48,15 @@ def describe(statement: ast.Describe, session_keyspace: str | None, context: Con
     """Raises `Invalid` when what is asked for is not there."""
     catalog = context.state.catalog
     keyspaces = dict(sorted(catalog.keyspaces.items()))
-    what = statement.what
-    if what == "cluster":
+    sort = statement.what
+    if sort == "cluster":
         return _cluster(context)
-    if what == "keyspaces":
+    if sort == "keyspaces":
         return _rows([(name, "keyspace", name, "") for name in keyspaces], statements=False)
-    if what in {"tables", "types", "functions", "aggregates"}:
+    if sort in {"tables", "types", "functions", "aggregates"}:
         chosen = [keyspaces[session_keyspace]] if session_keyspace in keyspaces else list(keyspaces.values())
-        return _rows([entry for keyspace in chosen for entry in _listed(keyspace, what)], statements=False)
-    if what == "schema":
+        return _rows([entry for keyspace in chosen for entry in _listed(keyspace, sort)], statements=False)
+    if sort == "schema":
         entries = [
             entry
             for keyspace in keyspaces.values()
@@ -64,14 +64,14 @@ def describe(statement: ast.Describe, session_keyspace: str | None, context: Con
             for entry in describe_keyspace(keyspace, internals=statement.internals)
         ]
         return _rows(entries)
-    if what == "keyspace" or (what == "" and statement.keyspace is None and statement.name in keyspaces):
+    if sort == "keyspace" or (sort == "" and statement.keyspace is None and statement.name in keyspaces):
         name = statement.name or session_keyspace
         if name is None:
             raise Invalid("No keyspace specified and no current keyspace")
-        found = keyspaces.get(name)
-        if found is None:
+        named_keyspace = keyspaces.get(name)
+        if named_keyspace is None:
             raise Invalid(f"'{name}' not found in keyspaces")
-        return _rows(list(describe_keyspace(found, internals=statement.internals)))
+        return _rows(list(describe_keyspace(named_keyspace, internals=statement.internals)))
     keyspace_name = statement.keyspace or session_keyspace
     if keyspace_name is None:
         raise Invalid("No keyspace specified and no current keyspace")
@@ -79,7 +79,7 @@ def describe(statement: ast.Describe, session_keyspace: str | None, context: Con
     if keyspace is None:
         raise Invalid(f"'{keyspace_name}' not found in keyspaces")
     assert statement.name is not None
-    return _rows(_element(keyspace, what, statement.name, internals=statement.internals))
+    return _rows(_element(keyspace, sort, statement.name, internals=statement.internals))
 
 
 def describe_keyspace(keyspace: Keyspace, *, internals: bool) -> Iterator[Entry]:
@@ -96,19 +96,19 @@ def describe_keyspace(keyspace: Keyspace, *, internals: bool) -> Iterator[Entry]
             yield keyspace.name, "materialized_view", name, view_statement(view, internals=internals)
 
 
-def _element(keyspace: Keyspace, what: str, name: str, *, internals: bool) -> list[Entry]:
+def _element(keyspace: Keyspace, sort: str, name: str, *, internals: bool) -> list[Entry]:
     table = keyspace.tables.get(name)
-    if what in {"", "table"} and table is not None and not table.is_view:
+    if sort in {"", "table"} and table is not None and not table.is_view:
         entries = [(keyspace.name, "table", name, table_statement(table, internals=internals)), *_indexes(table)]
         for view_name in sorted(table.views):
             view = keyspace.tables[view_name]
             entries.append((keyspace.name, "materialized_view", view_name, view_statement(view, internals=internals)))
         return entries
-    if what in {"", "materialized view"} and table is not None and table.is_view:
+    if sort in {"", "materialized view"} and table is not None and table.is_view:
         return [(keyspace.name, "materialized_view", name, view_statement(table, internals=internals))]
-    if what in {"", "index"} and (found := keyspace.index(name)) is not None:
-        return [(keyspace.name, "index", name, index_statement(*found))]
-    if what == "type" and name in keyspace.types:
+    if sort in {"", "index"} and (indexed := keyspace.index(name)) is not None:
+        return [(keyspace.name, "index", name, index_statement(*indexed))]
+    if sort == "type" and name in keyspace.types:
         return [(keyspace.name, "type", name, type_statement(keyspace.types[name]))]
     titles = {
         "table": "Table",
@@ -118,10 +118,10 @@ def _element(keyspace: Keyspace, what: str, name: str, *, internals: bool) -> li
         "function": "User defined function",
         "aggregate": "User defined aggregate",
     }
-    if what == "index":
+    if sort == "index":
         raise Invalid(f"Table for existing index '{name}' not found in '{keyspace.name}'")
-    title = titles.get(what)
-    where = f"keyspace '{keyspace.name}'" if what in {"", "table"} else f"'{keyspace.name}'"
+    title = titles.get(sort)
+    where = f"keyspace '{keyspace.name}'" if sort in {"", "table"} else f"'{keyspace.name}'"
     raise Invalid(f"{title} '{name}' not found in {where}" if title else f"'{name}' not found in {where}")
 
 
@@ -130,12 +130,12 @@ def _indexes(table: Table) -> Iterator[Entry]:
         yield table.keyspace, "index", index.name, index_statement(table, index)
 
 
-def _listed(keyspace: Keyspace, what: str) -> Iterator[Entry]:
-    if what == "tables":
+def _listed(keyspace: Keyspace, sort: str) -> Iterator[Entry]:
+    if sort == "tables":
         for name in sorted(keyspace.tables, key=str.lower):
             if not keyspace.tables[name].is_view:
                 yield keyspace.name, "table", name, ""
-    elif what == "types":
+    elif sort == "types":
         for name in sorted(keyspace.types, key=str.lower):
             yield keyspace.name, "type", name, ""
 

@@ -53,9 +53,9 @@ def drop_function(statement: ast.DropFunction, session_keyspace: str | None, con
     if statement.arguments is not None:
         keyspace = context.state.catalog.keyspaces.get(name)
         types = keyspace.types if keyspace is not None else {}
-        kinds = [resolve(one, types, name) for one in statement.arguments]
-        for one, kind in zip(statement.arguments, kinds, strict=True):
-            if one.frozen:
+        kinds = [resolve(argument, types, name) for argument in statement.arguments]
+        for argument, kind in zip(statement.arguments, kinds, strict=True):
+            if argument.frozen:
                 raise Invalid(f"Argument '{kind.cql}' cannot be frozen; remove frozen<> modifier from '{kind.cql}'")
         shown += f"({', '.join(kind.unfrozen_name() for kind in kinds)})"
     if statement.if_exists:

@@ -85,8 +85,8 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
         _check_type(column, part, given)
     record = IndexRecord(chosen, kind, dict(sorted(options.items())), context.state.catalog.new_number())
     built = context.state.catalog.put_table(replace(table.record, indexes=(*table.indexes, record)))
-    build_index(built, next(found for found in built.index_targets if found.record.name == chosen), context)
-    if any(is_vector_index(found) for found in built.index_targets):
+    build_index(built, next(index for index in built.index_targets if index.record.name == chosen), context)
+    if any(is_vector_index(index) for index in built.index_targets):
         context.warnings.append(EXPERIMENTAL)
     return SchemaChange("UPDATED", "TABLE", keyspace.name, table.name)
 
@@ -254,12 +254,12 @@ def build_index(table: Table, target: IndexTarget, context: Context) -> None:
 
 def drop_index(statement: ast.DropIndex, keyspace: Keyspace, context: Context) -> Result:
     check_writable(keyspace.name)
-    found = keyspace.index(statement.name)
-    if found is None:
+    indexed = keyspace.index(statement.name)
+    if indexed is None:
         if statement.if_exists:
             return Void()
         raise Invalid(f"Index '{keyspace.name}.{statement.name}' doesn't exist'")
-    table, index = found
+    table, index = indexed
     left = tuple(other for other in table.indexes if other.name != index.name)
     context.state.catalog.put_table(replace(table.record, indexes=left))
     context.state.engine.drop_rows(index.number)

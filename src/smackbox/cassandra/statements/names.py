@@ -18,10 +18,10 @@ def check_writable(keyspace: str) -> None:
         raise Unauthorized(f"{keyspace} keyspace is not user-modifiable.")
 
 
-def check_name(name: str, what: str) -> None:
+def check_name(name: str, sort: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
         raise Invalid(
-            f"{what} name must not be empty, more than {NAME_LIMIT} characters long, or contain "
+            f"{sort} name must not be empty, more than {NAME_LIMIT} characters long, or contain "
             f'non-alphanumeric-underscore characters (got "{name}")'
         )
 

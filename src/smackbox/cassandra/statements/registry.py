@@ -115,44 +115,44 @@ class Statements:
     def statement(self, text: str, keyspace: str | None) -> Statement:
         """Raises `SyntaxFault` and `Invalid`."""
         key = (keyspace, text)
-        found = self._cache.get(key)
-        if found is not None and found.generation == self.state.catalog.generation:
-            return found
-        found = self._understand(text, keyspace)
+        statement = self._cache.get(key)
+        if statement is not None and statement.generation == self.state.catalog.generation:
+            return statement
+        statement = self._understand(text, keyspace)
         if len(self._cache) >= STATEMENT_CACHE_LIMIT:
             self._cache.popitem(last=False)
-        self._cache[key] = found
-        return found
+        self._cache[key] = statement
+        return statement
 
     def prepare(self, text: str, keyspace: str | None) -> Statement:
-        found = self.statement(text, keyspace)
-        if not found.statement_id:
-            kinds = [bind.kind for bind in found.binds]
-            plan = found.modification or found.select
+        statement = self.statement(text, keyspace)
+        if not statement.statement_id:
+            kinds = [bind.kind for bind in statement.binds]
+            plan = statement.modification or statement.select
             if plan is not None:
                 owner = self.state.catalog.keyspace(plan.table.keyspace)
-                found.levels = served_levels(owner, self.state.system_rows.node.data_center)
-            if found.modification is not None:
-                found.insert = insert_binder(found.modification, kinds)
-            elif found.select is not None:
-                found.point = point_read(found.select, kinds)
-            found.statement_id = hashlib.md5(((keyspace or "") + text).encode(), usedforsecurity=False).digest()
-        if found.statement_id not in self.prepared and len(self.prepared) >= PREPARED_LIMIT:
+                statement.levels = served_levels(owner, self.state.system_rows.node.data_center)
+            if statement.modification is not None:
+                statement.insert = insert_binder(statement.modification, kinds)
+            elif statement.select is not None:
+                statement.point = point_read(statement.select, kinds)
+            statement.statement_id = hashlib.md5(((keyspace or "") + text).encode(), usedforsecurity=False).digest()
+        if statement.statement_id not in self.prepared and len(self.prepared) >= PREPARED_LIMIT:
             self.prepared.popitem(last=False)
             self.prepared_evicted += 1
-        self.prepared[found.statement_id] = found
-        return found
+        self.prepared[statement.statement_id] = statement
+        return statement
 
     def by_id(self, statement_id: bytes) -> Statement:
         """Raises `Unprepared` for an id that is not known, or whose table has changed since: the client prepares again.
 
         It must, for what it was told of columns may no longer be so.
         """
-        found = self.prepared.get(statement_id)
-        if found is not None and found.generation == self.state.catalog.generation:
-            return found
-        if found is not None:
-            text, keyspace, schema = found.text, found.keyspace, found.schema
+        known = self.prepared.get(statement_id)
+        if known is not None and known.generation == self.state.catalog.generation:
+            return known
+        if known is not None:
+            text, keyspace, schema = known.text, known.keyspace, known.schema
         else:
             record = self.kept.find(statement_id)
             if record is None:
@@ -215,8 +215,8 @@ class Statements:
     def _scope(self, keyspace: str | None, table: str, bind_count: int) -> Scope:
         if keyspace is None:
             raise no_keyspace()
-        found = self.state.catalog.table(keyspace, table)
-        return Scope(self.state.catalog.keyspace(keyspace), found, bind_count, FUNCTIONS)
+        owner_table = self.state.catalog.table(keyspace, table)
+        return Scope(self.state.catalog.keyspace(keyspace), owner_table, bind_count, FUNCTIONS)
 
 
 def _schema_of(plan: Plan | None) -> str:

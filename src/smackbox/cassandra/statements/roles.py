@@ -30,8 +30,8 @@ def run_role_statement(statement: ast.RoleStatement, session_keyspace: str | Non
         raise Unauthorized(_NOT_ANONYMOUS)
     if isinstance(statement, ast.PermissionStatement):
         if not security.authorizes:
-            what = type(statement).__name__.removesuffix("Permissions").upper()
-            shown = "LIST PERMISSIONS" if what == "LIST" else what
+            verb = type(statement).__name__.removesuffix("Permissions").upper()
+            shown = "LIST PERMISSIONS" if verb == "LIST" else verb
             raise Invalid(f"{shown} operation is not supported by AllowAllAuthorizer")
         if statement.resource is not None and statement.resource.startswith("data//"):
             if session_keyspace is None:
@@ -199,12 +199,12 @@ def _list_roles(statement: ast.ListRoles, security: Security, user: str, context
         names = roles.granted(grantee, recursive=statement.recursive)
     else:
         raise Unauthorized(f"You are not authorized to view roles granted to {grantee} ")
-    found = [role for name in sorted(names) if (role := roles.get(name)) is not None]
+    listed = [role for name in sorted(names) if (role := roles.get(name)) is not None]
     if statement.users:
-        users = [(role.name, roles.is_superuser(role.name), "ALL") for role in found if role.login]
+        users = [(role.name, roles.is_superuser(role.name), "ALL") for role in listed if role.login]
         return _rows("users", {"name": TEXT, "super": BOOLEAN, "datacenters": TEXT}, users)
     kinds = {"role": TEXT, "super": BOOLEAN, "login": BOOLEAN, "options": _OPTIONS, "datacenters": TEXT}
-    return _rows("roles", kinds, [(role.name, role.superuser, role.login, [], "ALL") for role in found])
+    return _rows("roles", kinds, [(role.name, role.superuser, role.login, [], "ALL") for role in listed])
 
 
 # ---- permissions ----------------------------------------------------------------------------------------------------
@@ -243,10 +243,10 @@ def _checked(statement: ast.GrantPermissions | ast.RevokePermissions, security: 
     return permissions
 
 
-def _warn(context: Context, role: str, what: str, permissions: frozenset[str], resource: str) -> None:
+def _warn(context: Context, role: str, state: str, permissions: frozenset[str], resource: str) -> None:
     if permissions:
         names = ", ".join(name for name in resources.PERMISSIONS if name in permissions)
-        context.warnings.append(f"Role '{role}' was {what} {names} on {resources.shown(resource)}")
+        context.warnings.append(f"Role '{role}' was {state} {names} on {resources.shown(resource)}")
 
 
 def _exists(resource: str, catalog: Catalog, security: Security) -> bool:
@@ -258,10 +258,10 @@ def _exists(resource: str, catalog: Catalog, security: Security) -> bool:
     if root == "mbean":
         return False
     keyspace, _, name = rest.partition("/")
-    found = catalog.keyspaces.get(keyspace)
-    if found is None:
+    owner = catalog.keyspaces.get(keyspace)
+    if owner is None:
         return False
-    return name in {"", "*"} or (root == "data" and name in found.tables)
+    return name in {"", "*"} or (root == "data" and name in owner.tables)
 
 
 def _list_permissions(statement: ast.ListPermissions, security: Security, user: str, context: Context) -> Result:
@@ -278,16 +278,16 @@ def _list_permissions(statement: ast.ListPermissions, security: Security, user: 
     wanted_resources = None
     if resource is not None:
         wanted_resources = set(resources.chain(resource)) if statement.recursive else {resource}
-    found = [
+    held = [
         (role, role, resources.shown(on), permission)
         for role, on, permissions in roles.all_held()
         if (wanted_roles is None or role in wanted_roles) and (wanted_resources is None or on in wanted_resources)
         for permission in permissions
         if not statement.permissions or permission in statement.permissions
     ]
-    if not found:
+    if not held:
         return Void()
-    return _rows("permissions", {"role": TEXT, "username": TEXT, "resource": TEXT, "permission": TEXT}, found)
+    return _rows("permissions", {"role": TEXT, "username": TEXT, "resource": TEXT, "permission": TEXT}, held)
 
 
 def _rows(table: str, kinds: dict[str, CqlType], rows: list[tuple[Any, ...]]) -> Rows:

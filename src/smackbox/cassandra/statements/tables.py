@@ -215,7 +215,7 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
         _check_dropped(table, definition, kind)
         if len(columns) >= COLUMN_LIMIT:
             raise Invalid(f"a table has {COLUMN_LIMIT} columns at most")
-        own = next((found.number for found in record.dropped if found.name == definition.name), -1)
+        own = next((former.number for former in record.dropped if former.name == definition.name), -1)
         column_kind = STATIC if definition.static else REGULAR
         mask = attach(definition.mask, definition.name, kind, Scope(keyspace, table, 0, FUNCTIONS))
         columns.append(ColumnRecord(definition.name, column_kind, kind.cql, own if own >= 0 else number, mask=mask))
@@ -247,12 +247,12 @@ def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace, context:
     columns = list(table.record.columns)
     dropped = list(table.record.dropped)
     for name in statement.names:
-        found = next((column for column in columns if column.name == name), None)
-        if found is None:
+        record = next((column for column in columns if column.name == name), None)
+        if record is None:
             if statement.if_column:
                 continue
             raise Invalid(f"Column {name} was not found in table '{table.keyspace}.{table.name}'")
-        if found.kind in {PARTITION_KEY, CLUSTERING}:
+        if record.kind in {PARTITION_KEY, CLUSTERING}:
             raise Invalid(f"Cannot drop PRIMARY KEY column {name}")
         dependants = [target.record.name for target in table.index_targets if target.column.name == name]
         if dependants:
@@ -261,30 +261,30 @@ def _drop_columns(statement: ast.AlterTable, table: Table, _: Keyspace, context:
             )
         if table.views:
             raise Invalid(f"Cannot drop column {name} on base table {table.name} with materialized views")
-        columns.remove(found)
+        columns.remove(record)
         dropped = [column for column in dropped if column.name != name]
         time_us = context.now_us if statement.timestamp is None else statement.timestamp
         multi_cell = table.column(name).type.multi_cell
-        dropped.append(DroppedColumn(name, found.kind, found.type, time_us, found.number, multi_cell))
+        dropped.append(DroppedColumn(name, record.kind, record.type, time_us, record.number, multi_cell))
     return replace(table.record, columns=tuple(columns), dropped=tuple(dropped))
 
 
 def _rename_columns(statement: ast.AlterTable, table: Table, _keyspace: Keyspace, _: Context) -> TableRecord:
     columns = list(table.record.columns)
     for old, new in statement.renames:
-        found = next((column for column in columns if column.name == old), None)
-        if found is None:
+        record = next((column for column in columns if column.name == old), None)
+        if record is None:
             if statement.if_column:
                 continue
             raise Invalid(f"Column {old} was not found in table {table.keyspace}.{table.name}")
-        if found.kind not in {PARTITION_KEY, CLUSTERING}:
+        if record.kind not in {PARTITION_KEY, CLUSTERING}:
             raise Invalid(f"Cannot rename non PRIMARY KEY column {old}")
         if any(column.name == new for column in columns):
             raise Invalid(
                 f"Cannot rename column {old} to {new} in table '{table.keyspace}.{table.name}'; another column with "
                 "that name already exists"
             )
-        columns[columns.index(found)] = replace(found, name=new)
+        columns[columns.index(record)] = replace(record, name=new)
     return replace(table.record, columns=tuple(columns))
 
 
@@ -298,7 +298,7 @@ def _change_mask(statement: ast.AlterTable, table: Table, keyspace: Keyspace, co
             return table.record
         raise Invalid(f"Column with name '{name}' doesn't exist on table '{table.name}'")
     mask = attach(statement.mask, name, column.type, Scope(keyspace, table, 0, FUNCTIONS))
-    columns = tuple(replace(found, mask=mask) if found.name == name else found for found in table.record.columns)
+    columns = tuple(replace(record, mask=mask) if record.name == name else record for record in table.record.columns)
     return replace(table.record, columns=columns)
 
 

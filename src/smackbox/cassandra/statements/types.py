@@ -38,33 +38,32 @@ def _field_type(type_name: ast.TypeName, keyspace: Keyspace) -> CqlType:
 
 def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -> Result:
     check_writable(keyspace.name)
-    found = keyspace.types.get(statement.name)
-    if found is None:
+    user_type = keyspace.types.get(statement.name)
+    if user_type is None:
         if statement.if_exists:
             return Void()
         raise Invalid(f"Type {keyspace.name}.{statement.name} doesn't exist")
-    fields = [(name, part.cql) for name, part in zip(found.field_names, found.parts, strict=True)]
+    shown = f"{keyspace.name}.{user_type.name}"
+    fields = [(name, part.cql) for name, part in zip(user_type.field_names, user_type.parts, strict=True)]
     if statement.action == "alter":
         raise Invalid("Altering field types is no longer supported")
     if statement.action == "add":
         name, type_name = statement.fields[0]
-        is_there = name in found.field_names
+        is_there = name in user_type.field_names
         kind = _field_type(type_name, keyspace)
-        tables = _keyed_by(found, keyspace)
+        tables = _keyed_by(user_type, keyspace)
         if tables:
             raise Invalid(
-                f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as the type "
+                f"Cannot add new field {name} of type {kind.cql} to user type {shown} as the type "
                 f"is being used in partition key by the following tables: {', '.join(tables)}"
             )
         if is_there and statement.if_field:
             return Void()
         if is_there:
+            raise Invalid(f"Cannot add field {name} to type {shown}: a field with name {name} already exists")
+        if kind.references(user_type.name):
             raise Invalid(
-                f"Cannot add field {name} to type {keyspace.name}.{found.name}: a field with name {name} already exists"
-            )
-        if kind.references(found.name):
-            raise Invalid(
-                f"Cannot add new field {name} of type {kind.cql} to user type {keyspace.name}.{found.name} as it "
+                f"Cannot add new field {name} of type {kind.cql} to user type {shown} as it "
                 "would create a circular reference"
             )
         fields.append((name, kind.cql))
@@ -73,12 +72,12 @@ def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -
         if old not in names:
             if statement.if_field:
                 continue
-            raise Invalid(f"Unkown field {old} in user type {keyspace.name}.{found.name}")
+            raise Invalid(f"Unkown field {old} in user type {shown}")
         if new in names:
-            raise Invalid(f"Duplicate field name {new} in type {keyspace.name}.{found.name}")
+            raise Invalid(f"Duplicate field name {new} in type {shown}")
         fields[names.index(old)] = (new, fields[names.index(old)][1])
-    context.state.catalog.put_type(TypeRecord(keyspace.name, found.name, tuple(fields)))
-    return SchemaChange("UPDATED", "TYPE", keyspace.name, found.name)
+    context.state.catalog.put_type(TypeRecord(keyspace.name, user_type.name, tuple(fields)))
+    return SchemaChange("UPDATED", "TYPE", keyspace.name, user_type.name)
 
 
 def _keyed_by(user_type: UserType, keyspace: Keyspace) -> list[str]:
@@ -98,9 +97,9 @@ def drop_type(statement: ast.DropType, keyspace: Keyspace, context: Context) -> 
         raise Invalid(f"Type '{keyspace.name}.{statement.name}' doesn't exist")
     shown = f"{keyspace.name}.{quoted(statement.name)}"
     users = [
-        found.name
-        for found in keyspace.types.values()
-        if found.name != statement.name and any(part.references(statement.name) for part in found.parts)
+        user_type.name
+        for user_type in keyspace.types.values()
+        if user_type.name != statement.name and any(part.references(statement.name) for part in user_type.parts)
     ]
     if users:
         raise Invalid(f"Cannot drop user type '{shown}' as it is still used by user types {', '.join(users)}")

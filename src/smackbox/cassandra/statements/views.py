@@ -218,9 +218,9 @@ def drop_view(statement: ast.DropView, keyspace: Keyspace, context: Context) -> 
 
 def _view(statement: ast.AlterView | ast.DropView, keyspace: Keyspace) -> Table | None:
     """None where the statement does not mind that there is no such view."""
-    found = keyspace.tables.get(statement.name)
-    if found is not None and found.is_view:
-        return found
+    view = keyspace.tables.get(statement.name)
+    if view is not None and view.is_view:
+        return view
     if statement.if_exists:
         return None
     raise Invalid(f"Materialized view '{keyspace.name}.{statement.name}' doesn't exist")

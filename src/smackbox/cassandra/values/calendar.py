@@ -15,8 +15,8 @@ _FIRST = date(1970, 1, 1)
 def civil(days: int) -> tuple[int, int, int]:
     """Year, month and day; the year before year 1 is 0."""
     cycles, rest = divmod(days, DAYS)
-    found = _FIRST + timedelta(days=rest)
-    return found.year + cycles * YEARS, found.month, found.day
+    moment = _FIRST + timedelta(days=rest)
+    return moment.year + cycles * YEARS, moment.month, moment.day
 
 
 def days_of(year: int, month: int, day: int) -> int:

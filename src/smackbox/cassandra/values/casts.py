@@ -90,25 +90,25 @@ def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
 
 def text_of(kind: CqlType, value: bytes) -> str:
     """The text form that CAST AS text and JSON give."""
-    found = kind.decode(value)
-    if found is None:
+    decoded = kind.decode(value)
+    if decoded is None:
         return ""
     if kind in {FLOAT, DOUBLE}:
-        return float_text(found, single=kind == FLOAT)
+        return float_text(decoded, single=kind == FLOAT)
     if kind == BOOLEAN:
-        return "true" if found else "false"
+        return "true" if decoded else "false"
     if kind == TIMESTAMP:
-        return timestamp_text(found)
+        return timestamp_text(decoded)
     if kind == DATE:
-        return date_text(found)
+        return date_text(decoded)
     if kind == TIME:
-        return time_text(found)
+        return time_text(decoded)
     if kind == DECIMAL:
-        return decimal_text(found)
+        return decimal_text(decoded)
     if kind == INET:
-        assert isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address)
-        return inet_text(found)
-    return digits_of(found) if kind in NUMBERS else str(found)
+        assert isinstance(decoded, ipaddress.IPv4Address | ipaddress.IPv6Address)
+        return inet_text(decoded)
+    return digits_of(decoded) if kind in NUMBERS else str(decoded)
 
 
 def float_text(value: float, *, single: bool) -> str:

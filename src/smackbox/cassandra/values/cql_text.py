@@ -10,7 +10,7 @@ def as_literal(kind: CqlType, value: bytes) -> str:
     """A value as it is written in CQL."""
     if isinstance(kind, UserType):
         fields = zip(kind.field_names, kind.parts, kind.fields(value), strict=False)
-        return "{" + ", ".join(f"{name}: {or_null(part, found)}" for name, part, found in fields) + "}"
+        return "{" + ", ".join(f"{name}: {or_null(part, field)}" for name, part, field in fields) + "}"
     if isinstance(kind, TupleType):
         return "(" + ", ".join(map(or_null, kind.parts, kind.fields(value))) + ")"
     if isinstance(kind, MapType):

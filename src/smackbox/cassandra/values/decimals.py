@@ -56,8 +56,8 @@ def divide(left: Decimal, right: Decimal) -> Decimal:
         divisor *= 10**-shift
     quotient = (2 * numerator + divisor) // (2 * divisor)
     negative = (left_number < 0) != (right_number < 0)
-    found = Decimal(-quotient if negative else quotient)
-    return found.scaleb(-scale, EXACT).normalize(EXACT) if quotient else Decimal(0)
+    scaled = Decimal(-quotient if negative else quotient)
+    return scaled.scaleb(-scale, EXACT).normalize(EXACT) if quotient else Decimal(0)
 
 
 def remainder(left: Decimal, right: Decimal) -> Decimal:

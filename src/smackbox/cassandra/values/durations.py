@@ -54,11 +54,11 @@ def parse_duration(text: str) -> tuple[int, int, int]:
 def _parts(text: str, body: str) -> list[tuple[int, str]]:
     if not body:
         return []
-    found = _ISO_ALTERNATIVE.fullmatch(body) or (_ISO.fullmatch(body) if len(body) > 1 else None)
-    if found is not None:
-        return [(int(number), unit) for number, unit in zip(found.groups(), _ISO_UNITS, strict=True) if number]
-    if found := _ISO_WEEKS.fullmatch(body):
-        return [(int(found.group(1)), "weeks")]
+    match = _ISO_ALTERNATIVE.fullmatch(body) or (_ISO.fullmatch(body) if len(body) > 1 else None)
+    if match is not None:
+        return [(int(number), unit) for number, unit in zip(match.groups(), _ISO_UNITS, strict=True) if number]
+    if match := _ISO_WEEKS.fullmatch(body):
+        return [(int(match.group(1)), "weeks")]
     if _STANDARD.fullmatch(body):
         return [(int(number), _SYMBOLS[symbol.lower()]) for number, symbol in _NUMBER_AND_UNIT.findall(body)]
     raise Invalid(f"Unable to convert '{text}' to a duration")

@@ -99,12 +99,12 @@ def _no_constant(name: str) -> Any:
 
 def parse_json_object(text: str) -> dict[str, Any]:
     """The document of INSERT JSON: column names (quoted ones in double quotes) to values."""
-    found = parse_json(text)
-    if not isinstance(found, dict):
+    document = parse_json(text)
+    if not isinstance(document, dict):
         raise Invalid(f"Could not decode JSON string as a map: {text}")
     return {
         name[1:-1] if len(name) > 1 and name[0] == name[-1] == '"' else name.lower(): value
-        for name, value in found.items()
+        for name, value in document.items()
     }
 
 
@@ -202,8 +202,10 @@ def _scalar(kind: CqlType, value: Any) -> bytes:
     if kind == TIMESTAMP and isinstance(value, int) and not isinstance(value, bool):
         return kind.encode(value)
     if not isinstance(value, str):
-        wanted = {"text": "UTF-8 string", "ascii": "ascii string"}.get(name, f"string representation of a {name} value")
-        raise Invalid(f"Expected a {wanted}, but got a {_java_type(value)}: {_shown(value)}")
+        expected = {"text": "UTF-8 string", "ascii": "ascii string"}.get(
+            name, f"string representation of a {name} value"
+        )
+        raise Invalid(f"Expected a {expected}, but got a {_java_type(value)}: {_shown(value)}")
     return parse_text(value, kind)
 
 

@@ -224,10 +224,10 @@ def parse_timestamp(text: str) -> int:
     """Milliseconds since 1970, from a date, a date and time, or milliseconds as text."""
     if re.fullmatch(r"-?\d+", text):
         return _bounded(text, -(2**63), 2**63 - 1, "long (for date)")
-    found = _TIMESTAMP.fullmatch(text.strip())
-    if found is None:
+    match = _TIMESTAMP.fullmatch(text.strip())
+    if match is None:
         raise Invalid(f"Unable to parse a date/time from '{text}'")
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
         moment = datetime(
             int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=_zone(zone)
@@ -246,22 +246,22 @@ def _zone(text: str | None) -> timezone:
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def _bounded(text: str, low: int, high: int, what: str) -> int:
+def _bounded(text: str, low: int, high: int, sort: str) -> int:
     """A number of a few digits. Raises `Invalid`."""
     if len(text) <= NUMBER_DIGITS and low <= int(text) <= high:
         return int(text)
-    raise Invalid(f"Unable to make {what} from: '{text}'")
+    raise Invalid(f"Unable to make {sort} from: '{text}'")
 
 
 def parse_date(text: str) -> int:
     """Days since 1970 plus 2**31, from `yyyy-mm-dd` or that number as text."""
     if re.fullmatch(r"-?\d+", text):
         return _bounded(text, 0, 2**32 - 1, "unsigned int (for date)")
-    found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
+    match = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
     try:
-        if found is None:
+        if match is None:
             raise ValueError(text)
-        return (date(*map(int, found.groups())) - date(1970, 1, 1)).days + DATE_EPOCH
+        return (date(*map(int, match.groups())) - date(1970, 1, 1)).days + DATE_EPOCH
     except ValueError:
         raise Invalid(f"Unable to coerce '{text}' to a formatted date (long)") from None
 
@@ -270,11 +270,11 @@ def parse_time(text: str) -> int:
     """Nanoseconds since midnight, from `hh:mm:ss[.fffffffff]` or that number as text."""
     if re.fullmatch(r"-?\d+", text):
         return _bounded(text, 0, NANOSECONDS_A_DAY - 1, "long (for time)")
-    found = _TIME.fullmatch(text)
-    if found is None:
+    match = _TIME.fullmatch(text)
+    if match is None:
         raise Invalid(f"(TimeType) Unable to coerce '{text}' to a formatted time (long)")
-    hour, minute, second = (int(part) for part in found.groups()[:3])
+    hour, minute, second = (int(part) for part in match.groups()[:3])
     if hour > 23 or minute > 59 or second > 59:
         raise Invalid(f"(TimeType) Unable to coerce '{text}' to a formatted time (long)")
-    fraction = int((found.group(4) or "0").ljust(9, "0"))
+    fraction = int((match.group(4) or "0").ljust(9, "0"))
     return ((hour * 60 + minute) * 60 + second) * 10**9 + fraction

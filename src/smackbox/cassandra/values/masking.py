@@ -61,10 +61,10 @@ def _hashed(values: Values) -> bytes | None:
     algorithm = HASH_ALGORITHM
     if len(values) > 1 and values[1] is not None:
         algorithm = values[1].decode()
-    found = _ALGORITHMS.get(algorithm.upper())
-    if found is None:
+    hash_name = _ALGORITHMS.get(algorithm.upper())
+    if hash_name is None:
         raise Invalid(f"Hash algorithm not found: {algorithm}")
-    return None if values[0] is None else hashlib.new(found, values[0], usedforsecurity=False).digest()
+    return None if values[0] is None else hashlib.new(hash_name, values[0], usedforsecurity=False).digest()
 
 
 def _covered(values: Values, name: str) -> bytes | None:

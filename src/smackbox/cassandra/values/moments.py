@@ -21,11 +21,11 @@ def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sig
 
     What is over the type's limits goes on at the other end.
     """
-    found = moved(kind, moment, duration, sign)
+    moved_to = moved(kind, moment, duration, sign)
     if kind == DATE:
-        return DATE.encode(found % (1 << 32))
+        return DATE.encode(moved_to % (1 << 32))
     half = 1 << 63
-    return TIMESTAMP.encode((found + half) % (1 << 64) - half)
+    return TIMESTAMP.encode((moved_to + half) % (1 << 64) - half)
 
 
 def moved(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> int:

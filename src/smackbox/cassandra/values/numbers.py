@@ -19,12 +19,12 @@ _Fold = Callable[[Any, Any], Any]
 
 def number(kind: CqlType, value: bytes, target: CqlType) -> Any:
     """A number of type `kind` as the Python number that arithmetic in type `target` uses."""
-    found = kind.decode(value)
+    decoded = kind.decode(value)
     if target == DECIMAL and kind != DECIMAL:
-        return Decimal(found) if kind == VARINT else decimal_of(found)
+        return Decimal(decoded) if kind == VARINT else decimal_of(decoded)
     if target in {FLOAT, DOUBLE}:
-        return float(found)
-    return found
+        return float(decoded)
+    return decoded
 
 
 def number_bytes(kind: CqlType, value: Any) -> bytes:
@@ -80,12 +80,12 @@ def math_function(name: str, kind: CqlType, value: Any) -> Any:
         return whole_of(_DECIMAL32.exp(Decimal(value)))
     function = {"exp": math.exp, "log": math.log, "log10": math.log10}[name]
     try:
-        found = function(value)
+        result = function(value)
     except OverflowError:
-        found = math.inf
+        result = math.inf
     except ValueError:
-        found = -math.inf if value == 0 else math.nan
-    return found if kind in {FLOAT, DOUBLE} else _java_int(found, kind)
+        result = -math.inf if value == 0 else math.nan
+    return result if kind in {FLOAT, DOUBLE} else _java_int(result, kind)
 
 
 def _java_int(value: float, kind: CqlType) -> int:

@@ -14,13 +14,13 @@ def wire_bytes(value: bytes | None) -> bytes:
 
 def read_bytes_list(buffer: bytes, offset: int, count: int) -> tuple[list[bytes | None], int]:
     """`count` protocol `[bytes]` from `offset`, and the offset after them."""
-    found: list[bytes | None] = []
+    strings: list[bytes | None] = []
     for _ in range(count):
         (length,) = _INT.unpack_from(buffer, offset)
         offset += 4
         if length < 0:
-            found.append(None)
+            strings.append(None)
         else:
-            found.append(buffer[offset : offset + length])
+            strings.append(buffer[offset : offset + length])
             offset += length
-    return found, offset
+    return strings, offset

@@ -139,7 +139,7 @@ class DynamicCompositeType(CustomType):
         return kind
 
     def _typed(self, value: bytes) -> list[tuple[CqlType, bytes, int]]:
-        found = []
+        typed = []
         offset = 0
         while offset < len(value):
             if value[offset] & ALIAS:
@@ -148,8 +148,8 @@ class DynamicCompositeType(CustomType):
                 length = int.from_bytes(value[offset : offset + 2], "big")
                 name, offset = value[offset + 2 : offset + 2 + length].decode("latin-1"), offset + 2 + length
             (part, end), offset = _read(value, offset)
-            found.append((self.named(name), part, end))
-        return found
+            typed.append((self.named(name), part, end))
+        return typed
 
 
 def _read(value: bytes, offset: int) -> tuple[tuple[bytes, int], int]:
@@ -165,8 +165,8 @@ def _read(value: bytes, offset: int) -> tuple[tuple[bytes, int], int]:
 
 
 def _components(value: bytes, offset: int) -> list[tuple[bytes, int]]:
-    found = []
+    components = []
     while offset < len(value):
         component, offset = _read(value, offset)
-        found.append(component)
-    return found
+        components.append(component)
+    return components

@@ -31,12 +31,12 @@ def number_of(text: str) -> int:
     if len(text) > DIGITS_LIMIT:
         raise _too_long()
     sign = -1 if text.startswith("-") else 1
-    found = 0
+    number = 0
     digits = text.removeprefix("-")
     for start in range(0, len(digits), _PLAIN):
         part = digits[start : start + _PLAIN]
-        found = found * 10 ** len(part) + int(part)
-    return sign * found
+        number = number * 10 ** len(part) + int(part)
+    return sign * number
 
 
 def whole_of(value: Decimal) -> int:

@@ -138,8 +138,8 @@ class AlreadyExists(CqlError):  # noqa: N818 - the protocol's own name
     def __init__(self, keyspace: str, table: str = "") -> None:
         self.keyspace = keyspace
         self.table = table
-        what = f"Cannot add already existing table {table!r} to keyspace {keyspace!r}" if table else ""
-        super().__init__((what or f"Cannot add existing keyspace {keyspace!r}").replace("'", '"'))
+        message = f"Cannot add already existing table {table!r} to keyspace {keyspace!r}" if table else ""
+        super().__init__((message or f"Cannot add existing keyspace {keyspace!r}").replace("'", '"'))
 
     def extra(self) -> bytes:
         return _string(self.keyspace) + _string(self.table)

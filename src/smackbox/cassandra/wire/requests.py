@@ -91,9 +91,9 @@ class BodyReader:
         end = self.offset + length
         if length < 0 or end > len(self.buffer):
             raise ProtocolViolation("the body of the message ends too early")
-        found = self.buffer[self.offset : end]
+        taken = self.buffer[self.offset : end]
         self.offset = end
-        return found
+        return taken
 
     def text(self, length: int) -> str:
         try:

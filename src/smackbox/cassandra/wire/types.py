@@ -521,12 +521,12 @@ class CollectionType(CqlType):
 
     def elements(self, value: bytes) -> list[bytes]:
         """The parts in wire form, a map's keys and values in turn. Raises `Invalid` for a malformed value."""
-        found = []
+        elements = []
         for element in self.elements_or_null(value):
             if element is None:
                 raise Invalid(self.null_refusal)
-            found.append(element)
-        return found
+            elements.append(element)
+        return elements
 
     def elements_or_null(self, value: bytes) -> list[bytes | None]:
         """The same with the nulls that a frozen list may have. Raises `Invalid` for a malformed value."""
@@ -535,22 +535,22 @@ class CollectionType(CqlType):
             if count < 0:
                 raise Invalid(f"The data cannot be deserialized as a {self.keyword}")
             offset = 4
-            found: list[bytes | None] = []
+            elements: list[bytes | None] = []
             for _ in range(count * len(self.parts)):
                 (length,) = _INT.unpack_from(value, offset)
                 offset += 4
                 if length < 0:
-                    found.append(None)
+                    elements.append(None)
                     continue
                 if offset + length > len(value):
                     raise Invalid(f"Not enough bytes to read a {self.keyword}")
-                found.append(value[offset : offset + length])
+                elements.append(value[offset : offset + length])
                 offset += length
         except struct.error:
             raise Invalid(f"Not enough bytes to read a {self.keyword}") from None
         if offset != len(value):
             raise Invalid(f"Unexpected extraneous bytes after {self.keyword} value")
-        return found
+        return elements
 
     def join(self, elements: Sequence[bytes]) -> bytes:
         """The wire form of parts as `elements` gives them."""
@@ -703,25 +703,25 @@ class TupleType(CqlType):
 
     def fields(self, value: bytes) -> list[bytes | None]:
         """The fields in wire form, as many as the value has. Raises `Invalid` for a malformed value."""
-        found: list[bytes | None] = []
+        fields: list[bytes | None] = []
         offset = 0
         while offset < len(value):
-            if len(found) == len(self.parts):
+            if len(fields) == len(self.parts):
                 raise Invalid(
                     f"Invalid remaining data after end of {'UDT' if isinstance(self, UserType) else 'tuple'} value"
                 )
             if offset + 4 > len(value):
-                raise Invalid(f"Not enough bytes to read size of {len(found)}th component")
+                raise Invalid(f"Not enough bytes to read size of {len(fields)}th component")
             (length,) = _INT.unpack_from(value, offset)
             offset += 4
             if length < 0:
-                found.append(None)
+                fields.append(None)
                 continue
             if offset + length > len(value):
-                raise Invalid(f"Not enough bytes to read {len(found)}th component")
-            found.append(value[offset : offset + length])
+                raise Invalid(f"Not enough bytes to read {len(fields)}th component")
+            fields.append(value[offset : offset + length])
             offset += length
-        return found
+        return fields
 
     def join(self, fields: Sequence[bytes | None]) -> bytes:
         body = bytearray()
@@ -831,7 +831,7 @@ class VectorType(CqlType):
                     else f"Unexpected {len(value) - step * self.dimension} extraneous bytes after {self.cql} value"
                 )
             return [value[offset : offset + step] for offset in range(0, len(value), step)]
-        found = []
+        elements = []
         offset = 0
         for _ in range(self.dimension):
             if offset >= len(value):
@@ -839,11 +839,11 @@ class VectorType(CqlType):
             length, offset = read_unsigned(value, offset)
             if offset + length > len(value):
                 raise Invalid(f"Not enough bytes to read a {self.cql}")
-            found.append(value[offset : offset + length])
+            elements.append(value[offset : offset + length])
             offset += length
         if offset != len(value):
             raise Invalid(f"Unexpected {len(value) - offset} extraneous bytes after {self.cql} value")
-        return found
+        return elements
 
     def join(self, elements: Sequence[bytes]) -> bytes:
         if self.element_length is not None:

@@ -48,10 +48,10 @@ class DefinitionParser(FunctionParser):
             return self._create_index(custom=True)
         if self.accept_word("index"):
             return self._create_index(custom=False)
-        found = self._role_definition("create") or self._create_code()
-        if found is None:
+        statement = self._role_definition("create") or self._create_code()
+        if statement is None:
             raise self.no_alternative()
-        return found
+        return statement
 
     def _if_not_exists(self) -> bool:
         return self.accept_words("if", "not", "exists")
@@ -363,27 +363,27 @@ class DefinitionParser(FunctionParser):
     # ---- DESCRIBE and the rest --------------------------------------------------------------------------------------
 
     def _describe(self) -> ast.Describe:
-        what, keyspace, name, full = "", None, None, False
+        sort, keyspace, name, full = "", None, None, False
         listed = next((word for word in _DESCRIBE_LISTS if self.accept_word(word)), None)
         single = None if listed else next((word for word in _DESCRIBE_ONE if self._is_describe_kind(word)), None)
         if listed:
-            what = listed
+            sort = listed
         elif self.accept_words("full", "schema"):
-            what, full = "schema", True
+            sort, full = "schema", True
         elif self.accept_words("materialized", "view"):
-            what = "materialized view"
+            sort = "materialized view"
             keyspace, name = self.qualified_name()
         elif single:
             self.advance()
-            what = "table" if single == "columnfamily" else single
-            if what == "keyspace":
+            sort = "table" if single == "columnfamily" else single
+            if sort == "keyspace":
                 name = self.identifier() if self.is_identifier() else None
             else:
                 keyspace, name = self.qualified_name()
         else:
             keyspace, name = self.qualified_name()
         internals = self.accept_words("with", "internals")
-        return ast.Describe(what, keyspace, name, internals, full)
+        return ast.Describe(sort, keyspace, name, internals, full)
 
     def _is_describe_kind(self, word: str) -> bool:
         token = self.token

@@ -167,8 +167,8 @@ class ExpressionParser:
             dimension = self._dimension()
         while self.accept(","):
             parameters.append(self.type_name())
-        wanted = {"list": 1, "set": 1, "map": 2, "vector": 1}.get(name, len(parameters))
-        if len(parameters) != wanted:
+        count = {"list": 1, "set": 1, "map": 2, "vector": 1}.get(name, len(parameters))
+        if len(parameters) != count:
             raise self.no_alternative()
         self.expect(">")
         self._depth -= 1

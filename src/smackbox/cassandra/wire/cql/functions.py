@@ -72,9 +72,9 @@ class FunctionParser(RoleParser):
         self.expect("(")
         if self.accept(")"):
             return ()
-        found = self.separated(self.type_name)
+        kinds = self.separated(self.type_name)
         self.expect(")")
-        return found
+        return kinds
 
     def _drop_function(self, kind: str) -> ast.DropFunction:
         if_exists = self.accept_words("if", "exists")

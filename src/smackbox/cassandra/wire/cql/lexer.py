@@ -45,13 +45,13 @@ def tokenize(text: str) -> list[Token]:
     size = len(text)
     match = _TOKEN.match
     while offset < size:
-        found = match(text, offset)
-        if found is None:
+        token = match(text, offset)
+        if token is None:
             line, column = position(text, offset)
             raise SyntaxFault(f"line {line}:{column} no viable alternative at character '{text[offset]}'")
-        kind = found.lastgroup
+        kind = token.lastgroup
         assert kind is not None
-        source = found.group()
+        source = token.group()
         if kind != "space":
             value = source
             if kind == "name":
@@ -61,7 +61,7 @@ def tokenize(text: str) -> list[Token]:
             elif kind == "string":
                 value = source[2:-2] if source[0] == "$" else source[1:-1].replace("''", "'")
             tokens.append(Token(kind, value, source, offset))
-        offset = found.end()
+        offset = token.end()
     tokens.append(Token("end", "<EOF>", "<EOF>", size))
     return tokens
 
