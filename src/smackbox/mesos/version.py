@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import VersionInfo
+
+
 VERSION = "1.11.0"
 """That of the Mesos whose behaviour this is; clients parse it."""
 
-BUILD = {"version": VERSION, "build_date": "2026-01-01 00:00:00", "build_time": 1767225600.0, "build_user": "smackbox"}
+BUILD: VersionInfo = {
+    "version": VERSION,
+    "build_date": "2026-01-01 00:00:00",
+    "build_time": 1767225600.0,
+    "build_user": "smackbox",
+}

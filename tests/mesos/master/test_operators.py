@@ -13,7 +13,7 @@ from tests.mesos.master.cluster import Cluster, FakeAgent, FakeFramework, Stream
 from smackbox.mesos.http.access import Access
 from smackbox.mesos.http.access_lists import AccessLists
 from smackbox.mesos.http.answers import PROTOBUF
-from smackbox.mesos.master.handlers.operator import CHANGES, READS
+from smackbox.mesos.master.handlers.operator import CHANGES, READS, READS_OF
 from smackbox.mesos.wire import json_format, protobuf
 from smackbox.mesos.wire.fields import enum_numbers
 from smackbox.net.http import HttpResponse, HttpStream
@@ -42,10 +42,10 @@ def populated(cluster: Cluster) -> tuple[FakeFramework, FakeAgent]:
 
 def test_every_call_of_the_table_is_served_or_refused(cluster: Cluster) -> None:
     kinds = set(enum_numbers("master.Call.Type")) - {"UNKNOWN", "SUBSCRIBE"}
-    assert set(READS) | set(CHANGES) == kinds
+    assert set(READS) | set(READS_OF) | set(CHANGES) == kinds
 
 
-@pytest.mark.parametrize("kind", sorted(set(READS) - {"LIST_FILES", "READ_FILE"}))
+@pytest.mark.parametrize("kind", sorted(READS))
 def test_what_is_read_is_the_same_in_json_and_protobuf(cluster: Cluster, kind: str) -> None:
     populated(cluster)
     answer = cluster.post("/api/v1/operator", {"type": kind})

@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 from tests.mesos.master.cluster import Cluster, FakeAgent, FakeFramework
 
-from smackbox.mesos.master.handlers.operator import CHANGES, READS
+from smackbox.mesos.master.handlers.operator import CHANGES, READS, READS_OF
 from smackbox.mesos.master.handlers.scheduler import HANDLERS
 from smackbox.mesos.master.state.operations import NOT_DONE, ON_RESOURCES
 from smackbox.mesos.wire.fields import enum_numbers
@@ -47,7 +47,7 @@ def test_every_call_is_served_or_has_a_row() -> None:
     named = {json.loads(call.partition(" ")[2])["type"] for _, call, _ in REQUESTS if " " in call}
     refused = {kind for kind in CHANGES if CHANGES[kind].__name__ == "not_done"}
     assert refused == {"GROW_VOLUME", "SHRINK_VOLUME"} <= named
-    assert set(enum_numbers("master.Call.Type")) == {*READS, *CHANGES, "SUBSCRIBE", "UNKNOWN"}
+    assert set(enum_numbers("master.Call.Type")) == {*READS, *READS_OF, *CHANGES, "SUBSCRIBE", "UNKNOWN"}
     assert set(enum_numbers("scheduler.Call.Type")) == {*HANDLERS, "SUBSCRIBE", "UNKNOWN"}
     operations = {json.loads(operation)["type"] for _, operation, _ in OPERATIONS}
     assert operations == NOT_DONE

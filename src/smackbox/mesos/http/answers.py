@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from smackbox.base.errors import RequestError
@@ -66,7 +66,7 @@ class StreamSink:
     def closed(self) -> bool:
         return self.stream.closed
 
-    def send(self, event: dict[str, Any]) -> None:
+    def send(self, event: Mapping[str, object]) -> None:
         if not self.stream.closed:
             data = protobuf.encode(self._message_type, event) if self._protobuf else json_format.encode(event)
             self.stream.send(record(data))
@@ -75,7 +75,7 @@ class StreamSink:
         self.stream.close()
 
 
-def read_call(request: HttpRequest, message_type: str) -> dict[str, Any]:
+def read_call(request: HttpRequest, message_type: str) -> Any:
     """The call in a POST's body. Raises `Refused`: 405, 400 or 415."""
     if request.method != "POST":
         raise Refused(405, f"Expecting one of {{ 'POST' }}, but received '{request.method}'", {"Allow": "POST"})
@@ -118,7 +118,7 @@ def _media_range(text: str) -> tuple[str, float]:
     return name.strip().lower(), quality
 
 
-def message_response(message_type: str, message: dict[str, Any], content_type: str) -> HttpResponse:
+def message_response(message_type: str, message: Mapping[str, object], content_type: str) -> HttpResponse:
     if content_type == PROTOBUF:
         return HttpResponse(200, protobuf.encode(message_type, message), PROTOBUF)
     return HttpResponse(200, json_format.encode(message), JSON)

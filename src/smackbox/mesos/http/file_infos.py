@@ -6,12 +6,13 @@ import grp
 import os
 import pwd
 import stat
-from typing import Any
+from typing import TYPE_CHECKING
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import FileInfo
 
 
-def file_info(shown: str, facts: os.stat_result) -> Message:
+def file_info(shown: str, facts: os.stat_result) -> FileInfo:
     """`shown` is its path as the reader names it."""
     return {
         "path": shown,
@@ -24,7 +25,7 @@ def file_info(shown: str, facts: os.stat_result) -> Message:
     }
 
 
-def classic(info: Message) -> Message:
+def classic(info: FileInfo) -> dict[str, object]:
     """As `ls -l` would: the mode in letters, the time in seconds."""
     return {**info, "mode": stat.filemode(info["mode"]), "mtime": info["mtime"]["nanoseconds"] / 1e9}
 

@@ -12,7 +12,7 @@ the number of its users.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -20,6 +20,10 @@ import msgspec
 from smackbox.base.errors import RequestError
 from smackbox.mesos.resources import ranges
 from smackbox.mesos.resources.ranges import Ranges
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import Labels, Resource, ResourceDiskInfo, ResourceReservationInfo
+
 
 UNITS = 1_000
 Amount = int | Ranges | frozenset[str]
@@ -46,7 +50,7 @@ class Kind:
         "shared",
         "size",
     )
-    _known: WeakValueDictionary[tuple[Any, ...], Kind] = WeakValueDictionary()
+    _known: WeakValueDictionary[tuple[object, ...], Kind] = WeakValueDictionary()
 
     name: str
     shape: str
@@ -98,7 +102,7 @@ class Kind:
     def without_operations(self) -> Kind:
         """What it was made of by dynamic reservations and as a volume: the agent's configured resource."""
         static = tuple(level for level in self.reservations if msgspec.json.decode(level)["type"] == "STATIC")
-        disk: dict[str, Any] = msgspec.json.decode(self.disk) if self.disk else {}
+        disk: ResourceDiskInfo = msgspec.json.decode(self.disk) if self.disk else {}
         source = disk.get("source")
         plain = _encode({"source": source}) if source is not None else b""
         size = self.size if source is not None and source.get("type") == "MOUNT" else 0
@@ -129,7 +133,7 @@ class Resources:
     # --- from and to messages
 
     @classmethod
-    def from_messages(cls, messages: Iterable[dict[str, Any]]) -> Resources:
+    def from_messages(cls, messages: Iterable[Resource]) -> Resources:
         """Of checked `Resource` messages, in either format of reservations. Raises `ResourceError`."""
         result = cls()
         for message in messages:
@@ -137,7 +141,7 @@ class Resources:
             result.add_in_place(kind, amount)
         return result
 
-    def to_messages(self, *, role: str | None = None, refined: bool = True) -> list[dict[str, Any]]:
+    def to_messages(self, *, role: str | None = None, refined: bool = True) -> list[Resource]:
         """`Resource` messages, with `allocation_info` for `role`; `refined`: by `reservations`, else by `role`."""
         return [_write(kind, amount, role, refined) for kind, amount in self.amounts.items()]
 
@@ -257,9 +261,9 @@ class Resources:
     def scalar(self, name: str) -> float:
         return self.quantities().get(name, 0) / UNITS
 
-    def model(self) -> dict[str, Any]:
+    def model(self) -> dict[str, object]:
         """As Mesos' classic endpoints show resources: a number, or the text of ranges and sets, for each name."""
-        shown: dict[str, Any] = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
+        shown: dict[str, object] = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
         plain = self.stripped()
         for kind, amount in plain.amounts.items():
             shown[kind.name] = amount / UNITS if isinstance(amount, int) else format_amount(amount)
@@ -290,9 +294,9 @@ def format_amount(amount: Amount) -> str:
     return "[" + ", ".join(f"{begin}-{end}" for begin, end in amount) + "]"
 
 
-def reservation(kind: str, role: str, principal: str | None = None, labels: Any = None) -> bytes:
+def reservation(kind: str, role: str, principal: str | None = None, labels: Labels | None = None) -> bytes:
     """One level of a stack of reservations, as a `Kind` keeps it."""
-    info: dict[str, Any] = {"type": kind, "role": role}
+    info: ResourceReservationInfo = {"type": kind, "role": role}
     if principal is not None:
         info["principal"] = principal
     if labels:
@@ -300,7 +304,7 @@ def reservation(kind: str, role: str, principal: str | None = None, labels: Any 
     return _encode(info)
 
 
-def _read(message: dict[str, Any]) -> tuple[Kind, Amount]:
+def _read(message: Resource) -> tuple[Kind, Amount]:
     name, shape = message["name"], message["type"]
     amount: Amount
     if shape == "SCALAR" and "scalar" in message:
@@ -337,7 +341,7 @@ def _read(message: dict[str, Any]) -> tuple[Kind, Amount]:
     return kind, amount
 
 
-def _read_reservations(message: dict[str, Any]) -> tuple[bytes, ...]:
+def _read_reservations(message: Resource) -> tuple[bytes, ...]:
     if stack := message.get("reservations"):
         if "role" in message or "reservation" in message:
             raise ResourceError("a resource has both 'reservations' and 'role' or 'reservation'")
@@ -357,8 +361,8 @@ def _read_reservations(message: dict[str, Any]) -> tuple[bytes, ...]:
     return (reservation("DYNAMIC", role, info.get("principal"), info.get("labels")),)
 
 
-def _write(kind: Kind, amount: Amount, role: str | None, refined: bool) -> dict[str, Any]:
-    message: dict[str, Any] = {"name": kind.name, "type": kind.shape}
+def _write(kind: Kind, amount: Amount, role: str | None, refined: bool) -> Resource:
+    message: Resource = {"name": kind.name, "type": kind.shape}
     if isinstance(amount, int):
         message["scalar"] = {"value": _once(kind, amount) / UNITS}  # type: ignore[operator]
     elif isinstance(amount, frozenset):
@@ -371,9 +375,9 @@ def _write(kind: Kind, amount: Amount, role: str | None, refined: bool) -> dict[
     else:
         message["role"] = kind.role
         if kind.reservations:
-            info = msgspec.json.decode(kind.reservations[0])
+            info: ResourceReservationInfo = msgspec.json.decode(kind.reservations[0])
             if info["type"] == "DYNAMIC":
-                message["reservation"] = {key: info[key] for key in ("principal", "labels") if key in info}
+                message["reservation"] = _principal_and_labels(info)
     if kind.disk:
         message["disk"] = msgspec.json.decode(kind.disk)
     if kind.shared:
@@ -385,3 +389,12 @@ def _write(kind: Kind, amount: Amount, role: str | None, refined: bool) -> dict[
     if role is not None:
         message["allocation_info"] = {"role": role}
     return message
+
+
+def _principal_and_labels(info: ResourceReservationInfo) -> ResourceReservationInfo:
+    shown: ResourceReservationInfo = {}
+    if "principal" in info:
+        shown["principal"] = info["principal"]
+    if "labels" in info:
+        shown["labels"] = info["labels"]
+    return shown

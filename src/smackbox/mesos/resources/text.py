@@ -7,13 +7,17 @@ a number, ranges in brackets or a set in braces. An attribute may also be text: 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from smackbox.mesos.resources.resources import ResourceError, Resources, format_amount
 from smackbox.mesos.wire import json_format
 from smackbox.mesos.wire.fields import MessageError
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import Attribute, Request, Resource, Value, ValueRange
+
 
 _RESOURCE = re.compile(r"\s*([^\s:(;]+)\s*(?:\(([^)]*)\))?\s*:\s*(.*)", re.DOTALL)
 
@@ -23,31 +27,31 @@ def parse_resources(text: str, *, default_role: str = "*") -> Resources:
     text = text.strip()
     if text.startswith("["):
         try:
-            messages = json_format.decode("Request", b'{"resources":' + text.encode() + b"}")["resources"]
+            request: Request = json_format.decode("Request", b'{"resources":' + text.encode() + b"}")
         except MessageError as error:
             raise ResourceError(f"resources {text!r}: {error}") from error
-        return Resources.from_messages(messages)
+        return Resources.from_messages(request["resources"])
     messages = []
     for part in filter(None, (one.strip() for one in text.split(";"))):
         match = _RESOURCE.fullmatch(part)
         if match is None:
             raise ResourceError(f"{part!r} is not a resource such as cpus:4 or ports(role):[31000-32000]")
         name, role, value = match.groups()
-        message = {"name": name, **_value(value.strip(), name), "role": role or default_role}
+        message = cast("Resource", {"name": name, **_value(value.strip(), name), "role": role or default_role})
         if message["type"] == "TEXT":
             raise ResourceError(f"resource {name!r} cannot be text: {value!r}")
         messages.append(message)
     return Resources.from_messages(messages)
 
 
-def parse_attributes(text: str) -> list[dict[str, Any]]:
+def parse_attributes(text: str) -> list[Attribute]:
     """`Attribute` messages. Raises `ResourceError`."""
-    attributes = []
+    attributes: list[Attribute] = []
     for part in filter(None, (one.strip() for one in text.split(";"))):
         name, colon, value = part.partition(":")
         if not colon:
             raise ResourceError(f"{part!r} is not an attribute such as rack:r1")
-        attributes.append({"name": name.strip(), **_value(value.strip(), name)})
+        attributes.append(cast("Attribute", {"name": name.strip(), **_value(value.strip(), name)}))
     return attributes
 
 
@@ -59,9 +63,9 @@ def format_resources(resources: Resources) -> str:
     return "; ".join(parts)
 
 
-def attribute_model(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+def attribute_model(attributes: list[Attribute]) -> dict[str, object]:
     """As the classic endpoints show attributes: a number or a text for each name."""
-    shown: dict[str, Any] = {}
+    shown: dict[str, object] = {}
     for one in attributes:
         if "scalar" in one:
             shown[one["name"]] = one["scalar"]["value"]
@@ -75,11 +79,11 @@ def attribute_model(attributes: list[dict[str, Any]]) -> dict[str, Any]:
     return shown
 
 
-def _value(text: str, name: str) -> dict[str, Any]:
+def _value(text: str, name: str) -> Value:
     try:
         if text.startswith("[") and text.endswith("]"):
             pairs = [one.split("-") for one in text[1:-1].split(",") if one.strip()]
-            ranges = [{"begin": int(begin), "end": int(end)} for begin, end in pairs]
+            ranges: list[ValueRange] = [{"begin": int(begin), "end": int(end)} for begin, end in pairs]
             return {"type": "RANGES", "ranges": {"range": ranges}}
         if text.startswith("{") and text.endswith("}"):
             items = [one.strip() for one in text[1:-1].split(",") if one.strip()]

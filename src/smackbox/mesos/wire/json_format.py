@@ -21,8 +21,8 @@ _decode_json = msgspec.json.Decoder().decode
 _encode_json = msgspec.json.Encoder().encode
 
 
-def decode(name: str, data: bytes) -> dict[str, Any]:
-    """The message of type `name` in `data`. Raises `MessageError`."""
+def decode(name: str, data: bytes) -> Any:
+    """The message of type `name` in `data`, which the caller annotates with its type. Raises `MessageError`."""
     try:
         value = _decode_json(data)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -30,13 +30,12 @@ def decode(name: str, data: bytes) -> dict[str, Any]:
     return check(name, value)
 
 
-def check(name: str, value: Any) -> dict[str, Any]:
+def check(name: str, value: object) -> Any:
     """The known fields of `value`, each checked against its type. Raises `MessageError`."""
-    checked: dict[str, Any] = checker(name)(value)
-    return checked
+    return checker(name)(value)
 
 
-def encode(value: Any) -> bytes:
+def encode(value: object) -> bytes:
     """ASCII JSON without newlines."""
     data = _encode_json(value)
     if data.isascii():
@@ -50,7 +49,7 @@ def checker(name: str) -> Check:
     checks: dict[str, Check] | None = None
     required: tuple[str, ...] = ()
 
-    def check_message(value: Any) -> dict[str, Any]:
+    def check_message(value: object) -> dict[str, Any]:
         nonlocal checks, required
         if checks is None:  # read at the first use, for message types contain one another
             kind = message_type(name)
@@ -101,7 +100,7 @@ def _value_check(field: Field) -> Check:
     return _SIMPLE[field.kind]
 
 
-def _check_list(one: Check, value: Any) -> list[Any]:
+def _check_list(one: Check, value: object) -> list[Any]:
     if type(value) is not list:
         return [one(value)]
     index = 0
@@ -115,7 +114,7 @@ def _check_list(one: Check, value: Any) -> list[Any]:
     return result
 
 
-def _check_map(one: Check, value: Any) -> dict[str, Any]:
+def _check_map(one: Check, value: object) -> dict[str, Any]:
     if type(value) is not dict:
         raise MessageError(f"expecting a JSON object, not {_describe(value)}")
     result = {}
@@ -127,25 +126,25 @@ def _check_map(one: Check, value: Any) -> dict[str, Any]:
     return result
 
 
-def _string(value: Any) -> str:
+def _string(value: object) -> str:
     if type(value) is not str:
         raise MessageError(f"not expecting a JSON {_describe(value)} for a string")
     return value
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: object) -> bool:
     if type(value) is not bool:
         raise MessageError(f"not expecting a JSON {_describe(value)} for a boolean")
     return value
 
 
-def _double(value: Any) -> float:
+def _double(value: object) -> float:
     if type(value) is not float and type(value) is not int:
         raise MessageError(f"not expecting a JSON {_describe(value)} for a number")
     return value
 
 
-def _bytes(value: Any) -> str:
+def _bytes(value: object) -> str:
     if type(value) is not str:
         raise MessageError(f"not expecting a JSON {_describe(value)} for bytes in base64")
     try:
@@ -155,7 +154,7 @@ def _bytes(value: Any) -> str:
     return value
 
 
-def _integer(value: Any, kind: str, low: int, high: int) -> int:
+def _integer(value: object, kind: str, low: int, high: int) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int:
@@ -165,13 +164,13 @@ def _integer(value: Any, kind: str, low: int, high: int) -> int:
     return value
 
 
-def _no_enum(type_name: str, value: Any) -> Any:
+def _no_enum(type_name: str, value: object) -> Any:
     if type(value) is not str:
         raise MessageError(f"not expecting a JSON {_describe(value)} for an enum")
     raise MessageError(f"failed to find enum {type_name} for {value!r}")
 
 
-def _describe(value: Any) -> str:
+def _describe(value: object) -> str:
     if value is None:
         return "null"
     if value is True or value is False:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -33,15 +33,15 @@ from smackbox.mesos.wire.fields import Field, MessageError, enum_names, enum_num
 Write = Callable[[Any, "list[bytes]"], None]
 
 
-def encode(name: str, value: dict[str, Any]) -> bytes:
+def encode(name: str, value: Mapping[str, object]) -> bytes:
     """The bytes of a message that has passed `json_format.check`, or that we made."""
     chunks: list[bytes] = []
     _writer(name)(value, chunks)
     return b"".join(chunks)
 
 
-def decode(name: str, data: bytes) -> dict[str, Any]:
-    """The message of type `name` in `data`. Raises `MessageError`."""
+def decode(name: str, data: bytes) -> Any:
+    """The message of type `name` in `data`, which the caller annotates with its type. Raises `MessageError`."""
     try:
         return _decode_message(name, data, 0, len(data), 0)
     except WireError as error:
@@ -55,7 +55,7 @@ def decode(name: str, data: bytes) -> dict[str, Any]:
 def _writer(name: str) -> Write:
     fields: list[tuple[str, Write]] | None = None
 
-    def write(value: dict[str, Any], chunks: list[bytes]) -> None:
+    def write(value: Mapping[str, object], chunks: list[bytes]) -> None:
         nonlocal fields
         if fields is None:
             fields = [(field.name, _field_writer(field)) for field in message_type(name).fields]
@@ -74,7 +74,7 @@ def _field_writer(field: Field) -> Write:
         name_key = key_of(1, LENGTH)
         entry = _value_writer(field, 2)
 
-        def write_map(value: dict[str, Any], chunks: list[bytes]) -> None:
+        def write_map(value: Mapping[str, object], chunks: list[bytes]) -> None:
             for name, item in value.items():
                 raw = name.encode()
                 inner = [name_key, varint(len(raw)), raw]
@@ -85,7 +85,7 @@ def _field_writer(field: Field) -> Write:
         return write_map
     if field.repeated:
 
-        def write_list(value: list[Any], chunks: list[bytes]) -> None:
+        def write_list(value: Iterable[object], chunks: list[bytes]) -> None:
             for item in value:
                 one(item, chunks)
 
@@ -99,7 +99,7 @@ def _value_writer(field: Field, number: int) -> Write:
         inner_write = _writer(field.type_name)
         key = key_of(number, LENGTH)
 
-        def write_message(value: dict[str, Any], chunks: list[bytes]) -> None:
+        def write_message(value: Mapping[str, object], chunks: list[bytes]) -> None:
             inner: list[bytes] = []
             inner_write(value, inner)
             body = b"".join(inner)
@@ -188,7 +188,7 @@ def _decode_field(
         result[field.name] = value
 
 
-def _decode_entry(field: Field, data: bytes, position: int, end: int, depth: int) -> tuple[str, Any]:
+def _decode_entry(field: Field, data: bytes, position: int, end: int, depth: int) -> tuple[str, object]:
     name, value = "", None
     while position < end:
         key, position = read_varint(data, position, end)

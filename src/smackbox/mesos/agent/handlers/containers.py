@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from smackbox.mesos.agent.handlers.context import AgentContext
 from smackbox.mesos.agent.state.entities import DEFAULT
 from smackbox.net.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        AgentResponseGetContainersContainer,
+        ContainerID,
+        ContainerStatus,
+        NetworkInfoIPAddress,
+        ResourceStatistics,
+    )
 
 
 def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
@@ -41,23 +50,26 @@ def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
     )
 
 
-def listing(context: AgentContext, *, nested: bool = False) -> list[dict[str, Any]]:
+def listing(context: AgentContext, *, nested: bool = False) -> list[AgentResponseGetContainersContainer]:
     """As `Container` messages of the v1 API; those within another only where they are asked for."""
     agent = context.agent
-    found = []
+    found: list[AgentResponseGetContainersContainer] = []
     for executor in context.agent.executors():
         ids = [executor.container_id]
         if nested and executor.kind == DEFAULT:
             ids += [task.container_id for task in executor.tasks.values() if task.key in agent.runs]
         for container_id in ids:
             parent, _, own = container_id.rpartition(".")
-            identity: dict[str, Any] = {"value": own, **({"parent": {"value": parent}} if parent else {})}
-            addresses = [{"ip_address": agent.settings.ip, "protocol": "IPv6" if ":" in agent.settings.ip else "IPv4"}]
-            status: dict[str, Any] = {"container_id": identity, "network_infos": [{"ip_addresses": addresses}]}
+            identity: ContainerID = {"value": own}
+            if parent:
+                identity["parent"] = {"value": parent}
+            protocol = "IPv6" if ":" in agent.settings.ip else "IPv4"
+            addresses: list[NetworkInfoIPAddress] = [{"ip_address": agent.settings.ip, "protocol": protocol}]
+            status: ContainerStatus = {"container_id": identity, "network_infos": [{"ip_addresses": addresses}]}
             figures = context.statistics(container_id)
             pid = figures.pop("pid", None)
             if pid is not None:
-                status["executor_pid"] = pid
+                status["executor_pid"] = int(pid)
             figures.setdefault("timestamp", agent.timers.clock.wall_ms() / 1_000)
             found.append(
                 {
@@ -66,7 +78,7 @@ def listing(context: AgentContext, *, nested: bool = False) -> list[dict[str, An
                     "executor_name": executor.info.get("name", ""),
                     "container_id": identity,
                     "container_status": status,
-                    "resource_statistics": figures,
+                    "resource_statistics": cast("ResourceStatistics", figures),
                 }
             )
     return found

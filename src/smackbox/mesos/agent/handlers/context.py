@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.state.agent import Agent
+from smackbox.mesos.agent.state.container import Statistics
 from smackbox.mesos.http.access import Access
 from smackbox.mesos.http.answers import Refused
 from smackbox.net.http import HttpRequest, basic_credentials
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import ExecutorCall
+
 
 REALM = "mesos-agent"
 OPERATORS = "agent_operators"
@@ -25,7 +30,7 @@ class AgentContext:
     work_dir: Path
     flags: dict[str, str] = field(default_factory=dict)
     access: Access = field(default_factory=Access)
-    statistics: Callable[[str], dict[str, Any]] = lambda _: {}
+    statistics: Callable[[str], Statistics] = lambda _: {}
     leader: Callable[[], str | None] = lambda: None
     token: Callable[[str, str], str] | None = None
     log_file: Path | None = None
@@ -38,7 +43,7 @@ class AgentContext:
         if given is None or not self.access.knows(*given):
             raise Refused(401, "Unauthorized", {"WWW-Authenticate": f'Basic realm="{REALM}"'})
 
-    def check_executor(self, request: HttpRequest, call: dict[str, Any]) -> None:
+    def check_executor(self, request: HttpRequest, call: ExecutorCall) -> None:
         """Raises `Refused`: 401 where executors have tokens and this is not its own."""
         if EXECUTORS not in self.access.asked or self.token is None:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.errors import RequestError
 from smackbox.mesos.agent.state.agent import Agent
@@ -23,9 +23,19 @@ from smackbox.mesos.agent.state.entities import (
     AgentTask,
 )
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkMessage
+    from smackbox.mesos.wire.messages import (
+        ExecutorCall,
+        ExecutorEvent,
+        ExecutorEventAcknowledged,
+        ExecutorEventSubscribed,
+        TaskStatus,
+    )
+
+
 UUID_BYTES = 16
-Call = dict[str, Any]
-Channel = Callable[[dict[str, Any]], None]
+Channel = Callable[["ExecutorEvent"], None]
 
 
 class CallError(RequestError):
@@ -36,7 +46,7 @@ class CallError(RequestError):
         self.status = status
 
 
-def handle(agent: Agent, call: Call) -> None:
+def handle(agent: Agent, call: ExecutorCall) -> None:
     """Any call but SUBSCRIBE; answered 202. Raises `CallError`."""
     framework, executor = find(agent, call)
     if (framework.id, executor.id) not in agent.channels:
@@ -47,7 +57,7 @@ def handle(agent: Agent, call: Call) -> None:
             _update(agent, framework, executor, call["update"]["status"])
         case "MESSAGE":
             _check_has(call, "message")
-            message = {
+            message: LinkMessage = {
                 "framework_id": call["framework_id"],
                 "executor_id": call["executor_id"],
                 "data": call["message"]["data"],
@@ -59,7 +69,7 @@ def handle(agent: Agent, call: Call) -> None:
             raise CallError(501, f"Received '{other}' call which is not implemented")
 
 
-def find(agent: Agent, call: Call) -> tuple[AgentFramework, AgentExecutor]:
+def find(agent: Agent, call: ExecutorCall) -> tuple[AgentFramework, AgentExecutor]:
     """Who calls. Raises `CallError`."""
     framework = agent.frameworks.get(call["framework_id"]["value"])
     if framework is None:
@@ -70,7 +80,7 @@ def find(agent: Agent, call: Call) -> tuple[AgentFramework, AgentExecutor]:
     return framework, executor
 
 
-def subscribe(agent: Agent, call: Call, channel: Channel) -> Callable[[], None]:
+def subscribe(agent: Agent, call: ExecutorCall, channel: Channel) -> Callable[[], None]:
     """Events go into `channel` from now on; the answer is to be called when it is closed. Raises `CallError`."""
     _check_has(call, "subscribe")
     framework, executor = find(agent, call)
@@ -81,7 +91,7 @@ def subscribe(agent: Agent, call: Call, channel: Channel) -> Callable[[], None]:
     agent.channels[key] = channel
     executor.stop_timer()
     executor.state = RUNNING
-    subscribed = {
+    subscribed: ExecutorEventSubscribed = {
         "executor_info": {**executor.info, "framework_id": framework.info["id"]},
         "framework_info": framework.info,
         "agent_info": agent.settings.info(agent.id),
@@ -114,7 +124,7 @@ def _settle(executor: AgentExecutor, unacknowledged: set[str]) -> None:
     executor.queued = [*missed.values(), *executor.queued]
 
 
-def _update(agent: Agent, framework: AgentFramework, executor: AgentExecutor, status: dict[str, Any]) -> None:
+def _update(agent: Agent, framework: AgentFramework, executor: AgentExecutor, status: TaskStatus) -> None:
     _check_status(agent, executor, status)
     task = executor.tasks.get(status["task_id"]["value"])
     if task is not None and status["uuid"] not in task.seen:
@@ -128,11 +138,11 @@ def _update(agent: Agent, framework: AgentFramework, executor: AgentExecutor, st
             },
         }
         agent.take_status(framework, executor, task, status)
-    acknowledged = {"task_id": status["task_id"], "uuid": status["uuid"]}
+    acknowledged: ExecutorEventAcknowledged = {"task_id": status["task_id"], "uuid": status["uuid"]}
     agent.send_executor(executor, {"type": "ACKNOWLEDGED", "acknowledged": acknowledged})
 
 
-def _check_status(agent: Agent, executor: AgentExecutor, status: dict[str, Any]) -> None:
+def _check_status(agent: Agent, executor: AgentExecutor, status: TaskStatus) -> None:
     """Raises `CallError` in Mesos' words."""
     if "uuid" not in status:
         raise CallError(400, "Expecting 'uuid' to be present")
@@ -152,6 +162,6 @@ def _check_status(agent: Agent, executor: AgentExecutor, status: dict[str, Any])
         raise CallError(400, "AgentID in TaskStatus does not match this agent's")
 
 
-def _check_has(call: Call, name: str) -> None:
+def _check_has(call: ExecutorCall, name: str) -> None:
     if name not in call:
         raise CallError(400, f"Failed to validate executor::Call: Expecting '{name}' to be present")

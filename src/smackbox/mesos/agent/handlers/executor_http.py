@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.handlers import executor_calls
 from smackbox.mesos.agent.handlers.context import AgentContext
@@ -10,6 +10,10 @@ from smackbox.mesos.agent.handlers.executor_calls import CallError
 from smackbox.mesos.agent.state.timers import Timer
 from smackbox.mesos.http.answers import JSON, PROTOBUF, Refused, StreamSink, accepted, read_call
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import ExecutorCall
+
 
 HEARTBEAT_MS = 15_000
 
@@ -27,7 +31,7 @@ def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpSt
         raise Refused(error.status, str(error)) from error
 
 
-def _subscribe(context: AgentContext, request: HttpRequest, call: dict[str, Any]) -> HttpStream:
+def _subscribe(context: AgentContext, request: HttpRequest, call: ExecutorCall) -> HttpStream:
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     content_type = accepted(request, (sent, PROTOBUF if sent == JSON else JSON))
     timers = context.agent.timers

@@ -10,13 +10,17 @@ from __future__ import annotations
 import base64
 import mimetypes
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.handlers.context import AgentContext
 from smackbox.mesos.agent.state.container_specs import sandbox
 from smackbox.mesos.http.answers import Refused
 from smackbox.mesos.http.file_infos import classic, file_info
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import FileInfo
+
 
 PAGE = 4_096
 READ_LIMIT = 16 * PAGE
@@ -80,7 +84,7 @@ def debug(context: AgentContext, request: HttpRequest) -> HttpResponse:
     return _jsonp(request, {str(one.directory): str(one.directory) for one in context.agent.executors()})
 
 
-def listing(named: str, directory: Path) -> list[dict[str, Any]]:
+def listing(named: str, directory: Path) -> list[FileInfo]:
     """The entries of a directory as `FileInfo` messages, in order of their names. Raises `Refused`."""
     if not directory.is_dir():
         raise Refused(404, "")
@@ -162,7 +166,7 @@ def _number(request: HttpRequest, name: str, default: int) -> int:
         raise Refused(400, f"Failed to parse {name}: {text!r} is not a number.\n") from error
 
 
-def _jsonp(request: HttpRequest, value: Any) -> HttpResponse:
+def _jsonp(request: HttpRequest, value: object) -> HttpResponse:
     """JSON, or a call of the function that `jsonp` names."""
     answer = HttpResponse.json(value)
     function = request.parameter("jsonp")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.state.agent import Agent
 from smackbox.mesos.agent.state.entities import AgentExecutor
 
-Event = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkEvent, LinkMessage, LinkShutdownExecutor
 
 
-def message(agent: Agent, event: Event) -> None:
+def message(agent: Agent, event: LinkEvent) -> None:
     """Handed on to the executor; there is no guarantee that it arrives."""
     order = event["message"]
     executor = _executor(agent, order)
@@ -18,24 +19,24 @@ def message(agent: Agent, event: Event) -> None:
         agent.send_executor(executor, {"type": "MESSAGE", "message": {"data": order["data"]}})
 
 
-def shutdown_executor(agent: Agent, event: Event) -> None:
+def shutdown_executor(agent: Agent, event: LinkEvent) -> None:
     executor = _executor(agent, event["shutdown_executor"])
     if executor is not None:
         agent.shut_down_executor(executor)
 
 
-def shutdown_framework(agent: Agent, event: Event) -> None:
+def shutdown_framework(agent: Agent, event: LinkEvent) -> None:
     framework = agent.frameworks.get(event["shutdown_framework"]["framework_id"]["value"])
     if framework is not None:
         agent.shut_down_framework(framework)
 
 
-def update_framework(agent: Agent, event: Event) -> None:
+def update_framework(agent: Agent, event: LinkEvent) -> None:
     info = event["update_framework"]["framework"]
     if info["id"]["value"] in agent.frameworks:
         agent.framework(info)
 
 
-def _executor(agent: Agent, order: dict[str, Any]) -> AgentExecutor | None:
+def _executor(agent: Agent, order: LinkMessage | LinkShutdownExecutor) -> AgentExecutor | None:
     framework = agent.frameworks.get(order["framework_id"]["value"])
     return None if framework is None else framework.executors.get(order["executor_id"]["value"])

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.handlers import framework_events, resource_events, task_events
 from smackbox.mesos.agent.state.agent import Agent
 
-Event = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkEvent
+
+
 log = logging.getLogger(__name__)
 
 
-def subscribed(agent: Agent, event: Event) -> None:
+def subscribed(agent: Agent, event: LinkEvent) -> None:
     agent.subscribed(event["subscribed"]["agent_id"]["value"])
 
 
-def ping(agent: Agent, _: Event) -> None:
+def ping(agent: Agent, _: LinkEvent) -> None:
     agent.tell_master({"type": "PONG"})
 
 
-def drain(agent: Agent, event: Event) -> None:
+def drain(agent: Agent, event: LinkEvent) -> None:
     order = event.get("drain", {})
     grace = order.get("max_grace_period")
     agent.drain(None if grace is None else int(grace["nanoseconds"]) // 1_000_000)
 
 
-def shutdown(agent: Agent, event: Event) -> None:
+def shutdown(agent: Agent, event: LinkEvent) -> None:
     agent.shut_down(event.get("shutdown", {}).get("message", ""))
 
 
-HANDLERS: dict[str, Callable[[Agent, Event], None]] = {
+HANDLERS: dict[str, Callable[[Agent, LinkEvent], None]] = {
     "SUBSCRIBED": subscribed,
     "PING": ping,
     "RUN_TASK": task_events.run_task,
@@ -48,7 +51,7 @@ HANDLERS: dict[str, Callable[[Agent, Event], None]] = {
 }
 
 
-def handle(agent: Agent, event: Event) -> None:
+def handle(agent: Agent, event: LinkEvent) -> None:
     """An event of a kind that this agent does not know is left alone: the master may be newer."""
     handler = HANDLERS.get(event.get("type", ""))
     if handler is None:

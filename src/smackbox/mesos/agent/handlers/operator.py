@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.handlers import containers, files, metrics
 from smackbox.mesos.agent.handlers.context import AgentContext
@@ -12,8 +12,11 @@ from smackbox.mesos.http.answers import Refused, accepted, message_response, rea
 from smackbox.mesos.version import BUILD
 from smackbox.net.http import HttpRequest, HttpResponse
 
-Call = dict[str, Any]
-Operation = Callable[[AgentContext, Call], dict[str, Any]]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.messages import AgentCall, AgentResponse
+
+Read = Callable[[AgentContext, "AgentCall"], "AgentResponse"]
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse:
@@ -31,30 +34,32 @@ def handle(context: AgentContext, request: HttpRequest) -> HttpResponse:
     return message_response("agent.Response", {"type": kind, **operation(context, call)}, content_type)
 
 
-def _health(_context: AgentContext, _call: Call) -> dict[str, Any]:
+def _health(_context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {"get_health": {"healthy": True}}
 
 
-def _flags(context: AgentContext, _call: Call) -> dict[str, Any]:
+def _flags(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {"get_flags": {"flags": [{"name": name, "value": value} for name, value in context.flags.items()]}}
 
 
-def _version(_context: AgentContext, _call: Call) -> dict[str, Any]:
+def _version(_context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {"get_version": {"version_info": BUILD}}
 
 
-def _metrics(context: AgentContext, _call: Call) -> dict[str, Any]:
+def _metrics(context: AgentContext, _call: AgentCall) -> AgentResponse:
     figures = metrics.snapshot(context)
     return {"get_metrics": {"metrics": [{"name": name, "value": value} for name, value in figures.items()]}}
 
 
-def _list_files(context: AgentContext, call: Call) -> dict[str, Any]:
-    named = _field(call, "list_files")["path"]
+def _list_files(context: AgentContext, call: AgentCall) -> AgentResponse:
+    _require(call, "list_files")
+    named = call["list_files"]["path"]
     return {"list_files": {"file_infos": files.listing(named, files.resolve(context, named))}}
 
 
-def _read_file(context: AgentContext, call: Call) -> dict[str, Any]:
-    asked = _field(call, "read_file")
+def _read_file(context: AgentContext, call: AgentCall) -> AgentResponse:
+    _require(call, "read_file")
+    asked = call["read_file"]
     file = files.resolve(context, asked["path"])
     if file.is_dir():
         raise Refused(400, f"'{asked['path']}' is a directory")
@@ -62,17 +67,22 @@ def _read_file(context: AgentContext, call: Call) -> dict[str, Any]:
     return {"read_file": {"size": size, "data": files.base64_of(data)}}
 
 
-def _state(context: AgentContext, call: Call) -> dict[str, Any]:
-    parts = {**_tasks(context, call), **_executors(context, call), **_frameworks(context, call)}
-    return {"get_state": parts}
+def _state(context: AgentContext, call: AgentCall) -> AgentResponse:
+    return {
+        "get_state": {
+            "get_tasks": _tasks(context, call)["get_tasks"],
+            "get_executors": _executors(context, call)["get_executors"],
+            "get_frameworks": _frameworks(context, call)["get_frameworks"],
+        }
+    }
 
 
-def _containers(context: AgentContext, call: Call) -> dict[str, Any]:
+def _containers(context: AgentContext, call: AgentCall) -> AgentResponse:
     nested = call.get("get_containers", {}).get("show_nested", False)
     return {"get_containers": {"containers": containers.listing(context, nested=nested)}}
 
 
-def _frameworks(context: AgentContext, _call: Call) -> dict[str, Any]:
+def _frameworks(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {
         "get_frameworks": {
             "frameworks": [{"framework_info": one.info} for one in context.agent.frameworks.values()],
@@ -81,7 +91,7 @@ def _frameworks(context: AgentContext, _call: Call) -> dict[str, Any]:
     }
 
 
-def _executors(context: AgentContext, _call: Call) -> dict[str, Any]:
+def _executors(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {
         "get_executors": {
             "executors": [{"executor_info": one.info} for one in context.agent.executors()],
@@ -90,11 +100,11 @@ def _executors(context: AgentContext, _call: Call) -> dict[str, Any]:
     }
 
 
-def _tasks(context: AgentContext, _call: Call) -> dict[str, Any]:
-    queued: list[dict[str, Any]] = []
-    launched: list[dict[str, Any]] = []
-    terminated: list[dict[str, Any]] = []
-    completed: list[dict[str, Any]] = []
+def _tasks(context: AgentContext, _call: AgentCall) -> AgentResponse:
+    queued: list[messages.Task] = []
+    launched: list[messages.Task] = []
+    terminated: list[messages.Task] = []
+    completed: list[messages.Task] = []
     for executor in context.agent.executors():
         waiting = {task.id for tasks in executor.queued for task in tasks}
         for task in executor.tasks.values():
@@ -113,15 +123,15 @@ def _tasks(context: AgentContext, _call: Call) -> dict[str, Any]:
     }
 
 
-def _agent(context: AgentContext, _call: Call) -> dict[str, Any]:
+def _agent(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {"get_agent": {"agent_info": context.agent.settings.info(context.agent.id)}}
 
 
-def _logging_level(_context: AgentContext, _call: Call) -> dict[str, Any]:
+def _logging_level(_context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {"get_logging_level": {"level": 0}}
 
 
-OPERATIONS: dict[str, Operation] = {
+OPERATIONS: dict[str, Read] = {
     "GET_HEALTH": _health,
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
@@ -138,14 +148,13 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def _field(call: Call, name: str) -> dict[str, Any]:
+def _require(call: AgentCall, name: str) -> None:
+    """Raises `Refused`: 400."""
     if name not in call:
         raise Refused(400, f"Failed to validate agent::Call: Expecting '{name}' to be present")
-    found: dict[str, Any] = call[name]
-    return found
 
 
-def _message(context: AgentContext, task: AgentTask) -> dict[str, Any]:
+def _message(context: AgentContext, task: AgentTask) -> messages.Task:
     return task.message(context.agent.updates.head(task.key))
 
 

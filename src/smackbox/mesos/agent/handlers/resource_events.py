@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StorageError
 from smackbox.mesos.agent.state.agent import Agent
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkEvent, LinkOperationUpdate
+    from smackbox.mesos.wire.messages import OperationStatus
+
+
 log = logging.getLogger(__name__)
 
 
-def checkpoint_resources(agent: Agent, event: dict[str, Any]) -> None:
+def checkpoint_resources(agent: Agent, event: LinkEvent) -> None:
     """Each operation is answered: finished, or failed when the disk refuses."""
     order = event["checkpoint_resources"]
     state, message = "OPERATION_FINISHED", ""
@@ -21,12 +26,12 @@ def checkpoint_resources(agent: Agent, event: dict[str, Any]) -> None:
         log.error("%s", error)
         state, message = "OPERATION_FAILED", str(error)
     for operation in order.get("operations", []):
-        status: dict[str, Any] = {"state": state, "uuid": operation["uuid"]}
+        status: OperationStatus = {"state": state, "uuid": operation["uuid"]}
         if message:
             status["message"] = message
         if "operation_id" in operation:
             status["operation_id"] = operation["operation_id"]
-        update: dict[str, Any] = {"status": status}
+        update: LinkOperationUpdate = {"status": status}
         if "framework_id" in operation:
             update["framework_id"] = operation["framework_id"]
         agent.tell_master({"type": "OPERATION_UPDATE", "operation_update": update})

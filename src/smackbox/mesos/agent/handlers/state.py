@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.handlers.context import AgentContext
 from smackbox.mesos.agent.state.entities import AgentExecutor, AgentFramework, AgentTask
@@ -10,6 +11,12 @@ from smackbox.mesos.resources.resources import UNITS, Resources, format_amount
 from smackbox.mesos.resources.text import attribute_model
 from smackbox.mesos.version import BUILD
 from smackbox.net.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import Resource
+
+
+Json = dict[str, object]
 
 
 def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
@@ -39,7 +46,7 @@ def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
     )
 
 
-def framework_model(context: AgentContext, framework: AgentFramework) -> dict[str, Any]:
+def framework_model(context: AgentContext, framework: AgentFramework) -> Json:
     info = framework.info
     return {
         "id": framework.id,
@@ -55,7 +62,7 @@ def framework_model(context: AgentContext, framework: AgentFramework) -> dict[st
     }
 
 
-def executor_model(_context: AgentContext, executor: AgentExecutor) -> dict[str, Any]:
+def executor_model(_context: AgentContext, executor: AgentExecutor) -> Json:
     queued = {task.id for tasks in executor.queued for task in tasks}
     shown = list(executor.tasks.values())
     return {
@@ -75,9 +82,9 @@ def executor_model(_context: AgentContext, executor: AgentExecutor) -> dict[str,
     }
 
 
-def task_model(task: AgentTask) -> dict[str, Any]:
+def task_model(task: AgentTask) -> Json:
     info = task.info
-    model: dict[str, Any] = {
+    model: Json = {
         "id": task.id,
         "name": info.get("name", ""),
         "framework_id": task.framework_id,
@@ -96,9 +103,9 @@ def task_model(task: AgentTask) -> dict[str, Any]:
     return model
 
 
-def resource_model(resources: list[dict[str, Any]]) -> dict[str, Any]:
+def resource_model(resources: Sequence[Resource]) -> Json:
     """Sums by name: numbers, and ranges and sets as text. The four that everybody looks for are always there."""
-    model: dict[str, Any] = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
+    model: Json = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
     model.update(quantities(resources))
     others: dict[str, list[str]] = {}
     for kind, amount in Resources.from_messages(resources):
@@ -108,13 +115,13 @@ def resource_model(resources: list[dict[str, Any]]) -> dict[str, Any]:
     return model
 
 
-def quantities(resources: list[dict[str, Any]]) -> dict[str, float]:
+def quantities(resources: Sequence[Resource]) -> dict[str, float]:
     """How much there is of each scalar."""
     return {name: amount / UNITS for name, amount in Resources.from_messages(resources).quantities().items()}
 
 
-def _by_role(resources: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+def _by_role(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
     for one in resources:
         reservations = one.get("reservations", [])
         role = reservations[-1].get("role", "*") if reservations else one.get("role", "*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StorageError
 from smackbox.mesos.agent.state.agent import Agent
@@ -18,12 +18,16 @@ from smackbox.mesos.agent.state.entities import (
     AgentFramework,
 )
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkEvent, LinkKillTask, LinkRunTask, LinkRunTaskGroup, LinkUpdate
+    from smackbox.mesos.wire.messages import ExecutorInfo, FrameworkID, FrameworkInfo, TaskInfo, TaskStatus
+
+
 ID_BYTES_LIMIT = 255
-Event = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
-def run_task(agent: Agent, event: Event) -> None:
+def run_task(agent: Agent, event: LinkEvent) -> None:
     order = event["run_task"]
     info = order["task"]
     try:
@@ -32,14 +36,14 @@ def run_task(agent: Agent, event: Event) -> None:
         _not_written(agent, order["framework"], [info], error)
 
 
-def _run(agent: Agent, order: dict[str, Any], info: dict[str, Any]) -> None:
+def _run(agent: Agent, order: LinkRunTask, info: TaskInfo) -> None:
     if "executor" in info and info["executor"].get("type") != "DEFAULT":
         _run_custom(agent, order["framework"], info["executor"], [info], grouped=False)
     else:
         _run_command(agent, order["framework"], info)
 
 
-def run_task_group(agent: Agent, event: Event) -> None:
+def run_task_group(agent: Agent, event: LinkEvent) -> None:
     order = event["run_task_group"]
     try:
         _run_group(agent, order)
@@ -47,7 +51,7 @@ def run_task_group(agent: Agent, event: Event) -> None:
         _not_written(agent, order["framework"], order["task_group"]["tasks"], error)
 
 
-def _run_group(agent: Agent, order: dict[str, Any]) -> None:
+def _run_group(agent: Agent, order: LinkRunTaskGroup) -> None:
     executor_info, infos = order["executor"], order["task_group"]["tasks"]
     if executor_info.get("type") == "CUSTOM" or ("command" in executor_info and "type" not in executor_info):
         _run_custom(agent, order["framework"], executor_info, infos, grouped=True)
@@ -63,7 +67,7 @@ def _run_group(agent: Agent, order: dict[str, Any]) -> None:
     agent.run_builtin(framework, executor, tasks)
 
 
-def kill_task(agent: Agent, event: Event) -> None:
+def kill_task(agent: Agent, event: LinkEvent) -> None:
     order = event["kill_task"]
     framework = agent.frameworks.get(order["framework_id"]["value"])
     found = None if framework is None else framework.task(order["task_id"]["value"])
@@ -72,7 +76,7 @@ def kill_task(agent: Agent, event: Event) -> None:
         _refuse(
             agent,
             order["framework_id"],
-            {"task_id": order["task_id"]},
+            order,
             "TASK_GONE" if partition_aware else "TASK_LOST",
             "REASON_TASK_UNKNOWN",
             "The agent does not know the task",
@@ -82,13 +86,13 @@ def kill_task(agent: Agent, event: Event) -> None:
     agent.kill_task(executor, task, order.get("kill_policy"))
 
 
-def acknowledge(agent: Agent, event: Event) -> None:
+def acknowledge(agent: Agent, event: LinkEvent) -> None:
     order = event["acknowledge"]
     agent.acknowledge(order["framework_id"]["value"], order["task_id"]["value"], order["uuid"])
 
 
-def _run_command(agent: Agent, framework_info: dict[str, Any], info: dict[str, Any]) -> None:
-    executor_info = {
+def _run_command(agent: Agent, framework_info: FrameworkInfo, info: TaskInfo) -> None:
+    executor_info: ExecutorInfo = {
         "executor_id": info["task_id"],
         "framework_id": framework_info["id"],
         "name": f"Command Executor (Task: {info['task_id']['value']})",
@@ -105,9 +109,9 @@ def _run_command(agent: Agent, framework_info: dict[str, Any], info: dict[str, A
 
 def _run_custom(
     agent: Agent,
-    framework_info: dict[str, Any],
-    executor_info: dict[str, Any],
-    infos: list[dict[str, Any]],
+    framework_info: FrameworkInfo,
+    executor_info: ExecutorInfo,
+    infos: list[TaskInfo],
     *,
     grouped: bool,
 ) -> None:
@@ -131,9 +135,9 @@ def _run_custom(
 def _executor(
     agent: Agent,
     framework: AgentFramework,
-    info: dict[str, Any],
+    info: ExecutorInfo,
     kind: str,
-    infos: list[dict[str, Any]],
+    infos: list[TaskInfo],
 ) -> AgentExecutor | None:
     """The executor for these tasks, made when it is not there; None when it can take none any more."""
     executor = framework.executors.get(info["executor_id"]["value"])
@@ -154,7 +158,7 @@ def _executor(
 
 
 def _admit(
-    agent: Agent, framework_info: dict[str, Any], executor_id: str, infos: list[dict[str, Any]]
+    agent: Agent, framework_info: FrameworkInfo, executor_id: str, infos: list[TaskInfo]
 ) -> AgentFramework | None:
     """The framework, when its tasks can be taken; otherwise they get a terminal status."""
     framework_id = framework_info["id"]["value"]
@@ -182,9 +186,7 @@ def _admit(
     return None
 
 
-def _not_written(
-    agent: Agent, framework_info: dict[str, Any], infos: list[dict[str, Any]], error: StorageError
-) -> None:
+def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskInfo], error: StorageError) -> None:
     """The disk refused the order: it is not carried out, and nothing is left of it."""
     log.error("tasks are refused: %s", error)
     framework = agent.frameworks.get(framework_info["id"]["value"])
@@ -203,10 +205,10 @@ def _not_written(
 
 
 def _refuse(
-    agent: Agent, framework_id: dict[str, Any], info: dict[str, Any], state: str, reason: str, message: str
+    agent: Agent, framework_id: FrameworkID, info: TaskInfo | LinkKillTask, state: str, reason: str, message: str
 ) -> None:
     """A terminal status for a task that the agent has not taken; it needs no acknowledgement, having no uuid."""
-    status: dict[str, Any] = {
+    status: TaskStatus = {
         "task_id": info["task_id"],
         "state": state,
         "reason": reason,
@@ -214,7 +216,7 @@ def _refuse(
         "source": "SOURCE_AGENT",
     }
     agent.take_status(None, None, None, status)
-    update = {"framework_id": framework_id, "status": status, "latest_state": state}
+    update: LinkUpdate = {"framework_id": framework_id, "status": status, "latest_state": state}
     agent.tell_master({"type": "UPDATE", "updates": [update]})
 
 

@@ -11,8 +11,14 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from smackbox.mesos.agent.state.container import Statistics
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
 
 MOUNTS = Path("/proc/self/mounts")
 SHARES_PER_CPU = 1_024
@@ -85,7 +91,7 @@ class Cgroups:
 
     # --- one container
 
-    def make(self, container_id: str, resources: list[dict[str, Any]]) -> list[Path]:
+    def make(self, container_id: str, resources: Sequence[LimitedResource]) -> list[Path]:
         """The files by which a process joins. Raises `OSError`."""
         folders = self._folders(container_id)
         for folder in folders:
@@ -96,7 +102,7 @@ class Cgroups:
     def members_folder(self, container_id: str) -> Path:
         return self.folders["memory"] / container_id
 
-    def update(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+    def update(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
         """Raises `OSError`."""
         cpus, memory_mb = amount(resources, "cpus"), limit_of(resources, "mem")
         cpu, memory = self.folders["cpu"] / container_id, self.folders["memory"] / container_id
@@ -138,7 +144,7 @@ class Cgroups:
             f"MEMORY STATISTICS: \n{statistics}\n"
         )
 
-    def usage(self, container_id: str) -> dict[str, Any]:
+    def usage(self, container_id: str) -> Statistics:
         """As in a `ResourceStatistics`."""
         cpu, memory = self.folders["cpuacct"] / container_id, self.folders["memory"] / container_id
         if self.version == 1:
@@ -184,7 +190,7 @@ class Cgroups:
         return list(dict.fromkeys(folder / container_id for folder in self.folders.values()))
 
 
-def amount(resources: list[dict[str, Any]], name: str) -> float:
+def amount(resources: Sequence[LimitedResource], name: str) -> float:
     """The sum of a scalar; of disk, without the persistent volumes."""
     return sum(
         float(one["scalar"]["value"])
@@ -193,7 +199,7 @@ def amount(resources: list[dict[str, Any]], name: str) -> float:
     )
 
 
-def limit_of(resources: list[dict[str, Any]], name: str) -> float:
+def limit_of(resources: Sequence[LimitedResource], name: str) -> float:
     """As `amount`, with the limits that tasks have above what they asked for; infinite where one has none."""
     raised = sum(
         float(one["limit"]) - float(one["scalar"]["value"])
@@ -203,7 +209,7 @@ def limit_of(resources: list[dict[str, Any]], name: str) -> float:
     return amount(resources, name) + raised
 
 
-def _write(folder: Path, name: str, value: Any) -> None:
+def _write(folder: Path, name: str, value: object) -> None:
     (folder / name).write_text(f"{value}\n")
 
 

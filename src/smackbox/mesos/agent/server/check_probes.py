@@ -7,18 +7,33 @@ import contextlib
 import os
 import signal
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 
 from smackbox.mesos.agent.server.wrapper import LaunchError, command_line, with_identity
 from smackbox.mesos.agent.state.container import ContainerSpec, ProbeOutcome
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        CheckInfo,
+        CheckInfoCommand,
+        CheckInfoHttp,
+        CheckInfoTcp,
+        CommandInfo,
+        HealthCheck,
+        HealthCheckHTTPCheckInfo,
+        HealthCheckTCPCheckInfo,
+    )
+
+
 DOMAIN = "127.0.0.1"
 BODY_LIMIT = 64 * 1024
 
 
-async def probe(spec: ContainerSpec, check: dict[str, Any], timeout_s: float, host: str | None = None) -> ProbeOutcome:
+async def probe(
+    spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_s: float, host: str | None = None
+) -> ProbeOutcome:
     """What it found; no value when it took longer than `timeout_s` (0: however long it takes) or could not be done.
 
     `host` is where the task listens, when that is not this machine's loopback.
@@ -38,9 +53,9 @@ async def probe(spec: ContainerSpec, check: dict[str, Any], timeout_s: float, ho
         return ProbeOutcome(None, f"{check['type']} check failed: {error}")
 
 
-async def _command(spec: ContainerSpec, check: dict[str, Any]) -> ProbeOutcome:
+async def _command(spec: ContainerSpec, check: CheckInfoCommand | CommandInfo) -> ProbeOutcome:
     """A health check's is a `CommandInfo`, a check's has one in its `command`."""
-    command = check.get("command", check) if isinstance(check.get("command", check), dict) else check
+    command = command_of(check)
     variables = command.get("environment", {}).get("variables", [])
     process = await asyncio.create_subprocess_exec(
         *with_identity(command_line(command), spec.user, []),
@@ -63,11 +78,10 @@ async def _command(spec: ContainerSpec, check: dict[str, Any]) -> ProbeOutcome:
     return ProbeOutcome(code, "" if code == 0 else f"Command returned: exited with status {code}")
 
 
-async def _http(check: dict[str, Any], host: str | None) -> ProbeOutcome:
+async def _http(check: CheckInfoHttp | HealthCheckHTTPCheckInfo, host: str | None) -> ProbeOutcome:
     host = host or address(check)
-    url = (
-        f"{check.get('scheme', 'http')}://{f'[{host}]' if ':' in host else host}:{check['port']}{check.get('path', '')}"
-    )
+    scheme = cast("HealthCheckHTTPCheckInfo", check).get("scheme", "http")
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{check['port']}{check.get('path', '')}"
     # as Mesos does: it is the task's health that is asked for, not its certificate
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -80,7 +94,7 @@ async def _http(check: dict[str, Any], host: str | None) -> ProbeOutcome:
         return ProbeOutcome(answer.status, "" if answer.status < 400 else f"Unexpected HTTP code {answer.status}")
 
 
-async def _tcp(check: dict[str, Any], host: str | None) -> ProbeOutcome:
+async def _tcp(check: CheckInfoTcp | HealthCheckTCPCheckInfo, host: str | None) -> ProbeOutcome:
     try:
         _, writer = await asyncio.open_connection(host or address(check), check["port"])
     except OSError as error:
@@ -91,6 +105,11 @@ async def _tcp(check: dict[str, Any], host: str | None) -> ProbeOutcome:
     return ProbeOutcome(True)
 
 
-def address(check: dict[str, Any]) -> str:
+def command_of(check: CheckInfoCommand | CommandInfo) -> CommandInfo:
+    """A `HealthCheck` has a command, a `CheckInfo` has one in its `command`."""
+    return cast("CheckInfoCommand", check).get("command", cast("CommandInfo", check))
+
+
+def address(check: CheckInfoHttp | HealthCheckHTTPCheckInfo | CheckInfoTcp | HealthCheckTCPCheckInfo) -> str:
     """The task shares the host's network."""
-    return "::1" if check.get("protocol") == "IPv6" else DOMAIN
+    return "::1" if cast("HealthCheckTCPCheckInfo", check).get("protocol") == "IPv6" else DOMAIN

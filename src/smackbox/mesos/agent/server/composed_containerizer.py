@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.server.docker_containerizer import DockerContainerizer
 from smackbox.mesos.agent.server.isolation import IsolatingContainerizer
-from smackbox.mesos.agent.state.container import ContainerSpec, Ended, ProbeOutcome, Started
+from smackbox.mesos.agent.state.container import ContainerSpec, Ended, ProbeOutcome, Started, Statistics
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
+    from smackbox.mesos.wire.messages import CheckInfo, HealthCheck
 
 
 class ComposedContainerizer:
@@ -36,14 +40,14 @@ class ComposedContainerizer:
     def destroy(self, container_id: str) -> None:
         self._with(container_id).destroy(container_id)
 
-    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+    def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
         self._with(container_id).resize(container_id, resources)
 
-    def statistics(self, container_id: str) -> dict[str, Any]:
+    def statistics(self, container_id: str) -> Statistics:
         return self._with(container_id).statistics(container_id)
 
     def probe(
-        self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
+        self, spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:
         return self._for(spec).probe(spec, check, timeout_ms, done)
 

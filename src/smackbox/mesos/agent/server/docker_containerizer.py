@@ -14,17 +14,35 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from smackbox.mesos.agent.server import sandbox
-from smackbox.mesos.agent.server.check_probes import probe
+from smackbox.mesos.agent.server.check_probes import command_of, probe
 from smackbox.mesos.agent.server.docker_engine import DockerEngine, DockerError
 from smackbox.mesos.agent.server.fetcher import Fetcher
 from smackbox.mesos.agent.server.wrapper import LaunchError, read_status, wait_status
-from smackbox.mesos.agent.state.container import NEVER_STARTED, RUNNING, ContainerSpec, Ended, ProbeOutcome, Started
-from smackbox.mesos.agent.state.docker_config import DockerInfoError, container_config, container_name
+from smackbox.mesos.agent.state.container import (
+    NEVER_STARTED,
+    RUNNING,
+    ContainerSpec,
+    Ended,
+    ProbeOutcome,
+    Started,
+    Statistics,
+)
+from smackbox.mesos.agent.state.docker_config import (
+    DockerConfig,
+    DockerInfoError,
+    container_config,
+    container_name,
+    docker_info,
+)
 from smackbox.mesos.agent.state.task_run import LAUNCH_FAILED
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
+    from smackbox.mesos.wire.messages import CheckInfo, CheckInfoCommand, CommandInfo, HealthCheck
 
 RETRY_S = 1.0
 FILE_TIME_S = 0.01
@@ -59,7 +77,7 @@ class DockerContainerizer:
         self._fetcher = fetcher
         self._remove_delay_s = remove_delay_s
         self._containers: dict[str, _Docker] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._to_remove: dict[str, asyncio.TimerHandle] = {}
 
     async def stop(self) -> None:
@@ -109,14 +127,14 @@ class DockerContainerizer:
         elif container.work is not None:
             container.work.cancel()
 
-    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+    def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
         """The limits of a container are those of its task from the beginning."""
 
-    def statistics(self, container_id: str) -> dict[str, Any]:
+    def statistics(self, container_id: str) -> Statistics:
         return {}
 
     def probe(
-        self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
+        self, spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:
         container = self._containers.get(spec.id)
 
@@ -146,7 +164,7 @@ class DockerContainerizer:
             finally:
                 os.close(stdout)
                 os.close(stderr)
-            docker = (spec.container or {})["docker"]
+            docker = docker_info(spec)
             if docker.get("force_pull_image") or not await self._engine.has_image(docker["image"]):
                 await self._engine.pull(docker["image"])
             container.id = await self._create(spec, config)
@@ -158,7 +176,7 @@ class DockerContainerizer:
             return
         await self._follow(container)
 
-    async def _create(self, spec: ContainerSpec, config: dict[str, Any]) -> str:
+    async def _create(self, spec: ContainerSpec, config: DockerConfig) -> str:
         name = container_name(spec.id)
         try:
             return await self._engine.create(name, config)
@@ -271,8 +289,10 @@ class DockerContainerizer:
                     return
                 await asyncio.sleep(RETRY_S)
 
-    async def _probe_command(self, container: _Docker, check: dict[str, Any], timeout_s: float) -> ProbeOutcome:
-        command = check["command"] if isinstance(check.get("command"), dict) else check
+    async def _probe_command(
+        self, container: _Docker, check: CheckInfoCommand | CommandInfo, timeout_s: float
+    ) -> ProbeOutcome:
+        command = command_of(check)
         words = [command.get("value", ""), *command.get("arguments", [])[1:]]
         if command.get("shell", True):
             words = ["/bin/sh", "-c", command.get("value", "")]
@@ -285,7 +305,7 @@ class DockerContainerizer:
             return ProbeOutcome(None, f"COMMAND check failed: {error}")
         return ProbeOutcome(code, "" if code == 0 else f"Command returned: exited with status {code}")
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

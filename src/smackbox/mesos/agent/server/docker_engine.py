@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -67,7 +67,7 @@ class DockerEngine:
         except HttpClientError as error:
             raise self._unreachable(error) from error
 
-    async def create(self, name: str, config: dict[str, Any]) -> str:
+    async def create(self, name: str, config: Mapping[str, object]) -> str:
         """A container's id."""
         made = await self._call("POST", f"/containers/create?{urlencode({'name': name})}", config)
         return str(made["Id"])
@@ -128,7 +128,7 @@ class DockerEngine:
         except HttpClientError as error:
             raise self._unreachable(error) from error
 
-    async def _call(self, method: str, path: str, body: Any = None, timeout_s: float = TIMEOUT_S) -> Any:
+    async def _call(self, method: str, path: str, body: object = None, timeout_s: float = TIMEOUT_S) -> Any:
         data = None if body is None else msgspec.json.encode(body)
         headers = {} if body is None else {"Content-Type": JSON}
         try:

@@ -16,13 +16,17 @@ import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
 from smackbox.mesos.agent.server.wrapper import LaunchError, find_user
 from smackbox.mesos.agent.state.container import ContainerSpec
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import CommandInfoURI
+
 
 CHUNK = 1024 * 1024
 STALL_TIMEOUT_S = 60.0
@@ -57,7 +61,7 @@ class Fetcher:
             _say(stderr, f"Failed to fetch: {error}")
             raise LaunchError(f"Failed to fetch all URIs for container '{spec.id}': {error}") from error
 
-    async def _fetch_one(self, spec: ContainerSpec, uri: dict[str, Any], stderr: int) -> None:
+    async def _fetch_one(self, spec: ContainerSpec, uri: CommandInfoURI, stderr: int) -> None:
         value = uri["value"]
         _say(stderr, f"Fetching URI '{_without_secrets(value)}'")
         target = spec.sandbox / _output_name(uri)
@@ -176,7 +180,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _output_name(uri: dict[str, Any]) -> Path:
+def _output_name(uri: CommandInfoURI) -> Path:
     """Raises `FetchError` for a name that would lead out of the sandbox."""
     name = uri.get("output_file") or unquote(urlsplit(uri["value"]).path).rstrip("/").rpartition("/")[2]
     path = Path(name)
@@ -185,7 +189,7 @@ def _output_name(uri: dict[str, Any]) -> Path:
     return path
 
 
-def _place(source: Path, target: Path, uri: dict[str, Any], stderr: int) -> None:
+def _place(source: Path, target: Path, uri: CommandInfoURI, stderr: int) -> None:
     """Unpack what is an archive by the name of `target`, or put the file there."""
     name = target.name
     if not uri.get("executable") and uri.get("extract", True):

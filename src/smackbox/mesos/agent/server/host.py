@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
 GIB_MB = 1024
 DISK_RESERVE_MB = 5 * GIB_MB
@@ -16,7 +15,7 @@ PORTS = (31_000, 32_000)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def detect(work_dir: Path) -> dict[str, Any]:
+def detect(work_dir: Path) -> dict[str, float | list[tuple[int, int]]]:
     """cpus, mem and disk (MB), ports: memory without 1 GB and disk without 5 GB for the system, or the half of less."""
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
     disk_mb = shutil.disk_usage(work_dir).total // (1024 * 1024)

@@ -7,13 +7,17 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.server.cgroups import Cgroups, amount
 from smackbox.mesos.agent.server.fetcher import Fetcher
 from smackbox.mesos.agent.server.process_containerizer import Container, ProcessContainerizer
 from smackbox.mesos.agent.server.wrapper import LaunchError
-from smackbox.mesos.agent.state.container import ContainerSpec, Ended, Started
+from smackbox.mesos.agent.state.container import ContainerSpec, Ended, Started, Statistics
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
+    from smackbox.mesos.wire.messages import Resource
 
 MEMORY_WATCH_S = 0.5
 REMOVE_RETRY_S = 0.05
@@ -63,7 +67,7 @@ class IsolatingContainerizer(ProcessContainerizer):
         self._enter(spec)
         super().resume(spec, started, ended)
 
-    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+    def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
         if self.isolation is None or container_id not in self._roots:
             return
         try:
@@ -73,7 +77,7 @@ class IsolatingContainerizer(ProcessContainerizer):
         except OSError as error:
             log.warning("the limits of container %s stay as they were: %s", container_id, error)
 
-    def statistics(self, container_id: str) -> dict[str, Any]:
+    def statistics(self, container_id: str) -> Statistics:
         figures = super().statistics(container_id)
         if self.isolation is not None and container_id in self._roots:
             # the kernel counts in batches: of a small container it may know nothing yet
@@ -158,7 +162,7 @@ class IsolatingContainerizer(ProcessContainerizer):
                 self.destroy(container.spec.id)
 
 
-def _limit(container: Container, name: str) -> list[dict[str, Any]]:
+def _limit(container: Container, name: str) -> list[Resource]:
     value = amount(container.spec.resources, name)
     return [{"name": name, "type": "SCALAR", "scalar": {"value": value}}]
 

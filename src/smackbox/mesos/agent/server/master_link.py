@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,6 +26,7 @@ from smackbox.net.recordio import RecordDecoder
 
 if TYPE_CHECKING:
     from smackbox.election.coordinator import Coordinator
+    from smackbox.mesos.wire.link_messages import LinkCall, LinkEvent, LinkUpdate
 
 PATH = "/internal/v1/agent"
 MASTER_PREFIX = "json.info_"
@@ -57,7 +58,7 @@ class MasterLink:
         self._master = read_master(master)
         self._coordinator: Coordinator | None = None
         self._leader_changed = asyncio.Event()
-        self._calls: deque[dict[str, Any]] = deque()
+        self._calls: deque[LinkCall] = deque()
         self._has_calls = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stream_id = ""
@@ -77,7 +78,7 @@ class MasterLink:
         if coordinator is not None:
             await coordinator.stop()
 
-    def call(self, call: dict[str, Any]) -> None:
+    def call(self, call: LinkCall) -> None:
         """Post a call, after those before it."""
         if len(self._calls) >= CALLS_LIMIT:
             log.warning("%d calls wait for the master: those are dropped, and the agent subscribes again", CALLS_LIMIT)
@@ -183,13 +184,13 @@ class MasterLink:
         decoder = RecordDecoder()
         async for chunk in answer.chunks(SUBSCRIBE_TIMEOUT_S):
             for record in decoder.feed(chunk):
-                event = msgspec.json.decode(record)
+                event: LinkEvent = msgspec.json.decode(record)
                 if event.get("type") == "SUBSCRIBED":
                     details = event["subscribed"]
                     answer.idle_timeout_s = details.get("ping_interval_s", 15.0) * details.get("max_pings", 5)
                 self._event(event)
 
-    def _event(self, event: dict[str, Any]) -> None:
+    def _event(self, event: LinkEvent) -> None:
         try:
             master_events.handle(self._agent, event)
         except Exception:
@@ -213,12 +214,12 @@ class MasterLink:
             for _ in range(count):
                 self._calls.popleft()
 
-    def _next_call(self) -> tuple[dict[str, Any], int]:
+    def _next_call(self) -> tuple[LinkCall, int]:
         """The first call, and how many of those that wait it stands for: updates in a row go together."""
         first = self._calls[0]
         if first["type"] != "UPDATE":
             return first, 1
-        updates: list[dict[str, Any]] = []
+        updates: list[LinkUpdate] = []
         count = 0
         for call in self._calls:
             if call["type"] != "UPDATE" or len(updates) >= UPDATES_IN_A_CALL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.errors import SettingError
 from smackbox.mesos.agent.server import host
@@ -13,6 +13,10 @@ from smackbox.mesos.agent.settings import MesosAgentSettings
 from smackbox.mesos.agent.state.options import AgentOptions
 from smackbox.mesos.resources.resources import ResourceError
 from smackbox.mesos.resources.text import parse_attributes, parse_resources
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import Attribute, Resource
+
 
 HIDDEN_VARIABLES = ("LIBPROCESS_", "MESOS_", "SMACK_")
 """Prefixes of the agent's own environment variables that executors do not inherit."""
@@ -44,7 +48,7 @@ def make_options(
     )
 
 
-def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[dict[str, Any]]:
+def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[Resource]:
     """`Resource` messages: what is named, and what the machine has of the rest. Raises `SettingError`."""
     try:
         named = parse_resources(settings.resources, default_role=settings.default_role).to_messages()
@@ -56,7 +60,7 @@ def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[dict[s
     return [*named, *rest]
 
 
-def agent_attributes(settings: MesosAgentSettings) -> list[dict[str, Any]]:
+def agent_attributes(settings: MesosAgentSettings) -> list[Attribute]:
     """`Attribute` messages. Raises `SettingError`."""
     try:
         return parse_attributes(settings.attributes)
@@ -64,7 +68,7 @@ def agent_attributes(settings: MesosAgentSettings) -> list[dict[str, Any]]:
         raise SettingError(f"mesos_agent: {error}") from error
 
 
-def _amount(value: Any) -> str:
+def _amount(value: float | list[tuple[int, int]]) -> str:
     if isinstance(value, list):
         return "[" + ",".join(f"{begin}-{end}" for begin, end in value) + "]"
     return str(value)

@@ -12,9 +12,9 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.server import sandbox, wrapper
 from smackbox.mesos.agent.server.fetcher import Fetcher
@@ -27,8 +27,13 @@ from smackbox.mesos.agent.state.container import (
     Ended,
     ProbeOutcome,
     Started,
+    Statistics,
 )
 from smackbox.mesos.agent.state.task_run import LAUNCH_FAILED
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
+    from smackbox.mesos.wire.messages import CheckInfo, HealthCheck, Resource
 
 POLL_S = 0.1
 SIGNAL_RETRY_S = 0.01
@@ -51,7 +56,7 @@ class Container:
         self.process: subprocess.Popen[bytes] | None = None
         self.launching: asyncio.Task[None] | None = None
         self.is_over = False
-        self.limit: tuple[str, str, list[dict[str, Any]]] | None = None
+        self.limit: tuple[str, str, list[Resource]] | None = None
         """The reason, message and resources of the limit that it broke."""
 
 
@@ -63,7 +68,7 @@ class ProcessContainerizer:
         self._is_same_boot = is_same_boot
         self._containers: dict[str, Container] = {}
         self._fds: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         """Let go of all containers; they go on."""
@@ -111,10 +116,10 @@ class ProcessContainerizer:
         else:
             self._spawn(self._destroy(container))
 
-    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+    def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
         """Processes without isolation have no limits to change."""
 
-    def statistics(self, container_id: str) -> dict[str, Any]:
+    def statistics(self, container_id: str) -> Statistics:
         container = self._containers.get(container_id)
         if container is None or container.pid is None:
             return {}
@@ -122,7 +127,7 @@ class ProcessContainerizer:
         return {"pid": container.pid, **wrapper.usage(pids)}
 
     def probe(
-        self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
+        self, spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:
         from smackbox.mesos.agent.server.check_probes import probe
 
@@ -167,7 +172,7 @@ class ProcessContainerizer:
 
     def _start(self, container: Container, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
         spec = container.spec
-        rlimits = (spec.container or {}).get("rlimit_info", {}).get("rlimits", [])
+        rlimits = [] if spec.container is None else spec.container.get("rlimit_info", {}).get("rlimits", [])
         command = wrapper.command_line(spec.command)
         return wrapper.start(
             wrapper.with_identity(command, spec.user, rlimits),
@@ -291,13 +296,13 @@ class ProcessContainerizer:
 
     # --- the loop
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a container's task failed", exc_info=task.exception())
@@ -306,5 +311,5 @@ class ProcessContainerizer:
         asyncio.get_running_loop().call_soon(act)
 
 
-def _cancel(task: asyncio.Task[Any]) -> None:
+def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from smackbox.mesos.agent.server.wrapper import LaunchError, find_user
 from smackbox.mesos.agent.state.container import ContainerSpec
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import ContainerInfo
+
 
 LATEST = "latest"
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -53,7 +58,7 @@ def open_output(spec: ContainerSpec) -> tuple[int, int]:
 
 def _link_host_paths(spec: ContainerSpec) -> None:
     """Volumes of a `ContainerInfo`; without an image there is no other file system to mount them in."""
-    container = spec.container or {}
+    container = spec.container if spec.container is not None else cast("ContainerInfo", {})
     if container.get("mesos", {}).get("image") is not None:
         raise LaunchError("An image needs a container of type DOCKER")
     for volume in container.get("volumes", []):

@@ -14,10 +14,9 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
@@ -35,7 +34,7 @@ from smackbox.mesos.agent.server.security import executor_tokens, make_access, m
 from smackbox.mesos.agent.settings import MesosAgentSettings
 from smackbox.mesos.agent.state import recovery
 from smackbox.mesos.agent.state.agent import Agent
-from smackbox.mesos.agent.state.checkpoints import Checkpoints
+from smackbox.mesos.agent.state.checkpoints import AgentRecord, Checkpoints
 from smackbox.mesos.agent.state.timers import Timers
 from smackbox.net.http import Answer, HttpRequest, HttpResponse
 from smackbox.net.http_client import HttpClient, HttpClientError
@@ -142,7 +141,7 @@ class RunningAgent:
         self._spawn(self._link.stop())
         self._on_gone(message)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -233,7 +232,7 @@ class AgentService(Server[RunningAgent]):
         options = make_options(self.settings, work_dir, port, token)
         return Agent(options, checkpoints, timers, containers, uuid.uuid4)
 
-    async def _listen(self, door: _Door, saved: dict[str, Any] | None) -> HttpServer:
+    async def _listen(self, door: _Door, saved: AgentRecord | None) -> HttpServer:
         """With port 0 the port of the earlier agent, when it is free: executors look for the agent there."""
         settings = self.settings
         ports = [settings.port]

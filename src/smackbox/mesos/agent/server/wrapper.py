@@ -25,7 +25,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import CommandInfo, RLimitInfoRLimit
+
 
 SHELL = "/bin/sh"
 SIGNALS_LIMIT = 64
@@ -131,7 +135,7 @@ def start(
         os.close(status)
 
 
-def command_line(command: dict[str, Any]) -> list[str]:
+def command_line(command: CommandInfo) -> list[str]:
     """The words of a `CommandInfo`. Raises `LaunchError` where it has none."""
     value = command.get("value", "")
     if command.get("shell", True):
@@ -144,14 +148,14 @@ def command_line(command: dict[str, Any]) -> list[str]:
     return [SHELL, "-c", 'exec "$0" "$@"', value, *command.get("arguments", [])[1:]]
 
 
-def with_identity(command: list[str], user: str | None, rlimits: list[dict[str, Any]]) -> list[str]:
+def with_identity(command: list[str], user: str | None, rlimits: list[RLimitInfoRLimit]) -> list[str]:
     """`command`, run by `user` and under resource limits. Raises `LaunchError` for an unknown user."""
     if user is not None and find_user(user).pw_uid == os.getuid():
         user = None
     if user is None and not rlimits:
         return command
     limits = [(_rlimit(one), one.get("soft"), one.get("hard")) for one in rlimits]
-    order: dict[str, Any] = {"rlimits": limits, "user": user}
+    order: dict[str, object] = {"rlimits": limits, "user": user}
     if user is not None:
         entry = find_user(user)
         order.update(uid=entry.pw_uid, gid=entry.pw_gid)
@@ -166,7 +170,7 @@ def find_user(name: str) -> pwd.struct_passwd:
         raise LaunchError(f"Failed to look up user '{name}': No such user") from error
 
 
-def _rlimit(limit: dict[str, Any]) -> str:
+def _rlimit(limit: RLimitInfoRLimit) -> str:
     name = _RLIMITS.get(limit.get("type", ""))
     if name is None:
         raise LaunchError(f"Unknown rlimit type {limit.get('type')}")
@@ -230,7 +234,7 @@ def _environment(pid: int) -> bytes:
         return b""
 
 
-def usage(pids: list[int]) -> dict[str, Any]:
+def usage(pids: list[int]) -> dict[str, float]:
     """Processor seconds and memory of processes that live, as in a `ResourceStatistics`."""
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     user = system = memory = threads = 0

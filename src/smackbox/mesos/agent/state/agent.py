@@ -12,10 +12,10 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import ProtocolError, StorageError
-from smackbox.mesos.agent.state.checkpoints import Checkpoints
+from smackbox.mesos.agent.state.checkpoints import Checkpoints, ExecutorRecord, TaskRecord
 from smackbox.mesos.agent.state.container import Containers, ContainerSpec, Ended, Started
 from smackbox.mesos.agent.state.container_specs import ContainerSpecs
 from smackbox.mesos.agent.state.entities import (
@@ -48,8 +48,20 @@ from smackbox.mesos.agent.state.timers import Timers
 from smackbox.mesos.agent.state.volumes import AgentVolumes
 from smackbox.mesos.version import VERSION
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkCall, LinkExecutor, LinkExitedExecutor, LinkUpdate
+    from smackbox.mesos.wire.messages import (
+        ExecutorEvent,
+        ExecutorInfo,
+        FrameworkInfo,
+        KillPolicy,
+        TaskGroupInfo,
+        TaskInfo,
+        TaskStatus,
+    )
+
+
 log = logging.getLogger(__name__)
-Message = dict[str, Any]
 CAPABILITIES = ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_DRAINING")
 AGENT_REASONS = frozenset(
     {
@@ -90,14 +102,14 @@ class Agent:
         self.completed: deque[AgentFramework] = deque(maxlen=COMPLETED_FRAMEWORKS_LIMIT)
         self.updates = StatusUpdates(timers, self._forward)
         self.runs: dict[TaskKey, TaskRun] = {}
-        self.channels: dict[tuple[str, str], Callable[[Message], None]] = {}
+        self.channels: dict[tuple[str, str], Callable[[ExecutorEvent], None]] = {}
         """Streams of events to custom executors, by framework and executor."""
         self.id: str | None = None
         self.is_subscribed = False
         self.is_draining = False
         self.is_drained = False
         self.drain_grace_ms: int | None = None
-        self.to_master: Callable[[Message], None] = lambda _: None
+        self.to_master: Callable[[LinkCall], None] = lambda _: None
         self.on_shutdown: Callable[[str], None] = lambda _: None
         self.on_retired: Callable[[AgentExecutor], None] = lambda _: None
         """An executor is done with; its sandbox may be collected."""
@@ -116,7 +128,7 @@ class Agent:
             raise ProtocolError("the master sent an order before SUBSCRIBED")
         return self.id
 
-    def subscribe_call(self) -> Message:
+    def subscribe_call(self) -> LinkCall:
         """What the agent is and has, for a master that may know less than it does."""
         tasks = [
             task.message(self.updates.head(task.key))
@@ -124,7 +136,7 @@ class Agent:
             for executor in framework.executors.values()
             for task in executor.tasks.values()
         ]
-        executors = [
+        executors: list[LinkExecutor] = [
             {"framework_id": {"value": framework.id}, "executor_info": executor.info}
             for framework in self.frameworks.values()
             for executor in framework.executors.values()
@@ -159,7 +171,7 @@ class Agent:
     def disconnected(self) -> None:
         self.is_subscribed = False
 
-    def tell_master(self, call: Message) -> None:
+    def tell_master(self, call: LinkCall) -> None:
         if self.is_subscribed:
             self.to_master(call)
 
@@ -169,7 +181,7 @@ class Agent:
 
     # --- launching
 
-    def framework(self, info: dict[str, Any]) -> AgentFramework:
+    def framework(self, info: FrameworkInfo) -> AgentFramework:
         """The framework of that `FrameworkInfo`, made and written down when it is not there yet."""
         framework_id = info["id"]["value"]
         framework = self.frameworks.get(framework_id)
@@ -181,7 +193,7 @@ class Agent:
             self.checkpoints.framework(framework_id, info)
         return framework
 
-    def make_executor(self, framework: AgentFramework, info: dict[str, Any], kind: str) -> AgentExecutor:
+    def make_executor(self, framework: AgentFramework, info: ExecutorInfo, kind: str) -> AgentExecutor:
         """A new executor, written down."""
         container_id = str(self._new_uuid())
         executor_id = info["executor_id"]["value"]
@@ -198,11 +210,11 @@ class Agent:
         )
         executor = AgentExecutor(framework.id, info, kind, container_id, directory)
         framework.executors[executor_id] = executor
-        record = {"info": info, "kind": kind, "container_id": container_id, "directory": str(directory)}
+        record: ExecutorRecord = {"info": info, "kind": kind, "container_id": container_id, "directory": str(directory)}
         self.checkpoints.executor(framework.id, executor_id, record)
         return executor
 
-    def add_task(self, executor: AgentExecutor, info: dict[str, Any], group: tuple[str, ...] = ()) -> AgentTask:
+    def add_task(self, executor: AgentExecutor, info: TaskInfo, group: tuple[str, ...] = ()) -> AgentTask:
         """A task of that executor, written down with the container that it is to have."""
         task = AgentTask(executor.framework_id, executor.id, info, group=group)
         executor.tasks[task.id] = task
@@ -324,14 +336,14 @@ class Agent:
                     self.kill_task(executor, task, self.drain_policy(task))
         self._check_over()
 
-    def drain_policy(self, task: AgentTask) -> dict[str, Any] | None:
+    def drain_policy(self, task: AgentTask) -> KillPolicy | None:
         if self.drain_grace_ms is None:
             return None
         own_ms = grace_period_ms(task.info.get("kill_policy"))
         grace_ms = min(KILL_GRACE_MS if own_ms is None else own_ms, self.drain_grace_ms)
         return {"grace_period": {"nanoseconds": grace_ms * 1_000_000}}
 
-    def kill_task(self, executor: AgentExecutor, task: AgentTask, policy: dict[str, Any] | None) -> None:
+    def kill_task(self, executor: AgentExecutor, task: AgentTask, policy: KillPolicy | None) -> None:
         if task.is_terminal:
             return
         if executor.is_builtin:
@@ -352,19 +364,19 @@ class Agent:
                 if not executor.queued and executor.state != RUNNING:
                     self.shut_down_executor(executor, 0)
                 return
-        event: Message = {"type": "KILL", "kill": {"task_id": task.info["task_id"]}}
+        event: ExecutorEvent = {"type": "KILL", "kill": {"task_id": task.info["task_id"]}}
         if policy is not None:
             event["kill"]["kill_policy"] = policy
         self.send_executor(executor, event)
 
     # --- statuses
 
-    def status(self, task: AgentTask, state: str, **fields: Any) -> None:
+    def status(self, task: AgentTask, state: str, **fields: object) -> None:
         """A status of the agent's own making. `fields` are those of `TaskStatus`; None counts as not there."""
         framework = self.frameworks.get(task.framework_id)
         executor = None if framework is None else framework.executors.get(task.executor_id)
-        status: dict[str, Any] = {"task_id": task.info["task_id"], "state": state}
-        status.update({name: value for name, value in fields.items() if value is not None})
+        given = {name: value for name, value in fields.items() if value is not None}
+        status = cast("TaskStatus", {"task_id": task.info["task_id"], "state": state, **given})
         if fields.get("source") is None:
             own = fields.get("reason") in AGENT_REASONS
             status["source"] = "SOURCE_AGENT" if own else "SOURCE_EXECUTOR"
@@ -379,7 +391,7 @@ class Agent:
         framework: AgentFramework | None,
         executor: AgentExecutor | None,
         task: AgentTask | None,
-        status: dict[str, Any],
+        status: TaskStatus,
     ) -> None:
         """Write a status down and put it in line for the framework."""
         status["agent_id"] = {"value": self.registered_id}
@@ -394,9 +406,7 @@ class Agent:
         task.take(status)
         self._line_up(framework, executor, task, status)
 
-    def _line_up(
-        self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask, status: dict[str, Any]
-    ) -> None:
+    def _line_up(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask, status: TaskStatus) -> None:
         if framework.is_checkpointed:
             try:
                 self.checkpoints.update(framework.id, executor.id, task.id, status)
@@ -449,7 +459,7 @@ class Agent:
 
     # --- custom executors
 
-    def send_executor(self, executor: AgentExecutor, event: Message) -> None:
+    def send_executor(self, executor: AgentExecutor, event: ExecutorEvent) -> None:
         """Dropped when the executor is not there, as Mesos does; it is told again what matters when it subscribes."""
         channel = self.channels.get((executor.framework_id, executor.id))
         if channel is not None:
@@ -462,7 +472,7 @@ class Agent:
             for task in tasks:
                 task.delivered = True
             if tasks[0].group:
-                group = {"tasks": [task.info for task in tasks]}
+                group: TaskGroupInfo = {"tasks": [task.info for task in tasks]}
                 self.send_executor(executor, {"type": "LAUNCH_GROUP", "launch_group": {"task_group": group}})
             else:
                 self.send_executor(executor, {"type": "LAUNCH", "launch": {"task": tasks[0].info}})
@@ -504,7 +514,7 @@ class Agent:
 
     def _tell_exit(self, executor: AgentExecutor, status: int) -> None:
         self.count("slave/executors_terminated")
-        exited = {
+        exited: LinkExitedExecutor = {
             "framework_id": {"value": executor.framework_id},
             "executor_id": {"value": executor.id},
             "status": status,
@@ -549,15 +559,15 @@ class Agent:
         self.counters[name] = self.counters.get(name, 0) + 1
 
     def _write_task(self, task: AgentTask) -> None:
-        record: dict[str, Any] = {"info": task.info, "container_id": task.container_id, "group": task.group}
+        record: TaskRecord = {"info": task.info, "container_id": task.container_id, "group": task.group}
         if task.kill_grace_ms is not None:
             record["kill_grace_ms"] = task.kill_grace_ms
         self.checkpoints.task(task.framework_id, task.executor_id, task.id, record)
 
-    def _forward(self, key: TaskKey, status: dict[str, Any]) -> None:
+    def _forward(self, key: TaskKey, status: TaskStatus) -> None:
         if not self.is_subscribed:
             return
-        update: dict[str, Any] = {"framework_id": {"value": key[0]}, "status": status}
+        update: LinkUpdate = {"framework_id": {"value": key[0]}, "status": status}
         framework = self.frameworks.get(key[0])
         found = None if framework is None else framework.task(key[1])
         if found is not None:

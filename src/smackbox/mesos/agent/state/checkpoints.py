@@ -16,35 +16,64 @@ and killed: its tasks are not gone on with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import msgspec
 
 from smackbox.base.errors import StorageError
 from smackbox.store.fs import Disk
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import AgentInfo, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus
+
+
 _encode = msgspec.json.encode
+
+
+class AgentRecord(TypedDict):
+    """`agent`."""
+
+    info: AgentInfo
+    port: int
+
+
+class ExecutorRecord(TypedDict):
+    """`info` of an executor."""
+
+    info: ExecutorInfo
+    kind: str
+    container_id: str
+    directory: str
+
+
+class TaskRecord(TypedDict):
+    """`info` of a task."""
+
+    info: TaskInfo
+    container_id: str
+    group: Sequence[str]
+    kill_grace_ms: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredTask:
-    record: dict[str, Any]
-    statuses: list[dict[str, Any]]
+    record: TaskRecord
+    statuses: list[TaskStatus]
     acknowledged: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredExecutor:
-    record: dict[str, Any]
+    record: ExecutorRecord
     tasks: list[RecoveredTask]
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredFramework:
-    info: dict[str, Any]
+    info: FrameworkInfo
     executors: list[RecoveredExecutor] = field(default_factory=list)
 
 
@@ -66,7 +95,7 @@ class Checkpoints:
         """The value of a file in the folder itself; None when there is none."""
         return self._value(self.root / name)
 
-    def write(self, name: str, value: Any, *, private: bool = False) -> None:
+    def write(self, name: str, value: object, *, private: bool = False) -> None:
         """`private`: for the agent's own eyes."""
         if private:
             (self.root / f"{name}.tmp").touch(mode=0o600)
@@ -79,16 +108,16 @@ class Checkpoints:
 
     # --- frameworks, executors, tasks
 
-    def framework(self, framework_id: str, info: dict[str, Any]) -> None:
+    def framework(self, framework_id: str, info: FrameworkInfo) -> None:
         self._replace(self._framework(framework_id) / "info", info)
 
-    def executor(self, framework_id: str, executor_id: str, record: dict[str, Any]) -> None:
+    def executor(self, framework_id: str, executor_id: str, record: ExecutorRecord) -> None:
         self._replace(self.executor_folder(framework_id, executor_id) / "info", record)
 
-    def task(self, framework_id: str, executor_id: str, task_id: str, record: dict[str, Any]) -> None:
+    def task(self, framework_id: str, executor_id: str, task_id: str, record: TaskRecord) -> None:
         self._replace(self._task(framework_id, executor_id, task_id) / "info", record)
 
-    def update(self, framework_id: str, executor_id: str, task_id: str, status: dict[str, Any]) -> None:
+    def update(self, framework_id: str, executor_id: str, task_id: str, status: TaskStatus) -> None:
         self._append(framework_id, executor_id, task_id, {"status": status})
 
     def acknowledged(self, framework_id: str, executor_id: str, task_id: str, uuid: str) -> None:
@@ -155,7 +184,7 @@ class Checkpoints:
     def _task(self, framework_id: str, executor_id: str, task_id: str) -> Path:
         return self.executor_folder(framework_id, executor_id) / "tasks" / task_id
 
-    def _append(self, framework_id: str, executor_id: str, task_id: str, entry: dict[str, Any]) -> None:
+    def _append(self, framework_id: str, executor_id: str, task_id: str, entry: Mapping[str, object]) -> None:
         file = self._disk.open(self._task(framework_id, executor_id, task_id) / "updates")
         try:
             file.append(_encode(entry) + b"\n")
@@ -164,7 +193,7 @@ class Checkpoints:
         finally:
             file.close()
 
-    def _replace(self, path: Path, value: Any) -> None:
+    def _replace(self, path: Path, value: object) -> None:
         self._disk.make_directory(path.parent)
         self._disk.replace(path, _encode(value), sync=self._sync)
 

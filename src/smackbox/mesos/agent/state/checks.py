@@ -7,17 +7,21 @@ success has preceded do not count. A check's result is told when it differs from
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from smackbox.mesos.agent.state.container import Containers, ContainerSpec, ProbeOutcome
 from smackbox.mesos.agent.state.timers import Timer, Timers
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import CheckInfo, CheckStatusInfo, HealthCheck
+
 
 DELAY_S = 15.0
 INTERVAL_S = 10.0
 TIMEOUT_S = 20.0
 GRACE_PERIOD_S = 10.0
 CONSECUTIVE_FAILURES = 3
-_CHECK_FIELDS = {"COMMAND": ("command", "exit_code"), "HTTP": ("http", "status_code"), "TCP": ("tcp", "succeeded")}
+_CHECK_FIELDS = {"COMMAND": "command", "HTTP": "http", "TCP": "tcp"}
 
 
 class _Repeated:
@@ -25,7 +29,7 @@ class _Repeated:
 
     def __init__(
         self,
-        check: dict[str, Any],
+        check: CheckInfo | HealthCheck,
         spec: ContainerSpec,
         timers: Timers,
         containers: Containers,
@@ -38,7 +42,7 @@ class _Repeated:
         self._result = result
         self._stopped = False
         self._cancel: Callable[[], None] | None = None
-        self._timer: Timer = timers.after(_milliseconds(check, "delay_seconds", DELAY_S), self._run)
+        self._timer: Timer = timers.after(_milliseconds(check.get("delay_seconds", DELAY_S)), self._run)
 
     def stop(self) -> None:
         self._stopped = True
@@ -48,14 +52,14 @@ class _Repeated:
             self._cancel = None
 
     def _run(self) -> None:
-        timeout_ms = _milliseconds(self.check, "timeout_seconds", TIMEOUT_S)
+        timeout_ms = _milliseconds(self.check.get("timeout_seconds", TIMEOUT_S))
         self._cancel = self._containers.probe(self._spec, self.check, timeout_ms, self._done)
 
     def _done(self, outcome: ProbeOutcome) -> None:
         if self._stopped:
             return
         self._cancel = None
-        self._timer = self._timers.after(_milliseconds(self.check, "interval_seconds", INTERVAL_S), self._run)
+        self._timer = self._timers.after(_milliseconds(self.check.get("interval_seconds", INTERVAL_S)), self._run)
         self._result(outcome)
 
 
@@ -64,7 +68,7 @@ class HealthChecker:
 
     def __init__(
         self,
-        check: dict[str, Any],
+        check: HealthCheck,
         spec: ContainerSpec,
         timers: Timers,
         containers: Containers,
@@ -88,7 +92,7 @@ class HealthChecker:
             self._initializing = False
             self._failures = 0
             return
-        grace_ms = _milliseconds(self._check, "grace_period_seconds", GRACE_PERIOD_S)
+        grace_ms = _milliseconds(self._check.get("grace_period_seconds", GRACE_PERIOD_S))
         if self._initializing and self._timers.clock.monotonic_ms() - self._began_ms <= grace_ms:
             return
         self._failures += 1
@@ -101,11 +105,11 @@ class StatusChecker:
 
     def __init__(
         self,
-        check: dict[str, Any],
+        check: CheckInfo,
         spec: ContainerSpec,
         timers: Timers,
         containers: Containers,
-        report: Callable[[dict[str, Any]], None],
+        report: Callable[[CheckStatusInfo], None],
     ) -> None:
         self._check = check
         self._report = report
@@ -117,20 +121,32 @@ class StatusChecker:
 
     def _result(self, outcome: ProbeOutcome) -> None:
         status = empty_check_status(self._check)
-        name, value = _CHECK_FIELDS[self._check["type"]]
-        if outcome.value is not None:
-            status[name][value] = outcome.value
+        match self._check["type"]:
+            case _ if outcome.value is None:
+                pass
+            case "COMMAND":
+                status["command"]["exit_code"] = outcome.value
+            case "HTTP":
+                status["http"]["status_code"] = outcome.value
+            case _:
+                status["tcp"]["succeeded"] = bool(outcome.value)
         if status != self._last:
             self._last = status
             self._report(status)
 
 
-def empty_check_status(check: dict[str, Any]) -> dict[str, Any]:
+def empty_check_status(check: CheckInfo) -> CheckStatusInfo:
     """The status of a check that has no result yet."""
-    return {"type": check["type"], _CHECK_FIELDS[check["type"]][0]: {}}
+    match check["type"]:
+        case "COMMAND":
+            return {"type": "COMMAND", "command": {}}
+        case "HTTP":
+            return {"type": "HTTP", "http": {}}
+        case kind:
+            return {"type": kind, "tcp": {}}
 
 
-def is_healthy(check: dict[str, Any], outcome: ProbeOutcome) -> bool:
+def is_healthy(check: HealthCheck, outcome: ProbeOutcome) -> bool:
     """Whether a health check counts as passed: exit code 0, an HTTP status of 200 to 399, a connection."""
     value = outcome.value
     if value is None:
@@ -144,30 +160,31 @@ def is_healthy(check: dict[str, Any], outcome: ProbeOutcome) -> bool:
             return value == 0
 
 
-def health_check_type(check: dict[str, Any]) -> dict[str, Any]:
+def health_check_type(check: HealthCheck) -> HealthCheck:
     """With a `type`, which old frameworks leave out: they set `command` or `http` alone."""
     if check.get("type") in _CHECK_FIELDS:
         return check
     return {**check, "type": "HTTP" if "http" in check else "TCP" if "tcp" in check else "COMMAND"}
 
 
-def problem(check: dict[str, Any], what: str) -> str | None:
+def problem(check: CheckInfo | HealthCheck, what: str) -> str | None:
     """What is wrong with a check; None where nothing is."""
     kind = check.get("type")
     if kind not in _CHECK_FIELDS:
         return f"{what}: the type {kind} is unknown"
-    field = _CHECK_FIELDS[kind][0]
-    if not isinstance(check.get(field), dict):
+    field = _CHECK_FIELDS[kind]
+    details = cast("dict[str, object]", check).get(field)
+    if not isinstance(details, dict):
         return f"{what}: expecting '{field}' to be set for {kind} check"
-    if kind == "COMMAND" and what == "HealthCheck" and not check["command"].get("value"):
+    if kind == "COMMAND" and what == "HealthCheck" and not details.get("value"):
         return f"{what}: the command is empty"
-    if kind != "COMMAND" and "port" not in check[field]:
+    if kind != "COMMAND" and "port" not in details:
         return f"{what}: expecting 'port' to be set"
     for name in ("delay_seconds", "interval_seconds", "timeout_seconds", "grace_period_seconds"):
-        if check.get(name, 0) < 0:
+        if cast("dict[str, float]", check).get(name, 0) < 0:
             return f"{what}: expecting '{name}' to be non-negative"
     return None
 
 
-def _milliseconds(check: dict[str, Any], name: str, default_s: float) -> int:
-    return int(float(check.get(name, default_s)) * 1_000)
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1_000)

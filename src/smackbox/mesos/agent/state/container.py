@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
+    from smackbox.mesos.wire.messages import CheckInfo, CommandInfo, ContainerInfo, HealthCheck, Resource
+
 
 NEVER_STARTED = "never started"
 RUNNING = "running"
 ENDED = "ended"
+Statistics = dict[str, float]
+"""The numbers of a `ResourceStatistics`, by name, and `pid`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +39,11 @@ class ContainerSpec:
     executor_id: str
     sandbox: Path
     status_file: Path
-    command: dict[str, Any]
+    command: CommandInfo
     environment: dict[str, str]
     user: str | None
-    resources: list[dict[str, Any]]
-    container: dict[str, Any] | None = None
+    resources: Sequence[LimitedResource]
+    container: ContainerInfo | None = None
     volumes: tuple[Volume, ...] = ()
     checkpointed: bool = False
 
@@ -70,7 +77,7 @@ class Ended:
     """Set where it was not its own end: a limit, or that it could not be launched."""
     message: str = ""
     """What to say; empty: what its status says."""
-    limitation: list[dict[str, Any]] = field(default_factory=list)
+    limitation: list[Resource] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +106,14 @@ class Containers(Protocol):
     def destroy(self, container_id: str) -> None:
         """Kill what is in the container, or stop its launch; `ended` follows."""
 
-    def resize(self, container_id: str, resources: list[dict[str, Any]]) -> None:
+    def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
         """Other limits for a container that runs."""
 
-    def statistics(self, container_id: str) -> dict[str, Any]:
+    def statistics(self, container_id: str) -> Statistics:
         """What it uses, as a `ResourceStatistics`, and its `pid`."""
 
     def probe(
-        self, spec: ContainerSpec, check: dict[str, Any], timeout_ms: int, done: Callable[[ProbeOutcome], None]
+        self, spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:
         """Run a check (`type` and the field of that name) once; the answer cancels it."""
 

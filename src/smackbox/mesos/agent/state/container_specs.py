@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.state.checkpoints import Checkpoints
 from smackbox.mesos.agent.state.container import ContainerSpec, Started
@@ -11,6 +11,9 @@ from smackbox.mesos.agent.state.entities import CUSTOM, DEFAULT, AgentExecutor, 
 from smackbox.mesos.agent.state.executor_environment import executor_environment
 from smackbox.mesos.agent.state.options import AgentOptions
 from smackbox.mesos.agent.state.volumes import AgentVolumes
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import ContainerID, ContainerStatus, ExecutorInfo, NetworkInfoIPAddress, TaskInfo
 
 
 class ContainerSpecs:
@@ -31,17 +34,17 @@ class ContainerSpecs:
         """Of an executor of the framework's own."""
         return self._spec(agent_id, framework, executor, executor.container_id, executor.directory, executor.info)
 
-    def status(self, spec: ContainerSpec, started: Started) -> dict[str, Any]:
+    def status(self, spec: ContainerSpec, started: Started) -> ContainerStatus:
         """As a `ContainerStatus`."""
         parent, _, own = spec.id.rpartition(".")
-        container_id: dict[str, Any] = {"value": own}
+        container_id: ContainerID = {"value": own}
         if parent:
             container_id["parent"] = {"value": parent}
-        addresses = [
+        addresses: list[NetworkInfoIPAddress] = [
             {"ip_address": address, "protocol": "IPv6" if ":" in address else "IPv4"}
             for address in started.ip_addresses or (self._settings.ip,)
         ]
-        status: dict[str, Any] = {"container_id": container_id, "network_infos": [{"ip_addresses": addresses}]}
+        status: ContainerStatus = {"container_id": container_id, "network_infos": [{"ip_addresses": addresses}]}
         if started.pid is not None:
             status["executor_pid"] = started.pid
         return status
@@ -53,7 +56,7 @@ class ContainerSpecs:
         executor: AgentExecutor,
         container_id: str,
         directory: Path,
-        info: dict[str, Any],
+        info: TaskInfo | ExecutorInfo,
     ) -> ContainerSpec:
         settings = self._settings
         command, own = info.get("command", {}), info.get("resources", [])

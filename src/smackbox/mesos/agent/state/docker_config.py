@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smackbox.mesos.agent.state.container import ContainerSpec
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import CommandInfo, ContainerInfo, ContainerInfoDockerInfo
+
 
 SANDBOX = "/mnt/mesos/sandbox"
 NAME_PREFIX = "mesos-"
@@ -36,6 +40,9 @@ _NUMBERS = {
 _SIZES = {"memory-swap": "MemorySwap", "shm-size": "ShmSize"}
 _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
+DockerConfig = dict[str, Any]
+"""JSON of the Docker Engine's API."""
+
 
 class DockerInfoError(ValueError):
     """What is asked for cannot be had; the text is for the framework."""
@@ -45,20 +52,18 @@ def container_name(container_id: str) -> str:
     return NAME_PREFIX + container_id
 
 
-def container_config(spec: ContainerSpec) -> dict[str, Any]:
+def container_config(spec: ContainerSpec) -> DockerConfig:
     """The body of `POST /containers/create`. Raises `DockerInfoError`."""
-    container = spec.container or {}
-    docker = container.get("docker", {})
-    if not docker.get("image"):
-        raise DockerInfoError("ContainerInfo.docker names no image")
-    host: dict[str, Any] = {
+    docker = docker_info(spec)
+    container = cast("ContainerInfo", spec.container)
+    host: DockerConfig = {
         "Binds": _binds(spec),
         "CpuShares": max(int(_amount(spec, "cpus") * SHARES_PER_CPU), MIN_SHARES),
         "Memory": max(int(_amount(spec, "mem") * 1024 * 1024), MIN_MEMORY),
         "NetworkMode": _network(container),
         "Privileged": bool(docker.get("privileged", False)),
     }
-    config: dict[str, Any] = {
+    config: DockerConfig = {
         "Image": docker["image"],
         "Env": _environment(spec),
         "HostConfig": host,
@@ -73,12 +78,20 @@ def container_config(spec: ContainerSpec) -> dict[str, Any]:
     return config
 
 
+def docker_info(spec: ContainerSpec) -> ContainerInfoDockerInfo:
+    """Raises `DockerInfoError` where no image is named."""
+    docker = None if spec.container is None else spec.container.get("docker")
+    if docker is None or not docker.get("image"):
+        raise DockerInfoError("ContainerInfo.docker names no image")
+    return docker
+
+
 def _binds(spec: ContainerSpec) -> list[str]:
     binds = [f"{spec.sandbox}:{SANDBOX}"]
     for volume in spec.volumes:
         mode = "ro" if volume.read_only else "rw"
         binds.append(f"{volume.source}:{_inside(volume.container_path)}:{mode}")
-    for one in (spec.container or {}).get("volumes", []):
+    for one in [] if spec.container is None else spec.container.get("volumes", []):
         mode = one.get("mode", "RW").lower()
         if "host_path" in one:
             host_path = one["host_path"]
@@ -96,7 +109,7 @@ def _inside(path: str) -> str:
     return path if path.startswith("/") else f"{SANDBOX}/{path}"
 
 
-def _network(container: dict[str, Any]) -> str:
+def _network(container: ContainerInfo) -> str:
     kind = container.get("docker", {}).get("network", "HOST")
     if kind == "USER":
         names = [one["name"] for one in container.get("network_infos", []) if "name" in one]
@@ -116,7 +129,7 @@ def _environment(spec: ContainerSpec) -> list[str]:
     return [f"{name}={value}" for name, value in chosen.items()]
 
 
-def _command(command: dict[str, Any], config: dict[str, Any]) -> None:
+def _command(command: CommandInfo, config: DockerConfig) -> None:
     """A shell command replaces the image's entry point; a value and arguments are what it gets; or it does its own."""
     if command.get("shell", True):
         if "value" in command:
@@ -128,7 +141,7 @@ def _command(command: dict[str, Any], config: dict[str, Any]) -> None:
         config["Cmd"] = words
 
 
-def _ports(spec: ContainerSpec, docker: dict[str, Any], config: dict[str, Any]) -> None:
+def _ports(spec: ContainerSpec, docker: ContainerInfoDockerInfo, config: DockerConfig) -> None:
     mappings = docker.get("port_mappings", [])
     if not mappings:
         return
@@ -151,7 +164,7 @@ def _ports(spec: ContainerSpec, docker: dict[str, Any], config: dict[str, Any]) 
     config["HostConfig"]["PortBindings"] = bindings
 
 
-def _parameter(key: str, value: str, config: dict[str, Any]) -> None:
+def _parameter(key: str, value: str, config: DockerConfig) -> None:
     """One flag of `docker run`. Raises `DockerInfoError` for those that are not known here: none is passed over."""
     host = config["HostConfig"]
     if key in _LISTS:

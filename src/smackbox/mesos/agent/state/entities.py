@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from smackbox.mesos.agent.state.container import ContainerSpec
 from smackbox.mesos.agent.state.timers import Timer
+
+if TYPE_CHECKING:
+    from smackbox.mesos.agent.state.limited_resource import LimitedResource
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.messages import ExecutorInfo, FrameworkInfo, Resource, TaskInfo, TaskStatus, ValueScalar
 
 COMMAND = "command"
 DEFAULT = "default"
@@ -43,9 +48,9 @@ class AgentTask:
 
     framework_id: str
     executor_id: str
-    info: dict[str, Any]
+    info: TaskInfo
     state: str = "TASK_STAGING"
-    statuses: list[dict[str, Any]] = field(default_factory=list)
+    statuses: list[TaskStatus] = field(default_factory=list)
     delivered: bool = False
     """A custom executor has been told of it."""
     group: tuple[str, ...] = ()
@@ -68,7 +73,7 @@ class AgentTask:
     def is_terminal(self) -> bool:
         return self.state in TERMINAL_STATES
 
-    def take(self, status: dict[str, Any]) -> None:
+    def take(self, status: TaskStatus) -> None:
         """A status of its own: the state follows, and nothing follows a terminal one."""
         if not self.is_terminal:
             self.state = status["state"]
@@ -79,9 +84,9 @@ class AgentTask:
             if len(self.statuses) > STATUSES_LIMIT:
                 del self.statuses[1]
 
-    def message(self, forwarded: dict[str, Any] | None = None) -> dict[str, Any]:
+    def message(self, forwarded: TaskStatus | None = None) -> messages.Task:
         """As a `Task` of the v1 API. `forwarded` is the status that the framework is asked to acknowledge."""
-        task: dict[str, Any] = {
+        task: messages.Task = {
             "name": self.info.get("name", ""),
             "task_id": self.info["task_id"],
             "framework_id": {"value": self.framework_id},
@@ -109,7 +114,7 @@ class AgentExecutor:
     """An executor and its container: the agent's own for a command or a task group, or a process of the framework's."""
 
     framework_id: str
-    info: dict[str, Any]
+    info: ExecutorInfo
     kind: str
     container_id: str
     directory: Path
@@ -134,9 +139,11 @@ class AgentExecutor:
     def is_builtin(self) -> bool:
         return self.kind != CUSTOM
 
-    def resources(self) -> list[dict[str, Any]]:
+    def resources(self) -> list[LimitedResource]:
         """Its own and those of its tasks that have not ended. A part has its `limit` where the task may have more."""
-        parts = list(self.info.get("resources", [])) if self.kind != COMMAND else []
+        parts: list[LimitedResource] = []
+        if self.kind != COMMAND:
+            parts += _with_limits(self.info.get("resources", []), {})
         for task in self.tasks.values():
             if not task.is_terminal:
                 parts += _with_limits(task.info.get("resources", []), task.info.get("limits", {}))
@@ -148,17 +155,23 @@ class AgentExecutor:
             self.timer = None
 
 
-def _with_limits(resources: list[dict[str, Any]], limits: dict[str, Any]) -> list[dict[str, Any]]:
+def _with_limits(resources: list[Resource], limits: dict[str, ValueScalar]) -> list[LimitedResource]:
     """The first part of each name with the limit that the task has for all of them."""
     left = dict(limits)
-    return [{**part, "limit": left.pop(part["name"])["value"]} if part["name"] in left else part for part in resources]
+    limited: list[LimitedResource] = []
+    for part in resources:
+        if part["name"] in left:
+            limited.append({**part, "limit": left.pop(part["name"])["value"]})
+        else:
+            limited.append(cast("LimitedResource", part))
+    return limited
 
 
 @dataclass(slots=True)
 class AgentFramework:
     """A framework that has executors here."""
 
-    info: dict[str, Any]
+    info: FrameworkInfo
     executors: dict[str, AgentExecutor] = field(default_factory=dict)
     completed: deque[AgentExecutor] = field(default_factory=lambda: deque(maxlen=COMPLETED_EXECUTORS_LIMIT))
     shutting_down: bool = False

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.state.entities import AgentExecutor, AgentFramework
 from smackbox.mesos.agent.state.options import AgentOptions
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import CommandInfo, EnvironmentVariable, ExecutorInfo, Resource
+
 
 SUBSCRIPTION_BACKOFF_MAX = "2secs"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,8 +27,8 @@ def executor_environment(
     framework: AgentFramework,
     executor: AgentExecutor,
     sandbox: Path,
-    command: dict[str, Any],
-    resources: list[dict[str, Any]],
+    command: CommandInfo,
+    resources: list[Resource],
 ) -> dict[str, str]:
     """That of one container. Raises `SecretError` for a secret that only a secret resolver would know."""
     grace_ms = shutdown_grace_period_ms(settings, executor.info)
@@ -57,7 +61,7 @@ def executor_environment(
     return environment
 
 
-def shutdown_grace_period_ms(settings: AgentOptions, executor_info: dict[str, Any]) -> int:
+def shutdown_grace_period_ms(settings: AgentOptions, executor_info: ExecutorInfo) -> int:
     own = executor_info.get("shutdown_grace_period")
     return settings.executor_shutdown_grace_period_ms if own is None else int(own["nanoseconds"]) // 1_000_000
 
@@ -72,7 +76,7 @@ def duration(milliseconds: int) -> str:
     return f"{milliseconds}ms"
 
 
-def _value(variable: dict[str, Any]) -> str:
+def _value(variable: EnvironmentVariable) -> str:
     if variable.get("type") != "SECRET":
         return str(variable.get("value", ""))
     secret = variable.get("secret", {})

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import AgentInfo, Attribute, DomainInfo, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +19,9 @@ class AgentOptions:
     ip: str
     port: int
     work_dir: Path
-    resources: list[dict[str, Any]]
-    attributes: list[dict[str, Any]] = field(default_factory=list)
-    domain: dict[str, Any] | None = None
+    resources: list[Resource]
+    attributes: list[Attribute] = field(default_factory=list)
+    domain: DomainInfo | None = None
     scheme: str = "http"
     environment: dict[str, str] = field(default_factory=dict)
     switch_user: bool = False
@@ -33,9 +36,9 @@ class AgentOptions:
     def endpoint(self) -> str:
         return f"{self.ip}:{self.port}"
 
-    def info(self, agent_id: str | None) -> dict[str, Any]:
+    def info(self, agent_id: str | None) -> AgentInfo:
         """As an `AgentInfo`."""
-        info: dict[str, Any] = {
+        info: AgentInfo = {
             "hostname": self.hostname,
             "port": self.port,
             "resources": self.resources,

@@ -11,10 +11,10 @@ master has told it already. Executors of a framework's own have a moment to come
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StartError
 from smackbox.mesos.agent.state.agent import Agent
@@ -29,6 +29,10 @@ from smackbox.mesos.agent.state.entities import (
     AgentFramework,
     AgentTask,
 )
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import AgentInfo, Attribute, Resource
+
 
 ANY = "any"
 EQUAL = "equal"
@@ -47,13 +51,19 @@ def recover(agent: Agent, *, policy: str = EQUAL) -> None:
         _recover_framework(agent, framework)
 
 
-def check_info(old: dict[str, Any], new: dict[str, Any], policy: str) -> None:
+def check_info(old: AgentInfo, new: AgentInfo, policy: str) -> None:
     """Raises `StartError` where tasks that run were placed on something that the agent no longer is."""
     for name in ("hostname", "domain", "attributes", "resources"):
         before, after = old.get(name), new.get(name)
         if before == after or policy == ANY:
             continue
-        if policy == ADDITIVE and name in {"attributes", "resources"} and _includes(after or [], before or []):
+        if (
+            policy == ADDITIVE
+            and name == "attributes"
+            and _includes(new.get("attributes", []), old.get("attributes", []))
+        ):
+            continue
+        if policy == ADDITIVE and name == "resources" and _includes(new.get("resources", []), old.get("resources", [])):
             continue
         raise StartError(
             f"the agent's {name} changed from {_short(before)} to {_short(after)} since it last ran: give it the "
@@ -173,18 +183,23 @@ def _call(ended: Callable[[str], None], container_id: str, _: Ended) -> None:
     ended(container_id)
 
 
-def _includes(larger: list[dict[str, Any]], smaller: list[dict[str, Any]]) -> bool:
+def _includes(larger: Sequence[Resource | Attribute], smaller: Sequence[Resource | Attribute]) -> bool:
     """Whether each resource or attribute of `smaller` is in `larger`, scalars in at least that amount."""
-    for one in smaller:
-        matches = [other for other in larger if {**other, "scalar": None} == {**one, "scalar": None} or (other == one)]
-        if "scalar" in one:
-            matches = [other for other in matches if other.get("scalar", {}).get("value", 0) >= one["scalar"]["value"]]
+    for part in smaller:
+        matches = [other for other in larger if _without_scalar(other) == _without_scalar(part)]
+        if "scalar" in part:
+            minimum = part["scalar"]["value"]
+            matches = [other for other in matches if "scalar" in other and other["scalar"]["value"] >= minimum]
         if not matches:
             return False
     return True
 
 
-def _short(value: Any) -> str:
+def _without_scalar(part: Resource | Attribute) -> dict[str, object]:
+    return {name: value for name, value in part.items() if name != "scalar"}
+
+
+def _short(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(
             f"{one.get('name')}:{one.get('scalar', one.get('ranges', one.get('text', one.get('set', {}))))}"

@@ -1,4 +1,4 @@
-"""Status updates on their way to the framework: in order for each task, one at a time, repeated until acknowledged.
+"""TaskStatus updates on their way to the framework: in order for each task, one at a time, repeated until acknowledged.
 
 The first is sent at once, then after 10 s, and at doubled intervals of up to 10 minutes. An acknowledgement lets the
 next one go. What the framework has not acknowledged is sent again when the agent comes back to a master.
@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.agent.state.timers import Timer, Timers
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import TaskStatus
+
 
 RETRY_MIN_MS = 10_000
 RETRY_MAX_MS = 600_000
 PENDING_LIMIT = 10_000
 """Statuses of one task that may wait in line; of those that are not the first or terminal, the oldest is dropped."""
 
-Status = dict[str, Any]
 TaskKey = tuple[str, str]
 """Framework and task."""
 
@@ -28,7 +31,7 @@ class UpdateStream:
     __slots__ = ("interval_ms", "pending", "timer")
 
     def __init__(self) -> None:
-        self.pending: deque[Status] = deque()
+        self.pending: deque[TaskStatus] = deque()
         self.interval_ms = RETRY_MIN_MS
         self.timer: Timer | None = None
 
@@ -36,12 +39,12 @@ class UpdateStream:
 class StatusUpdates:
     """The streams of all tasks. `send(key, status)` hands one to the master, or drops it when there is none."""
 
-    def __init__(self, timers: Timers, send: Callable[[TaskKey, Status], None]) -> None:
+    def __init__(self, timers: Timers, send: Callable[[TaskKey, TaskStatus], None]) -> None:
         self._timers = timers
         self._send = send
         self._streams: dict[TaskKey, UpdateStream] = {}
 
-    def add(self, key: TaskKey, status: Status) -> None:
+    def add(self, key: TaskKey, status: TaskStatus) -> None:
         stream = self._streams.setdefault(key, UpdateStream())
         stream.pending.append(status)
         if len(stream.pending) == 1:
@@ -49,7 +52,7 @@ class StatusUpdates:
         elif len(stream.pending) > PENDING_LIMIT:
             del stream.pending[1]
 
-    def acknowledge(self, key: TaskKey, uuid: str) -> Status | None:
+    def acknowledge(self, key: TaskKey, uuid: str) -> TaskStatus | None:
         """The status that is done with; None when `uuid` is not that of the one that was sent."""
         stream = self._streams.get(key)
         if stream is None or not stream.pending or stream.pending[0]["uuid"] != uuid:
@@ -66,12 +69,12 @@ class StatusUpdates:
     def is_pending(self, key: TaskKey) -> bool:
         return key in self._streams
 
-    def head(self, key: TaskKey) -> Status | None:
+    def head(self, key: TaskKey) -> TaskStatus | None:
         """The one that was sent last."""
         stream = self._streams.get(key)
         return stream.pending[0] if stream is not None and stream.pending else None
 
-    def latest(self, key: TaskKey) -> Status | None:
+    def latest(self, key: TaskKey) -> TaskStatus | None:
         stream = self._streams.get(key)
         return stream.pending[-1] if stream is not None and stream.pending else None
 

@@ -9,7 +9,7 @@ KILLED however it ends, save where a limit or its maximal time was the cause: th
 from __future__ import annotations
 
 import signal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from smackbox.mesos.agent.state.checks import (
     HealthChecker,
@@ -22,6 +22,10 @@ from smackbox.mesos.agent.state.container import Containers, ContainerSpec, Ende
 from smackbox.mesos.agent.state.entities import AgentTask
 from smackbox.mesos.agent.state.timers import Timer, Timers
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import CheckStatusInfo, KillPolicy
+
+
 KILL_GRACE_MS = 3_000
 LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"
 KILLED_DURING_LAUNCH = "REASON_TASK_KILLED_DURING_LAUNCH"
@@ -31,7 +35,7 @@ MAX_COMPLETION_TIME = "REASON_MAX_COMPLETION_TIME_REACHED"
 class Owner(Protocol):
     """Who is told what becomes of a task."""
 
-    def status(self, task: AgentTask, state: str, **fields: Any) -> None: ...
+    def status(self, task: AgentTask, state: str, **fields: object) -> None: ...
 
     def killing(self, task: AgentTask, grace_ms: int) -> None:
         """To be written down: the next life of the agent goes on with the kill."""
@@ -65,7 +69,7 @@ class TaskRun:
         self._lost_state = lost_state
         self._is_resumed = False
         self._checkers: list[HealthChecker | StatusChecker] = []
-        self._check_status: dict[str, Any] | None = None
+        self._check_status: CheckStatusInfo | None = None
         self._healthy: bool | None = None
         self._is_killed = False
         self._is_too_long = False
@@ -154,7 +158,7 @@ class TaskRun:
         if kill:
             self.kill()
 
-    def _on_check(self, status: dict[str, Any]) -> None:
+    def _on_check(self, status: CheckStatusInfo) -> None:
         self._check_status = status
         self._owner.status(
             self.task,
@@ -189,7 +193,7 @@ class TaskRun:
         else:
             self._end("TASK_FINISHED" if ended.status == 0 else "TASK_FAILED", message=text)
 
-    def _end(self, state: str, **fields: Any) -> None:
+    def _end(self, state: str, **fields: object) -> None:
         self.is_over = True
         self._owner.status(self.task, state, healthy=self._healthy, check_status=self._check_status, **fields)
         self._owner.ended(self.task)
@@ -218,7 +222,7 @@ def describe(status: int | None) -> str:
     return f"Command terminated with signal {signal.strsignal(signum) or signum}"
 
 
-def grace_period_ms(policy: dict[str, Any] | None) -> int | None:
+def grace_period_ms(policy: KillPolicy | None) -> int | None:
     """That of a `KillPolicy`; None where it names none."""
     if policy is None or "grace_period" not in policy:
         return None

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.errors import StorageError
 from smackbox.mesos.agent.state.checkpoints import Checkpoints
 from smackbox.mesos.agent.state.container import Volume
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import Resource
 
 
 class AgentVolumes:
     """What is reserved and made at run time."""
 
     def __init__(self, checkpoints: Checkpoints, work_dir: Path) -> None:
-        self.resources: list[dict[str, Any]] = []
+        self.resources: list[Resource] = []
         self._checkpoints = checkpoints
         self._work_dir = work_dir
 
@@ -28,7 +31,7 @@ class AgentVolumes:
         for path in self._paths(self.resources).values():
             path.mkdir(parents=True, exist_ok=True)
 
-    def replace(self, resources: list[dict[str, Any]]) -> None:
+    def replace(self, resources: list[Resource]) -> None:
         """These are all from now on: folders are made and removed. Raises `StorageError`."""
         before, after = self._paths(self.resources), self._paths(resources)
         try:
@@ -41,7 +44,7 @@ class AgentVolumes:
         except OSError as error:
             raise StorageError(f"cannot make or remove a volume: {error}") from error
 
-    def of(self, resources: list[dict[str, Any]]) -> tuple[Volume, ...]:
+    def of(self, resources: list[Resource]) -> tuple[Volume, ...]:
         """The persistent volumes among the resources of a task."""
         volumes = []
         for resource in resources:
@@ -51,12 +54,12 @@ class AgentVolumes:
                 volumes.append(Volume(volume["container_path"], self.path(resource), volume.get("mode") == "RO"))
         return tuple(volumes)
 
-    def unknown(self, resources: list[dict[str, Any]]) -> list[str]:
+    def unknown(self, resources: list[Resource]) -> list[str]:
         """Persistent volumes among `resources` that the agent does not have."""
         known = self._paths(self.resources)
         return [key[1] for key in (_key(resource) for resource in resources) if key is not None and key not in known]
 
-    def path(self, resource: dict[str, Any]) -> Path:
+    def path(self, resource: Resource) -> Path:
         source = resource["disk"].get("source", {})
         root = self._work_dir
         if source.get("type") == "MOUNT":
@@ -66,11 +69,11 @@ class AgentVolumes:
         role, persistence_id = _key(resource) or ("", "")
         return root / "volumes" / "roles" / role.replace("/", " ") / persistence_id
 
-    def _paths(self, resources: list[dict[str, Any]]) -> dict[tuple[str, str], Path]:
+    def _paths(self, resources: list[Resource]) -> dict[tuple[str, str], Path]:
         return {key: self.path(one) for one in resources if (key := _key(one)) is not None}
 
 
-def _key(resource: dict[str, Any]) -> tuple[str, str] | None:
+def _key(resource: Resource) -> tuple[str, str] | None:
     """Role and id of a persistent volume."""
     persistence = resource.get("disk", {}).get("persistence")
     if persistence is None:

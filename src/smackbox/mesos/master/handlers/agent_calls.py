@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -17,8 +17,9 @@ from smackbox.mesos.wire import json_format
 from smackbox.mesos.wire.fields import MessageError
 from smackbox.net.http import HttpResponse, HttpStream
 
-Message = dict[str, Any]
-_LISTS = {"tasks": "Task", "frameworks": "FrameworkInfo", "checkpointed_resources": "Resource"}
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkAcknowledge, LinkCall, LinkExecutor, LinkSubscribe
+    from smackbox.mesos.wire.messages import AgentInfo, SchedulerEventFailure, SchedulerEventMessage, TaskStatus
 
 
 def call_of_agent(call: Call) -> Answer:
@@ -26,7 +27,7 @@ def call_of_agent(call: Call) -> Answer:
     if call.request.method != "POST":
         raise Refused(405, "Expecting POST", {"Allow": "POST"})
     try:
-        message = msgspec.json.decode(call.request.body, type=Message)
+        message = cast("LinkCall", msgspec.json.decode(call.request.body, type=dict))
         kind = message.get("type")
         if kind == "SUBSCRIBE":
             return _subscribe(call, message["subscribe"])
@@ -47,13 +48,15 @@ def _agent_of(master: Master, stream_id: str | None) -> Agent:
     return agent
 
 
-def _subscribe(call: Call, asked: Message) -> HttpStream:
+def _subscribe(call: Call, asked: LinkSubscribe) -> HttpStream:
     master = call.master
     if not call.allows("register_agents"):
         raise Refused(403, "not authorized to register an agent")
-    info = json_format.check("AgentInfo", asked["agent_info"])
-    lists = {key: [json_format.check(kind, one) for one in asked.get(key, [])] for key, kind in _LISTS.items()}
-    executors = [
+    info: AgentInfo = json_format.check("AgentInfo", asked["agent_info"])
+    tasks_there = [json_format.check("Task", task) for task in asked.get("tasks", [])]
+    frameworks = [json_format.check("FrameworkInfo", framework) for framework in asked.get("frameworks", [])]
+    checkpointed = [json_format.check("Resource", resource) for resource in asked.get("checkpointed_resources", [])]
+    executors: list[LinkExecutor] = [
         {
             "framework_id": json_format.check("FrameworkID", one["framework_id"]),
             "executor_info": json_format.check("ExecutorInfo", one["executor_info"]),
@@ -66,10 +69,10 @@ def _subscribe(call: Call, asked: Message) -> HttpStream:
     subscription = agents.Subscription(
         info,
         str(asked.get("version", "")),
-        lists["tasks"],
+        tasks_there,
         executors,
-        lists["frameworks"],
-        lists["checkpointed_resources"],
+        frameworks,
+        checkpointed,
         bool(asked.get("drained", False)),
         f"{asked.get('ip') or call.request.peer.rpartition(':')[0]}:{port}",
         StreamSink(stream, "", JSON),
@@ -86,7 +89,7 @@ def _closed(master: Master, stream_id: str) -> None:
         agents.disconnected(master, agent, stream_id)
 
 
-def _update(master: Master, agent: Agent, message: Message) -> None:
+def _update(master: Master, agent: Agent, message: LinkCall) -> None:
     for update in message["updates"]:
         status = json_format.check("TaskStatus", update["status"])
         _one_update(master, agent, update["framework_id"]["value"], status, update.get("latest_state"))
@@ -94,7 +97,7 @@ def _update(master: Master, agent: Agent, message: Message) -> None:
         agents.check_drained(master, agent)
 
 
-def _one_update(master: Master, agent: Agent, framework_id: str, status: Message, latest: str | None) -> None:
+def _one_update(master: Master, agent: Agent, framework_id: str, status: TaskStatus, latest: str | None) -> None:
     framework = master.frameworks.get(framework_id)
     task_id = status["task_id"]["value"]
     if framework is None:
@@ -114,11 +117,15 @@ def _one_update(master: Master, agent: Agent, framework_id: str, status: Message
 
 def _acknowledge(agent: Agent, framework_id: str, task_id: str, uuid: str) -> None:
     """On behalf of a framework that is over: nobody else would."""
-    what = {"framework_id": {"value": framework_id}, "task_id": {"value": task_id}, "uuid": uuid}
-    agent.send({"type": "ACKNOWLEDGE", "acknowledge": what})
+    acknowledgement: LinkAcknowledge = {
+        "framework_id": {"value": framework_id},
+        "task_id": {"value": task_id},
+        "uuid": uuid,
+    }
+    agent.send({"type": "ACKNOWLEDGE", "acknowledge": acknowledgement})
 
 
-def _exited_executor(master: Master, agent: Agent, message: Message) -> None:
+def _exited_executor(master: Master, agent: Agent, message: LinkCall) -> None:
     exited = message["exited_executor"]
     framework_id, executor_id = exited["framework_id"]["value"], exited["executor_id"]["value"]
     framework = master.frameworks.get(framework_id)
@@ -126,37 +133,41 @@ def _exited_executor(master: Master, agent: Agent, message: Message) -> None:
         return
     tasks.remove_executor(master, framework, agent, framework_id, executor_id)
     if framework is not None:
-        failure = {"agent_id": {"value": agent.id}, "executor_id": exited["executor_id"]}
+        failure: SchedulerEventFailure = {"agent_id": {"value": agent.id}, "executor_id": exited["executor_id"]}
         if "status" in exited:
             failure["status"] = exited["status"]
         framework.send({"type": "FAILURE", "failure": failure})
 
 
-def _message(master: Master, agent: Agent, message: Message) -> None:
+def _message(master: Master, agent: Agent, message: LinkCall) -> None:
     said = message["message"]
     framework: Framework | None = master.frameworks.get(said["framework_id"]["value"])
     if framework is not None:
-        passed = {"agent_id": {"value": agent.id}, "executor_id": said["executor_id"], "data": said["data"]}
+        passed: SchedulerEventMessage = {
+            "agent_id": {"value": agent.id},
+            "executor_id": said["executor_id"],
+            "data": said["data"],
+        }
         framework.send({"type": "MESSAGE", "message": passed})
 
 
-def _operation_update(master: Master, agent: Agent, message: Message) -> None:
-    status = dict(message["operation_update"]["status"])
+def _operation_update(master: Master, agent: Agent, message: LinkCall) -> None:
+    status = message["operation_update"]["status"].copy()
     uuid = status.pop("uuid", None)
-    operations.updated(master, agent, uuid["value"] if isinstance(uuid, dict) else uuid, status)
+    operations.updated(master, agent, None if uuid is None else uuid["value"], status)
     if agent.drain is not None:
         agents.check_drained(master, agent)
 
 
-def _pong(_: Master, agent: Agent, __: Message) -> None:
+def _pong(_: Master, agent: Agent, __: LinkCall) -> None:
     agent.unanswered_pings = 0
 
 
-def _unsubscribe(master: Master, agent: Agent, _: Message) -> None:
+def _unsubscribe(master: Master, agent: Agent, _: LinkCall) -> None:
     agents.unsubscribe(master, agent)
 
 
-HANDLERS: dict[str, Callable[[Master, Agent, Message], None]] = {
+HANDLERS: dict[str, Callable[[Master, Agent, LinkCall], None]] = {
     "UPDATE": _update,
     "EXITED_EXECUTOR": _exited_executor,
     "MESSAGE": _message,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.access import Access
 from smackbox.mesos.http.answers import Deferred, Refused
 from smackbox.mesos.master.state.master import Master
 from smackbox.net.http import HttpRequest, HttpResponse, HttpStream
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import MasterInfo
+
 
 FRAMEWORKS, AGENTS, READERS, WRITERS = "frameworks", "agents", "http_readonly", "http_readwrite"
 REALMS = {
@@ -27,7 +31,7 @@ class MasterContext:
     access: Access
     master: Master | None = None
     leads: bool = False
-    leader: dict[str, Any] | None = None
+    leader: MasterInfo | None = None
     log_level: int = 0
     log_level_until_ms: int = 0
     flags: dict[str, str] = field(default_factory=dict)

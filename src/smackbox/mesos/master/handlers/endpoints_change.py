@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -11,9 +11,11 @@ from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.master.handlers import endpoints_read, operator_agents, operator_maintenance, operator_resources
 from smackbox.mesos.master.handlers import operator_roles as role_calls
 from smackbox.mesos.master.handlers.context import Call
-from smackbox.mesos.master.state.entities import Message
 from smackbox.mesos.wire import json_format
 from smackbox.mesos.wire.fields import MessageError
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import MachineID
 
 
 def teardown(call: Call) -> Answer:
@@ -93,7 +95,7 @@ def machine_up(call: Call) -> Answer:
     return operator_maintenance.stop_maintenance(call, _machines(call))
 
 
-def _machines(call: Call) -> list[Message]:
+def _machines(call: Call) -> list[MachineID]:
     return _json_of(call.request.body, "master.Call.StartMaintenance", "machines")
 
 

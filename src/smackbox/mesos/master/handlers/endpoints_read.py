@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.master.handlers import models, operator_maintenance, operator_roles
 from smackbox.mesos.master.handlers.context import Call, MasterContext
 from smackbox.mesos.master.handlers.metrics import snapshot
 from smackbox.mesos.master.handlers.operator_reads import visible
-from smackbox.mesos.master.state.entities import Framework, Message
+from smackbox.mesos.master.state.entities import Framework
 from smackbox.mesos.version import BUILD
 from smackbox.net.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.messages import MaintenanceSchedule, QuotaQuotaStatus, WeightInfo
+
+Json = dict[str, object]
 
 TASKS_LIMIT = 100
 
 
-def read(shown: Any) -> Answer:
+def read(shown: object) -> Answer:
     return HttpResponse.json(shown)
 
 
@@ -31,7 +37,7 @@ def state(call: Call) -> Answer:
     master = call.master
     agents = list(master.agents.values())
     leader = call.context.leader or master.info()
-    shown: Message = {
+    shown: Json = {
         **BUILD,
         "start_time": master.started_ms / 1_000,
         "elected_time": (master.elected_ms or 0) / 1_000,
@@ -72,7 +78,7 @@ def state_summary(call: Call) -> Answer:
         counts = models.counts_of(tasks, list(framework.completed), list(framework.unreachable.values()))
         on = {task.agent_id for task in tasks} | set(framework.executors)
         shown_frameworks.append({**models.framework_summary(framework), **counts, "slave_ids": sorted(on)})
-    shown: Message = {"hostname": master.options.hostname, "slaves": slaves, "frameworks": shown_frameworks}
+    shown: Json = {"hostname": master.options.hostname, "slaves": slaves, "frameworks": shown_frameworks}
     if master.options.cluster is not None:
         shown["cluster"] = master.options.cluster
     return read(shown)
@@ -106,7 +112,7 @@ def tasks(call: Call) -> Answer:
     _get_only(call)
     limit, offset = _number(call, "limit", TASKS_LIMIT), _number(call, "offset", 0)
     framework_id, task_id = call.request.parameter("framework_id"), call.request.parameter("task_id")
-    found: list[Message] = []
+    found: list[messages.Task] = []
     for framework in [*visible(call, "view_tasks"), *_completed(call)]:
         if framework_id not in {None, framework.id}:
             continue
@@ -118,7 +124,7 @@ def tasks(call: Call) -> Answer:
     return read({"tasks": [models.task_model(one) for one in found[offset : offset + limit]]})
 
 
-def _began(task: Message) -> float:
+def _began(task: messages.Task) -> float:
     statuses = task.get("statuses", [])
     return float(statuses[0].get("timestamp", 0.0)) if statuses else 0.0
 
@@ -140,31 +146,29 @@ def metrics(context: MasterContext, _: HttpRequest, __: str | None) -> Answer:
     return read(snapshot(context))
 
 
-def weights(call: Call) -> list[Message]:
+def weights(call: Call) -> list[WeightInfo]:
     known = call.master.registry.weights.items()
     return [{"role": role, "weight": weight} for role, weight in known if call.allows("view_roles", role)]
 
 
-def quota_status(call: Call) -> Message:
-    status: Message = operator_roles.get_quota(call, {})["status"]
-    return status
+def quota_status(call: Call) -> QuotaQuotaStatus:
+    return operator_roles.get_quota(call)["status"]
 
 
-def maintenance_schedule(call: Call) -> Message:
-    schedule: Message = operator_maintenance.get_schedule(call, {})["schedule"]
-    return schedule
+def maintenance_schedule(call: Call) -> MaintenanceSchedule:
+    return operator_maintenance.get_schedule(call)["schedule"]
 
 
 def maintenance_status(call: Call) -> Answer:
     _get_only(call)
-    return read(operator_maintenance.get_status(call, {})["status"])
+    return read(operator_maintenance.get_status(call)["status"])
 
 
 def _completed(call: Call) -> list[Framework]:
     return [one for one in call.master.completed_frameworks if call.allows("view_frameworks", one.info["user"])]
 
 
-def _recovered(call: Call) -> list[Message]:
+def _recovered(call: Call) -> list[Json]:
     """Agents that have not come back to this leader yet."""
     infos = [call.master.registry.agents[one]["info"] for one in call.master.recovered_agents]
     return [{"id": info["id"]["value"], "hostname": info["hostname"], "port": info.get("port", 5051)} for info in infos]

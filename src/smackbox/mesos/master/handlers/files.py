@@ -8,17 +8,24 @@ from __future__ import annotations
 import base64
 import mimetypes
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.http.file_infos import classic, file_info
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.net.http import HttpResponse
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        MasterCallListFiles,
+        MasterCallReadFile,
+        MasterResponseListFiles,
+        MasterResponseReadFile,
+    )
+
+
 READ_LIMIT = 16 * 4096
 """Mesos caps one reading at 16 pages."""
-
-Message = dict[str, Any]
 
 
 def browse(call: Call) -> Answer:
@@ -50,11 +57,11 @@ def debug(call: Call) -> Answer:
     return HttpResponse.json(call.context.files)
 
 
-def list_files(call: Call, message: Message) -> Message:
+def list_files(call: Call, message: MasterCallListFiles) -> MasterResponseListFiles:
     return {"file_infos": [file_info(shown, real.stat()) for shown, real in _entries(call, message["path"])]}
 
 
-def read_file(call: Call, message: Message) -> Message:
+def read_file(call: Call, message: MasterCallReadFile) -> MasterResponseReadFile:
     size, data = _read(_resolve(call, message["path"]), message["offset"], message.get("length", READ_LIMIT))
     return {"size": size, "data": base64.b64encode(data).decode()}
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from smackbox.mesos.master.state.entities import Agent, Executor, Framework, Message, Offer, Task
+from smackbox.mesos.master.state.entities import Agent, Executor, Framework, Offer, Task
 from smackbox.mesos.master.state.master import Master
 from smackbox.mesos.resources.resources import Resources, total
 from smackbox.mesos.resources.text import attribute_model
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.messages import TaskStatus
+
+Json = dict[str, object]
 
 TASK_STATES = (
     "TASK_STAGING",
@@ -23,9 +29,9 @@ TASK_STATES = (
 )
 
 
-def agent_summary(agent: Agent) -> Message:
+def agent_summary(agent: Agent) -> Json:
     used = total(agent.used().values())
-    shown: Message = {
+    shown: Json = {
         "id": agent.id,
         "hostname": agent.hostname,
         "port": int(agent.address.rpartition(":")[2]),
@@ -53,7 +59,7 @@ def agent_summary(agent: Agent) -> Message:
     return shown
 
 
-def agent_full(agent: Agent) -> Message:
+def agent_full(agent: Agent) -> Json:
     reserved = {role: one.to_messages(refined=False) for role, one in agent.total.reservations().items()}
     return {
         **agent_summary(agent),
@@ -72,7 +78,7 @@ def agent_full(agent: Agent) -> Message:
     }
 
 
-def framework_summary(framework: Framework) -> Message:
+def framework_summary(framework: Framework) -> Json:
     info = framework.info
     return {
         "id": framework.id,
@@ -88,7 +94,7 @@ def framework_summary(framework: Framework) -> Message:
     }
 
 
-def framework_full(framework: Framework) -> Message:
+def framework_full(framework: Framework) -> Json:
     info = framework.info
     shown = {
         **framework_summary(framework),
@@ -121,9 +127,9 @@ def framework_full(framework: Framework) -> Message:
     return shown
 
 
-def task_model(task: Message) -> Message:
+def task_model(task: messages.Task) -> Json:
     resources = Resources.from_messages(task.get("resources", []))
-    shown: Message = {
+    shown: Json = {
         "id": task["task_id"]["value"],
         "name": task["name"],
         "framework_id": task["framework_id"]["value"],
@@ -144,15 +150,15 @@ def task_model(task: Message) -> Message:
     return shown
 
 
-def _role(task: Message) -> str:
+def _role(task: messages.Task) -> str:
     for resource in task.get("resources", []):
         if "role" in resource.get("allocation_info", {}):
             return str(resource["allocation_info"]["role"])
     return "*"
 
 
-def _status_model(status: Message) -> Message:
-    shown: Message = {"state": status["state"], "timestamp": status.get("timestamp", 0.0)}
+def _status_model(status: TaskStatus) -> Json:
+    shown: Json = {"state": status["state"], "timestamp": status.get("timestamp", 0.0)}
     if "labels" in status:
         shown["labels"] = status["labels"].get("labels", [])
     for key in ("container_status", "healthy", "check_status"):
@@ -161,7 +167,7 @@ def _status_model(status: Message) -> Message:
     return shown
 
 
-def offer_model(offer: Offer) -> Message:
+def offer_model(offer: Offer) -> Json:
     return {
         "id": offer.id,
         "framework_id": offer.framework_id,
@@ -171,9 +177,9 @@ def offer_model(offer: Offer) -> Message:
     }
 
 
-def executor_model(executor: Executor, framework_id: str, agent_id: str) -> Message:
+def executor_model(executor: Executor, framework_id: str, agent_id: str) -> Json:
     info = executor.info
-    shown: Message = {
+    shown: Json = {
         "executor_id": info["executor_id"]["value"],
         "name": info.get("name", ""),
         "framework_id": framework_id,
@@ -189,7 +195,7 @@ def executor_model(executor: Executor, framework_id: str, agent_id: str) -> Mess
     return shown
 
 
-def counts_of(tasks: list[Task], completed: list[Message], unreachable: list[Task]) -> dict[str, int]:
+def counts_of(tasks: list[Task], completed: list[messages.Task], unreachable: list[Task]) -> dict[str, int]:
     """How many tasks are in each state."""
     counts = dict.fromkeys(TASK_STATES, 0)
     for state in [one.state for one in tasks] + [one["state"] for one in completed]:
@@ -198,7 +204,7 @@ def counts_of(tasks: list[Task], completed: list[Message], unreachable: list[Tas
     return counts
 
 
-def role_model(master: Master, role: str) -> Message:
+def role_model(master: Master, role: str) -> Json:
     members = [one for one in master.frameworks.values() if role in one.roles]
     allocated: list[Resources] = []
     offered: list[Resources] = []
@@ -208,7 +214,7 @@ def role_model(master: Master, role: str) -> Message:
         offered += [offer.resources for offer in agent.offers.values() if offer.role == role]
         reserved.append(agent.total.reserved(role))
     quota = master.registry.quotas.get(role)
-    shown: Message = {
+    shown: Json = {
         "name": role,
         "weight": master.registry.weights.get(role, 1.0),
         "frameworks": [one.id for one in members],
@@ -227,5 +233,5 @@ def role_model(master: Master, role: str) -> Message:
     return shown
 
 
-def _plain(quantities: dict[str, int]) -> dict[str, Any]:
+def _plain(quantities: dict[str, int]) -> dict[str, float]:
     return {name: amount / 1_000 for name, amount in quantities.items()}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from smackbox.mesos.http.answers import Answer, Refused, accepted, message_response, read_call
 from smackbox.mesos.master.handlers import (
@@ -17,16 +16,12 @@ from smackbox.mesos.master.handlers import (
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.handlers.operator_subscribe import subscribe
 
-Message = dict[str, Any]
-
-READS: dict[str, Callable[[Call, Message], Message]] = {
+READS: dict[str, Callable[[Call], Mapping[str, object]]] = {
     "GET_HEALTH": operator_reads.get_health,
     "GET_FLAGS": operator_reads.get_flags,
     "GET_VERSION": operator_reads.get_version,
     "GET_METRICS": operator_reads.get_metrics,
     "GET_LOGGING_LEVEL": operator_reads.get_logging_level,
-    "LIST_FILES": files.list_files,
-    "READ_FILE": files.read_file,
     "GET_STATE": operator_reads.get_state,
     "GET_AGENTS": operator_reads.get_agents,
     "GET_FRAMEWORKS": operator_reads.get_frameworks,
@@ -42,7 +37,13 @@ READS: dict[str, Callable[[Call, Message], Message]] = {
 }
 """Each gives the field of the response that is named as the call is."""
 
-CHANGES: dict[str, Callable[[Call, Message], Answer]] = {
+READS_OF: dict[str, Callable[..., Mapping[str, object]]] = {
+    "LIST_FILES": files.list_files,
+    "READ_FILE": files.read_file,
+}
+"""The same of calls that have a field."""
+
+CHANGES: dict[str, Callable[..., Answer]] = {
     "SET_LOGGING_LEVEL": operator_reads.set_logging_level,
     "UPDATE_WEIGHTS": operator_roles.update_weights,
     "UPDATE_QUOTA": operator_roles.update_quota,
@@ -74,13 +75,13 @@ def operator(call: Call) -> Answer:
     field = kind.lower()
     if kind in CHANGES and field not in message:
         raise Refused(400, f"Failed to validate master::Call: Expecting '{field}' to be present")
-    if kind in {"LIST_FILES", "READ_FILE"} and field not in message:
+    if kind in READS_OF and field not in message:
         raise Refused(400, f"Failed to validate master::Call: Expecting '{field}' to be present")
     content_type = accepted(call.request)
     if kind == "SUBSCRIBE":
         return subscribe(call, content_type)
-    if kind in READS:
-        answer = {"type": kind, field: READS[kind](call, message.get(field, {}))}
+    if kind in READS or kind in READS_OF:
+        answer = {"type": kind, field: READS[kind](call) if kind in READS else READS_OF[kind](call, message[field])}
         return message_response("master.Response", answer, content_type)
     if kind in CHANGES:
         return CHANGES[kind](call, message[field])

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.state import agents
-from smackbox.mesos.master.state.entities import Agent, Message
+from smackbox.mesos.master.state.entities import Agent
 from smackbox.mesos.master.state.frameworks import remove_framework
 from smackbox.net.http import HttpResponse
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        DrainConfig,
+        DrainInfo,
+        MasterCallDeactivateAgent,
+        MasterCallDrainAgent,
+        MasterCallMarkAgentGone,
+        MasterCallReactivateAgent,
+        MasterCallTeardown,
+    )
 
-def teardown(call: Call, message: Message) -> Answer:
+
+def teardown(call: Call, message: MasterCallTeardown) -> Answer:
     return teardown_framework(call, message["framework_id"]["value"])
 
 
@@ -24,7 +37,7 @@ def teardown_framework(call: Call, framework_id: str) -> Answer:
     return HttpResponse(200)
 
 
-def mark_agent_gone(call: Call, message: Message) -> Answer:
+def mark_agent_gone(call: Call, message: MasterCallMarkAgentGone) -> Answer:
     """Raises `Refused`: 404 for an agent that was never here, 503 while something else is stored about it."""
     master = call.master
     agent_id = message["agent_id"]["value"]
@@ -38,11 +51,11 @@ def mark_agent_gone(call: Call, message: Message) -> Answer:
     return call.store({}, lambda: None)
 
 
-def drain_agent(call: Call, message: Message) -> Answer:
+def drain_agent(call: Call, message: MasterCallDrainAgent) -> Answer:
     """The agent's tasks are killed, and nothing of it is offered. Raises `Refused`."""
     call.require("drain_agents")
     agent = _agent(call, message)
-    config: Message = {}
+    config: DrainConfig = {}
     if "max_grace_period" in message:
         duration = message["max_grace_period"]
         nanoseconds = duration.get("seconds", 0) * 1_000_000_000 + duration.get("nanos", 0)
@@ -56,13 +69,13 @@ def drain_agent(call: Call, message: Message) -> Answer:
     return _change(call, agent, deactivated=True, drain=agent.drain or {"state": "DRAINING", "config": config})
 
 
-def deactivate_agent(call: Call, message: Message) -> Answer:
+def deactivate_agent(call: Call, message: MasterCallDeactivateAgent) -> Answer:
     call.require("deactivate_agents")
     agent = _agent(call, message)
     return _change(call, agent, deactivated=True, drain=agent.drain)
 
 
-def reactivate_agent(call: Call, message: Message) -> Answer:
+def reactivate_agent(call: Call, message: MasterCallReactivateAgent) -> Answer:
     """Raises `Refused`: 400 while it is draining."""
     call.require("reactivate_agents")
     agent = _agent(call, message)
@@ -71,7 +84,7 @@ def reactivate_agent(call: Call, message: Message) -> Answer:
     return _change(call, agent, deactivated=False, drain=None)
 
 
-def _agent(call: Call, message: Message) -> Agent:
+def _agent(call: Call, message: MasterCallDrainAgent | MasterCallDeactivateAgent | MasterCallReactivateAgent) -> Agent:
     agent_id = message["agent_id"]["value"]
     agent = call.master.agents.get(agent_id)
     if agent is None:
@@ -85,7 +98,7 @@ def _not_changing(call: Call, agent_id: str) -> None:
         raise Refused(503, f"Something else is being stored about agent {agent_id}; try again")
 
 
-def _change(call: Call, agent: Agent, *, deactivated: bool, drain: Message | None) -> Answer:
+def _change(call: Call, agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -> Answer:
     def apply() -> None:
         agents.apply_change(call.master, agent, deactivated=deactivated, drain=drain)
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.state.agents import remove_agent
-from smackbox.mesos.master.state.entities import Agent, Message
+from smackbox.mesos.master.state.entities import Agent
 from smackbox.mesos.master.state.offers import rescind_all
-from smackbox.mesos.master.state.registry import SCHEDULE, machine_key, record
+from smackbox.mesos.master.state.registry import SCHEDULE, Changes, machine_key, record
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        AllocatorInverseOfferStatus,
+        MachineID,
+        MachineInfo,
+        MaintenanceClusterStatusDrainingMachine,
+        MaintenanceSchedule,
+        MasterCallStartMaintenance,
+        MasterCallStopMaintenance,
+        MasterCallUpdateMaintenanceSchedule,
+        MasterResponseGetMaintenanceSchedule,
+        MasterResponseGetMaintenanceStatus,
+    )
 
 
-def get_schedule(call: Call, _: Message) -> Message:
+def get_schedule(call: Call) -> MasterResponseGetMaintenanceSchedule:
     call.require("get_maintenance_schedules")
     return {"schedule": call.master.registry.schedule or {"windows": []}}
 
 
-def get_status(call: Call, _: Message) -> Message:
+def get_status(call: Call) -> MasterResponseGetMaintenanceStatus:
     call.require("get_maintenance_statuses")
-    draining, down = [], []
+    draining: list[MaintenanceClusterStatusDrainingMachine] = []
+    down: list[MachineID] = []
     for machine in call.master.registry.machines.values():
         if machine.get("mode") == "DOWN":
             down.append(machine["id"])
@@ -28,19 +43,19 @@ def get_status(call: Call, _: Message) -> Message:
     return {"status": {"draining_machines": draining, "down_machines": down}}
 
 
-def _statuses(call: Call, machine: Message) -> list[Message]:
+def _statuses(call: Call, machine: MachineID) -> list[AllocatorInverseOfferStatus]:
     agents = {agent.id for agent in _agents_on(call, machine_key(machine))}
     return [status for (_, agent_id), status in call.master.inverse_statuses.items() if agent_id in agents]
 
 
-def update_schedule(call: Call, message: Message) -> Answer:
+def update_schedule(call: Call, message: MasterCallUpdateMaintenanceSchedule) -> Answer:
     return update_schedule_to(call, message["schedule"])
 
 
-def update_schedule_to(call: Call, schedule: Message) -> Answer:
+def update_schedule_to(call: Call, schedule: MaintenanceSchedule) -> Answer:
     """Raises `Refused`: 400 where a machine is in two windows, or one that is down is left out."""
     registry = call.master.registry
-    machines: dict[str, Message] = {}
+    machines: dict[str, MachineInfo] = {}
     for window in schedule.get("windows", []):
         if not window.get("machine_ids"):
             raise Refused(400, "List of machines in the maintenance window is empty")
@@ -50,20 +65,22 @@ def update_schedule_to(call: Call, schedule: Message) -> Answer:
             key = _valid_key(machine)
             if key in machines:
                 raise Refused(400, f"Machine '{key}' appears more than once in the schedule")
-            mode = registry.machines.get(key, {}).get("mode", "DRAINING")
+            registered = registry.machines.get(key)
+            mode = "DRAINING" if registered is None else registered.get("mode", "DRAINING")
             machines[key] = {"id": machine, "mode": mode, "unavailability": window["unavailability"]}
     for key, known in registry.machines.items():
         if known.get("mode") == "DOWN" and key not in machines:
             raise Refused(400, f"Machine '{key}' is deactivated and cannot be removed from the schedule")
     call.require("update_maintenance_schedules")
-    changes: dict[str, Any] = record(SCHEDULE, schedule)
+    changes: Changes = record(SCHEDULE, schedule)
     for key in {*registry.machines, *machines}:
         changes.update(record(f"machine/{key}", machines.get(key)))
     before = {key: one.get("unavailability") for key, one in registry.machines.items()}
 
     def apply() -> None:
         for key in {*before, *machines}:
-            if before.get(key) != machines.get(key, {}).get("unavailability"):
+            planned = machines.get(key)
+            if before.get(key) != (None if planned is None else planned.get("unavailability")):
                 for agent in _agents_on(call, key):
                     rescind_all(call.master, agent)
                     for both in [one for one in call.master.inverse_filters if one[1] == agent.id]:
@@ -73,14 +90,14 @@ def update_schedule_to(call: Call, schedule: Message) -> Answer:
     return call.store(changes, apply)
 
 
-def start(call: Call, message: Message) -> Answer:
+def start(call: Call, message: MasterCallStartMaintenance) -> Answer:
     return start_maintenance(call, message.get("machines", []))
 
 
-def start_maintenance(call: Call, machines: list[Message]) -> Answer:
+def start_maintenance(call: Call, machines: list[MachineID]) -> Answer:
     """The machines' agents shut down and are removed. Raises `Refused`: 400 for machines that are not draining."""
     keys = _keys(call, machines, "DRAINING", "start_maintenances")
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     for key in keys:
         changes.update(record(f"machine/{key}", {**call.master.registry.machines[key], "mode": "DOWN"}))
         for agent in _agents_on(call, key):
@@ -96,14 +113,14 @@ def start_maintenance(call: Call, machines: list[Message]) -> Answer:
     return call.store(changes, apply)
 
 
-def stop(call: Call, message: Message) -> Answer:
+def stop(call: Call, message: MasterCallStopMaintenance) -> Answer:
     return stop_maintenance(call, message.get("machines", []))
 
 
-def stop_maintenance(call: Call, machines: list[Message]) -> Answer:
+def stop_maintenance(call: Call, machines: list[MachineID]) -> Answer:
     """The machines may have agents again and leave the schedule. Raises `Refused`: 400 where one is not down."""
     keys = _keys(call, machines, "DOWN", "stop_maintenances")
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     for key in keys:
         changes.update(record(f"machine/{key}", None))
     windows = []
@@ -115,7 +132,7 @@ def stop_maintenance(call: Call, machines: list[Message]) -> Answer:
     return call.store(changes, lambda: None)
 
 
-def _keys(call: Call, machines: list[Message], mode: str, action: str) -> list[str]:
+def _keys(call: Call, machines: list[MachineID], mode: str, action: str) -> list[str]:
     call.require(action)
     if not machines:
         raise Refused(400, "List of machines is empty")
@@ -131,7 +148,7 @@ def _keys(call: Call, machines: list[Message], mode: str, action: str) -> list[s
     return keys
 
 
-def _valid_key(machine: Message) -> str:
+def _valid_key(machine: MachineID) -> str:
     if not machine.get("hostname") and not machine.get("ip"):
         raise Refused(400, "Both 'hostname' and 'ip' for a machine are empty")
     return machine_key(machine)

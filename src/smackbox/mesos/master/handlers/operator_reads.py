@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import Answer
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.handlers.metrics import snapshot
 from smackbox.mesos.master.state.agents import agent_model
-from smackbox.mesos.master.state.entities import Framework, Message
+from smackbox.mesos.master.state.entities import Framework
 from smackbox.mesos.master.state.frameworks import framework_model
 from smackbox.mesos.version import BUILD
 from smackbox.net.http import HttpResponse
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        MasterCallSetLoggingLevel,
+        MasterResponseGetAgents,
+        MasterResponseGetExecutors,
+        MasterResponseGetExecutorsExecutor,
+        MasterResponseGetFlags,
+        MasterResponseGetFrameworks,
+        MasterResponseGetFrameworksFramework,
+        MasterResponseGetHealth,
+        MasterResponseGetLoggingLevel,
+        MasterResponseGetMaster,
+        MasterResponseGetMetrics,
+        MasterResponseGetOperations,
+        MasterResponseGetRoles,
+        MasterResponseGetState,
+        MasterResponseGetTasks,
+        MasterResponseGetVersion,
+        MasterResponseGetWeights,
+        Role,
+    )
 
-def get_health(_: Call, __: Message) -> Message:
+
+def get_health(_: Call) -> MasterResponseGetHealth:
     return {"healthy": True}
 
 
-def get_flags(call: Call, _: Message) -> Message:
+def get_flags(call: Call) -> MasterResponseGetFlags:
     call.require("view_flags")
     return {"flags": [{"name": name, "value": value} for name, value in call.master.options.flags.items()]}
 
 
-def get_version(_: Call, __: Message) -> Message:
+def get_version(_: Call) -> MasterResponseGetVersion:
     return {"version_info": BUILD}
 
 
-def get_metrics(call: Call, _: Message) -> Message:
+def get_metrics(call: Call) -> MasterResponseGetMetrics:
     return {"metrics": [{"name": name, "value": float(value)} for name, value in snapshot(call.context).items()]}
 
 
-def get_logging_level(call: Call, _: Message) -> Message:
+def get_logging_level(call: Call) -> MasterResponseGetLoggingLevel:
     return {"level": call.context.log_level}
 
 
-def set_logging_level(call: Call, message: Message) -> Answer:
+def set_logging_level(call: Call, message: MasterCallSetLoggingLevel) -> Answer:
     """0 is normal; any other level shows more, until the duration is over."""
     call.require("set_log_level")
     call.context.log_level = message["level"]
@@ -43,24 +65,24 @@ def set_logging_level(call: Call, message: Message) -> Answer:
     return HttpResponse(200)
 
 
-def get_master(call: Call, _: Message) -> Message:
+def get_master(call: Call) -> MasterResponseGetMaster:
     master = call.master
-    answer: Message = {"master_info": master.info(), "start_time": master.started_ms / 1_000}
+    answer: MasterResponseGetMaster = {"master_info": master.info(), "start_time": master.started_ms / 1_000}
     if master.elected_ms is not None:
         answer["elected_time"] = master.elected_ms / 1_000
     return answer
 
 
-def get_state(call: Call, _: Message) -> Message:
+def get_state(call: Call) -> MasterResponseGetState:
     return {
-        "get_tasks": get_tasks(call, {}),
-        "get_executors": get_executors(call, {}),
-        "get_frameworks": get_frameworks(call, {}),
-        "get_agents": get_agents(call, {}),
+        "get_tasks": get_tasks(call),
+        "get_executors": get_executors(call),
+        "get_frameworks": get_frameworks(call),
+        "get_agents": get_agents(call),
     }
 
 
-def get_agents(call: Call, _: Message) -> Message:
+def get_agents(call: Call) -> MasterResponseGetAgents:
     recovered = [call.master.registry.agents[one]["info"] for one in call.master.recovered_agents]
     return {"agents": [agent_model(agent) for agent in call.master.agents.values()], "recovered_agents": recovered}
 
@@ -70,7 +92,7 @@ def visible(call: Call, action: str) -> list[Framework]:
     return [one for one in call.master.frameworks.values() if call.allows(action, one.info["user"])]
 
 
-def get_frameworks(call: Call, _: Message) -> Message:
+def get_frameworks(call: Call) -> MasterResponseGetFrameworks:
     completed = [one for one in call.master.completed_frameworks if call.allows("view_frameworks", one.info["user"])]
     return {
         "frameworks": [_full(one) for one in visible(call, "view_frameworks")],
@@ -78,8 +100,8 @@ def get_frameworks(call: Call, _: Message) -> Message:
     }
 
 
-def _full(framework: Framework) -> Message:
-    model = framework_model(framework)
+def _full(framework: Framework) -> MasterResponseGetFrameworksFramework:
+    model: MasterResponseGetFrameworksFramework = framework_model(framework)
     model["offers"] = [offer.message for offer in framework.offers.values()]
     model["inverse_offers"] = [inverse.message for inverse in framework.inverse_offers.values()]
     model["allocated_resources"] = framework.used().to_messages()
@@ -89,21 +111,21 @@ def _full(framework: Framework) -> Message:
     return model
 
 
-def get_executors(call: Call, _: Message) -> Message:
-    executors: list[Any] = []
+def get_executors(call: Call) -> MasterResponseGetExecutors:
+    executors: list[MasterResponseGetExecutorsExecutor] = []
     for framework in visible(call, "view_executors"):
         for agent_id, on_agent in framework.executors.items():
             executors += [{"executor_info": one.info, "agent_id": {"value": agent_id}} for one in on_agent.values()]
     return {"executors": executors}
 
 
-def get_operations(call: Call, _: Message) -> Message:
+def get_operations(call: Call) -> MasterResponseGetOperations:
     operations = [one.message for agent in call.master.agents.values() for one in agent.operations.values()]
     return {"operations": operations}
 
 
-def get_tasks(call: Call, _: Message) -> Message:
-    answer: dict[str, list[Message]] = {
+def get_tasks(call: Call) -> MasterResponseGetTasks:
+    answer: MasterResponseGetTasks = {
         "pending_tasks": [],
         "tasks": [],
         "unreachable_tasks": [],
@@ -114,12 +136,12 @@ def get_tasks(call: Call, _: Message) -> Message:
         answer["tasks"] += [task.message for task in framework.tasks.values()]
         answer["unreachable_tasks"] += [task.message for task in framework.unreachable.values()]
         answer["completed_tasks"] += framework.completed
-    return dict(answer)
+    return answer
 
 
-def get_roles(call: Call, _: Message) -> Message:
+def get_roles(call: Call) -> MasterResponseGetRoles:
     master = call.master
-    roles = []
+    roles: list[Role] = []
     for role in master.known_roles():
         if not call.allows("view_roles", role):
             continue
@@ -142,7 +164,7 @@ def get_roles(call: Call, _: Message) -> Message:
     return {"roles": roles}
 
 
-def get_weights(call: Call, _: Message) -> Message:
+def get_weights(call: Call) -> MasterResponseGetWeights:
     weights = call.master.registry.weights
     return {
         "weight_infos": [

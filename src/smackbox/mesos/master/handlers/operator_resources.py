@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.state import operations
-from smackbox.mesos.master.state.entities import Agent, Message
+from smackbox.mesos.master.state.entities import Agent
 from smackbox.mesos.master.state.offers import remove_offer
 from smackbox.mesos.master.state.operations import OperationError
 from smackbox.mesos.resources.resources import Resources
 from smackbox.net.http import HttpResponse
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        MasterCallCreateVolumes,
+        MasterCallDestroyVolumes,
+        MasterCallReserveResources,
+        MasterCallUnreserveResources,
+        OfferOperation,
+        Resource,
+    )
 
-def reserve_resources(call: Call, message: Message) -> Answer:
+
+def reserve_resources(call: Call, message: MasterCallReserveResources) -> Answer:
     return operate(call, "RESERVE", message["agent_id"]["value"], message.get("resources", []))
 
 
-def unreserve_resources(call: Call, message: Message) -> Answer:
+def unreserve_resources(call: Call, message: MasterCallUnreserveResources) -> Answer:
     return operate(call, "UNRESERVE", message["agent_id"]["value"], message.get("resources", []))
 
 
-def create_volumes(call: Call, message: Message) -> Answer:
+def create_volumes(call: Call, message: MasterCallCreateVolumes) -> Answer:
     return operate(call, "CREATE", message["agent_id"]["value"], message.get("volumes", []))
 
 
-def destroy_volumes(call: Call, message: Message) -> Answer:
+def destroy_volumes(call: Call, message: MasterCallDestroyVolumes) -> Answer:
     return operate(call, "DESTROY", message["agent_id"]["value"], message.get("volumes", []))
 
 
-def not_done(_: Call, __: Message) -> Answer:
+def not_done(_: Call, __: object) -> Answer:
     raise Refused(501, "Volumes are not resized: destroy the volume and create another")
 
 
-def operate(call: Call, kind: str, agent_id: str, resources: list[Any]) -> Answer:
+def operate(call: Call, kind: str, agent_id: str, resources: list[Resource]) -> Answer:
     """Raises `Refused`: 400, 403, 409 where not enough is free even without offers."""
     agent = call.master.agents.get(agent_id)
     if agent is None:
         raise Refused(400, "No agent found with specified ID")
-    info: Message = {"type": kind, kind.lower(): {operations.ON_RESOURCES[kind]: resources}}
+    info = cast("OfferOperation", {"type": kind, kind.lower(): {operations.ON_RESOURCES[kind]: resources}})
     try:
         before, after = operations.consumed_and_made(info)
         if kind == "CREATE":

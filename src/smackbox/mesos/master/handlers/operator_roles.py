@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import Answer, Refused
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.state import roles
-from smackbox.mesos.master.state.entities import Message
 from smackbox.mesos.master.state.offers import remove_offer
 from smackbox.mesos.master.state.quotas import Quota
 from smackbox.mesos.master.state.registry import record
 from smackbox.mesos.master.state.sorter import Quantities
 from smackbox.mesos.resources.resources import UNITS, ResourceError, Resources
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        MasterCallRemoveQuota,
+        MasterCallSetQuota,
+        MasterCallUpdateQuota,
+        MasterCallUpdateWeights,
+        MasterResponseGetQuota,
+        QuotaQuotaConfig,
+        Resource,
+        ValueScalar,
+        WeightInfo,
+    )
 
-def get_quota(call: Call, _: Message) -> Message:
+
+def get_quota(call: Call) -> MasterResponseGetQuota:
     quotas = {role: one for role, one in call.master.registry.quotas.items() if call.allows("get_quotas", role)}
     return {
         "status": {
@@ -32,7 +45,7 @@ def get_quota(call: Call, _: Message) -> Message:
     }
 
 
-def update_quota(call: Call, message: Message) -> Answer:
+def update_quota(call: Call, message: MasterCallUpdateQuota) -> Answer:
     """All of the given quotas or none. Raises `Refused`."""
     quotas = {}
     for config in message.get("quota_configs", []):
@@ -47,13 +60,13 @@ def update_quota(call: Call, message: Message) -> Answer:
     return _store_quotas(call, quotas, force=message.get("force", False), too_much=400)
 
 
-def set_quota(call: Call, message: Message) -> Answer:
+def set_quota(call: Call, message: MasterCallSetQuota) -> Answer:
     """The guarantee of a role that has none; it is its limit as well, as it was before Mesos 1.9."""
     request = message["quota_request"]
     return set_quota_of(call, request.get("role", ""), request.get("guarantee", []), force=request.get("force", False))
 
 
-def set_quota_of(call: Call, role: str, guarantee: list[Message], *, force: bool) -> Answer:
+def set_quota_of(call: Call, role: str, guarantee: list[Resource], *, force: bool) -> Answer:
     """Raises `Refused`: 400, 403, 409."""
     if role in call.master.registry.quotas:
         raise Refused(400, f"Failed to set quota: Role '{role}' already has quota")
@@ -69,7 +82,7 @@ def set_quota_of(call: Call, role: str, guarantee: list[Message], *, force: bool
     return _store_quotas(call, {role: Quota(quantities, dict(quantities))}, force=force, too_much=409)
 
 
-def remove_quota(call: Call, message: Message) -> Answer:
+def remove_quota(call: Call, message: MasterCallRemoveQuota) -> Answer:
     return remove_quota_of(call, message["role"])
 
 
@@ -80,11 +93,11 @@ def remove_quota_of(call: Call, role: str) -> Answer:
     return _store_quotas(call, {role: Quota()}, force=True, too_much=400)
 
 
-def update_weights(call: Call, message: Message) -> Answer:
+def update_weights(call: Call, message: MasterCallUpdateWeights) -> Answer:
     return update_weights_to(call, message.get("weight_infos", []))
 
 
-def update_weights_to(call: Call, infos: list[Message]) -> Answer:
+def update_weights_to(call: Call, infos: list[WeightInfo]) -> Answer:
     """Raises `Refused`: 400, 403."""
     weights: dict[str, float] = {}
     for info in infos:
@@ -169,9 +182,10 @@ def _check_role(role: str, what: str) -> None:
         raise Refused(400, f"{what}: {error}") from error
 
 
-def _quantities(config: Message, field: str) -> Quantities:
+def _quantities(config: QuotaQuotaConfig, field: str) -> Quantities:
     result = {}
-    for name, scalar in config.get(field, {}).items():
+    scalars = config.get("limits", {}) if field == "limits" else config.get("guarantees", {})
+    for name, scalar in scalars.items():
         if not math.isfinite(scalar["value"]) or scalar["value"] < 0:
             raise Refused(400, f"Invalid QuotaConfig: '{name}' in {field} is negative or not finite")
         if amount := round(scalar["value"] * UNITS):
@@ -181,12 +195,12 @@ def _quantities(config: Message, field: str) -> Quantities:
     return result
 
 
-def as_resources(quantities: Quantities) -> list[Message]:
+def as_resources(quantities: Quantities) -> list[Resource]:
     return [
         {"name": name, "type": "SCALAR", "scalar": {"value": amount / UNITS}, "role": "*"}
         for name, amount in quantities.items()
     ]
 
 
-def _scalars(quantities: Quantities) -> Message:
+def _scalars(quantities: Quantities) -> dict[str, ValueScalar]:
     return {name: {"value": amount / UNITS} for name, amount in quantities.items()}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from smackbox.mesos.http.answers import Refused, StreamSink
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.handlers.operator_reads import get_state
-from smackbox.mesos.master.state.entities import Message
 from smackbox.mesos.master.state.master import Subscriber
 from smackbox.net.http import HttpStream
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import FrameworkInfo, MasterEvent
+
 
 SUBSCRIBERS_LIMIT = 1_000
 
@@ -24,7 +29,7 @@ def subscribe(call: Call, content_type: str) -> HttpStream:
     sink.send(
         {
             "type": "SUBSCRIBED",
-            "subscribed": {"get_state": get_state(call, {}), "heartbeat_interval_seconds": interval_ms / 1_000},
+            "subscribed": {"get_state": get_state(call), "heartbeat_interval_seconds": interval_ms / 1_000},
         }
     )
     sink.send({"type": "HEARTBEAT"})
@@ -33,18 +38,29 @@ def subscribe(call: Call, content_type: str) -> HttpStream:
     return stream
 
 
-def _sees(call: Call, event: Message) -> bool:
+def _sees(call: Call, event: MasterEvent) -> bool:
     """Tasks and frameworks of users whose things the caller may see; agents are for all."""
-    kind = event["type"]
-    about = event[kind.lower()]
-    if kind.startswith("FRAMEWORK"):
-        info = about.get("framework_info") or about["framework"]["framework_info"]
-        return call.allows("view_frameworks", info["user"])
-    if kind.startswith("TASK"):
-        framework_id = about["framework_id"] if kind == "TASK_UPDATED" else about["task"]["framework_id"]
-        framework = call.master.frameworks.get(framework_id["value"])
-        return framework is not None and call.allows("view_tasks", framework.info["user"])
+    match event["type"]:
+        case "FRAMEWORK_ADDED":
+            return _sees_framework(call, event["framework_added"]["framework"]["framework_info"])
+        case "FRAMEWORK_UPDATED":
+            return _sees_framework(call, event["framework_updated"]["framework"]["framework_info"])
+        case "FRAMEWORK_REMOVED":
+            return _sees_framework(call, event["framework_removed"]["framework_info"])
+        case "TASK_ADDED":
+            return _sees_task(call, event["task_added"]["task"]["framework_id"]["value"])
+        case "TASK_UPDATED":
+            return _sees_task(call, event["task_updated"]["framework_id"]["value"])
     return True
+
+
+def _sees_framework(call: Call, info: FrameworkInfo) -> bool:
+    return call.allows("view_frameworks", info["user"])
+
+
+def _sees_task(call: Call, framework_id: str) -> bool:
+    framework = call.master.frameworks.get(framework_id)
+    return framework is not None and call.allows("view_tasks", framework.info["user"])
 
 
 def _closed(call: Call, stream_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import STREAM_ID, Answer, Refused, accepted, read_call
 from smackbox.mesos.master.handlers import scheduler_accept, scheduler_calls
@@ -12,8 +12,11 @@ from smackbox.mesos.master.handlers.scheduler_subscribe import subscribe
 from smackbox.mesos.master.state.entities import Framework
 from smackbox.net.http import HttpResponse
 
-Message = dict[str, Any]
-Handler = Callable[[Call, Framework, Message], HttpResponse | None]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import SchedulerCall
+
+
+Handler = Callable[[Call, Framework, "SchedulerCall"], HttpResponse | None]
 
 HANDLERS: dict[str, tuple[str | None, Handler]] = {
     "TEARDOWN": (None, scheduler_calls.teardown),
@@ -77,7 +80,7 @@ def scheduler(call: Call) -> Answer:
     return handler(call, framework, message) or HttpResponse(202)
 
 
-def _validate(call: Call, kind: str, message: Message) -> str:
+def _validate(call: Call, kind: str, message: SchedulerCall) -> str:
     """The framework's id, empty for a first SUBSCRIBE. Raises `Refused`: 400."""
     outer = message.get("framework_id", {}).get("value", "")
     if "type" not in message:

@@ -7,7 +7,7 @@ status of the operation, where the framework gave it an id.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.master.handlers.context import Call
 from smackbox.mesos.master.state import operations
@@ -25,10 +25,18 @@ from smackbox.mesos.master.state.task_validation import (
 from smackbox.mesos.master.state.tasks import add_executor, add_task, status_of, tell
 from smackbox.mesos.resources.resources import Resources
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkRunTaskGroup
+    from smackbox.mesos.wire.messages import (
+        ExecutorInfo,
+        OfferOperation,
+        OfferOperationLaunchGroup,
+        SchedulerCall,
+        TaskInfo,
+    )
 
 
-def accept(call: Call, framework: Framework, message: Message) -> None:
+def accept(call: Call, framework: Framework, message: SchedulerCall) -> None:
     master = call.master
     asked = message["accept"]
     messages = asked.get("operations", [])
@@ -69,9 +77,9 @@ def _problem(ids: list[str], offers: list[Offer]) -> tuple[str, str] | None:
     return None
 
 
-def _drop(call: Call, framework: Framework, messages: list[Message], reason: str, said: str) -> None:
+def _drop(call: Call, framework: Framework, asked_operations: list[OfferOperation], reason: str, said: str) -> None:
     """The offers are not valid: no operation is done."""
-    for operation in messages:
+    for operation in asked_operations:
         for task in _tasks(operation):
             agent_id = task["agent_id"]["value"]
             said_of = f"Task launched with invalid offers: {said}" if reason == "REASON_INVALID_OFFERS" else said
@@ -83,7 +91,7 @@ def _drop(call: Call, framework: Framework, messages: list[Message], reason: str
             operations.refuse(call.master, framework, operation, "OPERATION_DROPPED", said, None)
 
 
-def _tasks(operation: Message) -> list[Message]:
+def _tasks(operation: OfferOperation) -> list[TaskInfo]:
     group = operation.get("launch_group", {}).get("task_group", {})
     return [*operation.get("launch", {}).get("task_infos", []), *group.get("tasks", [])]
 
@@ -102,7 +110,7 @@ class Accepting:
             self._offered += offer.resources
         self._kept: list[Operation] = []
 
-    def perform(self, operation: Message) -> None:
+    def perform(self, operation: OfferOperation) -> None:
         kind = operation.get("type", "UNKNOWN")
         if kind == "LAUNCH":
             for task in operation.get("launch", {}).get("task_infos", []):
@@ -118,7 +126,7 @@ class Accepting:
 
     # --- tasks
 
-    def _launch(self, task: Message) -> None:
+    def _launch(self, task: TaskInfo) -> None:
         framework, agent = self._framework, self._agent
         executor = task.get("executor")
         try:
@@ -140,7 +148,7 @@ class Accepting:
         self._start(task, wanted)
         agent.send({"type": "RUN_TASK", "run_task": {"framework": framework.info, "task": task}})
 
-    def _launch_group(self, group: Message) -> None:
+    def _launch_group(self, group: OfferOperationLaunchGroup) -> None:
         framework, agent = self._framework, self._agent
         executor, tasks = group["executor"], group["task_group"].get("tasks", [])
         try:
@@ -164,34 +172,34 @@ class Accepting:
         for task, resources in zip(tasks, wanted, strict=True):
             task["executor"] = executor
             self._start(task, resources)
-        order = {"framework": framework.info, "executor": executor, "task_group": {"tasks": tasks}}
+        order: LinkRunTaskGroup = {"framework": framework.info, "executor": executor, "task_group": {"tasks": tasks}}
         agent.send({"type": "RUN_TASK_GROUP", "run_task_group": order})
 
-    def _new_executor_resources(self, executor: Message | None) -> Resources:
+    def _new_executor_resources(self, executor: ExecutorInfo | None) -> Resources:
         """What the executor adds to the first task that needs it."""
         if executor is None or (self._framework.id, executor["executor_id"]["value"]) in self._agent.executors:
             return Resources()
         return resources_of(executor, self._role)
 
-    def _start_executor(self, executor: Message, resources: Resources) -> None:
+    def _start_executor(self, executor: ExecutorInfo, resources: Resources) -> None:
         if (self._framework.id, executor["executor_id"]["value"]) in self._agent.executors:
             return
         self._allocate_to(executor)
         self._offered -= resources
         add_executor(self._framework, self._agent, Executor(executor, resources, self._role))
 
-    def _start(self, task: Message, resources: Resources) -> None:
+    def _start(self, task: TaskInfo, resources: Resources) -> None:
         self._allocate_to(task)
         self._offered -= resources
         message = task_message(self._framework.id, task, self._framework.info["user"])
         add_task(self._master, self._framework, self._agent, Task(message, resources, self._role))
         self._master.count("tasks_launched")
 
-    def _allocate_to(self, message: Message) -> None:
+    def _allocate_to(self, message: TaskInfo | ExecutorInfo) -> None:
         for one in message.get("resources", []):
             one["allocation_info"] = {"role": self._role}
 
-    def _refuse(self, task: Message, reason: str, said: str) -> None:
+    def _refuse(self, task: TaskInfo, reason: str, said: str) -> None:
         status = status_of(
             self._master,
             self._framework,
@@ -206,7 +214,7 @@ class Accepting:
 
     # --- reservations and volumes
 
-    def _convert(self, kind: str, operation: Message) -> None:
+    def _convert(self, kind: str, operation: OfferOperation) -> None:
         framework, agent = self._framework, self._agent
         try:
             before, after = operations.consumed_and_made(operation)

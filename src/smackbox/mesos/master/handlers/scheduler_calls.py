@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import Refused
 from smackbox.mesos.master.handlers.context import Call
@@ -12,14 +12,20 @@ from smackbox.mesos.master.state.entities import Framework
 from smackbox.mesos.master.state.offers import answer_inverse_offer, remove_offer
 from smackbox.net.http import HttpResponse
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.link_messages import LinkKillTask, LinkMessage, LinkShutdownExecutor
+    from smackbox.mesos.wire.messages import (
+        SchedulerCall,
+        SchedulerCallAcceptInverseOffers,
+        SchedulerCallDeclineInverseOffers,
+    )
 
 
-def teardown(call: Call, framework: Framework, _: Message) -> None:
+def teardown(call: Call, framework: Framework, _: SchedulerCall) -> None:
     frameworks.remove_framework(call.master, framework)
 
 
-def decline(call: Call, framework: Framework, message: Message) -> None:
+def decline(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """What is not offered any more is left out."""
     refuse_seconds = message["decline"].get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
     for offer_id in message["decline"].get("offer_ids", []):
@@ -28,15 +34,20 @@ def decline(call: Call, framework: Framework, message: Message) -> None:
             remove_offer(call.master, offer, rescind=False, refuse_seconds=refuse_seconds)
 
 
-def accept_inverse_offers(call: Call, framework: Framework, message: Message) -> None:
+def accept_inverse_offers(call: Call, framework: Framework, message: SchedulerCall) -> None:
     _answer_inverse(call, framework, message["accept_inverse_offers"], "ACCEPT")
 
 
-def decline_inverse_offers(call: Call, framework: Framework, message: Message) -> None:
+def decline_inverse_offers(call: Call, framework: Framework, message: SchedulerCall) -> None:
     _answer_inverse(call, framework, message["decline_inverse_offers"], "DECLINE")
 
 
-def _answer_inverse(call: Call, framework: Framework, answer: Message, status: str) -> None:
+def _answer_inverse(
+    call: Call,
+    framework: Framework,
+    answer: SchedulerCallAcceptInverseOffers | SchedulerCallDeclineInverseOffers,
+    status: str,
+) -> None:
     refuse_seconds = answer.get("filters", {}).get("refuse_seconds")
     for one in answer.get("inverse_offer_ids", []):
         inverse = framework.inverse_offers.get(one["value"])
@@ -44,7 +55,7 @@ def _answer_inverse(call: Call, framework: Framework, answer: Message, status: s
             answer_inverse_offer(call.master, inverse, status, refuse_seconds)
 
 
-def revive(call: Call, framework: Framework, message: Message) -> None:
+def revive(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """Offers come at once, not at the next turn of the allocator."""
     roles = message.get("revive", {}).get("roles", [])
     if all(role in framework.roles for role in roles):
@@ -53,14 +64,14 @@ def revive(call: Call, framework: Framework, message: Message) -> None:
         call.master.allocation_wanted = True
 
 
-def suppress(call: Call, framework: Framework, message: Message) -> None:
+def suppress(call: Call, framework: Framework, message: SchedulerCall) -> None:
     roles = message.get("suppress", {}).get("roles", [])
     if all(role in framework.roles for role in roles):
         call.master.allocator.suppress(framework.id, roles)
         framework.suppressed.update(roles or framework.roles)
 
 
-def kill(call: Call, framework: Framework, message: Message) -> None:
+def kill(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """A task that is not known is answered as RECONCILE would."""
     asked = message["kill"]
     task_id = asked["task_id"]["value"]
@@ -72,21 +83,21 @@ def kill(call: Call, framework: Framework, message: Message) -> None:
     wrong_agent = "agent_id" in asked and asked["agent_id"]["value"] != task.agent_id
     if agent is None or wrong_agent:
         return
-    order: Message = {"framework_id": {"value": framework.id}, "task_id": asked["task_id"]}
+    order: LinkKillTask = {"framework_id": {"value": framework.id}, "task_id": asked["task_id"]}
     if "kill_policy" in asked:
         order["kill_policy"] = asked["kill_policy"]
     agent.send({"type": "KILL_TASK", "kill_task": order})
 
 
-def shutdown(call: Call, framework: Framework, message: Message) -> None:
+def shutdown(call: Call, framework: Framework, message: SchedulerCall) -> None:
     asked = message["shutdown"]
     agent = call.master.agents.get(asked["agent_id"]["value"])
     if agent is not None:
-        order = {"framework_id": {"value": framework.id}, "executor_id": asked["executor_id"]}
+        order: LinkShutdownExecutor = {"framework_id": {"value": framework.id}, "executor_id": asked["executor_id"]}
         agent.send({"type": "SHUTDOWN_EXECUTOR", "shutdown_executor": order})
 
 
-def acknowledge(call: Call, framework: Framework, message: Message) -> None:
+def acknowledge(call: Call, framework: Framework, message: SchedulerCall) -> None:
     asked = message["acknowledge"]
     tasks.acknowledge(call.master, framework, asked["agent_id"]["value"], asked["task_id"]["value"], asked["uuid"])
     agent = call.master.agents.get(asked["agent_id"]["value"])
@@ -96,12 +107,12 @@ def acknowledge(call: Call, framework: Framework, message: Message) -> None:
         check_drained(call.master, agent)
 
 
-def acknowledge_operation_status(call: Call, framework: Framework, message: Message) -> None:
+def acknowledge_operation_status(call: Call, framework: Framework, message: SchedulerCall) -> None:
     asked = message["acknowledge_operation_status"]
     operations.acknowledge(call.master, framework, asked["operation_id"]["value"], asked["uuid"])
 
 
-def reconcile(call: Call, framework: Framework, message: Message) -> None:
+def reconcile(call: Call, framework: Framework, message: SchedulerCall) -> None:
     tasks_asked = message["reconcile"].get("tasks", [])
     if not tasks_asked:
         tasks.reconcile_all(call.master, framework)
@@ -110,23 +121,27 @@ def reconcile(call: Call, framework: Framework, message: Message) -> None:
         tasks.reconcile_one(call.master, framework, one["task_id"]["value"], agent_id)
 
 
-def reconcile_operations(call: Call, framework: Framework, message: Message) -> None:
+def reconcile_operations(call: Call, framework: Framework, message: SchedulerCall) -> None:
     operations.reconcile(call.master, framework, message["reconcile_operations"].get("operations", []))
 
 
-def message(call: Call, framework: Framework, message: Message) -> None:
+def message(call: Call, framework: Framework, message: SchedulerCall) -> None:
     asked = message["message"]
     agent = call.master.agents.get(asked["agent_id"]["value"])
     if agent is not None:
-        order = {"framework_id": {"value": framework.id}, "executor_id": asked["executor_id"], "data": asked["data"]}
+        order: LinkMessage = {
+            "framework_id": {"value": framework.id},
+            "executor_id": asked["executor_id"],
+            "data": asked["data"],
+        }
         agent.send({"type": "MESSAGE", "message": order})
 
 
-def request(call: Call, framework: Framework, message: Message) -> None:
+def request(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """Nothing: the hierarchical allocator does not go by requests (nor does Mesos')."""
 
 
-def update_framework(call: Call, framework: Framework, message: Message) -> HttpResponse:
+def update_framework(call: Call, framework: Framework, message: SchedulerCall) -> HttpResponse:
     """200 when all of it is applied. Raises `Refused`: 400, 403."""
     asked = message["update_framework"]
     info = asked["framework_info"]

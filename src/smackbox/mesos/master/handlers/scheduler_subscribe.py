@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.mesos.http.answers import StreamSink
 from smackbox.mesos.master.handlers.context import Call
@@ -11,10 +11,11 @@ from smackbox.mesos.master.state.allocator import roles_of
 from smackbox.mesos.master.state.frameworks import FrameworkError
 from smackbox.net.http import HttpStream
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import FrameworkInfo, SchedulerCallSubscribe
 
 
-def subscribe(call: Call, subscribe: Message, content_type: str) -> HttpStream:
+def subscribe(call: Call, subscribe: SchedulerCallSubscribe, content_type: str) -> HttpStream:
     """What cannot be subscribed is told so by an ERROR on a stream that ends."""
     master = call.master
     info = subscribe["framework_info"]
@@ -45,7 +46,7 @@ def subscribe(call: Call, subscribe: Message, content_type: str) -> HttpStream:
     return stream
 
 
-def _not_allowed(call: Call, info: Message) -> str | None:
+def _not_allowed(call: Call, info: FrameworkInfo) -> str | None:
     for role in roles_of(info):
         if not call.allows("register_frameworks", role):
             return f"Framework {info['name']} is not authorized to use role '{role}'"

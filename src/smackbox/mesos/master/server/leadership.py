@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -17,9 +18,13 @@ from smackbox.base.errors import StorageError
 from smackbox.election.state_store import Fenced, StateStore
 from smackbox.mesos.master.handlers.context import MasterContext
 from smackbox.mesos.master.state import offers, ticks
-from smackbox.mesos.master.state.entities import EventSink, Message
+from smackbox.mesos.master.state.entities import EventSink
 from smackbox.mesos.master.state.master import Master
 from smackbox.mesos.master.state.registry import Commit, Registry
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import MasterInfo
+
 
 TICK_S = 0.1
 LOAD_RETRY_S = 1.0
@@ -53,7 +58,7 @@ class Leadership:
     def leader_is(self, data: bytes | None) -> None:
         """The leader's MasterInfo as JSON; None where nobody leads."""
         try:
-            self._context.leader = None if data is None else msgspec.json.decode(data, type=Message)
+            self._context.leader = None if data is None else cast("MasterInfo", msgspec.json.decode(data, type=dict))
         except (msgspec.DecodeError, msgspec.ValidationError):
             log.warning("the leading master's node is not JSON")
             self._context.leader = None

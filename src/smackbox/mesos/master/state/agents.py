@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from smackbox.mesos.master.state.entities import Agent, EventSink, Executor, Framework, Message, Task
+from smackbox.mesos.master.state.entities import Agent, EventSink, Executor, Framework, Task
 from smackbox.mesos.master.state.frameworks import add_framework
 from smackbox.mesos.master.state.master import Master, time_info
 from smackbox.mesos.master.state.offers import rescind_all
@@ -24,17 +24,29 @@ from smackbox.mesos.master.state.tasks import (
 )
 from smackbox.mesos.resources.resources import Resources
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.link_messages import LinkExecutor
+    from smackbox.mesos.wire.messages import (
+        AgentInfo,
+        DrainInfo,
+        ExecutorInfo,
+        FrameworkInfo,
+        MasterResponseGetAgentsAgent,
+        Resource,
+    )
+
 
 @dataclass(slots=True)
 class Subscription:
     """What an agent says of itself when it subscribes, and the stream that it reads."""
 
-    info: Message
+    info: AgentInfo
     version: str
-    tasks: list[Message]
-    executors: list[Message]
-    frameworks: list[Message]
-    checkpointed: list[Message]
+    tasks: list[messages.Task]
+    executors: list[LinkExecutor]
+    frameworks: list[FrameworkInfo]
+    checkpointed: list[Resource]
     drained: bool
     address: str
     sink: EventSink
@@ -53,7 +65,8 @@ def subscribe(master: Master, asked: Subscription) -> None:
         asked.info = {**asked.info, "id": {"value": new}}
         _admit(master, asked, new, {})
     elif agent_id in master.agents or agent_id in master.recovered_agents:
-        if master.registry.agents.get(agent_id, {}).get("info") == asked.info:
+        known = master.registry.agents.get(agent_id)
+        if known is not None and known["info"] == asked.info:
             _enter(master, asked, agent_id)
         else:
             _admit(master, asked, agent_id, {})
@@ -62,8 +75,9 @@ def subscribe(master: Master, asked: Subscription) -> None:
 
 
 def _admit(master: Master, asked: Subscription, agent_id: str, more: dict[str, bytes | None]) -> None:
-    known = master.registry.agents.get(agent_id, {})
-    kept: Any = {key: known[key] for key in ("deactivated", "drain") if key in known}
+    known = master.registry.agents.get(agent_id)
+    deactivated = known is not None and known.get("deactivated", False)
+    drain = None if known is None else known.get("drain")
     master.changing_agents.add(agent_id)
 
     def admitted() -> None:
@@ -74,7 +88,9 @@ def _admit(master: Master, asked: Subscription, agent_id: str, more: dict[str, b
         master.changing_agents.discard(agent_id)
         asked.sink.close()
 
-    master.commit({**agent_record(agent_id, asked.info, **kept), **more}, admitted, failed)
+    master.commit(
+        {**agent_record(agent_id, asked.info, deactivated=deactivated, drain=drain), **more}, admitted, failed
+    )
 
 
 def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
@@ -127,7 +143,8 @@ def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
 
 
 def _add(master: Master, asked: Subscription, agent_id: str, total: Resources) -> Agent:
-    known = master.registry.agents.get(agent_id, {})
+    known = master.registry.agents.get(agent_id)
+    drain = None if known is None else known.get("drain")
     now_ms = master.clock.wall_ms()
     agent = Agent(
         agent_id,
@@ -136,9 +153,9 @@ def _add(master: Master, asked: Subscription, agent_id: str, total: Resources) -
         asked.address,
         asked.version,
         now_ms,
-        deactivated=known.get("deactivated", False),
-        drain=known.get("drain"),
-        drain_began_ms=now_ms if known.get("drain") else None,
+        deactivated=known is not None and known.get("deactivated", False),
+        drain=drain,
+        drain_began_ms=now_ms if drain else None,
         capabilities=[{"type": one} for one in AGENT_CAPABILITIES],
     )
     master.agents[agent_id] = agent
@@ -173,20 +190,20 @@ def _take_over(master: Master, agent: Agent, asked: Subscription) -> None:
     for one in asked.executors:
         owner = master.frameworks.get(one["framework_id"]["value"])
         if owner is not None:
-            info = one["executor_info"]
-            add_executor(owner, agent, Executor(info, _resources(info), _role(info, owner)))
+            executor = one["executor_info"]
+            add_executor(owner, agent, Executor(executor, _resources(executor), _role(executor, owner)))
     for message in asked.tasks:
         owner = master.frameworks.get(message["framework_id"]["value"])
         if owner is not None and message["task_id"]["value"] not in owner.tasks:
             add_task(master, owner, agent, _task(message, owner))
 
 
-def _task(message: Message, framework: Framework) -> Task:
+def _task(message: messages.Task, framework: Framework) -> Task:
     message.setdefault("statuses", [])
     return Task(message, _resources(message), _role(message, framework), in_use=not is_terminal(message["state"]))
 
 
-def _comes_back(master: Master, agent: Agent, message: Message) -> None:
+def _comes_back(master: Master, agent: Agent, message: messages.Task) -> None:
     """A task that was lost from sight runs after all: its framework is told."""
     framework = master.frameworks.get(message["framework_id"]["value"])
     task_id = message["task_id"]["value"]
@@ -289,9 +306,8 @@ def mark_unreachable(master: Master, agent_id: str) -> None:
         master.count("slave_unreachable_completed")
         lost = master.agents.get(agent_id)
         if lost is not None:
-            more = {"unreachable_time": time_info(since_ms)}
             said = f"Agent {lost.hostname} is unreachable"
-            remove_agent(master, lost, "TASK_UNREACHABLE", "REASON_AGENT_REMOVED", said, more)
+            remove_agent(master, lost, "TASK_UNREACHABLE", "REASON_AGENT_REMOVED", said, since_ms)
 
     master.commit(changes, marked, lambda _: master.changing_agents.discard(agent_id))
 
@@ -299,11 +315,13 @@ def mark_unreachable(master: Master, agent_id: str) -> None:
 def mark_gone(master: Master, agent_id: str) -> None:
     """An operator says that it will never be back."""
     agent = master.agents.get(agent_id)
-    known = master.registry.agents.get(agent_id) or master.registry.unreachable.get(agent_id) or {}
+    known = master.registry.agents.get(agent_id) or master.registry.unreachable.get(agent_id)
     changes = {
         **record(f"agent/{agent_id}", None),
         **record(f"unreachable/{agent_id}", None),
-        **record(f"gone/{agent_id}", {"since_ms": master.clock.wall_ms(), "info": known.get("info", {})}),
+        **record(
+            f"gone/{agent_id}", {"since_ms": master.clock.wall_ms(), "info": {} if known is None else known["info"]}
+        ),
     }
     if len(master.registry.gone) >= GONE_LIMIT:
         changes.update(record(f"gone/{next(iter(master.registry.gone))}", None))
@@ -330,7 +348,9 @@ def unsubscribe(master: Master, agent: Agent) -> None:
     master.commit(record(f"agent/{agent.id}", None), left)
 
 
-def remove_agent(master: Master, agent: Agent, state: str, reason: str, said: str, more: Message | None = None) -> None:
+def remove_agent(
+    master: Master, agent: Agent, state: str, reason: str, said: str, unreachable_ms: int | None = None
+) -> None:
     """Out of the books, with all its tasks told to their frameworks as being in `state`."""
     sink, agent.sink = agent.sink, None
     master.agent_streams.pop(agent.stream_id, None)
@@ -341,7 +361,9 @@ def remove_agent(master: Master, agent: Agent, state: str, reason: str, said: st
     for task in list(agent.tasks.values()):
         framework = master.frameworks[task.framework_id]
         if not task.terminal:
-            status = status_of(master, framework, task.id, state, reason, said, agent_id=agent.id, more=more)
+            status = status_of(
+                master, framework, task.id, state, reason, said, agent_id=agent.id, unreachable_ms=unreachable_ms
+            )
             update_task(master, task, status, latest=status["state"])
             tell(framework, status)
         remove_task(master, task, unreachable=state == "TASK_UNREACHABLE")
@@ -362,12 +384,12 @@ def remove_agent(master: Master, agent: Agent, state: str, reason: str, said: st
 # --- drained and deactivated
 
 
-def agent_changes(agent: Agent, *, deactivated: bool, drain: Message | None) -> dict[str, bytes | None]:
+def agent_changes(agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -> dict[str, bytes | None]:
     """The record of an agent that is deactivated, drained, or neither from now on."""
     return agent_record(agent.id, agent.info, deactivated=deactivated, drain=drain)
 
 
-def apply_change(master: Master, agent: Agent, *, deactivated: bool, drain: Message | None) -> None:
+def apply_change(master: Master, agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -> None:
     agent.deactivated = deactivated
     if drain is not None and agent.drain is None:
         agent.drain_began_ms = master.clock.wall_ms()
@@ -393,7 +415,7 @@ def check_drained(master: Master, agent: Agent) -> None:
     if config.get("mark_gone"):
         mark_gone(master, agent.id)
         return
-    drained = {"state": "DRAINED", "config": config}
+    drained: DrainInfo = {"state": "DRAINED", "config": config}
     master.changing_agents.add(agent.id)
 
     def stored() -> None:
@@ -407,9 +429,9 @@ def check_drained(master: Master, agent: Agent) -> None:
     )
 
 
-def agent_model(agent: Agent) -> Message:
+def agent_model(agent: Agent) -> MasterResponseGetAgentsAgent:
     """As the operator API shows an agent."""
-    model: Message = {
+    model: MasterResponseGetAgentsAgent = {
         "agent_info": agent.info,
         "active": agent.active,
         "deactivated": agent.deactivated,
@@ -455,11 +477,11 @@ def _total(asked: Subscription) -> Resources:
     return total
 
 
-def _resources(message: Message) -> Resources:
+def _resources(message: messages.Task | ExecutorInfo) -> Resources:
     return Resources.from_messages(message.get("resources", []))
 
 
-def _role(message: Message, framework: Framework) -> str:
+def _role(message: messages.Task | ExecutorInfo, framework: Framework) -> str:
     for resource in message.get("resources", []):
         role = resource.get("allocation_info", {}).get("role")
         if role is not None:

@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from smackbox.base.clock import Clock
 from smackbox.mesos.master.state.quotas import Quotas
 from smackbox.mesos.master.state.roles import ANY
 from smackbox.mesos.master.state.sorter import Level, Quantities, RoleTree, Totals
 from smackbox.mesos.resources.resources import UNITS, Amount, Kind, Resources
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import AgentInfo, FrameworkInfo
+
 
 DEFAULT_REFUSE_SECONDS = 5.0
 FILTERS_LIMIT = 100
@@ -28,7 +32,7 @@ MIN_ALLOCATABLE: tuple[Quantities, ...] = ({"cpus": UNITS // 100}, {"mem": 32 * 
 
 _NEVER = 1 << 62
 
-Shuffle = Callable[[list[Any]], None]
+Shuffle = Callable[[list["AgentPool"]], None]
 AgentTest = Callable[["AgentPool"], bool]
 
 
@@ -43,7 +47,7 @@ class AgentPool:
     """What an agent has, and what of it is free."""
 
     id: str
-    info: dict[str, Any]
+    info: AgentInfo
     total: Resources
     free: Resources
     allocated: dict[tuple[str, str], Resources] = field(default_factory=dict)
@@ -120,7 +124,7 @@ class Allocator:
     def add_agent(
         self,
         agent_id: str,
-        info: dict[str, Any],
+        info: AgentInfo,
         total: Resources,
         used: dict[tuple[str, str], Resources] | None = None,
     ) -> None:
@@ -472,7 +476,7 @@ def _is_plain(free: Resources) -> bool:
     return not any(kind.reservations or kind.shared or kind.revocable for kind, _ in free)
 
 
-def roles_of(info: dict[str, Any]) -> list[str]:
+def roles_of(info: FrameworkInfo) -> list[str]:
     """The roles of a `FrameworkInfo`."""
     if "MULTI_ROLE" in {one.get("type") for one in info.get("capabilities", [])}:
         return list(info.get("roles", []))

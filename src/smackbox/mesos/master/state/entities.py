@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from smackbox.mesos.master.state.task_states import capabilities_of, is_terminal
 from smackbox.mesos.resources.resources import Resources, total
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.link_messages import LinkEvent
+    from smackbox.mesos.wire.messages import (
+        AgentInfo,
+        AgentInfoCapability,
+        DrainInfo,
+        ExecutorInfo,
+        FrameworkInfo,
+        SchedulerEvent,
+        SchedulerOfferConstraints,
+        TaskInfo,
+    )
 
 
 class EventSink(Protocol):
@@ -18,7 +31,7 @@ class EventSink(Protocol):
     @property
     def closed(self) -> bool: ...
 
-    def send(self, event: Message) -> None: ...
+    def send(self, event: Mapping[str, object], /) -> None: ...
 
     def close(self) -> None: ...
 
@@ -27,26 +40,26 @@ class EventSink(Protocol):
 class Task:
     """`message` is Mesos' `Task`; `resources` are in use until the state is final."""
 
-    message: Message
+    message: messages.Task
     resources: Resources
     role: str
     in_use: bool = True
 
     @property
     def id(self) -> str:
-        return str(self.message["task_id"]["value"])
+        return self.message["task_id"]["value"]
 
     @property
     def framework_id(self) -> str:
-        return str(self.message["framework_id"]["value"])
+        return self.message["framework_id"]["value"]
 
     @property
     def agent_id(self) -> str:
-        return str(self.message["agent_id"]["value"])
+        return self.message["agent_id"]["value"]
 
     @property
     def state(self) -> str:
-        return str(self.message["state"])
+        return self.message["state"]
 
     @property
     def terminal(self) -> bool:
@@ -55,7 +68,7 @@ class Task:
 
 @dataclass(slots=True)
 class Executor:
-    info: Message
+    info: ExecutorInfo
     resources: Resources
     role: str
 
@@ -64,14 +77,13 @@ class Executor:
 class Operation:
     """`message` is Mesos' `Operation`."""
 
-    message: Message
+    message: messages.Operation
     framework_id: str | None
     agent_id: str
 
     @property
     def id(self) -> str | None:
-        value = self.message["info"].get("id", {}).get("value")
-        return None if value is None else str(value)
+        return self.message["info"].get("id", {}).get("value")
 
 
 @dataclass(slots=True)
@@ -81,7 +93,7 @@ class Offer:
     agent_id: str
     role: str
     resources: Resources
-    message: Message
+    message: messages.Offer
     expires_ms: int | None = None
 
 
@@ -90,14 +102,14 @@ class InverseOffer:
     id: str
     framework_id: str
     agent_id: str
-    message: Message
+    message: messages.InverseOffer
     expires_ms: int | None = None
 
 
 @dataclass(slots=True)
 class Framework:
     id: str
-    info: Message
+    info: FrameworkInfo
     roles: list[str]
     suppressed: set[str]
     principal: str | None
@@ -111,11 +123,11 @@ class Framework:
     unregistered_ms: int = 0
     fails_over_until_ms: int | None = None
     next_heartbeat_ms: int = 0
-    offer_constraints: Message | None = None
+    offer_constraints: SchedulerOfferConstraints | None = None
     capabilities: frozenset[str] = frozenset()
     tasks: dict[str, Task] = field(default_factory=dict)
     unreachable: dict[str, Task] = field(default_factory=dict)
-    completed: deque[Message] = field(default_factory=deque)
+    completed: deque[messages.Task] = field(default_factory=deque)
     executors: dict[str, dict[str, Executor]] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
@@ -133,7 +145,7 @@ class Framework:
     def active(self) -> bool:
         return self.sink is not None
 
-    def send(self, event: Message) -> None:
+    def send(self, event: SchedulerEvent) -> None:
         """Lost where the framework is not there: it reconciles when it comes back."""
         if self.sink is not None:
             self.sink.send(event)
@@ -155,7 +167,7 @@ class Framework:
 @dataclass(slots=True)
 class Agent:
     id: str
-    info: Message
+    info: AgentInfo
     total: Resources
     address: str
     version: str
@@ -164,11 +176,11 @@ class Agent:
     sink: EventSink | None = None
     stream_id: str = ""
     deactivated: bool = False
-    drain: Message | None = None
+    drain: DrainInfo | None = None
     drain_began_ms: int | None = None
     unanswered_pings: int = 0
     next_ping_ms: int = 0
-    capabilities: list[Message] = field(default_factory=list)
+    capabilities: list[AgentInfoCapability] = field(default_factory=list)
     tasks: dict[tuple[str, str], Task] = field(default_factory=dict)
     executors: dict[tuple[str, str], Executor] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
@@ -187,7 +199,7 @@ class Agent:
 
     @property
     def hostname(self) -> str:
-        return str(self.info["hostname"])
+        return self.info["hostname"]
 
     @property
     def ip(self) -> str:
@@ -198,7 +210,7 @@ class Agent:
         """As libprocess writes an address; tools cut the parts out of it."""
         return f"slave(1)@{self.address}"
 
-    def send(self, event: Message) -> None:
+    def send(self, event: LinkEvent) -> None:
         if self.sink is not None:
             self.sink.send(event)
 
@@ -218,9 +230,9 @@ class Agent:
         return total(offer.resources for offer in self.offers.values())
 
 
-def task_message(framework_id: str, info: Message, framework_user: str) -> Message:
+def task_message(framework_id: str, info: TaskInfo, framework_user: str) -> messages.Task:
     """The `Task` that a `TaskInfo` becomes when it is launched."""
-    message: Message = {
+    message: messages.Task = {
         "name": info["name"],
         "task_id": info["task_id"],
         "framework_id": {"value": framework_id},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import RequestError
 from smackbox.mesos.master.state import roles as role_names
 from smackbox.mesos.master.state.allocator import Claim, roles_of
-from smackbox.mesos.master.state.entities import EventSink, Framework, Message
+from smackbox.mesos.master.state.entities import EventSink, Framework
 from smackbox.mesos.master.state.master import Master
 from smackbox.mesos.master.state.offer_constraints import ConstraintError, Test, compile_constraints
 from smackbox.mesos.master.state.offers import remove_offer, rescind_all
@@ -16,6 +17,14 @@ from smackbox.mesos.master.state.task_states import capabilities_of
 from smackbox.mesos.master.state.tasks import remove_executor, remove_task, status_of, update_task
 from smackbox.mesos.resources.resources import UNITS
 
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        FrameworkInfo,
+        MasterResponseGetFrameworksFramework,
+        SchedulerOfferConstraints,
+    )
+
+
 FAILOVER_LIMIT_S = 365 * 24 * 3600.0 * 100
 
 
@@ -23,7 +32,7 @@ class FrameworkError(RequestError):
     """A framework that Mesos would not subscribe."""
 
 
-def validate_framework(master: Master, info: Message) -> None:
+def validate_framework(master: Master, info: FrameworkInfo) -> None:
     """Raises `FrameworkError`."""
     capabilities = capabilities_of(info)
     if "MULTI_ROLE" in capabilities:
@@ -52,13 +61,13 @@ def validate_framework(master: Master, info: Message) -> None:
 
 def subscribe(
     master: Master,
-    info: Message,
+    info: FrameworkInfo,
     sink: EventSink,
     stream_id: str,
     *,
     principal: str | None,
     suppressed: list[str],
-    constraints: Message | None,
+    constraints: SchedulerOfferConstraints | None,
 ) -> Framework:
     """Take in a framework, or one that comes back. Raises `FrameworkError`, and then nothing has changed."""
     validate_framework(master, info)
@@ -103,13 +112,16 @@ def subscribe(
     framework.send({"type": "HEARTBEAT"})
     tell_unacknowledged(framework)
     master.allocation_wanted = True
-    kind = "framework_added" if added else "framework_updated"
-    master.publish({"type": kind.upper(), kind: {"framework": framework_model(framework)}})
+    model = framework_model(framework)
+    if added:
+        master.publish({"type": "FRAMEWORK_ADDED", "framework_added": {"framework": model}})
+    else:
+        master.publish({"type": "FRAMEWORK_UPDATED", "framework_updated": {"framework": model}})
     return framework
 
 
 def add_framework(
-    master: Master, framework_id: str, info: Message, *, principal: str | None, suppressed: list[str]
+    master: Master, framework_id: str, info: FrameworkInfo, *, principal: str | None, suppressed: list[str]
 ) -> Framework:
     """Take a framework into the books; it is not connected yet."""
     now_ms = master.clock.wall_ms()
@@ -137,13 +149,14 @@ def add_framework(
 UNCHANGEABLE = ("user", "checkpoint", "principal")
 
 
-def _with_what_stays(framework: Framework, info: Message) -> Message:
+def _with_what_stays(framework: Framework, info: FrameworkInfo) -> FrameworkInfo:
     """A framework that comes back as another user, or with another principal, is still the one that it was."""
-    kept = {name: framework.info[name] for name in UNCHANGEABLE if name in framework.info}
-    return {**{name: value for name, value in info.items() if name not in UNCHANGEABLE}, **kept}
+    known = {name: value for name, value in framework.info.items() if name in UNCHANGEABLE}
+    given = {name: value for name, value in info.items() if name not in UNCHANGEABLE}
+    return cast("FrameworkInfo", {**given, **known})
 
 
-def update_info(master: Master, framework: Framework, info: Message, suppressed: list[str]) -> None:
+def update_info(master: Master, framework: Framework, info: FrameworkInfo, suppressed: list[str]) -> None:
     """New roles and capabilities hold from now on; offers to roles that were left are rescinded."""
     framework.info = {**info, "id": {"value": framework.id}}
     framework.capabilities = capabilities_of(info)
@@ -160,7 +173,7 @@ def update_info(master: Master, framework: Framework, info: Message, suppressed:
     master.allocation_wanted = True
 
 
-def set_constraints(master: Master, framework: Framework, constraints: Message | None) -> None:
+def set_constraints(master: Master, framework: Framework, constraints: SchedulerOfferConstraints | None) -> None:
     """Raises `FrameworkError`."""
     tests = _compile(constraints, framework.roles)
     framework.offer_constraints = constraints
@@ -218,9 +231,9 @@ def remove_framework(master: Master, framework: Framework) -> None:
     master.publish({"type": "FRAMEWORK_REMOVED", "framework_removed": {"framework_info": framework.info}})
 
 
-def framework_model(framework: Framework) -> Message:
+def framework_model(framework: Framework) -> MasterResponseGetFrameworksFramework:
     """As the operator API shows it, without offers and resources, which its events leave out as well."""
-    model: Message = {
+    model: MasterResponseGetFrameworksFramework = {
         "framework_info": framework.info,
         "active": framework.active,
         "connected": framework.connected,
@@ -244,7 +257,7 @@ def _count_in(master: Master, framework: Framework, agent_id: str) -> None:
             framework.tasks[task_id] = task
 
 
-def _set_minima(claim: Claim, info: Message) -> None:
+def _set_minima(claim: Claim, info: FrameworkInfo) -> None:
     claim.min_allocatable = {}
     for role, filters in info.get("offer_filters", {}).items():
         minima = filters.get("min_allocatable_resources")
@@ -255,7 +268,7 @@ def _set_minima(claim: Claim, info: Message) -> None:
             ]
 
 
-def _compile(constraints: Message | None, roles: list[str]) -> dict[str, Test]:
+def _compile(constraints: SchedulerOfferConstraints | None, roles: list[str]) -> dict[str, Test]:
     if constraints is None:
         return {}
     by_role = constraints.get("role_constraints", {})

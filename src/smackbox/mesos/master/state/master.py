@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from smackbox.base.clock import Clock
 from smackbox.mesos.master.state.allocator import Allocator, Shuffle
@@ -19,12 +20,15 @@ from smackbox.mesos.master.state.entities import (
     EventSink,
     Framework,
     InverseOffer,
-    Message,
     Offer,
 )
 from smackbox.mesos.master.state.registry import Changes, Commit, Registry
 from smackbox.mesos.master.state.sorter import Quantities
 from smackbox.mesos.version import VERSION
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import AllocatorInverseOfferStatus, MasterEvent, MasterInfo, TimeInfo
+
 
 BATCH_LIMIT = 500_000
 """Bytes that are stored in one go; ZooKeeper takes a megabyte."""
@@ -82,7 +86,7 @@ class Master:
         """Agents about which a commit is under way."""
         self.offers: dict[str, Offer] = {}
         self.inverse_offers: dict[str, InverseOffer] = {}
-        self.inverse_statuses: dict[tuple[str, str], Message] = {}
+        self.inverse_statuses: dict[tuple[str, str], AllocatorInverseOfferStatus] = {}
         self.inverse_filters: dict[tuple[str, str], int] = {}
         self.subscribers: dict[str, Subscriber] = {}
         self.commits: list[Commit] = []
@@ -126,7 +130,7 @@ class Master:
     def pid(self) -> str:
         return f"master@{self.options.ip}:{self.options.port}"
 
-    def info(self) -> Message:
+    def info(self) -> MasterInfo:
         """As `MasterInfo`; `ip` is the address as a number in network order, as the field was once meant."""
         options = self.options
         return {
@@ -165,7 +169,7 @@ class Master:
 
     # --- telling
 
-    def publish(self, event: Message) -> None:
+    def publish(self, event: MasterEvent) -> None:
         """Tell those who subscribed to the operator API."""
         for subscriber in list(self.subscribers.values()):
             if subscriber.sees(event):
@@ -194,7 +198,7 @@ class Subscriber:
 
     sink: EventSink
     next_heartbeat_ms: int
-    sees: Callable[[Message], bool] = lambda _: True
+    sees: Callable[[MasterEvent], bool] = lambda _: True
 
 
 def packed_ip(ip: str) -> int:
@@ -204,7 +208,7 @@ def packed_ip(ip: str) -> int:
     return int.from_bytes(bytes(int(part) for part in parts), "little")
 
 
-def time_info(milliseconds: int) -> Message:
+def time_info(milliseconds: int) -> TimeInfo:
     return {"nanoseconds": milliseconds * 1_000_000}
 
 

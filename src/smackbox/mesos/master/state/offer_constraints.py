@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import RequestError
 
 if TYPE_CHECKING:
     from smackbox.mesos.master.state.allocator import AgentPool
+    from smackbox.mesos.wire.messages import (
+        AgentInfo,
+        Attribute,
+        SchedulerAttributeConstraint,
+        SchedulerAttributeConstraintSelector,
+        SchedulerOfferConstraintsRoleConstraints,
+    )
 
 EXPRESSION_LIMIT = 1_000
-Message = dict[str, Any]
 Test = Callable[["AgentPool"], bool]
 
 
@@ -24,7 +30,7 @@ class ConstraintError(RequestError):
     """A constraint that says nothing that can be checked."""
 
 
-def compile_constraints(role_constraints: Message) -> Test:
+def compile_constraints(role_constraints: SchedulerOfferConstraintsRoleConstraints) -> Test:
     """Raises `ConstraintError`."""
     groups = []
     for group in role_constraints.get("groups", []):
@@ -37,12 +43,12 @@ def compile_constraints(role_constraints: Message) -> Test:
     return lambda pool: any(all(test(pool) for test in tests) for tests in groups)
 
 
-def _compile(constraint: Message) -> Test:
+def _compile(constraint: SchedulerAttributeConstraint) -> Test:
     select = _selector(constraint["selector"])
     predicate = constraint["predicate"]
     if len(predicate) != 1:
         raise ConstraintError("a predicate must have exactly one kind")
-    [(kind, details)] = predicate.items()
+    [(kind, details)] = cast("dict[str, dict[str, str]]", predicate).items()
     negative = kind.startswith(("not_", "text_not_"))
     if kind in {"exists", "not_exists"}:
         return lambda pool: (select(pool) is None) == negative
@@ -59,13 +65,13 @@ def _compile(constraint: Message) -> Test:
     return lambda pool: _holds(select(pool), lambda text: pattern.fullmatch(text) is not None, negative)
 
 
-def _holds(value: Message | str | None, test: Callable[[str], bool], negative: bool) -> bool:
+def _holds(value: Attribute | str | None, test: Callable[[str], bool], negative: bool) -> bool:
     if value is None:
         return negative
     return True if not isinstance(value, str) else test(value) != negative
 
 
-def _selector(selector: Message) -> Callable[[AgentPool], Message | str | None]:
+def _selector(selector: SchedulerAttributeConstraintSelector) -> Callable[[AgentPool], Attribute | str | None]:
     """What a selector finds: a text, the attribute where it is not text, or None."""
     if "attribute_name" in selector:
         name = selector["attribute_name"]
@@ -78,13 +84,15 @@ def _selector(selector: Message) -> Callable[[AgentPool], Message | str | None]:
     raise ConstraintError("a selector names no attribute")
 
 
-def _attribute(info: Message, name: str) -> Message | str | None:
+def _attribute(info: AgentInfo, name: str) -> Attribute | str | None:
     for one in info.get("attributes", []):
         if one["name"] == name:
-            return str(one["text"]["value"]) if "text" in one else dict(one)
+            return str(one["text"]["value"]) if "text" in one else one
     return None
 
 
-def _domain(info: Message, part: str) -> str | None:
-    name = info.get("domain", {}).get("fault_domain", {}).get(part, {}).get("name")
-    return None if name is None else str(name)
+def _domain(info: AgentInfo, part: str) -> str | None:
+    domain = info.get("domain", {}).get("fault_domain")
+    if domain is None:
+        return None
+    return domain["region"]["name"] if part == "region" else domain["zone"]["name"]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from smackbox.mesos.master.state.allocator import Grant
-from smackbox.mesos.master.state.entities import Agent, Framework, InverseOffer, Message, Offer
+from smackbox.mesos.master.state.entities import Agent, Framework, InverseOffer, Offer
 from smackbox.mesos.master.state.master import Master, time_info
 from smackbox.mesos.master.state.registry import machine_key
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.messages import URL, SchedulerEventRescindInverseOffer, Unavailability
 
 DEFAULT_INVERSE_REFUSE_MS = 5_000
 
@@ -13,7 +19,7 @@ DEFAULT_INVERSE_REFUSE_MS = 5_000
 def allocate(master: Master) -> None:
     """One pass: offer what is free, and ask for agents back that are to be down soon."""
     master.allocation_wanted = False
-    by_framework: dict[str, list[Message]] = {}
+    by_framework: dict[str, list[messages.Offer]] = {}
     for grant in master.allocator.allocate():
         offer = _make_offer(master, grant)
         if offer is None:
@@ -32,7 +38,7 @@ def _make_offer(master: Master, grant: Grant) -> Offer | None:
         return None
     refined = "RESERVATION_REFINEMENT" in framework.capabilities
     offer_id = master.new_id("O")
-    message: Message = {
+    message: messages.Offer = {
         "id": {"value": offer_id},
         "framework_id": {"value": framework.id},
         "agent_id": {"value": agent.id},
@@ -61,7 +67,7 @@ def _make_offer(master: Master, grant: Grant) -> Offer | None:
     return offer
 
 
-def agent_url(agent: Agent) -> Message:
+def agent_url(agent: Agent) -> URL:
     ip, _, port = agent.address.rpartition(":")
     return {
         "scheme": "http",
@@ -103,7 +109,7 @@ def expire_offers(master: Master) -> None:
 # --- inverse offers
 
 
-def unavailability_of(master: Master, agent: Agent) -> Message | None:
+def unavailability_of(master: Master, agent: Agent) -> Unavailability | None:
     machine = master.registry.machines.get(machine_key({"hostname": agent.hostname, "ip": agent.ip}))
     return None if machine is None else machine.get("unavailability")
 
@@ -128,9 +134,9 @@ def _ask_back(master: Master) -> None:
             _make_inverse_offer(master, framework, agent, unavailability)
 
 
-def _make_inverse_offer(master: Master, framework: Framework, agent: Agent, unavailability: Message) -> None:
+def _make_inverse_offer(master: Master, framework: Framework, agent: Agent, unavailability: Unavailability) -> None:
     inverse_id = master.new_id("O")
-    message: Message = {
+    message: messages.InverseOffer = {
         "id": {"value": inverse_id},
         "url": agent_url(agent),
         "framework_id": {"value": framework.id},
@@ -148,7 +154,7 @@ def remove_inverse_offer(master: Master, inverse: InverseOffer, *, rescind: bool
     if (framework := master.frameworks.get(inverse.framework_id)) is not None:
         framework.inverse_offers.pop(inverse.id, None)
         if rescind:
-            event = {"inverse_offer_id": {"value": inverse.id}}
+            event: SchedulerEventRescindInverseOffer = {"inverse_offer_id": {"value": inverse.id}}
             framework.send({"type": "RESCIND_INVERSE_OFFER", "rescind_inverse_offer": event})
     if (agent := master.agents.get(inverse.agent_id)) is not None:
         agent.inverse_offers.pop(inverse.id, None)

@@ -7,16 +7,27 @@ sent the whole of what it has to keep from then on, and says when it has kept it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from smackbox.base.errors import RequestError
 from smackbox.mesos.master.state import roles
-from smackbox.mesos.master.state.entities import Agent, Framework, Message, Operation
+from smackbox.mesos.master.state.entities import Agent, Framework, Operation
 from smackbox.mesos.master.state.master import Master
 from smackbox.mesos.master.state.task_states import OPERATION_TERMINAL
 from smackbox.mesos.master.state.tasks import uuid_text
 from smackbox.mesos.resources.resources import Kind, ResourceError, Resources
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire import messages
+    from smackbox.mesos.wire.link_messages import LinkOperation
+    from smackbox.mesos.wire.messages import (
+        OfferOperation,
+        OperationStatus,
+        Resource,
+        SchedulerCallReconcileOperationsOperation,
+    )
 
 ON_RESOURCES = {"RESERVE": "resources", "UNRESERVE": "resources", "CREATE": "volumes", "DESTROY": "volumes"}
 NOT_DONE = frozenset({"GROW_VOLUME", "SHRINK_VOLUME", "CREATE_DISK", "DESTROY_DISK"})
@@ -26,15 +37,16 @@ class OperationError(RequestError):
     """An operation that cannot be done on these resources."""
 
 
-def consumed_and_made(operation: Message) -> tuple[Resources, Resources]:
+def consumed_and_made(operation: OfferOperation) -> tuple[Resources, Resources]:
     """What the operation takes and what it puts in its place. Raises `OperationError`."""
     kind = operation.get("type", "UNKNOWN")
     if kind in NOT_DONE:
         raise OperationError(f"{kind} is not done by this master: destroy the volume and create another")
-    if kind not in ON_RESOURCES or kind.lower() not in operation:
+    resources = _resources_of(kind, operation)
+    if resources is None:
         raise OperationError(f"an operation of type {kind} has no such field")
     try:
-        made = Resources.from_messages(operation[kind.lower()].get(ON_RESOURCES[kind], []))
+        made = Resources.from_messages(resources)
     except ResourceError as error:
         raise OperationError(f"Invalid resources: {error}") from error
     if not made:
@@ -48,6 +60,19 @@ def consumed_and_made(operation: Message) -> tuple[Resources, Resources]:
     if kind in {"UNRESERVE", "DESTROY"}:
         return after, before
     return before, after
+
+
+def _resources_of(kind: str, operation: OfferOperation) -> list[Resource] | None:
+    """The resources in the field that is named as the kind is; None where that field is missing."""
+    if kind == "RESERVE" and "reserve" in operation:
+        return operation["reserve"].get("resources", [])
+    if kind == "UNRESERVE" and "unreserve" in operation:
+        return operation["unreserve"].get("resources", [])
+    if kind == "CREATE" and "create" in operation:
+        return operation["create"].get("volumes", [])
+    if kind == "DESTROY" and "destroy" in operation:
+        return operation["destroy"].get("volumes", [])
+    return None
 
 
 def _convert(kind: str, resource: Kind) -> tuple[Kind, Kind]:
@@ -108,23 +133,23 @@ def send_checkpoint(agent: Agent, operations: Iterable[Operation]) -> None:
     """All that the agent is to keep from now on, and why."""
     described = []
     for operation in operations:
-        one: Message = {"uuid": operation.message["uuid"], "info": operation.message["info"]}
+        described_operation: LinkOperation = {"uuid": operation.message["uuid"], "info": operation.message["info"]}
         if operation.framework_id is not None:
-            one["framework_id"] = {"value": operation.framework_id}
+            described_operation["framework_id"] = {"value": operation.framework_id}
         if operation.id is not None:
-            one["operation_id"] = {"value": operation.id}
-        described.append(one)
+            described_operation["operation_id"] = {"value": operation.id}
+        described.append(described_operation)
     resources = agent.total.checkpointed().to_messages()
     agent.send(
         {"type": "CHECKPOINT_RESOURCES", "checkpoint_resources": {"resources": resources, "operations": described}}
     )
 
 
-def begin(master: Master, framework: Framework | None, agent: Agent, info: Message) -> Operation:
+def begin(master: Master, framework: Framework | None, agent: Agent, info: OfferOperation) -> Operation:
     """An operation that was applied here and is on its way to the agent."""
     uuid = uuid_text(master.new_uuid())
-    status: Message = {"state": "OPERATION_PENDING", "agent_id": {"value": agent.id}}
-    message: Message = {
+    status: OperationStatus = {"state": "OPERATION_PENDING", "agent_id": {"value": agent.id}}
+    message: messages.Operation = {
         "agent_id": {"value": agent.id},
         "info": info,
         "latest_status": status,
@@ -142,22 +167,24 @@ def begin(master: Master, framework: Framework | None, agent: Agent, info: Messa
     return operation
 
 
-def refuse(master: Master, framework: Framework, info: Message, state: str, said: str, agent_id: str | None) -> None:
+def refuse(
+    master: Master, framework: Framework, info: OfferOperation, state: str, said: str, agent_id: str | None
+) -> None:
     """Tell a framework that wished to know that its operation was not begun."""
     master.count("operations/refused")
     if "id" not in info:
         return
-    status: Message = {"operation_id": info["id"], "state": state, "message": said}
+    status: OperationStatus = {"operation_id": info["id"], "state": state, "message": said}
     if agent_id is not None:
         status["agent_id"] = {"value": agent_id}
     tell(framework, status)
 
 
-def tell(framework: Framework, status: Message) -> None:
+def tell(framework: Framework, status: OperationStatus) -> None:
     framework.send({"type": "UPDATE_OPERATION_STATUS", "update_operation_status": {"status": status}})
 
 
-def updated(master: Master, agent: Agent, uuid: str | None, status: Message) -> None:
+def updated(master: Master, agent: Agent, uuid: str | None, status: OperationStatus) -> None:
     """The agent has kept what an operation made, or could not."""
     operation = agent.operations.get(uuid) if uuid is not None else None
     if operation is None:
@@ -209,7 +236,7 @@ def drop_pending(master: Master, agent: Agent) -> None:
             continue
         framework = master.frameworks.get(operation.framework_id) if operation.framework_id else None
         if framework is not None and operation.id is not None:
-            status: Message = {"operation_id": {"value": operation.id}, "state": "OPERATION_DROPPED"}
+            status: OperationStatus = {"operation_id": {"value": operation.id}, "state": "OPERATION_DROPPED"}
             tell(framework, {**status, "agent_id": {"value": agent.id}})
         remove(master, operation)
 
@@ -222,7 +249,7 @@ def tell_unacknowledged(framework: Framework) -> None:
             tell(framework, status)
 
 
-def reconcile(master: Master, framework: Framework, asked: list[Message]) -> None:
+def reconcile(master: Master, framework: Framework, asked: list[SchedulerCallReconcileOperationsOperation]) -> None:
     """The latest statuses of the operations asked for, or of all."""
     if not asked:
         for operation in list(framework.operations.values()):
@@ -244,7 +271,7 @@ def reconcile(master: Master, framework: Framework, asked: list[Message]) -> Non
                 state = "OPERATION_UNREACHABLE"
             elif agent_id in master.registry.gone:
                 state = "OPERATION_GONE_BY_OPERATOR"
-        status: Message = {"operation_id": {"value": operation_id}, "state": state}
+        status: OperationStatus = {"operation_id": {"value": operation_id}, "state": state}
         if agent_id is not None:
             status["agent_id"] = {"value": agent_id}
         tell(framework, status)

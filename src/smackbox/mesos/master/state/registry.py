@@ -16,13 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import msgspec
 
 from smackbox.mesos.master.state.quotas import Quota
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import AgentInfo, DrainInfo, MachineID, MachineInfo, MaintenanceSchedule
+
+
 Changes = dict[str, bytes | None]
 SCHEDULE = "schedule"
 UNREACHABLE_LIMIT = 100_000
@@ -44,17 +47,36 @@ class Commit:
         return sum(len(name) + len(value or b"") for name, value in self.changes.items())
 
 
+class AgentRecord(TypedDict):
+    """An agent that was admitted."""
+
+    info: AgentInfo
+    deactivated: NotRequired[bool]
+    drain: NotRequired[DrainInfo]
+
+
+class LostAgentRecord(TypedDict):
+    """An agent that is unreachable or gone."""
+
+    since_ms: int
+    info: AgentInfo
+
+
+def _no_schedule() -> MaintenanceSchedule:
+    return {}
+
+
 @dataclass(slots=True)
 class Registry:
     """The records, read."""
 
-    agents: dict[str, Message] = field(default_factory=dict)
-    unreachable: dict[str, Message] = field(default_factory=dict)
-    gone: dict[str, Message] = field(default_factory=dict)
+    agents: dict[str, AgentRecord] = field(default_factory=dict)
+    unreachable: dict[str, LostAgentRecord] = field(default_factory=dict)
+    gone: dict[str, LostAgentRecord] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
-    machines: dict[str, Message] = field(default_factory=dict)
-    schedule: Message = field(default_factory=dict)
+    machines: dict[str, MachineInfo] = field(default_factory=dict)
+    schedule: MaintenanceSchedule = field(default_factory=_no_schedule)
 
     @classmethod
     def load(cls, records: dict[str, bytes]) -> Registry:
@@ -67,7 +89,7 @@ class Registry:
         """Take over one record that was stored."""
         decoded = None if value is None else msgspec.json.decode(value)
         if name == SCHEDULE:
-            self.schedule = decoded or {}
+            self.schedule = decoded if decoded is not None else _no_schedule()
             return
         kind, _, key = name.partition("/")
         records = {
@@ -86,8 +108,10 @@ class Registry:
             records[key] = decoded  # type: ignore[index]
 
 
-def agent_record(agent_id: str, info: Message, *, deactivated: bool = False, drain: Message | None = None) -> Changes:
-    record: Message = {"info": info}
+def agent_record(
+    agent_id: str, info: AgentInfo, *, deactivated: bool = False, drain: DrainInfo | None = None
+) -> Changes:
+    record: AgentRecord = {"info": info}
     if deactivated:
         record["deactivated"] = True
     if drain is not None:
@@ -95,10 +119,10 @@ def agent_record(agent_id: str, info: Message, *, deactivated: bool = False, dra
     return {f"agent/{agent_id}": _encode(record)}
 
 
-def record(name: str, value: Any) -> Changes:
+def record(name: str, value: object) -> Changes:
     return {name: None if value is None else _encode(value)}
 
 
-def machine_key(machine: Message) -> str:
+def machine_key(machine: MachineID) -> str:
     """Machines are told apart by host name, in any case, and address."""
     return f"{machine.get('hostname', '').lower()}|{machine.get('ip', '')}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import FrameworkInfo
+
 
 TERMINAL = frozenset(
     {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"}
@@ -25,6 +29,6 @@ def as_told(state: str, capabilities: frozenset[str]) -> str:
     return state
 
 
-def capabilities_of(info: dict[str, Any]) -> frozenset[str]:
+def capabilities_of(info: FrameworkInfo) -> frozenset[str]:
     """Of a `FrameworkInfo`."""
     return frozenset(one.get("type", "UNKNOWN") for one in info.get("capabilities", []))

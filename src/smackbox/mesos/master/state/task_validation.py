@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, cast
 
 from smackbox.base.errors import RequestError
-from smackbox.mesos.master.state.entities import Agent, Framework, Message
+from smackbox.mesos.master.state.entities import Agent, Framework
 from smackbox.mesos.resources.resources import ResourceError, Resources, total
+
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import (
+        CheckInfo,
+        CheckInfoCommand,
+        CommandInfo,
+        DurationInfo,
+        ExecutorInfo,
+        HealthCheck,
+        TaskInfo,
+    )
+
 
 ID_LIMIT = 255
 _FORBIDDEN = frozenset('/\\\x7f"') | {chr(code) for code in range(0x20)}
@@ -28,7 +41,7 @@ def check_id(value: str, what: str) -> None:
         raise TaskError(f"{what} '{value}' contains invalid characters")
 
 
-def resources_of(message: Message, role: str) -> Resources:
+def resources_of(message: TaskInfo | ExecutorInfo, role: str) -> Resources:
     """The resources of a task or an executor in an offer to `role`. Raises `TaskError`."""
     for one in message.get("resources", []):
         allocated_to = one.get("allocation_info", {}).get("role", role)
@@ -42,7 +55,7 @@ def resources_of(message: Message, role: str) -> Resources:
         raise TaskError(f"Task uses invalid resources: {error}") from error
 
 
-def validate_task(framework: Framework, agent: Agent, task: Message) -> None:
+def validate_task(framework: Framework, agent: Agent, task: TaskInfo) -> None:
     """All but whether there is enough. Raises `TaskError`."""
     task_id = task["task_id"]["value"]
     check_id(task_id, "TaskID")
@@ -60,7 +73,7 @@ def validate_task(framework: Framework, agent: Agent, task: Message) -> None:
         _validate_command(command)
 
 
-def validate_executor(framework: Framework, agent: Agent, executor: Message) -> None:
+def validate_executor(framework: Framework, agent: Agent, executor: ExecutorInfo) -> None:
     """Raises `TaskError`."""
     executor_id = executor["executor_id"]["value"]
     check_id(executor_id, "ExecutorID")
@@ -90,7 +103,7 @@ def validate_executor(framework: Framework, agent: Agent, executor: Message) -> 
         )
 
 
-def validate_group(framework: Framework, agent: Agent, executor: Message, tasks: list[Message]) -> None:
+def validate_group(framework: Framework, agent: Agent, executor: ExecutorInfo, tasks: list[TaskInfo]) -> None:
     """Raises `TaskError`; its first line names the task that is at fault."""
     if executor.get("type", "UNKNOWN") == "UNKNOWN":
         raise TaskError("'ExecutorInfo.type' must be set")
@@ -134,14 +147,14 @@ def check_enough(offered: Resources, wanted: list[Resources], what: str) -> None
         )
 
 
-def _same_executor(left: Message, right: Message, framework_id: str) -> bool:
+def _same_executor(left: ExecutorInfo, right: ExecutorInfo, framework_id: str) -> bool:
     ignored = {"framework_id", "resources"}
     return {key: value for key, value in left.items() if key not in ignored} == {
         key: value for key, value in right.items() if key not in ignored
     } and right.get("framework_id", {}).get("value", framework_id) == framework_id
 
 
-def _validate_details(task: Message) -> None:
+def _validate_details(task: TaskInfo) -> None:
     _not_negative(task.get("kill_policy", {}).get("grace_period"), "Task's 'kill_policy.grace_period'")
     _not_negative(task.get("max_completion_time"), "Task's 'max_completion_time'")
     if (check := task.get("check")) is not None:
@@ -158,25 +171,31 @@ def _validate_details(task: Message) -> None:
             raise TaskError(f"The limit of {name!r} must not be negative")
 
 
-def _validate_check(check: Message, what: str, fields: dict[str, str]) -> None:
+def _validate_check(check: CheckInfo | HealthCheck, what: str, fields: dict[str, str]) -> None:
     kind = check.get("type", "UNKNOWN")
     if kind not in fields:
         raise TaskError(f"Task uses invalid {what}: {what.capitalize()} must specify 'type'")
     if fields[kind] not in check:
         raise TaskError(f"Task uses invalid {what}: Expecting '{fields[kind]}' to be set for {kind} {what}")
-    for name in ("delay_seconds", "interval_seconds", "timeout_seconds", "grace_period_seconds"):
-        if not math.isfinite(check.get(name, 0.0)) or check.get(name, 0.0) < 0:
+    periods = {
+        "delay_seconds": check.get("delay_seconds", 0.0),
+        "interval_seconds": check.get("interval_seconds", 0.0),
+        "timeout_seconds": check.get("timeout_seconds", 0.0),
+        "grace_period_seconds": cast("HealthCheck", check).get("grace_period_seconds", 0.0),
+    }
+    for name, seconds in periods.items():
+        if not math.isfinite(seconds) or seconds < 0:
             raise TaskError(f"Task uses invalid {what}: Expecting '{name}' to be non-negative")
     path = check.get("http", {}).get("path", "/")
     if not path.startswith("/"):
         raise TaskError(f"Task uses invalid {what}: The path '{path}' of HTTP {what} must start with '/'")
     if kind == "COMMAND":
-        command = check["command"].get("command", check["command"])
+        command = cast("CheckInfoCommand", check["command"]).get("command", cast("CommandInfo", check["command"]))
         if "value" not in command and command.get("shell", True):
             raise TaskError(f"Task uses invalid {what}: Command {what} must contain 'shell command'")
 
 
-def _validate_command(command: Message) -> None:
+def _validate_command(command: CommandInfo) -> None:
     for variable in command.get("environment", {}).get("variables", []):
         kind = variable.get("type", "VALUE")
         if kind == "VALUE" and "value" not in variable:
@@ -187,6 +206,6 @@ def _validate_command(command: Message) -> None:
             raise TaskError(f"Environment variable '{variable['name']}' has a null byte in its value")
 
 
-def _not_negative(duration: Message | None, what: str) -> None:
+def _not_negative(duration: DurationInfo | None, what: str) -> None:
     if duration is not None and duration["nanoseconds"] < 0:
         raise TaskError(f"{what} must be non-negative")

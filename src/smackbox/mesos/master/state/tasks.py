@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import TYPE_CHECKING
 
-from smackbox.mesos.master.state.entities import Agent, Executor, Framework, Message, Task
+from smackbox.mesos.master.state.entities import Agent, Executor, Framework, Task
 from smackbox.mesos.master.state.master import Master, time_info
 from smackbox.mesos.master.state.task_states import as_told, is_terminal
 
-_KEPT_IN_RECONCILIATION = ("executor_id", "healthy", "check_status", "labels", "container_status")
+if TYPE_CHECKING:
+    from smackbox.mesos.wire.messages import TaskStatus
 
 
 def add_task(master: Master, framework: Framework, agent: Agent, task: Task) -> None:
@@ -51,10 +53,10 @@ def status_of(
     *,
     agent_id: str | None = None,
     source: str = "SOURCE_MASTER",
-    more: Message | None = None,
-) -> Message:
+    unreachable_ms: int | None = None,
+) -> TaskStatus:
     """A `TaskStatus` that the master makes; without a uuid nobody need acknowledge it."""
-    status: Message = {
+    status: TaskStatus = {
         "task_id": {"value": task_id},
         "state": as_told(state, framework.capabilities),
         "source": source,
@@ -64,16 +66,16 @@ def status_of(
     }
     if agent_id is not None:
         status["agent_id"] = {"value": agent_id}
-    if more:
-        status.update(more)
+    if unreachable_ms is not None:
+        status["unreachable_time"] = time_info(unreachable_ms)
     return status
 
 
-def tell(framework: Framework, status: Message) -> None:
+def tell(framework: Framework, status: TaskStatus) -> None:
     framework.send({"type": "UPDATE", "update": {"status": status}})
 
 
-def tell_of(framework: Framework, master: Master, task: Task, state: str, reason: str, message: str) -> Message:
+def tell_of(framework: Framework, master: Master, task: Task, state: str, reason: str, message: str) -> TaskStatus:
     """Tell the framework that the master has moved a task of its own accord."""
     status = status_of(master, framework, task.id, state, reason, message, agent_id=task.agent_id)
     if "executor_id" in task.message:
@@ -82,7 +84,7 @@ def tell_of(framework: Framework, master: Master, task: Task, state: str, reason
     return status
 
 
-def update_task(master: Master, task: Task, status: Message, *, latest: str | None = None) -> None:
+def update_task(master: Master, task: Task, status: TaskStatus, *, latest: str | None = None) -> None:
     """Take over a status: the last of each run of equal states is kept; a final one frees the resources."""
     state = status["state"]
     message = task.message
@@ -91,7 +93,8 @@ def update_task(master: Master, task: Task, status: Message, *, latest: str | No
     message["status_update_state"] = state
     if "uuid" in status:
         message["status_update_uuid"] = status["uuid"]
-    kept = {key: value for key, value in status.items() if key != "data"}
+    kept = status.copy()
+    kept.pop("data", None)
     statuses = message["statuses"]
     if statuses and statuses[-1]["state"] == state:
         statuses[-1] = kept
@@ -150,14 +153,10 @@ def acknowledge(master: Master, framework: Framework, agent_id: str, task_id: st
         remove_task(master, task)
 
 
-def reconciliation_of(master: Master, framework: Framework, task: Task) -> Message:
+def reconciliation_of(master: Master, framework: Framework, task: Task) -> TaskStatus:
     """The latest state of a task that is known, as an answer to RECONCILE."""
     state = task.message.get("status_update_state", task.state)
-    latest = task.message["statuses"][-1] if task.message["statuses"] else {}
-    more = {key: latest[key] for key in _KEPT_IN_RECONCILIATION if key in latest}
-    if "executor_id" in task.message:
-        more.setdefault("executor_id", task.message["executor_id"])
-    return status_of(
+    status = status_of(
         master,
         framework,
         task.id,
@@ -165,8 +164,22 @@ def reconciliation_of(master: Master, framework: Framework, task: Task) -> Messa
         "REASON_RECONCILIATION",
         "Reconciliation: Latest task state",
         agent_id=task.agent_id,
-        more=more,
     )
+    if task.message["statuses"]:
+        latest = task.message["statuses"][-1]
+        if "executor_id" in latest:
+            status["executor_id"] = latest["executor_id"]
+        if "healthy" in latest:
+            status["healthy"] = latest["healthy"]
+        if "check_status" in latest:
+            status["check_status"] = latest["check_status"]
+        if "labels" in latest:
+            status["labels"] = latest["labels"]
+        if "container_status" in latest:
+            status["container_status"] = latest["container_status"]
+    if "executor_id" in task.message:
+        status.setdefault("executor_id", task.message["executor_id"])
+    return status
 
 
 def reconcile_all(master: Master, framework: Framework) -> None:
@@ -184,7 +197,7 @@ def reconcile_one(master: Master, framework: Framework, task_id: str, agent_id: 
     lost = framework.unreachable.get(task_id)
     if agent_id is None and lost is not None:
         agent_id = lost.agent_id
-    more: Message = {}
+    unreachable_ms: int | None = None
     if agent_id is None:
         if master.recovered_agents or master.changing_agents:
             return
@@ -195,14 +208,23 @@ def reconcile_one(master: Master, framework: Framework, task_id: str, agent_id: 
         state, said = "TASK_GONE", "Reconciliation: Task is unknown to the agent"
     elif agent_id in master.registry.unreachable:
         state, said = "TASK_UNREACHABLE", "Reconciliation: Task is unreachable"
-        more["unreachable_time"] = time_info(master.registry.unreachable[agent_id]["since_ms"])
+        unreachable_ms = master.registry.unreachable[agent_id]["since_ms"]
     elif agent_id in master.registry.gone:
         state, said = "TASK_GONE_BY_OPERATOR", "Reconciliation: Task is gone"
     else:
         state, said = "TASK_UNKNOWN", "Reconciliation: Task is unknown"
     tell(
         framework,
-        status_of(master, framework, task_id, state, "REASON_RECONCILIATION", said, agent_id=agent_id, more=more),
+        status_of(
+            master,
+            framework,
+            task_id,
+            state,
+            "REASON_RECONCILIATION",
+            said,
+            agent_id=agent_id,
+            unreachable_ms=unreachable_ms,
+        ),
     )
 
 
