@@ -244,7 +244,7 @@ def test_a_group_changes_its_protocol_as_in_kafka(both: Pair, operations: list[t
                 seen[1] = seen[0]  # a refused join ended the empty group: Kafka shows that after its next write only
             history.append(("seen", *seen))
             if operation == "join" and was_next and seen[0] == seen[1] and not sides[0].is_next():
-                break  # the last one of KIP-848 was replaced: Kafka may answer generation 0, with which it must join again
+                break  # Kafka may give the one that replaced the last of KIP-848 generation 0: it joins again
             assert uncounted(answers[0]) == uncounted(answers[1]), "\n".join(map(str, history))
             if answers[0] != answers[1] or seen[0][4] != seen[1][4]:
                 break  # which partitions are free so far depends on the ids: from here on the two differ
