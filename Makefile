@@ -37,10 +37,11 @@ demo: $(DEMO) ## 336,776 real flights through the whole stack, every figure chec
 test: $(DEV) ## the test suite, under five minutes on two cores
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'not slow and not polyglot'
 
-check: $(DEV) ## format, lint, types, import contracts
+check: $(DEV) ## format, lint, types, import contracts, words
 	@$(BIN)/ruff format --check --quiet src tests bench examples docs && $(BIN)/ruff check --quiet src tests bench examples docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m docs.glossary
 
 format: $(DEV) ## put the code into the house's format
 	@$(BIN)/ruff format src tests bench examples docs && $(BIN)/ruff check --fix src tests bench examples docs

@@ -27,7 +27,7 @@ def java_version() -> int:
 
 
 def free_ports(count: int, held: ExitStack) -> list[int]:
-    """Ports that nobody listens on; they are let go of together, so that they differ."""
+    """Ports that nobody listens on; they are released together, so that they differ."""
     ports = []
     for _ in range(count):
         listener = held.enter_context(socket.socket())

@@ -1,4 +1,4 @@
-"""What was decided is stored before anybody hears of it, and never after another leader took over."""
+"""What was decided is stored before it becomes visible, and never after another leader took over."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ def test_what_an_agent_does_while_it_is_away_is_replaced_or_waited_for_and_never
         wanted = cluster.wanted_tasks() or []
         return len(wanted) == 30 and not set(wanted) & set(old)
 
-    until(replaced, "others in the place of those that are away")
+    until(replaced, "replacements of those that are away")
     until(lambda: len(cluster.runs()) == 1, "the end of one run")
     assert sorted(cluster.tasks_on(away)) == sorted(old)
     cluster.hosts.mend(away)

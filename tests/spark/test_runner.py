@@ -294,7 +294,7 @@ def test_an_offset_that_is_gone_is_an_error_or_is_skipped(streams: Any, topic: A
         streams.drain(runner, 10)
     topic.make_anew()
     topic.put(*(streams.event(number) for number in range(20, 24)))
-    lost = "holds offsets 0 to 4, not 10: was the topic made anew"
+    lost = "holds offsets 0 to 4, not 10: was the topic re-created"
     with pytest.raises(DataLossError, match=lost), streams.runner(streams.event_table()) as runner:
         streams.drain(runner, 1)
     table = streams.event_table()

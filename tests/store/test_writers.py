@@ -12,7 +12,7 @@ WRITING_MODES = set("wax+")
 OTHERS = {
     "store/fs.py": "it is the piece",
     "store/data_dir.py": "the lock file",
-    "net/control.py": "where the control socket lies, written anew at each start",
+    "net/control.py": "where the control socket lies, written again at each start",
     "cli/table_files.py": "an export to a file of the user's",
     "mesos/agent/server/fetcher.py": "downloads into a task's sandbox; a failed one fails the task",
     "mesos/agent/server/cgroups.py": "files of the kernel's",

@@ -214,7 +214,7 @@ def clearsnapshot_command(name: str | None, everything: bool, directory: Path) -
 @click.argument("source")
 @_server_dir
 def restore_command(source: str, directory: Path) -> None:
-    """Put the data of a snapshot, by its name or its directory, in the place of a stopped server's."""
+    """Replace a stopped server's data with those of a snapshot, by its name or its directory."""
     from smackbox.cassandra.server.snapshot import named, restore
 
     place = Path(source) if "/" in source else named(directory, source)

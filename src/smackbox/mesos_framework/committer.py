@@ -2,7 +2,7 @@
 
 A machine changes its state in memory and notes what follows from it: records to store, calls to send, people to tell.
 The committer takes all that has gathered, stores the records in one change, and only then lets the rest happen, in
-order. While it stores, the machine goes on and gathers the next change. So nobody hears of a thing that a failover
+order. While it stores, the machine goes on and gathers the next change. So nothing becomes visible that a failover
 forgets, and no task is launched that the next leader does not know of.
 """
 

@@ -1,4 +1,4 @@
-"""What a framework's machine decided: records to store first, then what may be heard of it outside."""
+"""What a framework's machine decided: records to store first, then what may become visible outside."""
 
 from __future__ import annotations
 

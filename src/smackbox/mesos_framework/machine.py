@@ -89,7 +89,7 @@ class FrameworkMachine(ABC):
         self._subscribed = False
 
     def refused(self, message: str) -> None:
-        """Mesos ends this subscription for good. A framework that it removed begins anew, under a new id."""
+        """Mesos ends this subscription for good. A framework that was removed subscribes again, under a new id."""
         log.error("Mesos: %s", message)
         if "removed" in message or "completed" in message.lower():
             self.framework_id = None

@@ -372,7 +372,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport.abort()
 
     def check_time(self) -> None:
-        """Called at each sweep: who is too slow is told so, who says nothing is let go."""
+        """Called at each sweep: a slow client gets 408, a silent one is closed."""
         limits = self.server.limits
         waited = self.server.tick - self._since
         if self._stalled_since is not None:

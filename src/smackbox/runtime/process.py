@@ -109,7 +109,7 @@ class ManagedProcess:
                 self.state = "starting"
         return before != (self.pid, self.state, self.url)
 
-    def last_words(self) -> str | None:
+    def shutdown_reason(self) -> str | None:
         """The last line that it has said: what a server that cannot start says for a person."""
         pid, log_start = self._read_pid()
         if pid:

@@ -194,7 +194,7 @@ class Supervisor:
                 next_look = loop.time() + FAILURE_LOOK_S
                 app = await client.app(one.app_id)
                 if app is not None and "lastTaskFailure" in app:
-                    words = one.last_words() or app["lastTaskFailure"]["message"]
+                    words = one.shutdown_reason() or app["lastTaskFailure"]["message"]
                     raise StartError(words or f"{one.spec.name} ended, see {one.log_file}")
             if loop.time() >= deadline:
                 raise StartError(f"{one.spec.name} was not ready within {READY_TIMEOUT_S:.0f} s, see {one.log_file}")

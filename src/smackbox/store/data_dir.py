@@ -1,6 +1,6 @@
 """A server's data directory: made on demand, held by one process, private when it lives in memory.
 
-`lock` is an `flock` on a file in the directory: the kernel lets go of it when the process dies, however it dies, so
+`lock` is an `flock` on a file in the directory: the kernel releases it when the process dies, however it dies, so
 there is no stale lock to clean up. A memory directory is a temporary one on `/dev/shm` where that exists; what a
 killed process left there is swept by the next server that starts.
 """

@@ -6,7 +6,7 @@ A `File` is append-only and read by position. `append` returns when the kernel h
 Every writer of a server's state goes through here, because a failed write is either undone or the last one:
 - a failed or short append is cut off again, so that what is appended next does not stand behind torn bytes;
 - where the cut fails, or a sync does (the kernel may have dropped the pages, and a later sync would not say so), the
-  file takes nothing more until it is opened anew, when its owner checks what is in it;
+  file takes nothing more until it is reopened, when its owner checks what is in it;
 - `replace` changes the whole file or nothing.
 
 `FaultyDisk` is for tests and simulations: any operation of it fails, at any byte, once or from then on, and
@@ -173,7 +173,7 @@ class Disk:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
     def replace(self, path: Path, data: Buffer, *, sync: bool = False) -> None:
-        """Put `data` in the place of the file, all of it or nothing."""
+        """Replace the file's contents with `data`, all of it or nothing."""
         temporary = path.with_name(path.name + ".tmp")
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)

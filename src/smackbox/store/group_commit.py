@@ -22,7 +22,7 @@ class GroupCommit(Generic[B]):
     """One log's commits, on the running loop.
 
     `take` gives what is to be committed, or None; `commit` ends when it is durable, and raises `StorageError`; `finish`
-    hears of the end of each batch, with the error where there was one.
+    is called at the end of each batch, with the error where there was one.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class RocksStore:
         self, start: bytes = b"", end: bytes | None = None, family: str = DEFAULT_FAMILY
     ) -> Iterator[tuple[bytes, bytes]]:
         """Key and value in key order, from `start` up to and without `end`, as of this moment."""
-        # rocksdict's own upper bound points into memory that it has let go of, so the bound is looked at here
+        # rocksdict's own upper bound points into memory that it has freed, so the bound is looked at here
         found = self.view(family).items(from_key=start)
         return found if end is None else _until(found, end)
 
@@ -118,7 +118,7 @@ class RocksStore:
         Checkpoint(self.db).create_checkpoint(str(path))
 
     def close(self) -> None:
-        # the database's lock is let go of when the last handle to it is closed
+        # the database's lock is released when the last handle to it is closed
         for family in self._families.values():
             family.close()
         self._families.clear()

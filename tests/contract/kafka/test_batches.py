@@ -1,6 +1,6 @@
 """What a broker checks, corrects and keeps of a batch: the answers of a real Kafka 4.4, in `golden/kafka_batches.json`.
 
-`python -m tests.contract.kafka.test_batches HOST:PORT` asks a real one anew. Not compared: which code refuses a batch
+`python -m tests.contract.kafka.test_batches HOST:PORT` records one again. Not compared: which code refuses a batch
 where Kafka's own is UNKNOWN_SERVER_ERROR, and the moment of the log's append time."""
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ PROTOCOLS = (("range",), ("range", "sticky"), ("sticky", "range"), ("sticky",))
 SESSION_MS, REBALANCE_MS = 60_000, 60_000  # longer than any example: time-outs are tested with a clock of their own
 NEXT_PROTOCOL = "n"
 ANSWER_LIMIT_S = 2.0
+PARKED_AFTER_S = 0.02
 
 
 class Member:
@@ -253,6 +255,8 @@ def gather(sides: Sequence[Side], answers: list[Any]) -> None:
             answers[0].append((name, ours.take(name)))
             assert real.members[name].readable(ANSWER_LIMIT_S), ("the real one parks", name, answers)
             answers[1].append((name, real.take(name)))
+    if any(member.waits for member in real.members.values()):
+        time.sleep(PARKED_AFTER_S)  # it may take another connection's request first
     real.describe()
     for name, member in real.members.items():
         if member.waits and member.readable(0):

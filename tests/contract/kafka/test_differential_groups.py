@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(REAL_KAFKA not in os.environ, reason="needs a real Kafka beside ours: make real"),
 ]
 
-MEMBERS = {"a": None, "b": None, "s": "i", "t": "i"}  # t may come back in the place of s
+MEMBERS = {"a": None, "b": None, "s": "i", "t": "i"}  # t may replace s
 
 
 class Side:

@@ -1,4 +1,4 @@
-"""Checks of tasks that run: the framework hears of their health and of what their checks find."""
+"""Checks of tasks that run: the framework is notified of their health and of what their checks find."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Actor(Generic[M]):
         return UNHANDLED
 
     def on_signal(self, signal: Signal) -> Any:
-        """Hear of `Terminated` and `ChildFailed`. An unhandled one is a death pact: the actor fails."""
+        """Receive `Terminated` and `ChildFailed`. An unhandled one is a death pact: the actor fails."""
         return UNHANDLED
 
     def pre_start(self) -> Any:

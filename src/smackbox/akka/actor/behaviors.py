@@ -51,7 +51,7 @@ class Receive(Behavior[M]):
     signal: OnSignal[M] | None = None
 
     def on_signal(self, on_signal: OnSignal[M]) -> Receive[M]:
-        """This behavior, which hears of signals, too: `Terminated`, `ChildFailed`, `PreRestart`, `PostStop`."""
+        """This behavior, which receives signals, too: `Terminated`, `ChildFailed`, `PreRestart`, `PostStop`."""
         return Receive(self.on_message, on_signal)
 
 
@@ -245,7 +245,7 @@ class FunctionalActor(Generic[M]):
         return None
 
     def restart_from(self, place: int) -> None:
-        """Begin anew with what the supervisor at `place` supervises."""
+        """Restart with what the supervisor at `place` supervises."""
         supervise, interceptors = self._supervisors[place]
         del self._supervisors[place:]
         del self._interceptors[interceptors:]

@@ -92,7 +92,7 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def unwatch(self, ref: ActorRef[Any]) -> None:
-        """Hear of it no more, even if a `Terminated` waits in the mailbox."""
+        """Stop watching it, even if a `Terminated` waits in the mailbox."""
 
     # -- behavior
 

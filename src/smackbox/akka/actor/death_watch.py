@@ -1,4 +1,4 @@
-"""Who watches whom: each watcher hears of a death exactly once, in the turn of its own mailbox."""
+"""Who watches whom: each watcher is notified of a death exactly once, in the turn of its own mailbox."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Lifecycle(DeathWatch[M]):
         self._halt &= ~(STARTING | SUSPENDED)
 
     def _fail(self, cause: BaseException) -> None:
-        """The handler or a hook raised `cause`: the asker hears of it, and the supervisor decides."""
+        """The handler or a hook raised `cause`: the asker gets it, and the supervisor decides."""
         item = self._item
         if type(item) is Envelope and isinstance(item.sender, PromiseRef):
             item.sender.fail(cause)

@@ -63,7 +63,7 @@ class ChildFailed(Terminated):
 
 @dataclass(frozen=True, slots=True)
 class PreRestart(Signal):
-    """To a functional behavior, before it begins anew after a failure."""
+    """To a functional behavior, before it restarts after a failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from smackbox.akka.actor.messages import ActorInitializationError, ActorKilledEr
 
 
 class Directive(enum.Enum):
-    """Resume: go on with the next message. Restart: begin anew. Stop: end. Escalate: the supervisor fails itself."""
+    """Resume: go on with the next message. Restart: fresh state. Stop: end. Escalate: the supervisor fails itself."""
 
     RESUME = "resume"
     RESTART = "restart"
@@ -42,7 +42,7 @@ def stopping_decider(cause: BaseException) -> Directive:
 class BackOff:
     """Seconds between restarts: doubled from `first_s` to `limit_s`, each with up to `jitter` more (0.2: 20 %).
 
-    The delay begins anew after `reset_after_s` without a failure; None is the mean of `first_s` and `limit_s`.
+    The delay is reset after `reset_after_s` without a failure; None is the mean of `first_s` and `limit_s`.
     """
 
     first_s: float

@@ -147,7 +147,7 @@ class Association:
                 one.dropped(f"the queue to {self.remote} is full")
 
     def accepts(self, uid: int) -> bool:
-        """Whether messages of this uid are taken; one that is quarantined is told so."""
+        """Whether messages of this uid are taken; one that is quarantined is notified."""
         if uid not in self.quarantined_uids:
             return True
         other = UniqueAddress(WireAddress.of(self.remote), uid)

@@ -52,7 +52,7 @@ from smackbox.base.protobuf.wire import WireError
 
 TICK_S = 1.0
 REFS_LIMIT = 10_000
-"""References whose paths are not parsed or written again; beyond them it begins anew."""
+"""References whose paths are not parsed or written again; beyond them the cache is cleared."""
 REMOTE_WATCHER = "/system/remote-watcher"
 
 log = logging.getLogger("smackbox.akka.remote")

@@ -1,7 +1,7 @@
 """The vector indexes in memory: filled from the store's entries, and kept up to date by what is written.
 
 A write notes the row (`Engine.enter`); before a search the noted rows are read. So deletions and expired values, which
-note nothing, are found when a search meets them. Where too much is noted, the index is filled anew.
+note nothing, are found when a search meets them. Where too much is noted, the index is rebuilt.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def clear(directory: Path, name: str) -> int:
 
 
 def restore(directory: Path, source: Path) -> int:
-    """Put the data of the snapshot in `source` in the place of those in `directory`; bytes. Raises `UserError`."""
+    """Replace the data in `directory` with the snapshot in `source`; gives the bytes. Raises `UserError`."""
     if not (source / STORE / "CURRENT").exists():
         raise UserError(f"{source} is not a snapshot")
     try:

@@ -2,7 +2,7 @@
 
 A pass reads a table in the order of its keys, some hundred entries a step, and between steps the server goes on. Of a
 row all fragments are at hand in one step: it is merged, what a deletion hides or what has expired goes, and where
-something went one fragment is written in the place of all. A deletion of a partition or of a range goes when every
+something went one fragment replaces all. A deletion of a partition or of a range goes when every
 row under it has been rewritten and `gc_grace_seconds` have passed, or when a later one covers it. So what was deleted
 cannot come back: nothing is left that the deletion would have to hide. A write with a timestamp that such a deletion
 hides, arriving while its partition is under way, spares the deletion for this time.
@@ -198,7 +198,7 @@ class Sweeper:
         return [self._sweep] if self._sweep is not None else []
 
     def abandon(self) -> None:
-        """Let go of the pass under way; the table is due again."""
+        """Abandon the pass under way; the table is due again."""
         sweep, self._sweep = self._sweep, None
         if sweep is not None:
             self._engine.garbage[sweep.number] = 0

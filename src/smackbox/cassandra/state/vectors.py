@@ -2,7 +2,7 @@
 
 A vector gets a label when it is put, and keeps it: another vector of the same row gets another label, and the old one
 is dead. The graph follows the matrix (`extend`, in a thread of its own); what it has not yet is compared one by one, so
-an answer never waits for it. A matrix that is mostly dead is written anew without them.
+an answer never waits for it. A matrix that is mostly dead is rewritten without them.
 
 Needs numpy and usearch, the extra `vector`; without them `vectors_available` is false and searches read the rows.
 """
@@ -129,7 +129,7 @@ class VectorIndex:
             self._graphed = end
 
     def compact(self) -> None:
-        """Write the matrix anew when most of it is dead. Not while `extend` runs."""
+        """Rewrite the matrix when most of it is dead. Not while `extend` runs."""
         dead = len(self.keys) - len(self._labels)
         if dead < max(MIN_DEAD, len(self._labels)):
             return

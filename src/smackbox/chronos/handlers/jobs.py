@@ -116,11 +116,11 @@ def get_statistics_of_all(call: Call) -> HttpResponse:
     name = call.parts["percentile"]
     if name not in NAMES:
         raise Refusal(404, f"there is no figure '{name}': {', '.join(NAMES)}")
-    figures = [
+    metrics = [
         {"jobNameLabel": job, "time": figure([one.duration_ms / 1000 for one in entry.history], name)}
         for job, entry in call.chronos.entries.items()
     ]
-    return HttpResponse.json(sorted(figures, key=lambda one: (-float(one["time"]), one["jobNameLabel"])))
+    return HttpResponse.json(sorted(metrics, key=lambda one: (-float(one["time"]), one["jobNameLabel"])))
 
 
 def delete_tasks(call: Call) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 A request in a version that is not known is answered in version 0 with UNSUPPORTED_VERSION and the list (the server does
 that, for such a request cannot be read). From version 5 on a client says which node it means to have reached, and is
-told to bootstrap anew when that is another one (KIP-1242).
+told to bootstrap again when that is another one (KIP-1242).
 """
 
 from __future__ import annotations

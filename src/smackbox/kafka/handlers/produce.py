@@ -82,8 +82,8 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
 
 
 def _check_unanswered(answers: ProducedTopics) -> None:
-    """A producer that wants no answer hears of an error by the end of its connection, as in Kafka, and asks for
-    metadata anew. Raises `ProtocolError`."""
+    """A producer with acks=0 learns of an error by the end of its connection, as in Kafka, and asks for
+    metadata again. Raises `ProtocolError`."""
     for name, results in answers:
         for result in results:
             if result.error_code:

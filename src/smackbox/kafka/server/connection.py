@@ -243,7 +243,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         return request
 
     def _refuse(self, header: RequestHeader, api: Api | None) -> None:
-        """ApiVersions in an unknown version is told so in version 0; anything else ends the connection, as in Kafka."""
+        """ApiVersions of an unknown version is rejected in version 0; all else ends the connection, as in Kafka."""
         if header.api_key != API_VERSIONS_KEY or api is None:
             raise ProtocolError(f"api key {header.api_key} version {header.version} is not served")
         from smackbox.kafka.handlers.api_versions import served

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RunningKafka:
-    """`ports` are those of the listeners, in their order. `reset` puts a new broker in the place of the old one."""
+    """`ports` are those of the listeners, in their order. `reset` replaces the broker."""
 
     settings: KafkaSettings
     listeners: list[Listener]
@@ -82,13 +82,13 @@ class RunningKafka:
             writer.close()
 
     async def stop(self) -> None:
-        """Close connections, flush and close files, let go of the directory."""
+        """Close connections, flush and close files, unlock the directory."""
         for server in self.servers:
             server.close()
         self.connections.close_all()
         await self.parts.aclose()
         await self.upkeep.end()
-        await asyncio.sleep(0)  # connections hear of their end
+        await asyncio.sleep(0)  # connection_lost is called
         try:
             self.broker.close()
         except StorageError:
@@ -131,7 +131,7 @@ class RunningKafka:
         """Wipe all topics, groups, offsets and producer ids. Connections are closed; clients reconnect."""
         old = self.broker
         self.connections.close_all()
-        await asyncio.sleep(0)  # connections hear of their end, and parked requests go
+        await asyncio.sleep(0)  # connection_lost is called, and parked requests end
         await self.upkeep.end()
         old.timers.clear()
         for partition in old.catalog.partitions():

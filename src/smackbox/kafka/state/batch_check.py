@@ -2,7 +2,7 @@
 
 The header is believed in nothing that the records say better: their count, their places and their timestamps are read,
 and the largest timestamp is written into the header where the producer left it out or was wrong, as Kafka does. A topic
-with `compression.type` of its own has its batches compressed anew. Where the library of a codec is missing, the records
+with `compression.type` of its own has its batches recompressed. Where the library of a codec is missing, the records
 cannot be looked into, and the header is believed.
 """
 
@@ -71,7 +71,7 @@ def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) 
 def prepared(
     batch: memoryview, header: BatchHeader, config: TopicConfig, now_ms: int
 ) -> tuple[memoryview, BatchHeader]:
-    """The batch as it is to be appended: patched in place, or made anew. Raises `KafkaError`."""
+    """The batch as it is to be appended: patched in place, or rewritten. Raises `KafkaError`."""
     body = _body(batch, header)
     found = _believed(header) if body is None else _scanned(body, header)
     if header.compression and found.largest > config.max_decompressed_bytes:

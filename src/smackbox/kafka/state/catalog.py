@@ -274,13 +274,13 @@ class Catalog:
         return taken
 
     def configure(self, topic: Topic, overrides: dict[str, str]) -> None:
-        """Put these (checked) overrides in the place of the topic's."""
+        """Replace the topic's overrides with these (checked) ones."""
         self._write(self._entry(topic, overrides))
         topic.overrides = overrides
         self._apply(topic)
 
     def configure_broker(self, overrides: dict[str, str], *, node: bool) -> None:
-        """Put these (checked) dynamic configurations in the place of the others of this broker (`node`) or of all."""
+        """Replace the dynamic configurations of this broker (`node`) or of all with these (checked) ones."""
         if node:
             self.remember("node_configs", overrides)
             self.node_overrides = overrides
@@ -308,7 +308,7 @@ class Catalog:
         return {"min.insync.replicas": "1"} | self.broker_overrides
 
     def configure_group(self, group: str, overrides: dict[str, str]) -> None:
-        """Put these (checked) configurations in the place of the group's."""
+        """Replace the group's configurations with these (checked) ones."""
         changed = {**self.group_overrides, group: overrides}
         if not overrides:
             del changed[group]
@@ -316,7 +316,7 @@ class Catalog:
         self.group_overrides = changed
 
     def configure_client_metrics(self, name: str, overrides: dict[str, str]) -> None:
-        """Put these (checked) configurations in the place of the subscription's."""
+        """Replace the subscription's configurations with these (checked) ones."""
         changed = {**self.metrics_overrides, name: overrides}
         if not overrides:
             del changed[name]

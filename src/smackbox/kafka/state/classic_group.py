@@ -462,7 +462,7 @@ class ClassicGroup:
             self._maybe_complete_join()
 
     def _drop(self, member: Member) -> None:
-        """Take a member out of the books; its parked answers say that it is unknown."""
+        """Remove a member; its parked requests are answered UNKNOWN_MEMBER_ID."""
         self.members.pop(member.member_id, None)
         self._pending_sync.discard(member.member_id)
         if member.instance_id is not None and self.static.get(member.instance_id) == member.member_id:
@@ -482,7 +482,7 @@ class ClassicGroup:
     # --- sessions
 
     def _restart_session(self, member: Member) -> None:
-        """A member was heard of. Its one timer is not moved for that: it looks at the deadline when it goes off."""
+        """A member sent a request. Its one timer is not moved for that: it checks the deadline when it fires."""
         member.deadline_ms = self.now_ms() + member.session_timeout_ms
         if member.timer is None:
             member.timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
@@ -510,7 +510,7 @@ class ClassicGroup:
                 member.timer = None
 
     def restore_sessions(self) -> None:
-        """After a restart members have a whole session time-out to be heard of."""
+        """After a restart members have a whole session timeout to send a heartbeat."""
         for member in self.members.values():
             self._restart_session(member)
 

@@ -127,7 +127,7 @@ class Cleaning:
         )
 
     def install(self) -> None:
-        """Put the copies in the place of the segments that are still there. Raises `StorageError`."""
+        """Replace the segments that are still there with their copies. Raises `StorageError`."""
         for group in self.groups:
             if all(segment in self.partition.log.segments[:-1] for segment in group):
                 self.partition.log.replace_segments(group, _cleaned_path(group[0]))

@@ -84,7 +84,7 @@ class ConsumerGroup:
         return HeartbeatResult(member.member_id, member.epoch, _copy(member.assigned) if send else None)
 
     def _step(self, member: ConsumerMember, owned: Assignment | None, *, changed: bool) -> None:
-        """Bring the epochs, the target and this member forward; `changed` when the target must be made anew."""
+        """Bring the epochs, the target and this member forward; `changed` when the target must be recomputed."""
         topics = self._subscribed_topics()
         if topics != self._seen_topics:
             self._seen_topics = topics
@@ -177,7 +177,7 @@ class ConsumerGroup:
         )
 
     def _update(self, member: ConsumerMember, request: HeartbeatRequest) -> bool:
-        """Take over what the request changes; whether the assignment must be made anew."""
+        """Take over what the request changes; whether the assignment must be recomputed."""
         before = (member.topics, member.pattern, member.assignor)
         if member.classic is not None:  # it has changed over to this protocol
             self._stop_timers(member)

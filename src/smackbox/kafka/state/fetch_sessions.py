@@ -80,7 +80,7 @@ class FetchSession:
         watched.log_start_offset = found.log_start_offset
 
     def note(self, key: Key, found: FetchedPartition, partition: Partition | None, *, at_end: bool) -> bool:
-        """Take note of what was found; whether the client has to hear of it. `at_end`: there is no more to read."""
+        """Take note of what was found; whether the client is to be told. `at_end`: there is no more to read."""
         watched = self.watched[key]
         news = bool(found.records) or found.error_code != 0
         news = news or watched.high_watermark != found.high_watermark
@@ -124,7 +124,7 @@ class FetchSessions:
         return self._sessions.get(session_id)
 
     def use(self, session: FetchSession, now_ms: int) -> None:
-        """A session was heard of."""
+        """A session was used."""
         session.used_ms = now_ms
         session.epoch = 1 if session.epoch == LAST_EPOCH else session.epoch + 1
         self._sessions[session.id] = self._sessions.pop(session.id)

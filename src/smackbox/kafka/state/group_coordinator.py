@@ -243,7 +243,7 @@ class GroupCoordinator:
         return made
 
     def heartbeat_interval_ms(self, group_id: str) -> int:
-        """How often a KIP-848 member of this group is to be heard of."""
+        """Heartbeat interval of this group's KIP-848 members."""
         own = self._broker.catalog.group_config(group_id, "consumer.heartbeat.interval.ms")
         return self._broker.settings.group_consumer_heartbeat_interval_ms if own is None else int(own)
 

@@ -254,7 +254,7 @@ class Log:
         segment.remove()
 
     def replace_segments(self, group: list[Segment], cleaned: Path) -> None:
-        """Put the file `cleaned` in the place of these neighbouring closed segments. Raises `StorageError`."""
+        """Replace these neighbouring closed segments with the file `cleaned`. Raises `StorageError`."""
         first = group[0]
         at = self.segments.index(first)
         for segment in group:

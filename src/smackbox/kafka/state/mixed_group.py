@@ -96,7 +96,7 @@ class MixedGroup(ConsumerGroup):
     def _update_classic(
         self, member: ConsumerMember, request: JoinRequest, subscription: ConsumerProtocolSubscription
     ) -> bool:
-        """Take over what the request says; whether the assignment must be made anew."""
+        """Take over what the request says; whether the assignment must be recomputed."""
         topics = frozenset(subscription.topics)
         changed = topics != member.topics
         member.topics = topics

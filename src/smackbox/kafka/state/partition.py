@@ -198,7 +198,7 @@ class Partition:
     def produce(self, batch: memoryview, now_ms: int, *, allow_zstd: bool = True) -> tuple[int, int]:
         """Check one batch from a client, give it its offset and append it; `(base offset, log append time or -1)`.
 
-        The bytes are patched in place, where they are not made anew (`batch_check`). A duplicate of a producer's
+        The bytes are patched in place, where they are not rewritten (`batch_check`). A duplicate of a producer's
         recent batch is not appended: its old offset is the answer. Raises `KafkaError`."""
         header = checked_header(batch, self.config, allow_zstd=allow_zstd)
         if header.producer_id >= 0:

@@ -9,7 +9,7 @@ On disk, as Kafka has it (`NNNNNNNNNNNNNNNNNNNN` is the base offset):
     N.txnindex    aborted transactions (see `aborted_transactions`)
 
 The indexes are kept in memory while the segment is open and flushed behind the log, for they can be made again from
-it: a start after a crash scans the log and writes them anew. The first offset of an indexed batch is kept too (it is
+it: a start after a crash scans the log and rewrites them. The first offset of an indexed batch is kept too (it is
 not on disk), so that a consumer that reads on from where the last answer ended finds its position without a scan.
 """
 
@@ -152,7 +152,7 @@ class Segment:
             self._time_flushed = len(self._times)
 
     def _append_to(self, suffix: str, size: int, data: bytes) -> None:
-        """`size` is what the file has by our books: anything behind it is torn."""
+        """`size` is the file's recorded size: anything behind it is torn."""
         file = self._fs.open(self.path(suffix))
         try:
             if file.size > size:

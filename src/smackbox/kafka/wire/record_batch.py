@@ -116,7 +116,7 @@ def assign(buffer: bytearray | memoryview, offset: int, base_offset: int, leader
 
 
 def restamp(buffer: bytearray | memoryview, attributes: int, max_timestamp: int) -> None:
-    """Give the batch that fills the buffer these attributes and this largest timestamp, and its CRC anew."""
+    """Give the batch that fills the buffer these attributes and this largest timestamp, and a new CRC."""
     _INT16.pack_into(buffer, ATTRIBUTES_OFFSET, attributes)
     _INT64.pack_into(buffer, MAX_TIMESTAMP_OFFSET, max_timestamp)
     with memoryview(buffer) as view:

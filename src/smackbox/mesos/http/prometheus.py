@@ -1,4 +1,4 @@
-"""Prometheus metrics of a master or an agent: the figures of its `/metrics/snapshot`, as gauges under `mesos_`."""
+"""Prometheus metrics of a master or an agent: the metrics of its `/metrics/snapshot`, as gauges under `mesos_`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
 
 
-def registry(figures: Callable[[], dict[str, float]]) -> CollectorRegistry:
-    """A registry that reads the figures of the moment."""
+def registry(metrics: Callable[[], dict[str, float]]) -> CollectorRegistry:
+    """A registry that reads the metrics of the moment."""
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector
 
-    class FiguresCollector(Collector):
+    class MetricsCollector(Collector):
         def collect(self) -> Iterator[Metric]:
-            for name, value in figures().items():
+            for name, value in metrics().items():
                 metric = "mesos_" + name.replace("/", "_").replace(".", "_")
                 yield GaugeMetricFamily(metric, f"Mesos' {name}", value=value)
 
@@ -25,5 +25,5 @@ def registry(figures: Callable[[], dict[str, float]]) -> CollectorRegistry:
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
-    made.register(FiguresCollector())
+    made.register(MetricsCollector())
     return made

@@ -23,7 +23,7 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
     """`dir` is Mesos' work_dir. Durations are written as Mesos writes them: `15secs`, `10mins`.
 
     `zk` makes it one of several masters: it stands for election there and keeps its registry there.
-    `advertise_ip`, `advertise_port` and `hostname` are what others are told to reach it by.
+    `advertise_ip`, `advertise_port` and `hostname` are what it advertises.
     `scheduler_heartbeat_interval` is short where
     clients see an event only when the next one comes. `credentials` and `acls` are files with Mesos' JSON. With
     `ssl_cert_file` (PEM) all is TLS.

@@ -4,7 +4,7 @@ A batch goes through these steps, and a runner killed between any two of them co
 
     collect    records that arrived; their offset ranges are the batch
     plan       ranges and a timestamp, written ahead: a repeated batch is the same batch
-    decode     to events; what is none goes to the dead-letter topic; one event of each identity
+    decode     to events; undecodable records go to the dead-letter topic; one event of each identity
     compute    the user's function on one DataFrame, joined with the totals (or nothing: a copy)
     write      absolute values, upserts, with the batch's timestamp
     commit     next offsets, totals and identities in one atomic write
@@ -192,7 +192,7 @@ class MicroBatchRunner:
         return self._process(messages, ranges)
 
     def close(self) -> None:
-        """Let go of everything. What was committed stays; a batch under way stays planned."""
+        """Release everything. What was committed stays; a batch under way stays planned."""
         if self._source is not None:
             if self._checkpoint is not None:
                 self._source.show_progress(self._checkpoint.offsets)

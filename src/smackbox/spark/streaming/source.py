@@ -83,7 +83,7 @@ class KafkaSource:
         missing = set(offsets) - partitions
         if missing and not self._skip_lost:
             raise DataLossError(
-                f"the topic {self._topic} has no partition {min(missing)} any more: was it made anew? "
+                f"the topic {self._topic} has no partition {min(missing)} any more: was it re-created? "
                 "Remove the checkpoint to begin again"
             )
         self._next = {number: offsets.get(number, -1) for number in partitions}
@@ -233,7 +233,7 @@ class KafkaSource:
         low, high = self._watermarks(number)
         wanted = self._next.get(number, 0)
         if not self._skip_lost:
-            why = "was the topic made anew?" if wanted > high else "retention was faster than the stream."
+            why = "was the topic re-created?" if wanted > high else "retention was faster than the stream."
             raise DataLossError(
                 f"partition {number} of {self._topic} holds offsets {low} to {high}, not {wanted}: {why} Remove the "
                 "checkpoint to begin again, or set on_data_loss to skip to go on with what comes"

@@ -44,7 +44,7 @@ def answer(word: str, stats: ServerStats, allowed: str) -> str:
     return WORDS[word](stats)
 
 
-def _ruok(_figures: ServerStats) -> str:
+def _ruok(_stats: ServerStats) -> str:
     return "imok"
 
 
@@ -109,11 +109,11 @@ def _dump(stats: ServerStats) -> str:
     return f"Global Sessions({len(database.sessions)}):\n{sessions}Sessions with Ephemerals:\n{ephemerals}"
 
 
-def _envi(_figures: ServerStats) -> str:
+def _envi(_stats: ServerStats) -> str:
     return f"Environment:\nzookeeper.version={VERSION}\n"
 
 
-def _isro(_figures: ServerStats) -> str:
+def _isro(_stats: ServerStats) -> str:
     return "rw"
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """Looks after one server, four times each `tick_time_ms`, from its making to `end`.
 
-    Sessions do not expire while the log cannot be written, and begin anew when it can.
+    Sessions do not expire while the log cannot be written, and restart when it can.
     """
 
     def __init__(self, parts: Parts, clock: Clock) -> None:

@@ -97,7 +97,7 @@ class Database:
     def snapshot_step(self) -> bool:
         """Do the next slice of a snapshot where one is due or under way; whether there is more to do.
 
-        Raises `StorageError`: the snapshot is given up, and begun anew when it is due.
+        Raises `StorageError`: the snapshot is given up, and taken again when it is due.
         """
         if self._snapshot is None:
             if self.journal.entries < SNAPSHOT_EVERY_ENTRIES:

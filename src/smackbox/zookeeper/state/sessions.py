@@ -1,4 +1,4 @@
-"""Sessions: alive while their client is heard of, and ended by the clock alone."""
+"""Sessions: alive while their client sends packets, and ended by the clock alone."""
 
 from __future__ import annotations
 

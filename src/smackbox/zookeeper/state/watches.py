@@ -1,8 +1,8 @@
-"""Watches: who hears of which path, once or until removed.
+"""Watches: who is notified of which path, once or until removed.
 
 Two tables, as in ZooKeeper: `data` watches hear that a node was created, deleted or changed, `child` watches that its
-children changed or that it was deleted. A persistent watch is in both; a recursive one hears of everything below its
-path except changes of children, each of which is a creation or a deletion that it hears of anyway.
+children changed or that it was deleted. A persistent watch is in both; a recursive one is notified of all below its
+path except changes of children, each of which is a creation or a deletion that it is notified of anyway.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class WatchTable:
             self.remove(path, watcher)
 
     def trigger(self, kind: EventType, path: str, told: set[Watcher] | None = None) -> set[Watcher]:
-        """Who hears of this change, less those already `told`; watches that fire once are gone after it."""
+        """Who is notified of this change, less those already `told`; watches that fire once are gone after it."""
         heard: set[Watcher] = set()
         for watcher, mode in list(self._by_path.get(path, {}).items()):
             if mode is Mode.RECURSIVE and kind is EventType.CHILDREN_CHANGED:

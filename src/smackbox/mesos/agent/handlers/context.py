@@ -1,4 +1,4 @@
-"""What handlers of the agent's endpoints get besides the request: the machine, who may call, and figures."""
+"""What handlers of the agent's endpoints get besides the request: the machine, who may call, and metrics."""
 
 from __future__ import annotations
 

@@ -39,11 +39,11 @@ def metrics_snapshot(context: AgentContext, request: HttpRequest) -> HttpRespons
 
 
 def snapshot(context: AgentContext) -> dict[str, float]:
-    """All figures of this moment, by Mesos' names."""
+    """All metrics of this moment, by Mesos' names."""
     agent = context.agent
     executors = context.agent.executors()
     tasks = [task for executor in executors for task in executor.tasks.values()]
-    figures: dict[str, float] = {
+    metrics: dict[str, float] = {
         "slave/registered": float(agent.is_subscribed),
         "slave/uptime_secs": (agent.timers.clock.wall_ms() - agent.started_ms) / 1_000,
         "slave/recovery_errors": 0.0,
@@ -54,17 +54,17 @@ def snapshot(context: AgentContext) -> dict[str, float]:
     }
     for name, state in _EXECUTOR_STATES.items():
         found = [one for one in executors if one.state == state and one.kind != COMMAND]
-        figures[f"slave/executors_{name}"] = float(len(found))
+        metrics[f"slave/executors_{name}"] = float(len(found))
     for name in _LIVE_STATES:
-        figures[f"slave/tasks_{name}"] = float(sum(task.state == f"TASK_{name.upper()}" for task in tasks))
+        metrics[f"slave/tasks_{name}"] = float(sum(task.state == f"TASK_{name.upper()}" for task in tasks))
     for name in _ENDED_STATES:
-        figures[f"slave/tasks_{name}"] = 0.0
-    figures.update({name: float(value) for name, value in agent.counters.items()})
+        metrics[f"slave/tasks_{name}"] = 0.0
+    metrics.update({name: float(value) for name, value in agent.counters.items()})
     total = quantities(agent.settings.resources)
     used = quantities([part for executor in executors for part in executor.resources()])
     for name in ("cpus", "gpus", "mem", "disk"):
         all_of_it = total.get(name, 0.0)
-        figures[f"slave/{name}_total"] = all_of_it
-        figures[f"slave/{name}_used"] = used.get(name, 0.0)
-        figures[f"slave/{name}_percent"] = used.get(name, 0.0) / all_of_it if all_of_it else 0.0
-    return figures
+        metrics[f"slave/{name}_total"] = all_of_it
+        metrics[f"slave/{name}_used"] = used.get(name, 0.0)
+        metrics[f"slave/{name}_percent"] = used.get(name, 0.0) / all_of_it if all_of_it else 0.0
+    return metrics

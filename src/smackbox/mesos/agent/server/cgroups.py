@@ -150,7 +150,7 @@ class Cgroups:
         if self.version == 1:
             ticks = os.sysconf("SC_CLK_TCK")
             spent = _values(cpu, "cpuacct.stat")
-            figures = {
+            metrics = {
                 "cpus_user_time_secs": spent.get("user", 0) / ticks,
                 "cpus_system_time_secs": spent.get("system", 0) / ticks,
                 "mem_total_bytes": _number(memory, "memory.usage_in_bytes"),
@@ -159,14 +159,14 @@ class Cgroups:
             }
         else:
             spent = _values(cpu, "cpu.stat")
-            figures = {
+            metrics = {
                 "cpus_user_time_secs": spent.get("user_usec", 0) / 1e6,
                 "cpus_system_time_secs": spent.get("system_usec", 0) / 1e6,
                 "mem_total_bytes": _number(memory, "memory.current"),
                 "mem_limit_bytes": _number(memory, "memory.max"),
                 "mem_rss_bytes": _values(memory, "memory.stat").get("anon", 0),
             }
-        return figures
+        return metrics
 
     def remove(self, container_id: str) -> bool:
         """False while something is still in it."""

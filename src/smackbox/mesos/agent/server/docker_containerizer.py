@@ -48,7 +48,7 @@ RETRY_S = 1.0
 FILE_TIME_S = 0.01
 """A file's time may be so much before the moment of its last write: the kernel's coarse clock."""
 LOG_TIMEOUT_S = 5.0
-"""So long is waited for the last output of a container that has ended."""
+"""Drain timeout for the output of a container that has ended."""
 SIGKILLED = 128 + signal.SIGKILL
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class DockerContainerizer:
         self._to_remove: dict[str, asyncio.TimerHandle] = {}
 
     async def stop(self) -> None:
-        """Let go of what runs; remove what has ended."""
+        """Detach from what runs; remove what has ended."""
         for container in self._containers.values():
             container.is_over = True
         for task in list(self._tasks):

@@ -47,7 +47,7 @@ class IsolatingContainerizer(ProcessContainerizer):
         self._roots: dict[str, int] = {}
         """How many containers are in each cgroup."""
         self._leaving: set[str] = set()
-        """Cgroups that are to be removed as soon as the kernel lets go of their last process."""
+        """Cgroups that are to be removed as soon as the kernel has reaped their last process."""
         self._watching: asyncio.Task[None] | None = None
         self._watching_disk: asyncio.Task[None] | None = None
 

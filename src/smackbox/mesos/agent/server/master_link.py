@@ -178,7 +178,7 @@ class MasterLink:
                     for task in (events, calls, moved):
                         task.cancel()
                     await asyncio.gather(events, calls, moved, return_exceptions=True)
-        raise LinkError("is redirected without end")
+        raise LinkError("is in a redirect loop")
 
     async def _hear(self, answer: HttpAnswerStream) -> None:
         decoder = RecordDecoder()

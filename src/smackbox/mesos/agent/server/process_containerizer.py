@@ -71,7 +71,7 @@ class ProcessContainerizer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
-        """Let go of all containers; they go on."""
+        """Detach from all containers; they keep running."""
         for container in self._containers.values():
             container.is_over = True
             self._unwatch(container)

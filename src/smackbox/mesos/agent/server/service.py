@@ -102,7 +102,7 @@ class RunningAgent:
             log.warning("no master at %s yet: the agent goes on looking for it", self._settings.master)
 
     async def stop(self) -> None:
-        """Let go of the tasks, or kill them where the settings or a directory in memory say so."""
+        """Leave the tasks running, or kill them where the settings or a directory in memory say so."""
         if self._settings.kill_tasks_on_stop or self._is_temporary:
             await self.kill_tasks(None)
         await self._close()

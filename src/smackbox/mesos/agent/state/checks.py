@@ -64,7 +64,7 @@ class _Repeated:
 
 
 class HealthChecker:
-    """`report(healthy, kill)` where the framework is to hear of it; `kill` after that many failures in a row."""
+    """`report(healthy, kill)` where the framework is to be notified; `kill` after that many failures in a row."""
 
     def __init__(
         self,

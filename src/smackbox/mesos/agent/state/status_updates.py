@@ -84,7 +84,7 @@ class StatusUpdates:
             stream.timer.cancel()
 
     def resend(self) -> None:
-        """A master is there (again): each stream's first goes at once, and its interval begins anew."""
+        """A master is there (again): each stream's first goes at once, and its interval restarts."""
         for key, stream in list(self._streams.items()):
             if stream.timer is not None:
                 stream.timer.cancel()

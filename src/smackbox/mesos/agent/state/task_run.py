@@ -1,4 +1,4 @@
-"""One task run by the agent itself, in the place of Mesos' command executor and default executor.
+"""One task run by the agent itself, instead of Mesos' command executor and default executor.
 
     launch -> TASK_STARTING, TASK_RUNNING -> (kill: TASK_KILLING, SIGTERM, grace period, SIGKILL) -> one terminal status
 

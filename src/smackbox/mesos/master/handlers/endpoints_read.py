@@ -1,4 +1,4 @@
-"""Classic endpoints that are read: `/state`, its parts, roles, weights, quotas, maintenance, flags, figures."""
+"""Classic endpoints that are read: `/state`, its parts, roles, weights, quotas, maintenance, flags, metrics."""
 
 from __future__ import annotations
 

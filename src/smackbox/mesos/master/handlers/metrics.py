@@ -1,4 +1,4 @@
-"""The master's figures, by the names that `/metrics/snapshot` of Mesos has."""
+"""The master's metrics, by the names that `/metrics/snapshot` of Mesos has."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _RESOURCES = ("cpus", "gpus", "mem", "disk")
 
 
 def snapshot(context: MasterContext) -> dict[str, float]:
-    """All figures of this moment."""
-    figures: dict[str, float] = {"master/elected": float(context.leads)}
+    """All metrics of this moment."""
+    metrics: dict[str, float] = {"master/elected": float(context.leads)}
     master = context.master
     if master is None:
-        return figures
-    figures["master/uptime_secs"] = (master.clock.wall_ms() - master.started_ms) / 1_000
+        return metrics
+    metrics["master/uptime_secs"] = (master.clock.wall_ms() - master.started_ms) / 1_000
     frameworks = list(master.frameworks.values())
     agents = list(master.agents.values())
     connected = [one for one in frameworks if one.connected]
-    figures |= {
+    metrics |= {
         "master/frameworks_connected": len(connected),
         "master/frameworks_disconnected": len(frameworks) - len(connected),
         "master/frameworks_active": len(connected),
@@ -56,17 +56,17 @@ def snapshot(context: MasterContext) -> dict[str, float]:
             if not task.terminal:
                 states[task.state.removeprefix("TASK_").lower()] += 1
     for state in _STATES:
-        figures[f"master/tasks_{state}"] = states[state] or master.counters.get(f"tasks/{state}", 0)
+        metrics[f"master/tasks_{state}"] = states[state] or master.counters.get(f"tasks/{state}", 0)
     for state in ("staging", "starting", "running", "killing"):
-        figures[f"master/tasks_{state}"] = states[state]
+        metrics[f"master/tasks_{state}"] = states[state]
     for name, value in master.counters.items():
         if not name.startswith("tasks/"):
-            figures[f"master/{name}"] = value
-    _resources(master, figures)
-    return figures
+            metrics[f"master/{name}"] = value
+    _resources(master, metrics)
+    return metrics
 
 
-def _resources(master: Master, figures: dict[str, float]) -> None:
+def _resources(master: Master, metrics: dict[str, float]) -> None:
     total: dict[str, int] = {}
     used: dict[str, int] = {}
     for agent in master.agents.values():
@@ -76,6 +76,6 @@ def _resources(master: Master, figures: dict[str, float]) -> None:
             for name, amount in resources.quantities().items():
                 used[name] = used.get(name, 0) + amount
     for name in _RESOURCES:
-        figures[f"master/{name}_total"] = total.get(name, 0) / UNITS
-        figures[f"master/{name}_used"] = used.get(name, 0) / UNITS
-        figures[f"master/{name}_percent"] = used.get(name, 0) / total[name] if total.get(name) else 0.0
+        metrics[f"master/{name}_total"] = total.get(name, 0) / UNITS
+        metrics[f"master/{name}_used"] = used.get(name, 0) / UNITS
+        metrics[f"master/{name}_percent"] = used.get(name, 0) / total[name] if total.get(name) else 0.0

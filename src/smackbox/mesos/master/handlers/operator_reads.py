@@ -1,4 +1,4 @@
-"""What operators may read: the whole state and its parts, flags, version, figures."""
+"""What operators may read: the whole state and its parts, flags, version, metrics."""
 
 from __future__ import annotations
 

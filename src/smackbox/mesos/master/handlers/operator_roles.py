@@ -146,7 +146,7 @@ def _store_quotas(call: Call, quotas: dict[str, Quota], *, force: bool, too_much
 
 
 def _check_capacity(call: Call, quotas: dict[str, Quota], too_much: int) -> None:
-    """The guarantees of all roles together must be there to be had."""
+    """The guarantees of all roles together must be available."""
     wanted: Quantities = {}
     for role, quota in {**call.master.registry.quotas, **quotas}.items():
         if role not in quotas and role not in call.master.registry.quotas:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def subscribe(call: Call, subscribe: SchedulerCallSubscribe, content_type: str) -> HttpStream:
-    """What cannot be subscribed is told so by an ERROR on a stream that ends."""
+    """A subscription that is not possible is rejected with ERROR on a stream that ends."""
     master = call.master
     info = subscribe["framework_info"]
     stream_id = master.new_stream_id()

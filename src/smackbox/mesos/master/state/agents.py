@@ -94,7 +94,7 @@ def _admit(master: Master, asked: Subscription, agent_id: str, more: dict[str, b
 
 
 def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
-    """The agent is in the registry: bring the books in line with what it says."""
+    """The agent is in the registry: bring the state in line with what it reports."""
     if asked.sink.closed:
         return
     master.recovered_agents.pop(agent_id, None)
@@ -351,7 +351,7 @@ def unsubscribe(master: Master, agent: Agent) -> None:
 def remove_agent(
     master: Master, agent: Agent, state: str, reason: str, said: str, unreachable_ms: int | None = None
 ) -> None:
-    """Out of the books, with all its tasks told to their frameworks as being in `state`."""
+    """Remove the agent from state, and report all its tasks to their frameworks in `state`."""
     sink, agent.sink = agent.sink, None
     master.agent_streams.pop(agent.stream_id, None)
     rescind_all(master, agent)

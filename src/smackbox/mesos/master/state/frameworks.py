@@ -123,7 +123,7 @@ def subscribe(
 def add_framework(
     master: Master, framework_id: str, info: FrameworkInfo, *, principal: str | None, suppressed: list[str]
 ) -> Framework:
-    """Take a framework into the books; it is not connected yet."""
+    """Add a framework to state, not connected yet."""
     now_ms = master.clock.wall_ms()
     info = {**info, "id": {"value": framework_id}}
     framework = Framework(

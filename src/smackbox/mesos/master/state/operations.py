@@ -1,4 +1,4 @@
-"""Reservations and volumes: what an operation makes of resources, and what the agent and the framework hear of it.
+"""Reservations and volumes: what an operation makes of resources, and what the agent and the framework are notified of.
 
 An operation takes resources out of what is at hand and puts others in their place; it is all or nothing. The agent is
 sent the whole of what it has to keep from then on, and says when it has kept it.

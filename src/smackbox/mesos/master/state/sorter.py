@@ -18,7 +18,7 @@ _ITSELF = "."
 
 
 class Totals:
-    """What there is of each scalar; `version` tells when shares must be reckoned anew."""
+    """What there is of each scalar; `version` tells when shares must be recomputed."""
 
     def __init__(self) -> None:
         self.quantities: Quantities = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_task(master: Master, framework: Framework, agent: Agent, task: Task) -> None:
-    """Take a task into the books; its resources are allocated already."""
+    """Add a task to state; its resources are allocated already."""
     framework.tasks[task.id] = task
     agent.tasks[framework.id, task.id] = task
     agent.frameworks.add(framework.id)
@@ -118,7 +118,7 @@ def free(master: Master, task: Task) -> None:
 
 
 def remove_task(master: Master, task: Task, *, unreachable: bool = False) -> None:
-    """Out of the books of agent and framework; it is remembered among the completed or unreachable ones."""
+    """Remove a task from its agent and framework; it is kept among the completed or unreachable ones."""
     if task.in_use:
         free(master, task)
     agent = master.agents.get(task.agent_id)
