@@ -116,17 +116,19 @@ class Coordinator:
 
     def resign(self) -> None:
         """Give up the places of this process; it stands again, behind those who stand already."""
-        for one in self._contentions:
-            node, one.node = one.node, None
-            if one.leads:
-                self._lose(one)
+        for contention in self._contentions:
+            node, contention.node = contention.node, None
+            if contention.leads:
+                self._lose(contention)
             if node is not None:
                 self.client.delete_async(f"{self.url.path}/{node}").rawlink(self._folder_changed)
 
     @property
     def leading_node(self) -> str | None:
         """The path of the node by which this process leads, where it does."""
-        return next((f"{self.url.path}/{one.node}" for one in self._contentions if one.leads), None)
+        return next(
+            (f"{self.url.path}/{contention.node}" for contention in self._contentions if contention.leads), None
+        )
 
     # --- kazoo's threads
 
@@ -172,16 +174,16 @@ class Coordinator:
     async def _look(self) -> None:
         """One reading of the folder: make nodes that are missing, see who is lowest, tell who has to know."""
         children: list[str] = await asyncio.to_thread(self.client.get_children, self.url.path, self._folder_changed)
-        for one in self._contentions:
-            if one.node not in children:
-                if one.leads:
-                    self._lose(one)
-                one.node = await asyncio.to_thread(self._stand, one, children)
+        for contention in self._contentions:
+            if contention.node not in children:
+                if contention.leads:
+                    self._lose(contention)
+                contention.node = await asyncio.to_thread(self._stand, contention, children)
                 self._changed.set()
-            elif _lowest(children, one.prefix) == one.node and not one.leads:
-                log.info("elected as %s/%s", self.url.path, one.node)
-                one.leads = True
-                one.on_elected()
+            elif _lowest(children, contention.prefix) == contention.node and not contention.leads:
+                log.info("elected as %s/%s", self.url.path, contention.node)
+                contention.leads = True
+                contention.on_elected()
         for watch in self._watches:
             leader = _lowest(children, watch.prefix)
             if leader == watch.leader and watch.told:
@@ -207,9 +209,9 @@ class Coordinator:
         return path.rpartition("/")[2]
 
     def _lose_all(self) -> None:
-        for one in self._contentions:
-            if one.leads:
-                self._lose(one)
+        for contention in self._contentions:
+            if contention.leads:
+                self._lose(contention)
         for watch in self._watches:
             if watch.leader is not None:
                 watch.leader = None

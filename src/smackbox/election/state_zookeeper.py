@@ -78,7 +78,7 @@ class ZooKeeperStateStore:
         if size > CHANGE_LIMIT:
             raise ChangeTooLarge(f"a change of {size} bytes is larger than ZooKeeper takes ({CHANGE_LIMIT})")
         client = self._coordinator.client
-        names = {unquote(one) for one in client.get_children(self._path)} if self._names is None else self._names
+        names = {unquote(child) for child in client.get_children(self._path)} if self._names is None else self._names
         self._names = None
         transaction = client.transaction()
         transaction.check(fence, -1)
@@ -94,7 +94,7 @@ class ZooKeeperStateStore:
                 transaction.create(path, value)
                 names.add(name)
         results = transaction.commit()
-        failed = [one for one in results if isinstance(one, Exception)]
+        failed = [result for result in results if isinstance(result, Exception)]
         if isinstance(results[0], NoNodeError):
             raise Fenced(f"{fence} is gone: another leader has taken over")
         if failed:

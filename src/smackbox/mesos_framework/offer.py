@@ -35,7 +35,7 @@ def is_plain(lot: Message) -> bool:
     """Neither a volume, nor reserved by a framework for something of its own."""
     reservations = lot.get("reservations") or []
     return "persistence" not in (lot.get("disk") or {}) and not any(
-        one.get("type") == "DYNAMIC" for one in reservations
+        reservation.get("type") == "DYNAMIC" for reservation in reservations
     )
 
 
@@ -130,7 +130,7 @@ def attribute_text(attribute: Message) -> str:
         return str(int(value)) if value == int(value) else f"{value:.3f}".rstrip("0")
     if kind == "RANGES":
         ranges = attribute["ranges"].get("range") or []
-        return "[" + ",".join(f"{one['begin']}-{one['end']}" for one in ranges) + "]"
+        return "[" + ",".join(f"{range_['begin']}-{range_['end']}" for range_ in ranges) + "]"
     if kind == "SET":
         return "{" + ",".join(attribute["set"].get("item") or []) + "}"
     return str(attribute["text"]["value"])
@@ -151,7 +151,7 @@ def _thousandths(amount: float) -> int:
 
 
 def _numbers(lot: Message) -> list[int]:
-    return [n for one in lot["ranges"].get("range") or [] for n in range(one["begin"], one["end"] + 1)]
+    return [n for range_ in lot["ranges"].get("range") or [] for n in range(range_["begin"], range_["end"] + 1)]
 
 
 def _ranges(numbers: set[int]) -> list[Message]:

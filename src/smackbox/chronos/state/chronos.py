@@ -339,7 +339,7 @@ class Chronos(FrameworkMachine):
 
     def _launch(self, run: Run, offer: Offer) -> Json | None:
         job = self.entries[run.job].job
-        if offer.message.get("unavailability") or not all(_met(one, offer) for one in job.constraints):
+        if offer.message.get("unavailability") or not all(_met(constraint, offer) for constraint in job.constraints):
             return None
         needs = {"cpus": job.cpus, "mem": job.mem, "disk": job.disk, "gpus": job.gpus}
         if any(offer.scalar(name) + 1e-9 < amount for name, amount in needs.items()):

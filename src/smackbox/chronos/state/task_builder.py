@@ -81,6 +81,6 @@ def _container(container: Container) -> Json:
         "image": container.image,
         "network": container.network.upper(),
         "force_pull_image": container.force_pull_image,
-        "parameters": [{"key": one.key, "value": one.value} for one in container.parameters],
+        "parameters": [{"key": parameter.key, "value": parameter.value} for parameter in container.parameters],
     }
     return {"type": "DOCKER", "volumes": volumes, "docker": docker}

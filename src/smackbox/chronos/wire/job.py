@@ -119,7 +119,7 @@ def read_job(body: bytes, defaults: Json, now_ms: int, *, dependent: bool | None
         fields[name] = _text(fields[name])
     for name in _LISTS_OF_TEXTS & fields.keys():
         if isinstance(fields[name], list):
-            fields[name] = [_text(one) for one in fields[name]]
+            fields[name] = [_text(field) for field in fields[name]]
     for variable in fields.get("environmentVariables") or ():
         if isinstance(variable, dict):
             variable.update({name: _text(variable[name]) for name in ("name", "value") if name in variable})

@@ -32,7 +32,9 @@ def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json
     if "failures" in wanted:
         wanted |= {"lastTaskFailure", "tasks", "counts", "deployments"}
     shown.update(marathon.counts(app.id))
-    shown["deployments"] = [{"id": one.id} for one in marathon.deployments.values() if app.id in one.affected]
+    shown["deployments"] = [
+        {"id": deployment.id} for deployment in marathon.deployments.values() if app.id in deployment.affected
+    ]
     if "tasks" in wanted:
         shown["tasks"] = [shown_task(marathon, one) for one in marathon.instances_of(app.id)]
     if "readiness" in wanted:
@@ -44,40 +46,40 @@ def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json
     return shown
 
 
-def shown_task(marathon: Marathon, one: Instance) -> Json:
-    app = marathon.root.apps.get(one.app_id)
+def shown_task(marathon: Marathon, instance: Instance) -> Json:
+    app = marathon.root.apps.get(instance.app_id)
     shown: Json = {
-        "id": one.task_id,
-        "appId": one.app_id,
-        "slaveId": one.agent_id,
-        "host": one.host,
-        "ports": one.ports,
+        "id": instance.task_id,
+        "appId": instance.app_id,
+        "slaveId": instance.agent_id,
+        "host": instance.host,
+        "ports": instance.ports,
         "servicePorts": app.service_ports if app is not None else [],
-        "ipAddresses": one.ip_addresses,
-        "state": _STATES[one.condition],
-        "version": one.app_version,
+        "ipAddresses": instance.ip_addresses,
+        "state": _STATES[instance.condition],
+        "version": instance.app_version,
         "localVolumes": [
-            {"runSpecId": one.app_id, "containerPath": volume.split("#")[1], "uuid": volume.split("#")[2],
+            {"runSpecId": instance.app_id, "containerPath": volume.split("#")[1], "uuid": volume.split("#")[2],
              "persistenceId": volume}
-            for volume in one.volumes
+            for volume in instance.volumes
         ],
-        "role": one.role,
+        "role": instance.role,
     }  # fmt: skip
-    if one.region is not None:
-        shown["region"] = one.region
-    if one.zone is not None:
-        shown["zone"] = one.zone
-    if one.staged_ms:
-        shown["stagedAt"] = timestamp(one.staged_ms)
-    if one.started_ms:
-        shown["startedAt"] = timestamp(one.started_ms)
+    if instance.region is not None:
+        shown["region"] = instance.region
+    if instance.zone is not None:
+        shown["zone"] = instance.zone
+    if instance.staged_ms:
+        shown["stagedAt"] = timestamp(instance.staged_ms)
+    if instance.started_ms:
+        shown["startedAt"] = timestamp(instance.started_ms)
     if app is not None and app.health_checks:
-        shown["healthCheckResults"] = [_health(one, index) for index in sorted(one.health)]
+        shown["healthCheckResults"] = [_health(instance, index) for index in sorted(instance.health)]
     return shown
 
 
-def _health(one: Instance, index: int) -> Json:
-    record = one.health[index]
+def _health(instance: Instance, index: int) -> Json:
+    record = instance.health[index]
     moments = {
         "firstSuccess": record.first_success_ms,
         "lastSuccess": record.last_success_ms,
@@ -87,7 +89,7 @@ def _health(one: Instance, index: int) -> Json:
     shown.update({name: timestamp(at_ms) for name, at_ms in moments.items() if at_ms})
     if record.last_failure_cause is not None:
         shown["lastFailureCause"] = record.last_failure_cause
-    return {**shown, "instanceId": one.id, "taskId": one.task_id}
+    return {**shown, "instanceId": instance.id, "taskId": instance.task_id}
 
 
 def _statistics(marathon: Marathon, app: App) -> Json:

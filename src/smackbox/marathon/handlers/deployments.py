@@ -8,7 +8,7 @@ from smackbox.net.http import HttpResponse
 
 def get_deployments(call: Call) -> HttpResponse:
     readiness = call.marathon.health.readiness()
-    return HttpResponse.json([one.render(readiness) for one in call.marathon.deployments.values()])
+    return HttpResponse.json([deployment.render(readiness) for deployment in call.marathon.deployments.values()])
 
 
 def delete_deployment(call: Call) -> HttpResponse:

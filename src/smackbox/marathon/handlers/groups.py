@@ -176,10 +176,10 @@ def _collect(api: Api, group: str, given: Any, apps: dict[str, App], groups: dic
     if not path_id.is_valid(group):
         raise invalid([("/id", f"'{group}' is not a valid path")])
     dependencies = given.get("dependencies") or []
-    if not isinstance(dependencies, list) or not all(isinstance(one, str) for one in dependencies):
+    if not isinstance(dependencies, list) or not all(isinstance(dependency, str) for dependency in dependencies):
         raise malformed("/dependencies", "error.expected.jsarray")
     groups[group] = Group(
-        dependencies=[path_id.absolute(one, path_id.parent(group)) for one in dependencies],
+        dependencies=[path_id.absolute(dependency, path_id.parent(group)) for dependency in dependencies],
         enforce_role=bool(given.get("enforceRole", False)),
     )
     for one in given.get("apps") or []:

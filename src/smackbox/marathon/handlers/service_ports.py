@@ -20,7 +20,7 @@ def with_service_ports(root: Root, before: Root) -> Root:
     taken = {port for app in (*root.apps.values(), *before.apps.values()) for port in app.service_ports}
 
     def free() -> int:
-        port = next((one for one in range(LOCAL_PORT_MIN, LOCAL_PORT_MAX + 1) if one not in taken), None)
+        port = next((number for number in range(LOCAL_PORT_MIN, LOCAL_PORT_MAX + 1) if number not in taken), None)
         if port is None:
             raise Refusal(422, f"All ports in the range [{LOCAL_PORT_MIN}-{LOCAL_PORT_MAX}] are already in use")
         taken.add(port)

@@ -64,14 +64,14 @@ def post_tasks_delete(call: Call) -> HttpResponse:
     """Kill tasks of any apps, by `{"ids": [...]}`; ids that are not known are passed over."""
     given = read_json(call.request.body)
     ids = given.get("ids") if isinstance(given, dict) else None
-    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+    if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
         raise malformed("/ids", "error.expected.jsarray")
     wanted = set(ids)
     found = [
-        one
+        instance
         for instances in call.marathon.instances.values()
-        for one in instances.values()
-        if wanted & {one.task_id, one.id}
+        for instance in instances.values()
+        if wanted & {instance.task_id, instance.id}
     ]
     return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"tasks": tasks}))
 
@@ -119,8 +119,8 @@ def _by_app(found: Iterable[Instance]) -> dict[str, int]:
     return counts
 
 
-def _stage(one: Instance) -> str:
-    return "staging" if one.condition in {states.PROVISIONED, states.STAGING, states.STARTING} else "running"
+def _stage(instance: Instance) -> str:
+    return "staging" if instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING} else "running"
 
 
 def _listed(api: Api, request: HttpRequest, found: list[Instance]) -> HttpResponse:

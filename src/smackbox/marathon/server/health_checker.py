@@ -41,14 +41,16 @@ class HealthChecker:
             app = self._marathon.definition(app_id)
             if app is None or not (app.health_checks or app.readiness_checks):
                 continue
-            for one in instances.values():
-                if one.condition != states.RUNNING or one.config_version != app.config_version:
+            for instance in instances.values():
+                if instance.condition != states.RUNNING or instance.config_version != app.config_version:
                     continue
                 for index, check in enumerate(app.health_checks):
                     if not check.by_mesos:
-                        wanted[one.task_id, app.config_version, index] = _begin(self._check, app, one, index, check)
-                if app.readiness_checks and one.ready is not True:
-                    wanted[one.task_id, app.config_version, -1] = _begin(self._until_ready, app, one)
+                        wanted[instance.task_id, app.config_version, index] = _begin(
+                            self._check, app, instance, index, check
+                        )
+                if app.readiness_checks and instance.ready is not True:
+                    wanted[instance.task_id, app.config_version, -1] = _begin(self._until_ready, app, instance)
         for key in self._running.keys() - wanted.keys():
             self._running.pop(key).cancel()
         for key in wanted.keys() - self._running.keys():
@@ -62,33 +64,33 @@ class HealthChecker:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
 
-    async def _check(self, app: App, one: Instance, index: int, check: HealthCheck) -> None:
+    async def _check(self, app: App, instance: Instance, index: int, check: HealthCheck) -> None:
         await asyncio.sleep(check.delay_seconds)
         while True:
             async with self._places:
-                cause = await self._ask(app, one, check)
+                cause = await self._ask(app, instance, check)
             if cause != IGNORED:
-                self._marathon.health.result(one.id, index, cause is None, cause)
+                self._marathon.health.result(instance.id, index, cause is None, cause)
                 self._changed()
             await asyncio.sleep(max(check.interval_seconds, 1))
 
-    async def _ask(self, app: App, one: Instance, check: HealthCheck) -> str | None:
+    async def _ask(self, app: App, instance: Instance, check: HealthCheck) -> str | None:
         """None: alive; else what is wrong."""
-        port = check_port(app, check, one.ports, inside=False)
+        port = check_port(app, check, instance.ports, inside=False)
         if port is None:
             return "the port to ask is not known"
         if check.protocol == "TCP":
             try:
                 async with asyncio.timeout(check.timeout_seconds):
-                    _, writer = await asyncio.open_connection(one.host, port)
+                    _, writer = await asyncio.open_connection(instance.host, port)
                     writer.close()
                     with contextlib.suppress(OSError):
                         await writer.wait_closed()
             except (OSError, TimeoutError) as error:
                 return str(error) or "no connection in time"
             return None
-        path = check.path or "/"
-        url = f"{check.protocol.lower()}://{_bracketed(one.host)}:{port}{path if path.startswith('/') else '/' + path}"
+        path = "/" + (check.path or "").removeprefix("/")
+        url = f"{check.protocol.lower()}://{_bracketed(instance.host)}:{port}{path}"
         try:
             answer = await self._client.request("GET", url, timeout_s=check.timeout_seconds)
         except HttpClientError as error:
@@ -97,22 +99,22 @@ class HealthChecker:
             return IGNORED
         return None if 200 <= answer.status < 400 else f"{answer.status}"
 
-    async def _until_ready(self, app: App, one: Instance) -> None:
+    async def _until_ready(self, app: App, instance: Instance) -> None:
         check = app.readiness_checks[0]
         while True:
             async with self._places:
-                ready, response = await self._ready(app, one, check)
-            self._marathon.health.readiness_result(one.id, ready, response)
+                ready, response = await self._ready(app, instance, check)
+            self._marathon.health.readiness_result(instance.id, ready, response)
             self._changed()
             if ready:
                 return
             await asyncio.sleep(max(check.interval_seconds, 1))
 
-    async def _ready(self, app: App, one: Instance, check: ReadinessCheck) -> tuple[bool, dict[str, Any] | None]:
-        port = _named_port(app, one, check.port_name)
+    async def _ready(self, app: App, instance: Instance, check: ReadinessCheck) -> tuple[bool, dict[str, Any] | None]:
+        port = _named_port(app, instance, check.port_name)
         if port is None:
             return False, None
-        url = f"{check.protocol.lower()}://{_bracketed(one.host)}:{port}{check.path}"
+        url = f"{check.protocol.lower()}://{_bracketed(instance.host)}:{port}{check.path}"
         try:
             answer = await self._client.request("GET", url, timeout_s=check.timeout_seconds)
         except HttpClientError:
@@ -133,10 +135,10 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _named_port(app: App, one: Instance, name: str) -> int | None:
+def _named_port(app: App, instance: Instance, name: str) -> int | None:
     """The host port of that name."""
     if app.host_networking:
         names = [definition.name for definition in app.port_definitions or []]
     else:
         names = [mapping.name for mapping in app.port_mappings if mapping.host_port is not None]
-    return one.ports[names.index(name)] if name in names and names.index(name) < len(one.ports) else None
+    return instance.ports[names.index(name)] if name in names and names.index(name) < len(instance.ports) else None

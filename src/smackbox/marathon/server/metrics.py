@@ -37,9 +37,9 @@ def _values(marathon: Marathon | None) -> dict[str, int]:
         "apps.active": len(marathon.root.apps),
         "groups.active": len(marathon.root.groups),
         "deployments.active": len(marathon.deployments),
-        "instances.staged": sum(one["tasksStaged"] for one in counts),
-        "instances.running": sum(one["tasksRunning"] for one in counts),
-        "instances.healthy": sum(one["tasksHealthy"] for one in counts),
-        "instances.unhealthy": sum(one["tasksUnhealthy"] for one in counts),
+        "instances.staged": sum(counts_["tasksStaged"] for counts_ in counts),
+        "instances.running": sum(counts_["tasksRunning"] for counts_ in counts),
+        "instances.healthy": sum(counts_["tasksHealthy"] for counts_ in counts),
+        "instances.unhealthy": sum(counts_["tasksUnhealthy"] for counts_ in counts),
         "apps.waiting": len(marathon.waiting),
     }

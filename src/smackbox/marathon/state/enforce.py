@@ -25,7 +25,7 @@ class Decision:
 
 def decide(app: App, instances: Sequence[Instance]) -> Decision:
     """For `app` as it is to run, with all the instances of its id."""
-    live = [one for one in instances if one.is_live]
+    live = [instance for instance in instances if instance.is_live]
     fresh = [one for one in live if one.config_version == app.config_version]
     old = [one for one in live if one.config_version != app.config_version]
     excess = victims(app, fresh)[: max(0, len(fresh) - app.instances)]
@@ -44,7 +44,7 @@ def decide(app: App, instances: Sequence[Instance]) -> Decision:
     idle_old = [one for one in old if not _works(app, one)]
     spare = sum(is_ready(app, one) for one in fresh) + len(working_old) - least
     kill = idle_old + victims(app, working_old)[: max(0, spare)] + excess
-    alive = sum(one.is_live or one.condition == KILLING or not one.wanted for one in instances)
+    alive = sum(instance.is_live or instance.condition == KILLING or not instance.wanted for instance in instances)
     return Decision(max(0, min(missing, most - alive)), kill)
 
 
@@ -60,8 +60,8 @@ def is_ready(app: App, instance: Instance) -> bool:
 def is_settled(app: App, instances: Sequence[Instance]) -> bool:
     """As many as wanted are ready, and nothing else is there."""
     decision = decide(app, instances)
-    ready = sum(one.is_live and is_ready(app, one) for one in instances)
-    leaving = any(not one.wanted or one.condition == KILLING for one in instances)
+    ready = sum(instance.is_live and is_ready(app, instance) for instance in instances)
+    leaving = any(not instance.wanted or instance.condition == KILLING for instance in instances)
     return decision.launch == 0 and not decision.kill and ready >= app.instances and not leaving
 
 
@@ -69,11 +69,11 @@ def victims(app: App, instances: Sequence[Instance]) -> list[Instance]:
     """In the order in which they are given up: what does not work first, then by `killSelection`."""
     youngest_first = app.kill_selection == "YOUNGEST_FIRST"
 
-    def rank(one: Instance) -> tuple[int, int, int]:
-        age = one.started_ms or one.staged_ms
+    def rank(instance: Instance) -> tuple[int, int, int]:
+        age = instance.started_ms or instance.staged_ms
         return (
-            _PREFERRED_VICTIMS.get(one.condition, 9),
-            1 if one.healthy(len(app.health_checks)) is not False else 0,
+            _PREFERRED_VICTIMS.get(instance.condition, 9),
+            1 if instance.healthy(len(app.health_checks)) is not False else 0,
             -age if youngest_first else age,
         )
 

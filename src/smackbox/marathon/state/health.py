@@ -32,61 +32,63 @@ class Health:
             return
         self._found(one, app, index, alive, cause, ends_by_us=True)
 
-    def by_mesos(self, one: Instance, app: App | None, alive: bool, cause: str | None) -> None:
+    def by_mesos(self, instance: Instance, app: App | None, alive: bool, cause: str | None) -> None:
         for index, check in enumerate(app.health_checks if app is not None else []):
             if check.by_mesos and app is not None:
-                self._found(one, app, index, alive, cause, ends_by_us=False)
+                self._found(instance, app, index, alive, cause, ends_by_us=False)
 
-    def _found(self, one: Instance, app: App, index: int, alive: bool, cause: str | None, *, ends_by_us: bool) -> None:
+    def _found(
+        self, instance: Instance, app: App, index: int, alive: bool, cause: str | None, *, ends_by_us: bool
+    ) -> None:
         check = app.health_checks[index]
-        record = one.health.setdefault(index, HealthRecord())
+        record = instance.health.setdefault(index, HealthRecord())
         now_ms = self._marathon.clock.wall_ms()
         known, was_alive = bool(record.first_success_ms or record.last_failure_ms), record.alive
-        before = one.healthy(len(app.health_checks))
+        before = instance.healthy(len(app.health_checks))
         if alive:
             record.alive = True
             record.consecutive_failures = 0
             record.first_success_ms = record.first_success_ms or now_ms
             record.last_success_ms = now_ms
         else:
-            in_grace = now_ms - one.started_ms < check.grace_period_seconds * 1000 and not record.first_success_ms
+            in_grace = now_ms - instance.started_ms < check.grace_period_seconds * 1000 and not record.first_success_ms
             if in_grace and ends_by_us:
                 return
             record.alive = False
             record.consecutive_failures += 1
             record.last_failure_ms = now_ms
             record.last_failure_cause = cause
-        ids = {"appId": app.id, "taskId": one.task_id, "instanceId": one.id}
+        ids = {"appId": app.id, "taskId": instance.task_id, "instanceId": instance.id}
         shown = msgspec.to_builtins(check)
         if not alive:
             self._marathon.emit("failed_health_check_event", **ids, healthCheck=shown)
         if record.alive != was_alive or not known:
-            self._marathon.emit("health_status_changed_event", **ids, version=one.app_version, alive=record.alive)
-        after = one.healthy(len(app.health_checks))
+            self._marathon.emit("health_status_changed_event", **ids, version=instance.app_version, alive=record.alive)
+        after = instance.healthy(len(app.health_checks))
         if after != before:
             self._marathon.emit(
                 "instance_health_changed_event",
-                instanceId=one.id,
+                instanceId=instance.id,
                 runSpecId=app.id,
-                runSpecVersion=one.app_version,
+                runSpecVersion=instance.app_version,
                 healthy=after,
             )
             if after:
                 self._marathon.delays.succeeded(app)
-        if ends_by_us and 0 < check.max_consecutive_failures <= record.consecutive_failures and one.wanted:
+        if ends_by_us and 0 < check.max_consecutive_failures <= record.consecutive_failures and instance.wanted:
             self._marathon.emit(
                 "unhealthy_instance_kill_event",
                 **ids,
-                version=one.app_version,
+                version=instance.app_version,
                 reason=cause or "unhealthy",
-                host=one.host,
-                slaveId=one.agent_id,
+                host=instance.host,
+                slaveId=instance.agent_id,
             )
             self._marathon.delays.failed(app, now_ms)
-            if one.volumes:
-                self._marathon.restart_in_place(one)
+            if instance.volumes:
+                self._marathon.restart_in_place(instance)
             else:
-                self._marathon.kill(one, reason=f"{record.consecutive_failures} health checks failed: {cause}")
+                self._marathon.kill(instance, reason=f"{record.consecutive_failures} health checks failed: {cause}")
         self._marathon.changed(app.id)
 
     def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
@@ -107,11 +109,11 @@ class Health:
             found[app_id] = [
                 {
                     "name": check.name,
-                    "taskId": one.task_id,
-                    "ready": bool(one.ready),
-                    **({"lastResponse": one.readiness_response} if one.readiness_response else {}),
+                    "taskId": instance.task_id,
+                    "ready": bool(instance.ready),
+                    **({"lastResponse": instance.readiness_response} if instance.readiness_response else {}),
                 }
-                for one in instances.values()
-                if one.condition == states.RUNNING
+                for instance in instances.values()
+                if instance.condition == states.RUNNING
             ]
         return found

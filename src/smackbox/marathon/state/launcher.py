@@ -100,22 +100,22 @@ class Launcher:
             ports=found.ports,
         )
 
-    def _launch(self, app: App, one: Instance, found: Match) -> Json:
+    def _launch(self, app: App, instance: Instance, found: Match) -> Json:
         marathon = self._marathon
-        one.staged_ms = one.since_ms = marathon.clock.wall_ms()
-        marathon.keep(one)
+        instance.staged_ms = instance.since_ms = marathon.clock.wall_ms()
+        marathon.keep(instance)
         if marathon.missing(app) == 0:
             marathon.enforce(app.id)
-        return task_info(app, one, found.resources, self._secrets)
+        return task_info(app, instance, found.resources, self._secrets)
 
-    def _reserve(self, app: App, one: Instance, found: Match) -> list[Json]:
+    def _reserve(self, app: App, instance: Instance, found: Match) -> list[Json]:
         """RESERVE everything for this instance, and CREATE its volumes."""
         reservation: Json = {
             "type": "DYNAMIC",
             "role": app.role,
             "labels": {
                 "labels": [
-                    {"key": INSTANCE_LABEL, "value": one.id},
+                    {"key": INSTANCE_LABEL, "value": instance.id},
                     {"key": "marathon_framework_id", "value": self._marathon.framework_id or ""},
                 ]
             },
@@ -131,8 +131,8 @@ class Launcher:
         whole = list(found.resources)
         for volume, lots in zip(app.persistent_volumes, found.volumes, strict=True):
             assert volume.container_path is not None
-            persistence_id = f"{one.id}#{volume.container_path}#{self._marathon.new_id()}"
-            one.volumes.append(persistence_id)
+            persistence_id = f"{instance.id}#{volume.container_path}#{self._marathon.new_id()}"
+            instance.volumes.append(persistence_id)
             persistence: Json = {"id": persistence_id}
             if self._principal is not None:
                 persistence["principal"] = self._principal

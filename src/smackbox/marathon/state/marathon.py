@@ -160,7 +160,7 @@ class Marathon(FrameworkMachine):
             for app_id in original.apps.keys() | target.apps.keys()
             if original.apps.get(app_id) != target.apps.get(app_id)
         }
-        conflicting = [one for one in self.deployments.values() if one.affected & touched]
+        conflicting = [deployment for deployment in self.deployments.values() if deployment.affected & touched]
         if conflicting and not force:
             raise locked([one.id for one in conflicting])
         begun_from = {
@@ -213,23 +213,25 @@ class Marathon(FrameworkMachine):
 
     def definition(self, app_id: str) -> App | None:
         """How an app is to run at this moment, deployments considered; None where it is not to run."""
-        for one in self.deployments.values():
-            if app_id in one.affected:
-                return one.definition(app_id)
+        for deployment in self.deployments.values():
+            if app_id in deployment.affected:
+                return deployment.definition(app_id)
         return self.root.apps.get(app_id)
 
     # --- deployments
 
-    def _begin_step(self, one: Deployment) -> None:
-        self.effects.records[f"deployment:{one.id}"] = msgspec.json.encode(one)
-        if one.actions:
-            self.emit("deployment_info", plan=one.plan(), currentStep=one.step())
-            for action in one.actions:
+    def _begin_step(self, deployment: Deployment) -> None:
+        self.effects.records[f"deployment:{deployment.id}"] = msgspec.json.encode(deployment)
+        if deployment.actions:
+            self.emit("deployment_info", plan=deployment.plan(), currentStep=deployment.step())
+            for action in deployment.actions:
                 if action.kind == deploy.RESTART:
-                    self._health_checks_changed(one.original.get(action.app_id), one.target.get(action.app_id))
-                elif action.kind in {deploy.SCALE, deploy.STOP} and action.app_id not in one.original:
-                    self._health_checks_changed(None, one.target.get(action.app_id))
-        for action in one.actions:
+                    self._health_checks_changed(
+                        deployment.original.get(action.app_id), deployment.target.get(action.app_id)
+                    )
+                elif action.kind in {deploy.SCALE, deploy.STOP} and action.app_id not in deployment.original:
+                    self._health_checks_changed(None, deployment.target.get(action.app_id))
+        for action in deployment.actions:
             self.enforce(action.app_id)
 
     def _health_checks_changed(self, before: App | None, after: App | None) -> None:
@@ -243,34 +245,34 @@ class Marathon(FrameworkMachine):
                 shown = msgspec.to_builtins(check)
                 self.emit("add_health_check_event", appId=after.id, version=after.version, healthCheck=shown)
 
-    def _advance(self, one: Deployment) -> None:
+    def _advance(self, deployment: Deployment) -> None:
         """Go on to the next step for as long as the current one is done."""
-        while one.id in self.deployments:
-            if one.current < len(one.steps):
-                if not all(self._done(one, action) for action in one.actions):
+        while deployment.id in self.deployments:
+            if deployment.current < len(deployment.steps):
+                if not all(self._done(deployment, action) for action in deployment.actions):
                     return
-                self.emit("deployment_step_success", plan=one.plan(), currentStep=one.step())
-                one.current += 1
-            if one.current >= len(one.steps):
-                self._end(one, success=True)
-                for app_id in one.affected:
+                self.emit("deployment_step_success", plan=deployment.plan(), currentStep=deployment.step())
+                deployment.current += 1
+            if deployment.current >= len(deployment.steps):
+                self._end(deployment, success=True)
+                for app_id in deployment.affected:
                     self.enforce(app_id)
                 return
-            self._begin_step(one)
+            self._begin_step(deployment)
 
-    def _done(self, one: Deployment, action: deploy.Action) -> bool:
+    def _done(self, deployment: Deployment, action: deploy.Action) -> bool:
         instances = self.instances_of(action.app_id)
-        definition = one.definition(action.app_id)
+        definition = deployment.definition(action.app_id)
         if action.kind == deploy.STOP or definition is None:
             return not instances
         return action.kind == deploy.START or is_settled(definition, instances)
 
-    def _end(self, one: Deployment, *, success: bool) -> None:
-        self.deployments.pop(one.id, None)
-        self.effects.records[f"deployment:{one.id}"] = None
-        self.emit("deployment_success" if success else "deployment_failed", id=one.id, plan=one.plan())
+    def _end(self, deployment: Deployment, *, success: bool) -> None:
+        self.deployments.pop(deployment.id, None)
+        self.effects.records[f"deployment:{deployment.id}"] = None
+        self.emit("deployment_success" if success else "deployment_failed", id=deployment.id, plan=deployment.plan())
         if success:
-            for app_id in one.original.keys() - one.target.keys():
+            for app_id in deployment.original.keys() - deployment.target.keys():
                 self.emit("app_terminated_event", appId=app_id)
 
     # --- enforcing
@@ -471,9 +473,9 @@ class Marathon(FrameworkMachine):
     def changed(self, app_id: str) -> None:
         """One of its instances did: the app may need something, and a deployment may go on."""
         self.enforce(app_id)
-        for one in list(self.deployments.values()):
-            if app_id in one.affected:
-                self._advance(one)
+        for deployment in list(self.deployments.values()):
+            if app_id in deployment.affected:
+                self._advance(deployment)
 
     # --- time
 

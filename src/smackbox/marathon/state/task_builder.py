@@ -154,7 +154,7 @@ def _container(app: App, instance: Instance) -> Json | None:
         "image": docker.image,
         "privileged": docker.privileged,
         "force_pull_image": docker.force_pull_image,
-        "parameters": [{"key": one.key, "value": one.value} for one in docker.parameters],
+        "parameters": [{"key": parameter.key, "value": parameter.value} for parameter in docker.parameters],
         "network": "HOST" if not networks else "BRIDGE" if networks[0].mode == BRIDGE else "USER",
     }
     if networks:

@@ -106,7 +106,7 @@ def _given_problems(given: Json, fields: Json) -> list[Problem]:
     networks = fields.get("networks")
     if not isinstance(networks, list) or not networks:
         return found
-    modes = {one.get("mode", CONTAINER) for one in networks if isinstance(one, dict)}
+    modes = {network.get("mode", CONTAINER) for network in networks if isinstance(network, dict)}
     container = fields.get("container")
     if modes == {HOST} and given.get("networks") and isinstance(container, dict) and container.get("portMappings"):
         found.append(("/container/portMappings", "must be empty with host networking: use portDefinitions"))
@@ -121,7 +121,7 @@ def _texts(constraints: Any) -> Any:
     """Constraints are arrays of texts; numbers are taken for texts, and operators in any case."""
     if not isinstance(constraints, list):
         return constraints
-    return [_constraint(one) if isinstance(one, list) else one for one in constraints]
+    return [_constraint(constraint) if isinstance(constraint, list) else constraint for constraint in constraints]
 
 
 def _constraint(parts: list[Any]) -> list[Any]:
@@ -145,10 +145,12 @@ def _shape_refusal(error: msgspec.ValidationError) -> Refusal:
 
 
 def _normalised(app: App, default_role: str) -> App:
-    changes: Json = {"dependencies": [path_id.absolute(one, path_id.parent(app.id)) for one in app.dependencies]}
+    changes: Json = {
+        "dependencies": [path_id.absolute(dependency, path_id.parent(app.id)) for dependency in app.dependencies]
+    }
     networks = app.networks or [Network(mode="host")]
     changes["networks"] = networks
-    if all(one.mode == HOST for one in networks):
+    if all(network.mode == HOST for network in networks):
         if app.port_definitions is None:
             changes["port_definitions"] = [PortDefinition(name="default")]
         if app.container is not None:
@@ -158,8 +160,11 @@ def _normalised(app: App, default_role: str) -> App:
         mappings = container.port_mappings
         if mappings is None:
             mappings = [PortMapping(name="default")]
-        if any(one.mode == BRIDGE for one in networks):
-            mappings = [msgspec.structs.replace(one, host_port=0) if one.host_port is None else one for one in mappings]
+        if any(network.mode == BRIDGE for network in networks):
+            mappings = [
+                msgspec.structs.replace(mapping, host_port=0) if mapping.host_port is None else mapping
+                for mapping in mappings
+            ]
         changes["container"] = msgspec.structs.replace(container, port_mappings=mappings)
         changes["port_definitions"] = None
     resident = app.is_resident
@@ -233,11 +238,11 @@ def _problems(app: App) -> list[Problem]:
     found += _port_problems(app)
     found += _health_check_problems(app)
     for at, readiness in enumerate(app.readiness_checks):
-        names = [one.name for one in app.port_definitions or app.port_mappings]
+        names = [definition.name for definition in app.port_definitions or app.port_mappings]
         check(
             readiness.port_name in names,
             f"/readinessChecks({at})/portName",
-            f"Unknown port name '{readiness.port_name}': the app has {', '.join(str(one) for one in names) or 'none'}",
+            f"Unknown port name '{readiness.port_name}': the app has {', '.join(map(str, names)) or 'none'}",
         )
         check(
             0 < readiness.timeout_seconds < readiness.interval_seconds,
@@ -296,7 +301,7 @@ def _port_problems(app: App) -> list[Problem]:
         ("/container/portMappings", list(app.port_mappings), "container_port"),
     ]
     for path, entries, field in lots:
-        names = [one.name for one in entries if one.name is not None]
+        names = [entry.name for entry in entries if entry.name is not None]
         if len(names) != len(set(names)):
             found.append((path, "Port names must be unique."))
         for at, one in enumerate(entries):
@@ -305,7 +310,7 @@ def _port_problems(app: App) -> list[Problem]:
                 found.append((f"{path}({at})", "ports must be between 0 and 65535"))
             if not set(one.protocol.split(",")) <= {"tcp", "udp"}:
                 found.append((f"{path}({at})/protocol", "must be tcp, udp or udp,tcp"))
-    fixed = [one.port for one in app.port_definitions or [] if one.port]
+    fixed = [definition.port for definition in app.port_definitions or [] if definition.port]
     if len(fixed) != len(set(fixed)):
         found.append(("/portDefinitions", "Ports must be unique."))
     modes = {network.mode for network in app.networks}

@@ -45,4 +45,4 @@ def malformed(path: str, error: str) -> Refusal:
 
 
 def locked(deployment_ids: list[str]) -> Refusal:
-    return Refusal(409, LOCKED, deployments=[{"id": one} for one in deployment_ids])
+    return Refusal(409, LOCKED, deployments=[{"id": id_} for id_ in deployment_ids])

@@ -313,7 +313,7 @@ def _read(message: Resource) -> tuple[Kind, Amount]:
             raise ResourceError(f"resource {name!r} has a negative amount")
         amount = thousandths
     elif shape == "RANGES" and "ranges" in message:
-        pairs = [(one["begin"], one["end"]) for one in message["ranges"].get("range", [])]
+        pairs = [(range_["begin"], range_["end"]) for range_ in message["ranges"].get("range", [])]
         if any(begin > end for begin, end in pairs):
             raise ResourceError(f"resource {name!r} has a range that ends before it begins")
         amount = ranges.normal(pairs)

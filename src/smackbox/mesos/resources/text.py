@@ -66,16 +66,16 @@ def format_resources(resources: Resources) -> str:
 def attribute_model(attributes: list[Attribute]) -> dict[str, object]:
     """As the classic endpoints show attributes: a number or a text for each name."""
     shown: dict[str, object] = {}
-    for one in attributes:
-        if "scalar" in one:
-            shown[one["name"]] = one["scalar"]["value"]
-        elif "text" in one:
-            shown[one["name"]] = one["text"]["value"]
-        elif "ranges" in one:
-            pairs = tuple((item["begin"], item["end"]) for item in one["ranges"].get("range", []))
-            shown[one["name"]] = format_amount(pairs)
+    for attribute in attributes:
+        if "scalar" in attribute:
+            shown[attribute["name"]] = attribute["scalar"]["value"]
+        elif "text" in attribute:
+            shown[attribute["name"]] = attribute["text"]["value"]
+        elif "ranges" in attribute:
+            pairs = tuple((item["begin"], item["end"]) for item in attribute["ranges"].get("range", []))
+            shown[attribute["name"]] = format_amount(pairs)
         else:
-            shown[one["name"]] = format_amount(frozenset(one.get("set", {}).get("item", [])))
+            shown[attribute["name"]] = format_amount(frozenset(attribute.get("set", {}).get("item", [])))
     return shown
 
 

@@ -81,7 +81,7 @@ def download(context: AgentContext, request: HttpRequest) -> HttpStream:
 
 def debug(context: AgentContext, request: HttpRequest) -> HttpResponse:
     """The directories that are shown, by the names that they have here."""
-    return _jsonp(request, {str(one.directory): str(one.directory) for one in context.agent.executors()})
+    return _jsonp(request, {str(executor.directory): str(executor.directory) for executor in context.agent.executors()})
 
 
 def listing(named: str, directory: Path) -> list[FileInfo]:
@@ -143,7 +143,7 @@ def _sandbox_of_task(context: AgentContext, framework_id: str, task_id: str, run
     if run is not None:
         return run.spec.sandbox
     frameworks = [*agent.frameworks.values(), *agent.completed]
-    for framework in [one for one in frameworks if one.id == framework_id]:
+    for framework in [framework for framework in frameworks if framework.id == framework_id]:
         for executor in [*framework.executors.values(), *framework.completed]:
             for task in [*executor.tasks.values(), *executor.completed]:
                 if task.id == task_id:

@@ -85,7 +85,7 @@ def _containers(context: AgentContext, call: AgentCall) -> AgentResponse:
 def _frameworks(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {
         "get_frameworks": {
-            "frameworks": [{"framework_info": one.info} for one in context.agent.frameworks.values()],
+            "frameworks": [{"framework_info": framework.info} for framework in context.agent.frameworks.values()],
             "completed_frameworks": [{"framework_info": one.info} for one in context.agent.completed],
         }
     }
@@ -94,7 +94,7 @@ def _frameworks(context: AgentContext, _call: AgentCall) -> AgentResponse:
 def _executors(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {
         "get_executors": {
-            "executors": [{"executor_info": one.info} for one in context.agent.executors()],
+            "executors": [{"executor_info": executor.info} for executor in context.agent.executors()],
             "completed_executors": [{"executor_info": one.info} for one in _completed(context)],
         }
     }

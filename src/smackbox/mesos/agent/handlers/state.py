@@ -40,7 +40,7 @@ def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
             "attributes": attribute_model(settings.attributes),
             "master_hostname": "" if leader is None else leader.partition("://")[2].rpartition(":")[0],
             "flags": context.flags,
-            "frameworks": [framework_model(context, one) for one in agent.frameworks.values()],
+            "frameworks": [framework_model(context, framework) for framework in agent.frameworks.values()],
             "completed_frameworks": [framework_model(context, one) for one in agent.completed],
         }
     )
@@ -57,7 +57,7 @@ def framework_model(context: AgentContext, framework: AgentFramework) -> Json:
         "hostname": info.get("hostname", ""),
         "principal": info.get("principal", ""),
         "roles": info.get("roles", [info.get("role", "*")]),
-        "executors": [executor_model(context, one) for one in framework.executors.values()],
+        "executors": [executor_model(context, executor) for executor in framework.executors.values()],
         "completed_executors": [executor_model(context, one) for one in framework.completed],
     }
 
@@ -93,8 +93,8 @@ def task_model(task: AgentTask) -> Json:
         "state": task.state,
         "resources": resource_model(info.get("resources", [])),
         "statuses": [
-            {name: one[name] for name in ("state", "timestamp", "healthy", "container_status") if name in one}
-            for one in task.statuses
+            {name: status[name] for name in ("state", "timestamp", "healthy", "container_status") if name in status}
+            for status in task.statuses
         ],
         "labels": info.get("labels", {}).get("labels", []),
     }
@@ -122,8 +122,8 @@ def quantities(resources: Sequence[Resource]) -> dict[str, float]:
 
 def _by_role(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
     found: dict[str, list[Resource]] = {}
-    for one in resources:
-        reservations = one.get("reservations", [])
-        role = reservations[-1].get("role", "*") if reservations else one.get("role", "*")
-        found.setdefault(role, []).append(one)
+    for resource in resources:
+        reservations = resource.get("reservations", [])
+        role = reservations[-1].get("role", "*") if reservations else resource.get("role", "*")
+        found.setdefault(role, []).append(resource)
     return found

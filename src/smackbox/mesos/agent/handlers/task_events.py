@@ -165,12 +165,14 @@ def _admit(
     known = agent.frameworks.get(framework_id)
     if known is not None and any(known.task(info["task_id"]["value"]) for info in infos):
         return None  # told twice
-    partition_aware = any(one.get("type") == "PARTITION_AWARE" for one in framework_info.get("capabilities", []))
+    partition_aware = any(
+        capability.get("type") == "PARTITION_AWARE" for capability in framework_info.get("capabilities", [])
+    )
     dropped = "TASK_DROPPED" if partition_aware else "TASK_LOST"
     ids = [framework_id, executor_id, *(info["task_id"]["value"] for info in infos)]
     resources = [part for info in infos for part in info.get("resources", [])]
     refusal: tuple[str, str, str] | None = None
-    if bad := [one for one in ids if not _is_file_name(one)]:
+    if bad := [id_ for id_ in ids if not _is_file_name(id_)]:
         refusal = ("TASK_ERROR", "REASON_TASK_INVALID", f"The id {bad[0][:80]!r} is not valid")
     elif unknown := agent.volumes.unknown(resources):
         refusal = (dropped, "REASON_RESOURCES_UNKNOWN", f"The agent has no persistent volume {unknown[0]!r}")
@@ -196,7 +198,9 @@ def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskIn
             found[0].tasks.pop(found[1].id)
         _refuse(agent, framework_info["id"], info, "TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", str(error))
     if framework is not None:
-        for executor in [one for one in framework.executors.values() if not one.tasks and one.spec is None]:
+        for executor in [
+            executor for executor in framework.executors.values() if not executor.tasks and executor.spec is None
+        ]:
             executor.state = TERMINATED
         try:
             agent.sweep(framework)

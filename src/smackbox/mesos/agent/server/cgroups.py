@@ -107,7 +107,9 @@ class Cgroups:
         cpus, memory_mb = amount(resources, "cpus"), limit_of(resources, "mem")
         cpu, memory = self.folders["cpu"] / container_id, self.folders["memory"] / container_id
         shares = max(int(cpus * SHARES_PER_CPU), MIN_SHARES)
-        has_cpu_limit = self._enable_cfs or any("limit" in one for one in resources if one["name"] == "cpus")
+        has_cpu_limit = self._enable_cfs or any(
+            "limit" in resource for resource in resources if resource["name"] == "cpus"
+        )
         cpu_limit = limit_of(resources, "cpus")
         quota = -1 if math.isinf(cpu_limit) else max(int(cpu_limit * CFS_PERIOD_US), MIN_QUOTA_US)
         limit = UNLIMITED if math.isinf(memory_mb) else max(int(memory_mb * 1024 * 1024), MIN_MEMORY)
@@ -193,18 +195,18 @@ class Cgroups:
 def amount(resources: Sequence[LimitedResource], name: str) -> float:
     """The sum of a scalar; of disk, without the persistent volumes."""
     return sum(
-        float(one["scalar"]["value"])
-        for one in resources
-        if one["name"] == name and "scalar" in one and "persistence" not in one.get("disk", {})
+        float(resource["scalar"]["value"])
+        for resource in resources
+        if resource["name"] == name and "scalar" in resource and "persistence" not in resource.get("disk", {})
     )
 
 
 def limit_of(resources: Sequence[LimitedResource], name: str) -> float:
     """As `amount`, with the limits that tasks have above what they asked for; infinite where one has none."""
     raised = sum(
-        float(one["limit"]) - float(one["scalar"]["value"])
-        for one in resources
-        if one["name"] == name and "limit" in one
+        float(resource["limit"]) - float(resource["scalar"]["value"])
+        for resource in resources
+        if resource["name"] == name and "limit" in resource
     )
     return amount(resources, name) + raised
 

@@ -60,7 +60,7 @@ async def _command(spec: ContainerSpec, check: CheckInfoCommand | CommandInfo) -
     process = await asyncio.create_subprocess_exec(
         *with_identity(command_line(command), spec.user, []),
         cwd=spec.sandbox,
-        env={**spec.environment, **{one["name"]: one.get("value", "") for one in variables}},
+        env={**spec.environment, **{variable["name"]: variable.get("value", "") for variable in variables}},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

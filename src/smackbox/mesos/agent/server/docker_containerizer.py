@@ -317,7 +317,7 @@ def _started(container: _Docker, found: dict[str, Any]) -> Started:
     settings = found.get("NetworkSettings", {})
     addresses = [
         settings.get("IPAddress"),
-        *(one.get("IPAddress") for one in (settings.get("Networks") or {}).values()),
+        *(Network.get("IPAddress") for Network in (settings.get("Networks") or {}).values()),
     ]
     known = tuple(dict.fromkeys(address for address in addresses if address))
     container.address = known[0] if known else None

@@ -148,7 +148,7 @@ class IsolatingContainerizer(ProcessContainerizer):
     async def _watch_disk(self, interval_s: float) -> None:
         while self._roots:
             await asyncio.sleep(interval_s)
-            for container in [one for one in self._containers.values() if one.pid is not None]:
+            for container in [container for container in self._containers.values() if container.pid is not None]:
                 said = await asyncio.to_thread(_over_quota, container.spec)
                 if said is not None and not container.is_over:
                     self._break(container.spec.root_id, DISK_LIMIT, said, "disk")
@@ -156,7 +156,7 @@ class IsolatingContainerizer(ProcessContainerizer):
 
     def _break(self, root: str, reason: str, message: str, resource: str) -> None:
         """A limit is broken: all that is in the container ends."""
-        for container in [one for one in self._containers.values() if one.spec.root_id == root]:
+        for container in [container for container in self._containers.values() if container.spec.root_id == root]:
             if container.limit is None:
                 container.limit = (reason, message, _limit(container, resource))
                 self.destroy(container.spec.id)
@@ -171,9 +171,9 @@ def _over_quota(spec: ContainerSpec) -> str | None:
     """What to say where the sandbox, or one of its volumes, holds more than was given."""
     quotas = [(spec.sandbox, amount(spec.resources, "disk"))]
     sizes = {
-        one["disk"]["volume"]["container_path"]: float(one["scalar"]["value"])
-        for one in spec.resources
-        if "persistence" in one.get("disk", {}) and "volume" in one["disk"]
+        resource["disk"]["volume"]["container_path"]: float(resource["scalar"]["value"])
+        for resource in spec.resources
+        if "persistence" in resource.get("disk", {}) and "volume" in resource["disk"]
     }
     quotas += [
         (volume.source, sizes[volume.container_path]) for volume in spec.volumes if volume.container_path in sizes

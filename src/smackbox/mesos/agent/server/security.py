@@ -43,7 +43,7 @@ def make_access(settings: MesosAgentSettings) -> Access:
     known: dict[str, str] = {}
     if settings.http_credentials is not None:
         read = _read(settings.http_credentials, _Credentials)
-        known = {one.principal: one.secret for one in read.credentials}
+        known = {credential.principal: credential.secret for credential in read.credentials}
         asked.add(OPERATORS)
         if not is_loopback(settings.host):
             asked.add(EXECUTORS)

@@ -312,7 +312,7 @@ def _open_containers(
 def _sweep_cgroups(agent: Agent, containers: ComposedContainerizer) -> None:
     """Remove the cgroups that belong to no executor any more."""
     if containers.processes.isolation is not None:
-        containers.processes.isolation.sweep({one.container_id for one in agent.executors()}, time.time())
+        containers.processes.isolation.sweep({executor.container_id for executor in agent.executors()}, time.time())
 
 
 def _recover(settings: MesosAgentSettings, agent: Agent, work_dir: Path, parts: AsyncExitStack) -> None:

@@ -154,7 +154,7 @@ def with_identity(command: list[str], user: str | None, rlimits: list[RLimitInfo
         user = None
     if user is None and not rlimits:
         return command
-    limits = [(_rlimit(one), one.get("soft"), one.get("hard")) for one in rlimits]
+    limits = [(_rlimit(rlimit), rlimit.get("soft"), rlimit.get("hard")) for rlimit in rlimits]
     order: dict[str, object] = {"rlimits": limits, "user": user}
     if user is not None:
         entry = find_user(user)

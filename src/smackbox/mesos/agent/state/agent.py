@@ -432,7 +432,7 @@ class Agent:
             for other in task.group:
                 if (run := self.runs.get((framework.id, other))) is not None:
                     run.kill()
-        if all(one.is_terminal for one in executor.tasks.values()):
+        if all(task.is_terminal for task in executor.tasks.values()):
             executor.state = TERMINATED
             if executor.kind == DEFAULT:
                 self._tell_exit(executor, 0)

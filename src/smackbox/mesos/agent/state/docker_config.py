@@ -112,7 +112,7 @@ def _inside(path: str) -> str:
 def _network(container: ContainerInfo) -> str:
     kind = container.get("docker", {}).get("network", "HOST")
     if kind == "USER":
-        names = [one["name"] for one in container.get("network_infos", []) if "name" in one]
+        names = [info["name"] for info in container.get("network_infos", []) if "name" in info]
         if not names:
             raise DockerInfoError("User network requires a name in ContainerInfo.network_infos")
         return str(names[0])
@@ -121,7 +121,7 @@ def _network(container: ContainerInfo) -> str:
 
 def _environment(spec: ContainerSpec) -> list[str]:
     """What the command asks for, and Mesos' own; the agent's own environment is not the image's business."""
-    asked = {one["name"] for one in spec.command.get("environment", {}).get("variables", [])}
+    asked = {variable["name"] for variable in spec.command.get("environment", {}).get("variables", [])}
     chosen = {
         name: value for name, value in spec.environment.items() if name in asked or name.startswith(_OWN_VARIABLES)
     }
@@ -148,10 +148,10 @@ def _ports(spec: ContainerSpec, docker: ContainerInfoDockerInfo, config: DockerC
     if config["HostConfig"]["NetworkMode"] in {"host", "none"}:
         raise DockerInfoError("Port mappings are only supported for bridge and user-defined networks")
     own = [
-        (one["begin"], one["end"])
+        (range_["begin"], range_["end"])
         for part in spec.resources
         if part["name"] == "ports"
-        for one in part.get("ranges", {}).get("range", [])
+        for range_ in part.get("ranges", {}).get("range", [])
     ]
     bindings: dict[str, list[dict[str, str]]] = {}
     for mapping in mappings:
@@ -217,4 +217,8 @@ def _size(text: str) -> int:
 
 
 def _amount(spec: ContainerSpec, name: str) -> float:
-    return sum(float(one["scalar"]["value"]) for one in spec.resources if one["name"] == name and "scalar" in one)
+    return sum(
+        float(resource["scalar"]["value"])
+        for resource in spec.resources
+        if resource["name"] == name and "scalar" in resource
+    )

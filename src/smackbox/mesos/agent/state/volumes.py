@@ -70,7 +70,7 @@ class AgentVolumes:
         return root / "volumes" / "roles" / role.replace("/", " ") / persistence_id
 
     def _paths(self, resources: list[Resource]) -> dict[tuple[str, str], Path]:
-        return {key: self.path(one) for one in resources if (key := _key(one)) is not None}
+        return {key: self.path(resource) for resource in resources if (key := _key(resource)) is not None}
 
 
 def _key(resource: Resource) -> tuple[str, str] | None:

@@ -58,10 +58,10 @@ def _subscribe(call: Call, asked: LinkSubscribe) -> HttpStream:
     checkpointed = [json_format.check("Resource", resource) for resource in asked.get("checkpointed_resources", [])]
     executors: list[LinkExecutor] = [
         {
-            "framework_id": json_format.check("FrameworkID", one["framework_id"]),
-            "executor_info": json_format.check("ExecutorInfo", one["executor_info"]),
+            "framework_id": json_format.check("FrameworkID", executor["framework_id"]),
+            "executor_info": json_format.check("ExecutorInfo", executor["executor_info"]),
         }
-        for one in asked.get("executors", [])
+        for executor in asked.get("executors", [])
     ]
     stream_id = master.new_stream_id()
     stream = HttpStream(200, JSON, {"Mesos-Stream-Id": stream_id})

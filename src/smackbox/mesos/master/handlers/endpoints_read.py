@@ -44,9 +44,9 @@ def state(call: Call) -> Answer:
         "id": master.id,
         "pid": master.pid,
         "hostname": master.options.hostname,
-        "capabilities": [one["type"] for one in master.info()["capabilities"]],
-        "activated_slaves": sum(one.active for one in agents),
-        "deactivated_slaves": sum(not one.active for one in agents),
+        "capabilities": [capability["type"] for capability in master.info()["capabilities"]],
+        "activated_slaves": sum(agent.active for agent in agents),
+        "deactivated_slaves": sum(not agent.active for agent in agents),
         "unreachable_slaves": len(master.registry.unreachable),
         "leader": leader["pid"],
         "leader_info": {key: leader[key] for key in ("id", "pid", "port", "hostname")},
@@ -87,8 +87,8 @@ def state_summary(call: Call) -> Answer:
 def slaves(call: Call) -> Answer:
     _get_only(call)
     wanted = call.request.parameter("slave_id")
-    agents = [one for one in call.master.agents.values() if wanted in {None, one.id}]
-    return read({"slaves": [models.agent_full(one) for one in agents], "recovered_slaves": _recovered(call)})
+    agents = [agent for agent in call.master.agents.values() if wanted in {None, agent.id}]
+    return read({"slaves": [models.agent_full(agent) for agent in agents], "recovered_slaves": _recovered(call)})
 
 
 def frameworks(call: Call) -> Answer:
@@ -165,12 +165,16 @@ def maintenance_status(call: Call) -> Answer:
 
 
 def _completed(call: Call) -> list[Framework]:
-    return [one for one in call.master.completed_frameworks if call.allows("view_frameworks", one.info["user"])]
+    return [
+        framework
+        for framework in call.master.completed_frameworks
+        if call.allows("view_frameworks", framework.info["user"])
+    ]
 
 
 def _recovered(call: Call) -> list[Json]:
     """Agents that have not come back to this leader yet."""
-    infos = [call.master.registry.agents[one]["info"] for one in call.master.recovered_agents]
+    infos = [call.master.registry.agents[agent]["info"] for agent in call.master.recovered_agents]
     return [{"id": info["id"]["value"], "hostname": info["hostname"], "port": info.get("port", 5051)} for info in infos]
 
 

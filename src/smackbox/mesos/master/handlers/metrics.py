@@ -33,16 +33,16 @@ def snapshot(context: MasterContext) -> dict[str, float]:
     metrics["master/uptime_secs"] = (master.clock.wall_ms() - master.started_ms) / 1_000
     frameworks = list(master.frameworks.values())
     agents = list(master.agents.values())
-    connected = [one for one in frameworks if one.connected]
+    connected = [framework for framework in frameworks if framework.connected]
     metrics |= {
         "master/frameworks_connected": len(connected),
         "master/frameworks_disconnected": len(frameworks) - len(connected),
         "master/frameworks_active": len(connected),
         "master/frameworks_inactive": len(frameworks) - len(connected),
-        "master/slaves_connected": sum(one.connected for one in agents),
-        "master/slaves_disconnected": sum(not one.connected for one in agents),
-        "master/slaves_active": sum(one.active for one in agents),
-        "master/slaves_inactive": sum(not one.active for one in agents),
+        "master/slaves_connected": sum(agent.connected for agent in agents),
+        "master/slaves_disconnected": sum(not agent.connected for agent in agents),
+        "master/slaves_active": sum(agent.active for agent in agents),
+        "master/slaves_inactive": sum(not agent.active for agent in agents),
         "master/slaves_unreachable": len(master.registry.unreachable),
         "master/outstanding_offers": len(master.offers),
         "master/recovery_slave_removals": 0,

@@ -46,7 +46,7 @@ def agent_summary(agent: Agent) -> Json:
         "active": agent.active,
         "deactivated": agent.deactivated,
         "version": agent.version,
-        "capabilities": [one["type"] for one in agent.capabilities],
+        "capabilities": [capability["type"] for capability in agent.capabilities],
     }
     if "domain" in agent.info:
         shown["domain"] = agent.info["domain"]
@@ -138,7 +138,7 @@ def task_model(task: messages.Task) -> Json:
         "state": task["state"],
         "resources": resources.model(),
         "role": _role(task),
-        "statuses": [_status_model(one) for one in task.get("statuses", [])],
+        "statuses": [_status_model(status) for status in task.get("statuses", [])],
     }
     if "user" in task:
         shown["user"] = task["user"]
@@ -198,14 +198,14 @@ def executor_model(executor: Executor, framework_id: str, agent_id: str) -> Json
 def counts_of(tasks: list[Task], completed: list[messages.Task], unreachable: list[Task]) -> dict[str, int]:
     """How many tasks are in each state."""
     counts = dict.fromkeys(TASK_STATES, 0)
-    for state in [one.state for one in tasks] + [one["state"] for one in completed]:
+    for state in [task.state for task in tasks] + [one["state"] for one in completed]:
         counts[state] = counts.get(state, 0) + 1
     counts["TASK_UNREACHABLE"] += len(unreachable)
     return counts
 
 
 def role_model(master: Master, role: str) -> Json:
-    members = [one for one in master.frameworks.values() if role in one.roles]
+    members = [framework for framework in master.frameworks.values() if role in framework.roles]
     allocated: list[Resources] = []
     offered: list[Resources] = []
     reserved: list[Resources] = []
@@ -217,7 +217,7 @@ def role_model(master: Master, role: str) -> Json:
     shown: Json = {
         "name": role,
         "weight": master.registry.weights.get(role, 1.0),
-        "frameworks": [one.id for one in members],
+        "frameworks": [member.id for member in members],
         "resources": total([*allocated, *offered]).model(),
         "allocated": total(allocated).model(),
         "offered": total(offered).model(),

@@ -83,7 +83,7 @@ def update_schedule_to(call: Call, schedule: MaintenanceSchedule) -> Answer:
             if before.get(key) != (None if planned is None else planned.get("unavailability")):
                 for agent in _agents_on(call, key):
                     rescind_all(call.master, agent)
-                    for both in [one for one in call.master.inverse_filters if one[1] == agent.id]:
+                    for both in [filter_ for filter_ in call.master.inverse_filters if filter_[1] == agent.id]:
                         del call.master.inverse_filters[both]
         call.master.allocation_wanted = True
 
@@ -125,7 +125,7 @@ def stop_maintenance(call: Call, machines: list[MachineID]) -> Answer:
         changes.update(record(f"machine/{key}", None))
     windows = []
     for window in call.master.registry.schedule.get("windows", []):
-        left = [one for one in window["machine_ids"] if machine_key(one) not in keys]
+        left = [id_ for id_ in window["machine_ids"] if machine_key(id_) not in keys]
         if left:
             windows.append({**window, "machine_ids": left})
     changes.update(record(SCHEDULE, {"windows": windows}))
@@ -156,4 +156,4 @@ def _valid_key(machine: MachineID) -> str:
 
 def _agents_on(call: Call, key: str) -> list[Agent]:
     agents = call.master.agents.values()
-    return [one for one in agents if machine_key({"hostname": one.hostname, "ip": one.ip}) == key]
+    return [agent for agent in agents if machine_key({"hostname": agent.hostname, "ip": agent.ip}) == key]

@@ -83,17 +83,21 @@ def get_state(call: Call) -> MasterResponseGetState:
 
 
 def get_agents(call: Call) -> MasterResponseGetAgents:
-    recovered = [call.master.registry.agents[one]["info"] for one in call.master.recovered_agents]
+    recovered = [call.master.registry.agents[agent]["info"] for agent in call.master.recovered_agents]
     return {"agents": [agent_model(agent) for agent in call.master.agents.values()], "recovered_agents": recovered}
 
 
 def visible(call: Call, action: str) -> list[Framework]:
     """The frameworks whose things the caller may see."""
-    return [one for one in call.master.frameworks.values() if call.allows(action, one.info["user"])]
+    return [framework for framework in call.master.frameworks.values() if call.allows(action, framework.info["user"])]
 
 
 def get_frameworks(call: Call) -> MasterResponseGetFrameworks:
-    completed = [one for one in call.master.completed_frameworks if call.allows("view_frameworks", one.info["user"])]
+    completed = [
+        framework
+        for framework in call.master.completed_frameworks
+        if call.allows("view_frameworks", framework.info["user"])
+    ]
     return {
         "frameworks": [_full(one) for one in visible(call, "view_frameworks")],
         "completed_frameworks": [framework_model(one) for one in completed],
@@ -120,7 +124,7 @@ def get_executors(call: Call) -> MasterResponseGetExecutors:
 
 
 def get_operations(call: Call) -> MasterResponseGetOperations:
-    operations = [one.message for agent in call.master.agents.values() for one in agent.operations.values()]
+    operations = [operation.message for agent in call.master.agents.values() for operation in agent.operations.values()]
     return {"operations": operations}
 
 
@@ -131,7 +135,9 @@ def get_tasks(call: Call) -> MasterResponseGetTasks:
         "unreachable_tasks": [],
         "completed_tasks": [],
     }
-    completed = [one for one in call.master.completed_frameworks if call.allows("view_tasks", one.info["user"])]
+    completed = [
+        framework for framework in call.master.completed_frameworks if call.allows("view_tasks", framework.info["user"])
+    ]
     for framework in [*visible(call, "view_tasks"), *completed]:
         answer["tasks"] += [task.message for task in framework.tasks.values()]
         answer["unreachable_tasks"] += [task.message for task in framework.unreachable.values()]
@@ -145,7 +151,7 @@ def get_roles(call: Call) -> MasterResponseGetRoles:
     for role in master.known_roles():
         if not call.allows("view_roles", role):
             continue
-        members = [one for one in master.frameworks.values() if role in one.roles]
+        members = [framework for framework in master.frameworks.values() if role in framework.roles]
         used = [
             message
             for agent in master.agents.values()
@@ -157,7 +163,7 @@ def get_roles(call: Call) -> MasterResponseGetRoles:
             {
                 "name": role,
                 "weight": master.registry.weights.get(role, 1.0),
-                "frameworks": [{"value": one.id} for one in members],
+                "frameworks": [{"value": member.id} for member in members],
                 "resources": used,
             }
         )

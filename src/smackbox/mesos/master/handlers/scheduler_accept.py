@@ -41,8 +41,8 @@ def accept(call: Call, framework: Framework, message: SchedulerCall) -> None:
     asked = message["accept"]
     messages = asked.get("operations", [])
     refuse_seconds = asked.get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
-    ids = [one["value"] for one in asked.get("offer_ids", [])]
-    offers = [offer for one in dict.fromkeys(ids) if (offer := framework.offers.get(one)) is not None]
+    ids = [id_["value"] for id_ in asked.get("offer_ids", [])]
+    offers = [offer for fromkey in dict.fromkeys(ids) if (offer := framework.offers.get(fromkey)) is not None]
     problem = _problem(ids, offers)
     agent = master.agents.get(offers[0].agent_id) if offers else None
     if problem is None and (agent is None or not agent.connected):
@@ -68,7 +68,7 @@ def _problem(ids: list[str], offers: list[Offer]) -> tuple[str, str] | None:
         return reason, "Duplicate offer in offer list"
     if len(offers) < len(ids):
         known = {offer.id for offer in offers}
-        gone = next(one for one in ids if one not in known)
+        gone = next(id_ for id_ in ids if id_ not in known)
         return reason, f"Offer {gone} is no longer valid"
     if len({offer.agent_id for offer in offers}) > 1:
         return reason, "Aggregated offers must belong to one single agent"
@@ -162,7 +162,7 @@ class Accepting:
             return
         user = executor.get("command", {}).get("user", framework.info["user"])
         users = {task.get("command", {}).get("user", user) for task in tasks}
-        if not all(self._call.allows("run_tasks", one) for one in users):
+        if not all(self._call.allows("run_tasks", user) for user in users):
             for task in tasks:
                 self._refuse(task, "REASON_TASK_GROUP_UNAUTHORIZED", "Not authorized to launch the task group")
             return
@@ -196,8 +196,8 @@ class Accepting:
         self._master.count("tasks_launched")
 
     def _allocate_to(self, message: TaskInfo | ExecutorInfo) -> None:
-        for one in message.get("resources", []):
-            one["allocation_info"] = {"role": self._role}
+        for resource in message.get("resources", []):
+            resource["allocation_info"] = {"role": self._role}
 
     def _refuse(self, task: TaskInfo, reason: str, said: str) -> None:
         status = status_of(

@@ -49,8 +49,8 @@ def _answer_inverse(
     status: str,
 ) -> None:
     refuse_seconds = answer.get("filters", {}).get("refuse_seconds")
-    for one in answer.get("inverse_offer_ids", []):
-        inverse = framework.inverse_offers.get(one["value"])
+    for id_ in answer.get("inverse_offer_ids", []):
+        inverse = framework.inverse_offers.get(id_["value"])
         if inverse is not None:
             answer_inverse_offer(call.master, inverse, status, refuse_seconds)
 

@@ -74,7 +74,7 @@ def make_access(settings: MasterSettings) -> Access:
             read = msgspec.json.decode(_read(settings.credentials, "credentials"), type=_Credentials)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise SettingError(f"mesos: {settings.credentials}: {error}") from error
-        secrets = {one.principal: one.secret for one in read.credentials}
+        secrets = {credential.principal: credential.secret for credential in read.credentials}
     lists = AccessLists() if settings.acls is None else AccessLists.read(_read(settings.acls, "acls"))
     return Access(secrets, frozenset(realm for realm, on in asked.items() if on), lists, hmac.compare_digest)
 

@@ -102,7 +102,7 @@ def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
     total = _total(asked)
     if agent is None:
         agent = _add(master, asked, agent_id, total)
-        for task in [one for one in asked.tasks if not is_terminal(one["state"])]:
+        for task in [task for task in asked.tasks if not is_terminal(task["state"])]:
             _comes_back(master, agent, task)
     else:
         old, agent.sink = agent.sink, None
@@ -133,7 +133,7 @@ def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
         }
     )
     master.allocator.set_agent_active(agent_id, agent.active)
-    for framework_id in {one["id"]["value"] for one in asked.frameworks if "id" in one}:
+    for framework_id in {framework["id"]["value"] for framework in asked.frameworks if "id" in framework}:
         if master.is_completed(framework_id):
             agent.send({"type": "SHUTDOWN_FRAMEWORK", "shutdown_framework": {"framework_id": {"value": framework_id}}})
     if agent.drain is not None and agent.drain["state"] == "DRAINING":
@@ -219,7 +219,7 @@ def _comes_back(master: Master, agent: Agent, message: messages.Task) -> None:
 
 def _reconcile(master: Master, agent: Agent, asked: Subscription) -> None:
     """What the agent no longer has is lost; what the master did not know is taken over."""
-    there = {(one["framework_id"]["value"], one["task_id"]["value"]) for one in asked.tasks}
+    there = {(task["framework_id"]["value"], task["task_id"]["value"]) for task in asked.tasks}
     for (framework_id, task_id), task in list(agent.tasks.items()):
         if (framework_id, task_id) in there:
             continue
@@ -230,7 +230,8 @@ def _reconcile(master: Master, agent: Agent, asked: Subscription) -> None:
             update_task(master, task, tell_of(framework, master, task, state, "REASON_RECONCILIATION", said))
         remove_task(master, task)
     executors = {
-        (one["framework_id"]["value"], one["executor_info"]["executor_id"]["value"]) for one in asked.executors
+        (executor["framework_id"]["value"], executor["executor_info"]["executor_id"]["value"])
+        for executor in asked.executors
     }
     for framework_id, executor_id in list(agent.executors):
         if (framework_id, executor_id) not in executors:
@@ -247,15 +248,16 @@ def _take_over_missing(master: Master, agent: Agent, asked: Subscription) -> Non
         asked.info,
         asked.version,
         [
-            one
-            for one in asked.tasks
-            if (one["framework_id"]["value"], one["task_id"]["value"]) not in agent.tasks
-            and not is_terminal(one["state"])
+            task
+            for task in asked.tasks
+            if (task["framework_id"]["value"], task["task_id"]["value"]) not in agent.tasks
+            and not is_terminal(task["state"])
         ],
         [
-            one
-            for one in asked.executors
-            if (one["framework_id"]["value"], one["executor_info"]["executor_id"]["value"]) not in agent.executors
+            executor
+            for executor in asked.executors
+            if (executor["framework_id"]["value"], executor["executor_info"]["executor_id"]["value"])
+            not in agent.executors
         ],
         asked.frameworks,
         [],
@@ -374,7 +376,7 @@ def remove_agent(
     for framework in master.frameworks.values():
         framework.executors.pop(agent.id, None)
         framework.send({"type": "FAILURE", "failure": {"agent_id": {"value": agent.id}}})
-    for key in [one for one in master.inverse_statuses if one[1] == agent.id]:
+    for key in [status for status in master.inverse_statuses if status[1] == agent.id]:
         del master.inverse_statuses[key]
     if sink is not None:
         sink.close()

@@ -264,7 +264,7 @@ class Allocator:
     def allocate(self, agent_ids: Iterable[str] | None = None) -> list[Grant]:
         """One pass, over all agents or over some."""
         self.passes += 1
-        pools = [self.agents[one] for one in agent_ids if one in self.agents] if agent_ids else self.agents.values()
+        pools = [self.agents[id_] for id_ in agent_ids if id_ in self.agents] if agent_ids else self.agents.values()
         self._now_ms = self._clock.monotonic_ms()
         if self.quotas.any:
             self._changes += 1  # what one role may have depends on what another has
@@ -368,11 +368,11 @@ class Allocator:
         return any(all(quantities.get(name, 0) >= least for name, least in one.items()) for one in minima)
 
     def _is_refused(self, claim: Claim, role: str, agent_id: str, wanted: Resources) -> bool:
-        for one in claim.filters[role][agent_id]:
-            if one.expires_ms <= self._now_ms:
+        for filter_ in claim.filters[role][agent_id]:
+            if filter_.expires_ms <= self._now_ms:
                 self._drop_expired(claim, role, agent_id)
-            elif one.resources.amounts == wanted.amounts or one.resources.contains(wanted):
-                self._earliest_ms = min(self._earliest_ms, one.expires_ms)
+            elif filter_.resources.amounts == wanted.amounts or filter_.resources.contains(wanted):
+                self._earliest_ms = min(self._earliest_ms, filter_.expires_ms)
                 return True
         return False
 
@@ -478,6 +478,6 @@ def _is_plain(free: Resources) -> bool:
 
 def roles_of(info: FrameworkInfo) -> list[str]:
     """The roles of a `FrameworkInfo`."""
-    if "MULTI_ROLE" in {one.get("type") for one in info.get("capabilities", [])}:
+    if "MULTI_ROLE" in {capability.get("type") for capability in info.get("capabilities", [])}:
         return list(info.get("roles", []))
     return [info.get("role", ANY)]

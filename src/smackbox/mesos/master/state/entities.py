@@ -157,7 +157,7 @@ class Framework:
 
     def used(self) -> Resources:
         parts = [task.resources for task in self.tasks.values() if task.in_use]
-        parts += [one.resources for executors in self.executors.values() for one in executors.values()]
+        parts += [executor.resources for executors in self.executors.values() for executor in executors.values()]
         return total(parts)
 
     def offered(self) -> Resources:

@@ -181,7 +181,7 @@ class Master:
     # --- looking up
 
     def is_completed(self, framework_id: str) -> bool:
-        return any(one.id == framework_id for one in self.completed_frameworks)
+        return any(framework.id == framework_id for framework in self.completed_frameworks)
 
     def known_roles(self) -> list[str]:
         """Roles with frameworks, reservations, a weight or a quota."""

@@ -34,7 +34,7 @@ def compile_constraints(role_constraints: SchedulerOfferConstraintsRoleConstrain
     """Raises `ConstraintError`."""
     groups = []
     for group in role_constraints.get("groups", []):
-        tests = [_compile(one) for one in group.get("attribute_constraints", [])]
+        tests = [_compile(constraint) for constraint in group.get("attribute_constraints", [])]
         if not tests:
             raise ConstraintError("a group of constraints is empty")
         groups.append(tests)
@@ -85,9 +85,9 @@ def _selector(selector: SchedulerAttributeConstraintSelector) -> Callable[[Agent
 
 
 def _attribute(info: AgentInfo, name: str) -> Attribute | str | None:
-    for one in info.get("attributes", []):
-        if one["name"] == name:
-            return str(one["text"]["value"]) if "text" in one else one
+    for attribute in info.get("attributes", []):
+        if attribute["name"] == name:
+            return str(attribute["text"]["value"]) if "text" in attribute else attribute
     return None
 
 

@@ -102,7 +102,9 @@ def rescind_all(master: Master, owner: Agent | Framework, *, tell: bool = True) 
 
 def expire_offers(master: Master) -> None:
     now_ms = master.now_ms
-    for offer in [one for one in master.offers.values() if one.expires_ms is not None and one.expires_ms <= now_ms]:
+    for offer in [
+        offer for offer in master.offers.values() if offer.expires_ms is not None and offer.expires_ms <= now_ms
+    ]:
         remove_offer(master, offer, rescind=True)
 
 
@@ -126,7 +128,9 @@ def _ask_back(master: Master) -> None:
         pool = master.allocator.agents[agent.id]
         for framework_id in {one for one, _ in pool.allocated}:
             framework = master.frameworks.get(framework_id)
-            asked = any(one.agent_id == agent.id for one in framework.inverse_offers.values()) if framework else True
+            asked = (
+                any(offer.agent_id == agent.id for offer in framework.inverse_offers.values()) if framework else True
+            )
             if framework is None or not framework.active or asked:
                 continue
             if master.inverse_filters.get((framework_id, agent.id), 0) > now_ms:

@@ -31,4 +31,4 @@ def as_told(state: str, capabilities: frozenset[str]) -> str:
 
 def capabilities_of(info: FrameworkInfo) -> frozenset[str]:
     """Of a `FrameworkInfo`."""
-    return frozenset(one.get("type", "UNKNOWN") for one in info.get("capabilities", []))
+    return frozenset(capability.get("type", "UNKNOWN") for capability in info.get("capabilities", []))

@@ -43,11 +43,11 @@ def check_id(value: str, what: str) -> None:
 
 def resources_of(message: TaskInfo | ExecutorInfo, role: str) -> Resources:
     """The resources of a task or an executor in an offer to `role`. Raises `TaskError`."""
-    for one in message.get("resources", []):
-        allocated_to = one.get("allocation_info", {}).get("role", role)
+    for resource in message.get("resources", []):
+        allocated_to = resource.get("allocation_info", {}).get("role", role)
         if allocated_to != role:
             raise TaskError(
-                f"Resource {one['name']!r} is allocated to {allocated_to!r}, the offer was made to {role!r}"
+                f"Resource {resource['name']!r} is allocated to {allocated_to!r}, the offer was made to {role!r}"
             )
     try:
         return Resources.from_messages(message.get("resources", []))
