@@ -124,7 +124,7 @@ class MixedGroup(ConsumerGroup):
             member, classic = self._classic_member(member_id, instance_id, generation)
             if protocol_type not in {None, CONSUMER_PROTOCOL} or protocol_name not in {None, classic.protocol_name}:
                 raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
-            if self.epoch > member.epoch and member.state is not MemberState.UNREVOKED_PARTITIONS:
+            if self.assignment_epoch > member.epoch and member.state is not MemberState.UNREVOKED_PARTITIONS:
                 self._expect_join(member)
                 raise KafkaError(errors.REBALANCE_IN_PROGRESS)
         except KafkaError as error:
@@ -143,7 +143,7 @@ class MixedGroup(ConsumerGroup):
         member, _ = self._classic_member(member_id, instance_id, generation)
         self._restart_session(member)
         must_join = (
-            member.epoch < self.epoch
+            member.epoch < self.assignment_epoch
             or member.state is MemberState.UNREVOKED_PARTITIONS
             or (member.state is MemberState.UNRELEASED_PARTITIONS and not self._waits_for_others(member))
         )
