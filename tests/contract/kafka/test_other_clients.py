@@ -64,4 +64,5 @@ def test_the_java_client(kafka_bootstrap: str, unique: Callable[[str], str]) -> 
     for protocol in ("classic", "consumer"):
         expected[f"consumed_{protocol}"] = expected[f"committed_{protocol}"] = RECORDS * 5
         expected[f"digest_{protocol}"] = digest(ALL_CODECS)
+    expected |= {f"recompressed_{codec}": RECORDS for codec in ALL_CODECS if codec != "none"}
     assert found == expected

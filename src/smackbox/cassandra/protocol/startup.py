@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from smackbox.cassandra.execution.security import PACKAGE
 from smackbox.cassandra.protocol.gate import Gate
 from smackbox.cassandra.protocol.session import EVENT_TYPES, Answer, Session
@@ -12,19 +10,15 @@ from smackbox.cassandra.wire import frames, responses
 from smackbox.cassandra.wire.errors import ProtocolViolation
 from smackbox.cassandra.wire.requests import BodyReader
 
+COMPRESSIONS = ("snappy", "lz4")
 PROTOCOL_VERSIONS = ("3/v3", "4/v4", "5/v5", "6/v6-beta")
-
-
-def compressions() -> list[str]:
-    """lz4 always; snappy where python-snappy is installed."""
-    return ["snappy", "lz4"] if importlib.util.find_spec("snappy") else ["lz4"]
 
 
 def options(session: Session, reader: BodyReader, version: int) -> Answer:
     del session, reader, version
     supported = {
         "PROTOCOL_VERSIONS": list(PROTOCOL_VERSIONS),
-        "COMPRESSION": compressions(),
+        "COMPRESSION": list(COMPRESSIONS),
         "CQL_VERSION": [CQL_VERSION],
     }
     return frames.SUPPORTED, responses.string_multimap(supported), []
@@ -46,7 +40,7 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
         compression = compression.lower()
         if version >= 5 and compression != "lz4":
             raise ProtocolViolation(f"Compression type {compression} is not supported in protocol version {version}")
-        if compression not in compressions():
+        if compression not in COMPRESSIONS:
             raise ProtocolViolation(f"Unknown compression algorithm: {compression}")
     session.compression = compression
     session.version = version

@@ -10,9 +10,9 @@ def compress(algorithm: str, body: bytes) -> bytes:
         import lz4.block
 
         return len(body).to_bytes(4, "big") + bytes(lz4.block.compress(body, store_size=False))
-    import snappy
+    import cramjam
 
-    return bytes(snappy.compress(body))
+    return bytes(cramjam.snappy.compress_raw(body))
 
 
 def decompressed_size(algorithm: str, body: bytes) -> int:
@@ -34,11 +34,11 @@ def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
             return bytes(lz4.block.decompress(body[4:], uncompressed_size=size))
         except lz4.block.LZ4BlockError as error:
             raise ProtocolError(f"a frame does not decompress: {error}") from error
-    import snappy
+    import cramjam
 
     try:
-        return bytes(snappy.decompress(body))
-    except Exception as error:  # the binding's exceptions have no common type of their own
+        return bytes(cramjam.snappy.decompress_raw(body))
+    except cramjam.DecompressionError as error:
         raise ProtocolError(f"a frame does not decompress: {error}") from error
 
 

@@ -10,7 +10,6 @@ from smackbox.base.clock import Clock
 from smackbox.base.errors import ProtocolError, StorageError
 from smackbox.kafka.state.broker import Broker, Commit
 from smackbox.kafka.state.compaction import Cleaning
-from smackbox.kafka.wire.compression import CodecMissingError
 from smackbox.store.fs import FileSystem
 from smackbox.store.group_commit import GroupCommit
 
@@ -92,7 +91,7 @@ class Upkeep:
             await asyncio.get_running_loop().run_in_executor(None, cleaning.run, self._fs)
             if not self._ending and catalog.holds(partition):
                 cleaning.install()
-        except (StorageError, ProtocolError, CodecMissingError) as error:
+        except (StorageError, ProtocolError) as error:
             if catalog.holds(partition):  # else its topic was deleted while it was compacted
                 partition.uncleanable = True
                 log.error("kafka: %s-%d is not compacted before a restart: %s", partition.topic, partition.index, error)

@@ -2,8 +2,7 @@
 
 The header is believed in nothing that the records say better: their count, their places and their timestamps are read,
 and the largest timestamp is written into the header where the producer left it out or was wrong, as Kafka does. A topic
-with `compression.type` of its own has its batches recompressed. Where the library of a codec is missing, the records
-cannot be looked into, and the header is believed.
+with `compression.type` of its own has its batches recompressed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from smackbox.base.errors import ProtocolError
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.topic_config import TopicConfig
 from smackbox.kafka.wire import error_codes as errors
-from smackbox.kafka.wire.compression import CodecMissingError, compress, decompress
+from smackbox.kafka.wire.compression import compress, decompress
 from smackbox.kafka.wire.record_batch import (
     COMPRESSION_MASK,
     CONTROL,
@@ -73,7 +72,7 @@ def prepared(
 ) -> tuple[memoryview, BatchHeader]:
     """The batch as it is to be appended: patched in place, or rewritten. Raises `KafkaError`."""
     body = _body(batch, header)
-    found = _believed(header) if body is None else _scanned(body, header)
+    found = _scanned(body, header)
     if header.compression and found.largest > config.max_decompressed_bytes:
         raise KafkaError(
             errors.INVALID_RECORD,
@@ -91,7 +90,7 @@ def prepared(
     else:
         _check_timestamps(found, config, now_ms)
         attributes, max_timestamp = header.attributes & ~LOG_APPEND_TIME, found.max_timestamp
-    if body is not None and config.compression not in {None, header.compression}:
+    if config.compression not in {None, header.compression}:
         return _recompressed(body, header, found, config, attributes, max_timestamp)
     if (attributes, max_timestamp) != (header.attributes, header.max_timestamp):
         attributes &= _KNOWN_ATTRIBUTES
@@ -100,21 +99,15 @@ def prepared(
     return batch, header
 
 
-def _body(batch: memoryview, header: BatchHeader) -> bytes | None:
-    """The uncompressed records; None where they cannot be looked into."""
+def _body(batch: memoryview, header: BatchHeader) -> bytes:
+    """The uncompressed records. Raises `KafkaError`."""
     body = bytes(batch[HEADER_SIZE:])
     if not header.compression:
         return body
     try:
         return decompress(header.compression, body)
-    except CodecMissingError:
-        return None
     except ProtocolError as error:
         raise KafkaError(errors.CORRUPT_MESSAGE, str(error)) from error
-
-
-def _believed(header: BatchHeader) -> Scan:
-    return Scan(header.max_timestamp, header.base_timestamp, sequential=True, keyed=True, largest=0)
 
 
 def _scanned(body: bytes, header: BatchHeader) -> Scan:
@@ -151,10 +144,7 @@ def _recompressed(
         rows = [row._replace(offset=i) for i, row in enumerate(parse_records(body, header))]
         base_timestamp = rows[0].timestamp
         body = bytes(encode_records(rows, 0, base_timestamp))
-    try:
-        packed = body if codec == NO_COMPRESSION else compress(codec, body, config.compression_level)
-    except CodecMissingError as error:
-        raise KafkaError(errors.UNSUPPORTED_COMPRESSION_TYPE, str(error)) from error
+    packed = body if codec == NO_COMPRESSION else compress(codec, body, config.compression_level)
     made = seal(
         packed,
         base_offset=0,

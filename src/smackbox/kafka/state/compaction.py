@@ -51,7 +51,7 @@ class Cleaning:
     end_offset: int = 0
 
     def run(self, fs: FileSystem) -> None:
-        """Write the cleaned copies. Raises `StorageError`, or `CodecMissingError` for compressions not installed."""
+        """Write the cleaned copies. Raises `StorageError`, or `ProtocolError` for a batch that does not parse."""
         latest = self._latest_offsets()
         for group in self._grouped():
             path = _cleaned_path(group[0])

@@ -304,15 +304,10 @@ class Partition:
         return self._find(timestamp, self.high_watermark, 0)
 
     def _find(self, timestamp: int, bound: int, start_offset: int) -> tuple[int, int]:
-        from smackbox.kafka.wire.compression import CodecMissingError
-
         for header, batch in self.log.batches_at(timestamp, start_offset, bound):
-            try:
-                for record in records(batch, header):
-                    if record.timestamp >= timestamp and record.offset >= start_offset:
-                        return record.timestamp, record.offset
-            except CodecMissingError:
-                return header.max_timestamp, max(header.base_offset, start_offset)
+            for record in records(batch, header):
+                if record.timestamp >= timestamp and record.offset >= start_offset:
+                    return record.timestamp, record.offset
         return NO_TIMESTAMP, -1
 
     # --- deleting

@@ -1,17 +1,16 @@
 """Decompressing and compressing the records of a batch, where the broker must look inside or rewrite them.
 
-gzip and lz4 are always there; snappy and zstd where `python-snappy` and `zstandard` are installed (they come with the
-`dev` extra). Snappy bodies are framed as the Java client frames them (xerial: magic, versions, length-prefixed blocks)
-or are one raw block.
+Snappy bodies are framed as the Java client frames them (xerial: magic, versions, length-prefixed blocks) or are one raw
+block. The libraries are loaded with the first batch that needs them, and nothing is unpacked beyond
+`DECOMPRESSED_LIMIT`.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any
 
-from smackbox.base.errors import ProtocolError, RequestError
+from smackbox.base.errors import ProtocolError
 from smackbox.kafka.wire.record_batch import GZIP, LZ4, SNAPPY, ZSTD
 
 NAMES = {0: "uncompressed", GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", ZSTD: "zstd"}
@@ -22,12 +21,8 @@ _XERIAL_HEADER_SIZE = 16
 _INT32 = struct.Struct(">i")
 
 
-class CodecMissingError(RequestError):
-    """The library for this compression is not installed."""
-
-
 def decompress(codec: int, body: bytes) -> bytes:
-    """The records of a batch. Raises `CodecMissingError`, or `ProtocolError` when the bytes do not decompress."""
+    """The records of a batch. Raises `ProtocolError` when the bytes do not decompress."""
     try:
         if codec == GZIP:
             return _gunzip(body)
@@ -43,19 +38,29 @@ def decompress(codec: int, body: bytes) -> bytes:
 
 
 def compress(codec: int, body: bytes, level: int | None = None) -> bytes:
-    """Compress the records of a batch, with `level` where the codec has levels. Raises `CodecMissingError`."""
+    """Compress the records of a batch, with `level` where the codec has levels."""
     if codec == GZIP:
         packer = zlib.compressobj(-1 if level is None else level, wbits=31)
         return packer.compress(body) + packer.flush()
     if codec == LZ4:
         import lz4.frame
 
-        return bytes(lz4.frame.compress(body, compression_level=level or 0))
+        return bytes(
+            lz4.frame.compress(
+                body,
+                compression_level=level or 0,
+                block_size=lz4.frame.BLOCKSIZE_MAX64KB,
+                block_linked=False,  # Java's clients reject blocks that depend on the one before
+                store_size=False,
+            )
+        )
     if codec == SNAPPY:
-        packed: bytes = _snappy().compress(body)
-        return packed
+        import cramjam
+
+        return bytes(cramjam.snappy.compress_raw(body))
     if codec == ZSTD:
-        zstandard = _zstandard()
+        import zstandard
+
         return bytes(zstandard.ZstdCompressor(level=3 if level is None else level).compress(body))
     raise ProtocolError(f"unknown compression {codec}")
 
@@ -79,36 +84,32 @@ def _unlz4(body: bytes) -> bytes:
 
 
 def _unsnappy(body: bytes) -> bytes:
-    snappy = _snappy()
-    try:
-        if not body.startswith(_XERIAL_MAGIC):
-            return _unsnappy_block(body)
-        blocks = []
-        position = _XERIAL_HEADER_SIZE
-        while position < len(body):
-            (length,) = _INT32.unpack_from(body, position)
-            position += _INT32.size
-            blocks.append(_unsnappy_block(body[position : position + length]))
-            position += length
-        return b"".join(blocks)
-    except snappy.UncompressError as error:
-        raise ValueError(str(error)) from error
+    if not body.startswith(_XERIAL_MAGIC):
+        return _unsnappy_block(body)
+    blocks = []
+    position = _XERIAL_HEADER_SIZE
+    while position < len(body):
+        (length,) = _INT32.unpack_from(body, position)
+        position += _INT32.size
+        blocks.append(_unsnappy_block(body[position : position + length]))
+        position += length
+    return b"".join(blocks)
 
 
 def _unsnappy_block(block: bytes) -> bytes:
-    size = shift = 0
-    for byte in block[:5]:  # the block begins with its size, a varint
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-    if size > DECOMPRESSED_LIMIT:
-        raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes")
-    return bytes(_snappy().uncompress(block))
+    import cramjam
+
+    try:
+        if cramjam.snappy.decompress_raw_len(block) > DECOMPRESSED_LIMIT:
+            raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes")
+        return bytes(cramjam.snappy.decompress_raw(block))
+    except cramjam.DecompressionError as error:
+        raise ValueError(str(error)) from error
 
 
 def _unzstd(body: bytes) -> bytes:
-    zstandard = _zstandard()
+    import zstandard
+
     try:
         with zstandard.ZstdDecompressor().stream_reader(body) as reader:
             unpacked = bytes(reader.read(DECOMPRESSED_LIMIT + 1))
@@ -117,19 +118,3 @@ def _unzstd(body: bytes) -> bytes:
         return unpacked
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
-
-
-def _snappy() -> Any:
-    try:
-        import snappy
-    except ImportError as error:
-        raise CodecMissingError("snappy records can be looked into only where python-snappy is installed") from error
-    return snappy
-
-
-def _zstandard() -> Any:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise CodecMissingError("zstd records can be looked into only where zstandard is installed") from error
-    return zstandard

@@ -70,6 +70,9 @@ public class Main {
             found.put("end", end);
             found.put("after_now", none);
             admin.deleteTopics(List.of(topic)).all().get();
+            for (String codec : CODECS) {
+                if (!codec.equals("none")) found.put("recompressed_" + codec, recompressed(admin, codec));
+            }
         }
         System.out.println(json(found));
     }
@@ -109,6 +112,34 @@ public class Main {
             committed += one.offset();
         }
         found.put("committed_" + protocol, committed);
+    }
+
+    /** How many records are read whole of those that the broker itself compressed, over several blocks of the codec. */
+    static int recompressed(Admin admin, String codec) throws Exception {
+        String name = topic + "-" + codec;
+        admin.createTopics(List.of(new NewTopic(name, 1, (short) 1).configs(Map.of("compression.type", codec)))).all().get();
+        String padding = "abcdefghij".repeat(100);
+        Map<String, Object> plain = Map.of("bootstrap.servers", bootstrap, "linger.ms", 100, "batch.size", 900_000);
+        try (var producer = new KafkaProducer<>(plain, new StringSerializer(), new StringSerializer())) {
+            for (int i = 0; i < RECORDS; i++) {
+                producer.send(new ProducerRecord<>(name, "" + i, i + padding), (done, error) -> {
+                    if (error != null) fail(error);
+                });
+            }
+            producer.flush();
+        }
+        int[] whole = {0};
+        long deadline = System.currentTimeMillis() + LIMIT_MS;
+        try (var consumer = new KafkaConsumer<>(settings(name), new StringDeserializer(), new StringDeserializer())) {
+            consumer.assign(List.of(new TopicPartition(name, 0)));
+            while (whole[0] < RECORDS && System.currentTimeMillis() < deadline) {
+                consumer.poll(Duration.ofMillis(200)).forEach(record -> {
+                    if (record.value().equals(record.key() + padding)) whole[0]++;
+                });
+            }
+        }
+        admin.deleteTopics(List.of(name)).all().get();
+        return whole[0];
     }
 
     @SuppressWarnings("removal") // the group has no members here: its name is all there is to say
