@@ -5,16 +5,17 @@ functions of `smackbox` that its second run enters, the files they are in, and h
 call. The first run warms caches, as a client's first request does. `-v` lists the functions; without a flow the flows
 are listed.
 
-A flow is a context manager that gives what sends one request and waits for its answer. The count is of the server's
-thread alone.
+A flow is a context manager that gives what sends one request and waits for its answer. The count is of the servers'
+threads alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -58,15 +59,18 @@ async def _profile(note: Any) -> None:
     sys.setprofile(note)
 
 
-def passed_by(thread: ServiceThread, send: Send) -> Passed:
-    """What the server's thread passes through while `send` runs, the second time."""
+def passed_by(thread: ServiceThread | Sequence[ServiceThread], send: Send) -> Passed:
+    """What the server's thread, or each server's, passes through while `send` runs, the second time."""
+    threads = [thread] if isinstance(thread, ServiceThread) else thread
     send()
     passed = Passed()
-    thread.call(_profile(passed.note))
+    for server_thread in threads:
+        server_thread.call(_profile(passed.note))
     try:
         send()
     finally:
-        thread.call(_profile(None))
+        for server_thread in threads:
+            server_thread.call(_profile(None))
     return passed
 
 
@@ -119,13 +123,31 @@ def produce() -> Iterator[tuple[ServiceThread, Send]]:
         yield thread, send
 
 
+@contextmanager
+def launch() -> Iterator[tuple[Sequence[ServiceThread], Send]]:
+    """A task launched on an agent through the master, until the framework has its last status: both servers count."""
+    from tests.mesos.agent.raw_scheduler import RawScheduler
+
+    from smackbox.mesos.agent.server.service import AgentService
+    from smackbox.mesos.agent.settings import MesosAgentSettings
+    from smackbox.mesos.master.server.service import MasterServer
+    from smackbox.mesos.master.settings import MasterSettings
+
+    numbers = itertools.count()
+    with _served(MasterServer(MasterSettings())) as master:
+        settings = MesosAgentSettings(port=0, master=master.url, isolation="posix", switch_user=False)
+        with _served(AgentService(settings)) as agent, RawScheduler(master.url) as scheduler:
+            yield (master, agent), lambda: scheduler.terminal(scheduler.run(f"t{next(numbers)}", "true"))
+
+
 KEY = uuid.UUID(int=1)
-FLOWS: dict[str, Callable[[], AbstractContextManager[tuple[ServiceThread, Send]]]] = {
+FLOWS: dict[str, Callable[[], AbstractContextManager[tuple[ServiceThread | Sequence[ServiceThread], Send]]]] = {
     "insert": lambda: cassandra("INSERT INTO k.t (id, v) VALUES (?, ?)", (KEY, 1)),
     "select": lambda: cassandra("SELECT * FROM k.t WHERE id = ?", (KEY,)),
     "select_filter": lambda: cassandra("SELECT * FROM k.t WHERE v = ? ALLOW FILTERING", (1,)),
     "update": lambda: cassandra("UPDATE k.t SET v = ? WHERE id = ?", (1, KEY)),
     "produce": produce,
+    "launch": launch,
 }
 
 
