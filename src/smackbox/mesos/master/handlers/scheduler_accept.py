@@ -42,7 +42,7 @@ def accept(call: Call, framework: Framework, message: SchedulerCall) -> None:
     messages = asked.get("operations", [])
     refuse_seconds = asked.get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
     ids = [id_["value"] for id_ in asked.get("offer_ids", [])]
-    offers = [offer for fromkey in dict.fromkeys(ids) if (offer := framework.offers.get(fromkey)) is not None]
+    offers = [offer for offer_id in dict.fromkeys(ids) if (offer := framework.offers.get(offer_id)) is not None]
     problem = _problem(ids, offers)
     agent = master.agents.get(offers[0].agent_id) if offers else None
     if problem is None and (agent is None or not agent.connected):
@@ -68,7 +68,7 @@ def _problem(ids: list[str], offers: list[Offer]) -> tuple[str, str] | None:
         return reason, "Duplicate offer in offer list"
     if len(offers) < len(ids):
         known = {offer.id for offer in offers}
-        gone = next(id_ for id_ in ids if id_ not in known)
+        gone = next(offer_id for offer_id in ids if offer_id not in known)
         return reason, f"Offer {gone} is no longer valid"
     if len({offer.agent_id for offer in offers}) > 1:
         return reason, "Aggregated offers must belong to one single agent"
