@@ -1,0 +1,105 @@
+"""What results of health checks make of an instance: alive, failing, killed; and what events say of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smackbox.marathon.state.instance import Instance
+from tests.marathon.cluster import Cluster
+
+GRACE_S, LIMIT = 60, 2
+
+
+def checked(**check: Any) -> tuple[Cluster, Instance]:
+    """An app of one running instance that Marathon checks itself."""
+    cluster = Cluster()
+    health = {"protocol": "HTTP", "gracePeriodSeconds": GRACE_S, "maxConsecutiveFailures": LIMIT, **check}
+    body = {"id": "/a", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32, "healthChecks": [health]}
+    assert cluster.request("POST", "/v2/apps", body)[0] == 201
+    (instance,) = cluster.marathon.instances_of("/a")
+    cluster.events.clear()
+    return cluster, instance
+
+
+def result(cluster: Cluster, instance: Instance, alive: bool, cause: str | None = None) -> None:
+    cluster.marathon.health.result(instance.id, 0, alive, cause)
+    cluster.settle()
+
+
+def count(cluster: Cluster, event_type: str) -> int:
+    return cluster.event_types().count(event_type)
+
+
+def test_a_first_success_is_told_once() -> None:
+    cluster, instance = checked()
+    result(cluster, instance, True)
+    result(cluster, instance, True)
+    assert instance.healthy(1) is True
+    assert count(cluster, "health_status_changed_event") == 1
+    assert count(cluster, "instance_health_changed_event") == 1
+
+
+def test_failures_within_the_grace_period_do_not_count_before_a_success() -> None:
+    cluster, instance = checked()
+    result(cluster, instance, False, "refused")
+    assert instance.healthy(1) is None
+    assert instance.health[0].consecutive_failures == 0
+    assert count(cluster, "failed_health_check_event") == 0
+
+
+def test_the_grace_period_ends_exactly_after_its_seconds() -> None:
+    cluster, instance = checked()
+    cluster.clock.advance_ms(instance.started_ms + GRACE_S * 1000 - 1 - cluster.clock.wall_ms())
+    result(cluster, instance, False)
+    assert instance.health[0].consecutive_failures == 0
+    cluster.clock.advance_ms(1)
+    result(cluster, instance, False)
+    assert instance.health[0].consecutive_failures == 1
+
+
+def test_the_grace_period_ends_with_the_first_success() -> None:
+    cluster, instance = checked()
+    result(cluster, instance, True)
+    result(cluster, instance, False, "refused")
+    assert instance.healthy(1) is False
+    assert instance.health[0].last_failure_cause == "refused"
+    assert count(cluster, "failed_health_check_event") == 1
+    assert count(cluster, "health_status_changed_event") == 2
+
+
+def test_a_success_ends_the_row_of_failures() -> None:
+    cluster, instance = checked()
+    for alive in (True, False, True, False):
+        result(cluster, instance, alive)
+    assert instance.health[0].consecutive_failures == 1
+    assert instance.wanted
+
+
+def test_an_instance_that_fails_too_often_is_killed_and_its_app_delayed() -> None:
+    cluster, instance = checked()
+    app = cluster.marathon.definition("/a")
+    assert app is not None
+    result(cluster, instance, True)
+    result(cluster, instance, False)
+    assert cluster.marathon.delays.left_ms(app, cluster.clock.wall_ms()) == 0
+    cluster.marathon.health.result(instance.id, 0, False, "refused")
+    assert not instance.wanted
+    assert cluster.marathon.delays.left_ms(app, cluster.clock.wall_ms()) == app.backoff_seconds * 1000
+    cluster.settle()
+    assert count(cluster, "unhealthy_instance_kill_event") == 1
+
+
+def test_no_limit_of_failures_never_kills() -> None:
+    cluster, instance = checked(maxConsecutiveFailures=0)
+    result(cluster, instance, True)
+    for _ in range(5):
+        result(cluster, instance, False)
+    assert instance.wanted
+    assert instance.health[0].consecutive_failures == 5
+
+
+def test_results_of_others_are_ignored() -> None:
+    cluster, instance = checked()
+    cluster.marathon.health.result("unknown", 0, True, None)
+    cluster.marathon.health.result(instance.id, 1, True, None)
+    assert instance.health == {}
