@@ -82,3 +82,21 @@ def test_offers_of_one_agent_and_one_role_are_accepted_together(cluster: Cluster
     both = task(whole, "both", "cpus:4;mem:4096")
     framework.accept([*rest, *freed], {"type": "LAUNCH", "launch": {"task_infos": [both]}})
     assert agent.run() == ["both"]
+
+
+def test_what_is_launched_carries_its_role_and_its_framework(cluster: Cluster) -> None:
+    framework = FakeFramework(cluster, roles=["a"], capabilities=CAPABILITIES)
+    agent = FakeAgent(cluster)
+    (offer,) = offers_of(cluster, framework)
+    framework.launch(offer, task(offer, "t"), refuse_seconds=0)
+    (order,) = (event["run_task"] for event in agent.stream.events("RUN_TASK"))
+    assert {resource["allocation_info"]["role"] for resource in order["task"]["resources"]} == {"a"}
+    (rest,) = offers_of(cluster, framework)
+    group_task = task(rest, "grouped")
+    executor = {"type": "DEFAULT", "executor_id": {"value": "e"}, "resources": group_task["resources"]}
+    group = {"executor": executor, "task_group": {"tasks": [group_task]}}
+    framework.accept([rest], {"type": "LAUNCH_GROUP", "launch_group": group})
+    (order,) = (event["run_task_group"] for event in agent.stream.events("RUN_TASK_GROUP"))
+    assert order["executor"]["framework_id"] == {"value": framework.id}
+    parts = [*order["executor"]["resources"], *order["task_group"]["tasks"][0]["resources"]]
+    assert {resource["allocation_info"]["role"] for resource in parts} == {"a"}

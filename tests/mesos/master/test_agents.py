@@ -383,6 +383,51 @@ class TestOperations:
         assert event["checkpoint_resources"]["resources"] == []
         assert len(event["checkpoint_resources"]["operations"]) == 2
 
+    def test_an_id_of_a_volume_is_given_once_in_a_role(self, cluster: Cluster) -> None:
+        FakeAgent(cluster)
+        framework = FakeFramework(cluster, role="ads", principal="p")
+        [offer] = framework.offers()
+        volume = {
+            **reserve("disk", 100.0)["reserve"]["resources"][0],
+            "disk": {"persistence": {"id": "v1"}, "volume": {"container_path": "data", "mode": "RW"}},
+        }
+        create = {"type": "CREATE", "create": {"volumes": [volume]}}
+        framework.accept(
+            [offer],
+            reserve("disk", 500.0),
+            {**create, "id": {"value": "first"}},
+            {**create, "id": {"value": "second"}},
+            refuse_seconds=0,
+        )
+        statuses = {status["operation_id"]["value"]: status for status in operation_statuses(framework)}
+        assert statuses["second"]["state"] == "OPERATION_ERROR"
+        assert "'v1' already exists" in statuses["second"]["message"]
+        assert "first" not in statuses
+
+    def test_a_volume_in_use_is_not_destroyed(self, cluster: Cluster) -> None:
+        FakeAgent(cluster)
+        framework = FakeFramework(cluster, role="ads", principal="p", capabilities=[{"type": "SHARED_RESOURCES"}])
+        [offer] = framework.offers()
+        volume = {
+            **reserve("disk", 100.0)["reserve"]["resources"][0],
+            "disk": {"persistence": {"id": "v1"}, "volume": {"container_path": "data", "mode": "RW"}},
+            "shared": {},
+        }
+        uses = {**task(offer, "t1", "cpus:1"), "resources": [*task(offer, "t1", "cpus:1")["resources"], volume]}
+        framework.accept(
+            [offer],
+            reserve("disk", 500.0),
+            {"type": "CREATE", "create": {"volumes": [volume]}},
+            {"type": "LAUNCH", "launch": {"task_infos": [uses]}},
+            refuse_seconds=0,
+        )
+        cluster.advance(1)
+        [offer] = framework.offers()
+        destroy = {"type": "DESTROY", "destroy": {"volumes": [volume]}, "id": {"value": "o"}}
+        framework.accept([offer], destroy, refuse_seconds=0)
+        [status] = operation_statuses(framework)
+        assert (status["state"], status["message"]) == ("OPERATION_ERROR", "Persistent volumes in use")
+
     def test_a_framework_that_gave_an_id_hears_of_the_outcome(self, cluster: Cluster) -> None:
         agent = FakeAgent(cluster)
         framework = FakeFramework(cluster, role="ads")
