@@ -8,7 +8,7 @@ import pytest
 from smackbox.marathon.state import enforce
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.instance import HealthRecord, Instance
-from smackbox.marathon.wire.app import App, HealthCheck, UpgradeStrategy, VersionInfo
+from smackbox.marathon.wire.app import App, HealthCheck, ReadinessCheck, UpgradeStrategy, VersionInfo
 
 NEW, OLD = "2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z"
 
@@ -87,6 +87,11 @@ def test_instances_that_are_to_go_do_not_count() -> None:
     assert enforce.decide(app(3), leaving).launch == 3
 
 
+def test_without_an_upgrade_instances_being_killed_do_not_hold_up_their_successors() -> None:
+    killing = [one("a", states.KILLING), one("b", states.KILLING)]
+    assert enforce.decide(app(1, minimum=1.0, maximum=0.0), killing) == enforce.Decision(1, [])
+
+
 def test_an_upgrade_keeps_the_minimum_and_stays_below_the_maximum() -> None:
     old = [one(f"old{number}", version=OLD, started_ms=number + 1) for number in range(4)]
     decision = enforce.decide(app(4, minimum=0.5, maximum=0.5), old)
@@ -131,6 +136,10 @@ def test_ready_is_running_healthy_and_ready() -> None:
     assert enforce.is_ready(checked, one("a", health=healthy()))
     assert not enforce.is_ready(checked, one("a"))
     assert not enforce.is_ready(checked, one("a", health=failing()))
+    probed = app(readiness_checks=[ReadinessCheck()])
+    assert enforce.is_ready(probed, one("a", ready=True))
+    assert not enforce.is_ready(probed, one("a"))
+    assert not enforce.is_ready(probed, one("a", ready=False))
 
 
 def test_settled_is_as_many_ready_and_nothing_leaving() -> None:

@@ -33,8 +33,10 @@ def count(cluster: Cluster, event_type: str) -> int:
 def test_a_first_success_is_told_once() -> None:
     cluster, instance = checked()
     result(cluster, instance, True)
+    assert count(cluster, "instance_health_changed_event") == 1
     result(cluster, instance, True)
     assert instance.healthy(1) is True
+    assert count(cluster, "failed_health_check_event") == 0
     assert count(cluster, "health_status_changed_event") == 1
     assert count(cluster, "instance_health_changed_event") == 1
 
