@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from smackbox.base.errors import RequestError
-from smackbox.mesos.wire.tables import agent, common, executor, master, scheduler
+from smackbox.mesos.wire.tables import agent, executor, master, mesos, scheduler
 
 SCALARS = frozenset({"string", "bytes", "bool", "double", "int32", "int64", "uint32", "uint64"})
 INTEGER_BOUNDS = {
@@ -65,7 +65,7 @@ class MessageType:
 def _read_lines() -> tuple[dict[str, str], dict[str, str]]:
     messages: dict[str, str] = {}
     enums: dict[str, str] = {}
-    for table in (common.TABLE, scheduler.TABLE, executor.TABLE, master.TABLE, agent.TABLE):
+    for table in (mesos.TABLE, scheduler.TABLE, executor.TABLE, master.TABLE, agent.TABLE):
         for line in table.replace("\n    ", " ").splitlines():
             name, colon, body = line.partition(":")
             if not colon:
