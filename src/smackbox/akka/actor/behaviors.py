@@ -13,11 +13,11 @@ Handlers may be `async`. An exception stops the actor, unless `Behaviors.supervi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.actor.actor import UNHANDLED
 from smackbox.akka.actor.messages import PostStop, PreRestart, Signal
+from smackbox.akka.actor.record import record
 from smackbox.akka.actor.supervision import OneForOne, SupervisorStrategy, stopping_decider
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ OnSignal = Callable[["ActorContext[M]", Signal], Next[M]]
 Interceptor = Callable[["ActorContext[M]", M, OnMessage[M]], Next[M]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Mark(Behavior[Any]):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receive(Behavior[M]):
     on_message: OnMessage[M]
     signal: OnSignal[M] | None = None
@@ -55,24 +55,24 @@ class Receive(Behavior[M]):
         return Receive(self.on_message, on_signal)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Setup(Behavior[M]):
     make: Callable[[ActorContext[M]], Behavior[M]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Stopped(Behavior[M]):
     post_stop: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Supervise(Behavior[M]):
     wrapped: Behavior[M]
     strategy: SupervisorStrategy
     causes: tuple[type[BaseException], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Intercept(Behavior[M]):
     interceptor: Interceptor[M]
     wrapped: Behavior[M]
@@ -81,7 +81,7 @@ class _Intercept(Behavior[M]):
 SAME, UNHANDLED_BEHAVIOR, EMPTY, IGNORE = _Mark("same"), _Mark("unhandled"), _Mark("empty"), _Mark("ignore")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SuperviseBuilder(Generic[M]):
     wrapped: Behavior[M]
 

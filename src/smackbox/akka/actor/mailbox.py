@@ -10,8 +10,9 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from smackbox.akka.actor.record import record
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.ref import ActorRef
@@ -47,7 +48,7 @@ class Mailbox(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MailboxType:
     """Which mailbox an actor gets. `capacity` None: no bound."""
 

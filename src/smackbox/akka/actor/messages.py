@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from smackbox.akka.actor.record import record
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.ref import ActorRef
@@ -47,54 +48,54 @@ class Signal:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Terminated(Signal):
     """A watched actor is gone: exactly one for each `watch`."""
 
     ref: ActorRef[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChildFailed(Terminated):
     """A watched child stopped because it failed."""
 
     cause: BaseException
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PreRestart(Signal):
     """To a functional behavior, before it restarts after a failure."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PostStop(Signal):
     """To a functional behavior, the last that it hears."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PoisonPill:
     """Stops an actor when its turn comes in the mailbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kill:
     """Makes an actor fail with `ActorKilledError`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identify:
     """Answered by every actor with `ActorIdentity`; a selection that matches nothing answers with None."""
 
     message_id: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActorIdentity:
     correlation_id: Any
     ref: ActorRef[Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeadLetter:
     """On the event stream: a message that reached nobody, and why."""
 
@@ -104,7 +105,7 @@ class DeadLetter:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnhandledMessage:
     """On the event stream: a message that its recipient did not handle."""
 

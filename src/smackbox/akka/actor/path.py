@@ -8,14 +8,15 @@ Source: Pekko's `ActorPath` and `Address`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from smackbox.akka.actor.record import record
 
 PROTOCOL = "pekko"
 NAME = re.compile(r"(?:[-\w:@&=+,.!~*'_;]|%[0-9a-fA-F]{2})(?:[-\w:@&=+,.!~*'$_;]|%[0-9a-fA-F]{2})*", re.ASCII)
 _ADDRESS = re.compile(r"(?P<protocol>[\w.+-]+)://(?P<system>[\w-]+)(?:@(?P<host>\[[^\]]+\]|[^:/\[\]]+):(?P<port>\d+))?")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Address:
     """Of an actor system. `host` and `port` are None for the local one."""
 
@@ -42,7 +43,7 @@ class Address:
         return f"{self.protocol}://{self.system}{where}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActorPath:
     """`elements` are the names from the guardian down: `("user", "parent", "child")`."""
 

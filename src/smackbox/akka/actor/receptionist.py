@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from smackbox.akka.actor.record import record
 from smackbox.akka.actor.ref import ActorRef, DeadLetterRef
 
 if TYPE_CHECKING:
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceKey(Generic[M]):
     """Names a protocol: who registers under it takes messages of type M."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Listing(Generic[M]):
     """To a subscriber: all who are registered, now and after each change."""
 

@@ -12,13 +12,13 @@ import asyncio
 import hashlib
 from bisect import bisect
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from smackbox.akka.actor.actor import Actor
 from smackbox.akka.actor.messages import AskTimeoutError, Signal, Terminated
 from smackbox.akka.actor.props import Props, props_of
 from smackbox.akka.actor.receptionist import Listing, ServiceKey
+from smackbox.akka.actor.record import record
 from smackbox.akka.actor.ref import ActorRef, LocalRef, PromiseRef
 
 Refs = Sequence[ActorRef[Any]]
@@ -27,7 +27,7 @@ VIRTUAL_NODES = 10
 """Places of each routee on the ring of consistent hashing (Pekko's default factor)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Broadcast:
     """A message for every routee."""
 
@@ -86,7 +86,7 @@ class ConsistentHashing:
         return (self._ring[place % len(self._ring)][1],)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScatterGather:
     """To every routee; the first reply goes to the sender, and an `AskTimeoutError` after `within_s` without any."""
 

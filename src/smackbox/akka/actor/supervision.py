@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from smackbox.akka.actor.messages import ActorInitializationError, ActorKilledError, DeathPactError
+from smackbox.akka.actor.record import record
 
 
 class Directive(enum.Enum):
@@ -38,7 +38,7 @@ def stopping_decider(cause: BaseException) -> Directive:
     return Directive.STOP if isinstance(cause, Exception) else Directive.ESCALATE
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BackOff:
     """Seconds between restarts: doubled from `first_s` to `limit_s`, each with up to `jitter` more (0.2: 20 %).
 
@@ -64,7 +64,7 @@ class BackOff:
         return delay * (1 + self.jitter * chance)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OneForOne:
     """The child that failed alone is treated. At most `max_restarts` within `within_s` seconds (None: no limit).
 
@@ -78,14 +78,14 @@ class OneForOne:
     all_children = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AllForOne(OneForOne):
     """The directive for one child holds for all of them."""
 
     all_children = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SupervisorStrategy:
     """Of a functional behavior: what happens on exceptions of a type. `stop_children` in a restart."""
 
