@@ -29,6 +29,58 @@ def start(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) 
             asyncio.tasks._enter_task(loop, outer)
 
 
+class Raised:
+    """What a coroutine raised that never waited."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Stepper:
+    """Starts many coroutines as `start` does, and pays for a task only for those that really wait."""
+
+    __slots__ = ("_loop", "_spare")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._spare: _SteppedTask | None = None
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
+        """(True, its result or `Raised`), or (False, its task)."""
+        loop = self._loop
+        task = self._spare
+        if task is None:
+            task = _SteppedTask(coroutine, loop)
+        else:
+            self._spare = None
+            task.reuse(coroutine)
+        outer = asyncio.current_task(loop)
+        if outer is not None:
+            asyncio.tasks._leave_task(loop, outer)
+        asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
+        result: Any
+        try:
+            waited = task._context.run(coroutine.send, None)
+        except StopIteration as end:
+            result = end.value
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            result = Raised(error)
+        else:
+            task._wait_for(waited)
+            return False, task
+        finally:
+            asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]
+            if outer is not None:
+                asyncio.tasks._enter_task(loop, outer)
+        if task.untouched:
+            self._spare = task
+        return True, result
+
+
 class _SteppedTask(asyncio.Future[Any]):
     """What `asyncio.timeout`, `gather` and cancellation need of a task."""
 
@@ -40,6 +92,16 @@ class _SteppedTask(asyncio.Future[Any]):
         self._cancel_requests = 0
         self._context: Context = copy_context()
         asyncio.tasks._register_task(self)  # type: ignore[arg-type]
+
+    def reuse(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """For another coroutine, after one that never waited."""
+        self._coroutine = coroutine
+        self._context = copy_context()
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody cancelled it."""
+        return not self._must_cancel and not self._cancel_requests
 
     def get_name(self) -> str:
         return "actor"
