@@ -21,6 +21,9 @@ CHUNK = 1_000
 
 Function = Callable[[Any], Any]
 
+_COUNTED = {type(iter([])), type(iter(())), type(iter(range(0)))}
+"""Iterators that say exactly how many elements are left: the stream ends with the last, and not with the next pull."""
+
 
 class Op(enum.Enum):
     MAP = "map"
@@ -39,14 +42,21 @@ class IteratorSource(Stage):
         self._ops = ops
         self._iterator: Iterator[Any] = iter(())
         self._closable: Any = None
+        self._left: Callable[[], int] | None = None
 
     def pre_start(self) -> None:
         self._closable = self._iterator = iter(self._make())
+        if type(self._iterator) in _COUNTED:
+            self._left = self._closable.__length_hint__
+            if not self._left():
+                self.complete_stage()
         self._iterator = passed(self._iterator, self._ops)
 
     def on_pull(self) -> None:
         for element in self._iterator:
             self.outlet.push(element)
+            if self._left is not None and not self._left():
+                self.complete_stage()
             return
         self.complete_stage()
 
@@ -161,6 +171,7 @@ class Loop(Stage):
             gathered = step(gathered, element)
             left -= 1
         self._gathered = gathered
+        self.interpreter.spent += CHUNK // 2
         if left:
             self._promise.succeed(gathered)
             self.complete_stage()

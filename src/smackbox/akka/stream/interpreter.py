@@ -54,6 +54,8 @@ class Interpreter:
         self.ended: list[Stage] = []
         self.stages: set[Stage] = set()
         self.aborted: BaseException | None = None
+        self.spent = 0
+        """What a stage did in one call that is worth so many events."""
 
     @property
     def system(self) -> ActorSystem:
@@ -83,6 +85,8 @@ class Interpreter:
                 events -= 1
                 if not stage.stopped:
                     self._call(stage, call, arguments)
+            events -= self.spent
+            self.spent = 0
             if ended:
                 self._end_stages()
             stage = None

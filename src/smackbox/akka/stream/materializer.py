@@ -71,6 +71,7 @@ class Island:
         self.tell: Callable[[Any], None] | None = None
         """Of its actor, once that has begun."""
         self._awake = False
+        self._loop = cast("Any", materializer.system.dispatcher).loop
         self.interpreter = Interpreter(
             materializer.system.dispatcher,
             self._wake,
@@ -88,7 +89,7 @@ class Island:
         more = self.interpreter.run()
         self._awake = False
         if more or self.interpreter.calls:
-            self._wake()
+            self._loop.call_soon(self._wake)  # sockets and timers come first
 
 
 class IslandActor(Actor[Any]):

@@ -3,9 +3,9 @@
     here  ref: SourceRef = source.run_with(StreamRefs.source_ref(), system)      there  ref.source().run_with(…)
     here  ref: SinkRef = StreamRefs.sink_ref().to(sink).run(system)              there  source.run_with(ref.sink(), …)
 
-The protocol is Pekko's (`StreamRefMessages.proto`, serializer 30): the consumer's side names itself (OnSubscribeHandshake)
-and tells cumulative demand, again each second; the producer's side numbers elements. A gap fails the stream: nothing is
-sent twice. Both sides watch each other.
+The protocol is Pekko's (`StreamRefMessages.proto`, serializer 30): the side that got the reference names itself
+(OnSubscribeHandshake), the consumer's side tells cumulative demand, again each second; the producer's side numbers
+elements. A gap fails the stream: nothing is sent twice. Both sides watch each other.
 """
 
 from __future__ import annotations

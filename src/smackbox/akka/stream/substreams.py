@@ -282,8 +282,7 @@ class GroupBy(Stage):
             self._blocked = group
 
     def on_upstream_finish(self) -> None:
-        if self._new is None:
-            self._end_upstream()
+        self._end_upstream()
 
     def on_upstream_failure(self, error: BaseException) -> None:
         for group in self._open.values():
