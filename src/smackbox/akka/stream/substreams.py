@@ -406,11 +406,11 @@ class Split(Stage):
             return
         if not self._after and cuts:
             self._end_current()
-        if self._skipping:
-            if cuts:
-                self._skipping = False
+        if self._skipping and not (cuts and not self._after):
+            self._skipping = not cuts
             self.inlet.pull()
             return
+        self._skipping = False
         if self._current is None:
             self._held = element
             self._held_cuts = self._after and cuts

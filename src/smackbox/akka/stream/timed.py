@@ -109,7 +109,7 @@ class Delay(Stage):
         self._move()
 
     def on_pull(self) -> None:
-        if self._strategy is OverflowStrategy.EMIT_EARLY and len(self._waiting) >= self._size:
+        if len(self._waiting) > self._size:
             self.outlet.push(self._waiting.popleft()[1])
             self.cancel_timer("")
         self._move()
@@ -131,11 +131,13 @@ class Delay(Stage):
         if self.inlet.in_closed:
             if not waiting:
                 self.complete_stage()
-        elif len(waiting) < self._size or self._strategy not in {
-            OverflowStrategy.BACK_PRESSURE,
-            OverflowStrategy.EMIT_EARLY,
-        }:
+        elif len(waiting) < self._size or self._may_overflow():
             self.inlet.try_pull()
+
+    def _may_overflow(self) -> bool:
+        if self._strategy is OverflowStrategy.EMIT_EARLY:
+            return len(self._waiting) == self._size and self.outlet.is_wanted
+        return self._strategy is not OverflowStrategy.BACK_PRESSURE
 
 
 class GroupedWithin(Stage):
