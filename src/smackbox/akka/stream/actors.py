@@ -51,7 +51,7 @@ class StageRef(ActorRef[Any]):
             self._deliver(message, sender)
 
     def on_death(self, call: Callable[[ActorRef[Any]], None]) -> None:
-        """Hear of the end of what `watch` was asked for."""
+        """Be notified of the end of what `watch` was asked for."""
         self._dies = call
 
     def watch(self, ref: ActorRef[Any]) -> None:

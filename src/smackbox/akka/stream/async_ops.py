@@ -47,7 +47,7 @@ class Work:
 
 
 class AsyncStage(Stage):
-    """Begins work, and hears of its end in its own turn. What is under way when the stage stops is cancelled."""
+    """Begins work, and is notified of its end in its own turn. What is under way when the stage stops is cancelled."""
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         stage: Any = super().__new__(cls, *args, **options)

@@ -1,6 +1,6 @@
 """What sources, flows and sinks are made of: steps that attach stages to a part, and combine what they materialize.
 
-A blueprint is immutable and may run any number of times; each run makes its stages anew.
+A blueprint is immutable and may run any number of times; each run makes its stages again.
 """
 
 from __future__ import annotations

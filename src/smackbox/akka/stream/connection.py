@@ -4,7 +4,7 @@
     producer: push -> PUSHING -> (event) on_push of the consumer, IDLE; `grab` takes the element
 
 One element at a time, and never without a pull. Either end may close: the producer by `complete` or `fail`, the
-consumer by `cancel`; the other end hears of it once, after the elements pushed before. None is never an element.
+consumer by `cancel`; the other end is notified of it once, after the elements pushed before. None is never an element.
 """
 
 from __future__ import annotations

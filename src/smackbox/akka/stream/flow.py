@@ -143,7 +143,7 @@ class Flow(Operators[T], Generic[I, T, M]):
         return self._and(ValueStep(function))
 
     def watch_termination(self, combine: Callable[[M, asyncio.Future[None]], V]) -> Flow[I, T, V]:
-        """With a future that hears of the end."""
+        """With a future that is notified of the end."""
 
         def attach(part: Part, out: Out) -> tuple[Out, Any]:
             promise: Promise[None] = Promise(part.system)

@@ -1,6 +1,6 @@
 """Sources, flows and sinks that are made again, with a back-off, when they fail (or, by default, complete).
 
-The back-off begins anew after `reset_s` without a restart. At most `max_restarts` within `within_s`: then the stream
+The back-off begins again after `reset_s` without a restart. At most `max_restarts` within `within_s`: then the stream
 ends as the last instance did. Elements on their way through a flow that fails are lost.
 Source: Pekko's `RestartSource`, `RestartFlow`, `RestartSink`.
 """

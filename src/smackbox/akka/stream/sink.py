@@ -55,7 +55,7 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def foreach(function: Callable[[J], Any]) -> Sink[J, asyncio.Future[None]]:
-        """Calls `function` for each; the future hears of the end."""
+        """Calls `function` for each; the future is notified of the end."""
 
         def step(_: None, element: J) -> None:
             function(element)
@@ -71,7 +71,7 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def ignore() -> Sink[Any, asyncio.Future[None]]:
-        """Takes everything; the future hears of the end."""
+        """Takes everything; the future is notified of the end."""
         return _folding(FoldSpec(lambda: None, lambda _nothing, _element: None))
 
     @staticmethod
@@ -134,7 +134,7 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def never() -> Sink[Any, asyncio.Future[None]]:
-        """Takes nothing; the future hears of the end."""
+        """Takes nothing; the future is notified of the end."""
         return _promised(NeverSink)
 
     @staticmethod

@@ -11,7 +11,7 @@ from smackbox.akka.stream.stage import Stage
 
 
 class PromiseSink(Stage):
-    """A sink whose promise hears of every end."""
+    """A sink whose promise is notified of every end."""
 
     outs = 0
 
@@ -74,7 +74,7 @@ class Cancelled(Stage):
 
 
 class NeverSink(PromiseSink):
-    """Never asks; its promise hears of the end."""
+    """Never asks; its promise is notified of the end."""
 
     def pre_start(self) -> None: ...
 

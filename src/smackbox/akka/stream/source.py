@@ -321,7 +321,7 @@ class Source(Operators[T], Generic[T, M]):
         return self._and(ValueStep(function))
 
     def watch_termination(self, combine: Callable[[M, asyncio.Future[None]], V]) -> Source[T, V]:
-        """With a future that hears of the end."""
+        """With a future that is notified of the end."""
 
         def attach(part: Part, out: Out) -> tuple[Out, Any]:
             promise: Promise[None] = Promise(part.system)
