@@ -35,7 +35,6 @@ EXECUTE: Final = 0x0A
 REGISTER: Final = 0x0B
 EVENT: Final = 0x0C
 BATCH: Final = 0x0D
-AUTH_CHALLENGE: Final = 0x0E
 AUTH_RESPONSE: Final = 0x0F
 AUTH_SUCCESS: Final = 0x10
 

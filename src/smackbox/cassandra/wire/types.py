@@ -26,7 +26,6 @@ from smackbox.cassandra.wire.errors import Invalid
 from smackbox.cassandra.wire.vint import read_unsigned, read_vint, write_unsigned, write_vint
 
 MARSHAL = "org.apache.cassandra.db.marshal."
-VALUE_LIMIT = 2**31 - 1
 _INT = struct.Struct(">i")
 _LONG = struct.Struct(">q")
 _DOUBLE = struct.Struct(">d")

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from smackbox.cassandra.wire.errors import SyntaxFault
 
-STATEMENT_LIMIT = 16 * 1024 * 1024
-
 _TOKEN = re.compile(
     r"""
       (?P<space>[ \t\r\n]+|--[^\n]*|//[^\n]*|/\*.*?\*/)

@@ -13,7 +13,6 @@ from smackbox.cassandra.wire.cql.lexer import tokenize
 from smackbox.cassandra.wire.errors import SyntaxFault
 
 _COMPARISONS = frozenset({"=", "<", "<=", ">", ">=", "!="})
-BATCH_STATEMENT_LIMIT = 65_535
 
 
 def parse(text: str) -> tuple[ast.Statement, tuple[ast.Bind, ...]]:
