@@ -95,7 +95,7 @@ class OnErrorComplete(Stage):
 
 
 class WatchTermination(Stage):
-    """`promise` is notified of the end: success when the stream completed or downstream wanted no more, else the failure."""
+    """`promise` is notified of the end: success when the stream completed or was cancelled, else the failure."""
 
     def __init__(self, promise: Promise[None]) -> None:
         self._promise = promise
