@@ -43,6 +43,7 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
         builder._registerHook(WriteHook)
         spark = builder.create()
         spark.__class__ = SmackSession
+        spark._reads_local_files = url is None
         register_sources(spark)
     return spark
 

@@ -6,7 +6,7 @@
   Spark refuses it for a data source of version 2. Sail would append.
 - The rows of a write to a source of ours are repartitioned first: Sail writes all rows of a plan that ends in GROUP BY,
   DISTINCT or a join of aggregates, and then fails ("Invalid partition id").
-- An Arrow table without rows becomes a DataFrame.
+- An Arrow table without rows becomes a DataFrame, and so do data that are larger than a message (`large_relations`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql.connect.proto import Relation, WriteOperation
 from pyspark.sql.connect.session import SparkSession
 
+from smackbox.spark.large_relations import through_a_file
 from smackbox.spark.source_views import view_command
 from smackbox.spark.sources import OWN_NAMES
 
@@ -32,6 +33,7 @@ class SmackSession(SparkSession):  # type: ignore[misc]
     """Made by giving this class to a session of Spark's."""
 
     _pending_views: dict[str, Callable[[], Any]]
+    _reads_local_files = False  # whether the engine is in this process
 
     def add_views(self, views: Mapping[str, Callable[[], Any]]) -> None:
         """Let `sql`, `table` and `read.table` know `views`: a name, and what loads its DataFrame.
@@ -59,7 +61,8 @@ class SmackSession(SparkSession):  # type: ignore[misc]
 
             schema = from_arrow_schema(data.schema)
             data = []
-        return super().createDataFrame(data, schema, *args, **kwargs)
+        df = super().createDataFrame(data, schema, *args, **kwargs)
+        return through_a_file(self, df) if self._reads_local_files else df
 
     @property
     def read(self) -> Any:
