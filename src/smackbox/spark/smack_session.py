@@ -6,6 +6,7 @@
   Spark refuses it for a data source of version 2. Sail would append.
 - The rows of a write to a source of ours are repartitioned first: Sail writes all rows of a plan that ends in GROUP BY,
   DISTINCT or a join of aggregates, and then fails ("Invalid partition id").
+- One broken line does not fail a whole `read.json` (`json_lines`).
 - An Arrow table without rows becomes a DataFrame, and so do data that are larger than a message (`large_relations`).
 """
 
@@ -17,8 +18,10 @@ from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql.connect.proto import Relation, WriteOperation
+from pyspark.sql.connect.readwriter import DataFrameReader
 from pyspark.sql.connect.session import SparkSession
 
+from smackbox.spark import json_lines
 from smackbox.spark.large_relations import through_a_file
 from smackbox.spark.source_views import view_command
 from smackbox.spark.sources import OWN_NAMES
@@ -27,6 +30,26 @@ WRITE_PARTITIONS = 4
 
 _WORD = re.compile(r"\w+")
 _WRITABLE_MODES = frozenset({WriteOperation.SAVE_MODE_APPEND, WriteOperation.SAVE_MODE_OVERWRITE})
+
+
+class SmackReader(DataFrameReader):  # type: ignore[misc]
+    """`SmackSession.read`."""
+
+    def table(self, tableName: str) -> Any:  # noqa: N803 - Spark's name
+        self._client._make_views(tableName)
+        return super().table(tableName)
+
+    def load(self, path: Any = None, format: Any = None, schema: Any = None, **options: Any) -> Any:  # noqa: A002 - Spark's name
+        if format is not None:
+            self.format(format)
+        if schema is not None:
+            self.schema(schema)
+        self.options(**options)
+        if self._client._reads_local_files and self._format == "json" and json_lines.serves(self._options):
+            given = json_lines.parsed_schema(self._schema) if self._schema else None
+            lines = SmackReader(self._client).format("text").options(**json_lines.of_files(self._options)).load(path)
+            return json_lines.read(lines, given, self._options)
+        return super().load(path)
 
 
 class SmackSession(SparkSession):  # type: ignore[misc]
@@ -66,15 +89,7 @@ class SmackSession(SparkSession):  # type: ignore[misc]
 
     @property
     def read(self) -> Any:
-        reader = super().read
-        read_table = reader.table
-
-        def table(tableName: str) -> Any:  # noqa: N803 - Spark's name
-            self._make_views(tableName)
-            return read_table(tableName)
-
-        reader.table = table
-        return reader
+        return SmackReader(self)
 
     def _make_views(self, text: str) -> None:
         pending: dict[str, Callable[[], Any]] = getattr(self, "_pending_views", {})
