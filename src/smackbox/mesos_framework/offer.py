@@ -62,17 +62,17 @@ class Offer:
 
     def take_scalar(self, name: str, amount: float, usable: Usable = is_plain) -> list[Message] | None:
         """`amount` of a scalar; an empty list for 0."""
-        wanted = _thousandths(amount)
+        needed = _thousandths(amount)
         taken: list[tuple[Message, int]] = []
         for lot in self._lots:
-            if wanted == 0:
+            if needed == 0:
                 break
             if lot["name"] == name and usable(lot):
-                part = min(wanted, _thousandths(lot["scalar"]["value"]))
+                part = min(needed, _thousandths(lot["scalar"]["value"]))
                 if part > 0:
                     taken.append((lot, part))
-                    wanted -= part
-        if wanted > 0:
+                    needed -= part
+        if needed > 0:
             return None
         result = []
         for lot, part in taken:
@@ -86,13 +86,13 @@ class Offer:
 
     def take_ports(self, ports: Iterable[int], usable: Usable = is_plain) -> list[Message] | None:
         """Exactly these ports."""
-        wanted = set(ports)
+        needed = set(ports)
         taken: list[tuple[Message, set[int]]] = []
         for lot in self._lots:
-            if lot["name"] == "ports" and usable(lot) and (part := wanted.intersection(_numbers(lot))):
+            if lot["name"] == "ports" and usable(lot) and (part := needed.intersection(_numbers(lot))):
                 taken.append((lot, part))
-                wanted -= part
-        if wanted:
+                needed -= part
+        if needed:
             return None
         result = []
         for lot, part in taken:

@@ -170,10 +170,10 @@ class Chronos(FrameworkMachine):
 
     def entry(self, name: str) -> Entry:
         """Raises `Refusal` (404)."""
-        found = self.entries.get(name)
-        if found is None:
+        entry = self.entries.get(name)
+        if entry is None:
             raise unknown_job(name)
-        return found
+        return entry
 
     def parents(self) -> dict[str, list[str]]:
         return {name: entry.job.parents for name, entry in self.entries.items()}
@@ -241,7 +241,7 @@ class Chronos(FrameworkMachine):
     def _launchable(self) -> list[Run]:
         """The runs that may be launched now: one at a time of each job that is not concurrent."""
         now_ms = self.clock.wall_ms()
-        found: list[Run] = []
+        launchable: list[Run] = []
         taken: set[str] = set()
         for run in self.runs.values():
             entry = self.entries.get(run.job)
@@ -250,8 +250,8 @@ class Chronos(FrameworkMachine):
             if not entry.job.concurrent:
                 taken.add(run.job)
             if run.state == states.WAITING and run.not_before_ms <= now_ms:
-                found.append(run)
-        return sorted(found, key=lambda run: not self.entries[run.job].job.high_priority)
+                launchable.append(run)
+        return sorted(launchable, key=lambda run: not self.entries[run.job].job.high_priority)
 
     def _run_ended(self, run: Run, *, succeeded: bool, again: bool) -> None:
         """`again`: a failure is tried again while the job has retries left."""

@@ -28,20 +28,20 @@ _STATES = {
 def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json:
     """`embed` holds `tasks`, `counts`, `deployments`, `readiness`, `lastTaskFailure`, `failures`, `taskStats`."""
     shown = render(app)
-    wanted = set(embed)
-    if "failures" in wanted:
-        wanted |= {"lastTaskFailure", "tasks", "counts", "deployments"}
+    embedded = set(embed)
+    if "failures" in embedded:
+        embedded |= {"lastTaskFailure", "tasks", "counts", "deployments"}
     shown.update(marathon.counts(app.id))
     shown["deployments"] = [
         {"id": deployment.id} for deployment in marathon.deployments.values() if app.id in deployment.affected
     ]
-    if "tasks" in wanted:
+    if "tasks" in embedded:
         shown["tasks"] = [shown_task(marathon, one) for one in marathon.instances_of(app.id)]
-    if "readiness" in wanted:
+    if "readiness" in embedded:
         shown["readinessCheckResults"] = marathon.health.readiness().get(app.id, [])
-    if "lastTaskFailure" in wanted and app.id in marathon.failures:
+    if "lastTaskFailure" in embedded and app.id in marathon.failures:
         shown["lastTaskFailure"] = marathon.failures[app.id]
-    if "taskStats" in wanted:
+    if "taskStats" in embedded:
         shown["taskStats"] = _statistics(marathon, app)
     return shown
 

@@ -21,11 +21,11 @@ def parse(text: str) -> Selector:
     conditions: list[Selector] = []
     position = 0
     while True:
-        found = _ONE.match(text, position)
-        if found is None:
+        match = _ONE.match(text, position)
+        if match is None:
             raise Refusal(400, f"'{text}' is no label selector: it cannot be read from character {position}")
-        conditions.append(_condition(found))
-        position = found.end()
+        conditions.append(_condition(match))
+        position = match.end()
         if position == len(text):
             return lambda labels: all(condition(labels) for condition in conditions)
         if text[position] != ",":

@@ -26,11 +26,11 @@ class Health:
 
     def result(self, instance_id: str, index: int, alive: bool, cause: str | None = None) -> None:
         """What a check by Marathon itself found."""
-        one = self._marathon.instance(instance_id)
-        app = self._marathon.definition(one.app_id) if one is not None else None
-        if one is None or app is None or index >= len(app.health_checks) or one.condition != states.RUNNING:
+        instance = self._marathon.instance(instance_id)
+        app = self._marathon.definition(instance.app_id) if instance is not None else None
+        if instance is None or app is None or index >= len(app.health_checks) or instance.condition != states.RUNNING:
             return
-        self._found(one, app, index, alive, cause, ends_by_us=True)
+        self._found(instance, app, index, alive, cause, ends_by_us=True)
 
     def by_mesos(self, instance: Instance, app: App | None, alive: bool, cause: str | None) -> None:
         for index, check in enumerate(app.health_checks if app is not None else []):
@@ -92,11 +92,11 @@ class Health:
         self._marathon.changed(app.id)
 
     def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
-        one = self._marathon.instance(instance_id)
-        if one is not None and one.condition == states.RUNNING:
-            one.ready = ready
-            one.readiness_response = response
-            self._marathon.changed(one.app_id)
+        instance = self._marathon.instance(instance_id)
+        if instance is not None and instance.condition == states.RUNNING:
+            instance.ready = ready
+            instance.readiness_response = response
+            self._marathon.changed(instance.app_id)
 
     def readiness(self) -> Json:
         """What readiness checks found, by app, as deployments show it."""

@@ -87,11 +87,11 @@ class Marathon(FrameworkMachine):
             elif kind == "root":
                 self.root = msgspec.json.decode(value, type=Root)
             elif kind == "instance":
-                one = states.decode(value)
-                self.instances.setdefault(one.app_id, {})[one.id] = one
+                instance = states.decode(value)
+                self.instances.setdefault(instance.app_id, {})[instance.id] = instance
             elif kind == "deployment":
-                found = msgspec.json.decode(value, type=Deployment)
-                self.deployments[found.id] = found
+                deployment = msgspec.json.decode(value, type=Deployment)
+                self.deployments[deployment.id] = deployment
             elif kind in {"version", "root-version"}:
                 self.versions.load(kind, key, value)
             elif kind == "failure":
@@ -101,17 +101,17 @@ class Marathon(FrameworkMachine):
         for resumed in list(self.deployments.values()):
             self._advance(resumed)
 
-    def keep(self, one: Instance) -> None:
+    def keep(self, instance: Instance) -> None:
         """Store an instance that is new or changed."""
-        self.instances.setdefault(one.app_id, {})[one.id] = one
-        self.effects.records[f"instance:{one.id}"] = states.encode(one)
+        self.instances.setdefault(instance.app_id, {})[instance.id] = instance
+        self.effects.records[f"instance:{instance.id}"] = states.encode(instance)
 
-    def forget(self, one: Instance) -> None:
-        instances = self.instances.get(one.app_id, {})
-        instances.pop(one.id, None)
+    def forget(self, instance: Instance) -> None:
+        instances = self.instances.get(instance.app_id, {})
+        instances.pop(instance.id, None)
         if not instances:
-            self.instances.pop(one.app_id, None)
-        self.effects.records[f"instance:{one.id}"] = None
+            self.instances.pop(instance.app_id, None)
+        self.effects.records[f"instance:{instance.id}"] = None
 
     def instance(self, instance_id: str) -> Instance | None:
         for instances in self.instances.values():
@@ -197,17 +197,17 @@ class Marathon(FrameworkMachine):
 
         Raises `Refusal` (404) where there is none of that id.
         """
-        one = self.deployments.get(deployment_id)
-        if one is None:
+        deployment = self.deployments.get(deployment_id)
+        if deployment is None:
             raise Refusal(404, f"Deployment {deployment_id} does not exist")
         if force:
-            self._end(one, success=False)
-            for app_id in one.affected:
+            self._end(deployment, success=False)
+            for app_id in deployment.affected:
                 self.enforce(app_id)
             return None
 
         def back(root: Root, version: str) -> Root:
-            return root.with_apps({app_id: one.original.get(app_id) for app_id in one.affected}, version)
+            return root.with_apps({app_id: deployment.original.get(app_id) for app_id in deployment.affected}, version)
 
         return self.change(back, force=True)
 
@@ -308,25 +308,25 @@ class Marathon(FrameworkMachine):
         """How many new instances are to be launched now, were there offers."""
         return decide(app, self.instances_of(app.id)).launch
 
-    def kill(self, one: Instance, *, reason: str = "") -> None:
+    def kill(self, instance: Instance, *, reason: str = "") -> None:
         """It is not wanted any more. Its place is taken by another one where the app still wants as many."""
-        if one.wanted:
-            one.wanted = False
-            if not one.has_task or one.condition == states.UNREACHABLE_INACTIVE:
-                self.forget(one)
+        if instance.wanted:
+            instance.wanted = False
+            if not instance.has_task or instance.condition == states.UNREACHABLE_INACTIVE:
+                self.forget(instance)
                 return
-            self.keep(one)
-        self._send_kill(one, reason)
+            self.keep(instance)
+        self._send_kill(instance, reason)
 
-    def restart_in_place(self, one: Instance) -> None:
+    def restart_in_place(self, instance: Instance) -> None:
         """Kill the task of an instance that keeps its volumes, and so its place."""
-        self._send_kill(one, "")
+        self._send_kill(instance, "")
 
-    def _send_kill(self, one: Instance, reason: str) -> None:
-        one.killed_ms = self.clock.wall_ms()
+    def _send_kill(self, instance: Instance, reason: str) -> None:
+        instance.killed_ms = self.clock.wall_ms()
         if reason:
-            log.info("killing %s: %s", one.task_id, reason)
-        self.call("KILL", kill=asked(one.task_id, one.agent_id))
+            log.info("killing %s: %s", instance.task_id, reason)
+        self.call("KILL", kill=asked(instance.task_id, instance.agent_id))
 
     # --- what Mesos says
 
@@ -360,16 +360,16 @@ class Marathon(FrameworkMachine):
         """A task's status. It is acknowledged once what follows is stored."""
         task_id = status["task_id"]["value"]
         state = status["state"]
-        one = self.instance(states.instance_of_task(task_id))
+        instance = self.instance(states.instance_of_task(task_id))
         condition = states.CONDITIONS.get(state)
-        if one is None or one.task_id != task_id or not one.has_task:
+        if instance is None or instance.task_id != task_id or not instance.has_task:
             self._unknown_task(status, condition)
-        elif condition == states.UNREACHABLE and one.condition == states.UNREACHABLE_INACTIVE:
+        elif condition == states.UNREACHABLE and instance.condition == states.UNREACHABLE_INACTIVE:
             pass  # nothing new: its time goes on
         elif condition is not None:
-            self._alive(one, status, condition)
+            self._alive(instance, status, condition)
         else:
-            self._ended(one, status)
+            self._ended(instance, status)
         self.acknowledge(status)
 
     def _unknown_task(self, status: Json, condition: str | None) -> None:
@@ -383,92 +383,94 @@ class Marathon(FrameworkMachine):
             run_spec = "/" + instance_id.partition(".")[0].replace("_", "/")
             self.emit("unknown_instance_terminated_event", instanceId=instance_id, runSpecId=run_spec, condition=shown)
 
-    def _alive(self, one: Instance, status: Json, condition: str) -> None:
+    def _alive(self, instance: Instance, status: Json, condition: str) -> None:
         now_ms = self.clock.wall_ms()
-        app = self.definition(one.app_id)
+        app = self.definition(instance.app_id)
         if status.get("agent_id"):
-            one.agent_id = status["agent_id"]["value"]
+            instance.agent_id = status["agent_id"]["value"]
         network = (status.get("container_status") or {}).get("network_infos") or []
         addresses = [address for info in network for address in info.get("ip_addresses") or []]
         if addresses:
-            one.ip_addresses = [
+            instance.ip_addresses = [
                 {"ipAddress": address["ip_address"], "protocol": "IPv6" if ":" in address["ip_address"] else "IPv4"}
                 for address in addresses
                 if "ip_address" in address
             ]
-        if condition != one.condition:
-            one.condition = condition
-            one.since_ms = now_ms
+        if condition != instance.condition:
+            instance.condition = condition
+            instance.since_ms = now_ms
             if condition == states.RUNNING:
-                one.started_ms = one.started_ms or now_ms
-                one.unreachable_ms = 0
+                instance.started_ms = instance.started_ms or now_ms
+                instance.unreachable_ms = 0
                 if app is not None and not app.health_checks:
                     self.delays.succeeded(app)
             elif condition == states.UNREACHABLE:
-                one.unreachable_ms = now_ms
-            self.keep(one)
-            self._status_event(one, status)
-            self._instance_event(one, condition)
+                instance.unreachable_ms = now_ms
+            self.keep(instance)
+            self._status_event(instance, status)
+            self._instance_event(instance, condition)
         elif not status.get("reason", "").startswith("REASON_RECONCILIATION"):
-            self._status_event(one, status)
+            self._status_event(instance, status)
         if "healthy" in status:
-            self.health.by_mesos(one, app, bool(status["healthy"]), status.get("message"))
-        if not one.wanted and condition != states.KILLING and now_ms - one.killed_ms >= KILL_RETRY_MS:
-            self._send_kill(one, "")
+            self.health.by_mesos(instance, app, bool(status["healthy"]), status.get("message"))
+        if not instance.wanted and condition != states.KILLING and now_ms - instance.killed_ms >= KILL_RETRY_MS:
+            self._send_kill(instance, "")
         if condition == states.UNREACHABLE:
-            self._unreachable(one, now_ms)
-        self.changed(one.app_id)
+            self._unreachable(instance, now_ms)
+        self.changed(instance.app_id)
 
-    def _ended(self, one: Instance, status: Json) -> None:
+    def _ended(self, instance: Instance, status: Json) -> None:
         state = status["state"]
         now_ms = self.clock.wall_ms()
-        app = self.definition(one.app_id)
+        app = self.definition(instance.app_id)
         failed = (
-            one.wanted and state in FAILURES | {"TASK_FINISHED"} and status.get("reason") != "REASON_INVALID_OFFERS"
+            instance.wanted
+            and state in FAILURES | {"TASK_FINISHED"}
+            and status.get("reason") != "REASON_INVALID_OFFERS"
         )
-        if failed and app is not None and one.config_version == app.config_version:
+        if failed and app is not None and instance.config_version == app.config_version:
             self.delays.failed(app, now_ms)
-        if state in FAILURES and one.wanted:
-            self.failures[one.app_id] = failure = {
-                "appId": one.app_id,
-                "host": one.host,
+        if state in FAILURES and instance.wanted:
+            self.failures[instance.app_id] = failure = {
+                "appId": instance.app_id,
+                "host": instance.host,
                 "message": status.get("message", ""),
                 "state": state,
-                "taskId": one.task_id,
+                "taskId": instance.task_id,
                 "timestamp": timestamp(now_ms),
-                "version": one.app_version,
-                "slaveId": one.agent_id,
+                "version": instance.app_version,
+                "slaveId": instance.agent_id,
             }
-            self.effects.records[f"failure:{one.app_id}"] = msgspec.json.encode(failure)
-        self._status_event(one, status)
-        self._instance_event(one, states.TERMINAL_CONDITIONS.get(state, "Unknown"))
-        if one.volumes and one.wanted:
-            one.condition = states.RESERVED
-            one.incarnation += 1
-            one.since_ms, one.started_ms, one.killed_ms = now_ms, 0, 0
-            one.health.clear()
-            one.ready = None
-            self.keep(one)
+            self.effects.records[f"failure:{instance.app_id}"] = msgspec.json.encode(failure)
+        self._status_event(instance, status)
+        self._instance_event(instance, states.TERMINAL_CONDITIONS.get(state, "Unknown"))
+        if instance.volumes and instance.wanted:
+            instance.condition = states.RESERVED
+            instance.incarnation += 1
+            instance.since_ms, instance.started_ms, instance.killed_ms = now_ms, 0, 0
+            instance.health.clear()
+            instance.ready = None
+            self.keep(instance)
         else:
-            self.forget(one)
+            self.forget(instance)
         self._revive_wanted = True
-        self.changed(one.app_id)
+        self.changed(instance.app_id)
 
-    def _unreachable(self, one: Instance, now_ms: int) -> None:
-        app = self.definition(one.app_id)
+    def _unreachable(self, instance: Instance, now_ms: int) -> None:
+        app = self.definition(instance.app_id)
         strategy = app.unreachable_strategy if app is not None else None
-        if strategy == DISABLED or (strategy is None and one.volumes):
+        if strategy == DISABLED or (strategy is None and instance.volumes):
             return
         if not isinstance(strategy, UnreachableEnabled):
             strategy = UnreachableEnabled()
-        gone_ms = now_ms - one.unreachable_ms
-        if gone_ms >= strategy.expunge_after_seconds * 1000 or not one.wanted:
-            self._instance_event(one, "Gone")
-            self.forget(one)
-        elif gone_ms >= strategy.inactive_after_seconds * 1000 and one.condition == states.UNREACHABLE:
-            one.condition = states.UNREACHABLE_INACTIVE
-            self.keep(one)
-            self._instance_event(one, states.UNREACHABLE_INACTIVE)
+        gone_ms = now_ms - instance.unreachable_ms
+        if gone_ms >= strategy.expunge_after_seconds * 1000 or not instance.wanted:
+            self._instance_event(instance, "Gone")
+            self.forget(instance)
+        elif gone_ms >= strategy.inactive_after_seconds * 1000 and instance.condition == states.UNREACHABLE:
+            instance.condition = states.UNREACHABLE_INACTIVE
+            self.keep(instance)
+            self._instance_event(instance, states.UNREACHABLE_INACTIVE)
 
     def changed(self, app_id: str) -> None:
         """One of its instances did: the app may need something, and a deployment may go on."""
@@ -482,20 +484,24 @@ class Marathon(FrameworkMachine):
     def tick(self) -> None:
         """What time alone brings about: delays that end, agents that stay away, kills and launches without answer."""
         now_ms = self.clock.wall_ms()
-        for one in [one for instances in self.instances.values() for one in instances.values()]:
-            waited_ms = now_ms - one.since_ms
-            if one.condition in {states.UNREACHABLE, states.UNREACHABLE_INACTIVE}:
-                self._unreachable(one, now_ms)
-                if self.instance(one.id) is None or one.condition == states.UNREACHABLE_INACTIVE:
-                    self.changed(one.app_id)
-            elif not one.wanted and one.has_task and now_ms - one.killed_ms >= KILL_RETRY_MS:
-                self._send_kill(one, "")
-            elif one.condition in {states.STAGING, states.STARTING} and waited_ms >= STAGING_LIMIT_MS and one.wanted:
-                self.kill(one, reason="it was not running within the limit")
-                self.changed(one.app_id)
-            elif one.condition == states.PROVISIONED and waited_ms >= LAUNCH_CONFIRM_MS:
-                one.since_ms = now_ms
-                self.call("RECONCILE", reconcile={"tasks": [asked(one.task_id, one.agent_id)]})
+        for instance in [instance for instances in self.instances.values() for instance in instances.values()]:
+            waited_ms = now_ms - instance.since_ms
+            if instance.condition in {states.UNREACHABLE, states.UNREACHABLE_INACTIVE}:
+                self._unreachable(instance, now_ms)
+                if self.instance(instance.id) is None or instance.condition == states.UNREACHABLE_INACTIVE:
+                    self.changed(instance.app_id)
+            elif not instance.wanted and instance.has_task and now_ms - instance.killed_ms >= KILL_RETRY_MS:
+                self._send_kill(instance, "")
+            elif (
+                instance.condition in {states.STAGING, states.STARTING}
+                and waited_ms >= STAGING_LIMIT_MS
+                and instance.wanted
+            ):
+                self.kill(instance, reason="it was not running within the limit")
+                self.changed(instance.app_id)
+            elif instance.condition == states.PROVISIONED and waited_ms >= LAUNCH_CONFIRM_MS:
+                instance.since_ms = now_ms
+                self.call("RECONCILE", reconcile={"tasks": [asked(instance.task_id, instance.agent_id)]})
         for app_id in self.waiting:
             app = self.definition(app_id)
             if app is not None and self.delays.left_ms(app, now_ms) == 0 and self._was_delayed(app_id):
@@ -509,29 +515,29 @@ class Marathon(FrameworkMachine):
 
     # --- events about instances
 
-    def _status_event(self, one: Instance, status: Json) -> None:
+    def _status_event(self, instance: Instance, status: Json) -> None:
         self.emit(
             "status_update_event",
-            slaveId=one.agent_id,
-            taskId=one.task_id,
+            slaveId=instance.agent_id,
+            taskId=instance.task_id,
             taskStatus=status["state"],
             message=status.get("message", ""),
-            appId=one.app_id,
-            host=one.host,
-            ipAddresses=one.ip_addresses,
-            ports=one.ports,
-            version=one.app_version,
+            appId=instance.app_id,
+            host=instance.host,
+            ipAddresses=instance.ip_addresses,
+            ports=instance.ports,
+            version=instance.app_version,
         )
 
-    def _instance_event(self, one: Instance, condition: str) -> None:
+    def _instance_event(self, instance: Instance, condition: str) -> None:
         self.emit(
             "instance_changed_event",
-            instanceId=one.id,
+            instanceId=instance.id,
             condition=condition,
-            runSpecId=one.app_id,
-            agentId=one.agent_id,
-            host=one.host,
-            runSpecVersion=one.app_version,
+            runSpecId=instance.app_id,
+            agentId=instance.agent_id,
+            host=instance.host,
+            runSpecVersion=instance.app_version,
         )
 
     def counts(self, app_id: str) -> dict[str, int]:
@@ -541,10 +547,10 @@ class Marathon(FrameworkMachine):
         instances = self.instances_of(app_id)
         staged = {states.PROVISIONED, states.STAGING, states.STARTING}
         return {
-            "tasksStaged": sum(one.condition in staged for one in instances),
-            "tasksRunning": sum(one.condition == states.RUNNING for one in instances),
-            "tasksHealthy": sum(one.healthy(checks) is True for one in instances),
-            "tasksUnhealthy": sum(one.healthy(checks) is False for one in instances),
+            "tasksStaged": sum(instance.condition in staged for instance in instances),
+            "tasksRunning": sum(instance.condition == states.RUNNING for instance in instances),
+            "tasksHealthy": sum(instance.healthy(checks) is True for instance in instances),
+            "tasksUnhealthy": sum(instance.healthy(checks) is False for instance in instances),
         }
 
     def is_ready(self, app_id: str) -> bool:

@@ -18,5 +18,5 @@ class Access:
     equal: Callable[[bytes, bytes], bool] = bytes.__eq__
 
     def knows(self, principal: str, secret: str) -> bool:
-        wanted = self.secrets.get(principal)
-        return self.equal(secret.encode(), (wanted or "").encode()) and wanted is not None
+        expected = self.secrets.get(principal)
+        return self.equal(secret.encode(), (expected or "").encode()) and expected is not None

@@ -96,8 +96,8 @@ def read_call(request: HttpRequest, message_type: str) -> Any:
 
 def accepted(request: HttpRequest, kinds: tuple[str, ...] = (JSON, PROTOBUF)) -> str:
     """The first of `kinds` that the client takes. Raises `Refused`: 406."""
-    wanted = request.headers.get("accept", "*/*")
-    ranges = [_media_range(one) for one in wanted.split(",")]
+    accept = request.headers.get("accept", "*/*")
+    ranges = [_media_range(media_range) for media_range in accept.split(",")]
     for kind in kinds:
         top = kind.partition("/")[0] + "/*"
         if any(quality > 0 and name in {kind, top, "*/*"} for name, quality in ranges):

@@ -47,7 +47,7 @@ class AgentContext:
         """Raises `Refused`: 401 where executors have tokens and this is not its own."""
         if EXECUTORS not in self.access.asked or self.token is None:
             return
-        wanted = self.token(call["framework_id"]["value"], call["executor_id"]["value"])
+        expected = self.token(call["framework_id"]["value"], call["executor_id"]["value"])
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self.access.equal(given.strip().encode(), wanted.encode()):
+        if scheme.lower() != "bearer" or not self.access.equal(given.strip().encode(), expected.encode()):
             raise Refused(401, "Unauthorized", {"WWW-Authenticate": 'Bearer realm="mesos-agent-executor"'})

@@ -53,8 +53,8 @@ def snapshot(context: AgentContext) -> dict[str, float]:
         "containerizer/mesos/container_destroy_errors": 0.0,
     }
     for name, state in _EXECUTOR_STATES.items():
-        found = [executor for executor in executors if executor.state == state and executor.kind != COMMAND]
-        metrics[f"slave/executors_{name}"] = float(len(found))
+        in_state = [executor for executor in executors if executor.state == state and executor.kind != COMMAND]
+        metrics[f"slave/executors_{name}"] = float(len(in_state))
     for name in _LIVE_STATES:
         metrics[f"slave/tasks_{name}"] = float(sum(task.state == f"TASK_{name.upper()}" for task in tasks))
     for name in _ENDED_STATES:

@@ -70,8 +70,8 @@ def _run_group(agent: Agent, order: LinkRunTaskGroup) -> None:
 def kill_task(agent: Agent, event: LinkEvent) -> None:
     order = event["kill_task"]
     framework = agent.frameworks.get(order["framework_id"]["value"])
-    found = None if framework is None else framework.task(order["task_id"]["value"])
-    if framework is None or found is None:
+    executor_and_task = None if framework is None else framework.task(order["task_id"]["value"])
+    if framework is None or executor_and_task is None:
         partition_aware = framework is not None and framework.has("PARTITION_AWARE")
         _refuse(
             agent,
@@ -82,7 +82,7 @@ def kill_task(agent: Agent, event: LinkEvent) -> None:
             "The agent does not know the task",
         )
         return
-    executor, task = found
+    executor, task = executor_and_task
     agent.kill_task(executor, task, order.get("kill_policy"))
 
 
@@ -193,9 +193,9 @@ def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskIn
     log.error("tasks are refused: %s", error)
     framework = agent.frameworks.get(framework_info["id"]["value"])
     for info in infos:
-        found = None if framework is None else framework.task(info["task_id"]["value"])
-        if found is not None:
-            found[0].tasks.pop(found[1].id)
+        executor_and_task = None if framework is None else framework.task(info["task_id"]["value"])
+        if executor_and_task is not None:
+            executor_and_task[0].tasks.pop(executor_and_task[1].id)
         _refuse(agent, framework_info["id"], info, "TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", str(error))
     if framework is not None:
         for executor in [

@@ -52,7 +52,7 @@ class Cgroups:
             rows = [line.split() for line in mounts.read_text().splitlines()]
         except OSError as error:
             raise CgroupsUnavailable("this is not Linux") from error
-        found = {
+        folders = {
             controller: Path(row[1])
             for row in rows
             if row[2] == "cgroup"
@@ -61,8 +61,8 @@ class Cgroups:
         }
         unified = next((Path(row[1]) for row in rows if row[2] == "cgroup2"), None)
         try:
-            if "cpu" in found and "memory" in found:
-                return cls._open_v1(found, root, enable_cfs=enable_cfs)
+            if "cpu" in folders and "memory" in folders:
+                return cls._open_v1(folders, root, enable_cfs=enable_cfs)
             if unified is not None:
                 return cls._open_v2(unified, root, enable_cfs=enable_cfs)
         except OSError as error:

@@ -190,8 +190,8 @@ class DockerContainerizer:
     async def _resume(self, container: _Docker) -> None:
         while True:
             try:
-                found = await self._engine.inspect(container.id)
-                if found["State"].get("Status") in {"created", "configured", "initialized"}:
+                details = await self._engine.inspect(container.id)
+                if details["State"].get("Status") in {"created", "configured", "initialized"}:
                     await self._engine.start(container.id)
                 break
             except DockerError as error:
@@ -206,11 +206,11 @@ class DockerContainerizer:
         """It has been started: tell so, copy what it prints, and wait for its end."""
         while True:
             try:
-                found = await self._engine.inspect(container.id)
+                details = await self._engine.inspect(container.id)
                 if not container.is_started:
                     container.is_started = True
                     logs = self._spawn(self._copy_output(container))
-                    container.started(_started(container, found))
+                    container.started(_started(container, details))
                 code = await self._engine.wait(container.id)
                 break
             except DockerError as error:
@@ -312,14 +312,14 @@ class DockerContainerizer:
         return task
 
 
-def _started(container: _Docker, found: dict[str, Any]) -> Started:
+def _started(container: _Docker, details: dict[str, Any]) -> Started:
     """Its pid and addresses, and what Mesos puts into the status' data: what `docker inspect` says."""
-    settings = found.get("NetworkSettings", {})
+    settings = details.get("NetworkSettings", {})
     addresses = [
         settings.get("IPAddress"),
         *(Network.get("IPAddress") for Network in (settings.get("Networks") or {}).values()),
     ]
     known = tuple(dict.fromkeys(address for address in addresses if address))
     container.address = known[0] if known else None
-    data = base64.b64encode(json.dumps([found], separators=(",", ":")).encode()).decode()
-    return Started(found.get("State", {}).get("Pid") or None, known, data)
+    data = base64.b64encode(json.dumps([details], separators=(",", ":")).encode()).decode()
+    return Started(details.get("State", {}).get("Pid") or None, known, data)

@@ -76,8 +76,8 @@ class DockerEngine:
         await self._call("POST", f"/containers/{container}/start")
 
     async def inspect(self, container: str) -> dict[str, Any]:
-        found: dict[str, Any] = await self._call("GET", f"/containers/{container}/json")
-        return found
+        details: dict[str, Any] = await self._call("GET", f"/containers/{container}/json")
+        return details
 
     async def wait(self, container: str) -> int:
         """Its exit code, when it has ended."""
@@ -104,8 +104,8 @@ class DockerEngine:
         ) as answer:
             async for _ in answer.chunks(TIMEOUT_S):
                 pass
-        found = await self._call("GET", f"/exec/{made['Id']}/json")
-        return int(found["ExitCode"])
+        details = await self._call("GET", f"/exec/{made['Id']}/json")
+        return int(details["ExitCode"])
 
     async def logs(self, container: str, since: float) -> AsyncIterator[tuple[int, bytes]]:
         """What it prints, until it ends: 1 and bytes of standard output, 2 and bytes of standard error."""

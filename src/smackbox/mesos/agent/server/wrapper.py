@@ -189,20 +189,20 @@ def send_signal(wrapper: int, signum: int, cgroup: Path | None) -> bool:
 
 def members(wrapper: int, cgroup: Path | None) -> list[int]:
     """The processes of a container: those of its cgroup, of the wrapper's session, and their descendants."""
-    found = set(_cgroup_members(cgroup)) if cgroup is not None else set()
+    pids = set(_cgroup_members(cgroup)) if cgroup is not None else set()
     children: dict[int, list[int]] = {}
     for pid, parent, session in _processes():
         if session == wrapper:
-            found.add(pid)
+            pids.add(pid)
         children.setdefault(parent, []).append(pid)
-    waiting = [wrapper, *found]
+    waiting = [wrapper, *pids]
     while waiting:
         for child in children.get(waiting.pop(), []):
-            if child not in found:
-                found.add(child)
+            if child not in pids:
+                pids.add(child)
                 waiting.append(child)
-    found.discard(wrapper)
-    return sorted(found)
+    pids.discard(wrapper)
+    return sorted(pids)
 
 
 def kill_left_over(wrapper: int, cgroup: Path | None) -> None:
@@ -217,12 +217,12 @@ def kill_left_over(wrapper: int, cgroup: Path | None) -> None:
 def kill_orphans(wrapper: int, sandbox: Path, cgroup: Path | None) -> None:
     """Kill what a wrapper has left that ended while nobody watched. Its number may belong to somebody else by now, so
     that a process outside the cgroup counts when it is of that session and has the sandbox in its environment."""
-    found = set(_cgroup_members(cgroup)) if cgroup is not None else set()
+    pids = set(_cgroup_members(cgroup)) if cgroup is not None else set()
     mark = b"MESOS_SANDBOX=" + os.fsencode(sandbox)
     for pid, _, session in _processes():
         if session == wrapper and mark in _environment(pid).split(b"\0"):
-            found.add(pid)
-    for pid in found:
+            pids.add(pid)
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -269,7 +269,7 @@ def _processes() -> list[tuple[int, int, int]]:
         listed = subprocess.run(["ps", "-axo", "pid=,ppid=,sess="], capture_output=True, text=True, check=False)
         rows = (line.split() for line in listed.stdout.splitlines())
         return [(int(row[0]), int(row[1]), int(row[2], 16)) for row in rows if len(row) == 3]
-    found = []
+    processes = []
     for name in os.listdir("/proc"):  # noqa: PTH208 - a name is all that is needed
         if not name.isdigit():
             continue
@@ -279,5 +279,5 @@ def _processes() -> list[tuple[int, int, int]]:
         except OSError:
             continue
         if fields[0] != b"Z":
-            found.append((int(name), int(fields[1]), int(fields[3])))
-    return found
+            processes.append((int(name), int(fields[1]), int(fields[3])))
+    return processes

@@ -445,10 +445,10 @@ class Agent:
         key = (framework_id, task_id)
         status = self.updates.acknowledge(key, uuid_text)
         framework = self.frameworks.get(framework_id)
-        found = None if framework is None else framework.task(task_id)
-        if status is None or framework is None or found is None:
+        executor_and_task = None if framework is None else framework.task(task_id)
+        if status is None or framework is None or executor_and_task is None:
             return
-        executor, task = found
+        executor, task = executor_and_task
         if framework.is_checkpointed:
             try:
                 self.checkpoints.acknowledged(framework_id, executor.id, task_id, uuid_text)
@@ -569,9 +569,9 @@ class Agent:
             return
         update: LinkUpdate = {"framework_id": {"value": key[0]}, "status": status}
         framework = self.frameworks.get(key[0])
-        found = None if framework is None else framework.task(key[1])
-        if found is not None:
-            update["latest_state"] = found[1].state
+        executor_and_task = None if framework is None else framework.task(key[1])
+        if executor_and_task is not None:
+            update["latest_state"] = executor_and_task[1].state
         self.tell_master({"type": "UPDATE", "updates": [update]})
 
     def sweep(self, framework: AgentFramework) -> None:

@@ -167,22 +167,22 @@ def health_check_type(check: HealthCheck) -> HealthCheck:
     return {**check, "type": "HTTP" if "http" in check else "TCP" if "tcp" in check else "COMMAND"}
 
 
-def problem(check: CheckInfo | HealthCheck, what: str) -> str | None:
+def problem(check: CheckInfo | HealthCheck, label: str) -> str | None:
     """What is wrong with a check; None where nothing is."""
     kind = check.get("type")
     if kind not in _CHECK_FIELDS:
-        return f"{what}: the type {kind} is unknown"
+        return f"{label}: the type {kind} is unknown"
     field = _CHECK_FIELDS[kind]
     details = cast("dict[str, object]", check).get(field)
     if not isinstance(details, dict):
-        return f"{what}: expecting '{field}' to be set for {kind} check"
-    if kind == "COMMAND" and what == "HealthCheck" and not details.get("value"):
-        return f"{what}: the command is empty"
+        return f"{label}: expecting '{field}' to be set for {kind} check"
+    if kind == "COMMAND" and label == "HealthCheck" and not details.get("value"):
+        return f"{label}: the command is empty"
     if kind != "COMMAND" and "port" not in details:
-        return f"{what}: expecting 'port' to be set"
+        return f"{label}: expecting 'port' to be set"
     for name in ("delay_seconds", "interval_seconds", "timeout_seconds", "grace_period_seconds"):
         if cast("dict[str, float]", check).get(name, 0) < 0:
-            return f"{what}: expecting '{name}' to be non-negative"
+            return f"{label}: expecting '{name}' to be non-negative"
     return None
 
 

@@ -86,21 +86,25 @@ def state_summary(call: Call) -> Answer:
 
 def slaves(call: Call) -> Answer:
     _get_only(call)
-    wanted = call.request.parameter("slave_id")
-    agents = [agent for agent in call.master.agents.values() if wanted in {None, agent.id}]
+    agent_id = call.request.parameter("slave_id")
+    agents = [agent for agent in call.master.agents.values() if agent_id in {None, agent.id}]
     return read({"slaves": [models.agent_full(agent) for agent in agents], "recovered_slaves": _recovered(call)})
 
 
 def frameworks(call: Call) -> Answer:
     _get_only(call)
-    wanted = call.request.parameter("framework_id")
+    framework_id = call.request.parameter("framework_id")
     return read(
         {
             "frameworks": [
-                models.framework_full(one) for one in visible(call, "view_frameworks") if wanted in {None, one.id}
+                models.framework_full(framework)
+                for framework in visible(call, "view_frameworks")
+                if framework_id in {None, framework.id}
             ],
             "completed_frameworks": [
-                models.framework_full(one) for one in _completed(call) if wanted in {None, one.id}
+                models.framework_full(framework)
+                for framework in _completed(call)
+                if framework_id in {None, framework.id}
             ],
             "unregistered_frameworks": [],
         }
@@ -112,16 +116,16 @@ def tasks(call: Call) -> Answer:
     _get_only(call)
     limit, offset = _number(call, "limit", TASKS_LIMIT), _number(call, "offset", 0)
     framework_id, task_id = call.request.parameter("framework_id"), call.request.parameter("task_id")
-    found: list[messages.Task] = []
+    task_messages: list[messages.Task] = []
     for framework in [*visible(call, "view_tasks"), *_completed(call)]:
         if framework_id not in {None, framework.id}:
             continue
-        found += framework.completed
-        found += [task.message for task in (*framework.tasks.values(), *framework.unreachable.values())]
+        task_messages += framework.completed
+        task_messages += [task.message for task in (*framework.tasks.values(), *framework.unreachable.values())]
     if task_id is not None:
-        found = [one for one in found if one["task_id"]["value"] == task_id]
-    found.sort(key=_began, reverse=call.request.parameter("order") != "asc")
-    return read({"tasks": [models.task_model(one) for one in found[offset : offset + limit]]})
+        task_messages = [task_message for task_message in task_messages if task_message["task_id"]["value"] == task_id]
+    task_messages.sort(key=_began, reverse=call.request.parameter("order") != "asc")
+    return read({"tasks": [models.task_model(task_message) for task_message in task_messages[offset : offset + limit]]})
 
 
 def _began(task: messages.Task) -> float:

@@ -78,11 +78,11 @@ def _resolve(call: Call, path: str) -> Path:
     for attached, real in call.context.files.items():
         if path == attached or path.startswith(attached.rstrip("/") + "/"):
             root = Path(real).resolve()
-            found = (root / path.removeprefix(attached).strip("/")).resolve()
-            if found != root and root not in found.parents:
+            target = (root / path.removeprefix(attached).strip("/")).resolve()
+            if target != root and root not in target.parents:
                 break
-            if found.exists():
-                return found
+            if target.exists():
+                return target
     raise Refused(404, f"No file or directory is shown as {path!r}")
 
 

@@ -175,11 +175,11 @@ def _make_room(call: Call, quotas: dict[str, Quota]) -> None:
                 remove_offer(call.master, offer, rescind=True)
 
 
-def _check_role(role: str, what: str) -> None:
+def _check_role(role: str, label: str) -> None:
     try:
         roles.validate(role)
     except roles.RoleError as error:
-        raise Refused(400, f"{what}: {error}") from error
+        raise Refused(400, f"{label}: {error}") from error
 
 
 def _quantities(config: QuotaQuotaConfig, field: str) -> Quantities:

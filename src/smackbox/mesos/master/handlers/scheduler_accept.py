@@ -131,9 +131,9 @@ class Accepting:
         executor = task.get("executor")
         try:
             validate_task(framework, agent, task)
-            wanted = resources_of(task, self._role)
+            needed = resources_of(task, self._role)
             executor_resources = self._new_executor_resources(executor)
-            check_enough(self._offered, [wanted, executor_resources], "task and its executor")
+            check_enough(self._offered, [needed, executor_resources], "task and its executor")
         except TaskError as error:
             self._refuse(task, "REASON_TASK_INVALID", str(error))
             return
@@ -145,7 +145,7 @@ class Accepting:
         if executor is not None:
             executor.setdefault("framework_id", {"value": framework.id})
             self._start_executor(executor, executor_resources)
-        self._start(task, wanted)
+        self._start(task, needed)
         agent.send({"type": "RUN_TASK", "run_task": {"framework": framework.info, "task": task}})
 
     def _launch_group(self, group: OfferOperationLaunchGroup) -> None:
@@ -153,9 +153,9 @@ class Accepting:
         executor, tasks = group["executor"], group["task_group"].get("tasks", [])
         try:
             validate_group(framework, agent, executor, tasks)
-            wanted = [resources_of(task, self._role) for task in tasks]
+            needed = [resources_of(task, self._role) for task in tasks]
             executor_resources = self._new_executor_resources(executor)
-            check_enough(self._offered, [*wanted, executor_resources], "task group and its executor")
+            check_enough(self._offered, [*needed, executor_resources], "task group and its executor")
         except TaskError as error:
             for task in tasks:
                 self._refuse(task, "REASON_TASK_GROUP_INVALID", str(error))
@@ -169,7 +169,7 @@ class Accepting:
         self._checkpoint()
         executor.setdefault("framework_id", {"value": framework.id})
         self._start_executor(executor, executor_resources)
-        for task, resources in zip(tasks, wanted, strict=True):
+        for task, resources in zip(tasks, needed, strict=True):
             task["executor"] = executor
             self._start(task, resources)
         order: LinkRunTaskGroup = {"framework": framework.info, "executor": executor, "task_group": {"tasks": tasks}}

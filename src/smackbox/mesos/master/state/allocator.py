@@ -182,10 +182,10 @@ class Allocator:
     ) -> None:
         """A role that was left stays in the reckoning until nothing is allocated to it."""
         claim = self.claims[framework_id]
-        wanted = set(roles)
-        for role in wanted - claim.roles:
+        new_roles = set(roles)
+        for role in new_roles - claim.roles:
             self._join(claim, role)
-        for role in claim.roles - wanted:
+        for role in claim.roles - new_roles:
             claim.roles.discard(role)
             claim.filters.pop(role, None)
             self._leave_if_idle(framework_id, role)

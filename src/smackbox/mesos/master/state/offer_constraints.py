@@ -53,8 +53,8 @@ def _compile(constraint: SchedulerAttributeConstraint) -> Test:
     if kind in {"exists", "not_exists"}:
         return lambda pool: (select(pool) is None) == negative
     if kind in {"text_equals", "text_not_equals"}:
-        wanted = details["value"]
-        return lambda pool: _holds(select(pool), lambda text: text == wanted, negative)
+        expected = details["value"]
+        return lambda pool: _holds(select(pool), lambda text: text == expected, negative)
     expression = details["regex"]
     if len(expression) > EXPRESSION_LIMIT:
         raise ConstraintError(f"an expression is longer than {EXPRESSION_LIMIT} characters")

@@ -29,16 +29,16 @@ class TaskError(RequestError):
     """A task that is answered TASK_ERROR."""
 
 
-def check_id(value: str, what: str) -> None:
+def check_id(value: str, label: str) -> None:
     """Ids become names of directories. Raises `TaskError`."""
     if not value:
-        raise TaskError(f"{what} must not be empty")
+        raise TaskError(f"{label} must not be empty")
     if len(value) > ID_LIMIT:
-        raise TaskError(f"{what} must not be greater than {ID_LIMIT} characters")
+        raise TaskError(f"{label} must not be greater than {ID_LIMIT} characters")
     if value in {".", ".."}:
-        raise TaskError(f"'{value}' is disallowed as {what}")
+        raise TaskError(f"'{value}' is disallowed as {label}")
     if _FORBIDDEN.intersection(value):
-        raise TaskError(f"{what} '{value}' contains invalid characters")
+        raise TaskError(f"{label} '{value}' contains invalid characters")
 
 
 def resources_of(message: TaskInfo | ExecutorInfo, role: str) -> Resources:
@@ -135,14 +135,14 @@ def validate_group(framework: Framework, agent: Agent, executor: ExecutorInfo, t
     validate_executor(framework, agent, executor)
 
 
-def check_enough(offered: Resources, wanted: list[Resources], what: str) -> None:
+def check_enough(offered: Resources, needs: list[Resources], label: str) -> None:
     """Raises `TaskError` where the offer holds less than all of `wanted` together."""
-    needed = total(wanted)
+    needed = total(needs)
     if not offered.contains(needed):
         from smackbox.mesos.resources.text import format_resources
 
         raise TaskError(
-            f"Total resources {format_resources(needed)} required by {what} is more than available "
+            f"Total resources {format_resources(needed)} required by {label} is more than available "
             f"{format_resources(offered)}"
         )
 
@@ -171,12 +171,12 @@ def _validate_details(task: TaskInfo) -> None:
             raise TaskError(f"The limit of {name!r} must not be negative")
 
 
-def _validate_check(check: CheckInfo | HealthCheck, what: str, fields: dict[str, str]) -> None:
+def _validate_check(check: CheckInfo | HealthCheck, label: str, fields: dict[str, str]) -> None:
     kind = check.get("type", "UNKNOWN")
     if kind not in fields:
-        raise TaskError(f"Task uses invalid {what}: {what.capitalize()} must specify 'type'")
+        raise TaskError(f"Task uses invalid {label}: {label.capitalize()} must specify 'type'")
     if fields[kind] not in check:
-        raise TaskError(f"Task uses invalid {what}: Expecting '{fields[kind]}' to be set for {kind} {what}")
+        raise TaskError(f"Task uses invalid {label}: Expecting '{fields[kind]}' to be set for {kind} {label}")
     periods = {
         "delay_seconds": check.get("delay_seconds", 0.0),
         "interval_seconds": check.get("interval_seconds", 0.0),
@@ -185,14 +185,14 @@ def _validate_check(check: CheckInfo | HealthCheck, what: str, fields: dict[str,
     }
     for name, seconds in periods.items():
         if not math.isfinite(seconds) or seconds < 0:
-            raise TaskError(f"Task uses invalid {what}: Expecting '{name}' to be non-negative")
+            raise TaskError(f"Task uses invalid {label}: Expecting '{name}' to be non-negative")
     path = check.get("http", {}).get("path", "/")
     if not path.startswith("/"):
-        raise TaskError(f"Task uses invalid {what}: The path '{path}' of HTTP {what} must start with '/'")
+        raise TaskError(f"Task uses invalid {label}: The path '{path}' of HTTP {label} must start with '/'")
     if kind == "COMMAND":
         command = cast("CheckInfoCommand", check["command"]).get("command", cast("CommandInfo", check["command"]))
         if "value" not in command and command.get("shell", True):
-            raise TaskError(f"Task uses invalid {what}: Command {what} must contain 'shell command'")
+            raise TaskError(f"Task uses invalid {label}: Command {label} must contain 'shell command'")
 
 
 def _validate_command(command: CommandInfo) -> None:
@@ -206,6 +206,6 @@ def _validate_command(command: CommandInfo) -> None:
             raise TaskError(f"Environment variable '{variable['name']}' has a null byte in its value")
 
 
-def _not_negative(duration: DurationInfo | None, what: str) -> None:
+def _not_negative(duration: DurationInfo | None, label: str) -> None:
     if duration is not None and duration["nanoseconds"] < 0:
-        raise TaskError(f"{what} must be non-negative")
+        raise TaskError(f"{label} must be non-negative")
