@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from smackbox.base.clock import FakeClock
-from smackbox.mesos.agent.state.checks import HealthChecker, StatusChecker, health_check_type, problem
+from smackbox.mesos.agent.state.checks import HealthChecker, StatusChecker, health_check_type, is_healthy, problem
 from smackbox.mesos.agent.state.container import ContainerSpec, ProbeOutcome
 from smackbox.mesos.agent.state.timers import Timers
 
@@ -138,3 +138,22 @@ def test_what_is_wrong_with_a_check() -> None:
     assert problem({"type": "HTTP"}, "CheckInfo") == "CheckInfo: expecting 'http' to be set for HTTP check"
     assert problem({"type": "TCP", "tcp": {}}, "CheckInfo") == "CheckInfo: expecting 'port' to be set"
     assert problem({**COMMAND, "delay_seconds": -1}, "CheckInfo") is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "healthy"),
+    [
+        ("HTTP", 199, False),
+        ("HTTP", 200, True),
+        ("HTTP", 399, True),
+        ("HTTP", 400, False),
+        ("TCP", True, True),
+        ("TCP", False, False),
+        ("COMMAND", 0, True),
+        ("COMMAND", 1, False),
+        ("COMMAND", None, False),
+        ("HTTP", None, False),
+    ],
+)
+def test_what_counts_as_healthy(kind: str, value: int | None, healthy: bool) -> None:
+    assert is_healthy({"type": kind}, ProbeOutcome(value)) is healthy
