@@ -84,3 +84,26 @@ def test_the_history_and_the_errors_of_a_job_outlive_its_leader() -> None:
     assert (before.error_count, before.errors_since_last_success, len(before.history)) == (1, 1, 1)
     cluster.fail_over()
     assert cluster.chronos.entries["job"] == before
+
+
+def test_a_run_that_reports_its_own_end_is_not_killed() -> None:
+    cluster = Cluster()
+    cluster.add(schedule="R1/2026-01-01T00:00:01Z/P1D", **{"async": True})
+    cluster.advance(1)
+    (task_id,) = cluster.tasks
+    cluster.end(task_id, "TASK_FINISHED")
+    assert len(cluster.chronos.runs_of("job")) == 1
+    cluster.chronos.report(task_id, 0)
+    cluster.settle()
+    assert kills(cluster) == []
+    assert cluster.chronos.entries["job"].success_count == 1
+
+
+def test_a_run_that_reports_its_end_while_it_runs_is_killed() -> None:
+    cluster = Cluster()
+    cluster.add(schedule="R1/2026-01-01T00:00:01Z/P1D", **{"async": True})
+    cluster.advance(1)
+    (task_id,) = cluster.tasks
+    cluster.chronos.report(task_id, 0)
+    cluster.settle()
+    assert [task for task, _ in kills(cluster)] == [task_id]

@@ -8,7 +8,16 @@ import pytest
 from smackbox.marathon.state import enforce
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.instance import HealthRecord, Instance
-from smackbox.marathon.wire.app import App, HealthCheck, ReadinessCheck, UpgradeStrategy, VersionInfo
+from smackbox.marathon.wire.app import (
+    App,
+    Container,
+    HealthCheck,
+    PersistentVolume,
+    ReadinessCheck,
+    UpgradeStrategy,
+    VersionInfo,
+    Volume,
+)
 
 NEW, OLD = "2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z"
 
@@ -126,6 +135,20 @@ def test_without_room_one_instance_more_is_allowed() -> None:
 def test_instances_being_killed_count_against_the_maximum() -> None:
     old = [one("old0", version=OLD), one("old1", states.KILLING, version=OLD)]
     assert enforce.decide(app(2, minimum=0.5, maximum=0.0), old).launch == 0
+
+
+def test_instances_that_are_to_go_count_against_the_maximum() -> None:
+    old = [one("old0", version=OLD), one("leaving", version=OLD, wanted=False)]
+    assert enforce.decide(app(2, minimum=0.5, maximum=0.0), old).launch == 0
+
+
+def test_an_app_with_volumes_has_one_instance_less_where_there_is_no_room() -> None:
+    volume = Volume(container_path="data", mode="RW", persistent=PersistentVolume(size=10))
+    resident = app(2, minimum=1.0, maximum=0.0, container=Container(type="MESOS", volumes=[volume]))
+    assert resident.is_resident
+    old = [one(f"old{number}", version=OLD, started_ms=number + 1) for number in range(2)]
+    decision = enforce.decide(resident, old)
+    assert (decision.launch, names(decision.kill)) == (0, ["old1"])
 
 
 def test_ready_is_running_healthy_and_ready() -> None:

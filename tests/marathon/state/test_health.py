@@ -88,7 +88,8 @@ def test_an_instance_that_fails_too_often_is_killed_and_its_app_delayed() -> Non
     assert not instance.wanted
     assert cluster.marathon.delays.left_ms(app, cluster.clock.wall_ms()) == app.backoff_seconds * 1000
     cluster.settle()
-    assert count(cluster, "unhealthy_instance_kill_event") == 1
+    (event,) = (event for event in cluster.events if event["eventType"] == "unhealthy_instance_kill_event")
+    assert event["reason"] == "refused"
 
 
 def test_no_limit_of_failures_never_kills() -> None:
@@ -105,3 +106,12 @@ def test_results_of_others_are_ignored() -> None:
     cluster.marathon.health.result("unknown", 0, True, None)
     cluster.marathon.health.result(instance.id, 1, True, None)
     assert instance.health == {}
+
+
+def test_an_instance_that_is_healthy_ends_the_shortest_delay() -> None:
+    cluster, instance = checked()
+    app = cluster.marathon.definition("/a")
+    assert app is not None
+    cluster.marathon.delays.failed(app, cluster.clock.wall_ms())
+    result(cluster, instance, True)
+    assert cluster.marathon.delays.left_ms(app, cluster.clock.wall_ms()) == 0
