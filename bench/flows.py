@@ -124,6 +124,37 @@ def produce() -> Iterator[tuple[ServiceThread, Send]]:
 
 
 @contextmanager
+def post() -> Iterator[tuple[Sequence[ServiceThread], Send]]:
+    """One event posted to an endpoint, until it is in its topic: the endpoint and the broker count."""
+    from http.client import HTTPConnection
+
+    import msgspec
+
+    from smackbox.ingest.route import Route
+    from smackbox.ingest.server import IngestServer
+    from smackbox.ingest.settings import IngestSettings
+    from smackbox.kafka.server import KafkaServer
+    from smackbox.kafka.settings import KafkaSettings
+
+    event = msgspec.defstruct("Event", [("id", uuid.UUID), ("count", int)], frozen=True)
+    with _served(KafkaServer(KafkaSettings())) as broker:
+        settings = IngestSettings(port=0, kafka=broker.url)
+        with _served(IngestServer(settings, [Route("/events", "t", event)])) as endpoint:
+            client = HTTPConnection(endpoint.url.removeprefix("http://"))
+
+            def send() -> None:
+                client.request("POST", "/events", b'{"id": "%b", "count": 1}' % str(KEY).encode())
+                answer = client.getresponse()
+                answer.read()
+                assert answer.status < 300, answer.status
+
+            try:
+                yield (endpoint, broker), send
+            finally:
+                client.close()
+
+
+@contextmanager
 def launch() -> Iterator[tuple[Sequence[ServiceThread], Send]]:
     """A task launched on an agent through the master, until the framework has its last status: both servers count."""
     from tests.mesos.agent.raw_scheduler import RawScheduler
@@ -147,6 +178,7 @@ FLOWS: dict[str, Callable[[], AbstractContextManager[tuple[ServiceThread | Seque
     "select_filter": lambda: cassandra("SELECT * FROM k.t WHERE v = ? ALLOW FILTERING", (1,)),
     "update": lambda: cassandra("UPDATE k.t SET v = ? WHERE id = ?", (1, KEY)),
     "produce": produce,
+    "post": post,
     "launch": launch,
 }
 

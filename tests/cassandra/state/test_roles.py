@@ -62,8 +62,10 @@ def test_permissions_are_listed_in_cassandras_order_and_taken_one_by_one(store: 
 def test_with_a_keyspace_goes_what_was_held_on_it_and_in_it(store: RocksStore) -> None:
     roles, _ = staff(store)
     roles.grant("ann", "data/ks2/t", frozenset({"SELECT"}))
+    roles.grant("ann", "functions/ks", frozenset({"EXECUTE"}))
+    roles.grant("team", "data/ks/u", frozenset({"SELECT"}))
     roles.forget_table("ks", "t")
-    assert [resource for _, resource, _ in roles.all_held()] == ["data/ks", "data/ks2/t"]
+    assert [resource for _, resource, _ in roles.all_held()] == ["data/ks", "data/ks2/t", "functions/ks", "data/ks/u"]
     roles.forget_keyspace("ks")
     assert [resource for _, resource, _ in roles.all_held()] == ["data/ks2/t"]
 

@@ -25,6 +25,7 @@ from smackbox.cassandra.wire.types import BIGINT, BOOLEAN, DECIMAL, DOUBLE, FLOA
         ("10", "4", "2.5"),
         ("-1", "8", "-0.125"),
         ("2", "3", "0." + "6" * 31 + "7"),
+        ("1", "3000", "0." + "0" * 3 + "3" * 32),
         ("0", "7", "0"),
     ],
 )
