@@ -14,7 +14,7 @@ from tests.kafka.state.test_consumer_group import Client
 from smackbox.base.clock import FakeClock
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.classic_group import ClassicGroup
-from smackbox.kafka.state.classic_member import GroupState
+from smackbox.kafka.state.classic_member import GroupState, JoinRequest, JoinResult, SyncResult
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_coordinator import Group
 from smackbox.kafka.state.group_offsets import CommittedOffset
@@ -232,3 +232,164 @@ def test_a_group_that_is_no_group_of_consumers_is_not_changed(broker: Broker) ->
         Client(broker, "n").beat()
     assert raised.value.code == errors.GROUP_ID_NOT_FOUND
     assert connect.heartbeat() == 0
+
+
+# --- what is rejected, and with which error
+
+
+def mixed(broker: Broker) -> tuple[Consumer, Client]:
+    """A group of a classic member, which has joined and synced, and one of KIP-848."""
+    classic = alone(broker)
+    new = Client(broker, "n")
+    new.beat()
+    classic.follow()
+    classic.join()
+    classic.sync()
+    new.beat()
+    return classic, new
+
+
+def join_of(broker: Broker, **changes: object) -> JoinResult:
+    """The answer to a JoinGroup, which a mixed group gives at once."""
+    values: dict[str, object] = {
+        "member_id": "",
+        "instance_id": None,
+        "client_id": "client",
+        "client_host": "/host",
+        "session_timeout_ms": SESSION_MS,
+        "rebalance_timeout_ms": REBALANCE_MS,
+        "protocol_type": "consumer",
+        "protocols": {"range": SUBSCRIPTION},
+        "require_known_member": False,
+        "supports_skip_assignment": False,
+        **changes,
+    }
+    answers: list[JoinResult] = []
+    group_of(broker).join(JoinRequest(**values), answers.append)  # type: ignore[arg-type]
+    (answer,) = answers
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"protocol_type": "connect"}, errors.INCONSISTENT_GROUP_PROTOCOL),
+        ({"protocols": {"sticky": SUBSCRIPTION}}, errors.INCONSISTENT_GROUP_PROTOCOL),
+        ({"protocols": {"range": b"\x00"}}, errors.INCONSISTENT_GROUP_PROTOCOL),
+        ({"require_known_member": True}, errors.MEMBER_ID_REQUIRED),
+        ({"member_id": "m", "instance_id": "i"}, errors.UNKNOWN_MEMBER_ID),
+    ],
+)
+def test_a_join_that_is_rejected_changes_nothing(broker: Broker, changes: dict[str, object], code: int) -> None:
+    mixed(broker)
+    group = group_of(broker)
+    before = (group.epoch, set(group.members))  # type: ignore[union-attr]
+    answer = join_of(broker, **changes)
+    assert answer.error_code == code
+    assert bool(answer.member_id) == (code == errors.MEMBER_ID_REQUIRED)
+    assert (group.epoch, set(group.members)) == before  # type: ignore[union-attr]
+
+
+def test_a_full_group_takes_its_own_members_only(make_broker: MakeBroker) -> None:
+    broker = make_broker(group_consumer_max_size=2)
+    classic, _ = mixed(broker)
+    assert join_of(broker).error_code == errors.GROUP_MAX_SIZE_REACHED
+    assert join_of(broker, member_id=classic.member_id).error_code == 0
+
+
+def test_a_member_without_an_id_is_given_one(broker: Broker) -> None:
+    mixed(broker)
+    answer = join_of(broker)
+    assert answer.error_code == 0
+    assert answer.member_id in group_of(broker).members
+    assert (answer.protocol_type, answer.protocol_name, answer.leader) == ("consumer", "range", "")
+    assert not answer.skip_assignment
+
+
+def test_an_id_that_the_client_chose_is_taken(broker: Broker) -> None:
+    mixed(broker)
+    assert join_of(broker, member_id="mine").member_id == "mine"
+    assert "mine" in group_of(broker).members
+
+
+def test_a_static_member_is_replaced_and_fenced(broker: Broker) -> None:
+    mixed(broker)
+    first = join_of(broker, instance_id="i").member_id
+    second = join_of(broker, instance_id="i").member_id
+    assert first != second
+    assert group_of(broker).static == {"i": second}
+    assert join_of(broker, member_id=first, instance_id="i").error_code == errors.FENCED_INSTANCE_ID
+    with pytest.raises(KafkaError) as raised:
+        group_of(broker).heartbeat(first, "i", 1)
+    assert raised.value.code == errors.FENCED_INSTANCE_ID
+
+
+def sync_of(broker: Broker, member_id: str, generation: int, **changes: str | None) -> SyncResult:
+    answers: list[SyncResult] = []
+    names = {"protocol_type": None, "protocol_name": None, **changes}
+    group_of(broker).sync(
+        member_id, None, generation, names["protocol_type"], names["protocol_name"], {}, answers.append
+    )
+    (answer,) = answers
+    return answer
+
+
+def test_a_sync_that_is_rejected(broker: Broker) -> None:
+    classic, new = mixed(broker)
+    generation = classic.generation
+    assert sync_of(broker, classic.member_id, generation, protocol_name="range").error_code == 0
+    assert sync_of(broker, classic.member_id, generation + 1).error_code == errors.ILLEGAL_GENERATION
+    wrong = sync_of(broker, classic.member_id, generation, protocol_name="sticky")
+    assert wrong.error_code == errors.INCONSISTENT_GROUP_PROTOCOL
+    wrong = sync_of(broker, classic.member_id, generation, protocol_type="connect")
+    assert wrong.error_code == errors.INCONSISTENT_GROUP_PROTOCOL
+    assert sync_of(broker, "n", new.epoch).error_code == errors.UNKNOWN_MEMBER_ID, "it does not speak this protocol"
+    assert sync_of(broker, "nobody", generation).error_code == errors.UNKNOWN_MEMBER_ID
+
+
+def test_a_sync_for_an_older_target_says_to_join_again(broker: Broker, clock: FakeClock) -> None:
+    classic, new = mixed(broker)
+    Client(broker, "o").beat()
+    answer = sync_of(broker, classic.member_id, classic.generation)
+    assert (answer.error_code, answer.assignment) == (errors.REBALANCE_IN_PROGRESS, b"")
+    for _ in range(REBALANCE_MS // 1000 + 1):
+        try:
+            classic.group.heartbeat(classic.member_id, None, classic.generation)
+        except KafkaError:
+            break
+        new.beat()
+        advance(broker, clock, 1000)
+    assert classic.member_id not in group_of(broker).members, "it was told to join, and did not"
+
+
+def test_leaving(broker: Broker) -> None:
+    classic, _ = mixed(broker)
+    static = join_of(broker, instance_id="i").member_id
+    group = group_of(broker)
+    for member_id, instance_id in (("nobody", None), ("n", None), ("other", "j")):
+        with pytest.raises(KafkaError) as raised:
+            group.leave(member_id, instance_id)
+        assert raised.value.code == errors.UNKNOWN_MEMBER_ID
+    with pytest.raises(KafkaError) as raised:
+        group.leave(classic.member_id, "i")
+    assert raised.value.code == errors.FENCED_INSTANCE_ID
+    assert group.leave("", "i") == static, "by the instance id alone"
+    assert group.leave(classic.member_id, None) == classic.member_id
+    assert set(group.members) == {"n"}
+
+
+def test_an_administrator_removes_a_static_member_of_either_protocol(broker: Broker) -> None:
+    mixed(broker)
+    static = Client(broker, "s", instance_id="i")
+    static.beat()
+    assert group_of(broker).leave("", "i") == "s"
+    assert "s" not in group_of(broker).members
+
+
+def test_the_rack_of_a_classic_member_is_kept(broker: Broker) -> None:
+    mixed(broker)
+    subscription = b"\x00\x03" + encode(ConsumerProtocolSubscription(["t", "no-such-topic"], rack_id="r"), 3)
+    member_id = join_of(broker, protocols={"range": subscription}).member_id
+    assert group_of(broker).members[member_id].rack_id == "r"  # type: ignore[union-attr]
+    assert join_of(broker, member_id=member_id).error_code == 0
+    assert group_of(broker).members[member_id].rack_id == "r", "a subscription that does not say keeps it"  # type: ignore[union-attr]
