@@ -4,6 +4,7 @@
     4    bytes                        16   Identify, ActorIdentity, ActorRef, PoisonPill, Kill, None, Done
     18   int of 64 bits (written), 19 of 32 bits (read)
     20   str                          35   bool
+    30   references to streams, and what their two sides tell each other (`stream_refs.py`)
     31   msgspec structs as Jackson's JSON, by a table of manifests; bodies may be gzip
 
 A message class is known by its manifest, its class name in the JVM: `serialization.register("lab.Hello", Hello)`.
@@ -23,6 +24,7 @@ import msgspec
 
 from smackbox.akka.actor.messages import ActorIdentity, Identify, Kill, PoisonPill
 from smackbox.akka.actor.ref import ActorRef
+from smackbox.akka.remote import stream_refs
 from smackbox.akka.remote.containers import (
     MISC_SERIALIZER,
     IdentifyData,
@@ -31,6 +33,7 @@ from smackbox.akka.remote.containers import (
     RefData,
     SomeData,
 )
+from smackbox.akka.stream.stream_ref_messages import SinkRef, SourceRef
 from smackbox.base.errors import RequestError
 from smackbox.base.protobuf.message import decode, encode
 
@@ -125,12 +128,22 @@ class Serialization:
     def _to_json(self, value: Any) -> Any:
         if isinstance(value, ActorRef):
             return self._path_of(value)
+        if isinstance(value, SourceRef | SinkRef):
+            return self._path_of(value.ref)
         raise NotImplementedError(f"a field of type {type(value).__name__} has no JSON form")
 
     def _from_json(self, kind: Any, value: Any) -> Any:
         if (get_origin(kind) or kind) is ActorRef and isinstance(value, str):
             return self._resolve(value)
+        if (get_origin(kind) or kind) in {SourceRef, SinkRef} and isinstance(value, str):
+            return (get_origin(kind) or kind)(self._resolve(value))
         raise NotImplementedError(f"a field of type {kind} has no JSON form")
+
+    def path_of(self, ref: ActorRef[Any]) -> str:
+        return self._path_of(ref)
+
+    def resolve(self, path: str) -> ActorRef[Any]:
+        return self._resolve(path)
 
     def _write_identity(self, message: ActorIdentity) -> Serialized:
         ref = None if message.ref is None else RefData(self._path_of(message.ref))
@@ -168,6 +181,7 @@ _WRITERS: dict[type, Callable[[Serialization, Any], Serialized]] = {
     PoisonPill: lambda _, _value: (MISC_SERIALIZER, "P", b""),
     Kill: lambda _, _value: (MISC_SERIALIZER, "K", b""),
     Done: lambda _, _value: (MISC_SERIALIZER, "DONE", b""),
+    **stream_refs.WRITERS,
 }
 
 _READERS: dict[tuple[int, str | None], Callable[[Serialization, bytes], Any]] = {
@@ -183,4 +197,5 @@ _READERS: dict[tuple[int, str | None], Callable[[Serialization, bytes], Any]] = 
     (MISC_SERIALIZER, "P"): lambda _, _data: PoisonPill(),
     (MISC_SERIALIZER, "K"): lambda _, _data: Kill(),
     (MISC_SERIALIZER, "DONE"): lambda _, _data: DONE,
+    **stream_refs.READERS,
 }

@@ -6,9 +6,10 @@ sends `ack` to the sender of each message, and takes the next one after that.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smackbox.akka.actor.messages import Terminated
 from smackbox.akka.actor.path import ActorPath
@@ -26,7 +27,7 @@ Match = Callable[[Any], Any]
 class StageRef(ActorRef[Any]):
     """A stage as the others see it. What comes to it after its end is a dead letter."""
 
-    __slots__ = ("__weakref__", "_deliver", "_dies", "_path", "_system", "is_stopped", "watchers")
+    __slots__ = ("__weakref__", "_deliver", "_dies", "_path", "_system", "future", "is_stopped", "watchers")
 
     def __init__(self, system: ActorSystem, deliver: Callable[[Any, ActorRef[Any] | None], None]) -> None:
         self._system = system
@@ -34,6 +35,9 @@ class StageRef(ActorRef[Any]):
         self._dies: Callable[[ActorRef[Any]], None] = lambda _: None
         self._path = ActorPath(system.address, ("temp", f"$s{id(self):x}"))
         self.is_stopped = False
+        loop: asyncio.AbstractEventLoop = cast("Any", system.dispatcher).loop
+        self.future: asyncio.Future[None] = loop.create_future()
+        """Done when it has stopped: until then remote systems find it by its path."""
         self.watchers: set[ActorRef[Any]] = set()
 
     @property
@@ -59,6 +63,8 @@ class StageRef(ActorRef[Any]):
 
     def stop(self) -> None:
         self.is_stopped = True
+        if not self.future.done():
+            self.future.set_result(None)
         watchers, self.watchers = self.watchers, set()
         for watcher in watchers:
             watcher._hear_death(self, None)

@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.actor.record import record
 from smackbox.akka.actor.ref import ActorRef
+
+if TYPE_CHECKING:
+    from smackbox.akka.stream.sink import Sink
+    from smackbox.akka.stream.source import Source
+
+T = TypeVar("T")
+
+
+class SourceRef(Generic[T]):
+    """May be sent; `source` runs once, anywhere."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: ActorRef[Any]) -> None:
+        self.ref = ref
+
+    def source(self) -> Source[T, None]:
+        from smackbox.akka.stream.source import Source as AnySource
+        from smackbox.akka.stream.stream_refs import Consumer
+
+        return AnySource.of_stage(lambda part: (Consumer(part, self.ref), None))
+
+
+class SinkRef(Generic[T]):
+    """May be sent; `sink` runs once, anywhere."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: ActorRef[Any]) -> None:
+        self.ref = ref
+
+    def sink(self) -> Sink[T, None]:
+        from smackbox.akka.stream.sink import Sink as AnySink
+        from smackbox.akka.stream.stream_refs import Producer
+
+        return AnySink.of_stage(lambda part: (Producer(part, self.ref), None))
 
 
 @record

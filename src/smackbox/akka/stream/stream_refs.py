@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.stream.actors import StageRef
@@ -26,16 +26,18 @@ from smackbox.akka.stream.stream_ref_messages import (
     RemoteStreamCompleted,
     RemoteStreamFailure,
     SequencedOnNext,
+    SinkRef,
+    SourceRef,
     StreamRefAck,
 )
 
 if TYPE_CHECKING:
     from smackbox.akka.stream.materializer import Part
 
-T = TypeVar("T")
-
 SUBSCRIPTION_TIMEOUT_S = 30.0
 DEMAND_AGAIN_S = 1.0
+FAREWELL_S = 5.0
+"""What a side waits for the other to have seen the end: its death comes on another connection, and could be faster."""
 REF_BUFFER = 32
 
 
@@ -43,31 +45,11 @@ class StreamRefError(StreamError):
     """The other side of a stream reference failed, is gone, or broke the protocol."""
 
 
-class SourceRef(Generic[T]):
-    """May be sent; `source` runs once, anywhere."""
-
-    def __init__(self, ref: ActorRef[Any]) -> None:
-        self.ref = ref
-
-    def source(self) -> Source[T, None]:
-        return Source.of_stage(lambda part: (_Consumer(part, self.ref), None))
-
-
-class SinkRef(Generic[T]):
-    """May be sent; `sink` runs once, anywhere."""
-
-    def __init__(self, ref: ActorRef[Any]) -> None:
-        self.ref = ref
-
-    def sink(self) -> Sink[T, None]:
-        return Sink.of_stage(lambda part: (_Producer(part, self.ref), None))
-
-
 class StreamRefs:
     @staticmethod
     def source_ref() -> Sink[Any, SourceRef[Any]]:
         def make(part: Part) -> tuple[Stage, SourceRef[Any]]:
-            stage = _Producer(part, None)
+            stage = Producer(part, None)
             return stage, SourceRef(stage.ref)
 
         return Sink.of_stage(make)
@@ -75,7 +57,7 @@ class StreamRefs:
     @staticmethod
     def sink_ref() -> Source[Any, SinkRef[Any]]:
         def make(part: Part) -> tuple[Stage, SinkRef[Any]]:
-            stage = _Consumer(part, None)
+            stage = Consumer(part, None)
             return stage, SinkRef(stage.ref)
 
         return Source.of_stage(make)
@@ -118,7 +100,8 @@ class _End(Stage):
             elif message.target_ref != self.partner and self._first is None:
                 message.target_ref.tell(RemoteStreamFailure("this stream reference is used already"), self.ref)
         elif isinstance(message, StreamRefAck):
-            self.ended_well()
+            if self._said_end:
+                self.complete_stage()
         elif self.partner is not None and (sender is None or sender == self.partner):
             self.receive(message)
 
@@ -128,13 +111,22 @@ class _End(Stage):
     def receive(self, message: Any) -> None:
         raise NotImplementedError
 
-    def ended_well(self) -> None:
-        """The partner has seen the end."""
+    def farewell(self, end: Any) -> None:
+        """Tell the partner of the end, and stay until it has seen it."""
+        self.tell(end)
+        self.keep_going = True
+        self.schedule_once("farewell", FAREWELL_S)
 
     def on_timer(self, key: Hashable) -> None:
+        if key == "farewell":
+            self.complete_stage()
+            return
         raise StreamTimeoutError(f"nobody used this stream reference within {SUBSCRIPTION_TIMEOUT_S} s")
 
     def _partner_died(self, dead: ActorRef[Any]) -> None:
+        if self._said_end:
+            self.complete_stage()
+            return
         raise StreamRefError(f"the other side of this stream, {dead.path}, is gone")
 
     def post_stop(self) -> None:
@@ -145,6 +137,10 @@ class _End(Stage):
                 self.tell(RemoteStreamFailure("the other side of this stream was stopped"))
         self.ref.stop()
 
+    def _acknowledge(self) -> None:
+        self.tell(StreamRefAck())
+        self._said_end = True
+
     def tell(self, message: Any) -> None:
         assert self.partner is not None
         if isinstance(message, RemoteStreamFailure | RemoteStreamCompleted):
@@ -152,7 +148,7 @@ class _End(Stage):
         self.partner.tell(message, self.ref)
 
 
-class _Producer(_End):
+class Producer(_End):
     """Takes elements from its inlet, and sends them as they are wanted."""
 
     outs = 0
@@ -183,10 +179,10 @@ class _Producer(_End):
             self._demand = max(self._demand, message.sequence)
             self._ask()
         elif isinstance(message, RemoteStreamFailure):
-            self._said_end = True
+            self._acknowledge()
             self.fail_stage(StreamRefError(f"the consumer's side failed: {message.cause}"))
         elif isinstance(message, RemoteStreamCompleted):
-            self._said_end = True
+            self._acknowledge()
             self.cancel_stage(NO_MORE_ELEMENTS)
 
     def _ask(self) -> None:
@@ -199,11 +195,10 @@ class _Producer(_End):
 
     def _move_end(self) -> None:
         if self._end is not None and self.partner is not None and not self._said_end:
-            self.tell(self._end)
-            self.complete_stage()
+            self.farewell(self._end)
 
 
-class _Consumer(_End):
+class Consumer(_End):
     """Gives what arrives to its outlet."""
 
     ins = 0
@@ -239,11 +234,14 @@ class _Consumer(_End):
     def on_downstream_finish(self, cause: BaseException) -> None:
         if self.partner is not None and not self._said_end:
             if isinstance(cause, NonFailureCancellation):
-                self.tell(RemoteStreamCompleted(self._expected))
+                self.farewell(RemoteStreamCompleted(self._expected))
             else:
-                self.tell(RemoteStreamFailure(f"{type(cause).__name__}: {cause}"))
+                self.farewell(RemoteStreamFailure(f"{type(cause).__name__}: {cause}"))
+            self.cancel_timer("demand")
 
     def receive(self, message: Any) -> None:
+        if self.outlet.out_closed:
+            return
         if isinstance(message, SequencedOnNext):
             if message.sequence != self._expected:
                 raise StreamRefError(f"element {self._expected} was lost: element {message.sequence} came")
@@ -256,11 +254,12 @@ class _Consumer(_End):
         elif isinstance(message, RemoteStreamCompleted):
             if message.sequence != self._expected:
                 raise StreamRefError(f"the stream had {message.sequence} elements, and {self._expected} came")
-            self._said_end = self._completed = True
+            self._acknowledge()
+            self._completed = True
             self.cancel_timer("demand")
             self._check_end()
         elif isinstance(message, RemoteStreamFailure):
-            self._said_end = True
+            self._acknowledge()
             self.fail_stage(StreamRefError(f"the producer's side failed: {message.cause}"))
 
     def _partner_died(self, dead: ActorRef[Any]) -> None:
