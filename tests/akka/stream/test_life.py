@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smackbox.akka import Actor, Props
+from smackbox.akka import Actor, ActorSystem, Props
 from smackbox.akka.stream import (
     BroadcastHub,
     Flow,
@@ -199,6 +199,21 @@ def test_map_async_cancels_what_is_under_way(akka_testkit: ActorTestKit) -> None
     sub.cancel()
     akka_testkit.settle()
     assert ends == ["cancelled"] * 3
+
+
+def test_what_map_async_keeps_for_its_next_call_is_no_task_that_a_loop_waits_for() -> None:
+    async def main() -> list[int]:
+        async with ActorSystem("x") as system:
+
+            async def same(number: int) -> int:
+                assert asyncio.current_task() is not None
+                return number
+
+            elements = await Source.range(1, 5).map_async(2, same).run_list(system)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            return elements
+
+    assert asyncio.run(main()) == [1, 2, 3, 4, 5]
 
 
 def test_map_async_partitioned_runs_a_partition_in_order(akka_testkit: ActorTestKit) -> None:

@@ -22,6 +22,7 @@ def start(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) 
         if sys.version_info >= (3, 12):
             return asyncio.Task(coroutine, loop=loop, eager_start=True)
         task = _SteppedTask(coroutine, loop)
+        asyncio.tasks._register_task(task)  # type: ignore[arg-type]
         task.step(None)
         return task
     finally:
@@ -70,6 +71,7 @@ class Stepper:
         except BaseException as error:
             result = Raised(error)
         else:
+            asyncio.tasks._register_task(task)  # type: ignore[arg-type]
             task._wait_for(waited)
             return False, task
         finally:
@@ -91,7 +93,6 @@ class _SteppedTask(asyncio.Future[Any]):
         self._must_cancel = False
         self._cancel_requests = 0
         self._context: Context = copy_context()
-        asyncio.tasks._register_task(self)  # type: ignore[arg-type]
 
     def reuse(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """For another coroutine, after one that never waited."""
