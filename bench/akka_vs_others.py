@@ -1,4 +1,4 @@
-"""What do actors cost here, beside pykka and Thespian in one run: tell, ask, spawn, memory, remoting, import?
+"""What do actors and streams cost here, beside pykka, Thespian and aiostream in one run?
 
 Medians of several rounds. pykka and Thespian are measured where they are installed (`pip install pykka thespian`), a
 round trip with a real Pekko (`tests/contract/akka/pekko`) where Java and Maven are there.
@@ -29,6 +29,7 @@ ASKS = 5_000
 SPAWNS = 50_000
 REMOTE = 20_000
 WINDOW = 64
+ELEMENTS = 200_000
 
 
 class Sink(Actor[int]):
@@ -157,6 +158,57 @@ async def with_pekko(address: str) -> dict[str, float]:
         }
 
 
+async def streams() -> dict[str, float]:
+    """Elements a second, medians: five operators fused, one boundary, map_async(16), as `spikes` measured Pekko."""
+    from smackbox.akka.stream import Source
+
+    async def following(number: int) -> int:
+        return number + 1
+
+    numbers = Source.range(1, ELEMENTS)
+    cases = {
+        "fused stream of 5 operators, elements/s": numbers.map(lambda x: x + 1)
+        .filter(lambda x: x & 1)
+        .map(lambda x: x + 1)
+        .filter(lambda x: not x & 1)
+        .map(lambda x: x - 1),
+        "5 operators of which 2 are no plain functions, elements/s": numbers.map(lambda x: x + 1)
+        .drop(1)
+        .filter(lambda x: x & 1)
+        .zip_with_index()
+        .map(lambda pair: pair[0]),
+        "one asynchronous boundary, elements/s": numbers.async_().map(lambda x: x + 1),
+        "map_async(16), elements/s": numbers.map_async(16, following),
+    }
+    figures: dict[str, list[float]] = {}
+    async with ActorSystem("bench") as system:
+        for _ in range(ROUNDS):
+            for name, source in cases.items():
+                started = time.perf_counter()
+                await source.run_fold(0, lambda a, x: a + x, system)
+                figures.setdefault(name, []).append(ELEMENTS / (time.perf_counter() - started))
+    return {name: statistics.median(values) for name, values in figures.items()}
+
+
+async def aiostream() -> dict[str, float]:
+    from aiostream import pipe, stream  # type: ignore[import-not-found, unused-ignore]
+
+    figures = []
+    for _ in range(3):
+        started = time.perf_counter()
+        await (
+            stream.range(ELEMENTS // 4)
+            | pipe.map(lambda x: x + 1)
+            | pipe.filter(lambda x: x & 1)
+            | pipe.map(lambda x: x + 1)
+            | pipe.filter(lambda x: not x & 1)
+            | pipe.map(lambda x: x - 1)
+            | pipe.reduce(lambda a, x: a + x)
+        )
+        figures.append(ELEMENTS // 4 / (time.perf_counter() - started))
+    return {"fused stream of 5 operators, elements/s": statistics.median(figures)}
+
+
 def pykka() -> dict[str, float]:
     import pykka  # type: ignore[import-not-found, unused-ignore]
 
@@ -245,6 +297,14 @@ def main() -> None:
     own = run(ours)
     show("smackbox", own)
     show("smackbox, remoting", run(remoting))
+    flowing = run(streams)
+    show("smackbox, streams", flowing)
+    if find_spec("aiostream") is None:
+        print("aiostream is not installed: pip install aiostream")
+    else:
+        others = run(aiostream)
+        show("aiostream", others)
+        show("  smackbox / aiostream", {key: flowing[key] / value for key, value in others.items()})
     for name, measure in (("pykka", pykka), ("thespian", thespian)):
         if find_spec(name) is None:
             print(f"{name} is not installed: pip install {name}")
