@@ -10,8 +10,7 @@ import zstandard
 
 from smackbox.base.errors import ProtocolError
 from smackbox.kafka.wire import compression
-from smackbox.kafka.wire.compression import compress, decompress
-from smackbox.kafka.wire.record_batch import GZIP, LZ4, SNAPPY, ZSTD
+from smackbox.kafka.wire.compression import GZIP, LZ4, SNAPPY, ZSTD, compress, decompress
 
 CODECS = (GZIP, SNAPPY, LZ4, ZSTD)
 BLOCKS_INDEPENDENT = 0x20

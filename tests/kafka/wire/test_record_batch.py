@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 from smackbox.base.errors import ProtocolError
 from smackbox.kafka.wire import control_record
-from smackbox.kafka.wire.compression import compress, decompress
+from smackbox.kafka.wire.compression import GZIP, LZ4, SNAPPY, ZSTD, compress, decompress
 from smackbox.kafka.wire.record_batch import (
-    GZIP,
     HEADER_SIZE,
-    LZ4,
-    SNAPPY,
-    ZSTD,
     Record,
     assign,
     build,

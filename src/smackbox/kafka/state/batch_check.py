@@ -11,15 +11,13 @@ from smackbox.base.errors import ProtocolError
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.topic_config import TopicConfig
 from smackbox.kafka.wire import error_codes as errors
-from smackbox.kafka.wire.compression import compress, decompress
+from smackbox.kafka.wire.compression import NO_COMPRESSION, ZSTD, compress, decompress
 from smackbox.kafka.wire.record_batch import (
     COMPRESSION_MASK,
     CONTROL,
     HEADER_SIZE,
     LOG_APPEND_TIME,
-    NO_COMPRESSION,
     NO_TIMESTAMP,
-    ZSTD,
     BatchHeader,
     crc_matches,
     encode_records,

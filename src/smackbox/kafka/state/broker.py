@@ -62,7 +62,7 @@ class Broker:
         self.catalog = Catalog(fs, directory, settings, clock, new_id)
         self.security = Security(self.catalog, settings)
         self.groups = GroupCoordinator(self)
-        self.transactions = TransactionCoordinator(self)
+        self.transactions = TransactionCoordinator(self, self.groups)
         self.parked_fetches = 0
         self.fetch_sessions = FetchSessions(lambda: new_id().int & 0x7FFFFFFF)
         self.commit_wanted: Callable[[], None] | None = None

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from smackbox.kafka.state.coordinator_host import CoordinatorHost
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.partition import Partition
 from smackbox.kafka.wire.record_batch import TRANSACTIONAL, Record, build, read_header, records
 from smackbox.kafka.wire.schema import Message, write
-
-if TYPE_CHECKING:
-    from smackbox.kafka.state.broker import Broker
 
 Done = Callable[[KafkaError | None], None]
 
@@ -55,7 +52,7 @@ def value_bytes(version: int, value: Message) -> bytes:
 class CoordinatorLog:
     """One of the two internal topics, made when its first record comes."""
 
-    def __init__(self, broker: Broker, topic: str) -> None:
+    def __init__(self, broker: CoordinatorHost, topic: str) -> None:
         self._broker = broker
         self._topic = topic
 

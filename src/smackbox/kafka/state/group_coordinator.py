@@ -8,12 +8,12 @@ forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from smackbox.kafka.state import consumer_group_records, group_migration
 from smackbox.kafka.state.classic_group import ClassicGroup
 from smackbox.kafka.state.classic_member import GroupState, Member
 from smackbox.kafka.state.consumer_group import ConsumerGroup
+from smackbox.kafka.state.coordinator_host import CoordinatorHost
 from smackbox.kafka.state.coordinator_log import CoordinatorLog, Done, KeyedRecord, java_hash, key_bytes, value_bytes
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_migration import MigrationPolicy
@@ -38,9 +38,6 @@ from smackbox.kafka.wire.messages.group_records import (
 from smackbox.kafka.wire.record_batch import Record
 from smackbox.kafka.wire.schema import read
 
-if TYPE_CHECKING:
-    from smackbox.kafka.state.broker import Broker
-
 FIRST_EPOCH = 1  # of a KIP-848 group before its first member is counted, as in Kafka
 GROUP_KEY_TYPE = 2
 GROUP_VALUE_VERSION = 3
@@ -51,7 +48,7 @@ Group = ClassicGroup | MixedGroup
 class GroupCoordinator:
     """Groups by id."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: CoordinatorHost) -> None:
         self._broker = broker
         self.log = CoordinatorLog(broker, OFFSETS_TOPIC)
         self.groups: dict[str, Group] = {}

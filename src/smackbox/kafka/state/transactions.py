@@ -19,8 +19,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
+from smackbox.kafka.state.coordinator_host import CoordinatorHost, OffsetsInTransactions
 from smackbox.kafka.state.coordinator_log import CoordinatorLog, key_bytes, value_bytes
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.group_offsets import TopicPartition
@@ -35,9 +35,6 @@ from smackbox.kafka.wire.messages.transaction_records import (
     TransactionLogValue,
 )
 from smackbox.kafka.wire.schema import read
-
-if TYPE_CHECKING:
-    from smackbox.kafka.state.broker import Broker
 
 KEY_TYPE = 0
 VALUE_VERSION = 1
@@ -91,8 +88,9 @@ class Transaction:
 class TransactionCoordinator:
     """Transactions by transactional id."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: CoordinatorHost, groups: OffsetsInTransactions) -> None:
         self._broker = broker
+        self._groups = groups
         self._log = CoordinatorLog(broker, TRANSACTIONS_TOPIC)
         self.transactions: dict[str, Transaction] = {}
 
@@ -334,7 +332,7 @@ class TransactionCoordinator:
         """End a producer's transaction on one partition. Raises `KafkaError` when the disk refuses."""
         partition.write_marker(producer_id, epoch, marker, self._broker.clock.wall_ms())
         if partition.topic == OFFSETS_TOPIC:
-            self._broker.groups.end_transaction_on({partition.index}, producer_id, commit=marker.commit)
+            self._groups.end_transaction_on({partition.index}, producer_id, commit=marker.commit)
         self._broker.touched(partition)
 
     def _is_late(self, transaction: Transaction) -> None:

@@ -11,8 +11,8 @@ import struct
 import zlib
 
 from smackbox.base.errors import ProtocolError
-from smackbox.kafka.wire.record_batch import GZIP, LZ4, SNAPPY, ZSTD
 
+NO_COMPRESSION, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 NAMES = {0: "uncompressed", GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", ZSTD: "zstd"}
 DECOMPRESSED_LIMIT = 256 * 1024 * 1024
 

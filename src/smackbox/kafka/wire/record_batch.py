@@ -16,6 +16,7 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from smackbox.base.errors import ProtocolError
+from smackbox.kafka.wire.compression import decompress
 
 Buffer = bytes | bytearray | memoryview
 
@@ -33,7 +34,6 @@ COMPRESSION_MASK = 0x07
 LOG_APPEND_TIME = 0x08
 TRANSACTIONAL = 0x10
 CONTROL = 0x20
-NO_COMPRESSION, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 
 NO_PRODUCER_ID = -1
 NO_SEQUENCE = -1
@@ -144,8 +144,6 @@ class Record(NamedTuple):
 
 def records(batch: Buffer, header: BatchHeader, offset: int = 0) -> list[Record]:
     """All records of an uncompressed or compressed batch. Raises `ProtocolError` when they do not parse."""
-    from smackbox.kafka.wire.compression import decompress
-
     with memoryview(batch) as view:
         body: Buffer = bytes(view[offset + HEADER_SIZE : offset + header.size])
     if header.compression:
