@@ -6,22 +6,20 @@ kills the task itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.instance import HealthRecord, Instance
+from smackbox.marathon.state.instances_owner import InstancesOwner
 from smackbox.marathon.wire.app import App
-
-if TYPE_CHECKING:
-    from smackbox.marathon.state.marathon import Marathon
 
 Json = dict[str, Any]
 
 
 class Health:
-    def __init__(self, marathon: Marathon) -> None:
+    def __init__(self, marathon: InstancesOwner) -> None:
         self._marathon = marathon
 
     def result(self, instance_id: str, index: int, alive: bool, cause: str | None = None) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.instance import Instance
+from smackbox.marathon.state.instances_owner import InstancesOwner
 from smackbox.marathon.state.matcher import INSTANCE_LABEL, Match, PortChoice, match, match_reserved
 from smackbox.marathon.state.task_builder import task_info
 from smackbox.marathon.wire import path_id
 from smackbox.marathon.wire.app import App
 from smackbox.mesos_framework.offer import Offer, reservation_labels
-
-if TYPE_CHECKING:
-    from smackbox.marathon.state.marathon import Marathon
 
 Json = dict[str, Any]
 
@@ -24,7 +22,7 @@ INSTANCES_PER_OFFER = 100
 class Launcher:
     """`delayed` holds the apps that were passed over because they are backed off."""
 
-    def __init__(self, marathon: Marathon, principal: str | None, secrets: Callable[[str], str | None]) -> None:
+    def __init__(self, marathon: InstancesOwner, principal: str | None, secrets: Callable[[str], str | None]) -> None:
         self.delayed: dict[str, bool] = {}
         self._marathon = marathon
         self._principal = principal

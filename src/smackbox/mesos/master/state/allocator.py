@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from smackbox.base.clock import Clock
+from smackbox.mesos.master.state.agent_pool import AgentPool
 from smackbox.mesos.master.state.quotas import Quotas
 from smackbox.mesos.master.state.roles import ANY
 from smackbox.mesos.master.state.sorter import Level, Quantities, RoleTree, Totals
-from smackbox.mesos.resources.resources import UNITS, Amount, Kind, Resources
+from smackbox.mesos.resources.resources import UNITS, Kind, Resources
 
 if TYPE_CHECKING:
     from smackbox.mesos.wire.messages import AgentInfo, FrameworkInfo
@@ -32,31 +33,14 @@ MIN_ALLOCATABLE: tuple[Quantities, ...] = ({"cpus": UNITS // 100}, {"mem": 32 * 
 
 _NEVER = 1 << 62
 
-Shuffle = Callable[[list["AgentPool"]], None]
-AgentTest = Callable[["AgentPool"], bool]
+Shuffle = Callable[[list[AgentPool]], None]
+AgentTest = Callable[[AgentPool], bool]
 
 
 @dataclass(slots=True)
 class Filter:
     resources: Resources
     expires_ms: int
-
-
-@dataclass(slots=True)
-class AgentPool:
-    """What an agent has, and what of it is free."""
-
-    id: str
-    info: AgentInfo
-    total: Resources
-    free: Resources
-    allocated: dict[tuple[str, str], Resources] = field(default_factory=dict)
-    active: bool = True
-    has_gpus: bool = False
-    settled: int = -1
-    settled_until_ms: int = 0
-    settled_free: dict[Kind, Amount] = field(default_factory=dict)
-    """While just that is free, nobody takes it until then but claims that changed after that number of changes."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from smackbox.base.errors import RequestError
 
 if TYPE_CHECKING:
-    from smackbox.mesos.master.state.allocator import AgentPool
+    from smackbox.mesos.master.state.agent_pool import AgentPool
     from smackbox.mesos.wire.messages import (
         AgentInfo,
         Attribute,

@@ -16,7 +16,7 @@ from smackbox.mesos.master.state.sorter import Quantities
 from smackbox.mesos.resources.resources import Resources
 
 if TYPE_CHECKING:
-    from smackbox.mesos.master.state.allocator import AgentPool
+    from smackbox.mesos.master.state.agent_pool import AgentPool
 
 
 @dataclass(slots=True)
