@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from functools import partial
+from types import CoroutineType
 from typing import Any
 
 from smackbox.akka.actor import eager_task
@@ -62,7 +63,7 @@ class AsyncStage(Stage):
         returns.
         """
         work = Work()
-        if asyncio.iscoroutine(awaitable):
+        if type(awaitable) is CoroutineType:
             stepper = self._stepper
             if stepper is None:
                 loop: asyncio.AbstractEventLoop = self.interpreter.system.dispatcher.loop  # type: ignore[attr-defined]
@@ -115,6 +116,10 @@ class MapAsync(AsyncStage):
         else:
             if work.done and work.error is not None:
                 self._failed(work)
+            elif work.done and work.value is not None and not self._works and self.outlet.is_wanted:
+                self.outlet.push(work.value)
+                self.inlet.try_pull()
+                return
             else:
                 self._works.append(work)
         self._move()
