@@ -20,13 +20,10 @@ Async = Callable[..., Awaitable[Any]]
 class Work:
     """One call under way: done at once, or by a future."""
 
-    __slots__ = ("done", "error", "future", "value")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.future: asyncio.Future[Any] | None = None
+    done = False
+    value: Any = None
+    error: BaseException | None = None
+    future: asyncio.Future[Any] | None = None
 
     def take(self, future: asyncio.Future[Any]) -> None:
         self.done = True
