@@ -1,4 +1,4 @@
-"""Operators that go by the clock or by demand, step by step: the cases of Pekko's specs, in probes' words."""
+"""Operators that go by the clock or by demand, step by step, with probes."""
 
 from __future__ import annotations
 
