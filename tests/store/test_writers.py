@@ -14,6 +14,7 @@ OTHERS = {
     "store/data_dir.py": "the lock file",
     "net/control.py": "where the control socket lies, written again at each start",
     "cli/table_files.py": "an export to a file of the user's",
+    "akka/stream/connectors/files.py": "a stream's output, a file of the user's",
     "mesos/agent/server/fetcher.py": "downloads into a task's sandbox; a failed one fails the task",
     "mesos/agent/server/cgroups.py": "files of the kernel's",
     "mesos/agent/server/docker_containerizer.py": "output of a task",
