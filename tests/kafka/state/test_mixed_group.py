@@ -21,7 +21,7 @@ from smackbox.kafka.state.group_offsets import CommittedOffset
 from smackbox.kafka.state.mixed_group import MixedGroup
 from smackbox.kafka.wire import consumer_subscription
 from smackbox.kafka.wire import error_codes as errors
-from smackbox.kafka.wire.messages.consumer_protocol import ConsumerProtocolSubscription
+from smackbox.kafka.wire.messages.consumer_protocol import ConsumerProtocolSubscription, TopicPartition
 from smackbox.kafka.wire.schema import encode
 
 SUBSCRIPTION = b"\x00\x03" + encode(ConsumerProtocolSubscription(["t"]), 3)
@@ -393,3 +393,60 @@ def test_the_rack_of_a_classic_member_is_kept(broker: Broker) -> None:
     assert group_of(broker).members[member_id].rack_id == "r"  # type: ignore[union-attr]
     assert join_of(broker, member_id=member_id).error_code == 0
     assert group_of(broker).members[member_id].rack_id == "r", "a subscription that does not say keeps it"  # type: ignore[union-attr]
+
+
+def owning(partitions: list[int]) -> dict[str, bytes]:
+    """The protocols of a consumer that says what it owns."""
+    owned = [TopicPartition("t", partitions), TopicPartition("no-such-topic", [0])]
+    return {"range": b"\x00\x03" + encode(ConsumerProtocolSubscription(["t"], owned_partitions=owned), 3)}
+
+
+def test_a_classic_member_gives_up_what_it_owns_before_it_is_in_the_new_epoch(broker: Broker) -> None:
+    classic = alone(broker)
+    new = Client(broker, "n")
+    new.beat()
+    classic.follow()
+    old = classic.generation
+    answer = join_of(broker, member_id=classic.member_id, protocols=owning([0, 1, 2, 3]))
+    assert answer.generation == old, "it still owns what is not its own any more"
+    kept = consumer_subscription.assignment(sync_of(broker, classic.member_id, old).assignment)
+    (left,) = kept.assigned_partitions
+    assert len(left.partitions) == 2
+    new.beat()
+    assert new.partitions == [], "not given up yet"
+    assert classic.group.heartbeat(classic.member_id, None, old) == errors.REBALANCE_IN_PROGRESS
+    answer = join_of(broker, member_id=classic.member_id, protocols=owning(left.partitions))
+    assert answer.generation > old
+    new.beat()
+    assert sorted([*new.partitions, *left.partitions]) == [0, 1, 2, 3]
+    assert classic.group.heartbeat(classic.member_id, None, answer.generation) == 0
+
+
+def test_a_classic_member_waits_for_what_others_hold_without_joining_again(broker: Broker) -> None:
+    new = Client(broker, "n")
+    new.beat()
+    answer = join_of(broker)
+    group = group_of(broker)
+    assert group.heartbeat(answer.member_id, None, answer.generation) == 0, "nothing is free for it yet"
+    new.beat()
+    new.beat()
+    assert group.heartbeat(answer.member_id, None, answer.generation) == errors.REBALANCE_IN_PROGRESS, "now there is"
+
+
+@pytest.mark.parametrize("told_by", ["sync", "heartbeat"])
+def test_who_is_told_to_join_has_the_rebalance_time_out(broker: Broker, clock: FakeClock, told_by: str) -> None:
+    classic, new = mixed(broker)
+    session_ms = 10 * REBALANCE_MS
+    answer = join_of(broker, member_id=classic.member_id, session_timeout_ms=session_ms)
+    sync_of(broker, classic.member_id, answer.generation)
+    Client(broker, "o").beat()
+    if told_by == "sync":
+        assert sync_of(broker, classic.member_id, answer.generation).error_code == errors.REBALANCE_IN_PROGRESS
+    else:
+        code = group_of(broker).heartbeat(classic.member_id, None, answer.generation)
+        assert code == errors.REBALANCE_IN_PROGRESS
+    for elapsed in range(0, REBALANCE_MS, 1000):
+        assert classic.member_id in group_of(broker).members, elapsed
+        new.beat()
+        advance(broker, clock, 1000)
+    assert classic.member_id not in group_of(broker).members
