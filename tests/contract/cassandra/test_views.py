@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cassandra import InvalidRequest
+from cassandra.protocol import ErrorMessage
 from cassandra.query import SimpleStatement
 from tests.contract.cassandra.golden import Player, Step, read_script
 from tests.contract.cassandra.test_golden import comparable
@@ -155,3 +156,25 @@ def test_what_is_built_is_known(player: Player, by_city: Callable[[str], list[tu
         built = list(player.session.execute(f"SELECT status_replicated FROM system.built_views {views}"))
     status = player.session.execute(f"SELECT host_id, status FROM system_distributed.view_build_status {views}")
     assert list(status) == [(host, "SUCCESS")]
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        ("v" * 222, ""),
+        ("v" * 223, "Table name must not be more than 222 characters long (got 223 characters"),
+        ("a-b", "Table name must not be empty or not contain non-alphanumeric-underscore characters"),
+    ],
+)
+def test_a_view_has_a_tables_name(player: Player, name: str, refusal: str) -> None:
+    player.session.execute("CREATE TABLE named (a int, b int, PRIMARY KEY (a, b))")
+    where = "WHERE a IS NOT NULL AND b IS NOT NULL PRIMARY KEY (b, a)"
+    create = f'CREATE MATERIALIZED VIEW "{name}" AS SELECT * FROM named {where}'
+    if not refusal:
+        player.session.execute(create)
+        assert list(player.session.execute(f'SELECT a FROM "{name}"')) == []
+        return
+    with pytest.raises(ErrorMessage) as raised:
+        player.session.execute(create)
+    assert raised.value.code == 0x2300
+    assert refusal in raised.value.message

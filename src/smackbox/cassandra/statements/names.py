@@ -18,14 +18,6 @@ def check_writable(keyspace: str) -> None:
         raise Unauthorized(f"{keyspace} keyspace is not user-modifiable.")
 
 
-def check_name(name: str, sort: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > NAME_LIMIT:
-        raise Invalid(
-            f"{sort} name must not be empty, more than {NAME_LIMIT} characters long, or contain "
-            f'non-alphanumeric-underscore characters (got "{name}")'
-        )
-
-
 def check_table_name(keyspace: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ConfigFault(

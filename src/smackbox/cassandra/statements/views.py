@@ -21,7 +21,7 @@ from smackbox.cassandra.state.indexes import view_target
 from smackbox.cassandra.state.schema import Keyspace, Table, TableRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.statements.indexes import build_index
-from smackbox.cassandra.statements.names import check_name, check_writable
+from smackbox.cassandra.statements.names import check_table_name, check_writable
 from smackbox.cassandra.statements.view_changes import where_text
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
@@ -66,7 +66,7 @@ def create_view(statement: ast.CreateView, keyspace: Keyspace, context: Context)
             "Cannot set default_time_to_live for a materialized view. Data in a materialized view always expire at the "
             "same time than the corresponding data in the parent table."
         )
-    check_name(name, "table")
+    check_table_name(keyspace.name, name)
     columns = _columns(statement, base, selected)
     catalog = context.state.catalog
     record = TableRecord(
