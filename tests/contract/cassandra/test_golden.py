@@ -13,6 +13,7 @@ pytestmark = pytest.mark.contract
 
 INDEX_TRIES = 2000
 READ_FAILURE = "error 1300"
+DEPENDENT = re.compile(r"(.* dependent secondary indexes \()([^)]*)(\).*)")
 SIGNATURES = re.compile(r"(error 2200 .*signatures: system\.)(.*)(\).*)")
 
 
@@ -47,10 +48,15 @@ def answered(player: Player, step: Step) -> str:
 def comparable(answer: str) -> str:
     """The text of a syntax error is the parser generator's own, that of a failure names a node: only the code counts.
 
-    Cassandra lists the signatures of a function in the order of a hash table, which differs from start to start.
+    Cassandra lists the signatures of a function, and the indexes of a column, in the order of a hash table, which differs
+    from start to start.
     """
     if answer.startswith(("error 2000", "error 1300", "error 1500")):
         return answer[:10]
+    dependent = DEPENDENT.fullmatch(answer)
+    if dependent is not None:
+        head, listed, tail = dependent.groups()
+        return head + ", ".join(sorted(listed.split(", "))) + tail
     found = SIGNATURES.fullmatch(answer)
     if found is None:
         return answer
