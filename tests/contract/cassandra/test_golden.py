@@ -48,8 +48,8 @@ def answered(player: Player, step: Step) -> str:
 def comparable(answer: str) -> str:
     """The text of a syntax error is the parser generator's own, that of a failure names a node: only the code counts.
 
-    Cassandra lists the signatures of a function, and the indexes of a column, in the order of a hash table, which differs
-    from start to start.
+    Cassandra lists the signatures of a function, and the indexes of a column, in the order of a hash table, which
+    differs from start to start.
     """
     if answer.startswith(("error 2000", "error 1300", "error 1500")):
         return answer[:10]
