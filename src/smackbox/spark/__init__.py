@@ -3,6 +3,7 @@
     from smackbox.spark import session
     spark = session()                       # embedded
     spark = session("sc://cluster:15002")   # Spark 4
+    sc = SparkContext("local[2]")           # RDDs, on two processes
 
 Names are loaded when they are first used: importing this imports neither pyspark nor pyarrow.
 """
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smackbox.spark.connect import session as session
+    from smackbox.spark.rdd.context import SparkContext as SparkContext
 
 _LAZY = {
+    "SparkContext": "smackbox.spark.rdd.context",
     "session": "smackbox.spark.connect",
     "stop_embedded": "smackbox.spark.connect",
 }
 
-__all__ = ["session", "stop_embedded"]
+__all__ = ["SparkContext", "session", "stop_embedded"]
 
 
 def __getattr__(name: str) -> Any:

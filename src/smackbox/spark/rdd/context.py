@@ -1,0 +1,226 @@
+# ruff: noqa: N802, N803 - PySpark's names
+"""`SparkContext`: where RDDs begin. `local`, `local[N]` and `local[*]` run on this machine, without a JVM."""
+
+from __future__ import annotations
+
+import atexit
+import glob
+import itertools
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from smackbox.base.errors import SettingError, StartError
+from smackbox.spark.rdd.closures import dumps
+from smackbox.spark.rdd.errors import JobError
+from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffle, Slices, WholeFiles
+from smackbox.spark.rdd.rdd import RDD
+from smackbox.spark.rdd.scheduler import Scheduler
+from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
+
+MASTERS = "local, local[N], local[*]"
+MAX_EXECUTORS = 256
+INLINE_BYTES = 64 << 10
+SPLIT_BYTES = 32 << 20
+BATCH_ROWS = 1024
+DEFAULT_CACHE_BYTES = 1 << 30
+DEFAULT_WORKER_MEMORY_MB = 512
+MAX_FAILURES = 4
+
+
+class SparkContext:
+    """A driver with its executors and a temporary directory, both gone after `stop()`.
+
+    `conf` is a mapping or a `SparkConf`: `spark.default.parallelism`, `spark.task.maxFailures`, `spark.local.dir`,
+    `spark.smack.cacheBytes` (of each executor). Raises `SettingError` for a master that is not known.
+    """
+
+    def __init__(self, master: str | None = None, appName: str | None = None, conf: Any = None) -> None:
+        try:
+            import pyspark.cloudpickle  # noqa: F401
+        except ImportError as error:
+            raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
+        settings = dict(conf.getAll()) if hasattr(conf, "getAll") else dict(conf or {})
+        self.master = master or settings.get("spark.master", "local[*]")
+        self.appName = appName or settings.get("spark.app.name", "smackbox")
+        executors = _executors(self.master)
+        self._conf = settings
+        parallelism = settings.get("spark.default.parallelism")
+        self._default_reduce_partitions = int(parallelism) if parallelism else None
+        self.defaultParallelism = self._default_reduce_partitions or executors
+        self.defaultMinPartitions = min(self.defaultParallelism, 2)
+        self._worker_memory_mb = DEFAULT_WORKER_MEMORY_MB
+        self._directory = Path(tempfile.mkdtemp(prefix="smack-rdd-", dir=settings.get("spark.local.dir")))
+        cache_bytes = int(settings.get("spark.smack.cacheBytes", DEFAULT_CACHE_BYTES))
+        failures = int(settings.get("spark.task.maxFailures", MAX_FAILURES))
+        self._scheduler = Scheduler(executors, self._directory, cache_bytes, failures)
+        self._ids = itertools.count()
+        self._shuffle_ids = itertools.count()
+        self._shared_ids = itertools.count()
+        self._checkpoint_dir: str | None = None
+        self._stopped = False
+        atexit.register(self.stop)
+
+    def __repr__(self) -> str:
+        return f"<SparkContext master={self.master} appName={self.appName}>"
+
+    def __enter__(self) -> SparkContext:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the executors and remove every file of shuffles, caches and broadcasts."""
+        if not self._stopped:
+            self._stopped = True
+            self._scheduler.stop()
+            shutil.rmtree(self._directory, ignore_errors=True)
+            atexit.unregister(self.stop)
+
+    def parallelize(self, c: Iterable[Any], numSlices: int | None = None) -> RDD:
+        """Rows of the driver in slices, cut as PySpark cuts them."""
+        count = int(numSlices) if numSlices is not None else self.defaultParallelism
+        if isinstance(c, range):
+            bounds = [index * len(c) // count for index in range(count + 1)]
+            return self._slices([c[low:high] for low, high in itertools.pairwise(bounds)])
+        rows = list(c)
+        batch = max(1, min(len(rows) // max(count, 1), BATCH_ROWS))
+        batches = -(-len(rows) // batch)
+        bounds = [index * batches // count * batch for index in range(count + 1)]
+        return self._slices([rows[low:high] for low, high in itertools.pairwise(bounds)])
+
+    def range(self, start: int, end: int | None = None, step: int = 1, numSlices: int | None = None) -> RDD:
+        numbers = range(start) if end is None else range(start, end, step)
+        return self.parallelize(numbers, numSlices)
+
+    def emptyRDD(self) -> RDD:
+        return RDD(Slices(self._new_id(), 0, [], None, []), self)
+
+    def _slices(self, slices: list[Any]) -> RDD:
+        blobs = [dumps(rows, "a row of the collection") for rows in slices]
+        rdd_id = self._new_id()
+        if sum(map(len, blobs)) <= INLINE_BYTES:
+            return RDD(Slices(rdd_id, len(blobs), blobs, None, []), self)
+        path = self._directory / f"collection-{rdd_id}"
+        path.write_bytes(b"".join(blobs))
+        ends = list(itertools.accumulate(map(len, blobs)))
+        offsets = [(end - len(blob), len(blob)) for end, blob in zip(ends, blobs, strict=True)]
+        return RDD(Slices(rdd_id, len(blobs), [], path, offsets), self)
+
+    def union(self, rdds: list[RDD]) -> RDD:
+        """All rows of all; RDDs that share a partitioner keep it."""
+        if not rdds:
+            return self.emptyRDD()
+        first = rdds[0].partitioner
+        nodes = [rdd._node for rdd in rdds]
+        if first is not None and all(rdd.partitioner == first for rdd in rdds):
+            pieces = [[(number, part) for number in range(len(nodes))] for part in range(first.numPartitions)]
+            return RDD(Joined(self._new_id(), len(pieces), nodes, pieces), self, first)
+        pieces = [[(number, part)] for number, node in enumerate(nodes) for part in range(node.partitions)]
+        return RDD(Joined(self._new_id(), len(pieces), nodes, pieces), self)
+
+    def textFile(self, name: str, minPartitions: int | None = None, use_unicode: bool = True) -> RDD:
+        """Lines of files: a path, a directory, a glob, several with commas; `.gz` files are read whole."""
+        files = [(path, Path(path).stat().st_size) for path in _files(name)]
+        wanted = max(minPartitions or self.defaultMinPartitions, 1)
+        size = max(1, min(SPLIT_BYTES, -(-sum(length for _, length in files) // wanted)))
+        splits: list[list[tuple[str, int, int]]] = []
+        for path, length in files:
+            if path.endswith(".gz") or not length:
+                splits.append([(path, 0, length)])
+                continue
+            splits += [[(path, start, min(start + size, length))] for start in range(0, length, size)]
+        return RDD(Lines(self._new_id(), len(splits), splits, use_unicode), self)
+
+    def wholeTextFiles(self, path: str, minPartitions: int | None = None, use_unicode: bool = True) -> RDD:
+        return self._whole(path, minPartitions, _decode if use_unicode else _as_it_is)
+
+    def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD:
+        return self._whole(path, minPartitions, _as_it_is)
+
+    def _whole(self, path: str, partitions: int | None, decode: Callable[[bytes], Any]) -> RDD:
+        files = _files(path)
+        count = min(len(files), max(partitions or self.defaultMinPartitions, 1))
+        bounds = [index * len(files) // count for index in range(count + 1)]
+        groups = [files[low:high] for low, high in itertools.pairwise(bounds)]
+        return RDD(WholeFiles(self._new_id(), count, groups, decode), self)
+
+    def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD:
+        paths = [Path(path) for path in _files(name)]
+        return RDD(PickledFiles(self._new_id(), len(paths), paths), self)
+
+    def broadcast(self, value: Any) -> Broadcast:
+        return Broadcast(self._directory / f"broadcast-{next(self._shared_ids)}", value)
+
+    def accumulator(self, value: Any, accum_param: Any = None) -> Accumulator:
+        if accum_param is None:
+            if not isinstance(value, (int, float, complex)):
+                raise TypeError(f"No default accumulator param for type {type(value)}")
+            accum_param = AddingParam()
+        return Accumulator(next(_accumulator_ids), value, accum_param)
+
+    def runJob(
+        self, rdd: RDD, partitionFunc: Callable[[Iterator[Any]], Iterable[Any]], partitions: Any = None
+    ) -> list[Any]:
+        parts = rdd._job(lambda rows: list(partitionFunc(rows)), partitions)
+        return list(itertools.chain.from_iterable(parts))
+
+    def setCheckpointDir(self, dirName: str) -> None:
+        self._checkpoint_dir = dirName.removeprefix("file://").removeprefix("file:")
+
+    def getCheckpointDir(self) -> str | None:
+        return self._checkpoint_dir
+
+    def _new_id(self) -> int:
+        if self._stopped:
+            raise JobError("this SparkContext is stopped")
+        return next(self._ids)
+
+    def _new_shuffle(self, parent: Node, partitions: int, partition_of: Callable[[Any], int]) -> Shuffle:
+        return Shuffle(next(self._shuffle_ids), parent, partitions, partition_of, [None] * parent.partitions)
+
+
+_accumulator_ids = itertools.count()
+
+
+def _executors(master: str) -> int:
+    match = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\s*\d+)?\])?", master)
+    if match is None:
+        raise SettingError(f"no master {master!r}; there is {MASTERS}")
+    threads = match.group(1)
+    count = 1 if threads is None else os.cpu_count() or 1 if threads == "*" else int(threads)
+    if not 1 <= count <= MAX_EXECUTORS:
+        raise SettingError(f"{master!r}: from 1 to {MAX_EXECUTORS} executors")
+    return count
+
+
+def _files(name: str) -> list[str]:
+    """The files that a path names, sorted, hidden ones and `_SUCCESS` left out. Raises `JobError` for none."""
+    found: list[str] = []
+    for pattern in name.split(","):
+        path = pattern.removeprefix("file://").removeprefix("file:")
+        if "://" in path:
+            raise JobError(f"{pattern}: only paths of this machine can be read")
+        matches = sorted(glob.glob(path)) if glob.has_magic(path) else [path]  # noqa: PTH207 - absolute ones too
+        if not matches or not Path(matches[0]).exists():
+            raise JobError(f"Input path does not exist: {pattern}")
+        for match in map(Path, matches):
+            inner = sorted(match.iterdir()) if match.is_dir() else [match]
+            found += [str(file) for file in inner if file.is_file() and not file.name.startswith(("_", "."))]
+    return found
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data

@@ -1,0 +1,77 @@
+"""An executor: a process that runs one task at a time for the driver at the other end of a socket.
+
+The driver sends a stage once (`("stage", id, blob)`), then its tasks (`("task", stage_id, index, attempt, shuffles)`).
+Answers: `("done", result, added, cached)`, `("lost", shuffle_id, map_index)`, `("failed", traceback, error)`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from collections import OrderedDict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from smackbox.spark.rdd.errors import FetchFailedError
+from smackbox.spark.rdd.task import BlockStore, Task, set_current
+
+STAGES_HELD = 16
+
+
+class Executor:
+    """Runs tasks in this process; in a process of its own for `local[N]`, in the driver's for `local[1]`."""
+
+    def __init__(self, directory: Path, cache_bytes: int) -> None:
+        self._blocks = BlockStore(directory, cache_bytes)
+        self._stages: OrderedDict[int, Any] = OrderedDict()
+
+    def handle(self, message: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        kind, *arguments = message
+        if kind == "task":
+            return self._run(*arguments)
+        if kind == "stage":
+            self._stages[arguments[0]] = arguments[1]
+            while len(self._stages) > STAGES_HELD:
+                self._stages.popitem(last=False)
+        elif kind == "forget":
+            self._blocks.remove(arguments[0])
+        return None
+
+    def _run(self, stage_id: int, index: int, attempt: int, shuffles: dict[int, list[str | None]]) -> tuple[Any, ...]:
+        task = Task(stage_id, index, attempt, self._blocks, shuffles)
+        set_current(task)
+        try:
+            blob = self._stages[stage_id]
+            node, function = pickle.loads(blob)  # noqa: S301 - the driver's own bytes
+            result = function(index, node.rows(index, task))
+            from smackbox.spark.rdd.closures import dumps
+
+            return "done", dumps(result, "the task's result"), dumps(task.added, "an accumulator"), task.cached
+        except FetchFailedError as error:
+            return "lost", error.shuffle_id, error.map_index
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises goes to the driver
+            return "failed", traceback.format_exc(), f"{type(error).__name__}: {error}"
+        finally:
+            set_current(None)
+
+
+def main() -> None:
+    descriptor, directory, cache_bytes, path = sys.argv[1:]
+    sys.path[:] = path.split(os.pathsep)
+    driver = Connection(int(descriptor))
+    executor = Executor(Path(directory), int(cache_bytes))
+    while True:
+        try:
+            message = pickle.loads(driver.recv_bytes())  # noqa: S301 - the driver's own bytes
+        except (EOFError, OSError):
+            return
+        answer = executor.handle(message)
+        if answer is not None:
+            driver.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+
+
+if __name__ == "__main__":
+    main()

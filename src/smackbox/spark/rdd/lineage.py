@@ -1,0 +1,263 @@
+"""How a partition is computed: the nodes below an RDD, as they are pickled and sent to executors.
+
+Nodes that need no shuffle compute their parents' partitions by iterating them, one row through the whole chain. A
+`Shuffled` node reads the files of a shuffle; what is above it is known to the driver alone, so a stage's pickled nodes
+end there.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice, product
+from pathlib import Path
+from typing import Any
+
+from smackbox.spark.rdd.shuffle_files import read_shuffle
+from smackbox.spark.rdd.task import Task, read_chunks
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One RDD's plan. `partitions` is how many it has; `level` (disk, memory) is set while it is persisted."""
+
+    rdd_id: int
+    partitions: int
+    level: tuple[bool, bool] | None = field(default=None, init=False)
+
+    def parents(self) -> list[Node]:
+        """The nodes whose partitions this one reads within the same task."""
+        return []
+
+    def compute(self, index: int, task: Task) -> Iterable[Any]:
+        raise NotImplementedError
+
+    def rows(self, index: int, task: Task) -> Iterator[Any]:
+        """A partition's rows: from the cache, or computed and put there."""
+        if self.level is None:
+            return iter(self.compute(index, task))
+        key = (self.rdd_id, index)
+        held = task.blocks.get(key)
+        if held is None:
+            disk, memory = self.level
+            uncached = task.blocks.put(key, self.compute(index, task), memory=memory, disk=disk)
+            if uncached is not None:
+                return uncached
+            task.cached.append(key)
+            held = task.blocks.get(key)
+            assert held is not None
+        return held
+
+
+@dataclass(slots=True, eq=False)
+class Slices(Node):
+    """A collection of the driver: each slice pickled, in memory or, when they are large, in one file."""
+
+    slices: list[bytes]
+    path: Path | None
+    offsets: list[tuple[int, int]]
+
+    def compute(self, index: int, task: Task) -> Iterable[Any]:
+        if self.path is None:
+            return pickle.loads(self.slices[index])  # type: ignore[no-any-return]  # noqa: S301 - our own bytes
+        offset, length = self.offsets[index]
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            return pickle.loads(file.read(length))  # type: ignore[no-any-return]  # noqa: S301 - our own bytes
+
+
+@dataclass(slots=True, eq=False)
+class Lines(Node):
+    """Text files: a partition is a list of (path, start, end). A line belongs to the split in which it starts."""
+
+    splits: list[list[tuple[str, int, int]]]
+    use_unicode: bool
+
+    def compute(self, index: int, task: Task) -> Iterator[Any]:
+        for path, start, end in self.splits[index]:
+            for line in _lines(path, start, end):
+                yield line.decode("utf-8", "replace") if self.use_unicode else line
+
+
+def _lines(path: str, start: int, end: int) -> Iterator[bytes]:
+    if path.endswith(".gz"):
+        with gzip.open(path, "rb") as zipped:
+            yield from (line.rstrip(b"\r\n") for line in zipped)
+        return
+    with open(path, "rb") as file:
+        if start:
+            file.seek(start - 1)
+            file.readline()
+        while file.tell() < end and (line := file.readline()):
+            yield line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n")
+
+
+@dataclass(slots=True, eq=False)
+class WholeFiles(Node):
+    """Files as (path, contents); a partition is a list of paths."""
+
+    paths: list[list[str]]
+    decode: Callable[[bytes], Any]
+
+    def compute(self, index: int, task: Task) -> Iterator[Any]:
+        for path in self.paths[index]:
+            data = gzip.open(path).read() if path.endswith(".gz") else Path(path).read_bytes()
+            yield f"file:{path}", self.decode(data)
+
+
+@dataclass(slots=True, eq=False)
+class PickledFiles(Node):
+    """Files of pickled lists of rows: what `saveAsPickleFile` and `checkpoint` write. One is a partition."""
+
+    paths: list[Path]
+
+    def compute(self, index: int, task: Task) -> Iterator[Any]:
+        return read_chunks(self.paths[index])
+
+
+@dataclass(slots=True, eq=False)
+class Mapped(Node):
+    """`function(index, rows)` over each partition of the parent."""
+
+    parent: Node
+    function: Callable[[int, Iterator[Any]], Iterable[Any]]
+
+    def parents(self) -> list[Node]:
+        return [self.parent]
+
+    def compute(self, index: int, task: Task) -> Iterable[Any]:
+        return self.function(index, self.parent.rows(index, task))
+
+
+@dataclass(slots=True, eq=False)
+class Joined(Node):
+    """Each partition is made of partitions of several parents: `pieces[index]` lists (parent, its partition)."""
+
+    above: list[Node]
+    pieces: list[list[tuple[int, int]]]
+
+    def parents(self) -> list[Node]:
+        return self.above
+
+    def compute(self, index: int, task: Task) -> Iterable[Any]:
+        return chain.from_iterable(self.above[number].rows(part, task) for number, part in self.pieces[index])
+
+
+@dataclass(slots=True, eq=False)
+class Zipped(Node):
+    """Pairs of the rows at equal places of two nodes with equal partitions."""
+
+    left: Node
+    right: Node
+
+    def parents(self) -> list[Node]:
+        return [self.left, self.right]
+
+    def compute(self, index: int, task: Task) -> Iterator[Any]:
+        end = object()
+        left, right = self.left.rows(index, task), self.right.rows(index, task)
+        for row in left:
+            other = next(right, end)
+            if other is end:
+                raise ValueError("Can only zip RDDs with same number of elements in each partition")
+            yield row, other
+        if next(right, end) is not end:
+            raise ValueError("Can only zip RDDs with same number of elements in each partition")
+
+
+@dataclass(slots=True, eq=False)
+class Product(Node):
+    """Every pair of rows of two nodes; partition i is (i // right, i % right)."""
+
+    left: Node
+    right: Node
+
+    def parents(self) -> list[Node]:
+        return [self.left, self.right]
+
+    def compute(self, index: int, task: Task) -> Iterator[Any]:
+        left, right = divmod(index, self.right.partitions)
+        return product(self.left.rows(left, task), self.right.rows(right, task))
+
+
+@dataclass(slots=True, eq=False)
+class Shuffle:
+    """A stage's boundary: the parent's pairs dealt out by `partition_of(key) % partitions`. Known to the driver only.
+
+    `files` holds each map task's file once it has run; a later job that needs the shuffle reads the same ones.
+    """
+
+    shuffle_id: int
+    parent: Node
+    partitions: int
+    partition_of: Callable[[Any], int]
+    files: list[str | None]
+    counted: set[int] = field(default_factory=set)
+    """Map tasks whose accumulators were added: running one again for a lost file does not count again."""
+
+    def delete(self) -> None:
+        for number, path in enumerate(self.files):
+            if path is not None:
+                self.files[number] = None
+                Path(path).unlink(missing_ok=True)
+
+
+@dataclass(slots=True, eq=False)
+class Shuffled(Node):
+    """Reads one bucket of a shuffle."""
+
+    shuffle: Shuffle | None
+    shuffle_id: int
+
+    def compute(self, index: int, task: Task) -> Iterator[Any]:
+        return read_shuffle(self.shuffle_id, task.shuffles[self.shuffle_id], index)
+
+    def __getstate__(self) -> Any:
+        return (self.rdd_id, self.partitions, self.level, self.shuffle_id)
+
+    def __setstate__(self, state: Any) -> None:
+        self.rdd_id, self.partitions, self.level, self.shuffle_id = state
+        self.shuffle = None
+
+
+def shuffles_of(node: Node) -> list[Shuffle]:
+    """The shuffles that a stage ending in `node` reads."""
+    found: dict[int, Shuffle] = {}
+    seen: set[int] = set()
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Shuffled) and node.shuffle is not None:
+            found[node.shuffle_id] = node.shuffle
+        waiting += node.parents()
+    return list(found.values())
+
+
+def cached_in(node: Node) -> list[int]:
+    """The ids of the persisted RDDs in `node`'s stage, the nearest first."""
+    found: list[int] = []
+    waiting, seen = [node], set[int]()
+    while waiting:
+        node = waiting.pop(0)
+        if id(node) not in seen:
+            seen.add(id(node))
+            if node.level is not None:
+                found.append(node.rdd_id)
+            waiting += node.parents()
+    return found
+
+
+def write_rows(path: Path, rows: Iterable[Any]) -> None:
+    """Rows as a file of pickled lists; it appears under its name when it is whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    iterator = iter(rows)
+    with draft.open("wb") as file:
+        while batch := list(islice(iterator, 10_000)):
+            pickle.dump(batch, file, pickle.HIGHEST_PROTOCOL)
+    draft.replace(path)

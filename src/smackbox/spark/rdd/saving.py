@@ -1,0 +1,63 @@
+# ruff: noqa: N802, N803 - PySpark's names
+"""Writing an RDD to a directory: `part-NNNNN` for each partition, and `_SUCCESS` when all are there."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from smackbox.spark.rdd.errors import JobError
+from smackbox.spark.rdd.lineage import write_rows
+
+GZIP_CODEC = "org.apache.hadoop.io.compress.GzipCodec"
+
+
+class SaveOperations:
+    """Mixed into `RDD`."""
+
+    _run: Callable[..., list[Any]]
+
+    def saveAsTextFile(self, path: str, compressionCodecClass: str | None = None) -> None:
+        """Rows as lines of text, `str(row)` each. Raises `JobError` when the directory exists."""
+        if compressionCodecClass not in (None, GZIP_CODEC):
+            raise JobError(f"{compressionCodecClass} is not a codec that is there: {GZIP_CODEC}")
+        zipped = compressionCodecClass is not None
+        directory = _new_directory(path)
+        self._run(lambda index, rows: write_partition(directory, index, rows, zipped=zipped))
+        (directory / "_SUCCESS").touch()
+
+    def saveAsPickleFile(self, path: str, batchSize: int = 10) -> None:
+        directory = _new_directory(path)
+        self._run(lambda index, rows: write_partition(directory, index, rows, pickled=True))
+        (directory / "_SUCCESS").touch()
+
+
+def write_partition(
+    directory: Path, index: int, rows: Iterator[Any], *, pickled: bool = False, zipped: bool = False
+) -> None:
+    """A task's part: a draft that gets its name when it is whole, so that a task tried again leaves one file."""
+    path = directory / f"part-{index:05}{'.gz' if zipped else ''}"
+    if pickled:
+        write_rows(path, rows)
+        return
+    draft = path.with_name(f".{path.name}.draft")
+    with gzip.open(draft, "wb") if zipped else draft.open("wb") as file:
+        file.writelines(_lines(rows))
+    draft.replace(path)
+
+
+def _lines(rows: Iterable[Any]) -> Iterator[bytes]:
+    for row in rows:
+        line = row if isinstance(row, bytes) else str(row).encode("utf-8")
+        yield line + b"\n"
+
+
+def _new_directory(path: str) -> Path:
+    directory = Path(path.removeprefix("file://").removeprefix("file:"))
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError as error:
+        raise JobError(f"Output directory {path} already exists") from error
+    return directory

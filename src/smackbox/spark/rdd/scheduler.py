@@ -1,0 +1,286 @@
+"""The DAG scheduler: cuts a job at its shuffles into stages, and runs each stage's tasks on executors.
+
+A task that failed is tried again, up to `max_failures` times; then the job fails with the task's own traceback. A
+shuffle file that is gone has its map task run again from lineage. An executor that dies is replaced, and the task
+that it ran counts as failed once. One job runs at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import Any
+
+from smackbox.spark.rdd.closures import dumps
+from smackbox.spark.rdd.errors import JobError
+from smackbox.spark.rdd.executor import Executor
+from smackbox.spark.rdd.lineage import Node, Shuffle, cached_in, shuffles_of
+from smackbox.spark.rdd.shared import apply_additions
+from smackbox.spark.rdd.shuffle_files import write_shuffle
+
+MAX_STAGE_ATTEMPTS = 4
+STOP_TIMEOUT_S = 5.0
+POLL_S = 1.0
+
+TaskFunction = Callable[[int, Iterator[Any]], Any]
+
+
+class LostFileError(Exception):
+    """A stage met a shuffle file that is gone: shuffle and map task."""
+
+    def __init__(self, shuffle_id: int, map_index: int) -> None:
+        super().__init__(shuffle_id, map_index)
+        self.shuffle_id, self.map_index = shuffle_id, map_index
+
+
+class _Process:
+    """An executor in a process of its own."""
+
+    def __init__(self, directory: Path, cache_bytes: int) -> None:
+        self.connection, theirs = Pipe()
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "SPARK_LOCAL_DIRS": str(directory)}
+        command = [sys.executable, "-m", "smackbox.spark.rdd.executor", str(theirs.fileno()), str(directory)]
+        command += [str(cache_bytes), os.pathsep.join(sys.path)]
+        self._process = subprocess.Popen(
+            command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        theirs.close()
+        self.stages: set[int] = set()
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        self.connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+
+    def receive(self) -> tuple[Any, ...]:
+        return pickle.loads(self.connection.recv_bytes())  # type: ignore[no-any-return]  # noqa: S301 - our executor
+
+    def stop(self) -> int:
+        self.connection.close()
+        try:
+            return self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait(STOP_TIMEOUT_S)
+
+
+class _InProcess:
+    """The same without a process: the answer is there as soon as the task is sent."""
+
+    connection: Connection | None = None
+
+    def __init__(self, directory: Path, cache_bytes: int) -> None:
+        self._executor = Executor(directory, cache_bytes)
+        self._answers: deque[tuple[Any, ...]] = deque()
+        self.stages: set[int] = set()
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        answer = self._executor.handle(message)
+        if answer is not None:
+            self._answers.append(answer)
+
+    def receive(self) -> tuple[Any, ...]:
+        return self._answers.popleft()
+
+    def stop(self) -> int:
+        return 0
+
+
+class Scheduler:
+    def __init__(self, executors: int, directory: Path, cache_bytes: int, max_failures: int) -> None:
+        self._directory = directory
+        self._cache_bytes = cache_bytes
+        self._max_failures = max_failures
+        self._count = executors
+        self._executors: list[_Process | _InProcess] = []
+        self._places: dict[tuple[int, int], int] = {}
+        self._stage_id = 0
+        self._lock = threading.RLock()
+
+    def run(self, node: Node, function: TaskFunction, indexes: list[int]) -> list[Any]:
+        """The results of `function(index, rows)` for each partition named, in their order. Raises `JobError`."""
+        with self._lock:
+            for _ in range(MAX_STAGE_ATTEMPTS):
+                try:
+                    self._make_shuffles(node, indexes)
+                    return self._run_stage(node, function, indexes, None)
+                except LostFileError as error:
+                    self._forget_file(node, error)
+            raise JobError(f"shuffle files were lost {MAX_STAGE_ATTEMPTS} times in a row; the job is given up")
+
+    def forget(self, rdd_id: int) -> None:
+        """Drop an RDD's cached partitions."""
+        with self._lock:
+            self._places = {key: place for key, place in self._places.items() if key[0] != rdd_id}
+            for executor in self._executors:
+                executor.send(("forget", rdd_id))
+
+    def stop(self) -> None:
+        with self._lock:
+            for executor in self._executors:
+                executor.stop()
+            self._executors.clear()
+
+    def _make_shuffles(self, node: Node, indexes: list[int]) -> None:
+        """Run, bottom up, the map tasks whose files the stage of `node` will read and that are not there."""
+        if node.level is not None and all((node.rdd_id, index) in self._places for index in indexes):
+            return
+        pending: list[tuple[Shuffle, bool]] = [(shuffle, False) for shuffle in shuffles_of(node)]
+        while pending:
+            shuffle, parents_done = pending.pop()
+            if None not in shuffle.files:
+                continue
+            if not parents_done:
+                pending.append((shuffle, True))
+                pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
+                continue
+            self._run_map_stage(shuffle)
+
+    def _run_map_stage(self, shuffle: Shuffle) -> None:
+        missing = [index for index, path in enumerate(shuffle.files) if path is None]
+        write = MapOutput(self._directory, shuffle.shuffle_id, shuffle.partitions, shuffle.partition_of)
+        self._run_stage(shuffle.parent, write, missing, shuffle)
+
+    def _forget_file(self, node: Node, lost: LostFileError) -> None:
+        waiting, seen = [node], set[int]()
+        while waiting:
+            for shuffle in shuffles_of(waiting.pop()):
+                if shuffle.shuffle_id == lost.shuffle_id:
+                    shuffle.files[lost.map_index] = None
+                if shuffle.shuffle_id not in seen:
+                    seen.add(shuffle.shuffle_id)
+                    waiting.append(shuffle.parent)
+
+    def _run_stage(self, node: Node, function: TaskFunction, indexes: list[int], shuffle: Shuffle | None) -> list[Any]:
+        self._stage_id += 1
+        stage = _Stage(self._stage_id, dumps((node, function)), node, indexes)
+        self._start_executors()
+        queues = self._deal(node, indexes)
+        running: dict[int, int] = {}
+        lost: LostFileError | None = None
+        results: dict[int, Any] = {}
+        failure: JobError | None = None
+        while len(results) < len(indexes) or running:
+            if lost is None and failure is None:
+                for place in range(self._count):
+                    index = self._next(queues, place) if place not in running else None
+                    if index is not None:
+                        running[place] = index
+                        self._send(place, stage, index)
+            if not running:
+                break
+            for place in self._ready(running):
+                index = running.pop(place)
+                answer = self._receive(place)
+                if answer[0] == "done":
+                    results[index] = self._accept(answer, place, index, shuffle)
+                elif answer[0] == "lost":
+                    lost = LostFileError(answer[1], answer[2])
+                else:
+                    stage.failures[index] = stage.failures.get(index, 0) + 1
+                    if stage.failures[index] >= self._max_failures:
+                        failure = failure or stage.failure(index, answer)
+                    else:
+                        queues[-1].append(index)
+        if failure is not None:
+            raise failure
+        if lost is not None:
+            raise lost
+        return [results[index] for index in indexes]
+
+    def _deal(self, node: Node, indexes: list[int]) -> list[deque[int]]:
+        """A queue for each executor, of the tasks whose cached block it holds; the last queue is anybody's."""
+        queues: list[deque[int]] = [deque() for _ in range(self._count + 1)]
+        cached = cached_in(node)
+        for index in indexes:
+            places = (self._places.get((rdd_id, index)) for rdd_id in cached)
+            place = next((place for place in places if place is not None), self._count)
+            queues[place].append(index)
+        return queues
+
+    def _next(self, queues: list[deque[int]], place: int) -> int | None:
+        for queue in (queues[place], queues[-1]):
+            if queue:
+                return queue.popleft()
+        return None
+
+    def _accept(self, answer: tuple[Any, ...], place: int, index: int, shuffle: Shuffle | None) -> Any:
+        _, result, added, cached = answer
+        for key in cached:
+            self._places[key] = place
+        value = pickle.loads(result)  # noqa: S301 - our executor
+        if shuffle is not None:
+            shuffle.files[index] = value
+        if shuffle is None or index not in shuffle.counted:
+            apply_additions(pickle.loads(added))  # noqa: S301 - our executor
+        if shuffle is not None:
+            shuffle.counted.add(index)
+        return value
+
+    def _start_executors(self) -> None:
+        kind = _InProcess if self._count == 1 else _Process
+        while len(self._executors) < self._count:
+            self._executors.append(kind(self._directory, self._cache_bytes))
+
+    def _send(self, place: int, stage: _Stage, index: int) -> None:
+        executor = self._executors[place]
+        try:
+            if stage.stage_id not in executor.stages:
+                executor.stages.add(stage.stage_id)
+                executor.send(("stage", stage.stage_id, stage.blob))
+            attempt = stage.failures.get(index, 0)
+            executor.send(("task", stage.stage_id, index, attempt, stage.shuffles))
+        except OSError:
+            return  # its end of the socket is closed; `_receive` replaces it
+
+    def _ready(self, running: dict[int, int]) -> list[int]:
+        connections = {self._executors[place].connection: place for place in running}
+        if None in connections:
+            return list(running)
+        ready: list[Any] = []
+        while not ready:
+            ready = wait([connection for connection in connections if connection is not None], POLL_S)
+        return [connections[connection] for connection in ready]
+
+    def _receive(self, place: int) -> tuple[Any, ...]:
+        try:
+            return self._executors[place].receive()
+        except (EOFError, OSError):
+            code = self._executors[place].stop()
+            self._executors[place] = _Process(self._directory, self._cache_bytes)
+            self._places = {key: held for key, held in self._places.items() if held != place}
+            cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+            return "failed", f"the executor went away in the middle of the task ({cause})", "ExecutorLost"
+
+
+class _Stage:
+    def __init__(self, stage_id: int, blob: bytes, node: Node, indexes: list[int]) -> None:
+        self.stage_id = stage_id
+        self.blob = blob
+        self.shuffles = {shuffle.shuffle_id: shuffle.files for shuffle in shuffles_of(node)}
+        self.failures: dict[int, int] = {}
+        self.tasks = len(indexes)
+
+    def failure(self, index: int, answer: tuple[Any, ...]) -> JobError:
+        return JobError(
+            f"Job aborted due to stage failure: Task {index} in stage {self.stage_id} failed "
+            f"{self.failures[index]} times, most recent failure: {answer[2]}\n{answer[1]}"
+        )
+
+
+class MapOutput:
+    """The function of a map task: writes its shuffle file and answers where it is."""
+
+    def __init__(self, directory: Path, shuffle_id: int, partitions: int, partition_of: Callable[[Any], int]) -> None:
+        self._directory, self._shuffle_id = directory, shuffle_id
+        self._partitions, self._partition_of = partitions, partition_of
+
+    def __call__(self, index: int, rows: Iterator[Any]) -> str:
+        path = self._directory / f"shuffle-{self._shuffle_id}-{index}.data"
+        write_shuffle(path, rows, self._partitions, self._partition_of)
+        return str(path)
