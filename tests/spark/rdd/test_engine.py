@@ -257,3 +257,39 @@ def test_portable_hash_is_the_same_whatever_the_seed() -> None:
     assert len(found) == 1
     assert portable_hash(1) == portable_hash(1.0) == portable_hash(True)
     assert portable_hash((None, 1)) & 0xFFFFFFFF == 219750521
+
+
+def test_an_interrupted_job_leaves_no_answer_to_the_next_one(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+
+    class Broken:
+        """Adding in the driver fails while another task still runs."""
+
+        def zero(self, value: int) -> int:
+            return 0
+
+        def addInPlace(self, left: int, right: int) -> int:
+            if os.getpid() == driver:
+                raise KeyboardInterrupt
+            return left + right
+
+    driver = os.getpid()
+
+    with SparkContext("local[2]") as sc:
+        broken = sc.accumulator(0, Broken())
+
+        def work(x: int) -> int:
+            if x == 1:
+                go.read_text()  # until somebody writes: never
+            broken.add(1)
+            return 1000
+
+        with pytest.raises(KeyboardInterrupt):
+            sc.parallelize([0, 1], 2).map(work).collect()
+        assert sc.parallelize([1, 2], 2).collect() == [1, 2]
+
+
+def test_no_partitions_are_refused(sc: SparkContext) -> None:
+    with pytest.raises(ValueError, match="Positive number of partitions required, not 0"):
+        sc.parallelize([1, 2], 0)

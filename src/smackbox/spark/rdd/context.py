@@ -88,6 +88,8 @@ class SparkContext:
     def parallelize(self, c: Iterable[Any], numSlices: int | None = None) -> RDD:
         """Rows of the driver in slices, cut as PySpark cuts them."""
         count = int(numSlices) if numSlices is not None else self.defaultParallelism
+        if count < 1:
+            raise ValueError(f"Positive number of partitions required, not {count}")
         if isinstance(c, range):
             bounds = [index * len(c) // count for index in range(count + 1)]
             return self._slices([c[low:high] for low, high in itertools.pairwise(bounds)])

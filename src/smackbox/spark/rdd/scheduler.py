@@ -60,6 +60,9 @@ class _Process:
     def receive(self) -> tuple[Any, ...]:
         return pickle.loads(self.connection.recv_bytes())  # type: ignore[no-any-return]  # noqa: S301 - our executor
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def stop(self) -> int:
         self.connection.close()
         try:
@@ -86,6 +89,9 @@ class _InProcess:
 
     def receive(self) -> tuple[Any, ...]:
         return self._answers.popleft()
+
+    def kill(self) -> None:
+        self._answers.clear()
 
     def stop(self) -> int:
         return 0
@@ -162,6 +168,20 @@ class Scheduler:
         self._start_executors()
         queues = self._deal(node, indexes)
         running: dict[int, int] = {}
+        try:
+            return self._run_tasks(stage, indexes, shuffle, queues, running)
+        except BaseException:
+            self._abandon(running)
+            raise
+
+    def _run_tasks(
+        self,
+        stage: _Stage,
+        indexes: list[int],
+        shuffle: Shuffle | None,
+        queues: list[deque[int]],
+        running: dict[int, int],
+    ) -> list[Any]:
         lost: LostFileError | None = None
         results: dict[int, Any] = {}
         failure: JobError | None = None
@@ -192,6 +212,20 @@ class Scheduler:
         if lost is not None:
             raise lost
         return [results[index] for index in indexes]
+
+    def _abandon(self, running: dict[int, int]) -> None:
+        """After an interrupt: the answers of tasks that still run must not reach the next job, so their executors go."""
+        for place in running:
+            self._executors[place].kill()
+            self._replace(place)
+
+    def _replace(self, place: int) -> int:
+        """A new executor for one that is gone, and its cached blocks with it. Its exit code."""
+        old = self._executors[place]
+        code = old.stop()
+        self._executors[place] = type(old)(self._directory, self._cache_bytes)
+        self._places = {key: held for key, held in self._places.items() if held != place}
+        return code
 
     def _deal(self, node: Node, indexes: list[int]) -> list[deque[int]]:
         """A queue for each executor, of the tasks whose cached block it holds; the last queue is anybody's."""
@@ -251,9 +285,7 @@ class Scheduler:
         try:
             return self._executors[place].receive()
         except (EOFError, OSError):
-            code = self._executors[place].stop()
-            self._executors[place] = _Process(self._directory, self._cache_bytes)
-            self._places = {key: held for key, held in self._places.items() if held != place}
+            code = self._replace(place)
             cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
             return "failed", f"the executor went away in the middle of the task ({cause})", "ExecutorLost"
 
