@@ -214,7 +214,7 @@ class Scheduler:
         return [results[index] for index in indexes]
 
     def _abandon(self, running: dict[int, int]) -> None:
-        """After an interrupt: the answers of tasks that still run must not reach the next job, so their executors go."""
+        """Replace the executors whose tasks still run: their answers must not reach the next job."""
         for place in running:
             self._executors[place].kill()
             self._replace(place)
