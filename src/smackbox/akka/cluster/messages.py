@@ -1,0 +1,147 @@
+"""What nodes of a cluster tell each other, and what a node tells its own actors of the cluster.
+
+Source: `InternalClusterAction`, `ClusterUserAction` and `ClusterEvent` of Pekko.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from smackbox.akka.actor.path import Address
+from smackbox.akka.cluster.gossip import Gossip
+from smackbox.akka.cluster.member import Member, MemberStatus, UniqueAddress
+from smackbox.akka.cluster.vector_clock import VectorClock
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMessage:
+    """Between nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitJoin(ClusterMessage):
+    """May I join? `config` is the joiner's configuration as HOCON; a JVM needs one."""
+
+    config: str
+
+
+class ConfigCheck(enum.IntEnum):
+    UNCHECKED = 1
+    INCOMPATIBLE = 2
+    COMPATIBLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class InitJoinAck(ClusterMessage):
+    address: Address
+    check: ConfigCheck
+    config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InitJoinNack(ClusterMessage):
+    """Not from this one: it is no member itself, or on its way out."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Join(ClusterMessage):
+    node: UniqueAddress
+    roles: frozenset[str]
+    app_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome(ClusterMessage):
+    from_: UniqueAddress
+    gossip: Gossip
+
+
+@dataclass(frozen=True, slots=True)
+class GossipEnvelope(ClusterMessage):
+    from_: UniqueAddress
+    to: UniqueAddress
+    gossip: Gossip
+
+
+@dataclass(frozen=True, slots=True)
+class GossipStatus(ClusterMessage):
+    """The version of a gossip without the gossip. An empty digest is one that is not known."""
+
+    from_: UniqueAddress
+    version: VectorClock
+    seen_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(ClusterMessage):
+    """`sequence` and `created_ns` come back in the response."""
+
+    from_: Address
+    sequence: int
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatResponse(ClusterMessage):
+    from_: UniqueAddress
+    sequence: int
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitingConfirmed(ClusterMessage):
+    """This node is done with exiting, and may be removed."""
+
+    node: UniqueAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Leave(ClusterMessage):
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Down(ClusterMessage):
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class DomainEvent:
+    """What changed in a node's view of the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEvent(DomainEvent):
+    """A member has another status."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved(MemberEvent):
+    """`previous` is Down for a member that was downed, Exiting for one that left."""
+
+    previous: MemberStatus
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachableMember(DomainEvent):
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class ReachableMember(DomainEvent):
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderChanged(DomainEvent):
+    leader: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterShuttingDown(DomainEvent):
+    """This node is a member no more."""
