@@ -44,7 +44,7 @@ from smackbox.akka.remote.control import (
     WireAddress,
 )
 from smackbox.akka.remote.failure_detector import PhiAccrualDetector
-from smackbox.akka.remote.frames import LARGE, ORDINARY, Envelope
+from smackbox.akka.remote.frames import CONTROL, LARGE, ORDINARY, Envelope
 from smackbox.akka.remote.serialization import Serialization, SerializationError
 from smackbox.akka.remote.transport import FRAME_LIMIT, Transport
 from smackbox.base.protobuf.message import decode, encode
@@ -54,6 +54,8 @@ TICK_S = 1.0
 REFS_LIMIT = 10_000
 """References whose paths are not parsed or written again; beyond them the cache is cleared."""
 REMOTE_WATCHER = "/system/remote-watcher"
+CLUSTER_ACTORS = ("system", "cluster")
+"""Messages to them go before those of users, on the control stream, as in Pekko."""
 
 log = logging.getLogger("smackbox.akka.remote")
 
@@ -270,7 +272,8 @@ class Remoting:
     ) -> None:
         from_path = "" if sender is None else self.path_of(sender)
         envelope = Envelope(self.own.uid, serializer, from_path, str(path), manifest, payload)
-        stream = LARGE if len(payload) > FRAME_LIMIT else ORDINARY
+        ordinary = CONTROL if path.elements[:2] == CLUSTER_ACTORS else ORDINARY
+        stream = LARGE if len(payload) > FRAME_LIMIT else ordinary
 
         def dropped(reason: str) -> None:
             self.system.dead_letter(message, to, reason)

@@ -44,6 +44,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 Serialized = tuple[int, str, bytes]
 """Serializer id, manifest, bytes."""
 
+Writer = Callable[["Serialization", Any], Serialized]
+Reader = Callable[["Serialization", bytes], Any]
+
 _LONG = struct.Struct("<q")
 _INT = struct.Struct("<i")
 
@@ -73,6 +76,8 @@ class Serialization:
         self._types: dict[str, type[msgspec.Struct]] = {}
         self._manifests: dict[type, str] = {}
         self._json = msgspec.json.Encoder(enc_hook=self._to_json)
+        self._writers = _WRITERS
+        self._readers = _READERS
 
     def register(self, manifest: str, message_type: type[msgspec.Struct]) -> None:
         """Let messages of this type cross the wire under `manifest`. Raises `ValueError` for one that is taken."""
@@ -81,9 +86,14 @@ class Serialization:
         self._types[manifest] = message_type
         self._manifests[message_type] = manifest
 
+    def add(self, writers: dict[type, Writer], readers: dict[tuple[int, str | None], Reader]) -> None:
+        """Serializers of a part of the room that is loaded only where it is used."""
+        self._writers = self._writers | writers
+        self._readers = self._readers | readers
+
     def write(self, message: Any) -> Serialized:
         """Raises `SerializationError` for a message without a serializer."""
-        writer = _WRITERS.get(type(message))
+        writer = self._writers.get(type(message))
         if writer is not None:
             return writer(self, message)
         if isinstance(message, ActorRef):
@@ -101,7 +111,7 @@ class Serialization:
         try:
             if serializer == JACKSON_JSON:
                 return self._read_json(manifest, data)
-            reader = _READERS.get((serializer, manifest)) or _READERS.get((serializer, None))
+            reader = self._readers.get((serializer, manifest)) or self._readers.get((serializer, None))
             if reader is not None:
                 return reader(self, data)
         except (ValueError, struct.error, zlib.error, OSError, EOFError) as error:
@@ -122,7 +132,7 @@ class Serialization:
         if message_type is None:
             raise SerializationError(f"no message type is registered for the manifest {manifest!r}")
         if data.startswith(GZIP_MAGIC):
-            data = _gunzip(data)
+            data = gunzip(data)
         return msgspec.json.decode(data, type=message_type, dec_hook=self._from_json)
 
     def _to_json(self, value: Any) -> Any:
@@ -155,7 +165,8 @@ class Serialization:
         return ActorIdentity(self.unpack(identity.correlation_id), ref)
 
 
-def _gunzip(data: bytes) -> bytes:
+def gunzip(data: bytes) -> bytes:
+    """Raises `SerializationError` for more than `UNPACKED_LIMIT` bytes; `OSError`, `EOFError`, `zlib.error` else."""
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         unpacked = file.read(UNPACKED_LIMIT + 1)
     if len(unpacked) > UNPACKED_LIMIT:

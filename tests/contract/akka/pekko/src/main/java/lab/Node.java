@@ -7,7 +7,10 @@ import com.typesafe.config.ConfigFactory;
 import java.util.Map;
 import java.util.HashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.StreamSupport;
 import org.apache.pekko.actor.*;
+import org.apache.pekko.cluster.Cluster;
 import org.apache.pekko.pattern.Patterns;
 
 /** A real Pekko node for the contract tests: `Node SYSTEM PORT`. It ends when its standard input does. */
@@ -41,7 +44,9 @@ public class Node {
     }
   }
 
-  /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT. */
+  /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
+   *  Of a cluster: join ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable).
+   */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
     private ActorRef greeted;
@@ -84,9 +89,31 @@ public class Node {
           greeted = asker;
           resolve(words[1]).tell(new Hello("jvm", 41, getSelf()), getSelf());
           break;
+        case "join":
+          Cluster.get(system).join(AddressFromURIString.parse(words[1]));
+          asker.tell("joining", getSelf());
+          break;
+        case "leave":
+          Cluster.get(system).leave(AddressFromURIString.parse(words[1]));
+          asker.tell("leaving", getSelf());
+          break;
+        case "down":
+          Cluster.get(system).down(AddressFromURIString.parse(words[1]));
+          asker.tell("downing", getSelf());
+          break;
+        case "members":
+          asker.tell(members(Cluster.get(system)), getSelf());
+          break;
         default:
           asker.tell("unknown " + words[0], getSelf());
       }
+    }
+
+    private static String members(Cluster cluster) {
+      return StreamSupport.stream(cluster.state().getMembers().spliterator(), false)
+          .map(m -> m.address().port().get() + ":" + m.status()
+              + (cluster.state().getUnreachable().contains(m) ? "!" : ""))
+          .collect(Collectors.joining(" "));
     }
 
     private ActorRef resolve(String path) {

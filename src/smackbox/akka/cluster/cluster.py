@@ -1,0 +1,197 @@
+"""A member of a cluster: the daemon that runs `core.py` on an actor system's remoting.
+
+    remoting = await Remoting.start(system, "127.0.0.1", 25520)
+    cluster = Cluster(remoting)
+    cluster.join_seed_nodes([Address.parse("pekko://lab@10.0.0.1:25520")])
+    await cluster.until(MemberStatus.UP, timeout_s=10)
+
+Leaving runs the coordinated shutdown of the actor system, as in Pekko, and a shutdown leaves the cluster first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from smackbox.akka.actor.actor import UNHANDLED, Actor
+from smackbox.akka.actor.events import Subscriber
+from smackbox.akka.actor.path import Address
+from smackbox.akka.actor.props import Props
+from smackbox.akka.actor.ref import ActorRef
+from smackbox.akka.actor.shutdown import CLUSTER_EXITING_DONE, CLUSTER_LEAVE, CLUSTER_SHUTDOWN
+from smackbox.akka.cluster.core import TICK_S, ClusterCore, ClusterSettings, Phase
+from smackbox.akka.cluster.gossip import Gossip
+from smackbox.akka.cluster.member import Member, MemberStatus, UniqueAddress
+from smackbox.akka.cluster.messages import ClusterMessage, DomainEvent, Heartbeat
+from smackbox.akka.cluster.wire import READERS, WRITERS
+from smackbox.akka.remote.remoting import Remoting
+
+DAEMON = "/system/cluster/core/daemon"
+HEARTBEAT_RECEIVER = "/system/cluster/heartbeatReceiver"
+
+log = logging.getLogger("smackbox.akka.cluster")
+
+
+class _Parent(Actor[Any]):
+    """Spawns what it is told to; the names lead to where JVMs look for the daemon."""
+
+    def __init__(self, children: dict[str, Props[Any]]) -> None:
+        for name, props in children.items():
+            self.context.spawn(props, name)
+
+
+class _Daemon(Actor[Any]):
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def receive(self, message: Any) -> Any:
+        if not isinstance(message, ClusterMessage):
+            return UNHANDLED
+        self._cluster._receive(message, self.context.sender, self.context.ref)
+        return None
+
+
+class Cluster:
+    """Of one actor system. All of its methods are called on the system's event loop."""
+
+    def __init__(self, remoting: Remoting, settings: ClusterSettings | None = None) -> None:
+        self._remoting = remoting
+        self._system = system = remoting.system
+        uid = remoting.own.uid
+        self.own = UniqueAddress(remoting.address, uid - (1 << 64) if uid >> 63 else uid)
+        remoting.serialization.add(WRITERS, READERS)
+        self._changed = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._done = asyncio.Event()
+        self._daemon: ActorRef[Any] | None = None
+        self._core = ClusterCore(
+            self.own,
+            settings or ClusterSettings(),
+            send=self._send,
+            publish=self._publish,
+            exiting=self._exiting,
+            chance=system.chance,
+            wall_ms=lambda: int(time.time() * 1_000),
+        )
+        daemon = Props.of(_Daemon, self)
+        core = Props.of(_Parent, {"daemon": daemon})
+        system.spawn_system(Props.of(_Parent, {"core": core, "heartbeatReceiver": daemon}), "cluster")
+        self._daemon = remoting.resolve(f"{remoting.address}{DAEMON}")
+        self._timer = system.dispatcher.call_later(TICK_S, self._tick)
+        system.on_termination(self._stop)
+        system.shutdown.add_task(CLUSTER_LEAVE, "leave-cluster", self._leave_in_shutdown)
+        system.shutdown.add_task(CLUSTER_EXITING_DONE, "exiting-completed", self._complete)
+        system.shutdown.add_task(CLUSTER_SHUTDOWN, "cluster", self._done.wait)
+
+    # -- what users do
+
+    def join_seed_nodes(self, seeds: Sequence[Address]) -> None:
+        """Join by the first that answers; the first of the list forms a cluster where there is none.
+
+        Raises `ValueError` for a node of a system of another name.
+        """
+        self._core.join_seed_nodes(seeds, self._now_s())
+
+    def join(self, address: Address | None = None) -> None:
+        """Join one node; without an address, form a cluster of one's own."""
+        self._core.join(address or self.own.address, self._now_s())
+
+    def leave(self, address: Address | None = None) -> None:
+        """Let a member, by default this one, leave in peace."""
+        self._core.leave(address or self.own.address, self._now_s())
+
+    def down(self, address: Address) -> None:
+        """Take a member for dead. Only do so for one that is: it stops when it knows of it."""
+        self._core.down(address, self._now_s())
+
+    @property
+    def state(self) -> Gossip:
+        """What this node knows of the cluster. A value; it does not change."""
+        return self._core.gossip
+
+    @property
+    def members(self) -> list[Member]:
+        """By address."""
+        return self._core.gossip.sorted_members
+
+    @property
+    def self_status(self) -> MemberStatus:
+        """REMOVED also before joining."""
+        return self._core.gossip.status(self.own)
+
+    @property
+    def leader(self) -> Address | None:
+        leader = self._core.gossip.leader(self.own)
+        return None if leader is None else leader.address
+
+    @property
+    def is_terminated(self) -> bool:
+        """Whether this node was a member and is one no more."""
+        return self._core.phase is Phase.STOPPED
+
+    def subscribe(self, subscriber: Subscriber, event_type: type[DomainEvent] = DomainEvent) -> None:
+        """An actor or a function is notified of changes from now on; `state` tells what was before."""
+        self._system.events.subscribe(event_type, subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        self._system.events.unsubscribe(subscriber)
+
+    async def until(self, status: MemberStatus, timeout_s: float) -> None:
+        """Wait until this node has a status. Raises `TimeoutError`."""
+        async with asyncio.timeout(timeout_s):
+            while self.self_status is not status:
+                self._changed.clear()
+                await self._changed.wait()
+
+    # -- parts
+
+    def _now_s(self) -> float:
+        return self._system.dispatcher.now_s()
+
+    def _tick(self) -> None:
+        self._timer = self._system.dispatcher.call_later(TICK_S, self._tick)
+        self._core.tick(self._now_s())
+
+    def _send(self, address: Address, message: ClusterMessage) -> None:
+        path = HEARTBEAT_RECEIVER if isinstance(message, Heartbeat) else DAEMON
+        self._remoting.resolve(f"{address}{path}").tell(message, self._daemon)
+
+    def _receive(self, message: ClusterMessage, sender: ActorRef[Any] | None, own: ActorRef[Any]) -> None:
+        def reply(answer: ClusterMessage) -> None:
+            if sender is not None:
+                sender.tell(answer, own)
+
+        self._core.receive(message, reply, self._now_s())
+
+    def _publish(self, event: DomainEvent) -> None:
+        self._changed.set()
+        self._system.events.publish(event)
+        if self._core.phase is Phase.STOPPED:
+            self._gone.set()
+            self._done.set()
+            if self._core.gossip.status(self.own) is MemberStatus.DOWN:
+                self._shut_down("this member of the cluster is down")
+
+    def _exiting(self) -> None:
+        self._gone.set()
+        self._shut_down("this member leaves the cluster")
+
+    def _shut_down(self, reason: str) -> None:
+        self._system.keep(asyncio.ensure_future(self._system.shutdown.run(reason)))
+
+    async def _leave_in_shutdown(self) -> None:
+        if self._core.phase is not Phase.MEMBER:
+            self._core.stop()
+            return
+        self._core.leave(self.own.address, self._now_s())
+        await self._gone.wait()
+
+    async def _complete(self) -> None:
+        self._core.exiting_completed(self._now_s())
+
+    def _stop(self) -> None:
+        self._timer.cancel()
+        self._core.stop()
