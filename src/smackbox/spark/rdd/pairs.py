@@ -142,7 +142,7 @@ class PairOperations:
         def combine(_: int, rows: Iterator[Any]) -> Iterator[Any]:
             from pyspark.shuffle import ExternalMerger
 
-            merger = ExternalMerger(aggregator(), memory * 0.9)
+            merger = ExternalMerger(aggregator(), spill_limit_mb(memory * 0.9))
             merger.mergeValues(rows)
             return merger.items()  # type: ignore[no-any-return]
 
@@ -150,7 +150,7 @@ class PairOperations:
             from pyspark.resultiterable import ResultIterable
             from pyspark.shuffle import ExternalGroupBy
 
-            merger = ExternalGroupBy(aggregator(), memory)
+            merger = ExternalGroupBy(aggregator(), spill_limit_mb(memory))
             merger.mergeCombiners(rows)
             return ((key, ResultIterable(values)) for key, values in merger.items())
 
@@ -234,7 +234,7 @@ class PairOperations:
         def sort(_: int, rows: Iterator[Any]) -> Iterator[Any]:
             from pyspark.shuffle import ExternalSorter
 
-            sorter = ExternalSorter(memory * 0.9)
+            sorter = ExternalSorter(spill_limit_mb(memory * 0.9))
             return iter(sorter.sorted(rows, key=lambda pair: keyfunc(pair[0]), reverse=not ascending))
 
         if count == 1:
@@ -266,7 +266,7 @@ class PairOperations:
         def sort(_: int, rows: Iterator[Any]) -> Iterator[Any]:
             from pyspark.shuffle import ExternalSorter
 
-            sorter = ExternalSorter(memory * 0.9)
+            sorter = ExternalSorter(spill_limit_mb(memory * 0.9))
             return iter(sorter.sorted(rows, key=lambda pair: keyfunc(pair[0]), reverse=not ascending))
 
         return self.partitionBy(numPartitions, partitionFunc)._derive(sort, True)
@@ -292,3 +292,10 @@ def _append(held: list[Any], value: Any) -> list[Any]:
 def _extend(held: list[Any], more: list[Any]) -> list[Any]:
     held.extend(more)
     return held
+
+
+def spill_limit_mb(memory_mb: float) -> float:
+    """The size of this process at which a merge spills: what it has now does not count, for it may be the driver's."""
+    from pyspark.shuffle import get_used_memory
+
+    return get_used_memory() + memory_mb  # type: ignore[no-any-return]
