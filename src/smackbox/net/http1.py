@@ -29,6 +29,14 @@ SWEEP_S = 1.0
 LINGER_TICKS = 3
 """Sweeps for which a refused client's remaining bytes are read before the connection is closed."""
 
+_NOT_REPEATED = frozenset(
+    {
+        b"connection", b"content-encoding", b"content-length", b"content-type", b"expect", b"http2-settings",
+        b"transfer-encoding", b"upgrade",
+    }
+)  # fmt: skip
+"""What the head of a request that asked for an upgrade does not repeat, or writes by itself."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 JSON = b"application/json"
 
@@ -55,7 +63,8 @@ class Exchange:
     """One request and the place of its answer in the line."""
 
     __slots__ = (
-        "_connection", "answer", "body", "content_type", "encoding", "extra", "headers", "keep_alive", "method", "path",
+        "_connection", "answer", "body", "content_type", "encoding", "extra", "headers", "is_open", "keep_alive",
+        "method", "on_lost", "path",
     )  # fmt: skip
 
     def __init__(self, connection: HttpConnection) -> None:
@@ -69,6 +78,19 @@ class Exchange:
         self.body = b""
         self.keep_alive = True
         self.answer: bytes | None = None
+        self.is_open = False
+        self.on_lost: Callable[[], Any] | None = None
+        """Called when the client is gone before its answer is complete."""
+
+    @property
+    def target(self) -> bytes:
+        """Path and query as sent. Only while the request is handed over (`HttpServer.handle`, `early`)."""
+        return self._connection._url
+
+    @property
+    def http_version(self) -> str:
+        """`1.1` or `1.0`. Only while the request is handed over."""
+        return cast("str", self._connection._parser.get_http_version())
 
     def reply(self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"") -> None:
         """Answer. `extra` is whole header lines, as is `self.extra`. HEAD and 204 get the head only."""
@@ -87,6 +109,46 @@ class Exchange:
         )
         connection.answered()
 
+    def begin(self, status: int, kind: bytes, extra: bytes, *, chunked: bool) -> None:
+        """Send the head of an answer whose body follows by `send` and ends with `finish`.
+
+        Without `chunked`, for a client of HTTP/1.0, the body ends where the connection does.
+        """
+        assert self.answer is None, "answered twice"
+        connection = self._connection
+        self.keep_alive = self.keep_alive and chunked and not connection.server.closing
+        self.answer = b"%sDate: %s\r\nContent-Type: %s\r\n%s%s%s%s\r\n" % (
+            _STATUS_LINES[status],
+            connection.server.date,
+            kind,
+            b"Transfer-Encoding: chunked\r\n" if chunked else b"",
+            self.extra,
+            extra,
+            b"" if self.keep_alive else b"Connection: close\r\n",
+        )
+        self.is_open = True
+        connection.answered()
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes of the body, framed by the caller. Waits for the answers before it, and while the client is slow.
+
+        Raises `ConnectionResetError` when the client is gone.
+        """
+        await self._connection.wait_for_turn(self)
+        self.answer = data
+        self._connection.answered()
+
+    async def finish(self, data: bytes = b"") -> None:
+        """End the body with `data`. Raises as `send` does."""
+        await self._connection.wait_for_turn(self)
+        self.answer = data
+        self.is_open = False
+        self._connection.answered()
+
+    def cut_off(self) -> None:
+        """Close the connection in the middle of the answer, so that the client sees that it is not whole."""
+        self._connection.abort()
+
 
 Handler = Callable[[Exchange], None]
 Problem = Callable[[int, str], bytes]
@@ -97,7 +159,8 @@ class HttpServer:
     """The connections of one endpoint. `handle` gets whole requests; `early` may refuse one by its head alone.
 
     `early` returns (status, reason, extra header lines) or None. `problem` makes the body of such an answer.
-    `headers` names, in lower case, the header fields that `Exchange.headers` keeps.
+    `headers` names, in lower case, the header fields that `Exchange.headers` keeps; None keeps all, and joins the
+    values of fields of one name with a comma (RFC 9110, 5.3).
     """
 
     def __init__(
@@ -106,14 +169,15 @@ class HttpServer:
         handle: Handler,
         early: Early,
         problem: Problem,
-        headers: frozenset[bytes] = frozenset(),
+        headers: frozenset[bytes] | None = frozenset(),
     ) -> None:
         self.limits = limits
         self.handle = handle
         self.early = early
         self.problem = problem
-        self.kept_headers = headers
-        self.kept_sizes = frozenset(map(len, headers))
+        self.keeps_all = headers is None
+        self.kept_headers = headers or frozenset()
+        self.kept_sizes = frozenset(map(len, self.kept_headers))
         self.connections: set[HttpConnection] = set()
         self.buffered = 0
         self.tick = 0
@@ -186,6 +250,7 @@ class HttpConnection(asyncio.Protocol):
         self._unread = False
         self._expects_continue = False
         self._content_length = 0
+        self._waiters: list[asyncio.Future[None]] = []
 
     # -- the transport's side
 
@@ -243,6 +308,10 @@ class HttpConnection(asyncio.Protocol):
         self._closing = True
         self._drop_body()
         self.server.left(self)
+        self._wake()
+        for exchange in self._line:
+            if exchange.on_lost is not None:
+                exchange.on_lost()
 
     def pause_writing(self) -> None:
         self._stalled_since = self.server.tick
@@ -252,6 +321,7 @@ class HttpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._stalled_since = None
         self._resume()
+        self._wake()
 
     # -- the parser's side
 
@@ -285,6 +355,12 @@ class HttpConnection(asyncio.Protocol):
             self._expects_continue = (value or b"").strip().lower() == b"100-continue"
         if size in self.server.kept_sizes and (lower := name.lower()) in self.server.kept_headers:
             exchange.headers[lower] = (value or b"").strip()
+        elif self.server.keeps_all:
+            lower = name.lower()
+            before = exchange.headers.get(lower)
+            content = (value or b"").strip()
+            joint = b"; " if lower == b"cookie" else b", "
+            exchange.headers[lower] = content if before is None else before + joint + content
 
     def on_headers_complete(self) -> None:
         exchange = self._exchange
@@ -351,16 +427,36 @@ class HttpConnection(asyncio.Protocol):
         out: list[bytes] = []
         last: Exchange | None = None
         while line and line[0].answer is not None:
+            out.append(line[0].answer)
+            if line[0].is_open:
+                line[0].answer = b""
+                break
             last = line.popleft()
-            out.append(cast("bytes", last.answer))
-        assert last is not None
         if not self._transport.is_closing():
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         self._since = self.server.tick
-        if not line and (not last.keep_alive or (self.server.closing and self._exchange is None)):
+        if not line and last and (not last.keep_alive or (self.server.closing and self._exchange is None)):
             self._end()
         else:
             self._resume()
+        if self._waiters:
+            self._wake()
+
+    async def wait_for_turn(self, exchange: Exchange) -> None:
+        """Wait until `exchange` is at the front of the line and the client reads."""
+        while not self._transport.is_closing():
+            if not self._feeding and self._line[0] is exchange and self._stalled_since is None:
+                return
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        raise ConnectionResetError("the client is gone")
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def close_when_answered(self) -> None:
         if self._line:
@@ -391,14 +487,14 @@ class HttpConnection(asyncio.Protocol):
         """The head once more, less its wish for another protocol: with it the parser would not read the body."""
         exchange = self._exchange
         assert exchange is not None
-        kept = b"".join(b"%s: %s\r\n" % header for header in exchange.headers.items())
+        kept = b"".join(b"%s: %s\r\n" % header for header in exchange.headers.items() if header[0] not in _NOT_REPEATED)
         return b"%s %s HTTP/%s\r\n%s%sContent-Type: %s\r\nContent-Encoding: %s\r\n%s\r\n" % (
             exchange.method,
             self._url,
             self._parser.get_http_version().encode(),
             self._framing,
             kept,
-            exchange.content_type,
+            exchange.headers.get(b"content-type", exchange.content_type),
             exchange.encoding,
             b"Expect: 100-continue\r\n" if self._expects_continue else b"",
         )

@@ -1,0 +1,128 @@
+"""Akka HTTP's server side: routes as values, on the HTTP/1.1 core that the endpoint uses. Names load when first used.
+
+from smackbox.akka.http import Http, as_, complete, decode_request, entity, path, post
+
+@(path("events") & post & decode_request & entity(as_(Event)))
+async def events(event: Event) -> Route:
+    await writer.request(event, timeout_s=1)
+    return complete(HTTPStatus.ACCEPTED)
+
+binding = await Http(system).new_server_at("127.0.0.1", 0).bind(events)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smackbox.akka.http.bodies import Unmarshaller as Unmarshaller
+    from smackbox.akka.http.bodies import as_ as as_
+    from smackbox.akka.http.bodies import decode_request as decode_request
+    from smackbox.akka.http.bodies import decode_request_with as decode_request_with
+    from smackbox.akka.http.bodies import entity as entity
+    from smackbox.akka.http.directives import REQUIRED as REQUIRED
+    from smackbox.akka.http.directives import authorize as authorize
+    from smackbox.akka.http.directives import delete as delete
+    from smackbox.akka.http.directives import extract as extract
+    from smackbox.akka.http.directives import extract_actor_system as extract_actor_system
+    from smackbox.akka.http.directives import extract_method as extract_method
+    from smackbox.akka.http.directives import extract_request as extract_request
+    from smackbox.akka.http.directives import extract_unmatched_path as extract_unmatched_path
+    from smackbox.akka.http.directives import get as get
+    from smackbox.akka.http.directives import handle_exceptions as handle_exceptions
+    from smackbox.akka.http.directives import handle_rejections as handle_rejections
+    from smackbox.akka.http.directives import head as head
+    from smackbox.akka.http.directives import header as header
+    from smackbox.akka.http.directives import map_request as map_request
+    from smackbox.akka.http.directives import map_response as map_response
+    from smackbox.akka.http.directives import method as method
+    from smackbox.akka.http.directives import options as options
+    from smackbox.akka.http.directives import parameter as parameter
+    from smackbox.akka.http.directives import patch as patch
+    from smackbox.akka.http.directives import post as post
+    from smackbox.akka.http.directives import provide as provide
+    from smackbox.akka.http.directives import put as put
+    from smackbox.akka.http.directives import respond_with_headers as respond_with_headers
+    from smackbox.akka.http.directives import validate as validate
+    from smackbox.akka.http.files import get_from_directory as get_from_directory
+    from smackbox.akka.http.files import get_from_file as get_from_file
+    from smackbox.akka.http.paths import REMAINING as REMAINING
+    from smackbox.akka.http.paths import path as path
+    from smackbox.akka.http.paths import path_end as path_end
+    from smackbox.akka.http.paths import path_end_or_single_slash as path_end_or_single_slash
+    from smackbox.akka.http.paths import path_prefix as path_prefix
+    from smackbox.akka.http.paths import path_single_slash as path_single_slash
+    from smackbox.akka.http.rejections import Rejection as Rejection
+    from smackbox.akka.http.rejections import RejectionHandler as RejectionHandler
+    from smackbox.akka.http.rejections import ValidationRejection as ValidationRejection
+    from smackbox.akka.http.route import Directive as Directive
+    from smackbox.akka.http.route import Route as Route
+    from smackbox.akka.http.route import StreamedResponse as StreamedResponse
+    from smackbox.akka.http.route import complete as complete
+    from smackbox.akka.http.route import concat as concat
+    from smackbox.akka.http.route import redirect as redirect
+    from smackbox.akka.http.route import reject as reject
+    from smackbox.akka.http.security import authenticate_basic as authenticate_basic
+    from smackbox.akka.http.security import authenticate_bearer as authenticate_bearer
+    from smackbox.akka.http.security import cors as cors
+    from smackbox.akka.http.server import Http as Http
+    from smackbox.akka.http.server import ServerBinding as ServerBinding
+    from smackbox.akka.http.server import ServerSettings as ServerSettings
+    from smackbox.akka.http.sse import ServerSentEvent as ServerSentEvent
+    from smackbox.akka.http.sse import complete_events as complete_events
+
+_HTTP = "smackbox.akka.http."
+_LAZY = {
+    **dict.fromkeys(
+        (
+            "REQUIRED",
+            "authorize",
+            "delete",
+            "extract",
+            "extract_actor_system",
+            "extract_method",
+            "extract_request",
+            "extract_unmatched_path",
+            "get",
+            "handle_exceptions",
+            "handle_rejections",
+            "head",
+            "header",
+            "map_request",
+            "map_response",
+            "method",
+            "options",
+            "parameter",
+            "patch",
+            "post",
+            "provide",
+            "put",
+            "respond_with_headers",
+            "validate",
+        ),
+        _HTTP + "directives",
+    ),
+    **dict.fromkeys(("Unmarshaller", "as_", "decode_request", "decode_request_with", "entity"), _HTTP + "bodies"),
+    **dict.fromkeys(("get_from_directory", "get_from_file"), _HTTP + "files"),
+    **dict.fromkeys(
+        ("REMAINING", "path", "path_end", "path_end_or_single_slash", "path_prefix", "path_single_slash"),
+        _HTTP + "paths",
+    ),
+    **dict.fromkeys(("Rejection", "RejectionHandler", "ValidationRejection"), _HTTP + "rejections"),
+    **dict.fromkeys(
+        ("Directive", "Route", "StreamedResponse", "complete", "concat", "redirect", "reject"), _HTTP + "route"
+    ),
+    **dict.fromkeys(("authenticate_basic", "authenticate_bearer", "cors"), _HTTP + "security"),
+    **dict.fromkeys(("Http", "ServerBinding", "ServerSettings"), _HTTP + "server"),
+    **dict.fromkeys(("ServerSentEvent", "complete_events"), _HTTP + "sse"),
+}
+
+__all__ = list(_LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)

@@ -1,0 +1,425 @@
+"""The server: binding, limits, streamed answers, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from smackbox.akka import ActorSystem
+from smackbox.akka.http import (
+    Http,
+    Route,
+    ServerSentEvent,
+    StreamedResponse,
+    as_,
+    authenticate_basic,
+    authenticate_bearer,
+    complete,
+    complete_events,
+    cors,
+    decode_request,
+    entity,
+    extract_request,
+    get,
+    get_from_directory,
+    get_from_file,
+    head,
+    path,
+    path_prefix,
+    post,
+)
+from smackbox.akka.stream import Source
+from smackbox.base.errors import StartError
+from smackbox.net.http import basic_authorization
+from tests.akka.http.server import TIMEOUT_S, Client, serving
+
+
+def test_limits_of_the_core() -> None:
+    async def run() -> None:
+        route = extract_request(lambda request: complete(str(len(request.body))))
+        async with serving(route, head_limit=500, body_limit=100, body_buffer_limit=150) as client:
+            assert (await client.ask("POST", "/", b"x" * 100)).text == "100"
+            assert (await client.ask("POST", "/", b"x" * 101)).status == 413
+            assert (await client.raw(b"GET / HTTP/1.1\r\nX: " + b"x" * 600)).startswith(b"HTTP/1.1 431 ")
+            assert (await client.raw(b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        async with serving(route, request_timeout_s=1) as client:
+            assert (await client.raw(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab")).startswith(b"HTTP/1.1 408 ")
+        async with serving(route, keep_alive_timeout_s=1) as client:
+            assert await client.raw(b"") == b""
+        async with serving(route, connections_limit=0, retry_after_s=7) as client:
+            answer = await client.get("/")
+            assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+
+    asyncio.run(run())
+
+
+def test_a_route_that_does_not_answer_in_time_is_cancelled() -> None:
+    async def run() -> None:
+        cancelled = asyncio.Event()
+
+        async def for_ever() -> Route:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+            raise AssertionError
+
+        async with serving(get(for_ever), answer_timeout_s=0.05) as client:
+            answer = await client.get("/")
+            assert (answer.status, answer.text.split()[0]) == (503, "The")
+            async with asyncio.timeout(TIMEOUT_S):
+                await cancelled.wait()
+
+    asyncio.run(run())
+
+
+def test_pipelined_answers_keep_the_order_of_the_requests() -> None:
+    async def run() -> None:
+        gate = asyncio.Event()
+
+        async def slow() -> str:
+            await gate.wait()
+            return "slow"
+
+        def fast() -> str:
+            gate.set()
+            return "fast"
+
+        async def pieces() -> AsyncIterator[bytes]:
+            await gate.wait()
+            yield b"streamed"
+
+        route = path("slow")(slow) | path("fast")(fast) | path("stream")(lambda: StreamedResponse(pieces()))
+        async with serving(route) as client:
+            answer = await client.raw(
+                b"GET /stream HTTP/1.1\r\n\r\nGET /slow HTTP/1.1\r\n\r\nGET /stream HTTP/1.1\r\n\r\n"
+                b"GET /fast HTTP/1.1\r\nConnection: close\r\n\r\n"
+            )
+        stream = b"8\r\nstreamed\r\n0\r\n\r\n"
+        bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+        assert bodies == [stream, b"slow", stream, b"fast"]
+
+    asyncio.run(run())
+
+
+def test_all_headers_are_kept_also_of_a_request_that_asks_for_an_upgrade() -> None:
+    async def run() -> None:
+        async with serving(
+            extract_request(lambda request: complete([request.headers, request.body.decode()]))
+        ) as client:
+            answer = await client.raw(
+                b"POST / HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nX-A: 2\r\nCookie: a=b\r\nCookie: c=d\r\n"
+                b"Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"
+                b"Content-Type: text/plain; charset=latin-1\r\nContent-Length: 2\r\n\r\nhi"
+                b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+            )
+        first = msgspec.json.decode(answer.split(b"\r\n\r\n")[1].partition(b"HTTP/1.1")[0])
+        assert first[1] == "hi"
+        kept = {name: first[0][name] for name in ("host", "x-a", "cookie", "content-type")}
+        assert kept == {"host": "h", "x-a": "1, 2", "cookie": "a=b; c=d", "content-type": "text/plain; charset=latin-1"}
+
+    asyncio.run(run())
+
+
+def test_a_source_is_answered_in_chunks() -> None:
+    async def run() -> None:
+        route = get(lambda: StreamedResponse(Source.range(1, 1000).map(lambda n: b"%d\n" % n), "text/plain"))
+        async with serving(route | head(lambda: StreamedResponse(Source.empty()))) as client:
+            answer = await client.get("/")
+            assert answer.headers["transfer-encoding"] == "chunked"
+            assert answer.body == b"".join(b"%d\n" % n for n in range(1, 1001))
+            old = await client.raw(b"GET / HTTP/1.0\r\n\r\n")
+            assert b"chunked" not in old
+            assert old.endswith(b"\r\n\r\n" + answer.body)
+            assert (await client.ask("HEAD", "/")).body == b""
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_slows_the_source() -> None:
+    async def run() -> None:
+        made = 0
+        ended = asyncio.Event()
+
+        async def endless() -> AsyncIterator[bytes]:
+            nonlocal made
+            try:
+                while True:
+                    made += 1
+                    yield b"x" * 65536
+            finally:
+                ended.set()
+
+        async with serving(get(lambda: StreamedResponse(endless()))) as client:
+            reader, writer = await asyncio.open_connection(*client.address, limit=1024)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await reader.readexactly(17)
+            before, still = -1, 0
+            async with asyncio.timeout(TIMEOUT_S):
+                while still < 20:
+                    still = still + 1 if made == before else 0
+                    before = made
+                    await asyncio.sleep(0.01)
+            assert made < 1000, "64 MB for a client that does not read"
+            writer.transport.abort()
+            async with asyncio.timeout(TIMEOUT_S):
+                await ended.wait()
+
+    asyncio.run(run())
+
+
+def test_a_source_that_fails_cuts_the_answer_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        async def broken() -> AsyncIterator[bytes]:
+            yield b"part"
+            raise RuntimeError("secret")
+
+        async with serving(get(lambda: StreamedResponse(broken()))) as client:
+            with pytest.raises(Exception, match=r"IncompleteRead|reset"):
+                await client.get("/")
+            assert "failed" in caplog.text
+
+    asyncio.run(run())
+
+
+def test_events_are_sent_as_they_come() -> None:
+    async def run() -> None:
+        queue: asyncio.Queue[str] = asyncio.Queue(1)
+
+        async def events() -> AsyncIterator[ServerSentEvent]:
+            while True:
+                yield ServerSentEvent(await queue.get(), event="tick", id="7", retry_ms=5)
+
+        async with serving(get(lambda: complete_events(events()))) as client:
+            reader, writer = await asyncio.open_connection(*client.address)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            async with asyncio.timeout(TIMEOUT_S):
+                first = await reader.readuntil(b"\r\n\r\n")
+                assert b"Content-Type: text/event-stream\r\n" in first
+                for text in ("one", "two\nlines"):
+                    await queue.put(text)
+                    size = int(await reader.readline(), 16)
+                    chunk = (await reader.readexactly(size + 2))[:-2].decode()
+                    data = "".join(f"data: {line}\n" for line in text.split("\n"))
+                    assert chunk == f"{data}event: tick\nid: 7\nretry: 5\n\n"
+            writer.close()
+
+    asyncio.run(run())
+    with pytest.raises(ValueError, match="one line"):
+        ServerSentEvent("x", event="a\nb")
+
+
+def test_the_end_waits_for_what_was_asked() -> None:
+    async def run() -> None:
+        began, gate = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> str:
+            began.set()
+            await gate.wait()
+            return "done"
+
+        async with ActorSystem("end") as system:
+            binding = await Http(system).new_server_at("127.0.0.1", 0).bind(get(slow))
+            client = Client(binding.local_address, system)
+            asked = asyncio.create_task(client.get("/"))
+            await began.wait()
+            ending = asyncio.create_task(binding.terminate(TIMEOUT_S))
+            await asyncio.sleep(0)
+            gate.set()
+            assert (await asked).text == "done"
+            await ending
+            await binding.terminate(0)
+            with pytest.raises(ConnectionRefusedError):
+                await client.get("/")
+
+    asyncio.run(run())
+
+
+def test_the_end_of_the_system_ends_the_server_and_cuts_off_what_goes_on() -> None:
+    async def run() -> None:
+        cancelled = False
+        began = asyncio.Event()
+
+        async def for_ever() -> str:
+            nonlocal cancelled
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled = True
+                raise
+            return ""
+
+        async with ActorSystem("end") as system:
+            binding = await Http(system).new_server_at("127.0.0.1", 0).bind(get(for_ever))
+            asked = asyncio.create_task(Client(binding.local_address, system).get("/"))
+            await began.wait()
+            await binding.terminate(0.05)
+            with pytest.raises(Exception, match=r"closed|reset"):
+                await asked
+            assert cancelled
+            idle = await Http(system).new_server_at("127.0.0.1", 0).bind(complete("x"))
+        with pytest.raises(ConnectionRefusedError):
+            await Client(idle.local_address, system).get("/")
+
+    asyncio.run(run())
+
+
+def test_binding_tells_what_is_wrong() -> None:
+    async def run() -> None:
+        async with ActorSystem("bind") as system, serving(complete("x")) as client:
+            with pytest.raises(StartError, match="cannot listen"):
+                await Http(system).new_server_at(*client.address).bind(complete("y"))
+            with pytest.raises(StartError, match="without authentication"):
+                await Http(system).new_server_at("0.0.0.0", 0).bind(complete("y"))
+            with pytest.raises(TypeError, match="no route"):
+                await Http(system).new_server_at("127.0.0.1", 0).bind("text")  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+def test_authentication() -> None:
+    async def run() -> None:
+        async def known(token: str) -> str | None:
+            return "ada" if token == "t0ken" else None
+
+        route = path("basic")(
+            authenticate_basic("house", lambda user, password: user if password == "pw" else None)(complete)
+        ) | path("bearer")(authenticate_bearer("house", known)(complete))
+        async with serving(route) as client:
+            missing = await client.get("/basic")
+            assert (missing.status, missing.headers["www-authenticate"]) == (401, 'Basic realm="house",charset=UTF-8')
+            assert "not supplied" in missing.text
+            wrong = await client.get("/basic", Authorization=basic_authorization("ada", "no"))
+            assert (wrong.status, wrong.text) == (401, "The supplied authentication is invalid")
+            assert (await client.get("/basic", Authorization=basic_authorization("ada", "pw"))).text == "ada"
+            assert (await client.get("/bearer", Authorization="Bearer no")).status == 401
+            assert (await client.get("/bearer", Authorization=basic_authorization("ada", "pw"))).status == 401
+            assert (await client.get("/bearer", Authorization="bearer t0ken")).text == "ada"
+
+    asyncio.run(run())
+
+
+def test_pages_of_other_origins() -> None:
+    async def run() -> None:
+        shop = "https://shop.example"
+        async with serving(cors([shop])(post(complete("x")))) as client:
+            asks = {"Access-Control-Request-Method": "POST"}
+            preflight = await client.ask("OPTIONS", "/", headers={"Origin": shop, **asks})
+            assert (preflight.status, preflight.headers["access-control-allow-origin"]) == (204, shop)
+            assert "POST" in preflight.headers["access-control-allow-methods"]
+            other = await client.ask("OPTIONS", "/", headers={"Origin": "https://evil.example", **asks})
+            assert "access-control-allow-methods" not in other.headers
+            answer = await client.ask("POST", "/", b"", {"Origin": shop})
+            assert (answer.headers["access-control-allow-origin"], answer.headers["vary"]) == (shop, "Origin")
+            foreign = await client.ask("POST", "/", b"", {"Origin": "https://evil.example"})
+            assert "access-control-allow-origin" not in foreign.headers
+        async with serving(cors(["*"])(post(complete("x")))) as client:
+            answer = await client.ask("POST", "/", b"", {"Origin": "https://any.example"})
+            assert answer.headers["access-control-allow-origin"] == "*"
+
+    asyncio.run(run())
+
+
+def test_files(tmp_path: Any) -> None:
+    site = tmp_path / "site"
+    (site / "sub").mkdir(parents=True)
+    (site / "sub" / "a b.txt").write_bytes(b"text" * 50_000)
+    (tmp_path / "secret").write_text("secret")
+    (site / "link").symlink_to(tmp_path / "secret")
+
+    async def run() -> None:
+        route = path_prefix("static")(get_from_directory(site)) | path("one")(get_from_file(tmp_path / "secret"))
+        async with serving(route) as client:
+            answer = await client.get("/static/sub/a%20b.txt")
+            assert (answer.body, answer.headers["content-type"]) == (b"text" * 50_000, "text/plain; charset=UTF-8")
+            same = await client.get("/static/sub/a%20b.txt", **{"If-None-Match": answer.headers["etag"]})
+            assert (same.status, same.body) == (304, b"")
+            assert (await client.ask("HEAD", "/static/sub/a%20b.txt")).status == 200
+            for bad in (
+                "../secret",
+                "%2e%2e/secret",
+                "..%2Fsecret",
+                "link",
+                "sub",
+                "none",
+                "%00",
+                "/etc/passwd",
+                "x" * 300,
+            ):
+                assert (await client.get(f"/static/{bad}")).status == 404
+            assert (await client.get("/one")).text == "secret"
+            assert (await client.ask("POST", "/one")).status == 404
+
+    asyncio.run(run())
+
+
+def talk() -> Route:
+    """The microservice of the talk: texts in, 202, or 400 with the errors, flat."""
+
+    class Impression(msgspec.Struct):
+        campaign: str
+        price: float
+
+    @(path("event") & post & decode_request & entity(as_(str)))
+    async def event(text: str) -> Route:
+        try:
+            msgspec.json.decode(text, type=Impression)
+        except msgspec.DecodeError as error:
+            return complete({"errors": [str(error)]}, status=400)
+        return complete(status=202)
+
+    return event
+
+
+def test_the_microservice_of_the_talk() -> None:
+    import gzip
+
+    async def run() -> None:
+        async with serving(talk()) as client:
+            good = b'{"campaign":"c","price":0.5}'
+            assert (await client.ask("POST", "/event", good)).status == 202
+            packed = await client.ask("POST", "/event", gzip.compress(good), {"Content-Encoding": "gzip"})
+            assert packed.status == 202
+            bad = await client.ask("POST", "/event", b'{"campaign":"c","price":"x"}')
+            assert (bad.status, bad.json) == (400, {"errors": ["Expected `float`, got `str` - at `$.price`"]})
+            assert (await client.get("/event")).status == 405
+            assert (await client.get("/other")).status == 404
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl() -> None:
+    async def run() -> None:
+        async with serving(
+            talk() | path("n")(lambda: StreamedResponse(Source.range(1, 3).map(lambda n: b"%d" % n)))
+        ) as client:
+            base = f"http://127.0.0.1:{client.address[1]}"
+
+            def curl(*arguments: str) -> str:
+                command = ["curl", "-sS", "--noproxy", "*", "--max-time", "20", "-w", " %{http_code}", *arguments]
+                return subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout
+
+            assert await asyncio.to_thread(curl, "-d", '{"campaign":"c","price":1}', f"{base}/event") == " 202"
+            assert (await asyncio.to_thread(curl, "-d", "{}", f"{base}/event")).endswith('`campaign`"]} 400')
+            assert await asyncio.to_thread(curl, f"{base}/n") == "123 200"
+
+    asyncio.run(run())
+
+
+def test_the_room_loads_no_http_before_it_is_used() -> None:
+    program = (
+        "import sys; from smackbox import akka; import smackbox.akka.http; "
+        "heavy = ('httptools', 'smackbox.net', 'smackbox.akka.http.'); "
+        "print(sorted(name for name in sys.modules if name.startswith(heavy)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True)
+    assert done.stdout == "[]\n"
