@@ -93,11 +93,11 @@ class Exchange:
         return cast("str", self._connection._parser.get_http_version())
 
     def reply(self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"") -> None:
-        """Answer. `extra` is whole header lines, as is `self.extra`. HEAD and 204 get the head only."""
+        """Answer. `extra` is whole header lines, as is `self.extra`. HEAD, 204 and 304 get the head only."""
         assert self.answer is None, "answered twice"
         connection = self._connection
         self.keep_alive = self.keep_alive and not connection.server.closing
-        content = b"" if status == 204 else b"Content-Type: %s\r\nContent-Length: %d\r\n" % (kind, len(body))
+        content = b"" if status in {204, 304} else b"Content-Type: %s\r\nContent-Length: %d\r\n" % (kind, len(body))
         self.answer = b"%sDate: %s\r\n%s%s%s%s\r\n%s" % (
             _STATUS_LINES[status],
             connection.server.date,
@@ -247,6 +247,7 @@ class HttpConnection(asyncio.Protocol):
         self._stalled_since: int | None = None
         self._feeding = False
         self._closing = False
+        self._half_closed = False
         self._unread = False
         self._expects_continue = False
         self._content_length = 0
@@ -300,7 +301,7 @@ class HttpConnection(asyncio.Protocol):
         self._unread = False
         if not self._line or not self._transport.can_write_eof():  # TLS has no half-closed connection
             return False
-        self._closing = True
+        self._closing = self._half_closed = True
         self._line[-1].keep_alive = False
         return True
 
@@ -477,6 +478,8 @@ class HttpConnection(asyncio.Protocol):
         elif self._closing:
             if not self._line and waited > LINGER_TICKS:
                 self._transport.abort()
+            elif self._half_closed and self._line and self._line[0].is_open and waited > limits.request_timeout_s:
+                self._transport.abort()  # only a write would tell whether somebody still reads a silent stream
         elif self._exchange is not None:
             if waited > limits.request_timeout_s:
                 self._refuse(408, f"the request was not complete after {limits.request_timeout_s} s")

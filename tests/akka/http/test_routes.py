@@ -289,7 +289,17 @@ def test_a_failure_is_500_and_tells_the_client_nothing(caplog: pytest.LogCapture
         await asyncio.sleep(0)
         raise RuntimeError("secret")
 
-    for route in (get(fail), get(fail_later), get(lambda: None), complete("x", headers={"X-A": "b\r\nX-C: d"})):
+    async def odd() -> Route:
+        await asyncio.sleep(0)
+        return complete("x", status=299)
+
+    for route in (
+        get(fail),
+        get(fail_later),
+        get(lambda: None),
+        complete("x", headers={"X-A": "b\r\nX-C: d"}),
+        get(odd),
+    ):
         caplog.clear()
         with caplog.at_level(logging.ERROR):
             answer = ask(route, "GET", "/")

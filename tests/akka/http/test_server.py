@@ -175,6 +175,51 @@ def test_a_slow_reader_slows_the_source() -> None:
     asyncio.run(run())
 
 
+def test_a_client_that_closed_its_side_gets_the_whole_stream() -> None:
+    async def run() -> None:
+        gate = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            await gate.wait()
+            for _ in range(50):
+                yield b"x" * 65536
+
+        async with serving(get(lambda: StreamedResponse(pieces()))) as client:
+            reader, writer = await asyncio.open_connection(*client.address)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            writer.write_eof()
+            await reader.readuntil(b"\r\n\r\n")
+            gate.set()
+            async with asyncio.timeout(TIMEOUT_S):
+                assert await reader.read() == b"10000\r\n%s\r\n" % (b"x" * 65536) * 50 + b"0\r\n\r\n"
+            writer.close()
+
+    asyncio.run(run())
+
+
+def test_a_client_that_leaves_cancels_an_idle_source() -> None:
+    async def run() -> None:
+        began, ended = asyncio.Event(), asyncio.Event()
+
+        async def idle() -> AsyncIterator[bytes]:
+            began.set()
+            try:
+                await asyncio.Event().wait()
+                yield b""
+            finally:
+                ended.set()
+
+        async with serving(get(lambda: StreamedResponse(idle())), request_timeout_s=1) as client:
+            _, writer = await asyncio.open_connection(*client.address)
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            async with asyncio.timeout(TIMEOUT_S):
+                await began.wait()
+                writer.close()
+                await ended.wait()
+
+    asyncio.run(run())
+
+
 def test_a_source_that_fails_cuts_the_answer_off(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         async def broken() -> AsyncIterator[bytes]:
@@ -342,6 +387,7 @@ def test_files(tmp_path: Any) -> None:
             assert (answer.body, answer.headers["content-type"]) == (b"text" * 50_000, "text/plain; charset=UTF-8")
             same = await client.get("/static/sub/a%20b.txt", **{"If-None-Match": answer.headers["etag"]})
             assert (same.status, same.body) == (304, b"")
+            assert "content-length" not in same.headers, "it would be that of the file (RFC 9110, 8.6)"
             assert (await client.ask("HEAD", "/static/sub/a%20b.txt")).status == 200
             for bad in (
                 "../secret",

@@ -13,7 +13,8 @@ import re
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
@@ -39,6 +40,7 @@ PARAMETERS_LIMIT = 1000
 
 _BAD_IN_HEADER = re.compile(r"[\r\n\0]")
 _NO_BODY = frozenset({204, 304})
+_STATUSES = frozenset(status.value for status in HTTPStatus if status >= 200)
 
 log = logging.getLogger("smackbox.akka")
 
@@ -258,11 +260,21 @@ def _query(query: str) -> dict[str, list[str]]:
 
 def _head(response: Response) -> tuple[bytes, bytes]:
     """Content type and whole header lines. Raises `ValueError` for what would break the head."""
+    if response.status not in _STATUSES:
+        raise ValueError(f"{response.status} is no status of HTTP")
+    kind = _content_type(response.content_type)
+    if not response.headers:
+        return kind, b""
     lines: list[str] = []
     for name, value in response.headers.items():
         if _BAD_IN_HEADER.search(name + value) or ":" in name or not name:
-            raise ValueError(f"the header {name!r}: {value!r} has a line break")
+            raise ValueError(f"the header {name!r}: {value!r} has a line break, or no name")
         lines.append(f"{name}: {value}\r\n")
-    if _BAD_IN_HEADER.search(response.content_type):
-        raise ValueError(f"the content type {response.content_type!r} has a line break")
-    return response.content_type.encode("latin-1"), "".join(lines).encode("latin-1")
+    return kind, "".join(lines).encode("latin-1")
+
+
+@lru_cache(256)
+def _content_type(kind: str) -> bytes:
+    if _BAD_IN_HEADER.search(kind):
+        raise ValueError(f"the content type {kind!r} has a line break")
+    return kind.encode("latin-1")
