@@ -31,6 +31,8 @@ from smackbox.ingest.metrics import IngestCollector, RouteCounts
 from smackbox.ingest.route import Route, check_routes
 from smackbox.ingest.settings import IngestSettings, Policy
 from smackbox.ingest.sink import Failure, Record, Sink
+from smackbox.net import content_encoding
+from smackbox.net.content_encoding import unpack
 from smackbox.net.http1 import Exchange, HttpLimits, HttpServer
 from smackbox.net.listener import bind
 from smackbox.net.metrics_endpoint import MetricsEndpoint
@@ -87,16 +89,7 @@ class IngestServer:
         )
         self._retry_after = b"Retry-After: %d\r\n" % settings.retry_after_s
         self._http = HttpServer(
-            HttpLimits(
-                head=settings.head_limit,
-                body=settings.body_limit,
-                body_buffer=settings.body_buffer_limit,
-                connections=settings.connections_limit,
-                pipeline=settings.pipeline_limit,
-                request_timeout_s=settings.request_timeout_s,
-                keep_alive_timeout_s=settings.keep_alive_timeout_s,
-                retry_after_s=settings.retry_after_s,
-            ),
+            HttpLimits.of(settings),
             self._handle,
             self._early,
             _problem,
@@ -210,7 +203,7 @@ class IngestServer:
         payload = exchange.body
         if exchange.encoding in GZIP:
             try:
-                payload = gunzip(payload, self._settings.body_limit)
+                payload = unpack(payload, self._settings.body_limit, content_encoding.GZIP)
             except zlib.error as error:
                 self._answer(exchange, endpoint, began, 400, _problem(400, f"the body is not gzip: {error}"))
                 return
@@ -285,26 +278,6 @@ class IngestServer:
         if self._registry is None:
             self._registry = self._collector.registry()
         return self._registry
-
-
-def gunzip(data: bytes, limit: int) -> bytes:
-    """The content of a gzip stream of one or more members, of at most `limit` bytes.
-
-    Raises `OverflowError` beyond the limit and `zlib.error` for what is not (whole) gzip.
-    """
-    out: list[bytes] = []
-    size = 0
-    while True:
-        member = zlib.decompressobj(wbits=31)
-        out.append(member.decompress(data, limit + 1 - size))
-        size += len(out[-1])
-        if size > limit:
-            raise OverflowError(f"the body is larger than {limit} bytes when it is unpacked")
-        if not member.eof:
-            raise zlib.error("the stream ends early")
-        data = member.unused_data
-        if not data:
-            return b"".join(out)
 
 
 def _problem(_status: int, reason: str) -> bytes:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
@@ -45,6 +45,27 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".en
 log = logging.getLogger(__name__)
 
 
+class LimitSettings(Protocol):
+    """The limits among a server's settings, by the names that users give them."""
+
+    @property
+    def head_limit(self) -> int: ...
+    @property
+    def body_limit(self) -> int: ...
+    @property
+    def body_buffer_limit(self) -> int: ...
+    @property
+    def connections_limit(self) -> int: ...
+    @property
+    def pipeline_limit(self) -> int: ...
+    @property
+    def request_timeout_s(self) -> int: ...
+    @property
+    def keep_alive_timeout_s(self) -> int: ...
+    @property
+    def retry_after_s(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """Bytes, counts and seconds. `body_buffer` bounds the bodies of all connections together."""
@@ -57,6 +78,20 @@ class HttpLimits:
     request_timeout_s: int
     keep_alive_timeout_s: int
     retry_after_s: int
+
+    @classmethod
+    def of(cls, settings: LimitSettings) -> HttpLimits:
+        """The limits that a server's settings name."""
+        return cls(
+            settings.head_limit,
+            settings.body_limit,
+            settings.body_buffer_limit,
+            settings.connections_limit,
+            settings.pipeline_limit,
+            settings.request_timeout_s,
+            settings.keep_alive_timeout_s,
+            settings.retry_after_s,
+        )
 
 
 class Exchange:

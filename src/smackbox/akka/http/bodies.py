@@ -18,12 +18,13 @@ from smackbox.akka.http.rejections import (
     UnsupportedRequestEncodingRejection,
 )
 from smackbox.akka.http.route import BINARY, Directive, Inner, Rejected, RequestContext, Result
+from smackbox.net.content_encoding import DEFLATE, GZIP, unpack
 from smackbox.net.http import JSON, HttpRequest
 
 DECODED_LIMIT = 8 * 1024 * 1024
 """Bytes of an unpacked body (`decode-max-size` of Pekko HTTP)."""
 
-_WBITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
 _SUPPORTED = "gzip or deflate or identity"
 
 
@@ -81,10 +82,10 @@ def decode_request_with(limit: int) -> Directive:
         encoding = request.headers.get("content-encoding", "").lower()
         if encoding in {"", "identity"}:
             return await inner(context, ())
-        if encoding not in _WBITS:
+        if encoding not in _WINDOWS:
             return Rejected((UnsupportedRequestEncodingRejection(_SUPPORTED),))
         try:
-            body = unpack(request.body, limit, _WBITS[encoding])
+            body = unpack(request.body, limit, _WINDOWS[encoding])
         except OverflowError:
             return Rejected((RequestTooLargeRejection(limit),))
         except zlib.error as error:
@@ -97,29 +98,6 @@ def decode_request_with(limit: int) -> Directive:
 
 
 decode_request = decode_request_with(DECODED_LIMIT)
-
-
-def unpack(data: bytes, limit: int, wbits: int) -> bytes:
-    """Unpack gzip (31; members follow one another) or zlib (15), to at most `limit` bytes.
-
-    Raises `OverflowError` beyond the limit, and `zlib.error` for what is malformed or not whole.
-    """
-    out: list[bytes] = []
-    room = limit
-    while True:
-        member = zlib.decompressobj(wbits)
-        piece = member.decompress(data, room + 1)
-        if len(piece) > room:
-            raise OverflowError
-        room -= len(piece)
-        out.append(piece)
-        if not member.eof:
-            raise zlib.error("the stream ends early")
-        data = member.unused_data
-        if not data:
-            return b"".join(out)
-        if wbits == _WBITS["deflate"]:
-            raise zlib.error("bytes follow the end of the stream")
 
 
 def _text(request: HttpRequest) -> str:

@@ -116,16 +116,7 @@ class ServerBinding:
         self._running: set[asyncio.Future[Any]] = set()
         self._terminated: asyncio.Task[None] | None = None
         self._http = HttpServer(
-            HttpLimits(
-                head=settings.head_limit,
-                body=settings.body_limit,
-                body_buffer=settings.body_buffer_limit,
-                connections=settings.connections_limit,
-                pipeline=settings.pipeline_limit,
-                request_timeout_s=settings.request_timeout_s,
-                keep_alive_timeout_s=settings.keep_alive_timeout_s,
-                retry_after_s=settings.retry_after_s,
-            ),
+            HttpLimits.of(settings),
             self._handle,
             lambda _: None,
             lambda _, reason: msgspec.json.encode({"error": reason}),
