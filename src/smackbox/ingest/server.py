@@ -133,10 +133,9 @@ class IngestServer:
         await self._sink.start(topics)
         await self._http.start(sock, self._tls)
         if settings.metrics_port is not None:
-            self._metrics = MetricsEndpoint(
+            self._metrics = await MetricsEndpoint.open(
                 self._the_registry(), settings.host, settings.metrics_port, insecure=settings.insecure
             )
-            await self._metrics.start()
 
     async def probe(self) -> None:
         reader, writer = await asyncio.open_connection(
@@ -156,7 +155,7 @@ class IngestServer:
         await self._http.stop(drain_s)
         await self._sink.stop(drain_s / 4)
         if self._metrics is not None:
-            await self._metrics.stop()
+            await self._metrics.close()
 
     # -- requests
 

@@ -15,29 +15,24 @@ REQUEST_TIMEOUT_S = 5.0
 
 
 class MetricsEndpoint:
-    """Serves one registry. Scrapes are rare, so the text is made when it is asked for."""
+    """Serves one registry from `open` to `close`. Scrapes are rare, so the text is made when it is asked for."""
 
-    def __init__(self, registry: CollectorRegistry, host: str, port: int, *, insecure: bool) -> None:
+    def __init__(self, registry: CollectorRegistry, url: str) -> None:
+        self.url = url
         self._registry = registry
-        self._host = host
-        self._port = port
-        self._insecure = insecure
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server
 
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        return f"http://{self._host}:{port}/metrics"
+    @classmethod
+    async def open(cls, registry: CollectorRegistry, host: str, port: int, *, insecure: bool) -> MetricsEndpoint:
+        """Raises `StartError` where the port is taken, or the address is not loopback without `insecure`."""
+        listener = bind(host, port, name="metrics", insecure=insecure)
+        endpoint = cls(registry, f"http://{host}:{listener.getsockname()[1]}/metrics")
+        endpoint._server = await asyncio.start_server(endpoint._serve, sock=listener, limit=REQUEST_HEAD_LIMIT)
+        return endpoint
 
-    async def start(self) -> None:
-        listener = bind(self._host, self._port, name="metrics", insecure=self._insecure)
-        self._server = await asyncio.start_server(self._serve, sock=listener, limit=REQUEST_HEAD_LIMIT)
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+    async def close(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -96,7 +96,7 @@ class RunningServer:
         """Let answers leave, then close connections and files."""
         try:
             if self.metrics is not None:
-                await self.metrics.stop()
+                await self.metrics.close()
             await self.control.close()
             await self.upkeep.stop()
             self.listening.close()
@@ -242,9 +242,7 @@ async def _metrics(settings: CassandraSettings, parts: Parts) -> MetricsEndpoint
     from smackbox.cassandra.server.metrics import registry
 
     found = registry(parts.clients, parts.state)
-    endpoint = MetricsEndpoint(found, settings.host, settings.metrics_port, insecure=settings.insecure)
-    await endpoint.start()
-    return endpoint
+    return await MetricsEndpoint.open(found, settings.host, settings.metrics_port, insecure=settings.insecure)
 
 
 def _open_state(settings: CassandraSettings, store: RocksStore, clock: ServerClock) -> ServerState:

@@ -84,6 +84,5 @@ class KafkaServer(Server[RunningKafka]):
         from smackbox.net.metrics_endpoint import MetricsEndpoint
 
         made = registry(lambda: running.broker)
-        endpoint = MetricsEndpoint(made, self.settings.host, port, insecure=self.settings.insecure)
-        await endpoint.start()
-        running.parts.push_async_callback(endpoint.stop)
+        endpoint = await MetricsEndpoint.open(made, self.settings.host, port, insecure=self.settings.insecure)
+        running.parts.push_async_callback(endpoint.close)

@@ -337,6 +337,5 @@ async def _start_metrics(settings: MesosAgentSettings, port: int, context: Agent
     from smackbox.net.metrics_endpoint import MetricsEndpoint
 
     made = registry(lambda: snapshot(context))
-    metrics = MetricsEndpoint(made, settings.host, port, insecure=settings.insecure)
-    await metrics.start()
-    parts.push_async_callback(metrics.stop)
+    metrics = await MetricsEndpoint.open(made, settings.host, port, insecure=settings.insecure)
+    parts.push_async_callback(metrics.close)

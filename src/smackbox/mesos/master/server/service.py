@@ -173,11 +173,9 @@ async def _metrics(settings: MasterSettings, context: MasterContext, parts: Asyn
     from smackbox.mesos.master.handlers.metrics import snapshot
     from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-    metrics = MetricsEndpoint(
-        registry(lambda: snapshot(context)), settings.host, settings.metrics_port, insecure=settings.insecure
-    )
-    await metrics.start()
-    parts.push_async_callback(metrics.stop)
+    made = registry(lambda: snapshot(context))
+    metrics = await MetricsEndpoint.open(made, settings.host, settings.metrics_port, insecure=settings.insecure)
+    parts.push_async_callback(metrics.close)
     return metrics.url
 
 
