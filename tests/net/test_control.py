@@ -15,12 +15,16 @@ import msgspec
 import pytest
 
 from smackbox.base.errors import UserError
-from smackbox.net.control import CONTROL_FILE, ControlSocket, Request, Status, call
+from smackbox.net.control import CONTROL_FILE, ControlSocket, Request, Served, call, server_status
 
 TIMEOUT_S = 10.0
 
 
 class Double(Request, frozen=True):
+    number: int
+
+
+class Halve(Request, frozen=True):
     number: int
 
 
@@ -40,7 +44,8 @@ def served(directory: Path, serve: Callable[[Double], Awaitable[msgspec.Struct]]
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    opened = asyncio.run_coroutine_threadsafe(ControlSocket.open(directory, Double, serve), loop).result(TIMEOUT_S)
+    server = Served("doubler", "nowhere:1", lambda: {"numbers": 2}, Double, serve)
+    opened = asyncio.run_coroutine_threadsafe(ControlSocket.open(directory, server), loop).result(TIMEOUT_S)
     try:
         yield
     finally:
@@ -64,10 +69,17 @@ def test_a_refusal_says_why(tmp_path: Path) -> None:
         call(tmp_path, Double(-1), Doubled, TIMEOUT_S)
 
 
+def test_every_server_has_a_status(tmp_path: Path) -> None:
+    with served(tmp_path):
+        first, numbers = server_status(tmp_path)
+    assert first.startswith(f"doubler nowhere:1, process {os.getpid()}, up for ")
+    assert numbers.split() == ["2", "numbers"]
+
+
 def test_a_request_that_the_server_does_not_know_is_refused(tmp_path: Path) -> None:
     with served(tmp_path):
         with pytest.raises(UserError, match="does not know the request"):
-            call(tmp_path, Status(), Doubled, TIMEOUT_S)
+            call(tmp_path, Halve(2), Doubled, TIMEOUT_S)
         assert call(tmp_path, Double(1), Doubled, TIMEOUT_S) == Doubled(2)
 
 

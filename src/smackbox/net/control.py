@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +61,25 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     reason: str
 
 
+async def _nothing(request: Any) -> msgspec.Struct:
+    raise AssertionError(f"no server takes {request!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server as its control socket knows it. `numbers` are those of its status, read when somebody asks.
+
+    `requests` is what it takes besides `Status`, a `Request` class or a union of them; `serve` answers one, or raises
+    `SmackError` or `OSError`.
+    """
+
+    name: str
+    url: str
+    numbers: Callable[[], dict[str, int]]
+    requests: Any = None
+    serve: Callable[[Any], Awaitable[msgspec.Struct]] = _nothing
+
+
 class ControlSocket:
     """A server's side: open from `open` to `close`."""
 
@@ -69,23 +90,32 @@ class ControlSocket:
         self._lock = lock
 
     @classmethod
-    async def open(
-        cls, directory: Path, requests: Any, serve: Callable[[Any], Awaitable[msgspec.Struct]]
-    ) -> ControlSocket:
-        """Listen for `requests`, a union of `Request` classes; `serve` answers one, or raises `SmackError`.
-
-        The directory must be locked by this process. Raises `StartError`.
-        """
+    async def open(cls, directory: Path, server: Served) -> ControlSocket:
+        """Listen for requests to `server`. The directory must be locked by this process. Raises `StartError`."""
         file = directory / CONTROL_FILE
-        decoder = msgspec.json.Decoder(requests)
+        decoder = msgspec.json.Decoder(Status if server.requests is None else Status | server.requests)
         lock = asyncio.Lock()
+        started_s = time.monotonic()
+
+        async def answered(line: bytes) -> msgspec.Struct:
+            try:
+                request = decoder.decode(line)
+                if isinstance(request, Status):
+                    up_s = time.monotonic() - started_s
+                    return ServerStatus(server.name, server.url, os.getpid(), up_s, server.numbers())
+                return await server.serve(request)
+            except msgspec.DecodeError as error:
+                return Refused(f"this server does not know the request: {error}")
+            except (SmackError, OSError) as error:
+                log.error("a control request failed: %s", error)
+                return Refused(str(error))
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 async with asyncio.timeout(REQUEST_LIMIT_S):
                     line = await reader.readuntil(b"\n")
                 async with lock:
-                    answer = await _answer(decoder, line, serve)
+                    answer = await answered(line)
                 writer.write(msgspec.json.encode(answer) + b"\n")
                 await writer.drain()
             except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
@@ -96,11 +126,11 @@ class ControlSocket:
         try:
             _sweep(file)
             folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-            server = await asyncio.start_unix_server(talk, folder / SOCKET, limit=LINE_LIMIT_BYTES)
+            listening = await asyncio.start_unix_server(talk, folder / SOCKET, limit=LINE_LIMIT_BYTES)
             file.write_text(f"{folder / SOCKET}\n")
         except OSError as error:
             raise StartError(f"cannot take requests for {directory}: {error.strerror or error}") from error
-        return cls(file, folder, server, lock)
+        return cls(file, folder, listening, lock)
 
     async def close(self) -> None:
         """Take no more requests; one that is being served has `STOP_LIMIT_S` to finish."""
@@ -118,16 +148,6 @@ def _sweep(file: Path) -> None:
         folder = Path(file.read_text().strip()).parent
         if folder.name.startswith(FOLDER_PREFIX):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _answer(decoder: Any, line: bytes, serve: Callable[[Any], Awaitable[msgspec.Struct]]) -> msgspec.Struct:
-    try:
-        return await serve(decoder.decode(line))
-    except msgspec.DecodeError as error:
-        return Refused(f"this server does not know the request: {error}")
-    except (SmackError, OSError) as error:
-        log.error("a control request failed: %s", error)
-        return Refused(str(error))
 
 
 def server_status(directory: Path, timeout_s: float = REQUEST_LIMIT_S) -> list[str]:

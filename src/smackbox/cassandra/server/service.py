@@ -41,7 +41,7 @@ from smackbox.cassandra.state.node import Node
 from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.statements.registry import Statements
-from smackbox.net.control import ControlSocket
+from smackbox.net.control import ControlSocket, Served
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.net.open_files import raise_open_file_limit
@@ -225,9 +225,9 @@ async def _serve(
         parts.clock,
     )  # fmt: skip
     stats.add_to(state.system_rows)
-    url = f"{settings.host}:{port}"
-    requests = Requests(url, directory, store, parts.commit, upkeep, parts.clients)
-    control = await ControlSocket.open(directory, REQUESTS, requests.serve)
+    requests = Requests(directory, store, parts.commit, upkeep, parts.clients)
+    served = Served(CassandraServer.name, f"{settings.host}:{port}", requests.numbers, REQUESTS, requests.serve)
+    control = await ControlSocket.open(directory, served)
     metrics = await _metrics(settings, parts)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: Arrival(parts), sock=listener, ssl=tls)

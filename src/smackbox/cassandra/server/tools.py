@@ -7,8 +7,6 @@ which is a data directory of its own; named ones lie in `snapshots/NAME` of the 
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -25,7 +23,7 @@ from smackbox.cassandra.state.catalog import Catalog
 from smackbox.cassandra.state.engine import SCHEMA_FAMILY, Engine
 from smackbox.cassandra.state.keys import successor
 from smackbox.cassandra.state.sweep import sweep_all
-from smackbox.net.control import Request, ServerStatus, Status, call
+from smackbox.net.control import Request, call
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import RocksStore, open_store
 
@@ -54,24 +52,22 @@ class Done(msgspec.Struct, frozen=True):
     text: str
 
 
-REQUESTS = Snapshot | Flush | Compact | Status
+REQUESTS = Snapshot | Flush | Compact
 
 
 class Requests:
     """Serves what one server is asked for on its control socket."""
 
     def __init__(
-        self, url: str, directory: Path, store: RocksStore, commit: GroupCommit, upkeep: Upkeep, clients: Clients
+        self, directory: Path, store: RocksStore, commit: GroupCommit, upkeep: Upkeep, clients: Clients
     ) -> None:
-        self._url = url
         self._directory = directory
         self._store = store
         self._commit = commit
         self._upkeep = upkeep
         self._clients = clients
-        self._started_s = time.monotonic()
 
-    async def serve(self, request: Snapshot | Flush | Compact | Status) -> msgspec.Struct:
+    async def serve(self, request: Snapshot | Flush | Compact) -> msgspec.Struct:
         """Raises `OSError`, `StorageError` and `UserError`."""
         self._commit.flush()
         match request:
@@ -82,16 +78,14 @@ class Requests:
                 return Done(flushed(self._directory / STORE))
             case Compact(name=name):
                 return Done(await self._upkeep.compact(name))
-            case Status():
-                return self._status()
 
-    def _status(self) -> ServerStatus:
-        numbers = {
+    def numbers(self) -> dict[str, int]:
+        """What the server's status shows."""
+        return {
             "connections": len(self._clients.connected),
             "requests": self._clients.request_count(),
             "bytes on disk": size_on_disk(self._directory / STORE),
         }
-        return ServerStatus("cassandra", self._url, os.getpid(), time.monotonic() - self._started_s, numbers)
 
 
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:

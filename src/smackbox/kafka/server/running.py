@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import ssl
 import struct
-import time
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from smackbox.base.clock import Clock
 from smackbox.base.errors import StartError, StorageError
@@ -23,7 +19,7 @@ from smackbox.kafka.server.listeners import Listener
 from smackbox.kafka.server.upkeep import Upkeep
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.broker import Broker
-from smackbox.net.control import CONTROL_FILE, ServerStatus, Status
+from smackbox.net.control import CONTROL_FILE
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import FileSystem
 
@@ -50,7 +46,6 @@ class RunningKafka:
     connections: Connections
     servers: list[asyncio.Server]
     parts: AsyncExitStack  # the metrics endpoint and the control socket
-    started_s: float
 
     @property
     def url(self) -> str:
@@ -97,25 +92,20 @@ class RunningKafka:
 
     # --- requests on the control socket
 
-    async def serve(self, request: backup.Backup | Status) -> msgspec.Struct:
-        """Raises `OSError` and `StorageError`."""
-        if isinstance(request, Status):
-            return self.status()
-        return await self.backup(Path(request.target))
-
-    async def backup(self, target: Path) -> backup.Copied:
-        """Copy the data directory as it is at this moment to `target`, while the broker goes on."""
+    async def serve(self, request: backup.Backup) -> backup.Copied:
+        """Copy the data directory as it stands, while the broker goes on. Raises `OSError`, `StorageError`."""
         topics = sorted({partition.directory for partition in self.broker.catalog.partitions()})
         moment = backup.Moment(self.data_dir.path, topics)
         try:
-            return await asyncio.to_thread(moment.copy, target)
+            return await asyncio.to_thread(moment.copy, Path(request.target))
         finally:
             moment.close()
 
-    def status(self) -> ServerStatus:
+    def numbers(self) -> dict[str, int]:
+        """What the broker's status shows."""
         broker = self.broker
         partitions = list(broker.catalog.partitions())
-        numbers = {
+        return {
             "connections": broker.metrics.connections,
             "topics": len(broker.catalog.topics),
             "partitions": len(partitions),
@@ -123,7 +113,6 @@ class RunningKafka:
             "groups": len(broker.groups.groups),
             "uncleanable partitions": sum(partition.uncleanable for partition in partitions),
         }
-        return ServerStatus("kafka", self.url, os.getpid(), time.monotonic() - self.started_s, numbers)
 
     # --- for tests
 

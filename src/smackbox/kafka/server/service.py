@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -15,7 +14,7 @@ from smackbox.kafka.server.connections import Connections, parse_advertised
 from smackbox.kafka.server.listeners import Listener, listeners, tls_context
 from smackbox.kafka.server.running import RunningKafka, open_broker
 from smackbox.kafka.settings import KafkaSettings
-from smackbox.net.control import ControlSocket, Status
+from smackbox.net.control import ControlSocket, Served
 from smackbox.net.listener import bind
 from smackbox.net.open_files import raise_open_file_limit
 from smackbox.net.service import Server
@@ -40,7 +39,6 @@ class KafkaServer(Server[RunningKafka]):
         """Bind the ports, open the data directory, serve. Raises `StartError`."""
         raise_open_file_limit()
         settings = self.settings
-        started_s = time.monotonic()
         async with AsyncExitStack() as undo:
             sockets = [self._bind(listener, undo) for listener in self._listeners]
             ports = [sock.getsockname()[1] for sock in sockets]
@@ -59,11 +57,12 @@ class KafkaServer(Server[RunningKafka]):
             parts = await undo.enter_async_context(AsyncExitStack())
             running = RunningKafka(
                 settings, self._listeners, ports, data_dir, self._fs, self._clock, broker, upkeep, connections,
-                servers, parts, started_s,
+                servers, parts,
             )  # fmt: skip
             if settings.metrics_port is not None:
                 await self._metrics(running, settings.metrics_port)
-            control = await ControlSocket.open(data_dir.path, Backup | Status, running.serve)
+            served = Served(self.name, running.url, running.numbers, Backup, running.serve)
+            control = await ControlSocket.open(data_dir.path, served)
             parts.push_async_callback(control.close)
             undo.pop_all()
         return running

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 import struct
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.errors import StartError, StorageError
-from smackbox.net.control import ControlSocket, ServerStatus, Status
+from smackbox.net.control import ControlSocket, Served
 from smackbox.net.listener import bind
 from smackbox.net.service import Server
 from smackbox.net.tls import server_context
@@ -123,6 +121,7 @@ class ZooKeeperServer(Server[RunningZooKeeper]):
             if settings.secure_port is not None:
                 sockets.append(self._bind(settings.secure_port, undo, known=settings.ssl_client_auth == "need"))
             ports = [sock.getsockname()[1] for sock in sockets]
+            secure_port = ports[1] if len(ports) > 1 else 0
             contexts = [None, self._tls()]
             data_dir = DataDir.open(settings.dir)
             undo.callback(data_dir.close)
@@ -137,9 +136,9 @@ class ZooKeeperServer(Server[RunningZooKeeper]):
             for sock, tls in zip(sockets, contexts, strict=False):
                 servers.append(await loop.create_server(lambda: ZooKeeperConnection(parts), sock=sock, ssl=tls))
                 undo.callback(servers[-1].close)
-            control = await self._control(parts, data_dir)
+            control = await ControlSocket.open(data_dir.path, self._served(parts))
             undo.pop_all()
-        return RunningZooKeeper(parts, [*ports, 0][1], data_dir, servers, Upkeep(parts, self._clock), control)
+        return RunningZooKeeper(parts, secure_port, data_dir, servers, Upkeep(parts, self._clock), control)
 
     def _bind(self, port: int, undo: AsyncExitStack, *, known: bool) -> socket.socket:
         settings = self.settings
@@ -155,17 +154,12 @@ class ZooKeeperServer(Server[RunningZooKeeper]):
         verify = {"none": ssl.CERT_NONE, "want": ssl.CERT_OPTIONAL, "need": ssl.CERT_REQUIRED}[settings.ssl_client_auth]
         return server_context(self.name, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_cafile, verify)
 
-    async def _control(self, parts: Parts, data_dir: DataDir) -> ControlSocket:
-        started_s = time.monotonic()
-        url = f"{parts.settings.host}:{parts.port}"
-
-        async def serve(_: Status) -> ServerStatus:
-            database = parts.database
-            numbers = {
+    def _served(self, parts: Parts) -> Served:
+        def numbers() -> dict[str, int]:
+            return {
                 "connections": len(parts.replies.clients),
-                "sessions": len(list(database.sessions.all())),
+                "sessions": len(list(parts.database.sessions.all())),
                 "requests": parts.latency.requests,
             }
-            return ServerStatus("zookeeper", url, os.getpid(), time.monotonic() - started_s, numbers)
 
-        return await ControlSocket.open(data_dir.path, Status, serve)
+        return Served(self.name, f"{parts.settings.host}:{parts.port}", numbers)
