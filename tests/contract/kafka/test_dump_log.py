@@ -51,7 +51,7 @@ def test_log_indexes_snapshot_and_aborted_transactions(tmp_path: Path) -> None:
     transactional = batch(b"gone", timestamp=now, producer_id=6, producer_epoch=1, base_sequence=0, attributes=0x10)
     partition.produce(memoryview(transactional), now)
     partition.write_marker(6, 1, Marker(commit=False, coordinator_epoch=0), now)
-    group = broker.groups.for_classic_join("group")
+    group = broker.groups.for_classic_join("group", "")
     broker.groups.commit(group, {("t", 0): CommittedOffset(3, 0, "", now)}, lambda _: None)
     offsets = broker.groups.log.partition_for("group")
     broker.close()
