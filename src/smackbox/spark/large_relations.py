@@ -12,7 +12,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from pyarrow import parquet
+from smackbox.spark.json_lines import parsed_schema
 
 LIMIT_BYTES = 32 * 1024 * 1024
 FOLDER_PREFIX = "smackbox-relation-"
@@ -32,14 +32,14 @@ def through_a_file(session: Any, df: Any) -> Any:
     relation = relation_of(df._plan)
     if relation is None or relation._table is None or relation._table.nbytes <= LIMIT_BYTES:
         return df
+    from pyarrow import parquet
+
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     try:
         parquet.write_table(relation._table, folder / "rows.parquet", compression="lz4")
         read = session.read.parquet(str(folder / "rows.parquet"))
         if relation._schema:
-            from pyspark.sql.types import StructType
-
-            read = read.to(StructType.fromJson(_json(relation._schema)))
+            read = read.to(parsed_schema(relation._schema))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -51,9 +51,3 @@ def through_a_file(session: Any, df: Any) -> Any:
         parent = parent._child
     parent._child = read._plan
     return df
-
-
-def _json(schema: str) -> Any:
-    import msgspec
-
-    return msgspec.json.decode(schema.encode())
