@@ -1,6 +1,6 @@
 """An executor: a process that runs one task at a time for the driver at the other end of a socket.
 
-The driver sends a stage once (`("stage", id, blob)`), then its tasks (`("task", stage_id, index, attempt, shuffles)`).
+The driver sends a stage once (`("stage", id, blob)`), then its tasks (`("task", index, attempt, shuffles)`).
 Answers: `("done", result, added, cached)`, `("lost", shuffle_id, map_index)`, `("failed", traceback, error)`.
 """
 
@@ -10,7 +10,6 @@ import os
 import pickle
 import sys
 import traceback
-from collections import OrderedDict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,33 +17,29 @@ from typing import Any
 from smackbox.spark.rdd.errors import FetchFailedError
 from smackbox.spark.rdd.task import BlockStore, Task, set_current
 
-STAGES_HELD = 16
-
 
 class Executor:
     """Runs tasks in this process; in a process of its own for `local[N]`, in the driver's for `local[1]`."""
 
     def __init__(self, directory: Path, cache_bytes: int) -> None:
         self._blocks = BlockStore(directory, cache_bytes)
-        self._stages: OrderedDict[int, Any] = OrderedDict()
+        self._stage: tuple[int, bytes] = (0, b"")
 
     def handle(self, message: tuple[Any, ...]) -> tuple[Any, ...] | None:
         kind, *arguments = message
         if kind == "task":
             return self._run(*arguments)
         if kind == "stage":
-            self._stages[arguments[0]] = arguments[1]
-            while len(self._stages) > STAGES_HELD:
-                self._stages.popitem(last=False)
+            self._stage = (arguments[0], arguments[1])
         elif kind == "forget":
             self._blocks.remove(arguments[0])
         return None
 
-    def _run(self, stage_id: int, index: int, attempt: int, shuffles: dict[int, list[str | None]]) -> tuple[Any, ...]:
+    def _run(self, index: int, attempt: int, shuffles: dict[int, list[str | None]]) -> tuple[Any, ...]:
+        stage_id, blob = self._stage
         task = Task(stage_id, index, attempt, self._blocks, shuffles)
         set_current(task)
         try:
-            blob = self._stages[stage_id]
             node, function = pickle.loads(blob)  # noqa: S301 - the driver's own bytes
             result = function(index, node.rows(index, task))
             from smackbox.spark.rdd.closures import dumps

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice, product
@@ -104,8 +105,8 @@ class WholeFiles(Node):
 
     def compute(self, index: int, task: Task) -> Iterator[Any]:
         for path in self.paths[index]:
-            data = gzip.open(path).read() if path.endswith(".gz") else Path(path).read_bytes()
-            yield f"file:{path}", self.decode(data)
+            data = Path(path).read_bytes()
+            yield f"file:{path}", self.decode(gzip.decompress(data) if path.endswith(".gz") else data)
 
 
 @dataclass(slots=True, eq=False)
@@ -223,34 +224,27 @@ class Shuffled(Node):
         self.shuffle = None
 
 
-def shuffles_of(node: Node) -> list[Shuffle]:
-    """The shuffles that a stage ending in `node` reads."""
-    found: dict[int, Shuffle] = {}
-    seen: set[int] = set()
-    waiting = [node]
+def stage_of(node: Node) -> Iterator[Node]:
+    """The nodes of the stage that ends in `node`, the nearest first, each once."""
+    waiting, seen = deque([node]), {node}
     while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, Shuffled) and node.shuffle is not None:
-            found[node.shuffle_id] = node.shuffle
-        waiting += node.parents()
-    return list(found.values())
+        node = waiting.popleft()
+        yield node
+        for parent in node.parents():
+            if parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+
+
+def shuffles_of(node: Node) -> list[Shuffle]:
+    """The shuffles that the stage of `node` reads."""
+    found = {each.shuffle_id: each.shuffle for each in stage_of(node) if isinstance(each, Shuffled)}
+    return [shuffle for shuffle in found.values() if shuffle is not None]
 
 
 def cached_in(node: Node) -> list[int]:
     """The ids of the persisted RDDs in `node`'s stage, the nearest first."""
-    found: list[int] = []
-    waiting, seen = [node], set[int]()
-    while waiting:
-        node = waiting.pop(0)
-        if id(node) not in seen:
-            seen.add(id(node))
-            if node.level is not None:
-                found.append(node.rdd_id)
-            waiting += node.parents()
-    return found
+    return [each.rdd_id for each in stage_of(node) if each.level is not None]
 
 
 def write_rows(path: Path, rows: Iterable[Any]) -> None:

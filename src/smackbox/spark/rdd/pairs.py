@@ -229,14 +229,7 @@ class PairOperations:
     ) -> Any:
         """Pairs in the order of their keys; ranges of keys are cut after a sample."""
         count = numPartitions or self._reduce_partitions()
-        memory = self.ctx._worker_memory_mb
-
-        def sort(_: int, rows: Iterator[Any]) -> Iterator[Any]:
-            from pyspark.shuffle import ExternalSorter
-
-            sorter = ExternalSorter(spill_limit_mb(memory * 0.9))
-            return iter(sorter.sorted(rows, key=lambda pair: keyfunc(pair[0]), reverse=not ascending))
-
+        sort = _sorter(self.ctx._worker_memory_mb, keyfunc, not ascending)
         if count == 1:
             if self.getNumPartitions() > 1:
                 return self.coalesce(1)._derive(sort, True)
@@ -261,19 +254,26 @@ class PairOperations:
         ascending: bool = True,
         keyfunc: Callable[[Any], Any] = lambda x: x,
     ) -> Any:
-        memory = self.ctx._worker_memory_mb
-
-        def sort(_: int, rows: Iterator[Any]) -> Iterator[Any]:
-            from pyspark.shuffle import ExternalSorter
-
-            sorter = ExternalSorter(spill_limit_mb(memory * 0.9))
-            return iter(sorter.sorted(rows, key=lambda pair: keyfunc(pair[0]), reverse=not ascending))
-
+        sort = _sorter(self.ctx._worker_memory_mb, keyfunc, not ascending)
         return self.partitionBy(numPartitions, partitionFunc)._derive(sort, True)
 
     coalesce: Any
     count: Any
     sample: Any
+
+
+def _sorter(
+    memory_mb: float, keyfunc: Callable[[Any], Any], reverse: bool
+) -> Callable[[int, Iterator[Any]], Iterator[Any]]:
+    """Sorts a partition's pairs by `keyfunc(key)`; what does not fit in memory is spilled."""
+
+    def sort(_: int, rows: Iterator[Any]) -> Iterator[Any]:
+        from pyspark.shuffle import ExternalSorter
+
+        sorter = ExternalSorter(spill_limit_mb(memory_mb * 0.9))
+        return iter(sorter.sorted(rows, key=lambda pair: keyfunc(pair[0]), reverse=reverse))
+
+    return sort
 
 
 def _same(value: Any) -> Any:

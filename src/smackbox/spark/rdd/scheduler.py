@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.spark.rdd.closures import dumps
-from smackbox.spark.rdd.errors import JobError
+from smackbox.spark.rdd.errors import FetchFailedError, JobError
 from smackbox.spark.rdd.executor import Executor
 from smackbox.spark.rdd.lineage import Node, Shuffle, cached_in, shuffles_of
 from smackbox.spark.rdd.shared import apply_additions
@@ -30,14 +30,6 @@ STOP_TIMEOUT_S = 5.0
 POLL_S = 1.0
 
 TaskFunction = Callable[[int, Iterator[Any]], Any]
-
-
-class LostFileError(Exception):
-    """A stage met a shuffle file that is gone: shuffle and map task."""
-
-    def __init__(self, shuffle_id: int, map_index: int) -> None:
-        super().__init__(shuffle_id, map_index)
-        self.shuffle_id, self.map_index = shuffle_id, map_index
 
 
 class _Process:
@@ -52,7 +44,7 @@ class _Process:
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
         )
         theirs.close()
-        self.stages: set[int] = set()
+        self.stage_id: int | None = None
 
     def send(self, message: tuple[Any, ...]) -> None:
         self.connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
@@ -80,7 +72,7 @@ class _InProcess:
     def __init__(self, directory: Path, cache_bytes: int) -> None:
         self._executor = Executor(directory, cache_bytes)
         self._answers: deque[tuple[Any, ...]] = deque()
-        self.stages: set[int] = set()
+        self.stage_id: int | None = None
 
     def send(self, message: tuple[Any, ...]) -> None:
         answer = self._executor.handle(message)
@@ -115,7 +107,7 @@ class Scheduler:
                 try:
                     self._make_shuffles(node, indexes)
                     return self._run_stage(node, function, indexes, None)
-                except LostFileError as error:
+                except FetchFailedError as error:
                     self._forget_file(node, error)
             raise JobError(f"shuffle files were lost {MAX_STAGE_ATTEMPTS} times in a row; the job is given up")
 
@@ -152,7 +144,7 @@ class Scheduler:
         write = MapOutput(self._directory, shuffle.shuffle_id, shuffle.partitions, shuffle.partition_of)
         self._run_stage(shuffle.parent, write, missing, shuffle)
 
-    def _forget_file(self, node: Node, lost: LostFileError) -> None:
+    def _forget_file(self, node: Node, lost: FetchFailedError) -> None:
         waiting, seen = [node], set[int]()
         while waiting:
             for shuffle in shuffles_of(waiting.pop()):
@@ -164,7 +156,7 @@ class Scheduler:
 
     def _run_stage(self, node: Node, function: TaskFunction, indexes: list[int], shuffle: Shuffle | None) -> list[Any]:
         self._stage_id += 1
-        stage = _Stage(self._stage_id, dumps((node, function)), node, indexes)
+        stage = _Stage(self._stage_id, dumps((node, function)), node)
         self._start_executors()
         queues = self._deal(node, indexes)
         running: dict[int, int] = {}
@@ -182,7 +174,7 @@ class Scheduler:
         queues: list[deque[int]],
         running: dict[int, int],
     ) -> list[Any]:
-        lost: LostFileError | None = None
+        lost: FetchFailedError | None = None
         results: dict[int, Any] = {}
         failure: JobError | None = None
         while len(results) < len(indexes) or running:
@@ -200,7 +192,7 @@ class Scheduler:
                 if answer[0] == "done":
                     results[index] = self._accept(answer, place, index, shuffle)
                 elif answer[0] == "lost":
-                    lost = LostFileError(answer[1], answer[2])
+                    lost = FetchFailedError(answer[1], answer[2])
                 else:
                     stage.failures[index] = stage.failures.get(index, 0) + 1
                     if stage.failures[index] >= self._max_failures:
@@ -264,11 +256,11 @@ class Scheduler:
     def _send(self, place: int, stage: _Stage, index: int) -> None:
         executor = self._executors[place]
         try:
-            if stage.stage_id not in executor.stages:
-                executor.stages.add(stage.stage_id)
+            if executor.stage_id != stage.stage_id:
+                executor.stage_id = stage.stage_id
                 executor.send(("stage", stage.stage_id, stage.blob))
             attempt = stage.failures.get(index, 0)
-            executor.send(("task", stage.stage_id, index, attempt, stage.shuffles))
+            executor.send(("task", index, attempt, stage.shuffles))
         except OSError:
             return  # its end of the socket is closed; `_receive` replaces it
 
@@ -291,12 +283,11 @@ class Scheduler:
 
 
 class _Stage:
-    def __init__(self, stage_id: int, blob: bytes, node: Node, indexes: list[int]) -> None:
+    def __init__(self, stage_id: int, blob: bytes, node: Node) -> None:
         self.stage_id = stage_id
         self.blob = blob
         self.shuffles = {shuffle.shuffle_id: shuffle.files for shuffle in shuffles_of(node)}
         self.failures: dict[int, int] = {}
-        self.tasks = len(indexes)
 
     def failure(self, index: int, answer: tuple[Any, ...]) -> JobError:
         return JobError(

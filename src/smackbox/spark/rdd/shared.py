@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from smackbox.spark.rdd import task as tasks
 from smackbox.spark.rdd.closures import dumps
@@ -15,7 +16,7 @@ from smackbox.spark.rdd.errors import JobError
 BROADCASTS_HELD = 64
 
 _held: OrderedDict[str, Any] = OrderedDict()
-_accumulators: dict[int, Accumulator] = {}
+_accumulators: WeakValueDictionary[int, Accumulator] = WeakValueDictionary()
 
 
 class Broadcast:
@@ -122,5 +123,6 @@ class AddingParam:
 def apply_additions(added: dict[int, tuple[Any, Any]]) -> None:
     """In the driver: add what a successful task added."""
     for accumulator_id, (_, term) in added.items():
-        if accumulator_id in _accumulators:
-            _accumulators[accumulator_id].add(term)
+        accumulator = _accumulators.get(accumulator_id)
+        if accumulator is not None:
+            accumulator.add(term)

@@ -63,7 +63,7 @@ class BlockStore:
 
     def get(self, key: tuple[int, int]) -> Iterator[Any] | None:
         if key in self._memory:
-            return (row for chunk in self._memory[key] for row in pickle.loads(chunk))  # noqa: S301 - our own bytes
+            return _unpickled(self._memory[key])
         if key in self._disk:
             return read_chunks(self._disk[key])
         return None
@@ -84,7 +84,7 @@ class BlockStore:
             path.write_bytes(b"".join(chunks))
             self._disk[key] = path
         else:
-            return (row for chunk in chunks for row in pickle.loads(chunk))  # noqa: S301 - our own bytes
+            return _unpickled(chunks)
         return None
 
     def remove(self, rdd_id: int) -> None:
@@ -92,6 +92,10 @@ class BlockStore:
             self._held_bytes -= sum(map(len, self._memory.pop(key)))
         for key in [key for key in self._disk if key[0] == rdd_id]:
             self._disk.pop(key).unlink(missing_ok=True)
+
+
+def _unpickled(chunks: list[bytes]) -> Iterator[Any]:
+    return (row for chunk in chunks for row in pickle.loads(chunk))  # noqa: S301 - our own bytes
 
 
 def read_chunks(path: Path) -> Iterator[Any]:
