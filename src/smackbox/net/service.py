@@ -76,9 +76,9 @@ class Server(Generic[R]):
 
     @property
     def running(self) -> R:
-        """What `start` opened. Raises `RuntimeError` before that."""
+        """What `start` opened. Raises `RuntimeError` before that and after `stop`."""
         if self._running is None:
-            raise RuntimeError(f"{self.name} has not been started")
+            raise RuntimeError(f"{self.name} does not run")
         return self._running
 
     @property
@@ -94,9 +94,10 @@ class Server(Generic[R]):
         await self.running.probe()
 
     async def stop(self) -> None:
-        """Stop what was started; nothing where the start failed."""
-        if self._running is not None:
-            await self._running.stop()
+        """Stop what was started; nothing where the start failed, or a second time."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

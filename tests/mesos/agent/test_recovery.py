@@ -21,13 +21,14 @@ def test_a_task_goes_on_over_a_restart(start_agent: StartAgent, master: FakeMast
     first = start_agent()
     task = master.run("until [ -e go ]; do sleep 0.01; done; exit 3")
     pid = master.state(task, "TASK_RUNNING")["container_status"]["executor_pid"]
+    port = first.running.agent.settings.port
     stop(first)
     assert is_alive(pid)
     start_agent()
     again = master.wait(lambda: master.subscribes[1:])[0]
     assert [one["task_id"]["value"] for one in again["tasks"]] == [task]
     assert again["agent_info"]["id"] == {"value": "agent-1"}
-    assert again["agent_info"]["port"] == first.running.agent.settings.port
+    assert again["agent_info"]["port"] == port
     (sandbox(tmp_path, task) / "go").touch()
     failed = master.terminal(task)
     assert (failed["state"], failed["message"]) == ("TASK_FAILED", "Command exited with status 3")

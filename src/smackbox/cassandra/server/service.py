@@ -14,7 +14,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from smackbox.base.clock import Clock, SystemClock
-from smackbox.base.errors import StartError
 from smackbox.cassandra.execution.column_masks import show_masks
 from smackbox.cassandra.execution.context import ServerState
 from smackbox.cassandra.execution.results import SchemaChange
@@ -45,6 +44,7 @@ from smackbox.net.control import ControlSocket, Served
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.net.open_files import raise_open_file_limit
+from smackbox.net.service import Server
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import RocksStore, open_store
 
@@ -116,43 +116,24 @@ class RunningServer:
         self.parts.commit.flush()
 
 
-class CassandraServer:
-    """A CQL server of one node. A `net.service.Service`."""
+class CassandraServer(Server[RunningServer]):
+    """A CQL server of one node."""
 
     name = "cassandra"
 
     def __init__(self, settings: CassandraSettings, *, clock: Clock | None = None) -> None:
+        super().__init__()
         self.settings = settings
         self._clock = clock or SystemClock()
-        self._running: RunningServer | None = None
-
-    @property
-    def running(self) -> RunningServer:
-        """Raises `StartError` before `start` and after `stop`."""
-        if self._running is None:
-            raise StartError("cassandra: the server does not run")
-        return self._running
-
-    @property
-    def url(self) -> str:
-        return self.running.url
 
     @property
     def metrics_url(self) -> str | None:
         metrics = self.running.metrics
         return metrics.url if metrics is not None else None
 
-    async def start(self) -> None:
+    async def open(self) -> RunningServer:
         """Raises `StartError` when the port is taken or the directory cannot be used."""
-        self._running = await start(self.settings, self._clock)
-
-    async def probe(self) -> None:
-        await self.running.probe()
-
-    async def stop(self) -> None:
-        running, self._running = self._running, None
-        if running is not None:
-            await running.stop()
+        return await start(self.settings, self._clock)
 
     async def reset(self) -> None:
         """Drop every user keyspace, for tests that share a server."""

@@ -22,9 +22,9 @@ class Connection(Protocol):
 class Connections:
     """The open connections. `advertised` is the host and port that clients are told, None for what each dialled."""
 
-    def __init__(self, broker: Broker, advertised: str | None) -> None:
+    def __init__(self, broker: Broker, advertised: tuple[str, int] | None) -> None:
         self.broker = broker
-        self.advertised = parse_advertised(advertised)
+        self.advertised = advertised
         self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
         self._open: set[Connection] = set()
 

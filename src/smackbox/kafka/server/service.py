@@ -33,7 +33,7 @@ class KafkaServer(Server[RunningKafka]):
         self._listeners = listeners(settings)
         self._fs: FileSystem = fs or Disk()
         self._clock: Clock = clock or SystemClock()
-        parse_advertised(settings.advertised)
+        self._advertised = parse_advertised(settings.advertised)
 
     async def open(self) -> RunningKafka:
         """Bind the ports, open the data directory, serve. Raises `StartError`."""
@@ -47,7 +47,7 @@ class KafkaServer(Server[RunningKafka]):
             undo.callback(data_dir.close)
             broker, upkeep = open_broker(settings, self._listeners, ports, data_dir.path, self._fs, self._clock)
             undo.push_async_callback(upkeep.end)
-            connections = Connections(broker, settings.advertised)
+            connections = Connections(broker, self._advertised)
             loop = asyncio.get_running_loop()
             servers = []
             for listener, sock in zip(self._listeners, sockets, strict=True):
