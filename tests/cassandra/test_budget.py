@@ -96,7 +96,7 @@ def test_requests_that_do_not_come_to_their_end(server: CassandraServer) -> None
             waits = lambda: len(server.running.parts.budget._waiting)  # noqa: E731
             assert _until(lambda: other.is_served() and waits() >= count - LIMIT // LARGE)
             assert server.running.parts.budget.used <= LIMIT + count * (SMALL_FRAME_BYTES + 2 * READ_BYTES)
-            held = sum(len(connection._buffer) for connection in list(server.running.clients.connected))
+            held = sum(connection.kept_bytes for connection in list(server.running.clients.connected))
             assert held <= LIMIT + count * 2 * READ_BYTES
             assert other.is_served()
 
@@ -129,7 +129,7 @@ def test_readers_that_do_not_read(server: CassandraServer) -> None:
                 lambda: other.is_served() and (budget.used > LIMIT - 2 * ANSWER_BYTES or bool(budget._waiting))
             )
             assert all(other.query("SELECT v FROM k.t WHERE k = 0")[0] == RESULT for _ in range(100))
-            kept = sum(connection.kept_bytes() for connection in list(server.running.clients.connected))
+            kept = sum(connection.owed_bytes() for connection in list(server.running.clients.connected))
             assert kept <= LIMIT + count * (READ_BYTES + 2 * ANSWER_BYTES)
         for client in clients:
             found = [client.receive() for _ in range(asked)]
@@ -186,13 +186,13 @@ def test_what_segments_unpack_to_is_kept_a_part_at_a_time(
 ) -> None:
     """Requests that take 20 MB come in 100 kB, and are answered without being kept at once."""
     kept = [0]
-    answer_all = Connection._pass
+    begin_pass = Connection.begin_pass
 
     def watched(connection: Connection) -> None:
-        kept[0] = max(kept[0], len(connection._buffer))
-        answer_all(connection)
+        kept[0] = max(kept[0], connection.kept_bytes)
+        begin_pass(connection)
 
-    monkeypatch.setattr(Connection, "_pass", watched)
+    monkeypatch.setattr(Connection, "begin_pass", watched)
     count = 200
     with Client(server.url, 5, "lz4").startup("lz4") as client:
         client.send(v5(count, LARGE // 10))

@@ -21,13 +21,13 @@ from smackbox.base.errors import StorageError
 from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.server.connection import (
     PASS_ANSWER_BYTES,
-    UNREAD_EVENT_BYTES,
-    WRITE_HIGH_WATER_BYTES,
+    UNSYNCED,
     Connection,
 )
 from smackbox.cassandra.server.group_commit import Recipient
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.cassandra.wire.segments import SegmentReader, crc24, encode_segments
+from smackbox.net.connection import UNREAD, UNREAD_PUSH_BYTES
 from smackbox.net.service import ServiceThread
 
 CONNECTIONS = 1000
@@ -231,7 +231,7 @@ class Kept:
 
     def look(self) -> None:
         self.written = max(self.written, self._connection.transport.get_write_buffer_size())
-        self.unread = max(self.unread, len(self._connection._buffer))
+        self.unread = max(self.unread, self._connection.kept_bytes)
         self.held = max(self.held, self._connection._unsynced_bytes)
 
 
@@ -273,13 +273,13 @@ def test_a_slow_reader_is_kept_one_pass(sync: bool) -> None:
             sender = threading.Thread(target=slow.socket.sendall, args=(many_queries(),))
             sender.start()
             # each look is a request of another client that is served
-            assert _until(lambda: other.is_served() and connection._waiting)
+            assert _until(lambda: other.is_served() and connection.stops & UNREAD)
             sender.join(TIMEOUT_S)
             assert all(other.is_served() for _ in range(200))
-            assert connection._waiting
+            assert connection.stops & UNREAD
             one_pass = PASS_ANSWER_BYTES + 2 * ANSWER_BYTES
-            assert kept.written <= WRITE_HIGH_WATER_BYTES + one_pass + kept.held
-            assert kept.held <= WRITE_HIGH_WATER_BYTES + one_pass
+            assert kept.written <= Connection.WRITE_HIGH_WATER_BYTES + one_pass + kept.held
+            assert kept.held <= Connection.WRITE_HIGH_WATER_BYTES + one_pass
             assert kept.unread <= 2 * READ_BYTES
             read_all(slow)
             assert slow.is_served()
@@ -298,7 +298,7 @@ def test_a_slow_reader_that_breaks_the_protocol_is_told_so_in_the_end(server: Se
         count = 500
         asked = [query_frame("SELECT v FROM told.t WHERE k = 1", stream=stream) for stream in range(count)]
         slow.send(b"".join(asked) + frame(QUERY, b"\x00\x00\x00\x10 no block of lz4", flags=1))
-        assert _until(lambda: other.is_served() and connection._waiting)
+        assert _until(lambda: other.is_served() and connection.stops & UNREAD)
         assert slow.opcodes_until_closed() == [RESULT] * count + [ERROR]
 
 
@@ -318,13 +318,13 @@ def test_a_slow_disk_holds_one_pass_of_answers() -> None:
                 sync()
 
             async def has_stopped() -> bool:
-                return connection._is_full() and not connection._more
+                return connection.stops == UNSYNCED
 
             service.running.state.engine.store.sync = stuck  # type: ignore[method-assign]
             sender = threading.Thread(target=client.socket.sendall, args=(many_queries(),))
             sender.start()
             assert _until(lambda: thread.call(has_stopped()))
-            assert kept.held <= WRITE_HIGH_WATER_BYTES + PASS_ANSWER_BYTES + 2 * ANSWER_BYTES
+            assert kept.held <= Connection.WRITE_HIGH_WATER_BYTES + PASS_ANSWER_BYTES + 2 * ANSWER_BYTES
             assert kept.unread <= 2 * READ_BYTES
             go_on.set()
             read_all(client)
@@ -366,7 +366,7 @@ def test_a_client_that_does_not_read_its_events_is_closed() -> None:
                 return connection.transport.is_closing()
 
             assert _until(lambda: thread.call(tell()))
-            assert most <= UNREAD_EVENT_BYTES + 2 * ANSWER_BYTES
+            assert most <= UNREAD_PUSH_BYTES + 2 * ANSWER_BYTES
             assert other.is_served()
 
 

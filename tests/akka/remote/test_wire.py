@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from smackbox.akka.actor.messages import Identify, Kill, PoisonPill
 from smackbox.akka.remote.failure_detector import PhiAccrualDetector
-from smackbox.akka.remote.frames import Envelope, FrameReader, decode, encode
+from smackbox.akka.remote.frames import Envelope, decode, encode, read_preamble
 from smackbox.akka.remote.serialization import Serialization, SerializationError
+from smackbox.akka.remote.transport import Inbound
 from smackbox.base.errors import ProtocolError
+from smackbox.net.connection import read_buffer
+from tests.net.fake_transport import FakeTransport, feed
 
 texts = st.text(max_size=30)
 envelopes = st.builds(
@@ -39,14 +42,22 @@ def test_the_literal_bytes_of_an_envelope() -> None:
     )
 
 
+def inbound(received: list[tuple[int, Envelope]]) -> Inbound:
+    connection = Inbound(lambda stream, envelope: received.append((stream, envelope)), set(), read_buffer())
+    connection.connection_made(FakeTransport())
+    return connection
+
+
 @given(st.lists(envelopes, max_size=4), st.integers(1, 7))
 def test_frames_are_read_whole_and_in_pieces(sent: list[Envelope], piece: int) -> None:
     data = b"AKKA\x02" + b"".join(map(encode, sent))
-    whole, pieces = FrameReader(10_000), FrameReader(10_000)
-    assert [decode(frame) for frame in whole.feed(data)] == sent
-    read = [frame for start in range(0, len(data), piece) for frame in pieces.feed(data[start : start + piece])]
-    assert [decode(frame) for frame in read] == sent
-    assert (pieces.stream, pieces.protocol) == (2, 1)
+    whole: list[tuple[int, Envelope]] = []
+    pieces: list[tuple[int, Envelope]] = []
+    feed(inbound(whole), data)
+    connection = inbound(pieces)
+    for start in range(0, len(data), piece):
+        feed(connection, data[start : start + piece])
+    assert whole == pieces == [(2, envelope) for envelope in sent]
 
 
 @given(st.binary(max_size=80))
@@ -69,16 +80,15 @@ def test_an_envelope_cut_anywhere_is_an_error_or_has_a_shorter_payload(envelope:
 
 
 @pytest.mark.parametrize("data", [b"HTTP/", b"AKKA\x09", b"GET / HTTP/1.1", b"AKKA\x01\xff\xff\xff\x7f"])
-def test_what_opens_no_stream_and_a_frame_over_the_limit_are_errors(data: bytes) -> None:
-    with pytest.raises(ProtocolError):
-        list(FrameReader(1_000).feed(data))
+def test_what_opens_no_stream_and_a_frame_over_the_limit_end_the_connection(data: bytes) -> None:
+    connection = inbound([])
+    feed(connection, data)
+    assert connection.transport.is_closing()
 
 
 def test_both_magics_are_known() -> None:
     for magic, protocol in ((b"AKKA", 1), (b"PEKK", 2)):
-        reader = FrameReader(10)
-        assert list(reader.feed(magic + b"\x01")) == []
-        assert (reader.protocol, reader.stream) == (protocol, 1)
+        assert read_preamble(magic + b"\x01") == (protocol, 1)
 
 
 def no_reference(*_: Any) -> Any:

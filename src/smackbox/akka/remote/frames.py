@@ -18,7 +18,6 @@ Source: `EnvelopeBufferPool` and `TcpFraming` of Pekko's remoting.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smackbox.base.errors import ProtocolError
@@ -31,6 +30,7 @@ PREAMBLE_SIZE = 5
 _HEADER = struct.Struct("<BBBBqiIII")
 _LENGTH = struct.Struct("<H")
 _FRAME = struct.Struct("<I")
+FRAME_HEAD_BYTES = _FRAME.size
 _METADATA = 1
 _COMPRESSED = 0xFF000000
 TEXT_LIMIT = 0xFFFF
@@ -103,41 +103,17 @@ def _signed(uid: int) -> int:
     return uid - (1 << 64) if uid >> 63 else uid
 
 
-class FrameReader:
-    """Bytes of a connection in, its stream and whole frames of at most `limit` bytes out."""
+def read_preamble(preamble: bytes) -> tuple[int, int]:
+    """The protocol's version and the stream that a connection opens with. Raises `ProtocolError`."""
+    protocol = MAGICS.get(preamble[:4])
+    if protocol is None or preamble[4] not in STREAMS:
+        raise ProtocolError(f"{preamble!r} opens no Artery stream")
+    return protocol, preamble[4]
 
-    __slots__ = ("_buffer", "_limit", "protocol", "stream")
 
-    def __init__(self, limit: int) -> None:
-        self._buffer = bytearray()
-        self._limit = limit
-        self.stream: int | None = None
-        self.protocol = 0
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that are complete with `data`, without their lengths. Raises `ProtocolError`."""
-        buffer = self._buffer
-        buffer += data
-        position = 0
-        if self.stream is None:
-            if len(buffer) < PREAMBLE_SIZE:
-                return
-            self._open(bytes(buffer[:PREAMBLE_SIZE]))
-            position = PREAMBLE_SIZE
-        while len(buffer) - position >= _FRAME.size:
-            (size,) = _FRAME.unpack_from(buffer, position)
-            if size > self._limit:
-                raise ProtocolError(f"an Artery frame of {size} bytes; at most {self._limit} are taken")
-            end = position + _FRAME.size + size
-            if end > len(buffer):
-                break
-            yield bytes(buffer[position + _FRAME.size : end])
-            position = end
-        del buffer[:position]
-
-    def _open(self, preamble: bytes) -> None:
-        protocol = MAGICS.get(preamble[:4])
-        if protocol is None or preamble[4] not in STREAMS:
-            raise ProtocolError(f"{preamble!r} opens no Artery stream")
-        self.protocol = protocol
-        self.stream = preamble[4]
+def frame_bytes(data: bytes | memoryview, position: int, limit: int) -> int:
+    """The size of the frame that begins at `position`, with its length. Raises `ProtocolError` beyond `limit`."""
+    (size,) = _FRAME.unpack_from(data, position)
+    if size > limit:
+        raise ProtocolError(f"an Artery frame of {size} bytes; at most {limit} are taken")
+    return FRAME_HEAD_BYTES + int(size)

@@ -12,10 +12,19 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from smackbox.akka.remote.frames import Envelope, FrameReader, decode, encode
-from smackbox.base.errors import ProtocolError
+from smackbox.akka.remote.frames import (
+    FRAME_HEAD_BYTES,
+    PREAMBLE_SIZE,
+    Envelope,
+    decode,
+    encode,
+    frame_bytes,
+    read_preamble,
+)
+from smackbox.base.errors import ProtocolError, StorageError
+from smackbox.net.connection import FrameConnection, read_buffer
 from smackbox.net.listener import bind
 
 FRAME_LIMIT = 256 * 1024
@@ -32,34 +41,35 @@ Received = Callable[[int, Envelope], None]
 log = logging.getLogger("smackbox.akka.remote")
 
 
-class Inbound(asyncio.Protocol):
+class Inbound(FrameConnection):
     """One connection that another system opened."""
 
-    def __init__(self, received: Received, connections: set[Inbound]) -> None:
+    HEAD_BYTES: ClassVar[int] = FRAME_HEAD_BYTES
+
+    def __init__(self, received: Received, connections: set[Inbound], shared: memoryview) -> None:
+        super().__init__(shared)
         self._received = received
         self._connections = connections
-        self._reader = FrameReader(LARGE_FRAME_LIMIT)
-        self._transport = cast("asyncio.Transport", None)
+        self._stream: int | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+    def opened(self) -> None:
         self._connections.add(self)
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            for frame in self._reader.feed(data):
-                envelope = decode(frame)
-                assert self._reader.stream is not None
-                self._received(self._reader.stream, envelope)
-        except ProtocolError as error:
-            log.warning("Artery connection from %s closed: %s", self._transport.get_extra_info("peername"), error)
-            self._transport.abort()
-
-    def connection_lost(self, _error: Exception | None) -> None:
+    def closed(self) -> None:
         self._connections.discard(self)
 
-    def close(self) -> None:
-        self._transport.abort()
+    def frame_bytes(self, data: memoryview, position: int) -> int:
+        return PREAMBLE_SIZE if self._stream is None else frame_bytes(data, position, LARGE_FRAME_LIMIT)
+
+    def handle(self, frame: memoryview) -> None:
+        if self._stream is None:
+            _, self._stream = read_preamble(bytes(frame))
+        else:
+            self._received(self._stream, decode(bytes(frame[FRAME_HEAD_BYTES:])))
+
+    def broken(self, error: ProtocolError | StorageError) -> None:
+        log.warning("Artery connection from %s closed: %s", self.transport.get_extra_info("peername"), error)
+        self.abort()
 
 
 class Outbound(asyncio.Protocol):
@@ -155,6 +165,7 @@ class Transport:
         self._server_tls = server_tls
         self._client_tls = client_tls
         self._inbound: set[Inbound] = set()
+        self._read_buffer = read_buffer()
         self._outbound: dict[tuple[str, int, int], Outbound] = {}
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -166,8 +177,8 @@ class Transport:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, sock=sock, ssl=self._server_tls)
 
-    def _accept(self) -> asyncio.Protocol:
-        return Inbound(self._received, self._inbound)
+    def _accept(self) -> Inbound:
+        return Inbound(self._received, self._inbound, self._read_buffer)
 
     def send(self, host: str, port: int, stream: int, envelope: Envelope) -> bool:
         """False when the frame is too large, or too much waits."""
@@ -186,7 +197,7 @@ class Transport:
         for outbound in self._outbound.values():
             outbound.close()
         for inbound in tuple(self._inbound):
-            inbound.close()
+            inbound.abort()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
 

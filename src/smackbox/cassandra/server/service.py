@@ -19,9 +19,8 @@ from smackbox.cassandra.execution.context import ServerState
 from smackbox.cassandra.execution.results import SchemaChange
 from smackbox.cassandra.execution.security import PASSWORD_AUTHENTICATOR, Security
 from smackbox.cassandra.execution.vector_upkeep import Vectors
-from smackbox.cassandra.server.budget import Budget
 from smackbox.cassandra.server.clients import Clients
-from smackbox.cassandra.server.connection import Arrival, Parts
+from smackbox.cassandra.server.connection import Connection, Parts
 from smackbox.cassandra.server.encryption import probe_context, tls_context
 from smackbox.cassandra.server.group_commit import GroupCommit
 from smackbox.cassandra.server.logins import Logins
@@ -40,6 +39,8 @@ from smackbox.cassandra.state.node import Node
 from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.statements.registry import Statements
+from smackbox.net.byte_budget import ByteBudget
+from smackbox.net.connection import read_buffer
 from smackbox.net.control import ControlSocket, Served
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
@@ -173,7 +174,7 @@ async def _open(
         logins = Logins(state.security) if state.security.authenticates else None
         if logins is not None:
             opened.callback(logins.close)
-        budget = Budget(
+        budget = ByteBudget(
             settings.native_transport_max_request_data_in_flight_bytes,
             settings.native_transport_max_request_data_in_flight_per_ip_bytes,
         )
@@ -187,6 +188,7 @@ async def _open(
             GroupCommit(store, state.engine, server_clock, sync=settings.sync),
             logins,
             server_clock,
+            read_buffer(),
         )
         return await _serve(settings, parts, store, data_dir.path, listener, tls, opened)
 
@@ -211,7 +213,7 @@ async def _serve(
     control = await ControlSocket.open(directory, served)
     metrics = await _metrics(settings, parts)
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: Arrival(parts), sock=listener, ssl=tls)
+    listening = await loop.create_server(lambda: Connection(parts), sock=listener, ssl=tls)
     upkeep.start()
     gc.freeze()
     return RunningServer(settings, port, directory, parts, control, upkeep, listening, metrics, opened.pop_all())

@@ -103,7 +103,7 @@ class SegmentReader:
         self._header_length = 8 if compressed else 6
         self.is_behind = False
 
-    def feed(self, data: bytes, limit: int = UNPACK_BYTES) -> bytes:
+    def feed(self, data: bytes | memoryview, limit: int = UNPACK_BYTES) -> bytes:
         """The bytes of frames, until there are `limit` or more."""
         buffer = self._buffer
         buffer += data

@@ -1,21 +1,18 @@
-"""One client's connection: bytes in, frames to handlers, answers out in the order of their requests.
+"""One client's connection: frames to handlers, answers out in the order of their requests.
 
-All connections read into one shared buffer, so an idle one costs none; a frame that is not whole yet moves to a buffer
-of its own, of the frame's size, and the rest of it is read right there. All frames of one read are handled in one
-pass and answered with one write. An answer that is parked holds back those behind it, as Kafka does, which takes one
-request of a connection at a time.
+All frames of one read are handled in one pass and answered with one write. An answer that is parked holds back those
+behind it, as Kafka does, which takes one request of a connection at a time.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, ClassVar
 
 from smackbox.base.errors import ProtocolError, StorageError
 from smackbox.kafka.handlers.apis import (
@@ -39,32 +36,33 @@ from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire import fetch, produce
 from smackbox.kafka.wire.header import FIXED, LENGTH, RequestHeader, read_header, skip_header_tags
 from smackbox.kafka.wire.schema import Message
+from smackbox.net import connection
+from smackbox.net.connection import FrameConnection
 
 API_KEY = struct.Struct(">h")
 BEFORE_AUTHENTICATION = frozenset({API_VERSIONS_KEY, SASL_HANDSHAKE_KEY, SASL_AUTHENTICATE_KEY})
-WRITE_HIGH_WATER_BYTES = 8 * 1024 * 1024
 FRAME_LENGTH_BYTES = 4
 TLS_CLIENT_HELLO = 0x16
+
+IN_FLIGHT = connection.FREE
+"""Reason to stop reading: too many requests are in flight."""
 
 log = logging.getLogger(__name__)
 
 
-class KafkaConnection(asyncio.BufferedProtocol):
+class KafkaConnection(FrameConnection):
     """The protocol object of one socket."""
 
+    HEAD_BYTES: ClassVar[int] = FRAME_LENGTH_BYTES
+    WRITE_HIGH_WATER_BYTES: ClassVar[int] = 8 * 1024 * 1024
+
     def __init__(self, connections: Connections, listener: Listener) -> None:
+        super().__init__(connections.read_buffer)
         self._connections = connections
         self._listener = listener
         self._broker = connections.broker
-        self._shared = connections.read_buffer
-        self._partial: bytearray | None = None
-        self._filled = 0
         self._outbox: list[bytes | bytearray] = []
         self._pending: deque[_Slot] = deque()
-        self._in_pass = False
-        self._paused = False
-        self._backlogged = False
-        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.peer_host = ""
         self.peer = ""
         self.advertised: tuple[str, int] = ("", 0)
@@ -73,10 +71,8 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self.sasl = SaslSession(connections.new_nonce()) if listener.sasl else None
         self.on_close: dict[object, Callable[[], None]] = {}
 
-    # --- asyncio's side
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+    def opened(self) -> None:
+        transport = self.transport
         peer = transport.get_extra_info("peername") or ("", 0)
         local = transport.get_extra_info("sockname") or ("", 0)
         self.peer_host, self.peer = peer[0], f"{peer[0]}:{peer[1]}"
@@ -84,14 +80,13 @@ class KafkaConnection(asyncio.BufferedProtocol):
         plain: socket.socket | None = transport.get_extra_info("socket")
         if plain is not None:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
         if self._listener.tls:
             self.principal = certificate_principal(transport.get_extra_info("peercert")) or ANONYMOUS
         if not self._connections.admit(self):
             log.warning("%s: refused, max_connections is reached", self.peer)
-            self._transport.abort()
+            self.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def closed(self) -> None:
         self._connections.dismiss(self)
         callbacks, self.on_close = list(self.on_close.values()), {}
         for callback in callbacks:
@@ -99,75 +94,26 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._pending.clear()
         self._outbox.clear()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        if self._partial is None:
-            return self._shared
-        return memoryview(self._partial)[self._filled :]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._in_pass = True
-        try:
-            if self._partial is None:
-                self._take_frames(self._shared[:nbytes])
-            else:
-                self._filled += nbytes
-                if self._filled == len(self._partial):
-                    self._partial_is_full()
-        except ProtocolError as error:
-            self._broker.metrics.protocol_errors += 1
-            log.warning("%s: %s; closed", self.peer, error)
-            self.close()
-        finally:
-            self._in_pass = False
-            self._flush()
-        self._broker.wake_fetches()
-
-    def pause_writing(self) -> None:
-        self._backlogged = True
-        self._regulate()
-
-    def resume_writing(self) -> None:
-        self._backlogged = False
-        self._regulate()
-
-    def close(self) -> None:
-        self._transport.abort()
+    def broken(self, error: ProtocolError | StorageError) -> None:
+        self._broker.metrics.protocol_errors += 1
+        log.warning("%s: %s; closed", self.peer, error)
+        self.abort()
 
     # --- frames
 
-    def _partial_is_full(self) -> None:
-        partial = self._partial
-        assert partial is not None
-        if len(partial) == FRAME_LENGTH_BYTES:
-            length = self._frame_length(partial, 0)
-            self._partial = bytearray(FRAME_LENGTH_BYTES + length)
-            self._partial[:FRAME_LENGTH_BYTES] = partial
-            return
-        self._partial = None
-        self._handle(memoryview(partial)[FRAME_LENGTH_BYTES:])
+    def frame_bytes(self, data: memoryview, position: int) -> int:
+        return FRAME_LENGTH_BYTES + self._frame_length(data, position)
 
-    def _take_frames(self, data: memoryview) -> None:
-        position = 0
-        end = len(data)
-        while end - position >= FRAME_LENGTH_BYTES:
-            length = self._frame_length(data, position)
-            behind = position + FRAME_LENGTH_BYTES + length
-            if behind > end:
-                self._partial = bytearray(FRAME_LENGTH_BYTES + length)
-                self._keep(data[position:])
-                return
-            self._handle(data[position + FRAME_LENGTH_BYTES : behind])
-            position = behind
-        if position < end:
-            self._partial = bytearray(FRAME_LENGTH_BYTES)
-            self._keep(data[position:])
+    def handle(self, frame: memoryview) -> None:
+        self._handle(frame[FRAME_LENGTH_BYTES:])
 
-    def _keep(self, rest: memoryview) -> None:
-        assert self._partial is not None
-        self._filled = len(rest)
-        self._partial[: self._filled] = rest
+    def end_pass(self) -> None:
+        self._flush()
+        self._broker.wake_fetches()
+        self._flush()  # what fetches of this connection were waiting for
+        self._regulate()
 
-    def _frame_length(self, data: memoryview | bytearray, position: int) -> int:
+    def _frame_length(self, data: memoryview, position: int) -> int:
         length: int = LENGTH.unpack_from(data, position)[0]
         shortest = 0 if self._takes_bare_tokens() else FIXED.size
         if not shortest <= length <= self._broker.settings.socket_request_max_bytes:
@@ -221,7 +167,7 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if not isinstance(answer, Parked):
             call.respond(answer)
         elif len(self._pending) > broker.settings.max_inflight_requests:
-            self._regulate()
+            self.stop(IN_FLIGHT)
 
     @staticmethod
     def _refusal(api: Api, call: Call, request: Any, error: KafkaError) -> Answer | None:
@@ -286,10 +232,9 @@ class KafkaConnection(asyncio.BufferedProtocol):
         self._outbox.extend(pieces)
         while pending and pending[0].pieces is not None:
             self._outbox.extend(pending.popleft().pieces or ())
-        if not self._in_pass:
+        if not self.in_pass:
             self._flush()
-            if self._paused:
-                self._regulate()
+            self._regulate()
 
     def _frame(self, call: Call, answer: Answer) -> list[bytes | bytearray]:
         api = APIS[call.api_key]
@@ -325,23 +270,16 @@ class KafkaConnection(asyncio.BufferedProtocol):
         if not outbox:
             return
         if len(outbox) == 1:
-            self._transport.write(outbox[0])
+            self.transport.write(outbox[0])
         else:
-            self._transport.writelines(outbox)
+            self.transport.writelines(outbox)
         self._outbox = []
         if self.sasl is not None and self.sasl.failed:
-            self._transport.close()  # once the client has its answer
+            self.close()  # once the client has its answer
 
     def _regulate(self) -> None:
-        """Read no further while the client does not take its answers, or has too many requests in flight."""
-        wanted = self._backlogged or len(self._pending) > self._broker.settings.max_inflight_requests
-        if wanted == self._paused or self._transport.is_closing():
-            return
-        self._paused = wanted
-        if wanted:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+        if self.stops and len(self._pending) <= self._broker.settings.max_inflight_requests:
+            self.go(IN_FLIGHT)
 
 
 class _Slot:

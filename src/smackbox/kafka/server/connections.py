@@ -8,6 +8,7 @@ from typing import Protocol
 from smackbox.base.errors import SettingError
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.broker_config import MAX_CONNECTIONS
+from smackbox.net.connection import read_buffer
 
 NONCE_BYTES = 18
 READ_BUFFER_BYTES = 512 * 1024
@@ -16,7 +17,7 @@ READ_BUFFER_BYTES = 512 * 1024
 class Connection(Protocol):
     """What is counted and closed here."""
 
-    def close(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Connections:
@@ -25,7 +26,7 @@ class Connections:
     def __init__(self, broker: Broker, advertised: tuple[str, int] | None) -> None:
         self.broker = broker
         self.advertised = advertised
-        self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self.read_buffer = read_buffer(READ_BUFFER_BYTES)
         self._open: set[Connection] = set()
 
     def admit(self, connection: Connection) -> bool:
@@ -47,7 +48,7 @@ class Connections:
 
     def close_all(self) -> None:
         for connection in list(self._open):
-            connection.close()
+            connection.abort()
 
     @staticmethod
     def new_nonce() -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import struct
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar
 
 import msgspec
 
-from smackbox.base.errors import ProtocolError
+from smackbox.base.errors import ProtocolError, StorageError
+from smackbox.net.connection import FrameConnection
 from smackbox.net.tls import subject_name
 from smackbox.zookeeper.handlers import dispatch
 from smackbox.zookeeper.handlers.call import Call, Caller
@@ -25,7 +25,6 @@ from smackbox.zookeeper.wire.codes import Code, Op
 from smackbox.zookeeper.wire.jute import Reader
 from smackbox.zookeeper.wire.records import connect_response, read_connect, reply
 
-WRITE_BUFFER_LIMIT = 4 * 1024 * 1024
 SESSION_ID_LIMIT = 1 << 55
 FOUR_LETTERS = 4
 PASSWORD_BYTES = 16
@@ -38,10 +37,14 @@ _WORDS = {word.encode(): word for word in WORDS}
 log = logging.getLogger(__name__)
 
 
-class ZooKeeperConnection(asyncio.Protocol, Client):
+class ZooKeeperConnection(FrameConnection, Client):
     """One connection: first a ConnectRequest or a four-letter word, then requests."""
 
+    HEAD_BYTES: ClassVar[int] = _LENGTH.size
+    WRITE_HIGH_WATER_BYTES: ClassVar[int] = 4 * 1024 * 1024
+
     def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.read_buffer)
         self.peer = ""
         self.session_id = 0
         self.stats = ConnectionStats("", 0, 0)
@@ -49,83 +52,70 @@ class ZooKeeperConnection(asyncio.Protocol, Client):
         self._replies = parts.replies
         self._caller = Caller(0, self)
         self._login: DigestLogin | None = None
-        self._buffer = bytearray()
-        self._transport: asyncio.Transport
         self._handle: Callable[[bytes], None] = self._connect
+        self._began = 0.0
+        self._requests = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_LIMIT)
-        address = transport.get_extra_info("peername")
+    def opened(self) -> None:
+        address = self.transport.get_extra_info("peername")
         self.peer = f"{address[0]}:{address[1]}"
         self.stats.peer = self.peer
         self._caller.identities.add(("ip", address[0]))
-        subject = subject_name(transport.get_extra_info("peercert"))
+        subject = subject_name(self.transport.get_extra_info("peercert"))
         if subject is not None:
             self._caller.identities.add(("x509", subject))
-        if self._replies.refusing:
-            transport.close()
-            return
         limit = self._parts.settings.max_client_cnxns
-        if len(self._replies.clients) >= limit:
+        if self._replies.refusing:
+            self.close()
+        elif len(self._replies.clients) >= limit:
             log.warning("%s refused: max_client_cnxns %d is reached", self.peer, limit)
-            transport.close()
-            return
-        self._replies.clients.add(self)
+            self.close()
+        else:
+            self._replies.clients.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def closed(self) -> None:
         self._replies.clients.discard(self)
         self._parts.database.watches.remove_watcher(self)
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if self not in self._replies.clients:
-            return
-        if self.session_id == 0 and (word := _WORDS.get(bytes(self._buffer[:FOUR_LETTERS]))):
-            self._transport.write(self._four_letter_word(word).encode())
-            self.close()
-            return
-        began = time.perf_counter()
-        requests = 0
-        position = 0
-        try:
-            while (end := self._end_of_packet(position)) is not None:
-                request = bytes(self._buffer[position + 4 : end])
-                position = end
-                requests += 1
-                self._handle(request)
-            del self._buffer[:position]
-        except ProtocolError as error:
-            log.warning("%s: %s; closed", self.peer, error)
-            self.close()
-        self.stats.received += requests
-        self._parts.latency.count(requests, time.perf_counter() - began)
-        self._replies.release()
-
-    def pause_writing(self) -> None:
-        """A client that does not read its answers is not read from either."""
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._transport.resume_reading()
+    def broken(self, error: ProtocolError | StorageError) -> None:
+        log.warning("%s: %s; closed", self.peer, error)
+        self.close()
 
     def send(self, data: bytes, packets: int) -> None:
-        if not self._transport.is_closing():
+        if not self.transport.is_closing():
             self.stats.sent += packets
-            self._transport.write(data)
+            self.transport.write(data)
 
     def close(self) -> None:
         self._replies.clients.discard(self)
-        self._transport.close()
+        super().close()
 
-    def _end_of_packet(self, position: int) -> int | None:
-        if len(self._buffer) - position < _LENGTH.size:
-            return None
-        (length,) = _LENGTH.unpack_from(self._buffer, position)
+    # --- a pass
+
+    def begin_pass(self) -> None:
+        self._began = time.perf_counter()
+        self._requests = 0
+
+    def frame_bytes(self, data: memoryview, position: int) -> int:
+        if self.session_id == 0 and bytes(data[position : position + FOUR_LETTERS]) in _WORDS:
+            return FOUR_LETTERS
+        (length,) = _LENGTH.unpack_from(data, position)
         if not 0 <= length <= self._parts.settings.jute_maxbuffer:
             raise ProtocolError(f"a packet of {length} bytes (jute_maxbuffer {self._parts.settings.jute_maxbuffer})")
-        end: int = position + _LENGTH.size + length
-        return end if end <= len(self._buffer) else None
+        return _LENGTH.size + int(length)
+
+    def handle(self, frame: memoryview) -> None:
+        if self.session_id == 0 and (word := _WORDS.get(bytes(frame))):
+            self.transport.write(self._four_letter_word(word).encode())
+            self.close()
+            return
+        self._requests += 1
+        self._handle(bytes(frame[_LENGTH.size :]))
+
+    def end_pass(self) -> None:
+        self.stats.received += self._requests
+        self._parts.latency.count(self._requests, time.perf_counter() - self._began)
+        self._replies.release()
 
     def _connect(self, request: bytes) -> None:
         answered = self._open_session(request)

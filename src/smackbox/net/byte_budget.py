@@ -2,8 +2,7 @@
 
 What counts is requests that have not come to their end, by the length that their heads name, and answers that have not
 been taken. A connection that would go over the limit waits: nothing is read from it until there is room, first come,
-first served. One that gave THROW_ON_OVERLOAD in STARTUP gets OVERLOADED for each request instead, as with Cassandra's
-`native_transport_max_request_data_in_flight`, after which the settings are named.
+first served.
 
 What a connection's transport still holds is known for certain only by asking it, so the sums are upper bounds; before
 somebody has to wait all are asked. Beyond the limits go, for each connection, what one read of its socket brings and
@@ -24,7 +23,7 @@ class Keeper(Protocol):
 
     peer: tuple[str, int]
 
-    def kept_bytes(self) -> int:
+    def owed_bytes(self) -> int:
         """How many are kept for it at this moment."""
         ...
 
@@ -33,8 +32,8 @@ class Keeper(Protocol):
         ...
 
 
-class Budget:
-    """The bytes of one server's connections."""
+class ByteBudget:
+    """The bytes of one server's connections: at most `limit` in all, and `limit_per_ip` from one address."""
 
     def __init__(self, limit: int, limit_per_ip: int) -> None:
         self.limit = limit
@@ -73,7 +72,7 @@ class Budget:
             return False
         self._asked_at = now
         for other in list(self._kept):
-            self.keep(other, other.kept_bytes())
+            self.keep(other, other.owed_bytes())
         return self._fits(connection, size)
 
     def wait(self, connection: Keeper) -> None:
@@ -87,14 +86,9 @@ class Budget:
         if self._retry is not None:
             self._retry.cancel()
 
-    def reason(self, connection: Keeper) -> str:
-        """The words of Cassandra's OVERLOADED."""
-        endpoint = self._by_ip.get(connection.peer[0], 0)
-        return (
-            f"Request breached limit on bytes in flight. (Endpoint: {endpoint}/{self.limit_per_ip} bytes, "
-            f"Global: {self.used}/{self.limit} bytes.) Server is currently in an overloaded state and cannot accept "
-            "more requests."
-        )
+    def used_by(self, ip: str) -> int:
+        """The bytes that are kept for the connections from that address."""
+        return self._by_ip.get(ip, 0)
 
     def _fits(self, connection: Keeper, size: int) -> bool:
         own = self._kept.get(connection, 0)

@@ -1,0 +1,324 @@
+"""One connection of a protocol of frames: bytes in, whole frames out, and when to read no further.
+
+All the connections of a server read into one shared buffer, so an idle one costs none. A frame that has not come to
+its end moves to a buffer of its own, of the frame's size, and the rest of it is read right there. All frames of one
+read are handled in one pass, so a server can commit what they wrote and answer them once.
+
+Whatever keeps a connection from being served is a reason to stop: the peer does not take its answers, too many
+requests are in flight, answers wait for the disk, there is no room for more. While one stands, nothing is read and no
+frame is handled; the rest of the pass waits, and goes on when the last reason is gone. What is kept for a connection
+is therefore bounded by one read, one frame, and what its protocol adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import ClassVar, Protocol, cast
+
+from smackbox.base.errors import ProtocolError, StorageError
+
+READ_BUFFER_BYTES = 256 * 1024
+SMALL_FRAME_BYTES = 64 * 1024
+"""A frame that is not larger comes with one read, whether there is room for it or not."""
+UNREAD_PUSH_BYTES = 1024 * 1024
+
+UNREAD = 1
+"""Reason to stop: the peer does not take its answers."""
+TURN = 2
+"""Reason to stop: other connections have their turn first."""
+CLOSED = 4
+"""Reason to stop: this side has closed the connection. It stands for ever."""
+FREE = 8
+"""The first reason that a protocol may define; then 16, 32 and so on."""
+
+NOTHING = memoryview(b"")
+
+log = logging.getLogger(__name__)
+
+
+class Decoder(Protocol):
+    """An outer framing, which bytes pass before they are cut into frames. A little may unpack to much."""
+
+    is_behind: bool
+    """Whether there is more without further input: `feed` with nothing gives it."""
+
+    def feed(self, data: bytes | memoryview, limit: int = ..., /) -> bytes:
+        """What has come unpacks to this, `limit` bytes or a little more at a time. Raises `ProtocolError`."""
+        ...
+
+
+def read_buffer(size: int = READ_BUFFER_BYTES) -> memoryview:
+    """The buffer that all connections of one event loop share."""
+    return memoryview(bytearray(size))
+
+
+class FrameConnection(asyncio.BufferedProtocol):
+    """The protocol object of one socket; a protocol defines the methods under "to be defined"."""
+
+    HEAD_BYTES: ClassVar[int] = 4
+    WRITE_HIGH_WATER_BYTES: ClassVar[int] = 1024 * 1024
+
+    transport: asyncio.Transport
+
+    def __init__(self, shared: memoryview) -> None:
+        self.in_pass = False
+        self._shared = shared
+        self._decoder: Decoder | None = None
+        self._partial: bytearray | None = None
+        self._filled = 0
+        self._rest = bytearray()
+        self._skipped = 0
+        self._stops = 0
+        self._is_drained = True
+        self._is_put_back = False
+        self._in_hand = 0
+        self._pushed_bytes = 0
+
+    # --- to be defined
+
+    def opened(self) -> None:
+        """The connection is there: admit it, or abort its transport."""
+        raise NotImplementedError
+
+    def frame_bytes(self, data: memoryview, position: int) -> int:
+        """The size of the frame, its head included, whose head of `HEAD_BYTES` is at `position`.
+
+        Raises `ProtocolError`.
+        """
+        raise NotImplementedError
+
+    def handle(self, frame: memoryview) -> None:
+        """A whole frame, valid during this call. After `ProtocolError` or `StorageError` the connection is `broken`."""
+        raise NotImplementedError
+
+    def begin_pass(self) -> None:
+        """Frames may be handled now; it may `stop`."""
+
+    def end_pass(self) -> None:
+        """No more frames for now: commit and answer."""
+
+    def announced(self, begun: memoryview, size: int) -> None:
+        """A frame larger than `SMALL_FRAME_BYTES` has begun to come: `stop` until there is room, or `skip` it."""
+
+    def broken(self, error: ProtocolError | StorageError) -> None:
+        """The peer broke the protocol, or the disk failed it; the pass has ended. Say so and close."""
+        raise NotImplementedError
+
+    def closed(self) -> None:
+        """The connection is gone."""
+
+    # --- to be used
+
+    @property
+    def kept_bytes(self) -> int:
+        """What has been read, or is to be read into a buffer that exists, and is not handled yet."""
+        return len(self._rest) + self._in_hand + (0 if self._partial is None else len(self._partial))
+
+    @property
+    def stops(self) -> int:
+        """The reasons that stand."""
+        return self._stops
+
+    def stop(self, reason: int) -> None:
+        """Read no further and handle no further frame while this reason stands."""
+        if not self._stops and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._stops |= reason
+
+    def go(self, reason: int) -> None:
+        """That reason stands no more. The next pass begins in the loop's next turn."""
+        if not self._stops & reason:
+            return
+        self._stops &= ~reason
+        if not self._stops:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def yield_turn(self) -> None:
+        """Go on after other connections had their turn."""
+        if not self._stops & TURN:
+            self.stop(TURN)
+            asyncio.get_running_loop().call_soon(self.go, TURN)
+
+    def put_back(self) -> None:
+        """From `handle`, with `stop`: this frame cannot be handled yet, and comes again when the connection goes on."""
+        self._is_put_back = True
+
+    def skip(self) -> None:
+        """From `announced`: read past that frame."""
+        self._skipped = -1
+
+    def decode_with(self, decoder: Decoder) -> None:
+        """From `handle`: what follows this frame, and has not been handled, passes that decoder first."""
+        self._decoder = decoder
+
+    def close(self) -> None:
+        """Close the connection once the peer has what was written."""
+        self._stops |= CLOSED
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._stops |= CLOSED
+        self.transport.abort()
+
+    def push(self, frame: bytes) -> None:
+        """Send what answers no request. A peer that leaves too much of it unread is cut off."""
+        if self.transport.is_closing():
+            return
+        if not self.transport.get_write_buffer_size():
+            self._pushed_bytes = 0
+        self._pushed_bytes += len(frame)
+        self.transport.write(frame)
+        if self._pushed_bytes > UNREAD_PUSH_BYTES:
+            peer = self.transport.get_extra_info("peername")
+            log.warning("closing the connection from %s: it does not read its events", peer)
+            self.abort()
+
+    # --- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
+        self.transport.set_write_buffer_limits(high=self.WRITE_HIGH_WATER_BYTES)
+        self.opened()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.closed()
+        self._rest = bytearray()
+        self._partial = None
+
+    def pause_writing(self) -> None:
+        self.stop(UNREAD)
+
+    def resume_writing(self) -> None:
+        self.go(UNREAD)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._partial is None or self._decoder is not None:
+            return self._shared
+        return memoryview(self._partial)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        partial = self._partial
+        if partial is None or self._decoder is not None:
+            self._arrived(self._shared[:nbytes])
+            return
+        self._filled += nbytes
+        if self._filled == len(partial):
+            self._partial = None
+            self._run(memoryview(partial))
+
+    # --- frames
+
+    def _go_on(self) -> None:
+        if self._stops or self.transport.is_closing():
+            return
+        if not self._is_drained:
+            rest, self._rest = memoryview(self._rest), bytearray()
+            self._run(rest)
+        elif self._decoder is not None and self._decoder.is_behind:
+            self._arrived(NOTHING)
+        if not self._stops and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _arrived(self, data: memoryview) -> None:
+        if self._decoder is not None:
+            try:
+                data = memoryview(self._feed(self._decoder, data))
+            except ProtocolError as error:
+                self.broken(error)
+                return
+        if self._skipped:
+            skipped = min(self._skipped, len(data))
+            self._skipped -= skipped
+            data = data[skipped:]
+        if self._partial is not None:
+            data = self._complete(self._partial, data)
+        if self._rest:
+            self._rest += data
+            data, self._rest = memoryview(self._rest), bytearray()
+        self._run(data)
+
+    def _feed(self, decoder: Decoder, data: memoryview) -> bytes:
+        """While the connection is stopped, what comes stays as small as it came."""
+        return decoder.feed(data, 0) if self._stops else decoder.feed(data)
+
+    def _complete(self, partial: bytearray, data: memoryview) -> memoryview:
+        """Decoded bytes go to the frame that has begun; with its end, it and what follows are to be handled."""
+        taken = min(len(partial) - self._filled, len(data))
+        partial[self._filled : self._filled + taken] = data[:taken]
+        self._filled += taken
+        if self._filled < len(partial):
+            return NOTHING
+        self._partial = None
+        partial += data[taken:]
+        return memoryview(partial)
+
+    def _run(self, data: memoryview) -> None:
+        """One pass; what it leaves is `_rest`."""
+        if self._stops:
+            self._rest += data
+            self._is_drained = False
+            return
+        failure: ProtocolError | StorageError | None = None
+        self.in_pass = True
+        self._in_hand = len(data)
+        try:
+            try:
+                rest = self._handle_frames(data)
+                self._rest += rest
+            finally:
+                self._in_hand = 0
+                self._is_drained = not self._stops
+                self.end_pass()
+        except (ProtocolError, StorageError) as error:
+            failure = error
+        finally:
+            self.in_pass = False
+        if failure is not None:
+            self.broken(failure)
+        elif self._decoder is not None and self._decoder.is_behind:
+            self.yield_turn()
+
+    def _handle_frames(self, data: memoryview) -> memoryview:
+        """Give what is left for later."""
+        position = 0
+        end = len(data)
+        head = self.HEAD_BYTES
+        decoder = self._decoder
+        self.begin_pass()
+        while end - position >= head and not self._stops:
+            size = self.frame_bytes(data, position)
+            behind = position + size
+            if behind > end:
+                return self._begin_partial(data[position:], size)
+            self.handle(data[position:behind])
+            if self._is_put_back:
+                self._is_put_back = False
+                break
+            position = behind
+            if self._decoder is not decoder:
+                return self._decode_rest(data[position:])
+        return data[position:]
+
+    def _begin_partial(self, begun: memoryview, size: int) -> memoryview:
+        if size > SMALL_FRAME_BYTES:
+            self.announced(begun, size)
+            if self._skipped:
+                self._skipped = size - len(begun)
+                return NOTHING
+            if self._stops:
+                return begun
+        self._partial = bytearray(size)
+        self._filled = len(begun)
+        self._partial[: self._filled] = begun
+        return NOTHING
+
+    def _decode_rest(self, rest: memoryview) -> memoryview:
+        """The decoder is new: what was read before it passes it now, and is handled after other connections."""
+        assert self._decoder is not None
+        decoded = memoryview(self._decoder.feed(rest))
+        if decoded:
+            self.yield_turn()
+        return decoded
