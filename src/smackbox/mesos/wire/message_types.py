@@ -29,7 +29,8 @@ def source() -> str:
 
 def _class(name: str) -> str:
     fields = [f"    {field.name}: {_annotation(field)}" for field in message_type(name).fields]
-    return "\n".join([f"class {python_name(name)}(TypedDict):", *(fields or ["    pass"])])
+    about = f'    """`{name}` of the v1 API."""'
+    return "\n".join([f"class {python_name(name)}(TypedDict):", about, *(["", *fields] if fields else [])])
 
 
 def _annotation(field: Field) -> str:

@@ -8,6 +8,8 @@ from smackbox.kafka.wire.schema import Int16, Int32, Int64, Message, String
 
 
 class AddOffsetsToTxnRequest(Message):
+    """The request of API key 25: versions 0 to 4, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
     FLEXIBLE: ClassVar[int] = 3
 
@@ -18,6 +20,8 @@ class AddOffsetsToTxnRequest(Message):
 
 
 class AddOffsetsToTxnResponse(Message):
+    """The response of API key 25: versions 0 to 4, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
     FLEXIBLE: ClassVar[int] = 3
 

@@ -10,17 +10,23 @@ from smackbox.kafka.wire.schema import Bool, Int8, Int16, Int32, Message, Nullab
 
 
 class AlterableConfig(Message):
+    """An entry of `AlterConfigsResource.configs`."""
+
     name: String = ""
     value: NullableString = ""
 
 
 class AlterConfigsResource(Message):
+    """An entry of `AlterConfigsRequest.resources`."""
+
     resource_type: Int8 = 0
     resource_name: String = ""
     configs: list[AlterableConfig] = msgspec.field(default_factory=list)
 
 
 class AlterConfigsRequest(Message):
+    """The request of API key 33: versions 0 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -29,6 +35,8 @@ class AlterConfigsRequest(Message):
 
 
 class AlterConfigsResourceResponse(Message):
+    """An entry of `AlterConfigsResponse.responses`."""
+
     error_code: Int16 = 0
     error_message: NullableString = ""
     resource_type: Int8 = 0
@@ -36,6 +44,8 @@ class AlterConfigsResourceResponse(Message):
 
 
 class AlterConfigsResponse(Message):
+    """The response of API key 33: versions 0 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -10,16 +10,22 @@ from smackbox.kafka.wire.schema import Bool, Int16, Int32, Message, NullableStri
 
 
 class ReassignablePartition(Message):
+    """An entry of `ReassignableTopic.partitions`."""
+
     partition_index: Int32 = 0
     replicas: list[Int32] | None = None
 
 
 class ReassignableTopic(Message):
+    """An entry of `AlterPartitionReassignmentsRequest.topics`."""
+
     name: String = ""
     partitions: list[ReassignablePartition] = msgspec.field(default_factory=list)
 
 
 class AlterPartitionReassignmentsRequest(Message):
+    """The request of API key 45: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -29,17 +35,23 @@ class AlterPartitionReassignmentsRequest(Message):
 
 
 class ReassignablePartitionResponse(Message):
+    """An entry of `ReassignableTopicResponse.partitions`."""
+
     partition_index: Int32 = 0
     error_code: Int16 = 0
     error_message: NullableString = ""
 
 
 class ReassignableTopicResponse(Message):
+    """An entry of `AlterPartitionReassignmentsResponse.responses`."""
+
     name: String = ""
     partitions: list[ReassignablePartitionResponse] = msgspec.field(default_factory=list)
 
 
 class AlterPartitionReassignmentsResponse(Message):
+    """The response of API key 45: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Bytes, Int8, Int16, Int32, Message, Nulla
 
 
 class ScramCredentialDeletion(Message):
+    """An entry of `AlterUserScramCredentialsRequest.deletions`."""
+
     name: String = ""
     mechanism: Int8 = 0
 
 
 class ScramCredentialUpsertion(Message):
+    """An entry of `AlterUserScramCredentialsRequest.upsertions`."""
+
     name: String = ""
     mechanism: Int8 = 0
     iterations: Int32 = 0
@@ -23,6 +27,8 @@ class ScramCredentialUpsertion(Message):
 
 
 class AlterUserScramCredentialsRequest(Message):
+    """The request of API key 51: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -31,12 +37,16 @@ class AlterUserScramCredentialsRequest(Message):
 
 
 class AlterUserScramCredentialsResult(Message):
+    """An entry of `AlterUserScramCredentialsResponse.results`."""
+
     user: String = ""
     error_code: Int16 = 0
     error_message: NullableString = ""
 
 
 class AlterUserScramCredentialsResponse(Message):
+    """The response of API key 51: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Bool, Int16, Int32, Int64, Message, Nulla
 
 
 class ApiVersionsRequest(Message):
+    """The request of API key 18: versions 0 to 5, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 3
 
@@ -20,24 +22,32 @@ class ApiVersionsRequest(Message):
 
 
 class ApiVersion(Message):
+    """An entry of `ApiVersionsResponse.api_keys`."""
+
     api_key: Int16 = 0
     min_version: Int16 = 0
     max_version: Int16 = 0
 
 
 class SupportedFeatureKey(Message):
+    """An entry of `ApiVersionsResponse.supported_features`."""
+
     name: Annotated[String, Since(3)] = ""
     min_version: Annotated[Int16, Since(3)] = 0
     max_version: Annotated[Int16, Since(3)] = 0
 
 
 class FinalizedFeatureKey(Message):
+    """An entry of `ApiVersionsResponse.finalized_features`."""
+
     name: Annotated[String, Since(3)] = ""
     max_version_level: Annotated[Int16, Since(3)] = 0
     min_version_level: Annotated[Int16, Since(3)] = 0
 
 
 class ApiVersionsResponse(Message):
+    """The response of API key 18: versions 0 to 5, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 3
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import NO_UUID, Bool, Int8, Int16, Int32, Messag
 
 
 class ConsumerGroupDescribeRequest(Message):
+    """The request of API key 69: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -18,16 +20,22 @@ class ConsumerGroupDescribeRequest(Message):
 
 
 class TopicPartitions(Message):
+    """An entry of `Assignment.topic_partitions`."""
+
     topic_id: Uuid = NO_UUID
     topic_name: String = ""
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class Assignment(Message):
+    """What is in `Member.assignment` and `Member.target_assignment`."""
+
     topic_partitions: list[TopicPartitions] = msgspec.field(default_factory=list)
 
 
 class Member(Message):
+    """An entry of `DescribedGroup.members`."""
+
     member_id: String = ""
     instance_id: NullableString = None
     rack_id: NullableString = None
@@ -42,6 +50,8 @@ class Member(Message):
 
 
 class DescribedGroup(Message):
+    """An entry of `ConsumerGroupDescribeResponse.groups`."""
+
     error_code: Int16 = 0
     error_message: NullableString = None
     group_id: String = ""
@@ -54,6 +64,8 @@ class DescribedGroup(Message):
 
 
 class ConsumerGroupDescribeResponse(Message):
+    """The response of API key 69: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import NO_UUID, Int16, Int32, Message, NullableS
 
 
 class TopicPartitions(Message):
+    """An entry of `ConsumerGroupHeartbeatRequest.topic_partitions` and `Assignment.topic_partitions`."""
+
     topic_id: Uuid = NO_UUID
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class ConsumerGroupHeartbeatRequest(Message):
+    """The request of API key 68: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -31,10 +35,14 @@ class ConsumerGroupHeartbeatRequest(Message):
 
 
 class Assignment(Message):
+    """What is in `ConsumerGroupHeartbeatResponse.assignment`."""
+
     topic_partitions: list[TopicPartitions] = msgspec.field(default_factory=list)
 
 
 class ConsumerGroupHeartbeatResponse(Message):
+    """The response of API key 68: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 

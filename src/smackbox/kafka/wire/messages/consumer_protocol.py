@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Int32, Message, NullableBytes, NullableSt
 
 
 class TopicPartition(Message):
+    """An entry of `ConsumerProtocolSubscription.owned_partitions`."""
+
     topic: Annotated[String, Since(1)] = ""
     partitions: Annotated[list[Int32], Since(1)] = msgspec.field(default_factory=list)
 
 
 class ConsumerProtocolSubscription(Message):
+    """ConsumerProtocolSubscription: versions 0 to 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 3)
 
     topics: list[String] = msgspec.field(default_factory=list)
@@ -25,11 +29,15 @@ class ConsumerProtocolSubscription(Message):
 
 
 class AssignedTopicPartition(Message):
+    """An entry of `ConsumerProtocolAssignment.assigned_partitions`."""
+
     topic: String = ""
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class ConsumerProtocolAssignment(Message):
+    """ConsumerProtocolAssignment: versions 0 to 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 3)
 
     assigned_partitions: list[AssignedTopicPartition] = msgspec.field(default_factory=list)

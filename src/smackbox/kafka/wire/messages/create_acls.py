@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableStri
 
 
 class AclCreation(Message):
+    """An entry of `CreateAclsRequest.creations`."""
+
     resource_type: Int8 = 0
     resource_name: String = ""
     resource_pattern_type: Int8 = 3
@@ -20,6 +22,8 @@ class AclCreation(Message):
 
 
 class CreateAclsRequest(Message):
+    """The request of API key 30: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -27,11 +31,15 @@ class CreateAclsRequest(Message):
 
 
 class AclCreationResult(Message):
+    """An entry of `CreateAclsResponse.results`."""
+
     error_code: Int16 = 0
     error_message: NullableString = ""
 
 
 class CreateAclsResponse(Message):
+    """The response of API key 30: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Bytes, Int16, Int32, Int64, Message, Null
 
 
 class CreatableRenewers(Message):
+    """An entry of `CreateDelegationTokenRequest.renewers`."""
+
     principal_type: String = ""
     principal_name: String = ""
 
 
 class CreateDelegationTokenRequest(Message):
+    """The request of API key 38: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -25,6 +29,8 @@ class CreateDelegationTokenRequest(Message):
 
 
 class CreateDelegationTokenResponse(Message):
+    """The response of API key 38: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 

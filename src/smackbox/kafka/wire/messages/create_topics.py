@@ -22,16 +22,22 @@ from smackbox.kafka.wire.schema import (
 
 
 class CreatableReplicaAssignment(Message):
+    """An entry of `CreatableTopic.assignments`."""
+
     partition_index: Int32 = 0
     broker_ids: list[Int32] = msgspec.field(default_factory=list)
 
 
 class CreatableTopicConfig(Message):
+    """An entry of `CreatableTopic.configs`."""
+
     name: String = ""
     value: NullableString = ""
 
 
 class CreatableTopic(Message):
+    """An entry of `CreateTopicsRequest.topics`."""
+
     name: String = ""
     num_partitions: Int32 = 0
     replication_factor: Int16 = 0
@@ -40,6 +46,8 @@ class CreatableTopic(Message):
 
 
 class CreateTopicsRequest(Message):
+    """The request of API key 19: versions 2 to 7, flexible from 5."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (2, 7)
     FLEXIBLE: ClassVar[int] = 5
 
@@ -49,6 +57,8 @@ class CreateTopicsRequest(Message):
 
 
 class CreatableTopicConfigs(Message):
+    """An entry of `CreatableTopicResult.configs`."""
+
     name: Annotated[String, Since(5)] = ""
     value: Annotated[NullableString, Since(5)] = ""
     read_only: Annotated[Bool, Since(5)] = False
@@ -57,6 +67,8 @@ class CreatableTopicConfigs(Message):
 
 
 class CreatableTopicResult(Message):
+    """An entry of `CreateTopicsResponse.topics`."""
+
     name: String = ""
     topic_id: Annotated[Uuid, Since(7)] = NO_UUID
     error_code: Int16 = 0
@@ -68,6 +80,8 @@ class CreatableTopicResult(Message):
 
 
 class CreateTopicsResponse(Message):
+    """The response of API key 19: versions 2 to 7, flexible from 5."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (2, 7)
     FLEXIBLE: ClassVar[int] = 5
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableStri
 
 
 class DeleteAclsFilter(Message):
+    """An entry of `DeleteAclsRequest.filters`."""
+
     resource_type_filter: Int8 = 0
     resource_name_filter: NullableString = ""
     pattern_type_filter: Int8 = 3
@@ -20,6 +22,8 @@ class DeleteAclsFilter(Message):
 
 
 class DeleteAclsRequest(Message):
+    """The request of API key 31: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -27,6 +31,8 @@ class DeleteAclsRequest(Message):
 
 
 class DeleteAclsMatchingAcl(Message):
+    """An entry of `DeleteAclsFilterResult.matching_acls`."""
+
     error_code: Int16 = 0
     error_message: NullableString = ""
     resource_type: Int8 = 0
@@ -39,12 +45,16 @@ class DeleteAclsMatchingAcl(Message):
 
 
 class DeleteAclsFilterResult(Message):
+    """An entry of `DeleteAclsResponse.filter_results`."""
+
     error_code: Int16 = 0
     error_message: NullableString = ""
     matching_acls: list[DeleteAclsMatchingAcl] = msgspec.field(default_factory=list)
 
 
 class DeleteAclsResponse(Message):
+    """The response of API key 31: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int16, Int32, Message, NullableString, Si
 
 
 class DeleteGroupsRequest(Message):
+    """The request of API key 42: versions 0 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 3)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -17,12 +19,16 @@ class DeleteGroupsRequest(Message):
 
 
 class DeletableGroupResult(Message):
+    """An entry of `DeleteGroupsResponse.results`."""
+
     group_id: String = ""
     error_code: Int16 = 0
     error_message: Annotated[NullableString, Since(3)] = None
 
 
 class DeleteGroupsResponse(Message):
+    """The response of API key 42: versions 0 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 3)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -21,11 +21,15 @@ from smackbox.kafka.wire.schema import (
 
 
 class DeleteTopicState(Message):
+    """An entry of `DeleteTopicsRequest.topics`."""
+
     name: Annotated[NullableString, Since(6)] = None
     topic_id: Annotated[Uuid, Since(6)] = NO_UUID
 
 
 class DeleteTopicsRequest(Message):
+    """The request of API key 20: versions 1 to 6, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 6)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -35,6 +39,8 @@ class DeleteTopicsRequest(Message):
 
 
 class DeletableTopicResult(Message):
+    """An entry of `DeleteTopicsResponse.responses`."""
+
     name: Annotated[NullableString, NullableSince(6)] = ""
     topic_id: Annotated[Uuid, Since(6)] = NO_UUID
     error_code: Int16 = 0
@@ -42,6 +48,8 @@ class DeletableTopicResult(Message):
 
 
 class DeleteTopicsResponse(Message):
+    """The response of API key 20: versions 1 to 6, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 6)
     FLEXIBLE: ClassVar[int] = 4
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableStri
 
 
 class DescribeAclsRequest(Message):
+    """The request of API key 29: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -23,6 +25,8 @@ class DescribeAclsRequest(Message):
 
 
 class AclDescription(Message):
+    """An entry of `DescribeAclsResource.acls`."""
+
     principal: String = ""
     host: String = ""
     operation: Int8 = 0
@@ -30,6 +34,8 @@ class AclDescription(Message):
 
 
 class DescribeAclsResource(Message):
+    """An entry of `DescribeAclsResponse.resources`."""
+
     resource_type: Int8 = 0
     resource_name: String = ""
     pattern_type: Int8 = 3
@@ -37,6 +43,8 @@ class DescribeAclsResource(Message):
 
 
 class DescribeAclsResponse(Message):
+    """The response of API key 29: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 

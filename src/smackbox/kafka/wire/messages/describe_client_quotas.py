@@ -10,12 +10,16 @@ from smackbox.kafka.wire.schema import Bool, Float64, Int8, Int16, Int32, Messag
 
 
 class ComponentData(Message):
+    """An entry of `DescribeClientQuotasRequest.components`."""
+
     entity_type: String = ""
     match_type: Int8 = 0
     match: NullableString = ""
 
 
 class DescribeClientQuotasRequest(Message):
+    """The request of API key 48: versions 0 to 1, flexible from 1."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 1
 
@@ -24,21 +28,29 @@ class DescribeClientQuotasRequest(Message):
 
 
 class EntityData(Message):
+    """An entry of `EntryData.entity`."""
+
     entity_type: String = ""
     entity_name: NullableString = ""
 
 
 class ValueData(Message):
+    """An entry of `EntryData.values`."""
+
     key: String = ""
     value: Float64 = 0.0
 
 
 class EntryData(Message):
+    """An entry of `DescribeClientQuotasResponse.entries`."""
+
     entity: list[EntityData] = msgspec.field(default_factory=list)
     values: list[ValueData] = msgspec.field(default_factory=list)
 
 
 class DescribeClientQuotasResponse(Message):
+    """The response of API key 48: versions 0 to 1, flexible from 1."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 1
 

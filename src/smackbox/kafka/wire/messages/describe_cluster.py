@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Bool, Int8, Int16, Int32, Message, Nullab
 
 
 class DescribeClusterRequest(Message):
+    """The request of API key 60: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -19,6 +21,8 @@ class DescribeClusterRequest(Message):
 
 
 class DescribeClusterBroker(Message):
+    """An entry of `DescribeClusterResponse.brokers`."""
+
     broker_id: Int32 = 0
     host: String = ""
     port: Int32 = 0
@@ -27,6 +31,8 @@ class DescribeClusterBroker(Message):
 
 
 class DescribeClusterResponse(Message):
+    """The response of API key 60: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 

@@ -10,12 +10,16 @@ from smackbox.kafka.wire.schema import Bool, Int8, Int16, Int32, Message, Nullab
 
 
 class DescribeConfigsResource(Message):
+    """An entry of `DescribeConfigsRequest.resources`."""
+
     resource_type: Int8 = 0
     resource_name: String = ""
     configuration_keys: list[String] | None = msgspec.field(default_factory=list)
 
 
 class DescribeConfigsRequest(Message):
+    """The request of API key 32: versions 1 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 4)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -25,12 +29,16 @@ class DescribeConfigsRequest(Message):
 
 
 class DescribeConfigsSynonym(Message):
+    """An entry of `DescribeConfigsResourceResult.synonyms`."""
+
     name: String = ""
     value: NullableString = ""
     source: Int8 = 0
 
 
 class DescribeConfigsResourceResult(Message):
+    """An entry of `DescribeConfigsResult.configs`."""
+
     name: String = ""
     value: NullableString = ""
     read_only: Bool = False
@@ -42,6 +50,8 @@ class DescribeConfigsResourceResult(Message):
 
 
 class DescribeConfigsResult(Message):
+    """An entry of `DescribeConfigsResponse.results`."""
+
     error_code: Int16 = 0
     error_message: NullableString = ""
     resource_type: Int8 = 0
@@ -50,6 +60,8 @@ class DescribeConfigsResult(Message):
 
 
 class DescribeConfigsResponse(Message):
+    """The response of API key 32: versions 1 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 4)
     FLEXIBLE: ClassVar[int] = 4
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Bytes, Int16, Int32, Int64, Message, Sinc
 
 
 class DescribeDelegationTokenOwner(Message):
+    """An entry of `DescribeDelegationTokenRequest.owners`."""
+
     principal_type: String = ""
     principal_name: String = ""
 
 
 class DescribeDelegationTokenRequest(Message):
+    """The request of API key 41: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -22,11 +26,15 @@ class DescribeDelegationTokenRequest(Message):
 
 
 class DescribedDelegationTokenRenewer(Message):
+    """An entry of `DescribedDelegationToken.renewers`."""
+
     principal_type: String = ""
     principal_name: String = ""
 
 
 class DescribedDelegationToken(Message):
+    """An entry of `DescribeDelegationTokenResponse.tokens`."""
+
     principal_type: String = ""
     principal_name: String = ""
     token_requester_principal_type: Annotated[String, Since(3)] = ""
@@ -40,6 +48,8 @@ class DescribedDelegationToken(Message):
 
 
 class DescribeDelegationTokenResponse(Message):
+    """The response of API key 41: versions 1 to 3, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 3)
     FLEXIBLE: ClassVar[int] = 2
 

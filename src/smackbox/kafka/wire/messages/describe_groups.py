@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Bool, Bytes, Int16, Int32, Message, Nulla
 
 
 class DescribeGroupsRequest(Message):
+    """The request of API key 15: versions 0 to 6, flexible from 5."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 5
 
@@ -18,6 +20,8 @@ class DescribeGroupsRequest(Message):
 
 
 class DescribedGroupMember(Message):
+    """An entry of `DescribedGroup.members`."""
+
     member_id: String = ""
     group_instance_id: Annotated[NullableString, Since(4)] = None
     client_id: String = ""
@@ -27,6 +31,8 @@ class DescribedGroupMember(Message):
 
 
 class DescribedGroup(Message):
+    """An entry of `DescribeGroupsResponse.groups`."""
+
     error_code: Int16 = 0
     error_message: Annotated[NullableString, Since(6)] = None
     group_id: String = ""
@@ -38,6 +44,8 @@ class DescribedGroup(Message):
 
 
 class DescribeGroupsResponse(Message):
+    """The response of API key 15: versions 0 to 6, flexible from 5."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 5
 

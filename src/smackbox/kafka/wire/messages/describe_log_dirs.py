@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Bool, Int16, Int32, Int64, Message, Since
 
 
 class DescribableLogDirTopic(Message):
+    """An entry of `DescribeLogDirsRequest.topics`."""
+
     topic: String = ""
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class DescribeLogDirsRequest(Message):
+    """The request of API key 35: versions 1 to 5, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 5)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -22,6 +26,8 @@ class DescribeLogDirsRequest(Message):
 
 
 class DescribeLogDirsPartition(Message):
+    """An entry of `DescribeLogDirsTopic.partitions`."""
+
     partition_index: Int32 = 0
     partition_size: Int64 = 0
     offset_lag: Int64 = 0
@@ -29,11 +35,15 @@ class DescribeLogDirsPartition(Message):
 
 
 class DescribeLogDirsTopic(Message):
+    """An entry of `DescribeLogDirsResult.topics`."""
+
     name: String = ""
     partitions: list[DescribeLogDirsPartition] = msgspec.field(default_factory=list)
 
 
 class DescribeLogDirsResult(Message):
+    """An entry of `DescribeLogDirsResponse.results`."""
+
     error_code: Int16 = 0
     log_dir: String = ""
     topics: list[DescribeLogDirsTopic] = msgspec.field(default_factory=list)
@@ -43,6 +53,8 @@ class DescribeLogDirsResult(Message):
 
 
 class DescribeLogDirsResponse(Message):
+    """The response of API key 35: versions 1 to 5, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 5)
     FLEXIBLE: ClassVar[int] = 2
 

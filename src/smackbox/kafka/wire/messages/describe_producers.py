@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Int16, Int32, Int64, Message, NullableStr
 
 
 class TopicRequest(Message):
+    """An entry of `DescribeProducersRequest.topics`."""
+
     name: String = ""
     partition_indexes: list[Int32] = msgspec.field(default_factory=list)
 
 
 class DescribeProducersRequest(Message):
+    """The request of API key 61: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -22,6 +26,8 @@ class DescribeProducersRequest(Message):
 
 
 class ProducerState(Message):
+    """An entry of `PartitionResponse.active_producers`."""
+
     producer_id: Int64 = 0
     producer_epoch: Int32 = 0
     last_sequence: Int32 = -1
@@ -31,6 +37,8 @@ class ProducerState(Message):
 
 
 class PartitionResponse(Message):
+    """An entry of `TopicResponse.partitions`."""
+
     partition_index: Int32 = 0
     error_code: Int16 = 0
     error_message: NullableString = None
@@ -38,11 +46,15 @@ class PartitionResponse(Message):
 
 
 class TopicResponse(Message):
+    """An entry of `DescribeProducersResponse.topics`."""
+
     name: String = ""
     partitions: list[PartitionResponse] = msgspec.field(default_factory=list)
 
 
 class DescribeProducersResponse(Message):
+    """The response of API key 61: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

@@ -21,15 +21,21 @@ from smackbox.kafka.wire.schema import (
 
 
 class RequestedPartition(Message):
+    """An entry of `RequestedTopic.partitions`."""
+
     partition_index: Int32 = 0
 
 
 class RequestedTopic(Message):
+    """An entry of `DescribeQuorumRequest.topics`."""
+
     topic_name: String = ""
     partitions: list[RequestedPartition] = msgspec.field(default_factory=list)
 
 
 class DescribeQuorumRequest(Message):
+    """The request of API key 55: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -37,6 +43,8 @@ class DescribeQuorumRequest(Message):
 
 
 class ReplicaState(Message):
+    """An entry of `PartitionData.current_voters` and `PartitionData.observers`."""
+
     replica_id: Int32 = 0
     replica_directory_id: Annotated[Uuid, Since(2)] = NO_UUID
     log_end_offset: Int64 = 0
@@ -45,6 +53,8 @@ class ReplicaState(Message):
 
 
 class PartitionData(Message):
+    """An entry of `TopicData.partitions`."""
+
     partition_index: Int32 = 0
     error_code: Int16 = 0
     error_message: Annotated[NullableString, Since(2)] = ""
@@ -56,22 +66,30 @@ class PartitionData(Message):
 
 
 class TopicData(Message):
+    """An entry of `DescribeQuorumResponse.topics`."""
+
     topic_name: String = ""
     partitions: list[PartitionData] = msgspec.field(default_factory=list)
 
 
 class Listener(Message):
+    """An entry of `Node.listeners`."""
+
     name: Annotated[String, Since(2)] = ""
     host: Annotated[String, Since(2)] = ""
     port: Annotated[UInt16, Since(2)] = 0
 
 
 class Node(Message):
+    """An entry of `DescribeQuorumResponse.nodes`."""
+
     node_id: Annotated[Int32, Since(2)] = 0
     listeners: Annotated[list[Listener], Since(2)] = msgspec.field(default_factory=list)
 
 
 class DescribeQuorumResponse(Message):
+    """The response of API key 55: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 

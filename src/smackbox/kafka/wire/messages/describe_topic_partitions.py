@@ -10,15 +10,21 @@ from smackbox.kafka.wire.schema import NO_UUID, Bool, Int16, Int32, Message, Nul
 
 
 class TopicRequest(Message):
+    """An entry of `DescribeTopicPartitionsRequest.topics`."""
+
     name: String = ""
 
 
 class Cursor(Message):
+    """What is in `DescribeTopicPartitionsRequest.cursor` and `DescribeTopicPartitionsResponse.next_cursor`."""
+
     topic_name: String = ""
     partition_index: Int32 = 0
 
 
 class DescribeTopicPartitionsRequest(Message):
+    """The request of API key 75: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -28,6 +34,8 @@ class DescribeTopicPartitionsRequest(Message):
 
 
 class DescribeTopicPartitionsResponsePartition(Message):
+    """An entry of `DescribeTopicPartitionsResponseTopic.partitions`."""
+
     error_code: Int16 = 0
     partition_index: Int32 = 0
     leader_id: Int32 = 0
@@ -40,6 +48,8 @@ class DescribeTopicPartitionsResponsePartition(Message):
 
 
 class DescribeTopicPartitionsResponseTopic(Message):
+    """An entry of `DescribeTopicPartitionsResponse.topics`."""
+
     error_code: Int16 = 0
     name: NullableString = ""
     topic_id: Uuid = NO_UUID
@@ -49,6 +59,8 @@ class DescribeTopicPartitionsResponseTopic(Message):
 
 
 class DescribeTopicPartitionsResponse(Message):
+    """The response of API key 75: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int16, Int32, Int64, Message, String
 
 
 class DescribeTransactionsRequest(Message):
+    """The request of API key 65: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -17,11 +19,15 @@ class DescribeTransactionsRequest(Message):
 
 
 class TopicData(Message):
+    """An entry of `TransactionState.topics`."""
+
     topic: String = ""
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class TransactionState(Message):
+    """An entry of `DescribeTransactionsResponse.transaction_states`."""
+
     error_code: Int16 = 0
     transactional_id: String = ""
     transaction_state: String = ""
@@ -33,6 +39,8 @@ class TransactionState(Message):
 
 
 class DescribeTransactionsResponse(Message):
+    """The response of API key 65: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

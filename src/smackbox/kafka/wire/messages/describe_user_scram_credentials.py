@@ -10,10 +10,14 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableStri
 
 
 class UserName(Message):
+    """An entry of `DescribeUserScramCredentialsRequest.users`."""
+
     name: String = ""
 
 
 class DescribeUserScramCredentialsRequest(Message):
+    """The request of API key 50: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -21,11 +25,15 @@ class DescribeUserScramCredentialsRequest(Message):
 
 
 class CredentialInfo(Message):
+    """An entry of `DescribeUserScramCredentialsResult.credential_infos`."""
+
     mechanism: Int8 = 0
     iterations: Int32 = 0
 
 
 class DescribeUserScramCredentialsResult(Message):
+    """An entry of `DescribeUserScramCredentialsResponse.results`."""
+
     user: String = ""
     error_code: Int16 = 0
     error_message: NullableString = ""
@@ -33,6 +41,8 @@ class DescribeUserScramCredentialsResult(Message):
 
 
 class DescribeUserScramCredentialsResponse(Message):
+    """The response of API key 50: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

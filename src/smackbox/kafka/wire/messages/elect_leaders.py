@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableStri
 
 
 class TopicPartitions(Message):
+    """An entry of `ElectLeadersRequest.topic_partitions`."""
+
     topic: String = ""
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class ElectLeadersRequest(Message):
+    """The request of API key 43: versions 0 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -24,17 +28,23 @@ class ElectLeadersRequest(Message):
 
 
 class PartitionResult(Message):
+    """An entry of `ReplicaElectionResult.partition_result`."""
+
     partition_id: Int32 = 0
     error_code: Int16 = 0
     error_message: NullableString = ""
 
 
 class ReplicaElectionResult(Message):
+    """An entry of `ElectLeadersResponse.replica_election_results`."""
+
     topic: String = ""
     partition_result: list[PartitionResult] = msgspec.field(default_factory=list)
 
 
 class ElectLeadersResponse(Message):
+    """The response of API key 43: versions 0 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 2
 

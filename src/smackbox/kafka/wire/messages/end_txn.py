@@ -8,6 +8,8 @@ from smackbox.kafka.wire.schema import Bool, Int16, Int32, Int64, Message, Since
 
 
 class EndTxnRequest(Message):
+    """The request of API key 26: versions 0 to 5, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 3
 
@@ -18,6 +20,8 @@ class EndTxnRequest(Message):
 
 
 class EndTxnResponse(Message):
+    """The response of API key 26: versions 0 to 5, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 3
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, NullableStri
 
 
 class FindCoordinatorRequest(Message):
+    """The request of API key 10: versions 0 to 6, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 3
 
@@ -19,6 +21,8 @@ class FindCoordinatorRequest(Message):
 
 
 class Coordinator(Message):
+    """An entry of `FindCoordinatorResponse.coordinators`."""
+
     key: Annotated[String, Since(4)] = ""
     node_id: Annotated[Int32, Since(4)] = 0
     host: Annotated[String, Since(4)] = ""
@@ -28,6 +32,8 @@ class Coordinator(Message):
 
 
 class FindCoordinatorResponse(Message):
+    """The response of API key 10: versions 0 to 6, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 3
 

@@ -23,6 +23,8 @@ from smackbox.kafka.wire.schema import (
 
 
 class OffsetCommitKey(Message):
+    """The key of a record of OffsetCommit: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group: String = ""
@@ -31,6 +33,8 @@ class OffsetCommitKey(Message):
 
 
 class OffsetCommitValue(Message):
+    """The value of a record of OffsetCommit: versions 0 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -43,12 +47,16 @@ class OffsetCommitValue(Message):
 
 
 class GroupMetadataKey(Message):
+    """The key of a record of GroupMetadata: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group: String = ""
 
 
 class MemberMetadata(Message):
+    """An entry of `GroupMetadataValue.members`."""
+
     member_id: String = ""
     group_instance_id: Annotated[NullableString, Since(3)] = None
     client_id: String = ""
@@ -60,6 +68,8 @@ class MemberMetadata(Message):
 
 
 class GroupMetadataValue(Message):
+    """The value of a record of GroupMetadata: versions 0 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -72,12 +82,16 @@ class GroupMetadataValue(Message):
 
 
 class ConsumerGroupMetadataKey(Message):
+    """The key of a record of ConsumerGroupMetadata: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group_id: String = ""
 
 
 class ConsumerGroupMetadataValue(Message):
+    """The value of a record of ConsumerGroupMetadata: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -86,6 +100,8 @@ class ConsumerGroupMetadataValue(Message):
 
 
 class ConsumerGroupMemberMetadataKey(Message):
+    """The key of a record of ConsumerGroupMemberMetadata: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group_id: String = ""
@@ -93,16 +109,22 @@ class ConsumerGroupMemberMetadataKey(Message):
 
 
 class ClassicProtocol(Message):
+    """An entry of `ClassicMemberMetadata.supported_protocols`."""
+
     name: String = ""
     metadata: Bytes = b""
 
 
 class ClassicMemberMetadata(Message):
+    """What is in `ConsumerGroupMemberMetadataValue.classic_member_metadata`."""
+
     session_timeout_ms: Int32 = 0
     supported_protocols: list[ClassicProtocol] = msgspec.field(default_factory=list)
 
 
 class ConsumerGroupMemberMetadataValue(Message):
+    """The value of a record of ConsumerGroupMemberMetadata: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -118,12 +140,16 @@ class ConsumerGroupMemberMetadataValue(Message):
 
 
 class ConsumerGroupTargetAssignmentMetadataKey(Message):
+    """The key of a record of ConsumerGroupTargetAssignmentMetadata: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group_id: String = ""
 
 
 class ConsumerGroupTargetAssignmentMetadataValue(Message):
+    """The value of a record of ConsumerGroupTargetAssignmentMetadata: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -132,6 +158,8 @@ class ConsumerGroupTargetAssignmentMetadataValue(Message):
 
 
 class ConsumerGroupTargetAssignmentMemberKey(Message):
+    """The key of a record of ConsumerGroupTargetAssignmentMember: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group_id: String = ""
@@ -139,11 +167,15 @@ class ConsumerGroupTargetAssignmentMemberKey(Message):
 
 
 class TopicPartition(Message):
+    """An entry of `ConsumerGroupTargetAssignmentMemberValue.topic_partitions`."""
+
     topic_id: Uuid = NO_UUID
     partitions: list[Int32] = msgspec.field(default_factory=list)
 
 
 class ConsumerGroupTargetAssignmentMemberValue(Message):
+    """The value of a record of ConsumerGroupTargetAssignmentMember: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -151,6 +183,8 @@ class ConsumerGroupTargetAssignmentMemberValue(Message):
 
 
 class ConsumerGroupCurrentMemberAssignmentKey(Message):
+    """The key of a record of ConsumerGroupCurrentMemberAssignment: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     group_id: String = ""
@@ -158,12 +192,16 @@ class ConsumerGroupCurrentMemberAssignmentKey(Message):
 
 
 class TopicPartitions(Message):
+    """An entry of `ConsumerGroupCurrentMemberAssignmentValue.assigned_partitions` and others."""
+
     topic_id: Uuid = NO_UUID
     partitions: list[Int32] = msgspec.field(default_factory=list)
     assignment_epochs: Annotated[list[Int32] | None, Tag(0)] = msgspec.field(default_factory=list)
 
 
 class ConsumerGroupCurrentMemberAssignmentValue(Message):
+    """The value of a record of ConsumerGroupCurrentMemberAssignment: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

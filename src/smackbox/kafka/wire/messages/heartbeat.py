@@ -8,6 +8,8 @@ from smackbox.kafka.wire.schema import Int16, Int32, Message, NullableString, Si
 
 
 class HeartbeatRequest(Message):
+    """The request of API key 12: versions 0 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -18,6 +20,8 @@ class HeartbeatRequest(Message):
 
 
 class HeartbeatResponse(Message):
+    """The response of API key 12: versions 0 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 4)
     FLEXIBLE: ClassVar[int] = 4
 

@@ -10,18 +10,24 @@ from smackbox.kafka.wire.schema import Bool, Int8, Int16, Int32, Message, Nullab
 
 
 class AlterableConfig(Message):
+    """An entry of `AlterConfigsResource.configs`."""
+
     name: String = ""
     config_operation: Int8 = 0
     value: NullableString = ""
 
 
 class AlterConfigsResource(Message):
+    """An entry of `IncrementalAlterConfigsRequest.resources`."""
+
     resource_type: Int8 = 0
     resource_name: String = ""
     configs: list[AlterableConfig] = msgspec.field(default_factory=list)
 
 
 class IncrementalAlterConfigsRequest(Message):
+    """The request of API key 44: versions 0 to 1, flexible from 1."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 1
 
@@ -30,6 +36,8 @@ class IncrementalAlterConfigsRequest(Message):
 
 
 class AlterConfigsResourceResponse(Message):
+    """An entry of `IncrementalAlterConfigsResponse.responses`."""
+
     error_code: Int16 = 0
     error_message: NullableString = ""
     resource_type: Int8 = 0
@@ -37,6 +45,8 @@ class AlterConfigsResourceResponse(Message):
 
 
 class IncrementalAlterConfigsResponse(Message):
+    """The response of API key 44: versions 0 to 1, flexible from 1."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 1
 

@@ -8,6 +8,8 @@ from smackbox.kafka.wire.schema import Bool, Int16, Int32, Int64, Message, Nulla
 
 
 class InitProducerIdRequest(Message):
+    """The request of API key 22: versions 0 to 6, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -20,6 +22,8 @@ class InitProducerIdRequest(Message):
 
 
 class InitProducerIdResponse(Message):
+    """The response of API key 22: versions 0 to 6, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Bool, Bytes, Int16, Int32, Message, Nulla
 
 
 class JoinGroupRequestProtocol(Message):
+    """An entry of `JoinGroupRequest.protocols`."""
+
     name: String = ""
     metadata: Bytes = b""
 
 
 class JoinGroupRequest(Message):
+    """The request of API key 11: versions 0 to 9, flexible from 6."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 9)
     FLEXIBLE: ClassVar[int] = 6
 
@@ -29,12 +33,16 @@ class JoinGroupRequest(Message):
 
 
 class JoinGroupResponseMember(Message):
+    """An entry of `JoinGroupResponse.members`."""
+
     member_id: String = ""
     group_instance_id: Annotated[NullableString, Since(5)] = None
     metadata: Bytes = b""
 
 
 class JoinGroupResponse(Message):
+    """The response of API key 11: versions 0 to 9, flexible from 6."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 9)
     FLEXIBLE: ClassVar[int] = 6
 

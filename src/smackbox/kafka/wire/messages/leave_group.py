@@ -10,12 +10,16 @@ from smackbox.kafka.wire.schema import Int16, Int32, Message, NullableString, Si
 
 
 class MemberIdentity(Message):
+    """An entry of `LeaveGroupRequest.members`."""
+
     member_id: Annotated[String, Since(3)] = ""
     group_instance_id: Annotated[NullableString, Since(3)] = None
     reason: Annotated[NullableString, Since(5)] = None
 
 
 class LeaveGroupRequest(Message):
+    """The request of API key 13: versions 0 to 5, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -25,12 +29,16 @@ class LeaveGroupRequest(Message):
 
 
 class MemberResponse(Message):
+    """An entry of `LeaveGroupResponse.members`."""
+
     member_id: Annotated[String, Since(3)] = ""
     group_instance_id: Annotated[NullableString, Since(3)] = ""
     error_code: Annotated[Int16, Since(3)] = 0
 
 
 class LeaveGroupResponse(Message):
+    """The response of API key 13: versions 0 to 5, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 4
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Message, Since, Strin
 
 
 class ListConfigResourcesRequest(Message):
+    """The request of API key 74: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -17,11 +19,15 @@ class ListConfigResourcesRequest(Message):
 
 
 class ConfigResource(Message):
+    """An entry of `ListConfigResourcesResponse.config_resources`."""
+
     resource_name: String = ""
     resource_type: Annotated[Int8, Since(1)] = 16
 
 
 class ListConfigResourcesResponse(Message):
+    """The response of API key 74: versions 0 to 1, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 0
 

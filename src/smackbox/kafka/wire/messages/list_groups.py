@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int16, Int32, Message, Since, String
 
 
 class ListGroupsRequest(Message):
+    """The request of API key 16: versions 0 to 5, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 3
 
@@ -18,6 +20,8 @@ class ListGroupsRequest(Message):
 
 
 class ListedGroup(Message):
+    """An entry of `ListGroupsResponse.groups`."""
+
     group_id: String = ""
     protocol_type: String = ""
     group_state: Annotated[String, Since(4)] = ""
@@ -25,6 +29,8 @@ class ListedGroup(Message):
 
 
 class ListGroupsResponse(Message):
+    """The response of API key 16: versions 0 to 5, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 3
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Int16, Int32, Message, NullableString, St
 
 
 class ListPartitionReassignmentsTopics(Message):
+    """An entry of `ListPartitionReassignmentsRequest.topics`."""
+
     name: String = ""
     partition_indexes: list[Int32] = msgspec.field(default_factory=list)
 
 
 class ListPartitionReassignmentsRequest(Message):
+    """The request of API key 46: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -23,6 +27,8 @@ class ListPartitionReassignmentsRequest(Message):
 
 
 class OngoingPartitionReassignment(Message):
+    """An entry of `OngoingTopicReassignment.partitions`."""
+
     partition_index: Int32 = 0
     replicas: list[Int32] = msgspec.field(default_factory=list)
     adding_replicas: list[Int32] = msgspec.field(default_factory=list)
@@ -30,11 +36,15 @@ class OngoingPartitionReassignment(Message):
 
 
 class OngoingTopicReassignment(Message):
+    """An entry of `ListPartitionReassignmentsResponse.topics`."""
+
     name: String = ""
     partitions: list[OngoingPartitionReassignment] = msgspec.field(default_factory=list)
 
 
 class ListPartitionReassignmentsResponse(Message):
+    """The response of API key 46: version 0, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
     FLEXIBLE: ClassVar[int] = 0
 

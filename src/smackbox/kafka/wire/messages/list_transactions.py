@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Int16, Int32, Int64, Message, NullableStr
 
 
 class ListTransactionsRequest(Message):
+    """The request of API key 66: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -20,12 +22,16 @@ class ListTransactionsRequest(Message):
 
 
 class TransactionState(Message):
+    """An entry of `ListTransactionsResponse.transaction_states`."""
+
     transactional_id: String = ""
     producer_id: Int64 = 0
     transaction_state: String = ""
 
 
 class ListTransactionsResponse(Message):
+    """The response of API key 66: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 

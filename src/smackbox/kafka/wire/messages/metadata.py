@@ -22,11 +22,15 @@ from smackbox.kafka.wire.schema import (
 
 
 class MetadataRequestTopic(Message):
+    """An entry of `MetadataRequest.topics`."""
+
     topic_id: Annotated[Uuid, Since(10)] = NO_UUID
     name: Annotated[NullableString, NullableSince(10)] = ""
 
 
 class MetadataRequest(Message):
+    """The request of API key 3: versions 0 to 13, flexible from 9."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 13)
     FLEXIBLE: ClassVar[int] = 9
 
@@ -37,6 +41,8 @@ class MetadataRequest(Message):
 
 
 class MetadataResponseBroker(Message):
+    """An entry of `MetadataResponse.brokers`."""
+
     node_id: Int32 = 0
     host: String = ""
     port: Int32 = 0
@@ -44,6 +50,8 @@ class MetadataResponseBroker(Message):
 
 
 class MetadataResponsePartition(Message):
+    """An entry of `MetadataResponseTopic.partitions`."""
+
     error_code: Int16 = 0
     partition_index: Int32 = 0
     leader_id: Int32 = 0
@@ -54,6 +62,8 @@ class MetadataResponsePartition(Message):
 
 
 class MetadataResponseTopic(Message):
+    """An entry of `MetadataResponse.topics`."""
+
     error_code: Int16 = 0
     name: Annotated[NullableString, NullableSince(12)] = ""
     topic_id: Annotated[Uuid, Since(10)] = NO_UUID
@@ -63,6 +73,8 @@ class MetadataResponseTopic(Message):
 
 
 class MetadataResponse(Message):
+    """The response of API key 3: versions 0 to 13, flexible from 9."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 13)
     FLEXIBLE: ClassVar[int] = 9
 

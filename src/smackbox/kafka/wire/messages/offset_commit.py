@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import NO_UUID, Int16, Int32, Int64, Message, Nu
 
 
 class OffsetCommitRequestPartition(Message):
+    """An entry of `OffsetCommitRequestTopic.partitions`."""
+
     partition_index: Int32 = 0
     committed_offset: Int64 = 0
     committed_leader_epoch: Annotated[Int32, Since(6)] = -1
@@ -17,12 +19,16 @@ class OffsetCommitRequestPartition(Message):
 
 
 class OffsetCommitRequestTopic(Message):
+    """An entry of `OffsetCommitRequest.topics`."""
+
     name: Annotated[String, Until(9)] = ""
     topic_id: Annotated[Uuid, Since(10)] = NO_UUID
     partitions: list[OffsetCommitRequestPartition] = msgspec.field(default_factory=list)
 
 
 class OffsetCommitRequest(Message):
+    """The request of API key 8: versions 2 to 10, flexible from 8."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (2, 10)
     FLEXIBLE: ClassVar[int] = 8
 
@@ -35,17 +41,23 @@ class OffsetCommitRequest(Message):
 
 
 class OffsetCommitResponsePartition(Message):
+    """An entry of `OffsetCommitResponseTopic.partitions`."""
+
     partition_index: Int32 = 0
     error_code: Int16 = 0
 
 
 class OffsetCommitResponseTopic(Message):
+    """An entry of `OffsetCommitResponse.topics`."""
+
     name: Annotated[String, Until(9)] = ""
     topic_id: Annotated[Uuid, Since(10)] = NO_UUID
     partitions: list[OffsetCommitResponsePartition] = msgspec.field(default_factory=list)
 
 
 class OffsetCommitResponse(Message):
+    """The response of API key 8: versions 2 to 10, flexible from 8."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (2, 10)
     FLEXIBLE: ClassVar[int] = 8
 

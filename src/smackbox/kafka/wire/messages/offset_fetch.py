@@ -23,17 +23,23 @@ from smackbox.kafka.wire.schema import (
 
 
 class OffsetFetchRequestTopic(Message):
+    """An entry of `OffsetFetchRequest.topics`."""
+
     name: Annotated[String, Until(7)] = ""
     partition_indexes: Annotated[list[Int32], Until(7)] = msgspec.field(default_factory=list)
 
 
 class OffsetFetchRequestTopics(Message):
+    """An entry of `OffsetFetchRequestGroup.topics`."""
+
     name: Annotated[String, Since(8), Until(9)] = ""
     topic_id: Annotated[Uuid, Since(10)] = NO_UUID
     partition_indexes: Annotated[list[Int32], Since(8)] = msgspec.field(default_factory=list)
 
 
 class OffsetFetchRequestGroup(Message):
+    """An entry of `OffsetFetchRequest.groups`."""
+
     group_id: Annotated[String, Since(8)] = ""
     member_id: Annotated[NullableString, Since(9)] = None
     member_epoch: Annotated[Int32, Since(9)] = -1
@@ -41,6 +47,8 @@ class OffsetFetchRequestGroup(Message):
 
 
 class OffsetFetchRequest(Message):
+    """The request of API key 9: versions 1 to 10, flexible from 6."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 10)
     FLEXIBLE: ClassVar[int] = 6
 
@@ -53,6 +61,8 @@ class OffsetFetchRequest(Message):
 
 
 class OffsetFetchResponsePartition(Message):
+    """An entry of `OffsetFetchResponseTopic.partitions`."""
+
     partition_index: Annotated[Int32, Until(7)] = 0
     committed_offset: Annotated[Int64, Until(7)] = 0
     committed_leader_epoch: Annotated[Int32, Since(5), Until(7)] = -1
@@ -61,11 +71,15 @@ class OffsetFetchResponsePartition(Message):
 
 
 class OffsetFetchResponseTopic(Message):
+    """An entry of `OffsetFetchResponse.topics`."""
+
     name: Annotated[String, Until(7)] = ""
     partitions: Annotated[list[OffsetFetchResponsePartition], Until(7)] = msgspec.field(default_factory=list)
 
 
 class OffsetFetchResponsePartitions(Message):
+    """An entry of `OffsetFetchResponseTopics.partitions`."""
+
     partition_index: Annotated[Int32, Since(8)] = 0
     committed_offset: Annotated[Int64, Since(8)] = 0
     committed_leader_epoch: Annotated[Int32, Since(8)] = -1
@@ -74,18 +88,24 @@ class OffsetFetchResponsePartitions(Message):
 
 
 class OffsetFetchResponseTopics(Message):
+    """An entry of `OffsetFetchResponseGroup.topics`."""
+
     name: Annotated[String, Since(8), Until(9)] = ""
     topic_id: Annotated[Uuid, Since(10)] = NO_UUID
     partitions: Annotated[list[OffsetFetchResponsePartitions], Since(8)] = msgspec.field(default_factory=list)
 
 
 class OffsetFetchResponseGroup(Message):
+    """An entry of `OffsetFetchResponse.groups`."""
+
     group_id: Annotated[String, Since(8)] = ""
     topics: Annotated[list[OffsetFetchResponseTopics], Since(8)] = msgspec.field(default_factory=list)
     error_code: Annotated[Int16, Since(8)] = 0
 
 
 class OffsetFetchResponse(Message):
+    """The response of API key 9: versions 1 to 10, flexible from 6."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 10)
     FLEXIBLE: ClassVar[int] = 6
 

@@ -10,17 +10,23 @@ from smackbox.kafka.wire.schema import Int16, Int32, Int64, Message, Since, Stri
 
 
 class OffsetForLeaderPartition(Message):
+    """An entry of `OffsetForLeaderTopic.partitions`."""
+
     partition: Int32 = 0
     current_leader_epoch: Int32 = -1
     leader_epoch: Int32 = 0
 
 
 class OffsetForLeaderTopic(Message):
+    """An entry of `OffsetForLeaderEpochRequest.topics`."""
+
     topic: String = ""
     partitions: list[OffsetForLeaderPartition] = msgspec.field(default_factory=list)
 
 
 class OffsetForLeaderEpochRequest(Message):
+    """The request of API key 23: versions 2 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (2, 4)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -29,6 +35,8 @@ class OffsetForLeaderEpochRequest(Message):
 
 
 class EpochEndOffset(Message):
+    """An entry of `OffsetForLeaderTopicResult.partitions`."""
+
     error_code: Int16 = 0
     partition: Int32 = 0
     leader_epoch: Int32 = -1
@@ -36,11 +44,15 @@ class EpochEndOffset(Message):
 
 
 class OffsetForLeaderTopicResult(Message):
+    """An entry of `OffsetForLeaderEpochResponse.topics`."""
+
     topic: String = ""
     partitions: list[EpochEndOffset] = msgspec.field(default_factory=list)
 
 
 class OffsetForLeaderEpochResponse(Message):
+    """The response of API key 23: versions 2 to 4, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (2, 4)
     FLEXIBLE: ClassVar[int] = 4
 

@@ -8,6 +8,8 @@ from smackbox.kafka.wire.schema import Bytes, Int16, Int32, Int64, Message
 
 
 class RenewDelegationTokenRequest(Message):
+    """The request of API key 39: versions 1 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 2)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -16,6 +18,8 @@ class RenewDelegationTokenRequest(Message):
 
 
 class RenewDelegationTokenResponse(Message):
+    """The response of API key 39: versions 1 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (1, 2)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -8,6 +8,8 @@ from smackbox.kafka.wire.schema import Bytes, Int16, Int64, Message, NullableStr
 
 
 class SaslAuthenticateRequest(Message):
+    """The request of API key 36: versions 0 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 2
 
@@ -15,6 +17,8 @@ class SaslAuthenticateRequest(Message):
 
 
 class SaslAuthenticateResponse(Message):
+    """The response of API key 36: versions 0 to 2, flexible from 2."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 2
 

@@ -10,11 +10,15 @@ from smackbox.kafka.wire.schema import Bytes, Int16, Int32, Message, NullableStr
 
 
 class SyncGroupRequestAssignment(Message):
+    """An entry of `SyncGroupRequest.assignments`."""
+
     member_id: String = ""
     assignment: Bytes = b""
 
 
 class SyncGroupRequest(Message):
+    """The request of API key 14: versions 0 to 5, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 4
 
@@ -28,6 +32,8 @@ class SyncGroupRequest(Message):
 
 
 class SyncGroupResponse(Message):
+    """The response of API key 14: versions 0 to 5, flexible from 4."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 5)
     FLEXIBLE: ClassVar[int] = 4
 

@@ -10,17 +10,23 @@ from smackbox.kafka.wire.schema import Int8, Int16, Int32, Int64, Message, Since
 
 
 class TransactionLogKey(Message):
+    """The key of a record of TransactionLog: version 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 0)
 
     transactional_id: String = ""
 
 
 class PartitionsSchema(Message):
+    """An entry of `TransactionLogValue.transaction_partitions`."""
+
     topic: String = ""
     partition_ids: list[Int32] = msgspec.field(default_factory=list)
 
 
 class TransactionLogValue(Message):
+    """The value of a record of TransactionLog: versions 0 to 1, flexible from 1."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 1)
     FLEXIBLE: ClassVar[int] = 1
 

@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import NO_UUID, Int16, Int32, Int64, Message, Nu
 
 
 class TxnOffsetCommitRequestPartition(Message):
+    """An entry of `TxnOffsetCommitRequestTopic.partitions`."""
+
     partition_index: Int32 = 0
     committed_offset: Int64 = 0
     committed_leader_epoch: Annotated[Int32, Since(2)] = -1
@@ -17,12 +19,16 @@ class TxnOffsetCommitRequestPartition(Message):
 
 
 class TxnOffsetCommitRequestTopic(Message):
+    """An entry of `TxnOffsetCommitRequest.topics`."""
+
     name: Annotated[String, Until(5)] = ""
     topic_id: Annotated[Uuid, Since(6)] = NO_UUID
     partitions: list[TxnOffsetCommitRequestPartition] = msgspec.field(default_factory=list)
 
 
 class TxnOffsetCommitRequest(Message):
+    """The request of API key 28: versions 0 to 6, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 3
 
@@ -37,17 +43,23 @@ class TxnOffsetCommitRequest(Message):
 
 
 class TxnOffsetCommitResponsePartition(Message):
+    """An entry of `TxnOffsetCommitResponseTopic.partitions`."""
+
     partition_index: Int32 = 0
     error_code: Int16 = 0
 
 
 class TxnOffsetCommitResponseTopic(Message):
+    """An entry of `TxnOffsetCommitResponse.topics`."""
+
     name: Annotated[String, Until(5)] = ""
     topic_id: Annotated[Uuid, Since(6)] = NO_UUID
     partitions: list[TxnOffsetCommitResponsePartition] = msgspec.field(default_factory=list)
 
 
 class TxnOffsetCommitResponse(Message):
+    """The response of API key 28: versions 0 to 6, flexible from 3."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 6)
     FLEXIBLE: ClassVar[int] = 3
 

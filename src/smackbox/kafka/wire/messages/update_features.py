@@ -10,6 +10,8 @@ from smackbox.kafka.wire.schema import Bool, Int8, Int16, Int32, Message, Nullab
 
 
 class FeatureUpdateKey(Message):
+    """An entry of `UpdateFeaturesRequest.feature_updates`."""
+
     feature: String = ""
     max_version_level: Int16 = 0
     allow_downgrade: Annotated[Bool, Until(0)] = False
@@ -17,6 +19,8 @@ class FeatureUpdateKey(Message):
 
 
 class UpdateFeaturesRequest(Message):
+    """The request of API key 57: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 
@@ -26,12 +30,16 @@ class UpdateFeaturesRequest(Message):
 
 
 class UpdatableFeatureResult(Message):
+    """An entry of `UpdateFeaturesResponse.results`."""
+
     feature: String = ""
     error_code: Int16 = 0
     error_message: NullableString = ""
 
 
 class UpdateFeaturesResponse(Message):
+    """The response of API key 57: versions 0 to 2, flexible from 0."""
+
     VERSIONS: ClassVar[tuple[int, int]] = (0, 2)
     FLEXIBLE: ClassVar[int] = 0
 
