@@ -26,12 +26,15 @@ class SystemClock:
     """The machine's clock."""
 
     def wall_ms(self) -> int:
+        """Milliseconds since 1970, as the system's clock says; it may be set back."""
         return time.time_ns() // 1_000_000
 
     def wall_us(self) -> int:
+        """Microseconds since 1970, as the system's clock says."""
         return time.time_ns() // 1_000
 
     def monotonic_ms(self) -> int:
+        """Milliseconds since some moment; they never go back."""
         return time.monotonic_ns() // 1_000_000
 
 
@@ -43,14 +46,18 @@ class FakeClock:
         self._elapsed_ms = 0
 
     def wall_ms(self) -> int:
+        """Milliseconds since 1970: the start and what `advance_ms` added."""
         return self._start_wall_ms + self._elapsed_ms
 
     def wall_us(self) -> int:
+        """The same in microseconds; always a whole millisecond."""
         return self.wall_ms() * 1_000
 
     def monotonic_ms(self) -> int:
+        """Milliseconds since this clock was made."""
         return self._elapsed_ms
 
     def advance_ms(self, duration_ms: int) -> None:
+        """Let so much time pass. It never goes back."""
         assert duration_ms >= 0, "time does not go back"
         self._elapsed_ms += duration_ms

@@ -28,9 +28,12 @@ class FileStateStore:
         self._executor = SerialExecutor()
 
     async def load(self) -> dict[str, bytes]:
+        """All records by name."""
         return await self._in_thread(lambda: dict(self._connection.execute("SELECT name, value FROM record")))
 
     async def store(self, changes: dict[str, bytes | None]) -> None:
+        """Write (bytes) and delete (None) these records in one transaction. Raises `StorageError`."""
+
         def write() -> None:
             with self._connection:
                 for name, value in changes.items():
@@ -42,6 +45,7 @@ class FileStateStore:
         await self._in_thread(write)
 
     async def close(self) -> None:
+        """Close the file after the writes that are under way."""
         await self._executor.run(self._connection.close)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -19,6 +19,8 @@ class ChangeTooLarge(StorageError):  # noqa: N818 - it is the state of the chang
 
 
 class StateStore(Protocol):
+    """Named records that a leader keeps where its successor finds them."""
+
     async def load(self) -> dict[str, bytes]:
         """Every record. Raises `StorageError`."""
         ...
@@ -27,7 +29,9 @@ class StateStore(Protocol):
         """Set these records, or remove those that are None: all or none. Raises `StorageError`, `Fenced`."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Release what it holds. The records stay."""
+        ...
 
 
 def apply(changes: dict[str, bytes | None], records: dict[str, bytes]) -> None:
@@ -46,10 +50,12 @@ class MemoryStateStore:
         self.records: dict[str, bytes] = {}
 
     async def load(self) -> dict[str, bytes]:
+        """All records by name."""
         return dict(self.records)
 
     async def store(self, changes: dict[str, bytes | None]) -> None:
+        """Set (bytes) and delete (None) these records."""
         apply(changes, self.records)
 
     async def close(self) -> None:
-        pass
+        """Nothing is held."""

@@ -40,12 +40,14 @@ class ZooKeeperStateStore:
         self._executor = SerialExecutor()
 
     async def load(self) -> dict[str, bytes]:
+        """All records by name. Raises `StorageError` when ZooKeeper does not answer."""
         try:
             return await self._executor.run(self._load)
         except (KazooException, KazooTimeoutError) as error:
             raise StorageError(f"cannot read {self._path} of ZooKeeper: {error!r}") from error
 
     async def store(self, changes: dict[str, bytes | None]) -> None:
+        """Write and delete records while this process leads. Raises `Fenced`, `StorageError`."""
         fence = self._coordinator.leading_node
         if fence is None:
             raise Fenced("this process does not lead")
@@ -55,7 +57,7 @@ class ZooKeeperStateStore:
             raise StorageError(f"cannot write {self._path} of ZooKeeper: {error!r}") from error
 
     async def close(self) -> None:
-        pass
+        """The connection is the coordinator's, which closes it."""
 
     def _load(self) -> dict[str, bytes]:
         client = self._coordinator.client

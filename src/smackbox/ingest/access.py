@@ -39,6 +39,7 @@ class Access:
 
     @property
     def authenticates(self) -> bool:
+        """Whether a request needs a token or a user and password."""
         return bool(self._tokens or self._users)
 
     def check(self, exchange: Exchange) -> tuple[int, str, bytes] | None:
@@ -61,6 +62,7 @@ class Access:
         )
 
     def answer_preflight(self, exchange: Exchange) -> None:
+        """Answer a CORS preflight: 204, with the allowed methods and headers where the origin is allowed."""
         allowed = self._allows(exchange.headers[b"origin"])
         exchange.reply(204, b"", JSON, _ALLOWED if allowed else b"")
 

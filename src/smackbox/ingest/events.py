@@ -75,6 +75,7 @@ class EventDecoder:
         self._replace_surrogates = replace_surrogates
 
     def decode(self, body: bytes, *, ndjson: bool) -> Body:
+        """The events of a body: one JSON value or an array of them, or with `ndjson` one for each line."""
         value = body.removeprefix(codecs.BOM_UTF8).strip(_WHITE_SPACE)
         if not value.isascii():
             try:

@@ -104,9 +104,11 @@ class KafkaSink:
 
     @property
     def away(self) -> str | None:
+        """Why Kafka cannot be reached at the moment, None where it can."""
         return self._away
 
     async def start(self, topics: dict[str, int]) -> None:
+        """Connect, and make the topics (name: partitions) that are missing."""
         self._producer = Producer(self._configuration)
         self._topics = topics
         self._poll()
@@ -115,6 +117,7 @@ class KafkaSink:
         await asyncio.wait({self._topics_task}, timeout=self._topics_timeout_s)
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:
+        """Queue records that belong together, or say why not; `done` gets the outcome once Kafka answered for all."""
         if self._away is not None or self._stopped or self._producer is None:
             return Failure.AWAY
         size = 0
@@ -146,6 +149,7 @@ class KafkaSink:
         return None
 
     async def stop(self, timeout_s: float) -> None:
+        """Wait at most so long until the queue is empty, then stop. What is left fails."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while self.queued_events and loop.time() < deadline:

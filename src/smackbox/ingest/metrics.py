@@ -27,6 +27,7 @@ class RouteCounts:
         self.seconds_sum = 0.0
 
     def answered(self, status: int, seconds: float) -> None:
+        """Count one answer of that status, which took so many seconds."""
         self.responses[status] = self.responses.get(status, 0) + 1
         self.seconds[bisect_left(SECONDS_BUCKETS, seconds)] += 1
         self.seconds_sum += seconds
@@ -46,6 +47,7 @@ class IngestCollector:
         self._gauges = gauges
 
     def registry(self) -> CollectorRegistry:
+        """A registry with this collector and those of the process."""
         from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
         registry = CollectorRegistry()
@@ -56,6 +58,7 @@ class IngestCollector:
         return registry
 
     def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now; Prometheus' client calls it."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         for name, help_text in (

@@ -111,10 +111,12 @@ class IngestServer:
 
     @property
     def url(self) -> str:
+        """Where it listens. Valid after `start`."""
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     async def start(self) -> None:
+        """Bind, connect the sink, take requests. Raises `StartError`."""
         settings = self._settings
         sock = bind(
             settings.host,
@@ -138,6 +140,7 @@ class IngestServer:
             )
 
     async def probe(self) -> None:
+        """Ask the endpoint for its health over a connection of its own."""
         reader, writer = await asyncio.open_connection(
             self._settings.host, self._port, ssl=unverified() if self._tls is not None else None
         )
@@ -151,6 +154,7 @@ class IngestServer:
             raise StartError(f"{self.url} does not answer /healthz: {answer[:80]!r}")
 
     async def stop(self) -> None:
+        """Take no new request, answer those under way, and deliver what was accepted, within `drain_timeout_s`."""
         drain_s = self._settings.drain_timeout_s
         await self._http.stop(drain_s)
         await self._sink.stop(drain_s / 4)

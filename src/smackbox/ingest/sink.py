@@ -32,10 +32,14 @@ class Sink(Protocol):
         ...
 
     @property
-    def queued_events(self) -> int: ...
+    def queued_events(self) -> int:
+        """How many events were accepted and are not delivered yet."""
+        ...
 
     @property
-    def queued_bytes(self) -> int: ...
+    def queued_bytes(self) -> int:
+        """Their size in bytes."""
+        ...
 
     async def start(self, topics: dict[str, int]) -> None:
         """Open it; `topics` (name: partitions) are made where they are missing. Does not wait for ever for a broker."""
@@ -62,12 +66,15 @@ class NullSink:
     queued_bytes = 0
 
     async def start(self, topics: dict[str, int]) -> None:
+        """Nothing is connected."""
         del topics
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:
+        """Call `done` at once."""
         del records
         done(None)
         return None
 
     async def stop(self, timeout_s: float) -> None:
+        """Nothing waits."""
         del timeout_s

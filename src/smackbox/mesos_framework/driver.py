@@ -80,10 +80,12 @@ class FixedMasters:
         self._changed = asyncio.Event()
 
     async def leader(self) -> str:
+        """The next URL of the list, around in a circle."""
         self._urls.rotate(-1)
         return self._urls[-1]
 
     def changed(self) -> asyncio.Event:
+        """An event that is never set: the list does not change."""
         return self._changed
 
 
@@ -98,12 +100,14 @@ class ElectedMasters:
         coordinator.watch_leader(MASTER_PREFIX, self._leader_is)
 
     async def leader(self) -> str:
+        """The leader's URL, once one is known."""
         while (url := self._url) is None:
             await self._known.wait()
         self._changed.clear()
         return url
 
     def changed(self) -> asyncio.Event:
+        """Set when another master leads than `leader` said last."""
         return self._changed
 
     def _leader_is(self, data: bytes | None) -> None:
@@ -146,6 +150,7 @@ class SchedulerDriver:
 
     @property
     def subscribed(self) -> bool:
+        """Whether the event stream is open, so that calls can be sent."""
         return self._stream_id is not None
 
     def call(self, kind: str, **fields: Any) -> None:

@@ -24,6 +24,7 @@ class Place:
 
     @property
     def host_port(self) -> str:
+        """The address without its scheme."""
         return self.address.partition("://")[2]
 
 

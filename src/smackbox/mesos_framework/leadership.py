@@ -57,10 +57,12 @@ class Leadership(Generic[M]):
         self._life = asyncio.create_task(self._live())
 
     def elected(self) -> None:
+        """This process leads from now on."""
         self.leads = True
         self._changed.set()
 
     def lost(self) -> None:
+        """It leads no more; what it began as the leader ends."""
         self.leads = False
         self._losses += 1
         self._changed.set()
@@ -70,6 +72,7 @@ class Leadership(Generic[M]):
         self.leader = None if data is None else data.decode()
 
     async def stop(self) -> None:
+        """End the term under way and leave the election."""
         self._life.cancel()
         await asyncio.gather(self._life, return_exceptions=True)
         await self._end()

@@ -30,12 +30,18 @@ log = logging.getLogger(__name__)
 class Mesos(Protocol):
     """The calls of the scheduler API, as the driver takes them."""
 
-    def call(self, kind: str, **fields: Any) -> None: ...
+    def call(self, kind: str, **fields: Any) -> None:
+        """Send a scheduler call of that type with these fields."""
+        ...
 
-    def acknowledge(self, status: Json) -> None: ...
+    def acknowledge(self, status: Json) -> None:
+        """Acknowledge a status update that has a uuid."""
+        ...
 
 
 class FrameworkMachine(ABC):
+    """What the state machines of all frameworks share: their id, and effects that wait until state is stored."""
+
     def __init__(self, clock: Clock, mesos: Mesos) -> None:
         self.clock = clock
         self.effects = Effects()
@@ -59,9 +65,11 @@ class FrameworkMachine(ABC):
     # --- what is to happen once this is stored
 
     def call(self, kind: str, **fields: Any) -> None:
+        """Send that scheduler call once the records of this step are stored."""
         self.effects.actions.append(lambda: self._mesos.call(kind, **fields))
 
     def acknowledge(self, status: Json) -> None:
+        """Acknowledge this status once the records of this step are stored."""
         self.effects.actions.append(lambda: self._mesos.acknowledge(status))
 
     def answer_offer(self, offer: Json, operations: list[Json]) -> None:
@@ -76,6 +84,7 @@ class FrameworkMachine(ABC):
     # --- the subscription
 
     def subscribed(self, framework_id: str) -> None:
+        """The master has taken the subscription; an id that is new is stored."""
         if self.framework_id != framework_id:
             self.framework_id = framework_id
             self.effects.records[FRAMEWORK_RECORD] = framework_id.encode()
@@ -86,6 +95,7 @@ class FrameworkMachine(ABC):
         self.ask_again()
 
     def disconnected(self) -> None:
+        """The event stream has ended: send nothing until the next subscription."""
         self._subscribed = False
 
     def refused(self, message: str) -> None:

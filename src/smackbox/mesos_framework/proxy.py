@@ -28,6 +28,7 @@ class Proxy:
         self._relays: set[asyncio.Task[None]] = set()
 
     async def forward(self, request: HttpRequest, leader: str) -> HttpResponse | HttpStream:
+        """What the leader answers; 502 where it does not, and for a request that has come through here before."""
         if self._own in request.headers.get(self._via, "").split(", "):
             return HttpResponse.json({"message": "Detected proxying loop: nobody leads at the moment"}, 502)
         headers = {name: value for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION}
@@ -49,6 +50,7 @@ class Proxy:
         return HttpResponse(answer.status, answer.body, answer.content_type, {**kept, self._leader: leader})
 
     async def close(self) -> None:
+        """Cut the streams that are being relayed, and close the connections."""
         for relay in list(self._relays):
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)

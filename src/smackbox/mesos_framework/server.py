@@ -58,6 +58,7 @@ class RunningFramework(Generic[M]):
 
     @property
     def url(self) -> str:
+        """Where its HTTP API listens."""
         return self._http.url
 
     async def probe(self) -> None:
@@ -74,6 +75,7 @@ class RunningFramework(Generic[M]):
             await self.leadership.led.wait()
 
     async def stop(self) -> None:
+        """End the term, leave the election, close the API and what it stands on."""
         self._framework.close()
         await self.leadership.stop()
         await self._http.stop()
@@ -210,6 +212,7 @@ class Requests(Generic[M]):
         self._framework = framework
 
     def answer(self, request: HttpRequest) -> Answer | Awaitable[Answer]:
+        """Answer here when this process leads, from the leader otherwise, and 401 without the right password."""
         if request.path != "/ping" and not self._is_authenticated(request):
             challenge = {"WWW-Authenticate": 'Basic realm="Mesosphere"'}
             return HttpResponse(401, b'{"message":"Invalid username or password."}', JSON, challenge)
@@ -224,6 +227,7 @@ class Requests(Generic[M]):
 
 
 def no_leader() -> HttpResponse:
+    """503: nobody leads at the moment."""
     return HttpResponse.json({"message": "Could not determine the current leader"}, 503)
 
 

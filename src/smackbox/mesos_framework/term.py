@@ -30,17 +30,25 @@ class Machine(Protocol):
         """Take over what a predecessor stored."""
         ...
 
-    def subscribed(self, framework_id: str) -> None: ...
+    def subscribed(self, framework_id: str) -> None:
+        """The master has taken the subscription under this id."""
+        ...
 
-    def disconnected(self) -> None: ...
+    def disconnected(self) -> None:
+        """The event stream has ended."""
+        ...
 
     def refused(self, message: str) -> None:
         """Mesos ended the subscription for good, and says why."""
         ...
 
-    def offers(self, messages: Iterable[Message]) -> None: ...
+    def offers(self, messages: Iterable[Message]) -> None:
+        """Offers have come; each is to be accepted or declined."""
+        ...
 
-    def update(self, status: Message) -> None: ...
+    def update(self, status: Message) -> None:
+        """The status of a task has changed; acknowledge it where it has a uuid."""
+        ...
 
     def tick(self) -> None:
         """Time has passed."""
@@ -102,6 +110,7 @@ class Term(Generic[M]):
             raise
 
     async def end(self) -> None:
+        """Stop the driver and the timers, and finish storing what was decided."""
         try:
             for task in self._tasks:
                 task.cancel()
@@ -122,12 +131,14 @@ class Term(Generic[M]):
     # --- what the driver asks and says
 
     def framework_info(self) -> Message:
+        """The `FrameworkInfo` to subscribe with, with the id once it is known."""
         info = {**self._info, "checkpoint": True, "capabilities": [{"type": one} for one in CAPABILITIES]}
         if self.machine.framework_id is not None:
             info["id"] = {"value": self.machine.framework_id}
         return info
 
     def event(self, event: Message) -> None:
+        """Hand one event of the stream to the machine."""
         kind = event.get("type")
         if kind == "SUBSCRIBED":
             self.machine.subscribed(event["subscribed"]["framework_id"]["value"])
@@ -140,6 +151,7 @@ class Term(Generic[M]):
         self.decided()
 
     def disconnected(self) -> None:
+        """The event stream has ended."""
         self.machine.disconnected()
 
     # --- inside

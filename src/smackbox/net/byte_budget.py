@@ -58,6 +58,7 @@ class ByteBudget:
         self.highest = max(self.highest, self.used)
 
     def forget(self, connection: Keeper) -> None:
+        """That connection is gone, and nothing is kept for it."""
         self.keep(connection, 0)
         self._kept.pop(connection, None)
         if not self._by_ip.get(connection.peer[0]):
@@ -83,6 +84,7 @@ class ByteBudget:
             self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._wake)
 
     def close(self) -> None:
+        """Wake nobody any more."""
         if self._retry is not None:
             self._retry.cancel()
 

@@ -38,6 +38,8 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
+    """A whole answer."""
+
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain"
@@ -45,10 +47,12 @@ class HttpResponse:
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+        """An answer with `value` as JSON, by msgspec."""
         return cls(status, msgspec.json.encode(value), JSON, headers or {})
 
     @classmethod
     def text(cls, text: str, status: int = 200) -> HttpResponse:
+        """An answer in plain text, as UTF-8."""
         return cls(status, text.encode(), "text/plain; charset=utf-8")
 
 

@@ -49,21 +49,44 @@ class LimitSettings(Protocol):
     """The limits among a server's settings, by the names that users give them."""
 
     @property
-    def head_limit(self) -> int: ...
+    def head_limit(self) -> int:
+        """Bytes of a request line and its headers; 431 beyond."""
+        ...
+
     @property
-    def body_limit(self) -> int: ...
+    def body_limit(self) -> int:
+        """Bytes of a body, unpacked; 413 beyond."""
+        ...
+
     @property
-    def body_buffer_limit(self) -> int: ...
+    def body_buffer_limit(self) -> int:
+        """Bytes of the bodies of all connections together; 503 beyond."""
+        ...
+
     @property
-    def connections_limit(self) -> int: ...
+    def connections_limit(self) -> int:
+        """Open connections; one more is answered 503."""
+        ...
+
     @property
-    def pipeline_limit(self) -> int: ...
+    def pipeline_limit(self) -> int:
+        """Requests of one connection that wait for their answers; no more are read."""
+        ...
+
     @property
-    def request_timeout_s(self) -> int: ...
+    def request_timeout_s(self) -> int:
+        """Seconds from the first byte of a request to its last; 408 after that."""
+        ...
+
     @property
-    def keep_alive_timeout_s(self) -> int: ...
+    def keep_alive_timeout_s(self) -> int:
+        """Seconds that a connection may be idle."""
+        ...
+
     @property
-    def retry_after_s(self) -> int: ...
+    def retry_after_s(self) -> int:
+        """Seconds in the `Retry-After` of a 503."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +247,7 @@ class HttpServer:
         self._drained: asyncio.Event | None = None
 
     async def start(self, sock: Any, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on a bound socket."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: HttpConnection(self), sock=sock, ssl=tls)
         self._timer = loop.call_later(SWEEP_S, self._sweep)
@@ -248,9 +272,11 @@ class HttpServer:
             self._timer.cancel()
 
     def count_refused(self, status: int) -> None:
+        """Count a request that was answered here with that status, before any handler."""
         self.refused[status] = self.refused.get(status, 0) + 1
 
     def left(self, connection: HttpConnection) -> None:
+        """A connection has ended."""
         self.connections.discard(connection)
         if self._drained is not None and not self.connections:
             self._drained.set()
@@ -362,6 +388,7 @@ class HttpConnection(asyncio.Protocol):
     # -- the parser's side
 
     def on_message_begin(self) -> None:
+        """From the parser: a request begins."""
         self._exchange = Exchange(self)
         self._url = b""
         self._head_size = 0
@@ -372,9 +399,11 @@ class HttpConnection(asyncio.Protocol):
         self._since = self.server.tick
 
     def on_url(self, url: bytes) -> None:
+        """From the parser: a part of the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
+        """From the parser: one header field."""
         exchange = self._exchange
         assert exchange is not None
         size = len(name)
@@ -399,6 +428,7 @@ class HttpConnection(asyncio.Protocol):
             exchange.headers[lower] = content if before is None else before + joint + content
 
     def on_headers_complete(self) -> None:
+        """From the parser: the head is whole; what it says may already refuse the request."""
         exchange = self._exchange
         assert exchange is not None
         self._in_head = False
@@ -423,6 +453,7 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.write(CONTINUE)
 
     def on_body(self, chunk: bytes) -> None:
+        """From the parser: a part of the body."""
         self._size += len(chunk)
         self.server.buffered += len(chunk)
         self._chunks.append(chunk)
@@ -432,6 +463,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse_and_stop(503, "too many bodies at once", self._retry_after())
 
     def on_message_complete(self) -> None:
+        """From the parser: the request is whole, and goes to the handler."""
         if self._parser.should_upgrade():
             return
         exchange = self._exchange
@@ -495,12 +527,14 @@ class HttpConnection(asyncio.Protocol):
                 waiter.set_result(None)
 
     def close_when_answered(self) -> None:
+        """Answer what is under way, then close."""
         if self._line:
             self._line[-1].keep_alive = False
         elif self._exchange is None:
             self._transport.close()
 
     def abort(self) -> None:
+        """Close at once."""
         self._transport.abort()
 
     def check_time(self) -> None:

@@ -128,6 +128,7 @@ class HttpClient:
                 response.close()
 
     async def close(self) -> None:
+        """Close the pool's connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None

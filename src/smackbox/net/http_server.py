@@ -62,6 +62,7 @@ class HttpServer:
 
     @property
     def url(self) -> str:
+        """Where it listens. Valid after `start`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 

@@ -40,6 +40,7 @@ def bind(host: str, port: int, *, name: str, insecure: bool, authenticated: bool
 
 
 def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; a name other than `localhost` counts as reachable."""
     if host == "localhost":
         return True
     try:

@@ -31,6 +31,7 @@ class MetricsEndpoint:
         return endpoint
 
     async def close(self) -> None:
+        """Stop listening."""
         self._server.close()
         await self._server.wait_closed()
 

@@ -9,6 +9,7 @@ _LENGTH_DIGITS_LIMIT = 20
 
 
 def encode(record: bytes) -> bytes:
+    """The record behind its length in decimal and a line feed."""
     return b"%d\n%b" % (len(record), record)
 
 

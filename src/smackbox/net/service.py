@@ -37,11 +37,17 @@ class Service(Protocol):
         """How a client names it, with the port that was bound."""
         ...
 
-    async def start(self) -> object: ...
+    async def start(self) -> object:
+        """Open everything and take requests. Raises `StartError`."""
+        ...
 
-    async def probe(self) -> None: ...
+    async def probe(self) -> None:
+        """Ask the service as a client would; raises where it does not answer."""
+        ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Finish what is under way and close everything."""
+        ...
 
 
 class Running(Protocol):
@@ -56,7 +62,9 @@ class Running(Protocol):
         """Ask it one question over its own socket. Raises `StartError`."""
         ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Finish what is under way and close everything."""
+        ...
 
 
 R = TypeVar("R", bound=Running)
@@ -83,6 +91,7 @@ class Server(Generic[R]):
 
     @property
     def url(self) -> str:
+        """Where the running server listens."""
         return self.running.url
 
     async def start(self) -> R:
@@ -91,6 +100,7 @@ class Server(Generic[R]):
         return self._running
 
     async def probe(self) -> None:
+        """Ask the running server as a client would; raises where it does not answer."""
         await self.running.probe()
 
     async def stop(self) -> None:
@@ -110,6 +120,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on uvloop, and close the loop behind it."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
 
@@ -154,9 +165,11 @@ class ServiceThread:
 
     @property
     def url(self) -> str:
+        """Where the service listens."""
         return self.service.url
 
     def start(self) -> None:
+        """Start the thread and the service in it. Raises what the service's start raises."""
         self._thread.start()
         try:
             self.call(self._start())
@@ -165,6 +178,7 @@ class ServiceThread:
             raise
 
     def stop(self) -> None:
+        """Stop the service and end the thread."""
         try:
             self.call(self.service.stop(), timeout_s=STOP_TIMEOUT_S)
         finally:

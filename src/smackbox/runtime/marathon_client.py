@@ -55,6 +55,7 @@ class PlatformClient:
         await self._ask("DELETE", f"{self.chronos}/v1/scheduler/job/{quote(name, safe='')}", missing=True)
 
     async def close(self) -> None:
+        """Close the connections to Marathon and Chronos."""
         await self._http.close()
 
     async def _ask(self, method: str, url: str, body: Any = None, *, missing: bool = False) -> HttpResponse:

@@ -37,6 +37,7 @@ def prepare(
 
 
 def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> None:
+    """Make the application's topics that are missing, and with `add_partitions` their missing partitions."""
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -88,6 +89,7 @@ def _add_partitions(admin: AdminClient, name: str, partitions: int) -> None:
 
 
 def create_tables(app: App, address: str, username: str | None = None, password: str | None = None) -> None:
+    """Make the application's keyspaces and tables that are missing."""
     from cassandra import AlreadyExists, DriverException
 
     if not app.tables:

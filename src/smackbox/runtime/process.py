@@ -124,6 +124,7 @@ class ManagedProcess:
             os.kill(pid, signum)
 
     def ended(self) -> bool:
+        """Whether the process of the pid file is gone."""
         pid, _ = self._read_pid()
         return not pid or not is_alive(pid)
 

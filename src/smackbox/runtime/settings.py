@@ -47,6 +47,7 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     cassandra_password: str | None = None
 
     def with_free_ports(self) -> BoxSettings:
+        """The same with each port 0, so that the system picks one."""
         ports = [name for name in self.__struct_fields__ if name.endswith("_port")]
         return msgspec.structs.replace(self, **dict.fromkeys(ports, 0))
 

@@ -40,6 +40,7 @@ def stack_specs(
 
 
 def with_spark(settings: BoxSettings) -> bool:
+    """Whether Spark is started. Raises `StartError` where it is asked for and not installed."""
     installed = importlib.util.find_spec("pysail") is not None
     if settings.spark and not installed:
         raise StartError("Spark is not installed: pip install 'smackbox[spark]', or give --no-spark")

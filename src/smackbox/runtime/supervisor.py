@@ -60,6 +60,7 @@ class RunFile(msgspec.Struct, frozen=True):
     processes: list[ProcessState]
 
     def url(self, process: str) -> str | None:
+        """The URL of the process of that name, None where there is none."""
         return next((one.url for one in self.processes if one.name == process), None)
 
 
@@ -162,6 +163,7 @@ class Supervisor:
         return "\n".join(f"  {one.name:<{width}}  {one.url:<36}  {one.ready_ms:>5} ms" for one in lines)
 
     def url(self, name: str) -> str:
+        """The URL of the process of that name."""
         return next(one.url for one in self._states() if one.name == name)
 
     # --- starting

@@ -61,6 +61,7 @@ class DataDir:
         return cls(path, lock_fd, temporary=True)
 
     def close(self) -> None:
+        """Release the lock; a temporary directory is removed."""
         if self._lock_fd < 0:
             return
         if self.temporary:

@@ -34,39 +34,69 @@ class File(Protocol):
     path: Path
     size: int
 
-    def append(self, data: Buffer) -> None: ...
+    def append(self, data: Buffer) -> None:
+        """Write all of `data` at the end, or raise `StorageError` and leave the file as it was."""
+        ...
 
-    def read(self, length: int, offset: int) -> bytes: ...
+    def read(self, length: int, offset: int) -> bytes:
+        """Up to `length` bytes at `offset`; fewer at the end of the file. Raises `StorageError`."""
+        ...
 
-    def truncate(self, size: int) -> None: ...
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes. Raises `StorageError`."""
+        ...
 
-    def sync(self) -> None: ...
+    def sync(self) -> None:
+        """Return when the disk has all bytes. After a failure (`StorageError`) the file takes nothing more."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the file, without a sync."""
+        ...
 
 
 class FileSystem(Protocol):
     """Where files come from."""
 
-    def open(self, path: Path) -> File: ...
+    def open(self, path: Path) -> File:
+        """The file at `path`, made where it is missing. Raises `StorageError`, as all calls here do."""
+        ...
 
-    def read(self, path: Path) -> bytes: ...
+    def read(self, path: Path) -> bytes:
+        """All of a file."""
+        ...
 
-    def replace(self, path: Path, data: Buffer, *, sync: bool = False) -> None: ...
+    def replace(self, path: Path, data: Buffer, *, sync: bool = False) -> None:
+        """Write a whole file, or leave the one that is there; with `sync` it survives power loss."""
+        ...
 
-    def make_directory(self, path: Path) -> None: ...
+    def make_directory(self, path: Path) -> None:
+        """Make a directory and those above it, where they are missing."""
+        ...
 
-    def rename(self, source: Path, target: Path) -> None: ...
+    def rename(self, source: Path, target: Path) -> None:
+        """Move a file or a directory; a file that is there is replaced."""
+        ...
 
-    def remove(self, path: Path) -> None: ...
+    def remove(self, path: Path) -> None:
+        """Remove a file."""
+        ...
 
-    def remove_tree(self, path: Path) -> None: ...
+    def remove_tree(self, path: Path) -> None:
+        """Remove a directory and all in it, where it is there."""
+        ...
 
-    def entries(self, path: Path) -> Iterator[os.DirEntry[str]]: ...
+    def entries(self, path: Path) -> Iterator[os.DirEntry[str]]:
+        """What is in a directory, in no order."""
+        ...
 
-    def space(self, path: Path) -> tuple[int, int]: ...
+    def space(self, path: Path) -> tuple[int, int]:
+        """Bytes of the disk, and those that are free."""
+        ...
 
-    def modified_ms(self, path: Path) -> int: ...
+    def modified_ms(self, path: Path) -> int:
+        """When the file was last written, in milliseconds since 1970."""
+        ...
 
 
 class DiskFile:
@@ -103,6 +133,7 @@ class DiskFile:
             raise StorageError(f"cannot read {self.path}: {error.strerror or error}") from error
 
     def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes. Raises `StorageError`."""
         try:
             self._cut(size)
         except OSError as error:
@@ -123,6 +154,7 @@ class DiskFile:
             raise StorageError(f"cannot sync {self.path}: {error.strerror or error}") from error
 
     def close(self) -> None:
+        """Close the file, without a sync; a second call does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -192,12 +224,14 @@ class Disk:
             raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
     def make_directory(self, path: Path) -> None:
+        """Make a directory and those above it. Raises `StorageError`."""
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot make {path}: {error.strerror or error}") from error
 
     def rename(self, source: Path, target: Path) -> None:
+        """Move a file or a directory. Raises `StorageError`."""
         try:
             source.rename(target)
         except OSError as error:
@@ -211,6 +245,7 @@ class Disk:
             raise StorageError(f"cannot remove {path}: {error.strerror or error}") from error
 
     def remove_tree(self, path: Path) -> None:
+        """Remove a directory and all in it, where it is there. Raises `StorageError`."""
         try:
             shutil.rmtree(path)
         except FileNotFoundError:
@@ -219,6 +254,7 @@ class Disk:
             raise StorageError(f"cannot remove {path}: {error.strerror or error}") from error
 
     def entries(self, path: Path) -> Iterator[os.DirEntry[str]]:
+        """What is in a directory. Raises `StorageError`."""
         try:
             with os.scandir(path) as found:
                 yield from found

@@ -74,6 +74,7 @@ class RocksStore:
             raise StorageError(f"the store refused to sync: {error}") from error
 
     def get(self, key: bytes, family: str = DEFAULT_FAMILY) -> bytes | None:
+        """The value of a key, None where there is none."""
         return self.view(family).get(key)  # type: ignore[no-any-return]
 
     def items(
@@ -118,6 +119,7 @@ class RocksStore:
         Checkpoint(self.db).create_checkpoint(str(path))
 
     def close(self) -> None:
+        """Close the database; its memory table is kept by the log."""
         # the database's lock is released when the last handle to it is closed
         for family in self._families.values():
             family.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options `--smack-…`, which name servers to test on instead of embedded ones."""
     group = parser.getgroup("smackbox")
     group.addoption("--smack-kafka", metavar="HOST:PORT", help="run tests on this Kafka instead of an embedded one")
     group.addoption("--smack-cassandra", metavar="HOST:PORT", help="the same for Cassandra")

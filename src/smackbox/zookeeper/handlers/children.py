@@ -11,6 +11,7 @@ from smackbox.zookeeper.wire.records import stat_bytes
 
 
 def get_children(call: Call) -> bytes:
+    """GetChildren: the names alone."""
     return _children(call).done()
 
 

@@ -38,6 +38,7 @@ def handle2(call: Call, *, with_ttl: bool = False) -> bytes:
 
 
 def handle_ttl(call: Call) -> bytes:
+    """CreateTTL: a node that goes when it is not written for that long."""
     return handle2(call, with_ttl=True)
 
 

@@ -22,6 +22,7 @@ def exists(call: Call) -> bytes:
 
 
 def get_data(call: Call) -> bytes:
+    """GetData: the bytes and the stat, with a watch where asked."""
     path, watch = call.reader.string(), call.reader.boolean()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.READ, call.caller.identities, path)
@@ -31,6 +32,7 @@ def get_data(call: Call) -> bytes:
 
 
 def set_data(call: Call) -> bytes:
+    """SetData: the new stat."""
     txn = prepare_set_data(call)
     call.database.commit(txn)
     return stat_bytes(call.database.tree.get(txn.path).stat())

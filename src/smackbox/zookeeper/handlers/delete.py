@@ -14,6 +14,7 @@ ANY_VERSION = -1
 
 
 def handle(call: Call) -> bytes:
+    """Delete."""
     call.database.commit(prepare(call))
     return b""
 

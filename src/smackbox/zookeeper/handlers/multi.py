@@ -36,6 +36,7 @@ _READ: dict[int, Callable[[Call], bytes]] = {Op.GET_CHILDREN: children.get_child
 
 
 def handle(call: Call) -> bytes:
+    """Multi: all operations, or none and the code of the first that failed."""
     savepoint = Savepoint(call.database)
     results = Writer()
     refused: tuple[int, Code] | None = None
@@ -64,6 +65,7 @@ def handle(call: Call) -> bytes:
 
 
 def handle_read(call: Call) -> bytes:
+    """MultiRead: each operation's own result."""
     writer = Writer()
     count = 0
     while (kind := _next(call, count)) is not None:

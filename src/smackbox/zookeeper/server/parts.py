@@ -21,6 +21,7 @@ class Latency:
 
     @property
     def average_ms(self) -> float:
+        """The mean time of a request, in milliseconds."""
         return self.sum_ms / max(self.requests, 1)
 
     def count(self, requests: int, seconds: float) -> None:

@@ -51,6 +51,7 @@ class RunningZooKeeper:
 
     @property
     def database(self) -> Database:
+        """The tree, sessions and watches."""
         return self.parts.database
 
     def ephemeral_owners(self, path: str) -> set[int]:
@@ -83,6 +84,7 @@ class RunningZooKeeper:
             await writer.wait_closed()
 
     async def stop(self) -> None:
+        """Close all connections, write the log, close it."""
         await self.control.close()
         self.upkeep.end()
         for server in self.servers:

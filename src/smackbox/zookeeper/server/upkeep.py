@@ -27,6 +27,7 @@ class Upkeep:
         self._timer = asyncio.get_running_loop().call_soon(self._tick)
 
     def end(self) -> None:
+        """Stop the timer."""
         self._timer.cancel()
 
     def _tick(self) -> None:

@@ -52,6 +52,7 @@ class Database:
         return self._last_ms
 
     def monotonic_ms(self) -> int:
+        """The clock that sessions expire by."""
         return self._clock.monotonic_ms()
 
     def commit(self, txn: Txn, time_ms: int | None = None) -> int:
@@ -64,12 +65,14 @@ class Database:
         return entry.zxid
 
     def create_session(self, session_id: int, timeout_ms: int, password: bytes) -> Session:
+        """Begin a session, as a transaction."""
         self.commit(CreateSessionTxn(session_id, timeout_ms, password))
         session = self.sessions.get(session_id)
         assert session is not None
         return session
 
     def close_session(self, session_id: int) -> None:
+        """End a session and remove its ephemeral nodes, as one transaction."""
         if self.sessions.get(session_id) is not None:
             paths = tuple(sorted(self.tree.ephemerals.get(session_id, ())))
             self.commit(CloseSessionTxn(session_id, paths))
@@ -114,6 +117,7 @@ class Database:
         return more
 
     def close(self) -> None:
+        """Close the journal."""
         self.journal.close()
 
 
@@ -128,6 +132,7 @@ class Savepoint:
         self.parts: list[NodeTxn] = []
 
     def apply(self, txn: NodeTxn) -> None:
+        """Apply a change that `undo` can take back."""
         tree = self._database.tree
         for path in {txn.path, split(txn.path)[0]}:
             if path not in self._before:

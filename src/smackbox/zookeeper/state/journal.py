@@ -72,6 +72,7 @@ class Journal:
         self._file = fs.open(self._path(first_zxid))
 
     def append(self, entry: Entry) -> None:
+        """Buffer one entry; `flush` writes it."""
         self._buffer.append(_frame(_encode(entry)))
         self.entries += 1
 
@@ -97,6 +98,7 @@ class Journal:
         self.entries = 0
 
     def close(self) -> None:
+        """Write and sync what is buffered, and close the file. Raises `StorageError`."""
         try:
             self.flush()
             self._file.sync()

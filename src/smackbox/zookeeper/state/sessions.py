@@ -26,20 +26,25 @@ class Sessions:
         return len(self._by_id)
 
     def all(self) -> list[Session]:
+        """All sessions that are alive."""
         return list(self._by_id.values())
 
     def get(self, session_id: int) -> Session | None:
+        """The session of that id, None when it has ended."""
         return self._by_id.get(session_id)
 
     def add(self, session_id: int, timeout_ms: int, password: bytes, now_ms: int) -> Session:
+        """Begin a session, whose first deadline is `timeout_ms` from now."""
         session = Session(session_id, timeout_ms, password, now_ms + timeout_ms)
         self._by_id[session_id] = session
         return session
 
     def remove(self, session_id: int) -> None:
+        """The session has ended."""
         self._by_id.pop(session_id, None)
 
     def touch(self, session: Session, now_ms: int) -> None:
+        """The client has been heard: its deadline moves."""
         session.deadline_ms = now_ms + session.timeout_ms
 
     def resume(self, session_id: int, password: bytes, timeout_ms: int, now_ms: int) -> Session | None:
@@ -52,4 +57,5 @@ class Sessions:
         return session
 
     def expired(self, now_ms: int) -> list[Session]:
+        """Those whose deadline is past."""
         return [session for session in self._by_id.values() if session.deadline_ms < now_ms]

@@ -40,6 +40,7 @@ class Node:
         self.children: set[str] = set()
 
     def stat(self) -> Stat:
+        """The node's stat, as clients see it."""
         return Stat(
             self.czxid,
             self.mzxid,

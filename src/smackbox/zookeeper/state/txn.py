@@ -26,16 +26,22 @@ class CreateTxn(msgspec.Struct, frozen=True, tag="create"):
 
 
 class DeleteTxn(msgspec.Struct, frozen=True, tag="delete"):
+    """A node is removed."""
+
     path: str
 
 
 class SetDataTxn(msgspec.Struct, frozen=True, tag="set_data"):
+    """A node gets other bytes, and this version."""
+
     path: str
     data: bytes | None
     version: int
 
 
 class SetAclTxn(msgspec.Struct, frozen=True, tag="set_acl"):
+    """A node gets another ACL, and this ACL version."""
+
     path: str
     acl: tuple[Acl, ...]
     version: int
@@ -48,6 +54,8 @@ class CheckTxn(msgspec.Struct, frozen=True, tag="check"):
 
 
 class CreateSessionTxn(msgspec.Struct, frozen=True, tag="create_session"):
+    """A session begins."""
+
     session_id: int
     timeout_ms: int
     password: bytes

@@ -37,15 +37,19 @@ class WatchTable:
 
     @property
     def paths(self) -> int:
+        """How many paths are watched."""
         return len(self._by_path)
 
     def by_watcher(self) -> dict[Watcher, set[str]]:
+        """The watched paths of each connection."""
         return self._by_watcher
 
     def by_path(self) -> dict[str, dict[Watcher, Mode]]:
+        """The connections that watch each path, and how."""
         return self._by_path
 
     def add(self, path: str, watcher: Watcher, mode: Mode = Mode.ONCE) -> None:
+        """Watch a path; a watch for once does not replace one that stays."""
         modes = self._by_path.setdefault(path, {})
         before = modes.get(watcher)
         if mode is Mode.ONCE and before is not None:
@@ -55,9 +59,11 @@ class WatchTable:
         self._by_watcher.setdefault(watcher, set()).add(path)
 
     def has(self, path: str, watcher: Watcher, modes: frozenset[Mode]) -> bool:
+        """Whether that connection watches the path in one of these ways."""
         return self._by_path.get(path, {}).get(watcher) in modes
 
     def remove(self, path: str, watcher: Watcher) -> None:
+        """That connection watches the path no more."""
         modes = self._by_path.get(path, {})
         mode = modes.pop(watcher, None)
         if mode is None:
@@ -71,6 +77,7 @@ class WatchTable:
             del self._by_watcher[watcher]
 
     def remove_watcher(self, watcher: Watcher) -> None:
+        """That connection watches nothing more."""
         for path in list(self._by_watcher.get(watcher, ())):
             self.remove(path, watcher)
 
@@ -102,6 +109,7 @@ class Watches:
         self.child.add(path, watcher, mode)
 
     def remove_watcher(self, watcher: Watcher) -> None:
+        """That connection watches neither data nor children any more."""
         self.data.remove_watcher(watcher)
         self.child.remove_watcher(watcher)
 

@@ -30,20 +30,25 @@ class Reader:
 
     @property
     def left(self) -> int:
+        """How many bytes are not read yet."""
         return len(self._data) - self._position
 
     def boolean(self) -> bool:
+        """One byte: false is 0. Raises `ProtocolError` at the end, as all reads do."""
         return self._take(1) != b"\0"
 
     def int32(self) -> int:
+        """Four bytes, signed, big-endian."""
         value: int = _INT.unpack(self._take(4))[0]
         return value
 
     def int64(self) -> int:
+        """Eight bytes, signed, big-endian."""
         value: int = _LONG.unpack(self._take(8))[0]
         return value
 
     def buffer(self) -> bytes | None:
+        """Bytes behind their length; a length of -1 is None."""
         length = self.int32()
         if length == -1:
             return None
@@ -66,6 +71,7 @@ class Reader:
         return max(count, 0)
 
     def strings(self) -> list[str]:
+        """A count, and so many strings."""
         return [self.string() for _ in range(self.count())]
 
     def _take(self, size: int) -> bytes:
@@ -85,35 +91,43 @@ class Writer:
         self._parts: list[bytes] = []
 
     def boolean(self, value: bool) -> Writer:
+        """One byte, 0 or 1."""
         self._parts.append(b"\1" if value else b"\0")
         return self
 
     def int32(self, value: int) -> Writer:
+        """Four bytes, signed, big-endian."""
         self._parts.append(_INT.pack(value))
         return self
 
     def int64(self, value: int) -> Writer:
+        """Eight bytes, signed, big-endian."""
         self._parts.append(_LONG.pack(value))
         return self
 
     def buffer(self, value: bytes | None) -> Writer:
+        """Bytes behind their length; None is a length of -1."""
         if value is None:
             return self.int32(-1)
         self._parts += (_INT.pack(len(value)), value)
         return self
 
     def string(self, value: str) -> Writer:
+        """UTF-8 behind its length in bytes."""
         return self.buffer(value.encode())
 
     def strings(self, values: list[str]) -> Writer:
+        """A count, and so many strings."""
         self.int32(len(values))
         for value in values:
             self.string(value)
         return self
 
     def raw(self, value: bytes) -> Writer:
+        """These bytes as they are."""
         self._parts.append(value)
         return self
 
     def done(self) -> bytes:
+        """All that was written."""
         return b"".join(self._parts)

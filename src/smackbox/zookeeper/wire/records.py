@@ -69,6 +69,7 @@ def connect_response(timeout_ms: int, session_id: int, password: bytes) -> bytes
 
 
 def reply(xid: int, zxid: int, code: Code, record: bytes = b"") -> bytes:
+    """A whole reply packet: its length, header and record."""
     return _REPLY.pack(16 + len(record), xid, zxid, code) + record
 
 
@@ -79,14 +80,17 @@ def event(kind: EventType, path: str) -> bytes:
 
 
 def packet(record: bytes) -> bytes:
+    """A record behind its length."""
     return struct.pack(">i", len(record)) + record
 
 
 def stat_bytes(stat: Stat) -> bytes:
+    """A stat of 68 bytes."""
     return _STAT.pack(*stat)
 
 
 def read_acl(reader: Reader) -> tuple[Acl, ...]:
+    """An ACL of at most `ACL_LIMIT` entries. Raises `ProtocolError`."""
     count = reader.count()
     if count > ACL_LIMIT:
         raise ProtocolError(f"an ACL of {count} entries (at most {ACL_LIMIT})")
@@ -94,6 +98,7 @@ def read_acl(reader: Reader) -> tuple[Acl, ...]:
 
 
 def write_acl(writer: Writer, acl: tuple[Acl, ...]) -> Writer:
+    """An ACL behind its count."""
     writer.int32(len(acl))
     for entry in acl:
         writer.int32(entry.permissions).string(entry.scheme).string(entry.id)
