@@ -112,9 +112,7 @@ class KafkaSink:
         self._producer = Producer(self._configuration)
         self._topics = topics
         self._poll()
-        self._ensure_topics()
-        assert self._topics_task is not None
-        await asyncio.wait({self._topics_task}, timeout=self._topics_timeout_s)
+        await asyncio.wait({self._ensure_topics()}, timeout=self._topics_timeout_s)
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:
         """Queue records that belong together, or say why not; `done` gets the outcome once Kafka answered for all."""
@@ -172,7 +170,7 @@ class KafkaSink:
         try:
             self._producer.poll(0)
             if self._fatal:
-                self._replace_producer()
+                self._replace(self._producer)
         finally:
             self._poll_soon(POLL_BUSY_S if self.queued_events else POLL_IDLE_S)
 
@@ -211,17 +209,19 @@ class KafkaSink:
         self._silent = False
         log.warning("the broker answers again")
 
-    def _replace_producer(self) -> None:
+    def _replace(self, producer: Producer) -> None:
         """After a fatal error (fenced, sequence lost) a producer takes nothing more: fail its records, open another."""
-        assert self._producer is not None
         self._fatal = False
-        self._producer.purge()
-        self._producer.poll(0)
+        producer.purge()
+        producer.poll(0)
         self._producer = Producer(self._configuration)
 
-    def _ensure_topics(self) -> None:
-        if self._topics_task is None or self._topics_task.done():
-            self._topics_task = asyncio.get_running_loop().create_task(self._make_topics())
+    def _ensure_topics(self) -> asyncio.Task[None]:
+        """The task that makes the topics, begun where none is running."""
+        task = self._topics_task
+        if task is None or task.done():
+            task = self._topics_task = asyncio.get_running_loop().create_task(self._make_topics())
+        return task
 
     async def _make_topics(self) -> None:
         while not self._stopped:

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import logging
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiohttp import ClientPayloadError, web
@@ -58,7 +58,7 @@ class HttpServer:
         self._streams: set[HttpStream] = set()
         self._running: set[asyncio.Task[Answer]] = set()
         self._runner: web.ServerRunner | None = None
-        self._server: web.Server | None = None
+        self._connections: Callable[[], list[web.RequestHandler]] = list
 
     @property
     def url(self) -> str:
@@ -71,14 +71,15 @@ class HttpServer:
         sock = bind(self.host, self.port, name=self.name, insecure=self._insecure, authenticated=self._authenticated)
         try:
             self.port = sock.getsockname()[1]
-            self._server = web.Server(
+            server = web.Server(
                 self._answer,
                 request_factory=self._make_request,
                 handler_cancellation=True,
                 access_log=None,
                 keepalive_timeout=KEEP_ALIVE_S,
             )
-            self._runner = web.ServerRunner(self._server, shutdown_timeout=STOP_TIMEOUT_S)
+            self._connections = lambda: server.connections
+            self._runner = web.ServerRunner(server, shutdown_timeout=STOP_TIMEOUT_S)
             await self._runner.setup()
             await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
         except BaseException:
@@ -89,7 +90,7 @@ class HttpServer:
         """Take no new connection, end the streams, let running requests finish for a moment."""
         for stream in list(self._streams):
             stream.close()
-        transports = [] if self._server is None else [one.transport for one in self._server.connections]
+        transports = [connection.transport for connection in self._connections()]
         if self._runner is not None:
             await self._runner.cleanup()
         if self._tls is not None:  # it would wait for the peers' good-byes, perhaps until the loop is gone
@@ -104,8 +105,7 @@ class HttpServer:
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=self._body_limit)
 
     async def _answer(self, incoming: web.BaseRequest) -> web.StreamResponse:
-        assert self._server is not None
-        if len(self._server.connections) > self._connections_limit:
+        if len(self._connections()) > self._connections_limit:
             return _refused(503, f"more than {self._connections_limit} connections")
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):

@@ -23,8 +23,6 @@ from smackbox.kafka.wire.messages.create_acls import (
     CreateAclsResponse,
 )
 
-NO_AUTHORIZER = "No Authorizer is configured."
-
 
 def handle(broker: Broker, call: Call, request: CreateAclsRequest) -> CreateAclsResponse:
     results, good = [], []
@@ -41,10 +39,7 @@ def handle(broker: Broker, call: Call, request: CreateAclsRequest) -> CreateAcls
 
 
 def _acl(broker: Broker, asked: AclCreation) -> Acl:
-    acls = broker.security.acls
-    if acls is None:
-        raise KafkaError(errors.SECURITY_DISABLED, NO_AUTHORIZER)
-    if len(acls) >= ACLS_LIMIT:
+    if len(broker.security.authorizer()) >= ACLS_LIMIT:
         raise KafkaError(errors.INVALID_REQUEST, f"there are {ACLS_LIMIT} ACLs, which is all that there may be")
     if (
         asked.resource_type not in set(ResourceType) - {ResourceType.ANY}

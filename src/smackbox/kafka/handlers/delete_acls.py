@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
-from smackbox.kafka.handlers.create_acls import NO_AUTHORIZER
 from smackbox.kafka.state.acls import AclFilter, Operation
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
-from smackbox.kafka.wire import error_codes as errors
 from smackbox.kafka.wire.messages.delete_acls import (
     DeleteAclsFilterResult,
     DeleteAclsMatchingAcl,
@@ -20,8 +18,7 @@ from smackbox.kafka.wire.messages.delete_acls import (
 def handle(broker: Broker, call: Call, request: DeleteAclsRequest) -> DeleteAclsResponse:
     try:
         check_cluster(broker, call, Operation.ALTER)
-        if broker.security.acls is None:
-            raise KafkaError(errors.SECURITY_DISABLED, NO_AUTHORIZER)
+        broker.security.authorizer()
     except KafkaError as error:
         refused = DeleteAclsFilterResult(error.code, error.message)
         return DeleteAclsResponse(filter_results=[refused for _ in request.filters])

@@ -6,10 +6,9 @@ from itertools import groupby
 
 from smackbox.kafka.handlers.access import check_cluster
 from smackbox.kafka.handlers.call import Call
-from smackbox.kafka.handlers.create_acls import NO_AUTHORIZER
 from smackbox.kafka.state.acls import AclFilter, Operation
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.wire import error_codes as errors
+from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire.messages.describe_acls import (
     AclDescription,
     DescribeAclsRequest,
@@ -20,8 +19,10 @@ from smackbox.kafka.wire.messages.describe_acls import (
 
 def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> DescribeAclsResponse:
     check_cluster(broker, call, Operation.DESCRIBE)
-    if broker.security.acls is None:
-        return DescribeAclsResponse(error_code=errors.SECURITY_DISABLED, error_message=NO_AUTHORIZER)
+    try:
+        acls = broker.security.authorizer()
+    except KafkaError as error:
+        return DescribeAclsResponse(error_code=error.code, error_message=error.message)
     wanted = AclFilter(
         request.resource_type_filter,
         request.resource_name_filter,
@@ -31,7 +32,7 @@ def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> Describe
         request.operation,
         request.permission_type,
     )
-    found = broker.security.acls.matching(wanted)
+    found = acls.matching(wanted)
     resources = [
         DescribeAclsResource(
             *resource, [AclDescription(acl.principal, acl.host, acl.operation, acl.permission) for acl in acls]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from smackbox.kafka.state.scram import ScramError, ScramExchange
+from smackbox.kafka.state.scram import ClientFirst, ScramError, ScramExchange
 from smackbox.kafka.state.security import Security
 
 log = logging.getLogger(__name__)
@@ -29,20 +29,18 @@ class SaslSession:
         self.principal = ""
         self._server_nonce = server_nonce
         self._scram: ScramExchange | None = None
-        self._answered_first = False
 
     def begin(self, mechanism: str, *, bare: bool) -> None:
         self.mechanism = mechanism
         self.bare = bare
-        self._answered_first = False
-        self._scram = ScramExchange(mechanism, self._server_nonce) if mechanism.startswith("SCRAM") else None
+        self._scram = None
 
     def step(self, security: Security, message: bytes) -> bytes:
         """The answer to the client's next message; after the last one the session is `done`. Raises `SaslFailure`."""
         try:
-            if self._scram is None:
-                return self._plain(security, message)
-            return self._scram_step(self._scram, security, message)
+            if self.mechanism.startswith("SCRAM"):
+                return self._scram_step(security, message)
+            return self._plain(security, message)
         except SaslFailure:
             self.failed = True
             raise
@@ -72,13 +70,14 @@ class SaslSession:
         self._finish(user)
         return b""
 
-    def _scram_step(self, scram: ScramExchange, security: Security, message: bytes) -> bytes:
-        if not self._answered_first:
-            user = scram.read_first(message)
-            self._answered_first = True
-            return scram.first(security.credentials.get((user, self.mechanism)))
-        answer = scram.final(message)
-        self._finish(scram.user)
+    def _scram_step(self, security: Security, message: bytes) -> bytes:
+        if self._scram is None:
+            first = ClientFirst(message)
+            credential = security.credentials.get((first.user, self.mechanism))
+            self._scram = ScramExchange(self.mechanism, first, credential, self._server_nonce)
+            return self._scram.server_first
+        answer = self._scram.final(message)
+        self._finish(self._scram.user)
         return answer
 
     def _finish(self, user: str) -> None:

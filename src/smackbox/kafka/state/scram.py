@@ -51,45 +51,48 @@ class ScramError(Exception):
     """The exchange failed; the message is for the log, the peer hears one sentence whatever the reason."""
 
 
-class ScramExchange:
-    """One authentication. `user` is known after `first`."""
+class ClientFirst:
+    """The client-first message. Raises `ScramError` where it is none, or asks to act as another user."""
 
-    def __init__(self, mechanism: str, server_nonce: str) -> None:
-        self.user = ""
-        self._hash = _HASHES[mechanism]
-        self._server_nonce = server_nonce
-        self._gs2 = self._bare = self._nonce = self._server_first = ""
-        self._credential: ScramCredential | None = None
-
-    def read_first(self, message: bytes) -> str:
-        """The user of a client-first message. Raises `ScramError`."""
+    def __init__(self, message: bytes) -> None:
         found = _CLIENT_FIRST.fullmatch(_text(message))
         if found is None:
             raise ScramError("not a client-first message")
         self.user = found["user"].replace("=2C", ",").replace("=3D", "=")
         if found["authzid"] not in {None, found["user"]}:
             raise ScramError(f"{self.user} asked to act as another")
-        self._gs2, self._bare, self._nonce = found["gs2"], found["bare"], found["nonce"] + self._server_nonce
-        return self.user
+        self.gs2, self.bare, self.nonce = found["gs2"], found["bare"], found["nonce"]
 
-    def first(self, credential: ScramCredential | None) -> bytes:
-        """The server-first message. Raises `ScramError` when there is no credential."""
+
+class ScramExchange:
+    """An authentication whose client-first message has come. Raises `ScramError` where the user has no credential."""
+
+    def __init__(
+        self, mechanism: str, first: ClientFirst, credential: ScramCredential | None, server_nonce: str
+    ) -> None:
         if credential is None:
-            raise ScramError(f"no credential of {self.user}")
+            raise ScramError(f"no credential of {first.user}")
+        self.user = first.user
+        self._hash = _HASHES[mechanism]
+        self._first = first
         self._credential = credential
+        self._nonce = first.nonce + server_nonce
         salt = base64.b64encode(credential.salt).decode()
         self._server_first = f"r={self._nonce},s={salt},i={credential.iterations}"
+
+    @property
+    def server_first(self) -> bytes:
+        """The server-first message."""
         return self._server_first.encode()
 
     def final(self, message: bytes) -> bytes:
         """The server-final message. Raises `ScramError` when the proof is wrong."""
-        assert self._credential is not None
         found = _CLIENT_FINAL.fullmatch(_text(message))
         if found is None or found["nonce"] != self._nonce:
             raise ScramError("not a client-final message of this exchange")
-        if found["channel"] != base64.b64encode(self._gs2.encode()).decode():
+        if found["channel"] != base64.b64encode(self._first.gs2.encode()).decode():
             raise ScramError("the channel binding changed")
-        auth = ",".join((self._bare, self._server_first, found["without_proof"])).encode()
+        auth = ",".join((self._first.bare, self._server_first, found["without_proof"])).encode()
         credential = self._credential
         try:
             proof = base64.b64decode(found["proof"], validate=True)

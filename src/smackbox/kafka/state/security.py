@@ -11,7 +11,9 @@ from smackbox.base.errors import SettingError
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.acls import CLUSTER_NAME, Acl, AclFilter, Acls, Operation, ResourceType
 from smackbox.kafka.state.catalog import Catalog
+from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.scram import ScramCredential
+from smackbox.kafka.wire import error_codes as errors
 
 ANONYMOUS = "User:ANONYMOUS"
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -68,20 +70,26 @@ class Security:
         return self.acls is None or self.acls.allows(principal, host, operation, kind, name)
 
     def add_acls(self, acls: list[Acl]) -> None:
-        assert self.acls is not None
+        """Add bindings. Raises `KafkaError` (SECURITY_DISABLED) where no authorizer is configured."""
+        known = self.authorizer()
         for acl in acls:
-            self.acls.add(acl)
-        self._remember_acls()
+            known.add(acl)
+        self._remember(known)
 
     def remove_acls(self, wanted: list[AclFilter]) -> list[list[Acl]]:
-        """The bindings that each filter removed."""
-        assert self.acls is not None
-        removed = [self.acls.matching(one) for one in wanted]
+        """The bindings that each filter removed. Raises `KafkaError` where no authorizer is configured."""
+        known = self.authorizer()
+        removed = [known.matching(one) for one in wanted]
         for acls in removed:
-            self.acls.remove(acls)
-        self._remember_acls()
+            known.remove(acls)
+        self._remember(known)
         return removed
 
-    def _remember_acls(self) -> None:
-        assert self.acls is not None
-        self._catalog.remember("acl", [msgspec.to_builtins(acl) for acl in self.acls])
+    def authorizer(self) -> Acls:
+        """The bindings. Raises `KafkaError` (SECURITY_DISABLED) where no authorizer is configured."""
+        if self.acls is None:
+            raise KafkaError(errors.SECURITY_DISABLED, "No Authorizer is configured.")
+        return self.acls
+
+    def _remember(self, acls: Acls) -> None:
+        self._catalog.remember("acl", [msgspec.to_builtins(acl) for acl in acls])
