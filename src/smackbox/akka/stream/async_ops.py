@@ -298,15 +298,38 @@ class MapAsyncPartitioned(AsyncStage):
             self.inlet.try_pull()
 
 
-class ScanAsync(AsyncStage):
-    """`zero`, and what was gathered after each element; one call at a time."""
+class GatherAsync(AsyncStage):
+    """Calls `function` with what was gathered and an element; one call at a time."""
 
     def __init__(self, zero: Any, function: Async) -> None:
         self._zero = self._gathered = zero
         self._function = function
-        self._began = False
         self._busy = False
-        self._result: Any = None
+
+    def on_push(self) -> None:
+        try:
+            work = self.begin(self._function(self._gathered, self.inlet.grab()), self._finished)
+        except Exception as error:
+            self._recover(error)
+        else:
+            self._busy = True
+            if work.done:
+                self._finished(work)
+
+    def _finished(self, work: Work) -> None:
+        """The call is over: take its result."""
+        raise NotImplementedError
+
+    def _recover(self, error: Exception) -> None:
+        """The call failed: do what the decider says."""
+        raise NotImplementedError
+
+
+class ScanAsync(GatherAsync):
+    """`zero`, and what was gathered after each element; one call at a time."""
+
+    _began = False
+    _result: Any = None
 
     def on_pull(self) -> None:
         if not self._began:
@@ -318,16 +341,6 @@ class ScanAsync(AsyncStage):
             self._give()
         elif not self._busy:
             self.inlet.try_pull()
-
-    def on_push(self) -> None:
-        try:
-            work = self.begin(self._function(self._gathered, self.inlet.grab()), self._finished)
-        except Exception as error:
-            self._recover(error)
-        else:
-            self._busy = True
-            if work.done:
-                self._finished(work)
 
     def on_upstream_finish(self) -> None:
         if self._began and not self._busy and self._result is None:
@@ -362,29 +375,14 @@ class ScanAsync(AsyncStage):
             self.complete_stage()
 
 
-class FoldAsync(AsyncStage):
+class FoldAsync(GatherAsync):
     """What was gathered, at the end; one call at a time."""
-
-    def __init__(self, zero: Any, function: Async) -> None:
-        self._zero = self._gathered = zero
-        self._function = function
-        self._busy = False
 
     def on_pull(self) -> None:
         if self.inlet.in_closed:
             self._end()
         elif not self._busy:
             self.inlet.try_pull()
-
-    def on_push(self) -> None:
-        try:
-            work = self.begin(self._function(self._gathered, self.inlet.grab()), self._finished)
-        except Exception as error:
-            self._recover(error)
-        else:
-            self._busy = True
-            if work.done:
-                self._finished(work)
 
     def on_upstream_finish(self) -> None:
         self._end()

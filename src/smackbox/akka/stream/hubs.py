@@ -41,31 +41,48 @@ class DrainingControl:
             self._core.consumer.poke()
 
 
-class MergeHubSource(Stage):
+class HubEnd(Stage):
+    """One end of a hub. The other ends `poke` it when there may be something to do."""
+
+    _poked = False
+
+    def poke(self) -> None:
+        """Call `move` in this stage's turn, once however often it is poked before."""
+        if not self._poked:
+            self._poked = True
+            self.interpreter.calls.append((self, self._poked_move, ()))
+            self.interpreter.wake()
+
+    def _poked_move(self) -> None:
+        self._poked = False
+        self.move()
+
+    def move(self) -> None:
+        """Pass on what can be passed on."""
+        raise NotImplementedError
+
+
+class MergeHubSource(HubEnd):
     ins = 0
 
     def __init__(self, core: _MergeCore) -> None:
         self._core = core
-        self._poked = False
         core.consumer = self
 
     def pre_start(self) -> None:
         self._started = True
-        self._move()
+        self.move()
 
     _started = False
 
     def on_pull(self) -> None:
-        self._move()
+        self.move()
 
     def poke(self) -> None:
-        if not self._poked and self._started:
-            self._poked = True
-            self.interpreter.calls.append((self, self._move, ()))
-            self.interpreter.wake()
+        if self._started:
+            super().poke()
 
-    def _move(self) -> None:
-        self._poked = False
+    def move(self) -> None:
         core = self._core
         if core.failure is not None:
             self.fail_stage(core.failure)
@@ -152,7 +169,7 @@ class _FanCore:
         self.failure: BaseException | None = None
 
 
-class HubConsumer(Stage):
+class HubConsumer(HubEnd):
     """One consumer's end: its elements wait in `queue`, which the producer's end fills and bounds."""
 
     ins = 0
@@ -161,7 +178,6 @@ class HubConsumer(Stage):
         self._core = core
         self.queue: deque[Any] = deque()
         self.id = -1
-        self._poked = False
         self.over = False
         self.dynamic_end = False
 
@@ -179,16 +195,9 @@ class HubConsumer(Stage):
         self._tell_producer()
 
     def on_pull(self) -> None:
-        self._move()
+        self.move()
 
-    def poke(self) -> None:
-        if not self._poked:
-            self._poked = True
-            self.interpreter.calls.append((self, self._move, ()))
-            self.interpreter.wake()
-
-    def _move(self) -> None:
-        self._poked = False
+    def move(self) -> None:
         if self.queue and self.outlet.is_wanted:
             self.outlet.push(self.queue.popleft())
             self._tell_producer()
@@ -208,30 +217,29 @@ class HubConsumer(Stage):
             producer.poke()
 
 
-class FanHubSink(Stage):
+class FanHubSink(HubEnd):
     """The producer's end. A subclass says who gets an element, and whether there is room."""
 
     outs = 0
 
     def __init__(self, core: _FanCore) -> None:
         self._core = core
-        self._poked = False
         self._held: Any = None
         self._began = False
         core.producer = self
 
     def pre_start(self) -> None:
-        self._move()
+        self.move()
 
     def on_push(self) -> None:
         self._held = self.inlet.grab()
-        self._move()
+        self.move()
 
     def on_upstream_finish(self) -> None:
         if self._held is None:
             self.complete_stage()
         else:
-            self._move()
+            self.move()
 
     def on_upstream_failure(self, error: BaseException) -> None:
         self._core.failure = error
@@ -250,14 +258,7 @@ class FanHubSink(Stage):
         for consumer in tuple(core.consumers.values()):
             consumer.poke()
 
-    def poke(self) -> None:
-        if not self._poked:
-            self._poked = True
-            self.interpreter.calls.append((self, self._move, ()))
-            self.interpreter.wake()
-
-    def _move(self) -> None:
-        self._poked = False
+    def move(self) -> None:
         if not self._began:
             if len(self._core.consumers) < self._core.start_after:
                 return

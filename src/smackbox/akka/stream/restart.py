@@ -47,10 +47,11 @@ class RestartSettings:
 
 
 class Restarting(Stage):
-    """Decides when the wrapped part is made again. A subclass makes it, in `begin`."""
+    """Decides when the wrapped part is made again, and makes it. A subclass runs it, in `begin`."""
 
-    def __init__(self, settings: RestartSettings) -> None:
+    def __init__(self, settings: RestartSettings, make: Callable[[], Any]) -> None:
         self._settings = settings
+        self._make = make
         self._restarts = 0
         self._deadline_s = 0.0
         self._ending = False
@@ -58,7 +59,12 @@ class Restarting(Stage):
     def pre_start(self) -> None:
         self._begin()
 
-    def begin(self) -> None:
+    def begin(self, made: Any) -> None:
+        """Run what was made."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """What was made has ended."""
         raise NotImplementedError
 
     def on_timer(self, key: Hashable) -> None:
@@ -66,7 +72,21 @@ class Restarting(Stage):
 
     def _begin(self) -> None:
         self._deadline_s = self.now_s() + self._settings.reset_s
-        self.begin()
+        try:
+            made = self._make()
+        except Exception as error:
+            self._over(error)
+        else:
+            self.begin(made)
+
+    def _over(self, error: BaseException | None) -> None:
+        self.release()
+        if self.ended(error):
+            return
+        if error is None:
+            self.complete_stage()
+        else:
+            self.fail_stage(error)
 
     def ended(self, error: BaseException | None) -> bool:
         """The wrapped part is over. True when it comes again; else the stage is to end so."""
@@ -89,19 +109,11 @@ class Restarting(Stage):
 class RestartSourceStage(Restarting):
     ins = 0
 
-    def __init__(self, settings: RestartSettings, make: Callable[[], Source[Any, Any]]) -> None:
-        super().__init__(settings)
-        self._make = make
-        self._inner: Connection | None = None
+    _inner: Connection | None = None
 
-    def begin(self) -> None:
-        try:
-            source = self._make()
-        except Exception as error:
-            self._over(error)
-            return
+    def begin(self, made: Source[Any, Any]) -> None:
         self._inner, _ = self.run_source(
-            source, lambda inner: self.outlet.push(inner.grab()), lambda _: self._over(None), self._over
+            made, lambda inner: self.outlet.push(inner.grab()), lambda _: self._over(None), self._over
         )
         if self.outlet.is_wanted:
             self._inner.try_pull()
@@ -110,31 +122,20 @@ class RestartSourceStage(Restarting):
         if self._inner is not None:
             self._inner.try_pull()
 
-    def _over(self, error: BaseException | None) -> None:
+    def release(self) -> None:
         self._inner = None
-        if self.ended(error):
-            return
-        if error is None:
-            self.complete_stage()
-        else:
-            self.fail_stage(error)
 
 
 class RestartSinkStage(Restarting):
     outs = 0
 
-    def __init__(self, settings: RestartSettings, make: Callable[[], Sink[Any, Any]]) -> None:
-        super().__init__(settings)
-        self._make = make
-        self._inner: Connection | None = None
+    _inner: Connection | None = None
 
-    def begin(self) -> None:
-        try:
-            sink = self._make()
-        except Exception as error:
-            self._over(error)
-            return
-        self._inner, _ = self.run_sink(sink, self._pulled, self._over)
+    def begin(self, made: Sink[Any, Any]) -> None:
+        self._inner, _ = self.run_sink(made, self._pulled, self._cancelled)
+
+    def release(self) -> None:
+        self._inner = None
 
     def on_push(self) -> None:
         if self._inner is not None and self._inner.is_wanted:
@@ -152,29 +153,21 @@ class RestartSinkStage(Restarting):
         else:
             self.inlet.try_pull()
 
-    def _over(self, cause: BaseException) -> None:
-        self._inner = None
+    def _cancelled(self, cause: BaseException) -> None:
+        self.release()
         error = None if isinstance(cause, NonFailureCancellation) else cause
         if not self.ended(error):
             self.cancel_stage(cause)
 
 
 class RestartFlowStage(Restarting):
-    def __init__(self, settings: RestartSettings, make: Callable[[], Flow[Any, Any, Any]]) -> None:
-        super().__init__(settings)
-        self._make = make
-        self._to: Connection | None = None
-        self._from: Connection | None = None
+    _to: Connection | None = None
+    _from: Connection | None = None
 
-    def begin(self) -> None:
-        try:
-            flow = self._make()
-        except Exception as error:
-            self._over(error)
-            return
+    def begin(self, made: Flow[Any, Any, Any]) -> None:
         part = self.interpreter.materializer(self.attributes)
         out = (self, self.later_port(OutHandlers(self._to_pulled, self._to_cancelled)))
-        back, _ = flow.attach(part, out)
+        back, _ = made.attach(part, out)
         to = self.outlets[-1]
         handlers = InHandlers(self._from_pushed, lambda: self._over(None), self._over)
         from_ = part.connect(back, self, self.later_port(handlers))
@@ -225,16 +218,10 @@ class RestartFlowStage(Restarting):
         assert self._from is not None
         self.outlet.push(self._from.grab())
 
-    def _over(self, error: BaseException | None) -> None:
+    def release(self) -> None:
         to, self._to, self._from = self._to, None, None
         if to is not None:
             to.complete()
-        if self.ended(error):
-            return
-        if error is None:
-            self.complete_stage()
-        else:
-            self.fail_stage(error)
 
 
 class RestartSource:

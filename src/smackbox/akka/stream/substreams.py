@@ -31,11 +31,28 @@ CLOSED_KEYS_LIMIT = 100_000
 """Keys of closed substreams that `group_by` remembers, so that it drops their elements; then it fails."""
 
 
-class FlatMapConcat(Stage):
-    """One inner source after another."""
+class FlatMap(Stage):
+    """Elements that become sources."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
+
+    def make_source(self) -> Any:
+        """The source of the element that came; None where the decider drops it, and the next one is asked for."""
+        element = self.inlet.grab()
+        try:
+            return self._function(element)
+        except Exception as error:
+            self.decide(error)
+            self.inlet.pull()
+            return None
+
+
+class FlatMapConcat(FlatMap):
+    """One inner source after another."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__(function)
         self._inner: Connection | None = None
 
     def on_pull(self) -> None:
@@ -45,12 +62,8 @@ class FlatMapConcat(Stage):
             self._inner.try_pull()
 
     def on_push(self) -> None:
-        element = self.inlet.grab()
-        try:
-            source = self._function(element)
-        except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+        source = self.make_source()
+        if source is None:
             return
         self._inner, _ = self.run_source(source, self._inner_push, self._inner_finish)
         if self.outlet.is_wanted:
@@ -71,12 +84,12 @@ class FlatMapConcat(Stage):
             self.inlet.try_pull()
 
 
-class FlatMapMerge(Stage):
+class FlatMapMerge(FlatMap):
     """Up to `breadth` inner sources at once."""
 
     def __init__(self, breadth: int, function: Callable[[Any], Any]) -> None:
+        super().__init__(function)
         self._breadth = breadth
-        self._function = function
         self._open = 0
         self._ready: deque[Connection] = deque()
 
@@ -84,12 +97,8 @@ class FlatMapMerge(Stage):
         self.inlet.pull()
 
     def on_push(self) -> None:
-        element = self.inlet.grab()
-        try:
-            source = self._function(element)
-        except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+        source = self.make_source()
+        if source is None:
             return
         self._open += 1
         inner, _ = self.run_source(source, self._inner_push, self._inner_finish)

@@ -15,6 +15,7 @@ from smackbox.akka.stream.errors import (
     StreamTimeoutError,
 )
 from smackbox.akka.stream.stage import Stage
+from smackbox.akka.stream.transform import weigh
 
 
 class ThrottleMode(enum.Enum):
@@ -159,9 +160,7 @@ class GroupedWithin(Stage):
     def on_push(self) -> None:
         element = self.inlet.grab()
         try:
-            weight = self._weight(element)
-            if weight < 0:
-                raise ValueError(f"{element!r} weighs {weight}, which is less than nothing")
+            weight = weigh(self._weight, element)
         except Exception as error:
             self.decide(error)
             self.inlet.pull()
@@ -274,14 +273,21 @@ class InitialDelay(Stage):
             self.inlet.try_pull()
 
 
-class InitialTimeout(Stage):
-    """Fails when no element came within the time."""
+class Timeout(Stage):
+    """Fails when its time is over, in `on_timer`."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
 
     def pre_start(self) -> None:
         self.schedule_once("", self._timeout_s)
+
+    def on_push(self) -> None:
+        self.outlet.push(self.inlet.grab())
+
+
+class InitialTimeout(Timeout):
+    """Fails when no element came within the time."""
 
     def on_push(self) -> None:
         self.cancel_timer("")
@@ -291,31 +297,19 @@ class InitialTimeout(Stage):
         raise StreamTimeoutError(f"the first element did not come within {self._timeout_s} s")
 
 
-class CompletionTimeout(Stage):
+class CompletionTimeout(Timeout):
     """Fails when the stream did not end within the time."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-
-    def pre_start(self) -> None:
-        self.schedule_once("", self._timeout_s)
-
-    def on_push(self) -> None:
-        self.outlet.push(self.inlet.grab())
 
     def on_timer(self, key: Hashable) -> None:
         raise StreamTimeoutError(f"the stream did not complete within {self._timeout_s} s")
 
 
-class IdleTimeout(Stage):
+class IdleTimeout(Timeout):
     """Fails when the time passes between two elements."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
 
     def pre_start(self) -> None:
         self._due_s = self.now_s() + self._timeout_s
-        self.schedule_once("", self._timeout_s)
+        super().pre_start()
 
     def on_push(self) -> None:
         self._due_s = self.now_s() + self._timeout_s

@@ -145,18 +145,37 @@ class Scan(Stage):
             self.complete_stage()
 
 
-class Fold(Stage):
-    """What was gathered, at the end."""
+class AtEnd(Stage):
+    """Gives one element, at the end."""
 
-    def __init__(self, zero: Any, function: Callable[[Any, Any], Any]) -> None:
-        self._zero = self._gathered = zero
-        self._function = function
+    def result(self) -> Any:
+        """That element."""
+        raise NotImplementedError
 
     def on_pull(self) -> None:
         if self.inlet.in_closed:
             self._end()
         else:
             self.inlet.try_pull()
+
+    def on_upstream_finish(self) -> None:
+        if self.outlet.is_wanted:
+            self._end()
+
+    def _end(self) -> None:
+        self.outlet.push(self.result())
+        self.complete_stage()
+
+
+class Fold(AtEnd):
+    """What was gathered, at the end."""
+
+    def __init__(self, zero: Any, function: Callable[[Any, Any], Any]) -> None:
+        self._zero = self._gathered = zero
+        self._function = function
+
+    def result(self) -> Any:
+        return self._gathered
 
     def on_push(self) -> None:
         try:
@@ -165,14 +184,6 @@ class Fold(Stage):
             if self.decide(error) is Directive.RESTART:
                 self._gathered = self._zero
         self.inlet.pull()
-
-    def on_upstream_finish(self) -> None:
-        if self.outlet.is_wanted:
-            self._end()
-
-    def _end(self) -> None:
-        self.outlet.push(self._gathered)
-        self.complete_stage()
 
 
 class Reduce(Stage):
@@ -205,6 +216,14 @@ class Reduce(Stage):
             self.complete_stage()
 
 
+def weigh(weight: Callable[[Any], float], element: Any) -> float:
+    """What `weight` says of the element. Raises `ValueError` below 0."""
+    found = weight(element)
+    if found < 0:
+        raise ValueError(f"{element!r} weighs {found}, which is less than nothing")
+    return found
+
+
 class Grouped(Emitter):
     """Lists of elements whose weights sum to `size` or more (the last one may be less)."""
 
@@ -217,9 +236,7 @@ class Grouped(Emitter):
     def on_push(self) -> None:
         element = self.inlet.grab()
         try:
-            weight = self._weight(element)
-            if weight < 0:
-                raise ValueError(f"{element!r} weighs {weight}, which is less than nothing")
+            weight = weigh(self._weight, element)
         except Exception as error:
             self.decide(error)
             self.inlet.pull()
@@ -416,29 +433,18 @@ class ZipWithIndex(Stage):
         self.outlet.push((self.inlet.grab(), self._index))
 
 
-class TakeLast(Stage):
+class TakeLast(AtEnd):
     """The last `count` elements, as one list, at the end."""
 
     def __init__(self, count: int) -> None:
         self._last: deque[Any] = deque(maxlen=count)
 
-    def on_pull(self) -> None:
-        if self.inlet.in_closed:
-            self._end()
-        else:
-            self.inlet.try_pull()
+    def result(self) -> Any:
+        return list(self._last)
 
     def on_push(self) -> None:
         self._last.append(self.inlet.grab())
         self.inlet.pull()
-
-    def on_upstream_finish(self) -> None:
-        if self.outlet.is_wanted:
-            self._end()
-
-    def _end(self) -> None:
-        self.outlet.push(list(self._last))
-        self.complete_stage()
 
 
 class Log(Stage):

@@ -158,14 +158,20 @@ def _column_records(statement: ast.CreateTable, types: dict[str, CqlType]) -> tu
     return tuple(records)
 
 
-def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context) -> Result:
-    catalog = context.state.catalog
+def _existing(statement: ast.AlterTable | ast.DropTable, keyspace: Keyspace) -> Table | None:
+    """The table that is named, None where IF EXISTS is given and it is not there. Raises `Invalid`."""
     check_writable(keyspace.name)
     table = keyspace.tables.get(statement.name)
-    if table is None:
-        if statement.if_exists:
-            return Void()
+    if table is None and not statement.if_exists:
         raise Invalid(f"Table '{keyspace.name}.{statement.name}' doesn't exist")
+    return table
+
+
+def alter_table(statement: ast.AlterTable, keyspace: Keyspace, context: Context) -> Result:
+    catalog = context.state.catalog
+    table = _existing(statement, keyspace)
+    if table is None:
+        return Void()
     if table.is_view:
         raise Invalid("Cannot use ALTER TABLE on a materialized view; use ALTER MATERIALIZED VIEW instead")
     change = {
@@ -318,12 +324,9 @@ def _change_options(statement: ast.AlterTable, table: Table, _keyspace: Keyspace
 
 
 def drop_table(statement: ast.DropTable, keyspace: Keyspace, context: Context) -> Result:
-    check_writable(keyspace.name)
-    table = keyspace.tables.get(statement.name)
+    table = _existing(statement, keyspace)
     if table is None:
-        if statement.if_exists:
-            return Void()
-        raise Invalid(f"Table '{keyspace.name}.{statement.name}' doesn't exist")
+        return Void()
     if table.is_view:
         raise Invalid("Cannot use DROP TABLE on a materialized view. Please use DROP MATERIALIZED VIEW instead.")
     if table.views:

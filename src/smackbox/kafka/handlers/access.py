@@ -11,7 +11,6 @@ from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.wire import error_codes as errors
 
-TOPIC_RESOURCE = 2  # the type of a topic in requests about configs
 _REFUSED = {
     ResourceType.TOPIC: errors.TOPIC_AUTHORIZATION_FAILED,
     ResourceType.GROUP: errors.GROUP_AUTHORIZATION_FAILED,

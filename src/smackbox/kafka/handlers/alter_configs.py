@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from smackbox.kafka.handlers.access import TOPIC_RESOURCE, check_cluster, check_group, check_topic
 from smackbox.kafka.handlers.call import Call
-from smackbox.kafka.state.acls import Operation
+from smackbox.kafka.handlers.config_resources import alter
 from smackbox.kafka.state.broker import Broker
-from smackbox.kafka.state.config_change import GROUP, SET, Change, change
-from smackbox.kafka.state.errors import KafkaError
+from smackbox.kafka.state.config_change import SET, Change
 from smackbox.kafka.wire.messages.alter_configs import (
     AlterConfigsRequest,
     AlterConfigsResourceResponse,
@@ -16,25 +14,11 @@ from smackbox.kafka.wire.messages.alter_configs import (
 
 
 def handle(broker: Broker, call: Call, request: AlterConfigsRequest) -> AlterConfigsResponse:
+    """Each resource's own code: what one is refused does not keep back the others."""
     responses = []
     for resource in request.resources:
-        code, message = 0, None
-        try:
-            if resource.resource_type == TOPIC_RESOURCE:
-                check_topic(broker, call, Operation.ALTER_CONFIGS, resource.resource_name)
-            elif resource.resource_type == GROUP:
-                check_group(broker, call, Operation.ALTER_CONFIGS, resource.resource_name)
-            else:
-                check_cluster(broker, call, Operation.ALTER_CONFIGS)
-            change(
-                broker.catalog,
-                resource.resource_type,
-                resource.resource_name,
-                [Change(config.name, SET, config.value) for config in resource.configs],
-                replace=True,
-                validate_only=request.validate_only,
-            )
-        except KafkaError as error:
-            code, message = error.code, error.message
-        responses.append(AlterConfigsResourceResponse(code, message, resource.resource_type, resource.resource_name))
+        kind, name = resource.resource_type, resource.resource_name
+        changes = [Change(config.name, SET, config.value) for config in resource.configs]
+        code, message = alter(broker, call, kind, name, changes, replace=True, validate_only=request.validate_only)
+        responses.append(AlterConfigsResourceResponse(code, message, kind, name))
     return AlterConfigsResponse(responses=responses)

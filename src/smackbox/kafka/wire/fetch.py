@@ -13,6 +13,7 @@ from typing import NamedTuple
 from smackbox.base.errors import ProtocolError
 from smackbox.kafka.wire.produce import skip_tags
 from smackbox.kafka.wire.schema import read_varint, write_varint
+from smackbox.kafka.wire.topic_head import write_count, write_topic_head
 
 KEY = 1
 VERSIONS = (4, 18)
@@ -169,22 +170,9 @@ def write_response(
     if version >= 7:
         out += _INT16.pack(error_code)
         out += _INT32.pack(session_id)
-    if flexible:
-        write_varint(out, len(topics) + 1)
-    else:
-        out += _INT32.pack(len(topics))
+    write_count(out, len(topics), flexible=flexible)
     for name, partitions in topics:
-        if version >= TOPIC_IDS:
-            out += name
-            write_varint(out, len(partitions) + 1)
-        elif flexible:
-            write_varint(out, len(name) + 1)
-            out += name
-            write_varint(out, len(partitions) + 1)
-        else:
-            out += _INT16.pack(len(name))
-            out += name
-            out += _INT32.pack(len(partitions))
+        write_topic_head(out, name, len(partitions), flexible=flexible, is_id=version >= TOPIC_IDS)
         for partition in partitions:
             if version >= 5:
                 out += _ANSWER_5.pack(*partition[:5])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from smackbox.base.errors import ProtocolError
 from smackbox.kafka.wire.schema import read_varint, write_varint
+from smackbox.kafka.wire.topic_head import write_count, write_topic_head
 
 KEY = 0
 VERSIONS = (3, 13)
@@ -144,22 +145,9 @@ def write_response(topics: ProducedTopics, version: int) -> bytearray:
     """The body of the response."""
     out = bytearray()
     flexible = version >= FLEXIBLE
-    if flexible:
-        write_varint(out, len(topics) + 1)
-    else:
-        out += _INT32.pack(len(topics))
+    write_count(out, len(topics), flexible=flexible)
     for name, partitions in topics:
-        if version >= TOPIC_IDS:
-            out += name
-            write_varint(out, len(partitions) + 1)
-        elif flexible:
-            write_varint(out, len(name) + 1)
-            out += name
-            write_varint(out, len(partitions) + 1)
-        else:
-            out += _INT16.pack(len(name))
-            out += name
-            out += _INT32.pack(len(partitions))
+        write_topic_head(out, name, len(partitions), flexible=flexible, is_id=version >= TOPIC_IDS)
         for partition in partitions:
             out += _PARTITION.pack(partition[0], partition[1], partition[2], partition[3])
             if version >= 5:
