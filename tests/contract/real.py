@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
             folders.append(CONTRACT / "akka")
         if {CONTRACT / "kafka", CONTRACT / "cassandra"} <= set(folders):
             environ |= {"SMACK_KAFKA": kafka.bootstrap, "SMACK_CASSANDRA": f"{host}:{port}"}
-            folders += [CONTRACT / "spark", Path("tests/examples")]
+            folders += [CONTRACT / "spark", Path("tests/examples"), Path("tests/spark/rdd/test_cassandra.py")]
         if not folders:
             return 1
         command = [sys.executable, "-m", "pytest", "-q", "--timeout", "300", *map(str, folders), *arguments]

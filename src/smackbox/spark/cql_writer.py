@@ -7,8 +7,10 @@ with the timestamp that the session carries, so writing the same rows again chan
 
 from __future__ import annotations
 
+import logging
 import reprlib
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,6 +24,10 @@ BATCH_BYTES = 4_500
 ROW_OVERHEAD = 24
 """Bytes that a row takes in a batch beside its values: statement id, counts and lengths."""
 BATCH_ROWS = 100
+WRITE_ATTEMPTS = 5
+RETRY_S = 0.2
+
+log = logging.getLogger(__name__)
 
 
 class UnfitRowError(UserError):
@@ -31,7 +37,8 @@ class UnfitRowError(UserError):
 class CqlWriter:
     """Writes rows of `columns` (in this order) into `keyspace.table`.
 
-    `unset_nulls`: None leaves a column as it is (and makes no tombstone), else it deletes the value.
+    `unset_nulls`: None leaves a column as it is (and makes no tombstone), else it deletes the value. `using`: TTL or
+    TIMESTAMP, whose values follow those of the columns in each row. A table of counters is added to.
     Raises `SettingError` where the table lacks a column or the columns lack a part of the primary key.
     """
 
@@ -44,21 +51,26 @@ class CqlWriter:
         *,
         concurrency: int,
         unset_nulls: bool,
+        using: Sequence[str] = (),
     ) -> None:
         from cassandra.query import UNSET_VALUE
 
         metadata = cql.table(keyspace, table)
         check_columns(metadata, columns)
-        names = ", ".join(f'"{column}"' for column in columns)
-        marks = ", ".join("?" * len(columns))
+        self._counts = any(column.cql_type == "counter" for column in metadata.columns.values())
+        if self._counts and using:
+            raise SettingError(f"{keyspace}.{table} holds counters, which have neither TTL nor TIMESTAMP")
         self._cql = cql
         self._keyspace = keyspace
-        insert = f'INSERT INTO "{keyspace}"."{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names from the schema
-        self._statement = cql.session.prepare(insert)
+        self._statement = cql.session.prepare(
+            _addition(metadata, columns) if self._counts else _insert(metadata, columns, using)
+        )
         self._binders: list[Binder] = [binder(column.type) for column in self._statement.column_metadata]
         self._null = UNSET_VALUE if unset_nulls else None
         self._columns = tuple(columns)
-        positions = {column: index for index, column in enumerate(columns)}
+        marked = _added_first(metadata, columns) if self._counts else list(columns)
+        positions = {column: index for index, column in enumerate(marked)}
+        self._order = [columns.index(column) for column in marked] if self._counts else None
         self._partition_key = [positions[column.name] for column in metadata.partition_key]
         self._clustering = [positions[column.name] for column in metadata.clustering_key]
         self._concurrency = concurrency
@@ -106,9 +118,28 @@ class CqlWriter:
         flight.wait()
         return count
 
+    def write_with_patience(self, rows: Sequence[Sequence[Any]]) -> int:
+        """The same for rows that may be written again: what Cassandra does not take is tried again, with pauses.
+
+        Additions to counters are tried once. Raises the last failure.
+        """
+        from cassandra import OperationTimedOut, RequestExecutionException
+        from cassandra.cluster import NoHostAvailable
+
+        attempts = 1 if self._counts else WRITE_ATTEMPTS
+        for attempt in range(1, attempts):
+            try:
+                return self.write(rows)
+            except (OperationTimedOut, RequestExecutionException, NoHostAvailable) as error:
+                log.warning("Cassandra did not take a batch (attempt %d): %s", attempt, error)
+                time.sleep(RETRY_S * 2**attempt)
+        return self.write(rows)
+
     def _bind(self, row: Sequence[Any]) -> list[Any]:
         """The row's values as CQL's bytes. Raises `UnfitRowError`."""
         null = self._null
+        if self._order is not None:
+            row = [row[place] for place in self._order]
         try:
             values = [null if value is None else bind(value) for bind, value in zip(self._binders, row, strict=True)]
             partition_key: list[Any] = [values[index] for index in self._partition_key]
@@ -133,10 +164,10 @@ class CqlWriter:
     def _message(self, batch: _Batch) -> Any:
         from cassandra.query import BatchStatement, BatchType
 
-        message = BatchStatement(BatchType.UNLOGGED)
+        message = BatchStatement(BatchType.COUNTER if self._counts else BatchType.UNLOGGED)
         # what `add` does with a bound statement, without building one for each row
         message._statements_and_parameters = batch.rows
-        message.is_idempotent = True
+        message.is_idempotent = not self._counts
         message.keyspace = self._keyspace
         message.routing_key = self._routing_key(batch.rows[0][2])
         return message
@@ -166,6 +197,27 @@ class CqlWriter:
             return found
 
         return group_of
+
+
+def _insert(metadata: Any, columns: Sequence[str], using: Sequence[str]) -> str:
+    names = ", ".join(f'"{column}"' for column in columns)
+    marks = ", ".join("?" * len(columns))
+    with_ = f" USING {' AND '.join(f'{name} ?' for name in using)}" if using else ""
+    table = f'"{metadata.keyspace_name}"."{metadata.name}"'
+    return f"INSERT INTO {table} ({names}) VALUES ({marks}){with_}"  # noqa: S608 - names from the schema
+
+
+def _added_first(metadata: Any, columns: Sequence[str]) -> list[str]:
+    """The counters, then the primary key: the order of the marks of an addition."""
+    key = [column.name for column in metadata.primary_key]
+    return [*(column for column in columns if column not in key), *key]
+
+
+def _addition(metadata: Any, columns: Sequence[str]) -> str:
+    key = [column.name for column in metadata.primary_key]
+    sums = ", ".join(f'"{column}" = "{column}" + ?' for column in _added_first(metadata, columns)[: -len(key)])
+    where = " AND ".join(f'"{column}" = ?' for column in key)
+    return f'UPDATE "{metadata.keyspace_name}"."{metadata.name}" SET {sums} WHERE {where}'  # noqa: S608 - names of the schema
 
 
 class _Batch:

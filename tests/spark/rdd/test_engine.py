@@ -16,7 +16,7 @@ import pytest
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.rdd.context import SparkContext
-from smackbox.spark.rdd.errors import ClosureError, JobError
+from smackbox.spark.rdd.errors import ClosureError, JobCancelledError, JobError
 from smackbox.spark.rdd.portable_hash import portable_hash
 
 
@@ -74,7 +74,7 @@ def test_a_map_task_combines_before_it_writes(sc: SparkContext) -> None:
     totals = sc.parallelize([("a", 1)] * 100, 2).reduceByKey(lambda a, b: a + b, 2)
     assert totals.collect() == [("a", 100)]
     shuffled = totals._node.parent
-    rows = sc._scheduler.run(shuffled, lambda _, found: list(found), [0, 1])
+    rows = sc._scheduler.run(shuffled, lambda _, found: list(found), [0, 1], {})
     assert sorted(row for part in rows for row in part) == [("a", 50), ("a", 50)]
 
 
@@ -293,3 +293,68 @@ def test_an_interrupted_job_leaves_no_answer_to_the_next_one(tmp_path: Path) -> 
 def test_no_partitions_are_refused(sc: SparkContext) -> None:
     with pytest.raises(ValueError, match="Positive number of partitions required, not 0"):
         sc.parallelize([1, 2], 0)
+
+
+# ---- groups of jobs
+
+
+def test_tasks_see_the_properties_of_their_jobs_thread(sc: SparkContext) -> None:
+    def property_of(_: Any) -> Any:
+        from pyspark.taskcontext import TaskContext
+
+        context = TaskContext.get()
+        assert context is not None
+        return context.getLocalProperty("colour")
+
+    sc.setLocalProperty("colour", "red")
+    assert sc.parallelize([1, 2], 2).map(property_of).collect() == ["red", "red"]
+    elsewhere: list[Any] = []
+    other = threading.Thread(target=lambda: elsewhere.append(sc.getLocalProperty("colour")))
+    other.start()
+    other.join()
+    assert elsewhere == [None]
+    sc.setLocalProperty("colour", None)
+    assert sc.parallelize([1], 1).map(property_of).collect() == [None]
+
+
+def test_a_cancelled_group_ends_its_jobs_and_no_other(tmp_path: Path) -> None:
+    """One job runs, one of its group waits, and one of another group waits behind both."""
+    started = tmp_path / "started"
+
+    def wait_for_ever(row: int) -> int:
+        import time
+
+        started.touch()
+        while True:
+            time.sleep(0.01)
+        return row
+
+    with SparkContext("local[2]") as sc:
+        ends: dict[str, Any] = {}
+
+        def job(name: str, group: str, function: Any) -> None:
+            sc.setJobGroup(group, name)
+            try:
+                ends[name] = sc.parallelize([1, 2], 2).map(function).collect()
+            except JobCancelledError as error:
+                ends[name] = str(error)
+
+        threads = [threading.Thread(target=job, args=("first", "slow", wait_for_ever))]
+        threads[0].start()
+        while not started.exists():
+            assert threads[0].is_alive()
+        threads += [
+            threading.Thread(target=job, args=("second", "slow", lambda row: row)),
+            threading.Thread(target=job, args=("third", "quick", lambda row: row)),
+        ]
+        for thread in threads[1:]:
+            thread.start()
+        while len(sc._scheduler._jobs) < 3:
+            assert all(thread.is_alive() for thread in threads)
+        sc.cancelJobGroup("slow")
+        for thread in threads:
+            thread.join(60)
+        assert ends["first"] == ends["second"] == "Job cancelled part of cancelled job group slow"
+        assert ends["third"] == [1, 2]
+        sc.setJobGroup("slow", "again")
+        assert sc.parallelize([3], 1).collect() == [3]  # a later job of the group runs

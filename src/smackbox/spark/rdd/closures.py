@@ -14,11 +14,11 @@ MAX_DEPTH = 6
 
 def dumps(value: Any, what: str = "the job's function") -> bytes:
     """`value` as bytes, functions by value. Raises `ClosureError`, which names the variable at fault."""
-    from pyspark.cloudpickle import CloudPickler
+    from smackbox.spark.rdd.main_classes import ClassPickler
 
     buffer = io.BytesIO()
     try:
-        CloudPickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
+        ClassPickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
     except ClosureError:
         raise
     except Exception as error:
@@ -72,10 +72,10 @@ def _names_of(function: Callable[..., Any]) -> list[tuple[str, Any]]:
 
 
 def _pickles(value: Any) -> bool:
-    from pyspark.cloudpickle import CloudPickler
+    from smackbox.spark.rdd.main_classes import ClassPickler
 
     try:
-        CloudPickler(io.BytesIO(), pickle.HIGHEST_PROTOCOL).dump(value)
+        ClassPickler(io.BytesIO(), pickle.HIGHEST_PROTOCOL).dump(value)
     except Exception:  # noqa: BLE001 - whatever a value raises in pickling, it does not pickle
         return False
     return True

@@ -4,24 +4,29 @@
 from __future__ import annotations
 
 import atexit
-import glob
 import itertools
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smackbox.base.errors import SettingError, StartError
 from smackbox.spark.rdd.closures import dumps
 from smackbox.spark.rdd.errors import JobError
+from smackbox.spark.rdd.files import expand, local, storage_of
 from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffle, Slices, WholeFiles
 from smackbox.spark.rdd.rdd import RDD
-from smackbox.spark.rdd.scheduler import Scheduler
+from smackbox.spark.rdd.scheduler import JOB_GROUP, Scheduler
 from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
+
+if TYPE_CHECKING:
+    from smackbox.spark.rdd.cassandra import CassandraTableRDD
+    from smackbox.spark.rdd.kafka import KafkaMessage, KafkaRDD, OffsetRange
 
 MASTERS = "local, local[N], local[*]"
 MAX_EXECUTORS = 256
@@ -50,6 +55,7 @@ class SparkContext:
         self.appName = appName or settings.get("spark.app.name", "smackbox")
         executors = _executors(self.master)
         self._conf = settings
+        self._storage = storage_of(settings)
         parallelism = settings.get("spark.default.parallelism")
         self._default_reduce_partitions = int(parallelism) if parallelism else None
         self.defaultParallelism = self._default_reduce_partitions or executors
@@ -63,6 +69,7 @@ class SparkContext:
         self._shuffle_ids = itertools.count()
         self._shared_ids = itertools.count()
         self._checkpoint_dir: str | None = None
+        self._local = threading.local()
         self._stopped = False
         atexit.register(self.stop)
 
@@ -130,8 +137,11 @@ class SparkContext:
         return RDD(Joined(self._new_id(), len(pieces), nodes, pieces), self)
 
     def textFile(self, name: str, minPartitions: int | None = None, use_unicode: bool = True) -> RDD:
-        """Lines of files: a path, a directory, a glob, several with commas; `.gz` files are read whole."""
-        files = [(path, Path(path).stat().st_size) for path in _files(name)]
+        """Lines of files or objects: a path, a directory, a glob, several with commas; `.gz` files are read whole.
+
+        `s3://`, `s3n://`, `s3a://`, `gs://`, `az://`: see `files`. Raises `JobError` for a path that is not there.
+        """
+        files = expand(name, self._storage)
         wanted = max(minPartitions or self.defaultMinPartitions, 1)
         size = max(1, min(SPLIT_BYTES, -(-sum(length for _, length in files) // wanted)))
         splits: list[list[tuple[str, int, int]]] = []
@@ -140,7 +150,7 @@ class SparkContext:
                 splits.append([(path, 0, length)])
                 continue
             splits += [[(path, start, min(start + size, length))] for start in range(0, length, size)]
-        return RDD(Lines(self._new_id(), len(splits), splits, use_unicode), self)
+        return RDD(Lines(self._new_id(), len(splits), splits, use_unicode, self._storage), self)
 
     def wholeTextFiles(self, path: str, minPartitions: int | None = None, use_unicode: bool = True) -> RDD:
         return self._whole(path, minPartitions, _decode if use_unicode else _as_it_is)
@@ -149,15 +159,47 @@ class SparkContext:
         return self._whole(path, minPartitions, _as_it_is)
 
     def _whole(self, path: str, partitions: int | None, decode: Callable[[bytes], Any]) -> RDD:
-        files = _files(path)
+        files = [file.path for file in expand(path, self._storage)]
         count = min(len(files), max(partitions or self.defaultMinPartitions, 1))
         bounds = [index * len(files) // count for index in range(count + 1)]
         groups = [files[low:high] for low, high in itertools.pairwise(bounds)]
-        return RDD(WholeFiles(self._new_id(), count, groups, decode), self)
+        return RDD(WholeFiles(self._new_id(), count, groups, decode, self._storage), self)
 
     def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD:
-        paths = [Path(path) for path in _files(name)]
+        paths = [local(file.path) for file in expand(name, self._storage)]
         return RDD(PickledFiles(self._new_id(), len(paths), paths), self)
+
+    def cassandraTable(self, keyspace: str, table: str, row_type: type | None = None) -> CassandraTableRDD:
+        """A table of Cassandra. A row is a `row_type` (a `msgspec.Struct`, a dataclass, `dict` or `tuple`), or a `Row`.
+
+        Where it is: `spark.cassandra.connection.host` and its like, else `SMACK_CASSANDRA`. Raises `SettingError` for a
+        table or a field's column that is not there.
+        """
+        from smackbox.spark.rdd.cassandra import CassandraTableRDD, Selection
+
+        return CassandraTableRDD(self, Selection(keyspace, table, row_type))
+
+    def kafkaRDD(
+        self,
+        kafkaParams: Mapping[str, str],
+        offsetRanges: Sequence[OffsetRange],
+        keyDecoder: Callable[[bytes | None], Any] | None = None,
+        valueDecoder: Callable[[bytes | None], Any] | None = None,
+        messageHandler: Callable[[KafkaMessage], Any] | None = None,
+    ) -> KafkaRDD:
+        """The records of these ranges as (key, value), or what `messageHandler` makes of each; a range is a partition.
+
+        Without a decoder a key or value is UTF-8. Records of aborted transactions are left out.
+        """
+        from smackbox.spark.rdd.kafka import KafkaRDD, as_text
+
+        decoders = (keyDecoder or as_text, valueDecoder or as_text)
+        return KafkaRDD(self, dict(kafkaParams), list(offsetRanges), decoders, messageHandler)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The context's configuration, `spark.…` by key."""
+        return self._conf
 
     def broadcast(self, value: Any) -> Broadcast:
         return Broadcast(self._directory / f"broadcast-{next(self._shared_ids)}", value)
@@ -175,8 +217,44 @@ class SparkContext:
         parts = rdd._job(lambda rows: list(partitionFunc(rows)), partitions)
         return list(itertools.chain.from_iterable(parts))
 
+    # --- what a thread says of its jobs
+
+    def setLocalProperty(self, key: str, value: str | None) -> None:
+        """A property of the jobs that this thread starts, which their tasks see in `TaskContext`; None removes it."""
+        known = self._properties()
+        if value is None:
+            known.pop(key, None)
+        else:
+            known[key] = value
+        self._local.properties = known
+
+    def getLocalProperty(self, key: str) -> str | None:
+        """A property of this thread's jobs, None where it is not set."""
+        return self._properties().get(key)
+
+    def setJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> None:
+        """The group of the jobs that this thread starts. Cancelling ends their tasks, whatever `interruptOnCancel`."""
+        self.setLocalProperty(JOB_GROUP, groupId)
+        self.setLocalProperty("spark.job.description", description)
+        self.setLocalProperty("spark.job.interruptOnCancel", str(interruptOnCancel).lower())
+
+    def setJobDescription(self, value: str | None) -> None:
+        """What this thread's jobs are for."""
+        self.setLocalProperty("spark.job.description", value)
+
+    def cancelJobGroup(self, groupId: str) -> None:
+        """Cancel the group's jobs, running and waiting: their actions raise `JobCancelledError`."""
+        self._scheduler.cancel(groupId)
+
+    def cancelAllJobs(self) -> None:
+        """Cancel every job, running and waiting."""
+        self._scheduler.cancel(None)
+
+    def _properties(self) -> dict[str, str]:
+        return dict(getattr(self._local, "properties", {}))
+
     def setCheckpointDir(self, dirName: str) -> None:
-        self._checkpoint_dir = dirName.removeprefix("file://").removeprefix("file:")
+        self._checkpoint_dir = str(local(dirName))
 
     def getCheckpointDir(self) -> str | None:
         return self._checkpoint_dir
@@ -202,22 +280,6 @@ def _executors(master: str) -> int:
     if not 1 <= count <= MAX_EXECUTORS:
         raise SettingError(f"{master!r}: from 1 to {MAX_EXECUTORS} executors")
     return count
-
-
-def _files(name: str) -> list[str]:
-    """The files that a path names, sorted, hidden ones and `_SUCCESS` left out. Raises `JobError` for none."""
-    found: list[str] = []
-    for pattern in name.split(","):
-        path = pattern.removeprefix("file://").removeprefix("file:")
-        if "://" in path:
-            raise JobError(f"{pattern}: only paths of this machine can be read")
-        matches = sorted(glob.glob(path)) if glob.has_magic(path) else [path]  # noqa: PTH207 - absolute ones too
-        if not matches or not Path(matches[0]).exists():
-            raise JobError(f"Input path does not exist: {pattern}")
-        for match in map(Path, matches):
-            inner = sorted(match.iterdir()) if match.is_dir() else [match]
-            found += [str(file) for file in inner if file.is_file() and not file.name.startswith(("_", "."))]
-    return found
 
 
 def _decode(data: bytes) -> str:

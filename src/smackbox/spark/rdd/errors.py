@@ -20,3 +20,7 @@ class FetchFailedError(SmackError):
         super().__init__(shuffle_id, map_index)
         self.shuffle_id = shuffle_id
         self.map_index = map_index
+
+
+class JobCancelledError(JobError):
+    """The job was cancelled, alone or with its group."""

@@ -1,6 +1,7 @@
 """An executor: a process that runs one task at a time for the driver at the other end of a socket.
 
-The driver sends a stage once (`("stage", id, blob)`), then its tasks (`("task", index, attempt, shuffles)`).
+The driver sends a stage once (`("stage", id, blob)`), then its tasks (`("task", index, attempt, shuffles,
+properties)`, where the properties are those of the job's thread).
 Answers: `("done", result, added, cached)`, `("lost", shuffle_id, map_index)`, `("failed", traceback, error)`.
 """
 
@@ -21,8 +22,9 @@ from smackbox.spark.rdd.task import BlockStore, Task, set_current
 class Executor:
     """Runs tasks in this process; in a process of its own for `local[N]`, in the driver's for `local[1]`."""
 
-    def __init__(self, directory: Path, cache_bytes: int) -> None:
+    def __init__(self, directory: Path, cache_bytes: int, *, own_process: bool = False) -> None:
         self._blocks = BlockStore(directory, cache_bytes)
+        self._own_process = own_process
         self._stage: tuple[int, bytes] = (0, b"")
 
     def handle(self, message: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -35,12 +37,18 @@ class Executor:
             self._blocks.remove(arguments[0])
         return None
 
-    def _run(self, index: int, attempt: int, shuffles: dict[int, list[str | None]]) -> tuple[Any, ...]:
+    def _run(
+        self, index: int, attempt: int, shuffles: dict[int, list[str | None]], properties: dict[str, str]
+    ) -> tuple[Any, ...]:
         stage_id, blob = self._stage
-        task = Task(stage_id, index, attempt, self._blocks, shuffles)
+        task = Task(stage_id, index, attempt, self._blocks, shuffles, properties)
         set_current(task)
         try:
             node, function = pickle.loads(blob)  # noqa: S301 - the driver's own bytes
+            if self._own_process:
+                from smackbox.spark.rdd.main_classes import adopt_classes
+
+                adopt_classes()
             result = function(index, node.rows(index, task))
             from smackbox.spark.rdd.closures import dumps
 
@@ -57,7 +65,7 @@ def main() -> None:
     descriptor, directory, cache_bytes, path = sys.argv[1:]
     sys.path[:] = path.split(os.pathsep)
     driver = Connection(int(descriptor))
-    executor = Executor(Path(directory), int(cache_bytes))
+    executor = Executor(Path(directory), int(cache_bytes), own_process=True)
     while True:
         try:
             message = pickle.loads(driver.recv_bytes())  # noqa: S301 - the driver's own bytes

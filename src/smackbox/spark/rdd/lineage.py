@@ -17,6 +17,7 @@ from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any
 
+from smackbox.spark.rdd.files import Storage, is_remote, open_binary
 from smackbox.spark.rdd.shuffle_files import read_shuffle
 from smackbox.spark.rdd.task import Task, read_chunks
 
@@ -76,19 +77,20 @@ class Lines(Node):
 
     splits: list[list[tuple[str, int, int]]]
     use_unicode: bool
+    storage: Storage
 
     def compute(self, index: int, task: Task) -> Iterator[Any]:
         for path, start, end in self.splits[index]:
-            for line in _lines(path, start, end):
+            for line in _lines(path, start, end, self.storage):
                 yield line.decode("utf-8", "replace") if self.use_unicode else line
 
 
-def _lines(path: str, start: int, end: int) -> Iterator[bytes]:
+def _lines(path: str, start: int, end: int, storage: Storage) -> Iterator[bytes]:
     if path.endswith(".gz"):
-        with gzip.open(path, "rb") as zipped:
+        with open_binary(path, storage) as file, gzip.open(file, "rb") as zipped:
             yield from (line.rstrip(b"\r\n") for line in zipped)
         return
-    with open(path, "rb") as file:
+    with open_binary(path, storage) as file:
         if start:
             file.seek(start - 1)
             file.readline()
@@ -102,11 +104,16 @@ class WholeFiles(Node):
 
     paths: list[list[str]]
     decode: Callable[[bytes], Any]
+    storage: Storage
 
     def compute(self, index: int, task: Task) -> Iterator[Any]:
         for path in self.paths[index]:
-            data = Path(path).read_bytes()
-            yield f"file:{path}", self.decode(gzip.decompress(data) if path.endswith(".gz") else data)
+            with open_binary(path, self.storage) as file:
+                data = file.read()
+            yield (
+                path if is_remote(path) else f"file:{path}",
+                self.decode(gzip.decompress(data) if path.endswith(".gz") else data),
+            )
 
 
 @dataclass(slots=True, eq=False)

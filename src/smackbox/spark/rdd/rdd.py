@@ -17,6 +17,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from smackbox.spark.rdd.cassandra_operations import CassandraOperations
 from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.lineage import Joined, Mapped, Node, PickledFiles, Product, Shuffled, Zipped, shuffles_of
 from smackbox.spark.rdd.numeric import NumericOperations
@@ -28,7 +29,7 @@ TAKE_GROWTH = 4
 SAMPLE_DEVIATIONS = 10.0
 
 
-class RDD(PairOperations, NumericOperations, SaveOperations):
+class RDD(PairOperations, NumericOperations, SaveOperations, CassandraOperations):
     """A partitioned collection that is computed when an action asks for it."""
 
     def __init__(self, node: Node, ctx: Any, partitioner: Partitioner | None = None) -> None:
@@ -138,7 +139,7 @@ class RDD(PairOperations, NumericOperations, SaveOperations):
 
     def _run(self, function: Callable[[int, Iterator[Any]], Any], indexes: Iterable[int] | None = None) -> list[Any]:
         asked = range(self.getNumPartitions()) if indexes is None else indexes
-        return self.ctx._scheduler.run(self._node, function, list(asked))  # type: ignore[no-any-return]
+        return self.ctx._scheduler.run(self._node, function, list(asked), self.ctx._properties())  # type: ignore[no-any-return]
 
     def _job(self, function: Callable[[Iterator[Any]], Any], indexes: Iterable[int] | None = None) -> list[Any]:
         """`function` of each partition's rows, as a job."""
@@ -340,7 +341,13 @@ class RDD(PairOperations, NumericOperations, SaveOperations):
         return list(chain.from_iterable(self._job(list)))
 
     def collectWithJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> list[Any]:
-        return self.collect()
+        """All rows, by a job of that group."""
+        known = self.ctx._properties()
+        self.ctx.setJobGroup(groupId, description, interruptOnCancel)
+        try:
+            return self.collect()
+        finally:
+            self.ctx._local.properties = known
 
     def toLocalIterator(self, prefetchPartitions: bool = False) -> Iterator[Any]:
         for index in range(self.getNumPartitions()):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.spark.rdd.closures import dumps
-from smackbox.spark.rdd.errors import FetchFailedError, JobError
+from smackbox.spark.rdd.errors import FetchFailedError, JobCancelledError, JobError
 from smackbox.spark.rdd.executor import Executor
 from smackbox.spark.rdd.lineage import Node, Shuffle, cached_in, shuffles_of
 from smackbox.spark.rdd.shared import apply_additions
@@ -28,6 +28,7 @@ from smackbox.spark.rdd.shuffle_files import write_shuffle
 MAX_STAGE_ATTEMPTS = 4
 STOP_TIMEOUT_S = 5.0
 POLL_S = 1.0
+JOB_GROUP = "spark.jobGroup.id"
 
 TaskFunction = Callable[[int, Iterator[Any]], Any]
 
@@ -90,6 +91,8 @@ class _InProcess:
 
 
 class Scheduler:
+    """Runs the jobs of one context, one at a time."""
+
     def __init__(self, executors: int, directory: Path, cache_bytes: int, max_failures: int) -> None:
         self._directory = directory
         self._cache_bytes = cache_bytes
@@ -99,17 +102,44 @@ class Scheduler:
         self._places: dict[tuple[int, int], int] = {}
         self._stage_id = 0
         self._lock = threading.RLock()
+        self._jobs: list[_Job] = []
+        self._job = _Job({})
+        self._woken, self._wake = Pipe(duplex=False)
 
-    def run(self, node: Node, function: TaskFunction, indexes: list[int]) -> list[Any]:
-        """The results of `function(index, rows)` for each partition named, in their order. Raises `JobError`."""
-        with self._lock:
-            for _ in range(MAX_STAGE_ATTEMPTS):
-                try:
-                    self._make_shuffles(node, indexes)
-                    return self._run_stage(node, function, indexes, None)
-                except FetchFailedError as error:
-                    self._forget_file(node, error)
-            raise JobError(f"shuffle files were lost {MAX_STAGE_ATTEMPTS} times in a row; the job is given up")
+    def run(self, node: Node, function: TaskFunction, indexes: list[int], properties: dict[str, str]) -> list[Any]:
+        """The results of `function(index, rows)` for each partition named, in their order.
+
+        `properties` are the job's local properties, which its tasks see. Raises `JobError`, `JobCancelledError`.
+        """
+        job = _Job(properties)
+        self._jobs.append(job)
+        try:
+            while not self._lock.acquire(timeout=POLL_S):
+                job.raise_if_cancelled()
+            outer, self._job = self._job, job
+            try:
+                return self._run_job(node, function, indexes)
+            finally:
+                self._job = outer
+                self._lock.release()
+        finally:
+            self._jobs.remove(job)
+
+    def cancel(self, group: str | None) -> None:
+        """Cancel the jobs of a group, or all, from any thread: their tasks are ended with their executors."""
+        for job in list(self._jobs):
+            if group is None or job.properties.get(JOB_GROUP) == group:
+                job.is_cancelled = True
+        self._wake.send_bytes(b"cancel")
+
+    def _run_job(self, node: Node, function: TaskFunction, indexes: list[int]) -> list[Any]:
+        for _ in range(MAX_STAGE_ATTEMPTS):
+            try:
+                self._make_shuffles(node, indexes)
+                return self._run_stage(node, function, indexes, None)
+            except FetchFailedError as error:
+                self._forget_file(node, error)
+        raise JobError(f"shuffle files were lost {MAX_STAGE_ATTEMPTS} times in a row; the job is given up")
 
     def forget(self, rdd_id: int) -> None:
         """Drop an RDD's cached partitions."""
@@ -178,6 +208,7 @@ class Scheduler:
         results: dict[int, Any] = {}
         failure: JobError | None = None
         while len(results) < len(indexes) or running:
+            self._job.raise_if_cancelled()
             if lost is None and failure is None:
                 for place in range(self._count):
                     index = self._next(queues, place) if place not in running else None
@@ -260,7 +291,7 @@ class Scheduler:
                 executor.stage_id = stage.stage_id
                 executor.send(("stage", stage.stage_id, stage.blob))
             attempt = stage.failures.get(index, 0)
-            executor.send(("task", index, attempt, stage.shuffles))
+            executor.send(("task", index, attempt, stage.shuffles, self._job.properties))
         except OSError:
             return  # its end of the socket is closed; `_receive` replaces it
 
@@ -270,7 +301,10 @@ class Scheduler:
             return list(running)
         ready: list[Any] = []
         while not ready:
-            ready = wait([connection for connection in connections if connection is not None], POLL_S)
+            ready = wait([self._woken, *filter(None, connections)], POLL_S)
+        if self._woken in ready:
+            self._woken.recv_bytes()
+            ready.remove(self._woken)
         return [connections[connection] for connection in ready]
 
     def _receive(self, place: int) -> tuple[Any, ...]:
@@ -280,6 +314,17 @@ class Scheduler:
             code = self._replace(place)
             cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
             return "failed", f"the executor went away in the middle of the task ({cause})", "ExecutorLost"
+
+
+class _Job:
+    def __init__(self, properties: dict[str, str]) -> None:
+        self.properties = properties
+        self.is_cancelled = False
+
+    def raise_if_cancelled(self) -> None:
+        if self.is_cancelled:
+            group = self.properties.get(JOB_GROUP)
+            raise JobCancelledError("Job cancelled" + (f" part of cancelled job group {group}" if group else ""))
 
 
 class _Stage:

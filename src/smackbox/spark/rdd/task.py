@@ -22,6 +22,8 @@ class Task:
     blocks: BlockStore
     shuffles: dict[int, list[str | None]]
     """For each shuffle that the stage reads: the file of every map task, None where there is none."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """Local properties of the job's thread."""
     added: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     """Accumulator id -> (its parameter, what this task added)."""
     cached: list[tuple[int, int]] = field(default_factory=list)
@@ -48,7 +50,7 @@ def _tell_task_context(task: Task | None) -> None:
     TaskContext._setTaskContext(context)
     context._stageId, context._partitionId, context._attemptNumber = task.stage_id, task.index, task.attempt
     context._taskAttemptId = (task.stage_id << 32) | (task.index << 4) | task.attempt
-    context._cpus, context._resources, context._localProperties = 1, {}, {}
+    context._cpus, context._resources, context._localProperties = 1, {}, dict(task.properties)
 
 
 class BlockStore:
