@@ -42,10 +42,12 @@ class StageRef(ActorRef[Any]):
 
     @property
     def path(self) -> ActorPath:
+        """The path that other actors see."""
         return self._path
 
     @property
     def system(self) -> ActorSystem:
+        """The system that the stage runs in."""
         return self._system
 
     def tell(self, message: Any, sender: ActorRef[Any] | None = None) -> None:
@@ -59,9 +61,11 @@ class StageRef(ActorRef[Any]):
         self._dies = call
 
     def watch(self, ref: ActorRef[Any]) -> None:
+        """The stage hears of the end of `ref`."""
         ref._watched_by(self)
 
     def stop(self) -> None:
+        """The stage has ended: its watchers hear so."""
         self.is_stopped = True
         if not self.future.done():
             self.future.set_result(None)

@@ -26,6 +26,7 @@ class Work:
     future: asyncio.Future[Any] | None = None
 
     def take(self, future: asyncio.Future[Any]) -> None:
+        """Take the outcome of a future that is done."""
         self.done = True
         self.future = None
         if future.cancelled():

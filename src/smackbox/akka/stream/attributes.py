@@ -28,6 +28,8 @@ def restarting_decider(cause: BaseException) -> Directive:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
+    """What the stages of a part of a stream are told: the decider, the size of buffers, a name for logs."""
+
     decider: Decider = stopping_decider
     input_buffer: int = INPUT_BUFFER
     name: str = ""

@@ -25,34 +25,44 @@ class Keep:
 
     @staticmethod
     def left(left: Any, _right: Any) -> Any:
+        """The value from before."""
         return left
 
     @staticmethod
     def right(_left: Any, right: Any) -> Any:
+        """The value of what was attached."""
         return right
 
     @staticmethod
     def both(left: Any, right: Any) -> tuple[Any, Any]:
+        """Both, as a pair."""
         return left, right
 
     @staticmethod
     def none(_left: Any, _right: Any) -> None:
-        return None
+        """Neither."""
+        return
 
 
 class Head(Protocol):
     """Begins a source."""
 
-    def attach(self, part: Part) -> tuple[Out, Any]: ...
+    def attach(self, part: Part) -> tuple[Out, Any]:
+        """Add the stages of the beginning. Returns its outlet and its materialized value."""
+        ...
 
 
 class Step(Protocol):
     """Goes on from an outlet. `value` is what was materialized so far."""
 
-    def attach(self, part: Part, out: Out, value: Any) -> tuple[Out, Any]: ...
+    def attach(self, part: Part, out: Out, value: Any) -> tuple[Out, Any]:
+        """Add the stages of this step behind `out`. Returns its outlet and the materialized value so far."""
+        ...
 
 
 class IterableHead:
+    """A source of what an iterable gives, made again for each run."""
+
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
         self.make = make
 
@@ -136,11 +146,13 @@ class FoldSpec:
         self.finish = finish
 
     def promise(self, part: Part) -> Promise[Any]:
+        """The promise of the fold's result."""
         if self.finish is None:
             return Promise(part.system)
         return _Finishing(part.system, self.finish)
 
     def attach(self, part: Part, out: Out) -> Any:
+        """Add the sink that folds. Returns the future of its result."""
         promise = self.promise(part)
         stage = part.add(FoldSink(self.zero, self.step, promise))
         part.connect(out, stage)
@@ -159,6 +171,7 @@ class _Finishing(Promise[Any]):
 
 
 def attach_source(part: Part, head: Head, steps: tuple[Step, ...]) -> tuple[Out, Any]:
+    """Add a source's beginning and its steps; simple steps at the beginning are fused into one stage."""
     ops, rest = _leading_ops(steps)
     out: Out
     if isinstance(head, IterableHead) and ops and part.attributes.decider is stopping_decider:
@@ -170,6 +183,7 @@ def attach_source(part: Part, head: Head, steps: tuple[Step, ...]) -> tuple[Out,
 
 
 def attach_steps(part: Part, out: Out, value: Any, steps: tuple[Step, ...]) -> tuple[Out, Any]:
+    """Add steps behind `out`; neighbouring simple ones are fused into one stage."""
     at = 0
     while at < len(steps):
         ops, rest = _leading_ops(steps[at:])
@@ -224,12 +238,15 @@ class Scope:
         self._island = island
 
     def source(self, attach: Callable[[Part], tuple[Out, Any]]) -> Head:
+        """A beginning whose stages have this scope's attributes."""
         return PartHead(lambda part: self._within(part, lambda: attach(part)))
 
     def steps(self, steps: tuple[Step, ...]) -> Step:
+        """Steps whose stages have this scope's attributes."""
         return _Scoped(self, steps)
 
     def sink(self, attach: Callable[[Part, Out], Any]) -> Callable[[Part, Out], Any]:
+        """The attaching of a sink whose stages have this scope's attributes."""
         return lambda part, out: self._within(part, lambda: attach(part, out))
 
     def _within(self, part: Part, attach: Callable[[], Any]) -> Any:

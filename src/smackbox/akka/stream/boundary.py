@@ -27,12 +27,15 @@ class _Shared:
 
 
 def join(size: int) -> tuple[Leaving, Arriving]:
+    """The two stages of an asynchronous boundary, with a buffer of `size` between them."""
     shared = _Shared(size)
     shared.leaving, shared.arriving = Leaving(shared), Arriving(shared)
     return shared.leaving, shared.arriving
 
 
 class Leaving(Stage):
+    """The boundary's stage in the island upstream."""
+
     outs = 0
     reports_failure = False
 
@@ -82,6 +85,7 @@ class Leaving(Stage):
             self.interpreter.wake()
 
     def cancelled(self) -> None:
+        """From the other island: it wants no more."""
         self.interpreter.calls.append((self, self._cancel, ()))
         self.interpreter.wake()
 
@@ -93,6 +97,8 @@ class Leaving(Stage):
 
 
 class Arriving(Stage):
+    """The boundary's stage in the island downstream."""
+
     ins = 0
     reports_failure = False
 

@@ -43,6 +43,8 @@ def overflow(buffer: deque[Any], size: int, strategy: OverflowStrategy, element:
 
 
 class Buffer(Stage):
+    """Elements wait, up to `size`; the strategy says what happens beyond."""
+
     def __init__(self, size: int, strategy: OverflowStrategy) -> None:
         self._size = size
         self._strategy = strategy

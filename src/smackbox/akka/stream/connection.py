@@ -22,6 +22,8 @@ IDLE, PULLING, PULLED, PUSHING = range(4)
 
 
 class Connection:
+    """One edge: an element at most, demand, and how it was closed."""
+
     __slots__ = (
         "_enqueue",
         "cause",

@@ -6,6 +6,8 @@ from smackbox.akka.stream.stage import Stage
 
 
 class Coupled(Stage):
+    """Two directions that end together."""
+
     ins = 2
     outs = 2
 

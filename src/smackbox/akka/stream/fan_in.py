@@ -10,6 +10,8 @@ from smackbox.akka.stream.stage import Stage
 
 
 class FanIn(Stage):
+    """A stage of several inlets and one outlet."""
+
     def __init__(self, ins: int) -> None:
         self.ins = ins
 

@@ -60,6 +60,7 @@ class Flow(Operators[T], Generic[I, T, M]):
 
     @staticmethod
     def from_function(function: Callable[[J], U]) -> Flow[J, U, None]:
+        """A flow that maps."""
         return Flow((OpStep(Op.MAP, function),))
 
     @staticmethod
@@ -118,9 +119,11 @@ class Flow(Operators[T], Generic[I, T, M]):
         return self._steps if all(isinstance(step, OpStep | StageStep) for step in self._steps) else None
 
     def via(self, flow: Flow[T, U, Any]) -> Flow[I, U, M]:
+        """Goes on with that flow; the materialized value stays."""
         return self.via_mat(flow, Keep.left)
 
     def via_mat(self, flow: Flow[T, U, N], combine: Callable[[M, N], V]) -> Flow[I, U, V]:
+        """Goes on with that flow; `combine` makes the materialized value of both."""
         if combine is Keep.left:
             fused = flow.plain_steps()
             if fused is not None:
@@ -128,9 +131,11 @@ class Flow(Operators[T], Generic[I, T, M]):
         return self._and(PartStep(flow.attach, combine))
 
     def to(self, sink: Sink[T, Any]) -> Sink[I, M]:
+        """A sink of this flow and that sink; the materialized value stays."""
         return self.to_mat(sink, Keep.left)
 
     def to_mat(self, sink: Sink[T, N], combine: Callable[[M, N], V]) -> Sink[I, V]:
+        """The same; `combine` makes the materialized value of both."""
         from smackbox.akka.stream.sink import Sink as AnySink
 
         def attach(part: Part, out: Out) -> V:
@@ -140,6 +145,7 @@ class Flow(Operators[T], Generic[I, T, M]):
         return AnySink(attach)
 
     def map_materialized_value(self, function: Callable[[M], N]) -> Flow[I, T, N]:
+        """The same flow, whose materialized value is what `function` makes of it."""
         return self._and(ValueStep(function))
 
     def watch_termination(self, combine: Callable[[M, asyncio.Future[None]], V]) -> Flow[I, T, V]:
@@ -219,6 +225,7 @@ class Flow(Operators[T], Generic[I, T, M]):
         return self._stage(lambda: transform.Scan(zero, function))
 
     def scan_async(self, zero: U, function: Callable[[U, T], Awaitable[U]]) -> Flow[I, U, M]:
+        """`zero`, then what `function` makes of the last result and each element; one call at a time."""
         return self._stage(lambda: async_ops.ScanAsync(zero, function))
 
     def fold(self, zero: U, function: Callable[[U, T], U]) -> Flow[I, U, M]:
@@ -226,6 +233,7 @@ class Flow(Operators[T], Generic[I, T, M]):
         return self._stage(lambda: transform.Fold(zero, function))
 
     def fold_async(self, zero: U, function: Callable[[U, T], Awaitable[U]]) -> Flow[I, U, M]:
+        """What `function` made of all elements, at the end; one call at a time."""
         return self._stage(lambda: async_ops.FoldAsync(zero, function))
 
     def grouped(self, size: int) -> Flow[I, list[T], M]:
@@ -323,6 +331,7 @@ class Flow(Operators[T], Generic[I, T, M]):
         return self._fan_in(lambda: fan_in.ZipWith(2, lambda left, right: (left, right)), (other,))
 
     def zip_with(self, other: Source[S, Any], combine: Callable[[T, S], U]) -> Flow[I, U, M]:
+        """What `combine` makes of an element of each."""
         return self._fan_in(lambda: fan_in.ZipWith(2, combine), (other,))
 
     def zip_all(self, other: Source[U, Any], own_fill: T, other_fill: U) -> Flow[I, tuple[T, U], M]:
@@ -336,6 +345,7 @@ class Flow(Operators[T], Generic[I, T, M]):
     def zip_latest_with(
         self, other: Source[S, Any], combine: Callable[[T, S], U], *, eager: bool = True
     ) -> Flow[I, U, M]:
+        """What `combine` makes of the latest of each, whenever one comes."""
         return self._fan_in(lambda: fan_in.ZipLatest(combine, eager), (other,))
 
     def merge_latest(self, *others: Source[T, Any], eager: bool = False) -> Flow[I, list[T], M]:

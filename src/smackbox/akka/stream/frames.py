@@ -23,6 +23,8 @@ ZLIB_WINDOW = 15
 
 
 class Framing:
+    """Flows that cut bytes into frames."""
+
     @staticmethod
     def delimiter(
         delimiter: bytes, limit: int = FRAME_LIMIT, *, allow_truncation: bool = False
@@ -76,8 +78,11 @@ class Framing:
 
 
 class Compression:
+    """Flows that compress bytes and decompress them."""
+
     @staticmethod
     def gzip(level: int = 6) -> Flow[bytes, bytes, None]:
+        """Compresses as gzip."""
         return _stage(lambda: Compress(level, GZIP_WINDOW))
 
     @staticmethod
@@ -92,6 +97,7 @@ class Compression:
 
     @staticmethod
     def inflate(piece: int = INFLATED_PIECE) -> Flow[bytes, bytes, None]:
+        """Decompresses zlib's format, in pieces of at most `piece` bytes."""
         return _stage(lambda: Decompress(ZLIB_WINDOW, piece))
 
 

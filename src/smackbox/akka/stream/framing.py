@@ -17,9 +17,15 @@ INFLATED_PIECE = 64 * 1024
 
 
 class Cutter(Protocol):
-    def feed(self, data: bytes) -> list[bytes]: ...
+    """Cuts bytes into frames, however they come."""
 
-    def end(self) -> list[bytes]: ...
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that are whole with `data`. Raises `FramingError`."""
+        ...
+
+    def end(self) -> list[bytes]:
+        """What is left at the end. Raises `FramingError` in the middle of a frame."""
+        ...
 
 
 class DelimiterCutter:
@@ -179,6 +185,8 @@ class JsonCutter:
 
 
 class Cut(Emitter):
+    """Runs a cutter."""
+
     def __init__(self, cutter: Cutter) -> None:
         self._cutter = cutter
 

@@ -26,6 +26,8 @@ _COUNTED = {type(iter([])), type(iter(())), type(iter(range(0)))}
 
 
 class Op(enum.Enum):
+    """The simple steps that are fused."""
+
     MAP = "map"
     FILTER = "filter"
     COLLECT = "collect"
@@ -35,6 +37,8 @@ Ops = tuple[tuple[Op, Function], ...]
 
 
 class IteratorSource(Stage):
+    """Gives what an iterator gives, when it is asked."""
+
     ins = 0
 
     def __init__(self, make: Callable[[], Iterable[Any]], ops: Ops = ()) -> None:

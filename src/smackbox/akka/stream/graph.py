@@ -43,6 +43,7 @@ class RunnableGraph(Generic[M]):
         return RunnableGraph(lambda part: build(GraphBuilder(part)))
 
     def map_materialized_value(self, function: Callable[[M], N]) -> RunnableGraph[N]:
+        """The same graph, whose materialized value is what `function` makes of it."""
         return RunnableGraph(lambda part: function(self.attach(part)))
 
     def run(self, where: ActorSystem | ActorContext[Any] | Materializer) -> M:
@@ -57,23 +58,30 @@ class GraphBuilder:
         self._part = part
 
     def add(self, stage: S) -> S:
+        """Add a stage."""
         return self._part.add(stage)
 
     def connect(self, out: Out, stage: Stage, port: int = 0) -> None:
+        """Connect an outlet with a stage's inlet."""
         self._part.connect(out, stage, port)
 
     def source(self, source: Source[Any, Any]) -> Out:
+        """Add a source. Returns its outlet."""
         return source.attach(self._part)[0]
 
     def source_mat(self, source: Source[Any, N]) -> tuple[Out, N]:
+        """The same, with its materialized value."""
         return source.attach(self._part)
 
     def flow(self, out: Out, flow: Flow[Any, Any, Any]) -> Out:
+        """Add a flow behind `out`. Returns its outlet."""
         return flow.attach(self._part, out)[0]
 
     def sink(self, out: Out, sink: Sink[Any, N]) -> N:
+        """Add a sink behind `out`. Returns its materialized value."""
         return sink.attach(self._part, out)
 
 
 def materializer(where: ActorSystem | ActorContext[Any] | Materializer) -> Materializer:
+    """The materializer of a system or an actor's context; one that is given is used as it is."""
     return where if isinstance(where, Materializer) else Materializer(where)

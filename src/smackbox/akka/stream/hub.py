@@ -30,6 +30,8 @@ HUB_BUFFER = 256
 
 
 class MergeHub:
+    """Many producers into one running consumer."""
+
     @staticmethod
     def source(per_producer_buffer: int = PER_PRODUCER) -> Source[Any, Sink[Any, None]]:
         """A source of what all runs of the sink that it materializes are given."""
@@ -52,6 +54,8 @@ class MergeHub:
 
 
 class BroadcastHub:
+    """One running producer to many consumers, each of which gets every element."""
+
     @staticmethod
     def sink(start_after_consumers: int = 0, buffer: int = HUB_BUFFER) -> Sink[Any, Source[Any, None]]:
         """Materializes a source; each of its runs gets every element that comes from then on, as fast as the slowest.
@@ -68,6 +72,8 @@ class BroadcastHub:
 
 
 class PartitionHub:
+    """One running producer to many consumers; each element goes to one of them."""
+
     @staticmethod
     def sink(
         partitioner: Callable[[int, Any], int], start_after_consumers: int = 0, buffer: int = HUB_BUFFER

@@ -36,6 +36,7 @@ class DrainingControl:
         self._core = core
 
     def drain_and_complete(self) -> None:
+        """Take no new producer, and complete with the last of those there are."""
         self._core.draining = True
         if self._core.consumer is not None:
             self._core.consumer.poke()
@@ -63,6 +64,8 @@ class HubEnd(Stage):
 
 
 class MergeHubSource(HubEnd):
+    """The consumer's end."""
+
     ins = 0
 
     def __init__(self, core: _MergeCore) -> None:
@@ -104,6 +107,8 @@ class MergeHubSource(HubEnd):
 
 
 class MergeHubSink(Stage):
+    """One producer's end."""
+
     outs = 0
 
     def __init__(self, core: _MergeCore) -> None:
@@ -145,12 +150,14 @@ class MergeHubSink(Stage):
             core.consumer.poke()
 
     def taken(self) -> None:
+        """The consumer took an element of this producer."""
         self._in_buffer -= 1
         if not self.stopped and self._in_buffer == self._core.size - 1:
             self.interpreter.calls.append((self, self.inlet.try_pull, ()))
             self.interpreter.wake()
 
     def ended(self) -> None:
+        """The consumer has ended: this producer is cancelled."""
         cause = self._core.failure or NO_MORE_ELEMENTS
         self.interpreter.calls.append((self, self.cancel_stage, (cause,)))
         self.interpreter.wake()
@@ -272,9 +279,11 @@ class FanHubSink(HubEnd):
                 self.inlet.try_pull()
 
     def give(self, element: Any) -> bool:
+        """Hand an element to whom it is for; False where there is no room."""
         raise NotImplementedError
 
     def has_room(self) -> bool:
+        """Whether the next element is to be asked for."""
         raise NotImplementedError
 
 

@@ -30,12 +30,20 @@ log = logging.getLogger("smackbox.akka.stream")
 
 
 class Clock(Protocol):
-    def now_s(self) -> float: ...
+    """Time as stages see it."""
 
-    def call_later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> Cancellable: ...
+    def now_s(self) -> float:
+        """Seconds; they never go back."""
+        ...
+
+    def call_later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> Cancellable:
+        """Call after so many seconds, in the system's thread."""
+        ...
 
 
 class Interpreter:
+    """Runs the stages of one island: a queue of events at their edges."""
+
     def __init__(
         self,
         clock: Clock,
@@ -59,10 +67,12 @@ class Interpreter:
 
     @property
     def system(self) -> ActorSystem:
+        """The actor system that the stream runs in."""
         assert self._system is not None, "this stage needs an actor system"
         return self._system
 
     def add(self, stage: Stage) -> None:
+        """Take a stage into this island."""
         stage.interpreter = self
         self.stages.add(stage)
 
@@ -133,6 +143,7 @@ class Interpreter:
 
     @property
     def is_over(self) -> bool:
+        """Whether every stage has ended."""
         return not self.stages
 
     def abort(self, error: BaseException) -> None:

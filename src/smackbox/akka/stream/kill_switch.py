@@ -23,9 +23,11 @@ class KillSwitch:
         self._error: BaseException | None = None
 
     def shutdown(self) -> None:
+        """Complete the streams that it is in."""
         self._switch(None)
 
     def abort(self, error: BaseException) -> None:
+        """Fail the streams that it is in."""
         self._switch(error)
 
     def _switch(self, error: BaseException | None) -> None:
@@ -36,12 +38,14 @@ class KillSwitch:
             off(error)
 
     def add(self, stage: _Switched) -> None:
+        """From a stage: it is in this switch."""
         if self.is_off:
             stage.off(self._error)
         else:
             self._stages[stage] = stage.callback(stage.off)
 
     def remove(self, stage: Stage) -> None:
+        """From a stage: it has ended."""
         self._stages.pop(stage, None)
 
 
@@ -57,6 +61,7 @@ class SharedKillSwitch(KillSwitch):
         self.name = name
 
     def flow(self) -> Flow[Any, Any, SharedKillSwitch]:
+        """A flow that this switch ends, in any number of streams."""
         from smackbox.akka.stream.flow import Flow
 
         return Flow.of_stage(lambda _: (_Switched(self), self))
@@ -66,6 +71,8 @@ class SharedKillSwitch(KillSwitch):
 
 
 class KillSwitches:
+    """Makes kill switches."""
+
     @staticmethod
     def single() -> Flow[Any, Any, UniqueKillSwitch]:
         """A flow that materializes a switch of its own."""
@@ -79,6 +86,7 @@ class KillSwitches:
 
     @staticmethod
     def shared(name: str) -> SharedKillSwitch:
+        """A switch for several streams; `name` is for logs."""
         return SharedKillSwitch(name)
 
 

@@ -54,9 +54,11 @@ class Materializer:
         return value
 
     def island(self) -> Island:
+        """A new island: stages that run in one actor."""
         return Island(self)
 
     def start(self, island: Island, stages: list[Stage]) -> None:
+        """Run an island in an actor of its own."""
         self._spawn(Props.of(IslandActor, island, stages), f"flow-{next(_numbers)}")
 
     def _spawn_in_system(self, props: Any, name: str | None) -> Any:
@@ -85,6 +87,7 @@ class Island:
             self.tell(_RUN)
 
     def run(self) -> None:
+        """Run what is to be done; the rest goes on in the loop's next turn."""
         self._awake = True  # what happens meanwhile needs no message
         more = self.interpreter.run()
         self._awake = False
@@ -131,9 +134,11 @@ class Part:
 
     @property
     def system(self) -> ActorSystem:
+        """The actor system that the stream runs in."""
         return self.materializer.system
 
     def add(self, stage: S) -> S:
+        """Add a stage with the attributes of this part."""
         stage.attributes = self.attributes
         self.island.interpreter.add(stage)
         self._added[self.island].append(stage)
@@ -152,6 +157,7 @@ class Part:
 
     @contextmanager
     def with_attributes(self, attributes: Attributes) -> Iterator[None]:
+        """What is added meanwhile has these attributes."""
         before, self.attributes = self.attributes, attributes
         try:
             yield
@@ -160,6 +166,7 @@ class Part:
 
     @contextmanager
     def new_island(self) -> Iterator[None]:
+        """What is added meanwhile is in an island of its own."""
         before, self.island = self.island, self.materializer.island()
         self._added[self.island] = []
         try:

@@ -87,9 +87,11 @@ class Operators(Generic[T]):
         return self._and(OpStep(Op.FILTER, predicate))
 
     def filter_not(self, predicate: Callable[[T], Any]) -> Self:
+        """Elements for which the predicate does not hold."""
         return self._and(OpStep(Op.FILTER, lambda element: not predicate(element)))
 
     def take(self, count: int) -> Self:
+        """The first `count` elements; then the stream completes."""
         return self._stage(lambda: transform.Take(count))
 
     def take_while(self, predicate: Callable[[T], bool], *, inclusive: bool = False) -> Self:
@@ -97,9 +99,11 @@ class Operators(Generic[T]):
         return self._stage(lambda: transform.TakeWhile(predicate, inclusive))
 
     def drop(self, count: int) -> Self:
+        """All but the first `count` elements."""
         return self._stage(lambda: transform.Drop(count))
 
     def drop_while(self, predicate: Callable[[T], bool]) -> Self:
+        """Elements from the first for which the predicate does not hold."""
         return self._stage(lambda: transform.DropWhile(predicate))
 
     def drop_repeated(self, same: Callable[[T, T], bool] = lambda one, other: one == other) -> Self:
@@ -111,6 +115,7 @@ class Operators(Generic[T]):
         return self._stage(lambda: transform.Limit(count, lambda _: 1))
 
     def limit_weighted(self, limit: float, weight: Callable[[T], float]) -> Self:
+        """Fails with `StreamLimitReachedError` when the elements weigh more than `limit` together."""
         return self._stage(lambda: transform.Limit(limit, weight))
 
     def intersperse(self, separator: T, *, start: T | None = None, end: T | None = None) -> Self:
@@ -160,12 +165,15 @@ class Operators(Generic[T]):
         return self._stage(lambda: timed.Delay(after, buffer, strategy))
 
     def initial_delay(self, delay_s: float) -> Self:
+        """Asks for the first element `delay_s` after the start."""
         return self._stage(lambda: timed.InitialDelay(delay_s))
 
     def take_within(self, within_s: float) -> Self:
+        """Completes `within_s` after the start."""
         return self._stage(lambda: timed.TakeWithin(within_s))
 
     def drop_within(self, within_s: float) -> Self:
+        """Drops what comes within `within_s` of the start."""
         return self._stage(lambda: timed.DropWithin(within_s))
 
     def initial_timeout(self, timeout_s: float) -> Self:
@@ -272,6 +280,7 @@ class Operators(Generic[T]):
         return self._side(fan_out.AlsoTo, sink, Keep.left)
 
     def also_to_mat(self, sink: Sink[T, Any], combine: Callable[[Any, Any], Any]) -> Any:
+        """As `also_to`; `combine` makes the materialized value of both."""
         return self._side(fan_out.AlsoTo, sink, combine)
 
     def wire_tap(self, tap: Sink[T, Any] | Callable[[T], Any]) -> Self:
@@ -299,6 +308,7 @@ class Operators(Generic[T]):
         return self._stage(lambda: recovery.RecoverWith(attempts, function))
 
     def recover_with(self, function: Callable[[BaseException], Source[T, Any] | None]) -> Self:
+        """On a failure goes on with the source that `function` gives, however often."""
         return self.recover_with_retries(-1, function)
 
     def map_error(self, function: Callable[[BaseException], BaseException | None]) -> Self:
@@ -329,6 +339,7 @@ class Operators(Generic[T]):
         return self._scoped(Scope(decider, input_buffer, name))
 
     def named(self, name: str) -> Self:
+        """A name for logs and errors."""
         return self.with_attributes(name=name)
 
     def async_(self) -> Self:

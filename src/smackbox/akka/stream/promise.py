@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 
 class Promise(Generic[T]):
+    """A materialized future that is done once."""
+
     __slots__ = ("future",)
 
     def __init__(self, system: ActorSystem) -> None:
@@ -22,10 +24,12 @@ class Promise(Generic[T]):
         self.future.add_done_callback(_looked_at)
 
     def succeed(self, value: T) -> None:
+        """Set the result, unless it is done."""
         if not self.future.done():
             self.future.set_result(value)
 
     def fail(self, error: BaseException) -> None:
+        """Set the error, unless it is done."""
         if not self.future.done():
             if isinstance(error, StopIteration):
                 error = RuntimeError(f"a function of a stream raised {error!r}")

@@ -57,6 +57,7 @@ class PublisherSink(Stage):
         self._failure: BaseException | None = None
 
     def note(self, call: Any, *arguments: Any) -> None:
+        """Call this in the stage's turn, at once where it has stopped."""
         if self.stopped:
             call(*arguments)
             return
@@ -104,6 +105,7 @@ class PublisherSink(Stage):
             self._move()
 
     def requested(self, subscription: _OurSubscription, n: int) -> None:
+        """A subscriber asks for `n` more; rule 3.9: not positive fails it."""
         if subscription not in self._subscriptions:
             return
         if n <= 0:
@@ -119,6 +121,7 @@ class PublisherSink(Stage):
         self._move()
 
     def left(self, subscription: _OurSubscription) -> None:
+        """A subscriber has cancelled."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._after_leaving()
@@ -193,10 +196,12 @@ class SubscriberSource(Stage):
             self._subscription.cancel()
 
     def note(self, call: Any, *arguments: Any) -> None:
+        """Call this in the stage's turn."""
         self.interpreter.calls.append((self, call, arguments))
         self.interpreter.wake()
 
     def subscribed(self, subscription: Subscription) -> None:
+        """The publisher has subscribed us; rule 2.5: a second subscription is cancelled."""
         if self._subscription is not None:
             subscription.cancel()  # rule 2.5
             return
@@ -206,6 +211,7 @@ class SubscriberSource(Stage):
             subscription.request(self._size)
 
     def arrived(self, element: Any) -> None:
+        """An element has come; one that was not asked for breaks rule 1.1."""
         self._outstanding -= 1
         if self._outstanding < 0:
             self._fail_upstream(StreamError("rule 1.1: the publisher gave more elements than were requested"))
@@ -214,11 +220,13 @@ class SubscriberSource(Stage):
         self._move()
 
     def completed(self) -> None:
+        """The publisher has completed; what came is still given."""
         self._ended = True
         if not self._buffer:
             self.complete_stage()
 
     def failed(self, error: BaseException) -> None:
+        """The publisher has failed; what came is dropped."""
         self._ended = True
         self._buffer.clear()
         self.fail_stage(error)

@@ -52,6 +52,7 @@ class SourceQueue(Generic[T]):
         self._stage.end(None)
 
     def fail(self, error: BaseException) -> None:
+        """Fail the stream."""
         self._stage.end(error)
 
     async def watch_completion(self) -> None:
@@ -60,10 +61,13 @@ class SourceQueue(Generic[T]):
 
     @property
     def waiting(self) -> int:
+        """How many elements wait in the buffer."""
         return len(self._stage.buffer)
 
 
 class QueueSource(Stage):
+    """The stage behind a `SourceQueue`."""
+
     ins = 0
     reports_failure = False
 
@@ -87,6 +91,7 @@ class QueueSource(Stage):
             self.complete_stage()
 
     def offer(self, element: Any) -> Offered | asyncio.Future[Offered]:
+        """The outcome, or a future of it where the buffer is full and the strategy is back-pressure."""
         refused = self._refused()
         if refused is not None:
             return refused
@@ -102,6 +107,7 @@ class QueueSource(Stage):
         return future
 
     def offer_now(self, element: Any) -> Offered:
+        """The outcome at once: a full buffer drops the element."""
         refused = self._refused()
         if refused is not None:
             return refused
@@ -118,6 +124,7 @@ class QueueSource(Stage):
         return Offered.ENQUEUED if kept else Offered.DROPPED
 
     def end(self, error: BaseException | None) -> None:
+        """Complete the stream, or fail it, once what waits is given."""
         if self._ends:
             return
         self._ends = True
@@ -197,6 +204,7 @@ class SinkQueue(Generic[T]):
         self._stage.leave()
 
     async def aclose(self) -> None:
+        """Cancel the stream: `async for` was left."""
         self.cancel()
 
     def __aiter__(self) -> SinkQueue[T]:
@@ -216,6 +224,8 @@ class SinkQueue(Generic[T]):
 
 
 class QueueSink(Stage):
+    """The stage before a `SinkQueue`."""
+
     outs = 0
     reports_failure = False
 
@@ -259,6 +269,7 @@ class QueueSink(Stage):
             self._end(self.interpreter.aborted)
 
     async def take(self) -> Any:
+        """The next element, or a future of it."""
         if self._buffer:
             element = self._buffer.popleft()
             if len(self._buffer) * 2 <= self._size and self._started and not self._ended:
@@ -274,6 +285,7 @@ class QueueSink(Stage):
         return await self._waiting
 
     def leave(self) -> None:
+        """The queue is cancelled: drop what waits, cancel upstream."""
         if self._left:
             return
         self._left = True

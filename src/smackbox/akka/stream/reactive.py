@@ -16,6 +16,8 @@ DEMAND_MAX = 2**63 - 1
 
 
 class Subscription(Protocol):
+    """A subscriber's hold on a publisher."""
+
     def request(self, n: int) -> None:
         """Let up to `n` more elements come. What is not positive fails the subscriber with `ValueError` (3.9)."""
 
@@ -24,16 +26,28 @@ class Subscription(Protocol):
 
 
 class Subscriber(Protocol[T_contra]):
-    def on_subscribe(self, subscription: Subscription) -> None: ...
+    """Who gets elements, after it has asked for them."""
 
-    def on_next(self, element: T_contra) -> None: ...
+    def on_subscribe(self, subscription: Subscription) -> None:
+        """First of all calls: ask for elements through `subscription`."""
+        ...
 
-    def on_error(self, error: BaseException) -> None: ...
+    def on_next(self, element: T_contra) -> None:
+        """An element that was asked for."""
+        ...
 
-    def on_complete(self) -> None: ...
+    def on_error(self, error: BaseException) -> None:
+        """The end, by a failure. No call follows."""
+        ...
+
+    def on_complete(self) -> None:
+        """The end. No call follows."""
+        ...
 
 
 class Publisher(Protocol[T_co]):
+    """Who gives elements to its subscribers, as many as they asked for."""
+
     def subscribe(self, subscriber: Subscriber[Any]) -> None:
         """Raises `TypeError` for None (1.9)."""
 

@@ -67,6 +67,8 @@ class RecoverWith(Stage):
 
 
 class MapError(Stage):
+    """Fails with what a function makes of the failure."""
+
     def __init__(self, function: Callable[[BaseException], BaseException | None]) -> None:
         self._function = function
 
@@ -81,6 +83,8 @@ class MapError(Stage):
 
 
 class OnErrorComplete(Stage):
+    """Completes where a predicate holds for the failure."""
+
     def __init__(self, when: Callable[[BaseException], bool]) -> None:
         self._when = when
 
@@ -143,6 +147,8 @@ class FlowMonitor:
 
 
 class Monitor(Stage):
+    """Tells a `FlowMonitor` of what passes."""
+
     def __init__(self, monitor: FlowMonitor) -> None:
         self._monitor = monitor
 

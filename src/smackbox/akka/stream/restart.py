@@ -39,10 +39,12 @@ class RestartSettings:
 
     @property
     def back_off(self) -> BackOff:
+        """The pauses: `first_s`, doubled up to `limit_s`, with jitter."""
         return BackOff(self.first_s, self.limit_s, self.jitter)
 
     @property
     def reset_s(self) -> float:
+        """After so long without a restart the back-off begins again."""
         return self.first_s if self.within_s is None else self.within_s
 
 
@@ -107,6 +109,8 @@ class Restarting(Stage):
 
 
 class RestartSourceStage(Restarting):
+    """Runs a source, again when it ends."""
+
     ins = 0
 
     _inner: Connection | None = None
@@ -127,6 +131,8 @@ class RestartSourceStage(Restarting):
 
 
 class RestartSinkStage(Restarting):
+    """Runs a sink, again when it cancels."""
+
     outs = 0
 
     _inner: Connection | None = None
@@ -161,6 +167,8 @@ class RestartSinkStage(Restarting):
 
 
 class RestartFlowStage(Restarting):
+    """Runs a flow, again when it ends."""
+
     _to: Connection | None = None
     _from: Connection | None = None
 
@@ -225,6 +233,8 @@ class RestartFlowStage(Restarting):
 
 
 class RestartSource:
+    """Sources that are made again."""
+
     @staticmethod
     def with_back_off(settings: RestartSettings, make: Callable[[], Source[Any, Any]]) -> Source[Any, None]:
         """Runs what `make` gives, and again what it gives then."""
@@ -239,16 +249,22 @@ class RestartSource:
 
 
 class RestartSink:
+    """Sinks that are made again."""
+
     @staticmethod
     def with_back_off(settings: RestartSettings, make: Callable[[], Sink[Any, Any]]) -> Sink[Any, None]:
+        """Runs what `make` gives, and again when it cancels or fails."""
         from smackbox.akka.stream.sink import Sink
 
         return Sink.of_stage(lambda _: (RestartSinkStage(settings, make), None))
 
 
 class RestartFlow:
+    """Flows that are made again."""
+
     @staticmethod
     def with_back_off(settings: RestartSettings, make: Callable[[], Flow[Any, Any, Any]]) -> Flow[Any, Any, None]:
+        """Runs what `make` gives, and again when it ends; elements on their way in it are lost."""
         from smackbox.akka.stream.flow import Flow
 
         return Flow.of_stage(lambda _: (RestartFlowStage(settings, make), None))
@@ -257,6 +273,7 @@ class RestartFlow:
     def on_failures_with_back_off(
         settings: RestartSettings, make: Callable[[], Flow[Any, Any, Any]]
     ) -> Flow[Any, Any, None]:
+        """The same; when it completes the stream does."""
         return RestartFlow.with_back_off(_on_failures(settings), make)
 
 

@@ -96,6 +96,7 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def count() -> Sink[Any, asyncio.Future[int]]:
+        """How many elements came."""
         return _folding(FoldSpec(lambda: 0, lambda count, _: count + 1))
 
     @staticmethod
@@ -115,10 +116,12 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def last() -> Sink[Any, asyncio.Future[Any]]:
+        """The last element; fails with `NoSuchElementError` without one."""
         return _promised(lambda promise: Last(promise, False))
 
     @staticmethod
     def last_option() -> Sink[Any, asyncio.Future[Any]]:
+        """The last element, None without one."""
         return _promised(lambda promise: Last(promise, True))
 
     @staticmethod
@@ -130,6 +133,7 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def cancelled() -> Sink[Any, None]:
+        """Cancels at once."""
         return Sink.of_stage(lambda _: (Cancelled(), None))
 
     @staticmethod
@@ -235,6 +239,7 @@ class Sink(Generic[I, M]):
     # -- changing one
 
     def map_materialized_value(self, function: Callable[[M], N]) -> Sink[I, N]:
+        """The same sink, whose materialized value is what `function` makes of it."""
         return Sink(lambda part, out: function(self.attach(part, out)))
 
     def contramap(self, function: Callable[[J], I]) -> Sink[J, M]:
@@ -248,6 +253,7 @@ class Sink(Generic[I, M]):
         return Sink(Scope(decider, input_buffer, name).sink(self.attach))
 
     def named(self, name: str) -> Sink[I, M]:
+        """A name for logs and errors."""
         return self.with_attributes(name=name)
 
     def async_(self) -> Sink[I, M]:

@@ -48,6 +48,8 @@ class Head(PromiseSink):
 
 
 class Last(PromiseSink):
+    """Promises the last element."""
+
     def __init__(self, promise: Promise[Any], optional: bool) -> None:
         super().__init__(promise)
         self._optional = optional
@@ -65,6 +67,8 @@ class Last(PromiseSink):
 
 
 class Cancelled(Stage):
+    """Cancels at once."""
+
     outs = 0
 
     def pre_start(self) -> None:

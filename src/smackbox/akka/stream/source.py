@@ -90,10 +90,12 @@ class Source(Operators[T], Generic[T, M]):
 
     @staticmethod
     def single(element: U) -> Source[U, None]:
+        """One element."""
         return Source.of_stage(lambda _: (Single(element), None))
 
     @staticmethod
     def empty() -> Source[Any, None]:
+        """No element."""
         return Source.of_stage(lambda _: (Empty(), None))
 
     @staticmethod
@@ -103,10 +105,13 @@ class Source(Operators[T], Generic[T, M]):
 
     @staticmethod
     def failed(error: BaseException) -> Source[Any, None]:
+        """No element, and this failure."""
         return Source.of_stage(lambda _: (Failed(error), None))
 
     @staticmethod
     def repeat(element: U) -> Source[U, None]:
+        """The same element without end."""
+
         def for_ever() -> Iterator[U]:
             while True:
                 yield element
@@ -146,6 +151,7 @@ class Source(Operators[T], Generic[T, M]):
 
     @staticmethod
     def unfold_async(state: S, function: Callable[[S], Awaitable[tuple[S, U] | None]]) -> Source[U, None]:
+        """Elements from a state: `function` gives the next state and an element, or None at the end."""
         return Source.of_stage(lambda _: (async_ops.UnfoldAsync(state, function), None))
 
     @staticmethod
@@ -183,6 +189,7 @@ class Source(Operators[T], Generic[T, M]):
 
     @staticmethod
     def lazy_single(make: Callable[[], U]) -> Source[U, asyncio.Future[None]]:
+        """One element, made when it is asked for."""
         return Source.lazy_source(lambda: Source.single(make()))
 
     @staticmethod
@@ -281,6 +288,7 @@ class Source(Operators[T], Generic[T, M]):
 
     @staticmethod
     def of_substream(substream: Substream) -> Source[Any, None]:
+        """What a stage gives to one of its substreams."""
         return Source(substream)
 
     # -- joining
@@ -290,6 +298,7 @@ class Source(Operators[T], Generic[T, M]):
         return attach_source(part, self._head, self._steps)
 
     def via(self, flow: Flow[T, U, Any]) -> Source[U, M]:
+        """Goes on with that flow; the materialized value stays."""
         return self.via_mat(flow, Keep.left)
 
     def via_mat(self, flow: Flow[T, U, N], combine: Callable[[M, N], V]) -> Source[U, V]:
@@ -301,6 +310,7 @@ class Source(Operators[T], Generic[T, M]):
         return self._and(PartStep(flow.attach, combine))
 
     def to(self, sink: Sink[T, Any]) -> RunnableGraph[M]:
+        """A graph to run; the materialized value is the source's."""
         return self.to_mat(sink, Keep.left)
 
     def to_mat(self, sink: Sink[T, N], combine: Callable[[M, N], V]) -> RunnableGraph[V]:
@@ -318,6 +328,7 @@ class Source(Operators[T], Generic[T, M]):
         return RunnableGraph(attach)
 
     def map_materialized_value(self, function: Callable[[M], N]) -> Source[T, N]:
+        """The same source, whose materialized value is what `function` makes of it."""
         return self._and(ValueStep(function))
 
     def watch_termination(self, combine: Callable[[M, asyncio.Future[None]], V]) -> Source[T, V]:
@@ -349,12 +360,15 @@ class Source(Operators[T], Generic[T, M]):
         return self.to_mat(sink, Keep.right).run(where)
 
     async def run_fold(self, zero: U, function: Callable[[U, T], U], where: Runner) -> U:
+        """Run it into a fold, and wait for the result."""
         return await self.run_with(_sink().fold(zero, function), where)
 
     async def run_reduce(self, function: Callable[[T, T], T], where: Runner) -> T:
+        """Run it into a reduction, and wait for the result. Raises `NoSuchElementError` without an element."""
         return await self.run_with(_sink().reduce(function), where)
 
     async def run_foreach(self, function: Callable[[T], Any], where: Runner) -> None:
+        """Call `function` with each element, and wait for the end."""
         await self.run_with(_sink().foreach(function), where)
 
     async def run_list(self, where: Runner) -> list[T]:
@@ -425,6 +439,7 @@ class Source(Operators[T], Generic[T, M]):
         return self._stage(lambda: transform.Scan(zero, function))
 
     def scan_async(self, zero: U, function: Callable[[U, T], Awaitable[U]]) -> Source[U, M]:
+        """`zero`, then what `function` makes of the last result and each element; one call at a time."""
         return self._stage(lambda: async_ops.ScanAsync(zero, function))
 
     def fold(self, zero: U, function: Callable[[U, T], U]) -> Source[U, M]:
@@ -432,6 +447,7 @@ class Source(Operators[T], Generic[T, M]):
         return self._stage(lambda: transform.Fold(zero, function))
 
     def fold_async(self, zero: U, function: Callable[[U, T], Awaitable[U]]) -> Source[U, M]:
+        """What `function` made of all elements, at the end; one call at a time."""
         return self._stage(lambda: async_ops.FoldAsync(zero, function))
 
     def grouped(self, size: int) -> Source[list[T], M]:
@@ -527,6 +543,7 @@ class Source(Operators[T], Generic[T, M]):
         return self._fan_in(lambda: fan_in.ZipWith(2, lambda left, right: (left, right)), (other,))
 
     def zip_with(self, other: Source[S, Any], combine: Callable[[T, S], U]) -> Source[U, M]:
+        """What `combine` makes of an element of each."""
         return self._fan_in(lambda: fan_in.ZipWith(2, combine), (other,))
 
     def zip_all(self, other: Source[U, Any], own_fill: T, other_fill: U) -> Source[tuple[T, U], M]:
@@ -540,6 +557,7 @@ class Source(Operators[T], Generic[T, M]):
     def zip_latest_with(
         self, other: Source[S, Any], combine: Callable[[T, S], U], *, eager: bool = True
     ) -> Source[U, M]:
+        """What `combine` makes of the latest of each, whenever one comes."""
         return self._fan_in(lambda: fan_in.ZipLatest(combine, eager), (other,))
 
     def merge_latest(self, *others: Source[T, Any], eager: bool = False) -> Source[list[T], M]:

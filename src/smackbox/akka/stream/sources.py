@@ -10,6 +10,8 @@ from smackbox.akka.stream.stage import Stage
 
 
 class Single(Stage):
+    """One element."""
+
     ins = 0
 
     def __init__(self, element: Any) -> None:
@@ -23,6 +25,8 @@ class Single(Stage):
 
 
 class Empty(Stage):
+    """No element."""
+
     ins = 0
 
     def pre_start(self) -> None:
@@ -32,6 +36,8 @@ class Empty(Stage):
 
 
 class Failed(Stage):
+    """A failure at once."""
+
     ins = 0
     reports_failure = False
 
@@ -45,6 +51,8 @@ class Failed(Stage):
 
 
 class Never(Stage):
+    """Neither an element nor an end."""
+
     ins = 0
 
     def on_pull(self) -> None: ...

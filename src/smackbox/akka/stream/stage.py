@@ -50,6 +50,8 @@ class InHandlers:
 
 
 class OutHandlers:
+    """What an outlet that came later calls."""
+
     __slots__ = ("on_cancel", "on_pull")
 
     def __init__(self, on_pull: Callable[[], None], on_cancel: Callable[[BaseException], None]) -> None:
@@ -58,6 +60,8 @@ class OutHandlers:
 
 
 class Stage:
+    """A stage of a stream: a subclass says how many `ins` and `outs` it has, and what happens at them."""
+
     ins: int = 1
     outs: int = 1
     reports_failure: ClassVar[bool] = True
@@ -77,6 +81,7 @@ class Stage:
 
     @property
     def name(self) -> str:
+        """The name that the attributes give, else the class's."""
         return self.attributes.name or type(self).__name__
 
     # -- handlers
@@ -88,36 +93,47 @@ class Stage:
         """After all others."""
 
     def on_push(self) -> None:
+        """An element is at the only inlet: `inlet.grab()` takes it."""
         raise NotImplementedError
 
     def on_upstream_finish(self) -> None:
+        """The only inlet has ended. By default the stage completes."""
         self.complete_stage()
 
     def on_upstream_failure(self, error: BaseException) -> None:
+        """The only inlet has failed. By default the stage fails."""
         self.fail_stage(error)
 
     def on_pull(self) -> None:
+        """An element is wanted at the only outlet. By default one is asked for upstream."""
         self.inlet.pull()
 
     def on_downstream_finish(self, cause: BaseException) -> None:
+        """The only outlet is cancelled. By default the stage is."""
         self.cancel_stage(cause)
 
     def on_push_at(self, port: int) -> None:
+        """An element is at that inlet, of several."""
         raise NotImplementedError
 
     def on_finish_at(self, port: int) -> None:
+        """That inlet has ended. By default the stage completes."""
         self.complete_stage()
 
     def on_failure_at(self, port: int, error: BaseException) -> None:
+        """That inlet has failed. By default the stage fails."""
         self.fail_stage(error)
 
     def on_pull_at(self, port: int) -> None:
+        """An element is wanted at that outlet, of several."""
         raise NotImplementedError
 
     def on_cancel_at(self, port: int, cause: BaseException) -> None:
+        """That outlet is cancelled. By default the stage is."""
         self.cancel_stage(cause)
 
     def on_timer(self, key: Hashable) -> None:
+        """The timer of that key has fired."""
         raise NotImplementedError
 
     # -- the end
@@ -150,6 +166,7 @@ class Stage:
             self.interpreter.ended.append(self)
 
     def port_closed(self) -> None:
+        """A port is closed; with the last one the stage ends, unless it is kept going."""
         self.open_ports -= 1
         if not self.open_ports and not self.keep_going:
             self.interpreter.ended.append(self)
@@ -167,6 +184,7 @@ class Stage:
     # -- time, chance, and what happens elsewhere
 
     def now_s(self) -> float:
+        """Seconds of the system's clock, manual in tests."""
         return self.interpreter.clock.now_s()
 
     def callback(self, call: Callable[..., None]) -> Callable[..., None]:
@@ -197,12 +215,14 @@ class Stage:
         self._timers[key] = self.interpreter.clock.call_later(max(0.0, first_s), self._fire, key, every_s)
 
     def cancel_timer(self, key: Hashable) -> None:
+        """Cancel the timer of that key, where there is one."""
         if self._timers is not None:
             timer = self._timers.pop(key, None)
             if timer is not None:
                 timer.cancel()
 
     def is_timer_active(self, key: Hashable) -> bool:
+        """Whether there is a timer of that key."""
         return self._timers is not None and key in self._timers
 
     def _fire(self, key: Hashable, every_s: float | None) -> None:
@@ -223,6 +243,7 @@ class Stage:
         self.on_timer(key)
 
     def cancel_timers(self) -> None:
+        """Cancel all timers: the stage has stopped."""
         timers, self._timers = self._timers, None
         for timer in (timers or {}).values():
             timer.cancel()
@@ -281,6 +302,7 @@ class Stage:
     outlets: list[Connection]
 
     def bind_inlet(self, port: int, connection: Connection) -> None:
+        """Connect an inlet; a negative port is one that came later."""
         if port < 0:
             assert self._later is not None
             handlers: Any = self._later.pop(port)
@@ -299,6 +321,7 @@ class Stage:
         self.open_ports += 1
 
     def bind_outlet(self, port: int, connection: Connection) -> None:
+        """Connect an outlet; a negative port is one that came later."""
         if port < 0:
             assert self._later is not None
             handlers: Any = self._later.pop(port)
@@ -334,9 +357,11 @@ class Emitter(Stage):
     _is_finishing = False
 
     def emit(self, *elements: Any) -> None:
+        """Give an element once it is wanted, behind those that wait."""
         self.emit_all(elements)
 
     def emit_all(self, elements: Iterable[Any]) -> None:
+        """The same for several."""
         self.pending.extend(elements)
         if self.pending and self.outlet.is_wanted:
             self.outlet.push(self.pending.popleft())

@@ -23,6 +23,7 @@ class SourceRef(Generic[T]):
         self.ref = ref
 
     def source(self) -> Source[T, None]:
+        """What the other side gives, once: a reference is used up."""
         from smackbox.akka.stream.source import Source as AnySource
         from smackbox.akka.stream.stream_refs import Consumer
 
@@ -38,6 +39,7 @@ class SinkRef(Generic[T]):
         self.ref = ref
 
     def sink(self) -> Sink[T, None]:
+        """What is sent to the other side, once: a reference is used up."""
         from smackbox.akka.stream.sink import Sink as AnySink
         from smackbox.akka.stream.stream_refs import Producer
 
@@ -60,6 +62,8 @@ class CumulativeDemand:
 
 @record
 class SequencedOnNext:
+    """An element, with its number from 0."""
+
     sequence: int
     payload: Any
 
@@ -73,6 +77,8 @@ class RemoteStreamCompleted:
 
 @record
 class RemoteStreamFailure:
+    """The stream of the other side has failed."""
+
     cause: str
 
 

@@ -46,8 +46,12 @@ class StreamRefError(StreamError):
 
 
 class StreamRefs:
+    """Makes references to streams, which can be sent to other systems."""
+
     @staticmethod
     def source_ref() -> Sink[Any, SourceRef[Any]]:
+        """A sink whose materialized value is a reference to what it gets."""
+
         def make(part: Part) -> tuple[Stage, SourceRef[Any]]:
             stage = Producer(part, None)
             return stage, SourceRef(stage.ref)
@@ -56,6 +60,8 @@ class StreamRefs:
 
     @staticmethod
     def sink_ref() -> Source[Any, SinkRef[Any]]:
+        """A source whose materialized value is a reference to what it gives."""
+
         def make(part: Part) -> tuple[Stage, SinkRef[Any]]:
             stage = Consumer(part, None)
             return stage, SinkRef(stage.ref)
@@ -175,6 +181,7 @@ class Producer(_End):
         self._move_end()
 
     def receive(self, message: Any) -> None:
+        """A message of the consumer's side."""
         if isinstance(message, CumulativeDemand):
             self._demand = max(self._demand, message.sequence)
             self._ask()
@@ -240,6 +247,7 @@ class Consumer(_End):
             self.cancel_timer("demand")
 
     def receive(self, message: Any) -> None:
+        """A message of the producer's side."""
         if self.outlet.out_closed:
             return
         if isinstance(message, SequencedOnNext):

@@ -34,21 +34,27 @@ class SubSource(Generic[T, M]):
         return SubSource(self._outer, self._inner.via(flow))
 
     def map(self, function: Callable[[T], U]) -> SubSource[U, M]:
+        """Maps within each substream."""
         return SubSource(self._outer, self._inner.map(function))
 
     def filter(self, predicate: Callable[[T], Any]) -> SubSource[T, M]:
+        """Filters within each substream."""
         return SubSource(self._outer, self._inner.filter(predicate))
 
     def map_async(self, parallelism: int, function: Callable[[T], Awaitable[U]]) -> SubSource[U, M]:
+        """Maps within each substream, up to `parallelism` calls at once in each."""
         return SubSource(self._outer, self._inner.map_async(parallelism, function))
 
     def take(self, count: int) -> SubSource[T, M]:
+        """The first `count` elements of each substream."""
         return SubSource(self._outer, self._inner.take(count))
 
     def fold(self, zero: U, function: Callable[[U, T], U]) -> SubSource[U, M]:
+        """What was gathered of each substream, at its end."""
         return SubSource(self._outer, self._inner.fold(zero, function))
 
     def reduce(self, function: Callable[[T, T], T]) -> SubSource[T, M]:
+        """The same without a zero."""
         return SubSource(self._outer, self._inner.reduce(function))
 
     def merge_substreams(self, breadth: int = UNBOUNDED) -> Source[T, M]:
@@ -77,21 +83,27 @@ class SubFlow(Generic[I, T, M]):
         return SubFlow(self._outer, self._inner.via(flow))
 
     def map(self, function: Callable[[T], U]) -> SubFlow[I, U, M]:
+        """Maps within each substream."""
         return SubFlow(self._outer, self._inner.map(function))
 
     def filter(self, predicate: Callable[[T], Any]) -> SubFlow[I, T, M]:
+        """Filters within each substream."""
         return SubFlow(self._outer, self._inner.filter(predicate))
 
     def map_async(self, parallelism: int, function: Callable[[T], Awaitable[U]]) -> SubFlow[I, U, M]:
+        """Maps within each substream, up to `parallelism` calls at once in each."""
         return SubFlow(self._outer, self._inner.map_async(parallelism, function))
 
     def take(self, count: int) -> SubFlow[I, T, M]:
+        """The first `count` elements of each substream."""
         return SubFlow(self._outer, self._inner.take(count))
 
     def fold(self, zero: U, function: Callable[[U, T], U]) -> SubFlow[I, U, M]:
+        """What was gathered of each substream, at its end."""
         return SubFlow(self._outer, self._inner.fold(zero, function))
 
     def reduce(self, function: Callable[[T, T], T]) -> SubFlow[I, T, M]:
+        """The same without a zero."""
         return SubFlow(self._outer, self._inner.reduce(function))
 
     def merge_substreams(self, breadth: int = UNBOUNDED) -> Flow[I, T, M]:

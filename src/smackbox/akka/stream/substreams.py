@@ -157,6 +157,7 @@ class Substream:
 
     @property
     def timer_key(self) -> Hashable:
+        """The key of the timer within which it must be run."""
         return self
 
     def schedule_timeout(self) -> None:
@@ -165,6 +166,7 @@ class Substream:
             self._stage.schedule_once(self, self._timeout_s)
 
     def expired(self) -> None:
+        """It was not run in time: it is cancelled."""
         if not self._taken:
             self._taken = True
             self._failure = StreamTimeoutError(f"{self._name} was not run within {self._timeout_s} s")
@@ -188,6 +190,7 @@ class Substream:
         return (adopting, self._stage.later_port(handlers)), None
 
     def adopt(self, connection: Connection) -> None:
+        """It is run: what it is given goes to that edge."""
         self._connection = connection
         if self._failure is not None:
             connection.fail(self._failure)
@@ -196,18 +199,22 @@ class Substream:
 
     @property
     def is_wanted(self) -> bool:
+        """Whether it asks for an element."""
         return self._connection is not None and self._connection.is_wanted
 
     def push(self, element: Any) -> None:
+        """Give it an element that it asked for."""
         assert self._connection is not None
         self._connection.push(element)
 
     def complete(self) -> None:
+        """End it."""
         self._ended = True
         if self._connection is not None:
             self._connection.complete()
 
     def fail(self, error: BaseException) -> None:
+        """Fail it."""
         self._failure = error
         if self._connection is not None:
             self._connection.fail(error)
@@ -316,6 +323,7 @@ class GroupBy(Stage):
         super().fail_stage(error)
 
     def pulled(self, group: _Group) -> None:
+        """One of the groups asks for an element."""
         if group.held is not None:
             element, group.held = group.held, None
             group.substream.push(element)

@@ -19,6 +19,8 @@ from smackbox.akka.stream.transform import weigh
 
 
 class ThrottleMode(enum.Enum):
+    """What happens beyond the rate: elements wait, or the stream fails."""
+
     SHAPING = "shaping"
     ENFORCING = "enforcing"
 
@@ -219,6 +221,8 @@ class GroupedWithin(Stage):
 
 
 class TakeWithin(Stage):
+    """Completes when its time is over."""
+
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
 
@@ -233,6 +237,8 @@ class TakeWithin(Stage):
 
 
 class DropWithin(Stage):
+    """Drops elements until its time is over."""
+
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
 
@@ -434,6 +440,7 @@ class TickHandle:
 
     @property
     def is_cancelled(self) -> bool:
+        """Whether the ticks were cancelled."""
         return self._ticks.is_cancelled
 
     def cancel(self) -> bool:

@@ -294,6 +294,8 @@ class Sliding(Emitter):
 
 
 class Take(Stage):
+    """The first `count` elements."""
+
     def __init__(self, count: int) -> None:
         self._left = count
 
@@ -309,6 +311,8 @@ class Take(Stage):
 
 
 class TakeWhile(Stage):
+    """Elements as long as the predicate holds; `inclusive` gives the first for which it does not, too."""
+
     def __init__(self, predicate: Callable[[Any], bool], inclusive: bool) -> None:
         self._predicate = predicate
         self._inclusive = inclusive
@@ -328,6 +332,8 @@ class TakeWhile(Stage):
 
 
 class Drop(Stage):
+    """All but the first `count` elements."""
+
     def __init__(self, count: int) -> None:
         self._left = count
 
@@ -341,6 +347,8 @@ class Drop(Stage):
 
 
 class DropWhile(Stage):
+    """Elements from the first for which the predicate does not hold."""
+
     def __init__(self, predicate: Callable[[Any], bool]) -> None:
         self._predicate = predicate
         self._dropping = True
@@ -361,6 +369,8 @@ class DropWhile(Stage):
 
 
 class DropRepeated(Stage):
+    """Elements that differ from the one before."""
+
     def __init__(self, same: Callable[[Any, Any], bool]) -> None:
         self._same = same
         self._last: Any = None
@@ -402,6 +412,8 @@ class Limit(Stage):
 
 
 class Intersperse(Emitter):
+    """Puts an element between two others, and where given before the first and behind the last."""
+
     def __init__(self, start: Any, separator: Any, end: Any) -> None:
         self._start = start
         self._separator = separator
@@ -425,6 +437,8 @@ class Intersperse(Emitter):
 
 
 class ZipWithIndex(Stage):
+    """Pairs of an element and its number, from 0."""
+
     def __init__(self) -> None:
         self._index = -1
 

@@ -32,6 +32,7 @@ FENCED_SINCE = 2
 
 
 def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Parked:
+    """Answer AddPartitionsToTxn, at once or when it is done."""
     if call.version >= SEVERAL_SINCE:
         asked = request.transactions
     else:

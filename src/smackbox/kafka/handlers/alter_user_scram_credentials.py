@@ -25,6 +25,7 @@ Changes = dict[tuple[str, str], ScramCredential | None]
 
 
 def handle(broker: Broker, call: Call, request: AlterUserScramCredentialsRequest) -> AlterUserScramCredentialsResponse:
+    """Answer AlterUserScramCredentials."""
     changes: dict[str, Changes] = {}
     refused: dict[str, KafkaError] = {}
     altered: list[ScramCredentialDeletion | ScramCredentialUpsertion] = [*request.deletions, *request.upsertions]

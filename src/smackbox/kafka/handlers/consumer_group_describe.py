@@ -23,6 +23,7 @@ CLASSIC_MEMBER, CONSUMER_MEMBER = 0, 1
 
 
 def handle(broker: Broker, call: Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse:
+    """Answer ConsumerGroupDescribe: each entry has its own error code."""
     return ConsumerGroupDescribeResponse(
         groups=[
             _describe(broker, call, group_id, asked=request.include_authorized_operations)

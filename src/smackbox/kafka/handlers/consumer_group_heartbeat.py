@@ -23,6 +23,7 @@ from smackbox.kafka.wire.messages.consumer_group_heartbeat import (
 
 
 def handle(broker: Broker, call: Call, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse:
+    """Answer ConsumerGroupHeartbeat: each entry has its own error code."""
     try:
         _check(call, request)
         check_group(broker, call, Operation.READ, request.group_id)

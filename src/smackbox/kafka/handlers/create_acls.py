@@ -25,6 +25,7 @@ from smackbox.kafka.wire.messages.create_acls import (
 
 
 def handle(broker: Broker, call: Call, request: CreateAclsRequest) -> CreateAclsResponse:
+    """Answer CreateAcls: each entry has its own error code."""
     results, good = [], []
     for creation in request.creations:
         try:

@@ -12,4 +12,5 @@ from smackbox.kafka.wire.messages.create_delegation_token import (
 
 
 def handle(_broker: Broker, call: Call, _request: CreateDelegationTokenRequest) -> CreateDelegationTokenResponse:
+    """Answer CreateDelegationToken."""
     return CreateDelegationTokenResponse(error_code=refused(call))

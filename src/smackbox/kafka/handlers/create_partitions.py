@@ -18,6 +18,7 @@ from smackbox.kafka.wire.messages.create_partitions import (
 
 
 def handle(broker: Broker, call: Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+    """Answer CreatePartitions: each entry has its own error code."""
     names = [topic.name for topic in request.topics]
     twice = {name for name in names if names.count(name) > 1}
     results = [

@@ -25,6 +25,7 @@ from smackbox.kafka.wire.schema import NO_UUID
 
 
 def handle(broker: Broker, call: Call, request: CreateTopicsRequest) -> CreateTopicsResponse:
+    """Answer CreateTopics: each entry has its own error code."""
     names = [topic.name for topic in request.topics]
     twice = {name for name in names if names.count(name) > 1}
     answers = [

@@ -16,6 +16,7 @@ from smackbox.kafka.wire.messages.delete_acls import (
 
 
 def handle(broker: Broker, call: Call, request: DeleteAclsRequest) -> DeleteAclsResponse:
+    """Answer DeleteAcls: each entry has its own error code."""
     try:
         check_cluster(broker, call, Operation.ALTER)
         broker.security.authorizer()

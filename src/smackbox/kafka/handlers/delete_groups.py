@@ -15,6 +15,7 @@ from smackbox.kafka.wire.messages.delete_groups import (
 
 
 def handle(broker: Broker, call: Call, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
+    """Answer DeleteGroups: each entry has its own error code."""
     results = []
     for group_id in request.groups_names:
         try:

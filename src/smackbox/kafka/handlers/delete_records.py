@@ -21,6 +21,7 @@ TO_HIGH_WATERMARK = -1
 
 
 def handle(broker: Broker, call: Call, request: DeleteRecordsRequest) -> DeleteRecordsResponse:
+    """Answer DeleteRecords: each entry has its own error code."""
     answer = DeleteRecordsResponse(
         topics=[
             DeleteRecordsTopicResult(

@@ -19,6 +19,7 @@ BROKERS = 1
 
 
 def handle(broker: Broker, call: Call, request: DescribeClusterRequest) -> DescribeClusterResponse:
+    """Answer DescribeCluster."""
     if request.endpoint_type != BROKERS:
         return DescribeClusterResponse(
             error_code=errors.MISMATCHED_ENDPOINT_TYPE

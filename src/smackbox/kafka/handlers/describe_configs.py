@@ -28,6 +28,7 @@ TOPIC, BROKER, CLIENT_METRICS, GROUP = 2, 4, 16, 32
 
 
 def handle(broker: Broker, call: Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
+    """Answer DescribeConfigs: each entry has its own error code."""
     results = []
     for asked in request.resources:
         try:

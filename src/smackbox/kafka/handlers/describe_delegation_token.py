@@ -12,4 +12,5 @@ from smackbox.kafka.wire.messages.describe_delegation_token import (
 
 
 def handle(_broker: Broker, call: Call, _request: DescribeDelegationTokenRequest) -> DescribeDelegationTokenResponse:
+    """Answer DescribeDelegationToken."""
     return DescribeDelegationTokenResponse(error_code=refused(call))

@@ -25,6 +25,7 @@ NOT_ASKED = -2147483648
 
 
 def handle(broker: Broker, call: Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
+    """Answer DescribeGroups: each entry has its own error code."""
     return DescribeGroupsResponse(groups=[_describe(broker, call, request, group_id) for group_id in request.groups])
 
 

@@ -17,6 +17,7 @@ from smackbox.kafka.wire.messages.describe_producers import (
 
 
 def handle(broker: Broker, call: Call, request: DescribeProducersRequest) -> DescribeProducersResponse:
+    """Answer DescribeProducers: each entry has its own error code."""
     return DescribeProducersResponse(
         topics=[
             TopicResponse(topic.name, [_describe(broker, call, topic.name, index) for index in topic.partition_indexes])

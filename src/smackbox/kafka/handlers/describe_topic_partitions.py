@@ -23,6 +23,7 @@ PAGE_LIMIT = 2000  # max.request.partition.size.limit
 
 
 def handle(broker: Broker, call: Call, request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse:
+    """Answer DescribeTopicPartitions: each entry has its own error code."""
     cursor = request.cursor
     if cursor is not None and cursor.partition_index < 0:
         raise KafkaError(errors.INVALID_REQUEST)

@@ -16,6 +16,7 @@ from smackbox.kafka.wire.messages.describe_transactions import (
 
 
 def handle(broker: Broker, call: Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse:
+    """Answer DescribeTransactions: each entry has its own error code."""
     return DescribeTransactionsResponse(
         transaction_states=[_describe(broker, call, name) for name in request.transactional_ids]
     )

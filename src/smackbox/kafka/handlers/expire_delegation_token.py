@@ -12,4 +12,5 @@ from smackbox.kafka.wire.messages.expire_delegation_token import (
 
 
 def handle(_broker: Broker, call: Call, _request: ExpireDelegationTokenRequest) -> ExpireDelegationTokenResponse:
+    """Answer ExpireDelegationToken."""
     return ExpireDelegationTokenResponse(error_code=refused(call))

@@ -23,6 +23,7 @@ NO_NODE = -1
 
 
 def handle(broker: Broker, call: Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
+    """Answer FindCoordinator."""
     keys = request.coordinator_keys if call.version >= 4 else [request.key]
     found = [_find(broker, call, key, request.key_type) for key in keys]
     if call.version >= 4:

@@ -12,6 +12,7 @@ from smackbox.kafka.wire.messages.heartbeat import HeartbeatRequest, HeartbeatRe
 
 
 def handle(broker: Broker, call: Call, request: HeartbeatRequest) -> HeartbeatResponse:
+    """Answer Heartbeat."""
     try:
         if not request.group_id:
             raise KafkaError(errors.INVALID_GROUP_ID)

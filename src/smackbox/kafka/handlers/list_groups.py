@@ -10,6 +10,7 @@ from smackbox.kafka.wire.messages.list_groups import ListedGroup, ListGroupsRequ
 
 
 def handle(broker: Broker, call: Call, request: ListGroupsRequest) -> ListGroupsResponse:
+    """Answer ListGroups: each entry has its own error code."""
     states = {state.lower() for state in request.states_filter}
     types = {kind.lower() for kind in request.types_filter}
     all_groups = may(broker, call, Operation.DESCRIBE, ResourceType.CLUSTER)

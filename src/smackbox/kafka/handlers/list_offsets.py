@@ -30,6 +30,7 @@ _SINCE_VERSION = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIES
 
 
 def handle(broker: Broker, call: Call, request: ListOffsetsRequest) -> ListOffsetsResponse:
+    """Answer ListOffsets: each entry has its own error code."""
     committed = request.isolation_level == READ_COMMITTED
     times = Counter((topic.name, asked.partition_index) for topic in request.topics for asked in topic.partitions)
     topics: dict[str, list[ListOffsetsPartitionResponse]] = {}

@@ -13,5 +13,6 @@ from smackbox.kafka.wire.messages.list_partition_reassignments import (
 
 
 def handle(broker: Broker, call: Call, _: ListPartitionReassignmentsRequest) -> ListPartitionReassignmentsResponse:
+    """Answer ListPartitionReassignments. Raises `KafkaError` where the request as a whole is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     return ListPartitionReassignmentsResponse(error_message=None)

@@ -20,6 +20,7 @@ PATTERN_LENGTH_LIMIT = 1000
 
 
 def handle(broker: Broker, call: Call, request: ListTransactionsRequest) -> ListTransactionsResponse:
+    """Answer ListTransactions: each entry has its own error code."""
     labels = {state.label for state in State}
     pattern = None
     if request.transactional_id_pattern:

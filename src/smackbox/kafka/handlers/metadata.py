@@ -32,6 +32,7 @@ CLUSTER_OPERATIONS = 8096
 
 
 def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResponse:
+    """Answer Metadata."""
     host, port = call.connection.advertised
     asked = request.topics
     if asked is None or (call.version == 0 and not asked):

@@ -31,6 +31,7 @@ TOPIC_IDS = 10
 
 
 def handle(broker: Broker, call: Call, request: OffsetFetchRequest) -> OffsetFetchResponse:
+    """Answer OffsetFetch: each entry has its own error code."""
     if call.version >= SEVERAL_SINCE:
         groups = [_group(broker, call, group, require_stable=request.require_stable) for group in request.groups]
         return OffsetFetchResponse(groups=groups)

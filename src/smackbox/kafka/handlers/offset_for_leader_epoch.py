@@ -19,6 +19,7 @@ from smackbox.kafka.wire.messages.offset_for_leader_epoch import (
 
 
 def handle(broker: Broker, call: Call, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse:
+    """Answer OffsetForLeaderEpoch: each entry has its own error code."""
     return OffsetForLeaderEpochResponse(
         topics=[
             OffsetForLeaderTopicResult(

@@ -12,4 +12,5 @@ from smackbox.kafka.wire.messages.renew_delegation_token import (
 
 
 def handle(_broker: Broker, call: Call, _request: RenewDelegationTokenRequest) -> RenewDelegationTokenResponse:
+    """Answer RenewDelegationToken."""
     return RenewDelegationTokenResponse(error_code=refused(call))

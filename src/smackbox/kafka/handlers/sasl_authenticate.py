@@ -10,6 +10,7 @@ from smackbox.kafka.wire.messages.sasl_authenticate import SaslAuthenticateReque
 
 
 def handle(broker: Broker, call: Call, request: SaslAuthenticateRequest) -> SaslAuthenticateResponse:
+    """Answer SaslAuthenticate."""
     sasl = call.connection.sasl
     if sasl is None or sasl.done or not sasl.mechanism:
         return SaslAuthenticateResponse(

@@ -12,6 +12,7 @@ from smackbox.kafka.wire.messages.sasl_handshake import SaslHandshakeRequest, Sa
 
 
 def handle(broker: Broker, call: Call, request: SaslHandshakeRequest) -> SaslHandshakeResponse:
+    """Answer SaslHandshake."""
     mechanisms = broker.security.mechanisms
     sasl = call.connection.sasl
     if sasl is None or sasl.done:

@@ -13,6 +13,8 @@ from smackbox.kafka.wire.messages.sync_group import SyncGroupRequest, SyncGroupR
 
 
 def handle(broker: Broker, call: Call, request: SyncGroupRequest) -> Parked:
+    """Answer SyncGroup, at once or when it is done: each entry has its own error code."""
+
     def synced(result: SyncResult) -> None:
         call.respond(
             SyncGroupResponse(0, result.error_code, result.protocol_type, result.protocol_name, result.assignment)

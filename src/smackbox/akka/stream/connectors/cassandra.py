@@ -75,6 +75,8 @@ class QuerySource(Stage):
 
 
 class Cassandra:
+    """Sources and sinks of Cassandra's tables."""
+
     @staticmethod
     def source(
         session: Session, statement: Any, parameters: Sequence[Any] | None = None, *, page: int = PAGE_ROWS

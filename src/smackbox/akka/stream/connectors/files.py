@@ -38,6 +38,8 @@ class _Writer(Protocol):
 
 
 class Files:
+    """Sources and sinks of files of this machine, and by fsspec's paths."""
+
     @staticmethod
     def source(path: str | Path, piece: int = PIECE) -> Source[bytes, None]:
         """The bytes of a file, or of what `fsspec` opens by a URL. A missing one fails the stream."""
@@ -50,6 +52,8 @@ class Files:
 
 
 class Objects:
+    """Sources and sinks of object stores."""
+
     @staticmethod
     def source(store: Any, path: str, piece: int = PIECE) -> Source[bytes, None]:
         """The bytes of an object in a store of `obstore`, as they come."""

@@ -68,6 +68,7 @@ class ConsumerSettings:
     stop_timeout_s: float = 30.0
 
     def client(self, **more: Any) -> dict[str, Any]:
+        """The settings of librdkafka's consumer; what is given here and in `properties` wins."""
         return {
             "bootstrap.servers": self.bootstrap,
             "group.id": self.group,
@@ -81,10 +82,13 @@ class ConsumerSettings:
 
 @dataclass(frozen=True)
 class ProducerSettings:
+    """How a producer is made."""
+
     bootstrap: str
     properties: dict[str, Any] = field(default_factory=dict)
 
     def client(self, **more: Any) -> dict[str, Any]:
+        """The settings of librdkafka's producer; what is given here and in `properties` wins."""
         return {
             "bootstrap.servers": self.bootstrap,
             "enable.idempotence": True,
@@ -123,6 +127,8 @@ class CommittableOffset:
 
 @dataclass(frozen=True, slots=True)
 class CommittableMessage:
+    """A record with the offset to commit once it is dealt with."""
+
     record: Record
     offset: CommittableOffset
 
@@ -178,6 +184,7 @@ class ConsumerThread:
         self._committed: dict[Partition, int] = {}
 
     def start(self, stage: ConsumerStage) -> None:
+        """Begin to read for that stage."""
         self._stage = stage
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
         self._thread.start()
@@ -185,6 +192,7 @@ class ConsumerThread:
     # -- asked from the loop
 
     def stop_reading(self) -> None:
+        """Read no more; what was read can still be committed."""
         self._reading = False
         if self._stage is not None:
             self._stage.note(self._stage.drained)
@@ -199,12 +207,14 @@ class ConsumerThread:
         return result
 
     async def close(self) -> None:
+        """Close the consumer and wait for its thread, within the client's timeout."""
         self.close_soon()
         thread = self._thread
         if thread is not None:
             await asyncio.to_thread(thread.join, CLIENT_TIMEOUT_S)
 
     def close_soon(self) -> None:
+        """Close the consumer without waiting."""
         self._reading = False
         self._closing = True
 
@@ -348,6 +358,7 @@ class ConsumerStage(Stage):
         self._drained = False
 
     def note(self, call: Any, *arguments: Any) -> None:
+        """From the consumer's thread: call this in the stage's turn."""
         self.interpreter.calls.append((self, call, arguments))
         self.interpreter.wake()
 
@@ -358,10 +369,12 @@ class ConsumerStage(Stage):
         self._move()
 
     def arrived(self, records: list[tuple[Partition, int, Record]]) -> None:
+        """Records have come, each with its partition and that partition's epoch."""
         self._waiting.extend(records)
         self._move()
 
     def assigned(self, partitions: list[Partition]) -> None:
+        """The group gave these partitions to this consumer."""
         log.debug("assigned: %s", partitions)
 
     def revoked(self, partitions: list[Partition]) -> None:
@@ -371,6 +384,7 @@ class ConsumerStage(Stage):
         self._thread.taken += before - len(self._waiting)
 
     def drained(self) -> None:
+        """Reading has stopped: complete once what came is given."""
         self._drained = True
         self._waiting.clear()
         self._move()
@@ -525,6 +539,8 @@ def _settle(done: asyncio.Future[Record], error: Any, message: Any, record: Reco
 
 
 class Kafka:
+    """Sources, flows and sinks of Kafka's topics."""
+
     @staticmethod
     def plain_source(settings: ConsumerSettings, topics: Iterable[str]) -> Source[Record, Control]:
         """Records; nothing is committed."""
@@ -710,6 +726,7 @@ class Committer:
     def sink(
         batch: int = COMMIT_BATCH, within_s: float = COMMIT_WITHIN_S, parallelism: int = COMMIT_PARALLELISM
     ) -> Sink[CommittableOffset, asyncio.Future[None]]:
+        """Commits the offsets that come, the highest of each partition, after `batch` of them or `within_s`."""
         return Committer.flow(batch, within_s, parallelism).to_mat(Sink.ignore(), lambda _, done: done)
 
 

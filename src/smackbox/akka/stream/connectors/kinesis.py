@@ -24,6 +24,8 @@ POLL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class KinesisRecord:
+    """A record of a shard; `behind_ms` is how far the reader is behind the shard's end."""
+
     shard: str
     sequence: str
     key: str
@@ -33,6 +35,8 @@ class KinesisRecord:
 
 
 class Kinesis:
+    """Sources of Kinesis' streams."""
+
     @staticmethod
     def source(
         client: Any,
