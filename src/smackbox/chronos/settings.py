@@ -11,6 +11,8 @@ MissedRuns = Literal["last", "all", "none"]
 
 
 class ChronosSettings(FrameworkSettings, frozen=True, kw_only=True):
+    """The settings of the section `[chronos]`."""
+
     mesos_framework_name: str = "chronos"
     mesos_task_cpu: float = 0.1
     mesos_task_mem: float = 128.0

@@ -8,6 +8,8 @@ from smackbox.mesos_framework.settings import FrameworkSettings
 
 
 class MarathonSettings(FrameworkSettings, frozen=True, kw_only=True):
+    """The settings of the section `[marathon]`."""
+
     framework_name: str = "marathon"
     secrets_dir: Path | None = None
     """A file for each secret's source; its content is the secret."""

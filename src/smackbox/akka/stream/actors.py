@@ -61,11 +61,11 @@ class StageRef(ActorRef[Any]):
         self._dies = call
 
     def watch(self, ref: ActorRef[Any]) -> None:
-        """The stage hears of the end of `ref`."""
+        """The stage is notified of the end of `ref`."""
         ref._watched_by(self)
 
     def stop(self) -> None:
-        """The stage has ended: its watchers hear so."""
+        """The stage has ended: its watchers are notified."""
         self.is_stopped = True
         if not self.future.done():
             self.future.set_result(None)

@@ -461,11 +461,13 @@ class FunctionRegistry:
     """Cassandra's own functions and operators; there are no others. Implements `terms.Functions`."""
 
     def infer(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate) -> CqlType | None:
+        """The type of a call or an operation by itself, None where it depends on what is wanted."""
         if not isinstance(expression, ast.Call):
             return infer_arithmetic(compiler, expression)
         return None if _is_from_json(expression) else _choose(compiler, expression, None).result
 
     def compile(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate, kind: CqlType) -> Term:
+        """A call or an operation as a term of that type. Raises `Invalid`."""
         if not isinstance(expression, ast.Call):
             return compile_arithmetic(compiler, expression, kind)
         if _is_from_json(expression):
@@ -473,6 +475,7 @@ class FunctionRegistry:
         return _compile_call(compiler, expression, kind)
 
     def fits(self, compiler: Compiler, expression: ast.Binary | ast.Negate, kind: CqlType) -> bool:
+        """Whether an operation can give a value of that type."""
         return bool(fit_of(compiler, expression, kind))
 
 

@@ -15,6 +15,7 @@ from smackbox.cassandra.wire.types import VectorType
 
 
 def indexed(table: Table, column: str, operator: str, element: bool) -> bool:
+    """Whether an index of the table serves that operator on the column, or on an element of it."""
     return any(_serves(target, column, operator, element) for target in table.index_targets)
 
 

@@ -51,6 +51,7 @@ def mask_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overlo
 
 
 def argument_of(compiler: Compiler, argument: ast.Expression) -> Argument:
+    """An argument of a masking function, with its text and type."""
     return Argument(show(argument), argument_type(compiler, argument), partial(compiler.assignable, argument))
 
 

@@ -276,6 +276,7 @@ def _compile_multi(relation: ast.Relation, columns: tuple[Column, ...], compiler
 
 
 def contained(column: Column, operator: str) -> tuple[CqlType, str]:
+    """The type of what CONTAINS or CONTAINS KEY is asked for, and its name in errors. Raises `Invalid`."""
     kind = column.type
     if operator == "CONTAINS KEY":
         if not isinstance(kind, MapType):

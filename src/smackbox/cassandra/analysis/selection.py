@@ -133,6 +133,7 @@ class SelectionCompiler(Compiler):
         return super().infer(expression)
 
     def column(self, name: str) -> Term:
+        """A column as a term, masked where the reader may not see it."""
         column = self.scope.table.column(name)
         ordinal = column.ordinal
         self.used.add(ordinal)

@@ -50,10 +50,12 @@ class Scope:
         self.marks = 0
 
     def declare(self, marker: ast.Bind, name: str, kind: CqlType) -> None:
+        """A marker stands for a value of that type, by this name."""
         self.marks += 1
         self.binds[marker.index] = BindSpec(marker.name or name, kind, self.table)
 
     def type(self, name: ast.TypeName) -> CqlType:
+        """The type that a name means in this keyspace. Raises `Invalid`."""
         return resolve(name, self.keyspace.types, self.keyspace.name)
 
 

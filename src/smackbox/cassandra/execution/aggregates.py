@@ -16,9 +16,15 @@ NAMES = frozenset({"count", "sum", "min", "max", "avg"})
 
 
 class Accumulator(Protocol):
-    def add(self, value: bytes | None) -> None: ...
+    """What an aggregate has seen so far."""
 
-    def result(self) -> bytes | None: ...
+    def add(self, value: bytes | None) -> None:
+        """One more row's value."""
+        ...
+
+    def result(self) -> bytes | None:
+        """The aggregate's value, None for null."""
+        ...
 
 
 class _Count:

@@ -126,6 +126,7 @@ class Context:
         self.warnings: list[str] = []
 
     def random_bytes(self, count: int) -> bytes:
+        """Bytes by chance, from the server's source."""
         return self.state.random_bytes(count)
 
     def next_timeuuid(self) -> bytes:

@@ -27,9 +27,11 @@ class IndexChoice:
 
     @property
     def restriction(self) -> Restriction:
+        """The restriction that the index serves."""
         return self._restriction
 
     def predicate(self, context: Context) -> Predicate:
+        """What a row must fulfil, for an index may give too many."""
         return predicate_of(self._restriction, context)
 
     def row_keys(self, context: Context) -> Iterator[tuple[bytes, bytes]]:

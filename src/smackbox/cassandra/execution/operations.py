@@ -63,6 +63,7 @@ def cells_of(kind: CqlType, value: bytes | None, context: Context) -> list[tuple
 
 
 def list_cells(elements: list[bytes], context: Context) -> list[tuple[bytes, bytes | None]]:
+    """Cells of a list: each element under a time UUID of its own, in order."""
     tick = context.state.take_ticks(context.now_us, len(elements))
     low = context.random_bytes(8)
     return [(timeuuid(tick + index, low), element) for index, element in enumerate(elements)]

@@ -28,6 +28,7 @@ class Page:
         self.key = key
 
     def state(self) -> bytes:
+        """The paging state that a client sends back."""
         return _HEAD.pack(_VERSION, self.left, max(self.left_in_partition, 0)) + self.key
 
 

@@ -42,10 +42,12 @@ class Restriction:
 
     @property
     def column(self) -> Column:
+        """The only column, or the first of several."""
         return self.columns[0]
 
     @property
     def multi(self) -> bool:
+        """Whether it is about several columns together."""
         return len(self.columns) > 1
 
 
@@ -160,10 +162,12 @@ class Restrictions:
         return sorted(bounds.items())
 
     def predicates(self, context: Context) -> list[Predicate]:
+        """What a row must fulfil beside what the read's range says."""
         return [predicate_of(restriction, context) for restriction in (*self.filters, *self.residual)]
 
 
 def components(restriction: Restriction, value: bytes) -> list[bytes]:
+    """The parts of a bound tuple. Raises `Invalid`."""
     kind = TupleType(tuple(column.type for column in restriction.columns))
     if not restriction.multi:
         return [value]
@@ -207,6 +211,7 @@ def _product(choices: list[list[bytes]]) -> Iterator[tuple[bytes, ...]]:
 
 
 def predicate_of(restriction: Restriction, context: Context) -> Predicate:
+    """What a row must fulfil by that restriction, with the values bound."""
     values = restriction.values(context)
     if restriction.multi:
         return _multi_predicate(restriction, values)
@@ -304,6 +309,7 @@ def _analysed(ordinal: int, analyse: Analyse, operand: bytes) -> Predicate:
 
 
 def contains(column: Column, element: bytes, *, keys: bool, analyse: Analyse | None = None) -> Predicate:
+    """Whether a row's collection has that element, or with `keys` that key."""
     ordinal = column.ordinal
     kind = column.type
     if analyse is not None:

@@ -27,6 +27,8 @@ class Void:
 
 
 class SetKeyspace:
+    """The answer to USE."""
+
     __slots__ = ("keyspace",)
 
     def __init__(self, keyspace: str) -> None:
@@ -67,6 +69,7 @@ _NULL = b"\xff\xff\xff\xff"
 
 
 def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
+    """Add a row's values as ROWS has them."""
     for value in values:
         if value is None:
             parts.append(_NULL)

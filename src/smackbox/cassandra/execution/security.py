@@ -53,6 +53,7 @@ class Security:
     # ---- logging in -------------------------------------------------------------------------------------------------
 
     def hashed(self, password: str) -> str:
+        """A password as it is kept, by bcrypt: takes tens of milliseconds."""
         return passwords.hash_password(password, self.random_bytes(passwords.SALT_BYTES))
 
     def unchecked(self, token: bytes) -> tuple[str, str] | None:
@@ -103,6 +104,7 @@ class Security:
         return any(permission in roles.held(role, above) for above in resources.chain(resource) for role in granted)
 
     def has_on_table(self, user: str, permission: str, table: Table) -> bool:
+        """Whether the user has that permission on the table, its keyspace or all keyspaces."""
         return self.has(user, permission, resources.table_resource(table.keyspace, table.name))
 
     def ensure_unmasked(self, user: str, table: Table, masked: Sequence[str]) -> None:

@@ -52,10 +52,12 @@ class SelectPlan:
 
     @property
     def table(self) -> Table:
+        """The table that is read."""
         return self.read.table
 
     @property
     def restrictions(self) -> Restrictions:
+        """The WHERE clause."""
         return self.read.restrictions
 
     @property

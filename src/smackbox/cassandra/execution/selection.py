@@ -38,13 +38,16 @@ class Selection:
     needs_stamps: bool
 
     def accumulators(self) -> list[Accumulator]:
+        """New accumulators, one for each aggregate."""
         return [make() for _, make in self.aggregates]
 
     def add(self, accumulators: Sequence[Accumulator], context: Context, view: RowView) -> None:
+        """Give a row to the accumulators."""
         for (argument, _), accumulator in zip(self.aggregates, accumulators, strict=True):
             accumulator.add(bytes_or_null(argument.evaluate(context, view)) if argument is not None else b"")
 
     def project(self, context: Context, view: RowView) -> list[bytes | None]:
+        """The values that are selected of a row."""
         if self.ordinals is not None:
             values = view.values
             return [values[ordinal] for ordinal in self.ordinals]
@@ -52,6 +55,7 @@ class Selection:
 
 
 def bytes_or_null(value: Bound) -> bytes | None:
+    """The value of a term that must be set. Raises `Invalid`."""
     if value is None or isinstance(value, bytes):
         return value
     raise Invalid("Invalid unset value in a selection")

@@ -29,6 +29,7 @@ class Term:
 
 
 def constant(kind: CqlType, value: Bound) -> Term:
+    """A term of one value."""
     return Term(kind, lambda _context, _row: value, constant=True, value=value)
 
 

@@ -229,6 +229,7 @@ def row_keys(plan: ModificationPlan, context: Context) -> list[bytes]:
 
 
 def partitions(plan: ModificationPlan, context: Context) -> list[bytes]:
+    """The keys of the partitions that a modification is about."""
     restrictions = plan.restrictions
     if plan.json is not None:
         restrictions, _ = _from_json(plan.table, plan.json, context)

@@ -17,6 +17,7 @@ _KINDS = ("logged", "unlogged")
 
 
 def batch(session: Session, reader: BodyReader, version: int) -> Answer:
+    """BATCH: all statements, with one timestamp. Raises `CqlError`."""
     answer = _batch_bound(session, reader.buffer, version)
     if answer is not None:
         return answer

@@ -57,6 +57,7 @@ class Session:
             return None  # `dispatch.answer` says what is wrong with it
 
     def context(self, values: Any, options: QueryOptions) -> Context:
+        """What a statement is run with: its values, timestamp, options."""
         context = Context(
             self.state,
             self.endpoint,

@@ -15,6 +15,7 @@ PROTOCOL_VERSIONS = ("3/v3", "4/v4", "5/v5", "6/v6-beta")
 
 
 def options(session: Session, reader: BodyReader, version: int) -> Answer:
+    """OPTIONS: what a client may ask for in STARTUP."""
     del session, reader, version
     supported = {
         "PROTOCOL_VERSIONS": list(PROTOCOL_VERSIONS),
@@ -25,6 +26,7 @@ def options(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def startup(session: Session, reader: BodyReader, version: int) -> Answer:
+    """STARTUP: READY, or AUTHENTICATE where clients log in. Raises `ProtocolViolation`."""
     if session.version:
         raise ProtocolViolation("Unexpected message STARTUP, the connection is already initialized")
     given = {name.upper(): value for name, value in reader.string_map().items()}
@@ -58,6 +60,7 @@ def _is_version(text: str) -> bool:
 
 
 def register(session: Session, reader: BodyReader, version: int) -> Answer:
+    """REGISTER: the events that the client wants. Raises `ProtocolViolation` for an unknown one."""
     del version
     event_types = reader.string_list()
     for name in event_types:
@@ -68,6 +71,7 @@ def register(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def auth_response(session: Session, reader: BodyReader, version: int) -> Answer:
+    """AUTH_RESPONSE: AUTH_SUCCESS. Raises `BadCredentials`."""
     del version
     security = session.state.security
     if not security.authenticates:

@@ -26,6 +26,7 @@ _NO_WARNINGS: list[str] = []
 
 
 def query(session: Session, reader: BodyReader, version: int) -> Answer:
+    """QUERY: a statement by its text. Raises `CqlError`."""
     text = reader.long_string()
     options = read_options(reader, version)
     session.statements.texts_executed += 1
@@ -39,6 +40,7 @@ def query(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
+    """PREPARE: the statement's id and the types of its values. Raises `CqlError`."""
     text = reader.long_string()
     keyspace = session.keyspace
     if version >= 5 and reader.read_int() & PREPARE_KEYSPACE:
@@ -57,6 +59,7 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def execute(session: Session, reader: BodyReader, version: int) -> Answer:
+    """EXECUTE: a prepared statement by its id. Raises `CqlError`, UNPREPARED among them."""
     statements = session.statements
     statements.prepared_executed += 1
     buffer = reader.buffer

@@ -32,12 +32,15 @@ class Clients:
 
     @property
     def is_full(self) -> bool:
+        """Whether no other client is admitted."""
         return len(self.connected) >= self.limit
 
     def add(self, client: Client) -> None:
+        """A client is connected."""
         self.connected.add(client)
 
     def forget(self, client: Client) -> None:
+        """A client is gone; its requests still count."""
         if client in self.connected:
             self.connected.discard(client)
             self._finished_requests += client.session.request_count

@@ -66,4 +66,5 @@ class Logins:
             )  # fmt: skip
 
     def close(self) -> None:
+        """End the threads; comparisons that have not begun are dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -69,18 +69,22 @@ class RunningServer:
 
     @property
     def url(self) -> str:
+        """Where it listens, `host:port`."""
         return f"{self.settings.host}:{self.port}"
 
     @property
     def state(self) -> ServerState:
+        """The data and what statements work on."""
         return self.parts.state
 
     @property
     def statements(self) -> Statements:
+        """The statements that are prepared."""
         return self.parts.statements
 
     @property
     def clients(self) -> Clients:
+        """The connected clients."""
         return self.parts.clients
 
     async def probe(self) -> None:
@@ -129,6 +133,7 @@ class CassandraServer(Server[RunningServer]):
 
     @property
     def metrics_url(self) -> str | None:
+        """Where its metrics are, None where they are not served."""
         metrics = self.running.metrics
         return metrics.url if metrics is not None else None
 

@@ -65,6 +65,7 @@ class Stats:
         self._clock = clock
 
     def add_to(self, system_rows: SystemRows) -> None:
+        """Show these figures as tables of `system_views`."""
         for name, source in (
             ("caches", self._caches),
             ("clients", self._connected),

@@ -123,6 +123,7 @@ def compact(directory: Path, name: str, timeout_s: float) -> str:
 
 
 def flushed(store_directory: Path) -> str:
+    """What `smack cassandra flush` prints."""
     return f"all of memory is in files, {size_on_disk(store_directory) / 1e6:.1f} MB"
 
 

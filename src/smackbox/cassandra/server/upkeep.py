@@ -45,9 +45,11 @@ class Upkeep:
         self._snapshots_checked_s = 0
 
     def start(self) -> None:
+        """Begin to sweep, in the background."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
+        """End the sweep under way."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -133,10 +135,12 @@ def tables_named(catalog: Catalog, name: str) -> Sequence[Table]:
 
 
 def compacted(tables: int, removed: int, before: int, after: int) -> str:
+    """What `smack cassandra compact` prints."""
     return f"{tables} tables: {removed} entries dropped, {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after"
 
 
 def size_on_disk(directory: Path) -> int:
+    """Bytes of the files in a directory; those that vanish meanwhile do not count."""
     total = 0
     for entry in os.scandir(directory):
         try:

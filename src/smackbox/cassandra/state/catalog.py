@@ -77,11 +77,13 @@ class Catalog:
         return None
 
     def user_keyspaces(self) -> list[Keyspace]:
+        """The keyspaces that are not the system's."""
         return [keyspace for keyspace in self.keyspaces.values() if not is_system(keyspace.name)]
 
     # ---- changing ---------------------------------------------------------------------------------------------------
 
     def put_keyspace(self, record: KeyspaceRecord) -> None:
+        """Add a keyspace or change its record."""
         previous = self.keyspaces.get(record.name)
         keyspace = Keyspace(record)
         if previous is not None:
@@ -91,6 +93,7 @@ class Catalog:
         self._save(_key("k", record.name), record)
 
     def drop_keyspace(self, name: str) -> None:
+        """Remove a keyspace with all in it."""
         keyspace = self.keyspaces.pop(name)
         for table in keyspace.tables.values():
             self._remove_table(table)
@@ -100,6 +103,7 @@ class Catalog:
         self._changed(b"drop keyspace " + name.encode())
 
     def put_table(self, record: TableRecord) -> Table:
+        """Add a table or change its record."""
         keyspace = self.keyspaces[record.keyspace]
         table = self._build(record, keyspace)
         keyspace.tables[record.name] = table
@@ -108,6 +112,7 @@ class Catalog:
         return table
 
     def drop_table(self, table: Table) -> None:
+        """Remove a table with its rows."""
         keyspace = self.keyspaces[table.keyspace]
         del keyspace.tables[table.name]
         self._remove_table(table)
@@ -115,12 +120,14 @@ class Catalog:
         self._changed(b"drop table " + table.name.encode())
 
     def put_type(self, record: TypeRecord) -> None:
+        """Add a user type or change it; tables that use it change too."""
         keyspace = self.keyspaces[record.keyspace]
         self._build_type(record, keyspace)
         self._rebuild(keyspace)
         self._save(_key("u", record.keyspace, record.name), record)
 
     def drop_type(self, keyspace: Keyspace, name: str) -> None:
+        """Remove a user type."""
         del keyspace.types[name]
         self._engine.batch.delete(_key("u", keyspace.name, name), self._store.family(SCHEMA_FAMILY))
         self._changed(b"drop type " + name.encode())
@@ -233,6 +240,7 @@ _SIMPLE = {"class": "org.apache.cassandra.locator.SimpleStrategy"}
 
 
 def is_system(keyspace: str) -> bool:
+    """Whether a keyspace is the server's own."""
     return keyspace in {
         "system", "system_schema", "system_auth", "system_distributed", "system_traces", "system_views",
         "system_virtual_schema",

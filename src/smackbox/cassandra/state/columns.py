@@ -33,6 +33,8 @@ class MaskRecord(Struct, frozen=True):
 
 
 class ColumnRecord(Struct, frozen=True):
+    """What is kept of a column."""
+
     name: str
     kind: str
     type: str

@@ -62,12 +62,15 @@ class StagedWrites:
         self.writes: list[tuple[Any, ...]] = []
 
     def put(self, *write: Any) -> None:
+        """Put a key, once they are replayed."""
         self.writes.append(write)
 
     def delete(self, key: bytes) -> None:
+        """Delete a key, once they are replayed."""
         self.writes.append((key,))
 
     def replay(self, batch: Any) -> None:
+        """Write all of them into a batch of the store."""
         for write in self.writes:
             if len(write) == 1:
                 batch.delete(*write)
@@ -151,6 +154,7 @@ class Engine:
             hot[row_key] = count
 
     def delete_partition(self, table: Table, partition: bytes, timestamp: int, now_s: int) -> None:
+        """Delete a partition as of that timestamp, in microseconds."""
         self._remember_deletion(table, now_s)
         self._sequence += 1
         self.batch.put(partition + PARTITION_DELETION + suffix(timestamp, self._sequence), _UINT.pack(now_s))
@@ -245,6 +249,7 @@ class Engine:
         return self.batch.writes  # type: ignore[no-any-return]
 
     def commit(self) -> None:
+        """What was written since `begin` is a part of the batch."""
         assert self._open is not None
         staged = self.batch
         self.batch = self._open
@@ -252,6 +257,7 @@ class Engine:
         staged.replay(self.batch)
 
     def abandon(self) -> None:
+        """What was written since `begin` is forgotten."""
         assert self._open is not None
         self.batch = self._open
         self._open = None
@@ -377,6 +383,7 @@ class Engine:
         return tombstones
 
     def static_row(self, table: Table, partition: bytes, tombstones: list[Tombstone]) -> Row | None:
+        """The static columns of a partition, None where it has none."""
         if not table.has_statics:
             return None
         fragments = list(self.fragments(partition + STATIC_ROW))

@@ -98,10 +98,12 @@ class IndexTarget:
         return self._order_key(kind.element, value)
 
     def entry(self, order_key: bytes, row_key: bytes) -> bytes:
+        """The index's key for a row with that value."""
         return self.prefix + order_key + row_key[4:]
 
 
 def is_vector_index(target: IndexTarget) -> bool:
+    """Whether it is an index for ANN."""
     return target.is_sai and isinstance(target.column.type, VectorType)
 
 

@@ -45,6 +45,7 @@ def compose_partition_key(components: Sequence[bytes]) -> bytes:
 
 
 def split_partition_key(key: bytes, count: int) -> list[bytes]:
+    """The values of a partition key of `count` columns."""
     if count == 1:
         return [key]
     parts = []
@@ -86,10 +87,12 @@ def written_clustering_key(table: Table, components: Sequence[bytes]) -> bytes:
 
 
 def suffix(timestamp: int, sequence: int) -> bytes:
+    """The end of a fragment's key: a later timestamp sorts first."""
     return SUFFIX.pack(MAX_TIMESTAMP - timestamp, sequence & 0xFFFFFFFF)
 
 
 def timestamp_of(key: bytes) -> int:
+    """The timestamp of a fragment, in microseconds."""
     return MAX_TIMESTAMP - int.from_bytes(key[-12:-4], "big")
 
 

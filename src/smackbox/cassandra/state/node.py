@@ -14,6 +14,8 @@ TOKEN_COUNT = 16
 
 
 class Node(Struct, frozen=True):
+    """This node, as `system.local` shows it."""
+
     cluster_name: str
     data_center: str
     rack: str

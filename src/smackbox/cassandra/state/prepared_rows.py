@@ -53,10 +53,12 @@ class PreparedRows:
         self._count += 1
 
     def find(self, statement_id: bytes) -> PreparedRecord | None:
+        """A statement that was prepared before the last start, None without it."""
         body = self._engine.store.get(_PREFIX + statement_id, SCHEMA_FAMILY)
         return msgspec.json.decode(body, type=PreparedRecord) if body is not None else None
 
     def forget(self, statement_id: bytes) -> None:
+        """Keep that statement no more."""
         if self.find(statement_id) is not None:
             self._put(_PREFIX + statement_id, None)
             self._count = None

@@ -30,22 +30,27 @@ ALL_ROLES: Final = "roles"
 
 
 def keyspace_resource(keyspace: str) -> str:
+    """A keyspace, as permissions name it."""
     return f"data/{keyspace}"
 
 
 def all_tables_resource(keyspace: str) -> str:
+    """All tables of a keyspace, as permissions name them."""
     return f"data/{keyspace}/*"
 
 
 def table_resource(keyspace: str, table: str) -> str:
+    """A table, as permissions name it."""
     return f"data/{keyspace}/{table}"
 
 
 def role_resource(role: str) -> str:
+    """A role, as permissions name it."""
     return f"roles/{role}"
 
 
 def functions_resource(keyspace: str) -> str:
+    """All functions of a keyspace, as permissions name them."""
     return f"functions/{keyspace}"
 
 

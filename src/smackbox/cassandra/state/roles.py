@@ -20,6 +20,8 @@ DEFAULT_SUPERUSER = "cassandra"
 
 
 class Role(msgspec.Struct, frozen=True):
+    """What is kept of a role."""
+
     name: str
     superuser: bool = False
     login: bool = False
@@ -54,12 +56,15 @@ class Roles:
     # ---- looking up -------------------------------------------------------------------------------------------------
 
     def get(self, name: str) -> Role | None:
+        """The role of that name, None without it."""
         return self._roles.get(name)
 
     def names(self) -> list[str]:
+        """The names of all roles, sorted."""
         return sorted(self._roles)
 
     def all(self) -> Iterator[Role]:
+        """All roles by name."""
         return (self._roles[name] for name in self.names())
 
     def granted(self, name: str, *, recursive: bool = True) -> set[str]:
@@ -93,6 +98,7 @@ class Roles:
     # ---- changing ---------------------------------------------------------------------------------------------------
 
     def put(self, role: Role) -> None:
+        """Add a role or replace it."""
         self._roles[role.name] = role
         self._write(b"r/" + role.name.encode(), role)
 
@@ -106,17 +112,21 @@ class Roles:
             self._put_held(name, resource, frozenset())
 
     def add_member(self, role: str, member: str) -> None:
+        """Grant `role` to `member`."""
         grantee = self._roles[member]
         self.put(replace(grantee, member_of=(*grantee.member_of, role)))
 
     def remove_member(self, role: str, member: str) -> None:
+        """Revoke `role` from `member`."""
         grantee = self._roles[member]
         self.put(replace(grantee, member_of=tuple(name for name in grantee.member_of if name != role)))
 
     def grant(self, role: str, resource: str, permissions: frozenset[str]) -> None:
+        """Give permissions on a resource to a role."""
         self._put_held(role, resource, self.held(role, resource) | permissions)
 
     def revoke(self, role: str, resource: str, permissions: frozenset[str]) -> None:
+        """Take permissions on a resource from a role."""
         self._put_held(role, resource, self.held(role, resource) - permissions)
 
     def forget_role_resource(self, resource: str) -> None:
@@ -125,6 +135,7 @@ class Roles:
             self._put_held(role, resource, frozenset())
 
     def forget_table(self, keyspace: str, table: str) -> None:
+        """A table is dropped: nobody has a permission on it any more."""
         self.forget_role_resource(table_resource(keyspace, table))
 
     def forget_keyspace(self, keyspace: str) -> None:

@@ -61,12 +61,16 @@ class TableRecord(Struct, frozen=True):
 
 
 class TypeRecord(Struct, frozen=True):
+    """What is kept of a user type: its fields, each a name and a type."""
+
     keyspace: str
     name: str
     fields: tuple[tuple[str, str], ...]
 
 
 class KeyspaceRecord(Struct, frozen=True):
+    """What is kept of a keyspace."""
+
     name: str
     replication: dict[str, str]
     durable_writes: bool = True
@@ -181,14 +185,17 @@ class Table:
 
     @property
     def is_view(self) -> bool:
+        """Whether it is a materialized view."""
         return self.base_table is not None
 
     @property
     def default_ttl(self) -> int:
+        """Seconds that a row lives where its write does not say; 0 is for ever."""
         return int(str(self.options.get("default_time_to_live", "0")))
 
     @property
     def gc_grace_seconds(self) -> int:
+        """Seconds that a deletion is kept."""
         return int(str(self.options.get("gc_grace_seconds", "864000")))
 
 
@@ -205,9 +212,11 @@ class Keyspace:
         self.types: dict[str, UserType] = {}
 
     def views_of(self, table: str) -> Iterator[Table]:
+        """The materialized views of a table."""
         return (view for view in self.tables.values() if view.base_table == table)
 
     def index(self, name: str) -> tuple[Table, IndexRecord] | None:
+        """The index of that name with its table, None without it."""
         for table in self.tables.values():
             for index in table.indexes:
                 if index.name == name:

@@ -195,6 +195,7 @@ class Sweeper:
         return True
 
     def under_way(self) -> list[Sweep]:
+        """The sweep under way, as `system_views.sstable_tasks` shows it."""
         return [self._sweep] if self._sweep is not None else []
 
     def abandon(self) -> None:

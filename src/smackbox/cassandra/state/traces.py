@@ -46,9 +46,11 @@ class Traces:
         self._kept: deque[Trace] = deque(maxlen=TRACES_LIMIT)
 
     def add(self, trace: Trace) -> None:
+        """Keep a trace; the oldest goes when there are too many."""
         self._kept.append(trace)
 
     def sessions(self, _: object) -> Iterator[dict[str, Any]]:
+        """The rows of `system_traces.sessions`."""
         for trace in self._kept:
             yield {
                 "session_id": trace.id,
@@ -63,6 +65,7 @@ class Traces:
             }
 
     def events(self, _: object) -> Iterator[dict[str, Any]]:
+        """The rows of `system_traces.events`."""
         for trace in self._kept:
             for event in trace.events:
                 yield {

@@ -67,6 +67,7 @@ def definition(statement: Any, session_keyspace: str | None, state: ServerState)
 
 
 def no_keyspace() -> Invalid:
+    """Cassandra's error for a name without a keyspace."""
     return Invalid("No keyspace has been specified. USE a keyspace, or explicitly specify keyspace.tablename")
 
 

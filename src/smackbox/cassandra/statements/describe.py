@@ -160,6 +160,7 @@ def _by_dependency(keyspace: Keyspace) -> list[UserType]:
 
 
 def keyspace_statement(keyspace: Keyspace) -> str:
+    """CREATE KEYSPACE, as DESCRIBE shows it."""
     replication = {
         option: value.removeprefix("org.apache.cassandra.locator.") if option == "class" else value
         for option, value in keyspace.record.replication.items()
@@ -178,6 +179,7 @@ def keyspace_statement(keyspace: Keyspace) -> str:
 
 
 def type_statement(user_type: UserType) -> str:
+    """CREATE TYPE, as DESCRIBE shows it."""
     fields = ",\n".join(
         f"    {quoted(name)} {part.cql}" for name, part in zip(user_type.field_names, user_type.parts, strict=True)
     )
@@ -185,6 +187,7 @@ def type_statement(user_type: UserType) -> str:
 
 
 def table_statement(table: Table, *, internals: bool) -> str:
+    """CREATE TABLE, as DESCRIBE shows it; with `internals` also its id and dropped columns."""
     name = f"{quoted(table.keyspace)}.{quoted(table.name)}"
     dropped = table.record.dropped if internals else ()
     lines = [f"    {line}" for line in _column_lines(table, dropped)]
@@ -234,6 +237,7 @@ def _changes(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[str]:
 
 
 def view_statement(view: Table, *, internals: bool) -> str:
+    """CREATE MATERIALIZED VIEW, as DESCRIBE shows it."""
     name = f"{quoted(view.keyspace)}.{quoted(view.name)}"
     columns = (
         "*" if view.record.include_all_columns else ", ".join(quoted(column.name) for column in _in_storage_order(view))
@@ -248,6 +252,7 @@ def view_statement(view: Table, *, internals: bool) -> str:
 
 
 def index_statement(table: Table, index: IndexRecord) -> str:
+    """CREATE INDEX, as DESCRIBE shows it."""
     on = f"{quoted(table.keyspace)}.{quoted(table.name)}"
     target = index.options["target"]
     if index.kind != "CUSTOM":
@@ -258,6 +263,7 @@ def index_statement(table: Table, index: IndexRecord) -> str:
 
 
 def primary_key(table: Table) -> str:
+    """The PRIMARY KEY clause."""
     partition = ", ".join(quoted(column.name) for column in table.partition_key)
     if len(table.partition_key) > 1:
         partition = f"({partition})"

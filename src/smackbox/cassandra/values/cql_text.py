@@ -34,4 +34,5 @@ def as_literal(kind: CqlType, value: bytes) -> str:
 
 
 def or_null(kind: CqlType, value: bytes | None) -> str:
+    """A value as CQL's literal, or `null`."""
     return "null" if value is None else as_literal(kind, value)

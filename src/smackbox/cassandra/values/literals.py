@@ -108,6 +108,7 @@ def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | Non
 
 
 def shown(literal: Literal) -> str:
+    """A literal as errors show it."""
     if literal.kind == "string":
         return literal.text
     return literal.text.upper() if literal.kind == "float" and literal.text in {"nan", "infinity"} else literal.text

@@ -45,6 +45,7 @@ def argument_kinds(name: str, kind: CqlType) -> list[CqlType]:
 
 
 def mask_function(name: str, kind: CqlType) -> Mask:
+    """A masking function of no further arguments for values of that type. Raises `Invalid`."""
     if name == "mask_null":
         return lambda _: None
     if name == "mask_default":

@@ -43,6 +43,7 @@ def moved(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int)
 
 
 def ticks_to_ms(value: bytes) -> int:
+    """Milliseconds since 1970 of a time UUID. Raises `Invalid` for another UUID."""
     if value[6] >> 4 != 1:
         raise Invalid("Invalid version for TimeUUID type.")
     ticks = ((value[6] & 0x0F) << 56) | (value[7] << 48) | (value[4] << 40) | (value[5] << 32)
@@ -51,6 +52,7 @@ def ticks_to_ms(value: bytes) -> int:
 
 
 def of_ms(kind: CqlType, milliseconds: int) -> bytes:
+    """A value of a type of time, from milliseconds since 1970."""
     if kind is DATE:
         # whole seconds towards the past, whole days towards 1970, as Java's Duration counts them
         seconds = milliseconds // 1000
@@ -60,6 +62,7 @@ def of_ms(kind: CqlType, milliseconds: int) -> bytes:
 
 
 def to_ms(kind: CqlType, value: bytes) -> int:
+    """Milliseconds since 1970 of a value of a type of time."""
     if kind is TIMEUUID:
         return ticks_to_ms(value)
     number = int(kind.decode(value))

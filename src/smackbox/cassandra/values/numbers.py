@@ -37,6 +37,7 @@ def number_bytes(kind: CqlType, value: Any) -> bytes:
 
 
 def operation_on(operator: str, kind: CqlType) -> _Fold:
+    """What an operator does with two numbers of that type."""
     if kind in {FLOAT, DOUBLE}:
         return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _float_divide,
                 "%": _float_modulo}[operator]  # fmt: skip
@@ -66,6 +67,7 @@ def _truncating_modulo(left: int, right: int) -> int:
 
 
 def math_function(name: str, kind: CqlType, value: Any) -> Any:
+    """What one of CQL's mathematical functions gives."""
     if name == "abs":
         return abs(value)
     if name == "round":

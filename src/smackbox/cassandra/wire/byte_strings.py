@@ -9,6 +9,7 @@ _INT = struct.Struct(">i")
 
 
 def wire_bytes(value: bytes | None) -> bytes:
+    """`[bytes]` of the protocol: a length of -1 is null."""
     return NULL_BYTES if value is None else _INT.pack(len(value)) + value
 
 

@@ -6,6 +6,7 @@ from smackbox.base.errors import ProtocolError
 
 
 def compress(algorithm: str, body: bytes) -> bytes:
+    """A body, compressed as STARTUP asked for."""
     if algorithm == "lz4":
         import lz4.block
 

@@ -89,6 +89,8 @@ class ReversedPart:
 
 
 class CompositeType(CustomType):
+    """Values of several types one after another, each with its length (Thrift's time)."""
+
     def __init__(self, parts: tuple[CqlType | ReversedPart, ...]) -> None:
         self.parts = tuple(part.kind if isinstance(part, ReversedPart) else part for part in parts)
         self._reversed = tuple(isinstance(part, ReversedPart) for part in parts)
@@ -112,6 +114,8 @@ class CompositeType(CustomType):
 
 
 class DynamicCompositeType(CustomType):
+    """The same, whose types are named within the value."""
+
     def __init__(self, aliases: Mapping[str, CqlType], by_name: Mapping[str, CqlType]) -> None:
         self.aliases = dict(aliases)
         self._by_name = by_name

@@ -34,6 +34,8 @@ class ProtocolViolation(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class BadCredentials(CqlError):  # noqa: N818 - the protocol's own name
+    """The user or the password is wrong."""
+
     code = 0x0100
 
 
@@ -53,6 +55,8 @@ class Unavailable(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class Overloaded(CqlError):  # noqa: N818 - the protocol's own name
+    """The server takes no more for the moment."""
+
     code = 0x1001
 
 
@@ -70,6 +74,7 @@ class OperationFailure(CqlError):  # noqa: N818 - the protocol's own name
         raise NotImplementedError
 
     def extra_of(self, version: int) -> bytes:
+        """The fields after the message in that version."""
         failures = b"" if version < 4 else struct.pack(">i", 1)
         if version >= 5:  # the failed node's address, and an unknown reason
             failures += b"\x04\x7f\x00\x00\x01\x00\x00"
@@ -77,6 +82,8 @@ class OperationFailure(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class ReadFailure(OperationFailure):
+    """A replica failed in a read."""
+
     code = 0x1300
     code_of_v3 = 0x1200
 
@@ -85,6 +92,8 @@ class ReadFailure(OperationFailure):
 
 
 class WriteFailure(OperationFailure):
+    """A replica failed in a write."""
+
     code = 0x1500
     code_of_v3 = 0x1100
 
@@ -115,6 +124,8 @@ class SyntaxFault(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class Unauthorized(CqlError):  # noqa: N818 - the protocol's own name
+    """The user lacks a permission."""
+
     code = 0x2100
 
 

@@ -65,18 +65,22 @@ class BodyReader:
         self.unset = unset
 
     def byte(self) -> int:
+        """`[byte]`. Raises `ProtocolViolation` at the end of the body, as all reads do."""
         if self.offset >= len(self.buffer):
             raise ProtocolViolation("the body of the message ends too early")
         self.offset += 1
         return self.buffer[self.offset - 1]
 
     def short(self) -> int:
+        """`[short]`, unsigned."""
         return int(self._unpack(_SHORT))
 
     def read_int(self) -> int:
+        """`[int]`, signed."""
         return int(self._unpack(_INT))
 
     def long(self) -> int:
+        """`[long]`, signed."""
         return int(self._unpack(_LONG))
 
     def _unpack(self, form: struct.Struct) -> int:
@@ -88,6 +92,7 @@ class BodyReader:
         return int(number)
 
     def take(self, length: int) -> bytes:
+        """So many bytes."""
         end = self.offset + length
         if length < 0 or end > len(self.buffer):
             raise ProtocolViolation("the body of the message ends too early")
@@ -96,21 +101,26 @@ class BodyReader:
         return taken
 
     def text(self, length: int) -> str:
+        """So many bytes of UTF-8."""
         try:
             return self.take(length).decode()
         except UnicodeDecodeError as error:
             raise ProtocolViolation(f"Cannot decode string as UTF8: {error}") from None
 
     def string(self) -> str:
+        """`[string]`."""
         return self.text(self.short())
 
     def long_string(self) -> str:
+        """`[long string]`."""
         return self.text(self.read_int())
 
     def short_bytes(self) -> bytes:
+        """`[short bytes]`."""
         return self.take(self.short())
 
     def read_bytes(self) -> bytes | None:
+        """`[bytes]`; a negative length is null."""
         length = self.read_int()
         return None if length < 0 else self.take(length)
 
@@ -126,16 +136,20 @@ class BodyReader:
         raise ProtocolViolation(f"Invalid value length: {length}")
 
     def string_map(self) -> dict[str, str]:
+        """`[string map]`."""
         return {self.string(): self.string() for _ in range(self.short())}
 
     def string_list(self) -> list[str]:
+        """`[string list]`."""
         return [self.string() for _ in range(self.short())]
 
     def bytes_map(self) -> dict[str, bytes | None]:
+        """`[bytes map]`."""
         return {self.string(): self.read_bytes() for _ in range(self.short())}
 
 
 def read_consistency(reader: BodyReader) -> int:
+    """`[consistency]`. Raises `ProtocolViolation` for an unknown one."""
     level = reader.short()
     if level > MAX_CONSISTENCY:
         raise ProtocolViolation(f"Unknown code {level} for a consistency level")
@@ -236,6 +250,7 @@ class BatchRequest:
 
 
 def read_batch(reader: BodyReader, version: int) -> BatchRequest:
+    """The body of BATCH. Raises `ProtocolViolation`."""
     kind = reader.byte()
     if kind > 2:
         raise ProtocolViolation(f"Invalid BATCH message type {kind}")

@@ -23,37 +23,50 @@ class Spec(Protocol):
     """A column of metadata."""
 
     @property
-    def keyspace(self) -> str: ...
+    def keyspace(self) -> str:
+        """The keyspace of the column."""
+        ...
 
     @property
-    def table(self) -> str: ...
+    def table(self) -> str:
+        """The table of the column."""
+        ...
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the column or marker."""
+        ...
 
     @property
-    def kind(self) -> CqlType: ...
+    def kind(self) -> CqlType:
+        """The type of its values."""
+        ...
 
 
 def string(text: str) -> bytes:
+    """`[string]`."""
     encoded = text.encode()
     return len(encoded).to_bytes(2, "big") + encoded
 
 
 def string_list(texts: Iterable[str]) -> bytes:
+    """`[string list]`."""
     items = [string(text) for text in texts]
     return len(items).to_bytes(2, "big") + b"".join(items)
 
 
 def string_multimap(values: Mapping[str, Sequence[str]]) -> bytes:
+    """`[string multimap]`."""
     return len(values).to_bytes(2, "big") + b"".join(string(key) + string_list(items) for key, items in values.items())
 
 
 def bytes_value(value: bytes | None) -> bytes:
+    """`[bytes]`; None is null."""
     return b"\xff\xff\xff\xff" if value is None else _INT.pack(len(value)) + value
 
 
 def error_body(error: CqlError, version: int = 4) -> bytes:
+    """The body of ERROR."""
     text = string(str(error)[:32_000])
     if isinstance(error, OperationFailure):
         return _INT.pack(error.code if version >= 4 else error.code_of_v3) + text + error.extra_of(version)
@@ -61,6 +74,7 @@ def error_body(error: CqlError, version: int = 4) -> bytes:
 
 
 def set_keyspace_body(keyspace: str) -> bytes:
+    """The body of RESULT for USE."""
     return _INT.pack(3) + string(keyspace)
 
 
@@ -109,6 +123,7 @@ def option(kind: CqlType, version: int) -> bytes:
 
 
 def rows_body(head: bytes, count: int, body: bytes) -> bytes:
+    """The body of RESULT for rows."""
     return b"\x00\x00\x00\x02" + head + _INT.pack(count) + body
 
 
@@ -120,6 +135,7 @@ def prepared_body(
     columns: Sequence[Spec],
     version: int,
 ) -> bytes:
+    """The body of RESULT for PREPARE."""
     body = b"\x00\x00\x00\x04" + len(statement_id).to_bytes(2, "big") + statement_id
     if version >= 5:
         body += len(result_id).to_bytes(2, "big") + result_id

@@ -40,6 +40,7 @@ _TABLE: Final = _crc24_table()
 
 
 def crc24(header: bytes) -> int:
+    """The checksum of a segment's header (native_protocol_v5.spec, section 2.2)."""
     crc = _CRC24_INITIAL
     for byte in header:
         crc = ((crc << 8) & 0xFFFFFF) ^ _TABLE[(crc >> 16) ^ byte]

@@ -145,15 +145,19 @@ class CqlType:
             raise Invalid(f"a value of type {self.cql} is not in order")
 
     def decode(self, value: bytes) -> Any:
+        """A value's bytes as Python's value, for JSON and arithmetic. Raises `Invalid`."""
         raise NotImplementedError
 
     def encode(self, value: Any) -> bytes:
+        """Python's value as bytes. Raises `Invalid` where the type cannot hold it."""
         raise NotImplementedError
 
     def order_key(self, value: bytes) -> bytes:
+        """Bytes that sort as the values do, for keys of the store."""
         raise NotImplementedError
 
     def frozen(self) -> CqlType:
+        """The same type, whose value is written whole."""
         return self
 
     def unfrozen_name(self) -> str:
@@ -622,6 +626,8 @@ class ListType(CollectionType):
 
 
 class SetType(CollectionType):
+    """`set<…>`: its elements are kept sorted."""
+
     option = 0x22
     keyword = "set"
     java_name = "SetType"
@@ -649,6 +655,8 @@ class SetType(CollectionType):
 
 
 class MapType(CollectionType):
+    """`map<…>`: its entries are kept sorted by their keys."""
+
     option = 0x21
     keyword = "map"
     java_name = "MapType"
@@ -666,6 +674,7 @@ class MapType(CollectionType):
         return self.sorted_join([(self.key.normalised(key), self.value.normalised(item)) for key, item in pairs])
 
     def pairs(self, value: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The entries, as bytes."""
         elements = self.elements(value)
         return zip(elements[::2], elements[1::2], strict=True)
 
@@ -723,6 +732,7 @@ class TupleType(CqlType):
         return fields
 
     def join(self, fields: Sequence[bytes | None]) -> bytes:
+        """Fields as one value; None is null."""
         body = bytearray()
         for field in fields:
             if field is None:
@@ -845,6 +855,7 @@ class VectorType(CqlType):
         return elements
 
     def join(self, elements: Sequence[bytes]) -> bytes:
+        """Elements as one value."""
         if self.element_length is not None:
             return b"".join(elements)
         return b"".join(write_unsigned(len(element)) + element for element in elements)

@@ -30,9 +30,11 @@ def write_unsigned(number: int) -> bytes:
 
 
 def read_vint(buffer: bytes, offset: int) -> tuple[int, int]:
+    """A signed number of variable length, and the offset behind it."""
     number, offset = read_unsigned(buffer, offset)
     return (number >> 1) ^ -(number & 1), offset
 
 
 def write_vint(number: int) -> bytes:
+    """A signed number of variable length."""
     return write_unsigned((number << 1) ^ (number >> 63))

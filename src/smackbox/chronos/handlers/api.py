@@ -31,6 +31,7 @@ class Call:
 
     @property
     def chronos(self) -> Chronos:
+        """The jobs."""
         return self.api.chronos
 
 

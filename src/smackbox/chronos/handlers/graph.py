@@ -9,6 +9,7 @@ from smackbox.net.http import HttpResponse
 
 
 def get_dot(call: Call) -> HttpResponse:
+    """The graph of the jobs in Graphviz' language."""
     return HttpResponse.text(job_graph.dot(call.chronos.parents()))
 
 

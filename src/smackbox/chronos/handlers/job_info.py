@@ -17,6 +17,7 @@ _HIDDEN_WHEN_NONE = {"schedule", "container", "maxCompletionTime", "missedRuns",
 
 
 def shown_job(entry: Entry) -> Json:
+    """A job as the API shows it, with what became of its runs."""
     shown: Json = _without_none(msgspec.to_builtins(entry.job))
     shown.update(
         successCount=entry.success_count,

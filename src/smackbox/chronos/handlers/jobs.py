@@ -13,10 +13,12 @@ from smackbox.net.http import HttpRequest, HttpResponse
 
 
 def get_jobs(call: Call) -> HttpResponse:
+    """All jobs by name."""
     return HttpResponse.json([shown_job(entry) for _, entry in sorted(call.chronos.entries.items())])
 
 
 def get_job(call: Call) -> HttpResponse:
+    """One job; 404 without it."""
     return HttpResponse.json(shown_job(call.chronos.entry(call.parts["job"])))
 
 
@@ -38,6 +40,7 @@ def search_jobs(call: Call) -> HttpResponse:
 
 
 def get_summary(call: Call) -> HttpResponse:
+    """A line for each job: its state, and when it is due."""
     chronos = call.chronos
     jobs = []
     for name, entry in sorted(chronos.entries.items()):
@@ -57,10 +60,12 @@ def get_summary(call: Call) -> HttpResponse:
 
 
 def post_scheduled(call: Call) -> HttpResponse:
+    """Add or replace a job with a schedule."""
     return _post(call, dependent=False)
 
 
 def post_dependent(call: Call) -> HttpResponse:
+    """Add or replace a job that follows others."""
     return _post(call, dependent=True)
 
 
@@ -71,6 +76,7 @@ def _post(call: Call, *, dependent: bool) -> HttpResponse:
 
 
 def delete_job(call: Call) -> HttpResponse:
+    """Remove a job and end its runs."""
     call.chronos.remove(call.parts["job"])
     return no_content()
 
@@ -82,6 +88,7 @@ def put_job(call: Call) -> HttpResponse:
 
 
 def put_success(call: Call) -> HttpResponse:
+    """Count the job's last run as a success, so that its children run."""
     try:
         call.chronos.mark_success(call.parts["job"])
     except Refusal:
@@ -124,6 +131,7 @@ def get_statistics_of_all(call: Call) -> HttpResponse:
 
 
 def delete_tasks(call: Call) -> HttpResponse:
+    """End the runs of a job."""
     call.chronos.kill_tasks(call.parts["job"])
     return no_content()
 

@@ -11,6 +11,7 @@ from smackbox.net.http import HttpRequest, HttpResponse
 
 
 def get_leader(call: Call) -> HttpResponse:
+    """Where the leader answers."""
     return HttpResponse.json({"leader": call.api.leader})
 
 

@@ -176,12 +176,15 @@ class Chronos(FrameworkMachine):
         return entry
 
     def parents(self) -> dict[str, list[str]]:
+        """The names of the jobs that each job follows."""
         return {name: entry.job.parents for name, entry in self.entries.items()}
 
     def runs_of(self, name: str) -> list[Run]:
+        """The runs of a job that have not ended."""
         return [run for run in self.runs.values() if run.job == name]
 
     def next_due_ms(self, name: str) -> int | None:
+        """When the job runs next, in milliseconds since 1970; None where it has no schedule."""
         schedule = self._schedules.get(name)
         return None if schedule is None else schedule.due_ms
 
@@ -329,6 +332,7 @@ class Chronos(FrameworkMachine):
         return [_asked(run) for run in self.runs.values() if run.state not in {states.WAITING, states.AWAITED}]
 
     def offers(self, messages: Iterable[Json]) -> None:
+        """Launch what waits on these offers, and decline the rest."""
         for message in messages:
             offer = Offer(message)
             launches = [info for run in self._launchable() if (info := self._launch(run, offer)) is not None]
@@ -407,6 +411,7 @@ class Chronos(FrameworkMachine):
     # --- time
 
     def tick(self) -> None:
+        """Begin the runs that are due, and give up those that took too long."""
         now_ms = self.clock.wall_ms()
         for name, schedule in list(self._schedules.items()):
             self._due(self.entries[name], schedule, now_ms)

@@ -51,6 +51,8 @@ class Entry(msgspec.Struct, kw_only=True):
 
 
 class Run(msgspec.Struct, kw_only=True):
+    """One run of a job."""
+
     job: str
     due_ms: int
     attempt: int = 0
@@ -70,6 +72,7 @@ class Run(msgspec.Struct, kw_only=True):
 
     @property
     def task_id(self) -> str:
+        """Chronos' name of its task: `ct:DUE:ATTEMPT:JOB:ARGUMENTS`."""
         arguments = re.sub(r"[\s/]", "_", self.arguments)[:_ARGUMENTS_LIMIT]
         return f"ct:{self.due_ms}:{self.attempt}:{self.job}:{arguments}"
 

@@ -28,6 +28,7 @@ def check(parents: Parents) -> None:
 
 
 def children(parents: Parents, name: str) -> list[str]:
+    """The jobs that follow that one."""
     return sorted(other for other, own in parents.items() if name in own)
 
 

@@ -12,6 +12,7 @@ Json = dict[str, Any]
 
 
 def task_info(job: Job, run: Run, resources: Sequence[Json]) -> Json:
+    """The `TaskInfo` of a run on these resources."""
     info: Json = {
         "name": f"ChronosTask:{job.name}",
         "task_id": {"value": run.task_id},

@@ -15,4 +15,5 @@ class Refusal(RequestError):  # noqa: N818 - it is an answer
 
 
 def unknown_job(name: str) -> Refusal:
+    """404."""
     return Refusal(404, f"the job '{name}' does not exist")

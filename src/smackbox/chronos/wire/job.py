@@ -18,15 +18,19 @@ TASK_ID_NAME_LIMIT = 200
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    pass
+    """What all parts of a job have in common: camelCase on the wire, unknown fields ignored."""
 
 
 class Variable(Part, frozen=True):
+    """An environment variable."""
+
     name: str
     value: str = ""
 
 
 class Fetch(Part, frozen=True):
+    """A file that the agent fetches before the run."""
+
     uri: str
     extract: bool = True
     executable: bool = False
@@ -35,17 +39,23 @@ class Fetch(Part, frozen=True):
 
 
 class Volume(Part, frozen=True):
+    """A path of the host in the container."""
+
     container_path: str
     host_path: str | None = None
     mode: Literal["RO", "RW"] | None = None
 
 
 class Parameter(Part, frozen=True):
+    """An option of the container's runtime."""
+
     key: str
     value: str
 
 
 class Container(Part, frozen=True):
+    """The container that a run has."""
+
     image: str = ""
     type: Literal["DOCKER", "MESOS", "docker", "mesos"] = "DOCKER"
     network: str = "HOST"
@@ -56,6 +66,8 @@ class Container(Part, frozen=True):
 
 
 class Job(Part, frozen=True):
+    """A job as clients send it."""
+
     name: str
     command: str = ""
     shell: bool = True

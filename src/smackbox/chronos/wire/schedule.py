@@ -47,6 +47,7 @@ class Period:
 
     @property
     def is_zero(self) -> bool:
+        """Whether it takes no time."""
         return not (self.years or self.months or self.days or self.passing)
 
 
@@ -127,6 +128,7 @@ class Cron:
 
     @property
     def due_ms(self) -> int | None:
+        """The next moment, None where there is none."""
         from cronsim import CronSim
 
         try:
@@ -135,10 +137,12 @@ class Cron:
             return None
 
     def advanced(self) -> Cron:
+        """The schedule behind its next moment."""
         due_ms = self.due_ms
         return self if due_ms is None else replace(self, after_ms=due_ms)
 
     def last_before(self, moment_ms: int) -> int | None:
+        """The last moment before `moment_ms`."""
         from cronsim import CronSim
 
         last_ms = round(
@@ -147,9 +151,11 @@ class Cron:
         return last_ms if last_ms > self.after_ms else None
 
     def skipped_to(self, moment_ms: int) -> Cron:
+        """The schedule without what was due before `moment_ms`."""
         return replace(self, after_ms=max(self.after_ms, moment_ms - 1))
 
     def text(self) -> str:
+        """The expression."""
         return self.expression
 
 

@@ -37,10 +37,12 @@ class Api:
 
     @property
     def module_name(self) -> str:
+        """The module of its handler and messages: `describe_groups` for DescribeGroups."""
         return "".join(f"_{c.lower()}" if c.isupper() else c for c in self.name).lstrip("_")
 
     @property
     def handler(self) -> Handler:
+        """Its handler, loaded when it is first asked for."""
         if self._handler is None:
             module = importlib.import_module(f"smackbox.kafka.handlers.{self.module_name}")
             handler: Handler = module.handle
@@ -49,24 +51,29 @@ class Api:
 
     @property
     def flexible(self) -> int:
+        """The first version whose strings and arrays are compact and have tagged fields (KIP-482)."""
         if self._flexible is None:
             self._flexible = self.request_type.FLEXIBLE
         return self._flexible
 
     @property
     def request_type(self) -> type[Message]:
+        """The message of its requests."""
         return self._message("Request")
 
     @property
     def response_type(self) -> type[Message]:
+        """The message of its answers."""
         return self._message("Response")
 
     def reader(self, version: int) -> Reader:
+        """What reads a request of that version, compiled when it is first asked for."""
         if version not in self._readers:
             self._readers[version] = reader(self.request_type, version, version >= self.flexible)
         return self._readers[version]
 
     def writer(self, version: int) -> Writer:
+        """What writes an answer of that version, compiled when it is first asked for."""
         if version not in self._writers:
             self._writers[version] = writer(self.response_type, version, version >= self.flexible)
         return self._writers[version]

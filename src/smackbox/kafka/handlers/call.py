@@ -47,6 +47,7 @@ class Call:
         self._send = send
 
     def respond(self, answer: Answer | None) -> None:
+        """Send the answer, once; None where the client wants none (acks=0)."""
         assert not self.done, "a call is answered once"
         self.done = True
         self._send(self, answer)

@@ -31,6 +31,7 @@ class SaslSession:
         self._scram: ScramExchange | None = None
 
     def begin(self, mechanism: str, *, bare: bool) -> None:
+        """The client chose a mechanism; `bare` says that its tokens come without Kafka's headers."""
         self.mechanism = mechanism
         self.bare = bare
         self._scram = None

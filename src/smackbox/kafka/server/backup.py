@@ -79,6 +79,7 @@ class Moment:
         return Copied(len(self._segments) + len(self._small), total)
 
     def close(self) -> None:
+        """Remove what was staged."""
         shutil.rmtree(self._staging, ignore_errors=True)
 
 

@@ -17,7 +17,9 @@ READ_BUFFER_BYTES = 512 * 1024
 class Connection(Protocol):
     """What is counted and closed here."""
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """Close at once."""
+        ...
 
 
 class Connections:
@@ -47,6 +49,7 @@ class Connections:
             self.broker.metrics.connections = len(self._open)
 
     def close_all(self) -> None:
+        """Close every connection at once."""
         for connection in list(self._open):
             connection.abort()
 

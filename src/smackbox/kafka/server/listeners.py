@@ -24,10 +24,12 @@ class Listener:
 
     @property
     def tls(self) -> bool:
+        """Whether its connections are encrypted."""
         return self.protocol.endswith("SSL")
 
     @property
     def sasl(self) -> bool:
+        """Whether clients log in by SASL."""
         return self.protocol.startswith("SASL")
 
 

@@ -30,6 +30,7 @@ class Upkeep:
         self._ending = False
 
     def begin(self) -> None:
+        """Connect the broker's wishes (timers, commits, cleaning) with the loop."""
         broker = self._broker
         broker.timers.changed = self._arm
         broker.commit_wanted = self._commit.want

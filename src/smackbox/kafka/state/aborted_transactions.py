@@ -23,6 +23,7 @@ class AbortedTransaction(NamedTuple):
     last_stable_offset: int
 
     def pack(self) -> bytes:
+        """As Kafka's `.txnindex` has it."""
         return ENTRY.pack(_VERSION, *self)
 
 
@@ -36,6 +37,7 @@ class AbortedTransactions:
         self._lasts: list[int] = []
 
     def add(self, entry: AbortedTransaction) -> None:
+        """Add one; markers come in order."""
         assert not self._lasts or entry.last_offset > self._lasts[-1], "markers come in order"
         self._entries.append(entry)
         self._lasts.append(entry.last_offset)
@@ -53,6 +55,7 @@ class AbortedTransactions:
         return [entry for entry in self._entries[first:] if entry.first_offset < end_offset]
 
     def forget_before(self, offset: int) -> None:
+        """Drop those that ended before `offset`."""
         first = bisect_left(self._lasts, offset)
         del self._entries[:first]
         del self._lasts[:first]

@@ -97,6 +97,7 @@ class AclFilter(msgspec.Struct, frozen=True):
     permission: int
 
     def matches(self, acl: Acl) -> bool:
+        """Whether a binding is among those that the filter names."""
         return (
             self.resource_type in {ResourceType.ANY, acl.resource_type}
             and self._names(acl)
@@ -132,12 +133,15 @@ class Acls:
         return sum(map(len, self._by_type.values()))
 
     def add(self, acl: Acl) -> None:
+        """Add a binding; one that is there already is the same one."""
         self._by_type.setdefault(acl.resource_type, set()).add(acl)
 
     def matching(self, wanted: AclFilter) -> list[Acl]:
+        """The bindings that a filter names."""
         return [acl for acl in self if wanted.matches(acl)]
 
     def remove(self, acls: Iterable[Acl]) -> None:
+        """Remove bindings; those that are not there do not count."""
         for acl in acls:
             self._by_type.get(acl.resource_type, set()).discard(acl)
 

@@ -21,6 +21,7 @@ RANGE = "range"
 
 
 def assign_range(topics: Topics, subscriptions: Subscriptions, current: Mapping[str, Assignment]) -> Assignments:  # noqa: ARG001 - it does not look back
+    """Kafka's range assignor: of each topic, neighbouring partitions to each member."""
     result: Assignments = {member: {} for member in subscriptions}
     for topic in sorted(topics):
         members = sorted(member for member, wanted in subscriptions.items() if topic in wanted)
@@ -37,6 +38,7 @@ def assign_range(topics: Topics, subscriptions: Subscriptions, current: Mapping[
 
 
 def assign_uniform(topics: Topics, subscriptions: Subscriptions, current: Mapping[str, Assignment]) -> Assignments:
+    """Kafka's uniform assignor: partitions stay where they are as far as all members then have equally many."""
     result: Assignments = {member: {} for member in subscriptions}
     load = dict.fromkeys(subscriptions, 0)
     same = len(set(subscriptions.values())) == 1

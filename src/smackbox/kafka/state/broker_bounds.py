@@ -53,10 +53,12 @@ _CONNECTIONS = re.compile(r"(.*?):\s*(-?\d+)")
 
 
 def lowest(name: str) -> float:
+    """The least value that a broker's configuration may have."""
     return 1 if name in THREADS else _LOWEST.get(name, 0)
 
 
 def highest(name: str) -> float:
+    """The greatest value that a broker's configuration may have."""
     return MAX_ASSIGNMENT_INTERVAL_MS if name.endswith(".assignment.interval.ms") else float("inf")
 
 

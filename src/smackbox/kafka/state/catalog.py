@@ -159,6 +159,7 @@ class Catalog:
     # --- looking up
 
     def partitions(self) -> Iterator[Partition]:
+        """The partitions of all topics."""
         for topic in self.topics.values():
             yield from topic.partitions
 

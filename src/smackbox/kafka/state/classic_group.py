@@ -547,10 +547,12 @@ class ClassicGroup:
 
     @property
     def kind(self) -> str:
+        """As ListGroups names the type of the group."""
         return "classic"
 
     @property
     def empty(self) -> bool:
+        """Whether it has no member."""
         return self.state in {GroupState.EMPTY, GroupState.DEAD}
 
     def _known(self, member_id: str, instance_id: str | None) -> Member:

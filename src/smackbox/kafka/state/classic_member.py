@@ -67,6 +67,7 @@ class Member:
     timer: Timer | None = None
 
     def supports_same(self, protocols: dict[str, bytes]) -> bool:
+        """Whether these protocols are the member's own, in their order and with their metadata."""
         return list(self.protocols.items()) == list(protocols.items())
 
 

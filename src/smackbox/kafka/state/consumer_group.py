@@ -368,10 +368,12 @@ class ConsumerGroup:
         member.session_timer = member.revocation_timer = member.join_timer = member.sync_timer = None
 
     def close_sessions(self) -> None:
+        """Stop the members' timers."""
         for member in self.members.values():
             self._stop_timers(member)
 
     def restore_sessions(self) -> None:
+        """After a start: each member has a whole session timeout to come back."""
         for member in self.members.values():
             self._restart_session(member)
             self._restart_revocation(member)
@@ -381,14 +383,17 @@ class ConsumerGroup:
 
     @property
     def kind(self) -> str:
+        """As ListGroups names the type of the group."""
         return "consumer"
 
     @property
     def protocol_type(self) -> str:
+        """As ListGroups names the protocol of the group."""
         return "consumer"
 
     @property
     def state(self) -> ConsumerGroupState:
+        """Empty, assigning, reconciling, stable or dead (KIP-848)."""
         if self.dead:
             return ConsumerGroupState.DEAD
         if not self.members:
@@ -403,6 +408,7 @@ class ConsumerGroup:
 
     @property
     def empty(self) -> bool:
+        """Whether it has no member."""
         return not self.members
 
     def check_commit(
@@ -441,6 +447,7 @@ class ConsumerGroup:
         """Offsets of topics that nobody reads may always be deleted."""
 
     def subscribes_to(self, topic: str) -> bool:
+        """Whether a member subscribes to that topic."""
         known = self.catalog.topics.get(topic)
         return known is not None and any(known.topic_id in self._topic_ids(member) for member in self.members.values())
 

@@ -38,12 +38,14 @@ def java_hash(text: str) -> int:
 
 
 def key_bytes(record_type: int, key: Message) -> bytes:
+    """A record's key: its type, and the message."""
     out = bytearray(_INT16.pack(record_type))
     write(key, 0, out)
     return bytes(out)
 
 
 def value_bytes(version: int, value: Message) -> bytes:
+    """A record's value: its version, and the message."""
     out = bytearray(_INT16.pack(version))
     write(value, version, out)
     return bytes(out)

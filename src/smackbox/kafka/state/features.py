@@ -17,8 +17,10 @@ _FEATURES = (
 
 
 def supported_features() -> list[tuple[str, int, int]]:
+    """Name, lowest and highest level of each feature that this broker can have."""
     return [(name, low, high) for name, low, high, _ in _FEATURES]
 
 
 def finalized_features() -> list[tuple[str, int]]:
+    """Name and level of each feature that is on."""
     return [(name, level) for name, _, _, level in _FEATURES if level > 0]

@@ -68,6 +68,7 @@ class FetchSession:
         self.active[key] = None
 
     def forget(self, key: Key) -> None:
+        """Watch that partition no more."""
         watched = self.watched.pop(key, None)
         self.active.pop(key, None)
         if watched is not None:
@@ -98,6 +99,7 @@ class FetchSession:
         return news
 
     def close(self) -> None:
+        """Watch nothing more."""
         for watched in self.watched.values():
             _stop_listening(watched)
         self.watched.clear()
@@ -121,6 +123,7 @@ class FetchSessions:
         return len(self._sessions)
 
     def get(self, session_id: int) -> FetchSession | None:
+        """The session of that id, None where there is none (any more)."""
         return self._sessions.get(session_id)
 
     def use(self, session: FetchSession, now_ms: int) -> None:
@@ -160,6 +163,7 @@ class FetchSessions:
         self.partitions += len(session.watched) - before
 
     def remove(self, session_id: int) -> None:
+        """End a session."""
         session = self._sessions.pop(session_id, None)
         if session is not None:
             self.partitions -= len(session.watched)

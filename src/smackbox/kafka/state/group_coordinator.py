@@ -142,6 +142,7 @@ class GroupCoordinator:
             self._new_classic(group.group_id).offsets = group.offsets
 
     def close(self) -> None:
+        """Stop the timers of all groups."""
         for group in self.groups.values():
             group.close_sessions()
 
@@ -420,6 +421,7 @@ class GroupCoordinator:
         group.offsets.pending.setdefault(producer_id, {}).update(offsets)
 
     def delete_offsets(self, group: Group, wheres: Iterable[TopicPartition], done: Done | None = None) -> None:
+        """Delete committed offsets; `done` is called once that is logged."""
         gone = [where for where in wheres if group.offsets.committed.pop(where, None) is not None]
         self.log.append(group.group_id, [offset_record(group.group_id, where, None) for where in gone], done)
 

@@ -31,10 +31,12 @@ class MigrationPolicy(Enum):
 
     @property
     def upgrades(self) -> bool:
+        """Whether a member of KIP-848 may join a classic group."""
         return self in {MigrationPolicy.BIDIRECTIONAL, MigrationPolicy.UPGRADE}
 
     @property
     def downgrades(self) -> bool:
+        """Whether a group whose last KIP-848 member leaves becomes a classic one."""
         return self in {MigrationPolicy.BIDIRECTIONAL, MigrationPolicy.DOWNGRADE}
 
 

@@ -40,6 +40,7 @@ class GroupOffsets:
     pending: dict[int, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
 
     def is_pending(self, where: TopicPartition) -> bool:
+        """Whether a transaction that is open has an offset for that partition."""
         return any(where in offsets for offsets in self.pending.values())
 
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:

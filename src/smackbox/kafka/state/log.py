@@ -133,10 +133,12 @@ class Log:
 
     @property
     def active(self) -> Segment:
+        """The segment that is appended to."""
         return self._active
 
     @property
     def size(self) -> int:
+        """Bytes of all segments."""
         return sum(segment.size for segment in self.segments)
 
     def append(self, batch: Buffer, last_offset: int, max_timestamp: int, now_ms: int) -> None:
@@ -245,6 +247,7 @@ class Log:
             self.drop_first_segment()
 
     def drop_first_segment(self) -> None:
+        """Take the oldest segment away; the active one stays."""
         assert len(self.segments) > 1, "the active segment stays"
         segment = self.segments.pop(0)
         self._bases.pop(0)
@@ -284,4 +287,5 @@ class Log:
         self._fs.remove(path)
 
     def snapshot_path(self, offset: int) -> Path:
+        """The file of the producers' state at that offset."""
         return self.directory / file_name(offset, "snapshot")

@@ -165,6 +165,7 @@ class Partition:
         )
 
     def reconfigure(self, config: TopicConfig) -> None:
+        """The topic's configuration has changed."""
         self.config = config
         self.log.limits = _limits(config)
 
@@ -172,10 +173,12 @@ class Partition:
 
     @property
     def log_start_offset(self) -> int:
+        """The first offset that can be read."""
         return self.log.start_offset
 
     @property
     def log_end_offset(self) -> int:
+        """The offset that the next record gets."""
         return self.log.end_offset
 
     def advance_high_watermark(self, offset: int) -> None:

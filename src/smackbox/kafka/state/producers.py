@@ -46,6 +46,7 @@ class KeptBatch(NamedTuple):
 
     @property
     def first_offset(self) -> int:
+        """The offset of its first record."""
         return self.last_offset - self.offset_delta
 
 
@@ -62,10 +63,12 @@ class ProducerState:
 
     @property
     def last_sequence(self) -> int:
+        """The sequence of the last record, `NO_SEQUENCE` before the first."""
         return self.batches[-1].last_sequence if self.batches else NO_SEQUENCE
 
     @property
     def last_offset(self) -> int:
+        """The offset of the last record, `NO_OFFSET` before the first."""
         return self.batches[-1].last_offset if self.batches else NO_OFFSET
 
 

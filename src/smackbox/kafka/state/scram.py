@@ -36,6 +36,7 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_salted(cls, mechanism: str, salted_password: bytes, salt: bytes, iterations: int) -> ScramCredential:
+        """From a password that a client has salted, as AlterUserScramCredentials brings it."""
         name = _HASHES[mechanism]
         client_key = hmac.digest(salted_password, b"Client Key", name)
         stored_key = hashlib.new(name, client_key).digest()
@@ -43,6 +44,7 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_password(cls, mechanism: str, password: str, salt: bytes, iterations: int) -> ScramCredential:
+        """From a password; takes tens of milliseconds by its iterations."""
         salted = hashlib.pbkdf2_hmac(_HASHES[mechanism], password.encode(), salt, iterations)
         return cls.from_salted(mechanism, salted, salt, iterations)
 

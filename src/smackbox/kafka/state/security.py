@@ -48,6 +48,7 @@ class Security:
     # --- who
 
     def plain_password_is(self, user: str, password: str) -> bool:
+        """Whether that is the user's password, compared in constant time."""
         known = self._plain_users.get(user)
         return known is not None and hmac.compare_digest(known.encode(), password.encode())
 
@@ -67,6 +68,7 @@ class Security:
     def allows(
         self, principal: str, host: str, operation: Operation, kind: ResourceType, name: str = CLUSTER_NAME
     ) -> bool:
+        """Whether the principal may; without an authorizer everybody may everything."""
         return self.acls is None or self.acls.allows(principal, host, operation, kind, name)
 
     def add_acls(self, acls: list[Acl]) -> None:

@@ -42,6 +42,7 @@ _INT64 = struct.Struct(">q")
 
 
 def file_name(base_offset: int, suffix: str) -> str:
+    """Kafka's name of a segment's file: the base offset in 20 digits."""
     return f"{base_offset:020d}.{suffix}"
 
 
@@ -93,6 +94,7 @@ class Segment:
 
     @property
     def size(self) -> int:
+        """Bytes of its log."""
         return self.file.size
 
     def age_ms(self, timestamp: int, now_ms: int) -> int:
@@ -102,9 +104,11 @@ class Segment:
         return now_ms - self.created_ms
 
     def modified_ms(self) -> int:
+        """When it was last appended to, in milliseconds since 1970."""
         return self._fs.modified_ms(self.path("log"))
 
     def path(self, suffix: str) -> Path:
+        """The path of its file of that suffix."""
         return self.directory / file_name(self.base_offset, suffix)
 
     # --- appending
@@ -162,9 +166,11 @@ class Segment:
             file.close()
 
     def sync(self) -> None:
+        """Return when the disk has it. Raises `StorageError`."""
         self.file.sync()
 
     def close(self) -> None:
+        """Close its files."""
         self.file.close()
 
     def remove(self) -> None:
@@ -308,4 +314,5 @@ class Segment:
                 yield found, header
 
     def read_batch(self, position: int, header: BatchHeader) -> bytes:
+        """The bytes of the batch at `position`."""
         return self.file.read(header.size, position)

@@ -23,6 +23,7 @@ class Timer:
     action: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:
+        """It does not fire."""
         self.action = None
 
 
@@ -63,4 +64,5 @@ class Timers:
                     log.error("kafka: %s", error.message)
 
     def clear(self) -> None:
+        """None of them fires."""
         self._heap.clear()

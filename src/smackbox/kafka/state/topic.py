@@ -28,6 +28,7 @@ class Topic:
 
     @property
     def internal(self) -> bool:
+        """Whether it is one of the broker's own."""
         return self.name in INTERNAL_TOPICS
 
 

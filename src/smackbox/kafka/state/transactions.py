@@ -62,6 +62,7 @@ class TransactionState(IntEnum):
 
     @property
     def label(self) -> str:
+        """As DescribeTransactions writes it: `PrepareCommit`."""
         return "".join(part.capitalize() for part in self.name.split("_"))
 
 
@@ -126,6 +127,7 @@ class TransactionCoordinator:
                 self._start_timer(transaction)
 
     def close(self) -> None:
+        """Stop the timers of all transactions."""
         for transaction in self.transactions.values():
             self._stop_timer(transaction)
 

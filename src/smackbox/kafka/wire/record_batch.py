@@ -70,26 +70,32 @@ class BatchHeader(NamedTuple):
 
     @property
     def last_offset(self) -> int:
+        """The offset of its last record."""
         return self.base_offset + self.last_offset_delta
 
     @property
     def next_offset(self) -> int:
+        """The offset behind its last record."""
         return self.base_offset + self.last_offset_delta + 1
 
     @property
     def compression(self) -> int:
+        """The number of its compression, 0 for none."""
         return self.attributes & COMPRESSION_MASK
 
     @property
     def transactional(self) -> bool:
+        """Whether it belongs to a transaction."""
         return bool(self.attributes & TRANSACTIONAL)
 
     @property
     def control(self) -> bool:
+        """Whether it is a marker, not data."""
         return bool(self.attributes & CONTROL)
 
     @property
     def last_sequence(self) -> int:
+        """The sequence of its last record; it wraps to 0 after 2^31 - 1."""
         return increment_sequence(self.base_sequence, self.last_offset_delta)
 
 
@@ -290,6 +296,7 @@ def read_varlong(buffer: Buffer, position: int) -> tuple[int, int]:
 
 
 def write_varlong(out: bytearray, value: int) -> None:
+    """A signed number of up to 64 bits, zigzag, seven bits a byte."""
     value = (value << 1) ^ (value >> 63)
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

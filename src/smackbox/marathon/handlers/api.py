@@ -37,6 +37,7 @@ class Call:
 
     @property
     def marathon(self) -> Marathon:
+        """The apps."""
         return self.api.marathon
 
 
@@ -56,6 +57,7 @@ def flag(request: HttpRequest, name: str, default: bool = False) -> bool:
 
 
 def app_id_of(parts: dict[str, str]) -> str:
+    """The absolute id of the app in the request's path."""
     return path_id.absolute("/" + parts["id"])
 
 

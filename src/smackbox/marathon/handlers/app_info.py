@@ -47,6 +47,7 @@ def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json
 
 
 def shown_task(marathon: Marathon, instance: Instance) -> Json:
+    """A task as the API shows it."""
     app = marathon.root.apps.get(instance.app_id)
     shown: Json = {
         "id": instance.task_id,

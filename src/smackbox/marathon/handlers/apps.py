@@ -51,6 +51,7 @@ def get_app(call: Call) -> HttpResponse:
 
 
 def post_app(call: Call) -> HttpResponse:
+    """Add an app; 409 where it is there."""
     marathon = call.marathon
     app = read_app(read_json(call.request.body), default_role=marathon.role)
     if app.id in marathon.root.apps:
@@ -75,6 +76,7 @@ def put_app(call: Call) -> HttpResponse:
 
 
 def patch_app(call: Call) -> HttpResponse:
+    """Change an app that is there."""
     existing_app(call.api, app_id_of(call.parts))
     return put_app(call)
 
@@ -98,6 +100,7 @@ def put_apps(call: Call) -> HttpResponse:
 
 
 def patch_apps(call: Call) -> HttpResponse:
+    """Change several apps that are there, in one deployment."""
     given = read_json(call.request.body)
     for one in given if isinstance(given, list) else []:
         if isinstance(one, dict) and isinstance(one.get("id"), str):
@@ -106,6 +109,7 @@ def patch_apps(call: Call) -> HttpResponse:
 
 
 def delete_app(call: Call) -> HttpResponse:
+    """Remove an app; its tasks are killed."""
     app_id = app_id_of(call.parts)
     existing_app(call.api, app_id)
     deployment = call.marathon.change(
@@ -117,6 +121,7 @@ def delete_app(call: Call) -> HttpResponse:
 
 
 def restart_app(call: Call) -> HttpResponse:
+    """Replace all tasks of an app by new ones."""
     app_id = app_id_of(call.parts)
     existing_app(call.api, app_id)
     deployment = call.marathon.change(
@@ -129,11 +134,13 @@ def restart_app(call: Call) -> HttpResponse:
 
 
 def get_versions(call: Call) -> HttpResponse:
+    """The versions of an app, the newest first."""
     app = existing_app(call.api, app_id_of(call.parts))
     return HttpResponse.json({"versions": call.marathon.versions.of_app(app.id)})
 
 
 def get_version(call: Call) -> HttpResponse:
+    """An app as it was in that version."""
     app_id = app_id_of(call.parts)
     app = call.marathon.versions.app(app_id, call.parts["version"])
     if app is None:

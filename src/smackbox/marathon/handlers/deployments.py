@@ -7,6 +7,7 @@ from smackbox.net.http import HttpResponse
 
 
 def get_deployments(call: Call) -> HttpResponse:
+    """The deployments under way."""
     readiness = call.marathon.health.readiness()
     return HttpResponse.json([deployment.render(readiness) for deployment in call.marathon.deployments.values()])
 

@@ -24,6 +24,7 @@ FIELDS = {"id", "apps", "groups", "dependencies", "version", "scaleBy", "enforce
 
 
 def get_group(call: Call) -> HttpResponse:
+    """A group with its apps and groups, as far as `embed` asks for them."""
     group = _group_id(call.parts)
     if not call.marathon.root.has_group(group):
         raise unknown_group(group)
@@ -34,6 +35,7 @@ def get_group(call: Call) -> HttpResponse:
 
 
 def get_group_versions(call: Call) -> HttpResponse:
+    """The versions of a group."""
     group = _group_id(call.parts)
     if not call.marathon.root.has_group(group):
         raise unknown_group(group)
@@ -43,6 +45,7 @@ def get_group_versions(call: Call) -> HttpResponse:
 
 
 def get_group_version(call: Call) -> HttpResponse:
+    """A group as it was in that version."""
     group = _group_id(call.parts)
     root = call.marathon.versions.root(call.parts["version"])
     if root is None or not root.has_group(group):

@@ -7,16 +7,19 @@ from smackbox.net.http import HttpResponse
 
 
 def get_ping(_: Call) -> HttpResponse:
+    """`pong`."""
     return HttpResponse.text("pong")
 
 
 def get_info(call: Call) -> HttpResponse:
+    """The server, its settings and its leader."""
     return HttpResponse.json(
         {**call.api.info, "frameworkId": call.marathon.framework_id, "leader": call.api.leader, "elected": True}
     )
 
 
 def get_leader(call: Call) -> HttpResponse:
+    """Where the leader answers."""
     return HttpResponse.json({"leader": call.api.leader})
 
 
@@ -27,4 +30,5 @@ def delete_leader(call: Call) -> HttpResponse:
 
 
 def get_plugins(_: Call) -> HttpResponse:
+    """There are none."""
     return HttpResponse.json({"plugins": []})

@@ -36,6 +36,7 @@ def get_tasks(call: Call) -> HttpResponse:
 
 
 def get_app_tasks(call: Call) -> HttpResponse:
+    """The tasks of an app."""
     app_id = app_id_of(call.parts)
     existing_app(call.api, app_id)
     return _listed(call.api, call.request, [one for one in call.marathon.instances_of(app_id) if one.has_task])
@@ -52,6 +53,7 @@ def delete_app_tasks(call: Call) -> HttpResponse:
 
 
 def delete_app_task(call: Call) -> HttpResponse:
+    """Kill one task of an app, with `scale` for good."""
     app = existing_app(call.api, app_id_of(call.parts))
     task_id = call.parts["task"]
     found = [one for one in call.marathon.instances_of(app.id) if task_id in {one.task_id, one.id}]

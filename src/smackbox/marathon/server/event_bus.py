@@ -29,6 +29,7 @@ class EventBus:
         self._heartbeat: asyncio.TimerHandle | None = None
 
     def subscribe(self, request: HttpRequest, types: frozenset[str], light: bool) -> HttpStream:
+        """A stream of events of these types (none: all); `light` leaves their details out. 503 beyond the limit."""
         if len(self._listeners) >= LISTENERS_LIMIT:
             stream = HttpStream(503, EVENT_STREAM)
             stream.close()
@@ -43,6 +44,7 @@ class EventBus:
         return stream
 
     def publish(self, event: Json) -> None:
+        """Send an event to who asked for its type."""
         whole: bytes | None = None
         brief: bytes | None = None
         for stream, (types, light, _) in list(self._listeners.items()):
@@ -56,6 +58,7 @@ class EventBus:
                 stream.send(whole)
 
     def close(self) -> None:
+        """End all streams."""
         if self._heartbeat is not None:
             self._heartbeat.cancel()
             self._heartbeat = None

@@ -57,6 +57,7 @@ class HealthChecker:
             self._running[key] = asyncio.create_task(wanted[key]())
 
     async def stop(self) -> None:
+        """End all checks."""
         tasks = list(self._running.values())
         self._running.clear()
         for task in tasks:

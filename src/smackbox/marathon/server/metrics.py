@@ -21,6 +21,7 @@ def metrics(marathon: Marathon | None) -> dict[str, Any]:
 
 
 def prometheus(marathon: Marathon | None) -> HttpResponse:
+    """The metrics in Prometheus' format; None is a Marathon that does not lead."""
     lines = []
     for name, value in _values(marathon).items():
         plain = "marathon_" + name.replace(".", "_")

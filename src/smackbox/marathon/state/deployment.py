@@ -24,10 +24,13 @@ RESTART = "RestartApplication"
 
 
 class Action(msgspec.Struct, frozen=True):
+    """What a deployment does with one app."""
+
     kind: str
     app_id: str
 
     def render(self) -> Json:
+        """As the API shows it."""
         return {"action": self.kind, "app": self.app_id}
 
 
@@ -45,6 +48,7 @@ class Deployment(msgspec.Struct, kw_only=True):
 
     @property
     def affected(self) -> set[str]:
+        """The ids of the apps that it changes."""
         return set(self.original) | set(self.target)
 
     @property
@@ -64,6 +68,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         return target
 
     def render(self, readiness: Json) -> Json:
+        """As the API shows it, with the readiness of its tasks."""
         return {
             "id": self.id,
             "version": self.version,
@@ -89,6 +94,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         }
 
     def step(self) -> Json:
+        """Its only step, as events show it."""
         return {"actions": [action.render() for action in self.actions]}
 
 

@@ -19,6 +19,8 @@ _PREFERRED_VICTIMS = {UNREACHABLE: 0, PROVISIONED: 1, STAGING: 2, STARTING: 3}
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """How many instances to launch, and which to kill."""
+
     launch: int
     kill: list[Instance]
 

@@ -19,6 +19,8 @@ Json = dict[str, Any]
 
 
 class Health:
+    """What checks found of the instances."""
+
     def __init__(self, marathon: InstancesOwner) -> None:
         self._marathon = marathon
 
@@ -31,6 +33,7 @@ class Health:
         self._found(instance, app, index, alive, cause, ends_by_us=True)
 
     def by_mesos(self, instance: Instance, app: App | None, alive: bool, cause: str | None) -> None:
+        """Mesos' own check of a task has a result."""
         for index, check in enumerate(app.health_checks if app is not None else []):
             if check.by_mesos and app is not None:
                 self._found(instance, app, index, alive, cause, ends_by_us=False)
@@ -90,6 +93,7 @@ class Health:
         self._marathon.changed(app.id)
 
     def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
+        """A readiness check has an answer."""
         instance = self._marathon.instance(instance_id)
         if instance is not None and instance.condition == states.RUNNING:
             instance.ready = ready

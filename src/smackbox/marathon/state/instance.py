@@ -50,6 +50,8 @@ class HealthRecord(msgspec.Struct, kw_only=True):
 
 
 class Instance(msgspec.Struct, kw_only=True):
+    """One instance of an app, with or without a task at the moment."""
+
     id: str
     app_id: str
     app_version: str
@@ -82,6 +84,7 @@ class Instance(msgspec.Struct, kw_only=True):
 
     @property
     def task_id(self) -> str:
+        """The id of its task; another one each time that it is launched again."""
         return f"{self.id}._app.{self.incarnation}"
 
     @property
@@ -91,6 +94,7 @@ class Instance(msgspec.Struct, kw_only=True):
 
     @property
     def has_task(self) -> bool:
+        """Whether it has a task, or waits with its reservations for one."""
         return self.condition != RESERVED
 
     def healthy(self, checks: int) -> bool | None:
@@ -103,11 +107,13 @@ class Instance(msgspec.Struct, kw_only=True):
 
 
 def encode(instance: Instance) -> bytes:
+    """What is kept of an instance over a restart."""
     kept = {field: getattr(instance, field) for field in _STORED}
     return msgspec.json.encode(kept)
 
 
 def decode(data: bytes) -> Instance:
+    """An instance as it was kept."""
     return msgspec.json.decode(data, type=Instance)
 
 

@@ -24,9 +24,13 @@ class InstancesOwner(Protocol):
         """How an app is to run at this moment, deployments considered; None where it is not to run."""
         ...
 
-    def instance(self, instance_id: str) -> Instance | None: ...
+    def instance(self, instance_id: str) -> Instance | None:
+        """The instance of that id, None without it."""
+        ...
 
-    def instances_of(self, app_id: str) -> list[Instance]: ...
+    def instances_of(self, app_id: str) -> list[Instance]:
+        """The instances of an app."""
+        ...
 
     def missing(self, app: App) -> int:
         """How many new instances are to be launched now, were there offers."""
@@ -52,7 +56,9 @@ class InstancesOwner(Protocol):
         """One of its instances did: the app may need something, and a deployment may go on."""
         ...
 
-    def new_id(self) -> str: ...
+    def new_id(self) -> str:
+        """An id that nobody had before."""
+        ...
 
     def emit(self, event_type: str, **fields: Any) -> None:
         """Publish an event once what it tells of is stored."""

@@ -39,6 +39,7 @@ class LaunchDelays:
                 self.reset(app.id)
 
     def reset(self, app_id: str) -> None:
+        """The next launch of the app waits for nothing."""
         self._delays.pop(app_id, None)
 
     def left_ms(self, app: App, now_ms: int) -> int:

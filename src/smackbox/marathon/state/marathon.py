@@ -107,6 +107,7 @@ class Marathon(FrameworkMachine):
         self.effects.records[f"instance:{instance.id}"] = states.encode(instance)
 
     def forget(self, instance: Instance) -> None:
+        """The instance is gone."""
         instances = self.instances.get(instance.app_id, {})
         instances.pop(instance.id, None)
         if not instances:
@@ -114,21 +115,25 @@ class Marathon(FrameworkMachine):
         self.effects.records[f"instance:{instance.id}"] = None
 
     def instance(self, instance_id: str) -> Instance | None:
+        """The instance of that id, None without it."""
         for instances in self.instances.values():
             if instance_id in instances:
                 return instances[instance_id]
         return None
 
     def instances_of(self, app_id: str) -> list[Instance]:
+        """The instances of an app."""
         return list(self.instances.get(app_id, {}).values())
 
     # --- what is to happen once this is stored
 
     def emit(self, event_type: str, **fields: Any) -> None:
+        """Publish an event once the records of this step are stored."""
         event = {**fields, "eventType": event_type, "timestamp": timestamp(self.clock.wall_ms())}
         self.effects.actions.append(lambda: self._publish(event))
 
     def new_id(self) -> str:
+        """An id that nobody had before."""
         return self._new_id()
 
     # --- what is wanted

@@ -46,6 +46,7 @@ class PortChoice:
         self._last: dict[str, int] = {}
 
     def choose(self, agent_id: str, free: Sequence[int], count: int) -> list[int]:
+        """`count` of the free ports, going on behind the last that the agent gave."""
         last = self._last.get(agent_id, 0)
         ordered = [port for port in free if port > last] + [port for port in free if port <= last]
         chosen = ordered[:count]

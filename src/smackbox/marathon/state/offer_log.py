@@ -31,10 +31,12 @@ class OfferLog:
         self._last: dict[str, tuple[int, Json, list[str]]] = {}
 
     def used(self, now_ms: int) -> None:
+        """An offer was taken."""
         self._processed += 1
         self._last_used_ms = now_ms
 
     def unused(self, offer: Offer, reasons: list[str], now_ms: int) -> None:
+        """An offer was not taken, for these reasons."""
         self._processed += 1
         self._unused += 1
         self._last_unused_ms = now_ms
@@ -45,6 +47,7 @@ class OfferLog:
             self._last.pop(next(iter(self._last)))
 
     def summary(self) -> Json:
+        """How often each reason rejected an offer, of all and of the last one of each agent."""
         rejected: Counter[str] = Counter()
         reached: Counter[str] = Counter()
         for _, _, reasons in self._last.values():
@@ -62,6 +65,7 @@ class OfferLog:
         return shown
 
     def last_unused_offers(self) -> list[Json]:
+        """The last offer of each agent that was not taken."""
         return [
             {
                 "offer": {

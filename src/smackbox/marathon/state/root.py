@@ -23,6 +23,8 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Root(msgspec.Struct, frozen=True):
+    """All apps and groups, in one version."""
+
     apps: dict[str, App] = {}
     groups: dict[str, Group] = {}
     version: str = "1970-01-01T00:00:00.000Z"
@@ -45,6 +47,7 @@ class Root(msgspec.Struct, frozen=True):
         return [app for app in self.apps.values() if path_id.is_below(app.id, group)]
 
     def has_group(self, group: str) -> bool:
+        """Whether there is such a group."""
         return group == path_id.ROOT or group in self.groups
 
     def children(self, group: str) -> list[str]:

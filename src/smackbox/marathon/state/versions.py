@@ -14,11 +14,14 @@ VERSIONS_LIMIT = 50
 
 
 class Versions:
+    """The apps and groups as they were."""
+
     def __init__(self) -> None:
         self._apps: dict[str, dict[str, App]] = {}
         self._roots: dict[str, Root] = {}
 
     def load(self, kind: str, key: str, value: bytes) -> None:
+        """Take a record from the store."""
         if kind == "root-version":
             self._roots[key] = msgspec.json.decode(value, type=Root)
         else:
@@ -48,12 +51,15 @@ class Versions:
         return sorted(self._apps.get(app_id, {}), reverse=True)
 
     def app(self, app_id: str, version: str) -> App | None:
+        """An app as it was in that version, None where it is not known."""
         return self._apps.get(app_id, {}).get(version)
 
     def of_root(self) -> list[str]:
+        """The versions of all apps and groups together, the newest first."""
         return sorted(self._roots, reverse=True)
 
     def root(self, version: str) -> Root | None:
+        """All apps and groups as they were in that version."""
         return self._roots.get(version)
 
 

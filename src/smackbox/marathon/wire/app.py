@@ -24,6 +24,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Artifact(Part, frozen=True):
+    """A file that the agent fetches before the task."""
+
     uri: str
     extract: bool = True
     executable: bool = False
@@ -32,6 +34,8 @@ class Artifact(Part, frozen=True):
 
 
 class PortDefinition(Part, frozen=True):
+    """A port of the host that a task has."""
+
     port: int = 0
     protocol: str = "tcp"
     name: str | None = None
@@ -39,6 +43,8 @@ class PortDefinition(Part, frozen=True):
 
 
 class PortMapping(Part, frozen=True):
+    """A port of the container, and the host's that leads to it."""
+
     container_port: int = 0
     host_port: int | None = None
     service_port: int = 0
@@ -49,17 +55,23 @@ class PortMapping(Part, frozen=True):
 
 
 class Network(Part, frozen=True):
+    """A network that the tasks are in."""
+
     mode: Literal["host", "container", "container/bridge"] = "container"
     name: str | None = None
     labels: dict[str, str] = {}
 
 
 class DockerParameter(Part, frozen=True):
+    """An option of the container's runtime."""
+
     key: str
     value: str
 
 
 class Docker(Part, frozen=True):
+    """The image of a container, and how it is run."""
+
     image: str
     force_pull_image: bool = False
     privileged: bool = False
@@ -69,6 +81,8 @@ class Docker(Part, frozen=True):
 
 
 class PersistentVolume(Part, frozen=True):
+    """Disk that outlives the task."""
+
     size: int
     type: Literal["root", "path", "mount"] = "root"
     max_size: int | None = None
@@ -77,6 +91,8 @@ class PersistentVolume(Part, frozen=True):
 
 
 class Volume(Part, frozen=True):
+    """A path in the container, and what is there."""
+
     container_path: str | None = None
     host_path: str | None = None
     mode: Literal["RO", "RW"] | None = None
@@ -86,6 +102,8 @@ class Volume(Part, frozen=True):
 
 
 class Container(Part, frozen=True):
+    """The container of a task."""
+
     type: Literal["MESOS", "DOCKER"] = "DOCKER"
     docker: Docker | None = None
     volumes: list[Volume] = []
@@ -94,10 +112,14 @@ class Container(Part, frozen=True):
 
 
 class CommandCheck(Part, frozen=True):
+    """A command whose exit code is the health."""
+
     value: str
 
 
 class HealthCheck(Part, frozen=True):
+    """How a task's health is asked for, and how often."""
+
     protocol: Literal["HTTP", "HTTPS", "TCP", "COMMAND", "MESOS_HTTP", "MESOS_HTTPS", "MESOS_TCP"] = "HTTP"
     path: str | None = None
     port: int | None = None
@@ -118,21 +140,29 @@ class HealthCheck(Part, frozen=True):
 
 
 class HttpCheck(Part, frozen=True):
+    """A request of Mesos' general check."""
+
     port_index: int = 0
     path: str = "/"
     scheme: Literal["HTTP", "HTTPS"] = "HTTP"
 
 
 class TcpCheck(Part, frozen=True):
+    """A connection of Mesos' general check."""
+
     port_index: int = 0
 
 
 class ShellCommand(Part, frozen=True):
+    """A command, for the shell or as arguments."""
+
     shell: str | None = None
     argv: list[str] | None = None
 
 
 class ExecCheck(Part, frozen=True):
+    """A command of Mesos' general check."""
+
     command: ShellCommand
 
 
@@ -155,6 +185,8 @@ class ResourceLimits(Part, frozen=True):
 
 
 class ReadinessCheck(Part, frozen=True):
+    """What a new task must answer before a deployment goes on."""
+
     name: str = "readinessCheck"
     protocol: Literal["HTTP", "HTTPS"] = "HTTP"
     path: str = "/"
@@ -166,29 +198,41 @@ class ReadinessCheck(Part, frozen=True):
 
 
 class UpgradeStrategy(Part, frozen=True):
+    """How many instances stay, and how many more there may be, while an app is replaced."""
+
     minimum_health_capacity: float = 1.0
     maximum_over_capacity: float = 1.0
 
 
 class UnreachableEnabled(Part, frozen=True):
+    """When a task on a lost agent is replaced, and when it is given up."""
+
     inactive_after_seconds: int = 0
     expunge_after_seconds: int = 0
 
 
 class Residency(Part, frozen=True):
+    """What happens to a task with a volume when its agent is lost."""
+
     relaunch_escalation_timeout_seconds: int = 3600
     task_lost_behavior: Literal["WAIT_FOREVER", "RELAUNCH_AFTER_TIMEOUT"] = "WAIT_FOREVER"
 
 
 class SecretSource(Part, frozen=True):
+    """Where a secret is."""
+
     source: str
 
 
 class SecretReference(Part, frozen=True):
+    """An environment variable whose value is a secret."""
+
     secret: str
 
 
 class VersionInfo(Part, frozen=True):
+    """When the app was last scaled, and last changed otherwise."""
+
     last_scaling_at: str
     last_config_change_at: str
 
@@ -246,15 +290,18 @@ class App(Part, frozen=True):
 
     @property
     def persistent_volumes(self) -> list[Volume]:
+        """The volumes that outlive a task."""
         volumes = self.container.volumes if self.container is not None else []
         return [volume for volume in volumes if volume.persistent is not None]
 
     @property
     def host_networking(self) -> bool:
+        """Whether its tasks are in the host's network alone."""
         return all(network.mode == HOST for network in self.networks)
 
     @property
     def port_mappings(self) -> list[PortMapping]:
+        """The ports of its container."""
         return (self.container.port_mappings or []) if self.container is not None else []
 
     @property
@@ -264,6 +311,7 @@ class App(Part, frozen=True):
 
     @property
     def service_ports(self) -> list[int]:
+        """Its service ports, in the order of its ports."""
         if self.host_networking:
             return [definition.port for definition in self.port_definitions or []]
         return [mapping.service_port for mapping in self.port_mappings]

@@ -22,10 +22,12 @@ class Refusal(RequestError):  # noqa: N818 - it is an answer
 
 
 def unknown_app(app_id: str, version: str | None = None) -> Refusal:
+    """404."""
     return Refusal(404, f"App '{app_id}' does not exist" + (f" in version {version}" if version else ""))
 
 
 def unknown_group(group_id: str) -> Refusal:
+    """404."""
     return Refusal(404, f"Group '{group_id}' does not exist")
 
 
@@ -45,4 +47,5 @@ def malformed(path: str, error: str) -> Refusal:
 
 
 def locked(deployment_ids: list[str]) -> Refusal:
+    """409: those deployments are under way."""
     return Refusal(409, LOCKED, deployments=[{"id": id_} for id_ in deployment_ids])

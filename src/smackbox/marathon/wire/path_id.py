@@ -20,6 +20,7 @@ def absolute(path: str, base: str = ROOT) -> str:
 
 
 def parent(path: str) -> str:
+    """The group that an id is in."""
     return path.rpartition("/")[0] or ROOT
 
 
@@ -38,6 +39,7 @@ def is_below(path: str, group: str) -> bool:
 
 
 def is_valid(path: str) -> bool:
+    """Whether every part is a name that Marathon takes."""
     return all(_NAME.fullmatch(name) for name in path.split("/") if name)
 
 

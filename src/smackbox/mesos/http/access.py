@@ -18,5 +18,6 @@ class Access:
     equal: Callable[[bytes, bytes], bool] = bytes.__eq__
 
     def knows(self, principal: str, secret: str) -> bool:
+        """Whether that is the principal's secret, compared in constant time."""
         expected = self.secrets.get(principal)
         return self.equal(secret.encode(), (expected or "").encode()) and expected is not None

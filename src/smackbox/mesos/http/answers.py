@@ -25,6 +25,7 @@ class Refused(RequestError):  # noqa: N818 - it is what becomes of the request
         self.headers = headers or {}
 
     def response(self) -> HttpResponse:
+        """The answer that says so."""
         response = HttpResponse.text(str(self), self.status)
         response.headers.update(self.headers)
         return response
@@ -45,6 +46,7 @@ class Deferred:
             callback(self.answer)
 
     def resolve(self, answer: HttpResponse) -> None:
+        """Give the answer, once."""
         if self.answer is None:
             self.answer = answer
             for callback in self._callbacks:

@@ -81,6 +81,7 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
 
     @property
     def authenticates(self) -> bool:
+        """Whether anybody has to authenticate."""
         return (
             self.authenticate_frameworks
             or self.authenticate_agents

@@ -36,6 +36,8 @@ class Bind(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
+    """A column by its name."""
+
     name: str
 
 
@@ -63,12 +65,16 @@ class TypeHint(Struct, frozen=True):
 
 
 class Binary(Struct, frozen=True):
+    """An operator between two expressions."""
+
     operator: str
     left: Expression
     right: Expression
 
 
 class Negate(Struct, frozen=True):
+    """A minus before an expression."""
+
     value: Expression
 
 
@@ -95,6 +101,8 @@ class SliceOf(Struct, frozen=True):
 
 
 class ListLiteral(Struct, frozen=True):
+    """`[a, b]`: a list or a vector."""
+
     items: tuple[Expression, ...]
 
 
@@ -105,14 +113,20 @@ class SetLiteral(Struct, frozen=True):
 
 
 class MapLiteral(Struct, frozen=True):
+    """`{a: b}`."""
+
     items: tuple[tuple[Expression, Expression], ...]
 
 
 class TupleLiteral(Struct, frozen=True):
+    """`(a, b)`."""
+
     items: tuple[Expression, ...]
 
 
 class UserTypeLiteral(Struct, frozen=True):
+    """`{field: a}`."""
+
     fields: tuple[tuple[str, Expression], ...]
 
 
@@ -147,11 +161,15 @@ class Condition(Struct, frozen=True):
 
 
 class Selector(Struct, frozen=True):
+    """What is selected, and the name it gets."""
+
     value: Expression
     alias: str | None = None
 
 
 class Ordering(Struct, frozen=True):
+    """A part of ORDER BY; `ann_of` is the vector to be near to."""
+
     column: str
     descending: bool = False
     ann_of: Expression | None = None
@@ -174,6 +192,8 @@ class Select(Struct, frozen=True):
 
 
 class Using(Struct, frozen=True):
+    """USING TIMESTAMP and TTL."""
+
     timestamp: Expression | None = None
     ttl: Expression | None = None
 
@@ -202,6 +222,8 @@ class Assignment(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
+    """UPDATE."""
+
     keyspace: str | None
     table: str
     using: Using
@@ -220,6 +242,8 @@ class Deletion(Struct, frozen=True):
 
 
 class Delete(Struct, frozen=True):
+    """DELETE."""
+
     keyspace: str | None
     table: str
     targets: tuple[Deletion, ...]
@@ -238,11 +262,15 @@ class Batch(Struct, frozen=True):
 
 
 class Truncate(Struct, frozen=True):
+    """TRUNCATE."""
+
     keyspace: str | None
     table: str
 
 
 class Use(Struct, frozen=True):
+    """USE."""
+
     keyspace: str
 
 
@@ -252,18 +280,24 @@ OptionValue = str | dict[str, str]
 
 
 class CreateKeyspace(Struct, frozen=True):
+    """CREATE KEYSPACE."""
+
     name: str
     options: dict[str, OptionValue]
     if_not_exists: bool = False
 
 
 class AlterKeyspace(Struct, frozen=True):
+    """ALTER KEYSPACE."""
+
     name: str
     options: dict[str, OptionValue]
     if_exists: bool = False
 
 
 class DropKeyspace(Struct, frozen=True):
+    """DROP KEYSPACE."""
+
     name: str
     if_exists: bool = False
 
@@ -277,6 +311,8 @@ class Mask(Struct, frozen=True):
 
 
 class ColumnDefinition(Struct, frozen=True):
+    """A column of CREATE TABLE or ALTER TABLE ADD."""
+
     name: str
     type: TypeName
     static: bool = False
@@ -284,6 +320,8 @@ class ColumnDefinition(Struct, frozen=True):
 
 
 class CreateTable(Struct, frozen=True):
+    """CREATE TABLE."""
+
     keyspace: str | None
     name: str
     columns: tuple[ColumnDefinition, ...]
@@ -313,6 +351,8 @@ class AlterTable(Struct, frozen=True):
 
 
 class DropTable(Struct, frozen=True):
+    """DROP TABLE."""
+
     keyspace: str | None
     name: str
     if_exists: bool = False
@@ -332,12 +372,16 @@ class CreateIndex(Struct, frozen=True):
 
 
 class DropIndex(Struct, frozen=True):
+    """DROP INDEX."""
+
     keyspace: str | None
     name: str
     if_exists: bool = False
 
 
 class CreateType(Struct, frozen=True):
+    """CREATE TYPE."""
+
     keyspace: str | None
     name: str
     fields: tuple[tuple[str, TypeName], ...]
@@ -357,12 +401,16 @@ class AlterType(Struct, frozen=True):
 
 
 class DropType(Struct, frozen=True):
+    """DROP TYPE."""
+
     keyspace: str | None
     name: str
     if_exists: bool = False
 
 
 class CreateView(Struct, frozen=True):
+    """CREATE MATERIALIZED VIEW."""
+
     keyspace: str | None
     name: str
     select: Select
@@ -374,6 +422,8 @@ class CreateView(Struct, frozen=True):
 
 
 class AlterView(Struct, frozen=True):
+    """ALTER MATERIALIZED VIEW."""
+
     keyspace: str | None
     name: str
     options: dict[str, OptionValue]
@@ -381,6 +431,8 @@ class AlterView(Struct, frozen=True):
 
 
 class DropView(Struct, frozen=True):
+    """DROP MATERIALIZED VIEW."""
+
     keyspace: str | None
     name: str
     if_exists: bool = False
@@ -406,6 +458,8 @@ class CreateFunction(Struct, frozen=True):
 
 
 class CreateAggregate(Struct, frozen=True):
+    """CREATE AGGREGATE, which is read and refused."""
+
     keyspace: str | None
     name: str
     arguments: tuple[TypeName, ...]
@@ -416,6 +470,8 @@ class CreateAggregate(Struct, frozen=True):
 
 
 class CreateTrigger(Struct, frozen=True):
+    """CREATE TRIGGER, which is read and refused."""
+
     keyspace: str | None
     table: str
     name: str
@@ -424,6 +480,8 @@ class CreateTrigger(Struct, frozen=True):
 
 
 class DropTrigger(Struct, frozen=True):
+    """DROP TRIGGER."""
+
     keyspace: str | None
     table: str
     name: str

@@ -45,6 +45,7 @@ class ExpressionParser:
 
     @property
     def token(self) -> Token:
+        """The token at hand."""
         return self.tokens[self.index]
 
     def peek(self, distance: int = 1) -> Token:
@@ -52,11 +53,13 @@ class ExpressionParser:
         return self.tokens[min(self.index + distance, len(self.tokens) - 1)]
 
     def advance(self) -> Token:
+        """The token at hand; the next one is at hand then."""
         token = self.tokens[self.index]
         self.index += 1
         return token
 
     def accept(self, operator: str) -> bool:
+        """Go past that operator, where it is at hand."""
         token = self.tokens[self.index]
         if token.kind == "operator" and token.text == operator:
             self.index += 1
@@ -64,10 +67,12 @@ class ExpressionParser:
         return False
 
     def expect(self, operator: str) -> None:
+        """Go past that operator. Raises `SyntaxFault`."""
         if not self.accept(operator):
             raise self.mismatched(f"'{operator}'")
 
     def accept_word(self, word: str) -> bool:
+        """Go past that word, where it is at hand."""
         token = self.tokens[self.index]
         if token.kind == "name" and token.text == word:
             self.index += 1
@@ -75,6 +80,7 @@ class ExpressionParser:
         return False
 
     def accept_words(self, *words: str) -> bool:
+        """Go past these words, where all are at hand."""
         for offset, word in enumerate(words):
             token = self.tokens[min(self.index + offset, len(self.tokens) - 1)]
             if token.kind != "name" or token.text != word:
@@ -83,10 +89,12 @@ class ExpressionParser:
         return True
 
     def expect_word(self, word: str) -> None:
+        """Go past that word. Raises `SyntaxFault`."""
         if not self.accept_word(word):
             raise self.mismatched(f"K_{word.upper()}")
 
     def separated(self, item: Callable[[], T], separator: str = ",") -> tuple[T, ...]:
+        """One `item` or more, with the separator between them."""
         items = [item()]
         while self.accept(separator):
             items.append(item())
@@ -95,27 +103,32 @@ class ExpressionParser:
     # ---- errors, worded as Cassandra's parser does ------------------------------------------------------------------
 
     def no_alternative(self) -> SyntaxFault:
+        """Cassandra's error for a token that nothing can begin with."""
         token = self.token
         line, column = position(self.text, token.offset)
         return SyntaxFault(f"line {line}:{column} no viable alternative at input '{token.source}'")
 
     def mismatched(self, expected: str) -> SyntaxFault:
+        """Cassandra's error for another token than the only one that could follow."""
         token = self.token
         line, column = position(self.text, token.offset)
         return SyntaxFault(f"line {line}:{column} mismatched input '{token.source}' expecting {expected}")
 
     def only_same_column(self, column: str) -> SyntaxFault:
+        """Cassandra's error for `a = b + 1`."""
         return SyntaxFault(f"Only expressions of the form X = X +<value> are supported. ({column})")
 
     # ---- names and types --------------------------------------------------------------------------------------------
 
     def is_identifier(self) -> bool:
+        """Whether the token at hand can be a name."""
         token = self.token
         return token.kind == "quoted" or (
             token.kind == "name" and token.text not in RESERVED and token.text not in _BOOLEANS
         )
 
     def identifier(self) -> str:
+        """A name, in lower case unless it is quoted. Raises `SyntaxFault`."""
         token = self.token
         if not self.is_identifier():
             raise self.no_alternative()
@@ -130,6 +143,7 @@ class ExpressionParser:
         return (name, self.identifier()) if self.accept(".") else (None, name)
 
     def type_name(self) -> ast.TypeName:
+        """A type. Raises `SyntaxFault`."""
         token = self.token
         if token.kind == "string":
             self.advance()
@@ -199,6 +213,7 @@ class ExpressionParser:
         return ast.Literal("integer", ("-" if negative else "") + self.advance().text)
 
     def bind(self) -> ast.Bind:
+        """A marker, `?` or `:name`. Raises `SyntaxFault`."""
         token = self.token
         if self.accept("?"):
             marker = ast.Bind(len(self.binds))

@@ -29,6 +29,7 @@ class Parser(DefinitionParser):
         super().__init__(text, tokenize(text))
 
     def statement(self) -> ast.Statement:
+        """One statement. Raises `SyntaxFault`."""
         starters: dict[str, Callable[[], ast.Statement]] = {
             "select": self._select,
             "insert": self._insert,

@@ -33,28 +33,38 @@ class RoleOptions(Struct, frozen=True):
 
 
 class CreateRole(Struct, frozen=True):
+    """CREATE ROLE and CREATE USER."""
+
     name: str
     options: RoleOptions
     if_not_exists: bool = False
 
 
 class AlterRole(Struct, frozen=True):
+    """ALTER ROLE and ALTER USER."""
+
     name: str
     options: RoleOptions
     if_exists: bool = False
 
 
 class DropRole(Struct, frozen=True):
+    """DROP ROLE and DROP USER."""
+
     name: str
     if_exists: bool = False
 
 
 class GrantRole(Struct, frozen=True):
+    """GRANT of a role."""
+
     role: str
     grantee: str
 
 
 class RevokeRole(Struct, frozen=True):
+    """REVOKE of a role."""
+
     role: str
     grantee: str
 

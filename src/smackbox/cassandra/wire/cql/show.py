@@ -15,10 +15,12 @@ def bare(expression: ast.Expression) -> ast.Expression:
 
 
 def function_name(call: ast.Call) -> str:
+    """A function's name with its keyspace, as errors have it."""
     return f"{call.keyspace or 'system'}.{call.name}"
 
 
 def operation_name(expression: ast.Binary | ast.Negate) -> str:
+    """The function behind an operator, as errors have it."""
     return "system." + (expression.operator if isinstance(expression, ast.Binary) else "-")
 
 

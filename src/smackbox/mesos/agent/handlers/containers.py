@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    """The containers that run, with what they use."""
     return HttpResponse.json(
         [
             {
@@ -36,6 +37,7 @@ def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    """What each executor uses."""
     return HttpResponse.json(
         [
             {

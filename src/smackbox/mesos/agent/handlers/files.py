@@ -120,6 +120,7 @@ def resolve(context: AgentContext, named: str) -> Path:
 
 
 def base64_of(data: bytes) -> str:
+    """Bytes as the v1 API has them in JSON."""
     return base64.b64encode(data).decode()
 
 

@@ -20,18 +20,21 @@ def message(agent: Agent, event: LinkEvent) -> None:
 
 
 def shutdown_executor(agent: Agent, event: LinkEvent) -> None:
+    """The master wants an executor ended."""
     executor = _executor(agent, event["shutdown_executor"])
     if executor is not None:
         agent.shut_down_executor(executor)
 
 
 def shutdown_framework(agent: Agent, event: LinkEvent) -> None:
+    """The master wants all of a framework ended."""
     framework = agent.frameworks.get(event["shutdown_framework"]["framework_id"]["value"])
     if framework is not None:
         agent.shut_down_framework(framework)
 
 
 def update_framework(agent: Agent, event: LinkEvent) -> None:
+    """A framework's information has changed."""
     info = event["update_framework"]["framework"]
     if info["id"]["value"] in agent.frameworks:
         agent.framework(info)

@@ -17,20 +17,24 @@ log = logging.getLogger(__name__)
 
 
 def subscribed(agent: Agent, event: LinkEvent) -> None:
+    """The master has registered this agent under that id."""
     agent.subscribed(event["subscribed"]["agent_id"]["value"])
 
 
 def ping(agent: Agent, _: LinkEvent) -> None:
+    """The master asks for a sign of life."""
     agent.tell_master({"type": "PONG"})
 
 
 def drain(agent: Agent, event: LinkEvent) -> None:
+    """The agent is to be empty: its tasks are killed."""
     order = event.get("drain", {})
     grace = order.get("max_grace_period")
     agent.drain(None if grace is None else int(grace["nanoseconds"]) // 1_000_000)
 
 
 def shutdown(agent: Agent, event: LinkEvent) -> None:
+    """The master wants this agent ended."""
     agent.shut_down(event.get("shutdown", {}).get("message", ""))
 
 

@@ -16,14 +16,17 @@ _EXECUTOR_STATES = {"registering": REGISTERING, "running": RUNNING, "terminating
 
 
 def health(_context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    """200: it serves."""
     return HttpResponse(200)
 
 
 def version(_context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    """The version of Mesos whose API this is."""
     return HttpResponse.json(BUILD)
 
 
 def flags(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    """The settings, in the names of Mesos' flags."""
     return HttpResponse.json({"flags": context.flags})
 
 

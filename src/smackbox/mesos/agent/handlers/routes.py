@@ -36,6 +36,7 @@ OPEN = frozenset({"health", "version", "api/v1/executor"})
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpStream:
+    """Answer a request of the agent's API."""
     name = find(request.path)
     if name is None:
         return HttpResponse(404)

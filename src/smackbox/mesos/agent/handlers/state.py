@@ -20,6 +20,7 @@ Json = dict[str, object]
 
 
 def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
+    """The agent with all that runs on it."""
     agent = context.agent
     settings = agent.settings
     resources = [*settings.resources]
@@ -47,6 +48,7 @@ def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def framework_model(context: AgentContext, framework: AgentFramework) -> Json:
+    """A framework as `/state` shows it."""
     info = framework.info
     return {
         "id": framework.id,
@@ -63,6 +65,7 @@ def framework_model(context: AgentContext, framework: AgentFramework) -> Json:
 
 
 def executor_model(_context: AgentContext, executor: AgentExecutor) -> Json:
+    """An executor as `/state` shows it."""
     queued = {task.id for tasks in executor.queued for task in tasks}
     shown = list(executor.tasks.values())
     return {
@@ -83,6 +86,7 @@ def executor_model(_context: AgentContext, executor: AgentExecutor) -> Json:
 
 
 def task_model(task: AgentTask) -> Json:
+    """A task as `/state` shows it."""
     info = task.info
     model: Json = {
         "id": task.id,

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def run_task(agent: Agent, event: LinkEvent) -> None:
+    """The master sends a task to run."""
     order = event["run_task"]
     info = order["task"]
     try:
@@ -44,6 +45,7 @@ def _run(agent: Agent, order: LinkRunTask, info: TaskInfo) -> None:
 
 
 def run_task_group(agent: Agent, event: LinkEvent) -> None:
+    """The master sends a group of tasks to run, all or none."""
     order = event["run_task_group"]
     try:
         _run_group(agent, order)
@@ -68,6 +70,7 @@ def _run_group(agent: Agent, order: LinkRunTaskGroup) -> None:
 
 
 def kill_task(agent: Agent, event: LinkEvent) -> None:
+    """The master wants a task killed."""
     order = event["kill_task"]
     framework = agent.frameworks.get(order["framework_id"]["value"])
     executor_and_task = None if framework is None else framework.task(order["task_id"]["value"])
@@ -87,6 +90,7 @@ def kill_task(agent: Agent, event: LinkEvent) -> None:
 
 
 def acknowledge(agent: Agent, event: LinkEvent) -> None:
+    """The framework has a status update."""
     order = event["acknowledge"]
     agent.acknowledge(order["framework_id"]["value"], order["task_id"]["value"], order["uuid"])
 

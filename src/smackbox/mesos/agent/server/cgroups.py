@@ -100,6 +100,7 @@ class Cgroups:
         return [folder / "cgroup.procs" for folder in folders]
 
     def members_folder(self, container_id: str) -> Path:
+        """The folder whose `cgroup.procs` names the container's processes."""
         return self.folders["memory"] / container_id
 
     def update(self, container_id: str, resources: Sequence[LimitedResource]) -> None:

@@ -94,6 +94,7 @@ class DockerContainerizer:
         await self._engine.close()
 
     def has(self, container_id: str) -> bool:
+        """Whether it has that container."""
         return container_id in self._containers
 
     # --- Containers

@@ -38,9 +38,11 @@ class DockerEngine:
         self._client = HttpClient(unix_socket=socket)
 
     async def close(self) -> None:
+        """Close the connections to the engine."""
         await self._client.close()
 
     async def has_image(self, image: str) -> bool:
+        """Whether the image is on this machine."""
         try:
             await self._call("GET", f"/images/{quote(image, safe='/:@')}/json")
         except DockerError as error:
@@ -73,9 +75,11 @@ class DockerEngine:
         return str(made["Id"])
 
     async def start(self, container: str) -> None:
+        """Start a container that was created."""
         await self._call("POST", f"/containers/{container}/start")
 
     async def inspect(self, container: str) -> dict[str, Any]:
+        """What the engine knows of a container."""
         details: dict[str, Any] = await self._call("GET", f"/containers/{container}/json")
         return details
 
@@ -90,6 +94,7 @@ class DockerEngine:
             await self._call("POST", f"/containers/{container}/kill?{urlencode({'signal': signal})}")
 
     async def remove(self, container: str) -> None:
+        """Remove a container, where it is there."""
         with contextlib.suppress(_NotThereError):
             await self._call("DELETE", f"/containers/{container}?force=1&v=1")
 

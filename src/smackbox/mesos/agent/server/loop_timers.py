@@ -16,6 +16,7 @@ class LoopTimers:
         timers.changed = self._arm
 
     def close(self) -> None:
+        """No timer fires any more."""
         self._timers.changed = lambda: None
         if self._handle is not None:
             self._handle.cancel()

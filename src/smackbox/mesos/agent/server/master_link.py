@@ -65,12 +65,14 @@ class MasterLink:
         agent.to_master = self.call
 
     def start(self) -> None:
+        """Begin to look for a master and to subscribe with it."""
         if not self._master.startswith("zk://"):
             url = self._master if "://" in self._master else f"{self._scheme}://{self._master}"
             self._lead(url.rstrip("/"))
         self._task = asyncio.get_running_loop().create_task(self._run(), name="mesos-agent-link")
 
     async def stop(self) -> None:
+        """Leave the master."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

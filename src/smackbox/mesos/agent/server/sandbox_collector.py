@@ -53,11 +53,13 @@ class SandboxCollector:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
+        """Remove no more sandboxes."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def leave(self, directory: Path) -> None:
+        """That sandbox is left: it goes after `gc_delay`."""
         self._left[directory] = self._now()
 
     async def collect(self) -> None:

@@ -78,10 +78,12 @@ class RunningAgent:
 
     @property
     def url(self) -> str:
+        """Where the agent's API listens."""
         return self._http.url
 
     @property
     def is_registered(self) -> bool:
+        """Whether a master has registered it."""
         return self._link.subscribed.is_set()
 
     async def probe(self) -> None:

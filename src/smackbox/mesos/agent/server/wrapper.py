@@ -75,6 +75,7 @@ class StatusFile:
 
 
 def read_status(path: Path) -> StatusFile:
+    """What a container's wrapper wrote of its process."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

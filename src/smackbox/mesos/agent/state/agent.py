@@ -166,12 +166,15 @@ class Agent:
         self.updates.resend()
 
     def write_info(self) -> None:
+        """Keep the agent's information, for the next start to compare."""
         self.checkpoints.write("agent", {"info": self.settings.info(self.id), "port": self.settings.port})
 
     def disconnected(self) -> None:
+        """The master is away: nothing is sent until the next subscription."""
         self.is_subscribed = False
 
     def tell_master(self, call: LinkCall) -> None:
+        """Send a call to the master, where it is there."""
         if self.is_subscribed:
             self.to_master(call)
 
@@ -286,6 +289,7 @@ class Agent:
         )
 
     def resume_custom(self, executor: AgentExecutor, spec: ContainerSpec) -> None:
+        """Watch again the container of an executor that outlived this process."""
         self.containers.resume(
             spec,
             lambda started: self._custom_started(executor, started),
@@ -313,6 +317,7 @@ class Agent:
         executor.timer = self.timers.after(grace_ms, lambda: self.containers.destroy(executor.container_id))
 
     def shut_down_framework(self, framework: AgentFramework, grace_ms: int | None = None) -> None:
+        """End a framework's executors, by force after `grace_ms`."""
         framework.shutting_down = True
         for executor in list(framework.executors.values()):
             self.shut_down_executor(executor, grace_ms)
@@ -337,6 +342,7 @@ class Agent:
         self._check_over()
 
     def drain_policy(self, task: AgentTask) -> KillPolicy | None:
+        """How a task is killed for a drain, None where none is under way."""
         if self.drain_grace_ms is None:
             return None
         own_ms = grace_period_ms(task.info.get("kill_policy"))
@@ -344,6 +350,7 @@ class Agent:
         return {"grace_period": {"nanoseconds": grace_ms * 1_000_000}}
 
     def kill_task(self, executor: AgentExecutor, task: AgentTask, policy: KillPolicy | None) -> None:
+        """Kill a task, with its own grace period or that of `policy`."""
         if task.is_terminal:
             return
         if executor.is_builtin:
@@ -420,6 +427,7 @@ class Agent:
                 self.containers.resize(executor.container_id, executor.resources())
 
     def killing(self, task: AgentTask, grace_ms: int) -> None:
+        """A task is being killed, and has so long to end by itself."""
         task.kill_grace_ms = grace_ms
         self._write_task(task)
 
@@ -548,14 +556,17 @@ class Agent:
         return run
 
     def task_spec(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> ContainerSpec:
+        """The container of a task of the built-in executors."""
         return self.specs.of_task(self.registered_id, framework, executor, task)
 
     def executor_spec(self, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
+        """The container of an executor."""
         return self.specs.of_executor(self.registered_id, framework, executor)
 
     # --- book-keeping
 
     def count(self, name: str) -> None:
+        """One more of that, for `/metrics/snapshot`."""
         self.counters[name] = self.counters.get(name, 0) + 1
 
     def _write_task(self, task: AgentTask) -> None:

@@ -60,6 +60,8 @@ class TaskRecord(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class RecoveredTask:
+    """A task as an earlier process left it."""
+
     record: TaskRecord
     statuses: list[TaskStatus]
     acknowledged: frozenset[str]
@@ -67,12 +69,16 @@ class RecoveredTask:
 
 @dataclass(frozen=True, slots=True)
 class RecoveredExecutor:
+    """An executor as an earlier process left it."""
+
     record: ExecutorRecord
     tasks: list[RecoveredTask]
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredFramework:
+    """A framework as an earlier process left it."""
+
     info: FrameworkInfo
     executors: list[RecoveredExecutor] = field(default_factory=list)
 
@@ -109,33 +115,43 @@ class Checkpoints:
     # --- frameworks, executors, tasks
 
     def framework(self, framework_id: str, info: FrameworkInfo) -> None:
+        """Keep a framework. Raises `StorageError`, as all writes here do."""
         self._replace(self._framework(framework_id) / "info", info)
 
     def executor(self, framework_id: str, executor_id: str, record: ExecutorRecord) -> None:
+        """Keep an executor."""
         self._replace(self.executor_folder(framework_id, executor_id) / "info", record)
 
     def task(self, framework_id: str, executor_id: str, task_id: str, record: TaskRecord) -> None:
+        """Keep a task."""
         self._replace(self._task(framework_id, executor_id, task_id) / "info", record)
 
     def update(self, framework_id: str, executor_id: str, task_id: str, status: TaskStatus) -> None:
+        """Keep a status update, until it is acknowledged."""
         self._append(framework_id, executor_id, task_id, {"status": status})
 
     def acknowledged(self, framework_id: str, executor_id: str, task_id: str, uuid: str) -> None:
+        """A status update was acknowledged."""
         self._append(framework_id, executor_id, task_id, {"acknowledged": uuid})
 
     def remove_task(self, framework_id: str, executor_id: str, task_id: str) -> None:
+        """A task has ended, and its last update is acknowledged."""
         self._remove(self._task(framework_id, executor_id, task_id))
 
     def remove_executor(self, framework_id: str, executor_id: str) -> None:
+        """An executor has ended with all its tasks."""
         self._remove(self.executor_folder(framework_id, executor_id))
 
     def remove_framework(self, framework_id: str) -> None:
+        """A framework has nothing on this agent any more."""
         self._remove(self._framework(framework_id))
 
     def executor_folder(self, framework_id: str, executor_id: str) -> Path:
+        """The folder of what is kept of an executor."""
         return self._framework(framework_id) / "executors" / executor_id
 
     def status_file(self, framework_id: str, executor_id: str, container_id: str) -> Path:
+        """The file in which a container's wrapper writes of its process."""
         return self.executor_folder(framework_id, executor_id) / f"{container_id}.status"
 
     # --- recovery

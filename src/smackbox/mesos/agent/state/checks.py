@@ -83,6 +83,7 @@ class HealthChecker:
         self._repeated = _Repeated(check, spec, timers, containers, self._result)
 
     def stop(self) -> None:
+        """Check no more."""
         self._repeated.stop()
 
     def _result(self, outcome: ProbeOutcome) -> None:
@@ -117,6 +118,7 @@ class StatusChecker:
         self._repeated = _Repeated(check, spec, timers, containers, self._result)
 
     def stop(self) -> None:
+        """Check no more."""
         self._repeated.stop()
 
     def _result(self, outcome: ProbeOutcome) -> None:

@@ -54,6 +54,7 @@ class ContainerSpec:
 
     @property
     def is_docker(self) -> bool:
+        """Whether Docker runs it."""
         return self.container is not None and self.container.get("type") == "DOCKER"
 
 

@@ -49,6 +49,7 @@ class DockerInfoError(ValueError):
 
 
 def container_name(container_id: str) -> str:
+    """Docker's name of a container."""
     return NAME_PREFIX + container_id
 
 

@@ -63,14 +63,17 @@ class AgentTask:
 
     @property
     def id(self) -> str:
+        """The task's id."""
         return str(self.info["task_id"]["value"])
 
     @property
     def key(self) -> tuple[str, str]:
+        """The ids of its framework and of the task."""
         return self.framework_id, self.id
 
     @property
     def is_terminal(self) -> bool:
+        """Whether it has ended."""
         return self.state in TERMINAL_STATES
 
     def take(self, status: TaskStatus) -> None:
@@ -133,10 +136,12 @@ class AgentExecutor:
 
     @property
     def id(self) -> str:
+        """The executor's id."""
         return str(self.info["executor_id"]["value"])
 
     @property
     def is_builtin(self) -> bool:
+        """Whether it is the command executor or the default executor, which are parts of the agent."""
         return self.kind != CUSTOM
 
     def resources(self) -> list[LimitedResource]:
@@ -150,6 +155,7 @@ class AgentExecutor:
         return parts
 
     def stop_timer(self) -> None:
+        """What it was to do in time is not waited for any more."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -178,20 +184,25 @@ class AgentFramework:
 
     @property
     def id(self) -> str:
+        """The framework's id."""
         return str(self.info["id"]["value"])
 
     @property
     def is_checkpointed(self) -> bool:
+        """Whether its executors outlive a restart of the agent."""
         return bool(self.info.get("checkpoint", False))
 
     def has(self, capability: str) -> bool:
+        """Whether it has that capability."""
         return any(one.get("type") == capability for one in self.info.get("capabilities", []))
 
     @property
     def is_orphan(self) -> bool:
+        """Whether the master does not know it."""
         return all(executor.is_orphan for executor in self.executors.values())
 
     def task(self, task_id: str) -> tuple[AgentExecutor, AgentTask] | None:
+        """A task with its executor, None without it."""
         for executor in self.executors.values():
             if task_id in executor.tasks:
                 return executor, executor.tasks[task_id]

@@ -62,6 +62,7 @@ def executor_environment(
 
 
 def shutdown_grace_period_ms(settings: AgentOptions, executor_info: ExecutorInfo) -> int:
+    """How long an executor has to end by itself, in milliseconds."""
     own = executor_info.get("shutdown_grace_period")
     return settings.executor_shutdown_grace_period_ms if own is None else int(own["nanoseconds"]) // 1_000_000
 

@@ -34,6 +34,7 @@ class AgentOptions:
 
     @property
     def endpoint(self) -> str:
+        """Where the agent's API listens, `ip:port`."""
         return f"{self.ip}:{self.port}"
 
     def info(self, agent_id: str | None) -> AgentInfo:

@@ -45,6 +45,7 @@ class StatusUpdates:
         self._streams: dict[TaskKey, UpdateStream] = {}
 
     def add(self, key: TaskKey, status: TaskStatus) -> None:
+        """A status to deliver, behind those of the task that wait."""
         stream = self._streams.setdefault(key, UpdateStream())
         stream.pending.append(status)
         if len(stream.pending) == 1:
@@ -67,6 +68,7 @@ class StatusUpdates:
         return status
 
     def is_pending(self, key: TaskKey) -> bool:
+        """Whether a status of the task waits for its acknowledgement."""
         return key in self._streams
 
     def head(self, key: TaskKey) -> TaskStatus | None:
@@ -75,10 +77,12 @@ class StatusUpdates:
         return stream.pending[0] if stream is not None and stream.pending else None
 
     def latest(self, key: TaskKey) -> TaskStatus | None:
+        """The last status that waits, None without one."""
         stream = self._streams.get(key)
         return stream.pending[-1] if stream is not None and stream.pending else None
 
     def forget(self, key: TaskKey) -> None:
+        """Deliver nothing more of that task."""
         stream = self._streams.pop(key, None)
         if stream is not None and stream.timer is not None:
             stream.timer.cancel()

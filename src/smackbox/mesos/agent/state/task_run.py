@@ -35,7 +35,9 @@ MAX_COMPLETION_TIME = "REASON_MAX_COMPLETION_TIME_REACHED"
 class Owner(Protocol):
     """Who is told what becomes of a task."""
 
-    def status(self, task: AgentTask, state: str, **fields: object) -> None: ...
+    def status(self, task: AgentTask, state: str, **fields: object) -> None:
+        """Report a state of the task."""
+        ...
 
     def killing(self, task: AgentTask, grace_ms: int) -> None:
         """To be written down: the next life of the agent goes on with the kill."""
@@ -77,6 +79,7 @@ class TaskRun:
         self._max_completion: Timer | None = None
 
     def launch(self) -> None:
+        """Start its container; TASK_FAILED where it cannot be."""
         if wrong := self._problem():
             self.started = None
             self._end("TASK_FAILED", reason="REASON_TASK_INVALID", message=wrong)

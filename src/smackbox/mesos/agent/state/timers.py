@@ -18,6 +18,7 @@ class Timer:
         self.act: Callable[[], None] | None = act
 
     def cancel(self) -> None:
+        """It does not fire."""
         self.act = None
 
 
@@ -31,6 +32,7 @@ class Timers:
         self._count = 0
 
     def after(self, delay_ms: int, act: Callable[[], None]) -> Timer:
+        """Call `act` after so many milliseconds."""
         timer = Timer(self.clock.monotonic_ms() + max(delay_ms, 0), act)
         self._count += 1
         first = not self._heap or timer.due_ms < self._heap[0][0]

@@ -27,6 +27,7 @@ class AgentVolumes:
         self._work_dir = work_dir
 
     def recover(self) -> None:
+        """Take up what an earlier process kept; folders that are missing are made."""
         self.resources = self._checkpoints.read("resources") or []
         for path in self._paths(self.resources).values():
             path.mkdir(parents=True, exist_ok=True)
@@ -60,6 +61,7 @@ class AgentVolumes:
         return [key[1] for key in (_key(resource) for resource in resources) if key is not None and key not in known]
 
     def path(self, resource: Resource) -> Path:
+        """The folder of a persistent volume."""
         source = resource["disk"].get("source", {})
         root = self._work_dir
         if source.get("type") == "MOUNT":

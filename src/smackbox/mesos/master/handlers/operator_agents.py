@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def teardown(call: Call, message: MasterCallTeardown) -> Answer:
+    """TEARDOWN: end a framework with all its tasks."""
     return teardown_framework(call, message["framework_id"]["value"])
 
 
@@ -70,6 +71,7 @@ def drain_agent(call: Call, message: MasterCallDrainAgent) -> Answer:
 
 
 def deactivate_agent(call: Call, message: MasterCallDeactivateAgent) -> Answer:
+    """DEACTIVATE_AGENT: offer nothing of it."""
     call.require("deactivate_agents")
     agent = _agent(call, message)
     return _change(call, agent, deactivated=True, drain=agent.drain)

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 
 def get_schedule(call: Call) -> MasterResponseGetMaintenanceSchedule:
+    """GET_MAINTENANCE_SCHEDULE."""
     call.require("get_maintenance_schedules")
     return {"schedule": call.master.registry.schedule or {"windows": []}}
 
 
 def get_status(call: Call) -> MasterResponseGetMaintenanceStatus:
+    """GET_MAINTENANCE_STATUS: who drains, who is down."""
     call.require("get_maintenance_statuses")
     draining: list[MaintenanceClusterStatusDrainingMachine] = []
     down: list[MachineID] = []
@@ -49,6 +51,7 @@ def _statuses(call: Call, machine: MachineID) -> list[AllocatorInverseOfferStatu
 
 
 def update_schedule(call: Call, message: MasterCallUpdateMaintenanceSchedule) -> Answer:
+    """UPDATE_MAINTENANCE_SCHEDULE."""
     return update_schedule_to(call, message["schedule"])
 
 
@@ -91,6 +94,7 @@ def update_schedule_to(call: Call, schedule: MaintenanceSchedule) -> Answer:
 
 
 def start(call: Call, message: MasterCallStartMaintenance) -> Answer:
+    """START_MAINTENANCE: these machines go down."""
     return start_maintenance(call, message.get("machines", []))
 
 
@@ -114,6 +118,7 @@ def start_maintenance(call: Call, machines: list[MachineID]) -> Answer:
 
 
 def stop(call: Call, message: MasterCallStopMaintenance) -> Answer:
+    """STOP_MAINTENANCE: these machines are back."""
     return stop_maintenance(call, message.get("machines", []))
 
 

@@ -37,23 +37,28 @@ if TYPE_CHECKING:
 
 
 def get_health(_: Call) -> MasterResponseGetHealth:
+    """GET_HEALTH."""
     return {"healthy": True}
 
 
 def get_flags(call: Call) -> MasterResponseGetFlags:
+    """GET_FLAGS, in the names of Mesos' flags."""
     call.require("view_flags")
     return {"flags": [{"name": name, "value": value} for name, value in call.master.options.flags.items()]}
 
 
 def get_version(_: Call) -> MasterResponseGetVersion:
+    """GET_VERSION: the version of Mesos whose API this is."""
     return {"version_info": BUILD}
 
 
 def get_metrics(call: Call) -> MasterResponseGetMetrics:
+    """GET_METRICS."""
     return {"metrics": [{"name": name, "value": float(value)} for name, value in snapshot(call.context).items()]}
 
 
 def get_logging_level(call: Call) -> MasterResponseGetLoggingLevel:
+    """GET_LOGGING_LEVEL."""
     return {"level": call.context.log_level}
 
 
@@ -66,6 +71,7 @@ def set_logging_level(call: Call, message: MasterCallSetLoggingLevel) -> Answer:
 
 
 def get_master(call: Call) -> MasterResponseGetMaster:
+    """GET_MASTER: who leads."""
     master = call.master
     answer: MasterResponseGetMaster = {"master_info": master.info(), "start_time": master.started_ms / 1_000}
     if master.elected_ms is not None:
@@ -74,6 +80,7 @@ def get_master(call: Call) -> MasterResponseGetMaster:
 
 
 def get_state(call: Call) -> MasterResponseGetState:
+    """GET_STATE: all that the caller may see."""
     return {
         "get_tasks": get_tasks(call),
         "get_executors": get_executors(call),
@@ -83,6 +90,7 @@ def get_state(call: Call) -> MasterResponseGetState:
 
 
 def get_agents(call: Call) -> MasterResponseGetAgents:
+    """GET_AGENTS."""
     recovered = [call.master.registry.agents[agent]["info"] for agent in call.master.recovered_agents]
     return {"agents": [agent_model(agent) for agent in call.master.agents.values()], "recovered_agents": recovered}
 
@@ -93,6 +101,7 @@ def visible(call: Call, action: str) -> list[Framework]:
 
 
 def get_frameworks(call: Call) -> MasterResponseGetFrameworks:
+    """GET_FRAMEWORKS."""
     completed = [
         framework
         for framework in call.master.completed_frameworks
@@ -116,6 +125,7 @@ def _full(framework: Framework) -> MasterResponseGetFrameworksFramework:
 
 
 def get_executors(call: Call) -> MasterResponseGetExecutors:
+    """GET_EXECUTORS."""
     executors: list[MasterResponseGetExecutorsExecutor] = []
     for framework in visible(call, "view_executors"):
         for agent_id, on_agent in framework.executors.items():
@@ -124,11 +134,13 @@ def get_executors(call: Call) -> MasterResponseGetExecutors:
 
 
 def get_operations(call: Call) -> MasterResponseGetOperations:
+    """GET_OPERATIONS."""
     operations = [operation.message for agent in call.master.agents.values() for operation in agent.operations.values()]
     return {"operations": operations}
 
 
 def get_tasks(call: Call) -> MasterResponseGetTasks:
+    """GET_TASKS."""
     answer: MasterResponseGetTasks = {
         "pending_tasks": [],
         "tasks": [],
@@ -146,6 +158,7 @@ def get_tasks(call: Call) -> MasterResponseGetTasks:
 
 
 def get_roles(call: Call) -> MasterResponseGetRoles:
+    """GET_ROLES."""
     master = call.master
     roles: list[Role] = []
     for role in master.known_roles():
@@ -171,6 +184,7 @@ def get_roles(call: Call) -> MasterResponseGetRoles:
 
 
 def get_weights(call: Call) -> MasterResponseGetWeights:
+    """GET_WEIGHTS."""
     weights = call.master.registry.weights
     return {
         "weight_infos": [

@@ -25,22 +25,27 @@ if TYPE_CHECKING:
 
 
 def reserve_resources(call: Call, message: MasterCallReserveResources) -> Answer:
+    """RESERVE_RESOURCES."""
     return operate(call, "RESERVE", message["agent_id"]["value"], message.get("resources", []))
 
 
 def unreserve_resources(call: Call, message: MasterCallUnreserveResources) -> Answer:
+    """UNRESERVE_RESOURCES."""
     return operate(call, "UNRESERVE", message["agent_id"]["value"], message.get("resources", []))
 
 
 def create_volumes(call: Call, message: MasterCallCreateVolumes) -> Answer:
+    """CREATE_VOLUMES."""
     return operate(call, "CREATE", message["agent_id"]["value"], message.get("volumes", []))
 
 
 def destroy_volumes(call: Call, message: MasterCallDestroyVolumes) -> Answer:
+    """DESTROY_VOLUMES."""
     return operate(call, "DESTROY", message["agent_id"]["value"], message.get("volumes", []))
 
 
 def not_done(_: Call, __: object) -> Answer:
+    """501: GROW_VOLUME and SHRINK_VOLUME."""
     raise Refused(501, "Volumes are not resized: destroy the volume and create another")
 
 

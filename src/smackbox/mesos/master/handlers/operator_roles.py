@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def get_quota(call: Call) -> MasterResponseGetQuota:
+    """GET_QUOTA."""
     quotas = {role: one for role, one in call.master.registry.quotas.items() if call.allows("get_quotas", role)}
     return {
         "status": {
@@ -83,6 +84,7 @@ def set_quota_of(call: Call, role: str, guarantee: list[Resource], *, force: boo
 
 
 def remove_quota(call: Call, message: MasterCallRemoveQuota) -> Answer:
+    """REMOVE_QUOTA."""
     return remove_quota_of(call, message["role"])
 
 
@@ -94,6 +96,7 @@ def remove_quota_of(call: Call, role: str) -> Answer:
 
 
 def update_weights(call: Call, message: MasterCallUpdateWeights) -> Answer:
+    """UPDATE_WEIGHTS."""
     return update_weights_to(call, message.get("weight_infos", []))
 
 
@@ -196,6 +199,7 @@ def _quantities(config: QuotaQuotaConfig, field: str) -> Quantities:
 
 
 def as_resources(quantities: Quantities) -> list[Resource]:
+    """Quantities as resources without a role."""
     return [
         {"name": name, "type": "SCALAR", "scalar": {"value": amount / UNITS}, "role": "*"}
         for name, amount in quantities.items()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 def accept(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """ACCEPT: launch tasks and apply operations on offers; what is left goes back."""
     master = call.master
     asked = message["accept"]
     messages = asked.get("operations", [])
@@ -111,6 +112,7 @@ class Accepting:
         self._kept: list[Operation] = []
 
     def perform(self, operation: OfferOperation) -> None:
+        """Apply one operation."""
         kind = operation.get("type", "UNKNOWN")
         if kind == "LAUNCH":
             for task in operation.get("launch", {}).get("task_infos", []):
@@ -121,6 +123,7 @@ class Accepting:
             self._convert(kind, operation)
 
     def finish(self, refuse_seconds: float) -> None:
+        """Give back what is left, not to be offered again for so many seconds."""
         self._checkpoint()
         self._master.allocator.recover(self._framework.id, self._role, self._agent.id, self._offered, refuse_seconds)
 

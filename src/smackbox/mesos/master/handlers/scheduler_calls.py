@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def teardown(call: Call, framework: Framework, _: SchedulerCall) -> None:
+    """TEARDOWN: the framework ends, with all its tasks."""
     frameworks.remove_framework(call.master, framework)
 
 
@@ -35,10 +36,12 @@ def decline(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def accept_inverse_offers(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """ACCEPT_INVERSE_OFFERS: the framework leaves these machines."""
     _answer_inverse(call, framework, message["accept_inverse_offers"], "ACCEPT")
 
 
 def decline_inverse_offers(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """DECLINE_INVERSE_OFFERS."""
     _answer_inverse(call, framework, message["decline_inverse_offers"], "DECLINE")
 
 
@@ -65,6 +68,7 @@ def revive(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def suppress(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """SUPPRESS: no offers for these roles."""
     roles = message.get("suppress", {}).get("roles", [])
     if all(role in framework.roles for role in roles):
         call.master.allocator.suppress(framework.id, roles)
@@ -90,6 +94,7 @@ def kill(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def shutdown(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """SHUTDOWN: end an executor."""
     asked = message["shutdown"]
     agent = call.master.agents.get(asked["agent_id"]["value"])
     if agent is not None:
@@ -98,6 +103,7 @@ def shutdown(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def acknowledge(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """ACKNOWLEDGE: the framework has a status update."""
     asked = message["acknowledge"]
     tasks.acknowledge(call.master, framework, asked["agent_id"]["value"], asked["task_id"]["value"], asked["uuid"])
     agent = call.master.agents.get(asked["agent_id"]["value"])
@@ -108,11 +114,13 @@ def acknowledge(call: Call, framework: Framework, message: SchedulerCall) -> Non
 
 
 def acknowledge_operation_status(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """ACKNOWLEDGE_OPERATION_STATUS."""
     asked = message["acknowledge_operation_status"]
     operations.acknowledge(call.master, framework, asked["operation_id"]["value"], asked["uuid"])
 
 
 def reconcile(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """RECONCILE: send the state of these tasks, or of all."""
     tasks_asked = message["reconcile"].get("tasks", [])
     if not tasks_asked:
         tasks.reconcile_all(call.master, framework)
@@ -122,10 +130,12 @@ def reconcile(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def reconcile_operations(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """RECONCILE_OPERATIONS."""
     operations.reconcile(call.master, framework, message["reconcile_operations"].get("operations", []))
 
 
 def message(call: Call, framework: Framework, message: SchedulerCall) -> None:
+    """MESSAGE: bytes for an executor."""
     asked = message["message"]
     agent = call.master.agents.get(asked["agent_id"]["value"])
     if agent is not None:

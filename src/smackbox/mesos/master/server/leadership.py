@@ -64,6 +64,7 @@ class Leadership:
             self._context.leader = None
 
     def elected(self) -> None:
+        """This master leads: read the registry, then serve."""
         self._recovery = asyncio.get_running_loop().create_task(self.lead(), name="mesos-master-recovery")
 
     async def lead(self) -> None:

@@ -23,6 +23,7 @@ class Requests:
         self._context = context
 
     def handle(self, request: HttpRequest) -> HttpAnswer | Awaitable[HttpAnswer]:
+        """Answer a request of the master's API."""
         try:
             answer = self._answer(request)
         except Refused as refused:

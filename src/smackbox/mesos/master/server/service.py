@@ -59,6 +59,7 @@ class RunningMaster:
 
     @property
     def url(self) -> str:
+        """Where the master's API listens."""
         return self._http.url
 
     async def probe(self) -> None:
@@ -75,6 +76,7 @@ class RunningMaster:
             raise StartError(f"{self.url} does not answer as it should: {status!r}")
 
     async def stop(self) -> None:
+        """Leave the election, close the API and what it stands on."""
         self._leadership.lost()
         await self._http.stop()
         await self._leadership.stop()

@@ -289,6 +289,7 @@ def ping(master: Master, agent: Agent) -> None:
 
 
 def mark_unreachable(master: Master, agent_id: str) -> None:
+    """An agent does not answer: its tasks are lost or unreachable, once that is stored."""
     if agent_id in master.changing_agents:
         return
     agent = master.agents.get(agent_id)
@@ -392,6 +393,7 @@ def agent_changes(agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -
 
 
 def apply_change(master: Master, agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -> None:
+    """An agent's deactivation or drain is stored: carry it out."""
     agent.deactivated = deactivated
     if drain is not None and agent.drain is None:
         agent.drain_began_ms = master.clock.wall_ms()

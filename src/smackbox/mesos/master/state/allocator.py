@@ -39,6 +39,8 @@ AgentTest = Callable[[AgentPool], bool]
 
 @dataclass(slots=True)
 class Filter:
+    """Resources that a framework declined, and until when."""
+
     resources: Resources
     expires_ms: int
 
@@ -58,6 +60,7 @@ class Claim:
     constraints: dict[str, AgentTest] = field(default_factory=dict)
 
     def takes(self, kind: Kind) -> bool:
+        """Whether the framework can use resources of that kind."""
         if kind.shared and "SHARED_RESOURCES" not in self.capabilities:
             return False
         if kind.revocable and "REVOCABLE_RESOURCES" not in self.capabilities:
@@ -67,6 +70,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
+    """What a framework is to be offered of an agent."""
+
     framework_id: str
     role: str
     agent_id: str
@@ -121,6 +126,7 @@ class Allocator:
             self._take(pool, framework_id, role, resources)
 
     def remove_agent(self, agent_id: str) -> None:
+        """An agent is gone, with what was given of it."""
         pool = self.agents[agent_id]
         for (framework_id, role), resources in list(pool.allocated.items()):
             self._give_back(pool, framework_id, role, resources)
@@ -132,6 +138,7 @@ class Allocator:
                 filters.pop(agent_id, None)
 
     def set_agent_active(self, agent_id: str, active: bool) -> None:
+        """Whether an agent's resources are offered."""
         self.agents[agent_id].active = active
 
     def update_total(self, agent_id: str, total: Resources) -> None:
@@ -155,6 +162,7 @@ class Allocator:
     def add_framework(
         self, framework_id: str, roles: Iterable[str], suppressed: Iterable[str], capabilities: Iterable[str]
     ) -> Claim:
+        """A framework wants resources."""
         claim = Claim(framework_id, set(), set(suppressed), frozenset(capabilities))
         self.claims[framework_id] = claim
         for role in roles:
@@ -178,6 +186,7 @@ class Allocator:
         self._changed(claim)
 
     def remove_framework(self, framework_id: str) -> None:
+        """A framework is gone, and what it had is free."""
         for pool in self.agents.values():
             for other, role in list(pool.allocated):
                 if other == framework_id:
@@ -194,6 +203,7 @@ class Allocator:
         self._changed(claim)
 
     def revive(self, framework_id: str, roles: Iterable[str]) -> None:
+        """Offer to the framework again, whatever it declined; no role means all."""
         claim = self.claims[framework_id]
         for role in list(roles) or claim.roles:
             claim.suppressed.discard(role)
@@ -201,10 +211,12 @@ class Allocator:
         self._changed(claim)
 
     def suppress(self, framework_id: str, roles: Iterable[str]) -> None:
+        """Offer nothing for these roles; no role means all."""
         claim = self.claims[framework_id]
         claim.suppressed.update(list(roles) or claim.roles)
 
     def set_weight(self, role: str, weight: float) -> None:
+        """A role's share counts by that weight."""
         self.roles.set_weight(role, weight)
 
     # --- allocations
@@ -271,6 +283,7 @@ class Allocator:
         return [Grant(*key, resources) for key, resources in grants.items()]
 
     def share(self, framework_id: str, role: str) -> float:
+        """The framework's dominant share within the role."""
         return self._members[role].share(framework_id)
 
     # --- one agent in a pass

@@ -29,11 +29,17 @@ class EventSink(Protocol):
     """The open stream of a framework, an agent or an operator."""
 
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether the stream has ended."""
+        ...
 
-    def send(self, event: Mapping[str, object], /) -> None: ...
+    def send(self, event: Mapping[str, object], /) -> None:
+        """Send an event."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the stream."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,27 +53,34 @@ class Task:
 
     @property
     def id(self) -> str:
+        """The task's id."""
         return self.message["task_id"]["value"]
 
     @property
     def framework_id(self) -> str:
+        """The framework's id."""
         return self.message["framework_id"]["value"]
 
     @property
     def agent_id(self) -> str:
+        """The id of the agent that it runs on."""
         return self.message["agent_id"]["value"]
 
     @property
     def state(self) -> str:
+        """Its last known state."""
         return self.message["state"]
 
     @property
     def terminal(self) -> bool:
+        """Whether it has ended."""
         return is_terminal(self.state)
 
 
 @dataclass(slots=True)
 class Executor:
+    """An executor on an agent."""
+
     info: ExecutorInfo
     resources: Resources
     role: str
@@ -83,11 +96,14 @@ class Operation:
 
     @property
     def id(self) -> str | None:
+        """The id that the framework gave, None without one."""
         return self.message["info"].get("id", {}).get("value")
 
 
 @dataclass(slots=True)
 class Offer:
+    """Resources that a framework may take."""
+
     id: str
     framework_id: str
     agent_id: str
@@ -99,6 +115,8 @@ class Offer:
 
 @dataclass(slots=True)
 class InverseOffer:
+    """A request to leave an agent before its maintenance."""
+
     id: str
     framework_id: str
     agent_id: str
@@ -108,6 +126,8 @@ class InverseOffer:
 
 @dataclass(slots=True)
 class Framework:
+    """A framework with its tasks, executors, offers and operations."""
+
     id: str
     info: FrameworkInfo
     roles: list[str]
@@ -139,10 +159,12 @@ class Framework:
 
     @property
     def connected(self) -> bool:
+        """Whether its event stream is open."""
         return self.sink is not None
 
     @property
     def active(self) -> bool:
+        """Whether it gets offers."""
         return self.sink is not None
 
     def send(self, event: SchedulerEvent) -> None:
@@ -151,21 +173,26 @@ class Framework:
             self.sink.send(event)
 
     def add_unreachable(self, task: Task) -> None:
+        """Remember a task of an agent that does not answer, up to the limit."""
         self.unreachable[task.id] = task
         while len(self.unreachable) > self.unreachable_limit:
             del self.unreachable[next(iter(self.unreachable))]
 
     def used(self) -> Resources:
+        """What its tasks and executors use."""
         parts = [task.resources for task in self.tasks.values() if task.in_use]
         parts += [executor.resources for executors in self.executors.values() for executor in executors.values()]
         return total(parts)
 
     def offered(self) -> Resources:
+        """What it has been offered."""
         return total(offer.resources for offer in self.offers.values())
 
 
 @dataclass(slots=True)
 class Agent:
+    """An agent with what runs on it and what is offered of it."""
+
     id: str
     info: AgentInfo
     total: Resources
@@ -190,6 +217,7 @@ class Agent:
 
     @property
     def connected(self) -> bool:
+        """Whether its event stream is open."""
         return self.sink is not None
 
     @property
@@ -199,10 +227,12 @@ class Agent:
 
     @property
     def hostname(self) -> str:
+        """Its advertised hostname."""
         return self.info["hostname"]
 
     @property
     def ip(self) -> str:
+        """The address that it came from."""
         return self.address.rpartition(":")[0]
 
     @property
@@ -211,6 +241,7 @@ class Agent:
         return f"slave(1)@{self.address}"
 
     def send(self, event: LinkEvent) -> None:
+        """Send an event, where it is connected."""
         if self.sink is not None:
             self.sink.send(event)
 
@@ -227,6 +258,7 @@ class Agent:
         return result
 
     def offered(self) -> Resources:
+        """What is offered of it."""
         return total(offer.resources for offer in self.offers.values())
 
 

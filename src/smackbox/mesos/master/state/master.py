@@ -116,6 +116,7 @@ class Master:
         return f"{self.id}-{mark}{number}" if mark else f"{self.id}-{number:04}"
 
     def new_stream_id(self) -> str:
+        """An id for an event stream."""
         return _hex(self.new_uuid())
 
     def succeed(self, earlier: Master) -> None:
@@ -124,10 +125,12 @@ class Master:
 
     @property
     def now_ms(self) -> int:
+        """Milliseconds of a clock that never goes back."""
         return self.clock.monotonic_ms()
 
     @property
     def pid(self) -> str:
+        """libprocess' name of this master."""
         return f"master@{self.options.ip}:{self.options.port}"
 
     def info(self) -> MasterInfo:
@@ -176,11 +179,13 @@ class Master:
                 subscriber.sink.send(event)
 
     def count(self, name: str, by: int = 1) -> None:
+        """More of that, for `/metrics/snapshot`."""
         self.counters[name] = self.counters.get(name, 0) + by
 
     # --- looking up
 
     def is_completed(self, framework_id: str) -> bool:
+        """Whether a framework of that id has ended."""
         return any(framework.id == framework_id for framework in self.completed_frameworks)
 
     def known_roles(self) -> list[str]:
@@ -202,6 +207,7 @@ class Subscriber:
 
 
 def packed_ip(ip: str) -> int:
+    """An IPv4 address as a number, as `MasterInfo.ip` has it; 0 for others."""
     parts = ip.split(".")
     if len(parts) != 4 or not all(part.isdigit() for part in parts):
         return 0
@@ -209,6 +215,7 @@ def packed_ip(ip: str) -> int:
 
 
 def time_info(milliseconds: int) -> TimeInfo:
+    """A moment as `TimeInfo`."""
     return {"nanoseconds": milliseconds * 1_000_000}
 
 
