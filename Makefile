@@ -42,7 +42,7 @@ check: $(DEV) ## format, lint, types, import contracts, words
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m docs.glossary
-	@$(BIN)/python -m docs.docstrings | tail -1
+	@$(BIN)/python -m docs.docstrings
 
 format: $(DEV) ## put the code into the house's format
 	@$(BIN)/ruff format src tests bench examples docs && $(BIN)/ruff check --fix src tests bench examples docs
