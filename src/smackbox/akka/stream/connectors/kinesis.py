@@ -9,12 +9,13 @@ order. A shard is asked again only when what it gave has been taken; a shard wit
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from smackbox.akka.stream.source import Source
+from smackbox.kinesis.shards import LATEST, TRIM_HORIZON, Shard, Shards
 
 RECORDS = 1_000
 """Records of one answer."""
@@ -50,34 +51,34 @@ class Kinesis:
         """Records of all shards. `start` is LATEST or TRIM_HORIZON; `after` gives sequence numbers to go on after, by
         shard. Errors of the client fail the stream: `RestartSource` goes on from them. Raises `ValueError`.
         """
-        if start not in {"LATEST", "TRIM_HORIZON"}:
+        if start not in {LATEST, TRIM_HORIZON}:
             raise ValueError(f"start is LATEST or TRIM_HORIZON, not {start!r}")
-        return Source.from_async_iterator(
-            lambda: _Shards(client, stream, start, dict(after or {}), records, poll_s).records()
-        )
+
+        def begin() -> AsyncIterator[KinesisRecord]:
+            shards = Shards(start, int(time.time() * 1000))
+            for shard, sequence in (after or {}).items():
+                shards.read(shard, sequence)
+            return _Reader(client, stream, shards, records, poll_s).records()
+
+        return Source.from_async_iterator(begin)
 
 
-class _Shards:
-    def __init__(
-        self, client: Any, stream: str, start: str, after: dict[str, str], records: int, poll_s: float
-    ) -> None:
+class _Reader:
+    def __init__(self, client: Any, stream: str, shards: Shards, records: int, poll_s: float) -> None:
         self._client = client
         self._stream = stream
-        self._start = start
-        self._after = after
+        self._shards = shards
         self._records = records
         self._poll_s = poll_s
         self._iterators: dict[str, str] = {}
-        self._known: set[str] = set()
 
     async def records(self) -> AsyncIterator[KinesisRecord]:
-        await self._open(self._start)
+        await self._list()
         while True:
             idle = True
-            ended = False
-            for shard in list(self._iterators):
-                answer = await self._call("get_records", ShardIterator=self._iterators[shard], Limit=self._records)
-                for record in deque(answer["Records"]):
+            for shard in self._shards.readable():
+                answer = await self._call("get_records", ShardIterator=await self._iterator(shard), Limit=self._records)
+                for record in answer["Records"]:
                     idle = False
                     yield KinesisRecord(
                         shard,
@@ -88,39 +89,27 @@ class _Shards:
                     )
                 following = answer.get("NextShardIterator")
                 if following is None:
-                    del self._iterators[shard]
-                    ended = True
+                    self._shards.ended(shard)
+                    await self._list()
                 else:
                     self._iterators[shard] = following
-            if ended:
-                await self._open("TRIM_HORIZON")
             if idle:
                 await asyncio.sleep(self._poll_s)
 
-    async def _open(self, start: str) -> None:
-        """Begin with shards that are not known, and whose parents are not being read."""
-        shards = await self._list()
-        there = {shard["ShardId"] for shard in shards}
-        for shard in shards:
-            name = shard["ShardId"]
-            parents = {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")} & there
-            waits = parents & (self._iterators.keys() | (there - self._known if start == "TRIM_HORIZON" else set()))
-            if name in self._known or waits - {name}:
-                continue
-            self._known.add(name)
-            kind: dict[str, str] = {"ShardIteratorType": start}
-            if name in self._after:
-                kind = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": self._after[name]}
-            answer = await self._call("get_shard_iterator", StreamName=self._stream, ShardId=name, **kind)
-            self._iterators[name] = answer["ShardIterator"]
+    async def _iterator(self, shard: str) -> str:
+        if shard not in self._iterators:
+            position = self._shards.position(shard)
+            answer = await self._call("get_shard_iterator", StreamName=self._stream, ShardId=shard, **position)
+            self._iterators[shard] = answer["ShardIterator"]
+        return self._iterators[shard]
 
-    async def _list(self) -> list[dict[str, Any]]:
+    async def _list(self) -> None:
         answer = await self._call("list_shards", StreamName=self._stream)
-        shards: list[dict[str, Any]] = list(answer["Shards"])
+        listed: list[dict[str, Any]] = list(answer["Shards"])
         while answer.get("NextToken"):
             answer = await self._call("list_shards", NextToken=answer["NextToken"])
-            shards += answer["Shards"]
-        return shards
+            listed += answer["Shards"]
+        self._shards.listed(map(Shard.of, listed))
 
     async def _call(self, name: str, **arguments: Any) -> Any:
         return await asyncio.to_thread(getattr(self._client, name), **arguments)

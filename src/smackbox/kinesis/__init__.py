@@ -1,0 +1,1 @@
+"""Reading Kinesis' streams: which shards, in which order, from where; aggregated records taken apart."""

@@ -1,0 +1,200 @@
+"""Batches of a stream's records, polled with boto3's client or one like it.
+
+A shard is asked at most five times a second, as the service allows; an answer that says it was too often makes pauses
+that double. An iterator that expired is made again behind the last record that came. A batch names what it took of each
+shard: once it is dealt with, `done` lets the children of shards that ended follow, and a batch that a checkpoint kept
+can be read again exactly (`again`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from smackbox.base.errors import SettingError
+from smackbox.kinesis.aggregated import user_records
+from smackbox.kinesis.shards import Shard, Shards, after
+
+GET_INTERVAL_S = 0.2
+GET_LIMIT = 10_000
+LIST_INTERVAL_S = 30.0
+BACK_OFF_FIRST_S, BACK_OFF_LIMIT_S = 0.2, 10.0
+_TOO_OFTEN = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"})
+_EXPIRED = frozenset({"ExpiredIteratorException"})
+
+
+class Record(NamedTuple):
+    """A record of a producer. `part` counts those of one aggregated record, whose sequence number they share."""
+
+    shard: str
+    sequence: str
+    part: int
+    key: str
+    data: bytes
+    arrived_ms: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """What came of one poll. `last` is the last sequence number by shard, `ended` the shards that are at their end."""
+
+    records: list[Record] = field(default_factory=list)
+    first: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last: dict[str, str] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
+
+    def ranges(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the batch, so that it can be read again."""
+        return {"first": self.first, "last": self.last, "ended": self.ended}
+
+
+class _Cursor:
+    """Where a shard is being read."""
+
+    def __init__(self, position: dict[str, Any]) -> None:
+        self.position = position
+        self.iterator: str | None = None
+        self.due_s = 0.0
+        self.pause_s = BACK_OFF_FIRST_S
+
+
+class Reader:
+    """One stream. `clock` gives seconds that never go back."""
+
+    def __init__(
+        self, client: Any, stream: str, shards: Shards, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.shards = shards
+        self._client = client
+        self._stream = stream
+        self._clock = clock
+        self._cursors: dict[str, _Cursor] = {}
+        self._list_due_s = -1.0
+
+    def poll(self, limit: int) -> Batch:
+        """What has come, `limit` records of the service or a few more. Raises `SettingError` for a stream not there."""
+        self._list()
+        batch = Batch()
+        for shard in self.shards.readable():
+            cursor = self._cursors.get(shard)
+            if cursor is None:
+                cursor = self._cursors[shard] = _Cursor(self.shards.position(shard))
+            left = limit - len(batch.records)
+            if left > 0 and cursor.due_s <= self._clock():
+                self._take(shard, cursor, min(left, GET_LIMIT), batch)
+        return batch
+
+    def done(self, batch: Batch) -> None:
+        """The batch is dealt with."""
+        for shard, sequence in batch.last.items():
+            self.shards.read(shard, sequence)
+        for shard in batch.ended:
+            self.shards.ended(shard)
+            self._cursors.pop(shard, None)
+        if batch.ended:
+            self._list_due_s = -1.0
+
+    def again(self, ranges: Mapping[str, Any]) -> Batch:
+        """The batch of these ranges, read again. Raises `LookupError` where the service does not have it any more."""
+        batch = Batch(first=dict(ranges["first"]), last=dict(ranges["last"]), ended=list(ranges["ended"]))
+        for shard, last in batch.last.items():
+            batch.records += self._range(shard, batch.first[shard], last)
+        for shard, last in batch.last.items():
+            self._cursors[shard] = _Cursor(after(last))
+        return batch
+
+    def _list(self) -> None:
+        if self._clock() < self._list_due_s:
+            return
+        answer = self._call("list_shards", StreamName=self._stream)
+        listed = list(answer["Shards"])
+        while answer.get("NextToken"):
+            answer = self._call("list_shards", NextToken=answer["NextToken"])
+            listed += answer["Shards"]
+        self.shards.listed(map(Shard.of, listed))
+        self._list_due_s = self._clock() + LIST_INTERVAL_S
+
+    def _take(self, shard: str, cursor: _Cursor, limit: int, batch: Batch) -> None:
+        answer = self._get(shard, cursor, limit)
+        if answer is None:
+            return
+        if answer["Records"]:
+            batch.first[shard] = cursor.position
+            for record in answer["Records"]:
+                batch.records += _parts(shard, record)
+            last = answer["Records"][-1]["SequenceNumber"]
+            batch.last[shard] = last
+            cursor.position = after(last)
+        cursor.iterator = answer.get("NextShardIterator")
+        if cursor.iterator is None:
+            batch.ended.append(shard)
+            cursor.due_s = float("inf")  # nothing more comes of it; `done` takes it away
+
+    def _get(self, shard: str, cursor: _Cursor, limit: int) -> Any:
+        """An answer of GetRecords, None where the shard is to be asked later."""
+        try:
+            if cursor.iterator is None:
+                cursor.iterator = self._iterator(shard, cursor.position)
+            answer = self._call("get_records", ShardIterator=cursor.iterator, Limit=limit)
+        except Exception as error:
+            code = _code(error)
+            if code in _EXPIRED:
+                cursor.iterator = None
+                return None
+            if code not in _TOO_OFTEN:
+                raise
+            cursor.due_s = self._clock() + cursor.pause_s
+            cursor.pause_s = min(BACK_OFF_LIMIT_S, 2 * cursor.pause_s)
+            return None
+        cursor.pause_s = BACK_OFF_FIRST_S
+        cursor.due_s = self._clock() + GET_INTERVAL_S
+        return answer
+
+    def _range(self, shard: str, position: dict[str, Any], last: str) -> Iterator[Record]:
+        iterator: str | None = self._iterator(shard, position)
+        pause_s = BACK_OFF_FIRST_S
+        while iterator is not None:
+            try:
+                answer = self._call("get_records", ShardIterator=iterator, Limit=GET_LIMIT)
+            except Exception as error:
+                if _code(error) not in _TOO_OFTEN:
+                    raise
+                time.sleep(pause_s)
+                pause_s = min(BACK_OFF_LIMIT_S, 2 * pause_s)
+                continue
+            for record in answer["Records"]:
+                if int(record["SequenceNumber"]) > int(last):
+                    return
+                yield from _parts(shard, record)
+                if record["SequenceNumber"] == last:
+                    return
+            iterator = answer.get("NextShardIterator")
+            if not answer["Records"] and not answer.get("MillisBehindLatest"):
+                break
+        raise LookupError(f"the records of {shard} up to {last} are not in the stream any more")
+
+    def _iterator(self, shard: str, position: dict[str, Any]) -> str:
+        answer = self._call("get_shard_iterator", StreamName=self._stream, ShardId=shard, **position)
+        return str(answer["ShardIterator"])
+
+    def _call(self, name: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._client, name)(**arguments)
+        except Exception as error:
+            if _code(error) == "ResourceNotFoundException":
+                raise SettingError(f"there is no Kinesis stream {self._stream!r} or shard of it: {error}") from error
+            raise
+
+
+def _parts(shard: str, record: Mapping[str, Any]) -> Iterator[Record]:
+    arrived = record.get("ApproximateArrivalTimestamp")
+    arrived_ms = int(arrived.timestamp() * 1000) if arrived is not None else 0
+    for part, (key, data) in enumerate(user_records(record["PartitionKey"], record["Data"])):
+        yield Record(shard, record["SequenceNumber"], part, key, data, arrived_ms)
+
+
+def _code(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
