@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -95,3 +97,88 @@ def test_the_restore_and_the_reports(address: str, cql: Any, archive: Path, tmp_
     assert run(address, "reports.py", "lambda") == []
     report = {row.id: (row.views, row.clicks) for row in cql.execute("SELECT * FROM ads.campaign_report")}
     assert report == {FIRST: (18, 2)}
+
+
+@contextmanager
+def running(address: str, folder: Path, *arguments: str) -> Iterator[None]:
+    """The talk's stream, killed at the end."""
+    command = [sys.executable, str(TALK / "stream.py"), *arguments, "--every", "0.2", "--master", "local[1]"]
+    command += ["--checkpoint", str(folder / "checkpoint")]
+    environment = {**os.environ, "SMACK_CASSANDRA": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running, a batch each 0.2 s\n"
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def until_totals(cql: Any, expected: dict[tuple[Any, ...], tuple[int, int]]) -> None:
+    deadline = time.monotonic() + 60
+    totals: dict[tuple[Any, ...], tuple[int, int]] = {}
+    while totals != expected:
+        assert time.monotonic() < deadline, totals
+        time.sleep(0.05)
+        rows = cql.execute("SELECT id, month, day, views, clicks FROM ads.campaign")
+        totals = {(row.id, row.month, row.day): (row.views, row.clicks) for row in rows}
+
+
+@pytest.mark.parametrize("source", ["kafka", "kinesis"])
+def test_the_stream_goes_on_after_a_kill(address: str, cql: Any, tmp_path: Path, source: str) -> None:
+    for table in ("event", "campaign"):
+        cql.execute(f"TRUNCATE ads.{table}")
+    first = [line(1, FIRST, AUGUST_31, "view"), "no event", line(2, FIRST, SEPTEMBER_1, "view")]
+    later = [line(3, FIRST, SEPTEMBER_1, "view"), line(4, SECOND, SEPTEMBER_30, "click")]
+    with published(source) as (put, arguments):
+        put(first)
+        with running(address, tmp_path, source, *arguments):
+            until_totals(cql, {(FIRST, 8, 31): (1, 0), (FIRST, 9, 1): (1, 0)})
+        put(later)
+        with running(address, tmp_path, source, *arguments):
+            until_totals(cql, {(FIRST, 8, 31): (1, 0), (FIRST, 9, 1): (2, 0), (SECOND, 9, 30): (0, 1)})
+    assert cql.execute("SELECT count(*) FROM ads.event").one()[0] == 4
+
+
+@contextmanager
+def published(source: str) -> Iterator[tuple[Callable[[list[str]], None], list[str]]]:
+    """What publishes lines, and the program's arguments to read them."""
+    if source == "kafka":
+        from confluent_kafka import Producer
+
+        from smackbox.kafka.server import KafkaServer
+        from smackbox.kafka.settings import KafkaSettings
+
+        with ServiceThread(KafkaServer(KafkaSettings())) as server:
+            producer = Producer({"bootstrap.servers": server.url})
+
+            def produce(lines: list[str]) -> None:
+                for text in lines:
+                    producer.produce("raw_events", text)
+                producer.flush(30)
+
+            yield produce, ["--servers", server.url]
+        return
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        url = f"http://{host}:{port}"
+        client = boto3.client(
+            "kinesis", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        client.create_stream(StreamName="events", ShardCount=2)
+
+        def put(lines: list[str]) -> None:
+            for number, text in enumerate(lines):
+                client.put_record(StreamName="events", Data=text.encode(), PartitionKey=str(number))
+
+        yield put, ["--stream", "events", "--region", "eu-west-1", "--endpoint", url]
+    finally:
+        moto.stop()
