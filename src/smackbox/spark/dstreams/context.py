@@ -11,7 +11,7 @@ from typing import Any
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.dstreams.checkpoint import Progress
-from smackbox.spark.dstreams.dstream import DStream, InputStream, Output, StateStream
+from smackbox.spark.dstreams.dstream import DStream, InputStream, StreamGraph
 from smackbox.spark.dstreams.inputs import FilesInput, Input, QueueInput, SocketInput
 from smackbox.spark.rdd.context import SparkContext
 
@@ -36,7 +36,7 @@ def Minutes(minutes: float) -> float:
     return 60.0 * minutes
 
 
-class StreamingContext:
+class StreamingContext(StreamGraph):
     """Streams over one `SparkContext`; `batchDuration` is in seconds."""
 
     _active: StreamingContext | None = None
@@ -44,12 +44,7 @@ class StreamingContext:
     def __init__(self, sparkContext: SparkContext, batchDuration: float) -> None:
         if not batchDuration > 0:
             raise SettingError(f"a batch takes more than 0 seconds, not {batchDuration}")
-        self.sparkContext = sparkContext
-        self.batchDuration = float(batchDuration)
-        self.inputs: list[InputStream] = []
-        self.states: list[StateStream] = []
-        self.outputs: list[Output] = []
-        self.remembered = 0.0
+        super().__init__(sparkContext, float(batchDuration))
         self._progress: Progress | None = None
         self._stop = threading.Event()
         self._ended = threading.Event()

@@ -9,22 +9,30 @@ from datetime import datetime
 from itertools import islice
 from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smackbox.base.errors import SettingError
-
-if TYPE_CHECKING:
-    from smackbox.spark.dstreams.context import StreamingContext
-    from smackbox.spark.dstreams.inputs import Input
 
 Compute = Callable[[int], Any]
 """The RDD of the batch at a time in ms since 1970, None where it has none."""
 
 
+class StreamGraph:
+    """The streams of one program, and what each of them needs to know of it. Durations are in seconds."""
+
+    def __init__(self, sparkContext: SparkContext, batchDuration: float) -> None:
+        self.sparkContext = sparkContext
+        self.batchDuration = batchDuration
+        self.inputs: list[InputStream] = []
+        self.states: list[StateStream] = []
+        self.outputs: list[Output] = []
+        self.remembered = 0.0
+
+
 class DStream:
     """A stream's RDD of each batch. Transformations make other streams; nothing runs without an output."""
 
-    def __init__(self, ssc: StreamingContext, compute: Compute, parents: Sequence[DStream] = ()) -> None:
+    def __init__(self, ssc: StreamGraph, compute: Compute, parents: Sequence[DStream] = ()) -> None:
         self._ssc = ssc
         self._compute = compute
         self._parents = list(parents)
@@ -33,7 +41,7 @@ class DStream:
         self._level: Any = None
         self._is_cached = False
 
-    def context(self) -> StreamingContext:
+    def context(self) -> StreamGraph:
         """The context that runs it."""
         return self._ssc
 
@@ -342,7 +350,7 @@ class _Windowed(DStream):
 class InputStream(DStream):
     """The stream of an input."""
 
-    def __init__(self, ssc: StreamingContext, source: Input) -> None:
+    def __init__(self, ssc: StreamGraph, source: Input) -> None:
         super().__init__(ssc, lambda _: None)
         self.source = source
         self.is_idle = False
