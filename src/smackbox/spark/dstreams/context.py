@@ -17,6 +17,8 @@ from smackbox.spark.rdd.context import SparkContext
 
 STOP_TIMEOUT_S = 60.0
 POLL_S = 0.1
+LATE_BATCHES = 1_000
+"""After a longer pause, as of a machine that slept, batches go on from now."""
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +171,9 @@ class StreamingContext(StreamGraph):
             if self._progress is not None and self._progress.planned is not None:
                 planned = self._progress.planned
                 self._batch(planned["time_ms"], planned["plans"])
+            at_ms = 0
             while not self._stop.is_set():
-                at_ms = self._next_ms()
+                at_ms = self._next_ms(at_ms)
                 if self._stop.wait(max(0.0, at_ms / 1000 - time.time())):
                     break
                 self._batch(at_ms, [stream.source.plan() for stream in self.inputs])
@@ -180,10 +183,13 @@ class StreamingContext(StreamGraph):
         finally:
             self._ended.set()
 
-    def _next_ms(self) -> int:
-        """The next multiple of the duration; the one that has just passed is not made up for."""
+    def _next_ms(self, last_ms: int) -> int:
+        """The next multiple of the duration; batches that are late follow one another, up to `LATE_BATCHES`."""
         duration_ms = max(1, round(self.batchDuration * 1000))
-        return (int(time.time() * 1000) // duration_ms + 1) * duration_ms
+        coming_ms = (int(time.time() * 1000) // duration_ms + 1) * duration_ms
+        if coming_ms - last_ms > LATE_BATCHES * duration_ms:
+            return coming_ms
+        return last_ms + duration_ms
 
     def _batch(self, at_ms: int, plans: list[Any]) -> None:
         progress = self._progress

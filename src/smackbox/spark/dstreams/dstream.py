@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.base.errors import SettingError
+from smackbox.spark.dstreams.inputs import Input
+from smackbox.spark.rdd.context import SparkContext
 
 Compute = Callable[[int], Any]
 """The RDD of the batch at a time in ms since 1970, None where it has none."""
