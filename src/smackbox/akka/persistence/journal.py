@@ -78,9 +78,13 @@ class Journal(ABC):
     async def delete_to(self, persistence_id: str, to_sequence_nr: int) -> None:
         """Delete the events up to and including that number. Their numbers are not used again."""
 
-    async def recover_tags(self, persistence_id: str, from_sequence_nr: int) -> None:
-        """An actor recovers, and replays from that number: make good what a crash left undone for its tags."""
-        return
+    def recover(
+        self, persistence_id: str, from_sequence_nr: int, to_sequence_nr: int
+    ) -> AsyncGenerator[list[StoredEvent], None]:
+        """As `replay`, for an actor that recovers: makes good, too, what a crash left undone for its tags. It is
+        called where there is nothing to replay as well.
+        """
+        return self.replay(persistence_id, from_sequence_nr, to_sequence_nr)
 
     @abstractmethod
     def tag_reader(self, tag: str, offset: Offset) -> TagReader:

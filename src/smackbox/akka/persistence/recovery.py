@@ -48,14 +48,11 @@ class Recovery(Generic[S]):
             highest = await self._within(
                 lambda: journal.highest_sequence_nr(self._id, self.sequence_nr), "the highest sequence number"
             )
-            await self._within(lambda: journal.recover_tags(self._id, from_nr), "the progress of tags")
-            to = min(self._behavior.replay_to, highest)
-            if to >= from_nr:
-                await self._replay(from_nr, to)
+            await self._replay(from_nr, min(self._behavior.replay_to, highest))
             self.sequence_nr = max(self.sequence_nr, highest)
 
     async def _replay(self, from_nr: int, to: int) -> None:
-        batches = self._persistence.log.journal.replay(self._id, from_nr, to)
+        batches = self._persistence.log.journal.recover(self._id, from_nr, to)
         checked = ReplayFilter(self._behavior.replay_filter)
 
         async def read() -> list[StoredEvent] | None:
