@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.akka.projection.test_projection import ID, MemoryOffsets, envelope
 
 from smackbox.akka import ActorSystem
 from smackbox.akka.persistence.offset import Offset, Sequence
@@ -19,6 +18,7 @@ from smackbox.akka.projection.projection import Projection, ProjectionSettings
 from smackbox.akka.stream.source import Source
 from smackbox.base.errors import UserError
 from smackbox.cli.projection import command
+from tests.akka.projection.test_projection import ID, MemoryOffsets, envelope
 
 LIMIT_S = 30.0
 

@@ -3,8 +3,8 @@
     target = KafkaTarget({"bootstrap.servers": "127.0.0.1:9092"}, lambda envelope: [KafkaRecord("orders", key, value)])
     Projection.exactly_once(id, by_tag(journal, "orders"), target)
 
-The offset is a record of a compacted topic with one partition, by the projection's id. A run begins its transactional
-id anew: the broker ends what an earlier instance left open, and refuses it from then on. Consumers read with
+The offset is a record of a compacted topic with one partition, by the projection's id. A run initializes its
+transactional id: the broker ends what an earlier instance left open, and refuses it from then on. Consumers read with
 `isolation.level=read_committed`.
 """
 
