@@ -1,0 +1,106 @@
+"""Keeps the unconfirmed messages of a producer in the journal, so that they outlive its process.
+
+A message is stored before it is sent, with its serializer id, manifest and bytes; one event notes what was confirmed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from smackbox.akka.actor.record import record
+from smackbox.akka.actor.ref import ActorRef
+from smackbox.akka.actor.supervision import SupervisorStrategy
+from smackbox.akka.persistence.effect import Effect
+from smackbox.akka.persistence.event_sourced import EventSourcedBehavior
+from smackbox.akka.persistence.extension import Persistence
+from smackbox.akka.persistence.persistence_id import PersistenceId
+
+SNAPSHOT_EVERY = 1_000
+KEEP_SNAPSHOTS = 2
+MAX_BACK_OFF_S = 10.0
+"""Pekko's `event-sourced-durable-queue`."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A message that is going to be sent."""
+
+    seq_nr: int
+    serializer: int
+    manifest: str
+    data: bytes
+    ack: bool = False
+
+
+class ConfirmedUpTo(msgspec.Struct, frozen=True):
+    """All up to there were handled."""
+
+    seq_nr: int
+
+
+class QueueState(msgspec.Struct, frozen=True):
+    """`current_seq_nr` is the next number."""
+
+    current_seq_nr: int = 1
+    confirmed_seq_nr: int = 0
+    unconfirmed: tuple[Sent, ...] = ()
+
+
+@record
+class LoadState:
+    """Answered with the `QueueState`."""
+
+    reply_to: ActorRef[Any]
+
+
+@record
+class StoreSent:
+    """Answered with the sequence number once it is stored; a number that does not follow is unhandled."""
+
+    sent: Sent
+    reply_to: ActorRef[Any]
+
+
+@record
+class StoreConfirmed:
+    seq_nr: int
+
+
+Event = Sent | ConfirmedUpTo
+
+
+def register(persistence: Persistence) -> None:
+    """The queue's events and snapshots are structs with these manifests."""
+    for name, kind in (("Sent", Sent), ("ConfirmedUpTo", ConfirmedUpTo), ("QueueState", QueueState)):
+        persistence.register(f"smackbox.delivery.{name}", kind)
+
+
+def durable_queue(persistence_id: PersistenceId | str) -> EventSourcedBehavior[Any, Event, QueueState]:
+    """Of one producer. Restarts with back-off after a failed write; old events and snapshots are deleted."""
+    strategy = SupervisorStrategy.restart_with_back_off(1.0, MAX_BACK_OFF_S, 0.1)
+    base = EventSourcedBehavior(persistence_id, QueueState(), _on_command, _on_event)
+    return base.with_retention(SNAPSHOT_EVERY, KEEP_SNAPSHOTS, delete_events=True).on_persist_failure(strategy)
+
+
+def _on_command(state: QueueState, command: Any) -> Effect[Event, QueueState]:
+    match command:
+        case LoadState(reply_to):
+            return Effect.reply(reply_to, state)
+        case StoreSent(sent, reply_to):
+            if sent.seq_nr == state.current_seq_nr:
+                return Effect.persist(sent).then_reply(reply_to, lambda _: sent.seq_nr)
+            if sent.seq_nr == state.current_seq_nr - 1:
+                return Effect.reply(reply_to, sent.seq_nr)  # asked again
+            return Effect.unhandled()
+        case StoreConfirmed(seq_nr):
+            return Effect.persist(ConfirmedUpTo(seq_nr)) if seq_nr > state.confirmed_seq_nr else Effect.none()
+        case _:
+            return Effect.unhandled()
+
+
+def _on_event(state: QueueState, event: Event) -> QueueState:
+    if isinstance(event, Sent):
+        return QueueState(event.seq_nr + 1, state.confirmed_seq_nr, (*state.unconfirmed, event))
+    left = tuple(sent for sent in state.unconfirmed if sent.seq_nr > event.seq_nr)
+    return QueueState(state.current_seq_nr, event.seq_nr, left)
