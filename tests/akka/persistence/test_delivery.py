@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from smackbox.akka import Actor, ActorRef, Props, ServiceKey
 from smackbox.akka.persistence.delivery import durable_queue as queue
+from smackbox.akka.persistence.delivery import wire
 from smackbox.akka.persistence.delivery.consumer import ConsumerController
 from smackbox.akka.persistence.delivery.consumer_core import Acknowledge, AskAgain, AskMore, ConsumerCore, Deliver
 from smackbox.akka.persistence.delivery.messages import (
@@ -193,7 +194,7 @@ class Consumer(Actor[Any]):
 class Lab(Bank):
     def __init__(self) -> None:
         super().__init__()
-        queue.register(self.persistence)
+        wire.register(self.persistence.serialization)
         self.requests: list[RequestNext] = []
         self.got: list[Any] = []
         self.held: set[Any] = set()
@@ -383,17 +384,17 @@ def test_the_queue_keeps_what_is_not_confirmed(lab: Lab) -> None:
     ref = lab.kit.spawn(queue.durable_queue("queue|x"))
     probe = lab.kit.probe()
     for number in (1, 2, 3):
-        ref.tell(queue.StoreSent(queue.Sent(number, 20, "", b"m"), probe.ref))
+        ref.tell(queue.StoreSent(queue.MessageSent(number, "m"), probe.ref))
         probe.expect_message(number)
-    ref.tell(queue.StoreSent(queue.Sent(3, 20, "", b"m"), probe.ref))
+    ref.tell(queue.StoreSent(queue.MessageSent(3, "m"), probe.ref))
     probe.expect_message(3)
-    ref.tell(queue.StoreSent(queue.Sent(9, 20, "", b"m"), probe.ref))
+    ref.tell(queue.StoreSent(queue.MessageSent(9, "m"), probe.ref))
     probe.expect_no_message()
-    ref.tell(queue.StoreConfirmed(2))
-    ref.tell(queue.StoreConfirmed(1))
+    ref.tell(queue.StoreConfirmed(queue.MessageConfirmed(2)))
+    ref.tell(queue.StoreConfirmed(queue.MessageConfirmed(1)))
     ref = lab.restart(ref, queue.durable_queue("queue|x"))
     ref.tell(queue.LoadState(probe.ref))
-    probe.expect_message(queue.QueueState(4, 2, (queue.Sent(3, 20, "", b"m"),)))
+    probe.expect_message(queue.QueueState(4, 2, (queue.MessageSent(3, "m"),), (queue.MessageConfirmed(2),)))
 
 
 # -- work pulling

@@ -16,6 +16,8 @@ from smackbox.akka import ActorRef, ActorSystem
 from smackbox.akka.persistence.adapters import EventAdapter
 from smackbox.akka.persistence.cassandra import CassandraPersistence
 from smackbox.akka.persistence.cassandra_settings import CassandraSettings
+from smackbox.akka.persistence.delivery import durable_queue as queue
+from smackbox.akka.persistence.delivery import wire
 from smackbox.akka.persistence.extension import Persistence
 from smackbox.akka.persistence.query import ReadJournal
 from smackbox.akka.stream.sink import Sink
@@ -94,6 +96,7 @@ def run(session: Any, work: Callable[[Shop], Awaitable[None]]) -> None:
             cassandra.add_to(system)
             persistence.register("lab.Accounts$Added", Added)
             persistence.register("lab.Accounts$Balance", Balance)
+            wire.register(persistence.serialization)
             await work(Shop(system))
 
     asyncio.run(main())
@@ -206,3 +209,35 @@ def test_what_python_deleted_is_deleted_for_the_jvm(jvm: RealPekkoPersistence, s
     run(session, work)
     assert jvm.say(f"get {id_}") == "8 1 4 1"
     assert jvm.say(f"add {id_} 1") == "5"
+
+
+def test_a_durable_queue_of_each_is_the_others(jvm: RealPekkoPersistence, session: Any, id_: str) -> None:
+    async def first(shop: Shop) -> None:
+        ref = shop.system.spawn(queue.durable_queue(id_))
+        for number, text in enumerate(("one", "two", "three"), 1):
+            sent = queue.MessageSent(number, text, number == 3, timestamp_ms=9)
+            assert await store(ref, sent) == number
+        ref.tell(queue.StoreConfirmed(queue.MessageConfirmed(1, "", 9)))
+        await shop.stop(ref)
+
+    async def second(shop: Shop) -> None:
+        ref = shop.system.spawn(queue.durable_queue(id_))
+        state: queue.QueueState = await ref.ask(queue.LoadState, LIMIT_S)
+        assert (state.current_seq_nr, state.confirmed_seq_nr) == (5, 2)
+        assert [(one.seq_nr, one.message, one.ack) for one in state.unconfirmed] == [
+            (3, "three", True),
+            (4, "four", False),
+        ]
+        assert await store(ref, queue.MessageSent(5, "five")) == 5
+
+    async def store(ref: ActorRef[Any], sent: queue.MessageSent) -> int:
+        number: int = await ref.ask(lambda reply_to: queue.StoreSent(sent, reply_to), LIMIT_S)
+        return number
+
+    run(session, first)
+    assert jvm.say(f"queue-state {id_}") == "4 1 2:two:false 3:three:true"
+    assert jvm.say(f"queue-sent {id_} 4 four") == "stored 4"
+    assert jvm.say(f"queue-confirmed {id_} 2") == "5 2 3:three:true 4:four:false"
+    jvm.say(f"queue-stop {id_}")
+    run(session, second)
+    assert jvm.say(f"queue-state {id_}") == "6 2 3:three:true 4:four:false 5:five:false"

@@ -21,9 +21,11 @@ from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.remote.serialization import (
     GZIP_MAGIC,
     JACKSON_JSON,
+    Reader,
     Serialization,
     SerializationError,
     Serialized,
+    Writer,
     gunzip,
 )
 
@@ -72,6 +74,10 @@ class EventSerialization:
         if upgrade is not None:
             self._versions[manifest] = (version, upgrade)
         self._known[event_type] = f"{manifest}{SEPARATOR}{version}" if version > 1 else manifest
+
+    def add(self, writers: dict[type, Writer], readers: dict[tuple[int, str | None], Reader]) -> None:
+        """Serializers of a part of the room that is loaded only where it is used."""
+        self._own.add(writers, readers)
 
     def write(self, value: Any) -> Serialized:
         """Raises `SerializationError`."""

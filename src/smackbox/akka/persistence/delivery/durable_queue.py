@@ -1,20 +1,19 @@
 """Keeps the unconfirmed messages of a producer in the journal, so that they outlive its process.
 
-A message is stored before it is sent, with its serializer id, manifest and bytes; one event notes what was confirmed.
+A message is stored before it is sent; one event notes what was confirmed. Events and snapshots are those of Pekko's
+`EventSourcedProducerQueue` (`wire.py`), so that a JVM's controller goes on where Python's stopped. Qualifiers, which
+tell the consumers of a sharded producer apart, are kept and not used.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from smackbox.akka.actor.record import record
 from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.supervision import SupervisorStrategy
 from smackbox.akka.persistence.effect import Effect
 from smackbox.akka.persistence.event_sourced import EventSourcedBehavior
-from smackbox.akka.persistence.extension import Persistence
 from smackbox.akka.persistence.persistence_id import PersistenceId
 
 SNAPSHOT_EVERY = 1_000
@@ -23,28 +22,39 @@ MAX_BACK_OFF_S = 10.0
 """Pekko's `event-sourced-durable-queue`."""
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """A message that is going to be sent."""
+@record
+class MessageSent:
+    """An event: a message that is going to be sent. `timestamp_ms` is when, in milliseconds since 1970."""
 
     seq_nr: int
-    serializer: int
-    manifest: str
-    data: bytes
+    message: Any
     ack: bool = False
+    qualifier: str = ""
+    timestamp_ms: int = 0
 
 
-class ConfirmedUpTo(msgspec.Struct, frozen=True):
-    """All up to there were handled."""
+@record
+class MessageConfirmed:
+    """An event: all up to there were handled."""
 
     seq_nr: int
+    qualifier: str = ""
+    timestamp_ms: int = 0
 
 
-class QueueState(msgspec.Struct, frozen=True):
+@record
+class CleanedUp:
+    """An event of a JVM: it has forgotten old qualifiers."""
+
+
+@record
+class QueueState:
     """`current_seq_nr` is the next number."""
 
     current_seq_nr: int = 1
     confirmed_seq_nr: int = 0
-    unconfirmed: tuple[Sent, ...] = ()
+    unconfirmed: tuple[MessageSent, ...] = ()
+    confirmed: tuple[MessageConfirmed, ...] = ()
 
 
 @record
@@ -58,22 +68,16 @@ class LoadState:
 class StoreSent:
     """Answered with the sequence number once it is stored; a number that does not follow is unhandled."""
 
-    sent: Sent
+    sent: MessageSent
     reply_to: ActorRef[Any]
 
 
 @record
 class StoreConfirmed:
-    seq_nr: int
+    confirmed: MessageConfirmed
 
 
-Event = Sent | ConfirmedUpTo
-
-
-def register(persistence: Persistence) -> None:
-    """The queue's events and snapshots are structs with these manifests."""
-    for name, kind in (("Sent", Sent), ("ConfirmedUpTo", ConfirmedUpTo), ("QueueState", QueueState)):
-        persistence.register(f"smackbox.delivery.{name}", kind)
+Event = MessageSent | MessageConfirmed | CleanedUp
 
 
 def durable_queue(persistence_id: PersistenceId | str) -> EventSourcedBehavior[Any, Event, QueueState]:
@@ -93,14 +97,18 @@ def _on_command(state: QueueState, command: Any) -> Effect[Event, QueueState]:
             if sent.seq_nr == state.current_seq_nr - 1:
                 return Effect.reply(reply_to, sent.seq_nr)  # asked again
             return Effect.unhandled()
-        case StoreConfirmed(seq_nr):
-            return Effect.persist(ConfirmedUpTo(seq_nr)) if seq_nr > state.confirmed_seq_nr else Effect.none()
+        case StoreConfirmed(confirmed):
+            return Effect.persist(confirmed) if confirmed.seq_nr > state.confirmed_seq_nr else Effect.none()
         case _:
             return Effect.unhandled()
 
 
 def _on_event(state: QueueState, event: Event) -> QueueState:
-    if isinstance(event, Sent):
-        return QueueState(event.seq_nr + 1, state.confirmed_seq_nr, (*state.unconfirmed, event))
+    if isinstance(event, MessageSent):
+        unconfirmed = (*state.unconfirmed, event)
+        return QueueState(event.seq_nr + 1, state.confirmed_seq_nr, unconfirmed, state.confirmed)
+    if isinstance(event, CleanedUp):
+        return state
     left = tuple(sent for sent in state.unconfirmed if sent.seq_nr > event.seq_nr)
-    return QueueState(state.current_seq_nr, event.seq_nr, left)
+    others = tuple(one for one in state.confirmed if one.qualifier != event.qualifier)
+    return QueueState(state.current_seq_nr, max(event.seq_nr, state.confirmed_seq_nr), left, (*others, event))

@@ -74,7 +74,7 @@ class ProducerController(Actor[Any]):
         self._consumer: ActorRef[Any] | None = None
         self._requested = False
         self._replies: dict[int, ActorRef[int]] = {}
-        self._storing: tuple[queue.Sent, Any] | None = None
+        self._storing: queue.MessageSent | None = None
         self._next = self.context.message_adapter(_Next)
         self._queue: ActorRef[Any] | None = None
         if durable_queue_id is None:
@@ -85,7 +85,7 @@ class ProducerController(Actor[Any]):
 
     @classmethod
     def of(cls, producer_id: str, *, durable_queue_id: str | None = None) -> Props[Any]:
-        """What `spawn` takes. `queue.register(persistence)` must have been called for a durable queue."""
+        """What `spawn` takes. A durable queue needs `wire.register(persistence.serialization)` before."""
         return Props(cls, (producer_id, durable_queue_id))
 
     def pre_start(self) -> None:
@@ -170,11 +170,13 @@ class ProducerController(Actor[Any]):
             self._send_all([core.send(message, ack=ack)])
             self._ask_next()
             return
-        serialized = Persistence.of(self.context.system).serialization.write(message)
-        self._storing = (queue.Sent(core.current_seq_nr, *serialized, ack=ack), message)
+        self._storing = queue.MessageSent(core.current_seq_nr, message, ack, timestamp_ms=self._wall_ms())
         self._ask_queue(1)
 
     # -- the durable queue
+
+    def _wall_ms(self) -> int:
+        return Persistence.of(self.context.system).wall_ms()
 
     def _ask_queue(self, attempt: int) -> None:
         if attempt > RETRY_ATTEMPTS:
@@ -184,29 +186,27 @@ class ProducerController(Actor[Any]):
         if self._core is None:
             self._queue.tell(queue.LoadState(adapter(_Loaded)))
         elif self._storing is not None:
-            self._queue.tell(queue.StoreSent(self._storing[0], adapter(_Stored)))
+            self._queue.tell(queue.StoreSent(self._storing, adapter(_Stored)))
         self.context.timers.start_single("queue", _Retry(attempt), REQUEST_TIMEOUT_S)
 
     def _load(self, state: queue.QueueState) -> None:
         if self._core is not None:
             return
         self.context.timers.cancel("queue")
-        read = Persistence.of(self.context.system).serialization.read
         kept = [
-            Numbered(sent.seq_nr, read(sent.serializer, sent.manifest, sent.data), place == 0, sent.ack)
-            for place, sent in enumerate(state.unconfirmed)
+            Numbered(sent.seq_nr, sent.message, place == 0, sent.ack) for place, sent in enumerate(state.unconfirmed)
         ]
         self._core = ProducerCore(state.current_seq_nr, state.confirmed_seq_nr, tuple(kept))
         self._resend_first()
         self._ask_next()
 
     def _send_stored(self, seq_nr: int) -> None:
-        if self._storing is None or self._storing[0].seq_nr != seq_nr:
+        sent, self._storing = self._storing, None
+        if sent is None or sent.seq_nr != seq_nr:
+            self._storing = sent
             return
         self.context.timers.cancel("queue")
-        sent, message = self._storing
-        self._storing = None
-        self._send_all([self._active.send(message, ack=sent.ack)])
+        self._send_all([self._active.send(sent.message, ack=sent.ack)])
         reply_to = self._replies.pop(seq_nr, None)
         if reply_to is not None:
             reply_to.tell(seq_nr)
@@ -238,7 +238,7 @@ class ProducerController(Actor[Any]):
         for seq_nr in [number for number in self._replies if number <= confirmed]:
             self._replies.pop(seq_nr).tell(seq_nr)
         if self._queue is not None:
-            self._queue.tell(queue.StoreConfirmed(confirmed))
+            self._queue.tell(queue.StoreConfirmed(queue.MessageConfirmed(confirmed, "", self._wall_ms())))
 
     def _resend_first(self) -> None:
         self._send_all(self._active.resend_first())

@@ -20,6 +20,9 @@ import java.util.stream.Collectors;
 import org.apache.pekko.actor.ActorRef;
 import org.apache.pekko.actor.ActorSystem;
 import org.apache.pekko.actor.Props;
+import org.apache.pekko.actor.typed.delivery.DurableProducerQueue;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.pattern.Patterns;
 import org.apache.pekko.persistence.AbstractPersistentActor;
 import org.apache.pekko.persistence.DeleteMessagesSuccess;
@@ -31,6 +34,8 @@ import org.apache.pekko.persistence.journal.Tagged;
 import org.apache.pekko.persistence.query.EventEnvelope;
 import org.apache.pekko.persistence.query.Offset;
 import org.apache.pekko.persistence.query.PersistenceQuery;
+import org.apache.pekko.persistence.typed.PersistenceId;
+import org.apache.pekko.persistence.typed.delivery.EventSourcedProducerQueue;
 import org.apache.pekko.stream.javadsl.Sink;
 
 /** Accounts on pekko-persistence-cassandra: `Accounts PORT DATACENTER KEYSPACE SNAPSHOT_KEYSPACE`. Each line of standard input is a
@@ -140,6 +145,7 @@ public class Accounts {
 
   private final ActorSystem system;
   private final Map<String, ActorRef> accounts = new HashMap<>();
+  private final Map<String, org.apache.pekko.actor.typed.ActorRef<DurableProducerQueue.Command<Object>>> queues = new HashMap<>();
   private final CassandraReadJournal queries;
 
   private Accounts(ActorSystem system) {
@@ -162,6 +168,17 @@ public class Accounts {
         return shown(queries.currentEventsByTag(words[1], Offset.noOffset()).runWith(Sink.seq(), system));
       case "events":
         return shown(queries.currentEventsByPersistenceId(words[1], 0, Long.MAX_VALUE).runWith(Sink.seq(), system));
+      case "queue-sent":
+        return queueSent(words[1], Long.parseLong(words[2]), words[3]);
+      case "queue-confirmed":
+        queue(words[1]).tell(new DurableProducerQueue.StoreMessageConfirmed<>(Long.parseLong(words[2]), "", 7L));
+        return queueState(words[1]);
+      case "queue-state":
+        return queueState(words[1]);
+      case "queue-stop":
+        ActorRef ended = Adapter.toClassic(queues.remove(words[1]));
+        Patterns.gracefulStop(ended, Duration.ofSeconds(20)).toCompletableFuture().get();
+        return "stopped";
       case "ids":
         return String.join(" ", queries.currentPersistenceIds().runWith(Sink.seq(), system).toCompletableFuture().get());
       case "rate":
@@ -176,6 +193,32 @@ public class Accounts {
       default:
         return ask(words[1], words[0] + (words.length > 2 ? " " + words[2] : "") + (words.length > 3 ? " " + words[3] : ""));
     }
+  }
+
+  private org.apache.pekko.actor.typed.ActorRef<DurableProducerQueue.Command<Object>> queue(String id) {
+    return queues.computeIfAbsent(
+        id,
+        i -> Adapter.spawnAnonymous(system, EventSourcedProducerQueue.<Object>create(PersistenceId.ofUniqueId(i))));
+  }
+
+  private String queueSent(String id, long number, String text) throws Exception {
+    DurableProducerQueue.MessageSent<Object> sent = new DurableProducerQueue.MessageSent<>(number, text, false, "", 7L);
+    return "stored " + AskPattern.<DurableProducerQueue.Command<Object>, DurableProducerQueue.StoreMessageSentAck>ask(
+        queue(id),
+        replyTo -> new DurableProducerQueue.StoreMessageSent<>(sent, replyTo),
+        Duration.ofSeconds(20),
+        Adapter.toTyped(system).scheduler()).toCompletableFuture().get().storedSeqNr();
+  }
+
+  private String queueState(String id) throws Exception {
+    DurableProducerQueue.State<Object> state = AskPattern.<DurableProducerQueue.Command<Object>, DurableProducerQueue.State<Object>>ask(
+        queue(id),
+        replyTo -> new DurableProducerQueue.LoadState<>(replyTo),
+        Duration.ofSeconds(20),
+        Adapter.toTyped(system).scheduler()).toCompletableFuture().get();
+    StringBuilder text = new StringBuilder(state.currentSeqNr() + " " + state.highestConfirmedSeqNr());
+    state.unconfirmed().foreach(one -> text.append(" " + one.seqNr() + ":" + one.message() + ":" + one.ack()));
+    return text.toString();
   }
 
   private static String shown(CompletionStage<List<EventEnvelope>> found) throws Exception {
