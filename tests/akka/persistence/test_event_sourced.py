@@ -53,6 +53,15 @@ def test_events_make_the_state_and_outlive_the_actor(bank: Bank) -> None:
     assert bank.events() == [1, 2, 3, 4, 5]
 
 
+def test_numbers_go_on_when_all_events_are_deleted(bank: Bank) -> None:
+    ref = bank.kit.spawn(account())
+    bank.add(ref, 1, 2, 3)
+    bank.kit.stop(ref)
+    bank.kit.run(bank.journal.delete_to("Account|1", 3))
+    assert bank.add(bank.kit.spawn(account()), 4) == Balance(4, 1)
+    assert bank.events() == [4]
+
+
 def test_commands_wait_while_events_are_written(bank: Bank) -> None:
     ref, probe = bank.kit.spawn(account()), bank.kit.probe()
     bank.journal.hold()

@@ -107,6 +107,19 @@ def test_events_stored_at_once_stay_in_one_partition(stores: CassandraStores) ->
     assert stores.session.execute(query, [id_]).one().rows == 30
 
 
+def test_events_that_are_deleted_by_number_alone_are_not_read(stores: CassandraStores) -> None:
+    """As after a crash between the two steps of a delete."""
+    id_ = unique("half")
+
+    async def work(opened: Opened) -> Any:
+        await opened.log.persist(id_, 1, texts(1, 5))
+        metadata = f"INSERT INTO {SETTINGS.keyspace}.metadata (persistence_id, deleted_to) VALUES (%s, 3)"
+        await asyncio.to_thread(stores.session.execute, metadata, [id_])
+        return [await opened.found(id_, *window) for window in ((1, 9), (2, 4), (1, 3), (5, 5))]
+
+    assert stores.run(work) == [[4, 5], [4], [], [5]]
+
+
 def test_views_of_a_tag_are_numbered_without_gaps(stores: CassandraStores) -> None:
     tag, id_ = unique("tag"), unique("tagged")
 

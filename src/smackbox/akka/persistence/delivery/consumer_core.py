@@ -122,5 +122,4 @@ class ConsumerCore:
 
     def _ask_again(self, from_seq_nr: int) -> list[Told]:
         self._resending = True
-        self._waiting.clear()
         return [AskAgain(from_seq_nr)]
