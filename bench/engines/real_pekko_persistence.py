@@ -30,13 +30,14 @@ class RealPekkoPersistence:
         assert command is not None, "missing() says so"
         self._process = subprocess.Popen(
             [
-                command, "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                command, "-Xmx256m", "-Dfile.encoding=UTF-8", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                 "-cp", f"{home / 'classes'}:{home / 'libs'}/*", "lab.Accounts", *self._arguments,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
         )  # fmt: skip
         lines = self._until("ready")
         if lines[-1] != "ready":

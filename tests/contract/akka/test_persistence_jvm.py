@@ -1,4 +1,4 @@
-"""Python and a real pekko-persistence-cassandra 1.1.0 on one journal: each recovers what the other stored."""
+"""Python and JVMs on one journal: a real pekko-persistence-cassandra 1.1.0, and pekko-projection-cassandra 1.0.0."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from smackbox.akka.persistence.cassandra_settings import CassandraSettings
 from smackbox.akka.persistence.delivery import durable_queue as queue
 from smackbox.akka.persistence.delivery import wire
 from smackbox.akka.persistence.extension import Persistence
+from smackbox.akka.persistence.offset import Sequence, TimeBasedUuid
 from smackbox.akka.persistence.query import ReadJournal
+from smackbox.akka.persistence.time_uuid import start_of
+from smackbox.akka.projection.cassandra_offsets import CassandraOffsets
+from smackbox.akka.projection.projection_id import ProjectionId
 from smackbox.akka.stream.sink import Sink
 
 pytestmark = [pytest.mark.polyglot, pytest.mark.xdist_group("pekko-persistence")]
@@ -241,3 +245,25 @@ def test_a_durable_queue_of_each_is_the_others(jvm: RealPekkoPersistence, sessio
     jvm.say(f"queue-stop {id_}")
     run(session, second)
     assert jvm.say(f"queue-state {id_}") == "6 2 3:three:true 4:four:false 5:five:false"
+
+
+def test_offsets_of_projections_are_shared(jvm: RealPekkoPersistence, session: Any) -> None:
+    uuid_offset = TimeBasedUuid(start_of(1_700_000_000_000))
+    keys = [f"orders-{number}" for number in range(12)] + ["\u00e9t\u00e9"]
+
+    async def work(shop: Shop) -> None:
+        offsets = await CassandraOffsets.open(session, f"{SETTINGS.keyspace}_offsets")
+        for number, key in enumerate(keys):
+            id_ = ProjectionId("totals", key)
+            await offsets.save(id_, Sequence(number))
+            assert await asyncio.to_thread(jvm.say, f"offset-read totals {key}") == f"Sequence({number})"
+        id_ = ProjectionId("totals", keys[0])
+        await offsets.save_paused(id_, True)
+        assert await asyncio.to_thread(jvm.say, f"paused totals {keys[0]}") == "true"
+        assert await asyncio.to_thread(jvm.say, f"paused totals {keys[1]}") == "false"
+        await asyncio.to_thread(jvm.say, f"offset-save totals {keys[0]} TBU:{uuid_offset.value}")
+        assert await offsets.read(id_) == uuid_offset
+        await asyncio.to_thread(jvm.say, f"offset-save totals {keys[1]} SEQ:77")
+        assert await offsets.read(ProjectionId("totals", keys[1])) == Sequence(77)
+
+    run(session, work)

@@ -19,9 +19,11 @@ class EventAdapter(Generic[E]):
         return ""
 
     def to_journal(self, event: E) -> Any:
+        """The stored form of an event."""
         return event
 
     def from_journal(self, stored: Any, manifest: str) -> Sequence[E]:
+        """The events that a stored form stands for; none drops it."""
         return (stored,)
 
 
@@ -29,7 +31,9 @@ class SnapshotAdapter(Generic[S]):
     """The same for snapshots, and for durable state."""
 
     def to_journal(self, state: S) -> Any:
+        """The stored form of a state."""
         return state
 
     def from_journal(self, stored: Any) -> S:
+        """The state that a stored form stands for."""
         return stored  # type: ignore[no-any-return]

@@ -34,12 +34,14 @@ class CircuitBreaker:
         self._trying = True
 
     def succeeded(self) -> None:
+        """A call has ended well."""
         if self.failures:
             self.failures = 0
             self._opened_s = None
             self._trying = False
 
     def failed(self, now_s: float) -> None:
+        """A call has failed."""
         self.failures += 1
         self._trying = False
         if self.failures >= self.max_failures:
@@ -47,4 +49,5 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
+        """Whether calls are refused, or one is on trial."""
         return self._opened_s is not None

@@ -51,4 +51,5 @@ class CassandraPersistence:
         system.shutdown.add_task(BEFORE_ACTOR_SYSTEM_TERMINATE, "persistence", self.settle)
 
     async def settle(self) -> None:
+        """Wait for the writes that are under way."""
         await self.journal.settle()

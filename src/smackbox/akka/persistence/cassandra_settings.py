@@ -47,6 +47,7 @@ class CassandraSettings:
 
     @property
     def bucket_ms(self) -> int:
+        """How long a time bucket of `tag_views` is."""
         return BUCKET_MS[self.bucket_size]
 
     def bucket_of(self, ms: int) -> int:
@@ -54,4 +55,5 @@ class CassandraSettings:
         return ms // self.bucket_ms * self.bucket_ms
 
     def partition_of(self, sequence_nr: int) -> int:
+        """The `partition_nr` of a sequence number."""
         return (sequence_nr - 1) // self.partition_size if sequence_nr > 0 else 0

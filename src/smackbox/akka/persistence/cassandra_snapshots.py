@@ -15,6 +15,8 @@ from smackbox.akka.persistence.snapshot_store import (
 
 
 class CassandraSnapshots(SnapshotStore):
+    """Of one session; snapshots are read and written at ONE."""
+
     def __init__(self, statements: CassandraStatements) -> None:
         self._statements = statements
 

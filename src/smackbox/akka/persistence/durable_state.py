@@ -49,6 +49,7 @@ class DurableStateBehavior(Deferred[C], Generic[C, S]):
         return replace(self, signal_handler=handler)
 
     def with_adapter(self, adapter: SnapshotAdapter[S]) -> DurableStateBehavior[C, S]:
+        """Store another form of the state."""
         return replace(self, adapter=adapter)
 
     def on_persist_failure(self, strategy: SupervisorStrategy) -> DurableStateBehavior[C, S]:

@@ -19,6 +19,8 @@ _NOTHING: tuple[Any, ...] = ()
 
 
 class Kind(enum.Enum):
+    """What an effect does first."""
+
     PERSIST = "persist"
     NONE = "none"
     UNHANDLED = "unhandled"
@@ -80,6 +82,7 @@ class Effect(Generic[E, S]):
 
     @staticmethod
     def stop() -> Effect[Any, Any]:
+        """The actor stops."""
         return Effect.none().then_stop()
 
     @staticmethod
@@ -107,12 +110,15 @@ class Effect(Generic[E, S]):
         return self.then_run(lambda state: to.tell(message(state)))
 
     def then_no_reply(self) -> Effect[E, S]:
+        """Says that no reply is wanted."""
         return self
 
     def then_stop(self) -> Effect[E, S]:
+        """Stop after all else."""
         self.stops = True
         return self
 
     def then_unstash_all(self) -> Effect[E, S]:
+        """Handle what is put aside next."""
         self.unstashes = True
         return self

@@ -76,9 +76,11 @@ class EventSourcedBehavior(Deferred[C], Generic[C, E, S]):
         return replace(self, retention=Retention(every, keep, delete_events))
 
     def with_event_adapter(self, adapter: EventAdapter[E]) -> EventSourcedBehavior[C, E, S]:
+        """Store another form of events."""
         return replace(self, event_adapter=adapter)
 
     def with_snapshot_adapter(self, adapter: SnapshotAdapter[S]) -> EventSourcedBehavior[C, E, S]:
+        """Store another form of snapshots."""
         return replace(self, snapshot_adapter=adapter)
 
     def with_snapshot_selection(self, criteria: Criteria | None) -> EventSourcedBehavior[C, E, S]:
@@ -90,6 +92,7 @@ class EventSourcedBehavior(Deferred[C], Generic[C, E, S]):
         return replace(self, snapshot_is_optional=True)
 
     def with_replay_filter(self, mode: ReplayFilterMode) -> EventSourcedBehavior[C, E, S]:
+        """What happens to events of two writers; by default the older ones are dropped."""
         return replace(self, replay_filter=mode)
 
     def on_persist_failure(self, strategy: SupervisorStrategy) -> EventSourcedBehavior[C, E, S]:

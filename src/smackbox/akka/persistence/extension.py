@@ -124,6 +124,7 @@ class Persistence:
 
     @property
     def snapshots(self) -> SnapshotStore | None:
+        """None where no snapshots are kept."""
         return self._snapshots
 
     @property

@@ -23,12 +23,14 @@ class Faults:
         self.reads = 0
 
     def write(self) -> StorageError | None:
+        """The error of this write, or None."""
         if self.writes:
             self.writes -= 1
             return StorageError("told to fail")
         return None
 
     def read(self) -> None:
+        """Raises the error of this read."""
         if self.reads:
             self.reads -= 1
             raise StorageError("told to fail")
@@ -47,9 +49,11 @@ class MemoryJournal(Journal):
         self._held: list[Callable[[], None]] | None = None
 
     def hold(self) -> None:
+        """Let writes wait."""
         self._held = []
 
     def resume(self) -> None:
+        """Do the writes that wait."""
         held, self._held = self._held or [], None
         for write in held:
             write()
@@ -140,6 +144,8 @@ def sequence_of(offset: Offset) -> int:
 
 
 class MemorySnapshots(SnapshotStore):
+    """`faults` makes what comes next fail."""
+
     def __init__(self) -> None:
         self.faults = Faults()
         self._kept: dict[str, dict[int, StoredSnapshot]] = {}
@@ -164,6 +170,8 @@ class MemorySnapshots(SnapshotStore):
 
 
 class MemoryStates(StateStore):
+    """`faults` makes what comes next fail."""
+
     def __init__(self) -> None:
         self.faults = Faults()
         self._kept: dict[str, StoredState] = {}

@@ -26,4 +26,5 @@ class PersistenceId:
 
 
 def id_of(persistence_id: PersistenceId | str) -> str:
+    """The text of an id. Raises `ValueError` for an empty one."""
     return persistence_id.id if isinstance(persistence_id, PersistenceId) else PersistenceId(persistence_id).id

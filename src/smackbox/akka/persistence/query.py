@@ -61,6 +61,7 @@ class ReadJournal:
     def current_events_by_persistence_id(
         self, persistence_id: str, from_sequence_nr: int = 1, to_sequence_nr: int = LAST
     ) -> Source[EventEnvelope, None]:
+        """As `events_by_persistence_id`, up to the last event that is there."""
         return self._source(lambda: self._by_id(persistence_id, from_sequence_nr, to_sequence_nr, live=False))
 
     def events_by_tag(self, tag: str, offset: Offset = NO_OFFSET) -> Source[EventEnvelope, None]:
@@ -70,6 +71,7 @@ class ReadJournal:
         return self._source(lambda: self._by_tag(tag, offset, live=True))
 
     def current_events_by_tag(self, tag: str, offset: Offset = NO_OFFSET) -> Source[EventEnvelope, None]:
+        """As `events_by_tag`, up to the last event that is there."""
         return self._source(lambda: self._by_tag(tag, offset, live=False))
 
     def persistence_ids(self) -> Source[str, None]:
@@ -77,6 +79,7 @@ class ReadJournal:
         return self._source(lambda: self._ids(live=True))
 
     def current_persistence_ids(self) -> Source[str, None]:
+        """Those that are there."""
         return self._source(lambda: self._ids(live=False))
 
     @staticmethod

@@ -60,6 +60,7 @@ class ReplayFilter:
         return ready
 
     def flush(self) -> list[StoredEvent]:
+        """The events that wait in the window."""
         rest = list(self._waiting)
         self._waiting.clear()
         return rest

@@ -21,6 +21,7 @@ class Retention:
             raise ValueError("retention needs every >= 1 and keep >= 1")
 
     def is_due(self, sequence_nr: int) -> bool:
+        """Whether a snapshot follows the event with that number."""
         return sequence_nr % self.every == 0
 
     def delete_upper(self, sequence_nr: int) -> int:

@@ -40,6 +40,8 @@ class _Value(msgspec.Struct, array_like=True, frozen=True):
 
 
 class RocksJournal(Journal):
+    """`read` runs a function on a thread of the store."""
+
     def __init__(self, store: RocksStore, read: Read, *, sync: bool) -> None:
         self._store = store
         self._read = read

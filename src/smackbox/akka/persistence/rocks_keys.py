@@ -18,12 +18,15 @@ def prefix(name: str) -> bytes:
 
 
 def numbered(prefix_: bytes, number: int) -> bytes:
+    """A key of an id or tag and a number; keys of one id are in the order of their numbers."""
     return prefix_ + _NUMBER.pack(number)
 
 
 def number_of(key: bytes) -> int:
+    """The number at the end of a key."""
     return int(_NUMBER.unpack_from(key, len(key) - 8)[0])
 
 
 def name_of(key: bytes) -> str:
+    """The id or tag at the beginning of a key."""
     return key[2 : 2 + _LENGTH.unpack_from(key)[0]].decode()

@@ -55,6 +55,8 @@ class _RocksPart:
 
 
 class RocksSnapshots(_RocksPart, SnapshotStore):
+    """Of one RocksDB."""
+
     async def load(self, persistence_id: str, criteria: Criteria) -> list[StoredSnapshot]:
         return list(await self._read(self._load, persistence_id, criteria))
 
@@ -105,6 +107,8 @@ class RocksSnapshots(_RocksPart, SnapshotStore):
 
 
 class RocksStates(_RocksPart, StateStore):
+    """Of one RocksDB."""
+
     async def get(self, persistence_id: str) -> tuple[StoredState | None, int]:
         value = await self._read(self._get, persistence_id)
         if value is None:

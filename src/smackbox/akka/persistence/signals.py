@@ -21,6 +21,8 @@ class RecoveryFailed(Signal):
 
 @record
 class SnapshotCompleted(Signal):
+    """A snapshot is stored."""
+
     metadata: SnapshotMetadata
 
 
@@ -34,21 +36,29 @@ class SnapshotFailed(Signal):
 
 @record
 class DeleteEventsCompleted(Signal):
+    """Events that a snapshot covers are deleted."""
+
     to_sequence_nr: int
 
 
 @record
 class DeleteEventsFailed(Signal):
+    """They are not; the next snapshot tries again."""
+
     to_sequence_nr: int
     cause: BaseException
 
 
 @record
 class DeleteSnapshotsCompleted(Signal):
+    """Old snapshots are deleted."""
+
     criteria: Criteria
 
 
 @record
 class DeleteSnapshotsFailed(Signal):
+    """They are not; those stay."""
+
     criteria: Criteria
     cause: BaseException

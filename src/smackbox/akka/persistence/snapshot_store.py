@@ -38,6 +38,7 @@ class Criteria:
     min_timestamp_ms: int = 0
 
     def matches(self, metadata: SnapshotMetadata) -> bool:
+        """Whether a snapshot is within the bounds."""
         return (
             self.min_sequence_nr <= metadata.sequence_nr <= self.max_sequence_nr
             and self.min_timestamp_ms <= metadata.timestamp_ms <= self.max_timestamp_ms

@@ -22,6 +22,7 @@ class TimeUuids:
         self._last = 0
 
     def next(self) -> UUID:
+        """Later than all before it."""
         self._last = max(self._last + 1, self._wall_us() * 10 + GREGORIAN_TICKS)
         return _uuid(self._last, self._low)
 
@@ -37,6 +38,7 @@ def end_of(ms: int) -> UUID:
 
 
 def unix_ms(uuid: UUID) -> int:
+    """Milliseconds since 1970 of a version 1 UUID."""
     return (uuid.time - GREGORIAN_TICKS) // TICKS_A_MS
 
 

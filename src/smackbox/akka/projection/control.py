@@ -24,11 +24,15 @@ class ListProjections(Request, frozen=True):
 
 
 class PauseProjection(Request, frozen=True):
+    """Handle no more events."""
+
     name: str
     key: str
 
 
 class ResumeProjection(Request, frozen=True):
+    """Go on."""
+
     name: str
     key: str
 
@@ -56,10 +60,13 @@ class ProjectionLine(msgspec.Struct, frozen=True):
 
 
 class ProjectionList(msgspec.Struct, frozen=True):
+    """All instances of the process, by name and key."""
+
     projections: list[ProjectionLine]
 
 
 def list_of(management: ProjectionManagement) -> ProjectionList:
+    """How the instances are now."""
     lines = [
         ProjectionLine(
             one.id.name,

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 @record
 class KafkaRecord:
+    """What an event means, as a record of a topic."""
+
     topic: str
     key: bytes | str | None
     value: bytes | str | None

@@ -35,14 +35,17 @@ class ProjectionManagement:
 
     @classmethod
     def of(cls, system: ActorSystem) -> ProjectionManagement:
+        """The one of a system."""
         return _of_system.setdefault(system, cls())
 
     @property
     def ids(self) -> list[ProjectionId]:
+        """Those that run, paused ones included."""
         return list(self._running)
 
     @property
     def statuses(self) -> list[ProjectionStatus]:
+        """How each of them is."""
         return [status for _, status in self._running.values()]
 
     def collector(self) -> ProjectionCollector:
@@ -50,6 +53,7 @@ class ProjectionManagement:
         return ProjectionCollector(lambda: self.statuses)
 
     async def get_offset(self, id_: ProjectionId) -> Offset:
+        """The saved one; `NoOffset` where there is none."""
         offset: Offset = await self._ask(id_, GetOffset())
         return offset
 
@@ -62,12 +66,15 @@ class ProjectionManagement:
         await self._ask(id_, Clear())
 
     async def pause(self, id_: ProjectionId) -> None:
+        """Handle no more events, also after a restart of the process."""
         await self._ask(id_, Pause())
 
     async def resume(self, id_: ProjectionId) -> None:
+        """Go on after the saved offset."""
         await self._ask(id_, Resume())
 
     async def is_paused(self, id_: ProjectionId) -> bool:
+        """Whether it was told to pause."""
         return bool(await self._ask(id_, IsPaused()))
 
     async def _ask(self, id_: ProjectionId, message: Any) -> Any:

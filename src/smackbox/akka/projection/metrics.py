@@ -30,14 +30,17 @@ class ProjectionStatus:
         self.error = ""
 
     def handled(self, envelopes: Sequence[EventEnvelope]) -> None:
+        """The handler has handled these."""
         self.handled_events += len(envelopes)
         self.last_event_ms = envelopes[-1].timestamp_ms
         self.lag_s = max(0.0, (self._wall_ms() - self.last_event_ms) / 1_000)
 
     def skipped(self, count: int) -> None:
+        """So many were left out."""
         self.skipped_events += count
 
     def saved(self, offset: Offset | None) -> None:
+        """An offset was saved, or read at the start of a run."""
         self.offset = offset
         self.saved_offsets += 1
 
@@ -49,6 +52,7 @@ class ProjectionCollector:
         self._statuses = statuses
 
     def collect(self) -> Iterator[Metric]:
+        """One family for each metric."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         labels = ["name", "key"]

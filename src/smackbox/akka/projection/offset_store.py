@@ -21,17 +21,20 @@ class OffsetStore(ABC):
         """The last that was saved; None: from the beginning."""
 
     @abstractmethod
-    async def save(self, id_: ProjectionId, offset: Offset) -> None: ...
+    async def save(self, id_: ProjectionId, offset: Offset) -> None:
+        """The events up to there are handled."""
 
     @abstractmethod
     async def clear(self, id_: ProjectionId) -> None:
         """Back to the beginning."""
 
     @abstractmethod
-    async def read_paused(self, id_: ProjectionId) -> bool: ...
+    async def read_paused(self, id_: ProjectionId) -> bool:
+        """Whether the projection is to handle no events."""
 
     @abstractmethod
-    async def save_paused(self, id_: ProjectionId, paused: bool) -> None: ...
+    async def save_paused(self, id_: ProjectionId, paused: bool) -> None:
+        """Note it for this run and later ones."""
 
 
 def offset_text(offset: Offset) -> tuple[str, str]:

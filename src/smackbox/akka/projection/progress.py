@@ -24,6 +24,7 @@ class Progress(Generic[T]):
         return self.is_due(now_s)
 
     def is_due(self, now_s: float) -> bool:
+        """Whether it is time to save."""
         return bool(self.pending) and (len(self.pending) >= self._after or now_s >= self._due_s)
 
     def wait_s(self, now_s: float) -> float | None:

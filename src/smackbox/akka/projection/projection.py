@@ -33,6 +33,8 @@ GroupHandler = Callable[[Sequence[EventEnvelope]], Awaitable[None]]
 
 
 class Guarantee(enum.Enum):
+    """How often an event is handled when something fails."""
+
     AT_LEAST_ONCE = "at least once"
     AT_MOST_ONCE = "at most once"
     GROUPED = "at least once, in groups"
@@ -94,6 +96,7 @@ class Projection:
 
     @classmethod
     def at_least_once(cls, id_: ProjectionId, events: Events, handler: Handler, offsets: OffsetStore) -> Projection:
+        """The offset is saved after events are handled."""
         return cls(id_, events, Guarantee.AT_LEAST_ONCE, offsets, handler)
 
     @classmethod
@@ -108,9 +111,11 @@ class Projection:
 
     @classmethod
     def exactly_once(cls, id_: ProjectionId, events: Events, target: Target) -> Projection:
+        """The target commits results and offset together."""
         return cls(id_, events, Guarantee.EXACTLY_ONCE, target, target=target)
 
     def with_settings(self, settings: ProjectionSettings) -> Projection:
+        """This projection with other settings."""
         return replace(self, settings=settings)
 
 

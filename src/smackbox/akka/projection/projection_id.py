@@ -18,4 +18,5 @@ class ProjectionId:
 
     @property
     def text(self) -> str:
+        """Name and key, as pekko-projection joins them."""
         return f"{self.name}-{self.key}"

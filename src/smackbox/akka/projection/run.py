@@ -36,6 +36,7 @@ class ProjectionRun:
         self._handle = self._gather if grouped else self._handle_one
 
     def stop(self) -> None:
+        """End after what is being handled, and save."""
         self._stopping.set()
 
     async def run(self) -> None:

@@ -23,6 +23,8 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class StateOffsets(OffsetStore):
+    """One durable state for each projection id."""
+
     def __init__(self, states: StateStore) -> None:
         self._states = states
         self._revisions: dict[str, int] = {}

@@ -18,11 +18,15 @@ WINDOW = 50
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
+    """Give it to the consumer."""
+
     numbered: Numbered
 
 
 @dataclass(frozen=True, slots=True)
 class AskMore:
+    """All up to `confirmed_seq_nr` were handled; there is room up to `up_to_seq_nr`."""
+
     confirmed_seq_nr: int
     up_to_seq_nr: int
     via_timeout: bool = False
@@ -30,11 +34,15 @@ class AskMore:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
+    """Something is missing: send again from there."""
+
     from_seq_nr: int
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
+    """All up to there were handled; the sender waits for it."""
+
     confirmed_seq_nr: int
 
 
@@ -57,6 +65,7 @@ class ConsumerCore:
         self._waiting: deque[tuple[Hashable, Numbered]] = deque()
 
     def receive(self, producer: Hashable, numbered: Numbered) -> list[Told]:
+        """A message has come from `producer`."""
         if self._delivered is not None:
             known = producer == self.producer and numbered.seq_nr <= self.received_seq_nr
             if not known and len(self._waiting) < self._window:

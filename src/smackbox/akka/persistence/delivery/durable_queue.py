@@ -74,6 +74,8 @@ class StoreSent:
 
 @record
 class StoreConfirmed:
+    """Not answered; a number that is confirmed already is ignored."""
+
     confirmed: MessageConfirmed
 
 

@@ -34,6 +34,7 @@ class ProducerCore:
 
     @property
     def may_send(self) -> bool:
+        """Whether the producer may give another message."""
         return self.current_seq_nr <= self.requested_seq_nr
 
     @property
@@ -42,6 +43,7 @@ class ProducerCore:
         return bool(self._unconfirmed) and self._unconfirmed[0].seq_nr == self._first_seq_nr
 
     def send(self, message: Any, *, ack: bool = False) -> Numbered:
+        """Number a message that the producer was asked for."""
         assert self.may_send, "the producer was not asked for a message"
         number = self.current_seq_nr
         numbered = Numbered(number, message, number == self._first_seq_nr, ack)

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -36,6 +37,8 @@ import org.apache.pekko.persistence.query.Offset;
 import org.apache.pekko.persistence.query.PersistenceQuery;
 import org.apache.pekko.persistence.typed.PersistenceId;
 import org.apache.pekko.persistence.typed.delivery.EventSourcedProducerQueue;
+import org.apache.pekko.projection.ProjectionId;
+import org.apache.pekko.projection.cassandra.internal.CassandraOffsetStore;
 import org.apache.pekko.stream.javadsl.Sink;
 
 /** Accounts on pekko-persistence-cassandra: `Accounts PORT DATACENTER KEYSPACE SNAPSHOT_KEYSPACE`. Each line of standard input is a
@@ -179,6 +182,13 @@ public class Accounts {
         ActorRef ended = Adapter.toClassic(queues.remove(words[1]));
         Patterns.gracefulStop(ended, Duration.ofSeconds(20)).toCompletableFuture().get();
         return "stopped";
+      case "offset-save":
+        get(offsets().saveOffset(ProjectionId.of(words[1], words[2]), offset(words[3])));
+        return "saved";
+      case "offset-read":
+        return get(offsets().<Offset>readOffset(ProjectionId.of(words[1], words[2]))).map(o -> o.toString()).getOrElse(() -> "none");
+      case "paused":
+        return String.valueOf(get(offsets().readManagementState(ProjectionId.of(words[1], words[2]))).exists(s -> s.paused()));
       case "ids":
         return String.join(" ", queries.currentPersistenceIds().runWith(Sink.seq(), system).toCompletableFuture().get());
       case "rate":
@@ -221,6 +231,19 @@ public class Accounts {
     return text.toString();
   }
 
+  private CassandraOffsetStore offsets() {
+    return new CassandraOffsetStore(Adapter.toTyped(system));
+  }
+
+  private static Offset offset(String text) {
+    String value = text.substring(4);
+    return text.startsWith("SEQ") ? Offset.sequence(Long.parseLong(value)) : Offset.timeBasedUUID(UUID.fromString(value));
+  }
+
+  private static <T> T get(scala.concurrent.Future<T> future) throws Exception {
+    return scala.jdk.javaapi.FutureConverters.asJava(future).toCompletableFuture().get(20, TimeUnit.SECONDS);
+  }
+
   private static String shown(CompletionStage<List<EventEnvelope>> found) throws Exception {
     return found.toCompletableFuture().get().stream()
         .map(e -> e.persistenceId() + ":" + e.sequenceNr() + ":" + (e.event() instanceof Added ? ((Added) e.event()).amount : e.event()))
@@ -239,6 +262,7 @@ public class Accounts {
         "pekko.persistence.cassandra.journal { keyspace-autocreate = on, tables-autocreate = on, keyspace = " + arguments[2] + " }",
         "pekko.persistence.cassandra.snapshot { keyspace-autocreate = on, tables-autocreate = on, keyspace = " + arguments[3] + " }",
         "pekko.persistence.cassandra.events-by-tag { first-time-bucket = \"" + bucket + "\", eventual-consistency-delay = 50ms }",
+        "pekko.projection.cassandra.offset-store.keyspace = " + arguments[2] + "_offsets",
         "datastax-java-driver.basic.contact-points = [\"127.0.0.1:" + arguments[0] + "\"]",
         "datastax-java-driver.basic.load-balancing-policy.local-datacenter = " + arguments[1],
         "datastax-java-driver.basic.request.timeout = 20s"))
