@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 from tests.akka.persistence.tck import JournalTck, Opened, SnapshotTck, Stores, all_of, unique
 
+from smackbox.akka import ActorSystem
 from smackbox.akka.persistence.cassandra import CassandraPersistence
 from smackbox.akka.persistence.cassandra_settings import CassandraSettings
 from smackbox.akka.persistence.errors import MissingTaggedEventError
+from smackbox.akka.persistence.extension import Persistence
 from smackbox.akka.persistence.offset import NO_OFFSET, Sequence, TimeBasedUuid
+from smackbox.akka.persistence.query import ReadJournal
 from smackbox.akka.persistence.time_uuid import start_of
+from smackbox.akka.stream.sink import Sink
 from smackbox.base.errors import StorageError
 
 SETTINGS = CassandraSettings(
@@ -265,3 +269,31 @@ def test_wrong_settings_are_named() -> None:
     for wrong in ({"keyspace": "No Name"}, {"bucket_size": "Week"}, {"partition_size": 0}):
         with pytest.raises(ValueError):
             CassandraSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_queries_as_streams_go_on_as_events_come(stores: CassandraStores) -> None:
+    tag, id_ = unique("tag"), unique("live")
+
+    async def main() -> None:
+        async with asyncio.timeout(60), ActorSystem("queries") as system:
+            cassandra = await CassandraPersistence.open(stores.session, SETTINGS)
+            persistence = Persistence(system, cassandra.journal, cassandra.snapshots)
+            cassandra.add_to(system)
+            log = persistence.log
+            await log.persist(id_, 1, texts(1, 2), (tag,))
+            queries = ReadJournal.of(system, refresh_s=0.05)
+            sources = [
+                queries.current_events_by_tag(tag).map(lambda one: one.event),
+                queries.events_by_tag(tag).take(4).map(lambda one: one.event),
+                queries.events_by_persistence_id(id_, 2, 4).map(lambda one: one.event),
+                queries.persistence_ids().filter(lambda one: one.startswith(id_)).take(2),
+            ]
+            running = [asyncio.ensure_future(source.run_with(Sink.seq(), system)) for source in sources]
+            assert await running[0] == texts(1, 2)
+            await log.persist(id_, 3, texts(3, 4), (tag,))
+            await log.persist(id_ + "-2", 1, texts(1, 1))
+            assert await running[1] == texts(1, 4)
+            assert await running[2] == texts(2, 4)
+            assert sorted(await running[3]) == [id_, id_ + "-2"]
+
+    asyncio.run(main())

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from smackbox.akka.persistence import cassandra_schema as schema
@@ -48,6 +48,7 @@ class TagViews:
         self._scanned: dict[str, int] = {}
         self._flush: asyncio.TimerHandle | None = None
         self._noting: set[asyncio.Task[None]] = set()
+        self._latest: dict[tuple[str, str], tuple[int, int, UUID]] = {}
 
     async def begin(self, persistence_id: str, *, is_new: bool) -> int:
         """An actor recovers. Returns the number of the first event whose tags may be missing."""
@@ -102,7 +103,11 @@ class TagViews:
             await asyncio.gather(*self._noting)
 
     async def _write_tags(self, by_tag: dict[str, list[Stamped]]) -> None:
-        await asyncio.gather(*(self._write_tag(tag, events) for tag, events in by_tag.items()))
+        if len(by_tag) == 1:
+            ((tag, events),) = by_tag.items()
+            await self._write_tag(tag, events)
+        else:
+            await asyncio.gather(*(self._write_tag(tag, events) for tag, events in by_tag.items()))
 
     async def _write_tag(self, tag: str, events: list[Stamped]) -> None:
         id_ = events[0][0].persistence_id
@@ -119,7 +124,7 @@ class TagViews:
                 await self._insist(statements)
             last, stamp = part[-1]
             self._progress[id_][tag] = Progress(last.sequence_nr, number)
-            self._note(schema.WRITE_PROGRESS, id_, tag, last.sequence_nr, number, stamp)
+            self._note_progress(id_, tag, (last.sequence_nr, number, stamp))
 
     async def _insist(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
         limit_s = self._settings.tag_write_timeout_s
@@ -152,8 +157,26 @@ class TagViews:
         for id_, sequence_nr in scanned.items():
             self._note(schema.WRITE_SCANNING, id_, sequence_nr)
 
+    def _note_progress(self, id_: str, tag: str, values: tuple[int, int, UUID]) -> None:
+        """One write of a row at a time: of those that come meanwhile the last one is written."""
+        key = (id_, tag)
+        running = key in self._latest
+        self._latest[key] = values
+        if not running:
+            self._begin(self._write_progress(key))
+
+    async def _write_progress(self, key: tuple[str, str]) -> None:
+        written = None
+        while (values := self._latest[key]) is not written:
+            await self._try(schema.WRITE_PROGRESS, (*key, *values))
+            written = values
+        del self._latest[key]
+
     def _note(self, text: str, *values: object) -> None:
-        task = asyncio.get_running_loop().create_task(self._try(text, values))
+        self._begin(self._try(text, values))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._noting.add(task)
         task.add_done_callback(self._noting.discard)
 
