@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from smackbox.akka import UNHANDLED, Behaviors, PoisonPill, Signal, SupervisorStrategy
+from smackbox.akka import (
+    UNHANDLED,
+    Actor,
+    AllForOne,
+    Behaviors,
+    Directive,
+    PoisonPill,
+    Signal,
+    SupervisorStrategy,
+)
 from smackbox.akka.actor.messages import AskTimeoutError, PostStop
 from smackbox.akka.persistence.adapters import EventAdapter, SnapshotAdapter
 from smackbox.akka.persistence.effect import Effect
@@ -310,7 +320,6 @@ def test_a_recovery_that_hears_nothing_times_out() -> None:
     with Bank() as bank:
 
         async def never(*_: Any) -> int:
-            import asyncio
 
             await asyncio.get_running_loop().create_future()
             return 0
@@ -326,8 +335,6 @@ def test_a_recovery_that_hears_nothing_times_out() -> None:
 
 def test_at_most_so_many_recover_at_once() -> None:
     with Bank(settings=PersistenceSettings(max_concurrent_recoveries=2)) as bank:
-        import asyncio
-
         at_once, most = 0, 0
         read = bank.journal.highest_sequence_nr
 
@@ -635,3 +642,69 @@ def test_a_breaker_that_is_open_refuses_at_once() -> None:
 
         with pytest.raises(CircuitOpenError):
             bank.kit.run(write())
+
+
+def test_a_parent_restarts_the_actor_in_the_middle_of_a_write(bank: Bank) -> None:
+    class Parent(Actor[Any]):
+        supervisor_strategy = AllForOne(lambda _: Directive.RESTART)
+
+        def pre_start(self) -> None:
+            self.context.spawn(account(), "account")
+            self.context.spawn(Failing, "failing")
+
+        def receive(self, message: Any) -> None:
+            name, inner = message
+            self.context.children[name].tell(inner)
+
+    class Failing(Actor[Any]):
+        def receive(self, message: Any) -> None:
+            raise ValueError(message)
+
+    parent, probe = bank.kit.spawn(Parent), bank.kit.probe()
+    bank.journal.hold()
+    parent.tell(("account", Add((1,), probe.ref)))
+    bank.kit.settle()
+    parent.tell(("failing", "now"))
+    bank.kit.settle()
+    parent.tell(("account", Get(probe.ref)))
+    assert probe.receive_message() == Balance(), "the write had not reached the journal when it recovered"
+    bank.journal.resume()
+    probe.expect_no_message()
+    parent.tell(("account", Get(probe.ref)))
+    probe.expect_message(Balance())
+    assert bank.events() == [1]
+
+
+def test_a_stop_in_the_middle_of_a_recovery(bank: Bank) -> None:
+    async def never(*_: Any) -> int:
+        await asyncio.get_running_loop().create_future()
+        return 0
+
+    bank.journal.highest_sequence_nr = never  # type: ignore[method-assign]
+    strategy = SupervisorStrategy.restart_with_back_off(0.1, 1.0)
+    ref, probe = bank.kit.spawn(account().on_persist_failure(strategy)), bank.kit.probe()
+    probe.watch(ref)
+    bank.kit.system.stop(ref)
+    probe.expect_terminated(ref, 5.1)
+
+
+def test_what_is_stashed_outlives_a_restart(bank: Bank) -> None:
+    opened: list[bool] = []
+
+    def handler(state: Balance, command: Any) -> Effect[Added, Balance]:
+        if command == "open":
+            opened.append(True)
+            return Effect.unstash_all()
+        return on_command(state, command) if opened else Effect.stash()
+
+    strategy = SupervisorStrategy.restart_with_back_off(1.0, 8.0, 0.0)
+    ref, probe = bank.kit.spawn(_with(handler).on_persist_failure(strategy)), bank.kit.probe()
+    ref.tell(Add((1,), probe.ref))
+    bank.kit.settle()
+    opened.append(True)
+    bank.journal.faults.writes = 1
+    with pytest.raises(JournalFailureError):
+        bank.add(ref, 2)
+    bank.kit.advance(1.1)
+    probe.expect_message(Balance(1, 1))
+    assert bank.balance(ref) == Balance(1, 1)
