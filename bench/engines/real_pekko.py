@@ -1,6 +1,6 @@
 """A real Pekko node to compare with: built by Maven from `tests/contract/akka/pekko`, started, and stopped.
 
-The classes and jars go to `.cache/real/pekko-VERSION` once for each state of the sources. Needs Java 17 and Maven.
+The classes and jars go to `.cache/real` once for each state of the sources. Needs Java 17 and Maven.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Self
 
 from bench.engines.java import free_ports, java
 
-VERSION = "1.4.0"
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "tests" / "contract" / "akka" / "pekko"
 CACHE = ROOT / ".cache" / "real"
@@ -28,29 +27,29 @@ def missing() -> str | None:
     """Why it cannot run here, in one line; None when it can."""
     if java() is None:
         return "there is no java (17 is needed)"
-    if not _home().exists() and shutil.which("mvn") is None:
+    if not _home(SOURCES).exists() and shutil.which("mvn") is None:
         return "there is no mvn to fetch Pekko's jars with"
     return None
 
 
-def _home() -> Path:
+def _home(sources: Path) -> Path:
     digest = hashlib.sha256()
-    for file in sorted(SOURCES.rglob("*.*")):
+    for file in sorted(sources.rglob("*.*")):
         digest.update(file.read_bytes())
-    return CACHE / f"pekko-{VERSION}-{digest.hexdigest()[:12]}"
+    return CACHE / f"{sources.name}-{digest.hexdigest()[:12]}"
 
 
-def build() -> Path:
+def build(sources: Path = SOURCES) -> Path:
     """The folder with `classes` and `libs`. Raises `RuntimeError` with the last words of what failed."""
-    home = _home()
+    home = _home(sources)
     if (home / "done").exists():
         return home
     shutil.rmtree(home, ignore_errors=True)
     (home / "classes").mkdir(parents=True)
     libs = home / "libs"
-    copy = ["mvn", "-B", "-q", "-f", str(SOURCES / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
+    copy = ["mvn", "-B", "-q", "-f", str(sources / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
     _run([*copy, "-DincludeScope=runtime"])
-    files = [str(file) for file in SOURCES.rglob("*.java")]
+    files = [str(file) for file in sources.rglob("*.java")]
     _run(["javac", "-cp", f"{libs}/*", "-d", str(home / "classes"), *files])
     (home / "done").touch()
     return home

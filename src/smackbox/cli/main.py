@@ -19,6 +19,7 @@ VERBS = {
     "kafka": "one broker alone",
     "marathon": "one Marathon alone: long-running apps on Mesos",
     "mesos": "a Mesos master or agent alone",
+    "projection": "pause, resume and rewind the projections of a running process",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
     "status": "what is running, and whether it answers",

@@ -55,9 +55,21 @@ class Receive(Behavior[M]):
         return Receive(self.on_message, on_signal)
 
 
+class Deferred(Behavior[M]):
+    """Made by `make` when the actor starts, and again at each restart."""
+
+    __slots__ = ()
+
+    def make(self, context: ActorContext[M]) -> Behavior[M]:
+        raise NotImplementedError
+
+
 @record
-class _Setup(Behavior[M]):
-    make: Callable[[ActorContext[M]], Behavior[M]]
+class _Setup(Deferred[M]):
+    function: Callable[[ActorContext[M]], Behavior[M]]
+
+    def make(self, context: ActorContext[M]) -> Behavior[M]:
+        return self.function(context)
 
 
 @record
@@ -255,7 +267,7 @@ class FunctionalActor(Generic[M]):
 
     def _become(self, behavior: Behavior[M]) -> None:
         while True:
-            if isinstance(behavior, _Setup):
+            if isinstance(behavior, Deferred):
                 behavior = behavior.make(self.context)
             elif isinstance(behavior, _Supervise):
                 self._supervisors.append((behavior, len(self._interceptors)))

@@ -58,6 +58,34 @@ class Lifecycle(DeathWatch[M]):
         if self._stop_asked and not self._halt & BUSY:
             self._stop()
 
+    def hold(self, work: asyncio.Future[Any]) -> None:
+        """Handle no message until `release(work, …)`, as while an `async` handler waits. A stop that takes too long
+        calls `work.cancel`, which must release as well.
+        """
+        self._halt |= BUSY
+        self._task = work
+
+    def release(self, work: asyncio.Future[Any], then: Callable[[], Any]) -> None:
+        """Call `then` in this cell's turn, as the rest of the handler that began `work`, and go on."""
+        self.command(self._released, work, then)
+
+    def _released(self, work: asyncio.Future[Any], then: Callable[[], Any]) -> None:
+        if self._task is not work:
+            return  # of an instance before a restart
+        self._halt &= ~BUSY
+        self._task = None
+        if self.state == RUNNING:
+            try:
+                result = then()
+                if result is not None:
+                    self._take(result)
+            except Exception as error:
+                self._fail(error)
+        if not self._halt & BUSY:
+            self.sender = self.system.dead_letters
+            if self._stop_asked:
+                self._stop()
+
     def _finish_handler(self, error: BaseException | None, result: Any) -> None:
         if error is None:
             try:

@@ -114,7 +114,7 @@ class Cassandra:
         """Executes `statement` for each element, up to `parallelism` at once, and gives elements on in order."""
 
         async def write(element: T) -> T:
-            await _executed(session, statement, bind(element))
+            await executed(session, statement, bind(element))
             return element
 
         flow: Flow[T, T, None] = Flow()
@@ -154,7 +154,7 @@ class Cassandra:
                 one = BatchStatement(BatchType.UNLOGGED)
                 for element in group:
                     one.add(statement, bind(element))
-                batches.append(_executed(session, one, None))
+                batches.append(executed(session, one, None))
             await asyncio.gather(*batches)
             return [element for group in by_partition.values() for element in group]
 
@@ -170,7 +170,8 @@ def token_ranges(splits: int) -> list[tuple[int, int]]:
     return list(pairwise(bounds))
 
 
-async def _executed(session: Session, statement: Any, parameters: Sequence[Any] | None) -> Any:
+async def executed(session: Session, statement: Any, parameters: Sequence[Any] | None) -> Any:
+    """The rows of a statement. Raises what the driver raises."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
 
