@@ -22,6 +22,7 @@ VERBS = {
     "projection": "pause, resume and rewind the projections of a running process",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
+    "submit": "run a Spark job here, or on a cluster of Spark's",
     "status": "what is running, and whether it answers",
     "topics": "list, create, describe, delete, produce to and consume from topics",
     "up": "start everything and keep it running",

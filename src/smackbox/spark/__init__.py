@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from smackbox.spark.connect import session as session
     from smackbox.spark.rdd.context import SparkContext as SparkContext
+    from smackbox.spark.rdd.spark_files import SparkFiles as SparkFiles
 
 _LAZY = {
     "SparkContext": "smackbox.spark.rdd.context",
+    "SparkFiles": "smackbox.spark.rdd.spark_files",
     "session": "smackbox.spark.connect",
     "stop_embedded": "smackbox.spark.connect",
 }
 
-__all__ = ["SparkContext", "session", "stop_embedded"]
+__all__ = ["SparkContext", "SparkFiles", "session", "stop_embedded"]
 
 
 def __getattr__(name: str) -> Any:

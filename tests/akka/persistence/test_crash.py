@@ -30,7 +30,7 @@ def _write_and_kill(directory: Path, chance: random.Random) -> dict[str, int]:
         assert process.stdout is not None
         wanted = LEAST_ACKNOWLEDGED + chance.randrange(400)
         lines = b""
-        while lines.count(b"\n") < wanted:
+        while lines.count(b"\n") < wanted or len(_ids(lines)) < crash_writer.ACTORS:
             more = process.stdout.read1(1 << 16)
             assert more, "the writer ended by itself"
             lines += more
@@ -41,6 +41,10 @@ def _write_and_kill(directory: Path, chance: random.Random) -> dict[str, int]:
             id_, number = line.decode().split()
             acknowledged[id_] = max(acknowledged[id_], int(number))
     return acknowledged
+
+
+def _ids(lines: bytes) -> set[bytes]:
+    return {line.split()[0] for line in lines.splitlines(keepends=True) if line.endswith(b"\n")}
 
 
 def _check(directory: Path, acknowledged: dict[str, int]) -> dict[str, int]:

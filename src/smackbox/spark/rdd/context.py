@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,12 +25,15 @@ from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffl
 from smackbox.spark.rdd.rdd import RDD
 from smackbox.spark.rdd.scheduler import JOB_GROUP, Scheduler
 from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
+from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
 
 if TYPE_CHECKING:
     from smackbox.spark.rdd.cassandra import CassandraTableRDD
     from smackbox.spark.rdd.kafka import KafkaMessage, KafkaRDD, OffsetRange
 
 MASTERS = "local, local[N], local[*]"
+CONF_VARIABLE = "SMACK_SPARK_CONF"
+"""The configuration of a submitted job, as JSON."""
 MAX_EXECUTORS = 256
 INLINE_BYTES = 64 << 10
 SPLIT_BYTES = 32 << 20
@@ -50,7 +55,7 @@ class SparkContext:
             import pyspark.cloudpickle  # noqa: F401
         except ImportError as error:
             raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
-        settings = dict(conf.getAll()) if hasattr(conf, "getAll") else dict(conf or {})
+        settings = {**_submitted(), **(dict(conf.getAll()) if hasattr(conf, "getAll") else dict(conf or {}))}
         self.master = master or settings.get("spark.master", "local[*]")
         self.appName = appName or settings.get("spark.app.name", "smackbox")
         executors = _executors(self.master)
@@ -70,6 +75,7 @@ class SparkContext:
         self._shared_ids = itertools.count()
         self._checkpoint_dir: str | None = None
         self._local = threading.local()
+        self._files_root = Path(os.environ.setdefault(ROOT_VARIABLE, str(self._directory / "files")))
         self._stopped = False
         atexit.register(self.stop)
 
@@ -89,6 +95,8 @@ class SparkContext:
         if not self._stopped:
             self._stopped = True
             self._scheduler.stop()
+            if self._files_root.parent == self._directory:
+                os.environ.pop(ROOT_VARIABLE, None)
             shutil.rmtree(self._directory, ignore_errors=True)
             atexit.unregister(self.stop)
 
@@ -217,6 +225,20 @@ class SparkContext:
         parts = rdd._job(lambda rows: list(partitionFunc(rows)), partitions)
         return list(itertools.chain.from_iterable(parts))
 
+    def addFile(self, path: str, recursive: bool = False) -> None:
+        """A file or an object that tasks find by `SparkFiles.get(name)`. Raises `JobError` where it is not there."""
+        if recursive:
+            raise JobError("addFile takes one file, not a directory")
+        add_file(path, self._files_root, self._storage)
+
+    def addPyFile(self, path: str) -> None:
+        """A `.py` file, or a `.zip`, `.egg` or `.whl` of modules, for the driver and all executors."""
+        copy = add_file(path, self._directory / "py", self._storage)
+        entry = str(copy.parent) if copy.suffix == ".py" else str(copy)
+        if entry not in sys.path:
+            sys.path.insert(0, entry)
+        self._scheduler.add_path(entry)
+
     # --- what a thread says of its jobs
 
     def setLocalProperty(self, key: str, value: str | None) -> None:
@@ -266,6 +288,12 @@ class SparkContext:
 
     def _new_shuffle(self, parent: Node, partitions: int, partition_of: Callable[[Any], int]) -> Shuffle:
         return Shuffle(next(self._shuffle_ids), parent, partitions, partition_of, [None] * parent.partitions)
+
+
+def _submitted() -> dict[str, str]:
+    """What `smack submit` was told."""
+    text = os.environ.get(CONF_VARIABLE)
+    return {} if text is None else {key: str(value) for key, value in json.loads(text).items()}
 
 
 _accumulator_ids = itertools.count()

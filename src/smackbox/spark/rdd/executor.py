@@ -33,6 +33,9 @@ class Executor:
             return self._run(*arguments)
         if kind == "stage":
             self._stage = (arguments[0], arguments[1])
+        elif kind == "path":
+            if arguments[0] not in sys.path:
+                sys.path.insert(0, arguments[0])
         elif kind == "forget":
             self._blocks.remove(arguments[0])
         return None

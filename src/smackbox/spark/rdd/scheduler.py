@@ -148,7 +148,14 @@ class Scheduler:
             for executor in self._executors:
                 executor.send(("forget", rdd_id))
 
+    def add_path(self, entry: str) -> None:
+        """A part of the module path, for executors that run; later ones have the driver's."""
+        with self._lock:
+            for executor in self._executors:
+                executor.send(("path", entry))
+
     def stop(self) -> None:
+        """End the executors."""
         with self._lock:
             for executor in self._executors:
                 executor.stop()

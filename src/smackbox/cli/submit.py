@@ -1,0 +1,71 @@
+"""`smack submit`: a Spark job, here or on a cluster of Spark's."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from smackbox.base.errors import SettingError
+
+
+@click.command("submit", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option(
+    "--master", default="local[*]", show_default=True, help="local, local[N], sc://…, spark://…, yarn, k8s://…"
+)
+@click.option("--name", help="Name of the job.")
+@click.option("--class", "class_name", help="Main class of a jar.")
+@click.option("--deploy-mode", type=click.Choice(["client", "cluster"]), default="client", show_default=True)
+@click.option("--py-files", default="", help="Python files and .zip, .egg, .whl for the path, with commas.")
+@click.option("--files", default="", help="Files that tasks find by SparkFiles.get(name), with commas.")
+@click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Spark's; may be given often.")
+@click.option("--packages", help="Maven coordinates, for spark-submit.")
+@click.option("--jars", help="Jars, for spark-submit.")
+@click.option("--driver-memory", help="For spark-submit.")
+@click.option("--executor-memory", help="For spark-submit.")
+@click.option("--executor-cores", help="For spark-submit.")
+@click.option("--num-executors", help="For spark-submit.")
+@click.option("--total-executor-cores", help="For spark-submit.")
+@click.argument("job")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(
+    master: str,
+    name: str | None,
+    class_name: str | None,
+    deploy_mode: str,
+    py_files: str,
+    files: str,
+    conf: tuple[str, ...],
+    job: str,
+    arguments: tuple[str, ...],
+    **passed: str | None,
+) -> None:
+    """Run JOB, a .py file, module:function or a .jar, with ARGUMENTS, and exit with its code.
+
+    Options come before JOB. A file or path may be on this machine or an s3:// URL.
+    """
+    from smackbox.spark.submit import Submission, submit
+
+    settings = {}
+    for pair in conf:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingError(f"--conf {pair}: it has to be KEY=VALUE")
+        settings[key] = value
+    submission = Submission(
+        job,
+        arguments,
+        master,
+        name,
+        class_name,
+        deploy_mode,
+        _listed(py_files),
+        _listed(files),
+        settings,
+        {f"--{option.replace('_', '-')}": value for option, value in passed.items() if value is not None},
+    )
+    sys.exit(submit(submission))
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

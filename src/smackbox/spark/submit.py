@@ -1,0 +1,182 @@
+"""Running a job that somebody submits: a Python file or function here, a jar or a cluster of Spark's by `spark-submit`.
+
+| master | what runs the job |
+|---|---|
+| `local`, `local[N]` | a process of its own: RDDs on N executors, DataFrames on an embedded Spark Connect server |
+| `sc://host:port` | a process of its own, whose DataFrames are on that server |
+| `spark://…`, `yarn`, `k8s://…`, and jars | the real `spark-submit` of `SPARK_HOME` or the path |
+
+The process gets its master, name and configuration by `SMACK_SPARK_CONF`, which `SparkContext` reads, and the server by
+`SPARK_REMOTE`, which PySpark's own `SparkSession.builder` reads: a program of PySpark's runs unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smackbox.base.errors import SettingError, StartError
+from smackbox.base.settings import near
+from smackbox.spark.rdd.context import CONF_VARIABLE, MASTERS
+from smackbox.spark.rdd.files import storage_of
+from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
+
+REAL = ("spark://", "yarn", "k8s://", "mesos://")
+SCHEMES = ("local", "local[4]", "sc://", "spark://", "yarn", "k8s://")
+STOP_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job: `job` is a `.py` file, `module:function` or a `.jar`. `passed` are options of `spark-submit` alone."""
+
+    job: str
+    arguments: Sequence[str] = ()
+    master: str = "local[*]"
+    name: str | None = None
+    class_name: str | None = None
+    deploy_mode: str = "client"
+    py_files: Sequence[str] = ()
+    files: Sequence[str] = ()
+    conf: Mapping[str, str] = field(default_factory=dict)
+    passed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_jar(self) -> bool:
+        return self.job.endswith(".jar")
+
+
+def submit(submission: Submission) -> int:
+    """Run the job with this process's output, and give its exit code.
+
+    Raises `SettingError` for a master that is not known, `StartError` where what is needed is not installed.
+    """
+    master = submission.master
+    if submission.is_jar or (master.startswith(REAL) and not master.startswith("mesos://")):
+        return _wait(subprocess.Popen(spark_submit_command(submission)))
+    if not (master.startswith(("local", "sc://"))):
+        if master.startswith("mesos://"):
+            raise SettingError(
+                "jobs do not run on mesos:// yet: let Marathon or Chronos run `smack submit --master local[N]`"
+            )
+        raise SettingError(f"no master {master!r}{near(master, SCHEMES)}; there is {MASTERS}, {', '.join(SCHEMES[2:])}")
+    if submission.deploy_mode != "client":
+        raise SettingError(f"--deploy-mode {submission.deploy_mode} needs a cluster; {master} has client")
+    if submission.passed:
+        option = next(iter(submission.passed))
+        raise SettingError(f"{option} is an option of spark-submit, for jars and Spark's own clusters; see --help")
+    with tempfile.TemporaryDirectory(prefix="smack-submit-") as scratch, _connect_server(master) as url:
+        return _wait(
+            subprocess.Popen(_command(submission, Path(scratch)), env=_environment(submission, Path(scratch), url))
+        )
+
+
+def spark_submit_command(submission: Submission) -> list[str]:
+    """The command line of the real `spark-submit`. Raises `StartError` where there is none."""
+    home = os.environ.get("SPARK_HOME")
+    found = str(Path(home) / "bin" / "spark-submit") if home else shutil.which("spark-submit")
+    if found is None or not Path(found).exists():
+        raise StartError(
+            f"--master {submission.master} with {submission.job} needs Spark's own spark-submit"
+            + (
+                f", which is not in SPARK_HOME ({home})"
+                if home
+                else ": set SPARK_HOME to a Spark 4, or install pyspark"
+            )
+            + "; pyspark and pyspark-client (smackbox[spark]) cannot share an environment, so give it one of its own"
+        )
+    command = [found, "--master", submission.master, "--deploy-mode", submission.deploy_mode]
+    for option, value in (
+        ("--name", submission.name),
+        ("--class", submission.class_name),
+        ("--py-files", ",".join(submission.py_files)),
+        ("--files", ",".join(submission.files)),
+    ):
+        if value:
+            command += [option, value]
+    for key, value in submission.conf.items():
+        command += ["--conf", f"{key}={value}"]
+    for option, value in submission.passed.items():
+        command += [option, value]
+    return [*command, submission.job, *submission.arguments]
+
+
+@contextlib.contextmanager
+def _connect_server(master: str) -> Iterator[str | None]:
+    """The URL of a Spark Connect server for the job; one of its own for `local`, where Spark is installed."""
+    if master.startswith("sc://"):
+        yield master
+        return
+    from smackbox.net.service import ServiceThread
+    from smackbox.spark.server import SparkServer
+    from smackbox.spark.settings import SparkSettings
+
+    with ServiceThread(SparkServer(SparkSettings(port=0))) as server:
+        yield server.url
+
+
+def _command(submission: Submission, scratch: Path) -> list[str]:
+    job, storage = submission.job, storage_of(submission.conf)
+    if "://" in job:
+        job = str(add_file(job, scratch / "job", storage))
+    if job.endswith(".py"):
+        if not Path(job).is_file():
+            raise SettingError(f"there is no file {job}")
+        return [sys.executable, job, *submission.arguments]
+    if ":" not in job:
+        raise SettingError(f"{job!r} is neither a .py file, nor module:function, nor a .jar")
+    return [sys.executable, "-m", "smackbox.spark.job_function", job, *submission.arguments]
+
+
+def _environment(submission: Submission, scratch: Path, url: str | None) -> dict[str, str]:
+    storage = storage_of(submission.conf)
+    conf = {**submission.conf, "spark.master": submission.master}
+    if submission.name:
+        conf["spark.app.name"] = submission.name
+    paths = []
+    for name in submission.py_files:
+        copy = add_file(name, scratch / "py", storage)
+        paths.append(str(copy.parent) if copy.suffix == ".py" else str(copy))
+    for name in submission.files:
+        add_file(name, scratch / "files", storage)
+    (scratch / "files").mkdir(exist_ok=True)
+    known = os.environ.get("PYTHONPATH")
+    environment = {
+        **os.environ,
+        CONF_VARIABLE: json.dumps(conf),
+        ROOT_VARIABLE: str(scratch / "files"),
+        "PYTHONPATH": os.pathsep.join([*dict.fromkeys(paths), *([known] if known else []), str(Path.cwd())]),
+    }
+    if url is not None:
+        environment["SPARK_REMOTE"] = url
+    return environment
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """The exit code; the job gets the signals that this process gets, and `STOP_TIMEOUT_S` to end."""
+
+    def pass_on(number: int, _frame: object) -> None:
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
