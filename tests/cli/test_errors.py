@@ -88,10 +88,20 @@ def filled(arguments: list[str], tmp_path: Path) -> list[str]:
 
 
 def test_every_verb_is_among_these_tests() -> None:
-    assert {verb for verb, *_ in SERVERS} | {"cql", "topics", "run", "up", "spark", "status", "demo"} == VERBS.keys()
+    others = {"cql", "topics", "run", "up", "spark", "status", "demo", "submit", "projection"}
+    assert {verb for verb, *_ in SERVERS} | others == VERBS.keys()
     assert TOPICS.keys() == topics_command.commands.keys()  # type: ignore[attr-defined]
     of_directories = {"snapshot", "listsnapshots", "clearsnapshot", "restore", "flush", "compact"}
     assert CQL.keys() | of_directories == {tool.name for tool in TOOLS}
+
+
+def test_a_job_that_is_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert said(capfd, ["submit", str(tmp_path / "job.py")]) == f"there is no file {tmp_path / 'job.py'}"
+
+
+@pytest.mark.parametrize("tool", [["status"], ["pause", "n", "k"], ["resume", "n", "k"], ["rewind", "n", "k"]])
+def test_projections_of_no_process(tool: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert str(tmp_path) in said(capfd, ["projection", "--dir", str(tmp_path), *tool])
 
 
 @pytest.mark.parametrize("tool", TOPICS)

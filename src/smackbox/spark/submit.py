@@ -74,10 +74,10 @@ def submit(submission: Submission) -> int:
     if submission.passed:
         option = next(iter(submission.passed))
         raise SettingError(f"{option} is an option of spark-submit, for jars and Spark's own clusters; see --help")
-    with tempfile.TemporaryDirectory(prefix="smack-submit-") as scratch, _connect_server(master) as url:
-        return _wait(
-            subprocess.Popen(_command(submission, Path(scratch)), env=_environment(submission, Path(scratch), url))
-        )
+    with tempfile.TemporaryDirectory(prefix="smack-submit-") as scratch:
+        command, environment = _command(submission, Path(scratch)), _environment(submission, Path(scratch))
+        with _connect_server(master) as url:
+            return _wait(subprocess.Popen(command, env={**environment, "SPARK_REMOTE": url}))
 
 
 def spark_submit_command(submission: Submission) -> list[str]:
@@ -111,7 +111,7 @@ def spark_submit_command(submission: Submission) -> list[str]:
 
 
 @contextlib.contextmanager
-def _connect_server(master: str) -> Iterator[str | None]:
+def _connect_server(master: str) -> Iterator[str]:
     """The URL of a Spark Connect server for the job; one of its own for `local`, where Spark is installed."""
     if master.startswith("sc://"):
         yield master
@@ -137,7 +137,7 @@ def _command(submission: Submission, scratch: Path) -> list[str]:
     return [sys.executable, "-m", "smackbox.spark.job_function", job, *submission.arguments]
 
 
-def _environment(submission: Submission, scratch: Path, url: str | None) -> dict[str, str]:
+def _environment(submission: Submission, scratch: Path) -> dict[str, str]:
     storage = storage_of(submission.conf)
     conf = {**submission.conf, "spark.master": submission.master}
     if submission.name:
@@ -150,15 +150,12 @@ def _environment(submission: Submission, scratch: Path, url: str | None) -> dict
         add_file(name, scratch / "files", storage)
     (scratch / "files").mkdir(exist_ok=True)
     known = os.environ.get("PYTHONPATH")
-    environment = {
+    return {
         **os.environ,
         CONF_VARIABLE: json.dumps(conf),
         ROOT_VARIABLE: str(scratch / "files"),
         "PYTHONPATH": os.pathsep.join([*dict.fromkeys(paths), *([known] if known else []), str(Path.cwd())]),
     }
-    if url is not None:
-        environment["SPARK_REMOTE"] = url
-    return environment
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
