@@ -63,11 +63,12 @@ def _run(command: list[str]) -> None:
 
 
 class RealPekko:
-    """One node; a context manager. `address` is that of its actor system."""
+    """One node; a context manager. `address` is that of its actor system, `config` more of its HOCON."""
 
-    def __init__(self, system: str = "lab", *, provider: str = "remote") -> None:
+    def __init__(self, system: str = "lab", *, provider: str = "remote", config: str = "") -> None:
         self._system = system
         self._provider = provider
+        self._config = config
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
 
@@ -80,7 +81,8 @@ class RealPekko:
         assert command is not None, "missing() says so"
         self._process = subprocess.Popen(
             [
-                command, "-Xmx256m", f"-Dprovider={self._provider}", "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
+                command, "-Xmx256m", f"-Dprovider={self._provider}", f"-Dextra={self._config}",
+                "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
                 "lab.Node", self._system, str(port),
             ],
             stdin=subprocess.PIPE,
@@ -96,6 +98,11 @@ class RealPekko:
                 return self
         self.__exit__()
         raise RuntimeError(f"Pekko did not start: {''.join(lines)[-1000:]}")
+
+    def alive(self) -> None:
+        """Raises `OSError` where it has ended by itself."""
+        if self._process is None or self._process.poll() is not None:
+            raise OSError("Pekko has ended")
 
     def kill(self) -> None:
         """As a crash: nothing is said to the others."""

@@ -1,4 +1,4 @@
-"""A cluster in one process: a fake clock, and a network that delays, loses and partitions. Chance comes from a seed."""
+"""A cluster in one process: a fake clock, and a network that delays, loses, cuts and partitions. Chance is a seed's."""
 
 from __future__ import annotations
 
@@ -20,6 +20,33 @@ def address(number: int) -> Address:
     return Address("pekko", "lab", "10.0.0.1", 2000 + number)
 
 
+class _Lease:
+    """All nodes reach it, also in a partition."""
+
+    def __init__(self, simulation: Simulation, own: UniqueAddress) -> None:
+        self._simulation = simulation
+        self._own = own
+
+    def ask(self) -> None:
+        simulation = self._simulation
+
+        def answer() -> None:
+            if simulation.lease_owner is None:
+                simulation.lease_owner = self._own
+            for core in simulation.nodes.values():
+                if core.own == self._own:
+                    core.lease_result(self.is_held(), simulation.now_s)
+
+        simulation.at(simulation.random.uniform(0.001, 0.5), answer)
+
+    def release(self) -> None:
+        if self.is_held():
+            self._simulation.lease_owner = None
+
+    def is_held(self) -> bool:
+        return self._simulation.lease_owner == self._own
+
+
 class Simulation:
     """`loss` is the share of messages that are lost. Messages of a pair keep their order, as on TCP."""
 
@@ -31,6 +58,8 @@ class Simulation:
         self.events: dict[int, list[DomainEvent]] = {}
         self._settings = settings or ClusterSettings()
         self._groups: list[set[int]] = []
+        self.cut: set[frozenset[int]] = set()
+        self.lease_owner: UniqueAddress | None = None
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._arrival_s: dict[tuple[Address, Address], float] = {}
@@ -52,6 +81,7 @@ class Simulation:
             exiting=exiting,
             chance=self.random.random,
             wall_ms=lambda: int(self.now_s * 1_000),
+            lease=_Lease(self, own),
         )
         self.nodes[number], self.events[number] = core, events
         self.at(self.random.random() * TICK_S, lambda: self._tick(number, core))
@@ -117,6 +147,6 @@ class Simulation:
         sender, receiver = (from_.address.port or 0) - 2000, (to.port or 0) - 2000
         apart = any((sender in group) != (receiver in group) for group in self._groups)
         core = self.nodes.get(receiver)
-        if core is None or apart:
+        if core is None or apart or frozenset({sender, receiver}) in self.cut:
             return
         core.receive(message, lambda answer: self._send(core.own, from_.address, answer), self.now_s)

@@ -24,14 +24,15 @@ from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.shutdown import CLUSTER_EXITING_DONE, CLUSTER_LEAVE, CLUSTER_SHUTDOWN
 from smackbox.akka.cluster.core import TICK_S, ClusterCore, ClusterSettings, Phase
 from smackbox.akka.cluster.gossip import Gossip
+from smackbox.akka.cluster.lease import Lease, LeaseTasks
 from smackbox.akka.cluster.member import Member, MemberStatus, UniqueAddress
-from smackbox.akka.cluster.messages import ClusterMessage, DomainEvent, Heartbeat
+from smackbox.akka.cluster.messages import ClusterMessage, DomainEvent, Heartbeat, MemberEvent, MemberRemoved
 from smackbox.akka.cluster.wire import READERS, WRITERS
+from smackbox.akka.remote.events import SystemQuarantined, ThisSystemQuarantined
 from smackbox.akka.remote.remoting import Remoting
 
 DAEMON = "/system/cluster/core/daemon"
 HEARTBEAT_RECEIVER = "/system/cluster/heartbeatReceiver"
-
 log = logging.getLogger("smackbox.akka.cluster")
 
 
@@ -57,11 +58,12 @@ class _Daemon(Actor[Any]):
 class Cluster:
     """Of one actor system. All of its methods are called on the system's event loop."""
 
-    def __init__(self, remoting: Remoting, settings: ClusterSettings | None = None) -> None:
+    def __init__(
+        self, remoting: Remoting, settings: ClusterSettings | None = None, *, lease: Lease | None = None
+    ) -> None:
         self._remoting = remoting
         self._system = system = remoting.system
-        uid = remoting.own.uid
-        self.own = UniqueAddress(remoting.address, uid - (1 << 64) if uid >> 63 else uid)
+        self.own = UniqueAddress(remoting.address, _signed(remoting.own.uid))
         remoting.serialization.add(WRITERS, READERS)
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
@@ -75,6 +77,7 @@ class Cluster:
             exiting=self._exiting,
             chance=system.chance,
             wall_ms=lambda: int(time.time() * 1_000),
+            lease=None if lease is None else LeaseTasks(lease, self._lease_result, system.keep),
         )
         daemon = Props.of(_Daemon, self)
         core = Props.of(_Parent, {"daemon": daemon})
@@ -82,6 +85,8 @@ class Cluster:
         self._daemon = remoting.resolve(f"{remoting.address}{DAEMON}")
         self._timer = system.dispatcher.call_later(TICK_S, self._tick)
         system.on_termination(self._stop)
+        system.events.subscribe(SystemQuarantined, self._system_quarantined)
+        system.events.subscribe(ThisSystemQuarantined, self._quarantined_by)
         system.shutdown.add_task(CLUSTER_LEAVE, "leave-cluster", self._leave_in_shutdown)
         system.shutdown.add_task(CLUSTER_EXITING_DONE, "exiting-completed", self._complete)
         system.shutdown.add_task(CLUSTER_SHUTDOWN, "cluster", self._done.wait)
@@ -98,6 +103,17 @@ class Cluster:
     def join(self, address: Address | None = None) -> None:
         """Join one node; without an address, form a cluster of one's own."""
         self._core.join(address or self.own.address, self._now_s())
+
+    async def join_zookeeper(self, url: str) -> None:
+        """Find the other nodes in a folder of ZooKeeper, `zk://host:port,…/path`; the first one forms a cluster.
+
+        Raises `ValueError` for what is no such URL, `StartError` when ZooKeeper does not answer.
+        """
+        from smackbox.akka.cluster.zookeeper import ZooKeeperSeeds  # kazoo is loaded where it is used
+
+        seeds = ZooKeeperSeeds(url, self.own.address, self._join_if_none)
+        await seeds.start()
+        self._system.shutdown.add_task(CLUSTER_SHUTDOWN, "zookeeper-seeds", seeds.stop)
 
     def leave(self, address: Address | None = None) -> None:
         """Let a member, by default this one, leave in peace."""
@@ -166,8 +182,32 @@ class Cluster:
 
         self._core.receive(message, reply, self._now_s())
 
+    def _join_if_none(self, seeds: Sequence[Address]) -> None:
+        if self._core.phase not in {Phase.MEMBER, Phase.STOPPED}:
+            self._core.join_seed_nodes(seeds, self._now_s())
+
+    def _lease_result(self, held: bool) -> None:
+        self._core.lease_result(held, self._now_s())
+
+    def _system_quarantined(self, event: SystemQuarantined) -> None:
+        self._core.quarantined(UniqueAddress(event.address, _signed(event.uid)), self._now_s())
+
+    def _quarantined_by(self, event: ThisSystemQuarantined) -> None:
+        self._core.quarantined_by(UniqueAddress(event.address, _signed(event.uid)), self._now_s())
+
+    def _track(self, event: DomainEvent) -> None:
+        """Death watch of members goes by the cluster."""
+        if isinstance(event, MemberRemoved):
+            node = event.member.node
+            if node != self.own:
+                downed = event.previous is MemberStatus.DOWN
+                self._remoting.member_removed(node.address, node.uid, quarantine=downed)
+        elif isinstance(event, MemberEvent) and event.member.node != self.own:
+            self._remoting.member_added(event.member.node.address)
+
     def _publish(self, event: DomainEvent) -> None:
         self._changed.set()
+        self._track(event)
         self._system.events.publish(event)
         if self._core.phase is Phase.STOPPED:
             self._gone.set()
@@ -195,3 +235,7 @@ class Cluster:
     def _stop(self) -> None:
         self._timer.cancel()
         self._core.stop()
+
+
+def _signed(uid: int) -> int:
+    return uid - (1 << 64) if uid >> 63 else uid

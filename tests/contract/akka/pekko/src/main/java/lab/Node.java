@@ -45,7 +45,7 @@ public class Node {
   }
 
   /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
-   *  Of a cluster: join ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable).
+   *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable).
    */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
@@ -93,6 +93,10 @@ public class Node {
           Cluster.get(system).join(AddressFromURIString.parse(words[1]));
           asker.tell("joining", getSelf());
           break;
+        case "seeds":
+          Cluster.get(system).joinSeedNodes(java.util.List.of(AddressFromURIString.parse(words[1])));
+          asker.tell("joining", getSelf());
+          break;
         case "leave":
           Cluster.get(system).leave(AddressFromURIString.parse(words[1]));
           asker.tell("leaving", getSelf());
@@ -124,7 +128,8 @@ public class Node {
   public static void main(String[] arguments) throws Exception {
     Config config =
         ConfigFactory.parseString(
-                "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
+                System.getProperty("extra", "") + "\n"
+                    + "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
                     + "pekko.actor.provider=" + System.getProperty("provider", "remote") + "\n"
                     + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json }\n"
                     + "pekko.remote.artery.canonical.hostname=\"127.0.0.1\"\n"
@@ -136,6 +141,7 @@ public class Node {
     system.actorOf(Props.create(Echo.class, Echo::new), "echo");
     system.actorOf(Props.create(Control.class, Control::new), "control");
     System.out.println("ready");
+    system.getWhenTerminated().thenAccept(done -> System.exit(0));
     while (System.in.read() >= 0) {}
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.SECONDS);
