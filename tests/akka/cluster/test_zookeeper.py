@@ -11,6 +11,7 @@ import pytest
 
 from smackbox.akka import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
+from smackbox.akka.cluster.core import ClusterSettings
 from smackbox.akka.cluster.member import MemberStatus
 from smackbox.akka.cluster.zookeeper import ZooKeeperLease, ZooKeeperSeeds
 from smackbox.akka.remote.remoting import Remoting
@@ -42,7 +43,7 @@ def test_three_nodes_that_start_at_once_form_one_cluster(zookeeper: ServiceThrea
             clusters = []
             for _ in range(3):
                 system = await stack.enter_async_context(ActorSystem("lab"))
-                clusters.append(Cluster(await Remoting.start(system)))
+                clusters.append(Cluster(await Remoting.start(system), ClusterSettings(tick_s=0.03)))
             await asyncio.gather(*(cluster.join_zookeeper(f"zk://{zookeeper.url}/seeds") for cluster in clusters))
             for cluster in clusters:
                 await cluster.until(MemberStatus.UP, LIMIT_S)

@@ -2,7 +2,7 @@
 
     uninitialized -> (join seed nodes, join one, join itself) -> joining -> member -> stopped
 
-`tick` is called each `TICK_S`: with every third one the node gossips, sends heartbeats, looks for members that are
+`tick` is called each `tick_s`: with every third one the node gossips, sends heartbeats, looks for members that are
 silent, and acts as the leader where it is; between them it gossips only while news spreads.
 Source: Pekko's `ClusterCoreDaemon`, `SeedNodeProcess` and `MembershipState`; the numbers are its `reference.conf`'s.
 """
@@ -70,7 +70,7 @@ log = logging.getLogger("smackbox.akka.cluster")
 class ClusterSettings:
     """`min_members` is how many must have joined before the first becomes Up; `weakly_up_after_s` None is never.
 
-    `downing` None leaves unreachable members to be downed by hand. `config` are keys beside the usual ones that must
+    `tick_s` is a third of the gossip interval. `downing` None leaves unreachable members to be downed by hand. `config` are keys beside the usual ones that must
     be the same on all nodes.
     """
 
@@ -81,6 +81,7 @@ class ClusterSettings:
     seed_node_timeout_s: float = 5.0
     retry_join_after_s: float = 10.0
     different_view_probability: float = 0.8
+    tick_s: float = TICK_S
     downing: DowningSettings | None = None
     config: Config = field(default_factory=dict)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
@@ -531,7 +532,7 @@ class ClusterCore:
             else:
                 self._waited_rounds += 1
                 after_s = self._settings.weakly_up_after_s
-                if after_s is not None and self._waited_rounds * TICK_S * TICKS_A_ROUND >= after_s:
+                if after_s is not None and self._waited_rounds * self._settings.tick_s * TICKS_A_ROUND >= after_s:
                     self._move_to_weakly_up(now_s)
         self._confirmed &= self.gossip.members.keys()
         self._stop_when_down()

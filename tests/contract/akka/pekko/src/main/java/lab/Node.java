@@ -45,7 +45,7 @@ public class Node {
   }
 
   /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
-   *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable).
+   *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT.
    */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
@@ -107,6 +107,13 @@ public class Node {
           break;
         case "members":
           asker.tell(members(Cluster.get(system)), getSelf());
+          break;
+        case "singleton":
+          Singletons.start(system, words[1], words.length > 2 ? words[2] : "");
+          asker.tell("started", getSelf());
+          break;
+        case "proxy":
+          Singletons.proxy(system, words[1]).tell(words[2], asker);
           break;
         default:
           asker.tell("unknown " + words[0], getSelf());
