@@ -70,8 +70,8 @@ log = logging.getLogger("smackbox.akka.cluster")
 class ClusterSettings:
     """`min_members` is how many must have joined before the first becomes Up; `weakly_up_after_s` None is never.
 
-    `tick_s` is a third of the gossip interval. `downing` None leaves unreachable members to be downed by hand. `config` are keys beside the usual ones that must
-    be the same on all nodes.
+    `tick_s` is a third of the gossip interval. `downing` None leaves unreachable members to be downed by hand. `config`
+    are keys beside the usual ones that must be the same on all nodes.
     """
 
     roles: frozenset[str] = frozenset()
