@@ -45,7 +45,8 @@ public class Node {
   }
 
   /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
-   *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT.
+   *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT
+   *  | change KIND KEY VALUE | read KIND KEY.
    */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
@@ -114,6 +115,13 @@ public class Node {
           break;
         case "proxy":
           Singletons.proxy(system, words[1]).tell(words[2], asker);
+          break;
+        case "change":
+          String[] change = words[2].split(" ");
+          Patterns.pipe(Data.change(system, words[1], change[0], change[1]), system.dispatcher()).to(asker);
+          break;
+        case "read":
+          Patterns.pipe(Data.read(system, words[1], words[2]), system.dispatcher()).to(asker);
           break;
         default:
           asker.tell("unknown " + words[0], getSelf());
