@@ -1,6 +1,7 @@
 """A real Pekko node to compare with: built by Maven from `tests/contract/akka/pekko`, started, and stopped.
 
 The classes and jars go to `.cache/real/pekko-VERSION` once for each state of the sources. Needs Java 17 and Maven.
+`pekko_sharding` beside it adds cluster sharding, on the newest version of which Maven Central has all modules.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Self
 from bench.engines.java import free_ports, java
 
 VERSION = "1.4.0"
+SHARDING_VERSION = "1.2.1"
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "tests" / "contract" / "akka" / "pekko"
+SHARDING_SOURCES = ROOT / "tests" / "contract" / "akka" / "pekko_sharding"
 CACHE = ROOT / ".cache" / "real"
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 BUILD_TIMEOUT_S = 600
@@ -33,24 +36,30 @@ def missing() -> str | None:
     return None
 
 
-def _home() -> Path:
+def _sources(sharding: bool) -> list[Path]:
+    """The last folder has the `pom.xml`."""
+    return [SOURCES, SHARDING_SOURCES] if sharding else [SOURCES]
+
+
+def _home(sharding: bool = False) -> Path:
     digest = hashlib.sha256()
-    for file in sorted(SOURCES.rglob("*.*")):
-        digest.update(file.read_bytes())
-    return CACHE / f"pekko-{VERSION}-{digest.hexdigest()[:12]}"
+    for folder in _sources(sharding):
+        for file in sorted(folder.rglob("*.*")):
+            digest.update(file.read_bytes())
+    return CACHE / f"pekko-{SHARDING_VERSION if sharding else VERSION}-{digest.hexdigest()[:12]}"
 
 
-def build() -> Path:
+def build(sharding: bool = False) -> Path:
     """The folder with `classes` and `libs`. Raises `RuntimeError` with the last words of what failed."""
-    home = _home()
+    home = _home(sharding)
     if (home / "done").exists():
         return home
     shutil.rmtree(home, ignore_errors=True)
     (home / "classes").mkdir(parents=True)
-    libs = home / "libs"
-    copy = ["mvn", "-B", "-q", "-f", str(SOURCES / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
+    libs, folders = home / "libs", _sources(sharding)
+    copy = ["mvn", "-B", "-q", "-f", str(folders[-1] / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
     _run([*copy, "-DincludeScope=runtime"])
-    files = [str(file) for file in SOURCES.rglob("*.java")]
+    files = [str(file) for folder in folders for file in folder.rglob("*.java")]
     _run(["javac", "-cp", f"{libs}/*", "-d", str(home / "classes"), *files])
     (home / "done").touch()
     return home
@@ -65,15 +74,18 @@ def _run(command: list[str]) -> None:
 class RealPekko:
     """One node; a context manager. `address` is that of its actor system, `config` more of its HOCON."""
 
-    def __init__(self, system: str = "lab", *, provider: str = "remote", config: str = "") -> None:
+    def __init__(
+        self, system: str = "lab", *, provider: str = "remote", config: str = "", sharding: bool = False
+    ) -> None:
         self._system = system
         self._provider = provider
         self._config = config
+        self._sharding = sharding
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
 
     def __enter__(self) -> Self:
-        home = build()
+        home = build(self._sharding)
         with ExitStack() as held:
             (port,) = free_ports(1, held)
         self.address = f"pekko://{self._system}@127.0.0.1:{port}"

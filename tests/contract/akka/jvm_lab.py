@@ -61,7 +61,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 def run(work: Callable[[AsyncExitStack], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with asyncio.timeout(2 * LIMIT_S), AsyncExitStack() as stack:
+        async with asyncio.timeout(3 * LIMIT_S), AsyncExitStack() as stack:
             await work(stack)
 
     asyncio.run(main())

@@ -160,6 +160,10 @@ class Cluster:
         return self._settings.roles
 
     @property
+    def min_members(self) -> int:
+        return self._settings.min_members
+
+    @property
     def removal_margin_s(self) -> float:
         """How long after its removal a node may still be at work: what the resolver of its side needs to decide."""
         downing = self._settings.downing

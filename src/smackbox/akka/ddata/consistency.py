@@ -24,7 +24,7 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True)
 class Local(Consistency):
-    """This node only; the others hear of it by deltas and gossip."""
+    """This node only; the others get it by deltas and gossip."""
 
     is_local = True
 

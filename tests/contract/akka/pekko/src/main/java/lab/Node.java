@@ -155,6 +155,11 @@ public class Node {
     ActorSystem system = ActorSystem.create(arguments[0], config);
     system.actorOf(Props.create(Echo.class, Echo::new), "echo");
     system.actorOf(Props.create(Control.class, Control::new), "control");
+    try {
+      system.actorOf(Props.create(Class.forName("lab.Entities")), "entities");
+    } catch (ClassNotFoundException withoutSharding) {
+      // the node of the other folder has them
+    }
     System.out.println("ready");
     system.getWhenTerminated().thenAccept(done -> System.exit(0));
     while (System.in.read() >= 0) {}
