@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from smackbox.akka.actor.path import Address
 from smackbox.akka.cluster.member import Member, MemberStatus, UniqueAddress
+from smackbox.akka.cluster.names import encode_name
 from smackbox.akka.ddata.data_wire import java_gzip
 from smackbox.akka.remote.serialization import Serialization, SerializationError
 from smackbox.akka.sharding import messages as m
 from smackbox.akka.sharding.allocation import LeastShardAllocation, LimitedShardAllocation
-from smackbox.akka.sharding.extractor import encode_name, java_hash, shard_of
+from smackbox.akka.sharding.extractor import java_hash, shard_of
 from smackbox.akka.sharding.wire import READERS, WRITERS
 
 A = "pekko://lab@127.0.0.1:1/system/sharding/T#11"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote_plus
-
 NUMBER_OF_SHARDS = 1_000
 
 
@@ -25,8 +23,3 @@ def shard_of(entity_id: str, number_of_shards: int = NUMBER_OF_SHARDS) -> str:
     if hashed == -(1 << 31):
         return str(-((1 << 31) % number_of_shards))
     return str(abs(hashed) % number_of_shards)
-
-
-def encode_name(text: str) -> str:
-    """An actor's name of a type, shard or entity, as Java's `URLEncoder` makes it."""
-    return quote_plus(text, safe="*").replace("~", "%7E")

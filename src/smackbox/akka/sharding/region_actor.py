@@ -16,7 +16,8 @@ from smackbox.akka.actor.shutdown import CLUSTER_SHARDING_SHUTDOWN_REGION, PHASE
 from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import MemberStatus
 from smackbox.akka.cluster.messages import MemberEvent
-from smackbox.akka.sharding.extractor import encode_name, shard_of
+from smackbox.akka.cluster.names import encode_name
+from smackbox.akka.sharding.extractor import shard_of
 from smackbox.akka.sharding.messages import (
     CoordinatorCommand,
     CoordinatorMessage,

@@ -11,7 +11,7 @@ from typing import Any
 from smackbox.akka.actor.actor import UNHANDLED, Actor
 from smackbox.akka.actor.messages import Signal, Terminated
 from smackbox.akka.actor.ref import ActorRef
-from smackbox.akka.sharding.extractor import encode_name
+from smackbox.akka.cluster.names import encode_name
 from smackbox.akka.sharding.messages import Passivate, ShardingEnvelope, ShardStopped, StartEntity, StartEntityAck
 
 BUFFER_LIMIT = 100_000

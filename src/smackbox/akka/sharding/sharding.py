@@ -23,6 +23,7 @@ from smackbox.akka.actor.record import record
 from smackbox.akka.actor.ref import ActorRef, LocalRef, PromiseRef
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
+from smackbox.akka.cluster.names import encode_name
 from smackbox.akka.cluster.singleton import ClusterSingleton, ClusterSingletonManager, SingletonActor, SingletonSettings
 from smackbox.akka.ddata.replica import ReplicatorSettings
 from smackbox.akka.ddata.replicator import replicator_props
@@ -34,7 +35,7 @@ from smackbox.akka.sharding.coordinator_actor import (
     Terminate,
     coordinator_path,
 )
-from smackbox.akka.sharding.extractor import NUMBER_OF_SHARDS, encode_name
+from smackbox.akka.sharding.extractor import NUMBER_OF_SHARDS
 from smackbox.akka.sharding.messages import ShardingEnvelope
 from smackbox.akka.sharding.region import BUFFER_LIMIT, RETRY_S
 from smackbox.akka.sharding.region_actor import Extract, RegionActor, RegionSettings

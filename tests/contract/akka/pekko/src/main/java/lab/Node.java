@@ -46,11 +46,13 @@ public class Node {
 
   /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
    *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT
-   *  | change KIND KEY VALUE | read KIND KEY.
+   *  | change KIND KEY VALUE | read KIND KEY
+   *  | subscribe TOPIC [GROUP] | heard | publish TOPIC TEXT | publish-to-groups TOPIC TEXT.
    */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
     private ActorRef greeted;
+    private ActorRef subscriber;
 
     @Override
     public Receive createReceive() {
@@ -122,6 +124,21 @@ public class Node {
           break;
         case "read":
           Patterns.pipe(Data.read(system, words[1], words[2]), system.dispatcher()).to(asker);
+          break;
+        case "subscribe":
+          if (subscriber == null) subscriber = system.actorOf(Props.create(PubSub.class, PubSub::new));
+          subscriber.tell(words, asker);
+          break;
+        case "heard":
+          subscriber.tell("heard?", asker);
+          break;
+        case "publish":
+          PubSub.publish(system, words[1], words[2], false);
+          asker.tell("published", getSelf());
+          break;
+        case "publish-to-groups":
+          PubSub.publish(system, words[1], words[2], true);
+          asker.tell("published", getSelf());
           break;
         default:
           asker.tell("unknown " + words[0], getSelf());
