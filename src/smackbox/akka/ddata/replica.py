@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from smackbox.akka.cluster.member import Member, MemberStatus, UniqueAddress
 from smackbox.akka.cluster.messages import DomainEvent, MemberEvent, MemberRemoved, ReachableMember, UnreachableMember
+from smackbox.akka.cluster.names import java_hash
 from smackbox.akka.ddata.data import DELETED, NO_DELTA, Data, Delta
 from smackbox.akka.ddata.delta_propagation import MAX_SIZE, TICKS_A_GOSSIP, DeltaPropagation
 from smackbox.akka.ddata.envelope import DELETED_ENVELOPE, DataEnvelope, Initialized, Performed
@@ -399,15 +400,4 @@ _NEVER_UP = 2**31 - 1
 
 def _chunk_of(key: str, chunks: int) -> int:
     """By Java's hash of a string, as the JVM's replicas divide keys."""
-    if chunks == 1:
-        return 0
-    hashed = 0
-    for unit in key.encode("utf-16-be")[1::2] if key.isascii() else _units(key):
-        hashed = (31 * hashed + unit) & 0xFFFFFFFF
-    signed = hashed - (1 << 32) if hashed >> 31 else hashed
-    return abs(signed) % chunks
-
-
-def _units(text: str) -> Iterable[int]:
-    data = text.encode("utf-16-be")
-    return (data[place] << 8 | data[place + 1] for place in range(0, len(data), 2))
+    return abs(java_hash(key)) % chunks

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
+from smackbox.akka.cluster.names import java_hash
+
 NUMBER_OF_SHARDS = 1_000
-
-
-def java_hash(text: str) -> int:
-    """`String.hashCode`: a signed number of 32 bits over UTF-16."""
-    data = text.encode("utf-16-be", "surrogatepass")
-    hashed = 0
-    for place in range(0, len(data), 2):
-        hashed = (31 * hashed + (data[place] << 8 | data[place + 1])) & 0xFFFFFFFF
-    return hashed - (1 << 32) if hashed >> 31 else hashed
 
 
 def shard_of(entity_id: str, number_of_shards: int = NUMBER_OF_SHARDS) -> str:

@@ -47,7 +47,8 @@ public class Node {
   /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
    *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT
    *  | change KIND KEY VALUE | read KIND KEY
-   *  | subscribe TOPIC [GROUP] | heard | publish TOPIC TEXT | publish-to-groups TOPIC TEXT.
+   *  | subscribe TOPIC [GROUP] | heard | publish TOPIC TEXT | publish-to-groups TOPIC TEXT
+   *  | register KEY NAME | find KEY, which answers with sorted PORT/NAMEs.
    */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
@@ -139,6 +140,13 @@ public class Node {
         case "publish-to-groups":
           PubSub.publish(system, words[1], words[2], true);
           asker.tell("published", getSelf());
+          break;
+        case "register":
+          Services.register(system, words[1], system.actorOf(Props.create(Echo.class, Echo::new), words[2]));
+          asker.tell("registered", getSelf());
+          break;
+        case "find":
+          Patterns.pipe(Services.find(system, words[1]), system.dispatcher()).to(asker);
           break;
         default:
           asker.tell("unknown " + words[0], getSelf());
