@@ -161,6 +161,7 @@ class Cluster:
 
     @property
     def min_members(self) -> int:
+        """How many must have joined before the first is Up."""
         return self._settings.min_members
 
     @property
@@ -171,6 +172,7 @@ class Cluster:
 
     @property
     def leader(self) -> Address | None:
+        """As this node sees it; None where there is none."""
         leader = self._core.gossip.leader(self.own)
         return None if leader is None else leader.address
 
@@ -184,6 +186,7 @@ class Cluster:
         self.system.events.subscribe(event_type, subscriber)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
+        """From all events."""
         self.system.events.unsubscribe(subscriber)
 
     async def until(self, status: MemberStatus, timeout_s: float) -> None:
@@ -196,6 +199,7 @@ class Cluster:
     # -- for what is laid over the cluster
 
     def select(self, path: ActorPath) -> ActorSelection:
+        """The actor at a path, on whichever node."""
         return self._remoting.select(str(path))
 
     def address_of(self, ref: ActorRef[Any]) -> Address:

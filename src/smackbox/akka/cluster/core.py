@@ -88,6 +88,8 @@ class ClusterSettings:
 
 
 class Phase(enum.Enum):
+    """What a node is to its cluster."""
+
     UNINITIALIZED = "uninitialized"
     JOINING = "joining"
     MEMBER = "member"
@@ -275,6 +277,7 @@ class ClusterCore:
                 self.down(address, now_s)
 
     def tick(self, now_s: float) -> None:
+        """Called each `tick_s`."""
         self._ticks += 1
         full = self._ticks % TICKS_A_ROUND == 0
         if self.phase is Phase.MEMBER:

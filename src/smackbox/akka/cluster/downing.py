@@ -30,6 +30,8 @@ WAITING = frozenset({MemberStatus.JOINING, MemberStatus.WEAKLY_UP})
 
 
 class Decision(enum.Enum):
+    """Whom to down."""
+
     DOWN_UNREACHABLE = "down unreachable"
     DOWN_REACHABLE = "down reachable"
     DOWN_ALL = "down all"
@@ -59,6 +61,7 @@ class View:
 
     @classmethod
     def of(cls, gossip: Gossip, own: UniqueAddress) -> View:
+        """What the node `own` sees in a gossip."""
         downed = {node for node, member in gossip.members.items() if member.status is MemberStatus.DOWN}
         unreachable = (gossip.reachability.unreachable | downed) - {own}
         records = {
@@ -74,6 +77,7 @@ class View:
 
     @property
     def indirectly_connected(self) -> frozenset[UniqueAddress]:
+        """Nodes that are unreachable over some links only."""
         return self.in_circles | self.seen_though_unreachable
 
     @property
@@ -93,6 +97,7 @@ class View:
 
     @property
     def downable(self) -> frozenset[UniqueAddress]:
+        """Members that are not down or exiting already."""
         return frozenset(member.node for member in self.members if member.status not in GONE)
 
     def counted(self, role: str | None, *, perhaps_up: bool = False, perhaps_exiting: bool = True) -> list[Member]:
@@ -130,11 +135,14 @@ class Strategy:
         raise NotImplementedError
 
     def decide(self, view: View) -> Decision | AskLease:
+        """What this side does in a split."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class KeepMajority(Strategy):
+    """The side with more members goes on."""
+
     @property
     def name(self) -> str:
         return "keep-majority"
@@ -183,6 +191,8 @@ class StaticQuorum(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class KeepOldest(Strategy):
+    """The side of the oldest member goes on."""
+
     down_if_alone: bool = True
 
     @property
@@ -217,6 +227,8 @@ class KeepOldest(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class DownAll(Strategy):
+    """Nobody goes on."""
+
     @property
     def name(self) -> str:
         return "down-all"

@@ -39,15 +39,20 @@ class LeaseTasks:
         self._keep = keep
 
     def is_held(self) -> bool:
+        """Whether the lease is held, without a round trip."""
         return self._lease.is_held()
 
     def ask(self) -> None:
+        """Begin to take it."""
+
         async def ask() -> None:
             self._result(await self._try(self._lease.acquire(), "taken"))
 
         self._keep(asyncio.ensure_future(ask()))
 
     def release(self) -> None:
+        """Begin to give it back."""
+
         async def release() -> None:
             await self._try(self._lease.release(), "released")
 

@@ -37,6 +37,7 @@ class DowningSettings:
 
     @property
     def unstable_s(self) -> float:
+        """`down_all_when_unstable_s` in effect."""
         if self.down_all_when_unstable_s is not None:
             return self.down_all_when_unstable_s
         return max(4.0, self.stable_after_s * 3 / 4)
@@ -48,9 +49,11 @@ class LeaseRequests(Protocol):
     def ask(self) -> None:
         """Answered by `lease_result`."""
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Begin to give the lease back."""
 
-    def is_held(self) -> bool: ...
+    def is_held(self) -> bool:
+        """Whether it is held now."""
 
 
 @dataclass(slots=True)
@@ -83,9 +86,11 @@ class SplitBrainResolver:
 
     @property
     def view(self) -> View:
+        """What a decision is taken on."""
         return View.of(self._gossip, self._own)
 
     def observe(self, gossip: Gossip, now_s: float) -> None:
+        """What the node sees now."""
         if self._waiting is not None:
             self._next = gossip
             return

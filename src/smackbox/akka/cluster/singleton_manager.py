@@ -40,6 +40,8 @@ class HandOver(enum.Enum):
 
 
 class State(enum.Enum):
+    """Of a manager; the module's text has the order."""
+
     START = "start"
     YOUNGER = "younger"
     BECOMING_OLDEST = "becoming oldest"
@@ -65,10 +67,12 @@ class ManagerSettings:
 
     @property
     def hand_over_retries(self) -> int:
+        """How often a new oldest node asks before it begins again."""
         return max(self.min_retries, int(self.removal_margin_s / self.retry_s) + 3)
 
     @property
     def take_over_retries(self) -> int:
+        """How often an old oldest node asks before it begins again."""
         return max(1, self.hand_over_retries - 3)
 
 
@@ -133,6 +137,7 @@ class SingletonManager:
             self._to_oldest(now_s)
 
     def member_event(self, event: MemberEvent, now_s: float) -> None:
+        """A change of a member."""
         member = event.member
         if member.node == self._own:
             self._own_event(event, now_s)
@@ -238,6 +243,7 @@ class SingletonManager:
     # -- messages
 
     def receive(self, message: HandOver, sender: Address, now_s: float) -> None:
+        """A message of another node's manager."""
         if message is HandOver.HAND_OVER_TO_ME:
             self._asked_to_hand_over(sender, now_s)
         elif message is HandOver.TAKE_OVER_FROM_ME:
@@ -271,6 +277,7 @@ class SingletonManager:
                 self._send(sender, HandOver.HAND_OVER_TO_ME)
 
     def singleton_stopped(self, now_s: float) -> None:
+        """The singleton of this node has stopped, asked for or not."""
         self._running = False
         if self.state is State.HANDING_OVER:
             self._handed_over(now_s)

@@ -54,6 +54,7 @@ class ZooKeeperSeeds:
         self._coordinator.watch_leader(SEED, self._changed)
 
     async def stop(self) -> None:
+        """End the session; the node is not found any more."""
         await self._coordinator.stop()
 
     def _elected(self) -> None:

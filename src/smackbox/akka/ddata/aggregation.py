@@ -44,6 +44,7 @@ class Aggregation:
         self._secondary = self._nodes[self._missing :][:SECONDARY_NODES]
 
     def begin(self) -> None:
+        """Ask the nodes that are needed."""
         if self._missing > len(self._nodes):
             self.done = False
             return
@@ -57,10 +58,12 @@ class Aggregation:
             self._ask(node)
 
     def timed_out(self) -> None:
+        """Not enough nodes have answered in time."""
         if self.done is None:
             self.done = False
 
     def receive(self, message: ReplicatorMessage, node: Address) -> None:
+        """An answer of a node."""
         raise NotImplementedError
 
     def _ask(self, node: UniqueAddress) -> None:

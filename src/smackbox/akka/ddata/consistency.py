@@ -50,6 +50,8 @@ class Nodes(Consistency):
 
 @dataclass(frozen=True, slots=True)
 class Majority(Consistency):
+    """More than half of the nodes, at least `minimum`."""
+
     minimum: int = 0
 
     def needed(self, nodes: int) -> int:
@@ -58,6 +60,8 @@ class Majority(Consistency):
 
 @dataclass(frozen=True, slots=True)
 class MajorityPlus(Consistency):
+    """A majority and `additional` nodes more."""
+
     additional: int = 0
     minimum: int = 0
 
@@ -69,6 +73,8 @@ class MajorityPlus(Consistency):
 
 @dataclass(frozen=True, slots=True)
 class All(Consistency):
+    """All nodes that are not on their way out."""
+
     excludes_exiting = True
 
     def needed(self, nodes: int) -> int:

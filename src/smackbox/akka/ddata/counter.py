@@ -14,11 +14,14 @@ from smackbox.akka.ddata.data import Delta, checked
 
 @dataclass(frozen=True, slots=True)
 class GCounter(Delta):
+    """A counter that only grows."""
+
     counts: Mapping[UniqueAddress, int] = field(default_factory=dict)
     changed: GCounter | None = field(default=None, compare=False, repr=False)
 
     @property
     def value(self) -> int:
+        """The sum of what all nodes have counted."""
         return sum(self.counts.values())
 
     def increment(self, node: UniqueAddress, by: int = 1) -> GCounter:
@@ -67,19 +70,24 @@ class GCounter(Delta):
 
 @dataclass(frozen=True, slots=True)
 class PNCounter(Delta):
+    """A counter that grows and shrinks."""
+
     increments: GCounter = field(default_factory=GCounter)
     decrements: GCounter = field(default_factory=GCounter)
 
     @property
     def value(self) -> int:
+        """What was added less what was taken away."""
         return self.increments.value - self.decrements.value
 
     def increment(self, node: UniqueAddress, by: int = 1) -> PNCounter:
+        """Add `by`, which may be negative, as this node's change."""
         if by < 0:
             return PNCounter(self.increments, self.decrements.increment(node, -by))
         return PNCounter(self.increments.increment(node, by), self.decrements)
 
     def decrement(self, node: UniqueAddress, by: int = 1) -> PNCounter:
+        """Take `by` away, as this node's change."""
         return self.increment(node, -by)
 
     def merge(self, other: PNCounter) -> PNCounter:

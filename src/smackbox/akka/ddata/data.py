@@ -26,17 +26,21 @@ class Data:
     """Whether deltas of a node must be merged in order and without gaps."""
 
     def merge(self, other: Any) -> Any:
+        """What both have, the same whichever is asked first, and however often. Raises `TypeError` for another kind."""
         raise NotImplementedError
 
     @property
     def delta(self) -> Data | None:
+        """What changed since `reset_delta`; None for nothing, or for data without deltas."""
         return None
 
     @property
     def has_deltas(self) -> bool:
+        """Whether this kind of data collects its changes."""
         return False
 
     def reset_delta(self) -> Any:
+        """The same data, with its changes so far forgotten."""
         return self
 
     def merge_delta(self, delta: Any) -> Any:
@@ -47,9 +51,11 @@ class Data:
 
     @property
     def modified_by(self) -> AbstractSet[UniqueAddress]:
+        """The nodes whose changes it remembers."""
         return frozenset()
 
     def needs_pruning(self, removed: UniqueAddress) -> bool:
+        """Whether it remembers changes of a removed node."""
         return removed in self.modified_by
 
     def prune(self, removed: UniqueAddress, into: UniqueAddress) -> Any:
@@ -70,6 +76,7 @@ class Delta(Data):
 
     @property
     def zero(self) -> Data:
+        """The data that a delta is merged into where there is none."""
         raise NotImplementedError
 
     @property

@@ -45,6 +45,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class AddressData(msgspec.Struct, frozen=True):
+    """An address without its protocol and system, which are the reader's own."""
+
     host: Annotated[str, Proto(1)]
     port: Annotated[int, Proto(2, "uint32")]
 
@@ -63,6 +65,8 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 class VersionVectorData(msgspec.Struct, frozen=True):
+    """A version vector, sorted by node."""
+
     entries: Annotated[list[_Version], Proto(1)] = []
 
 
@@ -195,6 +199,7 @@ def java_gzip(data: bytes) -> bytes:
 
 
 def node_data(node: UniqueAddress) -> NodeData:
+    """A node as the wire has it."""
     assert node.address.host is not None and node.address.port is not None
     low, high = struct.unpack("<ii", struct.pack("<q", node.uid))
     return NodeData(AddressData(node.address.host, node.address.port), low, high)
@@ -208,16 +213,20 @@ class DataWire:
         self._system = system
 
     def address(self, data: AddressData) -> Address:
+        """An address of this system's name."""
         return Address(PROTOCOL, self._system, data.host, data.port)
 
     def node(self, data: NodeData) -> UniqueAddress:
+        """A node of this system's name."""
         uid = data.low if data.high is None else data.high << 32 | data.low & 0xFFFFFFFF
         return UniqueAddress(self.address(data.address), uid)
 
     def vector_data(self, vector: VersionVector) -> VersionVectorData:
+        """A version vector as the wire has it."""
         return VersionVectorData([_Version(node_data(node), version) for node, version in vector.sorted])
 
     def vector(self, data: VersionVectorData) -> VersionVector:
+        """A version vector from the wire."""
         return VersionVector({self.node(entry.node): entry.version for entry in data.entries})
 
     # -- sets

@@ -21,6 +21,8 @@ Ranged = tuple[Delta, int, int]
 
 
 class DeltaPropagation:
+    """Of one node: its changes by key, and what each other node was sent."""
+
     def __init__(self, max_size: int = MAX_SIZE) -> None:
         self._max_size = max_size
         self._numbers: dict[str, int] = {}
@@ -34,10 +36,12 @@ class DeltaPropagation:
         return self._numbers.get(key, 0)
 
     def update(self, key: str, delta: Delta) -> None:
+        """A change of a key."""
         number = self._numbers[key] = self.number(key) + 1
         self._entries.setdefault(key, {})[number] = delta
 
     def delete(self, key: str) -> None:
+        """Forget a key."""
         for table in (self._numbers, self._entries, self._sent):
             table.pop(key, None)
 
@@ -84,5 +88,6 @@ class DeltaPropagation:
                 del entries[number]
 
     def forget(self, node: UniqueAddress) -> None:
+        """Forget what a removed node was sent."""
         for sent in self._sent.values():
             sent.pop(node, None)

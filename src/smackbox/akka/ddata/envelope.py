@@ -18,6 +18,8 @@ from smackbox.akka.ddata.version_vector import EMPTY, VersionVector
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
+    """The removed node's changes go to `owner` when all nodes have `seen` this."""
+
     owner: UniqueAddress
     seen: frozenset[Address] = frozenset()
 
@@ -34,6 +36,8 @@ Pruning = Initialized | Performed
 
 @dataclass(frozen=True, slots=True)
 class DataEnvelope:
+    """Data, the removed nodes that are being forgotten, and the last delta of each node that is in it."""
+
     data: Data
     pruning: Mapping[UniqueAddress, Pruning] = field(default_factory=dict)
     deltas: VersionVector = EMPTY
@@ -72,6 +76,7 @@ class DataEnvelope:
         return self
 
     def add_seen(self, address: Address) -> DataEnvelope:
+        """A node has seen which removed nodes are to be forgotten."""
         pruning: dict[UniqueAddress, Pruning] = {}
         for node, state in self.pruning.items():
             if isinstance(state, Initialized) and state.owner.address != address:
@@ -80,10 +85,12 @@ class DataEnvelope:
         return self if pruning == self.pruning else replace(self, pruning=pruning)
 
     def initialize_pruning(self, removed: UniqueAddress, owner: UniqueAddress) -> DataEnvelope:
+        """Begin to forget a removed node, whose changes `owner` takes over."""
         pruning = {**self.pruning, removed: Initialized(owner)}
         return replace(self, pruning=pruning, deltas=self.deltas.clean_up(removed))
 
     def perform_pruning(self, removed: UniqueAddress, into: UniqueAddress, performed: Performed) -> DataEnvelope:
+        """Take a removed node's changes over, and let the others forget them."""
         pruning = {**self.pruning, removed: performed}
         return DataEnvelope(self.data.prune(removed, into), pruning, self.deltas.clean_up(removed))
 

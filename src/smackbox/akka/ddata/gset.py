@@ -10,6 +10,8 @@ from smackbox.akka.ddata.data import Delta, checked
 
 @dataclass(frozen=True, slots=True)
 class GSet(Delta):
+    """A set that only grows."""
+
     elements: frozenset[Any] = frozenset()
     changed: GSet | None = field(default=None, compare=False, repr=False)
 
@@ -20,6 +22,7 @@ class GSet(Delta):
         return len(self.elements)
 
     def add(self, element: Any) -> GSet:
+        """With one more element."""
         changed = frozenset() if self.changed is None else self.changed.elements
         return GSet(self.elements | {element}, GSet(changed | {element}))
 

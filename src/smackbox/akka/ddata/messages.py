@@ -60,23 +60,29 @@ class Subscribe(Command):
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe(Command):
+    """`subscriber` gets nothing more of this key."""
+
     subscriber: ActorRef[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """To a command; `request` is the command's."""
+
     key: Key[Any]
     request: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class GetSuccess(Answer):
+    """`data` is what enough nodes have, merged."""
+
     data: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotFound(Answer):
-    pass
+    """There is no data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class GetFailure(Answer):
 
 @dataclass(frozen=True, slots=True)
 class UpdateSuccess(Answer):
-    pass
+    """The change is on enough nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,14 @@ class UpdateTimeout(Answer):
 
 @dataclass(frozen=True, slots=True)
 class ModifyFailure(Answer):
+    """The function of an `Update` raised `error`; nothing is changed."""
+
     error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteSuccess(Answer):
-    pass
+    """The key is deleted on enough nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,16 @@ class DataDeleted(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
+    """To a subscriber: the data now."""
+
     key: Key[Any]
     data: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
+    """To a subscriber: the key is deleted, for good."""
+
     key: Key[Any]
 
 
@@ -130,11 +142,13 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class ReplicatorMessage:
-    pass
+    """Between replicators."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write(ReplicatorMessage):
+    """Merge this, and answer `WriteAck` or `WriteNack`."""
+
     key: str
     envelope: DataEnvelope
     from_: UniqueAddress | None
@@ -142,12 +156,12 @@ class Write(ReplicatorMessage):
 
 @dataclass(frozen=True, slots=True)
 class WriteAck(ReplicatorMessage):
-    pass
+    """A write, or a delta, is merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteNack(ReplicatorMessage):
-    pass
+    """A write is of another kind than the data here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +171,16 @@ class DeltaNack(ReplicatorMessage):
 
 @dataclass(frozen=True, slots=True)
 class Read(ReplicatorMessage):
+    """Answered by `ReadResult`."""
+
     key: str
     from_: UniqueAddress | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResult(ReplicatorMessage):
+    """What a replica has; None where it has nothing."""
+
     envelope: DataEnvelope | None
 
 
@@ -179,6 +197,8 @@ class Status(ReplicatorMessage):
 
 @dataclass(frozen=True, slots=True)
 class Gossip(ReplicatorMessage):
+    """Whole data that differed; with `send_back` the receiver sends its own after merging."""
+
     data: Mapping[str, DataEnvelope]
     send_back: bool
     to_uid: int | None
@@ -187,6 +207,8 @@ class Gossip(ReplicatorMessage):
 
 @dataclass(frozen=True, slots=True)
 class RangedDelta:
+    """The changes of a node from number `first` to `last`."""
+
     envelope: DataEnvelope
     first: int
     last: int
@@ -194,6 +216,8 @@ class RangedDelta:
 
 @dataclass(frozen=True, slots=True)
 class Deltas(ReplicatorMessage):
+    """Changes by key; with `reply` each is answered."""
+
     from_: UniqueAddress
     reply: bool
     deltas: Mapping[str, RangedDelta]

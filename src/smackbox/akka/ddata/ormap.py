@@ -31,9 +31,11 @@ class ORMap(Data):
 
     @property
     def entries(self) -> Mapping[Any, Data]:
+        """The values by key."""
         return self.values
 
     def get(self, key: Any) -> Any:
+        """The value of a key; None where there is none."""
         return self.values.get(key)
 
     def __contains__(self, key: Any) -> bool:
@@ -51,6 +53,7 @@ class ORMap(Data):
         return self._put(node, key, value)
 
     def update(self, node: UniqueAddress, key: Any, initial: Data, change: Callable[[Any], Data]) -> ORMap:
+        """Change the value of a key, `initial` where there is none."""
         return self._put(node, key, change(self.values.get(key, initial)))
 
     def update_with_delta(self, node: UniqueAddress, key: Any, initial: Data, change: Callable[[Any], Data]) -> ORMap:
@@ -69,6 +72,7 @@ class ORMap(Data):
         return self._next(keys, {**self.values, key: value}, PutDelta(self.tag, keys.delta, key, value))
 
     def remove(self, node: UniqueAddress, key: Any) -> ORMap:
+        """Without a key."""
         keys = self.keys.reset_delta().remove(node, key)
         assert keys.delta is not None
         values = {known: value for known, value in self.values.items() if known != key}
@@ -91,6 +95,7 @@ class ORMap(Data):
         return self._merged(other, keys, keys.dots)
 
     def merge_with_tombstones(self, other: ORMap) -> ORMap:
+        """As `merge`, and values of removed keys stay."""
         return self._merged(other, self.keys.merge(other.keys), {**self.values, **other.values})
 
     def _merged(self, other: ORMap, keys: ORSet, names: Iterable[Any]) -> ORMap:
@@ -120,6 +125,7 @@ class ORMap(Data):
         return self.merge(self._applied(delta, keep_tombstones=False))
 
     def merge_delta_with_tombstones(self, delta: ORMapDelta) -> ORMap:
+        """As `merge_delta`, and values of removed keys stay."""
         return self.merge_with_tombstones(self._applied(delta, keep_tombstones=True))
 
     def _applied(self, delta: ORMapDelta, *, keep_tombstones: bool) -> ORMap:
@@ -176,11 +182,14 @@ def _changed(value: Data | None, change: Data) -> Data:
 
 @dataclass(frozen=True, slots=True)
 class ORMapDelta(Delta):
+    """What happened to keys of a map, one after the other."""
+
     ordered_deltas = True
     tag: int
 
     @property
     def operations(self) -> tuple[KeyDelta, ...]:
+        """One by one."""
         raise NotImplementedError
 
     @property
@@ -208,17 +217,23 @@ class KeyDelta(ORMapDelta):
 
 @dataclass(frozen=True, slots=True)
 class PutDelta(KeyDelta):
+    """A key has this value."""
+
     key: Any
     value: Data
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateDelta(KeyDelta):
+    """Values have changed by these deltas."""
+
     values: Mapping[Any, Data]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveKeyDelta(KeyDelta):
+    """A key is removed, with its value."""
+
     @property
     def removed(self) -> Any:
         """Raises `TypeError` where it removes nothing."""
@@ -229,11 +244,15 @@ class RemoveKeyDelta(KeyDelta):
 
 @dataclass(frozen=True, slots=True)
 class TombstoneDelta(KeyDelta):
+    """A key is removed, and its value stays for deltas that come late."""
+
     key: Any
 
 
 @dataclass(frozen=True, slots=True)
 class MapDeltaGroup(ORMapDelta):
+    """Operations in their order."""
+
     group: tuple[KeyDelta, ...]
 
     @property
@@ -309,18 +328,22 @@ class LWWMap(_Wrapped):
 
     @property
     def entries(self) -> dict[Any, Any]:
+        """The values by key."""
         return {key: register.value for key, register in self._registers.items()}
 
     def get(self, key: Any) -> Any:
+        """The value of a key; None where there is none."""
         register = self._registers.get(key)
         return None if register is None else register.value
 
     def put(self, node: UniqueAddress, key: Any, value: Any, now_ms: int) -> LWWMap:
+        """Set a key; `now_ms` is since 1970."""
         old = self._registers.get(key)
         register = LWWRegister.of(node, value, now_ms) if old is None else old.with_value(node, value, now_ms)
         return LWWMap(self.underlying.put(node, key, register))
 
     def remove(self, node: UniqueAddress, key: Any) -> LWWMap:
+        """Without a key."""
         return LWWMap(self.underlying.remove(node, key))
 
     @property
@@ -336,17 +359,21 @@ class PNCounterMap(_Wrapped):
 
     @property
     def entries(self) -> dict[Any, int]:
+        """The counts by key."""
         counters: Mapping[Any, Any] = self.underlying.values
         return {key: counter.value for key, counter in counters.items()}
 
     def increment(self, node: UniqueAddress, key: Any, by: int = 1) -> PNCounterMap:
+        """Add `by`, which may be negative, to the counter of a key."""
         changed = self.underlying.update(node, key, PNCounter(), lambda counter: counter.increment(node, by))
         return PNCounterMap(changed)
 
     def decrement(self, node: UniqueAddress, key: Any, by: int = 1) -> PNCounterMap:
+        """Take `by` away from the counter of a key."""
         return self.increment(node, key, -by)
 
     def remove(self, node: UniqueAddress, key: Any) -> PNCounterMap:
+        """Without a key."""
         return PNCounterMap(self.underlying.remove(node, key))
 
 
@@ -359,14 +386,17 @@ class ORMultiMap(_Wrapped):
 
     @classmethod
     def with_value_deltas(cls) -> ORMultiMap:
+        """An empty map that sends what changed in a set."""
         return cls(ORMap(tag=MULTI_WITH_DELTAS), True)
 
     @property
     def entries(self) -> dict[Any, frozenset[Any]]:
+        """The elements by key."""
         sets: Mapping[Any, Any] = self.underlying.values
         return {key: values.elements for key, values in sets.items() if key in self.underlying.keys}
 
     def add(self, node: UniqueAddress, key: Any, element: Any) -> ORMultiMap:
+        """One more element of a key."""
         update = self.underlying.update_with_delta if self.value_deltas else self.underlying.update
         changed: ORMap = update(node, key, ORSet(), lambda values: values.add(node, element))
         return replace(self, underlying=changed)
@@ -381,6 +411,7 @@ class ORMultiMap(_Wrapped):
         return result.remove(node, key) if not result.entries.get(key) else result
 
     def remove(self, node: UniqueAddress, key: Any) -> ORMultiMap:
+        """Without a key and its elements."""
         if not self.value_deltas:
             return replace(self, underlying=self.underlying.remove(node, key))
         cleared = self.underlying.update_with_delta(node, key, ORSet(), lambda values: values.clear())

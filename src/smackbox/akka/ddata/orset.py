@@ -18,12 +18,15 @@ from smackbox.akka.ddata.version_vector import EMPTY, VersionVector
 
 @dataclass(frozen=True, slots=True)
 class ORSet(Data):
+    """A set, with the dots of its elements and all changes that it has seen."""
+
     dots: Mapping[Any, VersionVector] = field(default_factory=dict)
     seen: VersionVector = EMPTY
     changed: ORSetDelta | None = field(default=None, compare=False, repr=False)
 
     @property
     def elements(self) -> frozenset[Any]:
+        """Without their dots."""
         return frozenset(self.dots)
 
     def __contains__(self, element: Any) -> bool:
@@ -35,17 +38,20 @@ class ORSet(Data):
     # -- changes
 
     def add(self, node: UniqueAddress, element: Any) -> ORSet:
+        """With an element, put there by this node's next change."""
         seen = self.seen.bump(node)
         dot = VersionVector({node: seen.at(node)})
         changed = joined(self.changed, AddDelta(ORSet({element: dot}, dot)))
         return ORSet({**self.dots, element: dot}, seen, changed)
 
     def remove(self, node: UniqueAddress, element: Any) -> ORSet:
+        """Without an element, as far as its changes are seen here."""
         dot = VersionVector({node: self.seen.at(node)})
         changed = joined(self.changed, RemoveDelta(ORSet({element: dot}, self.seen)))
         return ORSet({known: dots for known, dots in self.dots.items() if known != element}, self.seen, changed)
 
     def clear(self) -> ORSet:
+        """Without all that is seen here."""
         return ORSet({}, self.seen, joined(self.changed, FullDelta(ORSet({}, self.seen))))
 
     # -- merging
@@ -123,10 +129,13 @@ class ORSet(Data):
 
 @dataclass(frozen=True, slots=True)
 class ORSetDelta(Delta):
+    """What happened to elements of a set, one after the other."""
+
     ordered_deltas = True
 
     @property
     def operations(self) -> tuple[ORSetDelta, ...]:
+        """One by one."""
         return (self,)
 
     @property
@@ -144,6 +153,8 @@ class ORSetDelta(Delta):
 
 @dataclass(frozen=True, slots=True)
 class AddDelta(ORSetDelta):
+    """Elements are added."""
+
     underlying: ORSet
 
 
@@ -160,6 +171,8 @@ class RemoveDelta(ORSetDelta):
 
 @dataclass(frozen=True, slots=True)
 class FullDelta(ORSetDelta):
+    """The set as a whole, after it was cleared."""
+
     underlying: ORSet
 
 

@@ -19,9 +19,11 @@ class LWWRegister(Data):
 
     @classmethod
     def of(cls, node: UniqueAddress, value: Any, now_ms: int) -> LWWRegister:
+        """A first value, at a time in ms since 1970."""
         return cls(node, value, max(now_ms, 1))
 
     def with_value(self, node: UniqueAddress, value: Any, now_ms: int) -> LWWRegister:
+        """A later value: at `now_ms`, or 1 ms after the last one where the clock went back."""
         return LWWRegister(node, value, max(now_ms, self.timestamp + 1))
 
     def merge(self, other: LWWRegister) -> LWWRegister:
@@ -33,9 +35,12 @@ class LWWRegister(Data):
 
 @dataclass(frozen=True, slots=True)
 class Flag(Data):
+    """Off until it is switched on, for good."""
+
     enabled: bool = False
 
     def switch_on(self) -> Flag:
+        """On."""
         return self if self.enabled else Flag(True)
 
     def merge(self, other: Flag) -> Flag:

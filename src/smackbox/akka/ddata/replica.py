@@ -63,6 +63,7 @@ class ReplicatorSettings:
 
     @property
     def delta_s(self) -> float:
+        """How often deltas go out: five times a gossip, at most five times a second."""
         return max(0.2, self.gossip_s / TICKS_A_GOSSIP)
 
 
@@ -99,12 +100,14 @@ class Replica:
     # -- the cluster
 
     def begin(self, members: Iterable[Member], unreachable: Iterable[UniqueAddress]) -> None:
+        """The members at the start; later ones come as events."""
         for member in members:
             if self._matches(member):
                 self._members[member.node] = member
         self._unreachable |= set(unreachable)
 
     def cluster_event(self, event: DomainEvent) -> None:
+        """A change of who is a member or reachable."""
         match event:
             case MemberRemoved(member):
                 if self._members.pop(member.node, None) is not None:
@@ -156,10 +159,12 @@ class Replica:
     # -- data
 
     def get(self, key: str) -> DataEnvelope | None:
+        """What this replica has; None for nothing."""
         return self._data.get(key)
 
     @property
     def keys(self) -> list[str]:
+        """Of data that is not deleted."""
         return [key for key, envelope in self._data.items() if envelope.data is not DELETED]
 
     def update(self, key: str, initial: Data, change: Callable[[Data], Data]) -> tuple[DataEnvelope, Delta | None]:
@@ -181,10 +186,12 @@ class Replica:
         return self._set(key, envelope), None if delta is NO_DELTA else delta
 
     def ranged(self, key: str, envelope: DataEnvelope, delta: Delta) -> RangedDelta:
+        """The last change of a key as a delta with its number."""
         number = self._deltas.number(key)
         return RangedDelta(replace(envelope, data=delta), number, number)
 
     def delete(self, key: str) -> None:
+        """Delete a key here, for good."""
         self._set(key, DELETED_ENVELOPE)
 
     def write(self, key: str, envelope: DataEnvelope) -> bool:
@@ -219,6 +226,7 @@ class Replica:
         return envelope
 
     def digest(self, key: str) -> bytes:
+        """SHA-1 of the data of a key, without its delta versions."""
         return self._digest_and_size(key)[0]
 
     def _digest_and_size(self, key: str) -> tuple[bytes, int]:
@@ -236,6 +244,7 @@ class Replica:
     # -- messages
 
     def receive(self, message: ReplicatorMessage, reply: Reply) -> None:
+        """A message of another replica; `reply` answers it."""
         match message:
             case Status(_, _, _, to_uid) | Gossip(_, _, to_uid) if to_uid is not None and to_uid != self.own.uid:
                 log.info("a message of distributed data for a former life of this node is ignored")

@@ -107,6 +107,7 @@ class DistributedData:
         self.replicator.tell(Subscribe(key, subscriber))
 
     def unsubscribe(self, key: Key[D], subscriber: ActorRef[Any]) -> None:
+        """`subscriber` gets nothing more of this key."""
         self.replicator.tell(Unsubscribe(key, subscriber))
 
     async def _ask(self, command: Command, consistency: Consistency) -> Answer:
@@ -119,12 +120,15 @@ def _reason(answer: Answer) -> str:
 
 
 def replicator_props(cluster: Cluster, settings: ReplicatorSettings | None = None) -> Props[Any]:
+    """A replicator, and its serializers in the cluster's serialization."""
     wire = ReplicatorWire(cluster.serialization, cluster.system.name)
     wire.install()
     return Props.of(Replicator, cluster, wire, settings or ReplicatorSettings())
 
 
 class Replicator(Actor[Any]):
+    """The actor round a replica: commands of this node, messages of others, time."""
+
     def __init__(self, cluster: Cluster, wire: ReplicatorWire, settings: ReplicatorSettings) -> None:
         self._cluster = cluster
         self._settings = settings

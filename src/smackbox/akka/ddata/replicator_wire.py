@@ -130,6 +130,7 @@ class ReplicatorWire:
         self._serialization.add(writers, readers)
 
     def write_envelope(self, envelope: DataEnvelope) -> bytes:
+        """The bytes of an envelope, which digests are of."""
         return encode(self._envelope(envelope))
 
     # -- parts

@@ -22,6 +22,8 @@ class _Numbers:
 
 @dataclass(frozen=True, slots=True)
 class VersionVector(Data):
+    """The last number of each node."""
+
     versions: Mapping[UniqueAddress, int] = field(default_factory=dict)
 
     def bump(self, node: UniqueAddress) -> VersionVector:
@@ -30,6 +32,7 @@ class VersionVector(Data):
         return VersionVector({**self.versions, node: number})
 
     def at(self, node: UniqueAddress) -> int:
+        """A node's last number; 0 for none."""
         return self.versions.get(node, 0)
 
     def merge(self, other: VersionVector) -> VersionVector:
@@ -47,6 +50,7 @@ class VersionVector(Data):
 
     @property
     def sorted(self) -> list[tuple[UniqueAddress, int]]:
+        """By node, as the wire has it."""
         return sorted(self.versions.items(), key=lambda item: item[0].order)
 
     @property

@@ -32,6 +32,8 @@ class Placement(Protocol):
 
 
 class AllocationStrategy(Protocol):
+    """Where shards go, and which move."""
+
     def allocate(self, shard: str, allocations: Allocations, placement: Placement) -> Any | None:
         """The region for a shard; None where none fits now."""
 

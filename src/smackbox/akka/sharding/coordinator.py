@@ -52,6 +52,8 @@ log = logging.getLogger("smackbox.akka.sharding")
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorSettings:
+    """`removal_margin_s` is how long a region on a lost node may be at work."""
+
     strategy: AllocationStrategy = field(default_factory=LeastShardAllocation)
     rebalance_s: float = 10.0
     hand_off_timeout_s: float = 60.0
@@ -74,6 +76,8 @@ class CoordinatorCalls:
 
 
 class Phase(enum.Enum):
+    """What a coordinator is ready for."""
+
     LOADING = "loading"
     INITIALIZING = "initializing"
     ACTIVE = "active"
@@ -123,6 +127,7 @@ class Coordinator:
         self._stopping = False
 
     def begin(self) -> None:
+        """Ask for the state that the last coordinator has left."""
         self._calls.load()
 
     def loaded(self, state: CoordinatorState | None, now_s: float) -> None:
@@ -187,6 +192,7 @@ class Coordinator:
     # -- commands
 
     def receive(self, message: CoordinatorCommand, sender: Any, now_s: float) -> None:
+        """A message of a region."""
         match message:
             case ShardStarted(shard):
                 self._unstarted.pop(shard, None)

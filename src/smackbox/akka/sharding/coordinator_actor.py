@@ -60,6 +60,8 @@ class CoordinatorSupervisor(Actor[Any]):
 
 
 class CoordinatorActor(Actor[Any]):
+    """The actor round a coordinator."""
+
     def __init__(
         self, type_name: str, cluster: Cluster, replicator: ActorRef[Any], settings: CoordinatorSettings
     ) -> None:
@@ -153,6 +155,7 @@ class CoordinatorActor(Actor[Any]):
 
     @property
     def is_calm(self) -> bool:
+        """Whether nobody joins and nobody is unreachable."""
         state = self._cluster.state
         joining = any(member.status in JOINING for member in state.members.values())
         return not joining and not state.reachability.unreachable

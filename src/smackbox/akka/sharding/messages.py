@@ -22,6 +22,8 @@ class CoordinatorCommand:
 
 @dataclass(frozen=True, slots=True)
 class Register(CoordinatorCommand):
+    """A region that hosts shards; answered by `RegisterAck`."""
+
     region: Any
 
 
@@ -34,26 +36,36 @@ class RegisterProxy(CoordinatorCommand):
 
 @dataclass(frozen=True, slots=True)
 class GetShardHome(CoordinatorCommand):
+    """Where is this shard? Answered by `ShardHome`, once it is somewhere."""
+
     shard: str
 
 
 @dataclass(frozen=True, slots=True)
 class BeginHandOffAck(CoordinatorCommand):
+    """The region has forgotten where the shard is."""
+
     shard: str
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStopped(CoordinatorCommand):
+    """All entities of a shard have stopped."""
+
     shard: str
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStarted(CoordinatorCommand):
+    """A shard runs where it was told to."""
+
     shard: str
 
 
 @dataclass(frozen=True, slots=True)
 class RegionStopped(CoordinatorCommand):
+    """A region is gone."""
+
     region: Any
 
 
@@ -71,22 +83,30 @@ class CoordinatorMessage:
 
 @dataclass(frozen=True, slots=True)
 class RegisterAck(CoordinatorMessage):
+    """The region is registered; `coordinator` is whom to ask."""
+
     coordinator: Any
 
 
 @dataclass(frozen=True, slots=True)
 class ShardHome(CoordinatorMessage):
+    """The shard is in this region."""
+
     shard: str
     region: Any
 
 
 @dataclass(frozen=True, slots=True)
 class ShardHomes(CoordinatorMessage):
+    """Where shards are, to a region that has just registered."""
+
     homes: Mapping[Any, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class HostShard(CoordinatorMessage):
+    """Start this shard; answered by `ShardStarted`."""
+
     shard: str
 
 
@@ -113,16 +133,20 @@ class CoordinatorState:
     proxies: frozenset[Any] = frozenset()
 
     def with_region(self, region: Any) -> CoordinatorState:
+        """With one more region."""
         return CoordinatorState(self.shards, {**self.regions, region: ()}, self.proxies)
 
     def with_proxy(self, proxy: Any) -> CoordinatorState:
+        """With one more proxy."""
         return CoordinatorState(self.shards, self.regions, self.proxies | {proxy})
 
     def allocated(self, shard: str, region: Any) -> CoordinatorState:
+        """With a shard in a region."""
         regions = {**self.regions, region: (*self.regions[region], shard)}
         return CoordinatorState({**self.shards, shard: region}, regions, self.proxies)
 
     def deallocated(self, shard: str) -> CoordinatorState:
+        """With a shard nowhere."""
         region = self.shards[shard]
         shards = {name: home for name, home in self.shards.items() if name != shard}
         kept = tuple(name for name in self.regions[region] if name != shard)
@@ -145,6 +169,8 @@ class GetCurrentRegions(CoordinatorCommand):
 
 @dataclass(frozen=True, slots=True)
 class CurrentRegions:
+    """The nodes that have a region."""
+
     regions: frozenset[Address]
 
 
@@ -155,6 +181,8 @@ class GetShardRegionState:
 
 @dataclass(frozen=True, slots=True)
 class CurrentShardRegionState:
+    """The entities of each shard of a region."""
+
     shards: Mapping[str, frozenset[str]]
     failed: frozenset[str] = frozenset()
 
@@ -176,6 +204,8 @@ class StartEntity:
 
 @dataclass(frozen=True, slots=True)
 class StartEntityAck:
+    """The entity is started."""
+
     entity_id: str
     shard: str
 

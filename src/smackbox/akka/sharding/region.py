@@ -100,6 +100,7 @@ class Region:
     # -- the cluster
 
     def begin(self, members: list[Member], now_s: float) -> None:
+        """The members at the start; later ones come as events."""
         for member in members:
             if self._matches(member):
                 self._members[member.node] = member
@@ -107,6 +108,7 @@ class Region:
         self._start_registration(now_s)
 
     def member_event(self, event: MemberEvent, now_s: float) -> None:
+        """A change of a member."""
         member = event.member
         if member.node == self._node and (isinstance(event, MemberRemoved) or member.status is MemberStatus.DOWN):
             self._calls.stop()
@@ -169,6 +171,7 @@ class Region:
     # -- messages of the coordinator
 
     def receive(self, message: CoordinatorMessage, sender: Any) -> None:
+        """A message of the coordinator."""
         match message:
             case RegisterAck(coordinator):
                 self._calls.watch(coordinator)
@@ -236,10 +239,12 @@ class Region:
             self._calls.start_shard(shard)
 
     def shard_started(self, shard: str) -> None:
+        """A shard of this node is ready."""
         self._starting.discard(shard)
         self._deliver_waiting(shard)
 
     def shard_stopped(self, shard: str) -> None:
+        """A shard of this node has stopped."""
         self.shards.discard(shard)
         self._starting.discard(shard)
         self._stopping.discard(shard)

@@ -55,6 +55,8 @@ class RegionSettings:
 
 
 class RegionActor(Actor[Any]):
+    """The actor round a region; its shards are its children."""
+
     def __init__(self, cluster: Cluster, settings: RegionSettings) -> None:
         self._cluster = cluster
         self._settings = settings

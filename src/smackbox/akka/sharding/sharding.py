@@ -103,6 +103,7 @@ class EntityRef(Generic[M]):
         self.entity_id = entity_id
 
     def tell(self, message: M, sender: ActorRef[Any] | None = None) -> None:
+        """Send, at most once; the entity is started where it is not there."""
         self._region.tell(ShardingEnvelope(self.entity_id, message), sender)
 
     async def ask(self, make: Callable[[ActorRef[R]], M], timeout_s: float) -> R:
