@@ -1,6 +1,7 @@
 """A real Pekko node to compare with: built by Maven from `tests/contract/akka/pekko`, started, and stopped.
 
 The classes and jars go to `.cache/real` once for each state of the sources. Needs Java 17 and Maven.
+`pekko_sharding` beside it adds cluster sharding, on the newest version of which Maven Central has all modules.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bench.engines.java import free_ports, java
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "tests" / "contract" / "akka" / "pekko"
+SHARDING_SOURCES = ROOT / "tests" / "contract" / "akka" / "pekko_sharding"
 CACHE = ROOT / ".cache" / "real"
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 BUILD_TIMEOUT_S = 600
@@ -32,24 +34,28 @@ def missing() -> str | None:
     return None
 
 
-def _home(sources: Path) -> Path:
+def _home(folders: tuple[Path, ...]) -> Path:
     digest = hashlib.sha256()
-    for file in sorted(sources.rglob("*.*")):
-        digest.update(file.read_bytes())
-    return CACHE / f"{sources.name}-{digest.hexdigest()[:12]}"
+    for folder in folders:
+        for file in sorted(folder.rglob("*.*")):
+            digest.update(file.read_bytes())
+    return CACHE / f"{folders[-1].name}-{digest.hexdigest()[:12]}"
 
 
-def build(sources: Path = SOURCES) -> Path:
-    """The folder with `classes` and `libs`. Raises `RuntimeError` with the last words of what failed."""
-    home = _home(sources)
+def build(*folders: Path) -> Path:
+    """The folder with `classes` and `libs` of all sources; the last folder has the `pom.xml`.
+
+    Raises `RuntimeError` with the last words of what failed.
+    """
+    home = _home(folders)
     if (home / "done").exists():
         return home
     shutil.rmtree(home, ignore_errors=True)
     (home / "classes").mkdir(parents=True)
     libs = home / "libs"
-    copy = ["mvn", "-B", "-q", "-f", str(sources / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
+    copy = ["mvn", "-B", "-q", "-f", str(folders[-1] / "pom.xml"), COPY_DEPENDENCIES, f"-DoutputDirectory={libs}"]
     _run([*copy, "-DincludeScope=runtime"])
-    files = [str(file) for file in sources.rglob("*.java")]
+    files = [str(file) for folder in folders for file in folder.rglob("*.java")]
     _run(["javac", "-cp", f"{libs}/*", "-d", str(home / "classes"), *files])
     (home / "done").touch()
     return home
@@ -62,16 +68,20 @@ def _run(command: list[str]) -> None:
 
 
 class RealPekko:
-    """One node; a context manager. `address` is that of its actor system."""
+    """One node; a context manager. `address` is that of its actor system, `config` more of its HOCON."""
 
-    def __init__(self, system: str = "lab", *, provider: str = "remote") -> None:
+    def __init__(
+        self, system: str = "lab", *, provider: str = "remote", config: str = "", sharding: bool = False
+    ) -> None:
         self._system = system
         self._provider = provider
+        self._config = config
+        self._sharding = sharding
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
 
     def __enter__(self) -> Self:
-        home = build()
+        home = build(SOURCES, SHARDING_SOURCES) if self._sharding else build(SOURCES)
         with ExitStack() as held:
             (port,) = free_ports(1, held)
         self.address = f"pekko://{self._system}@127.0.0.1:{port}"
@@ -79,7 +89,8 @@ class RealPekko:
         assert command is not None, "missing() says so"
         self._process = subprocess.Popen(
             [
-                command, "-Xmx256m", f"-Dprovider={self._provider}", "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
+                command, "-Xmx256m", f"-Dprovider={self._provider}", f"-Dextra={self._config}",
+                "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
                 "lab.Node", self._system, str(port),
             ],
             stdin=subprocess.PIPE,
@@ -95,6 +106,11 @@ class RealPekko:
                 return self
         self.__exit__()
         raise RuntimeError(f"Pekko did not start: {''.join(lines)[-1000:]}")
+
+    def alive(self) -> None:
+        """Raises `OSError` where it has ended by itself."""
+        if self._process is None or self._process.poll() is not None:
+            raise OSError("Pekko has ended")
 
     def kill(self) -> None:
         """As a crash: nothing is said to the others."""

@@ -1,4 +1,4 @@
-"""A cluster in one process: a fake clock, and a network that delays, loses and partitions. Chance comes from a seed."""
+"""A cluster in one process: a fake clock, and a network that delays, loses, cuts and partitions. Chance is a seed's."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from smackbox.akka.actor.path import Address
 from smackbox.akka.cluster.core import TICK_S, ClusterCore, ClusterSettings, Phase
 from smackbox.akka.cluster.member import MemberStatus, UniqueAddress
-from smackbox.akka.cluster.messages import ClusterMessage, DomainEvent
+from smackbox.akka.cluster.messages import DomainEvent
 
 EXIT_S = 0.5
 """What a node needs to finish its work before it exits."""
@@ -18,6 +19,33 @@ EXIT_S = 0.5
 
 def address(number: int) -> Address:
     return Address("pekko", "lab", "10.0.0.1", 2000 + number)
+
+
+class _Lease:
+    """All nodes reach it, also in a partition."""
+
+    def __init__(self, simulation: Simulation, own: UniqueAddress) -> None:
+        self._simulation = simulation
+        self._own = own
+
+    def ask(self) -> None:
+        simulation = self._simulation
+
+        def answer() -> None:
+            if simulation.lease_owner is None:
+                simulation.lease_owner = self._own
+            for core in simulation.nodes.values():
+                if core.own == self._own:
+                    core.lease_result(self.is_held(), simulation.now_s)
+
+        simulation.at(simulation.random.uniform(0.001, 0.5), answer)
+
+    def release(self) -> None:
+        if self.is_held():
+            self._simulation.lease_owner = None
+
+    def is_held(self) -> bool:
+        return self._simulation.lease_owner == self._own
 
 
 class Simulation:
@@ -31,6 +59,13 @@ class Simulation:
         self.events: dict[int, list[DomainEvent]] = {}
         self._settings = settings or ClusterSettings()
         self._groups: list[set[int]] = []
+        self.cut: set[frozenset[int]] = set()
+        self.lease_owner: UniqueAddress | None = None
+        self.on_event: Callable[[int, DomainEvent], None] = lambda _number, _event: None
+        self.on_exiting: Callable[[int, Callable[[], None]], None] = lambda _number, done: self.at(EXIT_S, done)
+        """A node finishes its work, and calls back."""
+        self.receive: Callable[[int, object, Address], bool] = lambda _number, _message, _sender: False
+        """What is laid over the cluster takes its own messages."""
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._arrival_s: dict[tuple[Address, Address], float] = {}
@@ -42,16 +77,21 @@ class Simulation:
         events: list[DomainEvent] = []
 
         def exiting() -> None:
-            self.at(EXIT_S, lambda: core.exiting_completed(self.now_s))
+            self.on_exiting(number, lambda: core.exiting_completed(self.now_s))
+
+        def publish(event: DomainEvent) -> None:
+            events.append(event)
+            self.on_event(number, event)
 
         core = ClusterCore(
             own,
             self._settings,
-            send=lambda to, message: self._send(own, to, message),
-            publish=events.append,
+            send=lambda to, message: self.send(own, to, message),
+            publish=publish,
             exiting=exiting,
             chance=self.random.random,
             wall_ms=lambda: int(self.now_s * 1_000),
+            lease=_Lease(self, own),
         )
         self.nodes[number], self.events[number] = core, events
         self.at(self.random.random() * TICK_S, lambda: self._tick(number, core))
@@ -105,7 +145,7 @@ class Simulation:
             core.tick(self.now_s)
             self.at(TICK_S, lambda: self._tick(number, core))
 
-    def _send(self, from_: UniqueAddress, to: Address, message: ClusterMessage) -> None:
+    def send(self, from_: UniqueAddress, to: Address, message: Any) -> None:
         if self.random.random() < self.loss:
             return
         pair = (from_.address, to)
@@ -113,10 +153,11 @@ class Simulation:
         self._arrival_s[pair] = arrival_s
         self.at(arrival_s - self.now_s, lambda: self._arrive(from_, to, message))
 
-    def _arrive(self, from_: UniqueAddress, to: Address, message: ClusterMessage) -> None:
+    def _arrive(self, from_: UniqueAddress, to: Address, message: Any) -> None:
         sender, receiver = (from_.address.port or 0) - 2000, (to.port or 0) - 2000
         apart = any((sender in group) != (receiver in group) for group in self._groups)
         core = self.nodes.get(receiver)
-        if core is None or apart:
+        if core is None or apart or frozenset({sender, receiver}) in self.cut:
             return
-        core.receive(message, lambda answer: self._send(core.own, from_.address, answer), self.now_s)
+        if not self.receive(receiver, message, from_.address):
+            core.receive(message, lambda answer: self.send(core.own, from_.address, answer), self.now_s)

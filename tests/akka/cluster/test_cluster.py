@@ -12,11 +12,13 @@ import pytest
 from smackbox.akka import ActorSystem
 from smackbox.akka.actor.path import Address
 from smackbox.akka.cluster.cluster import Cluster
+from smackbox.akka.cluster.core import ClusterSettings
 from smackbox.akka.cluster.member import MemberStatus
 from smackbox.akka.cluster.messages import DomainEvent, MemberEvent, MemberRemoved
 from smackbox.akka.remote.remoting import Remoting
 
 LIMIT_S = 50.0
+FAST_S = 0.03
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -34,7 +36,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 async def node(stack: AsyncExitStack, name: str = "lab") -> Cluster:
     system = await stack.enter_async_context(ActorSystem(name))
-    return Cluster(await Remoting.start(system))
+    return Cluster(await Remoting.start(system), ClusterSettings(tick_s=FAST_S))
 
 
 def statuses(cluster: Cluster) -> list[MemberStatus]:
@@ -55,7 +57,7 @@ def test_three_nodes_form_a_cluster_and_one_leaves() -> None:
                 await until(lambda cluster=cluster: statuses(cluster) == [MemberStatus.UP] * 3)
             assert first.leader == second.leader == third.leader
             third.leave()
-            await until(lambda: third.is_terminated and third._system.is_terminated)
+            await until(lambda: third.is_terminated and third.system.is_terminated)
             for cluster in (first, second):
                 await until(lambda cluster=cluster: statuses(cluster) == [MemberStatus.UP] * 2)
             removed = [event for event in heard if isinstance(event, MemberRemoved)]
@@ -73,7 +75,7 @@ def test_a_node_alone_forms_a_cluster_and_shuts_down() -> None:
             cluster = await node(stack)
             cluster.join()
             assert cluster.self_status is MemberStatus.UP and cluster.leader == cluster.own.address
-            await cluster._system.shutdown.run("the end")
+            await cluster.system.shutdown.run("the end")
             assert cluster.is_terminated
 
     run(main())
@@ -86,7 +88,7 @@ def test_a_shutdown_leaves_the_cluster() -> None:
             first.join()
             second.join_seed_nodes([first.own.address])
             await second.until(MemberStatus.UP, LIMIT_S)
-            await second._system.shutdown.run("the end")
+            await second.system.shutdown.run("the end")
             await until(lambda: statuses(first) == [MemberStatus.UP])
 
     run(main())
@@ -100,7 +102,7 @@ def test_a_node_that_is_downed_ends_its_system() -> None:
             second.join_seed_nodes([first.own.address])
             await second.until(MemberStatus.UP, LIMIT_S)
             first.down(second.own.address)
-            await until(lambda: second._system.is_terminated)
+            await until(lambda: second.system.is_terminated)
             await until(lambda: statuses(first) == [MemberStatus.UP])
 
     run(main())

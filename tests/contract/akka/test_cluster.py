@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 from bench.engines import real_pekko
+from tests.contract.akka.jvm_lab import LIMIT_S, Lab, all_up, key, run, until
 
-from smackbox.akka import ActorSystem
-from smackbox.akka.actor.path import Address
-from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import MemberStatus
 from smackbox.akka.cluster.messages import DomainEvent, UnreachableMember
-from smackbox.akka.remote.remoting import Remoting
 
 pytestmark = [pytest.mark.polyglot, pytest.mark.xdist_group("pekko")]
 
-LIMIT_S = 40.0
 STAY_S = 8.0
 """Longer than a silent node is forgiven."""
 
@@ -32,56 +27,9 @@ def pekko() -> Iterator[real_pekko.RealPekko]:
         yield node
 
 
-class Lab:
-    """A Python node beside a JVM's; `say` commands the JVM's node."""
-
-    def __init__(self, remoting: Remoting, pekko: real_pekko.RealPekko) -> None:
-        self.remoting = remoting
-        self.cluster = Cluster(remoting)
-        self.jvm = Address.parse(pekko.address)
-        self._control = remoting.resolve(f"{pekko.address}/user/control")
-
-    @property
-    def address(self) -> Address:
-        return self.remoting.address
-
-    async def say(self, command: str) -> Any:
-        return await self._control.request(command, LIMIT_S)
-
-    async def jvm_sees(self, **ports: str) -> None:
-        while sorted((await self.say("members")).split()) != sorted(f"{port[1:]}:{s}" for port, s in ports.items()):
-            await asyncio.sleep(0.1)
-
-
-def key(address: Address) -> str:
-    return f"p{address.port}"
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
-
-
-async def lab(stack: AsyncExitStack, pekko: real_pekko.RealPekko) -> Lab:
-    system = await stack.enter_async_context(ActorSystem("lab"))
-    return Lab(await Remoting.start(system), pekko)
-
-
-def run(work: Callable[[AsyncExitStack], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(2 * LIMIT_S), AsyncExitStack() as stack:
-            await work(stack)
-
-    asyncio.run(main())
-
-
-def all_up(cluster: Cluster, count: int) -> bool:
-    return [member.status for member in cluster.members] == [MemberStatus.UP] * count
-
-
 def test_a_python_node_joins_stays_reachable_leaves_and_is_removed(pekko: real_pekko.RealPekko) -> None:
     async def work(stack: AsyncExitStack) -> None:
-        node, watcher = await lab(stack, pekko), await lab(stack, pekko)
+        node, watcher = await Lab.start(stack, pekko), await Lab.start(stack, pekko)
         await watcher.say(f"join {pekko.address}")
         heard: list[DomainEvent] = []
         node.cluster.subscribe(heard.append, UnreachableMember)
@@ -107,7 +55,7 @@ def test_a_python_node_joins_stays_reachable_leaves_and_is_removed(pekko: real_p
 
 def test_a_jvm_joins_a_python_nodes_cluster_and_leaves_it(pekko: real_pekko.RealPekko) -> None:
     async def work(stack: AsyncExitStack) -> None:
-        node = await lab(stack, pekko)
+        node = await Lab.start(stack, pekko)
         node.cluster.join()
         await node.say(f"join {node.address}")
         await until(lambda: all_up(node.cluster, 2))
@@ -120,7 +68,7 @@ def test_a_jvm_joins_a_python_nodes_cluster_and_leaves_it(pekko: real_pekko.Real
 
 def test_a_jvm_that_is_killed_becomes_unreachable_and_is_downed(pekko: real_pekko.RealPekko) -> None:
     async def work(stack: AsyncExitStack) -> None:
-        node = await lab(stack, pekko)
+        node = await Lab.start(stack, pekko)
         node.cluster.join()
         await node.say(f"join {node.address}")
         await until(lambda: all_up(node.cluster, 2))

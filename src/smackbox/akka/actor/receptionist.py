@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.actor.record import record
@@ -15,9 +16,13 @@ M = TypeVar("M")
 
 @record
 class ServiceKey(Generic[M]):
-    """Names a protocol: who registers under it takes messages of type M."""
+    """Names a protocol: who registers under it takes messages of type M.
+
+    `type_name` is the JVM's class of the messages, for services that JVMs know too.
+    """
 
     name: str
+    type_name: str = "java.lang.Object"
 
 
 @record
@@ -34,6 +39,9 @@ class Receptionist:
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         self._services: dict[ServiceKey[Any], set[ActorRef[Any]]] = {}
+        self._remote: dict[ServiceKey[Any], frozenset[ActorRef[Any]]] = {}
+        self.on_local_change: Callable[[ServiceKey[Any], ActorRef[Any], bool], None] | None = None
+        """For the cluster's receptionist: a service of this system is registered (True) or is so no more."""
         self._subscribers: dict[ServiceKey[Any], set[ActorRef[Any]]] = {}
         self._watcher = _Watcher(system, self)
 
@@ -43,6 +51,8 @@ class Receptionist:
             services.add(ref)
             ref._watched_by(self._watcher)
             self._tell(key)
+            if self.on_local_change is not None:
+                self.on_local_change(key, ref, True)
 
     def deregister(self, key: ServiceKey[M], ref: ActorRef[M]) -> None:
         services = self._services.get(key, set())
@@ -51,9 +61,24 @@ class Receptionist:
             if not services:
                 del self._services[key]
             self._tell(key)
+            if self.on_local_change is not None:
+                self.on_local_change(key, ref, False)
+
+    @property
+    def local_services(self) -> dict[ServiceKey[Any], frozenset[ActorRef[Any]]]:
+        """Those of this system."""
+        return {key: frozenset(refs) for key, refs in self._services.items()}
+
+    def set_remote(self, key: ServiceKey[Any], refs: frozenset[ActorRef[Any]]) -> None:
+        """What other systems of the cluster have registered under a key."""
+        self._remote[key] = refs
+        if not refs:
+            del self._remote[key]
+        self._tell(key)
 
     def find(self, key: ServiceKey[M]) -> frozenset[ActorRef[M]]:
-        return frozenset(self._services.get(key, ()))
+        """All of this system, and with a `ClusterReceptionist` those of the other nodes."""
+        return frozenset(self._services.get(key, ())) | self._remote.get(key, frozenset())
 
     def subscribe(self, key: ServiceKey[M], subscriber: ActorRef[Any]) -> None:
         """`subscriber` gets a `Listing` at once and after each change, until it stops."""

@@ -166,6 +166,7 @@ class _Group(_Router):
     def __init__(self, key: ServiceKey[Any], logic: Logic) -> None:
         super().__init__(logic)
         self._key = key
+        self._is_known = False
 
     def pre_start(self) -> None:
         self.context.system.receptionist.subscribe(self._key, self.context.ref)
@@ -173,6 +174,11 @@ class _Group(_Router):
     def receive(self, message: Any) -> None:
         if isinstance(message, Listing) and message.key == self._key:
             self._routees = sorted(message.instances, key=lambda ref: str(ref.path))
+            if not self._is_known:
+                self._is_known = True
+                self.context.unstash_all()
+        elif not self._is_known:
+            self.context.stash()  # the first listing is on its way
         else:
             super().receive(message)
 

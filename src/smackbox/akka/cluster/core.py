@@ -2,7 +2,7 @@
 
     uninitialized -> (join seed nodes, join one, join itself) -> joining -> member -> stopped
 
-`tick` is called each `TICK_S`: with every third one the node gossips, sends heartbeats, looks for members that are
+`tick` is called each `tick_s`: with every third one the node gossips, sends heartbeats, looks for members that are
 silent, and acts as the leader where it is; between them it gossips only while news spreads.
 Source: Pekko's `ClusterCoreDaemon`, `SeedNodeProcess` and `MembershipState`; the numbers are its `reference.conf`'s.
 """
@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from smackbox.akka.actor.path import Address
+from smackbox.akka.cluster import config_check
+from smackbox.akka.cluster.config_check import Config
+from smackbox.akka.cluster.downing import PROVIDER, KeepMajority
 from smackbox.akka.cluster.events import differences
 from smackbox.akka.cluster.gossip import Gossip
 from smackbox.akka.cluster.heartbeats import Heartbeats
@@ -47,6 +50,7 @@ from smackbox.akka.cluster.messages import (
     Welcome,
 )
 from smackbox.akka.cluster.reachability import ReachabilityStatus
+from smackbox.akka.cluster.resolver import DowningSettings, LeaseRequests, SplitBrainResolver
 from smackbox.akka.cluster.vector_clock import Order
 from smackbox.akka.remote.failure_detector import DetectorSettings
 
@@ -58,18 +62,17 @@ DOWN_TICKS = 4
 """Rounds that a node that is down waits until others know of it before it stops."""
 TOMBSTONES_MS = 24 * 3_600_000
 RANDOM_PEER_ABOVE = 400
-CONFIG = (
-    'pekko { version = "1.4.0", cluster { downing-provider-class = "", '
-    'split-brain-resolver { active-strategy = "keep-majority" } } }'
-)
-"""What a JVM's node compares with its own settings when this one joins."""
 
 log = logging.getLogger("smackbox.akka.cluster")
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """`min_members` is how many must have joined before the first becomes Up; `weakly_up_after_s` None is never."""
+    """`min_members` is how many must have joined before the first becomes Up; `weakly_up_after_s` None is never.
+
+    `tick_s` is a third of the gossip interval. `downing` None leaves unreachable members to be downed by hand. `config`
+    are keys beside the usual ones that must be the same on all nodes.
+    """
 
     roles: frozenset[str] = frozenset()
     app_version: str = "0.0.0"
@@ -78,11 +81,15 @@ class ClusterSettings:
     seed_node_timeout_s: float = 5.0
     retry_join_after_s: float = 10.0
     different_view_probability: float = 0.8
-    config: str = CONFIG
+    tick_s: float = TICK_S
+    downing: DowningSettings | None = None
+    config: Config = field(default_factory=dict)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
 
 
 class Phase(enum.Enum):
+    """What a node is to its cluster."""
+
     UNINITIALIZED = "uninitialized"
     JOINING = "joining"
     MEMBER = "member"
@@ -96,7 +103,7 @@ class ClusterCore:
     """`send` gives a message to a node's daemon, `publish` an event to this node's subscribers, `chance` 0 to 1.
 
     `exiting` is called once, when this node shall finish its work; `exiting_completed` is the answer. `wall_ms` is the
-    time for tombstones.
+    time for tombstones. `lease` is for lease-majority; `lease_result` is its answer.
     """
 
     def __init__(
@@ -109,6 +116,7 @@ class ClusterCore:
         exiting: Callable[[], None],
         chance: Callable[[], float],
         wall_ms: Callable[[], int],
+        lease: LeaseRequests | None = None,
     ) -> None:
         self.own = own
         self.gossip = Gossip()
@@ -133,6 +141,13 @@ class ClusterCore:
         self._confirmed: set[UniqueAddress] = set()
         self._waited_rounds = 0
         self._down_rounds = 0
+        downing = settings.downing
+        self._resolver: SplitBrainResolver | None = None
+        if downing is not None:
+            self._resolver = SplitBrainResolver(own, downing, lease)
+        strategy = KeepMajority() if downing is None else downing.strategy
+        provider = "" if downing is None else PROVIDER
+        self._config = config_check.own_config(provider, strategy.name, settings.config)
 
     # -- what users ask for
 
@@ -214,6 +229,16 @@ class ClusterCore:
             if reachability is not self.gossip.reachability:
                 self._update(replace(self.gossip, reachability=reachability), now_s)
 
+    def lease_result(self, held: bool, now_s: float) -> None:
+        """The answer to `LeaseRequests.ask`; False also where it could not be asked for."""
+        if self._resolver is not None and self.phase is Phase.MEMBER:
+            self._down_all(self._resolver.lease_result(held, now_s), now_s)
+
+    def quarantined_by(self, node: UniqueAddress, now_s: float) -> None:
+        """A member has given this node up. With a split brain resolver it downs itself."""
+        if self._resolver is not None and self.phase is Phase.MEMBER:
+            self._down_all(self._resolver.quarantined(node, now_s), now_s)
+
     # -- messages
 
     def receive(self, message: ClusterMessage, reply: Callable[[ClusterMessage], None], now_s: float) -> None:
@@ -252,6 +277,7 @@ class ClusterCore:
                 self.down(address, now_s)
 
     def tick(self, now_s: float) -> None:
+        """Called each `tick_s`."""
         self._ticks += 1
         full = self._ticks % TICKS_A_ROUND == 0
         if self.phase is Phase.MEMBER:
@@ -259,6 +285,8 @@ class ClusterCore:
                 self._beat(now_s)
                 self._gossip_round()
                 self._reap(now_s)
+                if self._resolver is not None:
+                    self._down_all(self._resolver.tick(now_s), now_s)
                 self._lead(now_s)
             elif self._news_spreads():
                 self._gossip_round()
@@ -283,7 +311,7 @@ class ClusterCore:
 
     def _ask_seeds(self) -> None:
         for seed in sorted(self._asked, key=str):
-            self._send(seed, InitJoin(self._settings.config))
+            self._send(seed, InitJoin(config_check.render(self._config)))
 
     def _retry_join(self, now_s: float) -> None:
         if self._seeds:
@@ -294,20 +322,41 @@ class ClusterCore:
     def _answer_init_join(self, message: InitJoin, reply: Callable[[ClusterMessage], None]) -> None:
         if self.phase is not Phase.MEMBER or self.gossip.status(self.own) in GONE:
             reply(InitJoinNack(self.own.address))
-        elif message.config:
-            reply(InitJoinAck(self.own.address, ConfigCheck.COMPATIBLE, message.config))
-        else:
+            return
+        if not message.config:
             reply(InitJoinAck(self.own.address, ConfigCheck.UNCHECKED))
+            return
+        try:
+            theirs = config_check.parse(message.config)
+            found = config_check.differences(theirs, self._config, self._settings.config)
+        except ValueError as error:
+            theirs, found = {}, [str(error)]
+        if found:
+            log.warning("a node may not join, its configuration differs: %s", "; ".join(found))
+            reply(InitJoinAck(self.own.address, ConfigCheck.INCOMPATIBLE))
+            return
+        shared = config_check.render(config_check.shared(theirs, self._config))
+        reply(InitJoinAck(self.own.address, ConfigCheck.COMPATIBLE, shared))
 
     def _init_join_acknowledged(self, message: InitJoinAck, now_s: float) -> None:
         if self.phase is not Phase.UNINITIALIZED or message.address not in self._asked:
             return
+        found = []
         if message.check is ConfigCheck.INCOMPATIBLE:
+            found = ["it says so, and its log says which settings"]
+        elif message.check is ConfigCheck.COMPATIBLE:
+            try:
+                theirs = config_check.parse(message.config or "")
+                found = config_check.differences(theirs, self._config, self._settings.config)
+            except ValueError as error:
+                found = [str(error)]
+        if found:
             log.error(
-                "%s does not let %s join: its configuration differs. Compare downing-provider-class and "
-                "split-brain-resolver.active-strategy with ClusterSettings.config",
-                message.address,
+                "%s cannot join by %s: its configuration differs: %s. Compare downing-provider-class and "
+                "split-brain-resolver.active-strategy there with ClusterSettings.downing here",
                 self.own.address,
+                message.address,
+                "; ".join(found),
             )
             self.stop()
             return
@@ -471,6 +520,11 @@ class ClusterCore:
         if reachability is not self.gossip.reachability:
             self._update(replace(self.gossip, reachability=reachability), now_s)
 
+    def _down_all(self, nodes: Iterable[UniqueAddress], now_s: float) -> None:
+        for node in nodes:
+            if node in self.gossip.members:
+                self.down(node.address, now_s)
+
     # -- the leader
 
     def _lead(self, now_s: float) -> None:
@@ -481,7 +535,7 @@ class ClusterCore:
             else:
                 self._waited_rounds += 1
                 after_s = self._settings.weakly_up_after_s
-                if after_s is not None and self._waited_rounds * TICK_S * TICKS_A_ROUND >= after_s:
+                if after_s is not None and self._waited_rounds * self._settings.tick_s * TICKS_A_ROUND >= after_s:
                     self._move_to_weakly_up(now_s)
         self._confirmed &= self.gossip.members.keys()
         self._stop_when_down()
@@ -561,5 +615,7 @@ class ClusterCore:
         before, self.gossip = self.gossip, gossip
         unreachable = gossip.reachability.unreachable
         self._heartbeats.members_changed(gossip.members.keys(), unreachable, now_s)
+        if self._resolver is not None:
+            self._resolver.observe(gossip, now_s)
         for event in differences(before, gossip, self.own):
             self._publish(event)

@@ -83,6 +83,8 @@ ACTIVE = frozenset({_S.UP, _S.LEAVING, _S.PREPARING_FOR_SHUTDOWN, _S.READY_FOR_S
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """A node in a cluster; `up_number` is its age, the lower the older."""
+
     node: UniqueAddress
     status: MemberStatus = MemberStatus.JOINING
     up_number: int = AGE_UNKNOWN

@@ -34,6 +34,8 @@ class ConfigCheck(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class InitJoinAck(ClusterMessage):
+    """You may join by this node, or not, by `check`; `config` are its own settings."""
+
     address: Address
     check: ConfigCheck
     config: str | None = None
@@ -48,6 +50,8 @@ class InitJoinNack(ClusterMessage):
 
 @dataclass(frozen=True, slots=True)
 class Join(ClusterMessage):
+    """To a member: make this node one, too."""
+
     node: UniqueAddress
     roles: frozenset[str]
     app_version: str
@@ -55,12 +59,16 @@ class Join(ClusterMessage):
 
 @dataclass(frozen=True, slots=True)
 class Welcome(ClusterMessage):
+    """To a node that has joined: the gossip with it as a member."""
+
     from_: UniqueAddress
     gossip: Gossip
 
 
 @dataclass(frozen=True, slots=True)
 class GossipEnvelope(ClusterMessage):
+    """A whole gossip, for one node in one of its lives."""
+
     from_: UniqueAddress
     to: UniqueAddress
     gossip: Gossip
@@ -100,11 +108,15 @@ class ExitingConfirmed(ClusterMessage):
 
 @dataclass(frozen=True, slots=True)
 class Leave(ClusterMessage):
+    """Let this member leave."""
+
     address: Address
 
 
 @dataclass(frozen=True, slots=True)
 class Down(ClusterMessage):
+    """Take this member for dead."""
+
     address: Address
 
 
@@ -129,16 +141,22 @@ class MemberRemoved(MemberEvent):
 
 @dataclass(frozen=True, slots=True)
 class UnreachableMember(DomainEvent):
+    """Somebody does not reach this member."""
+
     member: Member
 
 
 @dataclass(frozen=True, slots=True)
 class ReachableMember(DomainEvent):
+    """All reach this member again."""
+
     member: Member
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderChanged(DomainEvent):
+    """Another node leads; None for nobody."""
+
     leader: Address | None
 
 

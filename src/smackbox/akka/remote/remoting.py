@@ -43,12 +43,13 @@ from smackbox.akka.remote.control import (
     UniqueAddress,
     WireAddress,
 )
+from smackbox.akka.remote.events import SystemQuarantined, ThisSystemQuarantined
 from smackbox.akka.remote.failure_detector import PhiAccrualDetector
 from smackbox.akka.remote.frames import CONTROL, LARGE, ORDINARY, Envelope
 from smackbox.akka.remote.serialization import Serialization, SerializationError
 from smackbox.akka.remote.transport import FRAME_LIMIT, Transport
 from smackbox.base.protobuf.message import decode, encode
-from smackbox.base.protobuf.wire import WireError
+from smackbox.base.protobuf.wire import MASK64, WireError
 
 TICK_S = 1.0
 REFS_LIMIT = 10_000
@@ -129,6 +130,7 @@ class Remoting:
         self._temporary: dict[str, ActorRef[Any]] = {}
         self._watching: dict[RemoteRef, set[ActorRef[Any]]] = {}
         self._detectors: dict[Address, PhiAccrualDetector] = {}
+        self._members: set[Address] = set()
         self._timer: Any = None
 
     @classmethod
@@ -315,12 +317,29 @@ class Remoting:
         for ref in [ref for ref in self._watching if ref.path.address == address]:
             self._dead(ref)
 
+    def member_added(self, address: Address) -> None:
+        """A member of this system's cluster: the cluster says when it is dead, not heartbeats of death watch."""
+        self._members.add(address)
+        self._detectors.pop(address, None)
+
+    def member_removed(self, address: Address, uid: int, *, quarantine: bool) -> None:
+        """What is watched there has terminated. `quarantine` the life `uid` where it was downed."""
+        self._members.discard(address)
+        association = self.associations.get(address)
+        if association is not None and association.uid not in {None, uid & MASK64}:
+            return  # another life is there already
+        if quarantine and association is not None:
+            association.quarantine("it was downed and removed from the cluster")
+        self._address_dead(address)
+
     def _quarantined(self, association: Association, reason: str) -> None:
         log.warning(
             "%s is quarantined: %s. Restart one of the two systems to let them talk again", association.remote, reason
         )
         self._address_dead(association.remote)
         self._detectors.pop(association.remote, None)
+        assert association.uid is not None
+        self.system.events.publish(SystemQuarantined(association.remote, association.uid))
 
     # -- time
 
@@ -336,7 +355,7 @@ class Remoting:
 
     def _watch_systems(self, now_s: float) -> None:
         """Heartbeats to the systems in which something is watched; who is silent is quarantined."""
-        for address in {ref.path.address for ref in self._watching}:
+        for address in {ref.path.address for ref in self._watching} - self._members:
             detector = self._detectors.setdefault(address, PhiAccrualDetector())
             if not detector.is_monitoring:
                 detector.heartbeat(now_s)
@@ -481,6 +500,7 @@ class Remoting:
         association = self._by_uid.get(news.from_.uid)
         if association is not None and news.to.uid == self.own.uid:
             association.quarantine("the other system has quarantined this one")
+            self.system.events.publish(ThisSystemQuarantined(association.remote, news.from_.uid))
 
     def _answer_heartbeat(self, envelope: Envelope) -> None:
         association = self._by_uid.get(envelope.uid)

@@ -78,6 +78,7 @@ class Serialization:
         self._json = msgspec.json.Encoder(enc_hook=self._to_json)
         self._writers = _WRITERS
         self._readers = _READERS
+        self._by_manifest: dict[int, Callable[[Serialization, str, bytes], Any]] = {}
 
     def register(self, manifest: str, message_type: type[msgspec.Struct]) -> None:
         """Let messages of this type cross the wire under `manifest`. Raises `ValueError` for one that is taken."""
@@ -90,6 +91,10 @@ class Serialization:
         """Serializers of a part of the room that is loaded only where it is used."""
         self._writers = self._writers | writers
         self._readers = self._readers | readers
+
+    def add_manifests(self, serializer: int, read: Callable[[Serialization, str, bytes], Any]) -> None:
+        """A serializer whose manifests are part of its values."""
+        self._by_manifest[serializer] = read
 
     def write(self, message: Any) -> Serialized:
         """Raises `SerializationError` for a message without a serializer."""
@@ -114,6 +119,9 @@ class Serialization:
             reader = self._readers.get((serializer, manifest)) or self._readers.get((serializer, None))
             if reader is not None:
                 return reader(self, data)
+            by_manifest = self._by_manifest.get(serializer)
+            if by_manifest is not None:
+                return by_manifest(self, manifest, data)
         except (ValueError, struct.error, zlib.error, OSError, EOFError) as error:
             raise SerializationError(f"serializer {serializer}, manifest {manifest!r}: {error}") from error
         raise SerializationError(f"serializer {serializer} with the manifest {manifest!r} is not known here")

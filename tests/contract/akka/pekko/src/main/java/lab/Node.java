@@ -45,11 +45,15 @@ public class Node {
   }
 
   /** Does what a text says: spawn NAME | watch PATH | tell PATH TEXT | ask PATH TEXT | hello PATH | select PATH TEXT.
-   *  Of a cluster: join ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable).
+   *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT
+   *  | change KIND KEY VALUE | read KIND KEY
+   *  | subscribe TOPIC [GROUP] | heard | publish TOPIC TEXT | publish-to-groups TOPIC TEXT
+   *  | register KEY NAME | find KEY, which answers with sorted PORT/NAMEs.
    */
   public static final class Control extends AbstractActor {
     private final Map<ActorRef, ActorRef> askers = new HashMap<>();
     private ActorRef greeted;
+    private ActorRef subscriber;
 
     @Override
     public Receive createReceive() {
@@ -93,6 +97,10 @@ public class Node {
           Cluster.get(system).join(AddressFromURIString.parse(words[1]));
           asker.tell("joining", getSelf());
           break;
+        case "seeds":
+          Cluster.get(system).joinSeedNodes(java.util.List.of(AddressFromURIString.parse(words[1])));
+          asker.tell("joining", getSelf());
+          break;
         case "leave":
           Cluster.get(system).leave(AddressFromURIString.parse(words[1]));
           asker.tell("leaving", getSelf());
@@ -103,6 +111,42 @@ public class Node {
           break;
         case "members":
           asker.tell(members(Cluster.get(system)), getSelf());
+          break;
+        case "singleton":
+          Singletons.start(system, words[1], words.length > 2 ? words[2] : "");
+          asker.tell("started", getSelf());
+          break;
+        case "proxy":
+          Singletons.proxy(system, words[1]).tell(words[2], asker);
+          break;
+        case "change":
+          String[] change = words[2].split(" ");
+          Patterns.pipe(Data.change(system, words[1], change[0], change[1]), system.dispatcher()).to(asker);
+          break;
+        case "read":
+          Patterns.pipe(Data.read(system, words[1], words[2]), system.dispatcher()).to(asker);
+          break;
+        case "subscribe":
+          if (subscriber == null) subscriber = system.actorOf(Props.create(PubSub.class, PubSub::new));
+          subscriber.tell(words, asker);
+          break;
+        case "heard":
+          subscriber.tell("heard?", asker);
+          break;
+        case "publish":
+          PubSub.publish(system, words[1], words[2], false);
+          asker.tell("published", getSelf());
+          break;
+        case "publish-to-groups":
+          PubSub.publish(system, words[1], words[2], true);
+          asker.tell("published", getSelf());
+          break;
+        case "register":
+          Services.register(system, words[1], system.actorOf(Props.create(Echo.class, Echo::new), words[2]));
+          asker.tell("registered", getSelf());
+          break;
+        case "find":
+          Patterns.pipe(Services.find(system, words[1]), system.dispatcher()).to(asker);
           break;
         default:
           asker.tell("unknown " + words[0], getSelf());
@@ -124,7 +168,8 @@ public class Node {
   public static void main(String[] arguments) throws Exception {
     Config config =
         ConfigFactory.parseString(
-                "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
+                System.getProperty("extra", "") + "\n"
+                    + "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
                     + "pekko.actor.provider=" + System.getProperty("provider", "remote") + "\n"
                     + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json }\n"
                     + "pekko.remote.artery.canonical.hostname=\"127.0.0.1\"\n"
@@ -135,7 +180,13 @@ public class Node {
     ActorSystem system = ActorSystem.create(arguments[0], config);
     system.actorOf(Props.create(Echo.class, Echo::new), "echo");
     system.actorOf(Props.create(Control.class, Control::new), "control");
+    try {
+      system.actorOf(Props.create(Class.forName("lab.Entities")), "entities");
+    } catch (ClassNotFoundException withoutSharding) {
+      // the node of the other folder has them
+    }
     System.out.println("ready");
+    system.getWhenTerminated().thenAccept(done -> System.exit(0));
     while (System.in.read() >= 0) {}
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.SECONDS);
