@@ -49,6 +49,7 @@ def clone(front: ConnectFront, request: bytes) -> bytes:
             copy.journal.add(method, key, again.SerializeToString(), refers=True)
     copy.settings.update(source.settings)
     copy.views.update(source.views)
+    copy.sources.update(source.sources)
     answer = base_pb2.CloneSessionResponse(session_id=asked.session_id, server_side_session_id=asked.session_id)
     answer.new_session_id = answer.new_server_side_session_id = new_id
     return answer.SerializeToString()  # type: ignore[no-any-return]

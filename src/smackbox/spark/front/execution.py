@@ -72,6 +72,9 @@ def _on_engine(front: ConnectFront, session: FrontSession, asked: Any, request: 
             session.journal.pinned = True
         elif what == "keep":
             session.journal.add("ExecutePlan", key, _without_reattach(asked), refers=_refers(asked.plan, key))
+            if key.startswith("register_data_source"):
+                source = asked.plan.command.register_data_source
+                session.sources[source.name.lower()] = source.python_data_source.command
             if key.startswith("create_dataframe_view"):
                 session.views.pop(asked.plan.command.create_dataframe_view.name, None)
     front.after_query(session)

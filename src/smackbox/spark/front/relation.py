@@ -43,7 +43,8 @@ def to_bytes(table: pa.Table) -> bytes:
     """An Arrow stream. A table without rows has one empty batch, which readers want to see."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+        for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]:
+            writer.write_batch(batch)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 

@@ -25,6 +25,8 @@ LOCAL_BYTES_LIMIT = 32 * 1024 * 1024
 """Larger local data go to Sail through a Parquet file: a message takes 128 MB at most."""
 OWN_NAMES = frozenset({"cassandra", "kafka", "smack_kafka"})
 """The sources of `smackbox.spark.sources`, without importing them."""
+FIRST_PLAN_ID = 2**40
+"""Plan ids of relations that the front adds; those of a client count from 0."""
 APPEND, OVERWRITE = 1, 2
 """`WriteOperation.SaveMode`."""
 
@@ -114,8 +116,9 @@ def _named_in_sql(relation: Any, session: FrontSession) -> bool:
         return False
     whole = type(relation)()
     whole.with_relations.root.sql.CopyFrom(relation.sql)
-    for name in names:
+    for number, name in enumerate(names):
         reference = whole.with_relations.references.add()
+        reference.common.plan_id = FIRST_PLAN_ID + number
         reference.subquery_alias.alias = name
         reference.subquery_alias.input.CopyFrom(_kept(name, session))
     put(relation, whole)
@@ -150,7 +153,8 @@ def local(kind: Any, table: pa.Table, session: FrontSession, schema: str = "") -
     relation = kind()
     if table.nbytes <= LOCAL_BYTES_LIMIT:
         fill_local(relation, table)
-        relation.local_relation.schema = schema
+        if schema:
+            relation.local_relation.schema = schema
         return relation
     name = f"{hash(to_bytes(table)) & (2**64 - 1):x}.parquet"
 

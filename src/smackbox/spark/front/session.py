@@ -39,6 +39,8 @@ class FrontSession:
         self.settings: dict[str, str] = {}
         self.views: dict[str, Any] = {}
         self.tables: dict[str, Any] = {}
+        self.sources: dict[str, bytes] = {}
+        """Registered Python data sources: the pickled class by its name in lower case."""
         self.remote: dict[str, Any] = {}
         """Relation id -> what a `CachedRemoteRelation` of that id stands for."""
         self._artifacts: Path | None = None

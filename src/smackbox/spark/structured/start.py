@@ -1,0 +1,89 @@
+"""Starting a stream: the plan is checked and taken apart, sources, sink and checkpoint are opened, or none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from smackbox.spark.front.session import FrontSession
+from smackbox.spark.structured.aggregation import Aggregation
+from smackbox.spark.structured.analysis import check_event_time, without_stream
+from smackbox.spark.structured.checkpoint import Checkpoint
+from smackbox.spark.structured.checks import check, check_streaming
+from smackbox.spark.structured.deduplication import Deduplication
+from smackbox.spark.structured.definition import definition_of
+from smackbox.spark.structured.engine import StreamEngine
+from smackbox.spark.structured.plan import Node, compiled
+from smackbox.spark.structured.query import Event, StreamingQuery, new_run_id
+from smackbox.spark.structured.sail import Sail
+from smackbox.spark.structured.sinks.registry import open_sink
+from smackbox.spark.structured.sinks.sink import MemorySink
+from smackbox.spark.structured.sources.registry import open_source
+
+
+def start_query(
+    start: Any, session: FrontSession, url: str, *, event: Event, stop_active: Callable[[str], None]
+) -> StreamingQuery:
+    """A query that is ready to run. Raises `SparkError` and what Sail says of the plan (`grpc.RpcError`)."""
+    plan = compiled(start.input)
+    check_streaming(plan)
+    definition = definition_of(start, session.settings)
+    check(plan, definition.mode)
+    sail = Sail(session)
+    schema = sail.run(without_stream(start.input, session)).schema
+    for node in plan.watermarks:
+        below = sail.run(without_stream(node.children[0].relation, session)).schema
+        check_event_time(below, node.relation.with_watermark.event_time)
+    operators = [_operator(node, session, sail) for node in plan.operators]
+    with ExitStack() as opened:
+        checkpoint = _checkpoint(definition.checkpoint, stop_active)
+        opened.callback(checkpoint.close)
+        sources = []
+        for node in plan.sources:
+            source = open_source(node.relation.read, session.sources, checkpoint.source_log(node.number))
+            opened.callback(source.stop)
+            sources.append(source)
+        run_id = new_run_id()
+        sink = open_sink(
+            start,
+            schema,
+            sail,
+            mode=definition.mode,
+            query_id=checkpoint.id,
+            attach=lambda: _attach(url, session),
+            registered=session.sources,
+        )
+        opened.callback(sink.stop)
+        if isinstance(sink, MemorySink):
+            assert definition.name is not None
+            session.tables[definition.name] = sink.relation
+        identity = (checkpoint.id, run_id, definition.name)
+        engine = StreamEngine(plan, operators, sources, sink, checkpoint, sail, definition.mode, identity)
+        closing = opened.pop_all()
+    return StreamingQuery(definition, checkpoint.id, engine, sail.cancel, closing.close, event, run_id)
+
+
+def _checkpoint(path: Any, stop_active: Callable[[str], None]) -> Checkpoint:
+    """A run of the same query that is active is stopped first."""
+    if path is not None:
+        known = Checkpoint.id_of(path)
+        if known is not None:
+            stop_active(known)
+    return Checkpoint(path)
+
+
+def _operator(node: Node, session: FrontSession, sail: Sail) -> Any:
+    if node.kind == "aggregate":
+        return Aggregation(node, without_stream(node.children[0].relation, session), sail)
+    if node.kind == "deduplicate":
+        return Deduplication(node)
+    from smackbox.spark.front.errors import not_there
+
+    raise not_there(f"the operator {node.kind} on a stream", "Aggregate, or keep state in foreachBatch.")
+
+
+def _attach(url: str, session: FrontSession) -> Any:
+    from smackbox.spark.structured.remote_frame import attach
+
+    return attach(url, session.id, session.user_id)
