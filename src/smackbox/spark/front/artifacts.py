@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from smackbox.spark.front.errors import not_there
 
 if TYPE_CHECKING:
-    from smackbox.spark.front.server import ConnectFront
+    from smackbox.spark.front.context import Front
     from smackbox.spark.front.session import FrontSession
 
 TAKEN = ("cache/", "pyfiles/", "files/")
 
 
-def add_artifacts(front: ConnectFront, requests: Iterator[Any]) -> bytes:
+def add_artifacts(front: Front, requests: Iterator[Any]) -> bytes:
     """Keep what comes in; the answer tells for each whether its checksums are right. Raises `SparkError`."""
     from smackbox.spark.front.messages import base_pb2
 

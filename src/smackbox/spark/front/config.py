@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from smackbox.spark.front.messages import base_pb2
 
 if TYPE_CHECKING:
-    from smackbox.spark.front.server import ConnectFront
+    from smackbox.spark.front.context import Front
 
 
-def config(front: ConnectFront, request: bytes) -> bytes:
+def config(front: Front, request: bytes) -> bytes:
     """Answer as Sail does; a change of settings is remembered once Sail has taken it."""
     asked = base_pb2.ConfigRequest.FromString(request)
     session = front.session(asked.session_id, asked.user_context.user_id)
@@ -29,7 +29,7 @@ def config(front: ConnectFront, request: bytes) -> bytes:
     return answer
 
 
-def clone(front: ConnectFront, request: bytes) -> bytes:
+def clone(front: Front, request: bytes) -> bytes:
     """A session of another id in the same state, as `SparkSession.cloneSession` asks for."""
     asked = base_pb2.CloneSessionRequest.FromString(request)
     source = front.session(asked.session_id, asked.user_context.user_id)

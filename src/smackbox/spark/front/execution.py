@@ -22,7 +22,7 @@ from smackbox.spark.front.rewrite import (
 from smackbox.spark.front.session import FrontSession
 
 if TYPE_CHECKING:
-    from smackbox.spark.front.server import ConnectFront
+    from smackbox.spark.front.context import Front
 
 STREAM_COMMANDS = frozenset(
     {
@@ -35,7 +35,7 @@ STREAM_COMMANDS = frozenset(
 FILE_FORMATS = frozenset({"parquet", "json", "csv", "text", "orc", "avro", "binaryfile", "delta", "iceberg", ""})
 
 
-def execute(front: ConnectFront, request: bytes, context: Any) -> Iterator[bytes]:
+def execute(front: Front, request: bytes, context: Any) -> Iterator[bytes]:
     """The answers to one `ExecutePlanRequest`."""
     asked = base_pb2.ExecutePlanRequest.FromString(request)
     session = front.session(asked.session_id, asked.user_context.user_id)
@@ -60,7 +60,7 @@ def execute(front: ConnectFront, request: bytes, context: Any) -> Iterator[bytes
     return _on_engine(front, session, asked, asked.SerializeToString() if changed else request, context)
 
 
-def _on_engine(front: ConnectFront, session: FrontSession, asked: Any, request: bytes, context: Any) -> Iterator[bytes]:
+def _on_engine(front: Front, session: FrontSession, asked: Any, request: bytes, context: Any) -> Iterator[bytes]:
     what, key = effect(asked.plan)
     with session.call(query=True, changes=what != "none") as engine:
         if any(option.reattach_options.reattachable for option in asked.request_options):
@@ -165,7 +165,7 @@ def _with_end(answers: Iterator[Any], done: Any) -> Iterator[Any]:
     yield done
 
 
-def analyze(front: ConnectFront, request: bytes) -> bytes:
+def analyze(front: Front, request: bytes) -> bytes:
     """The answer to one `AnalyzePlanRequest`. A stream is analyzed with empty batches for its sources."""
     asked = base_pb2.AnalyzePlanRequest.FromString(request)
     session = front.session(asked.session_id, asked.user_context.user_id)

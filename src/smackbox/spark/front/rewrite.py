@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +31,12 @@ APPEND, OVERWRITE = 1, 2
 """`WriteOperation.SaveMode`."""
 
 _WORD = re.compile(r"\w+")
+_NAME = re.compile(r"\s*`?(\w+)`?")
+_JOIN = re.compile(r"\b(?:JOIN|TABLE)\s+`?(\w+)`?", re.IGNORECASE)
+_FROM = re.compile(
+    r"\bFROM\s+(.*?)(?=\bWHERE\b|\bGROUP\b|\bORDER\b|\bHAVING\b|\bLIMIT\b|\bJOIN\b|\bFROM\b|\(|\)|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
 _TRANSPARENT = frozenset({"filter", "sort", "limit", "offset", "subquery_alias", "repartition", "sample", "tail"})
 _BOUNDING = frozenset({"project", "aggregate"})
 STREAMING_ACTION = (
@@ -86,8 +92,19 @@ def kept_names(text: str, session: FrontSession) -> list[str]:
     """The names in SQL text that the front answers for: views of streams and tables of memory sinks."""
     if not (session.views or session.tables):
         return []
-    words = set(_WORD.findall(text))
-    return [name for name in (*session.views, *session.tables) if name in words]
+    named = set(_tables_in(text))
+    return [name for name in dict.fromkeys((*session.views, *session.tables)) if name in named]
+
+
+def _tables_in(text: str) -> Iterator[str]:
+    """The names after FROM (also behind commas), JOIN and TABLE."""
+    for clause in _FROM.finditer(text):
+        for item in clause[1].split(","):
+            name = _NAME.match(item)
+            if name is not None:
+                yield name[1]
+    for join in _JOIN.finditer(text):
+        yield join[1]
 
 
 def _kept(name: str, session: FrontSession) -> Any:

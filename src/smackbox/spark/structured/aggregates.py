@@ -22,7 +22,7 @@ DECIMAL = Context(prec=76)
 
 @dataclass(frozen=True)
 class Aggregate:
-    """`partials`: functions of Sail on the arguments whose numbers follow each; `ignores_nulls` marks `first(x, true)`."""
+    """`partials`: functions of Sail on the arguments whose numbers follow each."""
 
     partials: tuple[tuple[str, tuple[int, ...]], ...]
     merge: Callable[[Values, Values], Values]
@@ -147,14 +147,6 @@ def _simple(name: str, merge: Callable[[Any, Any], Any], arguments: Sequence[int
     return Aggregate(((name, tuple(arguments)),), _each(merge), _only)
 
 
-def _keep(old: Any, new: Any) -> Any:
-    return old
-
-
-def _take(old: Any, new: Any) -> Any:
-    return new
-
-
 def _moment(*, sample: bool, root: bool) -> Aggregate:
     parts = (("count", (0,)), ("avg", (0,)), ("var_pop", (0,)))
     return Aggregate(parts, _moments, _variance(sample=sample, root=root))
@@ -170,8 +162,8 @@ _KNOWN: dict[str, Aggregate] = {
     "sum": _simple("sum", _add),
     "min": _simple("min", _least),
     "max": _simple("max", _greatest),
-    "first": _simple("first", _keep),
-    "last": _simple("last", _take),
+    "first": _simple("first", lambda old, _: old),
+    "last": _simple("last", lambda _, new: new),
     "collect_list": _simple("collect_list", lambda old, new: [*(old or []), *(new or [])]),
     "collect_set": Aggregate((("collect_set", (0,)),), _union, _only),
     "approx_count_distinct": Aggregate((("collect_set", (0,)),), _union, lambda values: len(values[0] or [])),

@@ -49,6 +49,11 @@ class Aggregation:
         self._keys = self._schema.names[: len(self._groups)]
         self._plain = [_plain(expression) for expression in self._finals]
 
+    @property
+    def grouped(self) -> bool:
+        """Whether there are groups; without, there is one result of no rows too."""
+        return bool(self._groups)
+
     def partial(self, rows: Any) -> Any:
         """The relation that aggregates a batch: the groups, then the partial values."""
         relation = relations_pb2.Relation()
@@ -195,16 +200,24 @@ class Aggregation:
             relation.aggregate.group_type = GROUP_BY
             relation.aggregate.input.CopyFrom(stand_in)
             relation.aggregate.aggregate_expressions.add().unresolved_function.CopyFrom(function)
-            types.append(sail.run(relation).schema.types[0])
+            types.append(sail.schema(relation).types[0])
         return types
 
 
 def _aggregated(relation: Any, stand_in: Any, sail: Sail) -> pa.Schema:
-    """The schema of the whole node."""
-    whole = relations_pb2.Relation()
-    whole.CopyFrom(relation)
-    whole.aggregate.input.CopyFrom(stand_in)
-    return sail.run(whole).schema
+    """The schema of the whole node, asked for one function at a time: Sail mixes up names of similar ones."""
+    single = relations_pb2.Relation()
+    single.CopyFrom(relation)
+    single.aggregate.input.CopyFrom(stand_in)
+    given = list(relation.aggregate.aggregate_expressions)
+    fields: list[pa.Field] = []
+    for expression in given:
+        del single.aggregate.aggregate_expressions[:]
+        single.aggregate.aggregate_expressions.append(expression)
+        found = sail.schema(single)
+        fields = fields or list(found)[:-1]
+        fields.append(found.field(len(found) - 1))
+    return pa.schema(fields)
 
 
 def _time_us(value: Any, mark: Mark) -> int:
@@ -269,7 +282,7 @@ def _plain(expression: Any) -> int | None:
 
 
 def _parsed(expression: Any) -> Any:
-    """SQL text of one function of one column is understood; other text is Sail's to parse, and cannot be taken apart."""
+    """SQL text of one function of one column is understood; other text cannot be taken apart here."""
     if expression.WhichOneof("expr_type") != "expression_string":
         return expression
     text = expression.expression_string.expression

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+
 from smackbox.spark.front.errors import SparkError
 from smackbox.spark.front.messages import relations_pb2, types_pb2
 from smackbox.spark.front.relation import children, put, relations
 from smackbox.spark.front.session import FrontSession
-from smackbox.spark.structured.plan import delay_us
+from smackbox.spark.structured.plan import Node, delay_us
+from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.sources.registry import empty_relation
 
 
@@ -22,7 +25,7 @@ def stand_in(message: Any, session: FrontSession) -> None:
             delay_us(relation.with_watermark)
         elif kind == "deduplicate":
             relation.deduplicate.within_watermark = False
-    _without_marks(message, session)
+    _without_marks(message)
 
 
 def without_stream(relation: Any, session: FrontSession) -> Any:
@@ -33,7 +36,30 @@ def without_stream(relation: Any, session: FrontSession) -> Any:
     return copy
 
 
-def _without_marks(message: Any, session: FrontSession) -> None:
+class Schemas:
+    """The columns of a plan's nodes, each asked of Sail once."""
+
+    def __init__(self, session: FrontSession, sail: Sail) -> None:
+        self._session = session
+        self._sail = sail
+        self._known: dict[int, pa.Schema] = {}
+
+    def of(self, node: Node) -> pa.Schema:
+        """Raises `SparkError`, and `grpc.RpcError` with what Sail says of the node."""
+        found = self._known.get(id(node))
+        if found is None:
+            found = self._sail.schema(without_stream(node.relation, self._session))
+            self._known[id(node)] = found
+        return found
+
+    def stand_in(self, node: Node) -> Any:
+        """A relation without rows that has the node's columns, and its plan id."""
+        relation = self._sail.local(self.of(node).empty_table())
+        relation.common.CopyFrom(node.relation.common)
+        return relation
+
+
+def _without_marks(message: Any) -> None:
     """Watermarks are nothing to a batch; operators on a client's state have the columns that the client says."""
     for relation in list(relations(message)):
         while relation.WhichOneof("rel_type") == "with_watermark":
@@ -69,8 +95,6 @@ def ddl_json(kind: Any) -> str:
 
 def check_event_time(schema: Any, name: str) -> None:
     """The column of a watermark is a timestamp. `schema`: of Arrow. Raises `SparkError`."""
-    import pyarrow as pa
-
     first = name.replace("`", "").split(".")[0]
     if first not in schema.names:
         proposal = ", ".join(f"`{column}`" for column in schema.names)

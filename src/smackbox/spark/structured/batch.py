@@ -1,6 +1,6 @@
 """One micro-batch of a plan: sources become their rows, stateful operators their results, and Sail computes the rest.
 
-From the leaves up, each node of the stream becomes `Rows`: a table that is here, or a relation that Sail has not run yet.
+From the leaves up, each node of the stream becomes `Rows`: a table that is here, or a relation that Sail has not run.
 What lies between two operators that need rows here is one query of Sail's.
 """
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from smackbox.spark.front.messages import relations_pb2
 from smackbox.spark.front.relation import children, put
 from smackbox.spark.structured.aggregation import Aggregation
+from smackbox.spark.structured.analysis import Schemas
 from smackbox.spark.structured.checkpoint import StateChanges
 from smackbox.spark.structured.deduplication import Deduplication
 from smackbox.spark.structured.operator import Metrics
@@ -25,11 +26,16 @@ from smackbox.spark.structured.sources.source import Batch
 
 @dataclass
 class Rows:
-    """A table or a relation. `common` has the plan id by which columns refer to the rows."""
+    """A table or a relation. `common` has the plan id by which columns refer to the rows.
+
+    `node` is whose rows they are; `empty`: there are none, for the sources below gave none.
+    """
 
     table: pa.Table | None = None
     relation: Any = None
     common: Any = None
+    node: Node | None = None
+    empty: bool = False
 
 
 @dataclass
@@ -49,6 +55,7 @@ class BatchRun:
         plan: Plan,
         operators: list[Any],
         sail: Sail,
+        schemas: Schemas,
         *,
         inputs: list[Batch],
         state: StateChanges,
@@ -59,6 +66,7 @@ class BatchRun:
     ) -> None:
         self._operators = operators
         self._sail = sail
+        self._schemas = schemas
         self._inputs = inputs
         self.state = state
         self._watermark_us = watermark_us if plan.watermarks else None
@@ -73,7 +81,7 @@ class BatchRun:
             return Rows(relation=node.relation)
         if node.is_source:
             batch = self._inputs[node.number]
-            return Rows(batch.table, batch.relation, node.relation.common)
+            return Rows(batch.table, batch.relation, node.relation.common, node, empty=batch.rows == 0)
         if node.kind == "with_watermark":
             return self._watermarked(node)
         if node.kind == "aggregate":
@@ -82,26 +90,36 @@ class BatchRun:
             operator: Deduplication = self._operators[node.number]
             table = self.table(self.rows(node.children[0]))
             passed = operator.pass_first(table, self.state, self._watermark_us, self.metrics[node.number])
-            return Rows(passed, common=node.relation.common)
+            return Rows(passed, common=node.relation.common, node=node, empty=passed.num_rows == 0)
         if node.is_stateful:
             keeper = self._operators[node.number]
             table = self.table(self.rows(node.children[0]))
             given = keeper.process(table, self.state, self._watermark_us, self._now_ms, self.metrics[node.number])
-            return Rows(given, common=node.relation.common)
+            return Rows(given, common=node.relation.common, node=node, empty=given.num_rows == 0)
         relation = relations_pb2.Relation()
         relation.CopyFrom(node.relation)
+        empty = True
         for place, child in zip(children(relation), node.children, strict=True):
             if child.streaming:
-                put(place, self.relation(self.rows(child)))
-        return Rows(relation=relation)
+                below = self.rows(child)
+                empty = empty and below.empty
+                put(place, self.relation(below))
+        return Rows(relation=relation, node=node, empty=empty)
 
     def table(self, rows: Rows) -> pa.Table:
-        """The rows here."""
-        return self._sail.run(rows.relation) if rows.table is None else rows.table
+        """The rows here. What is made of no rows is not run: some functions of Sail fail on none."""
+        if rows.table is not None:
+            return rows.table
+        if rows.empty and rows.node is not None:
+            return self._schemas.of(rows.node).empty_table()
+        return self._sail.run(rows.relation)
 
     def relation(self, rows: Rows) -> Any:
         """The rows as Sail reads them."""
-        found = self._sail.local(rows.table) if rows.relation is None else rows.relation
+        if rows.relation is None or (rows.empty and rows.node is not None):
+            found = self._sail.local(self.table(rows))
+        else:
+            found = rows.relation
         if rows.common is None:
             return found
         named = relations_pb2.Relation()
@@ -118,15 +136,18 @@ class BatchRun:
             stamps = pc.cast(column.cast(pa.timestamp("us", column.type.tz)), pa.int64())
             found = pc.min_max(stamps).as_py()
             self.event_times[node.number] = EventTimes(found["min"], found["max"], pc.mean(stamps).as_py())
-        return Rows(table, common=node.relation.common)
+        return Rows(table, common=node.relation.common, node=node, empty=table.num_rows == 0)
 
     def _aggregated(self, node: Node) -> Rows:
         operator: Aggregation = self._operators[node.number]
         below = self.rows(node.children[0])
-        partial = self._sail.run(operator.partial(self.relation(below)))
+        if below.empty and operator.grouped:
+            partial = pa.table({})
+        else:
+            partial = self._sail.run(operator.partial(self.relation(below)))
         results = operator.merge(partial, self.state, self._watermark_us, self._mode, self.metrics[node.number])
         table, relation = operator.shaped(results, self._sail)
-        return Rows(table, relation, node.relation.common)
+        return Rows(table, relation, node.relation.common, node, empty=results.num_rows == 0)
 
 
 def _nested(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -130,8 +130,8 @@ class Checkpoint:
     def _last(self, family: str) -> tuple[int, bytes]:
         """The entry with the highest number: at most `KEPT_BATCHES` are there."""
         number, text = -1, b""
-        for key, text in self._store.items(family=family):
-            number = int.from_bytes(key, "big")
+        for key, value in self._store.items(family=family):
+            number, text = int.from_bytes(key, "big"), value
         return number, text
 
 

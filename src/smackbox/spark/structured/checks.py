@@ -35,8 +35,8 @@ CORRECTNESS = (
     "Detected pattern of possible 'correctness' issue due to global watermark. The query contains stateful operation "
     'which can emit rows older than the current watermark plus allowed late record delay, which are "late rows" in '
     "downstream stateful operations and these rows can be discarded. Please refer the programming guide doc for more "
-    "details. If you understand the possible risk of correctness issue and still need to run the query, you can disable "
-    "this check by setting the config `spark.sql.streaming.statefulOperator.checkCorrectness.enabled` to false."
+    "details. If you understand the possible risk of correctness issue and still need to run the query, you can "
+    "disable this check by setting the config `spark.sql.streaming.statefulOperator.checkCorrectness.enabled` to false."
 )
 
 
@@ -91,8 +91,8 @@ def _check_node(node: Node, mode: str, *, aggregated: bool) -> None:
         raise legacy_analysis_error(_NEVER[kind])
     if kind == "sort" and not (mode == COMPLETE and aggregated):
         raise legacy_analysis_error(
-            "Sorting is not supported on streaming DataFrames/Datasets, unless it is on aggregated DataFrame/Dataset in "
-            "Complete output mode"
+            "Sorting is not supported on streaming DataFrames/Datasets, unless it is on aggregated DataFrame/Dataset "
+            "in Complete output mode"
         )
     if kind == "limit" and not (mode == COMPLETE and aggregated):
         if mode == UPDATE:
@@ -147,8 +147,8 @@ def _check_join(node: Node, mode: str) -> None:
     if (kind == _RIGHT and left) or (kind in {_LEFT, _ANTI, _SEMI} and right):
         side, other = ("left", "right") if left else ("right", "left")
         raise legacy_analysis_error(
-            f"{name} join with a streaming DataFrame/Dataset on the {side} and a static DataFrame/DataSet on the {other} "
-            "not supported"
+            f"{name} join with a streaming DataFrame/Dataset on the {side} and a static DataFrame/DataSet on the "
+            f"{other} not supported"
         )
 
 
@@ -186,8 +186,9 @@ def _check_windows(project: Any) -> None:
             name = inner.window.window_function.unresolved_function.function_name.upper()
             column = expression.alias.name[0] if expression.WhichOneof("expr_type") == "alias" else name.lower()
             raise SparkError(
-                f"Window function is not supported in {name}() (as column `{column}`) on streaming DataFrames/Datasets.\n"
-                "Structured Streaming only supports time-window aggregation using the WINDOW function.",
+                f"Window function is not supported in {name}() (as column `{column}`) on streaming "
+                "DataFrames/Datasets.\nStructured Streaming only supports time-window aggregation using the WINDOW "
+                "function.",
                 condition="NON_TIME_WINDOW_NOT_SUPPORTED_IN_STREAMING",
                 sql_state="42KDE",
                 parameters={"windowFunc": f"{name}()", "columnName": f"`{column}`", "windowSpec": ""},

@@ -1,8 +1,8 @@
 """`dropDuplicates`, `distinct` and `dropDuplicatesWithinWatermark` on a stream: the first row of each key passes.
 
-State: `operator, 0, key` -> the time at which the key is forgotten; `operator, 1, time, key` -> nothing, to find what is
-to be forgotten. A key is forgotten when the watermark passes its event time, where event time is among its columns, or
-its event time plus the watermark's delay (`within_watermark`); otherwise never. Late rows are dropped.
+State: `operator, 0, key` -> the time at which the key is forgotten; `operator, 1, time, key` -> nothing, to find what
+is to be forgotten. A key is forgotten when the watermark passes its event time, where event time is among its columns,
+or its event time plus the watermark's delay (`within_watermark`); otherwise never. Late rows are dropped.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def _interval_ms(text: str) -> int:
     except SparkError as error:
         first = text.split(maxsplit=1)[0] if text.split() else text
         raise SparkError(
-            f"Error parsing '{text}' to interval. Please ensure that the value provided is in a valid format for defining "
-            "an interval. You can reference the documentation for the correct format. "
+            f"Error parsing '{text}' to interval. Please ensure that the value provided is in a valid format for "
+            "defining an interval. You can reference the documentation for the correct format. "
             f"Unrecognized number {first}.",
             condition="INVALID_INTERVAL_FORMAT.UNRECOGNIZED_NUMBER",
             classes=ILLEGAL_ARGUMENT,

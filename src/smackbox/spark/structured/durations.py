@@ -41,8 +41,8 @@ def microseconds(text: str) -> int:
     if position == 0 or rest[position:].strip():
         raise SparkError(
             f"Unable to parse '{text}'. Please ensure that the value provided is in a valid format for defining an "
-            "interval. You can reference the documentation for the correct format. If the issue persists, please double "
-            "check that the input value is not null or empty and try again.",
+            "interval. You can reference the documentation for the correct format. If the issue persists, please "
+            "double check that the input value is not null or empty and try again.",
             condition="CANNOT_PARSE_INTERVAL",
             sql_state="22006",
             parameters={"intervalString": f"'{text}'"},

@@ -9,6 +9,7 @@ from typing import Any
 from smackbox.spark.front.messages import relations_pb2
 from smackbox.spark.structured import progress as shown
 from smackbox.spark.structured.aggregation import GROUP_BY
+from smackbox.spark.structured.analysis import Schemas
 from smackbox.spark.structured.batch import BatchRun
 from smackbox.spark.structured.checkpoint import Checkpoint
 from smackbox.spark.structured.checks import COMPLETE
@@ -31,6 +32,7 @@ class StreamEngine:
         sink: Sink,
         checkpoint: Checkpoint,
         sail: Sail,
+        schemas: Schemas,
         mode: str,
         identity: tuple[str, str, str | None],
         at: Step = lambda _: None,
@@ -41,6 +43,7 @@ class StreamEngine:
         self._sink = sink
         self._checkpoint = checkpoint
         self._sail = sail
+        self._schemas = schemas
         self._mode = mode
         self._identity = identity
         self._at = at
@@ -142,6 +145,7 @@ class StreamEngine:
             self._plan,
             self._operators,
             self._sail,
+            self._schemas,
             inputs=inputs,
             state=self._checkpoint.state(),
             watermark_us=plan["watermark"],

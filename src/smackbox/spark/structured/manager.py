@@ -21,7 +21,7 @@ from smackbox.spark.structured.query import StreamingQuery
 from smackbox.spark.structured.start import start_query
 
 if TYPE_CHECKING:
-    from smackbox.spark.front.server import ConnectFront
+    from smackbox.spark.front.context import Front
 
 ENDED_LIMIT = 1_000
 """Queries that have ended and are still known, over all sessions; the oldest is forgotten beyond."""
@@ -34,7 +34,7 @@ _END = (0, "")
 class StreamManager:
     """All methods may be called from any thread."""
 
-    def __init__(self, front: ConnectFront) -> None:
+    def __init__(self, front: Front) -> None:
         self._front = front
         self._lock = threading.Condition()
         self._queries: OrderedDict[str, tuple[FrontSession, StreamingQuery]] = OrderedDict()  # by run id
@@ -166,6 +166,7 @@ class StreamManager:
     def _manager_command(self, session: FrontSession, command: Any, context: Any) -> Any:
         answer = base_pb2.ExecutePlanResponse()
         result = answer.streaming_query_manager_command_result
+        result.SetInParent()
         kind = command.WhichOneof("command")
         if kind == "active":
             result.active.SetInParent()

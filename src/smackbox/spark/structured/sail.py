@@ -29,6 +29,19 @@ class Sail:
         request.plan.root.CopyFrom(relation)
         return self._rows(request)
 
+    def schema(self, relation: Any) -> pa.Schema:
+        """The columns of a relation, without running it. Raises `grpc.RpcError` with what Sail says."""
+        from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        request = base_pb2.AnalyzePlanRequest(session_id=self.session.id)
+        request.user_context.user_id = self.session.user_id
+        request.schema.plan.root.CopyFrom(relation)
+        with self.session.call(query=True) as engine:
+            answer = base_pb2.AnalyzePlanResponse.FromString(engine.call("AnalyzePlan", request.SerializeToString()))
+        zone = self.session.settings.get("spark.sql.session.timeZone", "UTC")
+        return to_arrow_schema(proto_schema_to_pyspark_data_type(answer.schema.schema), timezone=zone)
+
     def write(self, command: Any) -> None:
         """Execute a command."""
         request = self._request()

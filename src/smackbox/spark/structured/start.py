@@ -8,7 +8,7 @@ from typing import Any
 
 from smackbox.spark.front.session import FrontSession
 from smackbox.spark.structured.aggregation import Aggregation
-from smackbox.spark.structured.analysis import check_event_time, without_stream
+from smackbox.spark.structured.analysis import Schemas, check_event_time
 from smackbox.spark.structured.checkpoint import Checkpoint
 from smackbox.spark.structured.checks import check, check_streaming
 from smackbox.spark.structured.deduplication import Deduplication
@@ -31,11 +31,11 @@ def start_query(
     definition = definition_of(start, session.settings)
     check(plan, definition.mode)
     sail = Sail(session)
-    schema = sail.run(without_stream(start.input, session)).schema
+    schemas = Schemas(session, sail)
     for node in plan.watermarks:
-        below = sail.run(without_stream(node.children[0].relation, session)).schema
-        check_event_time(below, node.relation.with_watermark.event_time)
-    operators = [_operator(node, session, sail) for node in plan.operators]
+        check_event_time(schemas.of(node.children[0]), node.relation.with_watermark.event_time)
+    schema = schemas.of(plan.root)
+    operators = [_operator(node, schemas, sail) for node in plan.operators]
     with ExitStack() as opened:
         checkpoint = _checkpoint(definition.checkpoint, stop_active)
         opened.callback(checkpoint.close)
@@ -59,7 +59,7 @@ def start_query(
             assert definition.name is not None
             session.tables[definition.name] = sink.relation
         identity = (checkpoint.id, run_id, definition.name)
-        engine = StreamEngine(plan, operators, sources, sink, checkpoint, sail, definition.mode, identity)
+        engine = StreamEngine(plan, operators, sources, sink, checkpoint, sail, schemas, definition.mode, identity)
         closing = opened.pop_all()
     return StreamingQuery(definition, checkpoint.id, engine, sail.cancel, closing.close, event, run_id)
 
@@ -73,9 +73,9 @@ def _checkpoint(path: Any, stop_active: Callable[[str], None]) -> Checkpoint:
     return Checkpoint(path)
 
 
-def _operator(node: Node, session: FrontSession, sail: Sail) -> Any:
+def _operator(node: Node, schemas: Schemas, sail: Sail) -> Any:
     if node.kind == "aggregate":
-        return Aggregation(node, without_stream(node.children[0].relation, session), sail)
+        return Aggregation(node, schemas.stand_in(node.children[0]), sail)
     if node.kind == "deduplicate":
         return Deduplication(node)
     from smackbox.spark.front.errors import not_there

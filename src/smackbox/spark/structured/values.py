@@ -19,13 +19,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def _encoded(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return msgspec.msgpack.Ext(_DECIMAL, str(value).encode())
     raise TypeError(f"a value of type {type(value).__name__} cannot be kept in the state of a stream")
 
 
 def _prepared(value: Any) -> Any:
-    """msgspec writes dates as text by itself, which would come back as text."""
+    """msgspec writes dates and decimals as text by itself, which would come back as text."""
+    if isinstance(value, Decimal):
+        return msgspec.msgpack.Ext(_DECIMAL, str(value).encode())
     if isinstance(value, datetime):
         if value.tzinfo is None:
             micros = (value.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND

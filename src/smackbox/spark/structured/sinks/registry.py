@@ -37,7 +37,7 @@ def open_sink(
     attach: Callable[[], Any],
     registered: Mapping[str, bytes],
 ) -> Sink:
-    """Raises `SparkError` for an unknown format, for options that cannot be, and for a mode that a sink does not have."""
+    """Raises `SparkError` for an unknown format, impossible options, and a mode that the sink does not have."""
     options = lower_case(start.options)
     kind = start.format.lower() or "parquet"
     if start.HasField("foreach_batch"):

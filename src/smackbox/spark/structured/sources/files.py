@@ -1,6 +1,6 @@
 """`json`, `csv`, `parquet`, `text`, `orc`: the files of a directory, each once, in the order of their times.
 
-Options: `maxFilesPerTrigger`, `latestFirst`, `pathGlobFilter`, `recursiveFileLookup`; all others are the format's. The
+Options: `maxFilesPerTrigger`, `latestFirst`, `pathGlobFilter`; all others are the format's. The
 path may have wildcards, and its directories `key=value` levels. Names beginning with `.` or `_` are not looked at.
 What a batch reads is kept in the checkpoint under its number, as the file source's log in Spark; an offset is such a
 number. The rows are read by Sail.
@@ -64,7 +64,6 @@ class FileSource:
         self._limit = positive(options, "maxFilesPerTrigger", 1) if "maxfilespertrigger" in options else None
         self._latest_first = options.get("latestfirst", "false").lower() == "true"
         self._glob = options.get("pathglobfilter")
-        self._recursive = options.get("recursivefilelookup", "false").lower() == "true"
         self._log = log
         self._frozen: set[str] | None = None
         self._seen: set[str] = set()
@@ -124,23 +123,25 @@ class FileSource:
     def _find(self) -> list[str]:
         found: list[tuple[int, str]] = []
         for pattern in self._paths:
-            for place in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
+            for place in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:  # noqa: PTH207 - patterns of whole paths
                 path = Path(place)
-                files = _below(path, recursive=True) if path.is_dir() else [path] if path.exists() else []
-                for file in files:
-                    if self._glob is None or fnmatch.fnmatch(file.name, self._glob):
-                        found.append((file.stat().st_mtime_ns, str(file)))
+                files = _below(path) if path.is_dir() else [path] if path.exists() else []
+                found.extend(
+                    (file.stat().st_mtime_ns, str(file))
+                    for file in files
+                    if self._glob is None or fnmatch.fnmatch(file.name, self._glob)
+                )
         found.sort(reverse=self._latest_first)
         return [path for _, path in found]
 
 
-def _below(folder: Path, *, recursive: bool) -> list[Path]:
+def _below(folder: Path) -> list[Path]:
     files: list[Path] = []
     for entry in os.scandir(folder):
         if entry.name.startswith((".", "_")):
             continue
         if entry.is_dir():
-            files.extend(_below(Path(entry.path), recursive=recursive) if recursive else [])
+            files.extend(_below(Path(entry.path)))
         else:
             files.append(Path(entry.path))
     return files
@@ -151,4 +152,4 @@ def _local(path: str) -> str:
     parsed = urlparse(path)
     if parsed.scheme not in {"", "file"}:
         raise SparkError(f"the file source reads this machine's files, not {path!r}", classes=ILLEGAL_ARGUMENT)
-    return os.path.abspath(unquote(parsed.path) if parsed.scheme else path)
+    return str(Path(unquote(parsed.path) if parsed.scheme else path).absolute())

@@ -3,8 +3,9 @@
 Options: `kafka.*` (to the client; `kafka.bootstrap.servers` must be there), one of `subscribe`, `subscribePattern` and
 `assign`; `startingOffsets` (`latest`, `earliest` or JSON with -2 for earliest and -1 for latest), `startingTimestamp`,
 `startingOffsetsByTimestamp`, `maxOffsetsPerTrigger` (shared out over partitions by what they hold), `failOnDataLoss`,
-`includeHeaders`, `kafkaConsumer.pollTimeoutMs`. Without effect: `minPartitions`, `maxRecordsPerPartition`, `groupIdPrefix`,
-`fetchOffset.*`, `minOffsetsPerTrigger`, `maxTriggerDelay`; a batch is read by one consumer, which stays over batches.
+`includeHeaders`, `kafkaConsumer.pollTimeoutMs`. Without effect: `minPartitions`, `maxRecordsPerPartition`,
+`groupIdPrefix`, `fetchOffset.*`, `minOffsetsPerTrigger`, `maxTriggerDelay`; a batch is read by one consumer, which stays
+over batches.
 
 An offset is `{"topic": {"partition": next offset}}`. As in Spark, records of aborted transactions are read unless
 `kafka.isolation.level` says otherwise; gaps of compaction and of transactions are passed over.
@@ -20,7 +21,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from smackbox.base.settings import near
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SPARK, SparkError
@@ -34,7 +36,7 @@ AHEAD_LIMIT = 50_000
 """More records of a partition than these are not kept for the next batch, but fetched again."""
 CHUNK = 10_000
 METADATA_TIMEOUT_S = 10.0
-POLL_S = 0.2
+POLL_S = 0.05
 TOPICS_CHECK_S = 5.0
 """How often new topics and partitions are looked for."""
 _KNOWN = (
@@ -99,6 +101,13 @@ class KafkaSource:
         )
         self.description = f"KafkaV2[{kind[0].upper()}{kind[1:]}[{value}]]"
         client = {key.removeprefix("kafka."): value for key, value in self._options.items() if key.startswith("kafka.")}
+        committed = client.get("isolation.level") == "read_committed"
+        self._isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        connection = ("bootstrap", "sasl", "security", "ssl", "enable.ssl")
+        self._admin = AdminClient(
+            {"log_level": CLIENT_LOG_LEVEL}
+            | {key: value for key, value in client.items() if key.startswith(connection)}
+        )
         self._consumer = Consumer(
             {
                 "group.id": "smackbox-spark-stream",
@@ -134,7 +143,7 @@ class KafkaSource:
         return _nested({key: {EARLIEST: ends[key][0], LATEST: ends[key][1]}.get(at, at) for key, at in chosen.items()})
 
     def latest(self, start: Offsets, *, limited: bool) -> Offsets:
-        ends = self._frozen_flat() or {key: high for key, (_, high) in self._watermarks().items()}
+        ends = self._frozen_flat() or self._list(OffsetSpec.latest())
         begin = {key: start.get(key[0], {}).get(str(key[1]), 0) for key in ends}
         ends = {key: max(high, begin[key]) for key, high in ends.items()}
         if limited and self._limit is not None:
@@ -142,7 +151,7 @@ class KafkaSource:
         return _nested(ends)
 
     def freeze(self) -> None:
-        self._frozen = _nested({key: high for key, (_, high) in self._watermarks().items()})
+        self._frozen = _nested(self._list(OffsetSpec.latest()))
 
     def batch(self, start: Offsets, end: Offsets) -> Batch:
         wanted: dict[Partition, tuple[int, int]] = {}
@@ -176,7 +185,11 @@ class KafkaSource:
                 open_parts.discard(key)
         deadline = time.monotonic() + self._timeout_s
         while open_parts:
-            got = self._consumer.consume(CHUNK, POLL_S)
+            # as many as are missing: the client waits for all that it is asked for, or for the time
+            missing = sum(
+                wanted[key][1] - (found[key][-1].offset() + 1 if found[key] else wanted[key][0]) for key in open_parts
+            )
+            got = self._consumer.consume(max(1, min(CHUNK, missing)), POLL_S)
             for message in got:
                 key = (message.topic(), message.partition())
                 if message.error() is not None:
@@ -240,16 +253,23 @@ class KafkaSource:
         if low > span[0]:
             raise _lost(f"{key[0]}-{key[1]}: offsets {span[0]} to {min(low, span[1]) - 1} are not there any more")
 
-    def _watermarks(self) -> dict[Partition, tuple[int, int]]:
-        """(earliest, end) of each partition."""
+    def _list(self, spec: OffsetSpec) -> dict[Partition, int]:
+        """The first or the next offset of each partition: one request for all, not on the connection of fetches."""
+        keys = [(topic, number) for topic, numbers in self._partitions().items() for number in numbers]
         try:
+            asked = {TopicPartition(*key): spec for key in keys}
+            found = self._admin.list_offsets(asked, isolation_level=self._isolation, request_timeout=METADATA_TIMEOUT_S)
             return {
-                (topic, number): self._consumer.get_watermark_offsets(TopicPartition(topic, number), METADATA_TIMEOUT_S)
-                for topic, numbers in self._partitions().items()
-                for number in numbers
+                (place.topic, place.partition): future.result(METADATA_TIMEOUT_S).offset
+                for place, future in found.items()
             }
         except KafkaException as error:
             raise SparkError(f"{self.description}: Kafka does not answer: {error}", classes=SPARK) from error
+
+    def _watermarks(self) -> dict[Partition, tuple[int, int]]:
+        """(earliest, end) of each partition."""
+        first, last = self._list(OffsetSpec.earliest()), self._list(OffsetSpec.latest())
+        return {key: (first[key], last[key]) for key in first}
 
     def _partitions(self) -> dict[str, list[int]]:
         if "assign" in self._options:

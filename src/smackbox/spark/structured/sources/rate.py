@@ -1,7 +1,7 @@
 """`rate` and `rate-micro-batch`: numbered rows with timestamps, for tests and measurements.
 
-`rate`: `rowsPerSecond` (1), `rampUpTime` (0 s), `numPartitions` (without effect). An offset is seconds since the query's
-first start, which the checkpoint keeps. `rate-micro-batch`: `rowsPerBatch`, `startTimestamp` (ms, 0),
+`rate`: `rowsPerSecond` (1), `rampUpTime` (0 s), `numPartitions` (without effect). An offset is seconds since the
+query's first start, which the checkpoint keeps. `rate-micro-batch`: `rowsPerBatch`, `startTimestamp` (ms, 0),
 `advanceMillisPerBatch` (1000): each batch has as many rows of one timestamp.
 """
 

@@ -17,7 +17,7 @@ from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SparkError
 
 @dataclass
 class Batch:
-    """The rows between two offsets: as Arrow, or as a relation that Sail reads by itself. `rows` None: not known yet."""
+    """The rows between two offsets: as Arrow, or as a relation that Sail reads. `rows` None: not known yet."""
 
     table: pa.Table | None = None
     relation: Any = None
@@ -33,7 +33,7 @@ class Source(Protocol):
         """Where a query without a checkpoint begins."""
 
     def latest(self, start: Any, *, limited: bool) -> Any:
-        """The end of the next batch after `start`; equal to `start` when there is nothing. `limited`: by the options."""
+        """The end of the next batch after `start`; `start` when there is nothing. `limited`: by the options."""
 
     def freeze(self) -> None:
         """From now on `latest` does not go beyond what is there at this moment (`availableNow`)."""
