@@ -4,8 +4,8 @@ Options: `kafka.*` (to the client; `kafka.bootstrap.servers` must be there), one
 `assign`; `startingOffsets` (`latest`, `earliest` or JSON with -2 for earliest and -1 for latest), `startingTimestamp`,
 `startingOffsetsByTimestamp`, `maxOffsetsPerTrigger` (shared out over partitions by what they hold), `failOnDataLoss`,
 `includeHeaders`, `kafkaConsumer.pollTimeoutMs`. Without effect: `minPartitions`, `maxRecordsPerPartition`,
-`groupIdPrefix`, `fetchOffset.*`, `minOffsetsPerTrigger`, `maxTriggerDelay`; a batch is read by one consumer, which stays
-over batches.
+`groupIdPrefix`, `fetchOffset.*`, `minOffsetsPerTrigger`, `maxTriggerDelay`; a batch is read by one consumer, which
+stays over batches.
 
 An offset is `{"topic": {"partition": next offset}}`. As in Spark, records of aborted transactions are read unless
 `kafka.isolation.level` says otherwise; gaps of compaction and of transactions are passed over.
@@ -145,6 +145,11 @@ class KafkaSource:
     def latest(self, start: Offsets, *, limited: bool) -> Offsets:
         ends = self._frozen_flat() or self._list(OffsetSpec.latest())
         begin = {key: start.get(key[0], {}).get(str(key[1]), 0) for key in ends}
+        shrunk = [key for key, high in ends.items() if high < begin[key]]
+        if shrunk and self._fail:
+            topic, number = shrunk[0]
+            was, now = begin[shrunk[0]], ends[shrunk[0]]
+            raise _lost(f"the end of {topic}-{number} was changed from {was} to {now}: was the topic made again?")
         ends = {key: max(high, begin[key]) for key, high in ends.items()}
         if limited and self._limit is not None:
             ends = share(begin, ends, self._limit)
