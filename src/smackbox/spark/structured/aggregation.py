@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -19,11 +20,13 @@ from smackbox.spark.structured.aggregates import Aggregate, aggregate_of
 from smackbox.spark.structured.checkpoint import StateChanges
 from smackbox.spark.structured.checks import APPEND, COMPLETE
 from smackbox.spark.structured.event_time import WINDOW, Mark, mark_of
-from smackbox.spark.structured.operator import NEVER, Metrics, everything, expired
+from smackbox.spark.structured.operator import NEVER, Metrics, Times, everything, expired
 from smackbox.spark.structured.plan import Node
 from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.values import moment_us, ordered, pack, unpack
 
+Group = tuple[list[Any], list[Any]]
+"""The values of the grouping expressions, and the partial values."""
 GROUP_BY: Any = 1
 """`Aggregate.GroupType`."""
 _CALL = re.compile(
@@ -78,29 +81,21 @@ class Aggregation:
             node.input.CopyFrom(wide)
         return relation
 
-    def merge(
-        self, table: pa.Table, state: StateChanges, watermark_us: int | None, mode: str, metrics: Metrics
-    ) -> pa.Table:
+    def merge(self, table: pa.Table, state: StateChanges, times: Times, mode: str, metrics: Metrics) -> pa.Table:
         """Join a batch's partial results with the state; what the operator gives: groups and function results."""
         began = time.perf_counter()
-        touched = self._update(table, state, None if mode == COMPLETE else watermark_us, metrics)
+        touched = self._update(table, state, None if mode == COMPLETE else times.late_us, metrics)
         metrics.updates_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
-        gone: list[tuple[bytes, bytes]] = []
-        if mode != COMPLETE and watermark_us is not None and any(self._marks):
-            gone = list(state.items(*expired(self._prefix, watermark_us)))
-            for key, _ in gone:
-                state.delete(key)
+        gone: list[Group] = []
+        if mode != COMPLETE and times.evict_us is not None and any(self._marks):
+            gone = self._evict(state, times.evict_us)
             metrics.removed += len(gone)
             metrics.total -= len(gone)
         metrics.removals_ms = (time.perf_counter() - began) * 1000
         if mode == COMPLETE:
-            given = [(key, unpack(value)) for key, value in state.items(*everything(self._prefix))]
-        elif mode == APPEND:
-            given = [(key, unpack(value)) for key, value in gone]
-        else:
-            given = list(touched.items())
-        return self._results([(unpack(key[9:]), values) for key, values in given])
+            return self._results(self._all(state))
+        return self._results(gone if mode == APPEND else touched)
 
     def shaped(self, results: pa.Table, sail: Sail) -> tuple[pa.Table | None, Any]:
         """The operator's columns: as a table, or as a relation where Sail has to compute on the results."""
@@ -119,17 +114,24 @@ class Aggregation:
         relation.to_df.column_names.extend(self._schema.names)
         return None, relation
 
-    def _update(
-        self, table: pa.Table, state: StateChanges, watermark_us: int | None, metrics: Metrics
-    ) -> dict[bytes, list[Any]]:
+    def _all(self, state: StateChanges) -> list[Group]:
+        return [(unpack(key[9:]), unpack(value)) for key, value in state.items(*everything(self._prefix))]
+
+    def _evict(self, state: StateChanges, evict_us: int) -> list[Group]:
+        """Forget the groups whose time has passed; they are given back."""
+        gone = list(state.items(*expired(self._prefix, evict_us)))
+        for key, _ in gone:
+            state.delete(key)
+        return [(unpack(key[9:]), unpack(value)) for key, value in gone]
+
+    def _update(self, table: pa.Table, state: StateChanges, late_us: int | None, metrics: Metrics) -> list[Group]:
+        """Join partial results with the state; the groups that changed."""
         width = len(self._groups)
-        columns = [column.to_pylist() for column in table.columns]
-        rows = zip(*columns, strict=True) if columns else iter(())
         touched: dict[bytes, list[Any]] = {}
-        for row in rows:
+        for row in rows_of(table):
             group, values = list(row[:width]), list(row[width:])
             until = self._until(group)
-            if watermark_us is not None and until <= watermark_us:
+            if late_us is not None and until <= late_us:
                 metrics.dropped_by_watermark += 1
                 continue
             key = self._prefix + ordered(until) + pack(group)
@@ -144,7 +146,7 @@ class Aggregation:
         for key, values in touched.items():
             state.put(key, pack(values))
         metrics.updated += len(touched)
-        return touched
+        return [(unpack(key[9:]), values) for key, values in touched.items()]
 
     def _merged(self, old: list[Any], new: list[Any]) -> list[Any]:
         merged: list[Any] = list(new)
@@ -161,7 +163,7 @@ class Aggregation:
                 return _time_us(value, mark)
         return NEVER
 
-    def _results(self, given: list[tuple[list[Any], list[Any]]]) -> pa.Table:
+    def _results(self, given: list[Group]) -> pa.Table:
         columns = [pa.array([group[n] for group, _ in given], self._schema.types[n]) for n in range(len(self._keys))]
         names = list(self._keys)
         for number, (_, aggregate, numbers) in enumerate(self._functions):
@@ -202,6 +204,11 @@ class Aggregation:
             relation.aggregate.aggregate_expressions.add().unresolved_function.CopyFrom(function)
             types.append(sail.schema(relation).types[0])
         return types
+
+
+def rows_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    columns = [column.to_pylist() for column in table.columns]
+    return zip(*columns, strict=True) if columns else iter(())
 
 
 def _aggregated(relation: Any, stand_in: Any, sail: Sail) -> pa.Schema:

@@ -12,6 +12,7 @@ from smackbox.spark.front.relation import children, put, relations
 from smackbox.spark.front.session import FrontSession
 from smackbox.spark.structured.plan import Node, delay_us
 from smackbox.spark.structured.sail import Sail
+from smackbox.spark.structured.sessions import as_window, session_of
 from smackbox.spark.structured.sources.registry import empty_relation
 
 
@@ -69,8 +70,12 @@ def _without_marks(message: Any) -> None:
         if kind == "apply_in_pandas_with_state":
             schema = relation.apply_in_pandas_with_state.output_schema
             put(relation, _empty(schema))
+        elif kind == "aggregate":
+            for expression in relation.aggregate.grouping_expressions:
+                if session_of(expression) is not None:
+                    expression.CopyFrom(as_window(expression))
         elif kind == "group_map" and relation.group_map.HasField("transform_with_state_info"):
-            put(relation, _empty(ddl_json(relation.group_map.transform_with_state_info.output_schema)))
+            put(relation, _empty(schema_text(relation.group_map.transform_with_state_info.output_schema)))
 
 
 def _copy(relation: Any) -> Any:
@@ -85,8 +90,10 @@ def _empty(schema: str) -> Any:
     return relation
 
 
-def ddl_json(kind: Any) -> str:
-    """A `DataType` message as the JSON of a schema."""
+def schema_text(kind: Any) -> str:
+    """A `DataType` message as the text of a schema: as the client wrote it, or as JSON."""
+    if kind.WhichOneof("kind") == "unparsed":
+        return str(kind.unparsed.data_type_string)
     from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
 
     assert isinstance(kind, types_pb2.DataType)

@@ -18,7 +18,7 @@ from smackbox.spark.structured.aggregation import Aggregation
 from smackbox.spark.structured.analysis import Schemas
 from smackbox.spark.structured.checkpoint import StateChanges
 from smackbox.spark.structured.deduplication import Deduplication
-from smackbox.spark.structured.operator import Metrics
+from smackbox.spark.structured.operator import Metrics, Times
 from smackbox.spark.structured.plan import Node, Plan
 from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.sources.source import Batch
@@ -59,19 +59,17 @@ class BatchRun:
         *,
         inputs: list[Batch],
         state: StateChanges,
-        watermark_us: int | None,
+        times: Times,
         mode: str,
         totals: list[int],
-        now_ms: int,
     ) -> None:
         self._operators = operators
         self._sail = sail
         self._schemas = schemas
         self._inputs = inputs
         self.state = state
-        self._watermark_us = watermark_us if plan.watermarks else None
+        self._times = times
         self._mode = mode
-        self._now_ms = now_ms
         self.metrics = [Metrics(operator.name, total=total) for operator, total in zip(operators, totals, strict=True)]
         self.event_times: dict[int, EventTimes] = {}
 
@@ -89,12 +87,12 @@ class BatchRun:
         if node.kind == "deduplicate":
             operator: Deduplication = self._operators[node.number]
             table = self.table(self.rows(node.children[0]))
-            passed = operator.pass_first(table, self.state, self._watermark_us, self.metrics[node.number])
+            passed = operator.pass_first(table, self.state, self._times, self.metrics[node.number])
             return Rows(passed, common=node.relation.common, node=node, empty=passed.num_rows == 0)
         if node.is_stateful:
             keeper = self._operators[node.number]
             table = self.table(self.rows(node.children[0]))
-            given = keeper.process(table, self.state, self._watermark_us, self._now_ms, self.metrics[node.number])
+            given = keeper.process(table, self.state, self._times, self.metrics[node.number])
             return Rows(given, common=node.relation.common, node=node, empty=given.num_rows == 0)
         relation = relations_pb2.Relation()
         relation.CopyFrom(node.relation)
@@ -145,7 +143,7 @@ class BatchRun:
             partial = pa.table({})
         else:
             partial = self._sail.run(operator.partial(self.relation(below)))
-        results = operator.merge(partial, self.state, self._watermark_us, self._mode, self.metrics[node.number])
+        results = operator.merge(partial, self.state, self._times, self._mode, self.metrics[node.number])
         table, relation = operator.shaped(results, self._sail)
         return Rows(table, relation, node.relation.common, node, empty=results.num_rows == 0)
 

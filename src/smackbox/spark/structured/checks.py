@@ -71,6 +71,8 @@ def check(plan: Plan, mode: str) -> None:
         raise _mode_error(mode, "no streaming aggregations")
     if mode == APPEND and not all(_has_event_time(node) for node in aggregations):
         raise _mode_error(mode, "streaming aggregations without watermark")
+    if mode == UPDATE and any(_has_sessions(node) for node in aggregations):
+        raise _mode_error(mode, "session window streaming aggregations")
     if len(aggregations) > 1:
         if mode != APPEND:
             raise legacy_analysis_error(CORRECTNESS)
@@ -78,6 +80,14 @@ def check(plan: Plan, mode: str) -> None:
     for node in plan.root.walk():
         if node.streaming:
             _check_node(node, mode, aggregated=any(below.kind == "aggregate" for below in node.walk()))
+
+
+def _has_sessions(node: Node) -> bool:
+    return any(
+        function.function_name.lower() == "session_window"
+        for expression in node.relation.aggregate.grouping_expressions
+        for function in _functions(expression)
+    )
 
 
 def _has_event_time(node: Node) -> bool:

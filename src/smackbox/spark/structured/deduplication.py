@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from smackbox.spark.structured.checkpoint import StateChanges
 from smackbox.spark.structured.event_time import WINDOW
-from smackbox.spark.structured.operator import NEVER, Metrics, expired
+from smackbox.spark.structured.operator import NEVER, Metrics, Times, expired
 from smackbox.spark.structured.plan import Node
 from smackbox.spark.structured.values import moment_us, ordered, pack
 
@@ -29,7 +29,7 @@ class Deduplication:
         self._keys = bytes([node.number, 0])
         self._times = bytes([node.number, 1])
 
-    def pass_first(self, table: pa.Table, state: StateChanges, watermark_us: int | None, metrics: Metrics) -> pa.Table:
+    def pass_first(self, table: pa.Table, state: StateChanges, times: Times, metrics: Metrics) -> pa.Table:
         """The rows of a batch whose key was not seen before."""
         began = time.perf_counter()
         metrics.dropped_duplicates = 0
@@ -41,7 +41,7 @@ class Deduplication:
         keys = zip(*(table.column(name).to_pylist() for name in names), strict=True)
         passing = []
         for number, (key, stamp) in enumerate(zip(keys, stamps, strict=True)):
-            if watermark_us is not None and stamp is not None and stamp <= watermark_us:
+            if times.late_us is not None and stamp is not None and stamp <= times.late_us:
                 metrics.dropped_by_watermark += 1
                 continue
             packed = pack(list(key))
@@ -57,8 +57,8 @@ class Deduplication:
         metrics.total += len(passing)
         metrics.updates_ms = (time.perf_counter() - began) * 1000
         began = time.perf_counter()
-        if watermark_us is not None:
-            self._forget(state, watermark_us, metrics)
+        if times.evict_us is not None:
+            self._forget(state, times.evict_us, metrics)
         metrics.removals_ms = (time.perf_counter() - began) * 1000
         return table.take(pa.array(passing, pa.int64()))
 

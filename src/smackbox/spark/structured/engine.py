@@ -13,6 +13,7 @@ from smackbox.spark.structured.analysis import Schemas
 from smackbox.spark.structured.batch import BatchRun
 from smackbox.spark.structured.checkpoint import Checkpoint
 from smackbox.spark.structured.checks import COMPLETE
+from smackbox.spark.structured.operator import Times
 from smackbox.spark.structured.plan import Node, Plan
 from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.sinks.sink import Sink
@@ -51,6 +52,7 @@ class StreamEngine:
         self.status: Step = lambda _: None
         committed = checkpoint.commit_of(checkpoint.committed)
         self._watermarks_us: list[int] = committed.get("watermarks", [0] * len(plan.watermarks))
+        self._late_us: int = committed.get("held", 0)
         self._totals: list[int] = committed.get("totals", [0] * len(operators))
         planned = checkpoint.planned()
         self._offsets: list[Any] | None = None if planned is None else planned[1]["end"]
@@ -119,6 +121,8 @@ class StreamEngine:
                 ends.append(source.latest(start, limited=limited))
         # as in Spark, the first batch of a source that knows its offsets runs without rows too
         new = ends != self._offsets or (first and any(end is not None for end in ends))
+        if empty_batches and not new and not first:
+            self._empty_batch_needed = self._empty_batch_needed or self._timers_due()
         if not new and not (self._empty_batch_needed and empty_batches):
             if first:
                 self._offsets = None
@@ -128,7 +132,16 @@ class StreamEngine:
             "end": ends,
             "time": int(time.time() * 1000),
             "watermark": self.watermark_us,
+            "late": self._late_us,
         }
+
+    def _timers_due(self) -> bool:
+        """Whether an operator has to act by the clock."""
+        clocked = [operator for operator in self._operators if hasattr(operator, "due")]
+        if not clocked:
+            return False
+        state, now_ms = self._checkpoint.state(), int(time.time() * 1000)
+        return any(operator.due(state, now_ms) for operator in clocked)
 
     def _run(
         self, number: int, plan: dict[str, Any], durations: dict[str, float]
@@ -148,10 +161,11 @@ class StreamEngine:
             self._schemas,
             inputs=inputs,
             state=self._checkpoint.state(),
-            watermark_us=plan["watermark"],
+            times=Times(plan["late"], plan["watermark"], plan["time"])
+            if self._plan.watermarks
+            else Times(None, None, plan["time"]),
             mode=self._mode,
             totals=self._totals,
-            now_ms=plan["time"],
         )
         with _Timed(durations, "addBatch"):
             rows_out = self._sink.add(number, run.rows(self._plan.root), run)
@@ -170,7 +184,9 @@ class StreamEngine:
         self._totals = [metrics.total for metrics in run.metrics]
         evicts = self._mode != COMPLETE and any(node.children[0].marks for node in self._plan.operators)
         self._empty_batch_needed = evicts and self.watermark_us > before
-        record = {"watermarks": self._watermarks_us, "totals": self._totals, "again": self._empty_batch_needed}
+        self._late_us = before
+        record = {"watermarks": self._watermarks_us, "held": before, "totals": self._totals}
+        record["again"] = self._empty_batch_needed
         self._checkpoint.commit(number, run.state, record)
         for source, end in zip(self._sources, plan["end"], strict=True):
             source.commit(end)

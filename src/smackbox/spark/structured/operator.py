@@ -13,6 +13,19 @@ from smackbox.spark.structured.values import ordered
 NEVER = 2**63 - 1
 
 
+@dataclass(frozen=True)
+class Times:
+    """The times that hold in a batch, in microseconds; None without a watermark.
+
+    As Spark has it since operators can be chained, `late_us`, below which rows are dropped, is the watermark of the
+    batch before; `evict_us`, up to which state goes and timers fire, is that of this batch.
+    """
+
+    late_us: int | None
+    evict_us: int | None
+    now_ms: int
+
+
 @dataclass
 class Metrics:
     """Of one batch, by the names of `StateOperatorProgress`; `total` goes on from batch to batch."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from smackbox.spark.front.errors import not_there
 from smackbox.spark.front.session import FrontSession
 from smackbox.spark.structured.aggregation import Aggregation
 from smackbox.spark.structured.analysis import Schemas, check_event_time
@@ -17,6 +18,7 @@ from smackbox.spark.structured.engine import StreamEngine
 from smackbox.spark.structured.plan import Node, compiled
 from smackbox.spark.structured.query import Event, StreamingQuery, new_run_id
 from smackbox.spark.structured.sail import Sail
+from smackbox.spark.structured.sessions import SessionAggregation, session_of
 from smackbox.spark.structured.sinks.registry import open_sink
 from smackbox.spark.structured.sinks.sink import MemorySink
 from smackbox.spark.structured.sources.registry import open_source
@@ -75,12 +77,20 @@ def _checkpoint(path: Any, stop_active: Callable[[str], None]) -> Checkpoint:
 
 def _operator(node: Node, schemas: Schemas, sail: Sail) -> Any:
     if node.kind == "aggregate":
+        if any(session_of(expression) is not None for expression in node.relation.aggregate.grouping_expressions):
+            return SessionAggregation(node, schemas.stand_in(node.children[0]), sail)
         return Aggregation(node, schemas.stand_in(node.children[0]), sail)
     if node.kind == "deduplicate":
         return Deduplication(node)
-    from smackbox.spark.front.errors import not_there
+    if node.kind == "apply_in_pandas_with_state":
+        from smackbox.spark.structured.pandas_state import ApplyInPandasWithState
 
-    raise not_there(f"the operator {node.kind} on a stream", "Aggregate, or keep state in foreachBatch.")
+        return ApplyInPandasWithState(node, schemas.of(node))
+    if node.relation.group_map.HasField("transform_with_state_info"):
+        from smackbox.spark.structured.transform_state import TransformWithState
+
+        return TransformWithState(node, schemas.of(node))
+    raise not_there("applyInPandas on a stream", "Use transformWithStateInPandas, or foreachBatch.")
 
 
 def _attach(url: str, session: FrontSession) -> Any:
