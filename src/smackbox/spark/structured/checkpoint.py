@@ -30,8 +30,8 @@ KEPT_BATCHES = 100
 """Plans and commits of so many batches are kept, as `spark.sql.streaming.minBatchesToRetain` is by default."""
 FOLDER = "smackbox"
 ID_FILE = "smackbox.id"
-MEMTABLE_BYTES = 8 * 1024 * 1024
-CACHE_BYTES = 16 * 1024 * 1024
+MEMTABLE_BYTES = 4 * 1024 * 1024
+CACHE_BYTES = 8 * 1024 * 1024
 
 
 class Checkpoint:

@@ -1,7 +1,7 @@
 """`applyInPandasWithState`: a client's function of a key, its rows and its state, with timeouts.
 
-State: `operator, 0, key` -> [the value or nothing, timeout in ms or -1]; `operator, 1, timeout, key` -> no value.
-After the rows of a batch, the function is called for the keys whose timeout is before the batch's time or the watermark.
+State: `operator, 0, key` -> [value or none, timeout in ms or -1]; `operator, 1, timeout, key` -> no value.
+After the rows of a batch, the function is called for keys whose timeout is before the batch's time or the watermark.
 Each call resets the timeout of its key.
 """
 

@@ -51,6 +51,8 @@ def as_window(expression: Any) -> Any:
 class SessionAggregation(Aggregation):
     """Raises `SparkError` for a gap that is computed, and for sessions without another key, as Spark does."""
 
+    name = "sessionWindowStateStoreSaveExec"
+
     def __init__(self, node: Node, stand_in: Any, sail: Sail) -> None:
         groups = list(node.relation.aggregate.grouping_expressions)
         (self._place,) = (number for number, expression in enumerate(groups) if session_of(expression) is not None)
@@ -87,6 +89,8 @@ class SessionAggregation(Aggregation):
             before = self._load(key, state)
             after = self._joined([*before, *sessions])
             self._store(key, before, after, state)
+            # a session that began later, or is part of another one, is an entry less
+            metrics.removed += len({session[0] for session in before} - {session[0] for session in after})
             metrics.total += len(after) - len(before)
             metrics.updated += len(after)
             changed.extend(self._group(key, session) for session in after)

@@ -111,7 +111,7 @@ class ValueState:
         expires_ms, value = unpack(found)
         return tuple(value) if self._variables.alive(expires_ms) else None
 
-    def update(self, newValue: tuple[Any, ...]) -> None:  # noqa: N803 - Spark's name
+    def update(self, newValue: tuple[Any, ...]) -> None:
         expires_ms = self._variables.expiry(self._ttl_ms)
         key = self._variables.entry(VALUE, self._name)
         self._variables.put(VALUE, key, [expires_ms, plain(newValue)], expires_ms)
@@ -134,13 +134,13 @@ class ListState:
     def get(self) -> Iterator[tuple[Any, ...]]:
         return iter([tuple(value) for _, value in self._alive()])
 
-    def put(self, newState: list[tuple[Any, ...]]) -> None:  # noqa: N803 - Spark's name
+    def put(self, newState: list[tuple[Any, ...]]) -> None:
         self._write([], newState)
 
-    def appendValue(self, newState: tuple[Any, ...]) -> None:  # noqa: N802, N803 - Spark's names
+    def appendValue(self, newState: tuple[Any, ...]) -> None:
         self._write(self._alive(), [newState])
 
-    def appendList(self, newState: list[tuple[Any, ...]]) -> None:  # noqa: N802, N803 - Spark's names
+    def appendList(self, newState: list[tuple[Any, ...]]) -> None:
         self._write(self._alive(), newState)
 
     def clear(self) -> None:
@@ -167,17 +167,17 @@ class MapState:
     def exists(self) -> bool:
         return bool(self._items())
 
-    def getValue(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:  # noqa: N802 - Spark's name
+    def getValue(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
         found = self._variables.state.get(self._entry(key))
         if found is None:
             return None
         expires_ms, _, value = unpack(found)
         return tuple(value) if self._variables.alive(expires_ms) else None
 
-    def containsKey(self, key: tuple[Any, ...]) -> bool:  # noqa: N802 - Spark's name
+    def containsKey(self, key: tuple[Any, ...]) -> bool:
         return self.getValue(key) is not None
 
-    def updateValue(self, key: tuple[Any, ...], value: tuple[Any, ...]) -> None:  # noqa: N802 - Spark's name
+    def updateValue(self, key: tuple[Any, ...], value: tuple[Any, ...]) -> None:
         expires_ms = self._variables.expiry(self._ttl_ms)
         self._variables.put(MAP, self._entry(key), [expires_ms, plain(key), plain(value)], expires_ms)
 
@@ -190,7 +190,7 @@ class MapState:
     def values(self) -> Iterator[tuple[Any, ...]]:
         return iter([value for _, value in self._items()])
 
-    def removeKey(self, key: tuple[Any, ...]) -> None:  # noqa: N802 - Spark's name
+    def removeKey(self, key: tuple[Any, ...]) -> None:
         self._variables.state.delete(self._entry(key))
 
     def clear(self) -> None:

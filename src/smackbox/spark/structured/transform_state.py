@@ -31,34 +31,30 @@ class Handle:
         self._variables = variables
         self._mode = mode
 
-    def getValueState(self, stateName: str, schema: Any, ttlDurationMs: int | None = None) -> ValueState:  # noqa: N802, N803 - Spark's names
+    def getValueState(self, stateName: str, schema: Any, ttlDurationMs: int | None = None) -> ValueState:
         return ValueState(self._variables, stateName, self._ttl(ttlDurationMs))
 
-    def getListState(self, stateName: str, schema: Any, ttlDurationMs: int | None = None) -> ListState:  # noqa: N802, N803 - Spark's names
+    def getListState(self, stateName: str, schema: Any, ttlDurationMs: int | None = None) -> ListState:
         return ListState(self._variables, stateName, self._ttl(ttlDurationMs))
 
-    def getMapState(  # noqa: N802 - Spark's name
-        self,
-        stateName: str,
-        userKeySchema: Any,
-        valueSchema: Any,
-        ttlDurationMs: int | None = None,  # noqa: N803 - Spark's names
+    def getMapState(
+        self, stateName: str, userKeySchema: Any, valueSchema: Any, ttlDurationMs: int | None = None
     ) -> MapState:
         return MapState(self._variables, stateName, self._ttl(ttlDurationMs))
 
-    def registerTimer(self, expiryTimestampMs: int) -> None:  # noqa: N802, N803 - Spark's names
+    def registerTimer(self, expiryTimestampMs: int) -> None:
         self._timers("register_timer")
         self._variables.register(expiryTimestampMs)
 
-    def deleteTimer(self, expiryTimestampMs: int) -> None:  # noqa: N802, N803 - Spark's names
+    def deleteTimer(self, expiryTimestampMs: int) -> None:
         self._timers("delete_timer")
         self._variables.unregister(expiryTimestampMs)
 
-    def listTimers(self) -> Iterator[int]:  # noqa: N802 - Spark's name
+    def listTimers(self) -> Iterator[int]:
         self._timers("list_timers")
         return iter(self._variables.timers())
 
-    def deleteIfExists(self, stateName: str) -> None:  # noqa: N802, N803 - Spark's names
+    def deleteIfExists(self, stateName: str) -> None:
         raise not_there("deleteIfExists", "Clear the state of each key.")
 
     def _ttl(self, ttl_ms: int | None) -> int | None:
