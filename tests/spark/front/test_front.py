@@ -207,3 +207,13 @@ def test_a_session_with_a_long_journal_is_pinned(monkeypatch: pytest.MonkeyPatch
     for number in range(4):
         journal.add("Config", f"config:{number}", b"x")
     assert journal.pinned
+
+
+def test_the_batches_of_a_stream_wear_a_server_out_too(front: ConnectFront, spark: Any) -> None:
+    df = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 10).load()
+    query = df.groupBy((df.value % 2).alias("k")).count().writeStream.outputMode("update").format("noop").start()
+    until(lambda: front.pool.recycled >= 2)
+    progress = query.lastProgress
+    query.stop()
+    assert progress.stateOperators[0].numRowsTotal == 2
+    until(lambda: not front.pool._former)

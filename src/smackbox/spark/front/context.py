@@ -15,7 +15,8 @@ class Front(Protocol):
     pool: EnginePool
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Where clients connect: `sc://host:port`."""
 
     @property
     def streams(self) -> Any:
@@ -23,6 +24,3 @@ class Front(Protocol):
 
     def session(self, session_id: str, user_id: str) -> FrontSession:
         """The session of that id, made when there is none. Raises `SparkError` for a bad id and for too many."""
-
-    def after_query(self, session: FrontSession) -> None:
-        """A query of the session is done: see whether its engine is worn out."""

@@ -58,9 +58,11 @@ class Engine:
         return stub(request, wait_for_ready=True)
 
     def upload(self, method: str, requests: Iterator[bytes]) -> bytes:
+        """One answer to a stream of requests. Raises `grpc.RpcError`."""
         return self._channel.stream_unary(SERVICE + method)(requests, wait_for_ready=True)  # type: ignore[no-any-return]
 
     def stop(self) -> None:
+        """Close the channel and end the server."""
         self._channel.close()
         self._server.stop()
 
@@ -75,6 +77,8 @@ class EnginePool:
         self._former: list[Engine] = []
         self.current = Engine(start)
         self.recycled = 0
+        self.after_query: Callable[[Any], None] = lambda _: None
+        """Called with a session when a query of it is done, in the query's thread."""
 
     def use(self, engine: Engine, *, query: bool = False) -> None:
         """One more session or call on `engine`."""
@@ -112,6 +116,7 @@ class EnginePool:
             give_back_memory()
 
     def stop(self) -> None:
+        """End all servers."""
         with self._lock:
             engines = [self.current, *self._former]
             self._former = []

@@ -57,10 +57,10 @@ def execute(front: Front, request: bytes, context: Any) -> Iterator[bytes]:
         check_mode(write)
         if write.source.lower() not in FILE_FORMATS:
             changed |= spread(write)
-    return _on_engine(front, session, asked, asked.SerializeToString() if changed else request, context)
+    return _on_engine(session, asked, asked.SerializeToString() if changed else request, context)
 
 
-def _on_engine(front: Front, session: FrontSession, asked: Any, request: bytes, context: Any) -> Iterator[bytes]:
+def _on_engine(session: FrontSession, asked: Any, request: bytes, context: Any) -> Iterator[bytes]:
     what, key = effect(asked.plan)
     with session.call(query=True, changes=what != "none") as engine:
         if any(option.reattach_options.reattachable for option in asked.request_options):
@@ -77,7 +77,6 @@ def _on_engine(front: Front, session: FrontSession, asked: Any, request: bytes, 
                 session.sources[source.name.lower()] = source.python_data_source.command
             if key.startswith("create_dataframe_view"):
                 session.views.pop(asked.plan.command.create_dataframe_view.name, None)
-    front.after_query(session)
 
 
 def _without_reattach(asked: Any) -> bytes:
@@ -180,6 +179,4 @@ def analyze(front: Front, request: bytes) -> bytes:
         stand_in(asked, session)
         changed = True
     with session.call(query=True) as engine:
-        analyzed = engine.call("AnalyzePlan", asked.SerializeToString() if changed else request)
-    front.after_query(session)
-    return analyzed
+        return engine.call("AnalyzePlan", asked.SerializeToString() if changed else request)

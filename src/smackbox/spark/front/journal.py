@@ -93,6 +93,7 @@ def effect(plan: Any) -> tuple[str, str]:
 
 
 def sql_effect(query: str) -> str:
+    """What a statement changes: "none", "keep" (it can be repeated) or "pin"."""
     text = query[_COMMENTS.match(query).end() :]  # type: ignore[union-attr]
     if _REPEATED.match(text):
         return "keep"

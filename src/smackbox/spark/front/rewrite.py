@@ -51,6 +51,7 @@ def legacy_analysis_error(message: str) -> SparkError:
 
 
 def is_streaming(message: Any) -> bool:
+    """Whether a message has a streaming read."""
     return any(
         relation.WhichOneof("rel_type") == "read" and relation.read.is_streaming for relation in relations(message)
     )

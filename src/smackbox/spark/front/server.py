@@ -52,6 +52,7 @@ class ConnectFront:
         except RuntimeError as error:
             raise StartError(f"spark cannot listen on {host}:{port}: {error}") from error
         self.pool = EnginePool(start_engine, queries_limit)
+        self.pool.after_query = self._look_after
         self._recycle = threading.Event()
         self._stopped = False
         self._streams: Any = None
@@ -61,10 +62,12 @@ class ConnectFront:
 
     @property
     def listening_address(self) -> tuple[str, int]:
+        """Host and port, as Sail's server has them."""
         return self._host, self._port
 
     @property
     def url(self) -> str:
+        """Where clients connect: `sc://host:port`."""
         return f"sc://{self._host}:{self._port}"
 
     def stop(self) -> None:
@@ -119,7 +122,7 @@ class ConnectFront:
                 self._streams.close_session(session)
             session.close()
 
-    def after_query(self, session: FrontSession) -> None:
+    def _look_after(self, session: FrontSession) -> None:
         """Have the recycler look, without waiting for it, where there is something to do."""
         if self.pool.worn or (session.engine is not self.pool.current and not session.journal.pinned):
             self._recycle.set()

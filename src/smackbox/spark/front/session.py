@@ -66,6 +66,8 @@ class FrontSession:
             with self._gate:
                 self._changing -= changes
             self.pool.release(engine)
+            if query:
+                self.pool.after_query(self)
 
     def move(self) -> bool:
         """Go to the pool's current engine; False when the session has to stay for now."""
@@ -105,6 +107,7 @@ class FrontSession:
             self.pool.release(self._operations.popitem(last=False)[1])
 
     def engine_of(self, operation_id: str) -> Engine | None:
+        """Where an operation runs; None for one that is not known, or released."""
         return self._operations.get(operation_id)
 
     def ended(self, operation_id: str) -> None:

@@ -207,6 +207,7 @@ class Aggregation:
 
 
 def rows_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table as tuples."""
     columns = [column.to_pylist() for column in table.columns]
     return zip(*columns, strict=True) if columns else iter(())
 

@@ -120,9 +120,11 @@ class Checkpoint:
         return StateChanges(self._store)
 
     def source_log(self, source: int) -> SourceLog:
+        """What source number `source` remembers."""
         return SourceLog(self._store, source)
 
     def close(self) -> None:
+        """Close the store; a temporary directory goes."""
         self._store.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
@@ -143,14 +145,17 @@ class StateChanges:
         self.changes: dict[bytes, bytes | None] = {}
 
     def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None for none."""
         if key in self.changes:
             return self.changes[key]
         return self._store.get(key, "state")
 
     def put(self, key: bytes, value: bytes) -> None:
+        """Change a value."""
         self.changes[key] = value
 
     def delete(self, key: bytes) -> None:
+        """Remove a key, which may not be there."""
         self.changes[key] = None
 
     def items(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -173,14 +178,17 @@ class SourceLog:
         self._prefix = bytes([source])
 
     def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None for none."""
         return self._store.get(self._prefix + key, "sources")
 
     def put(self, key: bytes, value: bytes) -> None:
+        """Change a value, at once."""
         batch = self._store.batch()
         batch.put(self._prefix + key, value, self._store.family("sources"))
         self._store.write(batch)
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Entries whose key begins with `prefix`, in order."""
         start = self._prefix + prefix
         end = start[:-1] + bytes([start[-1] + 1])
         for key, value in self._store.items(start, end, "sources"):

@@ -20,6 +20,8 @@ from smackbox.spark.structured.values import moment_us, ordered, pack
 
 
 class Deduplication:
+    """One operator; `name` is the one that progress shows."""
+
     def __init__(self, node: Node) -> None:
         deduplicate = node.relation.deduplicate
         self._within = deduplicate.within_watermark

@@ -51,4 +51,5 @@ def microseconds(text: str) -> int:
 
 
 def milliseconds(text: str) -> int:
+    """`microseconds` cut to milliseconds."""
     return microseconds(text) // 1000

@@ -62,6 +62,7 @@ class StreamManager:
             events.put(_END)
 
     def close_session(self, session: FrontSession) -> None:
+        """Stop the queries and listeners of a session that ends."""
         for owner, query in list(self._queries.values()):
             if owner is session:
                 query.stop()

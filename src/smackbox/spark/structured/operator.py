@@ -46,4 +46,5 @@ def expired(prefix: bytes, watermark_us: int) -> tuple[bytes, bytes]:
 
 
 def everything(prefix: bytes) -> tuple[bytes, bytes]:
+    """The range of all keys that begin with `prefix`."""
     return prefix, prefix[:-1] + bytes([prefix[-1] + 1])

@@ -29,15 +29,19 @@ class Node:
 
     @property
     def is_source(self) -> bool:
+        """Whether this is a streaming read."""
         return self.kind == "read" and self.streaming
 
     @property
     def is_stateful(self) -> bool:
+        """Whether it keeps state from batch to batch."""
         return self.streaming and self.kind in STATEFUL
 
 
 @dataclass
 class Plan:
+    """The tree, and its nodes of each kind by their numbers."""
+
     root: Node
     sources: list[Node] = field(default_factory=list)
     watermarks: list[Node] = field(default_factory=list)

@@ -28,6 +28,7 @@ def event_times(found: dict[int, EventTimes], watermark_us: int) -> dict[str, st
 
 
 def operator(metrics: Metrics, commit_ms: float) -> dict[str, Any]:
+    """`StateOperatorProgress` of one operator."""
     custom = {} if metrics.dropped_duplicates is None else {"numDroppedDuplicateRows": metrics.dropped_duplicates}
     return {
         "operatorName": metrics.name,
@@ -48,6 +49,7 @@ def operator(metrics: Metrics, commit_ms: float) -> dict[str, Any]:
 def source(
     description: str, start: Any, end: Any, latest: Any, rows: int, since_s: float | None, seconds: float
 ) -> dict[str, Any]:
+    """`SourceProgress` of one source; `since_s` are the seconds since the trigger before."""
     return {
         "description": description,
         "startOffset": start,
@@ -97,16 +99,20 @@ def progress(
 
 
 def started(query_id: str, run_id: str, name: str | None, now_ms: float) -> str:
+    """`QueryStartedEvent`."""
     return json.dumps({"id": query_id, "runId": run_id, "name": name, "timestamp": timestamp(now_ms), "jobTags": []})
 
 
 def in_event(progress_json: str) -> str:
+    """`QueryProgressEvent` of a progress."""
     return f'{{"progress":{progress_json}}}'
 
 
 def idle(query_id: str, run_id: str, now_ms: float) -> str:
+    """`QueryIdleEvent`."""
     return json.dumps({"id": query_id, "runId": run_id, "timestamp": timestamp(now_ms)})
 
 
 def terminated(query_id: str, run_id: str, error: str | None, condition: str | None) -> str:
+    """`QueryTerminatedEvent`; `error` None when the query was stopped or came to its end."""
     return json.dumps({"id": query_id, "runId": run_id, "exception": error, "errorClassOnException": condition})

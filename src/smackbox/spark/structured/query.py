@@ -63,6 +63,7 @@ class StreamingQuery:
         self._thread = threading.Thread(target=self._run, name=f"spark-stream-{self.name or self.id}", daemon=True)
 
     def start(self) -> None:
+        """Begin to run batches."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -102,6 +103,7 @@ class StreamingQuery:
         return list(self._progress)
 
     def explain(self) -> str:
+        """The plan as text."""
         return str(self._engine.explain())
 
     def _run(self) -> None:
@@ -188,4 +190,5 @@ class StreamingQuery:
 
 
 def new_run_id() -> str:
+    """Each start of a query has one of its own."""
     return str(uuid.uuid4())

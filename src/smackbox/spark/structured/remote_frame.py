@@ -13,6 +13,8 @@ from pyspark.sql.connect.session import SparkSession
 
 
 class RemoteRows(LogicalPlan):  # type: ignore[misc]
+    """The plan of such a DataFrame."""
+
     def __init__(self, reference: str) -> None:
         super().__init__(None)
         self._reference = reference
@@ -24,6 +26,7 @@ class RemoteRows(LogicalPlan):  # type: ignore[misc]
 
 
 def remote_frame(session: Any, reference: str) -> Any:
+    """The DataFrame of a session for the rows kept as `reference`."""
     return DataFrame(RemoteRows(reference), session)
 
 

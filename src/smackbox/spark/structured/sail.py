@@ -53,6 +53,7 @@ class Sail:
         return local(relations_pb2.Relation, table, self.session)
 
     def cancel(self) -> None:
+        """End what runs; nothing runs any more."""
         with self._lock:
             self._cancelled = True
             if self._call is not None:

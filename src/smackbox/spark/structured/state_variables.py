@@ -34,15 +34,18 @@ class Variables:
         self.updated = 0
 
     def entry(self, kind: int, name: str) -> bytes:
+        """The key of a variable of the current key."""
         return bytes([self.operator, kind]) + pack([list(self.key), name])
 
     def put(self, kind: int, key: bytes, value: Any, expires_ms: int) -> None:
+        """Write an entry, which expires at a time unless that is 0."""
         self.state.put(key, pack(value))
         self.updated += 1
         if expires_ms:
             self.state.put(bytes([self.operator, EXPIRY]) + ordered(expires_ms) + bytes([kind]) + key[2:], b"")
 
     def expiry(self, ttl_ms: int | None) -> int:
+        """When something written now expires; 0 for never."""
         return self.now_ms + ttl_ms if ttl_ms else 0
 
     def alive(self, expires_ms: int) -> bool:
@@ -50,10 +53,12 @@ class Variables:
         return not expires_ms or expires_ms > self.now_ms
 
     def register(self, at_ms: int) -> None:
+        """Set a timer of the current key."""
         self.state.put(bytes([self.operator, TIMERS]) + ordered(at_ms) + pack([list(self.key)]), b"")
         self.state.put(bytes([self.operator, TIMERS_OF_KEY]) + pack([list(self.key)]) + ordered(at_ms), b"")
 
     def unregister(self, at_ms: int) -> None:
+        """Remove a timer of the current key."""
         self.state.delete(bytes([self.operator, TIMERS]) + ordered(at_ms) + pack([list(self.key)]))
         self.state.delete(bytes([self.operator, TIMERS_OF_KEY]) + pack([list(self.key)]) + ordered(at_ms))
 
@@ -63,10 +68,10 @@ class Variables:
         found = [key[len(prefix) :] for key, _ in self.state.items(*everything(prefix)) if len(key) == len(prefix) + 8]
         return sorted(int.from_bytes(time, "big") - _BIAS for time in found)
 
-    def due(self, before_ms: int) -> list[tuple[tuple[Any, ...], int]]:
-        """The timers of all keys before a time, the earliest first."""
+    def due(self, until_ms: int) -> list[tuple[tuple[Any, ...], int]]:
+        """The timers of all keys up to a time, the earliest first."""
         prefix = bytes([self.operator, TIMERS])
-        found = sorted(key for key, _ in self.state.items(prefix, prefix + ordered(before_ms)))
+        found = sorted(key for key, _ in self.state.items(prefix, prefix + ordered(until_ms + 1)))
         return [(tuple(unpack(key[10:])[0]), int.from_bytes(key[2:10], "big") - _BIAS) for key in found]
 
     def expire(self) -> int:
@@ -102,9 +107,11 @@ class ValueState:
         self._ttl_ms = ttl_ms
 
     def exists(self) -> bool:
+        """Whether there is something that has not expired."""
         return self.get() is not None
 
     def get(self) -> tuple[Any, ...] | None:
+        """What is there."""
         found = self._variables.state.get(self._variables.entry(VALUE, self._name))
         if found is None:
             return None
@@ -112,11 +119,13 @@ class ValueState:
         return tuple(value) if self._variables.alive(expires_ms) else None
 
     def update(self, newValue: tuple[Any, ...]) -> None:
+        """Replace the value."""
         expires_ms = self._variables.expiry(self._ttl_ms)
         key = self._variables.entry(VALUE, self._name)
         self._variables.put(VALUE, key, [expires_ms, plain(newValue)], expires_ms)
 
     def clear(self) -> None:
+        """Remove everything."""
         self._variables.state.delete(self._variables.entry(VALUE, self._name))
 
 
@@ -129,21 +138,27 @@ class ListState:
         self._ttl_ms = ttl_ms
 
     def exists(self) -> bool:
+        """Whether there is something that has not expired."""
         return bool(self._alive())
 
     def get(self) -> Iterator[tuple[Any, ...]]:
+        """What is there."""
         return iter([tuple(value) for _, value in self._alive()])
 
     def put(self, newState: list[tuple[Any, ...]]) -> None:
+        """Replace all values."""
         self._write([], newState)
 
     def appendValue(self, newState: tuple[Any, ...]) -> None:
+        """Add a value."""
         self._write(self._alive(), [newState])
 
     def appendList(self, newState: list[tuple[Any, ...]]) -> None:
+        """Add values."""
         self._write(self._alive(), newState)
 
     def clear(self) -> None:
+        """Remove everything."""
         self._variables.state.delete(self._variables.entry(LIST, self._name))
 
     def _alive(self) -> list[Any]:
@@ -165,9 +180,11 @@ class MapState:
         self._ttl_ms = ttl_ms
 
     def exists(self) -> bool:
+        """Whether there is something that has not expired."""
         return bool(self._items())
 
     def getValue(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """The value of a key; None for none."""
         found = self._variables.state.get(self._entry(key))
         if found is None:
             return None
@@ -175,25 +192,32 @@ class MapState:
         return tuple(value) if self._variables.alive(expires_ms) else None
 
     def containsKey(self, key: tuple[Any, ...]) -> bool:
+        """Whether a key has a value."""
         return self.getValue(key) is not None
 
     def updateValue(self, key: tuple[Any, ...], value: tuple[Any, ...]) -> None:
+        """Set the value of a key."""
         expires_ms = self._variables.expiry(self._ttl_ms)
         self._variables.put(MAP, self._entry(key), [expires_ms, plain(key), plain(value)], expires_ms)
 
     def iterator(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """Keys with their values."""
         return iter(self._items())
 
     def keys(self) -> Iterator[tuple[Any, ...]]:
+        """All keys."""
         return iter([key for key, _ in self._items()])
 
     def values(self) -> Iterator[tuple[Any, ...]]:
+        """All values."""
         return iter([value for _, value in self._items()])
 
     def removeKey(self, key: tuple[Any, ...]) -> None:
+        """Remove a key."""
         self._variables.state.delete(self._entry(key))
 
     def clear(self) -> None:
+        """Remove everything."""
         for key, _ in self._items():
             self.removeKey(key)
 

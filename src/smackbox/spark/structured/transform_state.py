@@ -1,7 +1,7 @@
 """`transformWithState` and `transformWithStateInPandas`: a client's `StatefulProcessor`, run in this process.
 
 As on Spark, the processor is unpickled and initialized for each batch, gets the rows of each key, then the timers that
-are due (those before the batch's time or before the watermark), and is closed. Not there: initial states, and chaining.
+are due (those up to the batch's time or the watermark), and is closed. Not there: initial states, and chaining.
 """
 
 from __future__ import annotations
@@ -32,29 +32,36 @@ class Handle:
         self._mode = mode
 
     def getValueState(self, stateName: str, schema: Any, ttlDurationMs: int | None = None) -> ValueState:
+        """A variable of one value."""
         return ValueState(self._variables, stateName, self._ttl(ttlDurationMs))
 
     def getListState(self, stateName: str, schema: Any, ttlDurationMs: int | None = None) -> ListState:
+        """A variable of a list."""
         return ListState(self._variables, stateName, self._ttl(ttlDurationMs))
 
     def getMapState(
         self, stateName: str, userKeySchema: Any, valueSchema: Any, ttlDurationMs: int | None = None
     ) -> MapState:
+        """A variable of a map."""
         return MapState(self._variables, stateName, self._ttl(ttlDurationMs))
 
     def registerTimer(self, expiryTimestampMs: int) -> None:
+        """Have the key handled again at a time."""
         self._timers("register_timer")
         self._variables.register(expiryTimestampMs)
 
     def deleteTimer(self, expiryTimestampMs: int) -> None:
+        """Remove a timer of the key."""
         self._timers("delete_timer")
         self._variables.unregister(expiryTimestampMs)
 
     def listTimers(self) -> Iterator[int]:
+        """The timers of the key."""
         self._timers("list_timers")
         return iter(self._variables.timers())
 
     def deleteIfExists(self, stateName: str) -> None:
+        """Not there."""
         raise not_there("deleteIfExists", "Clear the state of each key.")
 
     def _ttl(self, ttl_ms: int | None) -> int | None:

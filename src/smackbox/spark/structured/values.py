@@ -74,6 +74,7 @@ def pack(values: Any) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
+    """What was packed, with lists for tuples."""
     return _decoder.decode(data)
 
 

@@ -17,13 +17,15 @@ from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SparkError
 from smackbox.spark.front.messages import commands_pb2
 from smackbox.spark.structured.batch import BatchRun, Rows
 from smackbox.spark.structured.sail import Sail
-from smackbox.spark.structured.sinks.sink import UNKNOWN_ROWS
+from smackbox.spark.structured.sinks.sink import UNKNOWN_ROWS, Sink
 
 FORMATS = frozenset({"parquet", "json", "csv", "text", "orc"})
 _OVERWRITE: Any = 2
 
 
-class FileSink:
+class FileSink(Sink):
+    """Rows of a batch as files below `path`."""
+
     def __init__(
         self, kind: str, path: str, options: Mapping[str, str], partition_by: Sequence[str], sail: Sail
     ) -> None:

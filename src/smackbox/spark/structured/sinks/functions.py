@@ -15,12 +15,12 @@ from typing import Any
 from smackbox.spark.front.errors import SPARK, SparkError
 from smackbox.spark.structured.batch import BatchRun, Rows
 from smackbox.spark.structured.sail import Sail
-from smackbox.spark.structured.sinks.sink import UNKNOWN_ROWS
+from smackbox.spark.structured.sinks.sink import UNKNOWN_ROWS, Sink
 
 _task_context = threading.Lock()
 
 
-class ForeachBatchSink:
+class ForeachBatchSink(Sink):
     """`attach` opens a session of the client's id; it is opened with the first batch."""
 
     description = "ForeachBatchSink"
@@ -62,7 +62,7 @@ class ForeachBatchSink:
             self._session.client._channel.close()
 
 
-class ForeachSink:
+class ForeachSink(Sink):
     """A function of a row, or an object with `open`, `process` and `close`, for the one partition of a batch."""
 
     description = "ForeachWriterTable"

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from smackbox.spark.front.errors import SPARK, SparkError
 from smackbox.spark.structured.batch import BatchRun, Rows
+from smackbox.spark.structured.sinks.sink import Sink
 from smackbox.spark.structured.sources.source import lower_case
 
 TIMEOUT_S = 30.0
@@ -46,7 +47,7 @@ def check(schema: pa.Schema, topic: str | None) -> None:
             )
 
 
-class KafkaSink:
+class KafkaSink(Sink):
     """`query_id` names the transactions: another run of the query fences this one's producer."""
 
     description = "org.apache.spark.sql.kafka010.KafkaSourceProvider$KafkaTable"

@@ -25,10 +25,11 @@ class Sink(Protocol):
     def add(self, batch: int, rows: Rows, run: BatchRun) -> int:
         """Write a batch; the number of its rows. What it raises ends the query."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """The query has ended."""
 
 
-class NoopSink:
+class NoopSink(Sink):
     """Computes the rows, and forgets them."""
 
     description = "org.apache.spark.sql.execution.datasources.noop.NoopTable$"
@@ -39,7 +40,7 @@ class NoopSink:
     def stop(self) -> None: ...
 
 
-class ConsoleSink:
+class ConsoleSink(Sink):
     """Prints each batch as Spark does. Options: `numRows` (20), `truncate` (true, or a width)."""
 
     description = "org.apache.spark.sql.execution.streaming.ConsoleTable$"
@@ -65,7 +66,7 @@ class ConsoleSink:
     def stop(self) -> None: ...
 
 
-class MemorySink:
+class MemorySink(Sink):
     """A table of the session under the query's name; it stays when the query ends. Complete mode replaces its rows."""
 
     description = "MemorySink"

@@ -12,9 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from smackbox.spark.structured.batch import BatchRun, Rows
+from smackbox.spark.structured.sinks.sink import Sink
 
 
-class CassandraSink:
+class CassandraSink(Sink):
+    """Upserts into one table, by the options of the `cassandra` source."""
+
     description = "cassandra"
 
     def __init__(self, options: Mapping[str, str], schema: pa.Schema) -> None:
@@ -33,7 +36,7 @@ class CassandraSink:
     def stop(self) -> None: ...
 
 
-class PythonSink:
+class PythonSink(Sink):
     """The writer of a registered data source: one task, then the commit."""
 
     def __init__(

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlparse
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SparkError
 from smackbox.spark.front.messages import relations_pb2
 from smackbox.spark.structured.checkpoint import SourceLog
-from smackbox.spark.structured.sources.source import Batch, lower_case, positive
+from smackbox.spark.structured.sources.source import Batch, Source, lower_case, positive
 
 FORMATS = frozenset({"json", "csv", "parquet", "text", "orc"})
 TEXT_SCHEMA = "value string"
@@ -52,7 +52,7 @@ def paths_of(read: Any) -> list[str]:
     return [*read.paths, *([options["path"]] if "path" in options else [])]
 
 
-class FileSource:
+class FileSource(Source):
     """Finds files, remembers which batch has which, and has Sail read them."""
 
     def __init__(self, read: Any, log: SourceLog) -> None:

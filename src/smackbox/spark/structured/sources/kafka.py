@@ -27,7 +27,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from smackbox.base.settings import near
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SPARK, SparkError
 from smackbox.spark.kafka_source import ARROW_SCHEMA, CLIENT_LOG_LEVEL, record_batch
-from smackbox.spark.structured.sources.source import Batch, lower_case, positive
+from smackbox.spark.structured.sources.source import Batch, Source, lower_case, positive
 
 Offsets = dict[str, dict[str, int]]
 Partition = tuple[str, int]
@@ -77,7 +77,7 @@ def check(options: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-class KafkaSource:
+class KafkaSource(Source):
     """One consumer, assigned by hand; positions follow the batches."""
 
     def __init__(self, options: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from smackbox.spark.front.errors import SPARK, SparkError
-from smackbox.spark.structured.sources.source import Batch
+from smackbox.spark.structured.sources.source import Batch, Source
 
 
 def load(command: bytes, options: Mapping[str, str]) -> Any:
@@ -35,7 +35,7 @@ def schema_of(source: Any, given: str) -> Any:
     return StructType.fromJson(__import__("json").loads(found)) if found.startswith("{") else parsed_schema(found)
 
 
-class PythonSource:
+class PythonSource(Source):
     """`admission` is the limit that the reader asks for."""
 
     def __init__(self, name: str, command: bytes, options: Mapping[str, str], given_schema: str) -> None:

@@ -16,12 +16,12 @@ import pyarrow as pa
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SparkError
 from smackbox.spark.structured.checkpoint import SourceLog
 from smackbox.spark.structured.durations import milliseconds
-from smackbox.spark.structured.sources.source import Batch, lower_case, positive
+from smackbox.spark.structured.sources.source import Batch, Source, lower_case, positive
 
 SCHEMA = pa.schema([("timestamp", pa.timestamp("us", tz="UTC")), ("value", pa.int64())])
 
 
-class RateSource:
+class RateSource(Source):
     """Rows `rows_until(start)` up to `rows_until(end)`, spread evenly over those seconds."""
 
     def __init__(self, options: Mapping[str, str], log: SourceLog, clock: Callable[[], float] = time.time) -> None:
@@ -71,7 +71,7 @@ class RateSource:
     def stop(self) -> None: ...
 
 
-class RateMicroBatchSource:
+class RateMicroBatchSource(Source):
     """Each batch of `rowsPerBatch` rows, at a timestamp that grows by the same step."""
 
     def __init__(self, options: Mapping[str, str]) -> None:

@@ -97,6 +97,7 @@ def _format(read: Any) -> str:
 
 
 def unknown_format(name: str) -> SparkError:
+    """Spark's error for a format that nobody knows."""
     return SparkError(
         f"Failed to find the data source: {name}. Make sure the provider name is correct and the package is properly "
         "registered and compatible with your Spark version.",

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from smackbox.spark.front.errors import SPARK, SparkError
-from smackbox.spark.structured.sources.source import Batch, lower_case
+from smackbox.spark.structured.sources.source import Batch, Source, lower_case
 
 CONNECT_TIMEOUT_S = 10.0
 LINES_LIMIT = 1_000_000
@@ -32,7 +32,7 @@ def schema(options: Mapping[str, str]) -> pa.Schema:
     return pa.schema([("value", pa.string()), *stamp])
 
 
-class SocketSource:
+class SocketSource(Source):
     """A thread reads lines until the peer closes."""
 
     def __init__(self, options: Mapping[str, str]) -> None:

@@ -44,7 +44,8 @@ class Source(Protocol):
     def commit(self, end: Any) -> None:
         """Everything up to `end` is committed."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """The query has ended."""
 
 
 def lower_case(options: Mapping[str, str]) -> dict[str, str]:
