@@ -173,7 +173,7 @@ def with_state(spark: Any, folder: Path) -> Any:
             self.seen = handle.getListState("seen", "a int")
             self.by_value = handle.getMapState("by_value", "a int", "n int")
 
-        def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Any]:  # noqa: N803
+        def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Any]:
             from pyspark.sql import Row
 
             n, s = self.sums.get() if self.sums.exists() else (0, 0)
@@ -206,7 +206,7 @@ def with_timers(spark: Any, folder: Path) -> Any:
             self.handle = handle
             self.count = handle.getValueState("count", "n long")
 
-        def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Any]:  # noqa: N803
+        def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Any]:
             n = self.count.get()[0] if self.count.exists() else 0
             last = 0
             for frame in rows:
@@ -218,7 +218,7 @@ def with_timers(spark: Any, folder: Path) -> Any:
             self.handle.registerTimer(last * 1000 + 5000)
             yield pd.DataFrame({"k": [key[0]], "n": [n], "at": [timerValues.getCurrentWatermarkInMs()]})
 
-        def handleExpiredTimer(self, key: Any, timerValues: Any, expiredTimerInfo: Any) -> Iterator[Any]:  # noqa: N803
+        def handleExpiredTimer(self, key: Any, timerValues: Any, expiredTimerInfo: Any) -> Iterator[Any]:
             n = self.count.get()[0]
             self.count.clear()
             yield pd.DataFrame({"k": [key[0]], "n": [-n], "at": [expiredTimerInfo.getExpiryTimeInMs()]})

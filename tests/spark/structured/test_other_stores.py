@@ -97,7 +97,7 @@ class NotingWriter(DataSourceStreamWriter):
     def write(self, iterator: Iterator[Any]) -> Written:
         return Written([row.number for row in iterator])
 
-    def commit(self, messages: list[Any], batchId: int) -> None:  # noqa: N803 - Spark's name
+    def commit(self, messages: list[Any], batchId: int) -> None:
         with Path(self.path).open("a") as file:
             file.write(f"{batchId}: {[row for message in messages for row in message.rows]}\n")
 

@@ -19,7 +19,7 @@ DELAY_S = 10
 Row = tuple[int, int]
 BATCHES = st.lists(st.lists(st.tuples(st.integers(0, 120), st.integers(0, 5)), max_size=6), min_size=1, max_size=5)
 EXAMPLES = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -78,8 +78,7 @@ def windowed(batches: Sequence[Sequence[Row]], mode: str, size: int, slide: int)
     return given
 
 
-@pytest.mark.parametrize("mode", ["append", "update"])
-@pytest.mark.parametrize(("size", "slide"), [(5, 5), (10, 4)])
+@pytest.mark.parametrize(("mode", "size", "slide"), [("append", 5, 5), ("append", 10, 4), ("update", 10, 4)])
 @EXAMPLES
 @given(batches=BATCHES)
 def test_windows_close_as_the_watermark_passes_them(
@@ -94,6 +93,42 @@ def test_windows_close_as_the_watermark_passes_them(
     rows, _ = streams.run(df, mode)
     found = [(int(row.window.end.timestamp()) - EPOCH_S, row.k, row["count"]) for row in rows]
     assert sorted(found) == sorted(windowed(batches, mode, size, slide))
+
+
+@EXAMPLES
+@given(batches=BATCHES)
+def test_sessions_join_and_close(streams: Any, batches: list[list[Row]]) -> None:
+    gap = 7
+    marked = streams.source(batches).withWatermark("timestamp", f"{DELAY_S} seconds")
+    grouped = marked.groupBy(F.session_window("timestamp", f"{gap} seconds"), (F.col("value") % 2).alias("k"))
+    rows, _ = streams.run(grouped.agg(F.count("*").alias("n")), "append")
+    state: dict[int, list[list[int]]] = {0: [], 1: []}
+    mark = Watermark()
+    expected: list[tuple[int, int, int, int]] = []
+
+    def run(batch: Sequence[Row]) -> None:
+        for second, value in batch:
+            if second + gap > mark.late:
+                state[value % 2].append([second, second + gap, 1])
+        for key, sessions in state.items():
+            joined: list[list[int]] = []
+            for start, end, n in sorted(sessions):
+                if joined and start <= joined[-1][1]:
+                    joined[-1][1:] = [max(end, joined[-1][1]), joined[-1][2] + n]
+                else:
+                    joined.append([start, end, n])
+            expected.extend((key, *session) for session in joined if session[1] <= mark.at)  # type: ignore[misc]
+            state[key] = [session for session in joined if session[1] > mark.at]
+
+    moved = False
+    for batch in batches:
+        run(batch)
+        moved = mark.after(batch)
+    if moved:
+        run([])
+    window = [(row.session_window.start.timestamp(), row.session_window.end.timestamp()) for row in rows]
+    found = [(row.k, int(s) - EPOCH_S, int(e) - EPOCH_S, row.n) for row, (s, e) in zip(rows, window, strict=True)]
+    assert sorted(found) == sorted(expected)
 
 
 @EXAMPLES
