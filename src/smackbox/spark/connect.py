@@ -17,6 +17,7 @@ from smackbox.base.errors import SettingError, StartError
 RETRIES = 3
 DEFAULT_PORT = 15002
 CONNECT_TIMEOUT_S = 5.0
+SESSION_TIMEOUT_S = 365 * 24 * 3600
 
 _embedded: Any = None
 _lock = threading.Lock()
@@ -122,6 +123,8 @@ def start_server(host: str, port: int) -> Any:
 def start_sail() -> Any:
     """A Sail server on a free loopback port. Raises `StartError` when it is not installed or does not start."""
     os.environ.setdefault("RUST_LOG", "error")
+    # the front ends sessions; by itself, Sail forgets one with its views after some minutes without a call
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(SESSION_TIMEOUT_S))
     try:
         from pysail.spark import SparkConnectServer
     except ImportError as error:

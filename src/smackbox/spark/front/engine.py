@@ -43,19 +43,19 @@ class Engine:
         self.users = 0
         self.queries = 0
 
-    def call(self, method: str, request: bytes) -> bytes:
+    def call(self, method: str, request: bytes, *, timeout_s: float | None = None) -> bytes:
         """One answer to one request. Raises `grpc.RpcError`."""
         stub = self._methods.get(method)
         if stub is None:
             stub = self._methods[method] = self._channel.unary_unary(SERVICE + method)
-        return stub(request, wait_for_ready=True)  # type: ignore[no-any-return]
+        return stub(request, timeout=timeout_s, wait_for_ready=True)  # type: ignore[no-any-return]
 
-    def stream(self, method: str, request: bytes) -> Any:
+    def stream(self, method: str, request: bytes, *, timeout_s: float | None = None) -> Any:
         """The call, an iterator of answers that has `cancel`. Iterating raises `grpc.RpcError`."""
         stub = self._methods.get(method)
         if stub is None:
             stub = self._methods[method] = self._channel.unary_stream(SERVICE + method)
-        return stub(request, wait_for_ready=True)
+        return stub(request, timeout=timeout_s, wait_for_ready=True)
 
     def upload(self, method: str, requests: Iterator[bytes]) -> bytes:
         """One answer to a stream of requests. Raises `grpc.RpcError`."""

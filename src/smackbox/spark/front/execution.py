@@ -67,16 +67,33 @@ def _on_engine(session: FrontSession, asked: Any, request: bytes, context: Any) 
             session.began(asked.operation_id, engine)
         call = engine.stream("ExecutePlan", request)
         context.add_callback(call.cancel)
-        yield from call
+        if what == "none":
+            yield from call
+            return
         if what == "pin":
+            # also when it fails half-way
             session.journal.pinned = True
-        elif what == "keep":
-            session.journal.add("ExecutePlan", key, _without_reattach(asked), refers=_refers(asked.plan, key))
-            if key.startswith("register_data_source"):
-                source = asked.plan.command.register_data_source
-                session.sources[source.name.lower()] = source.python_data_source.command
-            if key.startswith("create_dataframe_view"):
-                session.views.pop(asked.plan.command.create_dataframe_view.name, None)
+        # noted before the client has the last answer, and may send its next command
+        held = None
+        for answer in call:
+            if held is not None:
+                yield held
+            held = answer
+        _note(session, asked, what, key)
+        if held is not None:
+            yield held
+
+
+def _note(session: FrontSession, asked: Any, what: str, key: str) -> None:
+    """A command was executed that changed its session."""
+    if what == "pin":
+        return
+    session.journal.add("ExecutePlan", key, _without_reattach(asked), refers=_refers(asked.plan, key))
+    if key.startswith("register_data_source"):
+        source = asked.plan.command.register_data_source
+        session.sources[source.name.lower()] = source.python_data_source.command
+    elif key.startswith("create_dataframe_view"):
+        session.views.pop(asked.plan.command.create_dataframe_view.name, None)
 
 
 def _without_reattach(asked: Any) -> bytes:

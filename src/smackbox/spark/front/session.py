@@ -21,6 +21,8 @@ from smackbox.spark.front.journal import Journal
 
 OPERATIONS_LIMIT = 10_000
 """Operations of a session that a client may still reattach to; the oldest is forgotten beyond."""
+REPEAT_TIMEOUT_S = 30.0
+"""How long one entry of the journal may take on another engine, while calls of the session wait."""
 ARTIFACT_BYTES_LIMIT = 4 * 1024 * 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -81,10 +83,10 @@ class FrontSession:
         try:
             for method, _, request in self.journal.entries:
                 if method == "ExecutePlan":
-                    for _ in target.stream(method, request):
+                    for _ in target.stream(method, request, timeout_s=REPEAT_TIMEOUT_S):
                         pass
                 else:
-                    target.call(method, request)
+                    target.call(method, request, timeout_s=REPEAT_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, the session is fine where it is
             log.warning("a Spark session stays on its engine, for its state could not be repeated: %s", error)
             self.journal.pinned = True
