@@ -110,6 +110,30 @@ def test_rows_are_written_with_key_topic_and_headers(spark: Any, make_topic: Cal
     assert bytes(rows[2].headers[0].value) == b"2"
 
 
+def test_new_partitions_are_read_from_their_beginning(
+    spark: Any, make_topic: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewPartitions
+
+    monkeypatch.setattr("smackbox.spark.structured.sources.kafka.TOPICS_CHECK_S", 0.0)
+    topic = make_topic(1)
+    topic.put(*numbers(2))
+    query = source(spark, topic).writeStream.format("memory").queryName("grown").start()
+    query.processAllAvailable()
+    admin = AdminClient({"bootstrap.servers": topic.kafka})
+    (future,) = admin.create_partitions([NewPartitions(topic.name, 2)]).values()
+    future.result(TIMEOUT_S)
+    producer = Producer({"bootstrap.servers": topic.kafka})  # one that knows the new partition
+    for value in numbers(2, 2):
+        producer.produce(topic.name, value, partition=1)
+    assert producer.flush(TIMEOUT_S) == 0
+    query.processAllAvailable()
+    query.stop()
+    assert sorted(int(row.value) for row in spark.table("grown").collect()) == [0, 1, 2, 3]
+    assert json.loads(query.lastProgress.sources[0].endOffset) == {topic.name: {"0": 2, "1": 2}}
+
+
 def test_a_topic_that_was_made_again_is_data_loss(spark: Any, topic: Any, tmp_path: Any) -> None:
     def run(**options: Any) -> Any:
         writer = source(spark, topic, **options).writeStream.format("noop")

@@ -144,7 +144,7 @@ class KafkaSource(Source):
 
     def latest(self, start: Offsets, *, limited: bool) -> Offsets:
         ends = self._frozen_flat() or self._list(OffsetSpec.latest())
-        begin = {key: start.get(key[0], {}).get(str(key[1]), 0) for key in ends}
+        begin = self._begin(start, ends)
         shrunk = [key for key, high in ends.items() if high < begin[key]]
         if shrunk and self._fail:
             topic, number = shrunk[0]
@@ -159,12 +159,9 @@ class KafkaSource(Source):
         self._frozen = _nested(self._list(OffsetSpec.latest()))
 
     def batch(self, start: Offsets, end: Offsets) -> Batch:
-        wanted: dict[Partition, tuple[int, int]] = {}
-        for topic, partitions in end.items():
-            for number, last in partitions.items():
-                first = start.get(topic, {}).get(number)
-                # a partition that is new is read from its beginning
-                wanted[topic, int(number)] = (0 if first is None else first, last)
+        ends = {(topic, int(number)): last for topic, parts in end.items() for number, last in parts.items()}
+        begin = self._begin(start, ends)
+        wanted = {key: (begin[key], last) for key, last in ends.items()}
         wanted = {key: span for key, span in wanted.items() if span[1] > span[0]}
         messages = self._read(wanted)
         batches = [record_batch(found).select(self._schema.names) for found in messages.values() if found]
@@ -175,6 +172,14 @@ class KafkaSource(Source):
 
     def stop(self) -> None:
         self._consumer.close()
+
+    def _begin(self, start: Offsets, ends: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Where each partition goes on; one that is new since `start`, at its beginning."""
+        known = {key: start.get(key[0], {}).get(str(key[1])) for key in ends}
+        if None not in known.values():
+            return {key: at for key, at in known.items() if at is not None}
+        first = self._list(OffsetSpec.earliest())
+        return {key: first.get(key, 0) if at is None else at for key, at in known.items()}
 
     def _read(self, wanted: dict[Partition, tuple[int, int]]) -> dict[Partition, list[Any]]:
         """The records of each range, in order."""
