@@ -287,7 +287,8 @@ class KafkaSource(Source):
             return {topic: sorted(int(number) for number in numbers) for topic, numbers in assigned.items()}
         if self._known and time.monotonic() - self._checked < TOPICS_CHECK_S:
             return self._known
-        topics = self._consumer.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        # asked of the client that then asks for offsets: it answers from what it knows
+        topics = self._admin.list_topics(timeout=METADATA_TIMEOUT_S).topics
         if "subscribepattern" in self._options:
             pattern = re.compile(self._options["subscribepattern"])
             names = sorted(name for name in topics if pattern.fullmatch(name))
