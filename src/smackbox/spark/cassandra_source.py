@@ -2,8 +2,9 @@
 
 Options: `keyspace`, `table`; where it is: `contact` (`host:port`, several separated by commas; default: what
 `SMACK_CASSANDRA` says, else 127.0.0.1:9042), `user`, `password`, `datacenter`, `consistency`.
-Reading: `columns` (`a,b`: only these), `where` (CQL restrictions, joined to what Spark's filters give), `splits` (token
-ranges read in parallel), `fetchSize` (rows of a page).
+Reading: `columns` (`a,b`: only these), `prune` (the same from the front, with names that may not be there), `where`
+(CQL restrictions, joined to what Spark's filters give), `splits` (token ranges read in parallel), `fetchSize` (rows of
+a page).
 Writing: `concurrency` (batches on their way), `ignoreNulls` (a null leaves the value that is there; default false: it
 deletes it). `append` upserts; `overwrite` truncates first and has to be confirmed with `confirm.truncate=true`.
 
@@ -55,6 +56,7 @@ _KNOWN = (
     "datacenter",
     "consistency",
     "columns",
+    "prune",
     "where",
     "splits",
     "fetchsize",
@@ -85,6 +87,8 @@ class Options:
         self.concurrency = self._number("concurrency", CONCURRENCY)
         self.ignore_nulls = self._values.get("ignorenulls", "false").lower() == "true"
         self.confirm_truncate = self._values.get("confirm.truncate", "false").lower() == "true"
+        prune = self._values.get("prune")
+        self.prune = {name.lower() for name in prune.split(",")} if prune is not None else None
         self.columns = [name.strip() for name in self._values.get("columns", "").split(",") if name.strip()]
 
     @contextmanager
@@ -130,7 +134,11 @@ class CassandraDataSource(DataSource):  # type: ignore[misc]
         options = Options(self.options)
         with options.session() as cql:
             types = cql.column_types(options.keyspace, options.table)
+            key = cql.table(options.keyspace, options.table).partition_key[0].name
         names = _chosen(options.columns, types, f"{options.keyspace}.{options.table}")
+        if options.prune is not None:
+            # a query that names no column counts rows
+            names = [name for name in names if name.lower() in options.prune] or [key]
         kinds = {name: arrow_type(types[name])[0] for name in names}
         return schema_for_engine(kinds)
 

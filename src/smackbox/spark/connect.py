@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import socket
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from smackbox.base.errors import SettingError, StartError
 RETRIES = 3
 DEFAULT_PORT = 15002
 CONNECT_TIMEOUT_S = 5.0
+SESSION_TIMEOUT_S = 365 * 24 * 3600
 
 _embedded: Any = None
 _lock = threading.Lock()
@@ -32,18 +32,19 @@ def session(url: str | None = None, app_name: str = "smackbox") -> Any:
     if url is not None:
         _check_url(url)
     with quiet():
-        _give_main_a_file()
         try:
-            from pyspark.sql.connect.session import SparkSession
+            from smackbox.spark.front import messages  # noqa: F401 - before anything else of pyspark
+            from pyspark.sql.connect.session import SparkSession  # isort: skip
         except ImportError as error:
             raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
-        from smackbox.spark.smack_session import SmackSession, WriteHook
+        from smackbox.spark.smack_session import SmackSession
 
-        builder = SparkSession.Builder().remote(url or embedded_url()).appName(app_name)
-        builder._registerHook(WriteHook)
-        spark = builder.create()
+        spark = SparkSession.Builder().remote(url or embedded_url()).appName(app_name).create()
         spark.__class__ = SmackSession
         spark._reads_local_files = url is None
+        if url is None:
+            # no network that could break between two ends in one process
+            spark.client.disable_reattachable_execute()
         register_sources(spark)
     return spark
 
@@ -108,25 +109,32 @@ def stop_embedded() -> None:
 
 
 def start_server(host: str, port: int) -> Any:
-    """A Sail server, listening. Raises `StartError` when it is not installed or cannot listen."""
+    """A Spark Connect server, listening: our front with Sail behind it (`front.server.ConnectFront`).
+
+    Raises `StartError` when Sail is not installed or the address is taken.
+    """
+    try:
+        from smackbox.spark.front.server import ConnectFront
+    except ImportError as error:
+        raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
+    return ConnectFront(host, port, start_sail)
+
+
+def start_sail() -> Any:
+    """A Sail server on a free loopback port. Raises `StartError` when it is not installed or does not start."""
     os.environ.setdefault("RUST_LOG", "error")
+    # the front ends sessions; by itself, Sail forgets one with its views after some minutes without a call
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(SESSION_TIMEOUT_S))
     try:
         from pysail.spark import SparkConnectServer
     except ImportError as error:
         raise StartError(f"Spark is not installed: pip install 'smackbox[spark]' ({error})") from error
-    server = SparkConnectServer(host, port)
+    server = SparkConnectServer("127.0.0.1", 0)
     try:
         server.start(background=True)
     except (OSError, RuntimeError) as error:
-        raise StartError(f"spark cannot listen on {host}:{port}: {error}") from error
+        raise StartError(f"Sail does not start: {error}") from error
     return server
-
-
-def _give_main_a_file() -> None:
-    """pyspark takes a process whose main module has no file for its own doctests, and exits; so has pytest-xdist's."""
-    main = sys.modules["__main__"]
-    if main.__spec__ is None and not hasattr(main, "__file__"):
-        main.__file__ = "<no file>"
 
 
 def is_away(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,11 +75,19 @@ class KafkaDataSource(DataSource):  # type: ignore[misc]
         return "kafka"
 
     def schema(self) -> Any:
-        return schema_for_engine({field.name: field.type for field in ARROW_SCHEMA})
+        return schema_for_engine({field.name: field.type for field in self._fields()})
 
     def reader(self, schema: Any) -> KafkaReader:
         del schema
-        return KafkaReader(dict(self.options))
+        return KafkaReader(dict(self.options), [field.name for field in self._fields()])
+
+    def _fields(self) -> list[pa.Field]:
+        """The columns that a query names, by the front's option `prune`; the partition where it names none."""
+        named = {key.lower(): value for key, value in self.options.items()}.get("prune")
+        if named is None:
+            return list(ARROW_SCHEMA)
+        words = {word.lower() for word in named.split(",")}
+        return [field for field in ARROW_SCHEMA if field.name.lower() in words] or [ARROW_SCHEMA.field("partition")]
 
 
 class SmackKafkaDataSource(KafkaDataSource):
@@ -93,7 +101,8 @@ class SmackKafkaDataSource(KafkaDataSource):
 class KafkaReader(DataSourceReader):  # type: ignore[misc]
     """Plans offset ranges where the query is planned, reads them where the tasks run."""
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    def __init__(self, options: Mapping[str, str], columns: Sequence[str] = ARROW_SCHEMA.names) -> None:
+        self._columns = list(columns)
         self._client: dict[str, Any] = {}
         self._options: dict[str, str] = {}
         for key, value in options.items():
@@ -102,7 +111,7 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
                 self._client[name.removeprefix("kafka.")] = value
             elif name in _KNOWN:
                 self._options[name] = value
-            elif name not in {"path", "includeheaders"}:
+            elif name not in {"path", "includeheaders", "prune"}:
                 raise SettingError(f"the kafka source has no option {key!r}{near(name, _KNOWN)}")
         if "bootstrap.servers" not in self._client:
             raise SettingError("the kafka source needs the option kafka.bootstrap.servers")
@@ -154,7 +163,7 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
                 elif time.monotonic() > deadline:
                     raise TimeoutError(f"{partition}: Kafka gives no records for {self._timeout_s} s")
                 if messages and (done or len(messages) >= BATCH_ROWS or size >= BATCH_BYTES):
-                    yield record_batch(messages)
+                    yield record_batch(messages).select(self._columns)
                     messages, size = [], 0
         finally:
             consumer.close()

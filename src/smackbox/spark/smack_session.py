@@ -2,10 +2,6 @@
 
 - Views of our sources by `CREATE TEMPORARY VIEW … USING` (`source_views`).
 - Views that are made when a query first names them: opening a table costs a look at its schema, and can fail.
-- A write to a source that only appends or truncates is refused in the modes `error` (Spark's default) and `ignore`, as
-  Spark refuses it for a data source of version 2. Sail would append.
-- The rows of a write to a source of ours are repartitioned first: Sail writes all rows of a plan that ends in GROUP BY,
-  DISTINCT or a join of aggregates, and then fails ("Invalid partition id").
 - One broken line does not fail a whole `read.json` (`json_lines`).
 - An Arrow table without rows becomes a DataFrame, and so do data that are larger than a message (`large_relations`).
 """
@@ -16,20 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyspark.errors import AnalysisException
-from pyspark.sql.connect.proto import Relation, WriteOperation
 from pyspark.sql.connect.readwriter import DataFrameReader
 from pyspark.sql.connect.session import SparkSession
 
 from smackbox.spark import json_lines
 from smackbox.spark.large_relations import through_a_file
 from smackbox.spark.source_views import view_command
-from smackbox.spark.sources import OWN_NAMES
-
-WRITE_PARTITIONS = 4
 
 _WORD = re.compile(r"\w+")
-_WRITABLE_MODES = frozenset({WriteOperation.SAVE_MODE_APPEND, WriteOperation.SAVE_MODE_OVERWRITE})
 
 
 class SmackReader(DataFrameReader):  # type: ignore[misc]
@@ -96,27 +86,3 @@ class SmackSession(SparkSession):  # type: ignore[misc]
         for name in pending.keys() & set(_WORD.findall(text)):
             pending[name]().createOrReplaceTempView(name)
             del pending[name]
-
-
-class WriteHook(SparkSession.Hook):  # type: ignore[misc]
-    """What becomes of a write to a source of ours before it is sent."""
-
-    def __init__(self, _session: Any = None) -> None:
-        super().__init__()
-
-    def on_execute_plan(self, request: Any) -> Any:
-        if request.plan.command.HasField("write_operation"):
-            write = request.plan.command.write_operation
-            if write.source.lower() in OWN_NAMES and write.mode not in _WRITABLE_MODES:
-                raise AnalysisException(
-                    f"{write.source} cannot be written with mode error or ignore (error is the default), for it does "
-                    'not look for rows that are there: use mode("append"), which upserts, or mode("overwrite")'
-                )
-            if write.input.WhichOneof("rel_type") not in {"repartition", "local_relation"}:
-                rows = Relation()
-                rows.CopyFrom(write.input)
-                write.input.Clear()
-                write.input.repartition.input.CopyFrom(rows)
-                write.input.repartition.num_partitions = WRITE_PARTITIONS
-                write.input.repartition.shuffle = True
-        return request
