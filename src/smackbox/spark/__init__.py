@@ -32,4 +32,7 @@ def __getattr__(name: str) -> Any:
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(module), name)
+    value = getattr(import_module(module), name)
+    if name == "SparkContext":
+        value.new_session = lambda: import_module("smackbox.spark.connect").session()
+    return value

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.readwriter import DataFrameReader
 from pyspark.sql.connect.session import SparkSession
 
@@ -20,6 +21,15 @@ from smackbox.spark.large_relations import through_a_file
 from smackbox.spark.source_views import view_command
 
 _WORD = re.compile(r"\w+")
+
+
+def _rdd(df: Any) -> Any:
+    from smackbox.spark.rdd.dataframes import rdd_of
+
+    return rdd_of(df)
+
+
+DataFrame.rdd = property(_rdd)  # pyspark-client leaves it out
 
 
 class SmackReader(DataFrameReader):  # type: ignore[misc]
@@ -47,6 +57,20 @@ class SmackSession(SparkSession):  # type: ignore[misc]
 
     _pending_views: dict[str, Callable[[], Any]]
     _reads_local_files = False  # whether the engine is in this process
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "sparkContext":  # which Spark's own class refuses
+            from smackbox.spark.rdd.dataframes import context_of
+
+            return context_of(self)
+        return super().__getattribute__(name)
+
+    def stop(self) -> None:
+        """Spark's own, and the end of the session's `sparkContext`."""
+        from smackbox.spark.rdd.dataframes import stop_context
+
+        stop_context(self)
+        super().stop()
 
     def add_views(self, views: Mapping[str, Callable[[], Any]]) -> None:
         """Let `sql`, `table` and `read.table` know `views`: a name, and what loads its DataFrame.

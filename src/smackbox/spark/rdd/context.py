@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from smackbox.base.errors import SettingError, StartError
 from smackbox.spark.rdd.closures import dumps
@@ -50,6 +50,9 @@ class SparkContext:
     `spark.smack.cacheBytes` (of each executor). Raises `SettingError` for a master that is not known.
     """
 
+    new_session: ClassVar[Callable[[], Any] | None] = None
+    """What makes a session for `toDF`; the package sets it."""
+
     def __init__(self, master: str | None = None, appName: str | None = None, conf: Any = None) -> None:
         try:
             import pyspark.cloudpickle  # noqa: F401
@@ -74,10 +77,25 @@ class SparkContext:
         self._shuffle_ids = itertools.count()
         self._shared_ids = itertools.count()
         self._checkpoint_dir: str | None = None
+        self.session: Any = None
         self._local = threading.local()
         self._files_root = Path(os.environ.setdefault(ROOT_VARIABLE, str(self._directory / "files")))
         self._stopped = False
         atexit.register(self.stop)
+
+    def session_for_dataframes(self) -> Any:
+        """The session that this context belongs to, or one that is made for it."""
+        if self.session is None:
+            if SparkContext.new_session is None:
+                raise JobError("import SparkContext from smackbox.spark: DataFrames need a session")
+            self.session = SparkContext.new_session()
+            self.session._rdd_context = self
+        return self.session
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop()` was called."""
+        return self._stopped
 
     def __repr__(self) -> str:
         return f"<SparkContext master={self.master} appName={self.appName}>"

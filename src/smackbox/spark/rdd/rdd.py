@@ -445,9 +445,8 @@ class RDD(PairOperations, NumericOperations, SaveOperations, CassandraOperations
         return total
 
     def toDF(self, schema: Any = None, sampleRatio: float | None = None) -> Any:
-        from smackbox.spark.connect import session
-
-        return session().createDataFrame(self.collect(), schema)
+        """The rows as a DataFrame, of the context's session, or of one of its own."""
+        return self.ctx.session_for_dataframes().createDataFrame(self.collect(), schema)
 
 
 class RDDBarrier:
