@@ -10,7 +10,8 @@
         greeter = system.spawn(Greeter, "greeter")
         assert await greeter.request("world", timeout_s=1) == "hello world"
 
-A cluster of systems: `Remoting`, `Cluster`, `ClusterSingleton`, `ClusterSharding`, `DistributedData`, `DistributedPubSub`.
+A cluster of systems: `Remoting`, `Cluster`, `ClusterSingleton`, `ClusterSharding`, `DistributedData`,
+`DistributedPubSub`.
 
 Names are loaded when they are first used.
 """
@@ -117,10 +118,16 @@ _LAZY = {
     **dict.fromkeys(("ActorSettings", "ActorSystem"), _ACTOR + "system"),
     "Cluster": "smackbox.akka.cluster.cluster",
     "ClusterSettings": "smackbox.akka.cluster.core",
-    **dict.fromkeys(("DownAll", "KeepMajority", "KeepOldest", "LeaseMajority", "StaticQuorum",), "smackbox.akka.cluster.downing"),
+    **dict.fromkeys(
+        ("DownAll", "KeepMajority", "KeepOldest", "LeaseMajority", "StaticQuorum",),
+        "smackbox.akka.cluster.downing",
+    ),
     "ClusterManagement": "smackbox.akka.cluster.management",
     **dict.fromkeys(("Member", "MemberStatus",), "smackbox.akka.cluster.member"),
-    **dict.fromkeys(("MemberEvent", "MemberRemoved", "ReachableMember", "UnreachableMember",), "smackbox.akka.cluster.messages"),
+    **dict.fromkeys(
+        ("MemberEvent", "MemberRemoved", "ReachableMember", "UnreachableMember",),
+        "smackbox.akka.cluster.messages",
+    ),
     "DistributedPubSub": "smackbox.akka.cluster.pubsub",
     "ClusterReceptionist": "smackbox.akka.cluster.receptionist",
     "DowningSettings": "smackbox.akka.cluster.resolver",
@@ -135,7 +142,10 @@ _LAZY = {
     "DistributedData": "smackbox.akka.ddata.replicator",
     "Remoting": "smackbox.akka.remote.remoting",
     **dict.fromkeys(("Passivate", "ShardingEnvelope",), "smackbox.akka.sharding.messages"),
-    **dict.fromkeys(("ClusterSharding", "Entity", "EntityContext", "EntityRef", "EntityTypeKey", "ShardingSettings",), "smackbox.akka.sharding.sharding"),
+    **dict.fromkeys(
+        ("ClusterSharding", "Entity", "EntityContext", "EntityRef", "EntityTypeKey", "ShardingSettings",),
+        "smackbox.akka.sharding.sharding",
+    ),
 }  # fmt: skip
 
 __all__ = list(_LAZY)
