@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -78,12 +79,12 @@ class Node:
         return str(self.cluster.own.address.port)
 
     def init(self, living: set[str], **settings: Any) -> ActorRef[Any]:
+        settings.setdefault("replicator", ReplicatorSettings(gossip_s=0.3, prefer_oldest=True))
         made = ShardingSettings(
             number_of_shards=SHARDS,
             retry_s=0.2,
             rebalance_s=0.3,
             strategy=LimitedShardAllocation(relative_limit=0.5),
-            replicator=ReplicatorSettings(gossip_s=0.3, prefer_oldest=True),
             **settings,
         )
         return self.sharding.init(Entity(COUNTER, lambda entity: Props.of(Counter, entity, living), settings=made))
@@ -255,5 +256,70 @@ def test_messages_of_ones_own_are_routed_by_a_function() -> None:
             )
             region = first.sharding.init(entity)
             assert str(await region.request("count", LIMIT_S)).endswith("own 1")
+
+    run(main())
+
+
+def test_remembered_entities_start_again_where_their_shard_goes_and_passivated_ones_do_not() -> None:
+    async def main() -> None:
+        living: set[str] = set()
+        async with AsyncExitStack() as stack:
+            first = await node(stack, None)
+            second = await node(stack, first)
+            for one in (first, second):
+                one.init(living, remember_entities=True)
+            await second.places()
+            assert living == set(IDS)
+            second.sharding.entity_ref_for(COUNTER, IDS[0]).tell("passivate")
+            await until(lambda: living == set(IDS[1:]))
+            await until_forgotten(second, IDS[0])
+            first.cluster.leave()
+            await until(lambda: first.cluster.system.is_terminated)
+            await until(lambda: living == set(IDS[1:]))
+            assert set((await second.places()).values()) == {second.port}
+
+    run(main())
+
+
+async def until_forgotten(node: Node, entity_id: str) -> None:
+    """Until the replicator of sharding has it in no set."""
+    region = node.sharding.shard_region(COUNTER)
+    ids: set[str] = {entity_id}
+    while entity_id in ids:
+        await asyncio.sleep(0.02)
+        state: CurrentShardRegionState = await region.request(GetShardRegionState(), LIMIT_S)
+        ids = {one for entities in state.shards.values() for one in entities}
+    await asyncio.sleep(0.3)
+
+
+def test_remembered_entities_come_back_after_all_nodes_were_down(tmp_path: Path) -> None:
+    async def main() -> None:
+        living: set[str] = set()
+        for round_number in range(2):
+            async with AsyncExitStack() as stack:
+                first = await node(stack, None)
+                replicator = ReplicatorSettings(
+                    gossip_s=0.3, durable_keys=("shard-*",), durable_file=tmp_path / "ddata" / "sharding.sqlite"
+                )
+                first.init(living, remember_entities=True, replicator=replicator)
+                if round_number == 0:
+                    await first.places()
+                await until(lambda: living == set(IDS))
+            assert not living
+
+    run(main())
+
+
+def test_a_remembered_entity_that_stops_by_itself_is_started_again() -> None:
+    async def main() -> None:
+        living: set[str] = set()
+        async with AsyncExitStack() as stack:
+            first = await node(stack, None)
+            first.init(living, remember_entities=True, restart_s=0.1)
+            assert (await first.ask("x"))[1] == "1"
+            first.sharding.entity_ref_for(COUNTER, "x").tell("stop")
+            await until(lambda: not living)
+            await until(lambda: living == {"x"})
+            assert (await first.ask("x"))[1] == "1"
 
     run(main())

@@ -13,6 +13,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from smackbox.akka.cluster.member import Member, MemberStatus, UniqueAddress
 from smackbox.akka.cluster.messages import DomainEvent, MemberEvent, MemberRemoved, ReachableMember, UnreachableMember
@@ -49,7 +50,10 @@ Reply = Callable[[ReplicatorMessage], None]
 
 @dataclass(frozen=True, slots=True)
 class ReplicatorSettings:
-    """`role` None is all members. `prefer_oldest` reads from and writes to the oldest nodes first."""
+    """`role` None is all members. `prefer_oldest` reads from and writes to the oldest nodes first.
+
+    `durable_keys` (`name`, or `prefix*`) are kept in `durable_file`, and loaded at the start.
+    """
 
     role: str | None = None
     gossip_s: float = 2.0
@@ -60,6 +64,15 @@ class ReplicatorSettings:
     pruning_s: float = 120.0
     max_dissemination_s: float = 300.0
     marker_s: float = 6 * 3_600.0
+    durable_marker_s: float = 10 * 24 * 3_600.0
+    durable_keys: tuple[str, ...] = ()
+    durable_file: Path | None = None
+
+    def is_durable(self, key: str) -> bool:
+        """Whether a key is kept in the file."""
+        return self.durable_file is not None and any(
+            key.startswith(name[:-1]) if name.endswith("*") else key == name for name in self.durable_keys
+        )
 
     @property
     def delta_s(self) -> float:
@@ -68,7 +81,9 @@ class ReplicatorSettings:
 
 
 class Replica:
-    """`send` gives a message to the replica of a node; `write_envelope` the bytes that digests are of."""
+    """`send` gives a message to the replica of a node; `write_envelope` the bytes that digests are of; `store` keeps an
+    envelope of a durable key.
+    """
 
     def __init__(
         self,
@@ -79,6 +94,7 @@ class Replica:
         write_envelope: Callable[[DataEnvelope], bytes],
         chance: Callable[[], float],
         wall_ms: Callable[[], int],
+        store: Callable[[str, DataEnvelope], None] | None = None,
     ) -> None:
         self.own = own
         self.changed: set[str] = set()
@@ -88,6 +104,7 @@ class Replica:
         self._write_envelope = write_envelope
         self._chance = chance
         self._wall_ms = wall_ms
+        self._store = store
         self._data: dict[str, DataEnvelope] = {}
         self._digests: dict[str, tuple[bytes, int]] = {}
         self._deltas = DeltaPropagation(settings.max_delta_size)
@@ -221,6 +238,8 @@ class Replica:
             self.changed.add(key)
         self._data[key] = envelope
         self._digests.pop(key, None)
+        if self._store is not None and self._settings.is_durable(key):
+            self._store(key, envelope)
         if envelope.data is DELETED:
             self._deltas.delete(key)
         return envelope
@@ -389,8 +408,10 @@ class Replica:
     def _perform_pruning(self) -> None:
         addresses = {node.address for node in self._gossip_nodes}
         now_ms = self._wall_ms()
-        performed = Performed(now_ms + int(self._settings.marker_s * 1_000))
         for key, envelope in list(self._data.items()):
+            durable = self._settings.is_durable(key)
+            marker_s = self._settings.durable_marker_s if durable else self._settings.marker_s
+            performed = Performed(now_ms + int(marker_s * 1_000))
             changed = envelope
             for node, state in envelope.pruning.items():
                 if isinstance(state, Performed):

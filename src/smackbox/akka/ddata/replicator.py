@@ -27,7 +27,8 @@ from smackbox.akka.cluster.messages import DomainEvent
 from smackbox.akka.ddata.aggregation import SECONDARY_AFTER, Aggregation, ReadAggregation, Send, WriteAggregation
 from smackbox.akka.ddata.consistency import LOCAL, Consistency
 from smackbox.akka.ddata.data import DELETED, Data, Key
-from smackbox.akka.ddata.envelope import DELETED_ENVELOPE
+from smackbox.akka.ddata.durable_store import DurableStore
+from smackbox.akka.ddata.envelope import DELETED_ENVELOPE, DataEnvelope
 from smackbox.akka.ddata.messages import (
     Answer,
     Changed,
@@ -134,6 +135,8 @@ class Replicator(Actor[Any]):
         self._settings = settings
         self._subscribers: dict[str, set[ActorRef[Any]]] = {}
         self._new: dict[str, set[ActorRef[Any]]] = {}
+        self._wire = wire
+        self._durable: DurableStore | None = None
         self._replica = Replica(
             cluster.own,
             settings,
@@ -141,9 +144,15 @@ class Replicator(Actor[Any]):
             write_envelope=wire.write_envelope,
             chance=self.context.system.chance,
             wall_ms=_wall_ms,
+            store=self._store,
         )
 
     def pre_start(self) -> None:
+        if self._settings.durable_file is not None:
+            durable = DurableStore(self._settings.durable_file)
+            for key, envelope in durable.load():
+                self._replica.write(key, self._wire.read_durable(envelope))
+            self._durable = durable
         state = self._cluster.state
         self._cluster.subscribe(self.context.ref)
         self._replica.begin(state.members.values(), state.judged_reachability.unreachable - {self._cluster.own})
@@ -158,6 +167,12 @@ class Replicator(Actor[Any]):
 
     def post_stop(self) -> None:
         self._cluster.unsubscribe(self.context.ref)
+        if self._durable is not None:
+            self._durable.close()
+
+    def _store(self, key: str, envelope: DataEnvelope) -> None:
+        if self._durable is not None:
+            self._durable.store(key, self._wire.write_durable(envelope))
 
     def receive(self, message: Any) -> Any:
         sender = self.context.sender

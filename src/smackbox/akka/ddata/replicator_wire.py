@@ -133,6 +133,15 @@ class ReplicatorWire:
         """The bytes of an envelope, which digests are of."""
         return encode(self._envelope(envelope))
 
+    def write_durable(self, envelope: DataEnvelope) -> bytes:
+        """What a store keeps: the data, and which removed nodes it has forgotten."""
+        performed = {node: state for node, state in envelope.pruning.items() if isinstance(state, Performed)}
+        return self.write_envelope(DataEnvelope(envelope.data, performed))
+
+    def read_durable(self, data: bytes) -> DataEnvelope:
+        """Raises `WireError`, `SerializationError`."""
+        return self._read_envelope(decode(_Envelope, data))
+
     # -- parts
 
     def _envelope(self, envelope: DataEnvelope) -> _Envelope:

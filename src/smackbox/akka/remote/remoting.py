@@ -19,7 +19,7 @@ from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
 from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
 from smackbox.akka.actor.shutdown import ACTOR_SYSTEM_TERMINATE
 from smackbox.akka.actor.system import ActorSystem
-from smackbox.akka.remote import control
+from smackbox.akka.remote import control, stream_refs
 from smackbox.akka.remote.association import Association
 from smackbox.akka.remote.containers import (
     SELECTION_SERIALIZER,
@@ -122,6 +122,7 @@ class Remoting:
         self.address = address
         self.own = UniqueAddress(WireAddress.of(address), uid)
         self.serialization = Serialization(self.resolve, self.path_of)
+        self.serialization.add(stream_refs.WRITERS, stream_refs.READERS)
         self.associations: dict[Address, Association] = {}
         self._by_uid: dict[int, Association] = {}
         self._transport = transport

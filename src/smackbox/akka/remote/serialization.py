@@ -24,7 +24,6 @@ import msgspec
 
 from smackbox.akka.actor.messages import ActorIdentity, Identify, Kill, PoisonPill
 from smackbox.akka.actor.ref import ActorRef
-from smackbox.akka.remote import stream_refs
 from smackbox.akka.remote.containers import (
     MISC_SERIALIZER,
     IdentifyData,
@@ -200,7 +199,6 @@ _WRITERS: dict[type, Callable[[Serialization, Any], Serialized]] = {
     PoisonPill: lambda _, _value: (MISC_SERIALIZER, "P", b""),
     Kill: lambda _, _value: (MISC_SERIALIZER, "K", b""),
     Done: lambda _, _value: (MISC_SERIALIZER, "DONE", b""),
-    **stream_refs.WRITERS,
 }
 
 _READERS: dict[tuple[int, str | None], Callable[[Serialization, bytes], Any]] = {
@@ -216,5 +214,4 @@ _READERS: dict[tuple[int, str | None], Callable[[Serialization, bytes], Any]] = 
     (MISC_SERIALIZER, "P"): lambda _, _data: PoisonPill(),
     (MISC_SERIALIZER, "K"): lambda _, _data: Kill(),
     (MISC_SERIALIZER, "DONE"): lambda _, _data: DONE,
-    **stream_refs.READERS,
 }

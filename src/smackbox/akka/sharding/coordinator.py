@@ -125,15 +125,20 @@ class Coordinator:
         self._terminating: dict[Any, float] = {}
         self._unstarted: dict[str, float] = {}
         self._stopping = False
+        self._remembered: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """Ask for the state that the last coordinator has left."""
         self._calls.load()
 
-    def loaded(self, state: CoordinatorState | None, now_s: float) -> None:
-        """The state that the last coordinator has left; None where there was none."""
+    def loaded(self, state: CoordinatorState | None, now_s: float, remembered: frozenset[str] = frozenset()) -> None:
+        """The state that the last coordinator has left; None where there was none.
+
+        `remembered` are shards with remembered entities, which are to be somewhere also when nobody asks.
+        """
         if self.phase is not Phase.LOADING:
             return
+        self._remembered = remembered
         self.state = state or CoordinatorState()
         self.phase = Phase.INITIALIZING
         self._initialized_s = now_s + (INITIALIZE_S if self.state != CoordinatorState() else 0.0)
@@ -250,7 +255,12 @@ class Coordinator:
         self._rebalance_s = now_s + self._settings.rebalance_s
         for shard, region in self.state.shards.items():
             self._host(shard, region, now_s)
+        self._allocate_remembered(now_s)
         self._work(now_s)
+
+    def _allocate_remembered(self, now_s: float) -> None:
+        for shard in sorted(self._remembered - self.state.shards.keys()):
+            self._do(partial(self._allocate, shard, None), now_s)
 
     # -- regions
 
@@ -265,9 +275,10 @@ class Coordinator:
             return
         self._shutting_down.discard(region)
 
-        def registered(_: float) -> None:
+        def registered(now_s: float) -> None:
             self._calls.watch(region)
             self._calls.send(region, RegisterAck(self._own))
+            self._allocate_remembered(now_s)
 
         self._update(self.state.with_region(region), registered)
 

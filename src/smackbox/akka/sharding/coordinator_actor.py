@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from smackbox.akka.actor.actor import UNHANDLED, Actor
@@ -18,6 +20,7 @@ from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import Member
 from smackbox.akka.ddata.consistency import MajorityPlus
 from smackbox.akka.ddata.data import Key
+from smackbox.akka.ddata.gset import GSet
 from smackbox.akka.ddata.messages import Answer, Get, GetFailure, GetSuccess, NotFound, Update, UpdateSuccess
 from smackbox.akka.ddata.register import LWWRegister
 from smackbox.akka.sharding.allocation import JOINING
@@ -63,12 +66,21 @@ class CoordinatorActor(Actor[Any]):
     """The actor round a coordinator."""
 
     def __init__(
-        self, type_name: str, cluster: Cluster, replicator: ActorRef[Any], settings: CoordinatorSettings
+        self,
+        type_name: str,
+        cluster: Cluster,
+        replicator: ActorRef[Any],
+        settings: CoordinatorSettings,
+        remembers: bool,
     ) -> None:
         self._cluster = cluster
         self._replicator = replicator
         self._key: Key[LWWRegister] = Key(f"{type_name}CoordinatorState")
         self._type = type_name
+        self._all_shards: Key[GSet] | None = Key(f"shard-{type_name}-all") if remembers else None
+        self._remembered: frozenset[str] = frozenset()
+        self._missing = 0
+        """Confirmations of a change that are not there yet."""
         self._storing: CoordinatorState | None = None
         own = self.context.ref
         calls = CoordinatorCalls(
@@ -115,34 +127,48 @@ class CoordinatorActor(Actor[Any]):
     # -- the state
 
     def _load(self) -> None:
-        self._replicator.tell(Get(self._key, LOAD), self.context.ref)
+        key: Key[Any] = self._key if self._all_shards is None else self._all_shards
+        self._replicator.tell(Get(key, LOAD), self.context.ref)
 
     def _store(self, state: CoordinatorState) -> None:
         self._storing = state
         own, now_ms = self._cluster.own, int(time.time() * 1_000)
         initial = LWWRegister(own, CoordinatorState(), 0)
+        self._missing = 1
         update = Update(
             self._key, initial, lambda register: register.with_value(own, state, now_ms), STORE, request=state
         )
         self._replicator.tell(update, self.context.ref)
+        new = state.shards.keys() - self._remembered
+        if self._all_shards is not None and new:
+            self._missing = 2
+            remember = Update(self._all_shards, GSet(), lambda data: _with_all(data, new), STORE, request=state)
+            self._replicator.tell(remember, self.context.ref)
 
     def _answered(self, answer: Answer, now_s: float) -> None:
         match answer:
+            case GetSuccess() | NotFound() if answer.key == self._all_shards:
+                self._remembered = answer.data.elements if isinstance(answer, GetSuccess) else frozenset()
+                self._replicator.tell(Get(self._key, LOAD), self.context.ref)
             case GetSuccess():
-                self._coordinator.loaded(answer.data.value, now_s)
+                self._coordinator.loaded(answer.data.value, now_s, self._remembered)
             case NotFound():
-                self._coordinator.loaded(None, now_s)
+                self._coordinator.loaded(None, now_s, self._remembered)
             case GetFailure():
                 log.warning(
                     "the state of the coordinator of %s cannot be read yet: not enough nodes answer", self._type
                 )
-                self._load()
-            case UpdateSuccess() if answer.request is self._storing:
-                self._storing = None
-                self._coordinator.stored(now_s)
+                self._replicator.tell(Get(answer.key, LOAD), self.context.ref)
+            case UpdateSuccess() if answer.request is self._storing and self._storing is not None:
+                self._missing -= 1
+                if self._missing == 0:
+                    self._remembered |= self._storing.shards.keys()
+                    self._storing = None
+                    self._coordinator.stored(now_s)
             case _ if answer.request is self._storing and self._storing is not None:
                 log.warning("the state of the coordinator of %s is not on enough nodes yet", self._type)
-                self._store(self._storing)
+                # an equal state of its own, so that late answers to the first try do not count
+                self._store(replace(self._storing))
 
     # -- the cluster
 
@@ -162,6 +188,12 @@ class CoordinatorActor(Actor[Any]):
 
     def _now_s(self) -> float:
         return self.context.system.dispatcher.now_s()
+
+
+def _with_all(data: GSet, elements: Iterable[str]) -> GSet:
+    for element in elements:
+        data = data.add(element)
+    return data
 
 
 class _Tick:

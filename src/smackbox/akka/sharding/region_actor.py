@@ -30,7 +30,7 @@ from smackbox.akka.sharding.messages import (
     StartEntity,
 )
 from smackbox.akka.sharding.region import Region, RegionCalls
-from smackbox.akka.sharding.shard import Shard, ShardSettings, StopShard
+from smackbox.akka.sharding.shard import Shard, ShardIsReady, ShardSettings, StopShard
 
 TICK_S = 0.25
 
@@ -110,7 +110,7 @@ class RegionActor(Actor[Any]):
                 self._region.tick(self._now_s())
             case MemberEvent():
                 self._region.member_event(message, self._now_s())
-            case _ShardStarted(shard):
+            case ShardIsReady(shard):
                 self._region.shard_started(shard)
             case _ShutDown():
                 limit_s = PHASES[CLUSTER_SHARDING_SHUTDOWN_REGION] - 1
@@ -163,7 +163,6 @@ class RegionActor(Actor[Any]):
         entities = self._entities[shard] = set()
         props = Props.of(Shard, shard, self._settings.make, self._settings.shard, entities)
         self._shards[shard] = self.context.watch(self.context.spawn(props, encode_name(shard)))
-        self.context.ref.tell(_ShardStarted(shard))
 
     def _watch(self, ref: ActorRef[Any]) -> None:
         self.context.watch(ref)
@@ -188,8 +187,3 @@ class _ShutDown:
 
 class _TooLong:
     __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _ShardStarted:
-    shard: str

@@ -1,4 +1,8 @@
-"""A shard: the entities of one part of all ids, as children of an actor. It passivates those that nobody asks."""
+"""A shard: the entities of one part of all ids, as children of an actor.
+
+It passivates those that nobody asks, or remembers all: then each is stored before it gets its first message, started
+again where the shard is, and forgotten when it passivates itself.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,20 @@ from smackbox.akka.actor.actor import UNHANDLED, Actor
 from smackbox.akka.actor.messages import Signal, Terminated
 from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.cluster.names import encode_name
+from smackbox.akka.ddata.messages import Answer
+from smackbox.akka.sharding.memory import Change, EntityMemory, MemorySettings
 from smackbox.akka.sharding.messages import Passivate, ShardingEnvelope, ShardStopped, StartEntity, StartEntityAck
 
 BUFFER_LIMIT = 100_000
 
 log = logging.getLogger("smackbox.akka.sharding")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardIsReady:
+    """To the region: messages may come."""
+
+    shard: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class ShardSettings:
     idle_s: float | None = 120.0
     stop_timeout_s: float = 55.0
     buffer_limit: int = BUFFER_LIMIT
+    memory: MemorySettings | None = None
+    """Where entities are remembered; then nobody is passivated for being idle."""
 
 
 class Shard(Actor[Any]):
@@ -49,12 +64,22 @@ class Shard(Actor[Any]):
         self._entities: dict[str, ActorRef[Any]] = {}
         self._by_ref: dict[ActorRef[Any], str] = {}
         self._touched_s: dict[str, float] = {}
-        self._passivating: dict[str, deque[tuple[Any, ActorRef[Any]]]] = {}
+        self._waiting: dict[str, deque[tuple[Any, ActorRef[Any]]]] = {}
+        """Entities that passivate, or are being remembered or forgotten, and what came for them meanwhile."""
         self._buffered = 0
+        memory = settings.memory
+        self._memory: EntityMemory | None = None
+        if memory is not None:
+            own, replicator = self.context.ref, memory.replicator
+            self._memory = EntityMemory(shard, memory, lambda message: replicator.tell(message, own))
         self._asker: ActorRef[Any] | None = None
 
     def pre_start(self) -> None:
         idle_s = self._settings.idle_s
+        if self._memory is not None:
+            self._memory.load()
+            return
+        self.context.parent.tell(ShardIsReady(self._shard))
         if idle_s is not None:
             self.context.timers.start_with_fixed_delay("idle", _Idle(), idle_s / 2)
 
@@ -63,8 +88,12 @@ class Shard(Actor[Any]):
             case ShardingEnvelope(entity_id, inner):
                 self._deliver(entity_id, inner, self.context.sender)
             case StartEntity(entity_id):
-                self._entity(entity_id)
-                self.context.sender.tell(StartEntityAck(entity_id, self._shard), self.context.ref)
+                self._deliver(entity_id, message, self.context.sender)
+            case Answer() if self._memory is not None:
+                self._remembered(self._memory, message)
+            case _Restart(entity_id):
+                if self._asker is None and self._memory is not None and entity_id in self._memory.entities:
+                    self._entity(entity_id)
             case Passivate(stop_message):
                 entity_id = self._by_ref.get(self.context.sender, "")
                 self._passivate(entity_id, self._settings.stop_message if stop_message is None else stop_message)
@@ -88,16 +117,35 @@ class Shard(Actor[Any]):
         del self._entities[entity_id]
         self._ids.discard(entity_id)
         self._touched_s.pop(entity_id, None)
-        waiting = self._passivating.pop(entity_id, None)
         if self._asker is not None:
             self._stop_when_empty()
-        elif waiting:
-            self._buffered -= len(waiting)
-            for message, sender in waiting:
-                self._deliver(entity_id, message, sender)
+        elif self._memory is None:
+            self._deliver_waiting(entity_id)
+        elif entity_id in self._waiting:
+            self._memory.change(Change(entity_id, False))
+        else:
+            assert self._settings.memory is not None
+            restart_s = self._settings.memory.restart_s
+            self.context.timers.start_single(("restart", entity_id), _Restart(entity_id), restart_s)
+
+    def _deliver_waiting(self, entity_id: str) -> None:
+        waiting = self._waiting.pop(entity_id, ())
+        self._buffered -= len(waiting)
+        for message, sender in waiting:
+            self._deliver(entity_id, message, sender)
+
+    def _remembered(self, memory: EntityMemory, answer: Answer) -> None:
+        was_loaded = memory.is_loaded
+        change = memory.receive(answer)
+        if change is not None:
+            self._deliver_waiting(change.entity_id)
+        elif memory.is_loaded and not was_loaded:
+            for entity_id in sorted(memory.entities):
+                self._entity(entity_id)
+            self.context.parent.tell(ShardIsReady(self._shard))
 
     def post_stop(self) -> None:
-        for waiting in self._passivating.values():
+        for waiting in self._waiting.values():
             for message, _ in waiting:
                 self.context.system.dead_letter(message, self.context.ref, "the shard stops")
 
@@ -109,17 +157,25 @@ class Shard(Actor[Any]):
             reason = "the shard is handed over" if entity_id else "a message for an entity without an id"
             system.dead_letter(message, self.context.ref, reason)
             return
-        waiting = self._passivating.get(entity_id)
+        waiting = self._waiting.get(entity_id)
+        if waiting is None and self._memory is not None and entity_id not in self._memory.entities:
+            waiting = self._waiting[entity_id] = deque()
+            self._memory.change(Change(entity_id, True))
         if waiting is None:
-            self._touched_s[entity_id] = self._now_s()
-            self._entity(entity_id).tell(message, sender)
+            self._hand_in(entity_id, message, sender)
         elif self._buffered >= self._settings.buffer_limit:
-            system.dead_letter(
-                message, self.context.ref, f"{self._buffered} messages wait for passive entities already"
-            )
+            system.dead_letter(message, self.context.ref, f"{self._buffered} messages wait for entities already")
         else:
             self._buffered += 1
             waiting.append((message, sender))
+
+    def _hand_in(self, entity_id: str, message: Any, sender: ActorRef[Any]) -> None:
+        self._touched_s[entity_id] = self._now_s()
+        entity = self._entity(entity_id)
+        if isinstance(message, StartEntity):
+            sender.tell(StartEntityAck(entity_id, self._shard), self.context.ref)
+        else:
+            entity.tell(message, sender)
 
     def _entity(self, entity_id: str) -> ActorRef[Any]:
         found = self._entities.get(entity_id)
@@ -133,8 +189,8 @@ class Shard(Actor[Any]):
         return found
 
     def _passivate(self, entity_id: str, stop_message: Any) -> None:
-        if entity_id in self._entities and entity_id not in self._passivating:
-            self._passivating[entity_id] = deque()
+        if entity_id in self._entities and entity_id not in self._waiting:
+            self._waiting[entity_id] = deque()
             self._entities[entity_id].tell(stop_message, self.context.ref)
 
     def _passivate_idle(self) -> None:
@@ -167,3 +223,8 @@ class _Idle:
 
 class _TooLong:
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Restart:
+    entity_id: str

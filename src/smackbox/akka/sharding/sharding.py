@@ -36,6 +36,7 @@ from smackbox.akka.sharding.coordinator_actor import (
     coordinator_path,
 )
 from smackbox.akka.sharding.extractor import NUMBER_OF_SHARDS
+from smackbox.akka.sharding.memory import MemorySettings
 from smackbox.akka.sharding.messages import ShardingEnvelope
 from smackbox.akka.sharding.region import BUFFER_LIMIT, RETRY_S
 from smackbox.akka.sharding.region_actor import Extract, RegionActor, RegionSettings
@@ -63,18 +64,27 @@ class EntityContext:
 
 @dataclass(frozen=True, slots=True)
 class ShardingSettings:
-    """`role` None is all members. `passivate_after_s` None keeps entities that nobody asks."""
+    """`role` None is all members. `passivate_after_s` None keeps entities that nobody asks.
+
+    With `remember_entities` all are kept and started again wherever their shard is; with a `durable_file` of
+    `replicator` also after all nodes were down.
+    """
 
     role: str | None = None
     number_of_shards: int = NUMBER_OF_SHARDS
     passivate_after_s: float | None = 120.0
+    remember_entities: bool = False
+    restart_s: float = 10.0
+    """When a remembered entity that has stopped by itself is started again."""
     strategy: AllocationStrategy = field(default_factory=LeastShardAllocation)
     buffer_limit: int = BUFFER_LIMIT
     retry_s: float = RETRY_S
     rebalance_s: float = 10.0
     hand_off_timeout_s: float = 60.0
     shard_start_timeout_s: float = 10.0
-    replicator: ReplicatorSettings = field(default_factory=lambda: ReplicatorSettings(max_keys=5, prefer_oldest=True))
+    replicator: ReplicatorSettings = field(
+        default_factory=lambda: ReplicatorSettings(max_keys=5, prefer_oldest=True, durable_keys=("shard-*",))
+    )
     """Of the state of coordinators; one for each role, the first `init` decides."""
 
 
@@ -193,7 +203,7 @@ class ClusterSharding:
             self._cluster.min_members if settings.role is None else 1,
         )
         replicator = self._replicator(settings)
-        child = Props.of(CoordinatorActor, name, self._cluster, replicator, coordinator)
+        child = Props.of(CoordinatorActor, name, self._cluster, replicator, coordinator, settings.remember_entities)
         singleton = SingletonActor(
             Props.of(CoordinatorSupervisor, child), "singleton", Terminate(), SingletonSettings(settings.role)
         )
@@ -215,6 +225,10 @@ class ClusterSharding:
         def make(entity_id: str, shard: ActorRef[Any]) -> Any:
             return create(EntityContext(entity_id, shard))
 
+        memory = None
+        if settings.remember_entities and create is not _nothing:
+            replicator = self._replicator(settings)
+            memory = MemorySettings(entity.type_key.name, replicator, self._cluster.own, settings.restart_s)
         region = RegionSettings(
             coordinator=coordinator_path(encoded),
             make=None if create is _nothing else make,
@@ -223,6 +237,7 @@ class ClusterSharding:
                 settings.passivate_after_s,
                 max(1.0, settings.hand_off_timeout_s - 5.0),
                 settings.buffer_limit,
+                memory,
             ),
             role=settings.role,
             number_of_shards=settings.number_of_shards,
