@@ -21,6 +21,7 @@ from smackbox.base.settings import near
 NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 MAX_PARTITIONS = 10_000
+MAX_INSTANCES = 100
 
 Delivery = Literal["exactly_once", "at_least_once"]
 Merge = Literal["sum", "min", "max", "last"]
@@ -80,6 +81,16 @@ class Job:
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Actors:
+    """An actor system on `instances` nodes that form one cluster: `setup(node)` runs on each."""
+
+    name: str
+    setup: Callable[[Any], Any]
+    instances: int
+    roles: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class App:
     """One application.
@@ -96,6 +107,7 @@ class App:
     tables: list[Table] = field(default_factory=list, init=False)
     streams: list[Stream] = field(default_factory=list, init=False)
     jobs: list[Job] = field(default_factory=list, init=False)
+    actor_systems: list[Actors] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         _check_name("application", self.name)
@@ -231,6 +243,26 @@ class App:
 
         return declare
 
+    def actors(self, *, instances: int = 1, roles: tuple[str, ...] = ()) -> Callable[[F], F]:
+        """Declare an actor system: the decorated function, plain or `async`, spawns its actors on a node.
+
+        It gets the node (`smackbox.runtime.actors.ActorNode`: `system`, `cluster`, `sharding`, `urls`, `routes`) once
+        that is a member of the cluster that `instances` processes form. A process that dies comes back as another node.
+        """
+        if not 1 <= instances <= MAX_INSTANCES:
+            raise SettingError(f"actors: instances must be 1 to {MAX_INSTANCES}, not {instances}")
+
+        def declare(function: F) -> F:
+            _check_unique("actor system", function.__name__, self.actor_systems)
+            self.actor_systems.append(Actors(function.__name__, function, instances, tuple(roles)))
+            return function
+
+        return declare
+
+    def find_actors(self, name: str) -> Actors:
+        """The actor system of that name. Raises `SettingError` that names the near one."""
+        return _find("actor system", name, self.actor_systems)
+
     def find_job(self, name: str) -> Job:
         """The job of that name. Raises `SettingError` that names the near one."""
         return _find("job", name, self.jobs)
@@ -240,7 +272,7 @@ class App:
         return _find("stream", name, self.streams)
 
 
-N = TypeVar("N", Topic, Table, Stream, Job)
+N = TypeVar("N", Topic, Table, Stream, Job, Actors)
 
 
 def _find(kind: str, name: str, declared: list[N]) -> N:

@@ -16,8 +16,10 @@ from smackbox.cli.up import box_options, box_settings
 @click.option("--kafka", envvar="SMACK_KAFKA", help="host:port of a Kafka to use instead of the box's.")
 @click.option("--cassandra", envvar="SMACK_CASSANDRA", help="host:port of a Cassandra to use instead of the box's.")
 @click.option("--spark", envvar="SMACK_SPARK", help="sc://host:port of a Spark to use instead of an embedded one.")
+@click.option("--zookeeper", envvar="SMACK_ZOOKEEPER", help="host:port of a ZooKeeper to use instead of the box's.")
+@click.option("--akka", help="akka://system@host:port of a cluster that the application's actors join.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP endpoint.  [default: 8080]")
-@click.option("--only", help="Run one part in this process: prepare, ingest, or stream:NAME.")
+@click.option("--only", help="Run one part in this process: prepare, ingest, stream:NAME or actors:NAME.")
 @click.option("--accept-changes", "accept", is_flag=True, help="Start though keys or fields of topics have changed.")
 @click.option("--add-partitions", is_flag=True, help="Add partitions where topics have fewer than declared.")
 @box_options
@@ -31,7 +33,7 @@ def command(file: Path, job: str | None, only: str | None, port: int | None, **f
     from smackbox.runtime.run import run_app, run_job, run_part
     from smackbox.runtime.settings import CASSANDRA_PORT, KAFKA_PORT, Urls
 
-    urls = Urls(**{name: flags.pop(name) for name in ("kafka", "cassandra", "spark")})
+    urls = Urls(**{name: flags.pop(name) for name in ("kafka", "cassandra", "spark", "zookeeper", "akka")})
     for address, default_port in ((urls.kafka, KAFKA_PORT), (urls.cassandra, CASSANDRA_PORT)):
         if address is not None:
             host_ports(address, default_port)

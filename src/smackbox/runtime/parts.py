@@ -9,7 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from smackbox.app.model import App, Job, Stream
+from smackbox.app.model import Actors, App, Job, Stream
+from smackbox.base.errors import StartError
 from smackbox.base.settings import load
 from smackbox.ingest.route import Route
 from smackbox.net.service import at_end_of, say
@@ -78,6 +79,17 @@ def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> 
         say(f"ready {stream.name} {runner.metrics_url} in {(time.monotonic() - started) * 1000:.0f} ms")
 
     runner.run(stop, ready)
+
+
+def actors_part(app: App, actors: Actors, urls: Urls, settings: BoxSettings) -> None:
+    """Run one node of an actor system until told to stop."""
+    from smackbox.runtime.actors import actors_part as run_node
+
+    if urls.zookeeper is None and urls.akka is None:
+        raise StartError(
+            "the nodes of actors find each other in ZooKeeper: give --zookeeper, or --akka to join a cluster"
+        )
+    run_node(app, actors, urls, settings)
 
 
 def job_part(app: App, job: Job, urls: Urls, settings: BoxSettings) -> int:

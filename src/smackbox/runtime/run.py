@@ -80,19 +80,21 @@ def run_part(
     kind, _, name = part.partition(":")
     if kind == "stream":
         parts.stream_part(app, app.find_stream(name), known, settings)
+    elif kind == "actors":
+        parts.actors_part(app, app.find_actors(name), known, settings)
     elif part == "ingest":
         parts.ingest_part(app, known, settings, config)
     elif part == "prepare":
         parts.prepare_part(app, known, settings, changes)
     else:
-        raise SettingError(f"no part {part!r}: there is prepare, ingest and stream:NAME")
+        raise SettingError(f"no part {part!r}: there is prepare, ingest, stream:NAME and actors:NAME")
 
 
 def running_urls(directory: Path) -> Urls:
     """The servers of the supervisors that are alive in `directory`."""
     urls = Urls()
     for state in running(directory):
-        urls |= Urls(kafka=state.url("kafka"), cassandra=state.url("cassandra"), spark=state.url("spark"))
+        urls |= Urls(**{name: state.url(name) for name in ("kafka", "cassandra", "spark", "zookeeper")})
     return urls
 
 
@@ -105,6 +107,11 @@ async def _run_app(
         base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir), *config_flags(config))
         await supervisor.unless_stopped(_run_once((*base, "--only", "prepare", *changes.flags())))
         parts = [ProcessSpec(stream.name, (*base, "--only", f"stream:{stream.name}"), 0) for stream in app.streams]
+        for actors in app.actor_systems:
+            parts += [
+                ProcessSpec(f"{actors.name}-{number}", (*base, "--only", f"actors:{actors.name}"), 0)
+                for number in range(1, actors.instances + 1)
+            ]
         if app.posts:
             parts.append(ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port))
         await supervisor.start(*parts)

@@ -58,6 +58,9 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str | None = None
     cassandra: str | None = None
     spark: str | None = None
+    zookeeper: str | None = None
+    akka: str | None = None
+    """A cluster of actors to join instead of one of the application's own: `akka://system@host:port`."""
 
     def __or__(self, other: Urls) -> Urls:
         """These, and for those that are None the other's."""
@@ -65,6 +68,8 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
             kafka=self.kafka or other.kafka,
             cassandra=self.cassandra or other.cassandra,
             spark=self.spark or other.spark,
+            zookeeper=self.zookeeper or other.zookeeper,
+            akka=self.akka or other.akka,
         )
 
     def flags(self) -> tuple[str, ...]:

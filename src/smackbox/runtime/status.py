@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from smackbox.runtime.actor_status import actor_lines
 from smackbox.runtime.supervisor import ProcessState, running
 
 ANSWER_TIMEOUT_S = 2.0
@@ -39,6 +40,7 @@ def status(directory: Path) -> tuple[list[str], bool]:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += actor_lines(process for supervisor in supervisors for process in supervisor.processes)
     return lines, healthy
 
 

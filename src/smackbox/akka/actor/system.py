@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -79,6 +80,7 @@ class ActorSystem:
         self.dead_letter_log = DeadLetters(self)
         self.dead_letter = self.dead_letter_log.add
         self.chance = chance
+        self.failures: Counter[Directive] = Counter()
         self.waiting: dict[int, list[tuple[Callable[[], None], bool]]] = {}
         """What cells do once their children are gone, by the uid of the cell."""
         self.failure: BaseException | None = None
@@ -220,7 +222,14 @@ class ActorSystem:
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
 
+    @property
+    def user_cell(self) -> Cell[Any]:
+        """The guardian of the actors that users spawn."""
+        return self._user_guardian
+
     def report_failure(self, path: ActorPath, cause: BaseException, directive: Directive) -> None:
+        """An actor failed, and its supervisor does this: log and count it."""
+        self.failures[directive] += 1
         level = logging.WARNING if directive is Directive.RESUME else logging.ERROR
         log.log(level, "[%s] failed, %s: %r", path, directive.value, cause, exc_info=cause)
 

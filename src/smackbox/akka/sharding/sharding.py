@@ -144,6 +144,12 @@ class ClusterSharding:
             _shardings[system] = found
         return found
 
+    @staticmethod
+    def regions_of(system: ActorSystem) -> dict[str, ActorRef[Any]]:
+        """The regions of this node by entity type; none where sharding was not begun."""
+        found = _shardings.get(system)
+        return {} if found is None else dict(found._regions)
+
     def _begin(self, system: ActorSystem) -> None:
         self._system = system
         self._cluster = Cluster.of(system)

@@ -1,0 +1,93 @@
+"""What an actor system and its cluster do, for Prometheus.
+
+`smack_actors`, `smack_mailbox_messages` and `smack_mailbox_longest` are of the actors below `/user`;
+`smack_actor_failures_total` counts by what the supervisor did; `smack_cluster_members` are this node's view by status.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smackbox.akka.actor.system import ActorSystem
+from smackbox.akka.cluster.cluster import Cluster
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """How many actors a part of the tree has, and how many messages wait for them."""
+
+    actors: int
+    messages: int
+    longest: int
+    longest_path: str
+
+
+def mailboxes(system: ActorSystem) -> Mailboxes:
+    """Of all actors that users spawned."""
+    actors = messages = longest = 0
+    longest_path = ""
+    waiting: list[Any] = list(system.user_cell._cells())
+    while waiting:
+        cell = waiting.pop()
+        actors += 1
+        waiting += cell._cells()
+        length = 0 if cell.box is None else len(cell.box)
+        messages += length
+        if length > longest:
+            longest, longest_path = length, str(cell.path)
+    return Mailboxes(actors, messages, longest, longest_path)
+
+
+def members(system: ActorSystem) -> Mapping[str, int]:
+    """The members of the cluster by status, those that cannot be reached as `unreachable` too; none without one."""
+    try:
+        cluster = Cluster.of(system)
+    except LookupError:
+        return {}
+    counts = Counter(member.status.name.lower() for member in cluster.members)
+    unreachable = len(cluster.state.reachability.unreachable)
+    return {**counts, "unreachable": unreachable} if unreachable else counts
+
+
+class SystemCollector:
+    """For a registry of `prometheus_client`. `shards` are by entity type, as the application last asked for them."""
+
+    def __init__(self, system: ActorSystem) -> None:
+        self._system = system
+        self.shards: dict[str, tuple[int, int]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        found = mailboxes(self._system)
+        for name, help_text, value in (
+            ("smack_actors", "Actors that are there", found.actors),
+            ("smack_mailbox_messages", "Messages that wait in mailboxes", found.messages),
+            ("smack_mailbox_longest", "Messages in the fullest mailbox", found.longest),
+        ):
+            yield GaugeMetricFamily(name, help_text, value=value)
+        yield CounterMetricFamily(
+            "smack_dead_letters", "Messages without a recipient", value=self._system.dead_letter_log.count
+        )
+        failures = CounterMetricFamily("smack_actor_failures", "Failures by what was done", labels=["directive"])
+        for directive, count in self._system.failures.items():
+            failures.add_metric([directive.value], count)
+        yield failures
+        nodes = GaugeMetricFamily("smack_cluster_members", "Members of the cluster by status", labels=["status"])
+        for status, count in members(self._system).items():
+            nodes.add_metric([status], count)
+        yield nodes
+        shards = GaugeMetricFamily("smack_shards", "Shards of this node by entity type", labels=["type"])
+        entities = GaugeMetricFamily("smack_entities", "Entities of this node by type", labels=["type"])
+        for name, (shard_count, entity_count) in self.shards.items():
+            shards.add_metric([name], shard_count)
+            entities.add_metric([name], entity_count)
+        yield shards
+        yield entities
