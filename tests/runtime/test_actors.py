@@ -39,9 +39,7 @@ def until(condition: Callable[[], Any]) -> None:
 def box(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "data"
     command = [
-        sys.executable,
-        "-m",
-        "smackbox",
+        *SMACK,
         "run",
         str(COUNTERS),
         "--free-ports",
@@ -199,9 +197,7 @@ def test_a_node_in_one_line() -> None:
 
 def test_a_node_without_a_place_to_find_others(tmp_path: Path) -> None:
     command = [
-        sys.executable,
-        "-m",
-        "smackbox",
+        *SMACK,
         "run",
         str(COUNTERS),
         "--only",

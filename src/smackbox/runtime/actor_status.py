@@ -15,11 +15,8 @@ PATH = "/actors"
 
 def actor_lines(processes: Iterable[ProcessState]) -> list[str]:
     """A line for each node that answers; none without nodes."""
-    lines = []
-    for process in processes:
-        if process.url.endswith(PATH) and (shown := _ask(process.url)) is not None:
-            lines.append(f"{process.name}: {line_of(shown)}")
-    return lines
+    asked = ((process.name, _ask(process.url)) for process in processes if process.url.endswith(PATH))
+    return [f"{name}: {line_of(shown)}" for name, shown in asked if shown is not None]
 
 
 def line_of(shown: Mapping[str, Any]) -> str:
