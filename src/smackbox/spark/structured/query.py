@@ -16,6 +16,8 @@ from smackbox.spark.structured.definition import AVAILABLE_NOW, ONCE, Definition
 
 POLL_S = 0.01
 """How long a query without an interval waits when there is no data (`spark.sql.streaming.pollingDelay`)."""
+POLL_LONGEST_S = 0.05
+"""What that grows to while there is none: asking a broker a hundred times a second would keep a core busy."""
 KEPT_PROGRESS = 100
 """`spark.sql.streaming.numRecentProgressUpdates`."""
 IDLE_EVENT_S = 10.0
@@ -134,6 +136,7 @@ class StreamingQuery:
             self._engine.freeze()
         idle_told = time.monotonic()
         interval_s = self._trigger.interval_ms / 1000
+        pause_s = POLL_S
         while not self._stopping.is_set():
             began = time.time()
             with self._changed:
@@ -156,7 +159,10 @@ class StreamingQuery:
                 # at multiples of the interval; one that a slow batch missed is left out
                 self._stopping.wait(max(0.0, (began // interval_s + 1) * interval_s - time.time()))
             elif report is None:
-                self._stopping.wait(POLL_S)
+                self._stopping.wait(pause_s)
+                pause_s = min(POLL_LONGEST_S, pause_s * 1.5)
+            else:
+                pause_s = POLL_S
 
     def _report(self, report: str) -> None:
         self.data_available = True

@@ -112,7 +112,7 @@ class KafkaSource(Source):
             {
                 "group.id": "smackbox-spark-stream",
                 "isolation.level": "read_uncommitted",
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": 100,
                 "log_level": CLIENT_LOG_LEVEL,
                 **client,
                 "enable.auto.commit": False,
