@@ -22,7 +22,8 @@ KEPT_PROGRESS = 100
 """`spark.sql.streaming.numRecentProgressUpdates`."""
 IDLE_EVENT_S = 10.0
 """How often an idle query says so (`spark.sql.streaming.noDataProgressEventInterval`)."""
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+"""How long stopping waits for the function of a batch to return; its thread goes with the process otherwise."""
 PROGRESS, TERMINATED, IDLE = 1, 2, 3
 """`StreamingQueryEventType`."""
 Event = Callable[[int, str], None]
@@ -70,13 +71,18 @@ class StreamingQuery:
 
     def stop(self) -> None:
         """End after what is being written, and wait for it. May be called twice, and from the query's own function."""
-        self._stopping.set()
+        self.ask_to_stop()
         if threading.current_thread() is not self._thread:
-            self._cancel()
             self._thread.join(STOP_TIMEOUT_S)
         if self.error is None:
             self.message = "Stopped"
         self.data_available = self.trigger_active = False
+
+    def ask_to_stop(self) -> None:
+        """The same without waiting."""
+        self._stopping.set()
+        if threading.current_thread() is not self._thread:
+            self._cancel()
 
     def wait(self, timeout_s: float | None, alive: Callable[[], bool]) -> bool:
         """True when the query has ended. Raises `SparkError` when it ended with one. `alive`: the client still asks."""
