@@ -232,6 +232,32 @@ def with_state(spark: Any, folder: Path) -> Any:
 
 
 @program
+def with_initial_state(spark: Any, folder: Path) -> Any:
+    from pyspark.sql.streaming import StatefulProcessor
+
+    class Sums(StatefulProcessor):  # type: ignore[misc]
+        def init(self, handle: Any) -> None:
+            self.sums = handle.getValueState("sums", "s long")
+
+        def handleInitialState(self, key: Any, initialState: Any, timerValues: Any) -> None:
+            self.sums.update((initialState.base,))
+
+        def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Any]:
+            from pyspark.sql import Row
+
+            s = (self.sums.get()[0] if self.sums.exists() else 0) + sum(row.a for row in rows)
+            self.sums.update((s,))
+            yield Row(k=key[0], s=s)
+
+        def close(self) -> None: ...
+
+    initial = spark.createDataFrame([("x", 1000), ("q", 5)], "k string, base long").groupBy("k")
+    df = source(spark, folder).groupBy("k")
+    df = df.transformWithState(Sums(), "k string, s long", "Update", "None", initial)
+    return batches(df, folder, "update")["rows"]
+
+
+@program
 def with_timers(spark: Any, folder: Path) -> Any:
     import pandas as pd
     from pyspark.sql.streaming import StatefulProcessor

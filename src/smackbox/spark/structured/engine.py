@@ -161,9 +161,12 @@ class StreamEngine:
             self._schemas,
             inputs=inputs,
             state=self._checkpoint.state(),
-            times=Times(plan["late"], plan["watermark"], plan["time"])
-            if self._plan.watermarks
-            else Times(None, None, plan["time"]),
+            times=Times(
+                plan["late"] if self._plan.watermarks else None,
+                plan["watermark"] if self._plan.watermarks else None,
+                plan["time"],
+                first=number == 0,
+            ),
             mode=self._mode,
             totals=self._totals,
         )
