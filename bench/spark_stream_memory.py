@@ -61,7 +61,6 @@ def direct(batches: int) -> Iterator[int]:
     rows = table()
     for number in range(1, batches + 1):
         engine.session().createDataFrame(rows).groupBy("key").sum("value").toArrow()
-        engine.between_batches()
         yield number
     engine.close()
 

@@ -142,6 +142,41 @@ def duplicates_by_event_time(spark: Any, folder: Path) -> Any:
 
 
 @program
+def duplicates_that_are_late(spark: Any, folder: Path) -> Any:
+    df = source(spark, folder).withWatermark("TS", "10 seconds").dropDuplicates(["k", "a"])
+    return batches(df, folder, "append")
+
+
+@program
+def groups_beside_a_watermark(spark: Any, folder: Path) -> Any:
+    df = source(spark, folder).withWatermark("ts", "10 seconds").groupBy("k").agg({"a": "sum", "ts": "max"})
+    return batches(df, folder, "update")
+
+
+@program
+def groups_by_event_time(spark: Any, folder: Path) -> Any:
+    from pyspark.sql import functions as F  # noqa: N812 - as everyone writes it
+
+    df = source(spark, folder).withWatermark("ts", "10 seconds").withColumnRenamed("ts", "at")
+    return batches(df.groupBy("AT", "k").agg(F.count("*"), F.first("a")), folder, "append")
+
+
+@program
+def window_of_windows(spark: Any, folder: Path) -> Any:
+    from pyspark.sql import functions as F  # noqa: N812 - as everyone writes it
+
+    df = source(spark, folder).withWatermark("ts", "5 seconds")
+    df = df.groupBy(F.window("ts", "10 seconds").alias("w")).agg(F.sum("a").alias("s"))
+    return batches(df.select("w.start", "w.end", (F.col("s") * 2).alias("d")).filter("d > 10"), folder, "append")
+
+
+@program
+def two_sources(spark: Any, folder: Path) -> Any:
+    one, two = source(spark, folder), source(spark, folder).selectExpr("ts", "-a AS a", "k")
+    return batches(one.union(two).groupBy("k").sum("a"), folder, "update")
+
+
+@program
 def duplicates_within_watermark(spark: Any, folder: Path) -> Any:
     df = source(spark, folder).withWatermark("ts", "10 seconds").dropDuplicatesWithinWatermark(["k"])
     return batches(df, folder, "append")
@@ -194,6 +229,32 @@ def with_state(spark: Any, folder: Path) -> Any:
     df = source(spark, folder).groupBy("k")
     schema = "k string, n int, s int, seen string, pairs string"
     return batches(df.transformWithState(Counts(), schema, "Update", "None"), folder, "update")["rows"]
+
+
+@program
+def with_initial_state(spark: Any, folder: Path) -> Any:
+    from pyspark.sql.streaming import StatefulProcessor
+
+    class Sums(StatefulProcessor):  # type: ignore[misc]
+        def init(self, handle: Any) -> None:
+            self.sums = handle.getValueState("sums", "s long")
+
+        def handleInitialState(self, key: Any, initialState: Any, timerValues: Any) -> None:
+            self.sums.update((initialState.base,))
+
+        def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Any]:
+            from pyspark.sql import Row
+
+            s = (self.sums.get()[0] if self.sums.exists() else 0) + sum(row.a for row in rows)
+            self.sums.update((s,))
+            yield Row(k=key[0], s=s)
+
+        def close(self) -> None: ...
+
+    initial = spark.createDataFrame([("x", 1000), ("q", 5)], "k string, base long").groupBy("k")
+    df = source(spark, folder).groupBy("k")
+    df = df.transformWithState(Sums(), "k string, s long", "Update", "None", initial)
+    return batches(df, folder, "update")["rows"]
 
 
 @program

@@ -217,3 +217,24 @@ def test_the_batches_of_a_stream_wear_a_server_out_too(front: ConnectFront, spar
     query.stop()
     assert progress.stateOperators[0].numRowsTotal == 2
     until(lambda: not front.pool._former)
+
+
+def test_sessions_and_streams_go_on_together_while_servers_are_recycled(front: ConnectFront) -> None:
+    sessions = [session(front.url) for _ in range(2)]
+    queries = []
+    for number, one in enumerate(sessions):
+        one.udf.register("inc", lambda x: x + 1, "bigint")
+        one.range(5).createOrReplaceTempView("five")
+        df = one.readStream.format("rate-micro-batch").option("rowsPerBatch", 10).load().selectExpr("inc(value) AS v")
+        counted = df.groupBy((df.v % 3).alias("k")).count().writeStream.outputMode("complete")
+        queries.append(counted.format("memory").queryName(f"q{number}").start())
+    deadline = time.monotonic() + TIMEOUT_S
+    while front.pool.recycled < 6:
+        assert time.monotonic() < deadline
+        assert [one.table("five").count() for one in sessions] == [5, 5]
+    for number, (one, query) in enumerate(zip(sessions, queries, strict=True)):
+        query.stop()
+        assert query.exception() is None
+        total = one.table(f"q{number}").groupBy().sum("count").collect()[0][0]
+        assert total == (query.lastProgress.batchId + 1) * 10
+        one.stop()

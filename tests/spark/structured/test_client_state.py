@@ -59,6 +59,27 @@ def test_variables_of_a_key_last_over_batches_and_restarts(streams: Any, tmp_pat
     assert [tuple(row) for row in run([*batches, [(3, 4)]])] == [(0, 2, "[2, 4]", "[(2, 1), (4, 1)]")]
 
 
+class Started(StatefulProcessor):
+    def init(self, handle: Any) -> None:
+        self.total = handle.getValueState("total", "n long")
+
+    def handleInitialState(self, key: Any, initialState: Any, timerValues: Any) -> None:
+        self.total.update((initialState.base,))
+
+    def handleInputRows(self, key: Any, rows: Any, timerValues: Any) -> Iterator[Row]:
+        self.total.update(((self.total.get() or (0,))[0] + len(list(rows)),))
+        yield Row(k=key[0], n=self.total.get()[0])
+
+    def close(self) -> None: ...
+
+
+def test_initial_states_come_before_the_first_batch_alone(spark: Any, streams: Any) -> None:
+    initial = spark.createDataFrame([(1, 100)], "k long, base long").groupBy("k")
+    df = by_parity(streams.source([[(1, 1), (1, 2)], [(2, 1)]]))
+    rows, _ = streams.run(df.transformWithState(Started(), "k long, n long", "Update", "None", initial), "update")
+    assert [tuple(row) for row in rows] == [(1, 101), (0, 1), (1, 102)]
+
+
 class Alarm(StatefulProcessor):
     """A timer a key, five seconds after its last row."""
 

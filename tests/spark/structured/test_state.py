@@ -203,6 +203,18 @@ def test_aggregates_over_batches_are_those_over_all_rows(streams: Any, spark: An
     assert len(rows) == 2
 
 
+def test_values_of_nested_types_are_kept(streams: Any) -> None:
+    made = streams.source([[(1, 1)], [(2, 2)]]).select(
+        F.create_map(F.lit("k"), F.col("value")).alias("m"),
+        F.struct(F.create_map(F.lit("k"), F.array("value")).alias("inner"), "timestamp").alias("s"),
+    )
+    rows, _ = streams.run(made.groupBy().agg(F.first("m"), F.collect_list("m"), F.last("s")), "complete")
+    first, maps, last = rows[-1]
+    assert (first, maps) == ({"k": 1}, [{"k": 1}, {"k": 2}])
+    assert last.inner == {"k": [2]}
+    assert int(last.timestamp.timestamp()) == EPOCH_S + 2
+
+
 def test_the_schema_is_that_of_the_same_batch_query(streams: Any, spark: Any) -> None:
     def shaped(df: Any) -> Any:
         return df.groupBy((F.col("value") % 2).alias("k")).agg(F.count("*"), F.avg("value"), F.sum("value") * 2)

@@ -199,6 +199,20 @@ def test_sql_reads_a_view_of_a_stream(spark: Any, json_folder: Callable[..., Pat
     assert sorted(row.next for row in spark.table("nexts").collect()) == [2, 4]
 
 
+def test_a_memory_table_is_a_view_that_can_be_dropped_and_replaced(
+    spark: Any, json_folder: Callable[..., Path]
+) -> None:
+    folder = json_folder(*LINES)
+    df = spark.readStream.schema(SCHEMA).json(str(folder))
+    drained(df.writeStream.format("memory").queryName("kept"))
+    assert spark.catalog.tableExists("kept")
+    spark.range(2).createOrReplaceTempView("kept")
+    assert spark.table("kept").count() == 2
+    drained(df.writeStream.format("memory").queryName("dropped"))
+    assert spark.catalog.dropTempView("dropped")
+    assert not spark.catalog.tableExists("dropped")
+
+
 def test_queries_are_known_by_id_while_they_run(spark: Any, json_folder: Callable[..., Path]) -> None:
     folder = json_folder(*LINES)
     df = spark.readStream.schema(SCHEMA).json(str(folder))

@@ -70,9 +70,9 @@ class Engine:
 class EnginePool:
     """`current` takes new sessions. All methods may be called from any thread."""
 
-    def __init__(self, start: Callable[[], Any], queries_limit: int = QUERIES_LIMIT) -> None:
+    def __init__(self, start: Callable[[], Any], queries_limit: int | None = None) -> None:
         self._start = start
-        self._limit = queries_limit
+        self._limit = QUERIES_LIMIT if queries_limit is None else queries_limit
         self._lock = threading.Lock()
         self._former: list[Engine] = []
         self.current = Engine(start)

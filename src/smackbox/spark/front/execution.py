@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from smackbox.spark.front.errors import SparkError
 from smackbox.spark.front.journal import effect, sql_effect
 from smackbox.spark.front.messages import base_pb2, relations_pb2
-from smackbox.spark.front.relation import relations
+from smackbox.spark.front.relation import relations, to_bytes
 from smackbox.spark.front.rewrite import (
     STREAMING_ACTION,
     check_mode,
@@ -49,6 +51,8 @@ def execute(front: Front, request: bytes, context: Any) -> Iterator[bytes]:
         return _answers(asked, iter(()))
     if kind == "sql_command" and (found := _sql_over_kept(plan.command.sql_command, session)) is not None:
         return _answers(asked, iter((found,)))
+    if kind is None and (answer := _catalog_of_kept(plan.root, session)) is not None:
+        return _answers(asked, iter((answer,)))
     changed = resolve(plan, session)
     if is_streaming(plan):
         return _answers(asked, _of_stream(session, plan, kind))
@@ -94,6 +98,7 @@ def _note(session: FrontSession, asked: Any, what: str, key: str) -> None:
         session.sources[source.name.lower()] = source.python_data_source.command
     elif key.startswith("create_dataframe_view"):
         session.views.pop(asked.plan.command.create_dataframe_view.name, None)
+        session.tables.pop(asked.plan.command.create_dataframe_view.name, None)
 
 
 def _without_reattach(asked: Any) -> bytes:
@@ -135,6 +140,27 @@ def _sql_over_kept(command: Any, session: FrontSession) -> Any:
         return None
     answer = base_pb2.ExecutePlanResponse()
     answer.sql_command_result.relation.CopyFrom(relation)
+    return answer
+
+
+def _catalog_of_kept(root: Any, session: FrontSession) -> Any:
+    """Whether a view of a stream or a table of a memory sink exists, and dropping it; None for any other question."""
+    kind = root.catalog.WhichOneof("cat_type") if root.WhichOneof("rel_type") == "catalog" else None
+    if kind == "table_exists":
+        name = root.catalog.table_exists.table_name
+    elif kind == "drop_temp_view":
+        name = root.catalog.drop_temp_view.view_name
+    else:
+        return None
+    if name not in session.views and name not in session.tables:
+        return None
+    if kind == "drop_temp_view":
+        session.views.pop(name, None)
+        session.tables.pop(name, None)
+    table = pa.table({"value": [True]})
+    answer = base_pb2.ExecutePlanResponse()
+    answer.arrow_batch.row_count = 1
+    answer.arrow_batch.data = to_bytes(table)
     return answer
 
 

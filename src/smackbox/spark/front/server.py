@@ -17,7 +17,7 @@ from typing import Any
 
 from smackbox.base.errors import StartError
 from smackbox.spark.front.artifacts import add_artifacts, artifact_status
-from smackbox.spark.front.engine import CHANNEL_OPTIONS, QUERIES_LIMIT, SERVICE, Engine, EnginePool
+from smackbox.spark.front.engine import CHANNEL_OPTIONS, SERVICE, Engine, EnginePool
 from smackbox.spark.front.errors import SparkError, abort
 from smackbox.spark.front.session import FrontSession
 from smackbox.spark.front.workers import Workers
@@ -36,7 +36,7 @@ class ConnectFront:
     """A listening server; `start_engine` starts a Sail server and returns it. Raises `StartError` for a taken port."""
 
     def __init__(
-        self, host: str, port: int, start_engine: Callable[[], Any], *, queries_limit: int = QUERIES_LIMIT
+        self, host: str, port: int, start_engine: Callable[[], Any], *, queries_limit: int | None = None
     ) -> None:
         import grpc
 

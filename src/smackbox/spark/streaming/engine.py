@@ -1,15 +1,11 @@
-"""The Spark session of a stream: on a server named by its URL, or on an embedded engine that is renewed.
+"""The Spark session of a Direct stream: on a server named by its URL, or on an embedded engine of its own.
 
-An embedded Sail keeps about 17 KB of each query, and gives it back only when its server ends. So a stream has a server
-of its own, and after `QUERIES_LIMIT` queries another one. The change takes a moment and comes between two batches.
+The embedded one is our Spark Connect server, which replaces its Sail as it wears out (`front.engine`).
 """
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
-
-QUERIES_LIMIT = 2_500
 
 
 class StreamEngine:
@@ -18,7 +14,6 @@ class StreamEngine:
     def __init__(self, url: str | None, app_name: str) -> None:
         self._url = url
         self._app_name = app_name
-        self._queries = 0
         self._session: Any = None
         self._server: Any = None
 
@@ -26,19 +21,7 @@ class StreamEngine:
         """The session for one more query. Raises what connecting raises."""
         if self._session is None:
             self._server, self._session = self._connect()
-            self._queries = 0
-        self._queries += 1
         return self._session
-
-    def between_batches(self) -> None:
-        """Nobody waits just now: renew an embedded engine that has answered enough queries."""
-        if self._server is None or self._queries < QUERIES_LIMIT:
-            return
-        former = self._server, self._session
-        self._server, self._session = self._connect()
-        self._queries = 0
-        self._stop(*former)
-        _give_back_memory()
 
     def lost(self) -> None:
         """The server does not answer: the next query gets another session, and an embedded engine another server."""
@@ -46,6 +29,7 @@ class StreamEngine:
         self._server = self._session = None
 
     def close(self) -> None:
+        """Stop the session, and an embedded engine."""
         self._stop(self._server, self._session)
         self._server = self._session = None
 
@@ -67,10 +51,3 @@ class StreamEngine:
             session.stop()
         if server is not None:
             server.stop()
-
-
-def _give_back_memory() -> None:
-    """glibc keeps what was freed in its arenas; elsewhere there is nothing to do."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

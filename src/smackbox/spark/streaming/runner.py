@@ -273,7 +273,6 @@ class MicroBatchRunner:
             seconds=time.perf_counter() - began,
         )
         self._tell(report)
-        self._renew_engine()
         return report
 
     def _copy(self, events: list[Any], plan: Plan) -> tuple[int, list[tuple[Any, str]]]:
@@ -412,13 +411,6 @@ class MicroBatchRunner:
             if is_away(error) or isinstance(error, StartError):
                 raise AwayError(f"Spark at {self._settings.spark} does not answer: {error}") from error
             raise
-
-    def _renew_engine(self) -> None:
-        """The batch is done. An engine that cannot be renewed goes on as it is, and is tried again after the next."""
-        try:
-            self._engine.between_batches()
-        except StartError as error:
-            log.warning("stream %s goes on with its Spark engine: %s", self._settings.name, error)
 
     def _retry(self, work: Callable[[], T]) -> T:
         """`work` until it does not raise `AwayError`. Raises `StoppedError` when told to stop meanwhile."""

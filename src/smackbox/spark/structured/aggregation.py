@@ -164,7 +164,7 @@ class Aggregation:
         return NEVER
 
     def _results(self, given: list[Group]) -> pa.Table:
-        columns = [pa.array([group[n] for group, _ in given], self._schema.types[n]) for n in range(len(self._keys))]
+        columns = [_array([group[n] for group, _ in given], self._schema.types[n]) for n in range(len(self._keys))]
         names = list(self._keys)
         for number, (_, aggregate, numbers) in enumerate(self._functions):
             results = [aggregate.result([values[n] for n in numbers]) for _, values in given]
@@ -236,7 +236,26 @@ def _time_us(value: Any, mark: Mark) -> int:
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(kind):
         return pa.array([None if value is None else _rounded(value, kind.scale) for value in values], kind)
-    return pa.array(values, kind)
+    return pa.array([_pairs(value, kind) for value in values] if _has_map(kind) else values, kind)
+
+
+def _has_map(kind: pa.DataType) -> bool:
+    if pa.types.is_map(kind):
+        return True
+    return any(_has_map(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _pairs(value: Any, kind: pa.DataType) -> Any:
+    """Arrow takes the entries of a map as tuples only; the state has lists."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return [(_pairs(key, kind.key_type), _pairs(item, kind.item_type)) for key, item in value]
+    if pa.types.is_list(kind):
+        return [_pairs(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind):
+        return {field.name: _pairs(value[field.name], field.type) for field in map(kind.field, range(kind.num_fields))}
+    return value
 
 
 def _rounded(value: Any, scale: int) -> Any:

@@ -103,7 +103,7 @@ def schema_text(kind: Any) -> str:
 def check_event_time(schema: Any, name: str) -> None:
     """The column of a watermark is a timestamp. `schema`: of Arrow. Raises `SparkError`."""
     first = name.replace("`", "").split(".")[0]
-    if first not in schema.names:
+    if first.lower() not in {column.lower() for column in schema.names}:
         proposal = ", ".join(f"`{column}`" for column in schema.names)
         raise SparkError(
             f"A column, variable, or function parameter with name `{name}` cannot be resolved. Did you mean one of the "
@@ -112,7 +112,7 @@ def check_event_time(schema: Any, name: str) -> None:
             sql_state="42703",
             parameters={"objectName": f"`{name}`", "proposal": proposal},
         )
-    kind = schema.field(first).type
+    kind = next(field.type for field in schema if field.name.lower() == first.lower())
     if "." not in name and not pa.types.is_timestamp(kind) and not pa.types.is_struct(kind):
         shown = {"int64": "BIGINT", "int32": "INT", "string": "STRING", "double": "DOUBLE"}.get(
             str(kind), str(kind).upper()

@@ -129,7 +129,7 @@ class BatchRun:
         child = node.children[0]
         table = self.table(self.rows(child))
         name = node.relation.with_watermark.event_time
-        column = table.column(name) if name in table.schema.names else _nested(table, name)
+        column = _column(table, name)
         if column.null_count < len(column):
             stamps = pc.cast(column.cast(pa.timestamp("us", column.type.tz)), pa.int64())
             found = pc.min_max(stamps).as_py()
@@ -148,10 +148,14 @@ class BatchRun:
         return Rows(table, relation, node.relation.common, node, empty=results.num_rows == 0)
 
 
-def _nested(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A field of a struct, `a.b`."""
-    first, *rest = name.replace("`", "").split(".")
-    column = table.column(first)
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column, or a field of a struct, `a.b`."""
+    by_name = {column.lower(): column for column in table.schema.names}
+    plain = name.replace("`", "")
+    if plain.lower() in by_name:
+        return table.column(by_name[plain.lower()])
+    first, *rest = plain.split(".")
+    column = table.column(by_name[first.lower()])
     for part in rest:
         column = pc.struct_field(column, part)
     return column

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from smackbox.spark.structured.checkpoint import StateChanges
-from smackbox.spark.structured.event_time import WINDOW
+from smackbox.spark.structured.event_time import WINDOW, marked_column
 from smackbox.spark.structured.operator import NEVER, Metrics, Times, expired
 from smackbox.spark.structured.plan import Node
 from smackbox.spark.structured.values import moment_us, ordered, pack
@@ -36,10 +36,11 @@ class Deduplication:
         began = time.perf_counter()
         metrics.dropped_duplicates = 0
         names = self._names(table.schema.names)
-        event_time = self._event_time(names)
+        event_time = marked_column(table.schema.names, self._marks)
         # rows are late by their event time, whether or not it is part of the key
         stamps = self._stamps(table, event_time)
-        delay = self._marks[event_time].delay_us if self._within and event_time is not None else 0
+        lasts = event_time is None or not (self._within or event_time in names)
+        delay = self._marks[event_time.lower()].delay_us if self._within and event_time is not None else 0
         keys = zip(*(table.column(name).to_pylist() for name in names), strict=True)
         passing = []
         for number, (key, stamp) in enumerate(zip(keys, stamps, strict=True)):
@@ -50,7 +51,7 @@ class Deduplication:
             if state.get(self._keys + packed) is not None:
                 metrics.dropped_duplicates += 1
                 continue
-            until = NEVER if stamp is None else stamp + delay
+            until = NEVER if lasts or stamp is None else stamp + delay
             state.put(self._keys + packed, ordered(until))
             if until != NEVER:
                 state.put(self._times + ordered(until) + packed, b"")
@@ -77,14 +78,10 @@ class Deduplication:
         by_name = {name.lower(): name for name in columns}
         return [by_name.get(name.lower(), name) for name in self._columns]
 
-    def _event_time(self, keys: list[str]) -> str | None:
-        """The column that says when a key may go: any marked one within the watermark, else one of the key's."""
-        return next((name for name in self._marks if self._within or name in keys), None)
-
     def _stamps(self, table: pa.Table, event_time: str | None) -> list[Any]:
         if event_time is None:
             return [None] * table.num_rows
         values = table.column(event_time).to_pylist()
-        if self._marks[event_time].kind == WINDOW:
+        if self._marks[event_time.lower()].kind == WINDOW:
             values = [None if value is None else value["end"] for value in values]
         return [moment_us(value) for value in values]

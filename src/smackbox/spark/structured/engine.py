@@ -14,7 +14,7 @@ from smackbox.spark.structured.batch import BatchRun
 from smackbox.spark.structured.checkpoint import Checkpoint
 from smackbox.spark.structured.checks import COMPLETE
 from smackbox.spark.structured.operator import Times
-from smackbox.spark.structured.plan import Node, Plan
+from smackbox.spark.structured.plan import Node, Plan, delay_us
 from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.sinks.sink import Sink
 from smackbox.spark.structured.sources.source import Batch, Source
@@ -161,9 +161,12 @@ class StreamEngine:
             self._schemas,
             inputs=inputs,
             state=self._checkpoint.state(),
-            times=Times(plan["late"], plan["watermark"], plan["time"])
-            if self._plan.watermarks
-            else Times(None, None, plan["time"]),
+            times=Times(
+                plan["late"] if self._plan.watermarks else None,
+                plan["watermark"] if self._plan.watermarks else None,
+                plan["time"],
+                first=number == 0,
+            ),
             mode=self._mode,
             totals=self._totals,
         )
@@ -178,8 +181,8 @@ class StreamEngine:
     def _commit(self, number: int, plan: dict[str, Any], run: BatchRun) -> None:
         before = plan["watermark"]
         for watermark, times in run.event_times.items():
-            delay = self._plan.watermarks[watermark]
-            reached = times.greatest // 1000 * 1000 - delay.marks[delay.relation.with_watermark.event_time].delay_us
+            delay = delay_us(self._plan.watermarks[watermark].relation.with_watermark)
+            reached = times.greatest // 1000 * 1000 - delay
             self._watermarks_us[watermark] = max(self._watermarks_us[watermark], reached)
         self._totals = [metrics.total for metrics in run.metrics]
         evicts = self._mode != COMPLETE and any(node.children[0].marks for node in self._plan.operators)

@@ -7,7 +7,7 @@ Spark marks columns by their metadata; here the plan is followed from the mark u
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Mark:
 
 
 Marks = Mapping[str, Mark]
+"""By the names of columns in lower case, for Spark does not tell upper from lower."""
 
 
 def marks_above(relation: Any, below: list[Marks]) -> Marks:
@@ -37,19 +38,21 @@ def marks_above(relation: Any, below: list[Marks]) -> Marks:
         return _projected(relation.project.expressions, joined)
     if kind == "aggregate":
         grouped = relation.aggregate.grouping_expressions
-        return {name: mark for name, mark in (_of(expression, joined) for expression in grouped) if mark is not None}
+        marked = (_of(expression, joined) for expression in grouped)
+        return {name.lower(): mark for name, mark in marked if mark is not None}
     if kind == "with_columns":
         added = {}
         for alias in relation.with_columns.aliases:
             mark = _of(alias.expr, joined)[1]
-            joined.pop(alias.name[0], None)
+            joined.pop(alias.name[0].lower(), None)
             if mark is not None:
-                added[alias.name[0]] = mark
+                added[alias.name[0].lower()] = mark
         return {**joined, **added}
     if kind == "with_columns_renamed":
         node = relation.with_columns_renamed
         names = {rename.col_name: rename.new_col_name for rename in node.renames} | dict(node.rename_columns_map)
-        return {names.get(name, name): mark for name, mark in joined.items()}
+        lower = {old.lower(): new.lower() for old, new in names.items()}
+        return {lower.get(name, name): mark for name, mark in joined.items()}
     return joined
 
 
@@ -61,7 +64,7 @@ def _projected(expressions: Any, below: Marks) -> Marks:
             continue
         name, mark = _of(expression, below)
         if mark is not None:
-            found[name] = mark
+            found[name.lower()] = mark
     return found
 
 
@@ -72,7 +75,8 @@ def _of(expression: Any, below: Marks) -> tuple[str, Mark | None]:
         return expression.alias.name[0], _of(expression.alias.expr, below)[1]
     if kind == "unresolved_attribute":
         name = expression.unresolved_attribute.unparsed_identifier.replace("`", "")
-        return name.rpartition(".")[2], below.get(name) or below.get(name.rpartition(".")[2])
+        last = name.rpartition(".")[2]
+        return last, below.get(name.lower()) or below.get(last.lower())
     if kind == "unresolved_function" and expression.unresolved_function.function_name.lower() in _WINDOWS:
         function = expression.unresolved_function
         mark = _of(function.arguments[0], below)[1]
@@ -80,11 +84,16 @@ def _of(expression: Any, below: Marks) -> tuple[str, Mark | None]:
     if kind == "expression_string":
         call = _CALL.fullmatch(expression.expression_string.expression)
         if call is not None:
-            mark = below.get(call[2])
+            mark = below.get(call[2].lower())
             return call[3] or call[1].lower(), None if mark is None else Mark(WINDOW, mark.delay_us)
         name = expression.expression_string.expression.strip().strip("`")
-        return name, below.get(name)
+        return name, below.get(name.lower())
     return "", None
+
+
+def marked_column(names: Sequence[str], marks: Marks) -> str | None:
+    """The first of the columns that carries event time."""
+    return next((name for name in names if name.lower() in marks), None)
 
 
 def mark_of(expression: Any, below: Marks) -> Mark | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from smackbox.spark.front.errors import not_there
-from smackbox.spark.structured.event_time import Marks, name_of
+from smackbox.spark.structured.event_time import Marks, marked_column, name_of
 from smackbox.spark.structured.values import moment_us, pack
 
 Groups = dict[bytes, tuple[tuple[Any, ...], list[int]]]
@@ -40,10 +40,10 @@ def grouped(table: pa.Table, keys: Sequence[str]) -> Groups:
 
 def on_time(table: pa.Table, marks: Marks, late_us: int | None) -> pa.Table:
     """Without the rows that are late."""
-    names = [name for name in marks if name in table.schema.names]
-    if late_us is None or not names:
+    name = marked_column(table.schema.names, marks)
+    if late_us is None or name is None:
         return table
-    stamps = [moment_us(value) for value in table.column(names[0]).to_pylist()]
+    stamps = [moment_us(value) for value in table.column(name).to_pylist()]
     kept = [stamp is None or stamp > late_us for stamp in stamps]
     return table if all(kept) else table.filter(pa.array(kept, pa.bool_()))
 

@@ -56,7 +56,10 @@ class StreamManager:
 
     def stop(self) -> None:
         """Stop all queries and listeners."""
-        for _, query in list(self._queries.values()):
+        queries = [query for _, query in list(self._queries.values())]
+        for query in queries:
+            query.ask_to_stop()
+        for query in queries:
             query.stop()
         for events in list(self._listeners.values()):
             events.put(_END)

@@ -24,6 +24,8 @@ class Times:
     late_us: int | None
     evict_us: int | None
     now_ms: int
+    first: bool = False
+    """Whether the query has committed no batch yet."""
 
 
 @dataclass

@@ -62,7 +62,10 @@ def _node(relation: Any, plan: Plan) -> Node:
     marks = marks_above(relation, [child.marks for child in below])
     node = Node(relation, kind, below, streaming, marks)
     if kind == "with_watermark" and streaming:
-        node.marks = {**marks, relation.with_watermark.event_time: Mark(TIME, delay_us(relation.with_watermark))}
+        node.marks = {
+            **marks,
+            relation.with_watermark.event_time.lower(): Mark(TIME, delay_us(relation.with_watermark)),
+        }
         _count(node, plan.watermarks)
     elif node.is_source:
         _count(node, plan.sources)

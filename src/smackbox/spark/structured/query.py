@@ -16,11 +16,14 @@ from smackbox.spark.structured.definition import AVAILABLE_NOW, ONCE, Definition
 
 POLL_S = 0.01
 """How long a query without an interval waits when there is no data (`spark.sql.streaming.pollingDelay`)."""
+POLL_LONGEST_S = 0.05
+"""What that grows to while there is none: asking a broker a hundred times a second would keep a core busy."""
 KEPT_PROGRESS = 100
 """`spark.sql.streaming.numRecentProgressUpdates`."""
 IDLE_EVENT_S = 10.0
 """How often an idle query says so (`spark.sql.streaming.noDataProgressEventInterval`)."""
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+"""How long stopping waits for the function of a batch to return; its thread goes with the process otherwise."""
 PROGRESS, TERMINATED, IDLE = 1, 2, 3
 """`StreamingQueryEventType`."""
 Event = Callable[[int, str], None]
@@ -68,13 +71,18 @@ class StreamingQuery:
 
     def stop(self) -> None:
         """End after what is being written, and wait for it. May be called twice, and from the query's own function."""
-        self._stopping.set()
+        self.ask_to_stop()
         if threading.current_thread() is not self._thread:
-            self._cancel()
             self._thread.join(STOP_TIMEOUT_S)
         if self.error is None:
             self.message = "Stopped"
         self.data_available = self.trigger_active = False
+
+    def ask_to_stop(self) -> None:
+        """The same without waiting."""
+        self._stopping.set()
+        if threading.current_thread() is not self._thread:
+            self._cancel()
 
     def wait(self, timeout_s: float | None, alive: Callable[[], bool]) -> bool:
         """True when the query has ended. Raises `SparkError` when it ended with one. `alive`: the client still asks."""
@@ -134,6 +142,7 @@ class StreamingQuery:
             self._engine.freeze()
         idle_told = time.monotonic()
         interval_s = self._trigger.interval_ms / 1000
+        pause_s = POLL_S
         while not self._stopping.is_set():
             began = time.time()
             with self._changed:
@@ -156,7 +165,10 @@ class StreamingQuery:
                 # at multiples of the interval; one that a slow batch missed is left out
                 self._stopping.wait(max(0.0, (began // interval_s + 1) * interval_s - time.time()))
             elif report is None:
-                self._stopping.wait(POLL_S)
+                self._stopping.wait(pause_s)
+                pause_s = min(POLL_LONGEST_S, pause_s * 1.5)
+            else:
+                pause_s = POLL_S
 
     def _report(self, report: str) -> None:
         self.data_available = True

@@ -89,7 +89,7 @@ def _operator(node: Node, schemas: Schemas, sail: Sail) -> Any:
     if node.relation.group_map.HasField("transform_with_state_info"):
         from smackbox.spark.structured.transform_state import TransformWithState
 
-        return TransformWithState(node, schemas.of(node))
+        return TransformWithState(node, schemas.of(node), sail)
     raise not_there("applyInPandas on a stream", "Use transformWithStateInPandas, or foreachBatch.")
 
 

@@ -1,7 +1,8 @@
 """`transformWithState` and `transformWithStateInPandas`: a client's `StatefulProcessor`, run in this process.
 
 As on Spark, the processor is unpickled and initialized for each batch, gets the rows of each key, then the timers that
-are due (those up to the batch's time or the watermark), and is closed. Not there: initial states, and chaining.
+are due (those up to the batch's time or the watermark), and is closed. In the first batch it gets the initial states
+before. Not there: chaining.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from smackbox.spark.structured.checkpoint import StateChanges
 from smackbox.spark.structured.groups import frame, from_frames, from_rows, grouped, key_columns, on_time
 from smackbox.spark.structured.operator import Metrics, Times
 from smackbox.spark.structured.plan import Node
+from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.state_variables import ListState, MapState, ValueState, Variables
 
 EVENT_TIME, PROCESSING_TIME = "eventtime", "processingtime"
@@ -89,10 +91,11 @@ class TransformWithState:
 
     name = "transformWithStateExec"
 
-    def __init__(self, node: Node, schema: pa.Schema) -> None:
+    def __init__(self, node: Node, schema: pa.Schema, sail: Sail) -> None:
         group = node.relation.group_map
-        if group.HasField("initial_input"):
-            raise not_there("initial state of transformWithState", "Have the first rows of the stream bring it.")
+        self._sail = sail
+        self._initial = group.initial_input if group.HasField("initial_input") else None
+        self._initial_keys = key_columns(group.initial_grouping_expressions)
         self._number = node.number
         self._marks = node.children[0].marks
         self._keys = key_columns(group.grouping_expressions)
@@ -124,6 +127,12 @@ class TransformWithState:
         processor = self._processor()
         processor.init(Handle(variables, self._mode))
         given: list[Any] = []
+        if times.first and self._initial is not None:
+            initial = self._sail.run(self._initial)
+            for key, numbers in grouped(initial, self._initial_keys).values():
+                variables.key = key
+                for one in self._rows(initial.take(numbers)):
+                    processor.handleInitialState(key, one, shown)
         for key, numbers in grouped(kept, self._keys).values():
             variables.key = key
             given.extend(processor.handleInputRows(key, self._rows(kept.take(numbers)), shown))

@@ -20,6 +20,7 @@ from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.sinks.sink import UNKNOWN_ROWS, Sink
 
 FORMATS = frozenset({"parquet", "json", "csv", "text", "orc"})
+_OWN_OPTIONS = frozenset({"path", "checkpointlocation"})
 _OVERWRITE: Any = 2
 
 
@@ -34,7 +35,7 @@ class FileSink(Sink):
             raise SparkError(f"the file sink writes to this machine, not to {path!r}", classes=ILLEGAL_ARGUMENT)
         self._folder = Path(unquote(parsed.path) if parsed.scheme else path).absolute()
         self._kind = kind
-        self._options = {key: value for key, value in options.items() if key not in {"path", "checkpointlocation"}}
+        self._options = {key: value for key, value in options.items() if key.lower() not in _OWN_OPTIONS}
         self._partition_by = list(partition_by)
         self._sail = sail
         self.description = f"FileSink[file:{self._folder}]"

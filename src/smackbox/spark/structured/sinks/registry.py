@@ -80,4 +80,4 @@ def _files(kind: str, start: Any, options: Mapping[str, str], mode: str, sail: S
     path = start.path or options.get("path", "")
     if not path:
         raise SparkError("'path' is not specified.", condition="_LEGACY_ERROR_TEMP_2047", classes=ILLEGAL_ARGUMENT)
-    return files.FileSink(kind, path, options, start.partitioning_column_names, sail)
+    return files.FileSink(kind, path, start.options, start.partitioning_column_names, sail)

@@ -5,7 +5,7 @@ Options: `kafka.*` (to the client; `kafka.bootstrap.servers` must be there), one
 `startingOffsetsByTimestamp`, `maxOffsetsPerTrigger` (shared out over partitions by what they hold), `failOnDataLoss`,
 `includeHeaders`, `kafkaConsumer.pollTimeoutMs`. Without effect: `minPartitions`, `maxRecordsPerPartition`,
 `groupIdPrefix`, `fetchOffset.*`, `minOffsetsPerTrigger`, `maxTriggerDelay`; a batch is read by one consumer, which
-stays over batches.
+stays over batches, and is bounded without `maxOffsetsPerTrigger` too: what it holds is in memory.
 
 An offset is `{"topic": {"partition": next offset}}`. As in Spark, records of aborted transactions are read unless
 `kafka.isolation.level` says otherwise; gaps of compaction and of transactions are passed over.
@@ -26,7 +26,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from smackbox.base.settings import near
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SPARK, SparkError
-from smackbox.spark.kafka_source import ARROW_SCHEMA, CLIENT_LOG_LEVEL, record_batch
+from smackbox.spark.kafka_source import ARROW_SCHEMA, CLIENT_LOG_LEVEL
+from smackbox.spark.structured.sources.kafka_range import OffsetRange
 from smackbox.spark.structured.sources.source import Batch, Source, lower_case, positive
 
 Offsets = dict[str, dict[str, int]]
@@ -35,6 +36,12 @@ EARLIEST, LATEST = -2, -1
 AHEAD_LIMIT = 50_000
 """More records of a partition than these are not kept for the next batch, but fetched again."""
 CHUNK = 10_000
+FIRST_BATCH = 2_000
+BATCH_RECORDS = 200_000
+BATCH_BYTES = 128 * 1024 * 1024
+RECORD_OVERHEAD = 100
+"""Without `maxOffsetsPerTrigger`, a batch is bounded all the same: what it holds is in memory. `once` has no bound."""
+QUEUED_KBYTES = 16 * 1024
 METADATA_TIMEOUT_S = 10.0
 POLL_S = 0.05
 TOPICS_CHECK_S = 5.0
@@ -91,6 +98,7 @@ class KafkaSource(Source):
         self._frozen: Offsets | None = None
         self._known: dict[str, list[int]] = {}
         self._checked = 0.0
+        self._record_bytes: float | None = None
         self._next: dict[Partition, int] = {}  # where the next batch is expected to begin
         self._ahead: dict[Partition, list[Any]] = {}  # records that came beyond a batch's end
         self._ends: dict[Partition, int] = {}  # ends that the client has met
@@ -112,7 +120,8 @@ class KafkaSource(Source):
             {
                 "group.id": "smackbox-spark-stream",
                 "isolation.level": "read_uncommitted",
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": QUEUED_KBYTES,
                 "log_level": CLIENT_LOG_LEVEL,
                 **client,
                 "enable.auto.commit": False,
@@ -151,9 +160,15 @@ class KafkaSource(Source):
             was, now = begin[shrunk[0]], ends[shrunk[0]]
             raise _lost(f"the end of {topic}-{number} was changed from {was} to {now}: was the topic made again?")
         ends = {key: max(high, begin[key]) for key, high in ends.items()}
-        if limited and self._limit is not None:
-            ends = share(begin, ends, self._limit)
-        return _nested(ends)
+        return _nested(share(begin, ends, self._bound()) if limited else ends)
+
+    def _bound(self) -> int:
+        """Records of a batch: as the options say, or as many as fit into `BATCH_BYTES` by what was read so far."""
+        if self._limit is not None:
+            return self._limit
+        if self._record_bytes is None:
+            return FIRST_BATCH
+        return max(FIRST_BATCH, min(BATCH_RECORDS, int(BATCH_BYTES / (self._record_bytes + RECORD_OVERHEAD))))
 
     def freeze(self) -> None:
         self._frozen = _nested(self._list(OffsetSpec.latest()))
@@ -161,11 +176,13 @@ class KafkaSource(Source):
     def batch(self, start: Offsets, end: Offsets) -> Batch:
         ends = {(topic, int(number)): last for topic, parts in end.items() for number, last in parts.items()}
         begin = self._begin(start, ends)
-        wanted = {key: (begin[key], last) for key, last in ends.items()}
-        wanted = {key: span for key, span in wanted.items() if span[1] > span[0]}
-        messages = self._read(wanted)
-        batches = [record_batch(found).select(self._schema.names) for found in messages.values() if found]
-        table = pa.Table.from_batches(batches, self._schema)
+        columns = self._schema.names
+        wanted = {key: OffsetRange(begin[key], last, columns) for key, last in ends.items() if last > begin[key]}
+        self._read(wanted)
+        table = pa.Table.from_batches([batch for span in wanted.values() for batch in span.batches()], self._schema)
+        if table.num_rows:
+            size = sum(span.size for span in wanted.values()) / table.num_rows
+            self._record_bytes = max(self._record_bytes or 0.0, size)
         return Batch(table, rows=table.num_rows)
 
     def commit(self, end: Offsets) -> None: ...
@@ -181,32 +198,31 @@ class KafkaSource(Source):
         first = self._list(OffsetSpec.earliest())
         return {key: first.get(key, 0) if at is None else at for key, at in known.items()}
 
-    def _read(self, wanted: dict[Partition, tuple[int, int]]) -> dict[Partition, list[Any]]:
-        """The records of each range, in order."""
+    def _read(self, wanted: dict[Partition, OffsetRange]) -> None:
+        """Collect the records of each range."""
         self._seek(wanted)
-        found: dict[Partition, list[Any]] = {}
         open_parts = set(wanted)
-        for key, (_, end) in wanted.items():
+        for key, span in wanted.items():
             ahead = self._ahead.pop(key, [])
-            found[key] = [message for message in ahead if message.offset() < end]
-            if rest := ahead[len(found[key]) :]:
+            inside = [message for message in ahead if message.offset() < span.end]
+            for message in inside:
+                span.add(message)
+            if rest := ahead[len(inside) :]:
                 self._ahead[key] = rest
-            if rest or self._ends.get(key, 0) >= end or (found[key] and found[key][-1].offset() == end - 1):
+            if rest or self._ends.get(key, 0) >= span.end or span.missing == 0:
                 open_parts.discard(key)
         deadline = time.monotonic() + self._timeout_s
         while open_parts:
             # as many as are missing: the client waits for all that it is asked for, or for the time
-            missing = sum(
-                wanted[key][1] - (found[key][-1].offset() + 1 if found[key] else wanted[key][0]) for key in open_parts
-            )
+            missing = sum(wanted[key].missing for key in open_parts)
             got = self._consumer.consume(max(1, min(CHUNK, missing)), POLL_S)
             for message in got:
                 key = (message.topic(), message.partition())
                 if message.error() is not None:
                     self._trouble(message, key, wanted, open_parts)
-                elif key in open_parts and message.offset() < wanted[key][1]:
-                    found[key].append(message)
-                    if message.offset() == wanted[key][1] - 1:
+                elif key in open_parts and message.offset() < wanted[key].end:
+                    wanted[key].add(message)
+                    if wanted[key].missing == 0:
                         open_parts.discard(key)
                 else:
                     self._ahead.setdefault(key, []).append(message)
@@ -219,49 +235,50 @@ class KafkaSource(Source):
                     "(kafkaConsumer.pollTimeoutMs)",
                     classes=SPARK,
                 )
-        for key, messages in found.items():
-            self._next[key] = wanted[key][1]
-            self._check_start(key, wanted[key], messages)
-        return found
+        for key, span in wanted.items():
+            self._next[key] = span.end
+            self._check_start(key, span)
 
-    def _seek(self, wanted: dict[Partition, tuple[int, int]]) -> None:
+    def _seek(self, wanted: dict[Partition, OffsetRange]) -> None:
         """Read on where the last batch ended; assign again only where another place is asked for."""
         crowded = [key for key, ahead in self._ahead.items() if len(ahead) > AHEAD_LIMIT]
-        if not crowded and all(self._next.get(key) == first for key, (first, _) in wanted.items()):
+        if not crowded and all(self._next.get(key) == span.start for key, span in wanted.items()):
             return
-        self._next.update({key: first for key, (first, _) in wanted.items()})
+        self._next.update({key: span.start for key, span in wanted.items()})
         self._ahead.clear()
         self._ends.clear()
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._next.items()])
 
     def _trouble(
-        self, message: Any, key: Partition, wanted: dict[Partition, tuple[int, int]], open_parts: set[Partition]
+        self, message: Any, key: Partition, wanted: dict[Partition, OffsetRange], open_parts: set[Partition]
     ) -> None:
         error = message.error()
         if error.code() == KafkaError._PARTITION_EOF:
             # what is missing up to the planned end are control records and compacted ones
             self._ends[key] = message.offset()
-            if key in open_parts and message.offset() >= wanted[key][1]:
+            if key in open_parts and message.offset() >= wanted[key].end:
                 open_parts.discard(key)
         elif error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
-            first, end = wanted.get(key, (0, 0))
+            span = wanted.get(key)
+            if span is None:
+                return
             if self._fail:
-                raise _lost(f"{key[0]}-{key[1]}: offset {first} is not there any more")
+                raise _lost(f"{key[0]}-{key[1]}: offset {span.start} is not there any more")
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*key), METADATA_TIMEOUT_S)
-            if low >= end:
+            if low >= span.end:
                 open_parts.discard(key)
             else:
                 self._consumer.seek(TopicPartition(*key, low))
         elif error.fatal() or not error.retriable():
             raise KafkaException(error)
 
-    def _check_start(self, key: Partition, span: tuple[int, int], messages: list[Any]) -> None:
+    def _check_start(self, key: Partition, span: OffsetRange) -> None:
         """Records that retention took before they were read. A gap at the start may be a compacted one too."""
-        if not self._fail or (messages and messages[0].offset() == span[0]):
+        if not self._fail or span.first == span.start:
             return
         low, _ = self._consumer.get_watermark_offsets(TopicPartition(*key), METADATA_TIMEOUT_S)
-        if low > span[0]:
-            raise _lost(f"{key[0]}-{key[1]}: offsets {span[0]} to {min(low, span[1]) - 1} are not there any more")
+        if low > span.start:
+            raise _lost(f"{key[0]}-{key[1]}: offsets {span.start} to {min(low, span.end) - 1} are not there any more")
 
     def _list(self, spec: OffsetSpec) -> dict[Partition, int]:
         """The first or the next offset of each partition: one request for all, not on the connection of fetches."""
