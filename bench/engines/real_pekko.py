@@ -29,7 +29,7 @@ def missing() -> str | None:
     """Why it cannot run here, in one line; None when it can."""
     if java() is None:
         return "there is no java (17 is needed)"
-    if not _home(SOURCES).exists() and shutil.which("mvn") is None:
+    if not _home((SOURCES,)).exists() and shutil.which("mvn") is None:
         return "there is no mvn to fetch Pekko's jars with"
     return None
 

@@ -44,6 +44,8 @@ class World:
         self.regions: dict[int, Region] = {}
         self.coordinators: dict[int, Coordinator] = {}
         self.stored: CoordinatorState | None = None
+        self.remembered: set[str] | None = set() if seed % 2 else None
+        """Shards with remembered entities, as the replicator has them."""
         self.running: dict[str, set[int]] = defaultdict(set)
         self.delivered: list[tuple[str, Any]] = []
         self.dropped: list[Any] = []
@@ -198,12 +200,18 @@ class World:
         coordinator: Coordinator
 
         def load() -> None:
-            self.at(self.random.uniform(0.01, 1.0), lambda: coordinator.loaded(self.stored, self.now_s))
+            def loaded() -> None:
+                remembered = None if self.remembered is None else frozenset(self.remembered)
+                coordinator.loaded(self.stored, self.now_s, remembered)
+
+            self.at(self.random.uniform(0.01, 1.0), loaded)
 
         def store(state: CoordinatorState) -> None:
             def stored() -> None:
                 if self.coordinators.get(number) is coordinator:
                     self.stored = state
+                    if self.remembered is not None:
+                        self.remembered |= state.shards.keys()
                     coordinator.stored(self.now_s)
 
             self.at(self.random.uniform(0.001, 0.3), stored)
@@ -282,6 +290,8 @@ def lived(seed: int) -> None:
                 world.regions[number].deliver(shard, (shard, "under way"), None)
         world.run(chance.choice([0.5, 3.0, 20.0]))
     world.run(60)
+    for shard in world.remembered or ():
+        assert len(world.running[shard]) == 1, "a remembered shard is nowhere until somebody asks for it"
     world.all_reach_all()
     (coordinator,) = world.coordinators.values()
     assert coordinator.phase is Phase.ACTIVE

@@ -13,13 +13,17 @@ from tests.contract.akka.jvm_lab import LIMIT_S, Lab, all_up, run, until
 
 from smackbox.akka import Actor, ActorRef, Props
 from smackbox.akka.cluster.member import MemberStatus
-from smackbox.akka.sharding.messages import CurrentRegions, GetCurrentRegions
+from smackbox.akka.sharding.messages import CurrentRegions, GetCurrentRegions, GetShardRegionState
 from smackbox.akka.sharding.sharding import ClusterSharding, Entity, EntityContext, EntityTypeKey, ShardingSettings
 
 pytestmark = [pytest.mark.polyglot, pytest.mark.xdist_group("pekko")]
 
 IDS = [f"id-{number}" for number in range(12)]
 CONFIG = "pekko.cluster.sharding.rebalance-interval = 1s"
+REMEMBER = f"""{CONFIG}
+pekko.cluster.sharding.remember-entities = on
+pekko.cluster.sharding.distributed-data.durable.keys = []
+"""
 
 
 class Hello(msgspec.Struct, frozen=True, rename="camel"):
@@ -46,10 +50,10 @@ class Counter(Actor[Hello]):
 class Node(Lab):
     """A Python node that hosts entities beside those of its JVM."""
 
-    def begin(self) -> None:
+    def begin(self, *, remember: bool = False) -> None:
         self.remoting.serialization.register("lab.Node$Hello", Hello)
         self.sharding = ClusterSharding(self.system)
-        settings = ShardingSettings(rebalance_s=1.0)
+        settings = ShardingSettings(rebalance_s=1.0, remember_entities=remember)
         self.sharding.init(Entity(COUNTER, lambda entity: Props.of(Counter, entity), settings=settings))
         self.entities = self.remoting.resolve(f"{self.jvm}/user/entities")
 
@@ -63,6 +67,11 @@ class Node(Lab):
                 continue
             return answer.name.removesuffix(f" {entity_id}")
         raise AssertionError(f"{entity_id} is nowhere")
+
+    async def running(self) -> set[str]:
+        """Which entities this node's region has, without asking them."""
+        state = await self.sharding.shard_region(COUNTER).request(GetShardRegionState(), LIMIT_S)
+        return set().union(*state.shards.values())
 
     async def places(self) -> dict[str, str]:
         return {entity_id: await self.place(entity_id) for entity_id in IDS}
@@ -88,11 +97,11 @@ async def node(stack: AsyncExitStack, pekko: real_pekko.RealPekko) -> Node:
     return made
 
 
-def pekkos(stack: AsyncExitStack, count: int) -> list[real_pekko.RealPekko]:
+def pekkos(stack: AsyncExitStack, count: int, config: str = CONFIG) -> list[real_pekko.RealPekko]:
     if reason := real_pekko.missing():
         pytest.skip(reason)
     return [
-        stack.enter_context(real_pekko.RealPekko(provider="cluster", config=CONFIG, sharding=True))
+        stack.enter_context(real_pekko.RealPekko(provider="cluster", config=config, sharding=True))
         for _ in range(count)
     ]
 
@@ -141,5 +150,25 @@ def test_a_python_node_coordinates_and_a_jvm_takes_over_with_the_places(  # the 
         kept = [entity_id for entity_id in IDS if before[entity_id] != f"python {first.address.port}"]
         assert kept and all(after[entity_id] == before[entity_id] for entity_id in kept)
         assert await second.jvm_places() == after
+
+    run(work)
+
+
+def test_entities_of_a_jvm_that_leaves_are_remembered_here() -> None:
+    async def work(stack: AsyncExitStack) -> None:
+        (pekko,) = pekkos(stack, 1, REMEMBER)
+        python = await node(stack, pekko)
+        await python.say(f"join {pekko.address}")
+        python.cluster.join_seed_nodes([python.jvm])
+        await python.cluster.until(MemberStatus.UP, LIMIT_S)
+        python.begin(remember=True)
+        await python.entities.request("sharding", LIMIT_S)
+        places = await python.settled({"jvm", "python"})
+        own = {entity_id for entity_id, place in places.items() if place.startswith("python")}
+        assert await python.running() == own
+        await python.say(f"leave {pekko.address}")
+        await until(lambda: all_up(python.cluster, 1))
+        while await python.running() != set(IDS):
+            await asyncio.sleep(0.2)
 
     run(work)

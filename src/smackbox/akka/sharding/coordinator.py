@@ -125,16 +125,17 @@ class Coordinator:
         self._terminating: dict[Any, float] = {}
         self._unstarted: dict[str, float] = {}
         self._stopping = False
-        self._remembered: frozenset[str] = frozenset()
+        self._remembered: frozenset[str] | None = None
 
     def begin(self) -> None:
         """Ask for the state that the last coordinator has left."""
         self._calls.load()
 
-    def loaded(self, state: CoordinatorState | None, now_s: float, remembered: frozenset[str] = frozenset()) -> None:
+    def loaded(self, state: CoordinatorState | None, now_s: float, remembered: frozenset[str] | None = None) -> None:
         """The state that the last coordinator has left; None where there was none.
 
-        `remembered` are shards with remembered entities, which are to be somewhere also when nobody asks.
+        `remembered` are shards with remembered entities: they, and all that come, are to be somewhere also when nobody
+        asks; None where no entities are remembered.
         """
         if self.phase is not Phase.LOADING:
             return
@@ -155,6 +156,8 @@ class Coordinator:
         if change is None:
             return
         self.state = change.state
+        if self._remembered is not None:
+            self._remembered |= change.state.shards.keys()
         self._waiting.appendleft(change.then)
         self._work(now_s)
 
@@ -259,19 +262,19 @@ class Coordinator:
         self._work(now_s)
 
     def _allocate_remembered(self, now_s: float) -> None:
-        for shard in sorted(self._remembered - self.state.shards.keys()):
+        for shard in sorted((self._remembered or frozenset()) - self.state.shards.keys()):
             self._do(partial(self._allocate, shard, None), now_s)
 
     # -- regions
 
     def _register(self, region: Any, now_s: float) -> None:
-        del now_s
         if not self._calls.is_member(region):
             return
         self._alive.add(region)
         self._tell_homes(region)
         if region in self.state.regions:
             self._calls.send(region, RegisterAck(self._own))
+            self._allocate_remembered(now_s)
             return
         self._shutting_down.discard(region)
 

@@ -151,9 +151,9 @@ class CoordinatorActor(Actor[Any]):
                 self._remembered = answer.data.elements if isinstance(answer, GetSuccess) else frozenset()
                 self._replicator.tell(Get(self._key, LOAD), self.context.ref)
             case GetSuccess():
-                self._coordinator.loaded(answer.data.value, now_s, self._remembered)
+                self._loaded(answer.data.value, now_s)
             case NotFound():
-                self._coordinator.loaded(None, now_s, self._remembered)
+                self._loaded(None, now_s)
             case GetFailure():
                 log.warning(
                     "the state of the coordinator of %s cannot be read yet: not enough nodes answer", self._type
@@ -169,6 +169,9 @@ class CoordinatorActor(Actor[Any]):
                 log.warning("the state of the coordinator of %s is not on enough nodes yet", self._type)
                 # an equal state of its own, so that late answers to the first try do not count
                 self._store(replace(self._storing))
+
+    def _loaded(self, state: CoordinatorState | None, now_s: float) -> None:
+        self._coordinator.loaded(state, now_s, None if self._all_shards is None else self._remembered)
 
     # -- the cluster
 
