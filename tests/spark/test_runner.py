@@ -264,8 +264,7 @@ def test_the_group_shows_where_the_stream_is(streams: Any, topic: Any, kafka: st
     topic.put(*(streams.event(number) for number in range(5)))
     with streams.runner(streams.event_table(), group="shown") as runner:
         streams.drain(runner, 5)
-        assert runner._source is not None
-        runner._source.show_progress(runner.checkpoint.offsets, wait=True)
+        runner.source.show_progress(runner.checkpoint.offsets, wait=True)
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "shown"})
     try:
         (position,) = consumer.committed([TopicPartition(topic.name, 0)], TIMEOUT_S)
@@ -353,9 +352,8 @@ def test_a_planned_batch_whose_last_records_are_gone_still_ends(streams: Any, to
     assert (report.rows, len(table.rows)) == (4, 4)
     with streams.runner(streams.event_table(), read_timeout_s=0.3) as runner:
         runner.checkpoint.write_plan({0: (4, 6)}, 1, 2)
-        assert runner._source is not None
         with pytest.raises(SourceAwayError, match=r"partitions \[0\] .* give no records"):
-            runner._source.read({0: (4, 6)}, lambda: False)
+            runner.source.read({0: (4, 6)}, lambda: False)
     producer = Producer({"bootstrap.servers": topic.kafka, "transactional.id": topic.name})
     producer.init_transactions(TIMEOUT_S)
     producer.begin_transaction()

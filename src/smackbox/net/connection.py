@@ -299,7 +299,7 @@ class FrameConnection(asyncio.BufferedProtocol):
                 break
             position = behind
             if self._decoder is not decoder:
-                return self._decode_rest(data[position:])
+                return self._decode_rest(self._decoder, data[position:])
         return data[position:]
 
     def _begin_partial(self, begun: memoryview, size: int) -> memoryview:
@@ -315,10 +315,9 @@ class FrameConnection(asyncio.BufferedProtocol):
         self._partial[: self._filled] = begun
         return NOTHING
 
-    def _decode_rest(self, rest: memoryview) -> memoryview:
+    def _decode_rest(self, decoder: Decoder | None, rest: memoryview) -> memoryview:
         """The decoder is new: what was read before it passes it now, and is handled after other connections."""
-        assert self._decoder is not None
-        decoded = memoryview(self._decoder.feed(rest))
+        decoded = memoryview(decoder.feed(rest)) if decoder is not None else rest
         if decoded:
             self.yield_turn()
         return decoded

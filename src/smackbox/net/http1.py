@@ -297,7 +297,8 @@ class HttpConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", None)
         self._parser = httptools.HttpRequestParser(self)
         self._line: deque[Exchange] = deque()
-        self._exchange: Exchange | None = None
+        self._exchange = Exchange(self)
+        self._in_request = False  # `_exchange` is between its first byte and its last
         self._url = b""
         self._framing = b""
         self._chunks: list[bytes] = []
@@ -390,6 +391,7 @@ class HttpConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """From the parser: a request begins."""
         self._exchange = Exchange(self)
+        self._in_request = True
         self._url = b""
         self._head_size = 0
         self._in_head = True
@@ -405,7 +407,6 @@ class HttpConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """From the parser: one header field."""
         exchange = self._exchange
-        assert exchange is not None
         size = len(name)
         if size == 12 and name.lower() == b"content-type":
             exchange.content_type = (value or b"").partition(b";")[0].strip().lower()
@@ -430,7 +431,6 @@ class HttpConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """From the parser: the head is whole; what it says may already refuse the request."""
         exchange = self._exchange
-        assert exchange is not None
         self._in_head = False
         exchange.method = self._parser.get_method()
         if exchange.method == b"CONNECT":
@@ -467,11 +467,10 @@ class HttpConnection(asyncio.Protocol):
         if self._parser.should_upgrade():
             return
         exchange = self._exchange
-        assert exchange is not None
         chunks = self._chunks
         exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._drop_body()
-        self._exchange = None
+        self._in_request = False
         self._line.append(exchange)
         self._since = self.server.tick
         if not exchange.keep_alive:
@@ -503,7 +502,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         self._since = self.server.tick
-        if not line and last and (not last.keep_alive or (self.server.closing and self._exchange is None)):
+        if not line and last and (not last.keep_alive or (self.server.closing and not self._in_request)):
             self._end()
         else:
             self._resume()
@@ -530,7 +529,7 @@ class HttpConnection(asyncio.Protocol):
         """Answer what is under way, then close."""
         if self._line:
             self._line[-1].keep_alive = False
-        elif self._exchange is None:
+        elif not self._in_request:
             self._transport.close()
 
     def abort(self) -> None:
@@ -549,7 +548,7 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.abort()
             elif self._half_closed and self._line and self._line[0].is_open and waited > limits.request_timeout_s:
                 self._transport.abort()  # only a write would tell whether somebody still reads a silent stream
-        elif self._exchange is not None:
+        elif self._in_request:
             if waited > limits.request_timeout_s:
                 self._refuse(408, f"the request was not complete after {limits.request_timeout_s} s")
         elif not self._line and (self.server.closing or waited > limits.keep_alive_timeout_s):
@@ -558,7 +557,6 @@ class HttpConnection(asyncio.Protocol):
     def _head_without_upgrade(self) -> bytes:
         """The head once more, less its wish for another protocol: with it the parser would not read the body."""
         exchange = self._exchange
-        assert exchange is not None
         kept = b"".join(b"%s: %s\r\n" % header for header in exchange.headers.items() if header[0] not in _NOT_REPEATED)
         return b"%s %s HTTP/%s\r\n%s%sContent-Type: %s\r\nContent-Encoding: %s\r\n%s\r\n" % (
             exchange.method,
@@ -581,8 +579,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, status: int, reason: str, extra: bytes = b"") -> None:
         """Answer (after the answers before it) and close: the rest of what the client sends cannot be made sense of."""
-        exchange = self._exchange or Exchange(self)
-        self._exchange = None
+        exchange = self._exchange if self._in_request else Exchange(self)
+        self._in_request = False
         self._drop_body()
         self._closing = self._unread = True
         exchange.keep_alive = False

@@ -7,6 +7,7 @@ from typing import Any
 
 from smackbox.base.errors import StartError
 from smackbox.net.listener import bind
+from smackbox.net.service import Server
 from smackbox.spark.connect import start_server
 from smackbox.spark.settings import SparkSettings
 
@@ -16,34 +17,38 @@ ASK_VERSION = b"\x0a\x24" + PROBE_SESSION + b"\x52\x00"
 """`AnalyzePlanRequest` of `spark/connect/base.proto`: session_id (1) and an empty spark_version (10)."""
 
 
-class SparkServer:
-    """A `Service`."""
+class SparkServer(Server["RunningSparkServer"]):
+    """A Spark Connect server from its settings."""
 
     name = "spark"
 
     def __init__(self, settings: SparkSettings) -> None:
+        super().__init__()
         self._settings = settings
-        self._server: Any = None
 
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        _, port = self._server.listening_address
-        return f"sc://{self._settings.host}:{port}"
-
-    async def start(self) -> None:
+    async def open(self) -> RunningSparkServer:
+        """Raises `StartError` when Sail is not installed or the address is taken."""
         settings = self._settings
         # Sail binds for itself; asking for the socket first gives one clear error, and keeps the rule about loopback
         bind(settings.host, settings.port, name=self.name, insecure=settings.insecure).close()
-        self._server = await asyncio.to_thread(start_server, settings.host, settings.port)
+        return RunningSparkServer(settings.host, await asyncio.to_thread(start_server, settings.host, settings.port))
+
+
+class RunningSparkServer:
+    """The front and Sail, listening."""
+
+    def __init__(self, host: str, front: Any) -> None:
+        self.front = front
+        _, port = front.listening_address
+        self.url = f"sc://{host}:{port}"
 
     async def probe(self) -> None:
         """Ask for Spark's version, as a client does first."""
         await asyncio.to_thread(_ask_version, self.url)
 
     async def stop(self) -> None:
-        if self._server is not None:
-            await asyncio.to_thread(self._server.stop)
+        """End all sessions and stop."""
+        await asyncio.to_thread(self.front.stop)
 
 
 def _ask_version(url: str) -> None:

@@ -82,7 +82,7 @@ def test_a_query_ends_with_the_session_that_started_it(json_folder: Callable[...
     with ServiceThread(server):
         spark = connected(server.url)
         spark.readStream.schema("a int").json(str(folder)).writeStream.format("noop").start().processAllAvailable()
-        front = server._server
+        front = server.running.front
         (query,) = [query for _, query in front.streams._queries.values()]
         spark.stop()
         assert query.ended

@@ -84,7 +84,7 @@ class Engine:
     def __init__(self, store: RocksStore) -> None:
         self.store = store
         self.batch: Any = store.batch()
-        self._open: Any = None
+        self._outer: list[Any] = []  # the batch around a statement under way
         self.pending = 0
         self._first_sequence = self._sequence = store.next_sequence()
         self._hot: dict[bytes, int] = {}
@@ -228,9 +228,9 @@ class Engine:
 
     def flush(self) -> None:
         """Apply what was written: once this returns it survives the death of the process."""
-        if self._open is not None:
+        if self._outer:
             # what belongs to the statement under way stays aside until it is whole
-            batch, self._open = self._open, self.store.batch()
+            batch, self._outer[0] = self._outer[0], self.store.batch()
             self.store.write(batch)
         elif self.pending:
             batch = self.batch
@@ -240,8 +240,8 @@ class Engine:
 
     def begin(self) -> None:
         """Hold back what is written from here on, until `commit` lets it in or `abandon` forgets it."""
-        assert self._open is None, "statements do not nest"
-        self._open = self.batch
+        assert not self._outer, "statements do not nest"
+        self._outer.append(self.batch)
         self.batch = StagedWrites()
 
     def staged(self) -> Sequence[tuple[bytes, ...]]:
@@ -250,17 +250,13 @@ class Engine:
 
     def commit(self) -> None:
         """What was written since `begin` is a part of the batch."""
-        assert self._open is not None
         staged = self.batch
-        self.batch = self._open
-        self._open = None
+        self.batch = self._outer.pop()
         staged.replay(self.batch)
 
     def abandon(self) -> None:
         """What was written since `begin` is forgotten."""
-        assert self._open is not None
-        self.batch = self._open
-        self._open = None
+        self.batch = self._outer.pop()
 
     def drop_rows(self, number: int) -> None:
         """Remove everything of the table with that number, with the next flush."""

@@ -353,8 +353,9 @@ class Catalog:
         }
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        assert self._journal is not None, "the catalog is open"
         try:
+            if self._journal is None:
+                raise StorageError("the catalog is not open")
             self._journal.append(msgspec.json.encode(entry) + b"\n")
             if self.settings.sync:
                 self._journal.sync()

@@ -22,7 +22,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -46,6 +48,9 @@ RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 
 T = TypeVar("T")
+LoadTotals = Callable[[list[bytes]], list[bytes | None]]
+"""Saved totals by their keys."""
+
 log = logging.getLogger(__name__)
 
 
@@ -68,6 +73,14 @@ class Result(NamedTuple):
     rows: list[list[Any]]
     totals: dict[bytes, bytes]
     columns: list[str]
+
+
+class _Opened(NamedTuple):
+    """What an open runner works on."""
+
+    checkpoint: Checkpoint
+    source: KafkaSource
+    dead_letters: DeadLetters | None
 
 
 class MicroBatchRunner:
@@ -99,9 +112,8 @@ class MicroBatchRunner:
         self._at = at or (lambda _step: None)
         self._stop = threading.Event()
         self._exactly_once = settings.delivery == "exactly_once"
-        self._checkpoint: Checkpoint | None = None
-        self._source: KafkaSource | None = None
-        self._dead_letters: DeadLetters | None = None
+        self._opened: _Opened | None = None
+        self._closing = ExitStack()
         self._engine = StreamEngine(settings.spark, settings.name)
         self._metrics: Any = None
 
@@ -113,21 +125,25 @@ class MicroBatchRunner:
         Raises `StartError` when another runner holds the checkpoint, `StreamError` for what somebody has to mend,
         `StoppedError` when `stop` is called meanwhile.
         """
-        settings = self._settings
-        self._checkpoint = Checkpoint.open(
+        settings, closing = self._settings, self._closing
+        checkpoint = Checkpoint.open(
             settings.checkpoint_dir,
             stream=settings.name,
             topic=settings.topic,
             unique_horizon=settings.unique_horizon,
             sync=settings.sync,
         )
+        closing.callback(checkpoint.close)
         if settings.metrics_port is not None:
             from smackbox.spark.streaming.metrics import StreamMetrics
 
             self._metrics = StreamMetrics(settings.name, settings.metrics_port)
+            closing.callback(self._metrics.close)
+        closing.callback(self._engine.close)
+        closing.callback(self._target.close)
         self._retry(self._target.open)
         self._prepare()
-        self._source = KafkaSource(
+        source = KafkaSource(
             settings.kafka,
             settings.topic,
             settings.group_id,
@@ -136,14 +152,16 @@ class MicroBatchRunner:
             read_timeout_s=settings.read_timeout_s,
             options=settings.kafka_options,
         )
-        source, offsets = self._source, self._checkpoint.offsets
-        self._retry(lambda: source.assign(offsets))
+        closing.callback(source.close)
+        closing.callback(lambda: source.show_progress(checkpoint.offsets))
+        self._retry(lambda: source.assign(checkpoint.offsets))
+        dead_letters = None
         if settings.dead_letter is not None:
-            self._dead_letters = DeadLetters(
-                settings.kafka, settings.dead_letter, settings.name, settings.kafka_options
-            )
+            dead_letters = DeadLetters(settings.kafka, settings.dead_letter, settings.name, settings.kafka_options)
+            closing.callback(dead_letters.close)
         if self._function is not None:
             self._retry(self._connect_spark)
+        self._opened = _Opened(checkpoint, source, dead_letters)
 
     def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
         """Open, call `ready`, and run batches until `stop` is set; the batch under way is finished first.
@@ -167,8 +185,8 @@ class MicroBatchRunner:
 
         A batch that an earlier runner left planned comes first.
         """
-        assert self._checkpoint is not None and self._source is not None, "open comes first"
-        settings, checkpoint, source = self._settings, self._checkpoint, self._source
+        settings, opened = self._settings, self._running()
+        checkpoint, source = opened.checkpoint, opened.source
         plan = checkpoint.plan()
         if plan is not None:
             ranges = plan.ranges
@@ -189,26 +207,13 @@ class MicroBatchRunner:
                 for number, offset in source.next_offsets.items()
                 if offset != began.get(number)
             }
-        return self._process(messages, ranges)
+        return self._process(opened, messages, ranges)
 
     def close(self) -> None:
         """Release everything. What was committed stays; a batch under way stays planned."""
-        if self._source is not None:
-            if self._checkpoint is not None:
-                self._source.show_progress(self._checkpoint.offsets)
-            self._source.close()
-            self._source = None
-        self._target.close()
-        self._engine.close()
-        if self._dead_letters is not None:
-            self._dead_letters.close()
-            self._dead_letters = None
-        if self._metrics is not None:
-            self._metrics.close()
-            self._metrics = None
-        if self._checkpoint is not None:
-            self._checkpoint.close()
-            self._checkpoint = None
+        self._opened = None
+        self._closing.close()
+        self._metrics = None
 
     def __enter__(self) -> MicroBatchRunner:
         try:
@@ -223,19 +228,28 @@ class MicroBatchRunner:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        assert self._checkpoint is not None
-        return self._checkpoint
+        """Offsets, totals and identities of the last commit. Raises `StreamError` unless the runner is open."""
+        return self._running().checkpoint
+
+    @property
+    def source(self) -> KafkaSource:
+        """The topic, as this runner reads it. Raises `StreamError` unless the runner is open."""
+        return self._running().source
 
     @property
     def metrics_url(self) -> str | None:
         return self._metrics.url if self._metrics is not None else None
 
+    def _running(self) -> _Opened:
+        if self._opened is None:
+            raise StreamError(f"stream {self._settings.name} is not open: call open() first")
+        return self._opened
+
     # -- a batch
 
-    def _process(self, messages: Sequence[Any], ranges: Ranges) -> BatchReport:
-        assert self._checkpoint is not None and self._source is not None
+    def _process(self, opened: _Opened, messages: Sequence[Any], ranges: Ranges) -> BatchReport:
         began = time.perf_counter()
-        checkpoint = self._checkpoint
+        checkpoint = opened.checkpoint
         rows = len(messages)
         if self._exactly_once:
             plan = checkpoint.write_plan(ranges, self._clock.wall_us(), rows)
@@ -251,18 +265,19 @@ class MicroBatchRunner:
         totals: dict[bytes, bytes] = {}
         written = 0
         unfit: list[tuple[Any, str]] = []
-        if events and self._function is None:
-            written, unfit = self._copy(events, plan)
+        if events and self._function is not None:
+            total = partial(self._total, self._function, checkpoint.totals)
+            written, totals, unfit = self._aggregate(total, events, plan)
         elif events:
-            written, totals, unfit = self._aggregate(events, plan)
+            written, unfit = self._copy(events, plan)
         bad = decoded.bad + decoded.bad_records(unfit)
         if bad:
-            self._set_aside(bad)
+            self._set_aside(opened.dead_letters, bad)
         self._at("written")
         offsets = {number: last for number, (_, last) in ranges.items()}
         checkpoint.commit(plan, offsets, totals, identities)
         self._at("committed")
-        self._source.show_progress(offsets)
+        opened.source.show_progress(offsets)
         report = BatchReport(
             batch=plan.batch,
             rows=rows,
@@ -300,13 +315,15 @@ class MicroBatchRunner:
         unfit = self._retry(lambda: self._target.write(self._copied, rows, plan.timestamp_us, absolute=False))
         return [(events[index], reason) for index, reason in unfit.items()]
 
-    def _aggregate(self, events: list[Any], plan: Plan) -> tuple[int, dict[bytes, bytes], list[tuple[Any, str]]]:
+    def _aggregate(
+        self, total: Callable[[list[Any]], Result], events: list[Any], plan: Plan
+    ) -> tuple[int, dict[bytes, bytes], list[tuple[Any, str]]]:
         """Write the totals. Returns how many rows were written, the totals, and (event, reason) for unfit events."""
         unfit: list[tuple[Any, str]] = []
         try:
-            result = self._total(events)
+            result = total(events)
         except UnfitEventsError as error:
-            result, unfit = sift(events, self._total, error, self._raise_if_stopping)
+            result, unfit = sift(events, total, error, self._raise_if_stopping)
         rows, totals, columns = result
         if rows:
             refused = self._retry(lambda: self._target.write(columns, rows, plan.timestamp_us, absolute=True))
@@ -316,29 +333,27 @@ class MicroBatchRunner:
                 raise StreamError(f"{self._settings.keyspace}.{self._settings.table} refuses {key}: {reason}")
         return len(rows), totals, unfit
 
-    def _total(self, events: list[Any]) -> Result:
-        """What a batch of `events` makes of the totals. Raises `UnfitEventsError`; nothing is written."""
+    def _total(self, function: Callable[[Any], Any], load: LoadTotals, events: list[Any]) -> Result:
+        """Totals after a batch of `events`, from those that `load` reads; writes nothing. Raises `UnfitEventsError`."""
         from smackbox.spark.arrow_schema import events_to_arrow
 
-        assert self._checkpoint is not None
         try:
             table = events_to_arrow(self._event_type, events)
         except (ValueError, TypeError, ArithmeticError) as error:
             raise UnfitEventsError(f"an Arrow batch cannot hold the event: {error}") from error
-        result = self._retry(lambda: self._call_function(table))
+        result = self._retry(lambda: self._call(function, table))
         columns = list(result.column_names)
         self._totals.check(columns)
         self._totals.check_types({field.name: str(field.type) for field in result.schema})
-        rows, totals = self._totals.apply(result.to_pylist(), columns, self._checkpoint.totals)
+        rows, totals = self._totals.apply(result.to_pylist(), columns, load)
         return Result(rows, totals, self._totals.written_columns(columns))
 
-    def _call_function(self, table: Any) -> Any:
+    def _call(self, function: Callable[[Any], Any], table: Any) -> Any:
         from smackbox.spark.connect import is_away
 
-        assert self._function is not None
         spark = self._connect_spark()
         try:
-            result = self._function(spark.createDataFrame(table))
+            result = function(spark.createDataFrame(table))
             if not hasattr(result, "toArrow"):
                 raise StreamError(
                     f"the function of {self._settings.name} must return a DataFrame, not {type(result).__name__}"
@@ -352,9 +367,8 @@ class MicroBatchRunner:
                 raise AwayError(f"Spark does not answer: {error}") from error
             raise UnfitEventsError(f"the function of stream {self._settings.name} failed: {error}") from error
 
-    def _set_aside(self, bad: list[BadRecord]) -> None:
-        if self._dead_letters is not None:
-            dead_letters = self._dead_letters
+    def _set_aside(self, dead_letters: DeadLetters | None, bad: list[BadRecord]) -> None:
+        if dead_letters is not None:
             self._retry(lambda: dead_letters.put(bad))
         first = bad[0]
         log.warning(
