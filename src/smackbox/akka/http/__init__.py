@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from smackbox.akka.http.directives import put as put
     from smackbox.akka.http.directives import respond_with_headers as respond_with_headers
     from smackbox.akka.http.directives import validate as validate
+    from smackbox.akka.http.encoding import encode_response as encode_response
+    from smackbox.akka.http.encoding import encode_response_with as encode_response_with
     from smackbox.akka.http.files import get_from_directory as get_from_directory
     from smackbox.akka.http.files import get_from_file as get_from_file
     from smackbox.akka.http.paths import REMAINING as REMAINING
@@ -104,6 +106,7 @@ _LAZY = {
         _HTTP + "directives",
     ),
     **dict.fromkeys(("Unmarshaller", "as_", "decode_request", "decode_request_with", "entity"), _HTTP + "bodies"),
+    **dict.fromkeys(("encode_response", "encode_response_with"), _HTTP + "encoding"),
     **dict.fromkeys(("get_from_directory", "get_from_file"), _HTTP + "files"),
     **dict.fromkeys(
         ("REMAINING", "path", "path_end", "path_end_or_single_slash", "path_prefix", "path_single_slash"),

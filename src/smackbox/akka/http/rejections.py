@@ -92,6 +92,11 @@ class UnsupportedRequestEncodingRejection(Rejection):
 
 
 @dataclass(frozen=True, slots=True)
+class UnacceptedResponseEncodingRejection(Rejection):
+    supported: str
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationRejection(Rejection):
     message: str
 
@@ -184,6 +189,11 @@ def _encoding(rejections: list[Any]) -> HttpResponse:
     return _text(400, f"The request's Content-Encoding is not supported. Expected:\n{supported}")
 
 
+def _unaccepted(rejections: list[Any]) -> HttpResponse:
+    supported = "\n".join(dict.fromkeys(rejection.supported for rejection in rejections))
+    return _text(406, f"Resource representation is only available with these Content-Encodings:\n{supported}")
+
+
 def _first(status: HTTPStatus, text: Callable[[Any], str]) -> Callable[[list[Any]], HttpResponse]:
     return lambda rejections: _text(status, text(rejections[0]))
 
@@ -226,6 +236,7 @@ _DEFAULT: list[tuple[type[Rejection], Callable[[list[Any]], HttpResponse]]] = [
         _first(HTTPStatus.BAD_REQUEST, lambda _: "Request entity expected but not supplied"),
     ),
     (AuthenticationFailedRejection, _authentication),
+    (UnacceptedResponseEncodingRejection, _unaccepted),
     (UnsupportedRequestContentTypeRejection, _content_type),
     (UnsupportedRequestEncodingRejection, _encoding),
     (ValidationRejection, _first(HTTPStatus.BAD_REQUEST, lambda r: r.message)),

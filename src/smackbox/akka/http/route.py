@@ -12,7 +12,7 @@ values of both, `a | b` tries `b` where `a` rejects. So a directive is a decorat
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,26 @@ class Rejected:
     """None at all means that no path matched."""
 
     rejections: tuple[Rejection, ...] = ()
+
+
+STREAM_BUFFER = 4
+"""Elements of a `Source` that wait for a client that does not read."""
+
+
+def chunks_of(source: Any, system: ActorSystem) -> AsyncIterator[bytes]:
+    """The body of a `StreamedResponse`, element by element."""
+    if isinstance(source, AsyncIterable):
+        return aiter(source)
+    elements: AsyncIterator[bytes] = source.run_async_iterator(system, STREAM_BUFFER)
+    return elements
+
+
+def with_vary(headers: dict[str, str], name: str) -> dict[str, str]:
+    """A copy of `headers` whose `Vary` has `name` too: what caches keep an answer by."""
+    others = [part.strip() for part in headers.get("Vary", "").split(",") if part.strip()]
+    if name.lower() in (other.lower() for other in others) or "*" in others:
+        return dict(headers)
+    return {**headers, "Vary": ", ".join([*others, name])}
 
 
 Response = HttpResponse | StreamedResponse

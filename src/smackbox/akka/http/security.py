@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from smackbox.akka.http.rejections import AuthenticationFailedRejection
-from smackbox.akka.http.route import Directive, Inner, Rejected, RequestContext, Result
+from smackbox.akka.http.route import Directive, Inner, Rejected, RequestContext, Result, with_vary
 from smackbox.net.http import HttpResponse, basic_credentials
 
 PREFLIGHT_AGE_S = 600
@@ -46,8 +46,11 @@ def cors(
     def fields(origin: str | None) -> dict[str, str]:
         if "*" in allowed:
             return {"Access-Control-Allow-Origin": "*"} if origin is not None else {}
-        vary = {"Vary": "Origin"}
-        return {"Access-Control-Allow-Origin": origin, **vary} if origin is not None and origin in allowed else vary
+        return {"Access-Control-Allow-Origin": origin} if origin is not None and origin in allowed else {}
+
+    def answered(headers: dict[str, str], added: dict[str, str]) -> dict[str, str]:
+        # where the answer depends on who asks, caches must know
+        return {**(headers if "*" in allowed else with_vary(headers, "Origin")), **added}
 
     async def apply(context: RequestContext, inner: Inner) -> Result:
         request = context.request
@@ -56,9 +59,9 @@ def cors(
         asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
         if asks and origin is not None:
             is_allowed = "Access-Control-Allow-Origin" in added
-            return HttpResponse(204, headers={**added, **(preflight if is_allowed else {})})
+            return HttpResponse(204, headers=answered(preflight if is_allowed else {}, added))
         result = await inner(context, ())
-        return result if isinstance(result, Rejected) else replace(result, headers={**result.headers, **added})
+        return result if isinstance(result, Rejected) else replace(result, headers=answered(result.headers, added))
 
     return Directive(apply)
 

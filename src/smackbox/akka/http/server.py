@@ -11,7 +11,6 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -23,7 +22,7 @@ import msgspec
 from smackbox.akka.actor.eager_task import Raised, Stepper
 from smackbox.akka.actor.shutdown import SERVICE_UNBIND
 from smackbox.akka.http.directives import INTERNAL_ERROR, sealed
-from smackbox.akka.http.route import TEXT, RequestContext, Response, Route, StreamedResponse
+from smackbox.akka.http.route import TEXT, RequestContext, Response, Route, StreamedResponse, chunks_of
 from smackbox.net.http import HttpRequest, HttpResponse
 from smackbox.net.http1 import Exchange, HttpLimits, HttpServer
 from smackbox.net.listener import bind
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 NOT_IN_TIME = "The server was not able to produce a timely response to your request."
 SHUTDOWN_DEADLINE_S = 4.0
 """What requests get to end in a coordinated shutdown, less than its phase has."""
-STREAM_BUFFER = 4
-"""Elements of a `Source` that wait for a client that does not read."""
 PARAMETERS_LIMIT = 1000
 
 _BAD_IN_HEADER = re.compile(r"[\r\n\0]")
@@ -201,7 +198,7 @@ class ServerBinding:
 
     async def _stream(self, exchange: Exchange, response: StreamedResponse, chunked: bool) -> None:
         try:
-            chunks = self._chunks(response.source)
+            chunks = chunks_of(response.source, self._system)
             try:
                 async for chunk in chunks:
                     if chunk:
@@ -216,12 +213,6 @@ class ServerBinding:
         except Exception:
             log.exception("the streamed answer to %s %s failed", exchange.method.decode(), exchange.path)
             exchange.cut_off()
-
-    def _chunks(self, source: Any) -> AsyncIterator[bytes]:
-        if isinstance(source, AsyncIterable):
-            return aiter(source)
-        elements: AsyncIterator[bytes] = source.run_async_iterator(self._system, STREAM_BUFFER)
-        return elements
 
     def _keep(self, task: asyncio.Future[Any]) -> None:
         self._running.add(task)
