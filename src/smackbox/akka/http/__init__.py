@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from smackbox.akka.http.bodies import decode_request as decode_request
     from smackbox.akka.http.bodies import decode_request_with as decode_request_with
     from smackbox.akka.http.bodies import entity as entity
+    from smackbox.akka.http.client import ClientRequest as ClientRequest
+    from smackbox.akka.http.client import ClientResponse as ClientResponse
+    from smackbox.akka.http.client import ClientSettings as ClientSettings
+    from smackbox.akka.http.client import HttpClient as HttpClient
+    from smackbox.akka.http.client import TooManyRequestsError as TooManyRequestsError
     from smackbox.akka.http.directives import REQUIRED as REQUIRED
     from smackbox.akka.http.directives import authorize as authorize
     from smackbox.akka.http.directives import delete as delete
@@ -106,6 +111,9 @@ _LAZY = {
         _HTTP + "directives",
     ),
     **dict.fromkeys(("Unmarshaller", "as_", "decode_request", "decode_request_with", "entity"), _HTTP + "bodies"),
+    **dict.fromkeys(
+        ("ClientRequest", "ClientResponse", "ClientSettings", "HttpClient", "TooManyRequestsError"), _HTTP + "client"
+    ),
     **dict.fromkeys(("encode_response", "encode_response_with"), _HTTP + "encoding"),
     **dict.fromkeys(("get_from_directory", "get_from_file"), _HTTP + "files"),
     **dict.fromkeys(

@@ -12,6 +12,7 @@ values of both, `a | b` tries `b` where `a` rejects. So a directive is a decorat
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 TEXT = "text/plain; charset=UTF-8"
 BINARY = "application/octet-stream"
+BAD_IN_HEADER = re.compile(r"[\r\n\0]")
+"""What would end a header field, and begin another."""
 
 
 @dataclass(frozen=True, slots=True)

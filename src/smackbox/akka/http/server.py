@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,20 +21,20 @@ import msgspec
 from smackbox.akka.actor.eager_task import Raised, Stepper
 from smackbox.akka.actor.shutdown import SERVICE_UNBIND
 from smackbox.akka.http.directives import INTERNAL_ERROR, sealed
-from smackbox.akka.http.route import TEXT, RequestContext, Response, Route, StreamedResponse, chunks_of
+from smackbox.akka.http.route import BAD_IN_HEADER, TEXT, RequestContext, Response, Route, StreamedResponse, chunks_of
 from smackbox.net.http import HttpRequest, HttpResponse
 from smackbox.net.http1 import Exchange, HttpLimits, HttpServer
 from smackbox.net.listener import bind
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.system import ActorSystem
+    from smackbox.akka.http.client import ClientSettings, HttpClient
 
 NOT_IN_TIME = "The server was not able to produce a timely response to your request."
 SHUTDOWN_DEADLINE_S = 4.0
 """What requests get to end in a coordinated shutdown, less than its phase has."""
 PARAMETERS_LIMIT = 1000
 
-_BAD_IN_HEADER = re.compile(r"[\r\n\0]")
 _NO_BODY = frozenset({204, 304})
 _STATUSES = frozenset(status.value for status in HTTPStatus if status >= 200)
 
@@ -76,6 +75,12 @@ class Http:
     ) -> ServerBuilder:
         """`insecure` allows an address other than loopback; who may ask what is up to the routes."""
         return ServerBuilder(self._system, host, port, settings or ServerSettings(), tls, insecure)
+
+    def client(self, settings: ClientSettings | None = None, *, tls: ssl.SSLContext | None = None) -> HttpClient:
+        """A client with connections of its own; `tls` says whom to trust, and who one is."""
+        from smackbox.akka.http.client import ClientSettings, HttpClient
+
+        return HttpClient(self._system, settings or ClientSettings(), tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +254,7 @@ def _head(response: Response) -> tuple[bytes, bytes]:
         return kind, b""
     lines: list[str] = []
     for name, value in response.headers.items():
-        if _BAD_IN_HEADER.search(name + value) or ":" in name or not name:
+        if BAD_IN_HEADER.search(name + value) or ":" in name or not name:
             raise ValueError(f"the header {name!r}: {value!r} has a line break, or no name")
         lines.append(f"{name}: {value}\r\n")
     return kind, "".join(lines).encode("latin-1")
@@ -257,6 +262,6 @@ def _head(response: Response) -> tuple[bytes, bytes]:
 
 @lru_cache(256)
 def _content_type(kind: str) -> bytes:
-    if _BAD_IN_HEADER.search(kind):
+    if BAD_IN_HEADER.search(kind):
         raise ValueError(f"the content type {kind!r} has a line break")
     return kind.encode("latin-1")
