@@ -96,12 +96,12 @@ def rough_split(seed: int) -> None:
     one_cluster(simulation)
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_one_side_at_most_survives_a_clean_split(seed: int) -> None:
     clean_split(seed)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_one_cluster_at_most_is_left_after_a_rough_split(seed: int) -> None:
     rough_split(seed)
 

@@ -172,3 +172,26 @@ def test_entities_of_a_jvm_that_leaves_are_remembered_here() -> None:
             await asyncio.sleep(0.2)
 
     run(work)
+
+
+def test_entities_of_a_python_node_that_leaves_are_remembered_by_a_jvm() -> None:
+    async def work(stack: AsyncExitStack) -> None:
+        (pekko,) = pekkos(stack, 1, REMEMBER)
+        python, watcher = await node(stack, pekko), await node(stack, pekko)
+        await python.say(f"join {pekko.address}")
+        python.cluster.join_seed_nodes([python.jvm])
+        await python.cluster.until(MemberStatus.UP, LIMIT_S)
+        python.begin(remember=True)
+        ClusterSharding(watcher.system)  # its messages; it is no member, only asks
+        await python.entities.request("sharding", LIMIT_S)
+        await python.settled({"jvm", "python"})
+        python.cluster.leave()
+        await until(lambda: python.cluster.is_terminated)
+        region = watcher.remoting.resolve(f"{watcher.jvm}/system/sharding/Counter")
+        running: set[str] = set()
+        while running != set(IDS):
+            await asyncio.sleep(0.2)
+            state = await region.request(GetShardRegionState(), LIMIT_S)
+            running = set().union(*state.shards.values())
+
+    run(work)
