@@ -189,6 +189,20 @@ def joined(spark: Any, folder: Path) -> Any:
 
 
 @program
+def sql_over_a_view(spark: Any, folder: Path) -> Any:
+    source(spark, folder).withWatermark("ts", "10 seconds").createOrReplaceTempView("updates")
+    query = """SELECT window(ts, '5 seconds') AS w, upper(k) AS big, count(*), sum(a * 2) AS s FROM updates
+    GROUP BY window(ts, '5 seconds'), upper(k)"""
+    return batches(spark.sql(query), folder, "append")
+
+
+@program
+def sql_count(spark: Any, folder: Path) -> Any:
+    source(spark, folder).createOrReplaceTempView("counted")
+    return batches(spark.sql("select count(*), max(a) m from counted where a * 2 > 6"), folder, "complete")
+
+
+@program
 def restarted(spark: Any, folder: Path) -> Any:
     first = batches(source(spark, folder).groupBy("k").count(), folder, "update", checkpointLocation=f"{folder}/c")
     late = folder / "in" / "late.json"

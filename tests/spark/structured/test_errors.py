@@ -130,7 +130,9 @@ def test_complete_mode_is_not_for_files(spark: Any, tmp_path: Path) -> None:
     assert raised.value.getCondition() == f"{MODE}.UNSUPPORTED_DATASOURCE"
 
 
-@pytest.mark.parametrize("query", ["SELECT k, count(*) FROM s GROUP BY k", "SELECT DISTINCT value FROM s"])
+@pytest.mark.parametrize(
+    "query", ["SELECT k, count(*) FROM s GROUP BY k HAVING count(*) > 1", "SELECT DISTINCT value FROM s"]
+)
 def test_sql_that_needs_a_memory_of_batches_is_refused(spark: Any, query: str) -> None:
     rate(spark).selectExpr("value", "value AS k").createOrReplaceTempView("s")
     with pytest.raises(PySparkException, match="in SQL text over a stream"):

@@ -199,6 +199,16 @@ def test_sql_reads_a_view_of_a_stream(spark: Any, json_folder: Callable[..., Pat
     assert sorted(row.next for row in spark.table("nexts").collect()) == [2, 4]
 
 
+def test_sql_aggregates_a_view_of_a_stream(spark: Any, json_folder: Callable[..., Path]) -> None:
+    folder = json_folder(*LINES)
+    json_folder('{"a":4,"k":"x"}')
+    df = spark.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).json(str(folder))
+    df.createOrReplaceTempView("summed")
+    totals = spark.sql("SELECT upper(k) AS big, count(*) AS n, sum(a + 1) s FROM summed WHERE a <> 2 GROUP BY upper(k)")
+    drained(totals.writeStream.outputMode("complete").format("memory").queryName("sums"))
+    assert [tuple(row) for row in spark.table("sums").collect()] == [("X", 3, 11)]
+
+
 def test_a_memory_table_is_a_view_that_can_be_dropped_and_replaced(
     spark: Any, json_folder: Callable[..., Path]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from smackbox.spark.front.errors import not_there
 from smackbox.spark.front.session import FrontSession
 from smackbox.spark.structured.aggregation import Aggregation
-from smackbox.spark.structured.analysis import Schemas, check_event_time
+from smackbox.spark.structured.analysis import Schemas, check_event_time, without_stream
 from smackbox.spark.structured.checkpoint import Checkpoint
 from smackbox.spark.structured.checks import check, check_streaming
 from smackbox.spark.structured.deduplication import Deduplication
@@ -22,17 +22,19 @@ from smackbox.spark.structured.sessions import SessionAggregation, session_of
 from smackbox.spark.structured.sinks.registry import open_sink
 from smackbox.spark.structured.sinks.sink import MemorySink
 from smackbox.spark.structured.sources.registry import open_source
+from smackbox.spark.structured.sql_groups import take_apart
 
 
 def start_query(
     start: Any, session: FrontSession, url: str, *, event: Event, stop_active: Callable[[str], None]
 ) -> StreamingQuery:
     """A query that is ready to run. Raises `SparkError` and what Sail says of the plan (`grpc.RpcError`)."""
+    sail = Sail(session)
+    take_apart(start, lambda relation: sail.schema(without_stream(relation, session)).names)
     plan = compiled(start.input)
     check_streaming(plan)
     definition = definition_of(start, session.settings)
     check(plan, definition.mode)
-    sail = Sail(session)
     schemas = Schemas(session, sail)
     for node in plan.watermarks:
         check_event_time(schemas.of(node.children[0]), node.relation.with_watermark.event_time)
