@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     from smackbox.akka.http.encoding import encode_response_with as encode_response_with
     from smackbox.akka.http.files import get_from_directory as get_from_directory
     from smackbox.akka.http.files import get_from_file as get_from_file
+    from smackbox.akka.http.forms import UploadedFile as UploadedFile
+    from smackbox.akka.http.forms import file_upload as file_upload
+    from smackbox.akka.http.forms import file_upload_all as file_upload_all
+    from smackbox.akka.http.forms import form_field as form_field
+    from smackbox.akka.http.forms import store_uploaded_file as store_uploaded_file
     from smackbox.akka.http.paths import REMAINING as REMAINING
     from smackbox.akka.http.paths import path as path
     from smackbox.akka.http.paths import path_end as path_end
@@ -113,6 +118,9 @@ _LAZY = {
     **dict.fromkeys(("Unmarshaller", "as_", "decode_request", "decode_request_with", "entity"), _HTTP + "bodies"),
     **dict.fromkeys(
         ("ClientRequest", "ClientResponse", "ClientSettings", "HttpClient", "TooManyRequestsError"), _HTTP + "client"
+    ),
+    **dict.fromkeys(
+        ("UploadedFile", "file_upload", "file_upload_all", "form_field", "store_uploaded_file"), _HTTP + "forms"
     ),
     **dict.fromkeys(("encode_response", "encode_response_with"), _HTTP + "encoding"),
     **dict.fromkeys(("get_from_directory", "get_from_file"), _HTTP + "files"),

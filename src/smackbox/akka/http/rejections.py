@@ -54,6 +54,12 @@ class MalformedQueryParamRejection(Rejection):
 
 
 @dataclass(frozen=True, slots=True)
+class MalformedFormFieldRejection(Rejection):
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MalformedRequestContentRejection(Rejection):
     reason: str
 
@@ -63,6 +69,11 @@ class RequestTooLargeRejection(Rejection):
     """The body is larger than `limit` bytes when it is unpacked."""
 
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFormFieldRejection(Rejection):
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +216,10 @@ _DEFAULT: list[tuple[type[Rejection], Callable[[list[Any]], HttpResponse]]] = [
         _first(HTTPStatus.FORBIDDEN, lambda _: "The supplied authentication is not authorized to access this resource"),
     ),
     (
+        MalformedFormFieldRejection,
+        _first(HTTPStatus.BAD_REQUEST, lambda r: f"The form field '{r.name}' was malformed:\n{r.reason}"),
+    ),
+    (
         MalformedHeaderRejection,
         _first(HTTPStatus.BAD_REQUEST, lambda r: f"The value of HTTP header '{r.name}' was malformed:\n{r.reason}"),
     ),
@@ -222,6 +237,10 @@ _DEFAULT: list[tuple[type[Rejection], Callable[[list[Any]], HttpResponse]]] = [
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             lambda r: f"The body is larger than {r.limit} bytes when it is unpacked",
         ),
+    ),
+    (
+        MissingFormFieldRejection,
+        _first(HTTPStatus.BAD_REQUEST, lambda r: f"Request is missing required form field '{r.name}'"),
     ),
     (
         MissingHeaderRejection,
