@@ -9,6 +9,7 @@ from typing import Any
 
 from smackbox.base.errors import StartError
 from smackbox.spark.rdd.files import local
+from smackbox.store.fs import Disk
 
 FILE = "progress.json"
 
@@ -36,10 +37,9 @@ class Progress:
             self.exists = True
 
     def write(self) -> None:
-        """Replace the file, at once and whole."""
-        draft = self.directory / f".{FILE}"
-        draft.write_text(json.dumps({"inputs": self.inputs, "states": self.states, "planned": self.planned}))
-        draft.replace(self.directory / FILE)
+        """Replace the file, at once and whole. Raises `StorageError`."""
+        progress = {"inputs": self.inputs, "states": self.states, "planned": self.planned}
+        Disk().replace(self.directory / FILE, json.dumps(progress).encode())
 
     def state_directory(self, number: int, time_ms: int) -> Path:
         """Where the state of that stream after that batch is."""

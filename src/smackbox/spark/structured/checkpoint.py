@@ -23,6 +23,7 @@ from typing import Any
 
 from smackbox.base.errors import StartError
 from smackbox.spark.front.errors import SPARK, SparkError
+from smackbox.store.fs import Disk
 from smackbox.store.rocks import RocksStore, open_store
 
 FAMILIES = ("meta", "offsets", "commits", "state", "sources")
@@ -67,7 +68,7 @@ class Checkpoint:
             batch.put(b"id", found, self._store.family("meta"))
             self._store.write(batch)
         self.id = found.decode()
-        (self.path / ID_FILE).write_text(self.id)
+        Disk().replace(self.path / ID_FILE, found)
         self._committed = self._last("commits")[0]
 
     @staticmethod
