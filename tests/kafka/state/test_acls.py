@@ -62,7 +62,7 @@ def test_one_binding(binding: Acl, allowed: bool) -> None:
 
 @pytest.mark.parametrize("granted", list(Operation)[2:])
 def test_what_an_operation_implies(granted: Operation) -> None:
-    """KIP-133 and `AclAuthorizer`: READ, WRITE, DELETE, ALTER imply DESCRIBE; ALTER_CONFIGS implies DESCRIBE_CONFIGS."""
+    """READ, WRITE, DELETE and ALTER imply DESCRIBE; ALTER_CONFIGS implies DESCRIBE_CONFIGS (KIP-11, KIP-133)."""
     implied = {
         Operation.READ: {Operation.DESCRIBE},
         Operation.WRITE: {Operation.DESCRIBE},

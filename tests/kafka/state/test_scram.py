@@ -8,7 +8,15 @@ import hmac
 
 import pytest
 
-from smackbox.kafka.state.scram import ClientFirst, ScramCredential, ScramError, ScramExchange
+from smackbox.kafka.state.scram import (
+    MAX_ITERATIONS,
+    MECHANISM_TYPES,
+    MIN_ITERATIONS,
+    ClientFirst,
+    ScramCredential,
+    ScramError,
+    ScramExchange,
+)
 
 SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
 SERVER_NONCE = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
@@ -56,6 +64,7 @@ def test_an_exchange_of_sha_512() -> None:
         (b"FIlj)", b"FIlk)", "this exchange"),
         (b"r=rOprNGfwEbeRWgbNEkqO%", b"r=%", "this exchange"),
         (b",p=", b",q=", "this exchange"),
+        (b"p=d", b"p=!!!!d", "base64"),
         (b"c=biws", b"c=\xff", "UTF-8"),
     ],
 )
@@ -94,3 +103,9 @@ def test_extensions_are_part_of_what_is_proved() -> None:
     assert (first.nonce, first.bare) == ("rOprNGfwEbeRWgbNEkqO", "n=user,r=rOprNGfwEbeRWgbNEkqO,tokenauth=true")
     with pytest.raises(ScramError, match="wrong password"):
         exchange(FIRST + b",tokenauth=true").final(FINAL)
+
+
+def test_the_numbers_of_the_protocol() -> None:
+    """`ScramMechanism`: KIP-554."""
+    assert MECHANISM_TYPES == {1: "SCRAM-SHA-256", 2: "SCRAM-SHA-512"}
+    assert (MIN_ITERATIONS, MAX_ITERATIONS) == (4096, 16384)

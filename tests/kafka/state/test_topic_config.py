@@ -7,6 +7,7 @@ import pytest
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.kafka.state.errors import KafkaError
 from smackbox.kafka.state.topic_config import (
+    DOUBLE,
     EFFECTIVE,
     KEYS,
     SHORT,
@@ -88,6 +89,11 @@ def test_numbers_of_16_bits() -> None:
     assert check_value(key, "32767") == "32767"
     with pytest.raises(KafkaError, match="type SHORT"):
         check_value(key, "32768")
+
+
+@pytest.mark.parametrize(("value", "stored"), [("inf", "Infinity"), ("-inf", "-Infinity"), ("1e300", "1.0E300")])
+def test_doubles_as_java_writes_them(value: str, stored: str) -> None:
+    assert check_value(ConfigKey("x", DOUBLE, "1"), value) == stored
 
 
 def test_a_missing_value_is_a_wrong_request() -> None:

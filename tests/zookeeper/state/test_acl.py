@@ -94,6 +94,8 @@ def test_auth_is_whoever_the_caller_has_proved_to_be() -> None:
     with pytest.raises(ZooKeeperError) as raised:
         resolve((Acl(7, "auth", ""),), {("ip", "10.0.0.1")}, "/a")
     assert raised.value.code == Code.INVALID_ACL
+    with pytest.raises(ZooKeeperError):
+        resolve((ANYONE, Acl(7, "auth", "")), set(), "/a")
 
 
 def test_entries_are_kept_once_and_none_are_refused() -> None:

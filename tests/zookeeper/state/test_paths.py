@@ -17,7 +17,7 @@ def test_paths(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["", "a", "/a/", "//", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/\0", "/\x1f", "/\x7f", "/\x9f", "/\ue000",
-     "/\uf8ff", "/\ufff0", "/\uffff"],
+     "/\uf8ff", "/\ufff0", "/\uffff", "/\ud800", "/\U00010000", "/\U0001f600", "/\U0010ffff"],
 )  # fmt: skip
 def test_what_is_no_path(path: str) -> None:
     with pytest.raises(ZooKeeperError) as raised:

@@ -10,6 +10,7 @@ from smackbox.zookeeper.state.errors import ZooKeeperError
 from smackbox.zookeeper.state.tree import OPEN_ACL, READ_ONLY_ACL, SYSTEM_PATHS, Tree, split
 from smackbox.zookeeper.state.txn import CheckTxn, CreateTxn, DeleteTxn, NodeTxn, SetAclTxn, SetDataTxn
 from smackbox.zookeeper.wire.codes import Code, EventType
+from smackbox.zookeeper.wire.records import Acl
 
 CREATED, DELETED = EventType.CREATED, EventType.DELETED
 DATA, CHILDREN = EventType.DATA_CHANGED, EventType.CHILDREN_CHANGED
@@ -33,6 +34,10 @@ def test_an_empty_tree_has_the_systems_nodes() -> None:
     assert tree.nodes["/zookeeper"].children == {"config", "quota"}
     assert tree.nodes["/zookeeper/config"].acl == READ_ONLY_ACL
     assert tree.nodes["/zookeeper/quota"].acl == OPEN_ACL
+    assert tree.get("/").stat() == (0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 0), "its one child was never created"
+    assert tree.get("/zookeeper/quota").stat() == (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert not any(node.container or node.ttl_ms for node in tree.nodes.values())
+    assert ((Acl(31, "world", "anyone"),), (Acl(1, "world", "anyone"),)) == (OPEN_ACL, READ_ONLY_ACL)
     with pytest.raises(ZooKeeperError) as raised:
         tree.get("/a")
     assert (raised.value.code, raised.value.path) == (Code.NO_NODE, "/a")

@@ -121,3 +121,14 @@ def test_those_that_were_told_are_left_out() -> None:
     table.add("/a", "y")
     assert table.trigger(DELETED, "/a", {"x"}) == {"y"}
     assert len(table) == 0
+
+
+def test_a_connection_that_is_gone_watches_nothing() -> None:
+    watches = Watches()
+    watches.data.add("/a", "x")
+    watches.child.add("/a", "x")
+    watches.add("/b", "y", PERSISTENT)
+    watches.remove_watcher("x")
+    assert [len(watches.data), len(watches.child)] == [1, 1]
+    watches.remove_watcher("y")
+    assert [len(watches.data), len(watches.child)] == [0, 0]

@@ -37,6 +37,8 @@ def test_the_bytes_of_each_type(kind: str, value: object, encoded: str) -> None:
     for cut in range(len(data)):
         with pytest.raises(ProtocolError):
             getattr(Reader(data[:cut]), kind)()
+    with pytest.raises(ProtocolError, match="a record of 2 bytes ends 6 bytes early"):
+        Reader(b"ab").int64()
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1), st.none() | st.binary(), st.text())
@@ -45,6 +47,10 @@ def test_records_are_read_as_they_were_written(small: int, large: int, data: byt
     reader = Reader(written)
     assert (reader.int32(), reader.int64(), reader.buffer(), reader.string()) == (small, large, data, text)
     assert reader.left == 1
+
+
+def test_raw_bytes_stand_as_they_are() -> None:
+    assert Writer().boolean(True).raw(b"ab").boolean(False).done() == b"\1ab\0"
 
 
 def test_null_strings_and_vectors_are_empty() -> None:
