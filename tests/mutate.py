@@ -42,6 +42,9 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 
 
+Place = tuple[int, str]  # of a node in the order of `ast.walk`, and the kind of change
+
+
 class Mutant(NamedTuple):
     """One changed module, and where the change is."""
 
@@ -54,17 +57,32 @@ class Mutant(NamedTuple):
 def mutants(source: str) -> Iterator[Mutant]:
     """Every mutant of a module."""
     tree = ast.parse(source)
+    return (_mutant(tree, place) for place in _places(tree))
+
+
+def drawn_mutants(source: str, count: int, seed: int) -> list[Mutant]:
+    """`count` of them at most, by chance."""
+    tree = ast.parse(source)
+    places = list(_places(tree))
+    return [_mutant(tree, place) for place in random.Random(seed).sample(places, min(count, len(places)))]
+
+
+def _places(tree: ast.Module) -> Iterator[Place]:
     annotations = {id(part) for node in ast.walk(tree) for each in _annotations(node) for part in ast.walk(each)}
     for index, node in enumerate(ast.walk(tree)):
-        if id(node) in annotations:
-            continue
-        for change in _changes(node):
-            changed = copy.deepcopy(tree)
-            target = list(ast.walk(changed))[index]
-            before = ast.unparse(target).splitlines()[0]
-            _apply(target, change)
-            after = ast.unparse(target).splitlines()[0]
-            yield Mutant(getattr(node, "lineno", 0), f"{before} -> {after}", ast.fix_missing_locations(changed), target)
+        if id(node) not in annotations:
+            yield from ((index, change) for change in _changes(node))
+
+
+def _mutant(tree: ast.Module, place: Place) -> Mutant:
+    index, change = place
+    changed = copy.deepcopy(tree)
+    target = list(ast.walk(changed))[index]
+    line = getattr(target, "lineno", 0)
+    before = ast.unparse(target).splitlines()[0]
+    _apply(target, change)
+    after = ast.unparse(target).splitlines()[0]
+    return Mutant(line, f"{before} -> {after}", ast.fix_missing_locations(changed), target)
 
 
 def _annotations(node: ast.AST) -> list[ast.expr]:
@@ -243,8 +261,9 @@ def main(arguments: list[str]) -> int:
         alike = ["--tests", *asked.tests, "--sample", str(asked.sample), "--seed", str(asked.seed)]
         return max(subprocess.run([sys.executable, "-m", "tests.mutate", m, *alike]).returncode for m in asked.modules)
     module = asked.modules[0]
-    every = list(mutants(module.read_text(encoding="utf-8")))
-    drawn = random.Random(asked.seed).sample(every, min(asked.sample, len(every)))
+    source = module.read_text(encoding="utf-8")
+    total = sum(1 for _ in _places(ast.parse(source)))
+    drawn = drawn_mutants(source, asked.sample, asked.seed)
     with tempfile.TemporaryDirectory(prefix="smackbox-mutants-") as folder:
         own = ["-p", "no:cacheprovider", *asked.tests]
         plugin = Survivors(module.resolve(), drawn, own)
@@ -253,7 +272,7 @@ def main(arguments: list[str]) -> int:
     if done not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         print(said.getvalue())
         return int(done)
-    print(f"{module}: {len(drawn)} of {len(every)} mutants, {len(plugin.left)} survive", flush=True)
+    print(f"{module}: {len(drawn)} of {total} mutants, {len(plugin.left)} survive", flush=True)
     for mutant in sorted(plugin.left, key=lambda mutant: mutant.line):
         print(f"  line {mutant.line}: {mutant.change}", flush=True)
     return 0
