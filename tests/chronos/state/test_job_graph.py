@@ -58,7 +58,5 @@ def test_children_are_sorted() -> None:
 
 
 def test_the_graph_for_graphviz() -> None:
-    assert dot({"b": ["a"], 'a"x': [], "a": []}) == (
-        'digraph JobGraph {\n  "a";\n  "a\\"x";\n  "b";\n  "a"->"b";\n}\n'
-    )
+    assert dot({"b": ["a"], 'a"x': [], "a": []}) == ('digraph JobGraph {\n  "a";\n  "a\\"x";\n  "b";\n  "a"->"b";\n}\n')
     assert dot({}) == "digraph JobGraph {\n}\n"

@@ -21,7 +21,7 @@ from smackbox.marathon.state.matcher import (
     match,
     match_reserved,
 )
-from smackbox.marathon.wire.app import App, Container, PersistentVolume, PortDefinition, Volume
+from smackbox.marathon.wire.app import App, Container, Network, PersistentVolume, PortDefinition, PortMapping, Volume
 from smackbox.mesos_framework.offer import Offer
 
 Json = dict[str, Any]
@@ -133,10 +133,22 @@ def test_fixed_and_dynamic_ports_stand_in_their_order() -> None:
     found = matched(app(port_definitions=wanted, require_ports=True), here)
     assert isinstance(found, Match)
     assert found.ports == [31001, 31000, 31002]
+    assert [one["ranges"] for one in found.resources if one["name"] == "ports"] == [
+        {"range": [{"begin": 31000, "end": 31002}]}
+    ]
     assert here.ports() == []
     found = matched(app(port_definitions=wanted[:2]), offer(*PLENTY))
     assert isinstance(found, Match)
     assert found.ports == [31000, 31001], "a port that is not required is any port"
+
+
+def test_ports_of_a_container_that_lead_to_one_of_the_host() -> None:
+    """A mapping without a host port takes none of the offer; 0 is any."""
+    mappings = [PortMapping(container_port=80, host_port=host) for host in (None, 0, 31001)]
+    bridged = app(networks=[Network(mode="container/bridge")], container=Container(port_mappings=mappings))
+    found = matched(bridged, offer(*PLENTY))
+    assert isinstance(found, Match)
+    assert found.ports == [31000, 31001]
 
 
 # --- volumes
@@ -177,7 +189,7 @@ def own(name: str = "i1") -> Json:
 def test_an_instance_finds_its_own_reservation() -> None:
     volume = lot("disk", 100, disk={"persistence": {"id": "v1"}}, **own())
     lots = (lot("cpus", 1, **own()), lot("mem", 64, **own()), volume, ports((1, 2), **own()))
-    here = offer(*lots, lot("cpus", 2, **own("i2")), lot("cpus", 3))
+    here = offer(lot("cpus", 2, **own("i2")), *lots, lot("cpus", 3))
     found = match_reserved(here, instance(volumes=["v1"], ports=[5, 6]))
     assert isinstance(found, Match)
     assert ({one["name"] for one in found.resources}, found.ports) == ({"cpus", "mem", "disk", "ports"}, [5, 6])

@@ -126,3 +126,17 @@ def test_ports_are_not_bounded() -> None:
     made = quotas(free="cpus:1", ads=Quota(limits=cpus(4)))
     trimmed = made.trim_to_bounds("ads", some("cpus:1;ports:[1-9]"))
     assert trimmed == some("cpus:1;ports:[1-9]")
+
+
+def test_a_guarantee_that_is_met_takes_nothing_beside_one_that_is_not() -> None:
+    made = quotas(free="cpus:10;mem:100", ads=Quota({"cpus": 4 * UNITS, "mem": 50 * UNITS}))
+    made.allocated("ads", some("mem:50"), 1)
+    assert shown(made.trim_to_guarantee("ads", some("cpus:10;mem:100"))) == {"cpus": 4.0}
+
+
+def test_a_thousandth_is_an_amount() -> None:
+    made = quotas(free="cpus:1", ads=Quota({"cpus": 1}))
+    assert made.is_short("ads")
+    assert shown(made.trim_to_guarantee("ads", some("cpus:1"))) == {"cpus": 0.001}
+    made.granted(some("cpus:0.998"))
+    assert shown(made.trim_to_bounds("ops", some("cpus:1;ports:[1-2]"))) == {"cpus": 0.001}
