@@ -5,97 +5,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import pytest
+from tests.kafka.state.classic_group_host import (
+    COMPLETING,
+    EMPTY,
+    FENCED,
+    PREPARING,
+    REBALANCE_MS,
+    SESSION_MS,
+    STABLE,
+    UNKNOWN,
+    Host,
+    stable,
+)
 
-from smackbox.base.clock import FakeClock
-from smackbox.kafka.state.classic_group import ClassicGroup
-from smackbox.kafka.state.classic_member import GroupState, JoinRequest, JoinResult, SyncResult
+from smackbox.kafka.state.classic_member import JoinResult, Member, SyncResult
 from smackbox.kafka.state.errors import KafkaError
-from smackbox.kafka.state.timers import Timers
 from smackbox.kafka.wire import error_codes as errors
-
-SESSION_MS, REBALANCE_MS = 10_000, 30_000
-UNKNOWN, FENCED = errors.UNKNOWN_MEMBER_ID, errors.FENCED_INSTANCE_ID
-EMPTY, PREPARING = GroupState.EMPTY, GroupState.PREPARING_REBALANCE
-COMPLETING, STABLE = GroupState.COMPLETING_REBALANCE, GroupState.STABLE
-
-
-class Host:
-    """A group on a disk that may refuse, and may answer late."""
-
-    def __init__(self, **fields: Any) -> None:
-        self.clock, self.timers = FakeClock(), Timers()
-        self.error: KafkaError | None = None
-        self.late: list[Callable[[KafkaError | None], None]] | None = None
-        self.persisted = 0
-        suffixes = count(1)
-        clock = self.clock
-        self.group = ClassicGroup(
-            "g", self.timers, clock.monotonic_ms, clock.wall_ms, lambda: str(next(suffixes)), self._persist, **fields
-        )
-
-    def _persist(self, _: ClassicGroup, done: Callable[[KafkaError | None], None]) -> None:
-        self.persisted += 1
-        if self.late is not None:
-            self.late.append(done)
-        else:
-            done(self.error)
-
-    def advance(self, duration_ms: int) -> None:
-        end = self.clock.monotonic_ms() + duration_ms
-        while (deadline := self.timers.next_deadline_ms()) is not None and deadline <= end:
-            self.clock.advance_ms(max(deadline - self.clock.monotonic_ms(), 0))
-            self.timers.tick(self.clock.monotonic_ms())
-        self.clock.advance_ms(end - self.clock.monotonic_ms())
-
-    def join(self, member_id: str = "", instance: str | None = None, **changes: Any) -> list[JoinResult]:
-        """The answers, when they come."""
-        answers: list[JoinResult] = []
-        said: dict[str, Any] = {
-            "member_id": member_id, "instance_id": instance, "client_id": "c", "client_host": "/h",
-            "session_timeout_ms": SESSION_MS, "rebalance_timeout_ms": REBALANCE_MS, "protocol_type": "consumer",
-            "protocols": {"range": b"r"}, "require_known_member": False, "supports_skip_assignment": False,
-        }  # fmt: skip
-        self.group.join(JoinRequest(**(said | changes)), answers.append)
-        return answers
-
-    def sync(self, member_id: str, instance: str | None = None, **assignments: bytes) -> list[SyncResult]:
-        named = {name.replace("_", "-"): value for name, value in assignments.items()}
-        answers: list[SyncResult] = []
-        self.group.sync(member_id, instance, self.group.generation, None, None, named, answers.append)
-        return answers
-
-    def heartbeat(self, member_id: str, instance: str | None = None) -> int:
-        try:
-            return self.group.heartbeat(member_id, instance, self.group.generation)
-        except KafkaError as error:
-            return error.code
 
 
 @pytest.fixture
 def host() -> Host:
     return Host()
-
-
-def stable(host: Host, *instances: str | None) -> list[str]:
-    """A stable group of so many members; their ids, the leader's first."""
-    for instance in instances:
-        host.join(instance=instance)
-    ids = list(host.group.members)
-    for member_id in ids[:-1]:  # the last one joined a rebalance that waits for the others
-        host.join(member_id, host.group.members[member_id].instance_id)
-    for member_id in ids:
-        member = host.group.members[member_id]
-        host.group.sync(
-            member_id, member.instance_id, host.group.generation, None, None,
-            {one: one.encode() for one in ids}, lambda _: None,
-        )  # fmt: skip
-    assert host.group.state is STABLE
-    return ids
 
 
 # --- who waits is answered once
@@ -150,80 +83,6 @@ def test_a_follower_of_a_stable_group_asks_again(host: Host) -> None:
     assert host.group.state is PREPARING
 
 
-# --- static members (KIP-345)
-
-
-def test_a_static_member_fences_whoever_waits_under_its_old_id(host: Host) -> None:
-    first, _ = stable(host, "i", None)
-    parked = host.join(first, "i")
-    assert host.join(instance="i") == []
-    assert parked == [JoinResult(FENCED, first)]
-    [new] = [one for one in host.group.members if one.startswith("i-")]
-    assert (host.group.static, host.group.leader) == ({"i": new}, new)
-    assert host.heartbeat(first, "i") == FENCED
-    assert host.heartbeat(first) == UNKNOWN
-
-
-def test_a_static_member_fences_whoever_syncs_under_its_old_id(host: Host) -> None:
-    first, second = stable(host, None, "i")
-    host.join(first)
-    host.join(second, "i")
-    parked = host.sync(second, "i")
-    host.join(instance="i")
-    assert parked == [SyncResult(FENCED)]
-    assert host.group.state is PREPARING, "the leader assigned the old id"
-
-
-def test_a_static_follower_comes_back_without_a_rebalance(host: Host) -> None:
-    first, second = stable(host, None, "i")
-    [answer] = host.join(instance="i")
-    assert (answer.error_code, answer.generation, answer.leader) == (0, 2, first)
-    assert answer.member_id != second
-    assert host.group.state is STABLE
-    assert host.sync(answer.member_id, "i") == [SyncResult(0, "consumer", "range", second.encode())]
-
-
-@pytest.mark.parametrize("skip", [True, False])
-def test_a_static_leader_comes_back(host: Host, skip: bool) -> None:
-    """KIP-814: one that cannot skip the assignment is told that it follows, so that it computes none."""
-    first, _ = stable(host, "i", None)
-    [answer] = host.join(instance="i", supports_skip_assignment=skip)
-    assert answer.skip_assignment is skip
-    assert answer.leader == (answer.member_id if skip else first)
-    assert len(answer.members) == (2 if skip else 0)
-    assert host.group.leader == answer.member_id
-
-
-def test_a_static_member_with_other_protocols_starts_a_rebalance_when_another_would_win(host: Host) -> None:
-    stable(host, "i")
-    [answer] = host.join(instance="i", protocols={"range": b"new"})
-    assert (answer.error_code, host.group.state) == (0, STABLE), "the same protocol wins"
-    [answer] = host.join(instance="i", protocols={"sticky": b"s", "range": b"r"})
-    assert (answer.protocol_name, host.group.state) == ("sticky", COMPLETING)
-
-
-def test_a_static_member_whose_record_is_refused(host: Host) -> None:
-    stable(host, "i")
-    host.error = KafkaError(errors.NOT_COORDINATOR)
-    [answer] = host.join(instance="i")
-    assert answer.error_code == errors.NOT_COORDINATOR
-
-
-def test_silent_static_members_keep_their_places(host: Host) -> None:
-    """A rebalance goes on without them, and for another round when nobody else is there (KIP-345)."""
-    first, second = stable(host, "i", "j")
-    host.group.rebalance()
-    host.group.members[first].session_timeout_ms = host.group.members[second].session_timeout_ms = 10**9
-    for member_id, instance in ((first, "i"), (second, "j")):
-        host.group.check_commit(member_id, instance, host.group.generation, transactional=True)
-    host.advance(REBALANCE_MS)
-    assert (host.group.state, host.group.generation, len(host.group.members)) == (PREPARING, 2, 2)
-    joined = host.join(second, "j")
-    host.advance(REBALANCE_MS)
-    assert [(answer.generation, answer.leader) for answer in joined] == [(3, second)]
-    assert set(host.group.members) == {first, second}
-
-
 # --- who goes
 
 
@@ -255,6 +114,34 @@ def test_who_is_not_there_cannot_leave(host: Host, member: str, instance: str | 
         host.group.leave(member, instance)
     assert raised.value.code == code
     assert host.group.state is STABLE
+
+
+def test_the_last_one_that_is_waited_for_goes(host: Host) -> None:
+    first, second = stable(host, None, None)
+    waiting = host.join(first)
+    host.group.leave(second, None)
+    assert [(answer.error_code, answer.generation) for answer in waiting] == [(0, 3)]
+
+
+def test_one_that_was_given_an_id_is_waited_for_its_session(host: Host) -> None:
+    """KIP-394."""
+    first, _ = stable(host, None, None)
+    [told] = host.join(require_known_member=True, session_timeout_ms=500)
+    assert (told.error_code, told.member_id) == (errors.MEMBER_ID_REQUIRED, "c-3")
+    waiting = [host.join(first), host.join("c-2")]
+    host.advance(499)
+    assert waiting == [[], []]
+    host.advance(1)
+    assert [answer.generation for answers in waiting for answer in answers] == [3, 3]
+    assert host.join("c-3")[0].error_code == UNKNOWN
+
+
+def test_a_commit_is_a_sign_of_life(host: Host) -> None:
+    [only] = stable(host, None)
+    host.advance(SESSION_MS - 1)
+    host.group.check_commit(only, None, 1, transactional=False)
+    host.advance(SESSION_MS - 1)
+    assert only in host.group.members
 
 
 def test_one_who_waits_is_not_silent(host: Host) -> None:
@@ -333,6 +220,12 @@ def test_protocols_that_do_not_meet(host: Host, asked: dict[str, Any], code: int
     assert len(host.group.members) == 1
 
 
+@pytest.mark.parametrize("asked", [{"protocols": {}}, {"protocol_type": ""}])
+def test_the_first_member_says_its_protocols(host: Host, asked: dict[str, Any]) -> None:
+    assert [answer.error_code for answer in host.join(**asked)] == [errors.INCONSISTENT_GROUP_PROTOCOL]
+    assert host.group.members == {}
+
+
 def test_members_vote_for_their_first_protocol_that_all_have(host: Host) -> None:
     host.join(protocols={"only-mine": b"", "a": b"", "b": b""})
     host.join(protocols={"b": b"", "a": b""})
@@ -365,9 +258,37 @@ def test_the_first_rebalance_waits_no_longer_than_its_members_allow() -> None:
     second = host.join(rebalance_timeout_ms=4_000)
     host.advance(1_000)
     assert first == second == []
-    host.join(rebalance_timeout_ms=4_000)
+    third = host.join(rebalance_timeout_ms=4_000)
+    assert first == second == third == []
     host.advance(1)
-    assert [answer.generation for answer in (*first, *second)] == [1, 1]
+    assert [answer.generation for answer in (*first, *second, *third)] == [1, 1, 1]
+
+
+def test_a_group_that_takes_over_the_members_of_another_kind(host: Host) -> None:
+    """KIP-848: the downgrade of a group whose members all speak the classic protocol."""
+    members = [
+        Member(name, instance, "c", "/h", SESSION_MS, REBALANCE_MS, {"range": b"r"}, name.encode())
+        for name, instance in (("a", None), ("b", "i"))
+    ]
+    host.group.take_over("consumer", 7, members)
+    group = host.group
+    assert (group.state, group.generation, group.leader, group.protocol_name) == (STABLE, 7, "a", "range")
+    assert (list(group.members), group.static) == (["a", "b"], {"i": "b"})
+    assert host.sync("b", "i") == [SyncResult(0, "consumer", "range", b"b")]
+    host.advance(SESSION_MS)
+    assert group.members == {}
+
+
+def test_a_group_that_is_taken_over_sends_everyone_back(host: Host) -> None:
+    first, second = stable(host, None, None)
+    joining = host.join(first)
+    host.group.dismiss_waiting()
+    assert joining == [JoinResult(errors.REBALANCE_IN_PROGRESS, first)]
+    host.join(first)
+    host.join(second)
+    syncing = host.sync(second)
+    host.group.dismiss_waiting()
+    assert syncing == [SyncResult(errors.REBALANCE_IN_PROGRESS)]
 
 
 # --- limits, commits, deletions
@@ -394,6 +315,7 @@ def test_a_full_group_takes_back_its_static_members_alone() -> None:
         ("", None, -1, False, UNKNOWN),
         ("", None, -1, True, 0),
         ("", "i", -1, True, UNKNOWN),
+        ("", None, 0, True, UNKNOWN),
         ("c-1", "i", 1, False, UNKNOWN),
     ],
 )

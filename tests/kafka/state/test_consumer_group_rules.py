@@ -196,6 +196,36 @@ def test_a_member_becomes_static_and_changes_its_name(host: Host) -> None:
     assert host.group.static == {"i": "a"}
     host.beat("a", 0, instance_id="j")
     assert host.group.static == {"j": "a"}
+    written = len(host.written)
+    assert host.code("a", 0, instance_id="j") == errors.UNRELEASED_INSTANCE_ID, "it has not left"
+    host.beat("a", instance_id="j")
+    assert len(host.written) == written, "nothing has changed"
+
+
+def test_a_static_member_that_leaves_twice_keeps_its_epoch_and_begins_its_session_again(host: Host) -> None:
+    host.beat("a", instance_id="i")
+    host.beat("a", topics=["t", "u"])
+    epochs = (host.group.members["a"].epoch, host.group.members["a"].previous_epoch)
+    assert epochs == (3, 2)
+    host.advance(SESSION_MS - 1)
+    written = len(host.written)
+    host.beat("a", -2, instance_id="i")
+    assert host.written[written:] == [{"a"}]
+    host.advance(SESSION_MS - 1)
+    host.beat("a", -2, instance_id="i")
+    host.advance(SESSION_MS - 1)
+    assert host.group.members["a"].previous_epoch == 3
+    assert host.beat("a", 0, instance_id="i", topics=["t", "u"]).epoch == 3
+
+
+def test_what_changes_is_written(host: Host) -> None:
+    host.beat("a")
+    written = len(host.written)
+    host.beat("a")
+    host.beat("a", rack_id="r")
+    assert len(host.written) == written, "an epoch, a session, a rack alone need no record"
+    host.beat("a", assignor="range")
+    assert host.written[written:] == [{"a"}]
 
 
 # --- reconciling
