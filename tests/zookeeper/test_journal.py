@@ -199,13 +199,48 @@ def test_a_snapshot_is_on_the_disk_before_the_log_before_it_goes(
 ) -> None:
     monkeypatch.setattr(database_module, "SNAPSHOT_EVERY_ENTRIES", 1)
     disk = FaultyDisk()
+    rename = disk.rename
+    unsynced: list[int] = []
+
+    def noted(source: Path, target: Path) -> None:
+        unsynced.append(source.stat().st_size - disk.synced[source])
+        rename(source, target)
+
+    monkeypatch.setattr(disk, "rename", noted)
     database = Database(tmp_path, FakeClock(), disk)
     create(database, "/a")
     while database.snapshot_step():
         pass
-    disk.drop_unsynced()
+    assert unsynced == [0]
     assert not (tmp_path / f"log.{1:016x}").exists()
     assert "/a" in open_database(tmp_path).tree.nodes
+
+
+def test_a_damaged_snapshot_and_the_one_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older one is used, with every log behind it."""
+    database = open_database(tmp_path)
+    for number, due in ((1, False), (2, True), (3, True), (4, False)):
+        create(database, f"/n{number}")
+        monkeypatch.setattr(database_module, "SNAPSHOT_EVERY_ENTRIES", 1 if due else 100)
+        while database.snapshot_step():
+            pass
+    database.close()
+    (tmp_path / f"snapshot.{3:016x}").write_bytes(b"damaged")
+    again = open_database(tmp_path)
+    assert (again.zxid, contents(again.tree)) == (4, contents(database.tree))
+
+
+def test_a_log_whose_torn_end_held_nothing_is_cut(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    create(database, "/a")
+    database.journal.rotate(2)
+    create(database, "/b")
+    database.close()
+    log = tmp_path / f"log.{1:016x}"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"torn")
+    again = open_database(tmp_path)
+    assert (again.cut_bytes, again.zxid, log.read_bytes()) == (4, 2, whole)
 
 
 def test_the_three_newest_snapshots_stay_with_the_logs_behind_the_oldest(

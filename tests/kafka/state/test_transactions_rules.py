@@ -326,3 +326,92 @@ def test_the_names_of_the_states() -> None:
         "Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort", "Dead",
         "PrepareEpochFence",
     ]  # fmt: skip
+
+
+def test_a_new_producer_waits_for_an_abort_that_the_disk_refuses(
+    broker: Broker, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The abort is decided and stored: the old producer stays fenced, and cannot commit instead."""
+    transaction = init(broker)
+    old = Transaction("txn", transaction.producer_id, transaction.epoch, TIMEOUT_MS)
+    write(broker, transaction)
+    with Refusing(broker.transactions, "mark", monkeypatch):
+        assert code_of(lambda: init(broker)) == CONCURRENT
+        assert (transaction.state, transaction.epoch) == (TransactionState.PREPARE_ABORT, old.epoch + 1)
+        assert code_of(lambda: end(broker, old, commit=True)) == FENCED
+        assert code_of(lambda: write(broker, old, sequence=1)) == errors.INVALID_PRODUCER_EPOCH
+        assert code_of(lambda: init(broker)) == CONCURRENT
+    advance(broker, clock, RETRY_MS)
+    assert (transaction.state, transaction.partitions) == (ABORTED, set())
+    assert init(broker).epoch == old.epoch + 2
+    write(broker, transaction)
+    advance(broker, clock, RETRY_MS)
+    assert transaction.state is ONGOING, "no retry is left over"
+
+
+def test_a_new_producer_is_two_epochs_above_one_in_the_middle_of_a_transaction(broker: Broker) -> None:
+    """One fences the old producer in its markers, the other is the new producer's."""
+    transaction = init(broker)
+    write(broker, transaction)
+    answers: list[KafkaError | None] = []
+    assert broker.transactions.init_producer("txn", TIMEOUT_MS, None, answers.append).epoch == 2
+    assert broker.transactions.init_producer("txn", TIMEOUT_MS, (0, 1), answers.append).epoch == 2, "asked again"
+    assert answers == [None, None]
+
+
+def test_an_end_whose_completion_is_not_stored_is_completed_later(
+    broker: Broker, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transaction = init(broker)
+    write(broker, transaction)
+    append = broker.transactions._log.append
+    appends: list[int] = []
+
+    def second_fails(*what: object, **how: object) -> None:
+        appends.append(1)
+        if len(appends) == 2:
+            refuse()
+        append(*what, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(broker.transactions._log, "append", second_fails)
+    end(broker, transaction, commit=True)
+    assert (transaction.state, transaction.partitions) == (PREPARE_COMMIT, {T0})
+    advance(broker, clock, RETRY_MS)
+    assert (transaction.state, transaction.partitions) == (COMMITTED, set())
+
+
+def test_the_last_epochs_of_a_producer_id(make_broker: MakeBroker) -> None:
+    """32,767 could not be fenced any more: the id changes before, and is stored."""
+    assert LAST_EPOCH == 32_766
+    broker = make_broker()
+    transaction = init(broker)
+    first = transaction.producer_id
+    transaction.epoch = LAST_EPOCH - 1
+    write(broker, transaction)
+    end(broker, transaction, commit=True, bump=True)
+    assert (transaction.producer_id, transaction.epoch) == (first, LAST_EPOCH)
+    write(broker, transaction)
+    end(broker, transaction, commit=True, bump=True)
+    assert (transaction.producer_id != first, transaction.epoch) == (True, 0)
+    restored = make_broker().transactions.transactions["txn"]
+    assert (restored.producer_id, restored.epoch, restored.last_epoch) == (transaction.producer_id, 0, -1)
+
+
+def test_what_is_read_back(make_broker: MakeBroker) -> None:
+    broker = make_broker()
+    for name in ("one", "two"):
+        write(broker, init(broker, name))
+        end(broker, broker.transactions.transactions[name], commit=True)
+    broker.transactions._log.append("one", [(struct.pack(">hh", 1, 3) + b"one", b"")])
+    broker.transactions._log.append("two", [(struct.pack(">hh", 0, 3) + b"two", None)])
+    assert len(broker.transactions.transactions) == 2
+    again = make_broker().transactions.transactions
+    assert (set(again), again["one"].last_epoch) == ({"one"}, -1), "version 1 has no earlier epoch"
+
+
+def test_a_close_leaves_no_timer(broker: Broker, clock: FakeClock) -> None:
+    transaction = init(broker)
+    write(broker, transaction)
+    broker.transactions.close()
+    advance(broker, clock, TIMEOUT_MS)
+    assert (transaction.state, transaction.timer) == (ONGOING, None)
