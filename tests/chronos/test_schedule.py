@@ -186,3 +186,17 @@ def test_a_period_of_a_second_is_the_shortest() -> None:
     assert times("R2//PT1S", 2) == ["2026-01-01 00:00:00", "2026-01-01 00:00:01"]
     with pytest.raises(Refusal, match="a second at least"):
         parse("R//PT0.5S", "", NOW)
+
+
+def test_the_last_run_before_a_moment_is_before_it() -> None:
+    hour = 3_600_000
+    schedule = parse("R3//PT1H", "", NOW)
+    found = [schedule.last_before(NOW + step) for step in (0, 1, hour, hour + 1, 9 * hour)]
+    assert found == [None, NOW, NOW, NOW + hour, NOW + 2 * hour]
+
+
+def test_an_offset_says_which_of_two_equal_hours_is_meant() -> None:
+    """In Berlin 02:30 came twice on 25 October 2026, first in summer time."""
+    for offset, due in (("+02:00", "2026-10-25 00:30:00"), ("+01:00", "2026-10-25 01:30:00")):
+        assert times(f"R1/2026-10-25T02:30:00{offset}/PT1H", 1, "Europe/Berlin") == [due]
+    assert times("R1/2026-10-25T02:30:00/PT1H", 1, "Europe/Berlin") == ["2026-10-25 00:30:00"]

@@ -136,3 +136,15 @@ def test_changes_of_a_broker_that_are_refused(
         broker_change(broker, name, *changes)
     assert raised.value.code == code
     assert (broker.catalog.broker_overrides, broker.catalog.node_overrides) == ({}, {})
+
+
+def test_the_metrics_that_clients_are_asked_for(broker: Broker) -> None:
+    """KIP-714."""
+    asked = [Change("interval.ms", SET, "60000")]
+    change(broker.catalog, CLIENT_METRICS, "m", asked, replace=False, validate_only=True)
+    assert "m" not in broker.catalog.metrics_overrides
+    change(broker.catalog, CLIENT_METRICS, "m", asked, replace=False, validate_only=False)
+    assert broker.catalog.metrics_overrides["m"]["interval.ms"] == "60000"
+    with pytest.raises(KafkaError):
+        change(broker.catalog, CLIENT_METRICS, "m", [Change("x", SET, "1")], replace=False, validate_only=False)
+    assert (TOPIC, BROKER, CLIENT_METRICS, GROUP) == (2, 4, 16, 32), "`ConfigResource.Type`"

@@ -199,6 +199,15 @@ def test_an_empty_log_has_no_time(log: Log) -> None:
     assert list(log.batches_at(0, 0, 0)) == []
 
 
+def test_an_indexed_batch_that_is_larger_than_asked_for_is_given(log: Log) -> None:
+    """The consumer would wait for ever otherwise."""
+    for _ in range(5):
+        append(log)
+    for offset in range(5):
+        assert offsets(log.read(offset, 1, 5, min_one_batch=True)) == [offset]
+        assert offsets(log.read(offset, 1, 5, min_one_batch=False)) == [-1], "cut short, as Kafka cuts it"
+
+
 # --- deleting
 
 

@@ -216,6 +216,54 @@ def test_who_waits_is_woken_and_may_go_meanwhile(partition: Partition) -> None:
     assert sorted(woken) == ["a", "b"]
 
 
+def test_the_producer_with_the_first_id_is_one(partition: Partition, tmp_path: Path) -> None:
+    """0 is an id as any other; -1 is none."""
+    assert [produce(partition, 0, 0, open_=True), produce(partition, 0, 0, open_=True)] == [0, 0]
+    assert set(partition.producers.states) == {0}
+    again = reopened(tmp_path, clean=False)
+    assert offsets(again) == (0, 0, 1, 1)
+    produce(again)
+    assert set(again.producers.states) == {0}
+
+
+def test_segments_behind_the_newest_snapshot_are_replayed(partition: Partition, tmp_path: Path) -> None:
+    for sequence in range(4):
+        produce(partition, 7, sequence)
+        partition.log.roll(NOW)
+    partition.close()
+    for offset in (3, 4):
+        (tmp_path / "t-3" / file_name(offset, "snapshot")).unlink()
+    (tmp_path / "t-3" / "notes.snapshot").write_bytes(b"")
+    again = reopened(tmp_path, clean=True)
+    assert [kept.first_sequence for kept in again.producers.states[7].batches] == [0, 1, 2, 3]
+    again.close()
+    (tmp_path / "t-3" / file_name(3, "snapshot")).write_bytes(partition.producers.snapshot())
+    assert reopened(tmp_path, clean=True).producers.states[7].last_sequence == 3
+
+
+def test_a_torn_index_of_aborted_transactions_is_cut(partition: Partition, tmp_path: Path) -> None:
+    index = tmp_path / "t-3" / file_name(0, "txnindex")
+    produce(partition, 7, 0, open_=True)
+    index.write_bytes(b"torn")
+    partition.write_marker(7, 0, ABORT, NOW)
+    assert index.read_bytes() == AbortedTransaction(7, 0, 1, 2).pack()
+
+
+def test_the_offset_behind_each_segment(partition: Partition) -> None:
+    for _ in range(2):
+        produce(partition, count=2)
+        partition.log.roll(NOW)
+    produce(partition)
+    assert [partition.next_offset_of(segment) for segment in partition.log.segments] == [2, 4, 5]
+
+
+def test_a_directory_that_is_there_is_of_a_deleted_topic(tmp_path: Path) -> None:
+    (tmp_path / "t-3").mkdir()
+    (tmp_path / "t-3" / file_name(9, "log")).write_bytes(b"old")
+    partition_on(tmp_path).create(NOW)
+    assert not (tmp_path / "t-3" / file_name(9, "log")).exists()
+
+
 # --- aborted transactions
 
 

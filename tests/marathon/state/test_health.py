@@ -156,3 +156,10 @@ def test_readiness_of_running_instances_is_kept_and_shown() -> None:
     health.readiness_result(instance.id, False, None)
     assert instance.ready is True, "a late answer for a task that does not run"
     assert health.readiness() == {"/a": []}
+
+
+def test_a_limit_of_one_failure_and_no_limit() -> None:
+    for limit, kills in ((1, 1), (0, 0)):
+        cluster, instance = checked(gracePeriodSeconds=0, maxConsecutiveFailures=limit)
+        result(cluster, instance, False, "refused")
+        assert count(cluster, "unhealthy_instance_kill_event") == kills
