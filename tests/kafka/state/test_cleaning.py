@@ -234,8 +234,10 @@ def test_a_partition_that_is_deleted_meanwhile_is_not_installed(broker: Broker, 
     cleaning = compaction.plan(partition, clock.wall_ms())
     assert cleaning is not None
     cleaning.run(Disk())
+    assert list(partition.directory.glob("*.cleaned"))
     partition.log.drop_first_segment()
     cleaning.install()
+    assert not list(partition.directory.glob("*.cleaned"))
     assert rows_of(partition) == [(1, "a", "2")]
 
 

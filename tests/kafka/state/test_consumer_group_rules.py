@@ -107,6 +107,12 @@ def test_when_the_assignment_is_sent(host: Host, changes: dict[str, Any], sent: 
     assert (host.beat("a", **changes).assignment is not None) is sent
 
 
+def test_a_member_that_subscribes_to_nothing_is_a_member(host: Host) -> None:
+    host.beat("a", topics=[], rebalance_timeout_ms=0)
+    assert (host.group.epoch, host.group.members["a"].rebalance_timeout_ms) == (2, 0)
+    assert host.group.state is ConsumerGroupState.STABLE
+
+
 def test_what_is_sent_is_a_copy(host: Host) -> None:
     given = host.beat("a").assignment
     assert given == {host.topic: {0, 1, 2, 3}}
@@ -324,6 +330,8 @@ def test_a_heartbeat_moves_the_end_of_the_session(host: Host) -> None:
 )  # fmt: skip
 def test_who_may_commit(host: Host, name: str, epoch: int, transactional: bool, code: int) -> None:
     host.group.check_commit("", None, -1, [("t", 0)], transactional=False)
+    with pytest.raises(KafkaError):
+        host.group.check_commit("", None, 0, [("t", 0)], transactional=False)
     host.beat("a")
     if not code:
         host.group.check_commit(name, None, epoch, [("t", 0)], transactional=transactional)
