@@ -114,6 +114,8 @@ def test_a_brokers_configuration_for_all_and_for_one(broker: Broker) -> None:
     broker_change(broker, "1", Change(key, SET, "88000000"))
     assert broker.catalog.broker_overrides == {key: "77000000"}
     assert broker.catalog.node_overrides == {key: "88000000"}
+    broker_change(broker, "1", Change("log.flush.interval.messages", SET, "9"))
+    assert broker.catalog.node_overrides == {key: "88000000", "log.flush.interval.messages": "9"}
     broker_change(broker, "1", replace=True)
     assert (broker.catalog.broker_overrides, broker.catalog.node_overrides) == ({key: "77000000"}, {})
 
@@ -125,6 +127,7 @@ def test_a_brokers_configuration_for_all_and_for_one(broker: Broker) -> None:
         ("", [Change("log.retention.ms", APPEND, "1")], CONFIG, "append is not allowed"),
         ("", [Change("log.retention.ms", SUBTRACT, "1")], CONFIG, "subtract is not allowed"),
         ("", [Change("log.retention.ms", SET, "x")], REQUEST, "Not a number"),
+        ("", [Change("log.retention.ms", SET, "0")], REQUEST, "unlimited"),
         ("1", [Change("min.insync.replicas", SET, "1")], CONFIG, "Broker-level min.insync.replicas"),
         ("", [Change("min.insync.replicas", DELETE, None)], CONFIG, "Cluster-level min.insync.replicas"),
     ],
