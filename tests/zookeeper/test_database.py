@@ -132,7 +132,7 @@ def test_the_operations_of_a_multi_see_one_another(database: Database, clock: Fa
     savepoint.apply(SetDataTxn("/a", b"x", 1))
     assert database.tree.get("/a/b").stat().czxid == database.zxid + 1 == 3
     assert database.tree.get("/a").data == b"x"
-    assert database.outbox == [], "nobody hears of it before it is decided"
+    assert database.outbox == [], "nobody is notified before it is decided"
     clock.advance_ms(10)
     assert savepoint.commit() == database.zxid == 3, "one transaction"
     assert database.tree.get("/a/b").stat()[:4] == (3, 3, 1_700_000_000_000, 1_700_000_000_000)

@@ -254,3 +254,13 @@ def test_the_three_newest_snapshots_stay_with_the_logs_behind_the_oldest(
             pass
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept == [f"log.{n:016x}" for n in (0x12, 0x13, 0x14)] + [f"snapshot.{n:016x}" for n in (0x11, 0x12, 0x13)]
+
+
+def test_every_log_is_read_where_there_is_no_snapshot(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    for number in range(4):
+        create(database, f"/n{number}")
+        database.journal.rotate(database.zxid + 1)
+    database.close()
+    again = open_database(tmp_path)
+    assert (again.zxid, contents(again.tree)) == (4, contents(database.tree))

@@ -125,3 +125,9 @@ def test_successors() -> None:
     assert [successor(prefix) for prefix in (b"a", b"a\xff", b"\xff", b"\xff\xff", b"\x00")] == [
         b"b", b"b", b"\xff\xff", b"\xff\xff\xff", b"\x01",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [0, 255, 256, 512, PARTITION_KEY_LIMIT])
+def test_a_key_of_a_partition_says_where_its_partition_ends(length: int) -> None:
+    prefix = partition_prefix(TABLE, bytes(length))
+    assert partition_of(prefix + ROW + suffix(5, 1)) == prefix

@@ -67,6 +67,7 @@ def test_frames_share_a_segment_up_to_its_limit() -> None:
     assert int.from_bytes(exact[:3], "little") == PAYLOAD_LIMIT | 1 << 17
     assert len(exact) == PAYLOAD_LIMIT + 10
     more = encode_segments([bytes(PAYLOAD_LIMIT - 4), b"hello"], compressed=False)
+    assert int.from_bytes(more[:3], "little") == (PAYLOAD_LIMIT - 4) | 1 << 17
     assert more[PAYLOAD_LIMIT - 4 + 10 :] == HELLO
     assert PAYLOAD_LIMIT == 131_071
 

@@ -57,6 +57,20 @@ def test_the_segment_that_is_written_to_goes_by_its_age_and_another_begins(tmp_p
     assert enforce(partition, T0 + 11) == 0, "an empty one has no age"
 
 
+def test_a_log_of_one_segment_begins_another(tmp_path: Path) -> None:
+    partition = filled(tmp_path, retention_ms="10")
+    write(partition, T0, roll=False)
+    assert enforce(partition, T0 + 11) == 1
+    assert (partition.log_start_offset, partition.log_end_offset, partition.log.size) == (1, 1, 0)
+
+
+def test_the_segment_that_is_written_to_goes_on_where_it_is_young(tmp_path: Path) -> None:
+    partition = filled(tmp_path, T0, retention_ms="10")
+    write(partition, T0 + 20, roll=False)
+    assert enforce(partition, T0 + 11) == 1
+    assert [segment.size for segment in partition.log.segments] == [SIZE]
+
+
 @pytest.mark.parametrize(
     ("limit", "gone"), [(-1, 0), (0, 3), (1, 2), (SIZE, 2), (SIZE + 1, 1), (2 * SIZE, 1), (2 * SIZE + 1, 0)]
 )

@@ -53,7 +53,7 @@ def test_preallocated_index_files_of_kafka_are_read(tmp_path: Path) -> None:
     segment.close()
     for suffix in ("index", "timeindex"):
         with (tmp_path / file_name(0, suffix)).open("ab") as file:
-            file.write(bytes(48))
+            file.write(bytes(48) + b"torn.")
     again = Segment(Disk(), tmp_path, 0, index_interval_bytes=0)
     again.load()
     assert (again.max_timestamp, again.max_timestamp_offset, again.first_timestamp) == (102, 2, 100)

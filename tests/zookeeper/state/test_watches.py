@@ -42,7 +42,7 @@ def test_one_who_watches_data_and_children_hears_of_a_deletion_once() -> None:
     watches.child.add("/a", "x")
     watches.child.add("/a", "y")
     assert heard(watches, (DELETED, "/a")) == [("x", DELETED, "/a"), ("y", DELETED, "/a")]
-    assert len(watches.child) == 0, "the watch of children is used up, too"
+    assert len(watches.child) == 0, "the watch of children has fired, too"
 
 
 def test_a_persistent_watch_hears_all_of_its_path_alone() -> None:
