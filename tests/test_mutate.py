@@ -7,7 +7,7 @@ import ast
 from tests.mutate import mutants
 
 SOURCE = """
-def due(now, at, parked):
+def due(now, at: "int | None", parked) -> 1 | 2:
     if not parked and now >= at + 1:
         parked.append(now)
         return True

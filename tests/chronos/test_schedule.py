@@ -116,3 +116,87 @@ def test_what_is_left_can_be_read_again(period: str, zone: str, start: datetime,
     for _ in range(steps):
         schedule = schedule.advanced()
     assert parse(schedule.text(), zone, NOW).due_ms == schedule.due_ms
+
+
+@pytest.mark.parametrize("period", ["P9999Y", "P8000Y", "P99999M", "P3000000D", "PT100000000H"])
+def test_a_schedule_ends_where_the_calendar_does(period: str) -> None:
+    """One job whose next run would be after the year 9999 must not stop the clock of all others."""
+    schedule = parse(f"R/2026-01-01T00:00:00Z/{period}", "America/New_York", NOW)
+    assert schedule.due_ms is not None
+    assert schedule.advanced().due_ms is None
+    assert schedule.skipped_to(NOW * 2).due_ms is None
+    assert schedule.last_before(NOW * 2) == schedule.due_ms
+
+
+def test_the_last_run_of_the_calendar() -> None:
+    """The last day of the year 9999 is not over in New York when it is in UTC: no moment can be given for its end."""
+    assert times("R/9999-12-30T23:00:00/P1D", 3, "America/New_York") == ["9999-12-31 04:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "reason"),
+    [
+        ("R/0001-01-01T00:00:00+05:00/P1D", "", "years 1 to 9999"),
+        ("R/0001-01-01T00:00:00/P1D", "Asia/Tokyo", "years 1 to 9999"),
+        ("R/9999-12-31T23:00:00/P1D", "America/New_York", "years 1 to 9999"),
+        ("R//P99999999999D", "", "no ISO 8601 period"),
+        ("R//P1D", "+24:00", "no time zone"),
+        ("R//P1D", "GMT-99", "no time zone"),
+        ("R//P1D", "UTC+5:60", "no time zone"),
+    ],
+)
+def test_moments_and_zones_that_are_out_of_range(text: str, zone: str, reason: str) -> None:
+    with pytest.raises(Refusal, match=reason):
+        parse(text, zone, NOW)
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("+23:59", "2025-12-31 12:01:00"),
+        ("-5", "2026-01-01 17:00:00"),
+        ("UTC+0530", "2026-01-01 06:30:00"),
+        ("GMT-01:30", "2026-01-01 13:30:00"),
+        ("IST", "2026-01-01 06:30:00"),
+    ],
+)
+def test_zones_by_their_offset(zone: str, moment: str) -> None:
+    assert times("R1/2026-01-01T12:00:00/P1D", 1, zone) == [moment]
+
+
+def test_a_cron_expression_goes_on_behind_what_is_skipped() -> None:
+    schedule = parse("0 2 * * *", "", NOW)
+    two = NOW + 2 * 3_600_000
+    assert schedule.due_ms == two
+    assert schedule.skipped_to(two).due_ms == two
+    assert schedule.skipped_to(two + 1).due_ms == two + 24 * 3_600_000
+    assert schedule.skipped_to(NOW - 1) == schedule, "never back"
+    assert schedule.last_before(two) is None
+    assert schedule.last_before(two + 1) == two
+    assert schedule.text() == "0 2 * * *"
+
+
+def test_what_is_left_is_shown_as_chronos_shows_it() -> None:
+    assert parse("R5/2026-01-01T00:00:00Z/P1D", "", NOW).advanced().text() == "R4/2026-01-02T00:00:00.000Z/P1D"
+    assert parse("R//PT1H", "GMT+2", NOW).text() == "R/2026-01-01T02:00:00.000+02:00/PT1H"
+    assert parse("R1//PT1H", "", NOW).advanced().text() == "R0/2026-01-01T01:00:00.000Z/PT1H"
+
+
+def test_a_period_of_a_second_is_the_shortest() -> None:
+    assert times("R2//PT1S", 2) == ["2026-01-01 00:00:00", "2026-01-01 00:00:01"]
+    with pytest.raises(Refusal, match="a second at least"):
+        parse("R//PT0.5S", "", NOW)
+
+
+def test_the_last_run_before_a_moment_is_before_it() -> None:
+    hour = 3_600_000
+    schedule = parse("R3//PT1H", "", NOW)
+    found = [schedule.last_before(NOW + step) for step in (0, 1, hour, hour + 1, 9 * hour)]
+    assert found == [None, NOW, NOW, NOW + hour, NOW + 2 * hour]
+
+
+def test_an_offset_says_which_of_two_equal_hours_is_meant() -> None:
+    """In Berlin 02:30 came twice on 25 October 2026, first in summer time."""
+    for offset, due in (("+02:00", "2026-10-25 00:30:00"), ("+01:00", "2026-10-25 01:30:00")):
+        assert times(f"R1/2026-10-25T02:30:00{offset}/PT1H", 1, "Europe/Berlin") == [due]
+    assert times("R1/2026-10-25T02:30:00/PT1H", 1, "Europe/Berlin") == ["2026-10-25 00:30:00"]

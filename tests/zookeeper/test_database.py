@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from smackbox.base.clock import FakeClock
+from smackbox.base.errors import StorageError
 from smackbox.zookeeper.state.database import Database, Savepoint
 from smackbox.zookeeper.state.tree import OPEN_ACL
 from smackbox.zookeeper.state.txn import CreateTxn, DeleteTxn, SetDataTxn
@@ -119,3 +121,74 @@ def test_what_watchers_hear(database: Database) -> None:
     watches.remove_watcher("persistent")
     watches.remove_watcher("recursive")
     assert (len(watches.data), len(watches.child)) == (0, 0)
+
+
+def test_the_operations_of_a_multi_see_one_another(database: Database, clock: FakeClock) -> None:
+    session = database.create_session(1, 4_000, b"")
+    database.commit(create("/a"))
+    database.watches.data.add("/a", "watcher")
+    savepoint = Savepoint(database)
+    savepoint.apply(create("/a/b", owner=session.id))
+    savepoint.apply(SetDataTxn("/a", b"x", 1))
+    assert database.tree.get("/a/b").stat().czxid == database.zxid + 1 == 3
+    assert database.tree.get("/a").data == b"x"
+    assert database.outbox == [], "nobody is notified before it is decided"
+    clock.advance_ms(10)
+    assert savepoint.commit() == database.zxid == 3, "one transaction"
+    assert database.tree.get("/a/b").stat()[:4] == (3, 3, 1_700_000_000_000, 1_700_000_000_000)
+    assert database.tree.get("/a").stat().version == 1
+    assert database.tree.ephemerals == {1: {"/a/b"}}
+    assert database.outbox == [("watcher", EventType.DATA_CHANGED, "/a")]
+
+
+def test_an_undone_deletion_of_an_ephemeral_node(database: Database) -> None:
+    session = database.create_session(1, 4_000, b"")
+    database.commit(create("/a", owner=session.id))
+    savepoint = Savepoint(database)
+    savepoint.apply(DeleteTxn("/a"))
+    assert "/a" not in database.tree.nodes
+    savepoint.undo()
+    assert database.tree.get("/").children == {"a", "zookeeper"}
+    database.close_session(1)
+    database.close_session(1)
+    assert "/a" not in database.tree.nodes, "it still goes with its session"
+    assert database.zxid == 3, "a session ends once"
+
+
+def test_a_log_is_named_by_its_first_transaction(database: Database, tmp_path: Path, clock: FakeClock) -> None:
+    database.commit(create("/a"))
+    database.commit(create("/b"))
+    database.close()
+    again = Database(tmp_path, clock)
+    assert (again.zxid, "/b" in again.tree.nodes) == (2, True), "a close writes what was appended"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"log.{1:016x}", f"log.{3:016x}"]
+    assert again.commit(create("/c")) == 3
+
+
+def test_a_snapshot_is_taken_when_it_is_due(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smackbox.zookeeper.state.database.SNAPSHOT_EVERY_ENTRIES", 2)
+    database.commit(create("/a"))
+    assert database.snapshot_step() is False
+    assert not list(tmp_path.glob("snapshot.*"))
+    database.commit(create("/b"))
+    steps = [database.snapshot_step(), database.snapshot_step(), database.snapshot_step()]
+    assert steps == [True, False, False], "one slice of nodes, the end of it, and nothing is due"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"log.{3:016x}", f"snapshot.{2:016x}"], "the log before it is needed no more"
+
+
+def test_a_snapshot_that_the_disk_refuses_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smackbox.zookeeper.state.database.SNAPSHOT_EVERY_ENTRIES", 1)
+    database = Database(tmp_path, FakeClock())
+
+    def refuse(*_: object) -> Iterator[None]:
+        raise StorageError("full")
+        yield
+
+    monkeypatch.setattr("smackbox.zookeeper.state.database.write_snapshot", refuse)
+    database.commit(create("/a"))
+    with pytest.raises(StorageError):
+        database.snapshot_step()
+    assert database.snapshot_step() is False, "given up, until it is due again"

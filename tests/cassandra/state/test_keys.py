@@ -12,8 +12,14 @@ from smackbox.cassandra.state.keys import (
     MAX_TOKEN,
     MIN_TIMESTAMP,
     MIN_TOKEN,
+    PARTITION_DELETION,
     PARTITION_KEY_LIMIT,
+    RANGE_TOMBSTONE,
     ROW,
+    SECTION_ROW,
+    SECTION_STATIC,
+    STATIC_ROW,
+    SUFFIX_LENGTH,
     clustering_key,
     compose_partition_key,
     partition_of,
@@ -91,3 +97,37 @@ def test_the_successor_is_after_all_that_begins_so(prefix: bytes, rest: bytes) -
         assert after[:-1] == prefix[: len(after) - 1]
     else:
         assert prefix < after
+
+
+def test_the_bytes_of_a_key_on_disk() -> None:
+    """What stores hold must be read by every later version."""
+    prefix = partition_prefix(TABLE, b"ab")
+    token = (token_of(b"ab") + 2**63).to_bytes(8, "big")
+    assert prefix == b"\x00\x00\x00\x07" + token + b"\x00\x02ab"
+    assert token_prefix(TABLE, MIN_TOKEN) == b"\x00\x00\x00\x07" + bytes(8)
+    assert suffix(MAX_TIMESTAMP, 1) == bytes(8) + b"\x00\x00\x00\x01"
+    assert suffix(MAX_TIMESTAMP - 258, 2**32 + 5) == b"\x00\x00\x00\x00\x00\x00\x01\x02" + b"\x00\x00\x00\x05"
+    assert (PARTITION_DELETION, RANGE_TOMBSTONE, STATIC_ROW, ROW) == (b"\x01", b"\x02", b"\x03", b"\x04")
+    assert (STATIC_ROW[0], ROW[0], 12) == (SECTION_STATIC, SECTION_ROW, SUFFIX_LENGTH)
+    assert (MIN_TOKEN, MAX_TOKEN, MIN_TIMESTAMP, MAX_TIMESTAMP) == (-(2**63), 2**63 - 1, -(2**63), 2**63 - 1)
+
+
+def test_the_first_columns_of_a_clustering_key_begin_the_whole_key() -> None:
+    whole = clustering_key(TABLE, [INT.encode(1), TEXT.encode("x")])
+    first = clustering_key(TABLE, [INT.encode(1)])
+    assert whole.startswith(first)
+    assert first != b""
+    exact = PARTITION_KEY_LIMIT - 4
+    assert written_clustering_key(TABLE, [INT.encode(1), bytes(exact)])
+
+
+def test_successors() -> None:
+    assert [successor(prefix) for prefix in (b"a", b"a\xff", b"\xff", b"\xff\xff", b"\x00")] == [
+        b"b", b"b", b"\xff\xff", b"\xff\xff\xff", b"\x01",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [0, 255, 256, 512, PARTITION_KEY_LIMIT])
+def test_a_key_of_a_partition_says_where_its_partition_ends(length: int) -> None:
+    prefix = partition_prefix(TABLE, bytes(length))
+    assert partition_of(prefix + ROW + suffix(5, 1)) == prefix

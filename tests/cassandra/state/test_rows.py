@@ -16,6 +16,7 @@ from smackbox.cassandra.state.rows import (
     DELETION,
     EXPIRING,
     MARKER,
+    NOT_PLAIN,
     NULLS,
     Cell,
     Row,
@@ -168,3 +169,69 @@ def test_the_bitmap_of_a_fragment_has_its_columns(numbers: set[int]) -> None:
     assert bitmap[0] == len(bitmap) - 1
     bits = int.from_bytes(bitmap[1:], "little")
     assert {number for number in range(301) if bits >> number & 1} == numbers
+
+
+CLUSTERED = table_of(
+    ("k", "partition_key", "int"), ("a", "clustering", "blob"), ("b", "clustering", "blob"), ("v", "regular", "blob"),
+    ("w", "regular", "blob"), ("s", "regular", "set<text>"),
+)  # fmt: skip
+
+
+@given(st.binary(max_size=3), st.binary(max_size=3), st.binary(max_size=3), st.binary(max_size=3))
+def test_a_fragment_has_its_clustering_columns_before_its_cells(a: bytes, b: bytes, v: bytes, w: bytes) -> None:
+    values = wire_bytes(a) + wire_bytes(b) + wire_bytes(v) + wire_bytes(w)
+    plain = suffix(5, 0), bytes([MARKER]) + bitmap_of([0, 1]) + values
+    expiring = suffix(5, 0), bytes([MARKER | EXPIRING]) + bitmap_of([0, 1]) + struct.pack(">II", 10, NOW_S) + values
+    for fragment, ttl, time in ((plain, 0, 0), (expiring, 10, NOW_S)):
+        row = merge(CLUSTERED, [fragment])
+        assert (row.clustering, row.marker) == ((a, b), (5, ttl, time))
+        assert row.cells == {0: (5, ttl, time, v), 1: (5, ttl, time, w)}
+        again = merge(CLUSTERED, [(suffix(9, 0), encode_stamped(row, static=False))])
+        assert (again.clustering, again.cells, again.marker) == (row.clustering, row.cells, row.marker)
+
+
+def test_a_cell_that_expires_is_read_until_then() -> None:
+    row = merge(TABLE, [written(1, {0: b"x"}, EXPIRING, struct.pack(">II", 10, NOW_S))])
+    assert [row.value(0, now) for now in (NOW_S - 1, NOW_S)] == [b"x", None]
+    assert row.value(1, 0) is None
+    marked = merge(TABLE, [written(1, {}, MARKER | EXPIRING, struct.pack(">II", 10, NOW_S))])
+    assert [marked.has_marker(now) for now in (NOW_S - 1, NOW_S)] == [True, False]
+    parts = complex_bytes([(b"p", b"")], replace=False)
+    elements = merge(SETS, [written(1, {0: parts}, COMPLEX | EXPIRING, struct.pack(">II", 10, NOW_S))])
+    assert [elements.parts(0, now) for now in (NOW_S - 1, NOW_S)] == [[(b"p", b"")], []]
+    assert elements.parts(1, 0) == []
+
+
+def test_what_a_later_deletion_covers_is_forgotten() -> None:
+    row = merge(TABLE, [written(5, {0: b"x"}), written(6, {1: b"y"}), deletion(3)])
+    row.drop_covered(2)
+    assert (row.deletion, set(row.cells)) == ((3, NOW_S), {0, 1})
+    row.drop_covered(3)
+    assert row.deletion == (Row().deletion)
+    row.drop_covered(5)
+    assert (set(row.cells), row.marker, row.deletion) == ({1}, (6, 0, 0), Row().deletion)
+
+
+def test_the_weight_of_a_row_and_when_the_first_of_it_can_be_dropped() -> None:
+    assert Row().droppable_at_s(50) == 2**63
+    row = merge(TABLE, [written(5, {0: b"x"}), deletion(3)])
+    assert (row.weight(), row.droppable_at_s(50)) == (3, NOW_S + 50)
+    replaced = merge(SETS, [written(5, {0: complex_bytes([], replace=True)}, COMPLEX | NULLS, struct.pack(">I", 700))])
+    assert (replaced.weight(), replaced.droppable_at_s(50)) == (0, 750)
+    replaced.cells[0, b"p"] = (9, 0, 0, b"")
+    assert replaced.droppable_at_s(50) == 2**63, "as long as there is something that it may hide"
+    expiring = merge(TABLE, [written(1, {0: b"x"}, MARKER | EXPIRING, struct.pack(">II", 10, NOW_S))])
+    assert [expiring.droppable_at_s(grace) for grace in (5, 50)] == [NOW_S, NOW_S + 40]
+    expiring.purge(NOW_S, NOW_S - 11)
+    assert not expiring.is_empty()
+    expiring.purge(NOW_S - 1, NOW_S)
+    assert not expiring.is_empty()
+    expiring.purge(NOW_S, NOW_S - 10)
+    assert expiring.is_empty()
+
+
+def test_a_table_that_lost_a_column_shows_marked_rows_as_they_are() -> None:
+    gone = DroppedColumn("gone", "regular", "blob", 5, 9)
+    table = table_of(("k", "partition_key", "int"), ("v", "regular", "blob"), dropped=(gone,))
+    assert plain_form(TABLE) == (NOT_PLAIN, 0)
+    assert plain_form(table) == (NOT_PLAIN | MARKER, MARKER)

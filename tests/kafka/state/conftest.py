@@ -28,6 +28,10 @@ def make_broker(tmp_path: Path, clock: FakeClock) -> MakeBroker:
     """`make_broker(message_max_bytes=1000)` -> an open broker on the test's directory."""
 
     def make(**settings: Any) -> Broker:
+        settings = {
+            "offsets_topic_num_partitions": 4,
+            "transaction_state_log_num_partitions": 4,
+        } | settings
         dice = random.Random(1)
         (tmp_path / "kafka").mkdir(exist_ok=True)
         broker = Broker(

@@ -234,6 +234,94 @@ def test_a_partition_that_is_deleted_meanwhile_is_not_installed(broker: Broker, 
     cleaning = compaction.plan(partition, clock.wall_ms())
     assert cleaning is not None
     cleaning.run(Disk())
+    assert list(partition.directory.glob("*.cleaned"))
     partition.log.drop_first_segment()
     cleaning.install()
+    assert not list(partition.directory.glob("*.cleaned"))
     assert rows_of(partition) == [(1, "a", "2")]
+
+
+# --- when a log is cleaned (KIP-354 and `LogCleanerManager`)
+
+
+def test_what_is_overdue_is_cleaned_however_little_it_is(broker: Broker, clock: FakeClock) -> None:
+    partition = partition_of(broker, cleanup_policy="compact", max_compaction_lag_ms="5000")
+    write(partition, clock, *[(f"k{i}", "v" * 50) for i in range(20)])
+    assert compact(partition, clock)
+    write(partition, clock, ("k0", "w"))
+    clock.advance_ms(5_000)
+    assert not compact(partition, clock)
+    clock.advance_ms(1)
+    assert compact(partition, clock)
+
+
+def test_as_much_dirt_as_the_ratio_says_is_enough(broker: Broker, clock: FakeClock) -> None:
+    partition = partition_of(broker, cleanup_policy="compact", min_cleanable_dirty_ratio="0.5")
+    write(partition, clock, ("a", "1"))
+    assert compact(partition, clock)
+    write(partition, clock, ("a", "2"))
+    assert compact(partition, clock), "half of the log is dirty"
+
+
+def test_the_youngest_that_is_old_enough(broker: Broker, clock: FakeClock) -> None:
+    partition = partition_of(broker, cleanup_policy="compact", min_compaction_lag_ms="1000")
+    write(partition, clock, ("a", "1"))
+    write(partition, clock, ("a", "2"))
+    clock.advance_ms(999)
+    assert not compact(partition, clock)
+    clock.advance_ms(1)
+    assert compact(partition, clock)
+
+
+def test_what_is_not_to_be_cleaned(broker: Broker, clock: FakeClock) -> None:
+    partition = partition_of(broker, cleanup_policy="compact")
+    write(partition, clock, ("a", "1"))
+    partition.uncleanable = True
+    assert not compact(partition, clock)
+    partition.uncleanable = False
+    produced = batch(b"open", producer_id=9, producer_epoch=0, base_sequence=0, attributes=0x10)
+    partition.produce(memoryview(produced), clock.wall_ms())
+    partition.log.roll(clock.wall_ms())
+    write(partition, clock, ("a", "2"))
+    assert compact(partition, clock)
+    assert [row[0] for row in rows_of(partition)] == [0, 1, 2], "nothing at or behind an open transaction"
+
+
+def test_a_tombstone_goes_at_the_end_of_its_time(broker: Broker, clock: FakeClock) -> None:
+    partition = partition_of(broker, cleanup_policy="compact", delete_retention_ms="1000")
+    write(partition, clock, ("a", None), ("c", "1"))
+    assert compact(partition, clock)
+    clock.advance_ms(999)
+    write(partition, clock, ("b", "1" * 300))
+    assert compact(partition, clock)
+    assert [row[1] for row in rows_of(partition)] == ["a", "c", "b"]
+    clock.advance_ms(1)
+    write(partition, clock, ("b", "2" * 900))
+    assert compact(partition, clock)
+    assert [row[1] for row in rows_of(partition)] == ["c", "b"]
+
+
+def test_more_keys_than_can_be_remembered(broker: Broker, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is behind the last key that fits is left for the next pass."""
+    monkeypatch.setattr(compaction, "KEYS_LIMIT", 2)
+    partition = partition_of(broker, cleanup_policy="compact", min_cleanable_dirty_ratio="0")
+    for key in ("a", "b", "a", "c", "c"):
+        write(partition, clock, (key, "v"))
+    assert compact(partition, clock)
+    assert [(row[0], row[1]) for row in rows_of(partition)] == [(1, "b"), (2, "a"), (3, "c"), (4, "c")]
+    assert partition.cleaned_to == 3
+    assert compact(partition, clock)
+    assert [row[0] for row in rows_of(partition)] == [1, 2, 4]
+
+
+def test_small_segments_share_a_file_up_to_the_size_of_one(broker: Broker, clock: FakeClock) -> None:
+    partition = partition_of(broker, cleanup_policy="compact")
+    for i in range(4):
+        write(partition, clock, (f"k{i}", "v"))
+    size = partition.log.segments[0].size
+    cleaning = compaction.plan(partition, clock.wall_ms())
+    assert cleaning is not None
+    cleaning.segment_bytes = 2 * size
+    assert [len(group) for group in cleaning._grouped()] == [2, 2]
+    cleaning.segment_bytes = 2 * size - 1
+    assert [len(group) for group in cleaning._grouped()] == [1, 1, 1, 1]

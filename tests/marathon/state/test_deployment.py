@@ -87,3 +87,11 @@ def test_gone_apps_stop_first_and_the_others_follow_their_dependencies() -> None
 
 def test_without_a_change_there_is_no_step() -> None:
     assert deploy.steps(root(app("/a")), root(app("/a"))) == []
+
+
+def test_what_a_deployment_affects_and_does_now() -> None:
+    steps = [[Action(deploy.START, "/a")], [Action(deploy.SCALE, "/a"), Action(deploy.STOP, "/b")]]
+    made = plan(steps, [app("/b")], [app("/a")])
+    assert made.affected == {"/a", "/b"}
+    assert [plan(steps, [], [], current=step).actions for step in (0, 1, 2)] == [*steps, []]
+    assert made.actions == steps[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smackbox.marathon.state import instance as states
 from smackbox.marathon.state.instance import Instance
 from tests.marathon.cluster import Cluster
 
@@ -115,3 +116,50 @@ def test_an_instance_that_is_healthy_ends_the_shortest_delay() -> None:
     cluster.marathon.delays.failed(app, cluster.clock.wall_ms())
     result(cluster, instance, True)
     assert cluster.marathon.delays.left_ms(app, cluster.clock.wall_ms()) == 0
+
+
+def test_what_mesos_found_is_taken_for_the_checks_that_are_its_own() -> None:
+    """Mesos ends a task itself that its own check gave up: Marathon counts, and does not kill."""
+    cluster, instance = checked(protocol="MESOS_HTTP", path="/", gracePeriodSeconds=0, maxConsecutiveFailures=1)
+    app = cluster.marathon.definition("/a")
+    cluster.marathon.health.by_mesos(instance, app, True, None)
+    assert instance.healthy(1) is True
+    cluster.marathon.health.by_mesos(instance, app, False, "503")
+    assert (instance.healthy(1), instance.health[0].last_failure_cause) == (False, "503")
+    assert count(cluster, "unhealthy_instance_kill_event") == 0
+    cluster.marathon.health.by_mesos(instance, None, True, None)
+    assert instance.healthy(1) is False, "an app that is gone has no checks"
+
+
+def test_what_mesos_found_is_not_a_result_of_marathons_own_checks() -> None:
+    cluster, instance = checked()
+    cluster.marathon.health.by_mesos(instance, cluster.marathon.definition("/a"), True, None)
+    assert instance.healthy(1) is None
+
+
+def test_readiness_of_running_instances_is_kept_and_shown() -> None:
+    cluster = Cluster()
+    body = {"id": "/a", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32, "portDefinitions": [{"name": "http"}],
+            "readinessChecks": [{"name": "ready", "portName": "http"}]}  # fmt: skip
+    assert cluster.request("POST", "/v2/apps", body)[0] == 201
+    cluster.request("POST", "/v2/apps", {"id": "/b", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32})
+    (instance,) = cluster.marathon.instances_of("/a")
+    health = cluster.marathon.health
+    shown = {"name": "ready", "taskId": instance.task_id, "ready": False}
+    assert health.readiness() == {"/a": [shown]}
+    health.readiness_result("nobody", True, None)
+    health.readiness_result(instance.id, False, {"status": 503})
+    assert health.readiness() == {"/a": [{**shown, "lastResponse": {"status": 503}}]}
+    health.readiness_result(instance.id, True, {"status": 200})
+    assert health.readiness() == {"/a": [{**shown, "ready": True, "lastResponse": {"status": 200}}]}
+    instance.condition = states.STAGING
+    health.readiness_result(instance.id, False, None)
+    assert instance.ready is True, "a late answer for a task that does not run"
+    assert health.readiness() == {"/a": []}
+
+
+def test_a_limit_of_one_failure_and_no_limit() -> None:
+    for limit, kills in ((1, 1), (0, 0)):
+        cluster, instance = checked(gracePeriodSeconds=0, maxConsecutiveFailures=limit)
+        result(cluster, instance, False, "refused")
+        assert count(cluster, "unhealthy_instance_kill_event") == kills

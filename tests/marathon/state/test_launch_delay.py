@@ -64,3 +64,17 @@ def test_a_reset_ends_it() -> None:
     delays.failed(APP, 0)
     delays.reset(APP.id)
     assert delays.left_ms(APP, 0) == 0
+
+
+def test_a_delay_that_is_back_at_its_first_length_is_over() -> None:
+    delays = LaunchDelays()
+    delays.failed(APP, 0)
+    delays.failed(APP, 0)
+    assert delays.left_ms(APP, 0) == 4_000
+    delays.succeeded(APP)
+    assert delays.left_ms(APP, 0) == 0
+    exact = msgspec.structs.replace(APP, backoff_seconds=2.0005)
+    delays.failed(exact, 0)
+    delays.failed(exact, 0)
+    delays.succeeded(exact)
+    assert delays.left_ms(exact, 0) == 0

@@ -33,6 +33,7 @@ _JAVA_ZONES = {
 
 _REPEAT = re.compile(r"R(\d*)")
 _CRON_FIELDS = 5
+_OUT_OF_RANGE = (ValueError, OverflowError)  # what a datetime before the year 1 or after the year 9999 raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,17 @@ class Interval:
         return None if self.repeat == 0 else _moment_ms(self.at, self.zone)
 
     def advanced(self) -> Interval:
-        """After one run. A period of nothing ends the schedule."""
+        """After one run. A period of nothing ends the schedule, and so does the end of the year 9999."""
         repeat = None if self.repeat is None else max(0, self.repeat - 1)
         if self.period.is_zero:
             return replace(self, repeat=0)
-        at = _add_calendar(self.at, self.period)
-        if self.period.passing:
-            at = _wall(_moment_ms(at, self.zone) + round(self.period.passing.total_seconds() * 1000), self.zone)
+        try:
+            at = _add_calendar(self.at, self.period)
+            if self.period.passing:
+                at = _wall(_moment_ms(at, self.zone) + round(self.period.passing.total_seconds() * 1000), self.zone)
+            _moment_ms(at, self.zone)
+        except _OUT_OF_RANGE:
+            return replace(self, repeat=0)
         return replace(self, repeat=repeat, at=at)
 
     def skipped_to(self, moment_ms: int) -> Interval:
@@ -88,7 +93,10 @@ class Interval:
             if self.repeat is not None:
                 runs = min(runs, self.repeat)
             repeat = None if self.repeat is None else self.repeat - runs
-            return replace(self, repeat=repeat, at=_wall(due_ms + runs * passing_ms, self.zone))
+            try:
+                return replace(self, repeat=repeat, at=_wall(due_ms + runs * passing_ms, self.zone))
+            except _OUT_OF_RANGE:
+                return replace(self, repeat=0)
         while (due := schedule.due_ms) is not None and due < moment_ms:
             schedule = schedule.advanced()
         return schedule
@@ -186,6 +194,10 @@ def parse(text: str, zone_name: str, now_ms: int) -> Schedule:
     at = start.replace(tzinfo=None)
     if start.tzinfo is not None and at.replace(tzinfo=zone, fold=1).utcoffset() == start.utcoffset():
         at = at.replace(fold=int(at.replace(tzinfo=zone, fold=0).utcoffset() != start.utcoffset()))
+    try:
+        _moment_ms(at, zone)
+    except _OUT_OF_RANGE as error:
+        raise Refusal(400, f"schedule: {parts[1]!r} is not in the years 1 to 9999") from error
     return Interval(int(repeat[1]) if repeat[1] else None, at, zone, period)
 
 
@@ -197,7 +209,7 @@ def parse_period(text: str) -> Period:
     try:
         whole = parse_duration(text)
         calendar = parse_duration(calendar_text) if len(calendar_text) > 1 else timedelta()
-    except (ISO8601Error, ValueError, TypeError) as error:
+    except (ISO8601Error, ValueError, TypeError, OverflowError) as error:
         raise Refusal(400, f"{text!r} is no ISO 8601 period as P1D or PT10M") from error
     years, months = (int(whole.years), int(whole.months)) if isinstance(whole, Duration) else (0, 0)
     days_of = calendar.tdelta if isinstance(calendar, Duration) else calendar
@@ -215,8 +227,8 @@ def parse_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(_JAVA_ZONES.get(name, name))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        offset = re.fullmatch(r"(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?", name)
-        if offset is None:
+        offset = re.fullmatch(r"(?:GMT|UTC)?([+-])(\d{1,2}):?([0-5]\d)?", name)
+        if offset is None or int(offset[2]) > 23:
             raise Refusal(400, f"scheduleTimeZone: there is no time zone {name!r}") from error
         minutes = int(offset[2]) * 60 + int(offset[3] or 0)
         return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))

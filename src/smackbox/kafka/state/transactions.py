@@ -161,8 +161,8 @@ class TransactionCoordinator:
             if transaction.state is TransactionState.ONGOING:
                 transaction.epoch += 1
                 self._end(transaction, commit=False)
+                before = replace(transaction, partitions=set(transaction.partitions))  # the abort is stored
                 _check_settled(transaction)
-                before = replace(transaction, partitions=set())
             self._next_epoch(transaction)
             transaction.timeout_ms = timeout_ms
             transaction.state = TransactionState.EMPTY

@@ -1,11 +1,14 @@
-"""Which paths are paths (`PathUtils.validatePath`)."""
+"""Which paths are paths (`PathUtils.validatePath`).
+
+Java looks at UTF-16 units, and a character beyond U+FFFF is two surrogates there: none of these is taken.
+"""
 
 from __future__ import annotations
 
 from smackbox.zookeeper.state.errors import ZooKeeperError
 from smackbox.zookeeper.wire.codes import Code
 
-_FORBIDDEN_RANGES = ((0x00, 0x1F), (0x7F, 0x9F), (0xD800, 0xF8FF), (0xFFF0, 0xFFFF))
+_FORBIDDEN_RANGES = ((0x00, 0x1F), (0x7F, 0x9F), (0xD800, 0xF8FF), (0xFFF0, 0x10FFFF))
 
 
 def check_path(path: str) -> str:
