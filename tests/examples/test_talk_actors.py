@@ -132,15 +132,24 @@ def in_cassandra(address: str) -> set[str]:
         session.close()
 
 
-def test_nothing_acknowledged_is_lost(box: Path) -> None:
+def test_the_microservice_validates_and_loses_nothing_when_it_is_killed(box: Path) -> None:
     assert posted(box, "/write", event(1))[0] == 201
     assert posted(box, "/event", gzip.compress(event(1)), **{"Content-Encoding": "gzip"})[0] == 202
     for path in ("/write", "/event"):
         status, answer = posted(box, path, event(1, type="hover"))
         assert (status, answer) == (400, {"errors": ["Invalid enum value 'hover' - at `$.type`"]})
         assert posted(box, path, b"{")[0] == 400
+    rounds_of_kills(box, 1)
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_over_ten_kills(box: Path) -> None:
+    rounds_of_kills(box, 10)
+
+
+def rounds_of_kills(box: Path, rounds: int) -> None:
     with Load(box, "/write", 10_000) as writes, Load(box, "/event", 20_000) as publishes:
-        for _ in range(2):
+        for _ in range(rounds):
             writes.until_more(30)
             publishes.until_more(30)
             os.kill(node(box).pid, signal.SIGKILL)

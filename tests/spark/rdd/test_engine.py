@@ -358,3 +358,19 @@ def test_a_cancelled_group_ends_its_jobs_and_no_other(tmp_path: Path) -> None:
         assert ends["third"] == [1, 2]
         sc.setJobGroup("slow", "again")
         assert sc.parallelize([3], 1).collect() == [3]  # a later job of the group runs
+
+
+def test_a_large_driver_is_no_reason_to_spill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`local[1]` runs tasks in the driver's process, whose own size is not the merge's."""
+    from pyspark.shuffle import ExternalMerger
+
+    spills: list[object] = []
+    monkeypatch.setattr(ExternalMerger, "_spill", lambda self: spills.append(self))
+    with SparkContext("local[1]") as sc:
+        sc._worker_memory_mb = 1
+        pairs = sc.parallelize([(number % 3, number) for number in range(30)], 2)
+        assert sorted(pairs.reduceByKey(lambda a, b: a + b).collect()) == [(0, 135), (1, 145), (2, 155)]
+        assert {key: sorted(values) for key, values in pairs.groupByKey().collect()}.keys() == {0, 1, 2}
+        assert pairs.countByKey() == {0: 10, 1: 10, 2: 10}
+        assert sorted(pairs.combineByKey(int, max, max).collect()) == [(0, 27), (1, 28), (2, 29)]
+    assert not spills

@@ -86,7 +86,9 @@ class PairOperations:
         def merger(share: float) -> Any:
             from pyspark.shuffle import Aggregator, ExternalMerger
 
-            return ExternalMerger(Aggregator(createCombiner, mergeValue, mergeCombiners), memory * share)
+            return ExternalMerger(
+                Aggregator(createCombiner, mergeValue, mergeCombiners), spill_limit_mb(memory * share)
+            )
 
         def combine(_: int, rows: Iterator[Any]) -> Iterator[Any]:
             merged = merger(0.9)
