@@ -9,7 +9,7 @@ from typing import Any
 from smackbox.akka.persistence import cassandra_schema as schema
 from smackbox.akka.persistence.cassandra_session import CassandraStatements
 from smackbox.akka.persistence.cassandra_settings import CassandraSettings
-from smackbox.akka.persistence.cassandra_tag_reader import CassandraTagReader
+from smackbox.akka.persistence.cassandra_tag_reader import CassandraTagReader, stored_event
 from smackbox.akka.persistence.cassandra_tags import Stamped, TagViews
 from smackbox.akka.persistence.journal import LAST, REPLAY_BATCH, Done, Journal, StoredEvent, TagReader
 from smackbox.akka.persistence.offset import Offset
@@ -142,7 +142,10 @@ class CassandraJournal(Journal):
             empty += 1
             async for rows in self._statements.pages(schema.READ, id_, partition, first, last):
                 empty = 0
-                batch = [(_event(id_, row), row.timestamp) for row in rows[: min(limit, REPLAY_BATCH)]]
+                batch = [
+                    (stored_event(id_, row, tuple(sorted(row.tags or ()))), row.timestamp)
+                    for row in rows[: min(limit, REPLAY_BATCH)]
+                ]
                 yield batch
                 limit -= len(batch)
                 if limit < 1:
@@ -194,17 +197,3 @@ class CassandraJournal(Journal):
         while self._writes:
             await asyncio.wait(self._writes.values())
         await self._tags.settle()
-
-
-def _event(id_: str, row: Any) -> StoredEvent:
-    return StoredEvent(
-        id_,
-        row.sequence_nr,
-        row.ser_id,
-        row.ser_manifest or "",
-        row.event,
-        row.event_manifest or "",
-        row.writer_uuid or "",
-        unix_ms(row.timestamp),
-        tuple(sorted(row.tags or ())),
-    )

@@ -124,15 +124,19 @@ class CassandraTagReader(TagReader):
         return None
 
     def _tagged(self, row: Any) -> TaggedEvent:
-        event = StoredEvent(
-            row.persistence_id,
-            row.sequence_nr,
-            row.ser_id,
-            row.ser_manifest or "",
-            row.event,
-            row.event_manifest or "",
-            row.writer_uuid or "",
-            unix_ms(row.timestamp),
-            (self._tag,),
-        )
-        return TaggedEvent(TimeBasedUuid(row.timestamp), event)
+        return TaggedEvent(TimeBasedUuid(row.timestamp), stored_event(row.persistence_id, row, (self._tag,)))
+
+
+def stored_event(persistence_id: str, row: Any, tags: tuple[str, ...]) -> StoredEvent:
+    """The event in a row of `messages` or of `tag_views`, which share their columns."""
+    return StoredEvent(
+        persistence_id,
+        row.sequence_nr,
+        row.ser_id,
+        row.ser_manifest or "",
+        row.event,
+        row.event_manifest or "",
+        row.writer_uuid or "",
+        unix_ms(row.timestamp),
+        tags,
+    )

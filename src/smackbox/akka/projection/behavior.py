@@ -65,12 +65,7 @@ class ProjectionBehavior(Actor[Any]):
 
     async def pre_start(self) -> None:
         ProjectionManagement.of(self.context.system)._add(self._projection.id, self.context.ref, self.status)
-        try:
-            self._paused = await self._projection.offsets.read_paused(self._projection.id)
-        except Exception as error:
-            self._retry_later(error)
-            return
-        self._start()
+        await self._start_unless_paused()
 
     async def post_stop(self) -> None:
         await self._end()
@@ -128,12 +123,15 @@ class ProjectionBehavior(Actor[Any]):
 
     async def _restart(self) -> None:
         if self._task is None:
-            try:
-                self._paused = await self._projection.offsets.read_paused(self._projection.id)
-            except Exception as error:
-                self._retry_later(error)
-                return
-            self._start()
+            await self._start_unless_paused()
+
+    async def _start_unless_paused(self) -> None:
+        try:
+            self._paused = await self._projection.offsets.read_paused(self._projection.id)
+        except Exception as error:
+            self._retry_later(error)
+            return
+        self._start()
 
     # -- the run
 
