@@ -140,29 +140,45 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepMajority(Strategy):
+class CheckedStrategy(Strategy):
+    """A side that would go on must come to the same where the other side knows more than it: else all go down."""
+
+    def decide(self, view: View) -> Decision:
+        """Of the members that are known, then of those that are certain."""
+        if view.indirectly_connected:
+            return Decision.DOWN_INDIRECTLY_CONNECTED
+        members = view.counted(self.role)
+        if not members:
+            return Decision.DOWN_ALL
+        decision = self._of_known(view, members)
+        if decision is not Decision.DOWN_UNREACHABLE:
+            return decision
+        certain = view.counted(self.role, perhaps_exiting=False)
+        same = bool(certain) and self._of_certain(view, certain) is Decision.DOWN_UNREACHABLE
+        return decision if same else Decision.DOWN_ALL
+
+    def _of_known(self, view: View, members: list[Member]) -> Decision:
+        raise NotImplementedError
+
+    def _of_certain(self, view: View, members: list[Member]) -> Decision:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class KeepMajority(CheckedStrategy):
     """The side with more members goes on."""
 
     @property
     def name(self) -> str:
         return "keep-majority"
 
-    def decide(self, view: View) -> Decision:
-        if view.indirectly_connected:
-            return Decision.DOWN_INDIRECTLY_CONNECTED
-        members = view.counted(self.role)
-        if not members:
-            return Decision.DOWN_ALL
-        decision = _majority(view, *view.split(members), members[0])
-        if decision is not Decision.DOWN_UNREACHABLE:
-            return decision
-        certain = view.counted(self.role, perhaps_exiting=False)
-        if not certain:
-            return Decision.DOWN_ALL
-        near, _ = view.split(certain)
+    def _of_known(self, view: View, members: list[Member]) -> Decision:
+        return _majority(view, *view.split(members), members[0])
+
+    def _of_certain(self, view: View, members: list[Member]) -> Decision:
+        near, _ = view.split(members)
         _, far = view.split(view.counted(self.role, perhaps_up=True))
-        same = _majority(view, near, far, certain[0]) is Decision.DOWN_UNREACHABLE
-        return decision if same else Decision.DOWN_ALL
+        return _majority(view, near, far, members[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +206,7 @@ class StaticQuorum(Strategy):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepOldest(Strategy):
+class KeepOldest(CheckedStrategy):
     """The side of the oldest member goes on."""
 
     down_if_alone: bool = True
@@ -199,21 +215,12 @@ class KeepOldest(Strategy):
     def name(self) -> str:
         return "keep-oldest"
 
-    def decide(self, view: View) -> Decision:
-        if view.indirectly_connected:
-            return Decision.DOWN_INDIRECTLY_CONNECTED
-        members = view.counted(self.role)
-        if not members:
-            return Decision.DOWN_ALL
-        decision = self._oldest(view, members, members)
-        if decision is not Decision.DOWN_UNREACHABLE:
-            return decision
-        certain = view.counted(self.role, perhaps_exiting=False)
-        if not certain:
-            return Decision.DOWN_ALL
+    def _of_known(self, view: View, members: list[Member]) -> Decision:
+        return self._oldest(view, members, members)
+
+    def _of_certain(self, view: View, members: list[Member]) -> Decision:
         counted = view.counted(self.role, perhaps_up=self.down_if_alone, perhaps_exiting=False)
-        same = self._oldest(view, certain, counted) is Decision.DOWN_UNREACHABLE
-        return decision if same else Decision.DOWN_ALL
+        return self._oldest(view, members, counted)
 
     def _oldest(self, view: View, members: list[Member], counted: list[Member]) -> Decision:
         """Two nodes keep the oldest though it is alone: the other one is alone as well."""
