@@ -19,6 +19,7 @@ from smackbox.akka.stream.errors import (
     StreamTimeoutError,
     TooManySubstreamsOpenError,
 )
+from smackbox.akka.stream.inner_streams import OuterStage
 from smackbox.akka.stream.promise import Promise
 from smackbox.akka.stream.stage import OutHandlers, Stage
 
@@ -31,7 +32,7 @@ CLOSED_KEYS_LIMIT = 100_000
 """Keys of closed substreams that `group_by` remembers, so that it drops their elements; then it fails."""
 
 
-class FlatMap(Stage):
+class FlatMap(OuterStage):
     """Elements that become sources."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -582,7 +583,7 @@ class PrefixAndTail(Stage):
         self.complete_stage()
 
 
-class LazySource(Stage):
+class LazySource(OuterStage):
     """Makes its source with the first pull."""
 
     ins = 0
@@ -608,7 +609,7 @@ class LazySource(Stage):
         self._value.fail(NeverMaterializedError("the source was not made: nothing asked for an element"))
 
 
-class LazySink(Stage):
+class LazySink(OuterStage):
     """Makes its sink with the first element."""
 
     outs = 0

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from smackbox.akka.stream.errors import NO_MORE_ELEMENTS, StreamError
 from smackbox.akka.stream.flow import Flow
+from smackbox.akka.stream.inner_streams import OuterStage
 from smackbox.akka.stream.promise import Promise
 from smackbox.akka.stream.sink import Sink
 from smackbox.akka.stream.source import Source
@@ -668,7 +669,7 @@ class _Transactions:
             raise KafkaStreamError(f"the transaction {self._id} is aborted: {error}") from error
 
 
-class _Line(Stage):
+class _Line(OuterStage):
     """A flow into nothing, with a promise for its end and something to close."""
 
     outs = 0
