@@ -28,7 +28,7 @@ UNREAD = 1
 TURN = 2
 """Reason to stop: other connections have their turn first."""
 CLOSED = 4
-"""Reason to stop: this side has closed the connection. It stands for ever."""
+"""Reason to stop: this side has closed the connection. It is permanent."""
 FREE = 8
 """The first reason that a protocol may define; then 16, 32 and so on."""
 

@@ -44,7 +44,7 @@ class Actor(Takes[M], Generic[M]):
         return actor
 
     def receive(self, message: M) -> Any:
-        """Handle a message. Return `UNHANDLED` for one that is none of its."""
+        """Handle a message. Return `UNHANDLED` for any other."""
         return UNHANDLED
 
     def on_signal(self, signal: Signal) -> Any:

@@ -62,7 +62,7 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def spawn(self, what: Spawnable[N], name: str | None = None) -> LocalRef[N]:
-        """Start a child. Raises `InvalidNameError` for a name that is taken or is none."""
+        """Start a child. Raises `InvalidNameError` for a name that is taken or invalid."""
 
     def actor_of(self, what: Spawnable[N], name: str | None = None) -> LocalRef[N]:
         """As `spawn`."""

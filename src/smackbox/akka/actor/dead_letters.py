@@ -34,7 +34,7 @@ class DeadLetters:
         self._unlogged = 0
 
     def add(self, item: Any, recipient: ActorRef[Any], reason: str) -> None:
-        """`item` as it lies in a mailbox. An asker hears at once that no reply will come."""
+        """`item` as it lies in a mailbox. Where an asker waits, its ask fails at once."""
         sender = item.sender if type(item) is Envelope else None
         message = item.message if type(item) is Envelope else item
         letter = DeadLetter(message, sender, str(recipient.path), reason)

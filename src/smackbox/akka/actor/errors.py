@@ -24,4 +24,4 @@ class StashOverflowError(ActorError):
 
 
 class InvalidNameError(ActorError, ValueError):
-    """The name of an actor is taken, or is none."""
+    """The name of an actor is taken, or invalid."""

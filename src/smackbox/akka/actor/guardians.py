@@ -1,7 +1,7 @@
 """The actors that every system begins with: `/`, `/system` and `/user`.
 
 A system and its cells need each other. The system is the lower of the two: it has its guardians made by
-`ActorSystem.make_guardians`, which is said here, and this module is imported with the package.
+`ActorSystem.make_guardians`, which is set here, and this module is imported with the package.
 """
 
 from __future__ import annotations

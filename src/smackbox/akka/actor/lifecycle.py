@@ -236,8 +236,8 @@ class Lifecycle(DeathWatch[M]):
         if directive is Directive.ESCALATE:
             self._escalate(child, cause)
             return
-        for one in list(self._cells()) if strategy.all_children else [child]:
-            one.command(one._treat, directive, cause, strategy.back_off if one is child else None)
+        for sibling in list(self._cells()) if strategy.all_children else [child]:
+            sibling.command(sibling._treat, directive, cause, strategy.back_off if sibling is child else None)
 
     def _escalate(self, child: CellState[Any], cause: BaseException) -> None:
         if self.state in {STOPPING, STOPPED}:
@@ -319,7 +319,7 @@ class Lifecycle(DeathWatch[M]):
         self.cancel_receive_timeout()
 
     def _log_hook(self, name: str, call: Callable[[], Any]) -> None:
-        """A hook on the way out: its failure is told, and does not stop what is under way."""
+        """A hook on the way out: its failure is reported, and does not stop what is under way."""
 
         def done(error: BaseException | None, _result: Any) -> None:
             if error is not None:

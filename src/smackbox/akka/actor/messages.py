@@ -1,4 +1,4 @@
-"""What actors are told by the system, and what everyone may tell every actor."""
+"""Messages and signals from the system to actors, and those that every actor takes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PreRestart(Signal):
 
 @record
 class PostStop(Signal):
-    """To a functional behavior, the last that it hears."""
+    """To a functional behavior: its last signal."""
 
 
 @record

@@ -96,7 +96,7 @@ class ActorSystem:
     # -- actors
 
     def spawn(self, what: Spawnable[M], name: str | None = None) -> LocalRef[M]:
-        """Start an actor under `/user`. Raises `InvalidNameError` for a name that is taken or is none."""
+        """Start an actor under `/user`. Raises `InvalidNameError` for a name that is taken or invalid."""
         return self._user_guardian.spawn(what, name)
 
     actor_of = spawn

@@ -56,7 +56,7 @@ class SingletonSettings:
 
 @dataclass(frozen=True, slots=True)
 class SingletonActor:
-    """What to run once in the cluster. `stop_message` is what it is told before it moves; it must then stop."""
+    """What to run once in the cluster. `stop_message` is sent to it before it moves; it must then stop."""
 
     what: Props[Any] | type[Actor[Any]] | Behavior[Any] | Callable[..., Actor[Any]]
     name: str

@@ -104,7 +104,7 @@ class Entity(Generic[M]):
 
 
 class EntityRef(Generic[M]):
-    """An entity by its id: it need not be there, and is started by what is told to it."""
+    """An entity by its id: it need not be there: its first message starts it."""
 
     __slots__ = ("_region", "entity_id", "type_key")
 

@@ -145,7 +145,7 @@ class Interpreter:
         return not self.stages
 
     def abort(self, error: BaseException) -> None:
-        """The owner stops: every stage that is left fails, and hears `post_stop`."""
+        """The owner stops: every stage that is left fails, and its `post_stop` is called."""
         self.aborted = error
         for stage in list(self.stages):
             self._call(stage, stage.fail_stage, (error,))

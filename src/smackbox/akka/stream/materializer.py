@@ -228,7 +228,7 @@ def _streams_path(system: ActorSystem) -> Any:
 
 
 class _Streams(Actor[Any]):
-    """The parent of all streams of a system. One that fails stops; what it ran was told already."""
+    """The parent of all streams of a system. One that fails stops; its streams were notified already."""
 
 
 _numbers = itertools.count()

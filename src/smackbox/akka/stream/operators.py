@@ -160,7 +160,7 @@ class Operators(Generic[T]):
         mode: ThrottleMode = ThrottleMode.SHAPING,
     ) -> Self:
         """At most `elements` (or `cost`s of so much) in `per_s`, with `burst` saved up by pauses (None: by one unit, or
-        the first element). ENFORCING fails with `RateExceededError`. Raises `ValueError` for figures that are none.
+        the first element). ENFORCING fails with `RateExceededError`. Raises `ValueError` for invalid figures.
         """
         if elements <= 0 or per_s <= 0 or (burst is not None and burst < 0):
             raise ValueError("throttle needs elements > 0, per_s > 0 and burst >= 0")
@@ -214,7 +214,7 @@ class Operators(Generic[T]):
     # -- rates
 
     def buffer(self, size: int, strategy: OverflowStrategy = OverflowStrategy.BACK_PRESSURE) -> Self:
-        """Raises `ValueError` for a size that is none."""
+        """Raises `ValueError` for an invalid size."""
         if size < 1:
             raise ValueError(f"a buffer holds at least one element, not {size}")
         if strategy is OverflowStrategy.EMIT_EARLY:
@@ -344,7 +344,7 @@ class Operators(Generic[T]):
     def with_attributes(
         self, *, decider: Decider | None = None, input_buffer: int | None = None, name: str | None = None
     ) -> Self:
-        """For all that was said before: what failures of functions lead to, and the size of its boundaries' buffers.
+        """For all operators before: what failures of functions lead to, and the size of its boundaries' buffers.
 
         Raises `ValueError`.
         """
@@ -355,7 +355,7 @@ class Operators(Generic[T]):
         return self.with_attributes(name=name)
 
     def async_(self) -> Self:
-        """All that was said before runs in an actor of its own, with a buffer between."""
+        """All operators before run in an actor of their own, with a buffer between."""
         return self._scoped(Scope(island=True))
 
 

@@ -65,7 +65,7 @@ class Sink(SinkShape[I, M], Generic[I, M]):
 
     @staticmethod
     def foreach_async(parallelism: int, function: Callable[[J], Awaitable[Any]]) -> Sink[J, asyncio.Future[None]]:
-        """Up to `parallelism` calls at once; the future hears when all are done. Raises `ValueError`."""
+        """Up to `parallelism` calls at once; the future is done when all are. Raises `ValueError`."""
         if parallelism < 1:
             raise ValueError("parallelism must be 1 or more")
         return _promised(lambda promise: ForeachAsync(parallelism, function, promise))
@@ -174,7 +174,7 @@ class Sink(SinkShape[I, M], Generic[I, M]):
         ack: Any = None,
         fail: Callable[[BaseException], Any] = lambda error: error,
     ) -> Sink[Any, None]:
-        """Tells `init`, and each element after the actor replied `ack` (None: anything) to what was told before."""
+        """Tells `init`, and each element after the actor replied `ack` (None: anything) to the one before."""
         return Sink.of_stage(lambda _: (AckedSink(ref, init, ack, complete, fail), None))
 
     @staticmethod

@@ -213,7 +213,7 @@ class Source(Operators[T], SourceShape[T, M], Generic[T, M]):
         complete: Callable[[Any], bool] = lambda _: False,
         fail: Callable[[Any], BaseException | None] = lambda _: None,
     ) -> Source[Any, ActorRef[Any]]:
-        """What is told to the reference. There is no back-pressure: `size` elements wait, then the strategy decides."""
+        """What is sent to the reference. There is no back-pressure: `size` elements wait, then the strategy decides."""
         if strategy in {OverflowStrategy.BACK_PRESSURE, OverflowStrategy.EMIT_EARLY} or size < 0:
             raise ValueError("a reference cannot press back: use another strategy, or actor_ref_with_back_pressure")
 
@@ -230,7 +230,7 @@ class Source(Operators[T], SourceShape[T, M], Generic[T, M]):
         complete: Callable[[Any], bool] = lambda _: False,
         fail: Callable[[Any], BaseException | None] = lambda _: None,
     ) -> Source[Any, ActorRef[Any]]:
-        """What is told to the reference; each is acknowledged to its sender when it has gone on."""
+        """What is sent to the reference; each is acknowledged to its sender when it has gone on."""
 
         def make(part: Part) -> tuple[Stage, ActorRef[Any]]:
             stage = AckingSource(part.system, ack, complete, fail)

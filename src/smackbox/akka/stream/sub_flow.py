@@ -1,4 +1,4 @@
-"""Substreams of a flow: what is said holds for each substream."""
+"""Substreams of a flow: each operator applies to every substream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Substreams of a source, as `group_by` and `split_when` make them: what is said holds for each substream."""
+"""Substreams of a source, as `group_by` and `split_when` make them: each operator applies to every substream."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Operators over streams of streams: flat_map_concat, flat_map_merge, group_by, split_when, prefix_and_tail.
 
 A substream runs in the same island, connected to a port that the operator gets while it runs. A substream that nobody
-takes times out, so that its operator is not held up for ever.
+takes times out, so that its operator is not blocked forever.
 """
 
 from __future__ import annotations
@@ -654,7 +654,7 @@ class LazySink(OuterStage):
 
 
 def _nothing(*_: Any) -> None:
-    """Nobody is told."""
+    """Nobody is notified."""
 
 
 def _empty() -> Stage:

@@ -23,7 +23,7 @@ class Connection(Protocol):
 
 
 class Connections:
-    """The open connections. `advertised` is the host and port that clients are told, None for what each dialled."""
+    """The open connections. `advertised` is the host and port that clients receive, None for what each dialled."""
 
     def __init__(self, broker: Broker, advertised: tuple[str, int] | None) -> None:
         self.broker = broker

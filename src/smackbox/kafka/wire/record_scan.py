@@ -28,7 +28,7 @@ class InvalidRecordsError(Exception):
 
 @dataclass(slots=True)
 class Scan:
-    """What the records say: their largest and smallest timestamps (-1 is none, and no smallest), whether each has the
+    """What the records say: their largest and smallest timestamps (-1 for none), whether each has the
     offset of its place, whether each has a key, and the bytes of the largest."""
 
     max_timestamp: int

@@ -309,7 +309,7 @@ class SparkContext:
 
 
 def _submitted() -> dict[str, str]:
-    """What `smack submit` was told."""
+    """The arguments of `smack submit`."""
     text = os.environ.get(CONF_VARIABLE)
     return {} if text is None else {key: str(value) for key, value in json.loads(text).items()}
 

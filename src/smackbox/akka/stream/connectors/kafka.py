@@ -381,7 +381,7 @@ class ConsumerStage(Stage):
     def revoked(self, partitions: list[Partition]) -> None:
         """What was read of them and waits is another member's to read."""
         gone, before = set(partitions), len(self._waiting)
-        self._waiting = deque(one for one in self._waiting if one[0] not in gone)
+        self._waiting = deque(entry for entry in self._waiting if entry[0] not in gone)
         self._thread.taken += before - len(self._waiting)
 
     def drained(self) -> None:
