@@ -125,10 +125,9 @@ def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Ac
     if name in {"min", "max"}:
         return kind, lambda: _Edge(kind, largest=name == "max")
     if kind not in NUMBERS:
+        known = ", ".join(f"system.{name} : ({number}) -> {number}" for number in sorted(kind.cql for kind in NUMBERS))
         raise Invalid(
-            f"Invalid call to function {name}, none of its type signatures match (known type signatures: "
-            f"system.{name}(numeric)): Function system.{name} requires a numeric argument, but found argument "
-            f"of type {kind.cql}"
+            f"Invalid call to function {name}, none of its type signatures match (known type signatures: {known})"
         )
     return kind, lambda: _Fold(kind, mean=name == "avg")
 
