@@ -190,7 +190,11 @@ class ServiceThread:
 
     async def _start(self) -> None:
         await self.service.start()
-        await self.service.probe()
+        try:
+            await self.service.probe()
+        except BaseException:
+            await self.service.stop()
+            raise
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
