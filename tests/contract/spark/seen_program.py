@@ -1,6 +1,6 @@
 """Jobs whose stages and counts are compared: `python seen_program.py smackbox|pyspark FOLDER`.
 
-Writes `FOLDER/rest.json`: what the REST interface shows after them. The event log is in FOLDER.
+Writes `FOLDER/rest.json`: what the REST interface shows after them. The event log is in `FOLDER/events`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 engine, folder = sys.argv[1], Path(sys.argv[2])
+logs = folder / "events"
+logs.mkdir(exist_ok=True)
 CONF = {
     "spark.ui.enabled": "true",
     "spark.ui.port": "0",
     "spark.eventLog.enabled": "true",
-    "spark.eventLog.dir": f"file:{folder}",
+    "spark.eventLog.dir": f"file:{logs}",
     "spark.eventLog.rolling.enabled": "false",
     "spark.eventLog.compress": "false",
     "spark.task.maxFailures": "1",

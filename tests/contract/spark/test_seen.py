@@ -80,13 +80,14 @@ def history(folders: dict[str, Path], tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(java()), "-cp", f"{home}/jars/*", f"-Dspark.history.fs.logDirectory=file:{folders['smackbox']}"]
+    command = [str(java()), "-cp", f"{home}/jars/*", f"-Dspark.history.fs.logDirectory=file:{folders['smackbox']}/events"]
     command += [f"-Dspark.history.ui.port={port}", "-Dspark.history.fs.update.interval=1s"]
     opens = ("java.lang", "java.nio", "java.util", "sun.nio.ch", "java.net", "java.io", "java.lang.invoke")
     command += [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in opens]
     command.append("org.apache.spark.deploy.history.HistoryServer")
     with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=tmp_path)
+        environ = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=tmp_path, env=environ)
     try:
         yield f"http://127.0.0.1:{port}/api/v1/applications"
     finally:

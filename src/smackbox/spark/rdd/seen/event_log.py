@@ -103,7 +103,8 @@ class EventLog:
         Path(self._file.name).rename(self.path)
 
     def _write(self, kind: str, fields: dict[str, Any]) -> None:
-        self._file.write(json.dumps({"Event": f"SparkListener{kind}", **fields}) + "\n")
+        # without spaces: the history server looks for lines by how they begin
+        self._file.write(json.dumps({"Event": f"SparkListener{kind}", **fields}, separators=(",", ":")) + "\n")
 
     def _ended(self, event: StageEnded) -> dict[str, Any]:
         info = {
