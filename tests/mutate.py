@@ -230,18 +230,24 @@ def _code_named(code: CodeType, qualified: str, line: int) -> CodeType:
 
 def _replace_code(module: str, code: CodeType) -> None:
     """Give the functions that are alive the mutant's code. Raises `LookupError` where there are none."""
-    alive = [
-        each
-        for each in gc.get_objects()
-        if isinstance(each, FunctionType)
-        and each.__module__ == module
-        and each.__code__.co_qualname == code.co_qualname
-        and each.__code__.co_firstlineno == code.co_firstlineno
-    ]
-    if not alive:
-        raise LookupError(code.co_qualname)
+    changed = {(each.co_qualname, each.co_firstlineno): each for each in _with_inner(code)}
+    alive = [each for each in gc.get_objects() if isinstance(each, FunctionType) and each.__module__ == module]
+    found = False
     for function in alive:
-        function.__code__ = code
+        new = changed.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
+        if new is not None and len(new.co_freevars) == len(function.__code__.co_freevars):
+            function.__code__ = new
+            found = True
+    if not found:
+        raise LookupError(code.co_qualname)
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function and of those inside it: some of these were made when the module was imported."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _with_inner(constant)
 
 
 def _silence() -> None:
