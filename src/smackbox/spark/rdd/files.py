@@ -11,15 +11,12 @@ import glob
 import io
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from smackbox.base.errors import StartError
+from smackbox.base.errors import SettingError
 from smackbox.spark.rdd.errors import JobError
-
-Storage = tuple[tuple[str, str], ...]
-"""Settings of a store, as `obstore` names them; pickled with each job."""
+from smackbox.store.objects import Storage, folder_of, is_url, open_bucket
 
 READ_AHEAD_BYTES = 1 << 20
 _HADOOP = {
@@ -33,7 +30,6 @@ _HADOOP = {
 }
 _KEY = re.compile(r"(?:spark\.hadoop\.)?fs\.s3[an]?\.(.+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_SCHEME = re.compile(r"(\w+)://([^/]*)/?(.*)", re.DOTALL)
 
 
 class FileSize(NamedTuple):
@@ -55,12 +51,12 @@ def storage_of(settings: Mapping[str, str]) -> Storage:
 
 def local(path: str) -> Path:
     """The path of a `file:` URL, or of a path."""
-    return Path(path.removeprefix("file://").removeprefix("file:"))
+    return folder_of(path)
 
 
 def is_remote(path: str) -> bool:
     """Whether it is the URL of an object store."""
-    return "://" in path and not path.startswith("file:")
+    return is_url(path)
 
 
 def expand(name: str, storage: Storage) -> list[FileSize]:
@@ -175,26 +171,10 @@ def _is_shown(name: str) -> bool:
 
 
 def _store_of(url: str, storage: Storage) -> tuple[Any, str]:
-    match = _SCHEME.fullmatch(url)
-    if match is None:
-        raise JobError(f"{url} is not a URL")
-    scheme, bucket, key = match.groups()
-    return _store("s3" if scheme in {"s3n", "s3a"} else scheme, bucket, storage), key
-
-
-@lru_cache(maxsize=16)
-def _store(scheme: str, bucket: str, storage: Storage) -> Any:
     try:
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-    except ImportError as error:
-        raise StartError(f"{scheme}:// needs obstore: pip install 'smackbox[aws]'") from error
-    config = dict(storage) if scheme == "s3" else {}
-    plain = config.get("endpoint", "").startswith("http://")
-    try:
-        return from_url(f"{scheme}://{bucket}", config=config or None, client_options={"allow_http": plain})
-    except (BaseError, ValueError) as error:
-        raise JobError(f"{scheme}://{bucket} cannot be opened: {error}") from error
+        return open_bucket(url, storage)
+    except SettingError as error:
+        raise JobError(str(error)) from error
 
 
 class _ObjectReader(io.RawIOBase):

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 from smackbox.spark.rdd.errors import JobError
-from smackbox.spark.rdd.files import Storage, open_binary
+from smackbox.spark.rdd.files import open_binary
+from smackbox.store.objects import Storage
 
 ROOT_VARIABLE = "SMACK_SPARK_FILES"
 
