@@ -5,6 +5,7 @@
     cassandra/data/            the store: keyspaces, schema, roles, rows
     zookeeper/                 snapshots and log
     platform/marathon/, platform/chronos/   apps and jobs
+    platform/mesos-agent/meta/              which tasks ran
     applications/              what each application said of its topics
 
 A part whose server runs is asked for over its control socket; one whose server does not is read from its directory,
@@ -33,6 +34,7 @@ PART_LIMIT_S = 20.0
 PART_PAUSE_S = 0.05
 CALL_LIMIT_S = 60.0
 LINK_TRIES = 20
+AGENT_META = "mesos-agent/meta"
 FRAMEWORKS = ("marathon", "chronos")
 
 A = TypeVar("A", bound=msgspec.Struct)
@@ -126,7 +128,11 @@ def link_zookeeper(directory: Path, staging: Path) -> list[SourceFile]:
 
 
 def copy_frameworks(directory: Path, staging: Path) -> list[SourceFile]:
-    """The records of Marathon and Chronos: apps, jobs, what is due. Raises `UserError`."""
+    """The records of Marathon and Chronos (apps, jobs, what is due) and what the agent knows of its tasks.
+
+    The agent comes back as itself and finds its tasks gone, so Marathon starts them again at once; sandboxes are left
+    out. Raises `UserError`.
+    """
     for name in FRAMEWORKS:
         source = directory / name / "state.sqlite"
         if not source.exists():
@@ -141,7 +147,10 @@ def copy_frameworks(directory: Path, staging: Path) -> list[SourceFile]:
                 read.backup(written)
         except sqlite3.Error as error:
             raise UserError(f"cannot copy {source}: {error}") from error
-    return files_below(staging / "platform", "platform")
+    copied = files_below(staging / "platform", "platform")
+    if (agent := directory / AGENT_META).is_dir():
+        copied += _copy_tree(agent, staging / "platform" / AGENT_META, f"platform/{AGENT_META}")
+    return copied
 
 
 def copy_applications(directory: Path, staging: Path) -> list[SourceFile]:
@@ -152,6 +161,17 @@ def copy_applications(directory: Path, staging: Path) -> list[SourceFile]:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(path, target / path.name)
     return files_below(target, "applications")
+
+
+def _copy_tree(source: Path, target: Path, name: str) -> list[SourceFile]:
+    """A folder of small files that come and go."""
+    for folder, _, names in os.walk(source):
+        made = target / Path(folder).relative_to(source)
+        made.mkdir(parents=True, exist_ok=True)
+        for file in names:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(Path(folder, file), made / file)
+    return files_below(target, name)
 
 
 def files_below(folder: Path, name: str) -> list[SourceFile]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -85,7 +86,7 @@ class FolderObjects:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot make {path.parent}: {error.strerror or error}") from error
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
         disk = Disk()
         try:
             disk.replace(unfinished, data, sync=True)
