@@ -98,6 +98,7 @@ class _Saving:
         self._done = 0
         self._progress = progress
         self._running: set[Future[str]] = set()
+        self._under_way: dict[str, Future[None]] = {}
 
     def run(self, files: Iterable[SourceFile]) -> list[SavedFile]:
         """Save all; what each is made of. Raises `StorageError`."""
@@ -144,15 +145,28 @@ class _Saving:
     def _piece(self, content: bytes) -> str:
         name = self._repository.cipher.name(content)
         with self._lock:
-            is_new = name not in self.sizes
+            is_new = name not in self.sizes and name not in self._under_way
+            if is_new:
+                self._under_way[name] = Future()
+            other = self._under_way.get(name)
         if is_new:
-            size = self._repository.put(name, content)
-            with self._lock:
-                self.sizes[name] = size
-                self.new_bytes += size
-                self.new_objects += 1
+            self._put(name, content)
+        elif other is not None:
+            other.result()  # another worker puts it just now
         self._show(len(content))
         return name
+
+    def _put(self, name: str, content: bytes) -> None:
+        try:
+            size = self._repository.put(name, content)
+        except BaseException as error:
+            self._under_way[name].set_exception(error)
+            raise
+        with self._lock:
+            self.sizes[name] = size
+            self.new_bytes += size
+            self.new_objects += 1
+            self._under_way.pop(name).set_result(None)
 
     def _show(self, size: int) -> None:
         with self._lock:
