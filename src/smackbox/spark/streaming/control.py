@@ -24,7 +24,9 @@ class CopyCheckpoint(Request, frozen=True):
 
 
 class CheckpointCopied(msgspec.Struct, frozen=True):
-    """It is there."""
+    """It is there; so many files."""
+
+    files: int
 
 
 def serve_copies(directory: Path, stream: str, store: RocksStore) -> ControlThread:
@@ -54,4 +56,4 @@ def copy_store(store: RocksStore, target: Path) -> CheckpointCopied:
         if type(error) is not Exception and not isinstance(error, OSError):
             raise
         raise StorageError(f"the checkpoint cannot be copied to {target}: {error}") from error
-    return CheckpointCopied()
+    return CheckpointCopied(sum(1 for _ in (target / STORE_DIR).iterdir()))
