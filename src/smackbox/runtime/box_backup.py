@@ -1,6 +1,6 @@
 """A back-up of a whole box at one moment, and a box restored from one.
 
-Why the moment is as it is: `docs/decisions/0306-back-up.md`. In short: Kafka is staged first and its clients are held;
+Why the moment is as it is: `docs/decisions/0004-back-up.md`. In short: Kafka is staged first and its clients are held;
 then each stream's checkpoint is copied, then Cassandra, then the rest; then Kafka goes on. So no checkpoint names an
 offset that the saved log has not, every total of a checkpoint is in the saved tables, and a table that is ahead of a
 checkpoint is ahead by events that the saved log holds: the stream reads them again and writes the same totals.
