@@ -91,19 +91,22 @@ def tablestats_command(
 
 @click.command("export")
 @click.argument("table", metavar="KEYSPACE.TABLE")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file")
 @_format
 @server_address
 def export_command(
     table: str,
-    file: Path,
+    file: str,
     form: str | None,
     cassandra: str | None,
     directory: Path,
     username: str | None,
     password: str | None,
 ) -> None:
-    """Write all rows of a table to FILE: CSV, JSON lines or Parquet."""
+    """Write all rows of a table to FILE: CSV, JSON lines or Parquet; a path, s3://, gs:// or az://.
+
+    A name that ends in .gz or .zst is packed. FILE appears whole or not at all.
+    """
     from smackbox.cli.table_files import export, format_of
 
     form = format_of(file, form)
@@ -113,19 +116,19 @@ def export_command(
 
 @click.command("import")
 @click.argument("table", metavar="KEYSPACE.TABLE")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file")
 @_format
 @server_address
 def import_command(
     table: str,
-    file: Path,
+    file: str,
     form: str | None,
     cassandra: str | None,
     directory: Path,
     username: str | None,
     password: str | None,
 ) -> None:
-    """Insert all rows of FILE (CSV with a header, JSON lines or Parquet) into a table."""
+    """Insert all rows of FILE (CSV with a header, JSON lines, Parquet; a path, s3://, gs:// or az://) into a table."""
     from smackbox.cli.table_files import format_of, load
 
     form = format_of(file, form)

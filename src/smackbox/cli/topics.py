@@ -15,6 +15,8 @@ import click
 
 from smackbox.base.address import host_ports
 from smackbox.base.errors import SettingError, UserError
+from smackbox.cli.backup_options import moment_of, until_option
+from smackbox.cli.progress import record_progress
 from smackbox.runtime.settings import DEFAULT_DIR, KAFKA_PORT
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ T = TypeVar("T")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
 @click.pass_context
 def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
-    """Topics: list, create, describe, delete, produce, consume; and the lag of groups."""
+    """Topics: list, create, describe, delete, produce, consume, export, import; and the lag of groups."""
     from smackbox.runtime.run import running_urls
 
     ctx.obj = kafka or running_urls(directory).kafka or f"127.0.0.1:{KAFKA_PORT}"
@@ -207,6 +209,59 @@ def reset_command(bootstrap: str, group: str, name: str, target: str) -> None:
         for result in _all(admin.alter_consumer_group_offsets([request])):
             for place in result.topic_partitions:
                 click.echo(f"{place.topic}\tpartition {place.partition}\tcommitted {place.offset}")
+
+
+@command.command("export")
+@click.argument("name")
+@click.argument("file")
+@until_option
+@click.pass_obj
+def export_command(bootstrap: str, name: str, file: str, until: str | None) -> None:
+    """Write the records of topic NAME to FILE as JSON lines; a path, s3://, gs:// or az://.
+
+    A name that ends in .gz or .zst is packed. With --until, the records of that time or earlier.
+    """
+    from smackbox.cli.topic_files import export
+
+    until_s = moment_of(until)
+    with _errors(bootstrap), _consumer(bootstrap) as consumer, record_progress("exporting") as told:
+        partitions = _partitions(bootstrap, name)
+        until_ms = None if until_s is None else round(until_s * 1000)
+        count = export(consumer, name, partitions, file, until_ms, told)
+    click.echo(f"{count} records of {name} written to {file}")
+
+
+@command.command("import")
+@click.argument("name")
+@click.argument("file")
+@click.option("--append", is_flag=True, help="Also where the topic has records already.")
+@click.pass_obj
+def import_command(bootstrap: str, name: str, file: str, append: bool) -> None:
+    """Produce the records of FILE, as `export` writes it, to topic NAME, which is made where it is missing.
+
+    Partitions, keys, values, headers and timestamps are kept.
+    """
+    from confluent_kafka import Producer, TopicPartition
+    from confluent_kafka.admin import NewTopic
+
+    from smackbox.cli.topic_files import load, partitions_in
+
+    with _errors(bootstrap):
+        if name not in _metadata(bootstrap).topics:
+            admin = _admin(bootstrap)
+            _all(admin.create_topics([NewTopic(name, partitions_in(file))]))
+        partitions = _partitions(bootstrap, name)
+        with _consumer(bootstrap) as consumer:
+            places = [TopicPartition(name, partition) for partition in partitions]
+            ends = [consumer.get_watermark_offsets(place, timeout=TIMEOUT_S) for place in places]
+        if not append and any(low < high for low, high in ends):
+            raise UserError(f"{name} has records already: give --append, or import into another topic")
+        producer = Producer(
+            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
+        )
+        with record_progress("importing") as told:
+            count = load(producer, name, len(partitions), file, told)
+    click.echo(f"{count} records of {file} produced to {name}")
 
 
 def _admin(bootstrap: str) -> AdminClient:

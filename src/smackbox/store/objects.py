@@ -131,7 +131,7 @@ class BucketObjects:
 
         try:
             obstore.put(self._store, self._prefix + key, data, use_multipart=False)
-        except _failures() as error:
+        except failures() as error:
             raise self._failed("write", key, error) from error
 
     def get(self, key: str) -> bytes:
@@ -142,7 +142,7 @@ class BucketObjects:
             return bytes(obstore.get(self._store, self._prefix + key).bytes())
         except FileNotFoundError as error:
             raise MissingObjectError(f"{self.url} has no object {key}") from error
-        except _failures() as error:
+        except failures() as error:
             raise self._failed("read", key, error) from error
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -154,7 +154,7 @@ class BucketObjects:
             for page in obstore.list(self._store, prefix=at or None):
                 for entry in page:
                     yield ObjectInfo(entry["path"].removeprefix(self._prefix), entry["size"])
-        except _failures() as error:
+        except failures() as error:
             raise self._failed("list", prefix, error) from error
 
     def delete(self, key: str) -> None:
@@ -165,7 +165,7 @@ class BucketObjects:
             obstore.delete(self._store, self._prefix + key)
         except FileNotFoundError:
             pass
-        except _failures() as error:
+        except failures() as error:
             raise self._failed("delete", key, error) from error
 
     def _failed(self, what: str, key: str, error: Exception) -> StorageError:
@@ -186,14 +186,20 @@ def open_objects(place: str, options: Storage = ()) -> Objects:
     """The store at a folder or a URL. Raises `SettingError` for a URL that is none, `StartError` without `obstore`."""
     if not is_url(place):
         return FolderObjects(folder_of(place).absolute())
+    url, found = with_options(place, options)
+    store, prefix = open_bucket(url, found)
+    return BucketObjects(url.rstrip("/"), store, prefix)
+
+
+def with_options(place: str, options: Storage = ()) -> tuple[str, Storage]:
+    """A URL without its query, and the options with those of the query. Raises `SettingError`."""
     url, _, query = place.partition("?")
     found = dict(options)
     for name, value in parse_qsl(query):
         if name not in URL_OPTIONS:
             raise SettingError(f"{url}: no option {name!r}; a URL takes {' and '.join(URL_OPTIONS)}")
         found[name] = value
-    store, prefix = open_bucket(url, tuple(sorted(found.items())))
-    return BucketObjects(url.rstrip("/"), store, prefix)
+    return url, tuple(sorted(found.items()))
 
 
 def open_bucket(url: str, options: Storage = ()) -> tuple[Any, str]:
@@ -238,11 +244,12 @@ def _opened(scheme: str, bucket: str, options: Storage, endpoint: str) -> Any:
         return from_url(
             f"{scheme}://{bucket}", config=config or None, client_options=client_options, retry_config=retry
         )
-    except _failures() as error:
+    except failures() as error:
         raise SettingError(f"{scheme}://{bucket} cannot be opened: {reason(error)}") from error
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
+    """What `obstore` raises."""
     from obstore.exceptions import BaseError
 
     return BaseError, ValueError, OSError

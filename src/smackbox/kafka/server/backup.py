@@ -109,13 +109,16 @@ class Moment:
 
 
 def stage(directory: Path, topics: Iterable[Path], target: Path) -> Staged:
-    """Link and copy the data directory as it is now into `target`; no broker may write meanwhile. Raises `OSError`."""
+    """Link and copy the data directory as it is now into `target`; no broker may write meanwhile.
+
+    Raises `OSError`, `StorageError`.
+    """
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise OSError(f"{target} is not empty")
     files = [StagedFile(name, size) for name, size in _link(topics, target)]
     for name, data in _small(directory).items():
-        (target / name).write_bytes(data)
+        Disk().replace(target / name, data)
         files.append(StagedFile(name, len(data)))
     return Staged(tuple(files))
 

@@ -16,9 +16,9 @@ from typing import IO, Any, NamedTuple
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.rdd.errors import JobError
+from smackbox.store.object_files import READ_AHEAD_BYTES, ObjectReader
 from smackbox.store.objects import Storage, folder_of, is_url, open_bucket
 
-READ_AHEAD_BYTES = 1 << 20
 _HADOOP = {
     "access.key": "access_key_id",
     "secret.key": "secret_access_key",
@@ -77,7 +77,7 @@ def open_binary(path: str, storage: Storage) -> IO[bytes]:
     import obstore
 
     store, key = _store_of(path, storage)
-    return io.BufferedReader(_ObjectReader(obstore.open_reader(store, key)), READ_AHEAD_BYTES)
+    return io.BufferedReader(ObjectReader(obstore.open_reader(store, key)), READ_AHEAD_BYTES)
 
 
 def write_whole(path: str, data: bytes, storage: Storage) -> None:
@@ -175,27 +175,3 @@ def _store_of(url: str, storage: Storage) -> tuple[Any, str]:
         return open_bucket(url, storage)
     except SettingError as error:
         raise JobError(str(error)) from error
-
-
-class _ObjectReader(io.RawIOBase):
-    """`obstore`'s reader as a raw file."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = memoryview(self._reader.read(len(buffer)))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._reader.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._reader.tell())
