@@ -17,7 +17,11 @@ from typing import IO, Any, NamedTuple
 from smackbox.base.errors import SettingError
 from smackbox.spark.rdd.errors import JobError
 from smackbox.store.object_files import READ_AHEAD_BYTES, ObjectReader
-from smackbox.store.objects import Storage, folder_of, is_url, open_bucket
+from smackbox.store.objects import Storage as ObjectStorage
+from smackbox.store.objects import folder_of, is_url, open_bucket
+
+Storage = ObjectStorage
+"""Settings of a store, pickled with each job."""
 
 _HADOOP = {
     "access.key": "access_key_id",

@@ -17,10 +17,9 @@ from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any
 
-from smackbox.spark.rdd.files import is_remote, open_binary
+from smackbox.spark.rdd.files import Storage, is_remote, open_binary
 from smackbox.spark.rdd.shuffle_files import read_shuffle
 from smackbox.spark.rdd.task import Task, read_chunks
-from smackbox.store.objects import Storage
 
 
 @dataclass(slots=True, eq=False)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.spark.rdd.errors import JobError
-from smackbox.spark.rdd.files import exists, is_remote, local, put_file, write_whole
+from smackbox.spark.rdd.files import Storage, exists, is_remote, local, put_file, write_whole
 from smackbox.spark.rdd.lineage import write_rows
-from smackbox.store.objects import Storage
 
 GZIP_CODEC = "org.apache.hadoop.io.compress.GzipCodec"
 

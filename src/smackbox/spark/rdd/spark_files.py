@@ -8,8 +8,7 @@ import shutil
 from pathlib import Path
 
 from smackbox.spark.rdd.errors import JobError
-from smackbox.spark.rdd.files import open_binary
-from smackbox.store.objects import Storage
+from smackbox.spark.rdd.files import Storage, open_binary
 
 ROOT_VARIABLE = "SMACK_SPARK_FILES"
 
