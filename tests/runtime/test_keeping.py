@@ -13,9 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from smackbox.app.model import App
 from smackbox.backup.repository import Repository
+from smackbox.base.errors import StartError
 from smackbox.runtime.keeping import archive_specs, backup_jobs
 from smackbox.runtime.supervisor import running
 from smackbox.store.objects import FolderObjects
@@ -80,6 +82,17 @@ def test_a_back_up_is_a_job_of_chronos(tmp_path: Path) -> None:
     assert "smackbox backup save 's3://safe/it'\"'\"'s' --dir" in first["command"]
     assert "--keep 7d" in first["command"] and "--keep" not in second["command"]
     assert f"save {Path('folder').resolve()} --dir" in second["command"]
+
+
+def test_a_key_comes_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App("a")
+    app.backup(to="s3://safe/x", every=timedelta(hours=6), key_file="key")
+    monkeypatch.setenv("SMACK_BACKUP_KEY", "hush")
+    (job,) = backup_jobs(app, tmp_path)
+    assert f"--key-file {Path('key').resolve()}" in job["command"]
+    app.backup(to="s3://safe/y", every=timedelta(hours=6))
+    with pytest.raises(StartError, match="does not reach a scheduled back-up: give app.backup"):
+        backup_jobs(app, tmp_path)
 
 
 def test_an_archive_is_a_process() -> None:

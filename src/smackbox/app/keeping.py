@@ -32,11 +32,15 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class BackUp:
-    """A back-up of the box each `every`; those older than `keep` are forgotten, none where it is None."""
+    """A back-up of the box each `every`; those older than `keep` are forgotten, none where it is None.
+
+    `key_file` has the key that encrypts them; None for none.
+    """
 
     to: str
     every: timedelta
     keep: str | None
+    key_file: str | None = None
 
 
 class KeepingDeclarations:
@@ -63,10 +67,11 @@ class KeepingDeclarations:
         self.archives.append(archive)
         return archive
 
-    def backup(self, *, to: str, every: timedelta, keep: str | None = None) -> BackUp:
+    def backup(self, *, to: str, every: timedelta, keep: str | None = None, key_file: str | None = None) -> BackUp:
         """Declare that the box is backed up to a folder or a bucket, as `smack backup` does; a Chronos job.
 
-        `keep`, such as `7d`, is how old a back-up may be before it is forgotten.
+        `keep`, such as `7d`, is how old a back-up may be before it is forgotten. `key_file` is a file with the key that
+        encrypts them.
         """
         if every < SHORTEST_BACKUP:
             raise SettingError(f"a back-up's every= must be {SHORTEST_BACKUP} at least")
@@ -74,7 +79,7 @@ class KeepingDeclarations:
             raise SettingError(f"a back-up's keep= is a number and s, m, h, d or w, such as 7d, not {keep!r}")
         if any(backup.to == to for backup in self.backups):
             raise SettingError(f"the back-up to {to} is declared twice")
-        backup = BackUp(to, every, keep)
+        backup = BackUp(to, every, keep, key_file)
         self.backups.append(backup)
         return backup
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smackbox.backup.key import KEY_VARIABLE, read_key
 from smackbox.base.errors import SettingError, StorageError, UserError
 
 if TYPE_CHECKING:
     from smackbox.backup.repository import Repository
-
-KEY_VARIABLE = "SMACK_BACKUP_KEY"
 
 key_option: Callable[..., Any] = click.option(
     "--key-file",
@@ -33,7 +31,7 @@ def opened(place: str, key_file: Path | None, *, create: bool = False) -> Reposi
     from smackbox.backup.repository import Repository
     from smackbox.store.objects import MissingObjectError, open_objects
 
-    objects, key = open_objects(place), _key(key_file)
+    objects, key = open_objects(place), read_key(key_file)
     if create:
         return Repository.create_or_open(objects, key)
     try:
@@ -60,15 +58,3 @@ def storage_errors() -> Iterator[None]:
         yield
     except StorageError as error:
         raise UserError(str(error)) from error
-
-
-def _key(file: Path | None) -> bytes | None:
-    if file is None:
-        return os.environ.get(KEY_VARIABLE, "").encode() or None
-    try:
-        key = file.read_bytes().strip()
-    except OSError as error:
-        raise UserError(f"cannot read the key {file}: {error.strerror or error}") from error
-    if not key:
-        raise UserError(f"the key file {file} is empty")
-    return key

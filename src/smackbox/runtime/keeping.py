@@ -12,6 +12,8 @@ from typing import Any
 
 from smackbox.app.keeping import Archive
 from smackbox.app.model import App
+from smackbox.backup.key import KEY_VARIABLE
+from smackbox.base.errors import StartError
 from smackbox.net.service import at_end_of, say
 from smackbox.runtime.process import LIFELINE, ProcessSpec, job_files
 from smackbox.runtime.settings import BoxSettings, Urls
@@ -56,12 +58,19 @@ def archive_part(app: App, archive: Archive, urls: Urls, settings: BoxSettings) 
 
 
 def backup_jobs(app: App, directory: Path) -> list[dict[str, Any]]:
-    """The back-ups of the box in `directory`, as Chronos takes them; the first is due when the application starts."""
+    """The back-ups of the box in `directory`, as Chronos takes them; the first is due when the application starts.
+
+    Raises `StartError` where a key is in the environment, which a job of Chronos does not get.
+    """
     found = []
     for number, backup in enumerate(app.backups):
         name = f"{app.name}.backup" if number == 0 else f"{app.name}.backup{number + 1}"
         target = backup.to if is_url(backup.to) else str(Path(backup.to).resolve())
-        keep = () if backup.keep is None else ("--keep", backup.keep)
+        keep: tuple[str, ...] = () if backup.keep is None else ("--keep", backup.keep)
+        if backup.key_file is None and os.environ.get(KEY_VARIABLE):
+            raise StartError(f"{KEY_VARIABLE} does not reach a scheduled back-up: give app.backup(key_file=…)")
+        if backup.key_file is not None:
+            keep += ("--key-file", str(Path(backup.key_file).resolve()))
         command = shlex.join((*SMACK, "backup", "save", target, "--dir", str(directory.resolve()), *keep))
         log_file, failure = (shlex.quote(str(file.resolve())) for file in job_files(directory, name))
         found.append(
