@@ -17,6 +17,7 @@ VERBS = {
     "chronos": "one Chronos alone: scheduled and dependent jobs on Mesos",
     "cql": "run CQL statements, or a prompt",
     "demo": "336,776 real flights through the whole stack, every figure checked",
+    "dlq": "dead letters: which and why; send them again after a mend, or drop them",
     "kafka": "one broker alone",
     "marathon": "one Marathon alone: long-running apps on Mesos",
     "mesos": "a Mesos master or agent alone",

@@ -43,7 +43,7 @@ def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
 @click.pass_obj
 def list_command(bootstrap: str) -> None:
     """Name and number of partitions of every topic."""
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         topics = _metadata(bootstrap).topics
         for name in sorted(topics):
             click.echo(f"{name}\t{len(topics[name].partitions)}")
@@ -59,7 +59,7 @@ def create_command(bootstrap: str, name: str, partitions: int, config: tuple[str
     from confluent_kafka.admin import NewTopic
 
     settings = dict(_key_value(pair) for pair in config)
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         admin = _admin(bootstrap)
         _all(admin.create_topics([NewTopic(name, partitions, config=settings)]))
     click.echo(f"created {name}")
@@ -73,7 +73,7 @@ def alter_command(bootstrap: str, name: str, partitions: int) -> None:
     """Add partitions to topic NAME. Events of a key that come after that may go to another partition."""
     from confluent_kafka.admin import NewPartitions
 
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         admin = _admin(bootstrap)
         _all(admin.create_partitions([NewPartitions(name, partitions)]))
     click.echo(f"{name} has {partitions} partitions")
@@ -87,7 +87,7 @@ def describe_command(bootstrap: str, name: str) -> None:
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 
-    with _errors(bootstrap), _consumer(bootstrap) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap) as consumer:
         for partition in sorted(_partitions(bootstrap, name)):
             low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
             click.echo(f"partition {partition}\tfirst {low}\tend {high}\trecords {high - low}")
@@ -105,7 +105,7 @@ def describe_command(bootstrap: str, name: str) -> None:
 @click.pass_obj
 def delete_command(bootstrap: str, names: tuple[str, ...]) -> None:
     """Delete topics NAMES and all their records."""
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         admin = _admin(bootstrap)
         _all(admin.delete_topics(list(names)))
     click.echo(f"deleted {', '.join(names)}")
@@ -122,7 +122,7 @@ def produce_command(bootstrap: str, name: str, key_separator: str | None) -> Non
     failures: list[KafkaError] = []
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5, "log_level": 2})
     sent = 0
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         _metadata(bootstrap)
         for line in sys.stdin.buffer:
             text = line.rstrip(b"\r\n")
@@ -150,7 +150,7 @@ def consume_command(bootstrap: str, name: str, start: str, limit: int | None, fo
     from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 
     offset = OFFSET_BEGINNING if start == "earliest" else OFFSET_END
-    with _errors(bootstrap), _consumer(bootstrap) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap) as consumer:
         unread = set(_partitions(bootstrap, name))
         consumer.assign([TopicPartition(name, partition, offset) for partition in unread])
         shown = 0
@@ -178,7 +178,7 @@ def lag_command(bootstrap: str, group: str) -> None:
     """How far GROUP is behind the end of each partition that it has committed."""
     from confluent_kafka import TopicPartition
 
-    with _errors(bootstrap), _consumer(bootstrap, group) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap, group) as consumer:
         topics = _metadata(bootstrap).topics.values()
         asked = [TopicPartition(topic.topic, partition) for topic in topics for partition in topic.partitions]
         for place in consumer.committed(asked, timeout=TIMEOUT_S):
@@ -199,7 +199,7 @@ def reset_command(bootstrap: str, group: str, name: str, target: str) -> None:
     """Set the committed offsets of GROUP on topic NAME; the group must have no members."""
     from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-    with _errors(bootstrap), _consumer(bootstrap, group) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap, group) as consumer:
         places = []
         for partition in _partitions(bootstrap, name):
             low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
@@ -224,7 +224,7 @@ def export_command(bootstrap: str, name: str, file: str, until: str | None) -> N
     from smackbox.cli.topic_files import export
 
     until_s = moment_of(until)
-    with _errors(bootstrap), _consumer(bootstrap) as consumer, record_progress("exporting") as told:
+    with kafka_errors(bootstrap), _consumer(bootstrap) as consumer, record_progress("exporting") as told:
         partitions = _partitions(bootstrap, name)
         until_ms = None if until_s is None else round(until_s * 1000)
         count = export(consumer, name, partitions, file, until_ms, told)
@@ -246,7 +246,7 @@ def import_command(bootstrap: str, name: str, file: str, append: bool) -> None:
 
     from smackbox.cli.topic_files import load, partitions_in
 
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         if name not in _metadata(bootstrap).topics:
             admin = _admin(bootstrap)
             _all(admin.create_topics([NewTopic(name, partitions_in(file))]))
@@ -302,7 +302,8 @@ def _consumer(bootstrap: str, group: str = "smack-topics") -> Iterator[Any]:
 
 
 @contextmanager
-def _errors(bootstrap: str) -> Iterator[None]:
+def kafka_errors(bootstrap: str) -> Iterator[None]:
+    """What a client of Kafka raises is one line for the person."""
     from confluent_kafka import KafkaError, KafkaException
 
     no_answer = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}

@@ -170,9 +170,9 @@ class DeadLetterTopics:
                     value = msgspec.json.encode(Handled(action, time.time_ns() // 1_000_000))
                     producer.produce(LEDGER, value, letter.ledger_key)
                     done += 1
-            except UserError:
-                done -= _undo(producer, letters=done - at)
-                raise
+            except UserError as error:
+                producer.commit_transaction(TIMEOUT_S)  # those before it are done
+                raise UserError(f"{error}; {done} letters before it were {action}") from error
             producer.commit_transaction(TIMEOUT_S)
         return done
 
@@ -237,12 +237,6 @@ class DeadLetterTopics:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-
-
-def _undo(producer: Any, letters: int) -> int:
-    """Abort the transaction under way: its letters stay pending."""
-    producer.abort_transaction(TIMEOUT_S)
-    return letters
 
 
 def _counted(message: Any, waiting: dict[int, int]) -> Iterator[Any]:
