@@ -220,7 +220,7 @@ def test_a_hold_that_did_not_last_is_tried_again(
     assert held == [True] * 3
     monkeypatch.setattr(box_backup, "HOLD_S", 0.0)
     monkeypatch.setattr(box_backup, "hold_kafka", hold)
-    monkeypatch.setattr(box_backup, "copy_applications", lambda *_: time.sleep(0.05) or [])
+    monkeypatch.setattr(box_backup, "link_zookeeper", lambda *_: time.sleep(0.05) or [])
     with pytest.raises(UserError, match="Kafka went on before the rest was copied, 5 times"):
         back_up(small, repository)
     assert len(repository.backups()) == 1

@@ -162,9 +162,11 @@ class Repository:
         return decode(self.cipher.open(sealed, id_), id_)
 
     def write(self, manifest: Manifest) -> None:
-        """Store the manifest: with it the back-up is there."""
+        """Store the manifest, after what it names: with it the back-up is there."""
         sealed = self.cipher.seal(encode(manifest), manifest.id)
+        self.objects.sync()
         self.objects.put(f"{BACKUPS}/{manifest.id}", hashlib.sha256(sealed).digest() + sealed)
+        self.objects.sync()
 
     def forget(self, id_: str) -> None:
         """Remove a manifest; its objects stay until `prune` drops them."""

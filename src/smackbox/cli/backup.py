@@ -19,7 +19,7 @@ from smackbox.runtime.settings import DEFAULT_DIR
 if TYPE_CHECKING:
     from smackbox.backup.prune import Pruned
 
-NICENESS = 10
+NICENESS = 19
 """A back-up takes the time that the box leaves."""
 
 
@@ -55,13 +55,11 @@ def save_command(to: str, directory: Path, keep: str | None, key_file: Path | No
     from smackbox.runtime.box_backup import back_up
 
     keep_s = None if keep is None else age_s(keep)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     began = time.monotonic()
     with storage_errors():
         repository = opened(to, key_file, create=True)
         with byte_progress("saving") as progress:
-            saved = back_up(directory, repository, progress=progress)
+            saved = back_up(directory, repository, progress=progress, before_saving=_be_nice)
         manifest = saved.manifest
         click.echo(
             f"{manifest.id}: {len(manifest.files)} files, {manifest.size / 1e6:.1f} MB; new were {saved.new_objects} "
@@ -122,6 +120,12 @@ def prune_command(place: str, keep: str, key_file: Path | None) -> None:
 
     with storage_errors():
         click.echo(_pruned(prune(opened(place, key_file), age_s(keep), time.time())))
+
+
+def _be_nice() -> None:
+    """Not before the moment is over: whoever is waited for must not wait itself."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 def _pruned(pruned: Pruned) -> str:

@@ -26,6 +26,7 @@ from smackbox.runtime.box_parts import (
     copy_cassandra,
     copy_frameworks,
     copy_streams,
+    flush_cassandra,
     hold_kafka,
     link_zookeeper,
     sweep,
@@ -41,8 +42,14 @@ MOMENT_TRIES = 5
 CLOCK_SLACK_MS = 1_000
 
 
-def back_up(directory: Path, repository: Repository, *, progress: Progress = nothing_shown) -> Saved:
-    """Save the box in `directory`, whether it runs or not.
+def back_up(
+    directory: Path,
+    repository: Repository,
+    *,
+    progress: Progress = nothing_shown,
+    before_saving: Callable[[], None] = lambda: None,
+) -> Saved:
+    """Save the box in `directory`, whether it runs or not. `before_saving` is called when the moment is over.
 
     Raises `UserError` where there is no box or a part does not answer, `StorageError` where the repository refuses.
     """
@@ -50,6 +57,7 @@ def back_up(directory: Path, repository: Repository, *, progress: Progress = not
         raise UserError(f"there is no box in {directory}: `smack up` makes one, or say where it is (--dir)")
     with _staging(directory) as staging:
         files, taken_ms, held_ms = _moment(directory, staging)
+        before_saving()
         facts = {"held_ms": str(held_ms)}
         return save(repository, files, box=_box_id(directory), taken_ms=taken_ms, facts=facts, progress=progress)
 
@@ -87,6 +95,7 @@ def _moment(directory: Path, staging: Path) -> tuple[list[SourceFile], int, int]
     for attempt in range(MOMENT_TRIES):
         folder = staging / str(attempt)
         folder.mkdir()
+        flush_cassandra(directory / "cassandra")
         taken_ms = time.time_ns() // 1_000_000
         began = time.monotonic()
         kafka = hold_kafka(directory / "kafka", folder, HOLD_S)
@@ -97,13 +106,14 @@ def _moment(directory: Path, staging: Path) -> tuple[list[SourceFile], int, int]
                 *copy_streams(directory / "streams", folder),
                 *copy_cassandra(directory / "cassandra", folder),
                 *link_zookeeper(directory / "zookeeper", folder),
-                *copy_frameworks(directory / "platform", folder),
-                *copy_applications(directory / "applications", folder),
             ]
         finally:
             was_held = _resumed(kafka.resume)
         if was_held:
-            return files, taken_ms, round((time.monotonic() - began) * 1000)
+            held_ms = round((time.monotonic() - began) * 1000)
+            files += copy_frameworks(directory / "platform", folder)
+            files += copy_applications(directory / "applications", folder)
+            return files, taken_ms, held_ms
         shutil.rmtree(folder, ignore_errors=True)
     raise UserError(
         f"Kafka went on before the rest was copied, {MOMENT_TRIES} times: it was restarted each time, or the disk took "

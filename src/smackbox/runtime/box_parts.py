@@ -10,6 +10,8 @@
 
 A part whose server runs is asked for over its control socket; one whose server does not is read from its directory,
 which is locked meanwhile. A server that starts or ends just then is asked again for `PART_LIMIT_S`.
+
+All that these functions need is imported with this module: Kafka's clients wait while they run.
 """
 
 from __future__ import annotations
@@ -27,8 +29,15 @@ import msgspec
 
 from smackbox.backup.save import SourceFile
 from smackbox.base.errors import StartError, StorageError, UserError
+from smackbox.cassandra.server.snapshot import STORE, Copied, take
+from smackbox.cassandra.server.tools import Done, Flush, Snapshot
+from smackbox.cassandra.state.engine import SCHEMA_FAMILY
+from smackbox.kafka.server.backup import Resume, Resumed, Stage, Staged, stage, topics_in
+from smackbox.kafka.state.catalog import JOURNAL
 from smackbox.net.control import Request, call
+from smackbox.spark.streaming.control import STORE_DIR, CheckpointCopied, CopyCheckpoint, copy_closed
 from smackbox.store.data_dir import DataDir
+from smackbox.store.rocks import open_store
 
 PART_LIMIT_S = 20.0
 PART_PAUSE_S = 0.05
@@ -49,9 +58,6 @@ class Held(NamedTuple):
 
 def hold_kafka(directory: Path, staging: Path, hold_s: float) -> Held:
     """Stage the broker's data and hold its clients, or the directory of one that does not run. Raises `UserError`."""
-    from smackbox.kafka.server.backup import Resume, Resumed, Stage, Staged, stage, topics_in
-    from smackbox.kafka.state.catalog import JOURNAL
-
     if not (directory / JOURNAL).exists():
         return Held([], lambda: True)
     target = staging / "kafka"
@@ -73,13 +79,14 @@ def hold_kafka(directory: Path, staging: Path, hold_s: float) -> Held:
     return Held([SourceFile(f"kafka/{file.name}", target / file.name, file.size) for file in staged.files], resume)
 
 
+def flush_cassandra(directory: Path) -> None:
+    """Have a CQL server that runs write its memory to files, so that the moment need not wait for that."""
+    with contextlib.suppress(UserError):
+        call(directory, Flush(), Done, CALL_LIMIT_S)
+
+
 def copy_cassandra(directory: Path, staging: Path) -> list[SourceFile]:
     """The store of the CQL server at this moment. Raises `UserError`."""
-    from smackbox.cassandra.server.snapshot import STORE, Copied, take
-    from smackbox.cassandra.server.tools import Snapshot
-    from smackbox.cassandra.state.engine import SCHEMA_FAMILY
-    from smackbox.store.rocks import open_store
-
     if not (directory / STORE / "CURRENT").exists():
         return []
     target = staging / "cassandra"
@@ -97,8 +104,6 @@ def copy_cassandra(directory: Path, staging: Path) -> list[SourceFile]:
 
 def copy_streams(directory: Path, staging: Path) -> list[SourceFile]:
     """The checkpoint of each stream of each application. Raises `UserError`."""
-    from smackbox.spark.streaming.control import STORE_DIR, CheckpointCopied, CopyCheckpoint, copy_closed
-
     for current in sorted(directory.rglob(f"{STORE_DIR}/CURRENT")):
         stream = current.parents[1]
         target = staging / "streams" / stream.relative_to(directory)

@@ -4,7 +4,8 @@
 URL's own query (`s3://bucket/prefix?endpoint=http://localhost:9000&region=eu-central-1`), else by the environment
 (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME`, …).
 
-An object is put whole or not at all, and what `put` returned from is kept: a folder's objects are synced and renamed.
+An object is put whole or not at all. What `put` returned from survives the process; `sync` makes it survive the loss of
+power, which a bucket does by itself.
 Errors of a server and broken connections are tried again for `RETRY_LIMIT_S`; one request takes `REQUEST_LIMIT_S` at
 most.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -71,6 +73,10 @@ class Objects(Protocol):
         """Remove the object, where it is there."""
         ...
 
+    def sync(self) -> None:
+        """Return when what was put so far survives the loss of power."""
+        ...
+
 
 class FolderObjects:
     """A folder: an object is a file."""
@@ -78,9 +84,11 @@ class FolderObjects:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = str(root)
+        self._lock = threading.Lock()
+        self._unsynced: set[Path] = set()
 
     def put(self, key: str, data: bytes) -> None:
-        """Write the file beside its name, sync it, rename it."""
+        """Write the file beside its name, rename it."""
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +97,10 @@ class FolderObjects:
         unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
         disk = Disk()
         try:
-            disk.replace(unfinished, data, sync=True)
+            disk.replace(unfinished, data)
             disk.rename(unfinished, path)
+            with self._lock:
+                self._unsynced.add(path)
         except StorageError:
             unfinished.unlink(missing_ok=True)
             raise
@@ -115,6 +125,21 @@ class FolderObjects:
     def delete(self, key: str) -> None:
         """Remove the file."""
         Disk().remove(self.root / key)
+
+    def sync(self) -> None:
+        """Sync the files, then the folders that name them, up to the root's own."""
+        with self._lock:
+            files, self._unsynced = self._unsynced, set()
+        folders = {folder for file in files for folder in file.parents if folder.is_relative_to(self.root)}
+        try:
+            for path in (*sorted(files), *sorted(folders), *((self.root.parent,) if files else ())):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise StorageError(f"cannot sync {error.filename or self.root}: {error.strerror or error}") from error
 
 
 class BucketObjects:
@@ -167,6 +192,9 @@ class BucketObjects:
             pass
         except failures() as error:
             raise self._failed("delete", key, error) from error
+
+    def sync(self) -> None:
+        """It does so by itself."""
 
     def _failed(self, what: str, key: str, error: Exception) -> StorageError:
         return StorageError(f"cannot {what} {key or 'the objects'} of {self.url}: {reason(error)}")

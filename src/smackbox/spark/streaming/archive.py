@@ -195,6 +195,7 @@ class ArchiveRunner:
                     present = self._objects.get(key)
                 except MissingObjectError:
                     self._objects.put(key, data)
+                    self._objects.sync()
                     return key
                 if present == data or unpack(present, key) == unpack(data, key):
                     return key
