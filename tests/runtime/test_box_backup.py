@@ -40,7 +40,7 @@ from smackbox.kafka.server import KafkaServer
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.net.service import ServiceThread
 from smackbox.runtime import box_backup
-from smackbox.runtime.box_backup import back_up, restore
+from smackbox.runtime.box_backup import back_up, back_up_server, restore
 from smackbox.runtime.box_parts import Held
 from smackbox.runtime.settings import BoxSettings, box_directory
 from smackbox.spark.streaming.checkpoint import Checkpoint
@@ -271,3 +271,25 @@ def test_a_box_that_was_restored_by_half_does_not_start(tmp_path: Path) -> None:
 def test_the_manifest_tells_how_long_clients_were_held(small: Path, repository: Repository) -> None:
     manifest: Manifest = back_up(small, repository).manifest
     assert int(manifest.facts["held_ms"]) >= 0
+
+
+def test_one_server_alone_is_saved_while_it_runs(small: Path, repository: Repository, tmp_path: Path) -> None:
+    saved = back_up_server("kafka", small / "kafka", repository)
+    assert list(saved.manifest.parts) == ["kafka"]
+    assert not list((small / "kafka").glob("backup-staging-*"))
+    restore(tmp_path / "new", repository, saved.manifest)
+    with ServiceThread(KafkaServer(KafkaSettings(dir=tmp_path / "new" / "kafka"))) as kafka:
+        assert "t" in AdminClient({"bootstrap.servers": kafka.url}).list_topics(timeout=LIMIT_S).topics
+    with pytest.raises(UserError, match="is not a cassandra server's data directory"):
+        back_up_server("cassandra", small / "kafka", repository)
+    with pytest.raises(UserError, match="there is no directory"):
+        back_up_server("kafka", small / "none", repository)
+
+
+def test_how_a_streams_state_is_divided_is_saved_with_it(small: Path, repository: Repository, tmp_path: Path) -> None:
+    stream = small / "streams" / "app" / "s"
+    Checkpoint.open(stream / "partition-0", stream="s", topic="t", unique_horizon=9, sync=False).close()
+    (stream / "division.json").write_text('{"partitions": 1}')
+    restore(tmp_path / "new", repository, back_up(small, repository).manifest)
+    assert (tmp_path / "new/streams/app/s/division.json").read_text() == '{"partitions": 1}'
+    assert (tmp_path / "new/streams/app/s/partition-0/state/CURRENT").exists()

@@ -124,6 +124,7 @@ class _Fetching:
                 written = os.pwrite(descriptor, rest, position)
                 position += written
                 rest = rest[written:]
+            os.fdatasync(descriptor)  # the disk works while the next piece is read, unpacked and checked
         finally:
             os.close(descriptor)
         return len(content)

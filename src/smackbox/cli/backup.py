@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +11,12 @@ import click
 
 from smackbox.base.errors import UserError
 from smackbox.cli.backup_options import key_option, opened, storage_errors
+from smackbox.cli.backup_server import be_nice, saved_line
 from smackbox.cli.progress import byte_progress
 from smackbox.runtime.settings import DEFAULT_DIR
 
 if TYPE_CHECKING:
     from smackbox.backup.prune import Pruned
-
-NICENESS = 19
-"""A back-up takes the time that the box leaves."""
 
 
 class BackUps(click.Group):
@@ -59,12 +55,8 @@ def save_command(to: str, directory: Path, keep: str | None, key_file: Path | No
     with storage_errors():
         repository = opened(to, key_file, create=True)
         with byte_progress("saving") as progress:
-            saved = back_up(directory, repository, progress=progress, before_saving=_be_nice)
-        manifest = saved.manifest
-        click.echo(
-            f"{manifest.id}: {len(manifest.files)} files, {manifest.size / 1e6:.1f} MB; new were {saved.new_objects} "
-            f"objects of {saved.new_bytes / 1e6:.1f} MB; in {time.monotonic() - began:.1f} s"
-        )
+            saved = back_up(directory, repository, progress=progress, before_saving=be_nice)
+        click.echo(saved_line(saved, time.monotonic() - began))
         if keep_s is not None:
             click.echo(_pruned(prune(repository, keep_s, time.time())))
 
@@ -120,12 +112,6 @@ def prune_command(place: str, keep: str, key_file: Path | None) -> None:
 
     with storage_errors():
         click.echo(_pruned(prune(opened(place, key_file), age_s(keep), time.time())))
-
-
-def _be_nice() -> None:
-    """Not before the moment is over: whoever is waited for must not wait itself."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 def _pruned(pruned: Pruned) -> str:

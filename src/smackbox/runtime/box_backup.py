@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from smackbox.backup.fetch import fetch
 from smackbox.backup.manifest import Manifest
@@ -60,6 +61,32 @@ def back_up(
         before_saving()
         facts = {"held_ms": str(held_ms)}
         return save(repository, files, box=_box_id(directory), taken_ms=taken_ms, facts=facts, progress=progress)
+
+
+def back_up_server(
+    part: Literal["kafka", "cassandra"],
+    directory: Path,
+    repository: Repository,
+    *,
+    progress: Progress = nothing_shown,
+    before_saving: Callable[[], None] = lambda: None,
+) -> Saved:
+    """Save one server's data directory, whether it runs or not, as a back-up that has this part alone.
+
+    Raises `UserError` for a directory that is not such a server's, `StorageError`.
+    """
+    with _staging(directory, "-delete") as staging:  # a broker that starts sweeps folders of such a name
+        taken_ms = time.time_ns() // 1_000_000
+        if part == "kafka":
+            held = hold_kafka(directory, staging, HOLD_S)
+            held.resume()
+            files = held.files
+        else:
+            files = copy_cassandra(directory, staging)
+        if not files:
+            raise UserError(f"{directory} is not a {part} server's data directory")
+        before_saving()
+        return save(repository, files, box=f"{part} {directory.resolve()}", taken_ms=taken_ms, progress=progress)
 
 
 def restore(
@@ -130,9 +157,11 @@ def _resumed(resume: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def _staging(directory: Path) -> Iterator[Path]:
+def _staging(directory: Path, suffix: str = "") -> Iterator[Path]:
+    if not directory.is_dir():
+        raise UserError(f"there is no directory {directory}")
     sweep(directory, STAGING_PREFIX)
-    staging = directory.resolve() / f"{STAGING_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    staging = directory.resolve() / f"{STAGING_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}{suffix}"
     staging.mkdir()
     try:
         yield staging

@@ -113,6 +113,11 @@ def copy_streams(directory: Path, staging: Path) -> list[SourceFile]:
             CheckpointCopied,
             lambda _, stream=stream, target=target: copy_closed(stream, target),  # type: ignore[misc]
         )
+    for small in directory.rglob("*.json"):  # how a stream's state is divided
+        target = staging / "streams" / small.relative_to(directory)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(small, target)
     return files_below(staging / "streams", "streams")
 
 
