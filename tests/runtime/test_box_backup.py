@@ -38,6 +38,7 @@ from smackbox.cassandra.server import CassandraServer
 from smackbox.cassandra.settings import CassandraSettings
 from smackbox.kafka.server import KafkaServer
 from smackbox.kafka.settings import KafkaSettings
+from smackbox.net.control import ServerStatus, Status, call
 from smackbox.net.service import ServiceThread
 from smackbox.runtime import box_backup
 from smackbox.runtime.box_backup import back_up, back_up_server, restore
@@ -225,6 +226,34 @@ def test_a_hold_that_did_not_last_is_tried_again(
         back_up(small, repository)
     assert len(repository.backups()) == 1
     assert not list(small.glob("backup-staging-*"))
+
+
+def test_streams_are_copied_before_tables_and_both_while_nobody_is_served(
+    small: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    bootstrap = call(small / "kafka", Status(), ServerStatus, LIMIT_S).url
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+
+    def watched(name: str) -> None:
+        copy = getattr(box_backup, name)
+
+        def look(directory: Path, staging: Path) -> Any:
+            producer.produce("t", b"late")
+            assert producer.flush(0.2) > 0, "Kafka serves"
+            seen.append(name)
+            return copy(directory, staging)
+
+        monkeypatch.setattr(box_backup, name, look)
+
+    for name in ("copy_cassandra", "copy_streams"):
+        watched(name)
+    manifest = back_up(small, repository).manifest
+    assert seen == ["copy_streams", "copy_cassandra"]
+    assert producer.flush(LIMIT_S) == 0
+    restore(small.parent / "new", repository, manifest)
+    log = (small.parent / "new/kafka/t-0/00000000000000000000.log").read_bytes()
+    assert b"late" not in log
 
 
 def test_a_part_that_fails_lets_kafka_go_on(
