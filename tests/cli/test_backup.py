@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from smackbox.backup import cipher
 from smackbox.backup.manifest import id_of
 from smackbox.cli import backup as module
 from smackbox.cli.main import main
@@ -24,6 +25,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A box whose broker has stopped."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "setpriority", lambda *_: None)  # of the tests' own process
+    monkeypatch.setattr(cipher, "SCRYPT_N", 2)
     write(tmp_path / ".smackbox", b"first")
     return tmp_path / ".smackbox"
 

@@ -159,7 +159,7 @@ def check(servers: Servers, box: Path, stack: ExitStack) -> None:
             assert state.execute("SELECT * FROM record").fetchall() == [(name, b"value")]
 
 
-@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("runs", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_everything_of_a_box_comes_back(tmp_path: Path, repository: Repository, runs: bool) -> None:
     box, new = tmp_path / "box", tmp_path / "new"
     box.mkdir()

@@ -134,6 +134,7 @@ module.DeadLetterTopics(sys.argv[1]).replay("raw.dlq", lambda _: True, None, Non
 """
 
 
+@pytest.mark.slow
 def test_a_replay_that_is_killed_again_and_again_sends_each_once(kafka: str) -> None:
     values = [b"%d" % number for number in range(60)]
     put(kafka, *((value, ADDED) for value in values))

@@ -44,6 +44,7 @@ class Event(msgspec.Struct):
     id: int
 
 
+@pytest.mark.slow
 def test_archives_and_back_ups_run_beside_the_application(tmp_path: Path) -> None:
     file, box, safe, archive = (tmp_path / name for name in ("app.py", "box", "safe", "archive"))
     template = str(archive / "{day}/{hour}-{partition}-{offset}.json.gz")

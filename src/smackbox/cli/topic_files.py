@@ -23,6 +23,9 @@ from smackbox.store.object_files import reading, writing
 
 TIMEOUT_S = 30.0
 CHUNK = 1_000
+POLL_S = 0.05
+"""The client waits so long for a whole chunk, also when the end has come."""
+
 NO_TIMESTAMP = -1
 
 Text = str | dict[str, str] | None
@@ -170,7 +173,7 @@ def _read(consumer: Any, name: str, ends: dict[int, int]) -> Iterator[Any]:
     waiting = dict(ends)
     deadline = time.monotonic() + TIMEOUT_S
     while waiting:
-        for message in consumer.consume(CHUNK, 1.0):
+        for message in consumer.consume(CHUNK, POLL_S):
             deadline = time.monotonic() + TIMEOUT_S
             error = message.error()
             partition = message.partition()

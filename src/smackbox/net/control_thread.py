@@ -15,6 +15,7 @@ from smackbox.net.control import ControlSocket, Served
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 10.0
+TURNS_TO_CLOSE = 3
 
 
 class ControlThread:
@@ -50,6 +51,7 @@ class ControlThread:
                 loop.close()
                 return
             loop.run_forever()
+            loop.run_until_complete(_finish())
             loop.close()
 
         thread = threading.Thread(target=run, name=f"control-{name}", daemon=True)
@@ -61,3 +63,12 @@ class ControlThread:
         asyncio.run_coroutine_threadsafe(self._control.close(), self._loop).result(STOP_LIMIT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_LIMIT_S)
+
+
+async def _finish() -> None:
+    """Let what is under way end, and connections close."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=STOP_LIMIT_S)
+    for _ in range(TURNS_TO_CLOSE):
+        await asyncio.sleep(0)

@@ -31,6 +31,9 @@ ADDED = (
 )  # fmt: skip
 TIMEOUT_S = 30.0
 CHUNK = 1_000
+POLL_S = 0.05
+"""The client waits so long for a whole chunk, also when the end has come."""
+
 TRANSACTION_LETTERS = 500
 HTTP_LIMIT_S = 30.0
 FIRST_FETCH_BYTES = 16 * 1024
@@ -203,7 +206,7 @@ class DeadLetterTopics:
             consumer.assign([TopicPartition(topic, number, 0) for number in waiting])
             deadline = time.monotonic() + TIMEOUT_S
             while waiting:
-                for message in consumer.consume(CHUNK, 1.0):
+                for message in consumer.consume(CHUNK, POLL_S):
                     deadline = time.monotonic() + TIMEOUT_S
                     yield from _counted(message, waiting)
                 if time.monotonic() > deadline:

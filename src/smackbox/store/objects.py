@@ -124,6 +124,8 @@ class FolderObjects:
 
     def delete(self, key: str) -> None:
         """Remove the file."""
+        with self._lock:
+            self._unsynced.discard(self.root / key)
         Disk().remove(self.root / key)
 
     def sync(self) -> None:
