@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from smackbox.base.errors import StartError
 from smackbox.net.control import ControlSocket, Served
 
 START_LIMIT_S = 10.0
@@ -56,7 +57,11 @@ class ControlThread:
 
         thread = threading.Thread(target=run, name=f"control-{name}", daemon=True)
         thread.start()
-        return cls(loop, thread, opened.result(START_LIMIT_S))
+        try:
+            return cls(loop, thread, opened.result(START_LIMIT_S))
+        except StartError:
+            thread.join(STOP_LIMIT_S)
+            raise
 
     def close(self) -> None:
         """Take no more requests; one that is being served is finished first."""
