@@ -80,10 +80,14 @@ class _Fetching:
         self._done = 0
         self._progress = progress
         self._running: set[Future[int]] = set()
+        self._syncing: Future[None] | None = None
 
     def run(self, files: Sequence[SavedFile]) -> int:
         self._folder.mkdir()
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="restore") as pool:
+        with (
+            ThreadPoolExecutor(WORKERS, thread_name_prefix="restore") as pool,
+            ThreadPoolExecutor(1, thread_name_prefix="restore-sync") as syncing,
+        ):
             try:
                 for file in files:
                     path = self._folder / file.path
@@ -94,6 +98,9 @@ class _Fetching:
                         self._await(QUEUE_PIECES - 1)
                         expected = min(PIECE_BYTES, file.size - number * PIECE_BYTES)
                         self._running.add(pool.submit(self._piece, path, number * PIECE_BYTES, name, expected))
+                        if self._syncing is None or self._syncing.done():
+                            # the disk works while pieces are read, unpacked and checked
+                            self._syncing = syncing.submit(_sync, path)
                 self._await(0)
             finally:
                 for one in self._running:
@@ -124,7 +131,6 @@ class _Fetching:
                 written = os.pwrite(descriptor, rest, position)
                 position += written
                 rest = rest[written:]
-            os.fdatasync(descriptor)  # the disk works while the next piece is read, unpacked and checked
         finally:
             os.close(descriptor)
         return len(content)
