@@ -63,6 +63,14 @@ def test_what_a_killed_save_left_is_dropped(repository: Repository, box: Path) -
     assert name not in repository.stored()
 
 
+def test_a_file_that_a_killed_save_left_half_is_removed(repository: Repository, tmp_path: Path) -> None:
+    half = tmp_path / "repository/objects/ab/abcd.1234.part"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    prune(repository, 10, NOW_MS / 1000)
+    assert not half.exists()
+
+
 def test_nothing_is_dropped_where_a_manifest_cannot_be_read(repository: Repository, box: Path, tmp_path: Path) -> None:
     old = save(repository, sources(box), box="b", taken_ms=NOW_MS - 10_000_000).manifest
     save(repository, sources(box), box="b", taken_ms=NOW_MS)

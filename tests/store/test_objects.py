@@ -109,6 +109,27 @@ def test_what_a_killed_writer_left_is_no_object(tmp_path: Path) -> None:
     assert list(FolderObjects(tmp_path).list()) == []
 
 
+def test_what_is_gone_needs_no_sync(objects: Objects) -> None:
+    objects.put("kept", b"x")
+    objects.put("gone", b"x")
+    objects.delete("gone")
+    objects.sync()
+    objects.sweep()
+    assert [info.key for info in objects.list()] == ["kept"]
+
+
+def test_an_object_that_goes_while_others_are_listed_is_left_out(tmp_path: Path) -> None:
+    objects = FolderObjects(tmp_path)
+    for name in "abc":
+        objects.put(name, b"x")
+    listing = objects.list()
+    first = next(listing)
+    for name in "abc":
+        if name != first.key:
+            objects.delete(name)
+    assert list(listing) == []
+
+
 def test_a_folder_that_refuses_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot make"):

@@ -49,4 +49,5 @@ def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
         unneeded = {name: size for name, size in stored.items() if name not in needed}
         for name in unneeded:
             repository.drop(name)
+        repository.objects.sweep()
     return Pruned(tuple(one.id for one in old), len(unneeded), sum(unneeded.values()))

@@ -17,6 +17,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +78,10 @@ class Objects(Protocol):
         """Return when what was put so far survives the loss of power."""
         ...
 
+    def sweep(self) -> None:
+        """Remove what killed writers left half; nobody may write meanwhile."""
+        ...
+
 
 class FolderObjects:
     """A folder: an object is a file."""
@@ -118,15 +123,21 @@ class FolderObjects:
         """The files below the folder; those that a killed writer left half are not among them."""
         for folder, _, names in os.walk(self.root / prefix):
             for name in names:
-                if not name.endswith(_TEMPORARY):
-                    path = Path(folder, name)
-                    yield ObjectInfo(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # removed between the two looks
+                    if not name.endswith(_TEMPORARY):
+                        yield ObjectInfo(path.relative_to(self.root).as_posix(), path.stat().st_size)
 
     def delete(self, key: str) -> None:
         """Remove the file."""
         with self._lock:
             self._unsynced.discard(self.root / key)
         Disk().remove(self.root / key)
+
+    def sweep(self) -> None:
+        """Remove files that were not renamed."""
+        for path in self.root.rglob(f"*{_TEMPORARY}"):
+            path.unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Sync the files, then the folders that name them, up to the root's own."""
@@ -197,6 +208,9 @@ class BucketObjects:
 
     def sync(self) -> None:
         """It does so by itself."""
+
+    def sweep(self) -> None:
+        """A put that was cut left nothing."""
 
     def _failed(self, what: str, key: str, error: Exception) -> StorageError:
         return StorageError(f"cannot {what} {key or 'the objects'} of {self.url}: {reason(error)}")
