@@ -1,4 +1,4 @@
-"""What is said of a back-up that is not whole."""
+"""Faults of a back-up that is not whole, by file."""
 
 from __future__ import annotations
 
