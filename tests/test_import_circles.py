@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 # a room joins when it has no circle; it does not leave
 HELD = (
-    "akka", "app", "base", "cassandra", "chronos", "cli", "election", "ingest", "kafka", "marathon", "mesos",
+    "akka", "app", "backup", "base", "cassandra", "chronos", "cli", "election", "ingest", "kafka", "marathon", "mesos",
     "mesos_framework", "net", "runtime", "spark", "store", "testing", "zookeeper",
 )  # fmt: skip
 

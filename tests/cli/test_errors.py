@@ -46,6 +46,8 @@ CQL = {
     "export": ["export", "k.t", "NEW"],
 }
 TOPICS = {
+    "export": ["export", "t", "t.jsonl"],
+    "import": ["import", "t", "t.jsonl"],
     "list": ["list"],
     "create": ["create", "x"],
     "alter": ["alter", "x", "-p", "3"],
@@ -89,6 +91,7 @@ def filled(arguments: list[str], tmp_path: Path) -> list[str]:
 
 def test_every_verb_is_among_these_tests() -> None:
     others = {"cql", "topics", "run", "up", "spark", "status", "demo", "submit", "projection"}
+    others |= {"backup", "restore", "dlq"}  # theirs are in test_backup and test_dlq
     assert {verb for verb, *_ in SERVERS} | others == VERBS.keys()
     assert TOPICS.keys() == topics_command.commands.keys()  # type: ignore[attr-defined]
     of_directories = {"snapshot", "listsnapshots", "clearsnapshot", "restore", "flush", "compact"}
@@ -166,7 +169,7 @@ def test_servers_that_cannot_start(
         (["run", "EMPTY"], "must hold one smackbox.App, it holds 0"),
         (["run", "APP", "--job", "brokem"], "did you mean 'broken'"),
         (["run", "APP", "--only", "ingest"], "start `smack up` first"),
-        (["run", "APP", "--only", "what", "--kafka", "a:1", "--cassandra", "a:1"], "stream:NAME and actors:NAME"),
+        (["run", "APP", "--only", "what", "--kafka", "a:1", "--cassandra", "a:1"], "archive:NAME and actors:NAME"),
         (["run", "APP", "--only", "stream:x", "--kafka", "a:1", "--cassandra", "a:1"], "no stream 'x'"),
         (["run", "APP", "--kafka", "a:b"], "'a:b' is not host:port"),
         (["run", "APP", "--cassandra", "a:b"], "'a:b' is not host:port"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from smackbox.base.errors import StartError
-from smackbox.runtime.process import ProcessSpec
+from smackbox.runtime.process import LIFELINE, ProcessSpec
 from smackbox.runtime.settings import BoxSettings
 from smackbox.runtime.supervisor import Supervisor, running
 
@@ -165,3 +165,23 @@ asyncio.run(main())
         await asyncio.wait_for(until(lambda: not alive(child)), WAIT_TIMEOUT_S)
 
     asyncio.run(gone())
+
+
+def test_apps_that_a_killed_supervisor_left_go_and_those_of_users_stay(tmp_path: Path) -> None:
+    sleeping = {"cmd": "exec sleep 1000", "cpus": 0.01, "mem": 1, "instances": 0}
+    left = {"id": "/old/server", "env": {LIFELINE: "/gone"}, **sleeping}
+    beside = {"id": "/mixed/server", "env": {LIFELINE: "/gone"}, **sleeping}
+    mine = [{"id": name, **sleeping} for name in ("/mine/deep/app", "/mixed/app", "/alone")]
+    found: list[str] = []
+
+    async def leave(supervisor: Supervisor) -> None:
+        client = await supervisor._connected()
+        await client.put_apps([left, beside, *mine])
+
+    async def look(supervisor: Supervisor) -> None:
+        client = await supervisor._connected()
+        found.extend(app["id"] for app in await client.apps())
+
+    run(leave, tmp_path)
+    run(look, tmp_path)
+    assert sorted(found) == ["/alone", "/mine/deep/app", "/mixed/app"]

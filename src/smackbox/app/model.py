@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from smackbox.app.keeping import Archive, BackUp, KeepingDeclarations
 from smackbox.app.schema import check_event, cql_columns
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
@@ -92,7 +93,7 @@ class Actors:
 
 
 @dataclass(slots=True)
-class App:
+class App(KeepingDeclarations):
     """One application.
 
     `keyspace` is where its tables live (default: its name); `replication` is the keyspace's replication factor, used
@@ -108,6 +109,8 @@ class App:
     streams: list[Stream] = field(default_factory=list, init=False)
     jobs: list[Job] = field(default_factory=list, init=False)
     actor_systems: list[Actors] = field(default_factory=list, init=False)
+    archives: list[Archive] = field(default_factory=list, init=False)
+    backups: list[BackUp] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         _check_name("application", self.name)

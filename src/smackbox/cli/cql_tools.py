@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from smackbox.cli.backup_options import key_option
+from smackbox.cli.backup_server import save_server
 from smackbox.runtime.settings import CASSANDRA_PORT, DEFAULT_DIR, BoxSettings
+from smackbox.store.objects import is_url
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -91,19 +94,22 @@ def tablestats_command(
 
 @click.command("export")
 @click.argument("table", metavar="KEYSPACE.TABLE")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file")
 @_format
 @server_address
 def export_command(
     table: str,
-    file: Path,
+    file: str,
     form: str | None,
     cassandra: str | None,
     directory: Path,
     username: str | None,
     password: str | None,
 ) -> None:
-    """Write all rows of a table to FILE: CSV, JSON lines or Parquet."""
+    """Write all rows of a table to FILE: CSV, JSON lines or Parquet; a path, s3://, gs:// or az://.
+
+    A name that ends in .gz or .zst is packed. FILE appears whole or not at all.
+    """
     from smackbox.cli.table_files import export, format_of
 
     form = format_of(file, form)
@@ -113,19 +119,19 @@ def export_command(
 
 @click.command("import")
 @click.argument("table", metavar="KEYSPACE.TABLE")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file")
 @_format
 @server_address
 def import_command(
     table: str,
-    file: Path,
+    file: str,
     form: str | None,
     cassandra: str | None,
     directory: Path,
     username: str | None,
     password: str | None,
 ) -> None:
-    """Insert all rows of FILE (CSV with a header, JSON lines or Parquet) into a table."""
+    """Insert all rows of FILE (CSV with a header, JSON lines, Parquet; a path, s3://, gs:// or az://) into a table."""
     from smackbox.cli.table_files import format_of, load
 
     form = format_of(file, form)
@@ -155,23 +161,30 @@ def compact_command(name: str, directory: Path, timeout_s: float) -> None:
 
 
 @click.command("snapshot")
-@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.argument("target", required=False)
 @click.option("--tag", "-t", "name", help="Keep it in the server's directory under this name.  [default: the time]")
 @click.option("--ttl", help="How long to keep a named one: a number and s, m, h or d; a minute at least.")
 @_server_dir
 @_timeout
-def snapshot_command(target: Path | None, name: str | None, ttl: str | None, directory: Path, timeout_s: float) -> None:
+@key_option
+def snapshot_command(
+    target: str | None, name: str | None, ttl: str | None, directory: Path, timeout_s: float, key_file: Path | None
+) -> None:
     """Copy a server's data, as they are at one moment, while the server goes on: to TARGET, or under a name.
 
-    TARGET is a data directory then: `smack cassandra serve --dir TARGET` serves it.
+    A folder is a data directory then: `smack cassandra serve --dir TARGET` serves it. At s3://, gs:// and az:// it is a
+    back-up among others, of what is new: `smack restore TARGET --part cassandra` brings it back.
     """
     from smackbox.cassandra.server.snapshot import let_expire, named, ttl_s
     from smackbox.cassandra.server.tools import ask
 
     if target is not None and (name is not None or ttl is not None):
         raise click.UsageError("give TARGET or --tag and --ttl, not both")
+    if target is not None and is_url(target):
+        save_server("cassandra", directory, target, key_file)
+        return
     kept_s = None if ttl is None else ttl_s(ttl)
-    place = target or named(directory, name or str(time.time_ns() // 1_000_000))
+    place = Path(target) if target is not None else named(directory, name or str(time.time_ns() // 1_000_000))
     taken = ask(directory, place, timeout_s)
     if kept_s is not None:
         let_expire(place, int(time.time()) + kept_s)

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
+from smackbox.cli.backup_options import key_option
+from smackbox.cli.backup_server import save_server
 from smackbox.cli.server_options import serve, server_options, settings_from
 from smackbox.runtime.settings import DEFAULT_DIR, KAFKA_PORT
+from smackbox.store.objects import is_url
 
 
 @click.group("kafka")
@@ -17,17 +20,22 @@ def command() -> None:
 
 
 @command.command("backup")
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR / "kafka", show_default=True)
 @click.option("--timeout", "timeout_s", type=float, default=300.0, show_default=True, help="Seconds to wait.")
-def backup_command(target: Path, directory: Path, timeout_s: float) -> None:
+@key_option
+def backup_command(target: str, directory: Path, timeout_s: float, key_file: Path | None) -> None:
     """Copy a broker's data to TARGET, as it is at one moment, while the broker goes on.
 
-    TARGET is a data directory then: `smack kafka serve --dir TARGET` serves it.
+    A folder is a data directory then: `smack kafka serve --dir TARGET` serves it. At s3://, gs:// and az:// it is a
+    back-up among others, of what is new: `smack restore TARGET --part kafka` brings it back.
     """
+    if is_url(target):
+        save_server("kafka", directory, target, key_file)
+        return
     from smackbox.kafka.server.backup import ask
 
-    copied = ask(directory, target, timeout_s)
+    copied = ask(directory, Path(target), timeout_s)
     click.echo(f"{copied.files} files, {copied.bytes / 1e6:.1f} MB copied to {target}")
 
 

@@ -12,14 +12,17 @@ from smackbox.base.errors import UserError
 from smackbox.base.settings import near
 
 VERBS = {
+    "backup": "save the whole box to a folder or a bucket; list, verify and prune what is there",
     "cassandra": "one CQL server alone",
     "chronos": "one Chronos alone: scheduled and dependent jobs on Mesos",
     "cql": "run CQL statements, or a prompt",
     "demo": "336,776 real flights through the whole stack, every figure checked",
+    "dlq": "dead letters: which and why; send them again after a mend, or drop them",
     "kafka": "one broker alone",
     "marathon": "one Marathon alone: long-running apps on Mesos",
     "mesos": "a Mesos master or agent alone",
     "projection": "pause, resume and rewind the projections of a running process",
+    "restore": "an empty box made what it was at a back-up",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
     "submit": "run a Spark job here, or on a cluster of Spark's",

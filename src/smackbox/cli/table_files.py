@@ -4,7 +4,8 @@ Rows travel as the documents of `SELECT JSON` and `INSERT JSON`, which have a fo
 document. In CSV and Parquet a column is a field: text as it is, other scalars in their text form (in Parquet: numbers,
 booleans, bytes, dates and timestamps as such), collections, tuples and user types as JSON. Nulls are left out of
 documents, empty fields of CSV are nulls. NaN and infinities have no form in JSON: Cassandra writes null for them.
-Timestamps and TTLs of cells are not in the file.
+Timestamps and TTLs of cells are not in the file. A file is a path or a URL (`store/object_files`), packed where its
+name ends in `.gz` or `.zst`; it appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import datetime
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smackbox.base.errors import UserError
+from smackbox.store.object_files import reading, reading_text, suffix_of, writing, writing_text
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -36,9 +37,9 @@ Document = dict[str, Any]
 Columns = dict[str, str]
 
 
-def format_of(file: Path, given: str | None) -> str:
+def format_of(file: str, given: str | None) -> str:
     """Raises `UserError` when neither the option nor the file's name says it."""
-    found = given or _SUFFIXES.get(file.suffix.lower())
+    found = given or _SUFFIXES.get(suffix_of(file))
     if found is None:
         raise UserError(f"what is {file} to be? name it .csv, .jsonl or .parquet, or give --format")
     return found
@@ -58,7 +59,7 @@ def columns_of(session: Session, name: str) -> Columns:
     }
 
 
-def export(session: Session, name: str, file: Path, form: str) -> int:
+def export(session: Session, name: str, file: str, form: str) -> int:
     """Write all rows of the table; how many. Raises `UserError`."""
     columns = columns_of(session, name)
     from cassandra.query import SimpleStatement
@@ -69,7 +70,7 @@ def export(session: Session, name: str, file: Path, form: str) -> int:
     return _WRITERS[form](documents, columns, file)
 
 
-def load(session: Session, name: str, file: Path, form: str) -> int:
+def load(session: Session, name: str, file: str, form: str) -> int:
     """Insert all rows of the file; how many. Raises `UserError` at the first that is refused."""
     from cassandra import InvalidRequest
     from cassandra.concurrent import execute_concurrent_with_args
@@ -98,19 +99,19 @@ def _quoted(name: str) -> str:
 # ---- JSON lines -----------------------------------------------------------------------------------------------------
 
 
-def _write_lines(documents: Iterable[Document], columns: Columns, file: Path) -> int:
+def _write_lines(documents: Iterable[Document], columns: Columns, file: str) -> int:
     del columns
     count = 0
-    with file.open("w", encoding="utf-8") as output:
+    with writing_text(file) as output:
         for document in documents:
             output.write(json.dumps(document, ensure_ascii=False) + "\n")
             count += 1
     return count
 
 
-def _read_lines(file: Path, columns: Columns) -> Iterator[Document]:
+def _read_lines(file: str, columns: Columns) -> Iterator[Document]:
     del columns
-    with file.open(encoding="utf-8") as lines:
+    with reading_text(file) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -126,9 +127,9 @@ def _read_lines(file: Path, columns: Columns) -> Iterator[Document]:
 # ---- CSV ------------------------------------------------------------------------------------------------------------
 
 
-def _write_csv(documents: Iterable[Document], columns: Columns, file: Path) -> int:
+def _write_csv(documents: Iterable[Document], columns: Columns, file: str) -> int:
     count = 0
-    with file.open("w", encoding="utf-8", newline="") as output:
+    with writing_text(file) as output:
         writer = csv.writer(output)
         writer.writerow(columns)
         for document in documents:
@@ -137,9 +138,9 @@ def _write_csv(documents: Iterable[Document], columns: Columns, file: Path) -> i
     return count
 
 
-def _read_csv(file: Path, columns: Columns) -> Iterator[Document]:
+def _read_csv(file: str, columns: Columns) -> Iterator[Document]:
     csv.field_size_limit(2**31 - 1)
-    with file.open(encoding="utf-8", newline="") as lines:
+    with reading_text(file) as lines:
         reader = csv.reader(lines)
         names = _known(next(reader, []), columns, file)
         for row in reader:
@@ -151,7 +152,7 @@ def _read_csv(file: Path, columns: Columns) -> Iterator[Document]:
             )
 
 
-def _known(names: Sequence[str], columns: Columns, file: Path) -> Sequence[str]:
+def _known(names: Sequence[str], columns: Columns, file: str) -> Sequence[str]:
     unknown = [name for name in names if name not in columns]
     if unknown or not names:
         raise UserError(f"{file} has columns that the table has not: {', '.join(unknown) or 'none at all'}")
@@ -183,7 +184,7 @@ def _without_nulls(document: Document) -> Document:
 # ---- Parquet --------------------------------------------------------------------------------------------------------
 
 
-def _write_parquet(documents: Iterable[Document], columns: Columns, file: Path) -> int:
+def _write_parquet(documents: Iterable[Document], columns: Columns, file: str) -> int:
     pyarrow, parquet = _pyarrow()
     kinds = {
         "tinyint": pyarrow.int8(), "smallint": pyarrow.int16(), "int": pyarrow.int32(), "bigint": pyarrow.int64(),
@@ -194,7 +195,7 @@ def _write_parquet(documents: Iterable[Document], columns: Columns, file: Path) 
     schema = pyarrow.schema([(_bare(name), kinds.get(kind, pyarrow.string())) for name, kind in columns.items()])
     count = 0
     rows = iter(documents)
-    with parquet.ParquetWriter(file, schema) as writer:
+    with writing(file) as output, parquet.ParquetWriter(output, schema) as writer:
         while chunk := list(islice(rows, CHUNK_ROWS)):
             values = [[_cell(document.get(name), kind) for document in chunk] for name, kind in columns.items()]
             writer.write_table(pyarrow.table(values, schema=schema))
@@ -202,10 +203,10 @@ def _write_parquet(documents: Iterable[Document], columns: Columns, file: Path) 
     return count
 
 
-def _read_parquet(file: Path, columns: Columns) -> Iterator[Document]:
+def _read_parquet(file: str, columns: Columns) -> Iterator[Document]:
     _, parquet = _pyarrow()
     by_bare_name = {_bare(name): name for name in columns}
-    with parquet.ParquetFile(file) as source:
+    with reading(file) as plain, parquet.ParquetFile(plain) as source:
         bare = _known(source.schema_arrow.names, {name: columns[by_bare_name[name]] for name in by_bare_name}, file)
         names = [by_bare_name[name] for name in bare]
         for batch in source.iter_batches(batch_size=CHUNK_ROWS):
@@ -237,7 +238,7 @@ def _cell(value: Any, kind: str) -> Any:
     return _field(value, kind)
 
 
-def _from_cell(value: Any, kind: str, file: Path) -> Any:
+def _from_cell(value: Any, kind: str, file: str) -> Any:
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
     if isinstance(value, datetime.date):
@@ -247,7 +248,7 @@ def _from_cell(value: Any, kind: str, file: Path) -> Any:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):
-        return _value(value, kind, str(file))
+        return _value(value, kind, file)
     return value
 
 

@@ -15,6 +15,8 @@ import click
 
 from smackbox.base.address import host_ports
 from smackbox.base.errors import SettingError, UserError
+from smackbox.cli.backup_options import moment_of, until_option
+from smackbox.cli.progress import record_progress
 from smackbox.runtime.settings import DEFAULT_DIR, KAFKA_PORT
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ T = TypeVar("T")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
 @click.pass_context
 def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
-    """Topics: list, create, describe, delete, produce, consume; and the lag of groups."""
+    """Topics: list, create, describe, delete, produce, consume, export, import; and the lag of groups."""
     from smackbox.runtime.run import running_urls
 
     ctx.obj = kafka or running_urls(directory).kafka or f"127.0.0.1:{KAFKA_PORT}"
@@ -41,7 +43,7 @@ def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
 @click.pass_obj
 def list_command(bootstrap: str) -> None:
     """Name and number of partitions of every topic."""
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         topics = _metadata(bootstrap).topics
         for name in sorted(topics):
             click.echo(f"{name}\t{len(topics[name].partitions)}")
@@ -57,7 +59,7 @@ def create_command(bootstrap: str, name: str, partitions: int, config: tuple[str
     from confluent_kafka.admin import NewTopic
 
     settings = dict(_key_value(pair) for pair in config)
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         admin = _admin(bootstrap)
         _all(admin.create_topics([NewTopic(name, partitions, config=settings)]))
     click.echo(f"created {name}")
@@ -71,7 +73,7 @@ def alter_command(bootstrap: str, name: str, partitions: int) -> None:
     """Add partitions to topic NAME. Events of a key that come after that may go to another partition."""
     from confluent_kafka.admin import NewPartitions
 
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         admin = _admin(bootstrap)
         _all(admin.create_partitions([NewPartitions(name, partitions)]))
     click.echo(f"{name} has {partitions} partitions")
@@ -85,7 +87,7 @@ def describe_command(bootstrap: str, name: str) -> None:
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 
-    with _errors(bootstrap), _consumer(bootstrap) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap) as consumer:
         for partition in sorted(_partitions(bootstrap, name)):
             low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
             click.echo(f"partition {partition}\tfirst {low}\tend {high}\trecords {high - low}")
@@ -103,7 +105,7 @@ def describe_command(bootstrap: str, name: str) -> None:
 @click.pass_obj
 def delete_command(bootstrap: str, names: tuple[str, ...]) -> None:
     """Delete topics NAMES and all their records."""
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         admin = _admin(bootstrap)
         _all(admin.delete_topics(list(names)))
     click.echo(f"deleted {', '.join(names)}")
@@ -120,7 +122,7 @@ def produce_command(bootstrap: str, name: str, key_separator: str | None) -> Non
     failures: list[KafkaError] = []
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5, "log_level": 2})
     sent = 0
-    with _errors(bootstrap):
+    with kafka_errors(bootstrap):
         _metadata(bootstrap)
         for line in sys.stdin.buffer:
             text = line.rstrip(b"\r\n")
@@ -148,7 +150,7 @@ def consume_command(bootstrap: str, name: str, start: str, limit: int | None, fo
     from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 
     offset = OFFSET_BEGINNING if start == "earliest" else OFFSET_END
-    with _errors(bootstrap), _consumer(bootstrap) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap) as consumer:
         unread = set(_partitions(bootstrap, name))
         consumer.assign([TopicPartition(name, partition, offset) for partition in unread])
         shown = 0
@@ -176,7 +178,7 @@ def lag_command(bootstrap: str, group: str) -> None:
     """How far GROUP is behind the end of each partition that it has committed."""
     from confluent_kafka import TopicPartition
 
-    with _errors(bootstrap), _consumer(bootstrap, group) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap, group) as consumer:
         topics = _metadata(bootstrap).topics.values()
         asked = [TopicPartition(topic.topic, partition) for topic in topics for partition in topic.partitions]
         for place in consumer.committed(asked, timeout=TIMEOUT_S):
@@ -197,7 +199,7 @@ def reset_command(bootstrap: str, group: str, name: str, target: str) -> None:
     """Set the committed offsets of GROUP on topic NAME; the group must have no members."""
     from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-    with _errors(bootstrap), _consumer(bootstrap, group) as consumer:
+    with kafka_errors(bootstrap), _consumer(bootstrap, group) as consumer:
         places = []
         for partition in _partitions(bootstrap, name):
             low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
@@ -207,6 +209,59 @@ def reset_command(bootstrap: str, group: str, name: str, target: str) -> None:
         for result in _all(admin.alter_consumer_group_offsets([request])):
             for place in result.topic_partitions:
                 click.echo(f"{place.topic}\tpartition {place.partition}\tcommitted {place.offset}")
+
+
+@command.command("export")
+@click.argument("name")
+@click.argument("file")
+@until_option
+@click.pass_obj
+def export_command(bootstrap: str, name: str, file: str, until: str | None) -> None:
+    """Write the records of topic NAME to FILE as JSON lines; a path, s3://, gs:// or az://.
+
+    A name that ends in .gz or .zst is packed. With --until, the records of that time or earlier.
+    """
+    from smackbox.cli.topic_files import export
+
+    until_s = moment_of(until)
+    with kafka_errors(bootstrap), _consumer(bootstrap) as consumer, record_progress("exporting") as told:
+        partitions = _partitions(bootstrap, name)
+        until_ms = None if until_s is None else round(until_s * 1000)
+        count = export(consumer, name, partitions, file, until_ms, told)
+    click.echo(f"{count} records of {name} written to {file}")
+
+
+@command.command("import")
+@click.argument("name")
+@click.argument("file")
+@click.option("--append", is_flag=True, help="Also where the topic has records already.")
+@click.pass_obj
+def import_command(bootstrap: str, name: str, file: str, append: bool) -> None:
+    """Produce the records of FILE, as `export` writes it, to topic NAME, which is made where it is missing.
+
+    Partitions, keys, values, headers and timestamps are kept.
+    """
+    from confluent_kafka import Producer, TopicPartition
+    from confluent_kafka.admin import NewTopic
+
+    from smackbox.cli.topic_files import load, partitions_in
+
+    with kafka_errors(bootstrap):
+        if name not in _metadata(bootstrap).topics:
+            admin = _admin(bootstrap)
+            _all(admin.create_topics([NewTopic(name, partitions_in(file))]))
+        partitions = _partitions(bootstrap, name)
+        with _consumer(bootstrap) as consumer:
+            places = [TopicPartition(name, partition) for partition in partitions]
+            ends = [consumer.get_watermark_offsets(place, timeout=TIMEOUT_S) for place in places]
+        if not append and any(low < high for low, high in ends):
+            raise UserError(f"{name} has records already: give --append, or import into another topic")
+        producer = Producer(
+            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
+        )
+        with record_progress("importing") as told:
+            count = load(producer, name, len(partitions), file, told)
+    click.echo(f"{count} records of {file} produced to {name}")
 
 
 def _admin(bootstrap: str) -> AdminClient:
@@ -247,7 +302,8 @@ def _consumer(bootstrap: str, group: str = "smack-topics") -> Iterator[Any]:
 
 
 @contextmanager
-def _errors(bootstrap: str) -> Iterator[None]:
+def kafka_errors(bootstrap: str) -> Iterator[None]:
+    """What a client of Kafka raises is one line for the person."""
     from confluent_kafka import KafkaError, KafkaException
 
     no_answer = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}

@@ -127,7 +127,12 @@ class ControlSocket:
             _sweep(file)
             folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
             listening = await asyncio.start_unix_server(talk, folder / SOCKET, limit=LINE_LIMIT_BYTES)
-            file.write_text(f"{folder / SOCKET}\n")
+            try:
+                file.write_text(f"{folder / SOCKET}\n")
+            except OSError:
+                listening.close()
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         except OSError as error:
             raise StartError(f"cannot take requests for {directory}: {error.strerror or error}") from error
         return cls(file, folder, listening, lock)

@@ -32,6 +32,12 @@ class PlatformClient:
         answer = await self._ask("GET", url, missing=True)
         return None if answer.status == 404 else msgspec.json.decode(answer.body)["app"]
 
+    async def apps(self) -> list[Json]:
+        """All apps. Raises `StartError`."""
+        answer = await self._ask("GET", f"{self.marathon}/v2/apps")
+        found: list[Json] = msgspec.json.decode(answer.body)["apps"]
+        return found
+
     async def delete_app(self, app_id: str) -> None:
         """Raises `StartError`."""
         await self._ask("DELETE", f"{self.marathon}/v2/apps/{app_id}?force=true", missing=True)

@@ -18,6 +18,7 @@ from smackbox.app.model import App, Job
 from smackbox.base.errors import SettingError, StartError
 from smackbox.net.service import run_loop, say
 from smackbox.runtime.changes import Changes
+from smackbox.runtime.keeping import archive_part, archive_specs, backup_jobs
 from smackbox.runtime.process import ProcessSpec, job_files
 from smackbox.runtime.settings import BoxSettings, Urls, box_directory
 from smackbox.runtime.stack import SMACK, config_flags, stack_specs
@@ -82,12 +83,14 @@ def run_part(
         parts.stream_part(app, app.find_stream(name), known, settings)
     elif kind == "actors":
         parts.actors_part(app, app.find_actors(name), known, settings)
+    elif kind == "archive":
+        archive_part(app, app.find_archive(name), known, settings)
     elif part == "ingest":
         parts.ingest_part(app, known, settings, config)
     elif part == "prepare":
         parts.prepare_part(app, known, settings, changes)
     else:
-        raise SettingError(f"no part {part!r}: there is prepare, ingest, stream:NAME and actors:NAME")
+        raise SettingError(f"no part {part!r}: there is prepare, ingest, stream:NAME, archive:NAME and actors:NAME")
 
 
 def running_urls(directory: Path) -> Urls:
@@ -107,6 +110,7 @@ async def _run_app(
         base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir), *config_flags(config))
         await supervisor.unless_stopped(_run_once((*base, "--only", "prepare", *changes.flags())))
         parts = [ProcessSpec(stream.name, (*base, "--only", f"stream:{stream.name}"), 0) for stream in app.streams]
+        parts += archive_specs(app, base)
         for actors in app.actor_systems:
             parts += [
                 ProcessSpec(f"{actors.name}-{number}", (*base, "--only", f"actors:{actors.name}"), 0)
@@ -115,7 +119,7 @@ async def _run_app(
         if app.posts:
             parts.append(ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port))
         await supervisor.start(*parts)
-        await supervisor.schedule(*jobs(app, base, settings.dir))
+        await supervisor.schedule(*jobs(app, base, settings.dir), *backup_jobs(app, settings.dir))
         say(supervisor.table())
         say(
             f"ready {app.name} in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it"

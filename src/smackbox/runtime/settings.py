@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from smackbox.base.errors import StartError
 from smackbox.store.data_dir import DataDir
 
 DEFAULT_DIR = Path(".smackbox")
@@ -78,10 +79,19 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(part for name, url in given if url is not None for part in (f"--{name}", url))
 
 
+def refuse_unfinished(directory: Path) -> None:
+    """Raises `StartError` for a directory into which a restore was begun and not finished."""
+    from smackbox.backup.fetch import is_unfinished
+
+    if is_unfinished(directory):
+        raise StartError(f"a restore into {directory} was not finished: run `smack restore` again")
+
+
 @contextmanager
 def box_directory(settings: BoxSettings) -> Iterator[BoxSettings]:
     """The settings with a directory that exists while the block runs: a memory box gets one on tmpfs."""
     if not settings.memory:
+        refuse_unfinished(settings.dir)
         yield msgspec.structs.replace(settings, dir=settings.dir.resolve())
         return
     directory = DataDir.open(None)

@@ -23,7 +23,15 @@ import msgspec
 
 from smackbox.base.errors import StartError, StorageError
 from smackbox.runtime.marathon_client import PlatformClient
-from smackbox.runtime.process import STOP_TIMEOUT_S, ManagedProcess, ProcessSpec, app_name, is_alive, job_files
+from smackbox.runtime.process import (
+    LIFELINE,
+    STOP_TIMEOUT_S,
+    ManagedProcess,
+    ProcessSpec,
+    app_name,
+    is_alive,
+    job_files,
+)
 from smackbox.runtime.settings import BoxSettings
 from smackbox.store.fs import Disk
 
@@ -230,9 +238,15 @@ class Supervisor:
         return self._client
 
     async def _forget_the_dead(self, client: PlatformClient) -> None:
-        """Apps that a supervisor left which was killed: nobody wants them any more."""
+        """Apps that a supervisor left which was killed: nobody wants them any more. Those of users stay."""
+        apps = await client.apps()
+        left = [app["id"] for app in apps if LIFELINE in app.get("env", {})]
+        for app_id in left:
+            await client.delete_app(app_id)
+        wanted = {app["id"].split("/")[1] for app in apps if app["id"] not in left}
         for group in await client.groups():
-            await client.delete_group(group)
+            if group.removeprefix("/") not in wanted:
+                await client.delete_group(group)
 
     def _with_port(self, spec: ProcessSpec) -> ProcessSpec:
         """Port 0 becomes one that is free, and stays the same over restarts."""

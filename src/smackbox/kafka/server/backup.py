@@ -6,19 +6,22 @@ much of each. The copy is a data directory: a broker started on it finds what ha
 nothing but what was on its way. Indexes are not copied; a broker makes them again.
 
 `smack kafka backup` asks for it on the control socket; where no broker runs, it copies the directory itself.
+
+A back-up of the whole box asks for that moment alone (`Stage`), and that no request is served from it on until `Resume`
+or the end of `hold_s`: what the other servers are found to hold in between, they did not learn from later records.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from smackbox.base.errors import StartError, StorageError, UserError
-from smackbox.kafka.state.catalog import CLEAN_SHUTDOWN, JOURNAL
+from smackbox.kafka.state.catalog import CLEAN_SHUTDOWN, DELETED_SUFFIX, JOURNAL
 from smackbox.net.control import CONTROL_FILE, Request, call
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk
@@ -31,6 +34,42 @@ class Backup(Request, frozen=True):
     """Copy the data directory to the directory `target`, which must not be there or be empty."""
 
     target: str
+
+
+class Stage(Request, frozen=True):
+    """Link the data as they are now into the folder `target`, and serve no request until `Resume`, `hold_s` at most.
+
+    `target` is on the file system of the data directory, and is not there or empty.
+    """
+
+    target: str
+    hold_s: float
+
+
+class StagedFile(msgspec.Struct, frozen=True):
+    """A file of the moment: its name in a data directory, and its bytes of then (a segment grows on)."""
+
+    name: str
+    size: int
+
+
+class Staged(msgspec.Struct, frozen=True):
+    """What lies in the folder."""
+
+    files: tuple[StagedFile, ...]
+
+
+class Resume(Request, frozen=True):
+    """Serve requests again."""
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """Whether the broker had served none until now."""
+
+    was_held: bool
+
+
+REQUESTS = Backup | Stage | Resume
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -46,22 +85,8 @@ class Moment:
     def __init__(self, directory: Path, topics: Iterable[Path]) -> None:
         self._staging = directory / STAGING
         shutil.rmtree(self._staging, ignore_errors=True)
-        self._segments: list[tuple[Path, str, int]] = []
-        for topic in topics:
-            folder = self._staging / topic.name
-            folder.mkdir(parents=True)
-            for entry in os.scandir(topic):
-                if entry.name.endswith(".log"):
-                    os.link(entry.path, folder / entry.name)
-                    self._segments.append((folder / entry.name, f"{topic.name}/{entry.name}", entry.stat().st_size))
-                elif not entry.name.endswith("index") and entry.is_file():
-                    shutil.copyfile(entry.path, folder / entry.name)
-                    self._segments.append((folder / entry.name, f"{topic.name}/{entry.name}", entry.stat().st_size))
-        self._small = {
-            entry.name: Path(entry.path).read_bytes()
-            for entry in os.scandir(directory)
-            if entry.is_file() and entry.name not in {LOCK_FILE, CONTROL_FILE, CLEAN_SHUTDOWN}
-        }
+        self._segments = [(self._staging / name, name, size) for name, size in _link(topics, self._staging)]
+        self._small = _small(directory)
 
     def copy(self, target: Path) -> Copied:
         """Copy everything to `target`, which must not be there or be empty. Raises `OSError` or `StorageError`."""
@@ -83,6 +108,27 @@ class Moment:
         shutil.rmtree(self._staging, ignore_errors=True)
 
 
+def stage(directory: Path, topics: Iterable[Path], target: Path) -> Staged:
+    """Link and copy the data directory as it is now into `target`; no broker may write meanwhile.
+
+    Raises `OSError`, `StorageError`.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    if any(target.iterdir()):
+        raise OSError(f"{target} is not empty")
+    files = [StagedFile(name, size) for name, size in _link(topics, target)]
+    for name, data in _small(directory).items():
+        Disk().replace(target / name, data)
+        files.append(StagedFile(name, len(data)))
+    return Staged(tuple(files))
+
+
+def topics_in(directory: Path) -> list[Path]:
+    """The folders of partitions in a data directory that no broker has open."""
+    folders = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
+    return sorted(folder for folder in folders if not folder.name.endswith(DELETED_SUFFIX))
+
+
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     """Back up `directory`, by its broker when one runs on it. Raises `UserError`."""
     if not (directory / JOURNAL).exists():
@@ -92,8 +138,7 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     except StartError:
         return call(directory, Backup(str(target.resolve())), Copied, timeout_s)
     try:
-        topics = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
-        moment = Moment(directory, topics)
+        moment = Moment(directory, topics_in(directory))
         try:
             return moment.copy(target)
         finally:
@@ -102,6 +147,29 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
         raise UserError(f"cannot back up to {target}: {error}") from error
     finally:
         held.close()
+
+
+def _link(topics: Iterable[Path], target: Path) -> Iterator[tuple[str, int]]:
+    """Link each segment into `target`, copy the small files beside it; name and size of each."""
+    for topic in topics:
+        folder = target / topic.name
+        folder.mkdir(parents=True)
+        for entry in os.scandir(topic):
+            if entry.name.endswith(".log"):
+                os.link(entry.path, folder / entry.name)
+            elif not entry.name.endswith("index") and entry.is_file():
+                shutil.copyfile(entry.path, folder / entry.name)
+            else:
+                continue
+            yield f"{topic.name}/{entry.name}", entry.stat().st_size
+
+
+def _small(directory: Path) -> dict[str, bytes]:
+    return {
+        entry.name: Path(entry.path).read_bytes()
+        for entry in os.scandir(directory)
+        if entry.is_file() and entry.name not in {LOCK_FILE, CONTROL_FILE, CLEAN_SHUTDOWN}
+    }
 
 
 def _copy_start(source: Path, target: Path, size: int) -> int:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Protocol
 
 from smackbox.base.errors import SettingError
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.broker_config import MAX_CONNECTIONS
+from smackbox.net.connection import FREE
 from smackbox.net.read_buffer import ReadBuffer
 
 NONCE_BYTES = 18
 READ_BUFFER_BYTES = 512 * 1024
 
 
+HELD = FREE << 1
+"""Reason to stop reading: no connection is served, so that what the broker has stays as it is."""
+
+
 class Connection(Protocol):
-    """What is counted and closed here."""
+    """What is counted, held and closed here."""
+
+    def stop(self, reason: int) -> None:
+        """Serve no further request while the reason stands."""
+        ...
+
+    def go(self, reason: int) -> None:
+        """The reason stands no more."""
+        ...
 
     def abort(self) -> None:
         """Close at once."""
@@ -30,6 +44,7 @@ class Connections:
         self.advertised = advertised
         self.read_buffer = ReadBuffer(READ_BUFFER_BYTES)
         self._open: set[Connection] = set()
+        self._hold: asyncio.TimerHandle | None = None
 
     def admit(self, connection: Connection) -> bool:
         """Whether one more connection may stay: `max_connections`, or what `max.connections` was changed to."""
@@ -37,6 +52,8 @@ class Connections:
         if len(self._open) >= (self.broker.settings.max_connections if changed is None else int(changed)):
             return False
         self._open.add(connection)
+        if self._hold is not None:
+            connection.stop(HELD)
         metrics = self.broker.metrics
         metrics.connections = len(self._open)
         metrics.connections_total += 1
@@ -47,6 +64,23 @@ class Connections:
         if connection in self._open:
             self._open.discard(connection)
             self.broker.metrics.connections = len(self._open)
+
+    def hold(self, limit_s: float) -> None:
+        """Serve no request on any connection until `resume`, for `limit_s` at most."""
+        self.resume()
+        self._hold = asyncio.get_running_loop().call_later(limit_s, self.resume)
+        for connection in self._open:
+            connection.stop(HELD)
+
+    def resume(self) -> bool:
+        """Serve requests again. Whether they were held until now."""
+        if self._hold is None:
+            return False
+        self._hold.cancel()
+        self._hold = None
+        for connection in self._open:
+            connection.go(HELD)
+        return True
 
     def close_all(self) -> None:
         """Close every connection at once."""

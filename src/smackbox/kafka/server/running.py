@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from smackbox.base.clock import Clock
 from smackbox.base.errors import StartError, StorageError
 from smackbox.kafka.server import backup
@@ -27,6 +29,9 @@ PROBE_REQUESTS = (
     b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x01\x00\x05probe",  # ApiVersions v0
     b"\x00\x00\x00\x13\x00\x03\x00\x01\x00\x00\x00\x02\x00\x05probe\x00\x00\x00\x00",  # Metadata v1, no topics
 )
+
+HOLD_LIMIT_S = 20.0
+"""No request holds the others back for longer: clients give up after 30 s."""
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +97,24 @@ class RunningKafka:
 
     # --- requests on the control socket
 
-    async def serve(self, request: backup.Backup) -> backup.Copied:
-        """Copy the data directory as it stands, while the broker goes on. Raises `OSError`, `StorageError`."""
-        topics = sorted({partition.directory for partition in self.broker.catalog.partitions()})
-        moment = backup.Moment(self.data_dir.path, topics)
-        try:
-            return await asyncio.to_thread(moment.copy, Path(request.target))
-        finally:
-            moment.close()
+    async def serve(self, request: backup.Backup | backup.Stage | backup.Resume) -> msgspec.Struct:
+        """Copy or link the data as they stand, or go on after that. Raises `OSError`, `StorageError`."""
+        match request:
+            case backup.Stage(target=target, hold_s=hold_s):
+                staged = backup.stage(self.data_dir.path, self._topics(), Path(target))
+                self.connections.hold(min(hold_s, HOLD_LIMIT_S))
+                return staged
+            case backup.Resume():
+                return backup.Resumed(self.connections.resume())
+            case backup.Backup(target=target):
+                moment = backup.Moment(self.data_dir.path, self._topics())
+                try:
+                    return await asyncio.to_thread(moment.copy, Path(target))
+                finally:
+                    moment.close()
+
+    def _topics(self) -> list[Path]:
+        return sorted({partition.directory for partition in self.broker.catalog.partitions()})
 
     def numbers(self) -> dict[str, int]:
         """What the broker's status shows."""

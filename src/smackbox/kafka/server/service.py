@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from smackbox.base.clock import Clock, SystemClock
-from smackbox.kafka.server.backup import Backup
+from smackbox.kafka.server.backup import REQUESTS
 from smackbox.kafka.server.connection import KafkaConnection
 from smackbox.kafka.server.connections import Connections, parse_advertised
 from smackbox.kafka.server.listeners import Listener, listeners, tls_context
@@ -61,7 +61,7 @@ class KafkaServer(Server[RunningKafka]):
             )  # fmt: skip
             if settings.metrics_port is not None:
                 await self._metrics(running, settings.metrics_port)
-            served = Served(self.name, running.url, running.numbers, Backup, running.serve)
+            served = Served(self.name, running.url, running.numbers, REQUESTS, running.serve)
             control = await ControlSocket.open(data_dir.path, served)
             parts.push_async_callback(control.close)
             undo.pop_all()

@@ -11,17 +11,18 @@ import glob
 import io
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from smackbox.base.errors import StartError
+from smackbox.base.errors import SettingError
 from smackbox.spark.rdd.errors import JobError
+from smackbox.store.object_files import READ_AHEAD_BYTES, ObjectReader
+from smackbox.store.objects import Storage as ObjectStorage
+from smackbox.store.objects import folder_of, is_url, open_bucket
 
-Storage = tuple[tuple[str, str], ...]
-"""Settings of a store, as `obstore` names them; pickled with each job."""
+Storage = ObjectStorage
+"""Settings of a store, pickled with each job."""
 
-READ_AHEAD_BYTES = 1 << 20
 _HADOOP = {
     "access.key": "access_key_id",
     "secret.key": "secret_access_key",
@@ -33,7 +34,6 @@ _HADOOP = {
 }
 _KEY = re.compile(r"(?:spark\.hadoop\.)?fs\.s3[an]?\.(.+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_SCHEME = re.compile(r"(\w+)://([^/]*)/?(.*)", re.DOTALL)
 
 
 class FileSize(NamedTuple):
@@ -55,12 +55,12 @@ def storage_of(settings: Mapping[str, str]) -> Storage:
 
 def local(path: str) -> Path:
     """The path of a `file:` URL, or of a path."""
-    return Path(path.removeprefix("file://").removeprefix("file:"))
+    return folder_of(path)
 
 
 def is_remote(path: str) -> bool:
     """Whether it is the URL of an object store."""
-    return "://" in path and not path.startswith("file:")
+    return is_url(path)
 
 
 def expand(name: str, storage: Storage) -> list[FileSize]:
@@ -81,7 +81,7 @@ def open_binary(path: str, storage: Storage) -> IO[bytes]:
     import obstore
 
     store, key = _store_of(path, storage)
-    return io.BufferedReader(_ObjectReader(obstore.open_reader(store, key)), READ_AHEAD_BYTES)
+    return io.BufferedReader(ObjectReader(obstore.open_reader(store, key)), READ_AHEAD_BYTES)
 
 
 def write_whole(path: str, data: bytes, storage: Storage) -> None:
@@ -175,47 +175,7 @@ def _is_shown(name: str) -> bool:
 
 
 def _store_of(url: str, storage: Storage) -> tuple[Any, str]:
-    match = _SCHEME.fullmatch(url)
-    if match is None:
-        raise JobError(f"{url} is not a URL")
-    scheme, bucket, key = match.groups()
-    return _store("s3" if scheme in {"s3n", "s3a"} else scheme, bucket, storage), key
-
-
-@lru_cache(maxsize=16)
-def _store(scheme: str, bucket: str, storage: Storage) -> Any:
     try:
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-    except ImportError as error:
-        raise StartError(f"{scheme}:// needs obstore: pip install 'smackbox[aws]'") from error
-    config = dict(storage) if scheme == "s3" else {}
-    plain = config.get("endpoint", "").startswith("http://")
-    try:
-        return from_url(f"{scheme}://{bucket}", config=config or None, client_options={"allow_http": plain})
-    except (BaseError, ValueError) as error:
-        raise JobError(f"{scheme}://{bucket} cannot be opened: {error}") from error
-
-
-class _ObjectReader(io.RawIOBase):
-    """`obstore`'s reader as a raw file."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = memoryview(self._reader.read(len(buffer)))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._reader.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._reader.tell())
+        return open_bucket(url, storage)
+    except SettingError as error:
+        raise JobError(str(error)) from error

@@ -20,13 +20,13 @@ from typing import Any
 
 import msgspec
 
+from smackbox.spark.streaming.control import STORE_DIR, serve_copies
 from smackbox.spark.streaming.errors import StreamError
 from smackbox.spark.streaming.source import Ranges
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import open_store
 
 FAMILIES = ("totals", "seen")
-STORE_DIR = "state"
 MEMTABLE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 16 * 1024 * 1024
 _STREAM, _POSITION, _PLAN = b"stream", b"position", b"plan"
@@ -51,9 +51,10 @@ class _Position(msgspec.Struct):
 class Checkpoint:
     """Open it with `open`; raises `StartError` when another runner holds the directory."""
 
-    def __init__(self, data: DataDir, store: Any, unique_horizon: int, *, sync: bool) -> None:
+    def __init__(self, data: DataDir, store: Any, unique_horizon: int, control: Any, *, sync: bool) -> None:
         self._data = data
         self._store = store
+        self._control = control
         self._horizon = unique_horizon
         self._sync = sync
         saved = store.get(_POSITION)
@@ -75,10 +76,11 @@ class Checkpoint:
                 batch = store.batch()
                 batch.put(_STREAM, owner)
                 store.write(batch)
+            control = serve_copies(data.path, stream, store)
         except BaseException:
             data.close()
             raise
-        return cls(data, store, unique_horizon, sync=sync)
+        return cls(data, store, unique_horizon, control, sync=sync)
 
     @property
     def last_batch(self) -> int:
@@ -147,6 +149,7 @@ class Checkpoint:
         self._write(batch)
 
     def close(self) -> None:
+        self._control.close()
         self._store.close()
         self._data.close()
 

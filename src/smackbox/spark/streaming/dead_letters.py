@@ -1,4 +1,7 @@
-"""Records that are no events, put aside in a topic with the reason; waited for before their batch is committed."""
+"""Records that are no events, put aside in a topic with the reason; waited for before their batch is committed.
+
+Value, key and headers stay as they were; the reason and where the record came from are headers before its own.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,8 @@ class DeadLetters:
                 ("source.topic", message.topic().encode()),
                 ("source.partition", b"%d" % message.partition()),
                 ("source.offset", b"%d" % message.offset()),
+                ("source.timestamp", b"%d" % message.timestamp()[1]),
+                *(message.headers() or ()),
             ]
             while True:
                 try:

@@ -1,0 +1,53 @@
+"""Forgetting old back-ups, and dropping the objects that none needs any more.
+
+The latest back-up is kept, however old. Manifests go first, then objects: a prune that is killed leaves objects that
+the next one drops, and never a back-up that lacks any.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from smackbox.backup.repository import Repository
+from smackbox.base.errors import SettingError
+
+_AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed: back-ups by their ids, and objects with their bytes as stored."""
+
+    forgotten: tuple[str, ...]
+    objects: int
+    bytes: int
+
+
+def age_s(text: str) -> int:
+    """Seconds of `30m`, `12h`, `7d`, `4w`. Raises `SettingError` for another form."""
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise SettingError(f"an age is a number and s, m, h, d or w, such as 7d, not {text!r}")
+    return int(match.group(1)) * _SECONDS[match.group(2)]
+
+
+def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
+    """Forget the back-ups that were begun more than `keep_s` ago, and drop what no other needs.
+
+    Raises `UserError` while a back-up is being made, `StorageError` where a manifest cannot be read: nothing is dropped
+    then, as it might be needed.
+    """
+    with repository.locked("prune", against="save", now_s=now_s):
+        known = repository.backups()
+        old = [one for one in known[:-1] if now_s - one.taken_s > keep_s]
+        needed = {name for one in known if one not in old for name in repository.read(one.id).objects}
+        for one in old:
+            repository.forget(one.id)
+        stored = repository.stored()
+        unneeded = {name: size for name, size in stored.items() if name not in needed}
+        for name in unneeded:
+            repository.drop(name)
+        repository.objects.sweep()
+    return Pruned(tuple(one.id for one in old), len(unneeded), sum(unneeded.values()))
