@@ -20,6 +20,7 @@ OTHERS = {
     "spark/rdd/context.py": "a driver's data in the context's temporary directory",
     "spark/rdd/lineage.py": "a checkpoint, written beside its name and renamed; else it is computed again",
     "spark/rdd/saving.py": "a job's output, a file of the user's",
+    "spark/rdd/seen/event_log.py": "a log for the history server; one that ends early shows less",
     "spark/rdd/shared.py": "a broadcast value in the context's temporary directory",
     "spark/rdd/shuffle_files.py": "shuffle files; a lost one is computed again",
     "spark/rdd/spark_files.py": "a job's files in the context's temporary directory",
