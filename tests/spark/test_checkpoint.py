@@ -35,7 +35,7 @@ def test_a_fresh_checkpoint_has_nothing(reopen: Callable[[], Checkpoint]) -> Non
 
 def test_a_plan_is_there_until_its_commit(reopen: Callable[[], Checkpoint]) -> None:
     plan = reopen().write_plan({0: (0, 5), 1: (3, 4)}, now_us=1000, rows=6)
-    assert plan == Plan(1, {0: (0, 5), 1: (3, 4)}, 1000)
+    assert plan == Plan(1, {0: (0, 5), 1: (3, 4)}, 1000, now_ms=1)
     assert reopen().plan() == plan
     checkpoint = reopen()
     checkpoint.commit(plan, {0: 5, 1: 4}, {b"key": b"total"}, [b"id"])

@@ -308,7 +308,7 @@ def test_an_offset_that_is_gone_is_an_error_or_is_skipped(streams: Any, topic: A
     ("changes", "message"),
     [
         ({"unique": "idd"}, "did you mean 'id'"),
-        ({"every_s": 0.0}, "every_s must be more than 0"),
+        ({"every_s": -1.0}, "every_s must be 0 or more"),
         ({"max_rows_per_batch": 0}, "max_rows_per_batch must be more than 0"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, Producer
 
 from smackbox.spark.streaming.errors import SourceAwayError
+from smackbox.spark.streaming.inputs.input import OwnRecord
 from smackbox.spark.streaming.records import BadRecord
 from smackbox.spark.streaming.source import CLIENT_LOG_LEVEL
 
@@ -49,13 +50,13 @@ class DeadLetters:
                 ("error.reason", record.reason.encode()),
                 ("source.stream", self._stream.encode()),
                 ("source.topic", message.topic().encode()),
-                ("source.partition", b"%d" % message.partition()),
-                ("source.offset", b"%d" % message.offset()),
+                ("source.partition", str(message.partition()).encode()),
+                ("source.offset", str(message.offset()).encode()),
             ]
             while True:
                 try:
                     self._producer.produce(
-                        self._topic, message.value(), message.key(), headers=headers, on_delivery=delivered
+                        self._topic, _original(message), message.key(), headers=headers, on_delivery=delivered
                     )
                     break
                 except BufferError:
@@ -66,3 +67,9 @@ class DeadLetters:
 
     def close(self) -> None:
         self._producer.flush(1.0)
+
+
+def _original(message: Any) -> bytes | None:
+    """What came; of a row that could not be read, where it was."""
+    value: bytes | None = message.data if isinstance(message, OwnRecord) else message.value()
+    return value

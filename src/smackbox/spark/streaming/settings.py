@@ -22,6 +22,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `merge` says how a batch's value joins the total of a column (default: sum).
     `delivery="at_least_once"` plans nothing ahead and remembers no identities: cheaper, and a repeated event counts
     again.
+    `every_s=0` begins a batch as soon as there is something. With `backpressure` the next batch is as large as the
+    measured rate lets it be done within `every_s`. `partitions` are those that are read, None is all.
     `cassandra` and `kafka` are `host:port`, several separated by commas. `spark` None is an embedded session.
     """
 
@@ -43,6 +45,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_data_loss: Literal["fail", "skip"] = "fail"
     sync: bool = False
     metrics_port: int | None = None
+    backpressure: bool = True
+    partitions: frozenset[int] | None = None
 
     max_rows_per_batch: int = 20_000
     max_bytes_per_batch: int = 64 * 1024 * 1024
@@ -63,6 +67,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises `SettingError` for a value out of range."""
-        for name in ("every_s", "max_rows_per_batch", "max_bytes_per_batch", "unique_horizon", "write_concurrency"):
+        if self.every_s < 0:
+            raise SettingError(f"stream {self.name}: every_s must be 0 or more")
+        for name in ("max_rows_per_batch", "max_bytes_per_batch", "unique_horizon", "write_concurrency"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"stream {self.name}: {name} must be more than 0")

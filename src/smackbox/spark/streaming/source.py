@@ -35,7 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class KafkaSource:
-    """Reads one topic. Raises `SourceAwayError` while the broker does not answer, `DataLossError` for lost offsets."""
+    """Reads one topic, or those of its `partitions` that are given.
+
+    Raises `SourceAwayError` while the broker does not answer, `DataLossError` for lost offsets.
+    """
 
     def __init__(
         self,
@@ -47,8 +50,10 @@ class KafkaSource:
         on_data_loss: str,
         read_timeout_s: float,
         options: Mapping[str, str],
+        partitions: frozenset[int] | None = None,
     ) -> None:
         self._topic = topic
+        self._only = partitions
         self._starting = starting
         self._skip_lost = on_data_loss == "skip"
         self._read_timeout_s = read_timeout_s
@@ -97,10 +102,13 @@ class KafkaSource:
         """Where the next batch begins."""
         return dict(self._next)
 
-    def collect(self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool]) -> list[Any]:
+    def collect(
+        self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool], *, eager: bool = False
+    ) -> list[Any]:
         """Messages that arrive before `deadline` (monotonic), at most about `max_rows` and `max_bytes`.
 
-        At least what has arrived already is taken, also when the deadline has passed.
+        At least what has arrived already is taken, also when the deadline has passed. `eager`: that is enough, and
+        only nothing is waited for.
         """
         self._find_new_partitions()
         messages: list[Any] = []
@@ -109,7 +117,12 @@ class KafkaSource:
         while len(messages) < max_rows and size < max_bytes:
             left_s = deadline - time.monotonic()
             wanted = min(chunk, max_rows - len(messages))
-            got = self._consumer.consume(wanted, max(0.0, min(POLL_S, left_s)))
+            if eager:
+                # the client waits for all that it is asked for: one is waited for, and the rest of what is there taken
+                got = self._consumer.consume(1, max(0.0, min(POLL_S, left_s))) if not messages else []
+                got += self._consumer.consume(wanted, 0)
+            else:
+                got = self._consumer.consume(wanted, max(0.0, min(POLL_S, left_s)))
             for message in got:
                 if message.error() is not None:
                     self._raise_for(message)
@@ -121,7 +134,7 @@ class KafkaSource:
                 self._answers_again()
                 average = max(1, size // len(messages))
                 chunk = max(1, min(CHUNK_LIMIT, (max_bytes - size) // average))
-            if stopped() or (left_s <= 0 and len(got) < wanted):
+            if stopped() or ((left_s <= 0 or (eager and messages)) and len(got) < wanted):
                 break
         return messages
 
@@ -182,7 +195,7 @@ class KafkaSource:
         if topic.error is not None or not topic.partitions:
             raise SourceAwayError(f"the topic {self._topic} is not there yet")
         self._partitions_checked = time.monotonic()
-        return set(topic.partitions)
+        return set(topic.partitions) if self._only is None else set(topic.partitions) & self._only
 
     def _find_new_partitions(self) -> None:
         if time.monotonic() - self._partitions_checked < PARTITIONS_CHECK_S:
