@@ -61,6 +61,8 @@ class Flowing:
         target = self._delivery.table
         if target is None:
             return
+        if self._flow.keys is not None:
+            self._settings.check_division(target.key_types)
         table = f"{self._settings.keyspace}.{self._settings.table}"
         known = [*target.key_types, *target.value_types]
         fields = self._flow.rows.__struct_fields__

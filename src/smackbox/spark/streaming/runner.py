@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -80,6 +80,14 @@ class _Opened(NamedTuple):
     dead_letters: DeadLetters | None
 
 
+class TableReader(Reader, Protocol):
+    """Reads rows of a table for a flow, over a connection."""
+
+    def close(self) -> None:
+        """Release the connection."""
+        ...
+
+
 class Parts(NamedTuple):
     """What a stream is made of beyond one topic, a function and a table.
 
@@ -94,7 +102,7 @@ class Parts(NamedTuple):
     table: bool = True
     flow: Flow | None = None
     late: Output | None = None
-    readers: Mapping[str, Reader] = {}
+    readers: Mapping[str, TableReader] = {}
 
 
 class MicroBatchRunner:
@@ -115,6 +123,7 @@ class MicroBatchRunner:
         clock: Clock | None = None,
         at: Callable[[str], None] | None = None,
         engine: StreamEngine | None = None,
+        metrics: Any = None,
     ) -> None:
         settings.check()
         parts = parts or Parts()
@@ -130,7 +139,8 @@ class MicroBatchRunner:
         self._closing = ExitStack()
         self._owns_engine = engine is None
         self._engine = engine or StreamEngine(settings.spark, settings.name)
-        self._metrics: Any = None
+        self._metrics: Any = metrics
+        self._patience.metrics = metrics
         if not parts.table:
             target = None
         elif target is None:
@@ -140,6 +150,7 @@ class MicroBatchRunner:
         self._feed = parts.feed or TopicFeed(settings.topic, partial(kafka_source, settings))
         self._events = dict(parts.events or {settings.topic: event_type})
         self._loose = parts.loose
+        self._readers = parts.readers
         self._decoders: dict[str, RecordDecoder] = {}
         self._rate = PidRate(settings.every_s) if settings.backpressure and settings.every_s > 0 else None
         self._work = self._work_of(parts, event_type, function)
@@ -165,10 +176,12 @@ class MicroBatchRunner:
             from smackbox.spark.streaming.metrics import StreamMetrics
 
             self._metrics = self._patience.metrics = StreamMetrics(settings.name, settings.metrics_port)
-            closing.callback(self._metrics.close)
+            closing.callback(self._close_metrics)
         if self._owns_engine:
             closing.callback(self._engine.close)
         closing.callback(self._delivery.close)
+        for reader in self._readers.values():
+            closing.callback(reader.close)
         self._delivery.open(checkpoint.id)
         self._work.prepare(checkpoint)
         self._decoders = {
@@ -233,7 +246,6 @@ class MicroBatchRunner:
         """Release everything. What was committed stays; a batch under way stays planned."""
         self._opened = None
         self._closing.close()
-        self._metrics = self._patience.metrics = None
 
     def __enter__(self) -> MicroBatchRunner:
         try:
@@ -258,6 +270,10 @@ class MicroBatchRunner:
         if not isinstance(self._feed, TopicFeed):
             raise StreamError(f"stream {self._settings.name} does not read one topic alone")
         return self._feed.source
+
+    def stop_with(self, stop: threading.Event) -> None:
+        """End waits when `stop` is set, as `run` does; for who calls `step` itself."""
+        self._patience.stop = stop
 
     @property
     def metrics_url(self) -> str | None:
@@ -337,6 +353,10 @@ class MicroBatchRunner:
             self._rate.completed(time.monotonic(), report.rows, report.seconds)
         if self._metrics is not None:
             self._metrics.tell(report, now_ms)
+
+    def _close_metrics(self) -> None:
+        self._metrics.close()
+        self._metrics = self._patience.metrics = None
 
     def _is_stopped(self) -> bool:
         return self._patience.stop.is_set()

@@ -84,7 +84,7 @@ class KafkaSource:
 
     def assign(self, offsets: Mapping[int, int]) -> None:
         """Begin at `offsets`; a partition that is not among them at the starting offset of the settings."""
-        partitions = self._partitions()
+        partitions = self.partitions()
         missing = set(offsets) - partitions
         if missing and not self._skip_lost:
             raise DataLossError(
@@ -187,7 +187,8 @@ class KafkaSource:
     def close(self) -> None:
         self._consumer.close()
 
-    def _partitions(self) -> set[int]:
+    def partitions(self) -> set[int]:
+        """The partitions that are read. Raises `SourceAwayError` where the topic is not there."""
         try:
             topic = self._consumer.list_topics(self._topic, METADATA_TIMEOUT_S).topics[self._topic]
         except KafkaException as error:
@@ -201,7 +202,7 @@ class KafkaSource:
         if time.monotonic() - self._partitions_checked < PARTITIONS_CHECK_S:
             return
         try:
-            new = self._partitions() - set(self._next)
+            new = self.partitions() - set(self._next)
         except SourceAwayError as error:
             self._partitions_checked = time.monotonic()
             log.debug("partitions are looked for later: %s", error)

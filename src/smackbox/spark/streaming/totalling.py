@@ -56,6 +56,7 @@ class Totalling:
     def prepare(self, checkpoint: Checkpoint) -> None:
         settings, target = self._settings, self._delivery.table
         if target is not None:
+            settings.check_division(target.key_types)
             table = f"{settings.keyspace}.{settings.table}"
             self._totals = Totals(table, target.key_types, target.value_types, settings.merge, target.partition_columns)
 
