@@ -34,6 +34,7 @@ from smackbox.store.rocks import RocksStore, open_store
 
 FAMILIES = ("totals", "seen", "inputs", "flow")
 STORE_DIR = "state"
+DIVISION_FILE = "division.json"
 MEMTABLE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 16 * 1024 * 1024
 ID_LENGTH = 12
@@ -90,6 +91,10 @@ class Checkpoint:
 
     @classmethod
     def open(cls, path: Path, *, stream: str, topic: str, unique_horizon: int, sync: bool) -> Checkpoint:
+        if (path / DIVISION_FILE).exists():
+            raise StreamError(
+                f"the checkpoint {path} is divided among instances: keep instances=, or remove it to begin again"
+            )
         data = DataDir.open(path)
         try:
             store = open_store(

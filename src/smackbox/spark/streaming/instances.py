@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from smackbox.base.errors import StartError
+from smackbox.spark.streaming.checkpoint import DIVISION_FILE
 from smackbox.spark.streaming.engine import StreamEngine
 from smackbox.spark.streaming.errors import StoppedError, StreamError
 from smackbox.spark.streaming.patience import Patience
@@ -34,7 +35,6 @@ from smackbox.store.data_dir import LOCK_FILE, HeldError, try_lock
 from smackbox.store.fs import Disk
 
 BALANCE_INTERVAL_S = 0.5
-DIVISION_FILE = "division.json"
 
 log = logging.getLogger(__name__)
 MakeRunner = Callable[[StreamSettings, int, StreamEngine, Any], MicroBatchRunner]

@@ -161,8 +161,8 @@ class TopicReader:
         self._rows[key or b""] = event
         if len(self._rows) > self._limit:
             raise StreamError(
-                f"the topic {self._topic} has more than {self._limit} keys: give lookup a larger cache_rows, or look up "
-                "a Cassandra table"
+                f"the topic {self._topic} has more than {self._limit} keys: give lookup a larger cache_rows, or look "
+                "up a Cassandra table"
             )
 
     def _open(self) -> None:
