@@ -97,6 +97,14 @@ def check_stream(stream: Stream) -> None:
         _check_instances(name, stream)
 
 
+def check_copy(stream: Stream) -> None:
+    """Raises `SettingError` for a copy into a topic of other events: known once no function has come to it."""
+    if stream.function is None and stream.flow is None:
+        for target in stream.targets:
+            if isinstance(target, Topic):
+                _check_topic_target(f"stream {stream.name}", target, stream.source.event)
+
+
 def _check_targets(name: str, stream: Stream) -> None:
     for target in stream.targets:
         if not isinstance(target, Target):
@@ -105,8 +113,8 @@ def _check_targets(name: str, stream: Stream) -> None:
             raise SettingError(f"{name}: {target.name} is its source as well, and would be read for ever")
         if isinstance(target, Table):
             check_table(target.name, target.cql)
-        if isinstance(target, Topic) and stream.function is None:
-            _check_topic_target(name, target, stream.flow.rows if stream.flow else stream.source.event)
+        if isinstance(target, Topic) and stream.flow is not None:
+            _check_topic_target(name, target, stream.flow.rows)
     tables = [target.name for target in stream.targets if isinstance(target, Table)]
     if len(tables) > 1:
         raise SettingError(f"{name}: {', '.join(tables)}: one table for a stream; declare a stream for each")

@@ -7,6 +7,7 @@ from typing import Any
 
 from smackbox.app.model import App, Stream, Table, Topic
 from smackbox.app.sources import Files, Kinesis, Rate, Socket
+from smackbox.app.streams import check_copy
 from smackbox.app.targets import FileTarget, FunctionTarget, HttpTarget, StatementTarget
 from smackbox.flow.steps import Branch, Join, Lookup
 from smackbox.runtime.settings import BoxSettings, Urls
@@ -23,6 +24,7 @@ def stream_runner(
     app: App, stream: Stream, urls: Urls, settings: BoxSettings, *, metrics_port: int | None
 ) -> MicroBatchRunner | SharedRunner:
     """The runner of a stream; its checkpoint is in the box's directory."""
+    check_copy(stream)
     own = stream_settings(app, stream, urls, settings, metrics_port)
     if stream.instances is None:
         return _runner(app, stream, own)

@@ -10,7 +10,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import IO, Any, Literal
 
 import msgspec
@@ -45,7 +45,7 @@ def format_of(path: str) -> FileFormat:
     raise SettingError(f"{path}: its name does not tell the format; say format='json', 'csv' or 'parquet'")
 
 
-def rows_of(file: IO[bytes], path: str, kind: FileFormat) -> Iterator[bytes | UnreadableRowError]:
+def rows_of(file: IO[bytes], path: str, kind: FileFormat) -> Generator[bytes | UnreadableRowError]:
     """The rows of an open file, named `path`. Raises nothing for bad content, and what the file raises for others."""
     if kind == "parquet":
         yield from _parquet_rows(file)
@@ -122,22 +122,24 @@ def _lines(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:
 
 def _csv_rows(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:
     """An empty field is null, as in Spark."""
-    reader = csv.reader(io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline=""), strict=True)
-    names = next(reader, None)
-    if names is None:
-        return
-    while True:
-        try:
-            values = next(reader, None)
-        except csv.Error as error:
-            yield UnreadableRowError(f"not CSV: {error}")
-            continue
-        if values is None:
-            return
-        if len(values) == len(names):
-            yield msgspec.json.encode({name: value or None for name, value in zip(names, values, strict=True)})
-        elif values:
-            yield UnreadableRowError(f"the row has {len(values)} fields, the header {len(names)}")
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+    try:
+        reader = csv.reader(text, strict=True)
+        names = next(reader, None)
+        while names is not None:
+            try:
+                values = next(reader, None)
+            except csv.Error as error:
+                yield UnreadableRowError(f"not CSV: {error}")
+                continue
+            if values is None:
+                return
+            if len(values) == len(names):
+                yield msgspec.json.encode({name: value or None for name, value in zip(names, values, strict=True)})
+            elif values:
+                yield UnreadableRowError(f"the row has {len(values)} fields, the header {len(names)}")
+    finally:
+        text.detach()  # the file is its owner's to close
 
 
 def _parquet_rows(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:

@@ -9,7 +9,7 @@ be written under such a name first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
@@ -31,7 +31,7 @@ class _OpenFile:
         self.path = path
         self.row = 0
         self._file: IO[bytes] = open_binary(path, storage)
-        self._rows: Iterator[bytes | UnreadableRowError] = rows_of(self._file, path, kind)
+        self._rows = rows_of(self._file, path, kind)
         while self.row < row and self.next() is not None:
             pass
 
@@ -44,7 +44,7 @@ class _OpenFile:
 
     def close(self) -> None:
         """It is not read on."""
-        self._rows = iter(())
+        self._rows.close()
         self._file.close()
 
 
