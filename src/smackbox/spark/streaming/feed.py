@@ -88,7 +88,7 @@ class TopicFeed:
     def take(self, bounds: Bounds, stopped: Stopped) -> Batch | None:
         source = self.source
         began = source.next_offsets
-        messages = source.collect(bounds.deadline, bounds.rows, bounds.size, stopped)
+        messages = source.collect(bounds.deadline, bounds.rows, bounds.size, stopped, eager=bounds.eager)
         if not messages:
             return None
         ranges = {

@@ -73,6 +73,7 @@ class KafkaSource:
                 "queued.max.messages.kbytes": QUEUED_KBYTES,
                 "queued.min.messages": QUEUED_MESSAGES,
                 "fetch.wait.max.ms": 100,
+                "fetch.queue.backoff.ms": 5,
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": 1_000,
                 "logger": log,
