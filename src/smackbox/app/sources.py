@@ -202,4 +202,8 @@ class SourceDeclarations:
 
 def as_sources(given: Any) -> tuple[Any, ...]:
     """One source, or several, as a tuple."""
-    return tuple(given) if isinstance(given, Sequence) else (given,)
+    sources = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    for source in sources:
+        if not hasattr(source, "event"):
+            raise SettingError(f"{source!r} is no source: give a topic, Kinesis, files, a rate, a socket, or a flow")
+    return sources

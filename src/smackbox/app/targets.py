@@ -117,9 +117,12 @@ class TargetDeclarations:
 
 def as_targets(given: Any) -> tuple[Any, ...]:
     """One target, or several, as a tuple; a plain function becomes a target of its name."""
-    targets = tuple(given) if isinstance(given, Sequence) else (given,)
+    targets = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     if not targets:
         raise SettingError("a stream needs at least one target")
+    for target in targets:
+        if not hasattr(target, "name") and not callable(target):
+            raise SettingError(f"{target!r} is no target: give a table, a topic, a folder, or a function")
     return tuple(
         FunctionTarget(getattr(target, "__name__", "function"), target)
         if callable(target) and not hasattr(target, "name")

@@ -29,5 +29,5 @@ class Expiry:
 
     def first_ms(self, state: StateView) -> int | None:
         """The earliest moment."""
-        found = next(state.items(self._prefix, self._prefix + b"\xff" * MOMENT_BYTES), None)
+        found = next(state.items(self._prefix, self._prefix + b"\xff" * MOMENT_BYTES, 1), None)
         return None if found is None else moment_ms(found[0][len(self._prefix) :][:MOMENT_BYTES])

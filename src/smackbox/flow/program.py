@@ -103,6 +103,10 @@ class Program:
                 due_ms = operator.processing_due_ms(turn)
                 if due_ms is not None and due_ms <= now_ms:
                     return True
+            elif isinstance(operator, WindowTotals) and marks.watermark_ms is not None:
+                due_ms = operator.due_ms(turn)
+                if due_ms is not None and due_ms <= marks.watermark_ms:
+                    return True  # more windows have ended than one batch closes
         if not any(mark.idle_ms is not None for mark in self._marks.values()):
             return False
         expected_ms = marks.expected(self._marks, now_ms)

@@ -45,7 +45,7 @@ class SessionTotals:
 
     def due_ms(self, turn: Turn) -> int | None:
         """The end of the session that ends first."""
-        first = next(turn.state.items(self._ends, self._ends + b"\xff" * MOMENT_BYTES), None)
+        first = next(turn.state.items(self._ends, self._ends + b"\xff" * MOMENT_BYTES, 1), None)
         return None if first is None else moment_ms(first[0][len(self._ends) :][:MOMENT_BYTES])
 
     def _close(self, turn: Turn) -> Rows:

@@ -7,6 +7,7 @@ batch's offsets or not at all; so a batch that is repeated starts from the state
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Protocol
 
 MOMENT_BYTES = 8
@@ -21,7 +22,7 @@ class Backing(Protocol):
         ...
 
     def items(self, start: bytes, end: bytes) -> Iterable[tuple[bytes, bytes]]:
-        """Entries from `start` up to and without `end`."""
+        """Entries from `start` up to and without `end`, by key."""
         ...
 
 
@@ -35,7 +36,7 @@ class MemoryBacking:
         return [self.entries.get(key) for key in keys]
 
     def items(self, start: bytes, end: bytes) -> Iterable[tuple[bytes, bytes]]:
-        return [(key, value) for key, value in self.entries.items() if start <= key < end]
+        return sorted((key, value) for key, value in self.entries.items() if start <= key < end)
 
     def apply(self, changes: dict[bytes, bytes | None]) -> None:
         """Commit the changes of a batch."""
@@ -76,16 +77,17 @@ class StateView:
         """Remove a key, which may not be there."""
         self.changes[key] = None
 
-    def items(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Entries from `start` up to and without `end`, by key; made before the first is given."""
-        found: dict[bytes, bytes] = dict(self._backing.items(start, end))
+    def items(self, start: bytes, end: bytes, limit: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Entries from `start` up to and without `end`, by key, the first `limit`; made before the first is given."""
+        enough = None if limit is None else limit + len(self.changes)
+        found: dict[bytes, bytes] = dict(islice(self._backing.items(start, end), enough))
         for key, value in self.changes.items():
             if start <= key < end:
                 if value is None:
                     found.pop(key, None)
                 else:
                     found[key] = value
-        return iter(sorted(found.items()))
+        return iter(sorted(found.items())[:limit])
 
 
 def moment(ms: int) -> bytes:

@@ -1,7 +1,8 @@
 """Aggregates in tumbling and hopping windows.
 
 State: `operator, "w", end, key` -> the states of the aggregates. Keys are ordered by the windows' ends, so those that
-the watermark has passed are a range, which begins where the last one ended.
+the watermark has passed are a range, which begins where the last one ended: `operator, "c"` -> where. A batch closes at
+most `CLOSED_LIMIT` windows, for their rows are in memory together; the next batches close the rest.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from smackbox.flow.totals import Totals
 from smackbox.flow.turn import Keys, Rows, Turn, moment_of
 from smackbox.flow.windows import Window
 
+CLOSED_LIMIT = 100_000
 Groups = dict[tuple[Any, int], tuple[Sequence[Any], Sequence[int]]]
 """(key, start of the window) -> rows and times."""
 
@@ -31,6 +33,7 @@ class WindowTotals:
         self._keys = Keys(step.rows, step.keys)
         self._totals = Totals(step)
         self._prefix = bytes([number]) + b"w"
+        self._cursor = bytes([number]) + b"c"
 
     def run(self, rows: Rows, turn: Turn) -> Rows:
         """Rows of the windows that changed, or of those that closed."""
@@ -40,7 +43,8 @@ class WindowTotals:
 
     def due_ms(self, turn: Turn) -> int | None:
         """The end of the window that ends first."""
-        first = next(turn.state.items(self._prefix, self._prefix + b"\xff" * MOMENT_BYTES), None)
+        start = turn.state.get(self._cursor) or self._prefix
+        first = next(turn.state.items(start, self._prefix + b"\xff" * MOMENT_BYTES, 1), None)
         return None if first is None else moment_ms(first[0][len(self._prefix) :][:MOMENT_BYTES])
 
     def _grouped(self, rows: Rows, turn: Turn) -> Groups:
@@ -82,18 +86,22 @@ class WindowTotals:
 
     def _close(self, turn: Turn) -> Rows:
         closed = Rows()
-        if turn.watermark_ms is None or turn.watermark_ms == turn.late_ms:
+        if turn.watermark_ms is None:
             return closed
-        # what ended by the watermark before is not there any more
-        low = self._prefix if turn.late_ms is None else self._prefix + moment(turn.late_ms + 1)
-        for place, data in turn.state.items(low, self._prefix + moment(turn.watermark_ms + 1)):
+        start = turn.state.get(self._cursor) or self._prefix
+        end = self._prefix + moment(turn.watermark_ms + 1)
+        ended = list(turn.state.items(start, end, CLOSED_LIMIT + 1))
+        rest = ended[CLOSED_LIMIT][0] if len(ended) > CLOSED_LIMIT else end
+        if rest != start:
+            turn.state.put(self._cursor, rest)
+        for place, data in ended[:CLOSED_LIMIT]:
             turn.state.delete(place)
             if self._final:
-                end = moment_ms(place[len(self._prefix) :][:MOMENT_BYTES])
+                end_ms = moment_ms(place[len(self._prefix) :][:MOMENT_BYTES])
                 key = self._keys.unpack(place[len(self._prefix) + MOMENT_BYTES :])
-                bounds = (moment_of(end - self._window.size_ms), moment_of(end))
+                bounds = (moment_of(end_ms - self._window.size_ms), moment_of(end_ms))
                 closed.rows.append(self._totals.row(key, bounds, self._totals.decode(data)))
-                closed.times.append(end)
+                closed.times.append(end_ms)
         return closed
 
 

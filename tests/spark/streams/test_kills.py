@@ -86,28 +86,6 @@ def endpoint() -> Iterator[tuple[str, dict[str, list[bytes]]]]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
-def aws() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def client_of(aws: str) -> Callable[[str], Any]:
-    import boto3
-
-    def make(service: str) -> Any:
-        keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s"}
-        return boto3.client(service, region_name="eu-west-1", endpoint_url=aws, **keys)
-
-    return make
-
-
 def put_numbers(client: Any, stream: str, first: int, last: int) -> None:
     for begin in range(first, last, 250):
         records = [

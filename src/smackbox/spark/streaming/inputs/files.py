@@ -182,9 +182,10 @@ class FilesInput:
             self._waiting = self._listed()[::-1]
             self._list_due_s = time.monotonic() + self._interval_s
         while self._waiting:
-            path = self._waiting.pop()
             with suppress(FileNotFoundError):  # it was taken away since it was listed
-                self._open = self._opened(path, 0, may_be_gone=True)
+                self._open = self._opened(self._waiting[-1], 0, may_be_gone=True)
+            self._waiting.pop()
+            if self._open is not None:
                 return self._open
         return None
 
