@@ -1,4 +1,4 @@
-"""Rows of files: formats, packed or not, torn or not; whole lines, and what is none."""
+"""Rows of files: formats, packed or not, torn or not; whole lines, and what is no row."""
 
 from __future__ import annotations
 

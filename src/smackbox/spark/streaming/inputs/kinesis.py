@@ -119,7 +119,7 @@ class KinesisInput:
 def client_maker(
     region: str | None, endpoint: str | None, key_id: str | None = None, secret: str | None = None
 ) -> Callable[[], Any]:
-    """Makes boto3's client; what is None comes from the environment. Raises `StartError` without boto3."""
+    """Makes boto3's client; the environment has what is not given. Raises `StartError` without boto3."""
 
     def make() -> Any:
         try:
