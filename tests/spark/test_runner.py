@@ -364,3 +364,23 @@ def test_a_planned_batch_whose_last_records_are_gone_still_ends(streams: Any, to
         report = runner.step()
         assert (report.batch, report.rows) == (2, 0)
         assert runner.checkpoint.offsets == {0: 6}
+
+
+def test_a_batch_takes_what_the_measured_rate_allows(streams: Any, topic: Any) -> None:
+    topic.put(*(streams.event(number) for number in range(2_500)))
+    with streams.runner(streams.event_table(), every_s=0.5) as runner:
+        runner._rate.completed(0.0, 2_400, 1.0)
+        assert runner.step().rows == 1_200
+    with streams.runner(streams.event_table(), every_s=0.5, backpressure=False) as runner:
+        assert streams.drain(runner, 1_300)
+
+
+def test_a_stream_without_an_interval_waits_for_nothing_that_is_not_there(streams: Any, topic: Any) -> None:
+    topic.put(streams.event(1), streams.event(2))
+    with streams.runner(streams.event_table(), every_s=0.0) as runner:
+        # the batch would take a day if it waited for its end
+        rows = runner.step(wait_s=86_400.0).rows
+        if rows < 2:
+            rows += runner.step(wait_s=86_400.0).rows
+        assert rows == 2
+        assert runner.step(wait_s=0.05) is None

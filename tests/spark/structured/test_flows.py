@@ -78,7 +78,7 @@ def fields(row: Any) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("kind", ["tumbling", "hopping", "session", "distinct"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_flow_gives_what_structured_streaming_gives(streams: Any, kind: str, seed: int) -> None:
     chance = random.Random(seed)
     batches = [
