@@ -189,3 +189,23 @@ def test_more_windows_than_one_batch_closes_are_closed_by_the_next(monkeypatch: 
     found += [row.key for row in run.batch(tries=2).rows]
     assert found == [click.key for click in clicks]
     assert not run.program.is_due(StateView(run.backing), 0)
+
+
+def test_a_session_that_would_end_at_the_watermark_is_late() -> None:
+    grouped = Flow.of([CLICKS]).with_watermark("at", ms(0)).group_by("key")
+    run = Run(grouped.session_window(ms(10)).agg(n=Count()).final())
+    run.batch(Click(20, "a"))
+    assert run.batch(Click(10, "b"), Click(11, "c")).late == [Click(10, "b")]
+    assert [(row.key, row.window_end) for row in run.batch(Click(21, "a")).rows] == [("c", at(21))]
+
+
+def test_a_row_waits_for_a_partner_until_the_watermark_has_passed_its_time() -> None:
+    views = Flow.of([VIEWS]).map(lambda click: View(click.at, click.key, click.value), to=View)
+    left = Flow.of([CLICKS]).with_watermark("at", ms(0))
+    flow = left.join(views.with_watermark("at", ms(0)), on="key", after=ms(5), into=Pair, how="left")
+    run = Run(flow)
+    assert run.batch(Click(0, "a"), Click(5, "a"), views=[Click(10, "z")]).rows == []
+    run.batch(Click(10, "b"))
+    assert run.backing.entries, "0 + 5 is passed and 5 + 5 is not"
+    rows = run.batch(Click(11, "b"), views=[Click(11, "z")]).rows
+    assert rows == [Pair("a", 5, 0, None)]
