@@ -38,5 +38,5 @@ class Totals:
 
     def row(self, key: tuple[Any, ...], bounds: tuple[Any, ...], states: Sequence[Any]) -> Any:
         """A result. `bounds` are start and end of its window, or nothing."""
-        values = (each.value(state) for each, state in zip(self._aggregates, states, strict=True))
+        values = [each.value(state) for each, state in zip(self._aggregates, states, strict=True)]
         return self._gives(*key, *bounds, *values)

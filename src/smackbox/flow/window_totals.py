@@ -86,6 +86,7 @@ class WindowTotals:
 
     def _close(self, turn: Turn) -> Rows:
         closed = Rows()
+        bounds: dict[int, tuple[datetime, datetime]] = {}
         if turn.watermark_ms is None:
             return closed
         start = turn.state.get(self._cursor) or self._prefix
@@ -98,9 +99,10 @@ class WindowTotals:
             turn.state.delete(place)
             if self._final:
                 end_ms = moment_ms(place[len(self._prefix) :][:MOMENT_BYTES])
+                if end_ms not in bounds:
+                    bounds[end_ms] = (moment_of(end_ms - self._window.size_ms), moment_of(end_ms))
                 key = self._keys.unpack(place[len(self._prefix) + MOMENT_BYTES :])
-                bounds = (moment_of(end_ms - self._window.size_ms), moment_of(end_ms))
-                closed.rows.append(self._totals.row(key, bounds, self._totals.decode(data)))
+                closed.rows.append(self._totals.row(key, bounds[end_ms], self._totals.decode(data)))
                 closed.times.append(end_ms)
         return closed
 
