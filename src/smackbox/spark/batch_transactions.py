@@ -2,8 +2,8 @@
 
 The number of the batch is committed with its records, as an offset of a group (`sendOffsetsToTransaction`): a batch
 that was written, but whose end its writer did not live to note, is found there and not written again. The transactional
-id fences: another writer with it makes this one fail. Consumers read with `read_committed`. The broker forgets a group's
-offset after `offsets.retention.minutes` (a week): a writer that was killed in that moment must be started before.
+id fences: another writer with it makes this one fail. Consumers read with `read_committed`. The broker forgets a
+group's offset after `offsets.retention.minutes` (a week): a writer that was killed in that moment must start before.
 """
 
 from __future__ import annotations

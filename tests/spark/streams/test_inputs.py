@@ -221,6 +221,21 @@ def test_what_was_read_before_a_bad_file_is_not_lost(tmp_path: Path) -> None:
         source.take(bounds(), never)
 
 
+@pytest.mark.parametrize(
+    ("url", "kind", "strict"),
+    [
+        ("in/*.json", None, True),
+        ("in/*.parquet", None, True),
+        ("in/*.csv.gz", None, False),
+        ("in/*", None, False),
+        ("in/*", "json", True),
+        ("in/*.json", "csv", False),
+    ],
+)
+def test_numbers_may_be_text_where_a_file_may_be_csv(url: str, kind: Any, strict: bool) -> None:
+    assert FilesInput("n", url, kind).strict is strict
+
+
 def test_a_rate_gives_what_is_due_and_skips_nothing() -> None:
     now = [1_000]
     source = RateInput("n", 10.0, wall_ms=lambda: now[0], pause=lambda _: None)

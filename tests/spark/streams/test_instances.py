@@ -38,6 +38,14 @@ def put(kafka: str, topic: str, first: int, last: int) -> None:
     assert producer.flush(TIMEOUT_S) == 0
 
 
+def add_partition(spec: dict[str, Any]) -> None:
+    from confluent_kafka.admin import AdminClient, NewPartitions
+
+    admin = AdminClient({"bootstrap.servers": spec["kafka"]})
+    (done,) = admin.create_partitions([NewPartitions(spec["topic"], PARTITIONS + 1)]).values()
+    done.result(TIMEOUT_S)
+
+
 def expected(count: int) -> dict[str, tuple[int, int]]:
     return {
         f"k{key}": (len(range(key, count, KEYS)), sum(range(key, count, KEYS))) for key in range(KEYS) if key < count
@@ -146,14 +154,30 @@ def test_more_instances_than_partitions_wait(spec: dict[str, Any]) -> None:
                 runner.step(0.01)
 
 
-def test_a_changed_division_is_refused_before_anything_is_counted(spec: dict[str, Any], tmp_path: Path) -> None:
-    from confluent_kafka.admin import AdminClient, NewPartitions
+@pytest.mark.usefixtures("soon")
+def test_partitions_that_come_while_a_stream_runs_end_it_where_its_totals_are_divided(
+    spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "PARTITIONS_CHECK_S", 0.05)
+    with runner_of(spec) as keyed:
+        copying = runner_of({**spec, "dir": f"{spec['dir']}/copying"})
+        copying._keyed = False
+        with copying:
+            add_partition(spec)
+            deadline = time.monotonic() + TIMEOUT_S
+            while len(copying.held) <= PARTITIONS:
+                assert time.monotonic() < deadline
+                copying.step(0.01)
+            with pytest.raises(StreamError, match="divided by 4 partitions"):
+                while True:
+                    assert time.monotonic() < deadline
+                    keyed.step(0.01)
 
+
+def test_a_changed_division_is_refused_before_anything_is_counted(spec: dict[str, Any], tmp_path: Path) -> None:
     with runner_of(spec):
         pass
-    admin = AdminClient({"bootstrap.servers": spec["kafka"]})
-    (done,) = admin.create_partitions([NewPartitions(spec["topic"], PARTITIONS + 1)]).values()
-    done.result(TIMEOUT_S)
+    add_partition(spec)
     with (
         pytest.raises(StreamError, match=r"divided by 4 partitions, .* has 5: .*Remove .* to count again"),
         runner_of(spec),

@@ -27,10 +27,11 @@ import msgspec
 from smackbox.base.errors import StartError
 from smackbox.spark.streaming.checkpoint import DIVISION_FILE
 from smackbox.spark.streaming.engine import StreamEngine
-from smackbox.spark.streaming.errors import StoppedError, StreamError
+from smackbox.spark.streaming.errors import SourceAwayError, StoppedError, StreamError
 from smackbox.spark.streaming.patience import Patience
 from smackbox.spark.streaming.runner import EAGER_WAIT_S, BatchReport, MicroBatchRunner, kafka_source
 from smackbox.spark.streaming.settings import StreamSettings
+from smackbox.spark.streaming.source import PARTITIONS_CHECK_S, KafkaSource
 from smackbox.store.data_dir import LOCK_FILE, HeldError, try_lock
 from smackbox.store.fs import Disk
 
@@ -81,6 +82,8 @@ class SharedRunner:
         self._held: dict[int, MicroBatchRunner] = {}
         self._lags: dict[int, int] = {}
         self._partitions: list[int] = []
+        self._topic: KafkaSource | None = None
+        self._partitions_due_s = 0.0
         self._membership: _Membership | None = None
         self._metrics: Any = None
         self._balance_due_s = 0.0
@@ -97,7 +100,8 @@ class SharedRunner:
             from smackbox.spark.streaming.metrics import StreamMetrics
 
             self._metrics = self._patience.metrics = StreamMetrics(self._settings.name, self._settings.metrics_port)
-        self._partitions = sorted(self._patience.retry(self._read_partitions))
+        self._topic = kafka_source(self._settings)
+        self._partitions = self._patience.retry(self._read_partitions)
         self._check_division()
         self._membership = _Membership(self._directory / "instances")
         self._balance()
@@ -138,6 +142,9 @@ class SharedRunner:
         if self._membership is not None:
             self._membership.leave()
             self._membership = None
+        if self._topic is not None:
+            self._topic.close()
+            self._topic = None
         self._engine.close()
         if self._metrics is not None:
             self._metrics.close()
@@ -170,6 +177,8 @@ class SharedRunner:
         if time.monotonic() < self._balance_due_s:
             return
         self._balance_due_s = time.monotonic() + BALANCE_INTERVAL_S
+        if time.monotonic() >= self._partitions_due_s:
+            self._look_for_partitions()
         place, count = self._membership.place()
         share = len(self._partitions) // count + (place < len(self._partitions) % count)
         for number in sorted(self._held)[share:]:
@@ -203,12 +212,21 @@ class SharedRunner:
         self._held.pop(number).close()
         self._lags.pop(number, None)
 
-    def _read_partitions(self) -> set[int]:
-        source = kafka_source(self._settings)
+    def _read_partitions(self) -> list[int]:
+        assert self._topic is not None
+        found = sorted(self._topic.partitions())
+        self._partitions_due_s = time.monotonic() + PARTITIONS_CHECK_S
+        return found
+
+    def _look_for_partitions(self) -> None:
+        """New ones are read as well where nothing is kept by key, and end the stream where something is."""
         try:
-            return source.partitions()
-        finally:
-            source.close()
+            self._partitions = self._read_partitions()
+        except SourceAwayError as error:
+            self._partitions_due_s = time.monotonic() + PARTITIONS_CHECK_S
+            log.debug("partitions are looked for later: %s", error)
+            return
+        self._check_division()
 
     def _check_division(self) -> None:
         file = self._directory / DIVISION_FILE

@@ -61,7 +61,7 @@ class FilesInput:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
-        self.strict = not (kind == "csv" or (kind is None and ".csv" in url.lower()))
+        self.strict = _is_strict(kind, url)
         self._url = url
         self._kind = kind
         self._storage = storage
@@ -224,6 +224,16 @@ class FilesInput:
         if isinstance(row, UnreadableRowError):
             return OwnRecord(path.encode(), self.name, path, number, problem=str(row))
         return OwnRecord(row, self.name, path, number)
+
+
+def _is_strict(kind: FileFormat | None, url: str) -> bool:
+    """Whether no file can be a CSV, in which numbers are text."""
+    if kind is not None:
+        return kind != "csv"
+    try:
+        return format_of(url) != "csv"
+    except SettingError:
+        return False
 
 
 def _as_away(error: Exception, path: str) -> SourceAwayError:
