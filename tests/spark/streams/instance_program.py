@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cassandra import cqltypes
-from tests.spark.streams.program import Number
+from tests.spark.streams.program import Number, forked
 
 from smackbox.flow.aggregates import Count, Sum
 from smackbox.flow.builder import Flow
@@ -94,9 +94,5 @@ def run_instance(spec: Mapping[str, Any], stop: Any) -> None:
 
 def start_instance(spec: Mapping[str, Any]) -> tuple[Any, Any]:
     """The process of an instance, and the event that stops it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "tests.spark.streams.program"])
-    stop = context.Event()
-    process = context.Process(target=run_instance, args=(dict(spec), stop))
-    process.start()
-    return process, stop
+    stop = multiprocessing.get_context("forkserver").Event()
+    return forked(run_instance, dict(spec), stop), stop

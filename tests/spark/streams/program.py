@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -156,12 +157,25 @@ def run_stream(spec: Mapping[str, Any], kill: str) -> None:
                 idle_since = time.monotonic()
 
 
-def run_killed(spec: Mapping[str, Any], kill: str) -> bool:
-    """Whether the stream was killed there; it may have come to its end before."""
+def forked(work: Callable[..., None], *arguments: Any) -> Any:
+    """`work` in a started process of the fork server."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=run_stream, args=(dict(spec), kill))
-    process.start()
+    process = context.Process(target=work, args=arguments)
+    # a child imports its parent's main file again; a test worker has none, and other tests may have named one
+    main = vars(sys.modules["__main__"])
+    kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        process.start()
+    finally:
+        main.update(kept)
+    return process
+
+
+def run_killed(spec: Mapping[str, Any], kill: str) -> bool:
+    """Whether the stream was killed there; it may have come to its end before."""
+    process = forked(run_stream, dict(spec), kill)
     try:
         process.join(PROCESS_TIMEOUT_S)
         assert process.exitcode in {0, -signal.SIGKILL}, f"it ended with {process.exitcode}"

@@ -20,15 +20,24 @@ from tests.spark.streams.program import STEPS, Number, run_killed
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ROWS = 1_000
 TIMEOUT_S = 20.0
+TRIES = 20
 KILLS = [pytest.param(len(STEPS), id="5"), pytest.param(30, id="30", marks=pytest.mark.slow)]
 
 
-def kill_and_finish(spec: dict[str, Any], kills: int) -> None:
-    """Kill the stream at each step in turn, the first or second time that it comes there; then let it end."""
+def kill_and_finish(spec: dict[str, Any], kills: int, ids: Callable[[], list[int]]) -> list[int]:
+    """Kill the stream at each step in turn, the first or second time that it comes there; then let it end.
+
+    `ids` gives what is in the target. On a busy machine a stream may end because nothing came in time; it is run again.
+    """
     chance = random.Random(kills)
     killed = sum(run_killed(spec, f"{STEPS[number % len(STEPS)]}:{chance.choice((1, 2))}") for number in range(kills))
     assert killed >= min(kills, len(STEPS)) - 1
-    assert not run_killed(spec, "none")
+    for _ in range(TRIES):
+        assert not run_killed(spec, "none")
+        found = ids()
+        if len(found) >= ROWS:
+            break
+    return found
 
 
 def committed_ids(kafka: str, topic: str) -> list[int]:
@@ -113,8 +122,7 @@ def test_kinesis_into_packed_files(aws: str, client_of: Callable[[str], Any], tm
             "target": {"kind": "files", "url": str(out), "packed": "gz"},
             "batch": ROWS // (kills + 2),
         }
-        kill_and_finish(spec, kills)
-        assert sorted(ids_of_files(out)) == list(range(ROWS))
+        assert sorted(kill_and_finish(spec, kills, lambda: ids_of_files(out))) == list(range(ROWS))
     finally:
         client.delete_stream(StreamName="numbers")
 
@@ -135,8 +143,7 @@ def test_files_into_a_topic(kafka: str, make_topic: Callable[..., Any], tmp_path
         "target": {"kind": "topic", "name": topic.name},
         "batch": ROWS // (kills + 2),
     }
-    kill_and_finish(spec, kills)
-    assert committed_ids(kafka, topic.name) == list(range(ROWS))
+    assert kill_and_finish(spec, kills, lambda: committed_ids(kafka, topic.name)) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -154,11 +161,13 @@ def test_two_topics_into_an_endpoint(
         "target": {"kind": "http", "url": url},
         "batch": ROWS // (kills + 2),
     }
-    kill_and_finish(spec, kills)
+
+    def ids() -> list[int]:
+        return [row["id"] for seen in bodies.values() for row in json.loads(seen[0])]
+
+    assert sorted(kill_and_finish(spec, kills, ids)) == list(range(ROWS))
     assert all(len(set(seen)) == 1 for seen in bodies.values()), "a repeated request has the same body"
     assert any(len(seen) > 1 for seen in bodies.values()), "a kill after the answer makes a repeat"
-    ids = [row["id"] for seen in bodies.values() for row in json.loads(seen[0])]
-    assert sorted(ids) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -172,9 +181,11 @@ def test_a_rate_into_parquet_files(tmp_path: Path, kills: int) -> None:
         "target": {"kind": "files", "url": str(out), "format": "parquet", "packed": "zst"},
         "batch": ROWS // (kills + 2),
     }
-    kill_and_finish(spec, kills)
-    ids = [row["id"] for file in sorted(out.glob("batch-*.parquet")) for row in pq.read_table(file).to_pylist()]
-    assert ids == list(range(ROWS))
+
+    def ids() -> list[int]:
+        return [row["id"] for file in sorted(out.glob("batch-*")) for row in pq.read_table(file).to_pylist()]
+
+    assert kill_and_finish(spec, kills, ids) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -202,7 +213,10 @@ def test_what_a_socket_has_planned_is_written_once(tmp_path: Path, kills: int) -
         }
         for number in range(kills):
             assert run_killed(spec, f"{STEPS[number % len(STEPS)]}:1")
-        assert not run_killed(spec, "none")
+        for _ in range(TRIES):
+            assert not run_killed(spec, "none")
+            if set(ids_of_files(out)) >= set(sent[-1]):
+                break
         server.shutdown()
         thread.join()
     ids = ids_of_files(out)
