@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from smackbox.app.model import App
 from smackbox.flow import Count, Sum
+from smackbox.runtime.run import stream_specs
 from smackbox.testing.fixtures import Smack
 
 TIMEOUT_S = 20.0
@@ -190,3 +191,17 @@ def test_instances_of_an_application_divide_its_topic(smack: Smack) -> None:
         running.settle()
         rows = smack.cassandra.connect("shared").execute("SELECT campaign, clicks FROM totals")
         assert sorted(map(tuple, rows)) == [(f"c{number}", 10) for number in range(7)]
+
+
+def test_instances_are_processes_of_one_part() -> None:
+    app = App("shared")
+    raw = app.topic("clicks", Click, key="campaign", partitions=3)
+    table = app.table("event", Click, primary_key="id")
+    app.stream(raw, to=table, instances=2)
+    app.stream(raw, to=app.topic("copy", Click))
+    specs = [spec for stream in app.streams for spec in stream_specs(stream, ("smack", "run", "app.py"))]
+    assert [(spec.name, spec.argv[-1]) for spec in specs] == [
+        ("clicks_to_event-1", "stream:clicks_to_event"),
+        ("clicks_to_event-2", "stream:clicks_to_event"),
+        ("clicks_to_copy", "stream:clicks_to_copy"),
+    ]

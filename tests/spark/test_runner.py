@@ -384,3 +384,34 @@ def test_a_stream_without_an_interval_waits_for_nothing_that_is_not_there(stream
             rows += runner.step(wait_s=86_400.0).rows
         assert rows == 2
         assert runner.step(wait_s=0.05) is None
+
+
+def test_records_that_came_before_the_broker_went_away_are_taken_again(
+    streams: Any, make_topic: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = make_topic(2)
+    topic.put(*(streams.event(number) for number in range(300)))
+    table = streams.event_table()
+    with streams.runner(table, topic=topic.name) as runner:
+        source = runner.source
+        consume = source._consumer.consume
+        failures = [1, 0, 1]
+
+        class Failing:
+            """The client, which has an error after it has given records."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(inner, name)
+
+            def consume(self, *arguments: Any) -> Any:
+                found = consume(*arguments)
+                if found and failures and failures.pop(0):
+                    source._next.update({message.partition(): message.offset() + 1 for message in found})
+                    raise SourceAwayError("the broker is away")
+                return found
+
+        inner = source._consumer
+        monkeypatch.setattr(source, "_consumer", Failing())
+        streams.drain(runner, 300)
+    assert not failures
+    assert len(table.rows) == 300

@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from smackbox.spark.streaming.errors import DataLossError, SourceAwayError
+from smackbox.spark.streaming.errors import AwayError, DataLossError, SourceAwayError
 
 Ranges = dict[int, tuple[int, int]]
 """Partition -> (first offset, offset after the last)."""
@@ -59,6 +59,7 @@ class KafkaSource:
         self._read_timeout_s = read_timeout_s
         self._partitions_checked = 0.0
         self._next: dict[int, int] = {}
+        self._rewind_to: dict[int, int] | None = None
         self._away = False
         self._consumer = Consumer(
             {
@@ -109,8 +110,21 @@ class KafkaSource:
         """Messages that arrive before `deadline` (monotonic), at most about `max_rows` and `max_bytes`.
 
         At least what has arrived already is taken, also when the deadline has passed. `eager`: that is enough, and
-        only nothing is waited for.
+        only nothing is waited for. What had come before an `AwayError` comes again in the next call.
         """
+        if self._rewind_to is not None:
+            self.assign(self._rewind_to)
+            self._rewind_to = None
+        began = self.next_offsets
+        try:
+            return self._collect(deadline, max_rows, max_bytes, stopped, eager=eager)
+        except AwayError:
+            self._rewind_to = began
+            raise
+
+    def _collect(
+        self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool], *, eager: bool
+    ) -> list[Any]:
         self._find_new_partitions()
         messages: list[Any] = []
         size = 0
