@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from smackbox.base.errors import StartError
+from smackbox.base.errors import StartError, StorageError
 from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.files import Storage, exists, is_remote, local, write_whole
 from smackbox.spark.streaming.errors import AwayError, StreamError
 from smackbox.spark.streaming.outputs.output import OutputBatch, as_dict, as_json
+from smackbox.store.fs import Disk
 
 OutputFormat = Literal["json", "parquet"]
 Compression = Literal["none", "gz", "zst"]
@@ -68,18 +68,15 @@ class FileOutput:
         return data
 
     def _put_file(self, folder: Path, name: str, data: bytes) -> None:
-        hidden = folder / f".{name}"
+        hidden, disk = folder / f".{name}", Disk()
         try:
-            with hidden.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
             if (folder / name).exists():
-                hidden.unlink()
-            else:
-                hidden.replace(folder / name)
-        except OSError as error:
-            raise AwayError(f"{folder / name} cannot be written: {error.strerror or error}") from error
+                hidden.unlink(missing_ok=True)
+                return
+            disk.replace(hidden, data, sync=True)
+            disk.rename(hidden, folder / name)
+        except (OSError, StorageError) as error:
+            raise AwayError(f"{folder / name} cannot be written: {error}") from error
 
     def _put_object(self, url: str, data: bytes) -> None:
         try:
