@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3  # noqa: F401 - once for all children
 import msgspec
 
 from smackbox.spark.streaming.feed import InputsFeed
