@@ -10,13 +10,18 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.cell import Cell
+from typing import Any, Protocol
 
 THROUGHPUT = 50
 TURN_MESSAGES = 5_000
+
+
+class Runnable(Protocol):
+    """An actor, as the dispatcher sees it."""
+
+    def run(self, quantum: int, /) -> int:
+        """Handle up to `quantum` messages. Returns how many."""
+        ...
 
 
 class Cancellable(Protocol):
@@ -27,10 +32,10 @@ class Dispatcher:
     """The queue. A subclass says how its turns come, and what time it is."""
 
     def __init__(self) -> None:
-        self._ready: deque[Cell[Any]] = deque()
+        self._ready: deque[Runnable] = deque()
         self._awake = False
 
-    def enqueue(self, cell: Cell[Any]) -> None:
+    def enqueue(self, cell: Runnable) -> None:
         """`cell` has something to do. May be called from any thread."""
         self._ready.append(cell)
         if not self._awake:

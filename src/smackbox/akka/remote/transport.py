@@ -24,8 +24,9 @@ from smackbox.akka.remote.frames import (
     read_preamble,
 )
 from smackbox.base.errors import ProtocolError, StorageError
-from smackbox.net.connection import FrameConnection, read_buffer
+from smackbox.net.connection import FrameConnection
 from smackbox.net.listener import bind
+from smackbox.net.read_buffer import ReadBuffer
 
 FRAME_LIMIT = 256 * 1024
 LARGE_FRAME_LIMIT = 2 * 1024 * 1024
@@ -46,8 +47,8 @@ class Inbound(FrameConnection):
 
     HEAD_BYTES: ClassVar[int] = FRAME_HEAD_BYTES
 
-    def __init__(self, received: Received, connections: set[Inbound], shared: memoryview) -> None:
-        super().__init__(shared)
+    def __init__(self, received: Received, connections: set[Inbound], read_buffer: ReadBuffer) -> None:
+        super().__init__(read_buffer)
         self._received = received
         self._connections = connections
         self._stream: int | None = None
@@ -165,7 +166,7 @@ class Transport:
         self._server_tls = server_tls
         self._client_tls = client_tls
         self._inbound: set[Inbound] = set()
-        self._read_buffer = read_buffer()
+        self._read_buffer = ReadBuffer()
         self._outbound: dict[tuple[str, int, int], Outbound] = {}
         self._server: asyncio.Server | None = None
         self.port = 0

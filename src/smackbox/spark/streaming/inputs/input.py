@@ -71,6 +71,14 @@ class OwnRecord(NamedTuple):
         """The place in it."""
         return self.place
 
+    def timestamp(self) -> tuple[int, int]:
+        """That there is none, as Kafka's client says it."""
+        return (0, 0)
+
+    def headers(self) -> None:
+        """None, as a record of Kafka without headers."""
+        return
+
 
 class Input(Protocol):
     """One source. Raises `AwayError` for what is worth another attempt, `StreamError` for what is not."""
