@@ -110,7 +110,7 @@ def _check_targets(name: str, stream: Stream) -> None:
         if not isinstance(target, Target):
             raise SettingError(f"{name}: {target!r} is no target: give a table, a topic, a folder, or a function")
         if target in stream.sources:
-            raise SettingError(f"{name}: {target.name} is its source as well, and would be read for ever")
+            raise SettingError(f"{name}: {target.name} is its source as well, and would be read without end")
         if isinstance(target, Table):
             check_table(target.name, target.cql)
         if isinstance(target, Topic) and stream.flow is not None:
