@@ -31,6 +31,7 @@ def test_the_reference_is_current(name: str) -> None:
         "base",
         "mesos_framework",
         "election",
+        "flow",
     ],
 )
 def test_every_room_has_its_page(room: str) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from smackbox.app.load import load_app
 from smackbox.cli.main import VERBS
+from smackbox.testing.fixtures import Smack
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TESTED = {"README.md", "testing.md", "flow.md"}
 COMMAND = re.compile(r"^(?:    )?smack ([a-z][a-z|]*)", re.MULTILINE)
 
 
@@ -39,7 +41,7 @@ def test_the_readmes_actors(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_code_elsewhere_has_a_test_of_its_own() -> None:
-    assert [page.name for page in PAGES if blocks(page) and page.name not in {"README.md", "testing.md"}] == []
+    assert [page.name for page in PAGES if blocks(page) and page.name not in TESTED] == []
 
 
 def test_the_page_on_testing(pytester: pytest.Pytester) -> None:
@@ -47,6 +49,18 @@ def test_the_page_on_testing(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] >= 5
+
+
+def test_the_page_on_flows(smack: Smack, tmp_path: Path) -> None:
+    (block,) = blocks(ROOT / "docs" / "architecture" / "flow.md")
+    (tmp_path / "views_of_flows.py").write_text(block)
+    running = smack.run(load_app(tmp_path / "views_of_flows.py"))
+    for number, minute in ((1, 0), (1, 0), (2, 0), (3, 1), (4, 30), (5, 2)):
+        view = {"id": number, "campaign": "a", "ts": f"2026-01-01T12:{minute:02}:30Z", "price": number}
+        assert running.post("/views", view)[0] == 202
+        running.settle()
+    rows = smack.cassandra.connect("views").execute("SELECT views, spent FROM per_minute")
+    assert [tuple(row) for row in rows] == [(2, 3), (1, 3), (1, 4)], "the repeated one and the late one are not counted"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=lambda page: page.name)

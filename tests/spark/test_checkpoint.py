@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from smackbox.spark.streaming.checkpoint import Checkpoint, Plan
+from smackbox.spark.streaming.inputs.input import Done
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_fresh_checkpoint_has_nothing(reopen: Callable[[], Checkpoint]) -> Non
 
 def test_a_plan_is_there_until_its_commit(reopen: Callable[[], Checkpoint]) -> None:
     plan = reopen().write_plan({0: (0, 5), 1: (3, 4)}, now_us=1000, rows=6)
-    assert plan == Plan(1, {0: (0, 5), 1: (3, 4)}, 1000)
+    assert plan == Plan(1, {0: (0, 5), 1: (3, 4)}, 1000, now_ms=1)
     assert reopen().plan() == plan
     checkpoint = reopen()
     checkpoint.commit(plan, {0: 5, 1: 4}, {b"key": b"total"}, [b"id"])
@@ -52,6 +53,7 @@ def test_a_timestamp_is_later_than_every_one_before(reopen: Callable[[], Checkpo
     again = reopen().write_plan({}, now_us=500, rows=10)
     assert again.batch == first.batch
     assert again.timestamp_us > first.timestamp_us + 10 - 1
+    assert again.now_ms == first.now_ms, "the processing time of a repeat is the first one's"
     assert reopen().write_plan({}, now_us=10**6, rows=1).timestamp_us == 10**6
 
 
@@ -71,3 +73,36 @@ def test_identities_last_for_the_horizon_at_least_and_are_deleted_later(reopen: 
         assert all(kept[-3:])
         assert sum(kept) <= 6
     assert len(list(checkpoint._store.items(family="seen"))) <= 6
+
+
+def test_sources_states_items_and_the_flow_are_committed_together(reopen: Callable[[], Checkpoint]) -> None:
+    checkpoint = reopen()
+    checkpoint.save_inputs({"files": {"row": 0}})
+    view = checkpoint.flow_state()
+    view.put(b"a", b"1")
+    view.put(b"b", b"2")
+    plan = checkpoint.write_plan({}, 1, 1, {"files": [["x", 0, 5]]})
+    assert reopen().plan() == plan
+    checkpoint = reopen()
+    assert checkpoint.inputs == {"files": {"row": 0}}
+    checkpoint.commit(plan, {}, {}, [], {"files": Done({"row": 5}, [b"x"])}, view.changes)
+    checkpoint = reopen()
+    assert checkpoint.inputs == {"files": {"row": 5}}
+    assert checkpoint.taken("files", [b"x", b"y"]) == [True, False]
+    assert checkpoint.taken("other", [b"x"]) == [False]
+    view = checkpoint.flow_state()
+    assert view.get_many([b"a", b"c", b"b"]) == [b"1", None, b"2"]
+    assert list(view.items(b"a", b"b")) == [(b"a", b"1")]
+    view.delete(b"a")
+    plan = checkpoint.write_plan({}, 2, 1)
+    checkpoint.commit(plan, {}, {}, [], None, view.changes)
+    assert reopen().flow_state().get(b"a") is None
+
+
+def test_a_checkpoint_keeps_its_id(reopen: Callable[[], Checkpoint], tmp_path: Path) -> None:
+    first = reopen().id
+    assert len(first) == 12
+    assert reopen().id == first
+    other = Checkpoint.open(tmp_path / "other", stream="s", topic="t", unique_horizon=3, sync=False)
+    assert other.id != first
+    other.close()

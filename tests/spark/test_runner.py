@@ -308,7 +308,7 @@ def test_an_offset_that_is_gone_is_an_error_or_is_skipped(streams: Any, topic: A
     ("changes", "message"),
     [
         ({"unique": "idd"}, "did you mean 'id'"),
-        ({"every_s": 0.0}, "every_s must be more than 0"),
+        ({"every_s": -1.0}, "every_s must be 0 or more"),
         ({"max_rows_per_batch": 0}, "max_rows_per_batch must be more than 0"),
     ],
 )
@@ -364,3 +364,54 @@ def test_a_planned_batch_whose_last_records_are_gone_still_ends(streams: Any, to
         report = runner.step()
         assert (report.batch, report.rows) == (2, 0)
         assert runner.checkpoint.offsets == {0: 6}
+
+
+def test_a_batch_takes_what_the_measured_rate_allows(streams: Any, topic: Any) -> None:
+    topic.put(*(streams.event(number) for number in range(2_500)))
+    with streams.runner(streams.event_table(), every_s=0.5) as runner:
+        runner._rate.completed(0.0, 2_400, 1.0)
+        assert runner.step().rows == 1_200
+    with streams.runner(streams.event_table(), every_s=0.5, backpressure=False) as runner:
+        assert streams.drain(runner, 1_300)
+
+
+def test_a_stream_without_an_interval_waits_for_nothing_that_is_not_there(streams: Any, topic: Any) -> None:
+    topic.put(streams.event(1), streams.event(2))
+    with streams.runner(streams.event_table(), every_s=0.0) as runner:
+        # the batch would take a day if it waited for its end
+        rows = runner.step(wait_s=86_400.0).rows
+        if rows < 2:
+            rows += runner.step(wait_s=86_400.0).rows
+        assert rows == 2
+        assert runner.step(wait_s=0.05) is None
+
+
+def test_records_that_came_before_the_broker_went_away_are_taken_again(
+    streams: Any, make_topic: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = make_topic(2)
+    topic.put(*(streams.event(number) for number in range(300)))
+    table = streams.event_table()
+    with streams.runner(table, topic=topic.name) as runner:
+        source = runner.source
+        consume = source._consumer.consume
+        failures = [1, 0, 1]
+
+        class Failing:
+            """The client, which has an error after it has given records."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(inner, name)
+
+            def consume(self, *arguments: Any) -> Any:
+                found = consume(*arguments)
+                if found and failures and failures.pop(0):
+                    source._next.update({message.partition(): message.offset() + 1 for message in found})
+                    raise SourceAwayError("the broker is away")
+                return found
+
+        inner = source._consumer
+        monkeypatch.setattr(source, "_consumer", Failing())
+        streams.drain(runner, 300)
+    assert not failures
+    assert len(table.rows) == 300

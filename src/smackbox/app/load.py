@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from smackbox.app.model import App
+from smackbox.app.streams import check_copy
 from smackbox.base.errors import SettingError, UserError
 
 
@@ -36,7 +37,10 @@ def load_app(file: Path) -> App:
     apps = {id(value): value for value in vars(module).values() if isinstance(value, App)}
     if len(apps) != 1:
         raise SettingError(f"{file} must hold one smackbox.App, it holds {len(apps)}")
-    return next(iter(apps.values()))
+    app = next(iter(apps.values()))
+    for stream in app.streams:
+        check_copy(stream)
+    return app
 
 
 def place_of(error: BaseException, file: Path) -> str:

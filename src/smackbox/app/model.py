@@ -7,38 +7,30 @@ and starts what it names. Every declaration is checked when it is made, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from smackbox.app.keeping import Archive, BackUp, KeepingDeclarations
+from smackbox.app.names import check_name as _check_name
+from smackbox.app.names import check_topic_name
+from smackbox.app.names import check_unique as _check_unique
 from smackbox.app.schema import check_event, cql_columns
+from smackbox.app.sources import Source, SourceDeclarations, as_sources
+from smackbox.app.streams import Delivery, Merge, Stream, Table, Target, Topic, check_stream
+from smackbox.app.targets import TargetDeclarations, as_targets
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
+from smackbox.flow.builder import Flow
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+__all__ = ["Actors", "App", "Job", "Post", "Stream", "Table", "Topic"]
+
 MAX_PARTITIONS = 10_000
 MAX_INSTANCES = 100
-
-Delivery = Literal["exactly_once", "at_least_once"]
-Merge = Literal["sum", "min", "max", "last"]
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic of one event type. `key` routes an event to its partition; `unique` is the event's identity."""
-
-    name: str
-    event: type[msgspec.Struct]
-    key: str | None
-    unique: str | None
-    partitions: int
-    dead_letter: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +39,6 @@ class Post:
 
     path: str
     topic: Topic
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table, created with `cql` in the application's keyspace where it is not there yet."""
-
-    name: str
-    cql: str
-    event: type[msgspec.Struct] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """`source` into `target`: through `function` batch by batch, or as it is where there is none."""
-
-    name: str
-    source: Topic
-    target: Table
-    every: timedelta
-    function: Callable[[Any], Any] | None
-    delivery: Delivery
-    merge: tuple[tuple[str, Merge], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +63,7 @@ class Actors:
 
 
 @dataclass(slots=True)
-class App(KeepingDeclarations):
+class App(KeepingDeclarations, SourceDeclarations, TargetDeclarations):
     """One application.
 
     `keyspace` is where its tables live (default: its name); `replication` is the keyspace's replication factor, used
@@ -107,6 +77,7 @@ class App(KeepingDeclarations):
     posts: list[Post] = field(default_factory=list, init=False)
     tables: list[Table] = field(default_factory=list, init=False)
     streams: list[Stream] = field(default_factory=list, init=False)
+    sources: list[Any] = field(default_factory=list, init=False)
     jobs: list[Job] = field(default_factory=list, init=False)
     actor_systems: list[Actors] = field(default_factory=list, init=False)
     archives: list[Archive] = field(default_factory=list, init=False)
@@ -133,8 +104,7 @@ class App(KeepingDeclarations):
         posts an event again because it saw no answer is then counted once. Refused originals go to `dead_letter`.
         """
         for topic_name in filter(None, (name, dead_letter)):
-            if not TOPIC_NAME.fullmatch(topic_name) or topic_name in {".", ".."}:
-                raise SettingError(f"topic {topic_name!r}: use 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+            check_topic_name(topic_name)
         check_event(event)
         for option, chosen in (("key", key), ("unique", unique)):
             if chosen is not None and chosen not in event.__struct_fields__:
@@ -143,6 +113,7 @@ class App(KeepingDeclarations):
         if not 1 <= partitions <= MAX_PARTITIONS:
             raise SettingError(f"topic {name}: partitions must be 1 to {MAX_PARTITIONS}, not {partitions}")
         _check_unique("topic", name, self.topics)
+        _check_unique("source", name, self.sources)
         topic = Topic(name, event, key, unique, partitions, dead_letter)
         self.topics.append(topic)
         return topic
@@ -193,30 +164,42 @@ class App(KeepingDeclarations):
 
     def stream(
         self,
-        source: Topic,
+        source: Topic | Source | Flow | Sequence[Topic | Source],
         *,
-        to: Table,
+        to: Target | Callable[..., Any] | Sequence[Target | Callable[..., Any]],
         every: timedelta = timedelta(seconds=1),
         delivery: Delivery = "exactly_once",
         merge: dict[str, Merge] | None = None,
+        instances: int | None = None,
     ) -> Callable[[F], F]:
-        """Declare a stream from `source` to a table. As a statement it copies; as a decorator it aggregates.
+        """Declare a stream from a source, or several of one type, to a target or several.
 
-        A decorated function gets each micro-batch as a Spark DataFrame and returns one row a key: the table's primary
-        key columns and what the batch adds to its other columns. The runner keeps the totals (`merge` says how for
-        each column, sum being the default) and writes those.
+        As a statement it copies, or runs a flow (`app.flow`); as a decorator it aggregates. A decorated function gets
+        each micro-batch as a Spark DataFrame and returns one row a key: the table's primary key columns and what the
+        batch adds to its other columns. The runner keeps the totals (`merge` says how for each column, sum being the
+        default) and writes those; without a table among the targets they get what the function made of the batch.
+
+        `every=timedelta(0)` begins a batch as soon as there is something. A target is a table, a topic, a folder, an
+        endpoint, a statement, or a function `f(batch, rows)`. `instances` processes share the partitions of a topic.
         """
-        if every <= timedelta(0):
-            raise SettingError("a stream's every= must be positive")
-        name = f"{source.name}_to_{to.name}".replace(".", "_").replace("-", "_")
-        copy = Stream(name, source, to, every, None, delivery, tuple((merge or {}).items()))
+        flow = source if isinstance(source, Flow) else None
+        sources = flow.all_sources if flow is not None else as_sources(source)
+        targets = as_targets(to)
+        name = f"{sources[0].name}_to_{targets[0].name}".replace(".", "_").replace("-", "_")
+        copy = Stream(
+            name, sources[0], targets[0], every, None, delivery, tuple((merge or {}).items()), sources, targets, flow,
+            instances,
+        )  # fmt: skip
+        check_stream(copy)
         _check_unique("stream", name, self.streams)
         position = len(self.streams)
         self.streams.append(copy)
 
         def aggregate(function: F) -> F:
             _check_unique("stream", function.__name__, self.streams)
-            self.streams[position] = replace(copy, name=function.__name__, function=function)
+            stream = replace(copy, name=function.__name__, function=function)
+            check_stream(stream)
+            self.streams[position] = stream
             return function
 
         return aggregate
@@ -284,13 +267,3 @@ def _find(kind: str, name: str, declared: list[N]) -> N:
             return item
     names = [item.name for item in declared]
     raise SettingError(f"no {kind} {name!r}{near(name, names)}; there is {', '.join(names) or 'none'}")
-
-
-def _check_name(kind: str, name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise SettingError(f"{kind} {name!r}: use a-z, 0-9 and _, beginning with a letter, at most 48 characters")
-
-
-def _check_unique(kind: str, name: str, declared: list[Any]) -> None:
-    if any(item.name == name for item in declared):
-        raise SettingError(f"{kind} {name} is declared twice")

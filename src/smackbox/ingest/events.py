@@ -15,16 +15,14 @@ only ones that are changed.
 from __future__ import annotations
 
 import codecs
-import enum
 import json
-import uuid
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from smackbox.base.errors import LimitError
 from smackbox.base.event_bounds import OutOfBoundsError, event_check
+from smackbox.base.event_keys import key_bytes
 from smackbox.base.surrogates import replace_lone_surrogates
 
 Shape = Literal["one", "array", "ndjson", "stream"]
@@ -134,25 +132,6 @@ class EventDecoder:
     def _check_count(self, count: int) -> None:
         if count > self._events_limit:
             raise LimitError(f"more than {self._events_limit} events in one request")
-
-
-def key_bytes(value: Any) -> bytes | None:
-    """A key field as text: a UUID in its canonical form, a time as ISO 8601, an enumeration's value, None as no key."""
-    convert = _KEY_TEXT.get(type(value))
-    if convert is not None:
-        return convert(value)
-    if isinstance(value, enum.Enum):
-        value = value.value
-    plain = msgspec.to_builtins(value)
-    return (plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()).encode()
-
-
-_KEY_TEXT: dict[type, Callable[[Any], bytes | None]] = {
-    str: str.encode,
-    uuid.UUID: lambda value: str(value).encode(),
-    int: lambda value: b"%d" % value,
-    type(None): lambda _: None,
-}
 
 
 def _refuse_surrogates(original: bytes, replaced: bytes, body: Body) -> Body:

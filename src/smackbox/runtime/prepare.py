@@ -42,9 +42,9 @@ def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> 
     from confluent_kafka.admin import AdminClient, NewTopic
 
     wanted = {topic.name: topic.partitions for topic in app.topics}
-    for topic in app.topics:
-        if topic.dead_letter is not None:
-            wanted.setdefault(topic.dead_letter, 1)
+    for source in (*app.topics, *app.sources):
+        if source.dead_letter is not None:
+            wanted.setdefault(source.dead_letter, 1)
     if not wanted:
         return
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})

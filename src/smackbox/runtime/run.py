@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smackbox.app.model import App, Job
+from smackbox.app.model import App, Job, Stream
 from smackbox.base.errors import SettingError, StartError
 from smackbox.net.service import run_loop, say
 from smackbox.runtime.changes import Changes
@@ -109,7 +109,7 @@ async def _run_app(
         servers = await _start_missing(supervisor, urls, settings, config)
         base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir), *config_flags(config))
         await supervisor.unless_stopped(_run_once((*base, "--only", "prepare", *changes.flags())))
-        parts = [ProcessSpec(stream.name, (*base, "--only", f"stream:{stream.name}"), 0) for stream in app.streams]
+        parts = [spec for stream in app.streams for spec in stream_specs(stream, base)]
         parts += archive_specs(app, base)
         for actors in app.actor_systems:
             parts += [
@@ -125,6 +125,14 @@ async def _run_app(
             f"ready {app.name} in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it"
         )
         await supervisor.wait()
+
+
+def stream_specs(stream: Stream, base: tuple[str, ...]) -> list[ProcessSpec]:
+    """The processes of a stream: one, or so many instances. `base` runs the application."""
+    command = (*base, "--only", f"stream:{stream.name}")
+    if stream.instances is None:
+        return [ProcessSpec(stream.name, command, 0)]
+    return [ProcessSpec(f"{stream.name}-{number}", command, 0) for number in range(1, stream.instances + 1)]
 
 
 def jobs(app: App, base: tuple[str, ...], directory: Path) -> list[dict[str, Any]]:

@@ -20,6 +20,10 @@ MEMORY_PREFIX = "smackbox-memory-"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the tmpfs itself is what is wanted
 
 
+class HeldError(StartError):
+    """Another process holds the directory."""
+
+
 class DataDir:
     """An open, locked data directory. `close` releases it, and removes it when it was a memory directory."""
 
@@ -41,12 +45,10 @@ class DataDir:
             lock_fd = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise StartError(f"cannot use the data directory {path}: {error.strerror or error}") from error
-        if not _try_lock(lock_fd):
+        if not try_lock(lock_fd):
             holder = os.read(lock_fd, 32).decode(errors="replace").strip()
             os.close(lock_fd)
-            raise StartError(
-                f"the data directory {path} is held by process {holder or 'unknown'}; stop it or use --dir"
-            )
+            raise HeldError(f"the data directory {path} is held by process {holder or 'unknown'}; stop it or use --dir")
         os.ftruncate(lock_fd, 0)
         os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
         return cls(path, lock_fd, temporary=False)
@@ -57,7 +59,7 @@ class DataDir:
         _sweep(parent)
         path = Path(tempfile.mkdtemp(prefix=MEMORY_PREFIX, dir=parent))
         lock_fd = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        _try_lock(lock_fd)
+        try_lock(lock_fd)
         return cls(path, lock_fd, temporary=True)
 
     def close(self) -> None:
@@ -70,7 +72,8 @@ class DataDir:
         self._lock_fd = -1
 
 
-def _try_lock(lock_fd: int) -> bool:
+def try_lock(lock_fd: int) -> bool:
+    """Take the lock of an open file, which the kernel releases when the process ends; False where another has it."""
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,7 +91,7 @@ def _sweep(parent: Path) -> None:
         except OSError:
             continue  # not ours, or its owner is between making the directory and locking it
         try:
-            if _try_lock(lock_fd):
+            if try_lock(lock_fd):
                 shutil.rmtree(left_over, ignore_errors=True)
         finally:
             os.close(lock_fd)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from smackbox.app.model import App
     from smackbox.spark.streaming import MicroBatchRunner
+    from smackbox.spark.streaming.instances import SharedRunner
 
 REQUEST_TIMEOUT_S = 30.0
 BATCHES_LIMIT = 1_000
@@ -126,7 +127,7 @@ class RunningApp:
         self._kafka = kafka
         self._cassandra = cassandra
         self._stack = ExitStack()
-        self._runners: list[MicroBatchRunner] = []
+        self._runners: list[MicroBatchRunner | SharedRunner] = []
 
     def post(self, path: str, events: Any) -> tuple[int, Any]:
         """POST one event, a list of events, or bytes as they are: the status and the decoded answer."""
@@ -172,7 +173,8 @@ class RunningApp:
             urls = Urls(kafka=self._kafka, cassandra=self._cassandra)
             for stream in self.app.streams:
                 runner = stream_runner(self.app, stream, urls, settings, metrics_port=None)
-                self._runners.append(self._stack.enter_context(runner))
+                self._stack.enter_context(runner)
+                self._runners.append(runner)
         except BaseException:
             self._stack.close()
             raise

@@ -80,7 +80,12 @@ def history(folders: dict[str, Path], tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(java()), "-cp", f"{home}/jars/*", f"-Dspark.history.fs.logDirectory=file:{folders['smackbox']}/events"]
+    command = [
+        str(java()),
+        "-cp",
+        f"{home}/jars/*",
+        f"-Dspark.history.fs.logDirectory=file:{folders['smackbox']}/events",
+    ]
     command += [f"-Dspark.history.ui.port={port}", "-Dspark.history.fs.update.interval=1s"]
     opens = ("java.lang", "java.nio", "java.util", "sun.nio.ch", "java.net", "java.io", "java.lang.invoke")
     command += [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in opens]

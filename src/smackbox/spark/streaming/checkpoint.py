@@ -1,10 +1,14 @@
 """A stream's checkpoint: offsets, plan, totals and identities seen, in one RocksDB that one runner at a time holds.
 
     default  `stream`       JSON: name and topic, so that a checkpoint is not used for another stream
-             `position`     JSON: last batch, its timestamp, each partition's next offset, the identities' generation
+             `id`           what this checkpoint is called in files and transactions: another one is another stream
+             `position`     JSON: last batch, its timestamp, each partition's next offset, the identities' generation,
+                            and where each source that is not a topic alone goes on
              `plan`         JSON: the batch under way: id, ranges, timestamp; deleted when it is committed
     totals   primary key    MessagePack map: column -> total
     seen     generation (8 bytes) + identity -> empty
+    inputs   source, 0, item -> empty: what a source takes once only, as the names of files
+    flow     the state of a program over event time, as its operators say
 
 A commit is one `WriteBatch`: all of it or nothing. Identities are kept in generations: the newest is written, this and
 the one before are looked up; when the newest holds `unique_horizon` identities another is begun and the oldest is
@@ -14,30 +18,40 @@ about twice as many.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from smackbox.flow.state import StateView
 from smackbox.spark.streaming.control import STORE_DIR, serve_copies
 from smackbox.spark.streaming.errors import StreamError
+from smackbox.spark.streaming.inputs.input import Done
 from smackbox.spark.streaming.source import Ranges
 from smackbox.store.data_dir import DataDir
-from smackbox.store.rocks import open_store
+from smackbox.store.rocks import RocksStore, open_store
 
-FAMILIES = ("totals", "seen")
+FAMILIES = ("totals", "seen", "inputs", "flow")
+DIVISION_FILE = "division.json"
 MEMTABLE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 16 * 1024 * 1024
-_STREAM, _POSITION, _PLAN = b"stream", b"position", b"plan"
+ID_LENGTH = 12
+_STREAM, _ID, _POSITION, _PLAN = b"stream", b"id", b"position", b"plan"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A batch: the ranges that it reads and the timestamp that its writes carry."""
+    """A batch: the ranges that it reads and the timestamp that its writes carry.
+
+    `inputs` are the plans of sources that are not a topic alone; `now_ms` is the processing time, the same in a repeat.
+    """
 
     batch: int
     ranges: Ranges
     timestamp_us: int
+    inputs: dict[str, Any] = {}
+    now_ms: int = 0
 
 
 class _Position(msgspec.Struct):
@@ -46,12 +60,27 @@ class _Position(msgspec.Struct):
     offsets: dict[int, int] = {}
     generation: int = 1
     generation_size: int = 0
+    inputs: dict[str, Any] = {}
+
+
+class _FlowState:
+    """The committed state of a flow."""
+
+    def __init__(self, store: RocksStore) -> None:
+        self._store = store
+        self._view = store.view("flow")
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        return list(self._view.get(keys)) if keys else []
+
+    def items(self, start: bytes, end: bytes) -> Iterable[tuple[bytes, bytes]]:
+        return self._store.items(start, end, "flow")
 
 
 class Checkpoint:
     """Open it with `open`; raises `StartError` when another runner holds the directory."""
 
-    def __init__(self, data: DataDir, store: Any, unique_horizon: int, control: Any, *, sync: bool) -> None:
+    def __init__(self, data: DataDir, store: RocksStore, unique_horizon: int, control: Any, *, sync: bool) -> None:
         self._data = data
         self._store = store
         self._control = control
@@ -59,9 +88,14 @@ class Checkpoint:
         self._sync = sync
         saved = store.get(_POSITION)
         self._position = msgspec.json.decode(saved, type=_Position) if saved else _Position()
+        self.id = (store.get(_ID) or b"").decode()
 
     @classmethod
     def open(cls, path: Path, *, stream: str, topic: str, unique_horizon: int, sync: bool) -> Checkpoint:
+        if (path / DIVISION_FILE).exists():
+            raise StreamError(
+                f"the checkpoint {path} is divided among instances: keep instances=, or remove it to begin again"
+            )
         data = DataDir.open(path)
         try:
             store = open_store(
@@ -72,9 +106,10 @@ class Checkpoint:
             if saved is not None and saved != owner:
                 store.close()
                 raise StreamError(f"the checkpoint {path} is another stream's: {saved.decode()}")
-            if saved is None:
+            if saved is None or store.get(_ID) is None:
                 batch = store.batch()
                 batch.put(_STREAM, owner)
+                batch.put(_ID, uuid.uuid4().hex[:ID_LENGTH].encode())
                 store.write(batch)
             control = serve_copies(data.path, stream, store)
         except BaseException:
@@ -91,18 +126,43 @@ class Checkpoint:
         """The next offset of each partition, as committed."""
         return dict(self._position.offsets)
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Where each source goes on that is not a topic alone, as committed."""
+        return dict(self._position.inputs)
+
+    def save_inputs(self, states: Mapping[str, Any]) -> None:
+        """Where sources begin that were not read before."""
+        self._position.inputs = {**self._position.inputs, **states}
+        batch = self._store.batch()
+        batch.put(_POSITION, msgspec.json.encode(self._position))
+        self._write(batch)
+
+    def taken(self, source: str, items: Sequence[bytes]) -> list[bool]:
+        """Which items of a source were committed by an earlier batch."""
+        if not items:
+            return []
+        keys = [_item(source, item) for item in items]
+        return [value is not None for value in self._store.view("inputs").get(keys)]
+
+    def flow_state(self) -> StateView:
+        """The state of the stream's program as committed, to be changed by a batch."""
+        return StateView(_FlowState(self._store))
+
     def plan(self) -> Plan | None:
         """The batch that a killed runner had under way."""
         saved = self._store.get(_PLAN)
         return msgspec.json.decode(saved, type=Plan) if saved else None
 
-    def write_plan(self, ranges: Ranges, now_us: int, rows: int) -> Plan:
+    def write_plan(self, ranges: Ranges, now_us: int, rows: int, inputs: Mapping[str, Any] | None = None) -> Plan:
         """Plan the next batch, or plan the same one again with a later timestamp.
 
         The batch may use `rows` timestamps beginning with its own; no later batch or attempt uses them again.
         """
         position = self._position
-        plan = Plan(position.batch + 1, ranges, max(now_us, position.timestamp_us + 1))
+        former = self.plan()
+        now_ms = now_us // 1000 if former is None else former.now_ms
+        plan = Plan(position.batch + 1, ranges, max(now_us, position.timestamp_us + 1), dict(inputs or {}), now_ms)
         position.timestamp_us = plan.timestamp_us + max(rows, 1)
         batch = self._store.batch()
         batch.put(_PLAN, msgspec.json.encode(plan))
@@ -130,9 +190,15 @@ class Checkpoint:
         return list(self._store.view("totals").get(list(keys))) if keys else []
 
     def commit(
-        self, plan: Plan, offsets: Mapping[int, int], totals: Mapping[bytes, bytes], identities: Sequence[bytes]
+        self,
+        plan: Plan,
+        offsets: Mapping[int, int],
+        totals: Mapping[bytes, bytes],
+        identities: Sequence[bytes],
+        inputs: Mapping[str, Done] | None = None,
+        changes: Mapping[bytes, bytes | None] | None = None,
     ) -> None:
-        """The batch is done: its offsets, totals and identities, together."""
+        """The batch is done: its offsets, totals, identities and the changes of the flow's state, together."""
         assert plan.batch == self._position.batch + 1, (plan.batch, self._position.batch)
         batch = self._store.batch()
         position = self._position
@@ -142,6 +208,12 @@ class Checkpoint:
                 batch.put(key, value, family)
         if identities:
             self._remember(batch, identities)
+        if changes:
+            self._change(batch, changes)
+        for source, done in (inputs or {}).items():
+            position.inputs[source] = done.state
+            for item in done.items:
+                batch.put(_item(source, item), b"", self._store.family("inputs"))
         position.batch = plan.batch
         position.offsets = {**position.offsets, **offsets}
         batch.put(_POSITION, msgspec.json.encode(position))
@@ -152,6 +224,14 @@ class Checkpoint:
         self._control.close()
         self._store.close()
         self._data.close()
+
+    def _change(self, batch: Any, changes: Mapping[bytes, bytes | None]) -> None:
+        family = self._store.family("flow")
+        for key, value in changes.items():
+            if value is None:
+                batch.delete(key, family)
+            else:
+                batch.put(key, value, family)
 
     def _remember(self, batch: Any, identities: Sequence[bytes]) -> None:
         position = self._position
@@ -170,3 +250,7 @@ class Checkpoint:
         self._store.write(batch)
         if self._sync:
             self._store.sync()
+
+
+def _item(source: str, item: bytes) -> bytes:
+    return source.encode() + b"\x00" + item

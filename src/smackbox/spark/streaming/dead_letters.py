@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import KafkaError, Producer
 
 from smackbox.spark.streaming.errors import SourceAwayError
+from smackbox.spark.streaming.inputs.input import OwnRecord
 from smackbox.spark.streaming.records import BadRecord
 from smackbox.spark.streaming.source import CLIENT_LOG_LEVEL
 
@@ -52,15 +53,15 @@ class DeadLetters:
                 ("error.reason", record.reason.encode()),
                 ("source.stream", self._stream.encode()),
                 ("source.topic", message.topic().encode()),
-                ("source.partition", b"%d" % message.partition()),
-                ("source.offset", b"%d" % message.offset()),
-                ("source.timestamp", b"%d" % message.timestamp()[1]),
+                ("source.partition", str(message.partition()).encode()),
+                ("source.offset", str(message.offset()).encode()),
+                ("source.timestamp", str(message.timestamp()[1]).encode()),
                 *(message.headers() or ()),
             ]
             while True:
                 try:
                     self._producer.produce(
-                        self._topic, message.value(), message.key(), headers=headers, on_delivery=delivered
+                        self._topic, _original(message), message.key(), headers=headers, on_delivery=delivered
                     )
                     break
                 except BufferError:
@@ -71,3 +72,9 @@ class DeadLetters:
 
     def close(self) -> None:
         self._producer.flush(1.0)
+
+
+def _original(message: Any) -> bytes | None:
+    """What came; of a row that could not be read, where it was."""
+    value: bytes | None = message.data if isinstance(message, OwnRecord) else message.value()
+    return value

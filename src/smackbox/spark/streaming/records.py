@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,18 +28,20 @@ class Decoded(msgspec.Struct):
 
     def bad_records(self, unfit: Sequence[tuple[Any, str]]) -> list[BadRecord]:
         """The records of events that turned out to be unfit, given as (event, reason)."""
+        if not unfit:
+            return []
         messages = {id(event): message for event, message in zip(self.events, self.messages, strict=True)}
-        return [BadRecord(messages[id(event)], reason) for event, reason in unfit]
+        return [BadRecord(messages[id(event)], reason) for event, reason in unfit if id(event) in messages]
 
 
 class RecordDecoder:
     """Decodes the values of Kafka messages into events of `event_type`.
 
-    `required` are fields that must not be None (the table's primary key).
+    `required` are fields that must not be None (the table's primary key). Not `strict`: numbers may come as text.
     """
 
-    def __init__(self, event_type: type[msgspec.Struct], required: Sequence[str] = ()) -> None:
-        self._decode = msgspec.json.Decoder(event_type).decode
+    def __init__(self, event_type: type[msgspec.Struct], required: Sequence[str] = (), *, strict: bool = True) -> None:
+        self._decode = msgspec.json.Decoder(event_type, strict=strict).decode
         self._check = event_check(event_type)
         self._required = tuple(required)
 
@@ -73,15 +75,18 @@ def identity_bytes(value: Any) -> bytes:
 
 
 def drop_repeated(
-    events: list[Any], field: str, seen: Callable[[list[bytes]], list[bool]]
-) -> tuple[list[Any], list[bytes]]:
-    """The first event of each identity that `seen` does not know, and those identities."""
-    first: dict[bytes, Any] = {}
-    for event in events:
-        first.setdefault(identity_bytes(getattr(event, field)), event)
+    events: Mapping[str, list[Any]], field: str, seen: Callable[[list[bytes]], list[bool]]
+) -> tuple[dict[str, list[Any]], list[bytes]]:
+    """By source, the first event of each identity that `seen` does not know, and those identities."""
+    first: dict[bytes, tuple[str, Any]] = {}
+    for source, arrived in events.items():
+        for event in arrived:
+            first.setdefault(identity_bytes(getattr(event, field)), (source, event))
     identities = list(first)
     known = seen(identities)
-    if True not in known:
-        return list(first.values()), identities
     fresh = [identity for identity, old in zip(identities, known, strict=True) if not old]
-    return [first[identity] for identity in fresh], fresh
+    kept: dict[str, list[Any]] = {source: [] for source in events}
+    for identity in fresh:
+        source, event = first[identity]
+        kept[source].append(event)
+    return kept, fresh

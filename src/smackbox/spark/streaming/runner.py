@@ -1,13 +1,13 @@
-"""The Direct micro-batch runner: a topic's records in batches of its own choosing, into a table, exactly once.
+"""The Direct micro-batch runner: records of its sources in batches of its own choosing, into its targets, exactly once.
 
 A batch goes through these steps, and a runner killed between any two of them comes to the same result:
 
-    collect    records that arrived; their offset ranges are the batch
+    collect    records that arrived; their ranges are the batch
     plan       ranges and a timestamp, written ahead: a repeated batch is the same batch
     decode     to events; undecodable records go to the dead-letter topic; one event of each identity
-    compute    the user's function on one DataFrame, joined with the totals (or nothing: a copy)
-    write      absolute values, upserts, with the batch's timestamp
-    commit     next offsets, totals and identities in one atomic write
+    compute    the user's function on one DataFrame, joined with the totals; a program over event time; or a copy
+    write      a table: absolute values, upserts, with the batch's timestamp; other targets: under the batch's number
+    commit     next offsets, totals, state and identities in one atomic write
 
 Killed before the plan: the records are collected again. Between plan and commit: the same records are read and written
 again with a later timestamp; totals are still the old ones, so the values are the same, and a late write of the killed
@@ -21,42 +21,46 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from smackbox.base.clock import Clock, SystemClock
-from smackbox.base.errors import StartError
 from smackbox.base.settings import near
+from smackbox.flow.builder import Flow
+from smackbox.flow.lookups import Reader
 from smackbox.spark.streaming.checkpoint import Checkpoint, Plan
+from smackbox.spark.streaming.copying import Copying
 from smackbox.spark.streaming.dead_letters import DeadLetters
+from smackbox.spark.streaming.delivery import Delivery
 from smackbox.spark.streaming.engine import StreamEngine
-from smackbox.spark.streaming.errors import AwayError, StoppedError, StreamError, UnfitEventsError
+from smackbox.spark.streaming.errors import StoppedError, StreamError
+from smackbox.spark.streaming.feed import Batch, Feed, TopicFeed
+from smackbox.spark.streaming.flowing import Flowing
+from smackbox.spark.streaming.inputs.input import Bounds
+from smackbox.spark.streaming.outputs.output import Output
+from smackbox.spark.streaming.patience import Patience
+from smackbox.spark.streaming.rate import PidRate
 from smackbox.spark.streaming.records import BadRecord, RecordDecoder, drop_repeated
 from smackbox.spark.streaming.settings import StreamSettings
-from smackbox.spark.streaming.sift import sift
-from smackbox.spark.streaming.source import KafkaSource, Ranges
+from smackbox.spark.streaming.source import KafkaSource
 from smackbox.spark.streaming.table import CassandraTarget, Target
-from smackbox.spark.streaming.totals import Totals
+from smackbox.spark.streaming.totalling import Totalling
+from smackbox.spark.streaming.work import Work
 
-RETRY_FIRST_S = 0.1
-RETRY_LONGEST_S = 5.0
-
-T = TypeVar("T")
-LoadTotals = Callable[[list[bytes]], list[bytes | None]]
-"""Saved totals by their keys."""
+EAGER_WAIT_S = 0.1
+"""How long a stream with `every=0` waits for something before it looks whether it is to stop."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of a batch's records: `rows` read = `events` + `duplicates` + `dead_letters`."""
+    """What became of a batch's records: `rows` read = `events` + `duplicates` + `dead_letters` + `late`."""
 
     batch: int
     rows: int
@@ -65,26 +69,44 @@ class BatchReport:
     dead_letters: int
     written: int
     seconds: float
-
-
-class Result(NamedTuple):
-    """What a batch makes of the totals: rows of `columns` to write, and the totals to save."""
-
-    rows: list[list[Any]]
-    totals: dict[bytes, bytes]
-    columns: list[str]
+    late: int = 0
+    watermark_ms: int | None = None
 
 
 class _Opened(NamedTuple):
     """What an open runner works on."""
 
     checkpoint: Checkpoint
-    source: KafkaSource
     dead_letters: DeadLetters | None
 
 
+class TableReader(Reader, Protocol):
+    """Reads rows of a table for a flow, over a connection."""
+
+    def close(self) -> None:
+        """Release the connection."""
+        ...
+
+
+class Parts(NamedTuple):
+    """What a stream is made of beyond one topic, a function and a table.
+
+    `feed`: its sources; `events`: the event type of each; `loose`: sources whose numbers may come as text. `outputs`
+    get what the table gets; `table` False is a stream without one. `late` takes the `flow`'s rows that came too late.
+    """
+
+    feed: Feed | None = None
+    events: Mapping[str, type[msgspec.Struct]] | None = None
+    loose: frozenset[str] = frozenset()
+    outputs: Sequence[Output] = ()
+    table: bool = True
+    flow: Flow | None = None
+    late: Output | None = None
+    readers: Mapping[str, TableReader] = {}
+
+
 class MicroBatchRunner:
-    """One stream. `function` takes a batch's DataFrame and returns its aggregates; None copies events into the table.
+    """One stream. `function` takes a batch's DataFrame and returns its aggregates; None copies events into the targets.
 
     `at` is called with the name of each step done (`planned`, `written`, `committed`): where tests kill the process.
     Use it as a context manager, or call `close`.
@@ -97,25 +119,41 @@ class MicroBatchRunner:
         function: Callable[[Any], Any] | None = None,
         target: Target | None = None,
         *,
+        parts: Parts | None = None,
         clock: Clock | None = None,
         at: Callable[[str], None] | None = None,
+        engine: StreamEngine | None = None,
+        metrics: Any = None,
     ) -> None:
         settings.check()
+        parts = parts or Parts()
         if settings.unique is not None and settings.unique not in event_type.__struct_fields__:
             hint = near(settings.unique, event_type.__struct_fields__)
             raise StreamError(f"{event_type.__name__} has no field {settings.unique!r} to be its identity{hint}")
         self._settings = settings
-        self._event_type = event_type
-        self._function = function
-        self._target: Target = target if target is not None else CassandraTarget(settings)
         self._clock = clock or SystemClock()
         self._at = at or (lambda _step: None)
-        self._stop = threading.Event()
+        self._patience = Patience(settings.name)
         self._exactly_once = settings.delivery == "exactly_once"
         self._opened: _Opened | None = None
         self._closing = ExitStack()
-        self._engine = StreamEngine(settings.spark, settings.name)
-        self._metrics: Any = None
+        self._owns_engine = engine is None
+        self._engine = engine or StreamEngine(settings.spark, settings.name)
+        self._metrics: Any = metrics
+        self._patience.metrics = metrics
+        if not parts.table:
+            target = None
+        elif target is None:
+            target = CassandraTarget(settings)
+        self._target = target
+        self._delivery = Delivery(self._patience, target, parts.outputs, parts.late)
+        self._feed = parts.feed or TopicFeed(settings.topic, partial(kafka_source, settings))
+        self._events = dict(parts.events or {settings.topic: event_type})
+        self._loose = parts.loose
+        self._readers = parts.readers
+        self._decoders: dict[str, RecordDecoder] = {}
+        self._rate = PidRate(settings.every_s) if settings.backpressure and settings.every_s > 0 else None
+        self._work = self._work_of(parts, event_type, function)
 
     # -- life
 
@@ -137,38 +175,36 @@ class MicroBatchRunner:
         if settings.metrics_port is not None:
             from smackbox.spark.streaming.metrics import StreamMetrics
 
-            self._metrics = StreamMetrics(settings.name, settings.metrics_port)
-            closing.callback(self._metrics.close)
-        closing.callback(self._engine.close)
-        closing.callback(self._target.close)
-        self._retry(self._target.open)
-        self._prepare()
-        source = KafkaSource(
-            settings.kafka,
-            settings.topic,
-            settings.group_id,
-            starting=settings.starting_offsets,
-            on_data_loss=settings.on_data_loss,
-            read_timeout_s=settings.read_timeout_s,
-            options=settings.kafka_options,
-        )
-        closing.callback(source.close)
-        closing.callback(lambda: source.show_progress(checkpoint.offsets))
-        self._retry(lambda: source.assign(checkpoint.offsets))
+            self._metrics = self._patience.metrics = StreamMetrics(settings.name, settings.metrics_port)
+            closing.callback(self._close_metrics)
+        if self._owns_engine:
+            closing.callback(self._engine.close)
+        closing.callback(self._delivery.close)
+        for reader in self._readers.values():
+            closing.callback(reader.close)
+        self._delivery.open(checkpoint.id)
+        self._work.prepare(checkpoint)
+        self._decoders = {
+            name: RecordDecoder(kind, self._work.required, strict=name not in self._loose)
+            for name, kind in self._events.items()
+        }
+        closing.callback(self._feed.close)
+        self._patience.retry(lambda: self._feed.open(checkpoint))
+        closing.callback(lambda: self._feed.show_progress(checkpoint.offsets))
         dead_letters = None
         if settings.dead_letter is not None:
             dead_letters = DeadLetters(settings.kafka, settings.dead_letter, settings.name, settings.kafka_options)
             closing.callback(dead_letters.close)
-        if self._function is not None:
-            self._retry(self._connect_spark)
-        self._opened = _Opened(checkpoint, source, dead_letters)
+        if isinstance(self._work, Totalling):
+            self._patience.retry(self._work.connect)
+        self._opened = _Opened(checkpoint, dead_letters)
 
     def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
         """Open, call `ready`, and run batches until `stop` is set; the batch under way is finished first.
 
         Raises what `open` raises, and `StreamError` when the stream cannot go on.
         """
-        self._stop = stop
+        self._patience.stop = stop
         try:
             self.open()
             if ready is not None:
@@ -185,35 +221,31 @@ class MicroBatchRunner:
 
         A batch that an earlier runner left planned comes first.
         """
-        settings, opened = self._settings, self._running()
-        checkpoint, source = opened.checkpoint, opened.source
+        settings, checkpoint = self._settings, self._running().checkpoint
         plan = checkpoint.plan()
         if plan is not None:
-            ranges = plan.ranges
-            messages = self._retry(lambda: source.read(ranges, self._stop.is_set))
-            self._raise_if_stopped_in(messages, ranges)
-        else:
-            began = source.next_offsets
-            deadline = time.monotonic() + (settings.every_s if wait_s is None else wait_s)
-            messages = source.collect(
-                deadline, settings.max_rows_per_batch, settings.max_bytes_per_batch, self._stop.is_set
-            )
-            if self._metrics is not None:
-                self._metrics.lag.set(source.lag())
-            if not messages:
+            records = self._patience.retry(lambda: self._feed.again(plan, self._is_stopped))
+            self._raise_if_stopped_in(records, plan)
+            return self._process(Batch(records, plan.ranges, plan.inputs))
+        eager = settings.every_s == 0
+        wait_s = wait_s if wait_s is not None else EAGER_WAIT_S if eager else settings.every_s
+        rows = settings.max_rows_per_batch
+        if self._rate is not None:
+            rows = self._rate.rows(rows)
+        bounds = Bounds(time.monotonic() + wait_s, rows, settings.max_bytes_per_batch, eager)
+        batch = self._patience.retry(lambda: self._feed.take(bounds, self._is_stopped))
+        if self._metrics is not None:
+            self._metrics.show_lag(self._feed.lag())
+        if batch is None:
+            if not self._work.is_due(checkpoint, self._clock.wall_ms()):
                 return None
-            ranges = {
-                number: (began.get(number, 0), offset)
-                for number, offset in source.next_offsets.items()
-                if offset != began.get(number)
-            }
-        return self._process(opened, messages, ranges)
+            batch = Batch({}, {}, {})
+        return self._process(batch)
 
     def close(self) -> None:
         """Release everything. What was committed stays; a batch under way stays planned."""
         self._opened = None
         self._closing.close()
-        self._metrics = None
 
     def __enter__(self) -> MicroBatchRunner:
         try:
@@ -233,8 +265,15 @@ class MicroBatchRunner:
 
     @property
     def source(self) -> KafkaSource:
-        """The topic, as this runner reads it. Raises `StreamError` unless the runner is open."""
-        return self._running().source
+        """The topic, as this runner reads it. Raises `StreamError` unless the runner is open and reads one alone."""
+        self._running()
+        if not isinstance(self._feed, TopicFeed):
+            raise StreamError(f"stream {self._settings.name} does not read one topic alone")
+        return self._feed.source
+
+    def stop_with(self, stop: threading.Event) -> None:
+        """End waits when `stop` is set, as `run` does; for who calls `step` itself."""
+        self._patience.stop = stop
 
     @property
     def metrics_url(self) -> str | None:
@@ -245,134 +284,62 @@ class MicroBatchRunner:
             raise StreamError(f"stream {self._settings.name} is not open: call open() first")
         return self._opened
 
+    def _work_of(self, parts: Parts, event_type: type[msgspec.Struct], function: Callable[[Any], Any] | None) -> Work:
+        settings, delivery = self._settings, self._delivery
+        if parts.flow is not None:
+            return Flowing(settings, parts.flow, delivery, self._patience, parts.readers)
+        if function is not None:
+            return Totalling(settings, event_type, function, delivery, self._patience, self._engine)
+        return Copying(settings, event_type, delivery)
+
     # -- a batch
 
-    def _process(self, opened: _Opened, messages: Sequence[Any], ranges: Ranges) -> BatchReport:
+    def _process(self, batch: Batch) -> BatchReport:
         began = time.perf_counter()
+        opened = self._running()
         checkpoint = opened.checkpoint
-        rows = len(messages)
+        now_us = self._clock.wall_us()
         if self._exactly_once:
-            plan = checkpoint.write_plan(ranges, self._clock.wall_us(), rows)
+            plan = checkpoint.write_plan(batch.ranges, now_us, batch.rows, batch.inputs)
         else:
-            plan = Plan(checkpoint.last_batch + 1, ranges, self._clock.wall_us())
+            plan = Plan(checkpoint.last_batch + 1, batch.ranges, now_us, batch.inputs, now_us // 1000)
         self._at("planned")
-        decoded = self._decoder.decode(messages)
-        events = decoded.events
-        read = len(events)
+        decoded = {name: self._decoders[name].decode(messages) for name, messages in batch.records.items()}
+        events = {name: found.events for name, found in decoded.items()}
+        read = sum(map(len, events.values()))
         identities: list[bytes] = []
         if self._settings.unique is not None and self._exactly_once:
             events, identities = drop_repeated(events, self._settings.unique, checkpoint.seen)
-        totals: dict[bytes, bytes] = {}
-        written = 0
-        unfit: list[tuple[Any, str]] = []
-        if events and self._function is not None:
-            total = partial(self._total, self._function, checkpoint.totals)
-            written, totals, unfit = self._aggregate(total, events, plan)
-        elif events:
-            written, unfit = self._copy(events, plan)
-        bad = decoded.bad + decoded.bad_records(unfit)
+        fresh = sum(map(len, events.values()))
+        outcome = self._work.run(events, plan, checkpoint)
+        bad = [record for found in decoded.values() for record in (*found.bad, *found.bad_records(outcome.unfit))]
         if bad:
             self._set_aside(opened.dead_letters, bad)
         self._at("written")
-        offsets = {number: last for number, (_, last) in ranges.items()}
-        checkpoint.commit(plan, offsets, totals, identities)
+        offsets = {number: last for number, (_, last) in batch.ranges.items()}
+        checkpoint.commit(plan, offsets, outcome.totals, identities, self._feed.done(plan), outcome.changes)
         self._at("committed")
-        opened.source.show_progress(offsets)
+        self._feed.show_progress(offsets)
         report = BatchReport(
             batch=plan.batch,
-            rows=rows,
-            events=len(events) - len(unfit),
-            duplicates=read - len(events),
+            rows=batch.rows,
+            events=fresh - len(outcome.unfit) - outcome.late - outcome.duplicates,
+            duplicates=read - fresh + outcome.duplicates,
             dead_letters=len(bad),
-            written=written,
+            written=outcome.written,
             seconds=time.perf_counter() - began,
+            late=outcome.late,
+            watermark_ms=outcome.watermark_ms,
         )
-        self._tell(report)
+        self._tell(report, now_us // 1000)
         return report
-
-    def _copy(self, events: list[Any], plan: Plan) -> tuple[int, list[tuple[Any, str]]]:
-        """Write the events as rows. Returns how many were written, and (event, reason) for those that do not fit."""
-        if self._exactly_once and self._key_fields == [self._settings.unique]:
-            refused = self._write_events(events, plan)
-            return len(events) - len(refused), refused
-        # Of two events with one primary key the later one holds, whatever the order in which they are written.
-        # Where that one is unfit, the one before it does.
-        key_of = attrgetter(*self._key_fields)
-        written = 0
-        unfit: list[tuple[Any, str]] = []
-        left = events
-        while left:
-            latest = {key_of(event): event for event in left}
-            refused = self._write_events(list(latest.values()), plan)
-            written += len(latest) - len(refused)
-            unfit += refused
-            refused_keys = {key_of(event) for event, _ in refused}
-            left = [event for event in left if (key := key_of(event)) in refused_keys and event is not latest[key]]
-        return written, unfit
-
-    def _write_events(self, events: list[Any], plan: Plan) -> list[tuple[Any, str]]:
-        rows = list(map(self._values_of, events))
-        unfit = self._retry(lambda: self._target.write(self._copied, rows, plan.timestamp_us, absolute=False))
-        return [(events[index], reason) for index, reason in unfit.items()]
-
-    def _aggregate(
-        self, total: Callable[[list[Any]], Result], events: list[Any], plan: Plan
-    ) -> tuple[int, dict[bytes, bytes], list[tuple[Any, str]]]:
-        """Write the totals. Returns how many rows were written, the totals, and (event, reason) for unfit events."""
-        unfit: list[tuple[Any, str]] = []
-        try:
-            result = total(events)
-        except UnfitEventsError as error:
-            result, unfit = sift(events, total, error, self._raise_if_stopping)
-        rows, totals, columns = result
-        if rows:
-            refused = self._retry(lambda: self._target.write(columns, rows, plan.timestamp_us, absolute=True))
-            if refused:
-                index, reason = next(iter(refused.items()))
-                key = dict(zip(columns, rows[index], strict=True))
-                raise StreamError(f"{self._settings.keyspace}.{self._settings.table} refuses {key}: {reason}")
-        return len(rows), totals, unfit
-
-    def _total(self, function: Callable[[Any], Any], load: LoadTotals, events: list[Any]) -> Result:
-        """Totals after a batch of `events`, from those that `load` reads; writes nothing. Raises `UnfitEventsError`."""
-        from smackbox.spark.arrow_schema import events_to_arrow
-
-        try:
-            table = events_to_arrow(self._event_type, events)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise UnfitEventsError(f"an Arrow batch cannot hold the event: {error}") from error
-        result = self._retry(lambda: self._call(function, table))
-        columns = list(result.column_names)
-        self._totals.check(columns)
-        self._totals.check_types({field.name: str(field.type) for field in result.schema})
-        rows, totals = self._totals.apply(result.to_pylist(), columns, load)
-        return Result(rows, totals, self._totals.written_columns(columns))
-
-    def _call(self, function: Callable[[Any], Any], table: Any) -> Any:
-        from smackbox.spark.connect import is_away
-
-        spark = self._connect_spark()
-        try:
-            result = function(spark.createDataFrame(table))
-            if not hasattr(result, "toArrow"):
-                raise StreamError(
-                    f"the function of {self._settings.name} must return a DataFrame, not {type(result).__name__}"
-                )
-            return result.toArrow()
-        except StreamError:
-            raise
-        except Exception as error:
-            if is_away(error):
-                self._engine.lost()
-                raise AwayError(f"Spark does not answer: {error}") from error
-            raise UnfitEventsError(f"the function of stream {self._settings.name} failed: {error}") from error
 
     def _set_aside(self, dead_letters: DeadLetters | None, bad: list[BadRecord]) -> None:
         if dead_letters is not None:
-            self._retry(lambda: dead_letters.put(bad))
+            self._patience.retry(lambda: dead_letters.put(bad))
         first = bad[0]
         log.warning(
-            "stream %s: %d records are set aside, the first is partition %d offset %d: %s",
+            "stream %s: %d records are set aside, the first is partition %s offset %s: %s",
             self._settings.name,
             len(bad),
             first.message.partition(),
@@ -380,71 +347,36 @@ class MicroBatchRunner:
             first.reason,
         )
 
-    def _tell(self, report: BatchReport) -> None:
+    def _tell(self, report: BatchReport, now_ms: int) -> None:
         log.debug("stream %s: %s", self._settings.name, report)
-        metrics = self._metrics
-        if metrics is None:
-            return
-        metrics.rows.inc(report.rows)
-        metrics.duplicates.inc(report.duplicates)
-        metrics.dead_letters.inc(report.dead_letters)
-        metrics.batch.set(report.batch)
-        metrics.seconds.observe(report.seconds)
+        if self._rate is not None:
+            self._rate.completed(time.monotonic(), report.rows, report.seconds)
+        if self._metrics is not None:
+            self._metrics.tell(report, now_ms)
 
-    # -- preparation and patience
+    def _close_metrics(self) -> None:
+        self._metrics.close()
+        self._metrics = self._patience.metrics = None
 
-    def _prepare(self) -> None:
-        """What depends on the table: which fields are copied, what is totalled."""
-        settings = self._settings
-        fields = self._event_type.__struct_fields__
-        keys, values = self._target.key_types, self._target.value_types
-        table = f"{settings.keyspace}.{settings.table}"
-        if self._function is not None:
-            self._totals = Totals(table, keys, values, settings.merge, self._target.partition_columns)
-            self._decoder = RecordDecoder(self._event_type)
-            return
-        for name in fields:
-            if name not in keys and name not in values:
-                raise StreamError(f"{table} has no column {name!r}{near(name, [*keys, *values])}")
-        for name in keys:
-            if name not in fields:
-                raise StreamError(f"{self._event_type.__name__} lacks {name!r}, a part of the primary key of {table}")
-        self._copied = list(fields)
-        self._key_fields = list(keys)
-        self._values_of: Callable[[Any], Sequence[Any]] = (
-            attrgetter(*fields) if len(fields) > 1 else lambda event: (getattr(event, fields[0]),)
-        )
-        self._decoder = RecordDecoder(self._event_type, self._key_fields)
+    def _is_stopped(self) -> bool:
+        return self._patience.stop.is_set()
 
-    def _connect_spark(self) -> Any:
-        from smackbox.spark.connect import is_away
-
-        try:
-            return self._engine.session()
-        except Exception as error:
-            if is_away(error) or isinstance(error, StartError):
-                raise AwayError(f"Spark at {self._settings.spark} does not answer: {error}") from error
-            raise
-
-    def _retry(self, work: Callable[[], T]) -> T:
-        """`work` until it does not raise `AwayError`. Raises `StoppedError` when told to stop meanwhile."""
-        pause_s = RETRY_FIRST_S
-        while True:
-            try:
-                return work()
-            except AwayError as error:
-                log.warning("stream %s tries again in %.1f s: %s", self._settings.name, pause_s, error)
-                if self._metrics is not None:
-                    self._metrics.retries.inc()
-                if self._stop.wait(pause_s):
-                    raise StoppedError(str(error)) from error
-                pause_s = min(RETRY_LONGEST_S, pause_s * 2)
-
-    def _raise_if_stopping(self) -> None:
-        if self._stop.is_set():
-            raise StoppedError("the batch is planned and comes first at the next start")
-
-    def _raise_if_stopped_in(self, messages: Sequence[Any], ranges: Ranges) -> None:
+    def _raise_if_stopped_in(self, records: Mapping[str, Sequence[Any]], plan: Plan) -> None:
         """A planned batch read in part because of a stop must not be processed."""
-        if self._stop.is_set():
-            raise StoppedError(f"{len(messages)} records of {ranges} were read again when the stop came")
+        if self._is_stopped():
+            count = sum(map(len, records.values()))
+            raise StoppedError(f"{count} records of batch {plan.batch} were read again when the stop came")
+
+
+def kafka_source(settings: StreamSettings, topic: str | None = None) -> KafkaSource:
+    """A topic as the settings read it; theirs, or another one of the same stream."""
+    return KafkaSource(
+        settings.kafka,
+        topic or settings.topic,
+        settings.group_id,
+        starting=settings.starting_offsets,
+        on_data_loss=settings.on_data_loss,
+        read_timeout_s=settings.read_timeout_s,
+        options=settings.kafka_options,
+        partitions=settings.partitions,
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from smackbox.base.errors import SettingError
+from smackbox.spark.streaming.errors import StreamError
 
 Delivery = Literal["exactly_once", "at_least_once"]
 Merge = Literal["sum", "min", "max", "last"]
@@ -22,6 +24,9 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     `merge` says how a batch's value joins the total of a column (default: sum).
     `delivery="at_least_once"` plans nothing ahead and remembers no identities: cheaper, and a repeated event counts
     again.
+    `every_s=0` begins a batch as soon as there is something. With `backpressure` the next batch is as large as the
+    measured rate lets it be done within `every_s`. `partitions` are those that are read, None is all; `divided_by` is
+    the field that divides events among runners, which must be a part of every total's key.
     `cassandra` and `kafka` are `host:port`, several separated by commas. `spark` None is an embedded session.
     """
 
@@ -43,6 +48,9 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_data_loss: Literal["fail", "skip"] = "fail"
     sync: bool = False
     metrics_port: int | None = None
+    backpressure: bool = True
+    partitions: frozenset[int] | None = None
+    divided_by: str | None = None
 
     max_rows_per_batch: int = 20_000
     max_bytes_per_batch: int = 64 * 1024 * 1024
@@ -61,8 +69,19 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The group under which offsets show for others; the truth is the checkpoint."""
         return self.group or self.name
 
+    def check_division(self, key: Iterable[str]) -> None:
+        """Raises `StreamError` where rows of one key could come from several runners, and overwrite each other."""
+        names = list(key)
+        if self.divided_by is not None and self.divided_by not in names:
+            raise StreamError(
+                f"stream {self.name}: its instances divide the events by {self.divided_by}, which is not in the "
+                f"primary key of {self.keyspace}.{self.table} ({', '.join(names)}): run it as one instance"
+            )
+
     def check(self) -> None:
         """Raises `SettingError` for a value out of range."""
-        for name in ("every_s", "max_rows_per_batch", "max_bytes_per_batch", "unique_horizon", "write_concurrency"):
+        if self.every_s < 0:
+            raise SettingError(f"stream {self.name}: every_s must be 0 or more")
+        for name in ("max_rows_per_batch", "max_bytes_per_batch", "unique_horizon", "write_concurrency"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"stream {self.name}: {name} must be more than 0")

@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from smackbox.spark.streaming.errors import DataLossError, SourceAwayError
+from smackbox.spark.streaming.errors import AwayError, DataLossError, SourceAwayError
 
 Ranges = dict[int, tuple[int, int]]
 """Partition -> (first offset, offset after the last)."""
@@ -35,7 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class KafkaSource:
-    """Reads one topic. Raises `SourceAwayError` while the broker does not answer, `DataLossError` for lost offsets."""
+    """Reads one topic, or those of its `partitions` that are given.
+
+    Raises `SourceAwayError` while the broker does not answer, `DataLossError` for lost offsets.
+    """
 
     def __init__(
         self,
@@ -47,13 +50,16 @@ class KafkaSource:
         on_data_loss: str,
         read_timeout_s: float,
         options: Mapping[str, str],
+        partitions: frozenset[int] | None = None,
     ) -> None:
         self._topic = topic
+        self._only = partitions
         self._starting = starting
         self._skip_lost = on_data_loss == "skip"
         self._read_timeout_s = read_timeout_s
         self._partitions_checked = 0.0
         self._next: dict[int, int] = {}
+        self._rewind_to: dict[int, int] | None = None
         self._away = False
         self._consumer = Consumer(
             {
@@ -68,6 +74,7 @@ class KafkaSource:
                 "queued.max.messages.kbytes": QUEUED_KBYTES,
                 "queued.min.messages": QUEUED_MESSAGES,
                 "fetch.wait.max.ms": 100,
+                "fetch.queue.backoff.ms": 5,
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": 1_000,
                 "logger": log,
@@ -79,7 +86,7 @@ class KafkaSource:
 
     def assign(self, offsets: Mapping[int, int]) -> None:
         """Begin at `offsets`; a partition that is not among them at the starting offset of the settings."""
-        partitions = self._partitions()
+        partitions = self.partitions()
         missing = set(offsets) - partitions
         if missing and not self._skip_lost:
             raise DataLossError(
@@ -97,11 +104,27 @@ class KafkaSource:
         """Where the next batch begins."""
         return dict(self._next)
 
-    def collect(self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool]) -> list[Any]:
+    def collect(
+        self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool], *, eager: bool = False
+    ) -> list[Any]:
         """Messages that arrive before `deadline` (monotonic), at most about `max_rows` and `max_bytes`.
 
-        At least what has arrived already is taken, also when the deadline has passed.
+        At least what has arrived already is taken, also when the deadline has passed. `eager`: that is enough, and
+        only nothing is waited for. What had come before an `AwayError` comes again in the next call.
         """
+        if self._rewind_to is not None:
+            self.assign(self._rewind_to)
+            self._rewind_to = None
+        began = self.next_offsets
+        try:
+            return self._collect(deadline, max_rows, max_bytes, stopped, eager=eager)
+        except AwayError:
+            self._rewind_to = began
+            raise
+
+    def _collect(
+        self, deadline: float, max_rows: int, max_bytes: int, stopped: Callable[[], bool], *, eager: bool
+    ) -> list[Any]:
         self._find_new_partitions()
         messages: list[Any] = []
         size = 0
@@ -109,7 +132,12 @@ class KafkaSource:
         while len(messages) < max_rows and size < max_bytes:
             left_s = deadline - time.monotonic()
             wanted = min(chunk, max_rows - len(messages))
-            got = self._consumer.consume(wanted, max(0.0, min(POLL_S, left_s)))
+            if eager:
+                # the client waits for all that it is asked for: one is waited for, and the rest of what is there taken
+                got = self._consumer.consume(1, max(0.0, min(POLL_S, left_s))) if not messages else []
+                got += self._consumer.consume(wanted, 0)
+            else:
+                got = self._consumer.consume(wanted, max(0.0, min(POLL_S, left_s)))
             for message in got:
                 if message.error() is not None:
                     self._raise_for(message)
@@ -121,7 +149,7 @@ class KafkaSource:
                 self._answers_again()
                 average = max(1, size // len(messages))
                 chunk = max(1, min(CHUNK_LIMIT, (max_bytes - size) // average))
-            if stopped() or (left_s <= 0 and len(got) < wanted):
+            if stopped() or ((left_s <= 0 or (eager and messages)) and len(got) < wanted):
                 break
         return messages
 
@@ -174,7 +202,8 @@ class KafkaSource:
     def close(self) -> None:
         self._consumer.close()
 
-    def _partitions(self) -> set[int]:
+    def partitions(self) -> set[int]:
+        """The partitions that are read. Raises `SourceAwayError` where the topic is not there."""
         try:
             topic = self._consumer.list_topics(self._topic, METADATA_TIMEOUT_S).topics[self._topic]
         except KafkaException as error:
@@ -182,13 +211,13 @@ class KafkaSource:
         if topic.error is not None or not topic.partitions:
             raise SourceAwayError(f"the topic {self._topic} is not there yet")
         self._partitions_checked = time.monotonic()
-        return set(topic.partitions)
+        return set(topic.partitions) if self._only is None else set(topic.partitions) & self._only
 
     def _find_new_partitions(self) -> None:
         if time.monotonic() - self._partitions_checked < PARTITIONS_CHECK_S:
             return
         try:
-            new = self._partitions() - set(self._next)
+            new = self.partitions() - set(self._next)
         except SourceAwayError as error:
             self._partitions_checked = time.monotonic()
             log.debug("partitions are looked for later: %s", error)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.base.errors import StartError
+from smackbox.flow.state import StateView
 from smackbox.spark.front.errors import SPARK, SparkError
 from smackbox.store.fs import Disk
 from smackbox.store.rocks import RocksStore, open_store
@@ -138,37 +139,24 @@ class Checkpoint:
         return number, text
 
 
-class StateChanges:
-    """State as a batch sees it: committed values under its own changes. `changes` maps a key to None when it goes."""
+class _Committed:
+    """The committed state of all operators."""
 
     def __init__(self, store: RocksStore) -> None:
         self._store = store
-        self.changes: dict[bytes, bytes | None] = {}
 
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key; None for none."""
-        if key in self.changes:
-            return self.changes[key]
-        return self._store.get(key, "state")
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Change a value."""
-        self.changes[key] = value
-
-    def delete(self, key: bytes) -> None:
-        """Remove a key, which may not be there."""
-        self.changes[key] = None
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        return list(self._store.view("state").get(keys))
 
     def items(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Entries from `start` up to and without `end`, in no order; made before the first is given."""
-        found: dict[bytes, bytes] = dict(self._store.items(start, end, "state"))
-        for key, value in self.changes.items():
-            if start <= key < end:
-                if value is None:
-                    found.pop(key, None)
-                else:
-                    found[key] = value
-        return iter(found.items())
+        return self._store.items(start, end, "state")
+
+
+class StateChanges(StateView):
+    """State as a batch sees it: committed values under its own changes."""
+
+    def __init__(self, store: RocksStore) -> None:
+        super().__init__(_Committed(store))
 
 
 class SourceLog:

@@ -1,0 +1,13 @@
+"""What a program over event time can raise beside `SettingError`, which its declaration raises."""
+
+from __future__ import annotations
+
+from smackbox.base.errors import UserError
+
+
+class FlowStateError(UserError):
+    """The saved state is another program's, or of a type that cannot be read; nothing was written."""
+
+
+class FlowFunctionError(UserError):
+    """A function of the user failed on a row, or returned what the program cannot go on with."""

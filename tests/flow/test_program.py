@@ -1,0 +1,211 @@
+"""Windows, sessions, duplicates and joins against a plain model, over any batches, each of them tried several times."""
+
+from __future__ import annotations
+
+from collections import Counter as Bag
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smackbox.flow import window_totals
+from smackbox.flow.aggregates import Count, Sum
+from smackbox.flow.builder import Flow
+from smackbox.flow.state import StateView
+from tests.flow.model import (
+    CLICKS,
+    VIEWS,
+    Click,
+    Run,
+    at,
+    distinct_model,
+    join_model,
+    ms,
+    sessions_model,
+    windows_model,
+)
+
+CLICK = st.builds(Click, at=st.integers(-50, 200), key=st.sampled_from("abc"), value=st.integers(-5, 5))
+BATCHES = st.lists(st.lists(CLICK, max_size=8), max_size=8)
+TRIES = st.integers(1, 2)
+
+
+class Pair(msgspec.Struct, frozen=True):
+    key: str
+    at: int
+    value: int
+    seen: int | None
+
+
+class View(msgspec.Struct, frozen=True):
+    at: int
+    key: str
+    seen: int
+
+
+@given(BATCHES, st.integers(1, 40), st.integers(0, 3), st.integers(0, 30), TRIES)
+@settings(max_examples=100, deadline=None)
+def test_windows_close_as_in_the_model(
+    batches: list[list[Click]], step: int, more: int, delay: int, tries: int
+) -> None:
+    size = step * (more + 1) + (more and 1)
+    flow = Flow.of([CLICKS]).with_watermark("at", ms(delay)).group_by("key").hopping_window(ms(size), ms(step))
+    run = Run(flow.agg(n=Count(), total=Sum("value")).final())
+    closed, late = windows_model(batches, size, step, delay)
+    for batch, expected, expected_late in zip(batches, closed, late, strict=True):
+        output = run.batch(*batch, tries=tries)
+        found = [(row.key, row.window_start, row.window_end, row.n, row.total) for row in output.rows]
+        assert found == [(key, at(start), at(start + size), n, total) for key, start, n, total in expected]
+        assert output.late == expected_late
+
+
+@given(BATCHES, st.integers(1, 40), st.integers(0, 30), TRIES)
+@settings(max_examples=70, deadline=None)
+def test_current_windows_end_at_the_final_values(batches: list[list[Click]], size: int, delay: int, tries: int) -> None:
+    windowed = Flow.of([CLICKS]).with_watermark("at", ms(delay)).group_by("key").tumbling_window(ms(size))
+    current, final = (
+        Run(windowed.agg(n=Count()).current()),
+        Run(windowed.agg(n=Count(), total=Sum("value")).final()),
+    )
+    shown: dict[tuple[str, Any], int] = {}
+    closed = 0
+    for batch in batches:
+        for row in current.batch(*batch, tries=tries).rows:
+            shown[row.key, row.window_start] = row.n
+        for row in final.batch(*batch).rows:
+            assert shown[row.key, row.window_start] == row.n
+            closed += 1
+    # what is left in the state are the windows that are still open, and nothing else
+    assert len([key for key in final.backing.entries if key[1:2] == b"w" and key[0]]) == len(shown) - closed
+
+
+@given(BATCHES, st.integers(1, 40), st.integers(0, 30), TRIES)
+@settings(max_examples=100, deadline=None)
+def test_sessions_end_as_in_the_model(batches: list[list[Click]], gap: int, delay: int, tries: int) -> None:
+    grouped = Flow.of([CLICKS]).with_watermark("at", ms(delay)).group_by("key")
+    run = Run(grouped.session_window(ms(gap)).agg(n=Count()).final())
+    for batch, expected in zip(batches, sessions_model(batches, gap, delay), strict=True):
+        rows = run.batch(*batch, tries=tries).rows
+        found = [(row.key, row.window_start, row.window_end, row.n) for row in rows]
+        assert len(found) == len(set(found))
+        assert set(found) == {(key, at(start), at(end), n) for key, start, end, n in expected}
+
+
+@given(BATCHES, st.integers(0, 30), TRIES)
+@settings(max_examples=100, deadline=None)
+def test_duplicates_are_dropped_as_in_the_model(batches: list[list[Click]], delay: int, tries: int) -> None:
+    run = Run(Flow.of([CLICKS]).with_watermark("at", ms(delay)).drop_duplicates_within_watermark("key"))
+    for batch, expected in zip(batches, distinct_model(batches, delay), strict=True):
+        output = run.batch(*batch, tries=tries)
+        assert output.rows == expected
+        assert len(output.rows) + len(output.late) + output.duplicates == len(batch)
+
+
+@given(
+    st.lists(st.tuples(st.lists(CLICK, max_size=6), st.lists(CLICK, max_size=6)), max_size=8),
+    st.integers(0, 30),
+    st.integers(0, 30),
+    st.integers(0, 30),
+    TRIES,
+)
+@settings(max_examples=100, deadline=None)
+def test_joins_are_those_of_the_model(
+    batches: list[tuple[list[Click], list[Click]]], before: int, after: int, delay: int, tries: int
+) -> None:
+    views = Flow.of([VIEWS]).map(lambda click: View(click.at, click.key, click.value), to=View)
+    flow = (
+        Flow.of([CLICKS])
+        .with_watermark("at", ms(delay))
+        .join(
+            views.with_watermark("at", ms(delay)), on="key", before=ms(before), after=ms(after), into=Pair, how="left"
+        )
+    )
+    run = Run(flow)
+    rows: list[Pair] = []
+    for left, right in batches:
+        rows += run.batch(*left, views=right, tries=tries).rows
+    pairs, alone = join_model(batches, before, after, delay)
+    expected = [Pair(a.key, a.at, a.value, b.value) for a, b in pairs]
+    expected += [Pair(a.key, a.at, a.value, None) for a in alone]
+    assert Bag(rows) == Bag(expected)
+
+
+@given(BATCHES, st.integers(0, 3), TRIES)
+@settings(max_examples=70, deadline=None)
+def test_running_totals_are_exact_and_forgotten(batches: list[list[Click]], ttl: int, tries: int) -> None:
+    run = Run(Flow.of([CLICKS]).group_by("key").agg(ttl=ms(ttl) if ttl else None, n=Count(), total=Sum("value")))
+    known: dict[str, tuple[int, int, int]] = {}
+    for now, batch in enumerate(batches):
+        run.now_ms = now
+        known = {key: entry for key, entry in known.items() if not ttl or entry[0] > now}
+        for click in batch:
+            _, n, total = known.get(click.key, (0, 0, 0))
+            known[click.key] = (now + ttl, n + 1, total + click.value)
+        found = {row.key: (row.n, row.total) for row in run.batch(*batch, tries=tries).rows}
+        assert found == {click.key: known[click.key][1:] for click in batch}
+
+
+def test_a_source_that_is_silent_holds_the_watermark_unless_it_may_be_idle() -> None:
+    def totals(idle: Any) -> Run:
+        flow = Flow.of([CLICKS, VIEWS]).with_watermark("at", ms(0), idle=idle)
+        return Run(flow.group_by("key").tumbling_window(ms(10)).agg(n=Count()).final())
+
+    held, free = totals(None), totals(ms(100))
+    for run in (held, free):
+        assert run.batch(Click(5, "a"), views=[Click(5, "a")]).rows == []
+        run.now_ms = 100
+        run.batch(Click(25, "a"))
+    assert [row.n for row in free.batch(Click(26, "a")).rows] == []
+    free_rows: Sequence[Any] = [row for row in free.backing.entries if row[:2] == b"\x01w"]
+    held_rows: Sequence[Any] = [row for row in held.backing.entries if row[:2] == b"\x01w"]
+    assert (len(free_rows), len(held_rows)) == (1, 2)
+
+
+def test_the_last_window_of_a_stream_that_falls_silent_closes_by_the_clock() -> None:
+    flow = Flow.of([CLICKS]).with_watermark("at", ms(0), idle=ms(1_000))
+    run = Run(flow.group_by("key").tumbling_window(ms(10)).agg(n=Count()).final())
+    run.batch(Click(15, "a"))
+    assert not run.program.is_due(StateView(run.backing), 999)
+    assert run.program.is_due(StateView(run.backing), 1_000)
+    run.now_ms = 1_000
+    assert [(row.window_start, row.n) for row in run.batch().rows] == [(at(10), 1)]
+    assert not run.program.is_due(StateView(run.backing), 5_000)
+
+
+def test_more_windows_than_one_batch_closes_are_closed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_totals, "CLOSED_LIMIT", 3)
+    flow = Flow.of([CLICKS]).with_watermark("at", ms(0)).group_by("key").tumbling_window(ms(10))
+    run = Run(flow.agg(n=Count()).final())
+    clicks = [Click(number, f"k{number}") for number in range(8)]
+    found = [row.key for row in run.batch(*clicks, Click(20, "end"), tries=2).rows]
+    assert len(found) == 3
+    output = run.batch(Click(5, "k0"))
+    assert output.late == [Click(5, "k0")], "a window that has ended takes nothing more"
+    found += [row.key for row in output.rows]
+    assert run.program.is_due(StateView(run.backing), 0)
+    found += [row.key for row in run.batch(tries=2).rows]
+    assert found == [click.key for click in clicks]
+    assert not run.program.is_due(StateView(run.backing), 0)
+
+
+def test_a_session_that_would_end_at_the_watermark_is_late() -> None:
+    grouped = Flow.of([CLICKS]).with_watermark("at", ms(0)).group_by("key")
+    run = Run(grouped.session_window(ms(10)).agg(n=Count()).final())
+    run.batch(Click(20, "a"))
+    assert run.batch(Click(10, "b"), Click(11, "c")).late == [Click(10, "b")]
+    assert [(row.key, row.window_end) for row in run.batch(Click(21, "a")).rows] == [("c", at(21))]
+
+
+def test_a_row_waits_for_a_partner_until_the_watermark_has_passed_its_time() -> None:
+    views = Flow.of([VIEWS]).map(lambda click: View(click.at, click.key, click.value), to=View)
+    left = Flow.of([CLICKS]).with_watermark("at", ms(0))
+    flow = left.join(views.with_watermark("at", ms(0)), on="key", after=ms(5), into=Pair, how="left")
+    run = Run(flow)
+    assert run.batch(Click(0, "a"), Click(5, "a"), views=[Click(10, "z")]).rows == []
+    run.batch(Click(10, "b"))
+    assert run.backing.entries, "0 + 5 is passed and 5 + 5 is not"
+    rows = run.batch(Click(11, "b"), views=[Click(11, "z")]).rows
+    assert rows == [Pair("a", 5, 0, None)]
