@@ -126,6 +126,7 @@ class IngestServer:
             name=self.name,
             insecure=settings.insecure,
             authenticated=self._access.authenticates,
+            reuse_port=settings.reuse_port,
         )
         self._port = sock.getsockname()[1]
         topics: dict[str, int] = {}
