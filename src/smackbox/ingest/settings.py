@@ -22,9 +22,9 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
     being received) plus `queue_bytes_limit` (events not yet acknowledged by the broker).
 
     `reuse_port`: processes share the port, as `app.post(…, instances=…)` starts them. `lone_surrogates`: half of a
-    character that UTF-16 writes in two (`"\\ud83d"`, a text cut through an emoji) is no Unicode text; `replace` puts U+FFFD in its place, `refuse` refuses the event. `auth_tokens` are bearer tokens and
-    `auth_users` passwords by user; with either, every request but `/healthz` needs one. `cors_origins` are origins of
-    pages that may post, or `*`.
+    character that UTF-16 writes in two (`"\\ud83d"`, a text cut through an emoji) is no Unicode text; `replace` puts
+    U+FFFD in its place, `refuse` refuses the event. `auth_tokens` are bearer tokens and `auth_users` passwords by user;
+    with either, every request but `/healthz` needs one. `cors_origins` are origins of pages that may post, or `*`.
     """
 
     kafka: str = "127.0.0.1:9092"

@@ -16,7 +16,9 @@ def bind(
     """A listening TCP socket on `host:port` (port 0 picks a free one).
 
     With `reuse_port`, processes of one user that all ask for it share the port, and the kernel spreads new connections
-    over them. Raises `StartError` when the port is taken, the host is unknown, or when an address other than loopback is asked
+    over them.
+
+    Raises `StartError` when the port is taken, the host is unknown, or when an address other than loopback is asked
     for without authentication and without `--insecure`.
     """
     if not (insecure or authenticated or is_loopback(host)):

@@ -11,11 +11,13 @@ import contextlib
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
+from smackbox.akka.remote.compression import CompressionError, InboundTables, OutboundTables
 from smackbox.akka.remote.frames import (
     FRAME_HEAD_BYTES,
+    ORDINARY,
     PREAMBLE_SIZE,
     Envelope,
     decode,
@@ -46,9 +48,16 @@ class Inbound(FrameConnection):
 
     HEAD_BYTES: ClassVar[int] = FRAME_HEAD_BYTES
 
-    def __init__(self, received: Received, connections: set[Inbound], shared: memoryview) -> None:
+    def __init__(
+        self,
+        received: Received,
+        tables: Mapping[int, InboundTables],
+        connections: set[Inbound],
+        shared: memoryview,
+    ) -> None:
         super().__init__(shared)
         self._received = received
+        self._tables = tables
         self._connections = connections
         self._stream: int | None = None
 
@@ -65,7 +74,13 @@ class Inbound(FrameConnection):
         if self._stream is None:
             _, self._stream = read_preamble(bytes(frame))
         else:
-            self._received(self._stream, decode(bytes(frame[FRAME_HEAD_BYTES:])))
+            try:
+                envelope = decode(bytes(frame[FRAME_HEAD_BYTES:]), self._tables)
+            except CompressionError as error:
+                # of a table that an earlier life of this system has advertised, or of one that is too old
+                log.warning("a message is dropped: %s", error)
+                return
+            self._received(self._stream, envelope)
 
     def broken(self, error: ProtocolError | StorageError) -> None:
         log.warning("Artery connection from %s closed: %s", self.transport.get_extra_info("peername"), error)
@@ -161,6 +176,8 @@ class Transport:
         self, received: Received, *, magic: bytes, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None
     ) -> None:
         self._received = received
+        self.tables: dict[int, InboundTables] = {}
+        """What other systems, by their uids, may send as numbers."""
         self._magic = magic
         self._server_tls = server_tls
         self._client_tls = client_tls
@@ -178,11 +195,11 @@ class Transport:
         self._server = await loop.create_server(self._accept, sock=sock, ssl=self._server_tls)
 
     def _accept(self) -> Inbound:
-        return Inbound(self._received, self._inbound, self._read_buffer)
+        return Inbound(self._received, self.tables, self._inbound, self._read_buffer)
 
-    def send(self, host: str, port: int, stream: int, envelope: Envelope) -> bool:
+    def send(self, host: str, port: int, stream: int, envelope: Envelope, tables: OutboundTables) -> bool:
         """False when the frame is too large, or too much waits."""
-        frame = encode(envelope)
+        frame = encode(envelope, tables) if stream == ORDINARY else encode(envelope)
         if len(frame) > LARGE_FRAME_LIMIT:
             return False
         key = (host, port, stream)
