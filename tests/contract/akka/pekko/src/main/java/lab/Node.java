@@ -32,6 +32,32 @@ public class Node {
     }
   }
 
+  /** The same as Jackson's CBOR, with bytes and what has a form of its own. */
+  public static final class Packed {
+    public final String userName;
+    public final byte[] data;
+    public final java.math.BigInteger amount;
+    public final java.time.Instant at;
+    public final java.util.List<String> tags;
+    public final ActorRef replyTo;
+
+    @JsonCreator
+    public Packed(
+        @JsonProperty("userName") String userName,
+        @JsonProperty("data") byte[] data,
+        @JsonProperty("amount") java.math.BigInteger amount,
+        @JsonProperty("at") java.time.Instant at,
+        @JsonProperty("tags") java.util.List<String> tags,
+        @JsonProperty("replyTo") ActorRef replyTo) {
+      this.userName = userName;
+      this.data = data;
+      this.amount = amount;
+      this.at = at;
+      this.tags = tags;
+      this.replyTo = replyTo;
+    }
+  }
+
   /** Answers everything with itself; a Hello with a greeting to its replyTo; "stop" by stopping. */
   public static final class Echo extends AbstractActor {
     @Override
@@ -39,6 +65,11 @@ public class Node {
       return receiveBuilder()
           .matchEquals("stop", s -> getContext().stop(getSelf()))
           .match(Hello.class, h -> h.replyTo.tell(new Hello("hello " + h.name, h.number + 1, getSelf()), getSelf()))
+          .match(
+              Packed.class,
+              p -> p.replyTo.tell(
+                  new Packed("hello " + p.userName, p.data, p.amount.add(java.math.BigInteger.ONE), p.at, p.tags, getSelf()),
+                  getSelf()))
           .matchAny(any -> getSender().tell(any, getSelf()))
           .build();
     }
@@ -171,7 +202,7 @@ public class Node {
                 System.getProperty("extra", "") + "\n"
                     + "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
                     + "pekko.actor.provider=" + System.getProperty("provider", "remote") + "\n"
-                    + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json }\n"
+                    + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json, \"lab.Node$Packed\" = jackson-cbor }\n"
                     + "pekko.remote.artery.canonical.hostname=\"127.0.0.1\"\n"
                     + "pekko.remote.artery.canonical.port=" + arguments[1] + "\n"
                     + "pekko.remote.use-unsafe-remote-features-outside-cluster=on\n"
