@@ -445,6 +445,7 @@ class Remoting:
                     self.address,
                 )
                 return
+            self._heard_from(request.from_)
             self._known(request.from_).answer_handshake()
         elif manifest == control.HANDSHAKE_RESPONSE:
             self._known(decode(MessageWithAddress, body).address)
@@ -467,6 +468,11 @@ class Remoting:
                 association.tell_control(control.TERMINATING_ACK, encode(MessageWithAddress(self.own)), envelope.sender)
         elif manifest in compressions.MANIFESTS:
             self.compression.receive(manifest, body)
+
+    def _heard_from(self, other: UniqueAddress) -> None:
+        association = self.associations.get(other.address.address)
+        is_new = association is not None and association.uid not in {None, other.uid}
+        self._transport.wake(other.address.host, other.address.port, is_new=is_new)
 
     def _known(self, other: UniqueAddress) -> Association:
         association = self.association(other.address.address)

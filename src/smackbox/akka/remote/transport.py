@@ -19,6 +19,7 @@ from smackbox.akka.remote.frames import (
     FRAME_HEAD_BYTES,
     ORDINARY,
     PREAMBLE_SIZE,
+    STREAMS,
     Envelope,
     decode,
     encode,
@@ -37,6 +38,8 @@ OUT_BYTES = 8 * 1024 * 1024
 """Bytes that wait in a connection whose reader is slow."""
 CONNECT_TIMEOUT_S = 5.0
 RETRY_FIRST_S, RETRY_LIMIT_S = 0.2, 5.0
+HANGING_S = 1.0
+"""The age of an attempt to connect that is given up for another one when the other side shows that it is there."""
 
 Received = Callable[[int, Envelope], None]
 
@@ -101,6 +104,7 @@ class Outbound(asyncio.Protocol):
         self._pause_s = RETRY_FIRST_S
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._attempted_s = 0.0
 
     def send(self, frame: bytes) -> bool:
         """False when too much waits already."""
@@ -117,6 +121,25 @@ class Outbound(asyncio.Protocol):
         self._waiting.append(frame)
         self._connect()
         return True
+
+    def wake(self) -> None:
+        """The other side is there: connect at once instead of after a pause, or after an attempt that hangs."""
+        task = self._task
+        if task is None or self._closed:
+            return
+        if asyncio.get_running_loop().time() - self._attempted_s > HANGING_S:
+            task.remove_done_callback(self._connected)
+            task.cancel()
+            self._task = None
+            self._pause_s = RETRY_FIRST_S
+            self._connect()
+
+    def reset(self) -> None:
+        """The other side is another process: what is on its way to the former one is lost."""
+        if self._transport is not None:
+            self._batch.clear()
+            self._transport.abort()
+            self._transport = None
 
     def _flush(self) -> None:
         """What was sent in one turn of the loop is one write."""
@@ -152,6 +175,7 @@ class Outbound(asyncio.Protocol):
     async def _keep_connecting(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._closed:
+            self._attempted_s = loop.time()
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await loop.create_connection(
@@ -207,6 +231,18 @@ class Transport:
         if outbound is None:
             outbound = self._outbound[key] = Outbound(host, port, self._magic + bytes([stream]), self._client_tls)
         return outbound.send(frame)
+
+    def wake(self, host: str, port: int, *, is_new: bool) -> None:
+        """A system shows that it is there: connect at once where that waits. `is_new`: it has been started again.
+
+        A connection to its former life may look open for a long time, after a cut of the network.
+        """
+        for stream in STREAMS:
+            outbound = self._outbound.get((host, port, stream))
+            if outbound is not None:
+                if is_new:
+                    outbound.reset()
+                outbound.wake()
 
     async def close(self) -> None:
         if self._server is not None:

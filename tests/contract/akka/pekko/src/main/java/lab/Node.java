@@ -13,7 +13,11 @@ import org.apache.pekko.actor.*;
 import org.apache.pekko.cluster.Cluster;
 import org.apache.pekko.pattern.Patterns;
 
-/** A real Pekko node for the contract tests: `Node SYSTEM PORT`. It ends when its standard input does. */
+/**
+ * A real Pekko node for the contract tests: `Node SYSTEM PORT`. It ends when its standard input does; with
+ * `-Dreport=MILLISECONDS` it stays instead, and prints what it sees of its cluster so often. `-Dhost` is its address,
+ * `-Dmanagement=on` starts Pekko Management where its jars are there.
+ */
 public class Node {
   /** A message that both sides know, as Jackson's JSON. */
   public static final class Hello {
@@ -196,6 +200,18 @@ public class Node {
     }
   }
 
+  /** HOST:STATUS of each member, ! for unreachable; and the leader's host. */
+  private static String view(Cluster cluster) {
+    String members =
+        StreamSupport.stream(cluster.state().getMembers().spliterator(), false)
+            .map(m -> m.address().host().get() + ":" + m.status()
+                + (cluster.state().getUnreachable().contains(m) ? "!" : ""))
+            .sorted()
+            .collect(Collectors.joining(" "));
+    Address leader = cluster.state().getLeader();
+    return members + " leader " + (leader == null ? "none" : leader.host().get());
+  }
+
   public static void main(String[] arguments) throws Exception {
     Config config =
         ConfigFactory.parseString(
@@ -203,7 +219,7 @@ public class Node {
                     + "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
                     + "pekko.actor.provider=" + System.getProperty("provider", "remote") + "\n"
                     + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json, \"lab.Node$Packed\" = jackson-cbor }\n"
-                    + "pekko.remote.artery.canonical.hostname=\"127.0.0.1\"\n"
+                    + "pekko.remote.artery.canonical.hostname=\"" + System.getProperty("host", "127.0.0.1") + "\"\n"
                     + "pekko.remote.artery.canonical.port=" + arguments[1] + "\n"
                     + "pekko.remote.use-unsafe-remote-features-outside-cluster=on\n"
                     + "pekko.cluster.jmx.enabled=off\n")
@@ -213,11 +229,20 @@ public class Node {
     system.actorOf(Props.create(Control.class, Control::new), "control");
     try {
       system.actorOf(Props.create(Class.forName("lab.Entities")), "entities");
+      system.actorOf(Props.create(Class.forName("lab.Campaigns")), "campaigns");
     } catch (ClassNotFoundException withoutSharding) {
       // the node of the other folder has them
     }
+    if (System.getProperty("management", "off").equals("on")) {
+      Class.forName("lab.Manage").getMethod("start", ActorSystem.class).invoke(null, system);
+    }
     System.out.println("ready");
     system.getWhenTerminated().thenAccept(done -> System.exit(0));
+    long report = Long.getLong("report", 0);
+    while (report > 0) {
+      System.out.println("view " + view(Cluster.get(system)));
+      Thread.sleep(report);
+    }
     while (System.in.read() >= 0) {}
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.SECONDS);
