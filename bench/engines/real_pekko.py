@@ -23,6 +23,7 @@ COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy
 BUILD_TIMEOUT_S = 600
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+FIGURES_TIMEOUT_S = 300
 
 
 def missing() -> str | None:
@@ -76,6 +77,24 @@ def reporting_node(system: str, host: str, port: int, *, config: str, every_ms: 
         command, "-Xmx192m", "-Dprovider=cluster", f"-Dhost={host}", f"-Dreport={every_ms}", f"-Dextra={config}",
         "-cp", f"{home / 'classes'}:{home / 'libs'}/*", "lab.Node", system, str(port),
     ]  # fmt: skip
+
+
+def figures(address: str) -> dict[str, float]:
+    """What `lab.Figures` measures of Pekko's actors, and of messages with the system at `address`."""
+    home = build(SOURCES)
+    command = java()
+    assert command is not None, "missing() says so"
+    with ExitStack() as held:
+        (port,) = free_ports(1, held)
+    done = subprocess.run(
+        [
+            command, "-Xmx1g", "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
+            "lab.Figures", str(port), f"{address}/user/echo",
+        ],
+        capture_output=True, text=True, check=True, timeout=FIGURES_TIMEOUT_S,
+    )  # fmt: skip
+    pairs = [line.split() for line in done.stdout.splitlines() if len(line.split()) == 2]
+    return {name: float(value) for name, value in pairs if not name.startswith("SLF4J")}
 
 
 class RealPekko:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from smackbox.akka.sharding.allocation import LimitedShardAllocation
 from smackbox.akka.sharding.messages import (
     CurrentRegions,
     CurrentShardRegionState,
+    GetClusterShardingStats,
     GetCurrentRegions,
     GetShardRegionState,
     Passivate,
@@ -147,6 +149,9 @@ def test_entities_are_found_from_every_node_and_move_to_a_new_one() -> None:
             assert living == set(IDS)
             regions = await second.sharding.shard_region(COUNTER).request(GetCurrentRegions(), LIMIT_S)
             assert regions == CurrentRegions(frozenset({first.cluster.own.address, second.cluster.own.address}))
+            answer = await second.sharding.shard_region(COUNTER).request(GetClusterShardingStats(5.0), LIMIT_S)
+            counted = {str(address.port): sum(one.stats.values()) for address, one in answer.regions.items()}
+            assert counted == dict(collections.Counter(places.values()))
 
     run(main())
 

@@ -19,14 +19,18 @@ from smackbox.akka.cluster.messages import MemberEvent
 from smackbox.akka.cluster.names import encode_name
 from smackbox.akka.sharding.extractor import shard_of
 from smackbox.akka.sharding.messages import (
+    ClusterShardingStats,
     CoordinatorCommand,
     CoordinatorMessage,
     CurrentRegions,
     CurrentShardRegionState,
+    GetClusterShardingStats,
     GetCurrentRegions,
     GetShardRegionState,
+    GetShardRegionStats,
     RegionStopped,
     ShardingEnvelope,
+    ShardRegionStats,
     StartEntity,
 )
 from smackbox.akka.sharding.region import Region, RegionCalls
@@ -122,7 +126,10 @@ class RegionActor(Actor[Any]):
             case GetShardRegionState():
                 state = {shard: frozenset(entities) for shard, entities in self._entities.items()}
                 sender.tell(CurrentShardRegionState(state), self.context.ref)
-            case GetCurrentRegions():
+            case GetShardRegionStats():
+                counts = {shard: len(entities) for shard, entities in self._entities.items()}
+                sender.tell(ShardRegionStats(counts), self.context.ref)
+            case GetCurrentRegions() | GetClusterShardingStats():
                 self._ask_coordinator(message, sender)
             case _:
                 return self._extracted(message, sender)
@@ -152,9 +159,10 @@ class RegionActor(Actor[Any]):
     def _tell_coordinator(self, address: Address, command: CoordinatorCommand) -> None:
         self._cluster.select(ActorPath(address, self._settings.coordinator)).tell(command, self.context.ref)
 
-    def _ask_coordinator(self, message: GetCurrentRegions, sender: ActorRef[Any]) -> None:
+    def _ask_coordinator(self, message: GetCurrentRegions | GetClusterShardingStats, sender: ActorRef[Any]) -> None:
         if self._region.coordinator is None:
-            sender.tell(CurrentRegions(frozenset()), self.context.ref)
+            is_stats = isinstance(message, GetClusterShardingStats)
+            sender.tell(ClusterShardingStats({}) if is_stats else CurrentRegions(frozenset()), self.context.ref)
         else:
             self._region.coordinator.tell(message, sender)
 
