@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
+
+from smackbox.akka.actor.processing import ProcessingTimes
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.cell import Cell
@@ -29,6 +32,8 @@ class Dispatcher:
     def __init__(self) -> None:
         self._ready: deque[Cell[Any]] = deque()
         self._awake = False
+        self.processing: ProcessingTimes | None = None
+        """Where times are gathered, once somebody wants them."""
 
     def enqueue(self, cell: Cell[Any]) -> None:
         """`cell` has something to do. May be called from any thread."""
@@ -42,6 +47,8 @@ class Dispatcher:
         ready = self._ready
         left = TURN_MESSAGES
         try:
+            if self.processing is not None and ready:
+                left -= self._run_timed(ready.popleft(), self.processing) + 1
             while ready and left > 0:
                 left -= ready.popleft().run(THROUGHPUT) + 1
         finally:
@@ -49,6 +56,13 @@ class Dispatcher:
             if ready:
                 self._awake = True
                 self._wake()
+
+    def _run_timed(self, cell: Cell[Any], times: ProcessingTimes) -> int:
+        began_s = time.perf_counter()
+        handled = cell.run(THROUGHPUT)
+        if handled:
+            times.add(type(cell.instance).__name__, handled, time.perf_counter() - began_s)
+        return handled
 
     def _wake(self) -> None:
         """Make `turn` be called soon."""
