@@ -164,7 +164,7 @@ uvloop.run(main())
 
 
 async def between_processes() -> dict[str, float]:
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220 - before anything runs
         [sys.executable, "-c", ECHO_PROCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdin is not None

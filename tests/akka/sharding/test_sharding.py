@@ -192,6 +192,22 @@ def test_an_idle_entity_is_passivated_and_comes_back() -> None:
     run(main())
 
 
+def test_those_that_were_asked_longest_ago_go_where_there_are_too_many() -> None:
+    async def main() -> None:
+        living: set[str] = set()
+        async with AsyncExitStack() as stack:
+            first = await node(stack, None)
+            first.init(living, passivate_after_s=None, active_entities=2 * SHARDS)
+            for number in range(60):
+                assert await first.ask(f"guest {number}") == [first.port, "1"]
+                assert (await first.ask("id 1"))[1] == str(number + 1), "asked all the time, it stays"
+            await until(lambda: len(living) <= 2 * SHARDS)
+            assert {"id 1", "guest 59"} <= living
+            assert await first.ask("guest 0") == [first.port, "1"], "another instance"
+
+    run(main())
+
+
 def test_what_comes_while_an_entity_passivates_waits_for_its_next_instance() -> None:
     async def main() -> None:
         living: set[str] = set()

@@ -34,7 +34,7 @@ from smackbox.akka.sharding.messages import (
     StartEntity,
 )
 from smackbox.akka.sharding.region import Region, RegionCalls
-from smackbox.akka.sharding.shard import Shard, ShardIsReady, ShardSettings, StopShard
+from smackbox.akka.sharding.shard import EntityLimit, Shard, ShardIsReady, ShardSettings, StopShard
 
 TICK_S = 0.25
 
@@ -56,6 +56,8 @@ class RegionSettings:
     buffer_limit: int
     retry_s: float
     extract: Extract | None = None
+    active_entities: int | None = None
+    """Of all shards of the region together; each has an equal part."""
 
 
 class RegionActor(Actor[Any]):
@@ -151,6 +153,7 @@ class RegionActor(Actor[Any]):
                 del self._shards[shard]
                 del self._entities[shard]
                 self._region.shard_stopped(shard)
+                self._share_limit()
                 return
         self._region.terminated(signal.ref, self._now_s())
 
@@ -171,6 +174,14 @@ class RegionActor(Actor[Any]):
         entities = self._entities[shard] = set()
         props = Props.of(Shard, shard, self._settings.make, self._settings.shard, entities)
         self._shards[shard] = self.context.watch(self.context.spawn(props, encode_name(shard)))
+        self._share_limit()
+
+    def _share_limit(self) -> None:
+        limit = self._settings.active_entities
+        if limit is not None and self._shards:
+            message = EntityLimit(max(1, limit // len(self._shards)))
+            for ref in self._shards.values():
+                ref.tell(message, self.context.ref)
 
     def _watch(self, ref: ActorRef[Any]) -> None:
         self.context.watch(ref)
