@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from smackbox.akka.http.forms import file_upload_all as file_upload_all
     from smackbox.akka.http.forms import form_field as form_field
     from smackbox.akka.http.forms import store_uploaded_file as store_uploaded_file
+    from smackbox.akka.http.negotiation import negotiate as negotiate
     from smackbox.akka.http.paths import REMAINING as REMAINING
     from smackbox.akka.http.paths import path as path
     from smackbox.akka.http.paths import path_end as path_end
@@ -147,6 +148,7 @@ _LAZY = {
         _HTTP + "bodies",
     ),
     **dict.fromkeys(("HttpCookie", "cookie", "delete_cookie", "optional_cookie", "set_cookie"), _HTTP + "cookies"),
+    "negotiate": _HTTP + "negotiation",
     "with_range_support": _HTTP + "ranges",
     **dict.fromkeys(("with_request_timeout", "without_request_timeout"), _HTTP + "timeouts"),
     **dict.fromkeys(("WebSocketRequest", "handle_websocket"), _HTTP + "websockets"),
