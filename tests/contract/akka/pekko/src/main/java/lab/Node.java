@@ -83,6 +83,7 @@ public class Node {
    *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT
    *  | change KIND KEY VALUE | read KIND KEY
    *  | subscribe TOPIC [GROUP] | heard | publish TOPIC TEXT | publish-to-groups TOPIC TEXT
+   *  | topic-subscribe NAME | topic-publish NAME TEXT | topic-heard NAME
    *  | register KEY NAME | find KEY, which answers with sorted PORT/NAMEs.
    */
   public static final class Control extends AbstractActor {
@@ -175,6 +176,17 @@ public class Node {
         case "publish-to-groups":
           PubSub.publish(system, words[1], words[2], true);
           asker.tell("published", getSelf());
+          break;
+        case "topic-subscribe":
+          Topics.subscribe(system, words[1]);
+          asker.tell("subscribed", getSelf());
+          break;
+        case "topic-publish":
+          Topics.publish(system, words[1], words[2]);
+          asker.tell("published", getSelf());
+          break;
+        case "topic-heard":
+          asker.tell(Topics.heard(words[1]), getSelf());
           break;
         case "register":
           Services.register(system, words[1], system.actorOf(Props.create(Echo.class, Echo::new), words[2]));
