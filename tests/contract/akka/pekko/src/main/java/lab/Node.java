@@ -239,6 +239,7 @@ public class Node {
     ActorSystem system = ActorSystem.create(arguments[0], config);
     system.actorOf(Props.create(Echo.class, Echo::new), "echo");
     system.actorOf(Props.create(Control.class, Control::new), "control");
+    system.actorOf(Props.create(Streams.class, Streams::new), "streams");
     try {
       system.actorOf(Props.create(Class.forName("lab.Entities")), "entities");
       system.actorOf(Props.create(Class.forName("lab.Campaigns")), "campaigns");
