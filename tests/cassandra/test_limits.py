@@ -398,7 +398,7 @@ def started(server: ServiceThread, kind: tuple[int, str]) -> Client:
 
 
 def end_of(client: Client, data: bytes) -> list[int]:
-    """What a client is told that sends `data` as it is, and then nothing more."""
+    """The answer to a client that sends `data` as it is, and then nothing more."""
     try:
         client.socket.sendall(data)
         client.socket.shutdown(socket.SHUT_WR)

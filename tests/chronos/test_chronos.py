@@ -150,6 +150,38 @@ def test_a_run_that_takes_too_long_is_killed_and_has_failed() -> None:
     assert cluster.chronos.entries["job"].error_count == 1
 
 
+def test_the_limit_counts_from_the_moment_when_the_run_runs() -> None:
+    """A task that waits for its container is not late."""
+    cluster = Cluster()
+    cluster.add(schedule="R1/2026-01-01T00:00:01Z/P1D", maxCompletionTime=5, retries=0)
+    cluster.advance(1)
+    cluster.advance(8)
+    (task_id,) = cluster.tasks
+    cluster.say(task_id, "TASK_RUNNING")
+    cluster.advance(4)
+    assert list(cluster.tasks) == [task_id]
+
+
+def test_a_job_as_it_was_last_said_is_there_after_a_fail_over() -> None:
+    cluster = Cluster()
+    cluster.add()
+    cluster.add(command="false", retries=7)
+    cluster.fail_over()
+    _, (job,) = cluster.request("GET", "/v1/scheduler/jobs")
+    assert (job["command"], job["retries"]) == ("false", 7)
+
+
+def test_a_success_that_was_said_is_no_run_in_the_statistics() -> None:
+    cluster = Cluster()
+    cluster.add(schedule="R1/2026-01-01T00:00:01Z/P1D")
+    run_for(cluster, 3)
+    _, before = cluster.request("GET", "/v1/scheduler/job/stat/job")
+    assert cluster.request("PUT", "/v1/scheduler/job/success/job") == (200, True)
+    _, after = cluster.request("GET", "/v1/scheduler/job/stat/job")
+    assert (before["numSuccesses"], after["numSuccesses"]) == (1, 2)
+    assert after["taskStatHistory"] == before["taskStatHistory"] and after["histogram"]["count"] == 1
+
+
 def test_an_async_job_ends_with_its_report() -> None:
     cluster = Cluster()
     cluster.add(schedule="R2/2026-01-01T00:00:01Z/PT5S", **{"async": True})

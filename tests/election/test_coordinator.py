@@ -77,6 +77,7 @@ def test_the_first_leads_and_the_next_follows_it(zookeeper: ServiceThread) -> No
                 await watcher.sees(b"one")
                 async with Candidate(zookeeper.url, b"two") as two:
                     await two.sees(b"one")
+                    await nodes(two, 2)
                     assert not two.leads.is_set()
                     await one.coordinator.stop()
                     await two.leads.wait()
@@ -89,6 +90,7 @@ def test_a_leader_that_zookeeper_does_not_hear_stops_by_itself_and_leads_again(z
     async def work() -> None:
         async with relay(zookeeper.url) as (url, cut), Candidate(url, b"one") as one:
             await one.leads.wait()
+            await one.sees(b"one")
             one.leads.clear()
             cut(True)
             await one.lost.wait()
@@ -99,6 +101,64 @@ def test_a_leader_that_zookeeper_does_not_hear_stops_by_itself_and_leads_again(z
             await one.sees(b"one")
 
     run(work)
+
+
+def test_who_resigns_stands_again_behind_the_others(zookeeper: ServiceThread) -> None:
+    async def work() -> None:
+        async with Candidate(zookeeper.url, b"one") as one:
+            await one.leads.wait()
+            async with Candidate(zookeeper.url, b"two") as two:
+                await nodes(two, 2)
+                one.leads.clear()
+                one.coordinator.resign()
+                assert one.lost.is_set() and one.coordinator.leading_node is None
+                await two.leads.wait()
+                await nodes(two, 2)
+                await two.coordinator.stop()
+                await one.leads.wait()
+
+    run(work)
+
+
+def test_a_node_that_an_answer_lost_on_its_way_has_made_is_stood_with(zookeeper: ServiceThread) -> None:
+    """Another one would never go while the session lives, and nobody would lead by it."""
+
+    async def work() -> None:
+        async with Candidate(zookeeper.url) as one, Candidate(zookeeper.url, b"other") as other:
+            await nodes(other, 1)
+            await other.leads.wait()
+            made = await asyncio.to_thread(
+                one.coordinator.client.create, f"/mesos/{PREFIX}", b"one", ephemeral=True, sequence=True
+            )
+            one.coordinator.contend(PREFIX, b"one", one.leads.set, one.lost.set)
+            await other.coordinator.stop()
+            await one.leads.wait()
+            assert one.coordinator.leading_node == made
+            await nodes(one, 1)
+
+    run(work)
+
+
+def test_a_leader_that_zookeeper_hears_goes_on_leading(zookeeper: ServiceThread) -> None:
+    """What it leads for is two thirds of a session from the last answer, and each answer counts."""
+
+    async def work() -> None:
+        async with Candidate(zookeeper.url, b"one") as one:
+            await one.leads.wait()
+            heard = one.coordinator._heard_at
+            async with Candidate(zookeeper.url, b"two") as two:
+                await two.sees(b"one")
+                while one.coordinator._heard_at == heard:
+                    await asyncio.sleep(0.01)
+            assert one.coordinator._heard_at > heard and not one.lost.is_set()
+
+    run(work)
+
+
+async def nodes(candidate: Candidate, count: int) -> None:
+    """Wait until so many stand."""
+    while len(await asyncio.to_thread(candidate.coordinator.client.get_children, "/mesos")) != count:
+        await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""Events out of bodies: shapes, original bytes, keys, and what is said of the bad ones."""
+"""Events out of bodies: shapes, original bytes, keys, and the errors of the bad ones."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.net.fake_transport import FakeTransport, feed
 
 from smackbox.base.errors import ProtocolError, StorageError
-from smackbox.net.connection import FREE, SMALL_FRAME_BYTES, UNREAD, UNREAD_PUSH_BYTES, FrameConnection, read_buffer
+from smackbox.net.connection import FREE, SMALL_FRAME_BYTES, UNREAD, UNREAD_PUSH_BYTES, FrameConnection
+from smackbox.net.read_buffer import ReadBuffer
 
 FRAME_LIMIT = 1_000_000
 BUSY, LATER = FREE, FREE << 1
@@ -47,7 +48,7 @@ class Connection(FrameConnection):
     """Frames of a length of four bytes; `on_frame` may do to the connection what a protocol does."""
 
     def __init__(self, on_frame: Callable[[Connection, bytes], None] = lambda *_: None) -> None:
-        super().__init__(read_buffer(64))
+        super().__init__(ReadBuffer(64))
         self.frames: list[bytes] = []
         self.passes: list[int] = []
         self.failures: list[Exception] = []

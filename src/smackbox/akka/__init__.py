@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from smackbox.akka.actor.behaviors import Behavior as Behavior
     from smackbox.akka.actor.behaviors import Behaviors as Behaviors
     from smackbox.akka.actor.context import ActorContext as ActorContext
-    from smackbox.akka.actor.messages import ActorError as ActorError
-    from smackbox.akka.actor.messages import AskTimeoutError as AskTimeoutError
+    from smackbox.akka.actor.errors import ActorError as ActorError
+    from smackbox.akka.actor.errors import AskTimeoutError as AskTimeoutError
     from smackbox.akka.actor.messages import ChildFailed as ChildFailed
     from smackbox.akka.actor.messages import DeadLetter as DeadLetter
     from smackbox.akka.actor.messages import Kill as Kill
@@ -101,9 +101,10 @@ _LAZY = {
     **dict.fromkeys(("Actor", "UNHANDLED"), _ACTOR + "actor"),
     **dict.fromkeys(("Behavior", "Behaviors"), _ACTOR + "behaviors"),
     "ActorContext": _ACTOR + "context",
+    **dict.fromkeys(("ActorError", "AskTimeoutError"), _ACTOR + "errors"),
     **dict.fromkeys(
         (
-            "ActorError", "AskTimeoutError", "ChildFailed", "DeadLetter", "Kill", "PoisonPill", "PostStop",
+            "ChildFailed", "DeadLetter", "Kill", "PoisonPill", "PostStop",
             "PreRestart", "Signal", "Terminated",
         ),
         _ACTOR + "messages",

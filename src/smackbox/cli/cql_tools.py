@@ -24,7 +24,7 @@ def server_address(verb: Callable[..., None]) -> Callable[..., None]:
     """The options that say which server a tool talks to, and as whom."""
     for option in (
         click.option("--password", envvar="SMACK_CASSANDRA_PASSWORD", help="That user's password."),
-        click.option("--username", "-u", help="Who to log in as."),
+        click.option("--username", "-u", help="User to log in as."),
         click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True),
         click.option(
             "--cassandra", envvar="SMACK_CASSANDRA", help="host:port.  [default: the running box's, else port 9042]"

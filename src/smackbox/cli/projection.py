@@ -71,8 +71,9 @@ def rewind_command(directory: Path, name: str, key: str, offset: str | None) -> 
 def _show(found: ProjectionList) -> None:
     if not found.projections:
         click.echo("no projections run there")
-    for one in found.projections:
+    for projection in found.projections:
         click.echo(
-            f"{one.name}\t{one.key}\t{one.state}\t{one.events} events\tlag {one.lag_s:.1f} s\t"
-            f"offset {one.offset or 'none'}" + (f"\t{one.restarts} restarts, last: {one.error}" if one.error else "")
+            f"{projection.name}\t{projection.key}\t{projection.state}\t{projection.events} events\t"
+            f"lag {projection.lag_s:.1f} s\toffset {projection.offset or 'none'}"
+            + (f"\t{projection.restarts} restarts, last: {projection.error}" if projection.error else "")
         )

@@ -1,4 +1,4 @@
-"""`smack spark serve`: the Spark Connect server alone."""
+"""`smack spark`: the Spark Connect server alone, and what running applications do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import Any
 import click
 
 from smackbox.cli.server_options import serve, server_options, settings_from
+from smackbox.cli.spark_status import jobs_command, stages_command
 from smackbox.runtime.settings import SPARK_PORT
 
 
 @click.group("spark")
 def command() -> None:
-    """A Spark Connect server."""
+    """A Spark Connect server; jobs and stages of running applications."""
+
+
+command.add_command(jobs_command)
+command.add_command(stages_command)
 
 
 @command.command("serve")

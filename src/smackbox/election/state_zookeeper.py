@@ -101,7 +101,7 @@ class ZooKeeperStateStore:
             raise Fenced(f"{fence} is gone: another leader has taken over")
         if failed:
             cause = next(
-                (one for one in failed if not isinstance(one, RolledBackError | RuntimeInconsistency)), failed[0]
+                (error for error in failed if not isinstance(error, RolledBackError | RuntimeInconsistency)), failed[0]
             )
             raise StorageError(f"cannot write {self._path} of ZooKeeper: {cause!r}") from cause
         self._names = names

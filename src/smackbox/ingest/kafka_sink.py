@@ -26,7 +26,7 @@ TOPICS_REQUEST_TIMEOUT_S = 5.0
 RECORD_OVERHEAD = 256
 CLOSE_TIMEOUT_S = 2.0
 CLIENT_LOG_LEVEL = 2
-"""librdkafka's own lines about each attempt to connect are left out: what matters is said once here."""
+"""librdkafka's own lines about each attempt to connect are left out: what matters is logged once here."""
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ class Sink(Protocol):
         ...
 
     async def start(self, topics: dict[str, int]) -> None:
-        """Open it; `topics` (name: partitions) are made where they are missing. Does not wait for ever for a broker."""
+        """Open it; `topics` (name: partitions) are made where they are missing. Does not wait forever for a broker."""
         ...
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:

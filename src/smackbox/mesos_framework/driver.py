@@ -2,7 +2,7 @@
 
 The driver finds the leading master (a URL, or a folder of ZooKeeper), subscribes, hands every event to its scheduler,
 and sends calls in the order in which they were given. When the stream ends, is silent for five heartbeats, or another
-master leads, calls that were not sent are dropped, the scheduler is told, and the driver subscribes again: it is the
+master leads, unsent calls are dropped, the scheduler is notified, and the driver subscribes again: it is the
 scheduler that reconciles then, as after any doubt.
 """
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class Scheduler(Protocol):
-    """What a framework does with what it hears. All are called on the loop, and must not wait."""
+    """What a framework does with events. All are called on the loop, and must not wait."""
 
     def framework_info(self) -> Message:
         """The FrameworkInfo to subscribe with; with its `id` once there is one."""

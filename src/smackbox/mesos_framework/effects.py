@@ -30,13 +30,13 @@ class Effects:
         """In order, as few as there can be of at most `limit` bytes each; what belongs together may be larger."""
         piece = Effects()
         size = 0
-        for one in (*self.earlier, Effects(self.records, self.actions)):
-            more = sum(len(name) + len(value or b"") for name, value in one.records.items())
+        for group in (*self.earlier, Effects(self.records, self.actions)):
+            more = sum(len(name) + len(value or b"") for name, value in group.records.items())
             if size and size + more > limit:
                 yield piece
                 piece, size = Effects(), 0
-            piece.records.update(one.records)
-            piece.actions += one.actions
+            piece.records.update(group.records)
+            piece.actions += group.actions
             size += more
         if piece:
             yield piece

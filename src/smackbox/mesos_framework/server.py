@@ -203,7 +203,7 @@ class FrameworkServer(Server[RunningFramework[M]]):
 
 
 class Requests(Generic[M]):
-    """Who answers a request: this process or the leader. Both callables are set when there is an election."""
+    """Which process answers a request: this one or the leader. Both callables are set when there is an election."""
 
     def __init__(self, http_credentials: str | None, framework: Framework[M]) -> None:
         self.machine: Callable[[], M | None] = lambda: None

@@ -11,7 +11,7 @@ WEEK_S = 7 * 24 * 3600.0
 
 
 class FrameworkSettings(ServerSettings, frozen=True, kw_only=True):
-    """What all frameworks are told: where Mesos and ZooKeeper are, and as whom they subscribe."""
+    """The settings of all frameworks: where Mesos and ZooKeeper are, and as whom they subscribe."""
 
     master: str = "127.0.0.1:5050"
     """Mesos' master: host:port, several of them with commas, or zk://host:port/mesos."""

@@ -132,7 +132,7 @@ class Term(Generic[M]):
 
     def framework_info(self) -> Message:
         """The `FrameworkInfo` to subscribe with, with the id once it is known."""
-        info = {**self._info, "checkpoint": True, "capabilities": [{"type": one} for one in CAPABILITIES]}
+        info = {**self._info, "checkpoint": True, "capabilities": [{"type": capability} for capability in CAPABILITIES]}
         if self.machine.framework_id is not None:
             info["id"] = {"value": self.machine.framework_id}
         return info

@@ -17,8 +17,8 @@ import logging
 from typing import ClassVar, Protocol, cast
 
 from smackbox.base.errors import ProtocolError, StorageError
+from smackbox.net.read_buffer import ReadBuffer
 
-READ_BUFFER_BYTES = 256 * 1024
 SMALL_FRAME_BYTES = 64 * 1024
 """A frame that is not larger comes with one read, whether there is room for it or not."""
 UNREAD_PUSH_BYTES = 1024 * 1024
@@ -28,7 +28,7 @@ UNREAD = 1
 TURN = 2
 """Reason to stop: other connections have their turn first."""
 CLOSED = 4
-"""Reason to stop: this side has closed the connection. It stands for ever."""
+"""Reason to stop: this side has closed the connection. It is permanent."""
 FREE = 8
 """The first reason that a protocol may define; then 16, 32 and so on."""
 
@@ -48,11 +48,6 @@ class Decoder(Protocol):
         ...
 
 
-def read_buffer(size: int = READ_BUFFER_BYTES) -> memoryview:
-    """The buffer that all connections of one event loop share."""
-    return memoryview(bytearray(size))
-
-
 class FrameConnection(asyncio.BufferedProtocol):
     """The protocol object of one socket; a protocol defines the methods under "to be defined"."""
 
@@ -61,11 +56,11 @@ class FrameConnection(asyncio.BufferedProtocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, shared: memoryview) -> None:
+    def __init__(self, read_buffer: ReadBuffer) -> None:
         self.in_pass = False
-        self._shared = shared
+        self._read_buffer = read_buffer
         self._decoder: Decoder | None = None
-        self._partial: bytearray | None = None
+        self._partial: memoryview | None = None
         self._filled = 0
         self._rest = bytearray()
         self._skipped = 0
@@ -196,18 +191,19 @@ class FrameConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._partial is None or self._decoder is not None:
-            return self._shared
-        return memoryview(self._partial)[self._filled :]
+            return self._read_buffer.shared
+        return self._partial[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
         partial = self._partial
         if partial is None or self._decoder is not None:
-            self._arrived(self._shared[:nbytes])
+            self._arrived(self._read_buffer.shared[:nbytes])
             return
         self._filled += nbytes
         if self._filled == len(partial):
             self._partial = None
-            self._run(memoryview(partial))
+            self._run(partial)
+            self._read_buffer.give_back(partial)
 
     # --- frames
 
@@ -244,7 +240,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         """While the connection is stopped, what comes stays as small as it came."""
         return decoder.feed(data, 0) if self._stops else decoder.feed(data)
 
-    def _complete(self, partial: bytearray, data: memoryview) -> memoryview:
+    def _complete(self, partial: memoryview, data: memoryview) -> memoryview:
         """Decoded bytes go to the frame that has begun; with its end, it and what follows are to be handled."""
         taken = min(len(partial) - self._filled, len(data))
         partial[self._filled : self._filled + taken] = data[:taken]
@@ -252,8 +248,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         if self._filled < len(partial):
             return NOTHING
         self._partial = None
-        partial += data[taken:]
-        return memoryview(partial)
+        return memoryview(bytes(partial) + data[taken:])
 
     def _run(self, data: memoryview) -> None:
         """One pass; what it leaves is `_rest`."""
@@ -310,7 +305,7 @@ class FrameConnection(asyncio.BufferedProtocol):
                 return NOTHING
             if self._stops:
                 return begun
-        self._partial = bytearray(size)
+        self._partial = self._read_buffer.take(size)
         self._filled = len(begun)
         self._partial[: self._filled] = begun
         return NOTHING

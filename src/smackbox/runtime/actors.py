@@ -74,7 +74,7 @@ class ActorNode:
 def actors_part(app: App, actors: Actors, urls: Urls, settings: BoxSettings) -> None:
     """Run one node until told to stop; then it leaves the cluster, and its actors stop.
 
-    Raises `StartError` where it cannot join, `SettingError` for an address that is none.
+    Raises `StartError` where it cannot join, `SettingError` for an invalid address.
     """
     run_loop(_run(app, actors, urls, settings))
 

@@ -100,7 +100,7 @@ class Platform:
                 **common,
             )
         )
-        await asyncio.gather(*(self._start(one) for one in (agent, marathon, chronos)))
+        await asyncio.gather(*(self._start(server) for server in (agent, marathon, chronos)))
         order = [zookeeper.name, master.name, agent.name, marathon.name, chronos.name]
         self.servers.sort(key=lambda one: order.index(one.name))
 

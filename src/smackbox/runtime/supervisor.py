@@ -159,12 +159,12 @@ class Supervisor:
     def table(self) -> str:
         """One line a process: name, URL, milliseconds to ready."""
         lines = self._states()
-        width = max(len(one.name) for one in lines)
-        return "\n".join(f"  {one.name:<{width}}  {one.url:<36}  {one.ready_ms:>5} ms" for one in lines)
+        width = max(len(process.name) for process in lines)
+        return "\n".join(f"  {process.name:<{width}}  {process.url:<36}  {process.ready_ms:>5} ms" for process in lines)
 
     def url(self, name: str) -> str:
         """The URL of the process of that name."""
-        return next(one.url for one in self._states() if one.name == name)
+        return next(process.url for process in self._states() if process.name == name)
 
     # --- starting
 
@@ -173,8 +173,8 @@ class Supervisor:
         batch = [ManagedProcess(self._with_port(spec), self._directory, self._group) for spec in specs]
         self.processes += batch
         self._batches.append(batch)
-        await client.put_apps([one.definition(self._lifeline) for one in batch])
-        waits = [asyncio.create_task(self._until_ready(client, one)) for one in batch]
+        await client.put_apps([process.definition(self._lifeline) for process in batch])
+        waits = [asyncio.create_task(self._until_ready(client, process)) for process in batch]
         try:
             await asyncio.gather(*waits)
         finally:
@@ -214,7 +214,8 @@ class Supervisor:
             self._platform = Platform(self._settings)
             await self._platform.start()
             marathon, chronos = (
-                next(one.url for one in self._platform.servers if one.name == name) for name in ("marathon", "chronos")
+                next(process.url for process in self._platform.servers if process.name == name)
+                for name in ("marathon", "chronos")
             )
         else:
             marathon, chronos = urls.url("marathon") or "", urls.url("chronos") or ""
@@ -243,7 +244,9 @@ class Supervisor:
 
     async def _watch(self) -> None:
         while True:
-            changes = [one.look() for one in self.processes if one.state not in {"new", "starting"} or one.url]
+            changes = [
+                process.look() for process in self.processes if process.state not in {"new", "starting"} or process.url
+            ]
             if any(changes):
                 for one in self.processes:
                     if one.state == "waiting":
@@ -273,19 +276,21 @@ class Supervisor:
             log.warning("%s: the processes are stopped by signals", error)
             for one in batch:
                 one.signal(signal.SIGTERM)
-        if not await _until(lambda: all(one.ended() for one in batch), STOP_TIMEOUT_S + KILL_TIMEOUT_S):
+        if not await _until(lambda: all(process.ended() for process in batch), STOP_TIMEOUT_S + KILL_TIMEOUT_S):
             for one in batch:
                 one.signal(signal.SIGKILL)
-            await _until(lambda: all(one.ended() for one in batch), KILL_TIMEOUT_S)
+            await _until(lambda: all(process.ended() for process in batch), KILL_TIMEOUT_S)
         for one in batch:
             one.state, one.pid = "stopped", 0
 
     def _states(self) -> list[ProcessState]:
         platform = self._platform.servers if self._platform is not None else []
-        own = [ProcessState(one.name, one.url, os.getpid(), "ready", 0, one.ready_ms) for one in platform]
+        own = [
+            ProcessState(process.name, process.url, os.getpid(), "ready", 0, process.ready_ms) for process in platform
+        ]
         return own + [
-            ProcessState(one.spec.name, one.url, one.pid, one.state, one.restarts, one.ready_ms)
-            for one in self.processes
+            ProcessState(process.spec.name, process.url, process.pid, process.state, process.restarts, process.ready_ms)
+            for process in self.processes
         ]
 
     def _write_file(self) -> None:

@@ -139,7 +139,8 @@ def _command(submission: Submission, scratch: Path) -> list[str]:
 
 def _environment(submission: Submission, scratch: Path) -> dict[str, str]:
     storage = storage_of(submission.conf)
-    conf = {**submission.conf, "spark.master": submission.master}
+    seen = {"spark.ui.enabled": "true", "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower()}
+    conf = {**seen, **submission.conf, "spark.master": submission.master}
     if submission.name:
         conf["spark.app.name"] = submission.name
     paths = []

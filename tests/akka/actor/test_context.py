@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from smackbox.akka import Actor, ActorRef, ActorSystem, Behavior, Behaviors, PoisonPill, Props, Terminated
+from smackbox.akka.actor.errors import StashOverflowError
 from smackbox.akka.actor.mailbox import ControlMessage, bounded, control_aware, priority
-from smackbox.akka.actor.messages import PostStop, StashOverflowError, UnhandledMessage
+from smackbox.akka.actor.messages import PostStop, UnhandledMessage
 from smackbox.akka.testkit.kit import ActorTestKit
 from tests.akka.actor.test_life import AsyncEcho, Echo
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from smackbox.akka import Actor, ActorSystem, AskTimeoutError, Kill, PoisonPill, Props
-from smackbox.akka.actor.messages import ActorIdentity, Identify, InvalidNameError
+from smackbox.akka.actor.errors import InvalidNameError
+from smackbox.akka.actor.messages import ActorIdentity, Identify
 from smackbox.akka.actor.path import ActorPath, Address
 from smackbox.akka.testkit.kit import ActorTestKit
 

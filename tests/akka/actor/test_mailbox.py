@@ -10,12 +10,12 @@ from smackbox.akka.actor.mailbox import (
     UNBOUNDED,
     ControlAwareMailbox,
     ControlMessage,
-    Envelope,
     PriorityMailbox,
     bounded,
     control_aware,
     priority,
 )
+from smackbox.akka.actor.ref import Envelope
 
 
 class Stop(ControlMessage):

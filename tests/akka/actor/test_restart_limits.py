@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from smackbox.akka.actor.messages import ActorInitializationError, ActorKilledError, DeathPactError
+from smackbox.akka.actor.errors import ActorInitializationError, ActorKilledError
+from smackbox.akka.actor.messages import DeathPactError
 from smackbox.akka.actor.supervision import (
     AllForOne,
     BackOff,

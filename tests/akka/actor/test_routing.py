@@ -43,6 +43,8 @@ def test_round_robin_takes_each_in_its_turn(akka_testkit: ActorTestKit) -> None:
         pool.tell(number)
     akka_testkit.settle()
     assert counts(log) == [3, 3, 3]
+    by_message = [name for name, _ in sorted(log, key=lambda entry: entry[1])]
+    assert by_message == [*pool.cell.children] * 3, "in their order, from the first"
 
 
 def test_random_takes_whom_chance_says(akka_testkit: ActorTestKit) -> None:
@@ -52,6 +54,33 @@ def test_random_takes_whom_chance_says(akka_testkit: ActorTestKit) -> None:
         pool.tell(number)
     akka_testkit.settle()
     assert counts(log) == [5], "the chance of the kit is always the same"
+
+
+@pytest.mark.parametrize(("chance", "place"), [(0.0, 0), (0.24, 0), (0.25, 1), (0.74, 2), (0.99, 3), (1.0, 0)])
+def test_chance_is_shared_out_evenly(chance: float, place: int) -> None:
+    routees: list[Any] = ["a", "b", "c", "d"]
+    assert Random().select(routees, "x", lambda: chance) == (routees[place],)
+
+
+def test_a_pool_has_at_least_one_routee(akka_testkit: ActorTestKit) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Routers.pool(0, Worker)
+    log: list[Any] = []
+    akka_testkit.spawn(Routers.pool(1, Props.of(Worker, log))).tell("x")
+    akka_testkit.settle()
+    assert len(log) == 1
+
+
+def test_an_actor_that_asked_a_scattered_question_is_told_that_nobody_replied(akka_testkit: ActorTestKit) -> None:
+    """It has no future that could fail: the failure is its answer."""
+
+    class Silent(Actor[Any]):
+        def receive(self, message: Any) -> None: ...
+
+    probe = akka_testkit.probe()
+    akka_testkit.spawn(Routers.pool(2, Silent, ScatterGather(0.5))).tell("x", probe.ref)
+    akka_testkit.advance(1)
+    probe.expect_message_type(AskTimeoutError)
 
 
 def test_the_smallest_mailbox_is_taken(akka_testkit: ActorTestKit) -> None:

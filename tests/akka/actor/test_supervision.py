@@ -21,7 +21,8 @@ from smackbox.akka import (
     SupervisorStrategy,
     Terminated,
 )
-from smackbox.akka.actor.messages import ActorInitializationError, DeathPactError, PostStop, PreRestart
+from smackbox.akka.actor.errors import ActorInitializationError
+from smackbox.akka.actor.messages import DeathPactError, PostStop, PreRestart
 from smackbox.akka.testkit.kit import ActorTestKit
 from tests.akka.actor.test_life import Recorder
 

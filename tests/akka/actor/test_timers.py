@@ -56,6 +56,11 @@ class Clock:
         items, self.items[:] = self.items[:], []
         return [item for item in items if self.timers.accepts(item)]
 
+    @property
+    def pending(self) -> int:
+        """How many calls are still to come."""
+        return sum(not handle.is_cancelled for _, _, handle, _, _ in self._due)
+
     def pause(self, duration_s: float) -> None:
         """Time passes and nothing runs."""
         self.moment_s += duration_s
@@ -123,3 +128,16 @@ def test_all_are_cancelled(clock: Clock) -> None:
     clock.timers.cancel_all()
     assert clock.advance(5.0) == []
     assert not clock.timers.is_active("b")
+
+
+def test_a_timer_that_is_cancelled_or_replaced_leaves_nothing_with_the_clock(clock: Clock) -> None:
+    """Else each restart of a timer of an hour would stay for that hour."""
+    clock.timers.start_single("key", "first", 3600)
+    clock.timers.start_single("key", "second", 3600)
+    clock.timers.start_with_fixed_delay("other", "tick", 3600)
+    assert clock.pending == 2
+    clock.timers.cancel("other")
+    clock.timers.cancel("never started")
+    assert clock.pending == 1
+    clock.timers.cancel_all()
+    assert clock.pending == 0

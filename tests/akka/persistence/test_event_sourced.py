@@ -13,7 +13,8 @@ from smackbox.akka import (
     PoisonPill,
     Signal,
 )
-from smackbox.akka.actor.messages import AskTimeoutError, PostStop
+from smackbox.akka.actor.errors import AskTimeoutError
+from smackbox.akka.actor.messages import PostStop
 from smackbox.akka.persistence.effect import Effect
 from smackbox.akka.persistence.extension import PersistenceSettings
 from smackbox.akka.persistence.persistence_id import PersistenceId

@@ -15,7 +15,7 @@ from smackbox.akka.remote.frames import Envelope, decode, encode, read_preamble
 from smackbox.akka.remote.serialization import Serialization, SerializationError
 from smackbox.akka.remote.transport import Inbound
 from smackbox.base.errors import ProtocolError
-from smackbox.net.connection import read_buffer
+from smackbox.net.read_buffer import ReadBuffer
 from tests.net.fake_transport import FakeTransport, feed
 
 texts = st.text(max_size=30)
@@ -43,7 +43,7 @@ def test_the_literal_bytes_of_an_envelope() -> None:
 
 
 def inbound(received: list[tuple[int, Envelope]]) -> Inbound:
-    connection = Inbound(lambda stream, envelope: received.append((stream, envelope)), {}, set(), read_buffer())
+    connection = Inbound(lambda stream, envelope: received.append((stream, envelope)), {}, set(), ReadBuffer())
     connection.connection_made(FakeTransport())
     return connection
 

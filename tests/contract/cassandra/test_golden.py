@@ -14,6 +14,7 @@ pytestmark = pytest.mark.contract
 INDEX_TRIES = 2000
 READ_FAILURE = "error 1300"
 DEPENDENT = re.compile(r"(.* dependent secondary indexes \()([^)]*)(\).*)")
+JSON_REASON = re.compile(r"(error 1400 .*Could not decode JSON string '.*?'):.*")
 SIGNATURES = re.compile(r"(error 2200 .*signatures: system\.)(.*)(\).*)")
 
 
@@ -47,12 +48,14 @@ def answered(player: Player, step: Step) -> str:
 
 def comparable(answer: str) -> str:
     """The text of a syntax error is the parser generator's own, that of a failure names a node: only the code counts.
+    Why a JSON text cannot be read is said by the library that reads it.
 
     Cassandra lists the signatures of a function, and the indexes of a column, in the order of a hash table, which
     differs from start to start.
     """
     if answer.startswith(("error 2000", "error 1300", "error 1500")):
         return answer[:10]
+    answer = JSON_REASON.sub(r"\1", answer)
     dependent = DEPENDENT.fullmatch(answer)
     if dependent is not None:
         head, listed, tail = dependent.groups()

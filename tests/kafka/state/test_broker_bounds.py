@@ -56,8 +56,29 @@ def test_directories_are_of_one_broker() -> None:
         check("cordoned.log.dirs", "/data", CURRENT, "/data", node=False)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max.connection.creation.rate",
+        "max.connections",
+        "max.connections.per.ip",
+        "producer.id.expiration.ms",
+        "remote.fetch.max.wait.ms",
+        "remote.list.offsets.request.timeout.ms",
+        "remote.log.index.file.cache.total.size.bytes",
+        "remote.log.manager.copy.max.bytes.per.second",
+        "remote.log.manager.fetch.max.bytes.per.second",
+    ],
+)
+def test_what_must_be_positive(name: str) -> None:
+    """`atLeast(1)` in the broker's own definitions; with 0 nothing would ever connect, or be copied."""
+    assert lowest(name) == 1
+
+
 def test_the_least_and_the_greatest() -> None:
-    assert [lowest(name) for name in ("num.io.threads", "max.connections", "anything")] == [1, 1, 0]
+    assert [lowest(name) for name in ("num.io.threads", "anything")] == [1, 0]
+    assert lowest("group.coordinator.cached.buffer.max.bytes") == 524_288
+    assert lowest("log.cleaner.dedupe.buffer.size") == 1_048_577
     assert lowest("log.retention.ms") < -1
     assert highest("anything") == float("inf")
     assert highest("group.share.assignment.interval.ms") < float("inf")

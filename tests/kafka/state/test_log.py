@@ -200,7 +200,7 @@ def test_an_empty_log_has_no_time(log: Log) -> None:
 
 
 def test_an_indexed_batch_that_is_larger_than_asked_for_is_given(log: Log) -> None:
-    """The consumer would wait for ever otherwise."""
+    """The consumer would wait forever otherwise."""
     for _ in range(5):
         append(log)
     for offset in range(5):

@@ -10,7 +10,7 @@ import zstandard
 
 from smackbox.base.errors import ProtocolError
 from smackbox.kafka.wire import compression
-from smackbox.kafka.wire.compression import GZIP, LZ4, SNAPPY, ZSTD, compress, decompress
+from smackbox.kafka.wire.compression import GZIP, LZ4, PIECE_BYTES, SNAPPY, ZSTD, compress, decompress
 
 CODECS = (GZIP, SNAPPY, LZ4, ZSTD)
 BLOCKS_INDEPENDENT = 0x20
@@ -21,6 +21,13 @@ BLOCKS_INDEPENDENT = 0x20
 def test_what_goes_in_comes_out(codec: int, size: int) -> None:
     body = random.Random(size).randbytes(size // 2) * 2
     assert decompress(codec, compress(codec, body)) == body
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES, 5_000_000])
+def test_what_takes_several_pieces_comes_out_whole(codec: int, size: int) -> None:
+    body = random.Random(size).randbytes(1000) * (size // 1000 + 1)
+    assert decompress(codec, compress(codec, body[:size])) == body[:size]
 
 
 def test_lz4_blocks_do_not_depend_on_each_other() -> None:

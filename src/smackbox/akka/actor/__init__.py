@@ -1,0 +1,3 @@
+from smackbox.akka.actor import guardians as _guardians
+
+__all__ = ["_guardians"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from smackbox.akka.actor.context import ActorContext
 from smackbox.akka.actor.messages import Signal
+from smackbox.akka.actor.recipe import Takes
 from smackbox.akka.actor.supervision import OneForOne
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.context import ActorContext
 
 M = TypeVar("M")
 
@@ -26,7 +25,7 @@ UNHANDLED = _Unhandled()
 _making: list[ActorContext[Any]] = []
 
 
-class Actor(Generic[M]):
+class Actor(Takes[M], Generic[M]):
     """An actor that takes messages of type M.
 
     `receive` and the hooks may be plain or `async`; while one waits, messages wait, too. `self.context` is there from
@@ -45,7 +44,7 @@ class Actor(Generic[M]):
         return actor
 
     def receive(self, message: M) -> Any:
-        """Handle a message. Return `UNHANDLED` for one that is none of its."""
+        """Handle a message. Return `UNHANDLED` for any other."""
         return UNHANDLED
 
     def on_signal(self, signal: Signal) -> Any:

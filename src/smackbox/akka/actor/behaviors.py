@@ -13,31 +13,29 @@ Handlers may be `async`. An exception stops the actor, unless `Behaviors.supervi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from smackbox.akka.actor.actor import UNHANDLED
+from smackbox.akka.actor.context import ActorContext
 from smackbox.akka.actor.messages import PostStop, PreRestart, Signal
+from smackbox.akka.actor.recipe import Recipe
 from smackbox.akka.actor.record import record
 from smackbox.akka.actor.supervision import OneForOne, SupervisorStrategy, stopping_decider
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.cell import Cell
-    from smackbox.akka.actor.context import ActorContext
-    from smackbox.akka.actor.timers import Timers
+from smackbox.akka.actor.timers import Timers
 
 M = TypeVar("M")
 
 
-class Behavior(Generic[M]):
+class Behavior(Recipe[M], Generic[M]):
     """How an actor handles its next message. Made by `Behaviors`."""
 
     __slots__ = ()
 
 
 Next = Behavior[M] | Awaitable[Behavior[M]]
-OnMessage = Callable[["ActorContext[M]", M], Next[M]]
-OnSignal = Callable[["ActorContext[M]", Signal], Next[M]]
-Interceptor = Callable[["ActorContext[M]", M, OnMessage[M]], Next[M]]
+OnMessage = Callable[[ActorContext[M], M], Next[M]]
+OnSignal = Callable[[ActorContext[M], Signal], Next[M]]
+Interceptor = Callable[[ActorContext[M], M, OnMessage[M]], Next[M]]
 
 
 @record
@@ -105,7 +103,7 @@ class SuperviseBuilder(Generic[M]):
 class Stash(Generic[M]):
     """Messages put aside by a functional behavior, at most `capacity`."""
 
-    def __init__(self, context: Cell[M], capacity: int) -> None:
+    def __init__(self, context: ActorContext[M], capacity: int) -> None:
         self._context = context
         self.capacity = capacity
 
@@ -170,7 +168,7 @@ class Behaviors:
 
     @staticmethod
     def with_stash(capacity: int, make: Callable[[Stash[M]], Behavior[M]]) -> Behavior[M]:
-        return _Setup(lambda context: make(Stash(context, capacity)))  # type: ignore[arg-type]
+        return _Setup(lambda context: make(Stash(context, capacity)))
 
     @staticmethod
     def supervise(wrapped: Behavior[M]) -> SuperviseBuilder[M]:

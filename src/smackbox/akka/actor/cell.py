@@ -14,7 +14,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from smackbox.akka.actor import eager_task
 from smackbox.akka.actor.behaviors import FunctionalActor
@@ -28,16 +28,15 @@ from smackbox.akka.actor.cell_state import (
     AdaptedItem,
     SignalItem,
 )
+from smackbox.akka.actor.errors import ActorKilledError, InvalidNameError
 from smackbox.akka.actor.lifecycle import Lifecycle
-from smackbox.akka.actor.mailbox import Envelope
-from smackbox.akka.actor.messages import ActorIdentity, ActorKilledError, Identify, InvalidNameError, Kill
+from smackbox.akka.actor.local_ref import LocalRef
+from smackbox.akka.actor.messages import ActorIdentity, Identify, Kill
 from smackbox.akka.actor.path import ActorPath, check_name
 from smackbox.akka.actor.props import Props, props_of
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef, Envelope
+from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.actor.timers import TimerItem
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.system import ActorSystem
 
 M = TypeVar("M")
 N = TypeVar("N")

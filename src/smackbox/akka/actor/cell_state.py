@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from smackbox.akka.actor.context import STASH_CAPACITY, ActorContext, check_stash
-from smackbox.akka.actor.mailbox import Envelope
+from smackbox.akka.actor.dispatcher import Cancellable
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import (
     DeathPactError,
     Identify,
@@ -19,14 +21,10 @@ from smackbox.akka.actor.messages import (
 )
 from smackbox.akka.actor.path import ActorPath
 from smackbox.akka.actor.props import Props
-from smackbox.akka.actor.ref import ActorRef, LocalRef
-from smackbox.akka.actor.supervision import RestartCount
+from smackbox.akka.actor.ref import ActorRef, Envelope
+from smackbox.akka.actor.supervision import Directive, RestartCount
+from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.actor.timers import TimerItem, Timers
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.cell import Cell
-    from smackbox.akka.actor.dispatcher import Cancellable
-    from smackbox.akka.actor.system import ActorSystem
 
 M = TypeVar("M")
 
@@ -93,7 +91,9 @@ class CellState(ActorContext[M]):
         "uid",
     )  # fmt: skip
 
-    def __init__(self, system: ActorSystem, parent: Cell[Any] | None, name: str, props: Props[M], uid: int) -> None:
+    def __init__(
+        self, system: ActorSystem, parent: CellState[Any] | None, name: str, props: Props[M], uid: int
+    ) -> None:
         self.system = system
         self.parent_cell = parent
         self.name = name
@@ -106,11 +106,11 @@ class CellState(ActorContext[M]):
         self.instance: Any = None
         self.receive: Callable[[Any], Any] = _unready
         self.sender: ActorRef[Any] = system.dead_letters
-        self._ref: LocalRef[M] = LocalRef(cast("Cell[M]", self))
+        self._ref: LocalRef[M] = LocalRef(self)
         self._halt = STARTING
         self._item: Any = None
         self._commands: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
-        self._children: dict[str, Cell[Any]] | None = None
+        self._children: dict[str, CellState[Any]] | None = None
         self._watchers: set[ActorRef[Any]] | None = None
         self._watching: dict[ActorRef[Any], Any] | None = None
         self._handlers: list[Callable[[Any], Any]] | None = None
@@ -124,6 +124,48 @@ class CellState(ActorContext[M]):
         self._cause: BaseException | None = None
         self._stop_asked = False
 
+    # -- defined by the parts of a cell that stand on this one
+
+    @abstractmethod
+    def run(self, quantum: int) -> int:
+        """Have a turn of up to `quantum` messages. Returns how many it was."""
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """Stop after the message that is being handled."""
+
+    @abstractmethod
+    def _child_failed(self, child: CellState[Any], cause: BaseException) -> None: ...
+
+    @abstractmethod
+    def _child_gone(self, child: CellState[Any]) -> None: ...
+
+    @abstractmethod
+    def _treat(self, directive: Directive, cause: BaseException, back_off: Any) -> None: ...
+
+    @abstractmethod
+    def _may_restart(self, strategy: Any) -> bool: ...
+
+    @abstractmethod
+    def _suspend(self) -> None: ...
+
+    @abstractmethod
+    def _resume(self) -> None: ...
+
+    @abstractmethod
+    def _restart(self, cause: BaseException, back_off: Any = None) -> None: ...
+
+    @abstractmethod
+    def _hear_death(self, ref: ActorRef[Any], cause: BaseException | None) -> None: ...
+
+    @abstractmethod
+    def add_watcher(self, watcher: ActorRef[Any]) -> None: ...
+
+    @abstractmethod
+    def remove_watcher(self, watcher: ActorRef[Any]) -> None: ...
+
+    # -- mailbox and commands
+
     def open_box(self) -> Any:
         """The mailbox, made for the first message: idle actors have none."""
         self.box = self.props.mailbox.make()
@@ -132,7 +174,7 @@ class CellState(ActorContext[M]):
     def queue(self) -> None:
         """Get a turn. May be called from any thread."""
         self.queued = True
-        self.system.dispatcher.enqueue(cast("Cell[M]", self))
+        self.system.dispatcher.enqueue(self)
 
     def command(self, call: Callable[..., None], *arguments: Any) -> None:
         """Have `call` done in this cell's next turn."""
@@ -175,10 +217,10 @@ class CellState(ActorContext[M]):
     def children(self) -> Mapping[str, ActorRef[Any]]:
         return {name: child.ref for name, child in (self._children or {}).items()}
 
-    def child(self, name: str) -> Cell[Any] | None:
+    def child(self, name: str) -> CellState[Any] | None:
         return (self._children or {}).get(name)
 
-    def _cells(self) -> Any:
+    def _cells(self) -> tuple[CellState[Any], ...]:
         return tuple(self._children.values()) if self._children else ()
 
     def room(self) -> asyncio.Future[None]:

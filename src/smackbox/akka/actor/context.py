@@ -9,19 +9,16 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from smackbox.akka.actor.messages import StashOverflowError
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.dispatcher import Cancellable
+from smackbox.akka.actor.errors import StashOverflowError
+from smackbox.akka.actor.local_ref import LocalRef
+from smackbox.akka.actor.path import ActorPath
+from smackbox.akka.actor.recipe import Spawnable
+from smackbox.akka.actor.ref import ActorRef
+from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.actor.timers import Timers
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.actor import Actor
-    from smackbox.akka.actor.behaviors import Behavior
-    from smackbox.akka.actor.dispatcher import Cancellable
-    from smackbox.akka.actor.path import ActorPath
-    from smackbox.akka.actor.props import Props
-    from smackbox.akka.actor.system import ActorSystem
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -64,12 +61,10 @@ class ActorContext(Generic[M]):
     # -- children
 
     @abstractmethod
-    def spawn(
-        self, what: Props[N] | type[Actor[N]] | Behavior[N] | Callable[..., Actor[N]], name: str | None = None
-    ) -> LocalRef[N]:
-        """Start a child. Raises `InvalidNameError` for a name that is taken or is none."""
+    def spawn(self, what: Spawnable[N], name: str | None = None) -> LocalRef[N]:
+        """Start a child. Raises `InvalidNameError` for a name that is taken or invalid."""
 
-    def actor_of(self, what: Props[N] | type[Actor[N]] | Behavior[N], name: str | None = None) -> LocalRef[N]:
+    def actor_of(self, what: Spawnable[N], name: str | None = None) -> LocalRef[N]:
         """As `spawn`."""
         return self.spawn(what, name)
 
@@ -107,8 +102,8 @@ class ActorContext(Generic[M]):
     # -- stash
 
     @abstractmethod
-    def stash(self) -> None:
-        """Put the message that is being handled aside. Raises `StashOverflowError`."""
+    def stash(self, capacity: int = STASH_CAPACITY) -> None:
+        """Put the message that is being handled aside, with at most `capacity` in all. Raises `StashOverflowError`."""
 
     @abstractmethod
     def unstash_all(self) -> None:

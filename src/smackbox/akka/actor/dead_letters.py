@@ -7,14 +7,13 @@ After `LOGGED` lines the log is silent for `SILENCE_S`, and then says how many t
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from smackbox.akka.actor.mailbox import Envelope
+from smackbox.akka.actor.dispatcher import Dispatcher
+from smackbox.akka.actor.errors import AskTimeoutError
+from smackbox.akka.actor.events import EventStream
 from smackbox.akka.actor.messages import DeadLetter
-from smackbox.akka.actor.ref import ActorRef, PromiseRef
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.system import ActorSystem
+from smackbox.akka.actor.ref import ActorRef, Envelope, PromiseRef
 
 LOGGED = 10
 SILENCE_S = 300.0
@@ -26,28 +25,27 @@ log = logging.getLogger("smackbox.akka.dead_letters")
 class DeadLetters:
     """Of one actor system. `count` is how many there were."""
 
-    def __init__(self, system: ActorSystem) -> None:
-        self._system = system
+    def __init__(self, events: EventStream, dispatcher: Dispatcher) -> None:
+        self._events = events
+        self._dispatcher = dispatcher
         self.count = 0
         self._logged = 0
         self._silent_until_s: float | None = None
         self._unlogged = 0
 
     def add(self, item: Any, recipient: ActorRef[Any], reason: str) -> None:
-        """`item` as it lies in a mailbox. An asker hears at once that no reply will come."""
+        """`item` as it lies in a mailbox. Where an asker waits, its ask fails at once."""
         sender = item.sender if type(item) is Envelope else None
         message = item.message if type(item) is Envelope else item
         letter = DeadLetter(message, sender, str(recipient.path), reason)
         self.count += 1
-        self._system.events.publish(letter)
+        self._events.publish(letter)
         self._log(letter)
         if isinstance(sender, PromiseRef):
-            from smackbox.akka.actor.messages import AskTimeoutError
-
             sender.fail(AskTimeoutError(f"{recipient.path} does not reply: {reason}"))
 
     def _log(self, letter: DeadLetter) -> None:
-        now_s = self._system.dispatcher.now_s()
+        now_s = self._dispatcher.now_s()
         if self._silent_until_s is not None:
             if now_s < self._silent_until_s:
                 self._unlogged += 1

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from smackbox.akka.actor.actor import UNHANDLED
 from smackbox.akka.actor.behaviors import FunctionalActor
 from smackbox.akka.actor.cell_state import STOPPED, CellState, SignalItem
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import ChildFailed, Signal, Terminated
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 
 M = TypeVar("M")
 N = TypeVar("N")

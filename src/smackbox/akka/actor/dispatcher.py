@@ -11,15 +11,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from smackbox.akka.actor.processing import ProcessingTimes
 
-if TYPE_CHECKING:
-    from smackbox.akka.actor.cell import Cell
-
 THROUGHPUT = 50
 TURN_MESSAGES = 5_000
+
+
+class Runnable(Protocol):
+    """An actor, as the dispatcher sees it."""
+
+    instance: Any
+
+    def run(self, quantum: int, /) -> int:
+        """Handle up to `quantum` messages. Returns how many."""
+        ...
 
 
 class Cancellable(Protocol):
@@ -30,12 +37,12 @@ class Dispatcher:
     """The queue. A subclass says how its turns come, and what time it is."""
 
     def __init__(self) -> None:
-        self._ready: deque[Cell[Any]] = deque()
+        self._ready: deque[Runnable] = deque()
         self._awake = False
         self.processing: ProcessingTimes | None = None
         """Where times are gathered, once somebody wants them."""
 
-    def enqueue(self, cell: Cell[Any]) -> None:
+    def enqueue(self, cell: Runnable) -> None:
         """`cell` has something to do. May be called from any thread."""
         self._ready.append(cell)
         if not self._awake:
@@ -57,7 +64,7 @@ class Dispatcher:
                 self._awake = True
                 self._wake()
 
-    def _run_timed(self, cell: Cell[Any], times: ProcessingTimes) -> int:
+    def _run_timed(self, cell: Runnable, times: ProcessingTimes) -> int:
         began_s = time.perf_counter()
         handled = cell.run(THROUGHPUT)
         if handled:

@@ -1,4 +1,4 @@
-"""The event stream of an actor system: who subscribes to a type hears what is published of it and its subtypes."""
+"""The event stream of an actor system: a subscriber of a type receives what is published of it and its subtypes."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from smackbox.akka.actor import eager_task
 from smackbox.akka.actor.actor import UNHANDLED
@@ -20,17 +20,16 @@ from smackbox.akka.actor.cell_state import (
     STOPPING,
     SUSPENDED,
     AdaptedItem,
+    CellState,
     SignalItem,
 )
 from smackbox.akka.actor.death_watch import DeathWatch
-from smackbox.akka.actor.mailbox import Envelope
-from smackbox.akka.actor.messages import ActorInitializationError, PoisonPill, PreRestart
-from smackbox.akka.actor.ref import DeadBox, PromiseRef
+from smackbox.akka.actor.errors import ActorInitializationError
+from smackbox.akka.actor.local_ref import DeadBox
+from smackbox.akka.actor.messages import PoisonPill, PreRestart
+from smackbox.akka.actor.ref import Envelope, PromiseRef
 from smackbox.akka.actor.supervision import Directive, OneForOne, RestartCount
 from smackbox.akka.actor.timers import TimerItem
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.cell import Cell
 
 M = TypeVar("M")
 
@@ -171,7 +170,7 @@ class Lifecycle(DeathWatch[M]):
         if parent is None:
             self.system.root_failed(cause)
         else:
-            parent.command(parent._child_failed, cast("Cell[M]", self), cause)
+            parent.command(parent._child_failed, self, cause)
 
     def _fail_by_own_strategy(self, cause: BaseException) -> None:
         found = self.instance.strategy_for(cause)
@@ -222,7 +221,7 @@ class Lifecycle(DeathWatch[M]):
         delay_s = back_off.delay_s(restarts, self.system.chance())
         self.system.dispatcher.call_later(delay_s, self.command, then)
 
-    def _child_failed(self, child: Cell[Any], cause: BaseException) -> None:
+    def _child_failed(self, child: CellState[Any], cause: BaseException) -> None:
         if child.state in {STOPPING, STOPPED} or child._cause is not cause:
             return
         strategy: OneForOne = self.instance.supervisor_strategy
@@ -237,10 +236,10 @@ class Lifecycle(DeathWatch[M]):
         if directive is Directive.ESCALATE:
             self._escalate(child, cause)
             return
-        for one in list(self._cells()) if strategy.all_children else [child]:
-            one.command(one._treat, directive, cause, strategy.back_off if one is child else None)
+        for sibling in list(self._cells()) if strategy.all_children else [child]:
+            sibling.command(sibling._treat, directive, cause, strategy.back_off if sibling is child else None)
 
-    def _escalate(self, child: Cell[Any], cause: BaseException) -> None:
+    def _escalate(self, child: CellState[Any], cause: BaseException) -> None:
         if self.state in {STOPPING, STOPPED}:
             child.command(child._stop)
         else:
@@ -320,7 +319,7 @@ class Lifecycle(DeathWatch[M]):
         self.cancel_receive_timeout()
 
     def _log_hook(self, name: str, call: Callable[[], Any]) -> None:
-        """A hook on the way out: its failure is told, and does not stop what is under way."""
+        """A hook on the way out: its failure is reported, and does not stop what is under way."""
 
         def done(error: BaseException | None, _result: Any) -> None:
             if error is not None:
@@ -373,11 +372,11 @@ class Lifecycle(DeathWatch[M]):
         if parent is None:
             self.system.root_stopped()
         else:
-            parent.command(parent._child_gone, cast("Cell[M]", self))
+            parent.command(parent._child_gone, self)
         for watcher in watchers:
             watcher._hear_death(self._ref, self._cause)
 
-    def _child_gone(self, child: Cell[Any]) -> None:
+    def _child_gone(self, child: CellState[Any]) -> None:
         if self._children is not None and self._children.get(child.name) is child:
             del self._children[child.name]
         waiting = self.system.waiting.pop(self.uid, None)

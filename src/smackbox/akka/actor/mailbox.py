@@ -10,22 +10,10 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from smackbox.akka.actor.record import record
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.ref import ActorRef
-
-
-class Envelope:
-    """A message with its sender."""
-
-    __slots__ = ("message", "sender")
-
-    def __init__(self, message: Any, sender: ActorRef[Any]) -> None:
-        self.message = message
-        self.sender = sender
+from smackbox.akka.actor.ref import Envelope
 
 
 class ControlMessage:

@@ -1,25 +1,12 @@
-"""What actors are told by the system, and what everyone may tell every actor."""
+"""Messages and signals from the system to actors, and those that every actor takes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from smackbox.akka.actor.errors import ActorError
 from smackbox.akka.actor.record import record
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.ref import ActorRef
-
-
-class ActorError(Exception):
-    """Root of the errors that actors and their supervisors raise on purpose."""
-
-
-class ActorInitializationError(ActorError):
-    """The constructor, or `pre_start`, of an actor failed. By default its supervisor stops it."""
-
-
-class ActorKilledError(ActorError):
-    """An actor was told `Kill`. By default its supervisor stops it."""
+from smackbox.akka.actor.ref import ActorRef
 
 
 class DeathPactError(ActorError):
@@ -28,18 +15,6 @@ class DeathPactError(ActorError):
     def __init__(self, dead: ActorRef[Any]) -> None:
         super().__init__(f"the watched actor {dead.path} has terminated, and Terminated is not handled")
         self.dead = dead
-
-
-class AskTimeoutError(ActorError, TimeoutError):
-    """No reply came in time."""
-
-
-class StashOverflowError(ActorError):
-    """More messages are stashed than the stash may hold."""
-
-
-class InvalidNameError(ActorError, ValueError):
-    """The name of an actor is taken, or is none."""
 
 
 class Signal:
@@ -69,7 +44,7 @@ class PreRestart(Signal):
 
 @record
 class PostStop(Signal):
-    """To a functional behavior, the last that it hears."""
+    """To a functional behavior: its last signal."""
 
 
 @record

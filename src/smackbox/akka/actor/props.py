@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from smackbox.akka.actor.actor import Actor, _making
 from smackbox.akka.actor.behaviors import Behavior, FunctionalActor
+from smackbox.akka.actor.context import ActorContext
 from smackbox.akka.actor.mailbox import UNBOUNDED, MailboxType
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.context import ActorContext
+from smackbox.akka.actor.recipe import Recipe, Spawnable
 
 M = TypeVar("M")
 
 
 @dataclass(frozen=True)
-class Props(Generic[M]):
+class Props(Recipe[M], Generic[M]):
     """`Props(JsonParser, "strict")`: the class (or a behavior), its arguments, its mailbox and its dispatcher.
 
     `dispatcher` names a pool of threads on which `receive` runs, for handlers that block; None is the event loop.
@@ -54,5 +53,6 @@ class Props(Generic[M]):
         return made
 
 
-def props_of(what: Props[M] | type[Actor[M]] | Behavior[M] | Callable[..., Actor[M]]) -> Props[M]:
-    return what if isinstance(what, Props) else Props(what)
+def props_of(what: Spawnable[M]) -> Props[M]:
+    """How to make what is to be spawned."""
+    return what if isinstance(what, Props) else Props(what)  # type: ignore[arg-type] # there is no other recipe

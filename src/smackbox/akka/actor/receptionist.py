@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from smackbox.akka.actor.local_ref import DeadLetterRef
 from smackbox.akka.actor.record import record
-from smackbox.akka.actor.ref import ActorRef, DeadLetterRef
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.system import ActorSystem
+from smackbox.akka.actor.ref import ActorRef, RefSystem
 
 M = TypeVar("M")
 
@@ -36,7 +34,7 @@ class Listing(Generic[M]):
 class Receptionist:
     """Of one actor system. An actor that stops is registered no more."""
 
-    def __init__(self, system: ActorSystem) -> None:
+    def __init__(self, system: RefSystem) -> None:
         self._system = system
         self._services: dict[ServiceKey[Any], set[ActorRef[Any]]] = {}
         self._remote: dict[ServiceKey[Any], frozenset[ActorRef[Any]]] = {}
@@ -103,7 +101,7 @@ class Receptionist:
 class _Watcher(DeadLetterRef):
     __slots__ = ("_receptionist",)
 
-    def __init__(self, system: ActorSystem, receptionist: Receptionist) -> None:
+    def __init__(self, system: RefSystem, receptionist: Receptionist) -> None:
         super().__init__(system)
         self._receptionist = receptionist
 

@@ -8,21 +8,30 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from smackbox.akka.actor.mailbox import Envelope
-from smackbox.akka.actor.messages import AskTimeoutError, DeadLetter
-from smackbox.akka.actor.path import ActorPath
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.cell import Cell
-    from smackbox.akka.actor.system import ActorSystem
+from smackbox.akka.actor.dispatcher import Dispatcher
+from smackbox.akka.actor.errors import AskTimeoutError
+from smackbox.akka.actor.path import ActorPath, Address
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
 
-TERMINATED = "the recipient has terminated"
-FULL = "the recipient's mailbox is full"
+
+class RefSystem(Protocol):
+    """An actor system, as its references see it."""
+
+    address: Address
+    dispatcher: Dispatcher
+
+    def next_uid(self) -> int:
+        """A number that was not given before."""
+        ...
+
+    @property
+    def dead_letter(self) -> Callable[[Any, ActorRef[Any], str], None]:
+        """`dead_letter(item, recipient, reason)`: `item`, as it lies in a mailbox, reaches nobody."""
+        ...
 
 
 class ActorRef(Generic[M_contra]):
@@ -36,7 +45,7 @@ class ActorRef(Generic[M_contra]):
 
     @property
     @abstractmethod
-    def system(self) -> ActorSystem: ...
+    def system(self) -> RefSystem: ...
 
     @abstractmethod
     def tell(self, message: M_contra, sender: ActorRef[Any] | None = None) -> None:
@@ -85,62 +94,14 @@ class ActorRef(Generic[M_contra]):
         return f"ActorRef({self.path})"
 
 
-class LocalRef(ActorRef[M_contra]):
-    """An actor in this process."""
+class Envelope:
+    """A message with its sender."""
 
-    __slots__ = ("_cell",)
+    __slots__ = ("message", "sender")
 
-    def __init__(self, cell: Cell[Any]) -> None:
-        self._cell = cell
-
-    @property
-    def path(self) -> ActorPath:
-        return self._cell.path
-
-    @property
-    def system(self) -> ActorSystem:
-        return self._cell.system
-
-    @property
-    def cell(self) -> Cell[Any]:
-        """For the parts of the actor system, not for users."""
-        return self._cell
-
-    def tell(self, message: M_contra, sender: ActorRef[Any] | None = None) -> None:
-        cell = self._cell
-        item: Any = message if sender is None else Envelope(message, sender)
-        box = cell.box
-        if box is None:
-            box = cell.open_box()
-        if cell.capacity is not None and len(box) >= cell.capacity:
-            cell.system.dead_letter(item, self, FULL)
-            return
-        box.append(item)
-        if not cell.queued:
-            cell.queue()
-
-    async def offer(self, message: M_contra, sender: ActorRef[Any] | None = None) -> None:
-        cell = self._cell
-        while cell.capacity is not None and cell.box is not None and len(cell.box) >= cell.capacity:
-            await cell.room()
-        self.tell(message, sender)
-
-    def _watched_by(self, watcher: ActorRef[Any]) -> None:
-        self._cell.add_watcher(watcher)
-
-    def _unwatched_by(self, watcher: ActorRef[Any]) -> None:
-        self._cell.remove_watcher(watcher)
-
-    def _hear_death(self, ref: ActorRef[Any], cause: BaseException | None) -> None:
-        self._cell.command(self._cell._hear_death, ref, cause)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, LocalRef):
-            return self._cell is other._cell
-        return ActorRef.__eq__(self, other)
-
-    def __hash__(self) -> int:
-        return hash(self.path)
+    def __init__(self, message: Any, sender: ActorRef[Any]) -> None:
+        self.message = message
+        self.sender = sender
 
 
 class PromiseRef(ActorRef[R]):
@@ -148,7 +109,7 @@ class PromiseRef(ActorRef[R]):
 
     __slots__ = ("_number", "_system", "_target", "_timer", "future")
 
-    def __init__(self, system: ActorSystem, target: ActorPath | None, timeout_s: float) -> None:
+    def __init__(self, system: RefSystem, target: ActorPath | None, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()
         self.future: asyncio.Future[R] = loop.create_future()
         self._number = 0
@@ -164,7 +125,7 @@ class PromiseRef(ActorRef[R]):
         return ActorPath(self._system.address, ("temp", f"${self._number:x}"))
 
     @property
-    def system(self) -> ActorSystem:
+    def system(self) -> RefSystem:
         return self._system
 
     def tell(self, message: R, sender: ActorRef[Any] | None = None) -> None:
@@ -176,7 +137,8 @@ class PromiseRef(ActorRef[R]):
 
     def _complete(self, message: R, sender: ActorRef[Any] | None) -> None:
         if self.future.done():
-            self._system.events.publish(DeadLetter(message, sender, str(self.path), "the reply came too late"))
+            item = message if sender is None else Envelope(message, sender)
+            self._system.dead_letter(item, self, "the reply came too late")
         else:
             self.future.set_result(message)
 
@@ -196,48 +158,3 @@ class PromiseRef(ActorRef[R]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
-
-
-class DeadLetterRef(ActorRef[Any]):
-    """Leads nowhere: the recipient of what has none, and the sender of what has none."""
-
-    __slots__ = ("_path", "_system")
-
-    def __init__(self, system: ActorSystem, path: ActorPath | None = None) -> None:
-        self._system = system
-        self._path = path or ActorPath(system.address, ("deadLetters",))
-
-    @property
-    def path(self) -> ActorPath:
-        return self._path
-
-    @property
-    def system(self) -> ActorSystem:
-        return self._system
-
-    def tell(self, message: Any, sender: ActorRef[Any] | None = None) -> None:
-        item = message if sender is None else Envelope(message, sender)
-        self._system.dead_letter(item, self, "there is no such actor")
-
-
-class DeadBox:
-    """The mailbox of an actor that has terminated: what comes is a dead letter at once."""
-
-    __slots__ = ("_ref",)
-
-    def __init__(self, ref: ActorRef[Any]) -> None:
-        self._ref = ref
-
-    def append(self, item: Any) -> None:
-        self._ref.system.dead_letter(item, self._ref, TERMINATED)
-
-    appendleft = append
-
-    def popleft(self) -> Any:
-        raise IndexError("nothing waits for an actor that has terminated")
-
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Any:
-        return iter(())

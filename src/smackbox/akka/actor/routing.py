@@ -15,11 +15,13 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 from smackbox.akka.actor.actor import Actor
-from smackbox.akka.actor.messages import AskTimeoutError, Signal, Terminated
+from smackbox.akka.actor.errors import AskTimeoutError
+from smackbox.akka.actor.local_ref import LocalRef
+from smackbox.akka.actor.messages import Signal, Terminated
 from smackbox.akka.actor.props import Props, props_of
 from smackbox.akka.actor.receptionist import Listing, ServiceKey
 from smackbox.akka.actor.record import record
-from smackbox.akka.actor.ref import ActorRef, LocalRef, PromiseRef
+from smackbox.akka.actor.ref import ActorRef, PromiseRef
 
 Refs = Sequence[ActorRef[Any]]
 

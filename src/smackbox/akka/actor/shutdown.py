@@ -11,10 +11,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from smackbox.akka.actor.system import ActorSystem
+from typing import Any
 
 BEFORE_SERVICE_UNBIND = "before-service-unbind"
 SERVICE_UNBIND = "service-unbind"
@@ -51,10 +48,10 @@ log = logging.getLogger("smackbox.akka")
 
 
 class CoordinatedShutdown:
-    """Of one actor system. `reason` is why it ran, or None."""
+    """Of one actor system, whose end is `terminate`. `reason` is why it ran, or None."""
 
-    def __init__(self, system: ActorSystem) -> None:
-        self._system = system
+    def __init__(self, terminate: Task) -> None:
+        self._terminate = terminate
         self._tasks: dict[str, list[tuple[str, Task]]] = {}
         self._run: asyncio.Task[None] | None = None
         self.reason: str | None = None
@@ -104,7 +101,7 @@ class CoordinatedShutdown:
         for phase in names[names.index(from_phase) :]:
             work = [self._do(phase, name, task) for name, task in self._tasks.get(phase, ())]
             if phase == ACTOR_SYSTEM_TERMINATE:
-                work.append(self._do(phase, "terminate", self._system.terminate))
+                work.append(self._do(phase, "terminate", self._terminate))
             if not work:
                 continue
             try:

@@ -10,7 +10,8 @@ import enum
 from collections import deque
 from collections.abc import Callable
 
-from smackbox.akka.actor.messages import ActorInitializationError, ActorKilledError, DeathPactError
+from smackbox.akka.actor.errors import ActorInitializationError, ActorKilledError
+from smackbox.akka.actor.messages import DeathPactError
 from smackbox.akka.actor.record import record
 
 

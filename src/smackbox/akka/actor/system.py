@@ -8,26 +8,23 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
-from smackbox.akka.actor.actor import Actor
-from smackbox.akka.actor.behaviors import Behavior
-from smackbox.akka.actor.cell import Cell
 from smackbox.akka.actor.dead_letters import DeadLetters
 from smackbox.akka.actor.dispatcher import Dispatcher, LoopDispatcher
+from smackbox.akka.actor.errors import AskTimeoutError
 from smackbox.akka.actor.events import EventStream
-from smackbox.akka.actor.messages import AskTimeoutError, PoisonPill
+from smackbox.akka.actor.local_ref import DeadLetterRef, LocalActor, LocalRef
+from smackbox.akka.actor.messages import PoisonPill
 from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
-from smackbox.akka.actor.props import Props
 from smackbox.akka.actor.receptionist import Receptionist
-from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
+from smackbox.akka.actor.recipe import Spawnable
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.shutdown import CoordinatedShutdown
-from smackbox.akka.actor.supervision import Directive, OneForOne
+from smackbox.akka.actor.supervision import Directive
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-    from smackbox.akka.actor.messages import Signal
 
 M = TypeVar("M")
 
@@ -46,15 +43,12 @@ class ActorSettings:
     stop_timeout_s: float = 10.0
 
 
-class _Guardian(Actor[Any]):
-    """A parent that nobody else is: it does as the default strategy says."""
+class Guardians(NamedTuple):
+    """The actors at `/`, `/system` and `/user`."""
 
-    def on_signal(self, signal: Signal) -> None:
-        return None
-
-
-class _RootGuardian(_Guardian):
-    supervisor_strategy = OneForOne(lambda _: Directive.ESCALATE)
+    root: LocalActor
+    system: LocalActor
+    user: LocalActor
 
 
 class ActorSystem:
@@ -62,6 +56,9 @@ class ActorSystem:
 
     `chance` gives 0 to 1, for jitter; tests give their own, and their own dispatcher.
     """
+
+    make_guardians: ClassVar[Callable[[ActorSystem], Guardians]]
+    """Starts the actors that a system begins with (`guardians.py`)."""
 
     def __init__(
         self,
@@ -77,7 +74,7 @@ class ActorSystem:
         self.dispatcher = dispatcher or LoopDispatcher(asyncio.get_running_loop())
         self.events = EventStream()
         self.dead_letters: ActorRef[Any] = DeadLetterRef(self)
-        self.dead_letter_log = DeadLetters(self)
+        self.dead_letter_log = DeadLetters(self.events, self.dispatcher)
         self.dead_letter = self.dead_letter_log.add
         self.chance = chance
         self.failures: Counter[Directive] = Counter()
@@ -86,7 +83,7 @@ class ActorSystem:
         self.failure: BaseException | None = None
         """What ended the system, where a failure did."""
         self.receptionist = Receptionist(self)
-        self.shutdown = CoordinatedShutdown(self)
+        self.shutdown = CoordinatedShutdown(self.terminate)
         self._uid = int(chance() * UID_MAX)
         self._pools: dict[str, Executor] = {}
         self._futures: set[asyncio.Future[Any]] = set()
@@ -94,17 +91,12 @@ class ActorSystem:
         self.is_terminated = False
         self.remote_resolve: Callable[[str], ActorRef[Any]] | None = None
         """Where the system is on a network: what makes references of others' paths."""
-        self._root: Cell[Any] = Cell(self, None, "", Props(_RootGuardian), self.next_uid())
-        self._root.start()
-        self._system_guardian = self._root.spawn_named(Props(_Guardian), "system").cell
-        self._user_guardian = self._root.spawn_named(Props(_Guardian), "user").cell
+        self._root, self._system_guardian, self._user_guardian = ActorSystem.make_guardians(self)
 
     # -- actors
 
-    def spawn(
-        self, what: Props[M] | type[Actor[M]] | Behavior[M] | Callable[..., Actor[M]], name: str | None = None
-    ) -> LocalRef[M]:
-        """Start an actor under `/user`. Raises `InvalidNameError` for a name that is taken or is none."""
+    def spawn(self, what: Spawnable[M], name: str | None = None) -> LocalRef[M]:
+        """Start an actor under `/user`. Raises `InvalidNameError` for a name that is taken or invalid."""
         return self._user_guardian.spawn(what, name)
 
     actor_of = spawn
@@ -144,7 +136,7 @@ class ActorSystem:
 
     def resolve_local(self, path: ActorPath) -> ActorRef[Any]:
         """The same among this system's own actors."""
-        cell: Cell[Any] | None = self._root
+        cell: LocalActor | None = self._root
         for element in path.elements:
             cell = cell.child(element) if cell is not None else None
         if cell is None or (path.uid and cell.uid != path.uid):
@@ -152,7 +144,7 @@ class ActorSystem:
         return cell.ref
 
     @property
-    def root_cell(self) -> Cell[Any]:
+    def root_cell(self) -> LocalActor:
         """For selections, which go from here down."""
         return self._root
 
@@ -223,7 +215,7 @@ class ActorSystem:
         future.add_done_callback(self._futures.discard)
 
     @property
-    def user_cell(self) -> Cell[Any]:
+    def user_cell(self) -> LocalActor:
         """The guardian of the actors that users spawn."""
         return self._user_guardian
 

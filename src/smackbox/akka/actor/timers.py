@@ -6,10 +6,9 @@ A message of a timer that was cancelled or replaced is never handled, even if it
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from smackbox.akka.actor.dispatcher import Cancellable, Dispatcher
+from smackbox.akka.actor.dispatcher import Cancellable, Dispatcher
 
 
 class TimerItem:

@@ -42,7 +42,7 @@ _clusters: WeakKeyDictionary[ActorSystem, Cluster] = WeakKeyDictionary()
 
 
 class _Parent(Actor[Any]):
-    """Spawns what it is told to; the names lead to where JVMs look for the daemon."""
+    """Spawns what it receives; the names lead to where JVMs look for the daemon."""
 
     def __init__(self, children: dict[str, Props[Any]]) -> None:
         for name, props in children.items():

@@ -1,7 +1,7 @@
 """Heartbeats: which nodes this one watches, and which of them it takes for alive.
 
 All nodes stand in a ring, sorted by a hash; each watches the next nine, and the unreachable ones on the way there.
-Who leaves the nine while it is unreachable is watched until it answers again.
+A node that leaves the nine while it is unreachable is watched until it answers again.
 Source: Pekko's `ClusterHeartbeatSenderState` and `HeartbeatNodeRing`.
 """
 
@@ -14,7 +14,7 @@ from smackbox.akka.remote.failure_detector import DetectorSettings, PhiAccrualDe
 
 MONITORED_BY = 9
 FIRST_ANSWER_S = 1.0
-"""Who was never heard counts as heard once, this long after the first heartbeat to it."""
+"""A node that never answered counts as having answered once, this long after the first heartbeat to it."""
 
 
 class Heartbeats:
@@ -65,7 +65,7 @@ class Heartbeats:
                 self._forget(node)
 
     def is_available(self, node: UniqueAddress, now_s: float) -> bool:
-        """Who is not watched counts as available."""
+        """A node that is not watched counts as available."""
         detector = self._detectors.get(node)
         return detector is None or detector.is_available(now_s)
 

@@ -16,10 +16,11 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from smackbox.akka.actor.actor import UNHANDLED, Actor
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import Signal, Terminated
 from smackbox.akka.actor.path import ActorPath
 from smackbox.akka.actor.props import Props
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import MemberStatus

@@ -143,7 +143,7 @@ def _write_status(_: Serialization, status: Status) -> bytes:
 
 def _read_status(_: Serialization, data: bytes) -> Status:
     status = decode(_Status, gunzip(data))
-    return Status({_from_address(one.address): one.version for one in status.versions}, status.is_reply)
+    return Status({_from_address(version.address): version.version for version in status.versions}, status.is_reply)
 
 
 def _write_delta(own: Serialization, delta: Delta) -> bytes:

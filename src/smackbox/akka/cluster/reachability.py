@@ -1,6 +1,6 @@
 """Who reaches whom: each observer's own table of subjects, with a version that counts its changes.
 
-Who observes nothing bad has no records. Of two tables of one observer the one with the higher version holds as a whole.
+A node that observes nothing bad has no records. Of two tables of one observer the one with the higher version wins.
 Source: Pekko's `Reachability`.
 """
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from smackbox.akka.actor.actor import UNHANDLED, Actor
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.path import ActorPath
 from smackbox.akka.actor.props import Props
 from smackbox.akka.actor.receptionist import ServiceKey
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import UniqueAddress

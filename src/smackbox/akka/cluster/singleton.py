@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from smackbox.akka.actor.actor import UNHANDLED, Actor
 from smackbox.akka.actor.behaviors import Behavior
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import ActorIdentity, Identify, PoisonPill, Signal, Terminated
 from smackbox.akka.actor.path import ActorPath, Address
 from smackbox.akka.actor.props import Props, props_of
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.shutdown import CLUSTER_EXITING
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
@@ -55,7 +56,7 @@ class SingletonSettings:
 
 @dataclass(frozen=True, slots=True)
 class SingletonActor:
-    """What to run once in the cluster. `stop_message` is what it is told before it moves; it must then stop."""
+    """What to run once in the cluster. `stop_message` is sent to it before it moves; it must then stop."""
 
     what: Props[Any] | type[Actor[Any]] | Behavior[Any] | Callable[..., Actor[Any]]
     name: str

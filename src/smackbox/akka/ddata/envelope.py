@@ -26,7 +26,7 @@ class Initialized:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """Until `obsolete_ms` (since 1970) replicas that come late are told."""
+    """Until `obsolete_ms` (since 1970) replicas that come late receive this."""
 
     obsolete_ms: int
 

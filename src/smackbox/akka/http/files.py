@@ -22,7 +22,7 @@ _NOT_FOUND = Rejected()
 
 
 def get_from_file(path: str | Path) -> Route:
-    """Answer GET and HEAD with a file. Rejects (not found) where there is none, or it is no plain file."""
+    """Answer GET and HEAD with a file. Rejects (not found) where there is no such plain file."""
     chosen = Path(path)
     return with_range_support(Route(lambda context: _file(context, chosen)))
 

@@ -101,9 +101,9 @@ class CassandraTagReader(TagReader):
         wanted = set(range(known + 1, row.tag_pid_sequence_nr))
         bucket = self._settings.bucket_of(unix_ms(row.timestamp))
         found: dict[int, Any] = {}
-        for one in (bucket - self._settings.bucket_ms, bucket, bucket + self._settings.bucket_ms):
+        for bucket_at in (bucket - self._settings.bucket_ms, bucket, bucket + self._settings.bucket_ms):
             pages = self._statements.pages(
-                schema.READ_TAG, self._tag, one, start_of(one), end_of(one + self._settings.bucket_ms)
+                schema.READ_TAG, self._tag, bucket_at, start_of(bucket_at), end_of(bucket_at + self._settings.bucket_ms)
             )
             async for rows in pages:
                 for other in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smackbox.akka.actor.messages import ActorError
+from smackbox.akka.actor.errors import ActorError
 from smackbox.base.errors import RequestError
 
 

@@ -21,13 +21,13 @@ from smackbox.akka.actor.behaviors import Behavior, Behaviors, Deferred
 from smackbox.akka.actor.messages import Signal
 from smackbox.akka.actor.supervision import Directive, SupervisorStrategy
 from smackbox.akka.persistence.adapters import EventAdapter, SnapshotAdapter
-from smackbox.akka.persistence.effect import Effect
 from smackbox.akka.persistence.errors import JournalFailureError
-from smackbox.akka.persistence.journal import LAST
-from smackbox.akka.persistence.persistence_id import PersistenceId, id_of
+from smackbox.akka.persistence.event_sourced_life import EventSourcedLife
+from smackbox.akka.persistence.event_sourcing import EventSourcing
+from smackbox.akka.persistence.persistence_id import id_of
 from smackbox.akka.persistence.replay_filter import ReplayFilterMode
 from smackbox.akka.persistence.retention import Retention
-from smackbox.akka.persistence.snapshot_store import ANY, NONE, Criteria
+from smackbox.akka.persistence.snapshot_store import NONE, Criteria
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.context import ActorContext
@@ -38,24 +38,8 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class EventSourcedBehavior(Deferred[C], Generic[C, E, S]):
+class EventSourcedBehavior(EventSourcing[C, E, S], Deferred[C], Generic[C, E, S]):
     """Of commands C, events E and states S. Each `with_…` gives a changed copy."""
-
-    persistence_id: PersistenceId | str
-    empty_state: S
-    command_handler: Callable[[S, C], Effect[E, S]]
-    event_handler: Callable[[S, E], S]
-    tagger: Callable[[E], Iterable[str]] | None = None
-    signal_handler: Callable[[S, Signal], Any] | None = None
-    snapshot_predicate: Callable[[S, E, int], bool] | None = None
-    retention: Retention | None = None
-    event_adapter: EventAdapter[E] | None = None
-    snapshot_adapter: SnapshotAdapter[S] | None = None
-    snapshot_criteria: Criteria = ANY
-    snapshot_is_optional: bool = False
-    replay_to: int = LAST
-    replay_filter: ReplayFilterMode = ReplayFilterMode.REPAIR
-    failure_strategy: SupervisorStrategy | None = None
 
     def with_tagger(self, tagger: Callable[[E], Iterable[str]]) -> EventSourcedBehavior[C, E, S]:
         """Tags of each event, for queries and projections."""
@@ -102,8 +86,6 @@ class EventSourcedBehavior(Deferred[C], Generic[C, E, S]):
         return replace(self, failure_strategy=check_failure_strategy(strategy))
 
     def make(self, context: ActorContext[C]) -> Behavior[C]:
-        from smackbox.akka.persistence.event_sourced_life import EventSourcedLife
-
         id_of(self.persistence_id)
         begin: Behavior[C] = Behaviors.setup(lambda own: EventSourcedLife(self, own).begin())
         if self.failure_strategy is None:

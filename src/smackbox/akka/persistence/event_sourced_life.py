@@ -14,6 +14,7 @@ from smackbox.akka.actor.behaviors import SAME
 from smackbox.akka.persistence import signals
 from smackbox.akka.persistence.effect import Effect, Kind
 from smackbox.akka.persistence.errors import CircuitOpenError, JournalFailureError
+from smackbox.akka.persistence.event_sourcing import EventSourcing
 from smackbox.akka.persistence.journal import StoredEvent
 from smackbox.akka.persistence.life import PersistentLife
 from smackbox.akka.persistence.persistence_id import id_of
@@ -22,7 +23,6 @@ from smackbox.akka.persistence.snapshot_store import Criteria, SnapshotMetadata,
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.context import ActorContext
-    from smackbox.akka.persistence.event_sourced import EventSourcedBehavior
 
 C = TypeVar("C")
 E = TypeVar("E")
@@ -34,7 +34,7 @@ log = logging.getLogger("smackbox.akka")
 class EventSourcedLife(PersistentLife[C, S], Generic[C, E, S]):
     """Of one `EventSourcedBehavior`."""
 
-    def __init__(self, behavior: EventSourcedBehavior[C, E, S], context: ActorContext[C]) -> None:
+    def __init__(self, behavior: EventSourcing[C, E, S], context: ActorContext[C]) -> None:
         super().__init__(
             context,
             id_of(behavior.persistence_id),

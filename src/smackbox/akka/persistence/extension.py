@@ -85,7 +85,7 @@ class Persistence:
     ) -> Persistence:
         """Journal, snapshots and states in one RocksDB in `directory`. With `sync` a write waits for the disk.
 
-        Raises `StartError` when the directory is in use, or is none.
+        Raises `StartError` when the directory is in use, or is not a directory.
         """
         from smackbox.akka.persistence.rocks import RocksPersistence
 

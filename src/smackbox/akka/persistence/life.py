@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from smackbox.akka.actor.actor import UNHANDLED
 from smackbox.akka.actor.behaviors import SAME, UNHANDLED_BEHAVIOR, Behavior, Behaviors, Receive
 from smackbox.akka.actor.cell_state import SignalItem
-from smackbox.akka.actor.messages import Signal, StashOverflowError, Terminated
+from smackbox.akka.actor.errors import StashOverflowError
+from smackbox.akka.actor.messages import Signal, Terminated
 from smackbox.akka.persistence.effect import Effect, Kind
 from smackbox.akka.persistence.errors import JournalFailureError
 from smackbox.akka.persistence.extension import Persistence

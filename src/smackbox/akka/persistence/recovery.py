@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.persistence.errors import RecoveryTimeoutError
+from smackbox.akka.persistence.event_sourcing import EventSourcing
 from smackbox.akka.persistence.journal import StoredEvent
 from smackbox.akka.persistence.replay_filter import ReplayFilter
 from smackbox.akka.persistence.snapshot_store import NONE, SnapshotMetadata, StoredSnapshot
 
 if TYPE_CHECKING:
-    from smackbox.akka.persistence.event_sourced import EventSourcedBehavior
     from smackbox.akka.persistence.extension import Persistence
 
 S = TypeVar("S")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Recovery(Generic[S]):
     """Of one actor. `state` and `sequence_nr` are how far it has come; `run` ends when they are those of the store."""
 
-    def __init__(self, behavior: EventSourcedBehavior[Any, Any, S], persistence: Persistence, id_: str) -> None:
+    def __init__(self, behavior: EventSourcing[Any, Any, S], persistence: Persistence, id_: str) -> None:
         self._behavior = behavior
         self._persistence = persistence
         self._id = id_

@@ -2,7 +2,7 @@
 
     system.spawn(ProjectionBehavior.of(projection), "totals")
 
-It stops when its events end, or when it is told `ProjectionBehavior.STOP`; then what it handled is saved.
+It stops when its events end, or when it receives `ProjectionBehavior.STOP`; then what it handled is saved.
 """
 
 from __future__ import annotations

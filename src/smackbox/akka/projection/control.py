@@ -69,16 +69,16 @@ def list_of(management: ProjectionManagement) -> ProjectionList:
     """How the instances are now."""
     lines = [
         ProjectionLine(
-            one.id.name,
-            one.id.key,
-            one.state,
-            one.handled_events,
-            one.lag_s,
-            _text(one.offset),
-            one.restarts,
-            one.error,
+            status.id.name,
+            status.id.key,
+            status.state,
+            status.handled_events,
+            status.lag_s,
+            _text(status.offset),
+            status.restarts,
+            status.error,
         )
-        for one in management.statuses
+        for status in management.statuses
     ]
     return ProjectionList(sorted(lines, key=lambda line: (line.name, line.key)))
 
@@ -104,7 +104,7 @@ async def serve_control(directory: Path, management: ProjectionManagement) -> Co
         return list_of(management)
 
     def numbers() -> dict[str, int]:
-        return {f"events handled by {one.id.text}": one.handled_events for one in management.statuses}
+        return {f"events handled by {status.id.text}": status.handled_events for status in management.statuses}
 
     requests = ListProjections | PauseProjection | ResumeProjection | RewindProjection
     return await ControlSocket.open(directory, Served("projections", str(directory), numbers, requests, serve))

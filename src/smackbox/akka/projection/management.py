@@ -80,7 +80,7 @@ class ProjectionManagement:
     async def _ask(self, id_: ProjectionId, message: Any) -> Any:
         found = self._running.get(id_)
         if found is None:
-            running = ", ".join(sorted(one.text for one in self._running)) or "none"
+            running = ", ".join(sorted(instance_id.text for instance_id in self._running)) or "none"
             raise UnknownProjectionError(f"no projection {id_.text} runs here; there is {running}")
         return await found[0].request(message, OPERATION_TIMEOUT_S)
 

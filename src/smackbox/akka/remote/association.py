@@ -191,8 +191,8 @@ class Association:
         self.quarantined_uids.add(self.uid)
         self._restart_sequence()
         waiting, self._queue = self._queue, deque()
-        for one in waiting:
-            one.dropped(f"{self.remote} is quarantined")
+        for envelope in waiting:
+            envelope.dropped(f"{self.remote} is quarantined")
         other = UniqueAddress(WireAddress.of(self.remote), self.uid)
         self.tell_control(control.QUARANTINED, encode(Quarantined(self.own, other)))
         self._tell_quarantined(self, reason)

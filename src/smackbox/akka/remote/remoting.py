@@ -14,9 +14,10 @@ import ssl
 from typing import Any, Self
 
 from smackbox.akka.actor.cell_state import STOPPED
+from smackbox.akka.actor.local_ref import DeadLetterRef, LocalRef
 from smackbox.akka.actor.messages import ActorIdentity, Identify
 from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
-from smackbox.akka.actor.ref import ActorRef, DeadLetterRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.shutdown import ACTOR_SYSTEM_TERMINATE
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.remote import compressions, control, stream_refs

@@ -27,8 +27,9 @@ from smackbox.akka.remote.frames import (
     read_preamble,
 )
 from smackbox.base.errors import ProtocolError, StorageError
-from smackbox.net.connection import FrameConnection, read_buffer
+from smackbox.net.connection import FrameConnection
 from smackbox.net.listener import bind
+from smackbox.net.read_buffer import ReadBuffer
 
 FRAME_LIMIT = 256 * 1024
 LARGE_FRAME_LIMIT = 2 * 1024 * 1024
@@ -56,9 +57,9 @@ class Inbound(FrameConnection):
         received: Received,
         tables: Mapping[int, InboundTables],
         connections: set[Inbound],
-        shared: memoryview,
+        read_buffer: ReadBuffer,
     ) -> None:
-        super().__init__(shared)
+        super().__init__(read_buffer)
         self._received = received
         self._tables = tables
         self._connections = connections
@@ -206,7 +207,7 @@ class Transport:
         self._server_tls = server_tls
         self._client_tls = client_tls
         self._inbound: set[Inbound] = set()
-        self._read_buffer = read_buffer()
+        self._read_buffer = ReadBuffer()
         self._outbound: dict[tuple[str, int, int], Outbound] = {}
         self._server: asyncio.Server | None = None
         self.port = 0

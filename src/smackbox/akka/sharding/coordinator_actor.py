@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from smackbox.akka.actor.actor import UNHANDLED, Actor
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import Signal, Terminated
 from smackbox.akka.actor.props import Props
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import Member
 from smackbox.akka.ddata.consistency import MajorityPlus

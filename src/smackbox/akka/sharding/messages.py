@@ -57,7 +57,7 @@ class ShardStopped(CoordinatorCommand):
 
 @dataclass(frozen=True, slots=True)
 class ShardStarted(CoordinatorCommand):
-    """A shard runs where it was told to."""
+    """A shard runs where the coordinator placed it."""
 
     shard: str
 

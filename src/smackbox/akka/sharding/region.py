@@ -1,7 +1,7 @@
 """The region of one node: finds the shard of a message, starts shards here, keeps messages while a shard is nowhere.
 
 A plain synchronous state machine. A region registers with the coordinator on the oldest node, again and again until it
-is acknowledged; it asks for the home of a shard, again and again until it is told. A proxy is a region without shards.
+is acknowledged; it asks for the home of a shard, again and again until it is known. A proxy is a region without shards.
 Source: `ShardRegion` of Pekko.
 """
 
@@ -201,7 +201,7 @@ class Region:
 
     def _home(self, shard: str, region: Any) -> None:
         if self._homes.get(shard) == self._own and region != self._own:
-            log.error("the shard %s is here, and is said to be at %s", shard, region)
+            log.error("the shard %s is here, and the coordinator has it at %s", shard, region)
             return
         self._homes[shard] = region
         if region == self._own:

@@ -17,10 +17,11 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from smackbox.akka.actor.actor import Actor
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import PoisonPill
 from smackbox.akka.actor.props import Props
 from smackbox.akka.actor.record import record
-from smackbox.akka.actor.ref import ActorRef, LocalRef, PromiseRef
+from smackbox.akka.actor.ref import ActorRef, PromiseRef
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.names import encode_name
@@ -107,7 +108,7 @@ class Entity(Generic[M]):
 
 
 class EntityRef(Generic[M]):
-    """An entity by its id: it need not be there, and is started by what is told to it."""
+    """An entity by its id: it need not be there: its first message starts it."""
 
     __slots__ = ("_region", "entity_id", "type_key")
 

@@ -151,7 +151,9 @@ def _write_regions(_: Serialization, regions: m.CurrentRegions) -> bytes:
 
 def _read_regions(_: Serialization, data: bytes) -> m.CurrentRegions:
     found = decode(_Regions, data).regions
-    return m.CurrentRegions(frozenset(Address(one.protocol, one.system, one.host, one.port) for one in found))
+    return m.CurrentRegions(
+        frozenset(Address(address.protocol, address.system, address.host, address.port) for address in found)
+    )
 
 
 def _write_region_state(_: Serialization, state: m.CurrentShardRegionState) -> bytes:

@@ -93,7 +93,7 @@ class StageRef(ActorRef[Any]):
 
 
 class ActorRefSource(Stage):
-    """What is told to its reference; the buffer has `size` and a strategy other than back-pressure."""
+    """What is sent to its reference; the buffer has `size` and a strategy other than back-pressure."""
 
     ins = 0
 

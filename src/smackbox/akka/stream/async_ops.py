@@ -152,7 +152,7 @@ class MapAsync(AsyncStage):
         self._move()
 
     def _failed(self, work: Work) -> None:
-        """Of a failure the decider hears as soon as it is there, as in Pekko."""
+        """The decider gets a failure as soon as it occurs, as in Pekko."""
         try:
             work.result()
         except Exception as error:
@@ -516,7 +516,7 @@ class FutureSource(AsyncStage):
 
 
 class ForeachAsync(AsyncStage):
-    """Up to `parallelism` calls at once; `promise` hears when all are done."""
+    """Up to `parallelism` calls at once; `promise` is kept when all are done."""
 
     outs = 0
 

@@ -28,14 +28,14 @@ def restarting_decider(cause: BaseException) -> Directive:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What the stages of a part of a stream are told: the decider, the size of buffers, a name for logs."""
+    """The settings of the stages of a part of a stream: the decider, the size of buffers, a name for logs."""
 
     decider: Decider = stopping_decider
     input_buffer: int = INPUT_BUFFER
     name: str = ""
 
     def with_changes(self, decider: Decider | None, input_buffer: int | None, name: str | None) -> Attributes:
-        """Raises `ValueError` for a buffer that is none."""
+        """Raises `ValueError` for an invalid buffer."""
         if input_buffer is not None and not 1 <= input_buffer <= INPUT_BUFFER_LIMIT:
             raise ValueError(f"input_buffer must be 1 to {INPUT_BUFFER_LIMIT}, not {input_buffer}")
         return replace(

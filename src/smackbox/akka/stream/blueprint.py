@@ -52,6 +52,14 @@ class Head(Protocol):
         ...
 
 
+class Tail(Protocol):
+    """Ends a stream."""
+
+    def attach(self, part: Part, out: Out) -> Any:
+        """Take what comes out of `out`. Returns the materialized value."""
+        ...
+
+
 class Step(Protocol):
     """Goes on from an outlet. `value` is what was materialized so far."""
 

@@ -10,15 +10,36 @@ consumer by `cancel`; the other end is notified of it once, after the elements p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from smackbox.akka.stream.errors import NO_MORE_ELEMENTS, StageError
 
-if TYPE_CHECKING:
-    from smackbox.akka.stream.interpreter import Interpreter
-    from smackbox.akka.stream.stage import Stage
-
 IDLE, PULLING, PULLED, PUSHING = range(4)
+
+
+class Endpoint(Protocol):
+    """A stage, as its connections and the interpreter see it."""
+
+    interpreter: Any
+    open_ports: int
+    keep_going: bool
+    stopped: bool
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reports_failure(self) -> bool: ...
+
+    def port_closed(self) -> None: ...
+
+    def pre_start(self) -> None: ...
+
+    def fail_stage(self, error: BaseException) -> None: ...
+
+    def cancel_timers(self) -> None: ...
+
+    def post_stop(self) -> None: ...
 
 
 class Connection:
@@ -41,8 +62,8 @@ class Connection:
         "state",
     )  # fmt: skip
 
-    def __init__(self, interpreter: Interpreter, producer: Stage, consumer: Stage) -> None:
-        self._enqueue: Callable[[Connection], None] = interpreter.queue.append
+    def __init__(self, enqueue: Callable[[Connection], None], producer: Endpoint, consumer: Endpoint) -> None:
+        self._enqueue = enqueue
         self.producer = producer
         self.consumer = consumer
         self.slot: Any = None

@@ -169,7 +169,7 @@ class MergeLatest(FanIn):
     def on_push_at(self, port: int) -> None:
         if self._latest[port] is None or None in map(_presence, self._latest):
             self._latest[port] = self.inlets[port].grab()
-            if all(one is not None for one in self._latest):
+            if all(element is not None for element in self._latest):
                 self._ready.append(-1)
                 self._give()
                 if self.inlets[port].in_closed or self.inlets[port].is_asked:

@@ -79,7 +79,7 @@ class Balance(FanOut):
 
     def _left(self, port: int) -> None:
         self._silent.discard(port)
-        self._wanting = deque(one for one in self._wanting if one != port)
+        self._wanting = deque(waiting_port for waiting_port in self._wanting if waiting_port != port)
         self._check()
 
     def _check(self) -> None:

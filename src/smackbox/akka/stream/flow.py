@@ -27,13 +27,14 @@ from smackbox.akka.stream.graph import GraphBuilder
 from smackbox.akka.stream.operators import Operators
 from smackbox.akka.stream.promise import Promise
 from smackbox.akka.stream.recovery import FlowMonitor, Monitor, WatchTermination
+from smackbox.akka.stream.shape import FlowShape, SinkShape
+from smackbox.akka.stream.sink import Sink
 from smackbox.akka.stream.source import Source, _positive
 from smackbox.akka.stream.stage import Stage
 
 if TYPE_CHECKING:
     from smackbox.akka.stream.materializer import Out, Part
-    from smackbox.akka.stream.sink import Sink
-    from smackbox.akka.stream.subflow import SubFlow
+    from smackbox.akka.stream.sub_flow import SubFlow
 
 I = TypeVar("I")  # noqa: E741 - the input's type
 J = TypeVar("J")
@@ -45,7 +46,7 @@ M = TypeVar("M")
 N = TypeVar("N")
 
 
-class Flow(Operators[T], Generic[I, T, M]):
+class Flow(Operators[T], FlowShape[I, T, M], Generic[I, T, M]):
     """A blueprint with one inlet and one outlet."""
 
     def __init__(self, steps: tuple[Step, ...] = ()) -> None:
@@ -64,7 +65,9 @@ class Flow(Operators[T], Generic[I, T, M]):
         return Flow((OpStep(Op.MAP, function),))
 
     @staticmethod
-    def from_sink_and_source(sink: Sink[J, Any], source: Source[U, Any], *, coupled: bool = False) -> Flow[J, U, None]:
+    def from_sink_and_source(
+        sink: SinkShape[J, Any], source: Source[U, Any], *, coupled: bool = False
+    ) -> Flow[J, U, None]:
         """What goes in ends in `sink`, what comes out begins in `source`. `coupled`: they end together."""
 
         def attach(part: Part, out: Out) -> tuple[Out, Any]:
@@ -118,11 +121,11 @@ class Flow(Operators[T], Generic[I, T, M]):
         """Its steps, where they materialize nothing: they may be fused with their neighbours."""
         return self._steps if all(isinstance(step, OpStep | StageStep) for step in self._steps) else None
 
-    def via(self, flow: Flow[T, U, Any]) -> Flow[I, U, M]:
+    def via(self, flow: FlowShape[T, U, Any]) -> Flow[I, U, M]:
         """Goes on with that flow; the materialized value stays."""
         return self.via_mat(flow, Keep.left)
 
-    def via_mat(self, flow: Flow[T, U, N], combine: Callable[[M, N], V]) -> Flow[I, U, V]:
+    def via_mat(self, flow: FlowShape[T, U, N], combine: Callable[[M, N], V]) -> Flow[I, U, V]:
         """Goes on with that flow; `combine` makes the materialized value of both."""
         if combine is Keep.left:
             fused = flow.plain_steps()
@@ -130,19 +133,18 @@ class Flow(Operators[T], Generic[I, T, M]):
                 return Flow(self._steps + fused)
         return self._and(PartStep(flow.attach, combine))
 
-    def to(self, sink: Sink[T, Any]) -> Sink[I, M]:
+    def to(self, sink: SinkShape[T, Any]) -> Sink[I, M]:
         """A sink of this flow and that sink; the materialized value stays."""
         return self.to_mat(sink, Keep.left)
 
-    def to_mat(self, sink: Sink[T, N], combine: Callable[[M, N], V]) -> Sink[I, V]:
+    def to_mat(self, sink: SinkShape[T, N], combine: Callable[[M, N], V]) -> Sink[I, V]:
         """The same; `combine` makes the materialized value of both."""
-        from smackbox.akka.stream.sink import Sink as AnySink
 
         def attach(part: Part, out: Out) -> V:
             last, left = self.attach(part, out)
             return combine(left, sink.attach(part, last))
 
-        return AnySink(attach)
+        return Sink(attach)
 
     def map_materialized_value(self, function: Callable[[M], N]) -> Flow[I, T, N]:
         """The same flow, whose materialized value is what `function` makes of it."""
@@ -372,6 +374,6 @@ class Flow(Operators[T], Generic[I, T, M]):
 
 
 def _sub(flow: Flow[Any, Any, Any]) -> Any:
-    from smackbox.akka.stream.subflow import SubFlow as AnySubFlow
+    from smackbox.akka.stream.sub_flow import SubFlow as AnySubFlow
 
     return AnySubFlow(flow)

@@ -65,8 +65,8 @@ class IteratorSource(Stage):
         self.complete_stage()
 
     def post_stop(self) -> None:
-        for one in (self._iterator, self._closable):
-            close = getattr(one, "close", None)
+        for closable in (self._iterator, self._closable):
+            close = getattr(closable, "close", None)
             if close is not None:
                 close()
 
@@ -187,8 +187,8 @@ class Loop(Stage):
         super().fail_stage(error)
 
     def post_stop(self) -> None:
-        for one in (self._iterator, getattr(self, "_source", None)):
-            close = getattr(one, "close", None)
+        for closable in (self._iterator, getattr(self, "_source", None)):
+            close = getattr(closable, "close", None)
             if close is not None:
                 close()
 

@@ -15,16 +15,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from smackbox.akka.stream.materializer import Materializer, Out, Part
+from smackbox.akka.stream.shape import FlowShape, SinkShape, SourceShape
+from smackbox.akka.stream.stage import Stage
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.context import ActorContext
     from smackbox.akka.actor.system import ActorSystem
-    from smackbox.akka.stream.flow import Flow
-    from smackbox.akka.stream.sink import Sink
-    from smackbox.akka.stream.source import Source
-    from smackbox.akka.stream.stage import Stage
 
-S = TypeVar("S", bound="Stage")
+S = TypeVar("S", bound=Stage)
 M = TypeVar("M")
 N = TypeVar("N")
 
@@ -65,19 +63,19 @@ class GraphBuilder:
         """Connect an outlet with a stage's inlet."""
         self._part.connect(out, stage, port)
 
-    def source(self, source: Source[Any, Any]) -> Out:
+    def source(self, source: SourceShape[Any, Any]) -> Out:
         """Add a source. Returns its outlet."""
         return source.attach(self._part)[0]
 
-    def source_mat(self, source: Source[Any, N]) -> tuple[Out, N]:
+    def source_mat(self, source: SourceShape[Any, N]) -> tuple[Out, N]:
         """The same, with its materialized value."""
         return source.attach(self._part)
 
-    def flow(self, out: Out, flow: Flow[Any, Any, Any]) -> Out:
+    def flow(self, out: Out, flow: FlowShape[Any, Any, Any]) -> Out:
         """Add a flow behind `out`. Returns its outlet."""
         return flow.attach(self._part, out)[0]
 
-    def sink(self, out: Out, sink: Sink[Any, N]) -> N:
+    def sink(self, out: Out, sink: SinkShape[Any, N]) -> N:
         """Add a sink behind `out`. Returns its materialized value."""
         return sink.attach(self._part, out)
 

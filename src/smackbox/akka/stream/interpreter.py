@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from smackbox.akka.stream.attributes import Attributes
-from smackbox.akka.stream.connection import IDLE, PULLED, PULLING, PUSHING, Connection
+from smackbox.akka.stream.connection import IDLE, PULLED, PULLING, PUSHING, Connection, Endpoint
 from smackbox.akka.stream.errors import AbruptTerminationError, StreamError
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.dispatcher import Cancellable
     from smackbox.akka.actor.system import ActorSystem
-    from smackbox.akka.stream.materializer import Part
-    from smackbox.akka.stream.stage import Stage
 
 EVENTS = 2_000
 """Events in one turn; then other actors have theirs."""
@@ -48,7 +46,7 @@ class Interpreter:
         self,
         clock: Clock,
         wake: Callable[[], None],
-        materializer: Callable[[Attributes], Part],
+        materializer: Callable[[Attributes], Any],
         system: ActorSystem | None = None,
     ) -> None:
         self.clock = clock
@@ -57,10 +55,10 @@ class Interpreter:
         """Makes what connects further stages to those of this island."""
         self._system = system
         self.queue: deque[Connection] = deque()
-        self.calls: deque[tuple[Stage, Callable[..., None], tuple[Any, ...]]] = deque()
+        self.calls: deque[tuple[Endpoint, Callable[..., None], tuple[Any, ...]]] = deque()
         """What happened elsewhere and is to be done in a stage's turn; may be filled by any thread."""
-        self.ended: list[Stage] = []
-        self.stages: set[Stage] = set()
+        self.ended: list[Endpoint] = []
+        self.stages: set[Endpoint] = set()
         self.aborted: BaseException | None = None
         self.spent = 0
         """What a stage did in one call that is worth so many events."""
@@ -71,12 +69,12 @@ class Interpreter:
         assert self._system is not None, "this stage needs an actor system"
         return self._system
 
-    def add(self, stage: Stage) -> None:
+    def add(self, stage: Endpoint) -> None:
         """Take a stage into this island."""
         stage.interpreter = self
         self.stages.add(stage)
 
-    def start(self, stages: list[Stage]) -> None:
+    def start(self, stages: Iterable[Endpoint]) -> None:
         """Call `pre_start` of stages that were added and connected."""
         for stage in stages:
             self._call(stage, stage.pre_start, ())
@@ -88,7 +86,7 @@ class Interpreter:
         """Handle up to so many events. True when more wait."""
         queue, calls, ended = self.queue, self.calls, self.ended
         popleft = queue.popleft
-        stage: Stage | None
+        stage: Endpoint | None
         while events > 0 and (calls or queue):
             for _ in range(min(len(calls), events)):
                 stage, call, arguments = calls.popleft()
@@ -147,7 +145,7 @@ class Interpreter:
         return not self.stages
 
     def abort(self, error: BaseException) -> None:
-        """The owner stops: every stage that is left fails, and hears `post_stop`."""
+        """The owner stops: every stage that is left fails, and its `post_stop` is called."""
         self.aborted = error
         for stage in list(self.stages):
             self._call(stage, stage.fail_stage, (error,))
@@ -158,13 +156,13 @@ class Interpreter:
             self.ended.append(stage)
         self._end_stages()
 
-    def _call(self, stage: Stage, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def _call(self, stage: Endpoint, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         try:
             call(*arguments)
         except Exception as error:
             self._stage_failed(stage, error)
 
-    def _stage_failed(self, stage: Stage, error: Exception) -> None:
+    def _stage_failed(self, stage: Endpoint, error: Exception) -> None:
         if stage.reports_failure and not isinstance(error, AbruptTerminationError):
             level = logging.DEBUG if isinstance(error, StreamError) else logging.ERROR
             log.log(level, "stage %s failed: %r", stage.name, error, exc_info=error)

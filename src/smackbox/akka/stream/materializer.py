@@ -201,7 +201,7 @@ class Part:
 
 
 def _edge(producer: Stage, out_port: int, consumer: Stage, in_port: int) -> Connection:
-    connection = Connection(producer.interpreter, producer, consumer)
+    connection = Connection(producer.interpreter.queue.append, producer, consumer)
     producer.bind_outlet(out_port, connection)
     consumer.bind_inlet(in_port, connection)
     return connection
@@ -228,7 +228,7 @@ def _streams_path(system: ActorSystem) -> Any:
 
 
 class _Streams(Actor[Any]):
-    """The parent of all streams of a system. One that fails stops; what it ran was told already."""
+    """The parent of all streams of a system. One that fails stops; its streams were notified already."""
 
 
 _numbers = itertools.count()

@@ -23,16 +23,28 @@ from smackbox.akka.stream import (
     timed,
     transform,
 )
-from smackbox.akka.stream.blueprint import Keep, OpStep, PartStep, Scope, StageStep, Step
+from smackbox.akka.stream.blueprint import (
+    FoldSpec,
+    Head,
+    Keep,
+    OpStep,
+    PartStep,
+    Scope,
+    StageHead,
+    StageStep,
+    Step,
+    Tail,
+)
 from smackbox.akka.stream.buffers import OverflowStrategy
 from smackbox.akka.stream.fused import Op
+from smackbox.akka.stream.promise import Promise
+from smackbox.akka.stream.shape import SinkShape, SourceShape
+from smackbox.akka.stream.sources import Single
 from smackbox.akka.stream.stage import Stage
 from smackbox.akka.stream.timed import ThrottleMode
 
 if TYPE_CHECKING:
     from smackbox.akka.stream.materializer import Out, Part
-    from smackbox.akka.stream.sink import Sink
-    from smackbox.akka.stream.source import Source
 
 T = TypeVar("T")
 
@@ -52,7 +64,7 @@ class Operators(Generic[T]):
     def _fan_in(
         self,
         make: Callable[[], Stage],
-        others: Iterable[Source[Any, Any]],
+        others: Iterable[Head],
         own: int = 0,
         combine: Callable[[Any, Any], Any] = Keep.left,
     ) -> Any:
@@ -70,7 +82,7 @@ class Operators(Generic[T]):
 
         return self._and(PartStep(attach, combine))
 
-    def _side(self, make: Callable[[], Stage], sink: Sink[Any, Any], combine: Callable[[Any, Any], Any]) -> Any:
+    def _side(self, make: Callable[[], Stage], sink: Tail, combine: Callable[[Any, Any], Any]) -> Any:
         """A stage whose outlet 1 goes to `sink`."""
 
         def attach(part: Part, out: Out) -> tuple[Out, Any]:
@@ -79,6 +91,9 @@ class Operators(Generic[T]):
             return (stage, 0), sink.attach(part, (stage, 1))
 
         return self._and(PartStep(attach, combine))
+
+    def _before(self, other: Head) -> Any:
+        return self._fan_in(lambda: fan_in.Concat(2), (other,), own=1)
 
     # -- by what an element is
 
@@ -145,7 +160,7 @@ class Operators(Generic[T]):
         mode: ThrottleMode = ThrottleMode.SHAPING,
     ) -> Self:
         """At most `elements` (or `cost`s of so much) in `per_s`, with `burst` saved up by pauses (None: by one unit, or
-        the first element). ENFORCING fails with `RateExceededError`. Raises `ValueError` for figures that are none.
+        the first element). ENFORCING fails with `RateExceededError`. Raises `ValueError` for invalid figures.
         """
         if elements <= 0 or per_s <= 0 or (burst is not None and burst < 0):
             raise ValueError("throttle needs elements > 0, per_s > 0 and burst >= 0")
@@ -199,7 +214,7 @@ class Operators(Generic[T]):
     # -- rates
 
     def buffer(self, size: int, strategy: OverflowStrategy = OverflowStrategy.BACK_PRESSURE) -> Self:
-        """Raises `ValueError` for a size that is none."""
+        """Raises `ValueError` for an invalid size."""
         if size < 1:
             raise ValueError(f"a buffer holds at least one element, not {size}")
         if strategy is OverflowStrategy.EMIT_EARLY:
@@ -217,7 +232,7 @@ class Operators(Generic[T]):
             yield element
             yield from extend(element)
 
-        begun = self if initial is None else self.prepend(_single(initial))
+        begun = self if initial is None else self._before(_single(initial))
         return begun._stage(lambda: buffers.Expand(with_element))
 
     def detach(self) -> Self:
@@ -226,16 +241,16 @@ class Operators(Generic[T]):
 
     # -- several streams as one
 
-    def merge(self, *others: Source[T, Any], eager: bool = False) -> Self:
+    def merge(self, *others: SourceShape[T, Any], eager: bool = False) -> Self:
         """Elements of all as they come. `eager`: ends with the first that does."""
         return self._fan_in(lambda: fan_in.Merge(len(others) + 1, eager), others)
 
-    def merge_preferred(self, other: Source[T, Any], *, prefer_other: bool = False) -> Self:
+    def merge_preferred(self, other: SourceShape[T, Any], *, prefer_other: bool = False) -> Self:
         """The preferred one first, whenever it has an element."""
         return self._fan_in(lambda: fan_in.MergePreferred(2), (other,), own=1 if prefer_other else 0)
 
     def merge_prioritized(
-        self, other: Source[T, Any], own_priority: int, other_priority: int, *, eager: bool = False
+        self, other: SourceShape[T, Any], own_priority: int, other_priority: int, *, eager: bool = False
     ) -> Self:
         """Where both have an element, one by chance in these proportions. Raises `ValueError`."""
         if own_priority < 1 or other_priority < 1:
@@ -243,31 +258,31 @@ class Operators(Generic[T]):
         priorities = [own_priority, other_priority]
         return self._fan_in(lambda: fan_in.MergePrioritized(priorities, random.random, eager), (other,))
 
-    def merge_sorted(self, other: Source[T, Any], key: Callable[[T], Any] = lambda element: element) -> Self:
+    def merge_sorted(self, other: SourceShape[T, Any], key: Callable[[T], Any] = lambda element: element) -> Self:
         """Both are sorted by `key`, and so is the result."""
         return self._fan_in(lambda: fan_in.MergeSorted(key), (other,))
 
-    def merge_sequence(self, *others: Source[T, Any], sequence: Callable[[T], int]) -> Self:
+    def merge_sequence(self, *others: SourceShape[T, Any], sequence: Callable[[T], int]) -> Self:
         """By numbers from 0 that are spread over all."""
         return self._fan_in(lambda: fan_in.MergeSequence(len(others) + 1, sequence), others)
 
-    def concat(self, *others: Source[T, Any]) -> Self:
+    def concat(self, *others: SourceShape[T, Any]) -> Self:
         """One after another."""
         return self._fan_in(lambda: fan_in.Concat(len(others) + 1), others)
 
-    def concat_lazy(self, other: Source[T, Any]) -> Self:
+    def concat_lazy(self, other: SourceShape[T, Any]) -> Self:
         """As concat; `other` does not run before its turn."""
         return self._fan_in(lambda: fan_in.Concat(2), (_lazy(other),))
 
-    def prepend(self, other: Source[T, Any]) -> Self:
+    def prepend(self, other: SourceShape[T, Any]) -> Self:
         """`other` first."""
-        return self._fan_in(lambda: fan_in.Concat(2), (other,), own=1)
+        return self._before(other)
 
-    def or_else(self, other: Source[T, Any]) -> Self:
+    def or_else(self, other: SourceShape[T, Any]) -> Self:
         """`other`, where this stream ends without an element."""
         return self._fan_in(fan_in.OrElse, (other,))
 
-    def interleave(self, other: Source[T, Any], segment: int = 1, *, eager: bool = False) -> Self:
+    def interleave(self, other: SourceShape[T, Any], segment: int = 1, *, eager: bool = False) -> Self:
         """`segment` elements of each in turn. Raises `ValueError`."""
         if segment < 1:
             raise ValueError("a segment has at least one element")
@@ -275,25 +290,20 @@ class Operators(Generic[T]):
 
     # -- to others besides
 
-    def also_to(self, sink: Sink[T, Any]) -> Self:
+    def also_to(self, sink: SinkShape[T, Any]) -> Self:
         """`sink` gets each element, too, and slows the stream when it is slow; its end ends the stream."""
         return self._side(fan_out.AlsoTo, sink, Keep.left)
 
-    def also_to_mat(self, sink: Sink[T, Any], combine: Callable[[Any, Any], Any]) -> Any:
+    def also_to_mat(self, sink: SinkShape[T, Any], combine: Callable[[Any, Any], Any]) -> Any:
         """As `also_to`; `combine` makes the materialized value of both."""
         return self._side(fan_out.AlsoTo, sink, combine)
 
-    def wire_tap(self, tap: Sink[T, Any] | Callable[[T], Any]) -> Self:
+    def wire_tap(self, tap: SinkShape[T, Any] | Callable[[T], Any]) -> Self:
         """`tap` sees elements, and never slows the stream: a sink that is slow misses some."""
-        if not hasattr(tap, "attach"):
-            from smackbox.akka.stream.sink import Sink as AnySink
-
-            sink: Any = AnySink.foreach(tap)
-        else:
-            sink = tap
+        sink = tap if isinstance(tap, SinkShape) else FoldSpec(lambda: None, lambda _, element: _nothing(tap(element)))
         return self._side(fan_out.WireTap, sink, Keep.left)
 
-    def divert_to(self, sink: Sink[T, Any], when: Callable[[T], bool]) -> Self:
+    def divert_to(self, sink: SinkShape[T, Any], when: Callable[[T], bool]) -> Self:
         """Elements for which `when` is true go to `sink`, and not on."""
         return self._side(lambda: fan_out.DivertTo(when), sink, Keep.left)
 
@@ -303,11 +313,13 @@ class Operators(Generic[T]):
         """A failure becomes a last element; where `function` gives None it stays one."""
         return self._stage(lambda: recovery.Recover(function))
 
-    def recover_with_retries(self, attempts: int, function: Callable[[BaseException], Source[T, Any] | None]) -> Self:
+    def recover_with_retries(
+        self, attempts: int, function: Callable[[BaseException], SourceShape[T, Any] | None]
+    ) -> Self:
         """After a failure go on with another source, at most `attempts` times (-1: no limit)."""
         return self._stage(lambda: recovery.RecoverWith(attempts, function))
 
-    def recover_with(self, function: Callable[[BaseException], Source[T, Any] | None]) -> Self:
+    def recover_with(self, function: Callable[[BaseException], SourceShape[T, Any] | None]) -> Self:
         """On a failure goes on with the source that `function` gives, however often."""
         return self.recover_with_retries(-1, function)
 
@@ -332,7 +344,7 @@ class Operators(Generic[T]):
     def with_attributes(
         self, *, decider: Decider | None = None, input_buffer: int | None = None, name: str | None = None
     ) -> Self:
-        """For all that was said before: what failures of functions lead to, and the size of its boundaries' buffers.
+        """For all operators before: what failures of functions lead to, and the size of its boundaries' buffers.
 
         Raises `ValueError`.
         """
@@ -343,20 +355,23 @@ class Operators(Generic[T]):
         return self.with_attributes(name=name)
 
     def async_(self) -> Self:
-        """All that was said before runs in an actor of its own, with a buffer between."""
+        """All operators before run in an actor of their own, with a buffer between."""
         return self._scoped(Scope(island=True))
 
 
-def _single(element: Any) -> Any:
-    from smackbox.akka.stream.source import Source as AnySource
-
-    return AnySource.single(element)
+def _single(element: Any) -> Head:
+    return StageHead(lambda _: (Single(element), None))
 
 
-def _lazy(source: Any) -> Any:
-    from smackbox.akka.stream.source import Source as AnySource
+def _lazy(source: SourceShape[Any, Any]) -> Head:
+    def make(part: Part) -> tuple[Stage, None]:
+        return substreams.LazySource(lambda: source, Promise(part.system)), None
 
-    return AnySource.lazy_source(lambda: source)
+    return StageHead(make)
+
+
+def _nothing(_: Any) -> None:
+    """What a fold that gathers nothing goes on with."""
 
 
 __all__ = ["Operators", "substreams"]

@@ -144,7 +144,7 @@ class PublisherSink(Stage):
 
     def _has_room(self) -> bool:
         if self._fanout:
-            return all(len(one.queue) < self._size for one in self._subscriptions)
+            return all(len(subscription.queue) < self._size for subscription in self._subscriptions)
         return self._subscriptions[0].demand > 0
 
     def _deliver(self) -> None:

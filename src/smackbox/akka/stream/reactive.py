@@ -26,7 +26,7 @@ class Subscription(Protocol):
 
 
 class Subscriber(Protocol[T_contra]):
-    """Who gets elements, after it has asked for them."""
+    """Receives elements, after it has asked for them."""
 
     def on_subscribe(self, subscription: Subscription) -> None:
         """First of all calls: ask for elements through `subscription`."""
@@ -46,7 +46,7 @@ class Subscriber(Protocol[T_contra]):
 
 
 class Publisher(Protocol[T_co]):
-    """Who gives elements to its subscribers, as many as they asked for."""
+    """Gives elements to its subscribers, as many as they asked for."""
 
     def subscribe(self, subscriber: Subscriber[Any]) -> None:
         """Raises `TypeError` for None (1.9)."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from smackbox.akka.stream.connection import Connection
 from smackbox.akka.stream.errors import NonFailureCancellation
+from smackbox.akka.stream.inner_streams import OuterStage
 from smackbox.akka.stream.promise import Promise
 from smackbox.akka.stream.stage import Stage
 
@@ -36,7 +37,7 @@ class Recover(Stage):
             self.on_pull()
 
 
-class RecoverWith(Stage):
+class RecoverWith(OuterStage):
     """After a failure go on with the source that `function` gives, at most `attempts` times (-1: no limit)."""
 
     def __init__(self, attempts: int, function: Callable[[BaseException], Any]) -> None:

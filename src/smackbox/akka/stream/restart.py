@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from smackbox.akka.actor.supervision import BackOff
 from smackbox.akka.stream.connection import Connection
 from smackbox.akka.stream.errors import NonFailureCancellation
-from smackbox.akka.stream.stage import InHandlers, OutHandlers, Stage, log
+from smackbox.akka.stream.inner_streams import OuterStage
+from smackbox.akka.stream.stage import InHandlers, OutHandlers, log
 
 if TYPE_CHECKING:
     from smackbox.akka.stream.flow import Flow
@@ -48,7 +49,7 @@ class RestartSettings:
         return self.first_s if self.within_s is None else self.within_s
 
 
-class Restarting(Stage):
+class Restarting(OuterStage):
     """Decides when the wrapped part is made again, and makes it. A subclass runs it, in `begin`."""
 
     def __init__(self, settings: RestartSettings, make: Callable[[], Any]) -> None:
@@ -173,7 +174,7 @@ class RestartFlowStage(Restarting):
     _from: Connection | None = None
 
     def begin(self, made: Flow[Any, Any, Any]) -> None:
-        part = self.interpreter.materializer(self.attributes)
+        part = self.new_part()
         out = (self, self.later_port(OutHandlers(self._to_pulled, self._to_cancelled)))
         back, _ = made.attach(part, out)
         to = self.outlets[-1]

@@ -12,21 +12,22 @@ from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.supervision import Decider
 from smackbox.akka.stream.actors import AckedSink, ActorRefSink
 from smackbox.akka.stream.async_ops import ForeachAsync
-from smackbox.akka.stream.blueprint import FoldSpec, Keep, Scope
+from smackbox.akka.stream.blueprint import FoldSpec, OpStep, Scope, StageHead, StageStep, Step
 from smackbox.akka.stream.fan_out import SinkFan
+from smackbox.akka.stream.fused import Op
 from smackbox.akka.stream.graph import GraphBuilder, RunnableGraph, Runner
 from smackbox.akka.stream.promise import Promise
-from smackbox.akka.stream.publishers import OurPublisher, PublisherSink
+from smackbox.akka.stream.publishers import OurPublisher, OurSubscriber, PublisherSink, SubscriberSource
 from smackbox.akka.stream.queues import QueueSink, SinkQueue
 from smackbox.akka.stream.reactive import Publisher, Subscriber
+from smackbox.akka.stream.shape import SinkShape, SourceShape
 from smackbox.akka.stream.sinks import Cancelled, Head, Last, NeverSink, OnComplete
 from smackbox.akka.stream.stage import Stage
 from smackbox.akka.stream.substreams import LazySink
+from smackbox.akka.stream.transform import Reduce, TakeLast
 
 if TYPE_CHECKING:
-    from smackbox.akka.stream.flow import Flow
     from smackbox.akka.stream.materializer import Out, Part
-    from smackbox.akka.stream.source import Source
 
 I = TypeVar("I", contravariant=True)  # noqa: E741, PLC0105 - the input's type
 J = TypeVar("J")
@@ -35,7 +36,7 @@ N = TypeVar("N")
 U = TypeVar("U")
 
 
-class Sink(Generic[I, M]):
+class Sink(SinkShape[I, M], Generic[I, M]):
     """A blueprint that takes elements."""
 
     def __init__(self, attach: Callable[[Part, Out], M], fold_spec: FoldSpec | None = None) -> None:
@@ -64,7 +65,7 @@ class Sink(Generic[I, M]):
 
     @staticmethod
     def foreach_async(parallelism: int, function: Callable[[J], Awaitable[Any]]) -> Sink[J, asyncio.Future[None]]:
-        """Up to `parallelism` calls at once; the future hears when all are done. Raises `ValueError`."""
+        """Up to `parallelism` calls at once; the future is done when all are. Raises `ValueError`."""
         if parallelism < 1:
             raise ValueError("parallelism must be 1 or more")
         return _promised(lambda promise: ForeachAsync(parallelism, function, promise))
@@ -102,7 +103,7 @@ class Sink(Generic[I, M]):
     @staticmethod
     def reduce(function: Callable[[J, J], J]) -> Sink[J, asyncio.Future[J]]:
         """An empty stream fails with `NoSuchElementError`."""
-        return cast("Any", _flow().reduce(function).to_mat(Sink.head(), Keep.right))
+        return _behind(StageStep(lambda: Reduce(function)), Sink.head())
 
     @staticmethod
     def head() -> Sink[Any, asyncio.Future[Any]]:
@@ -127,9 +128,7 @@ class Sink(Generic[I, M]):
     @staticmethod
     def take_last(count: int) -> Sink[Any, asyncio.Future[list[Any]]]:
         """The last `count` elements."""
-        from smackbox.akka.stream.transform import TakeLast
-
-        return cast("Any", _flow()._stage(lambda: TakeLast(count)).to_mat(Sink.head(), Keep.right))
+        return _behind(StageStep(lambda: TakeLast(count)), Sink.head())
 
     @staticmethod
     def cancelled() -> Sink[Any, None]:
@@ -175,7 +174,7 @@ class Sink(Generic[I, M]):
         ack: Any = None,
         fail: Callable[[BaseException], Any] = lambda error: error,
     ) -> Sink[Any, None]:
-        """Tells `init`, and each element after the actor replied `ack` (None: anything) to what was told before."""
+        """Tells `init`, and each element after the actor replied `ack` (None: anything) to the one before."""
         return Sink.of_stage(lambda _: (AckedSink(ref, init, ack, complete, fail), None))
 
     @staticmethod
@@ -244,7 +243,7 @@ class Sink(Generic[I, M]):
 
     def contramap(self, function: Callable[[J], I]) -> Sink[J, M]:
         """Takes what `function` makes an element of."""
-        return cast("Any", _flow().map(function).to_mat(self, Keep.right))
+        return _behind(OpStep(Op.MAP, function), self)
 
     def with_attributes(
         self, *, decider: Decider | None = None, input_buffer: int | None = None, name: str | None = None
@@ -260,16 +259,22 @@ class Sink(Generic[I, M]):
         """In an actor of its own, with a buffer before it."""
         return Sink(Scope(island=True).sink(self.attach))
 
-    def run_with(self, source: Source[Any, N], where: Runner) -> N:
+    def run_with(self, source: SourceShape[Any, N], where: Runner) -> N:
         """Run from `source`; what that materializes."""
-        graph: RunnableGraph[N] = source.to(self)
-        return graph.run(where)
+        return RunnableGraph(lambda part: source.attach_to(self, part)[0]).run(where)
 
     def pre_materialize(self, where: Runner) -> tuple[M, Sink[I, None]]:
         """Run it now; what it materializes, and a sink that is used once."""
-        from smackbox.akka.stream.source import Source as AnySource
 
-        subscriber, value = AnySource.as_subscriber().to_mat(self, Keep.both).run(where)
+        def begin(part: Part) -> tuple[Stage, Subscriber[Any]]:
+            stage = SubscriberSource(part.attributes.input_buffer)
+            return stage, OurSubscriber(stage)
+
+        def attach(part: Part) -> tuple[Subscriber[Any], M]:
+            out, subscriber = StageHead(begin).attach(part)
+            return subscriber, self.attach(part, out)
+
+        subscriber, value = RunnableGraph(attach).run(where)
         return value, Sink.from_subscriber(subscriber)
 
 
@@ -285,10 +290,8 @@ def _promised(make: Callable[[Promise[Any]], Stage]) -> Sink[Any, asyncio.Future
     return Sink.of_stage(stage)
 
 
-def _flow() -> Flow[Any, Any, None]:
-    from smackbox.akka.stream.flow import Flow as AnyFlow
-
-    return AnyFlow()
+def _behind(step: Step, sink: Sink[Any, N]) -> Sink[Any, N]:
+    return Sink(lambda part, out: sink.attach(part, step.attach(part, out, None)[0]))
 
 
 __all__ = ["Iterable", "Sink"]

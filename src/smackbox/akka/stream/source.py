@@ -13,7 +13,6 @@ from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.stream import async_ops, buffers, fan_in, substreams, timed, transform
 from smackbox.akka.stream.actors import AckingSource, ActorRefSource
 from smackbox.akka.stream.blueprint import (
-    FoldSpec,
     Head,
     IterableHead,
     Keep,
@@ -36,16 +35,16 @@ from smackbox.akka.stream.publishers import OurSubscriber, SubscriberSource
 from smackbox.akka.stream.queues import MaybeSource, QueueSource, SinkQueue, SourceQueue
 from smackbox.akka.stream.reactive import Publisher, Subscriber
 from smackbox.akka.stream.recovery import FlowMonitor, Monitor, WatchTermination
+from smackbox.akka.stream.shape import FlowShape, SinkShape, SourceShape
+from smackbox.akka.stream.sink import Sink
 from smackbox.akka.stream.sources import Empty, Failed, Never, Single, Unfold, UnfoldResource
 from smackbox.akka.stream.stage import Stage
 from smackbox.akka.stream.substreams import Substream
 from smackbox.akka.stream.timed import TickHandle, Ticks
 
 if TYPE_CHECKING:
-    from smackbox.akka.stream.flow import Flow
     from smackbox.akka.stream.materializer import Out, Part
-    from smackbox.akka.stream.sink import Sink
-    from smackbox.akka.stream.subflow import SubSource
+    from smackbox.akka.stream.sub_source import SubSource
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -59,7 +58,7 @@ M_co = TypeVar("M_co", covariant=True)
 OFFERS = 1_024
 
 
-class Source(Operators[T], Generic[T, M]):
+class Source(Operators[T], SourceShape[T, M], Generic[T, M]):
     """A blueprint that gives elements. It runs when it is given a sink and a system, any number of times."""
 
     def __init__(self, head: Head, steps: tuple[Step, ...] = ()) -> None:
@@ -214,7 +213,7 @@ class Source(Operators[T], Generic[T, M]):
         complete: Callable[[Any], bool] = lambda _: False,
         fail: Callable[[Any], BaseException | None] = lambda _: None,
     ) -> Source[Any, ActorRef[Any]]:
-        """What is told to the reference. There is no back-pressure: `size` elements wait, then the strategy decides."""
+        """What is sent to the reference. There is no back-pressure: `size` elements wait, then the strategy decides."""
         if strategy in {OverflowStrategy.BACK_PRESSURE, OverflowStrategy.EMIT_EARLY} or size < 0:
             raise ValueError("a reference cannot press back: use another strategy, or actor_ref_with_back_pressure")
 
@@ -231,7 +230,7 @@ class Source(Operators[T], Generic[T, M]):
         complete: Callable[[Any], bool] = lambda _: False,
         fail: Callable[[Any], BaseException | None] = lambda _: None,
     ) -> Source[Any, ActorRef[Any]]:
-        """What is told to the reference; each is acknowledged to its sender when it has gone on."""
+        """What is sent to the reference; each is acknowledged to its sender when it has gone on."""
 
         def make(part: Part) -> tuple[Stage, ActorRef[Any]]:
             stage = AckingSource(part.system, ack, complete, fail)
@@ -297,11 +296,20 @@ class Source(Operators[T], Generic[T, M]):
         """Add this source's stages to a part that is being built."""
         return attach_source(part, self._head, self._steps)
 
-    def via(self, flow: Flow[T, U, Any]) -> Source[U, M]:
+    def attach_to(self, sink: SinkShape[T, N], part: Part) -> tuple[M, N]:
+        """Add this source's stages and `sink` behind them, as one stage where that can be."""
+        if sink.fold_spec is not None:
+            fused, right = attach_loop(part, self._head, self._steps, sink.fold_spec)
+            if fused:
+                return None, right  # type: ignore[return-value]
+        out, left = self.attach(part)
+        return left, sink.attach(part, out)
+
+    def via(self, flow: FlowShape[T, U, Any]) -> Source[U, M]:
         """Goes on with that flow; the materialized value stays."""
         return self.via_mat(flow, Keep.left)
 
-    def via_mat(self, flow: Flow[T, U, N], combine: Callable[[M, N], V]) -> Source[U, V]:
+    def via_mat(self, flow: FlowShape[T, U, N], combine: Callable[[M, N], V]) -> Source[U, V]:
         """Through `flow`, and what the two materialize combined."""
         if combine is Keep.left:
             fused = flow.plain_steps()
@@ -309,23 +317,14 @@ class Source(Operators[T], Generic[T, M]):
                 return Source(self._head, self._steps + fused)
         return self._and(PartStep(flow.attach, combine))
 
-    def to(self, sink: Sink[T, Any]) -> RunnableGraph[M]:
+    def to(self, sink: SinkShape[T, Any]) -> RunnableGraph[M]:
         """A graph to run; the materialized value is the source's."""
         return self.to_mat(sink, Keep.left)
 
-    def to_mat(self, sink: Sink[T, N], combine: Callable[[M, N], V]) -> RunnableGraph[V]:
+    def to_mat(self, sink: SinkShape[T, N], combine: Callable[[M, N], V]) -> RunnableGraph[V]:
         """Into `sink`, and what the two materialize combined."""
 
-        def attach(part: Part) -> V:
-            spec = sink.fold_spec
-            if isinstance(spec, FoldSpec):
-                fused, right = attach_loop(part, self._head, self._steps, spec)
-                if fused:
-                    return combine(None, right)  # type: ignore[arg-type]
-            out, left = self.attach(part)
-            return combine(left, sink.attach(part, out))
-
-        return RunnableGraph(attach)
+        return RunnableGraph(lambda part: combine(*self.attach_to(sink, part)))
 
     def map_materialized_value(self, function: Callable[[M], N]) -> Source[T, N]:
         """The same source, whose materialized value is what `function` makes of it."""
@@ -355,33 +354,33 @@ class Source(Operators[T], Generic[T, M]):
 
     # -- running
 
-    def run_with(self, sink: Sink[T, N], where: Runner) -> N:
+    def run_with(self, sink: SinkShape[T, N], where: Runner) -> N:
         """Run into `sink`, on an actor system, in an actor, or by a materializer; what the sink materializes."""
         return self.to_mat(sink, Keep.right).run(where)
 
     async def run_fold(self, zero: U, function: Callable[[U, T], U], where: Runner) -> U:
         """Run it into a fold, and wait for the result."""
-        return await self.run_with(_sink().fold(zero, function), where)
+        return await self.run_with(Sink.fold(zero, function), where)
 
     async def run_reduce(self, function: Callable[[T, T], T], where: Runner) -> T:
         """Run it into a reduction, and wait for the result. Raises `NoSuchElementError` without an element."""
-        return await self.run_with(_sink().reduce(function), where)
+        return await self.run_with(Sink.reduce(function), where)
 
     async def run_foreach(self, function: Callable[[T], Any], where: Runner) -> None:
         """Call `function` with each element, and wait for the end."""
-        await self.run_with(_sink().foreach(function), where)
+        await self.run_with(Sink.foreach(function), where)
 
     async def run_list(self, where: Runner) -> list[T]:
         """All elements."""
-        return await self.run_with(_sink().seq(), where)
+        return await self.run_with(Sink.seq(), where)
 
     def run_async_iterator(self, where: Runner, buffer: int = 16) -> SinkQueue[T]:
         """`async with source.run_async_iterator(system) as elements: async for element in elements`."""
-        return self.run_with(_sink().queue(buffer), where)
+        return self.run_with(Sink.queue(buffer), where)
 
     def pre_materialize(self, where: Runner) -> tuple[M, Source[T, None]]:
         """Run it now; what it materializes, and a source of its elements that is run once."""
-        value, publisher = self.to_mat(_sink().as_publisher(), Keep.both).run(where)
+        value, publisher = self.to_mat(Sink.as_publisher(), Keep.both).run(where)
         return value, Source.from_publisher(publisher)
 
     def _and(self, step: Step) -> Any:
@@ -588,14 +587,8 @@ def _positive(value: float, name: str) -> None:
         raise ValueError(f"{name} must be positive, not {value}")
 
 
-def _sink() -> Any:
-    from smackbox.akka.stream.sink import Sink as AnySink
-
-    return AnySink
-
-
 def _sub(source: Source[Any, Any]) -> Any:
-    from smackbox.akka.stream.subflow import SubSource as AnySubSource
+    from smackbox.akka.stream.sub_source import SubSource as AnySubSource
 
     return AnySubSource(source)
 

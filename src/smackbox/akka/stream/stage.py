@@ -7,7 +7,7 @@ pulling, pushing, closing. Time, chance and work of others come in as calls; not
 
 By default a pull goes upstream, an end upstream completes the stage, a failure fails it, and a cancel cancels it. A
 stage with several inlets or outlets has the handlers of `…_at`, which get the number of the port. Ports may come while
-the stage runs (`run_source`, `run_sink`): substreams.
+the stage runs (`inner_streams.py`).
 Source: Pekko's `GraphStageLogic`.
 """
 
@@ -27,8 +27,6 @@ from smackbox.akka.stream.errors import STAGE_WAS_COMPLETED, NonFailureCancellat
 if TYPE_CHECKING:
     from smackbox.akka.actor.dispatcher import Cancellable
     from smackbox.akka.stream.interpreter import Interpreter
-    from smackbox.akka.stream.sink import Sink
-    from smackbox.akka.stream.source import Source
 
 log = logging.getLogger("smackbox.akka.stream")
 
@@ -248,39 +246,7 @@ class Stage:
         for timer in (timers or {}).values():
             timer.cancel()
 
-    # -- substreams
-
-    def run_source(
-        self,
-        source: Source[Any, Any],
-        on_push: Callable[[Connection], None],
-        on_finish: Callable[[Connection], None],
-        on_failure: Callable[[BaseException], None] | None = None,
-    ) -> tuple[Connection, Any]:
-        """Run `source` beside this stage, which consumes it. The handlers get the connection. Returns it, with the
-        source's materialized value.
-        """
-        part = self.interpreter.materializer(self.attributes)
-        out, value = source.attach(part)
-        holder: list[Connection] = []
-        handlers = InHandlers(lambda: on_push(holder[0]), lambda: on_finish(holder[0]), on_failure or self.fail_stage)
-        holder.append(part.connect(out, self, self.later_port(handlers)))
-        part.start()
-        return holder[0], value
-
-    def run_sink(
-        self,
-        sink: Sink[Any, Any],
-        on_pull: Callable[[], None],
-        on_cancel: Callable[[BaseException], None] | None = None,
-    ) -> tuple[Connection, Any]:
-        """Run `sink` beside this stage, which feeds it."""
-        part = self.interpreter.materializer(self.attributes)
-        out = (self, self.later_port(OutHandlers(on_pull, on_cancel or self.cancel_stage)))
-        value = sink.attach(part, out)
-        connection = self.outlets[-1]
-        part.start()
-        return connection, value
+    # -- later ports
 
     def later_port(self, handlers: InHandlers | OutHandlers) -> int:
         """The number of a port that is to be connected while the stage runs."""

@@ -1,7 +1,7 @@
 """Operators over streams of streams: flat_map_concat, flat_map_merge, group_by, split_when, prefix_and_tail.
 
 A substream runs in the same island, connected to a port that the operator gets while it runs. A substream that nobody
-takes times out, so that its operator is not held up for ever.
+takes times out, so that its operator is not blocked forever.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from smackbox.akka.stream.errors import (
     StreamTimeoutError,
     TooManySubstreamsOpenError,
 )
+from smackbox.akka.stream.inner_streams import OuterStage
 from smackbox.akka.stream.promise import Promise
 from smackbox.akka.stream.stage import OutHandlers, Stage
 
@@ -31,7 +32,7 @@ CLOSED_KEYS_LIMIT = 100_000
 """Keys of closed substreams that `group_by` remembers, so that it drops their elements; then it fails."""
 
 
-class FlatMap(Stage):
+class FlatMap(OuterStage):
     """Elements that become sources."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -582,7 +583,7 @@ class PrefixAndTail(Stage):
         self.complete_stage()
 
 
-class LazySource(Stage):
+class LazySource(OuterStage):
     """Makes its source with the first pull."""
 
     ins = 0
@@ -608,7 +609,7 @@ class LazySource(Stage):
         self._value.fail(NeverMaterializedError("the source was not made: nothing asked for an element"))
 
 
-class LazySink(Stage):
+class LazySink(OuterStage):
     """Makes its sink with the first element."""
 
     outs = 0
@@ -653,7 +654,7 @@ class LazySink(Stage):
 
 
 def _nothing(*_: Any) -> None:
-    """Nobody is told."""
+    """Nobody is notified."""
 
 
 def _empty() -> Stage:

@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
 from smackbox.akka.actor.actor import Actor
+from smackbox.akka.actor.local_ref import LocalRef
 from smackbox.akka.actor.messages import DeadLetter, Signal, Terminated, UnhandledMessage
 from smackbox.akka.actor.props import Props
-from smackbox.akka.actor.ref import ActorRef, LocalRef
+from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.system import ActorSettings, ActorSystem
 from smackbox.akka.testkit.manual_loop import ManualLoop
 

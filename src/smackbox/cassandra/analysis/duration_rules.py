@@ -13,7 +13,7 @@ def holds_duration(kind: CqlType) -> bool:
 
 
 def holder_of_durations(kind: CqlType, alone: str) -> str | None:
-    """What is said of a type that has durations in it, `alone` of one that is a duration; None for others."""
+    """The error for a type that contains durations, `alone` for one that is a duration; None for others."""
     if not holds_duration(kind):
         return None
     if kind == DURATION:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from smackbox.cassandra.analysis.arithmetic import compile_arithmetic, fit_of, infer_arithmetic, unary_math
+from smackbox.cassandra.analysis.arithmetic import Fit, compile_arithmetic, fit_of, infer_arithmetic, unary_math
 from smackbox.cassandra.analysis.assignment import is_assignable
+from smackbox.cassandra.analysis.collection_functions import COLLECTION_FUNCTIONS, collection_overload
 from smackbox.cassandra.analysis.mask_functions import MASKS, mask_overloads
 from smackbox.cassandra.analysis.overloads import Overload, Values, argument_type
 from smackbox.cassandra.analysis.terms import Compiler, Functions
-from smackbox.cassandra.execution.aggregates import fold
 from smackbox.cassandra.execution.context import UNSET, Bound, Context
 from smackbox.cassandra.execution.terms import Term
 from smackbox.cassandra.state.keys import compose_partition_key
@@ -29,9 +29,9 @@ from smackbox.cassandra.wire.murmur3 import token_of
 from smackbox.cassandra.wire.types import (
     BIGINT,
     BLOB,
+    COUNTER,
     DATE,
     FLOAT,
-    INT,
     NATIVE,
     NUMBERS,
     TEXT,
@@ -54,15 +54,12 @@ MONOTONIC = frozenset({
 
 def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
     """The overloads of the function called; those of generic functions are made for the arguments' types."""
-    name = call.name.lower()
+    name = call.name
     if name == "token":
         kinds = tuple(column.type for column in compiler.scope.table.partition_key)
         return [Overload(kinds, BIGINT, _token)]
-    generic = _GENERIC.get(name)
-    if generic is not None and call.arguments:
-        kind = compiler.infer(call.arguments[0])
-        overload = generic(kind) if kind is not None else None
-        return [overload] if overload is not None else []
+    if name in COLLECTION_FUNCTIONS:
+        return [collection_overload(compiler, call)]
     if name in _MEASURES:
         return _similarity_overloads(compiler, call, name)
     if name in MASKS:
@@ -74,7 +71,7 @@ def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
 
 def known_function(name: str) -> bool:
     """Whether there is a scalar function of that name, in small letters."""
-    return name in _TABLE or name in _GENERIC or name in _MEASURES or name in {"token", "tojson", "to_json"}
+    return name in _TABLE or name in COLLECTION_FUNCTIONS or name in _MEASURES or name in {"token", "tojson", "to_json"}
 
 
 def argument_count(name: str) -> int | None:
@@ -104,13 +101,13 @@ def _compile_call(compiler: Compiler, call: ast.Call, receiver_type: CqlType | N
 
 
 def _is_from_json(call: ast.Call) -> bool:
-    return call.name.lower() in {"fromjson", "from_json"} and call.keyspace in {None, "system"}
+    return call.name in {"fromjson", "from_json"} and call.keyspace in {None, "system"}
 
 
 def _compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Term:
     """fromJson gives whatever type its receiver has."""
     if len(call.arguments) != 1:
-        raise Invalid(f"Unexpected number of arguments for {call.name} function")
+        raise Invalid(f"Invalid number of arguments for function {function_name(call)}(text)")
     text = compiler.compile(call.arguments[0], TEXT, "arg0(system.fromjson)")
 
     def evaluate(context: Context, row: object) -> Bound:
@@ -118,7 +115,14 @@ def _compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Ter
         if not isinstance(given, bytes):
             return given
         try:
-            return from_json(kind, parse_json(given.decode()))
+            document = parse_json(given.decode())
+        except Invalid as error:
+            reason = f"Could not decode JSON string '{given.decode()}': {error}"
+            raise FunctionFailure(
+                f"execution of 'system.from_json[text]' failed: {reason}", "system", "fromjson", ("text",)
+            ) from error
+        try:
+            return from_json(kind, document)
         except Invalid as error:
             raise FunctionFailure(
                 f"org.apache.cassandra.serializers.MarshalException: {error}", "system", "fromjson", ("text",)
@@ -131,17 +135,15 @@ def _choose(compiler: Compiler, call: ast.Call, receiver_type: CqlType | None) -
     if call.keyspace not in {None, "system"}:
         raise Invalid(f"Unknown function '{call.keyspace}.{call.name}'")
     candidates = overloads(compiler, call)
-    name = call.name.lower()
+    name = call.name
     if not candidates:
-        if name in _GENERIC:
-            raise Invalid(_no_match(call, name))
         raise Invalid(f"Unknown function '{call.name}'")
     fitting = [
         candidate
         for candidate in candidates
         if len(candidate.arguments) == len(call.arguments)
         and all(
-            compiler.assignable(argument, kind)
+            compiler.assignable(argument, kind) and not (kind == COUNTER and _is_null(argument))
             for argument, kind in zip(call.arguments, candidate.arguments, strict=True)
         )
     ]
@@ -154,18 +156,18 @@ def _choose(compiler: Compiler, call: ast.Call, receiver_type: CqlType | None) -
                 f"{len(candidates[0].arguments)} required but {len(call.arguments)} provided"
             )
         raise Invalid(_no_match(call, name))
+    if len(fitting) > 1 and receiver_type is not None:
+        fitting = [candidate for candidate in fitting if is_assignable(candidate.result, receiver_type)] or fitting
     if len(fitting) > 1:
         exact = [
             candidate
             for candidate in fitting
             if all(
-                compiler.infer(bare(argument)) in {None, kind}
+                fit_of(compiler, bare(argument), kind) is Fit.EXACT
                 for argument, kind in zip(call.arguments, candidate.arguments, strict=True)
             )
         ]
         fitting = exact or fitting
-    if len(fitting) > 1 and receiver_type is not None:
-        fitting = [candidate for candidate in fitting if is_assignable(candidate.result, receiver_type)] or fitting
     if len(fitting) > 1 and any(compiler.infer(bare(argument)) is None for argument in call.arguments):
         raise Invalid(
             f"Ambiguous call to function {call.name} (can be matched by following signatures: "
@@ -175,6 +177,11 @@ def _choose(compiler: Compiler, call: ast.Call, receiver_type: CqlType | None) -
             + "): use type casts to disambiguate"
         )
     return fitting[0]
+
+
+def _is_null(expression: ast.Expression) -> bool:
+    value = bare(expression)
+    return isinstance(value, ast.Literal) and value.kind == "null"
 
 
 def _no_match(call: ast.Call, name: str) -> str:
@@ -234,7 +241,7 @@ def _same(_: Context, values: Values) -> bytes | None:
     return values[0]
 
 
-def _from_blob(kind: CqlType) -> Callable[[Context, Values], bytes | None]:
+def _from_blob(kind: CqlType, name: str) -> Callable[[Context, Values], bytes | None]:
     def run(_: Context, values: Values) -> bytes | None:
         value = values[0]
         if value is not None:
@@ -242,7 +249,7 @@ def _from_blob(kind: CqlType) -> Callable[[Context, Values], bytes | None]:
                 kind.validate(value)
             except Invalid:
                 raise Invalid(
-                    f"In call to function system.blobas{kind.cql}, value 0x{value.hex()} is not a "
+                    f"In call to function system.{name}, value 0x{value.hex()} is not a "
                     f"valid binary representation for type {kind.cql}"
                 ) from None
         return value
@@ -283,14 +290,11 @@ for _kind in dict.fromkeys(NATIVE.values()):
         for _name in (f"{_spelling}asblob", f"{_spelling}_as_blob"):
             _TABLE[_name] = [Overload((_kind,), BLOB, _same)]
         for _name in (f"blobas{_spelling}", f"blob_as_{_spelling}"):
-            _TABLE[_name] = [Overload((BLOB,), _kind, _from_blob(_kind))]
+            _TABLE[_name] = [Overload((BLOB,), _kind, _from_blob(_kind, _name))]
 
 
 def _numeric(name: str) -> list[Overload]:
-    return [
-        Overload((kind,), kind, unary_math(name, kind))
-        for kind in sorted(NUMBERS - {NATIVE["counter"]}, key=lambda kind: kind.cql)
-    ]
+    return [Overload((kind,), kind, unary_math(name, kind)) for kind in sorted(NUMBERS, key=lambda kind: kind.cql)]
 
 
 for _name in ("abs", "exp", "log", "log10", "round"):
@@ -324,87 +328,6 @@ _TABLE["floor"] = [
     _floor(TIMESTAMP, TIMESTAMP, floor_ms),
     _floor(TIME, TIME, floor_time),
 ]
-
-
-def _generic_map(part: str) -> Callable[[CqlType], Overload | None]:
-    def make(kind: CqlType) -> Overload | None:
-        if not isinstance(kind, MapType):
-            return None
-        which = 0 if part == "keys" else 1
-        result: CqlType = SetType(kind.key, multi_cell=False) if which == 0 else ListType(kind.value, multi_cell=False)
-
-        def run(_: Context, values: Values) -> bytes | None:
-            if values[0] is None:
-                return None
-            parts = [pair[which] for pair in kind.pairs(values[0])]
-            assert isinstance(result, SetType | ListType)
-            return result.join(parts)
-
-        return Overload((kind,), result, run)
-
-    return make
-
-
-def _collection_items(kind: CqlType, value: bytes) -> list[bytes]:
-    if isinstance(kind, MapType):
-        return [key for key, _ in kind.pairs(value)]
-    if isinstance(kind, ListType):
-        return [element for element in kind.elements_or_null(value) if element is not None]
-    assert isinstance(kind, SetType | VectorType)
-    return kind.elements(value)
-
-
-def _collection_count(kind: CqlType) -> Overload | None:
-    if not isinstance(kind, ListType | SetType | MapType):
-        return None
-    return Overload(
-        (kind,),
-        INT,
-        lambda _, values: None if values[0] is None else INT.encode(len(_collection_items(kind, values[0]))),
-    )
-
-
-def _collection_edge(largest: bool) -> Callable[[CqlType], Overload | None]:
-    def make(kind: CqlType) -> Overload | None:
-        if not isinstance(kind, ListType | SetType | MapType):
-            return None
-        element = kind.key if isinstance(kind, MapType) else kind.element
-        pick = max if largest else min
-
-        def run(_: Context, values: Values) -> bytes | None:
-            items = _collection_items(kind, values[0]) if values[0] is not None else []
-            return pick(items, key=element.order_key) if items else None
-
-        return Overload((kind,), element, run)
-
-    return make
-
-
-def _collection_fold(name: str) -> Callable[[CqlType], Overload | None]:
-    def make(kind: CqlType) -> Overload | None:
-        if not isinstance(kind, ListType | SetType) or kind.element not in NUMBERS:
-            return None
-        element = kind.element
-        return Overload(
-            (kind,),
-            element,
-            lambda _, values: None if values[0] is None else fold(name, element, _collection_items(kind, values[0])),
-        )
-
-    return make
-
-
-_GENERIC: dict[str, Callable[[CqlType], Overload | None]] = {
-    "map_keys": _generic_map("keys"),
-    "mapkeys": _generic_map("keys"),
-    "map_values": _generic_map("values"),
-    "mapvalues": _generic_map("values"),
-    "collection_count": _collection_count,
-    "collection_max": _collection_edge(True),
-    "collection_min": _collection_edge(False),
-    "collection_sum": _collection_fold("sum"),
-    "collection_avg": _collection_fold("avg"),
-}
 
 
 _MEASURES = frozenset({"similarity_cosine", "similarity_euclidean", "similarity_dot_product"})

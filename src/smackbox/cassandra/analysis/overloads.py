@@ -21,6 +21,9 @@ from smackbox.cassandra.wire.types import (
     UUID_TYPE,
     VARINT,
     CqlType,
+    ListType,
+    MapType,
+    SetType,
 )
 
 Values = Sequence[bytes | None]
@@ -49,3 +52,27 @@ def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | Non
         number = number_of(argument.text)
         return INT if -(2**31) <= number < 2**31 else BIGINT if -(2**63) <= number < 2**63 else VARINT
     return _CONSTANTS.get(argument.kind)
+
+
+def exact_type(compiler: Compiler, expression: ast.Expression) -> CqlType | None:
+    """The type of an expression by itself, as far as it has one: a text might be of many, and null of any.
+
+    A list or set has that of its first element with a type (`Lists.getExactListTypeIfKnown`), a map of its first entry.
+    """
+    if isinstance(expression, ast.Literal):
+        return None if expression.kind == "string" else argument_type(compiler, expression)
+    if isinstance(expression, ast.ListLiteral):
+        element = _first_type(compiler, expression.items)
+        return None if element is None else ListType(element, multi_cell=False)
+    if isinstance(expression, ast.SetLiteral):
+        element = _first_type(compiler, expression.items)
+        return None if element is None else SetType(element, multi_cell=False)
+    if isinstance(expression, ast.MapLiteral):
+        key = _first_type(compiler, [key for key, _ in expression.items])
+        value = _first_type(compiler, [value for _, value in expression.items])
+        return None if key is None or value is None else MapType(key, value, multi_cell=False)
+    return compiler.infer(expression)
+
+
+def _first_type(compiler: Compiler, items: Sequence[ast.Expression]) -> CqlType | None:
+    return next((kind for item in items if (kind := exact_type(compiler, item)) is not None), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from smackbox.cassandra.analysis.collection_functions import ANY, parameter_type
 from smackbox.cassandra.analysis.terms import Compiler, Scope
 from smackbox.cassandra.execution.aggregates import NAMES, Accumulator, aggregate
 from smackbox.cassandra.execution.column_masks import applied
@@ -122,6 +123,8 @@ class SelectionCompiler(Compiler):
                     return self._stamp(expression, name).kind
                 if name in _JSON_FUNCTIONS:
                     return TEXT
+                if name in {"fromjson", "from_json"}:
+                    raise Invalid(f"{name}() cannot be used in the selection clause of a SELECT statement")
                 if name in NAMES:
                     return self._aggregate_type(expression, name)
         if isinstance(expression, ast.TupleLiteral) and len(expression.items) > 1:
@@ -202,9 +205,8 @@ class SelectionCompiler(Compiler):
         return Term(target, evaluate)
 
     def _json(self, expression: ast.Call) -> Term:
-        if len(expression.arguments) != 1:
-            raise Invalid("toJson() accepts one argument only")
-        value = self.compile_any(expression.arguments[0])
+        kind = parameter_type(self, expression, ANY)
+        value = self.compile(expression.arguments[0], kind, show(expression.arguments[0]))
         return Term(
             TEXT, lambda context, row: to_json_text(value.kind, bytes_or_null(value.evaluate(context, row))).encode()
         )

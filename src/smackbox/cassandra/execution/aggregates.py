@@ -75,20 +75,24 @@ class _Fold:
         self._count = 0
 
     def add(self, value: bytes | None) -> None:
-        if value:
-            operand = number(self._kind, value, self._kind)
-            self._total = EXACT.add(self._total, operand) if self._kind == DECIMAL else self._total + operand
-            self._count += 1
+        if not value:
+            return
+        operand = number(self._kind, value, self._kind)
+        self._count += 1
+        if self._kind != DECIMAL:
+            self._total += operand
+            return
+        if self._mean:  # it runs with the values, and each step is rounded
+            operand = _rounded_part(EXACT.subtract(operand, self._total), self._count)
+        self._total = EXACT.add(self._total, operand)
 
     def result(self) -> bytes | None:
         kind = self._kind
         total = self._total
         if self._mean and self._count:
-            if kind == DECIMAL:
-                total = _mean_of_decimals(total, self._count)
-            elif kind in {FLOAT, DOUBLE}:
+            if kind in {FLOAT, DOUBLE}:
                 total /= self._count
-            else:
+            elif kind != DECIMAL:
                 total = (
                     math.trunc(Decimal(total) / self._count) if abs(total) < 2**53 else _truncate(total, self._count)
                 )
@@ -100,14 +104,14 @@ def _truncate(total: int, count: int) -> int:
     return quotient if total >= 0 else -quotient
 
 
-def _mean_of_decimals(total: Decimal, count: int) -> Decimal:
-    """Of the total's scale, half even."""
-    exponent = total.as_tuple().exponent
+def _rounded_part(whole: Decimal, count: int) -> Decimal:
+    """`whole` over `count`, half even, of the scale that `whole` has."""
+    exponent = whole.as_tuple().exponent
     assert isinstance(exponent, int)
-    quotient, rest = divmod(abs(int(total.scaleb(-exponent, EXACT))), count)
+    quotient, rest = divmod(abs(int(whole.scaleb(-exponent, EXACT))), count)
     if 2 * rest > count or (2 * rest == count and quotient % 2):
         quotient += 1
-    return Decimal(-quotient if total < 0 else quotient).scaleb(exponent, EXACT)
+    return Decimal(-quotient if whole < 0 else quotient).scaleb(exponent, EXACT)
 
 
 def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Accumulator]]:
@@ -121,10 +125,9 @@ def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Ac
     if name in {"min", "max"}:
         return kind, lambda: _Edge(kind, largest=name == "max")
     if kind not in NUMBERS:
+        known = ", ".join(f"system.{name} : ({number}) -> {number}" for number in sorted(kind.cql for kind in NUMBERS))
         raise Invalid(
-            f"Invalid call to function {name}, none of its type signatures match (known type signatures: "
-            f"system.{name}(numeric)): Function system.{name} requires a numeric argument, but found argument "
-            f"of type {kind.cql}"
+            f"Invalid call to function {name}, none of its type signatures match (known type signatures: {known})"
         )
     return kind, lambda: _Fold(kind, mean=name == "avg")
 

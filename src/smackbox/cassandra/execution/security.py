@@ -130,7 +130,7 @@ class Security:
         if access.of_index:
             indexed = self.catalog.keyspaces[keyspace].index(table) if keyspace in self.catalog.keyspaces else None
             if indexed is None:
-                return  # that there is none is said by the statement
+                return  # the statement reports that there is none
             table = indexed[0].name
         resource = _resource(keyspace, table)
         if access.permission in _SCHEMA_PERMISSIONS:

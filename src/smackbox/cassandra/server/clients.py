@@ -1,4 +1,4 @@
-"""The clients that are connected: how many there may be, and who is told of changes of the schema."""
+"""The clients that are connected: how many there may be, and which are notified of schema changes."""
 
 from __future__ import annotations
 

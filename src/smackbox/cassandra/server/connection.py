@@ -36,6 +36,7 @@ from smackbox.cassandra.wire.segments import SegmentReader, encode_segments
 from smackbox.net import connection
 from smackbox.net.byte_budget import ByteBudget
 from smackbox.net.connection import SMALL_FRAME_BYTES, FrameConnection
+from smackbox.net.read_buffer import ReadBuffer
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Parts:
     commit: GroupCommit
     logins: Logins | None
     clock: ServerClock
-    read_buffer: memoryview
+    read_buffer: ReadBuffer
 
 
 class RejectedError(ProtocolError):

@@ -16,7 +16,7 @@ from smackbox.store.rocks import RocksStore
 
 
 class Recipient(Protocol):
-    """Who answers are for."""
+    """The connection that answers are for."""
 
     def send_now(self, answers: bytes) -> None:
         """Send answers that need not wait."""

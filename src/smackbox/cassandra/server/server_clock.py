@@ -1,4 +1,4 @@
-"""The time as statements are told it."""
+"""The time as statements see it."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ from smackbox.cassandra.state.roles import Roles
 from smackbox.cassandra.state.system_rows import SystemRows
 from smackbox.cassandra.statements.registry import Statements
 from smackbox.net.byte_budget import ByteBudget
-from smackbox.net.connection import read_buffer
 from smackbox.net.control import ControlSocket, Served
 from smackbox.net.listener import bind, is_loopback
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.net.open_files import raise_open_file_limit
+from smackbox.net.read_buffer import ReadBuffer
 from smackbox.net.service import Server
 from smackbox.store.data_dir import DataDir
 from smackbox.store.rocks import RocksStore, open_store
@@ -193,7 +193,7 @@ async def _open(
             GroupCommit(store, state.engine, server_clock, sync=settings.sync),
             logins,
             server_clock,
-            read_buffer(),
+            ReadBuffer(),
         )
         return await _serve(settings, parts, store, data_dir.path, listener, tls, opened)
 

@@ -66,7 +66,7 @@ def take(store: RocksStore, target: Path) -> Copied:
 
 
 def named(directory: Path, name: str) -> Path:
-    """Where the snapshot of that name lies. Raises `UserError` for a name that is none."""
+    """Where the snapshot of that name lies. Raises `UserError` for an invalid name."""
     if not _NAME.fullmatch(name) or name.startswith("."):
         raise UserError(f"a snapshot's name is of letters, digits, - _ and dots, not {name!r}")
     return directory / SNAPSHOTS / name

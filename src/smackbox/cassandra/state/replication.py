@@ -90,7 +90,7 @@ def _replication(given: dict[str, str], name: str, data_center: str, previous: d
 
 
 def _for_data_center(options: dict[str, str], previous: dict[str, str], data_center: str) -> dict[str, str]:
-    """A plain factor is that of the data centre, unless the keyspace has one for it; a factor of 0 is none."""
+    """A plain factor is that of the data centre, unless the keyspace has one for it; factor 0: no replicas."""
     options = dict(options)
     factor = options.pop(_FACTOR, None)
     if factor is not None:

@@ -190,7 +190,7 @@ class Table:
 
     @property
     def default_ttl(self) -> int:
-        """Seconds that a row lives where its write does not say; 0 is for ever."""
+        """Seconds that a row lives where its write has no TTL; 0 means without limit."""
         return int(str(self.options.get("default_time_to_live", "0")))
 
     @property

@@ -146,7 +146,7 @@ class Statements:
     def by_id(self, statement_id: bytes) -> Statement:
         """Raises `Unprepared` for an id that is not known, or whose table has changed since: the client prepares again.
 
-        It must, for what it was told of columns may no longer be so.
+        It must, for its column metadata may be stale.
         """
         known = self.prepared.get(statement_id)
         if known is not None and known.generation == self.state.catalog.generation:

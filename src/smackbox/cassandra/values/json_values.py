@@ -109,7 +109,7 @@ def parse_json_object(text: str) -> dict[str, Any]:
 
 
 def from_json(kind: CqlType, value: Any) -> bytes | None:
-    """A parsed JSON value as a value of type `kind`. Raises `Invalid` when it is none."""
+    """A parsed JSON value as a value of type `kind`. Raises `Invalid` where it is of another type."""
     if value is None:
         return None
     if isinstance(kind, ListType | SetType | VectorType):

@@ -154,7 +154,7 @@ def _is_tuple(kind: CqlType) -> bool:
 
 
 def parse_text(text: str, kind: CqlType, literal_kind: str = "string") -> bytes:
-    """A value from its text form. Raises `Invalid` when it is none."""
+    """A value from its text form. Raises `Invalid` for a malformed one."""
     name = kind.cql
     if not text and name in {"inet", "timestamp"}:
         return b""

@@ -139,7 +139,7 @@ class CqlType:
         return value
 
     def validate_normal(self, value: bytes) -> None:
-        """Raises `Invalid` when `value` is none of this type, or is not as it is kept."""
+        """Raises `Invalid` when `value` is not of this type, or not in its stored form."""
         self.validate(value)
         if self.normalised(value) != value:
             raise Invalid(f"a value of type {self.cql} is not in order")

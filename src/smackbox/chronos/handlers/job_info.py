@@ -63,4 +63,4 @@ def _without_none(value: Any) -> Any:
         return {
             key: _without_none(one) for key, one in value.items() if one is not None or key not in _HIDDEN_WHEN_NONE
         }
-    return [_without_none(one) for one in value] if isinstance(value, list) else value
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

@@ -99,18 +99,18 @@ def put_success(call: Call) -> HttpResponse:
 def get_statistics(call: Call) -> HttpResponse:
     """How long the job's runs took, in seconds, and the last of them."""
     entry = call.chronos.entry(call.parts["job"])
-    durations = [one.duration_ms / 1000 for one in entry.history]
+    durations = [finished.duration_ms / 1000 for finished in entry.history]
     return HttpResponse.json(
         {
             "histogram": {**{name: figure(durations, name) for name in NAMES}, "count": len(durations)},
             "taskStatHistory": [
                 {
-                    "taskStartTs": moment(one.started_ms),
-                    "taskEndTs": moment(one.started_ms + one.duration_ms),
-                    "taskDuration": one.duration_ms / 1000,
-                    "status": "success" if one.succeeded else "failure",
+                    "taskStartTs": moment(finished.started_ms),
+                    "taskEndTs": moment(finished.started_ms + finished.duration_ms),
+                    "taskDuration": finished.duration_ms / 1000,
+                    "status": "success" if finished.succeeded else "failure",
                 }
-                for one in reversed(entry.history)
+                for finished in reversed(entry.history)
             ],
             "numSuccesses": entry.success_count,
             "numFailures": entry.error_count,
@@ -124,7 +124,7 @@ def get_statistics_of_all(call: Call) -> HttpResponse:
     if name not in NAMES:
         raise Refusal(404, f"there is no figure '{name}': {', '.join(NAMES)}")
     metrics = [
-        {"jobNameLabel": job, "time": figure([one.duration_ms / 1000 for one in entry.history], name)}
+        {"jobNameLabel": job, "time": figure([finished.duration_ms / 1000 for finished in entry.history], name)}
         for job, entry in call.chronos.entries.items()
     ]
     return HttpResponse.json(sorted(metrics, key=lambda one: (-float(one["time"]), one["jobNameLabel"])))

@@ -1,7 +1,7 @@
 """When a job is due: ISO 8601 repeating intervals, in a time zone, and cron expressions. A schedule is a value.
 
     R5/2026-01-31T02:00:00Z/P1D     five times, from then on each day
-    R//PT10M                        for ever, from now on each ten minutes
+    R//PT10M                        without end, from now on each ten minutes
     0 2 * * 1-5                     at two o'clock on working days
 
 A period's days, weeks, months and years count by the calendar and the clock on the wall: each day at 02:00 stays at

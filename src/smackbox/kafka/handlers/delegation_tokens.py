@@ -8,7 +8,7 @@ from smackbox.kafka.wire import error_codes as errors
 
 
 def refused(call: Call) -> int:
-    """The error code: who is not known may not ask, and who is hears that tokens are off."""
+    """The error code: unauthenticated clients may not ask; for others tokens are disabled."""
     if call.connection.principal == ANONYMOUS:
         return errors.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
     return errors.DELEGATION_TOKEN_AUTH_DISABLED

@@ -157,8 +157,8 @@ class _WholeFetch(_Fetch):
             session = self.broker.fetch_sessions.create(wants, now_ms, by_topic_id=version >= TOPIC_IDS)
         if session is not None:
             for name, found in self.topics:
-                for one in found:
-                    session.told((name, one.partition), one)
+                for partition_read in found:
+                    session.told((name, partition_read.partition), partition_read)
         return write_response(self.topics, version, 0, session.id if session is not None else 0)
 
     def waits_for(self) -> Iterable[tuple[Partition, FetchPartition]]:

@@ -14,8 +14,8 @@ from smackbox.kafka.state.security import Security
 log = logging.getLogger(__name__)
 
 
-class SaslFailure(Exception):  # noqa: N818 - what a client hears, not an error of ours
-    """The message is what the client is told."""
+class SaslFailure(Exception):  # noqa: N818 - an answer to a client, not an error of ours
+    """The message is sent to the client."""
 
 
 class SaslSession:

@@ -8,7 +8,7 @@ from typing import Protocol
 from smackbox.base.errors import SettingError
 from smackbox.kafka.state.broker import Broker
 from smackbox.kafka.state.broker_config import MAX_CONNECTIONS
-from smackbox.net.connection import read_buffer
+from smackbox.net.read_buffer import ReadBuffer
 
 NONCE_BYTES = 18
 READ_BUFFER_BYTES = 512 * 1024
@@ -23,12 +23,12 @@ class Connection(Protocol):
 
 
 class Connections:
-    """The open connections. `advertised` is the host and port that clients are told, None for what each dialled."""
+    """The open connections. `advertised` is the host and port that clients receive, None for what each dialled."""
 
     def __init__(self, broker: Broker, advertised: tuple[str, int] | None) -> None:
         self.broker = broker
         self.advertised = advertised
-        self.read_buffer = read_buffer(READ_BUFFER_BYTES)
+        self.read_buffer = ReadBuffer(READ_BUFFER_BYTES)
         self._open: set[Connection] = set()
 
     def admit(self, connection: Connection) -> bool:

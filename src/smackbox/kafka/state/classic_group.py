@@ -131,7 +131,7 @@ class ClassicGroup:
                     done(JoinResult(error.code, member_id))
                     return
                 skip = leader_unchanged and request.supports_skip_assignment
-                # a leader that cannot skip would compute a new assignment: it is told that it follows
+                # a leader that cannot skip would compute a new assignment: its answer makes it a follower
                 leader = (self.leader or "") if skip or not leader_unchanged else old_id
                 done(self._current(member, leader=leader, skip_assignment=skip))
 
@@ -255,7 +255,7 @@ class ClassicGroup:
     def _delay(self, limit_ms: int) -> None:
         """The first rebalance waits for more members while more come, as long as their time-out allows.
 
-        Who was told to come back with an id is not waited for.
+        Members that are to come back with an id are not waited for.
         """
         self._grown = False
         wait_ms = min(self.initial_delay_ms, limit_ms)

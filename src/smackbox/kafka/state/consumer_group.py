@@ -345,7 +345,7 @@ class ConsumerGroup:
             self._remove(member)
 
     def _restart_revocation(self, member: ConsumerMember) -> None:
-        """A member that is told to give partitions up has its rebalance time-out to do so."""
+        """A member that has to give partitions up has its rebalance time-out to do so."""
         if member.state is not MemberState.UNREVOKED_PARTITIONS or member.classic is not None:
             if member.revocation_timer is not None:
                 member.revocation_timer.cancel()

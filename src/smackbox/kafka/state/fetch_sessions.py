@@ -1,4 +1,4 @@
-"""Incremental fetches (KIP-227): what each session asks for, what it was told, and which of it is worth a look.
+"""Incremental fetches (KIP-227): what each session asks for, what it received last, and what may have changed.
 
 A session remembers its partitions, so that a request names only those that changed and an answer only those with
 news: records, an error, another high watermark or log start offset. A partition whose end was read is left alone
@@ -6,7 +6,7 @@ until it is touched, so that an idle consumer of a thousand partitions costs as 
 
 At most `SLOTS` sessions are kept, with `PARTITIONS_LIMIT` partitions between them. When there is no room, a session
 that was not used for two minutes goes; else the smallest one that is older than that, if the new one is not smaller,
-as in Kafka. Who gets no session is told id 0 and goes on with whole requests.
+as in Kafka. A client that gets no session receives id 0 and goes on with whole requests.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Touched(Protocol):
 
 @dataclass(slots=True)
 class Watched:
-    """One partition of a session: what is asked, what was told last, and where it listens."""
+    """One partition of a session: what is asked, what was sent last, and where it listens."""
 
     want: FetchPartition
     high_watermark: int = UNTOLD
@@ -174,7 +174,7 @@ class FetchSessions:
         if now_ms - oldest.used_ms > EVICTION_MS:
             self.remove(oldest.id)
             return True
-        evictable = [one for one in self._sessions.values() if now_ms - one.created_ms > EVICTION_MS]
+        evictable = [session for session in self._sessions.values() if now_ms - session.created_ms > EVICTION_MS]
         least = min(evictable, key=lambda one: (len(one.watched), one.id), default=None)
         if least is None or size < len(least.watched):
             return False

@@ -50,11 +50,11 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
 
 class ScramError(Exception):
-    """The exchange failed; the message is for the log, the peer hears one sentence whatever the reason."""
+    """The exchange failed; the message is for the log, the peer gets one sentence whatever the reason."""
 
 
 class ClientFirst:
-    """The client-first message. Raises `ScramError` where it is none, or asks to act as another user."""
+    """The client-first message. Raises `ScramError` where it is malformed, or asks to act as another user."""
 
     def __init__(self, message: bytes) -> None:
         found = _CLIENT_FIRST.fullmatch(_text(message))

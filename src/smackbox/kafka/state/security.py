@@ -81,7 +81,7 @@ class Security:
     def remove_acls(self, wanted: list[AclFilter]) -> list[list[Acl]]:
         """The bindings that each filter removed. Raises `KafkaError` where no authorizer is configured."""
         known = self.authorizer()
-        removed = [known.matching(one) for one in wanted]
+        removed = [known.matching(name) for name in wanted]
         for acls in removed:
             known.remove(acls)
         self._remember(known)

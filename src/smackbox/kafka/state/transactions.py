@@ -290,7 +290,7 @@ class TransactionCoordinator:
         self._complete_or_retry(transaction, done)
 
     def _complete_or_retry(self, transaction: Transaction, done: Done | None = None) -> None:
-        """Do what is decided, at once or when the disk takes it; the producer is told to wait until then."""
+        """Do what is decided, at once or when the disk takes it; until then the producer gets a retriable error."""
         try:
             self._complete(transaction, done)
         except KafkaError as error:

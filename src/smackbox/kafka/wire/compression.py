@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 
 from smackbox.base.errors import ProtocolError
 
 NO_COMPRESSION, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 NAMES = {0: "uncompressed", GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", ZSTD: "zstd"}
 DECOMPRESSED_LIMIT = 256 * 1024 * 1024
+PIECE_BYTES = 2 * 1024 * 1024
+"""What is unpacked at a time. A library takes room for all that it may give, and a batch is seldom larger."""
 
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_SIZE = 16
@@ -73,14 +76,32 @@ def _gunzip(body: bytes) -> bytes:
     return unpacked
 
 
+def _joined(pieces: Iterable[bytes]) -> bytes:
+    taken: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > DECOMPRESSED_LIMIT:
+            raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes")
+        taken.append(piece)
+    return taken[0] if len(taken) == 1 else b"".join(taken)
+
+
 def _unlz4(body: bytes) -> bytes:
+    return _joined(_lz4_pieces(body))
+
+
+def _lz4_pieces(body: bytes) -> Iterator[bytes]:
     import lz4.frame
 
     unpacker = lz4.frame.LZ4FrameDecompressor()
-    unpacked = bytes(unpacker.decompress(body, DECOMPRESSED_LIMIT))
+    piece = unpacker.decompress(body, PIECE_BYTES)
+    yield piece
+    while piece and not unpacker.eof:
+        piece = unpacker.decompress(b"", PIECE_BYTES)
+        yield piece
     if not unpacker.eof:
-        raise ValueError(f"cut short, or more than {DECOMPRESSED_LIMIT} bytes")
-    return unpacked
+        raise ValueError("cut short")
 
 
 def _unsnappy(body: bytes) -> bytes:
@@ -112,9 +133,6 @@ def _unzstd(body: bytes) -> bytes:
 
     try:
         with zstandard.ZstdDecompressor().stream_reader(body) as reader:
-            unpacked = bytes(reader.read(DECOMPRESSED_LIMIT + 1))
-        if len(unpacked) > DECOMPRESSED_LIMIT:
-            raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes")
-        return unpacked
+            return _joined(iter(lambda: reader.read(PIECE_BYTES), b""))
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error

@@ -28,7 +28,7 @@ class InvalidRecordsError(Exception):
 
 @dataclass(slots=True)
 class Scan:
-    """What the records say: their largest and smallest timestamps (-1 is none, and no smallest), whether each has the
+    """What the records say: their largest and smallest timestamps (-1 for none), whether each has the
     offset of its place, whether each has a key, and the bytes of the largest."""
 
     max_timestamp: int
@@ -163,14 +163,14 @@ def _run(
     """Note as many records from the one at `position` on as are laid out like it; how many. At 1 nothing is noted."""
     timestamp_at, offset_at, key_at, value_at, headers_at = layout
     run = min(left, (len(body) - position) // size)
-    chunk = body[position : position + run * size]
+    end = position + run * size
     constant = [*range(position, timestamp_at - 1), *range(key_at, _after_varint(body, key_at))]
     constant += [*range(value_at, _after_varint(body, value_at)), headers_at]
     for at in constant:
-        column = chunk[at - position :: size][:run]
+        column = body[at:end:size][:run]
         run = len(column) - len(column.lstrip(column[:1]))
-    stamps, run = _column(chunk, size, timestamp_at - position, offset_at - timestamp_at, run)
-    offsets, run = _column(chunk, size, offset_at - position, key_at - offset_at, run)
+    stamps, run = _column(body, end, size, timestamp_at, offset_at - timestamp_at, run)
+    offsets, run = _column(body, end, size, offset_at, key_at - offset_at, run)
     if run <= 1:
         return 1
     deltas.update(_decoded(value) for value in set(stamps[:run]))
@@ -185,9 +185,10 @@ def _after_varint(body: bytes, at: int) -> int:
     return at + 1
 
 
-def _column(chunk: bytes, size: int, at: int, width: int, run: int) -> tuple[memoryview, int]:
-    """The varints of `width` bytes at one place of each record, as little-endian numbers; how many are that long."""
-    columns = [chunk[at + byte :: size][:run] for byte in range(width)]
+def _column(body: bytes, end: int, size: int, at: int, width: int, run: int) -> tuple[memoryview, int]:
+    """The varints of `width` bytes at one place of each record up to `end`, as little-endian numbers; how many are
+    that long."""
+    columns = [body[at + byte : end : size][:run] for byte in range(width)]
     for byte, column in enumerate(columns):
         last = column if byte == width - 1 else column.translate(_INVERTED)  # all others have the highest bit
         if not last.isascii():

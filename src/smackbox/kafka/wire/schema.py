@@ -518,7 +518,7 @@ def _write_nullable_struct(write_struct: Writer) -> Writer:
 def _write_array(write_element: Writer, flexible: bool, nullable: bool) -> Writer:
     def write_value(out: bytearray, value: Any) -> None:
         if value is None:
-            # in a version that cannot say null, nothing is said by an empty array
+            # in a version without null, an empty array stands for it
             length = -1 if nullable else 0
             value = ()
         else:

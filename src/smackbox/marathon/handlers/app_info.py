@@ -36,7 +36,7 @@ def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json
         {"id": deployment.id} for deployment in marathon.deployments.values() if app.id in deployment.affected
     ]
     if "tasks" in embedded:
-        shown["tasks"] = [shown_task(marathon, one) for one in marathon.instances_of(app.id)]
+        shown["tasks"] = [shown_task(marathon, instance) for instance in marathon.instances_of(app.id)]
     if "readiness" in embedded:
         shown["readinessCheckResults"] = marathon.health.readiness().get(app.id, [])
     if "lastTaskFailure" in embedded and app.id in marathon.failures:
@@ -109,13 +109,15 @@ def _statistics(marathon: Marathon, app: App) -> Json:
         found = [one for one in marathon.instances_of(app.id) if belongs(one)]
         if not found:
             continue
-        lives = sorted((now_ms - one.started_ms) / 1000 for one in found if one.started_ms)
+        lives = sorted((now_ms - instance.started_ms) / 1000 for instance in found if instance.started_ms)
         statistics: Json = {
             "counts": {
-                "staged": sum(one.condition in {states.PROVISIONED, states.STAGING, states.STARTING} for one in found),
-                "running": sum(one.condition == states.RUNNING for one in found),
-                "healthy": sum(one.healthy(checks) is True for one in found),
-                "unhealthy": sum(one.healthy(checks) is False for one in found),
+                "staged": sum(
+                    instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING} for instance in found
+                ),
+                "running": sum(instance.condition == states.RUNNING for instance in found),
+                "healthy": sum(instance.healthy(checks) is True for instance in found),
+                "unhealthy": sum(instance.healthy(checks) is False for instance in found),
             }
         }
         if lives:

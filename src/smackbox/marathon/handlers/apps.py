@@ -102,9 +102,9 @@ def put_apps(call: Call) -> HttpResponse:
 def patch_apps(call: Call) -> HttpResponse:
     """Change several apps that are there, in one deployment."""
     given = read_json(call.request.body)
-    for one in given if isinstance(given, list) else []:
-        if isinstance(one, dict) and isinstance(one.get("id"), str):
-            existing_app(call.api, path_id.absolute(one["id"]))
+    for app_def in given if isinstance(given, list) else []:
+        if isinstance(app_def, dict) and isinstance(app_def.get("id"), str):
+            existing_app(call.api, path_id.absolute(app_def["id"]))
     return put_apps(call)
 
 
@@ -187,7 +187,7 @@ def _posted(api: Api, request: HttpRequest, app: App) -> None:
 
 def _embed(request: HttpRequest, prefix: str) -> set[str]:
     wanted = request.query.get("embed", []) + request.query.get("embed[]", [])
-    found = {one.removeprefix(prefix).removeprefix("app.").removeprefix("apps.") for one in wanted}
+    found = {name.removeprefix(prefix).removeprefix("app.").removeprefix("apps.") for name in wanted}
     if flag(request, "embedTasks"):
         found.add("tasks")
-    return {"counts" if one == "count" else one for one in found}
+    return {"counts" if instance == "count" else instance for instance in found}

@@ -28,7 +28,7 @@ def get_group(call: Call) -> HttpResponse:
     group = _group_id(call.parts)
     if not call.marathon.root.has_group(group):
         raise unknown_group(group)
-    embed = {one.rpartition(".")[2] for one in call.request.query.get("embed", [])}
+    embed = {name.rpartition(".")[2] for name in call.request.query.get("embed", [])}
     return HttpResponse.json(
         call.marathon.root.render(group, lambda app: shown_app(call.marathon, app, embed) if embed else render(app))
     )
@@ -40,7 +40,11 @@ def get_group_versions(call: Call) -> HttpResponse:
     if not call.marathon.root.has_group(group):
         raise unknown_group(group)
     versions = call.marathon.versions
-    known = [one for one in versions.of_root() if (root := versions.root(one)) is not None and root.has_group(group)]
+    known = [
+        version
+        for version in versions.of_root()
+        if (root := versions.root(version)) is not None and root.has_group(group)
+    ]
     return HttpResponse.json(known)
 
 

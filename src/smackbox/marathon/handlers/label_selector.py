@@ -41,7 +41,7 @@ def _condition(found: re.Match[str]) -> Selector:
             return lambda labels: labels.get(key) == value
         return lambda labels: key in labels and labels[key] != value
     if found["set"]:
-        values = {_plain(one.strip()) for one in found["values"].split(",")}
+        values = {_plain(instance.strip()) for instance in found["values"].split(",")}
         if found["set"] == "in":
             return lambda labels: labels.get(key) in values
         return lambda labels: key in labels and labels[key] not in values

@@ -27,10 +27,10 @@ def get_tasks(call: Call) -> HttpResponse:
     if unknown:
         raise invalid([("/status", f"must be running or staging, not {', '.join(sorted(unknown))}")])
     found = [
-        one
+        instance
         for app_id in sorted(marathon.instances)
-        for one in marathon.instances_of(app_id)
-        if one.has_task and (not wanted or _stage(one) in wanted)
+        for instance in marathon.instances_of(app_id)
+        if instance.has_task and (not wanted or _stage(instance) in wanted)
     ]
     return _listed(call.api, call.request, found)
 
@@ -39,14 +39,16 @@ def get_app_tasks(call: Call) -> HttpResponse:
     """The tasks of an app."""
     app_id = app_id_of(call.parts)
     existing_app(call.api, app_id)
-    return _listed(call.api, call.request, [one for one in call.marathon.instances_of(app_id) if one.has_task])
+    return _listed(
+        call.api, call.request, [instance for instance in call.marathon.instances_of(app_id) if instance.has_task]
+    )
 
 
 def delete_app_tasks(call: Call) -> HttpResponse:
     """Kill the app's tasks, all or those on `host`, at most `killCount`."""
     app = existing_app(call.api, app_id_of(call.parts))
     host = call.request.parameter("host")
-    found = [one for one in call.marathon.instances_of(app.id) if host is None or one.host == host]
+    found = [instance for instance in call.marathon.instances_of(app.id) if host is None or instance.host == host]
     if (count := call.request.parameter("killCount")) is not None and count.isdigit():
         found = found[: int(count)]
     return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"tasks": tasks}))
@@ -56,7 +58,7 @@ def delete_app_task(call: Call) -> HttpResponse:
     """Kill one task of an app, with `scale` for good."""
     app = existing_app(call.api, app_id_of(call.parts))
     task_id = call.parts["task"]
-    found = [one for one in call.marathon.instances_of(app.id) if task_id in {one.task_id, one.id}]
+    found = [instance for instance in call.marathon.instances_of(app.id) if task_id in {instance.task_id, instance.id}]
     if not found:
         raise Refusal(404, f"Task '{task_id}' does not exist")
     return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"task": tasks[0]}))
@@ -84,7 +86,7 @@ def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) ->
     scale, wipe = flag(request, "scale"), flag(request, "wipe")
     if scale and wipe:
         raise Refusal(400, "You cannot use scale and wipe at the same time.")
-    tasks = [shown_task(marathon, one) for one in found]
+    tasks = [shown_task(marathon, instance) for instance in found]
     if flag(request, "noOp"):
         return answer(tasks)  # type: ignore[no-any-return]
     if not scale:
@@ -93,7 +95,7 @@ def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) ->
                 marathon.restart_in_place(one)
             else:
                 marathon.kill(one, reason="asked for by a request")
-        for app_id in {one.app_id for one in found}:
+        for app_id in {instance.app_id for instance in found}:
             marathon.enforce(app_id)
         return answer(tasks)  # type: ignore[no-any-return]
 
@@ -108,16 +110,16 @@ def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) ->
     deployment = marathon.change(fewer, force=flag(request, "force"))
     for one in found:
         marathon.kill(one, reason="scaled down by a request")
-    for app_id in {one.app_id for one in found}:
+    for app_id in {instance.app_id for instance in found}:
         marathon.enforce(app_id)
     return deployed(deployment)
 
 
 def _by_app(found: Iterable[Instance]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for one in found:
-        if one.is_live:
-            counts[one.app_id] = counts.get(one.app_id, 0) + 1
+    for instance in found:
+        if instance.is_live:
+            counts[instance.app_id] = counts.get(instance.app_id, 0) + 1
     return counts
 
 
@@ -127,7 +129,7 @@ def _stage(instance: Instance) -> str:
 
 def _listed(api: Api, request: HttpRequest, found: list[Instance]) -> HttpResponse:
     if "text/plain" not in request.headers.get("accept", ""):
-        return HttpResponse.json({"tasks": [shown_task(api.marathon, one) for one in found]})
+        return HttpResponse.json({"tasks": [shown_task(api.marathon, instance) for instance in found]})
     endpoints: dict[tuple[str, int | str], list[str]] = {}
     for one in found:
         app = api.marathon.root.apps.get(one.app_id)

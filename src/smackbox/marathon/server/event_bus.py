@@ -1,4 +1,4 @@
-"""Who listens to /v2/events, and what each of them gets."""
+"""The subscribers of /v2/events, and what each of them gets."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _met(field: str, operator: str, value: str | None, offer: Offer, siblings: S
     if operator == "IS":
         return _same(here, value or "")
     if operator == "IN":
-        return any(_same(here, one.strip()) for one in (value or "").strip("[]").split(","))
+        return any(_same(here, item.strip()) for item in (value or "").strip("[]").split(","))
     places = Counter(_place(sibling, field) for sibling in siblings)
     if operator == "UNIQUE":
         return places[here] == 0

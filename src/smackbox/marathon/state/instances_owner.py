@@ -12,7 +12,7 @@ from smackbox.marathon.wire.app import App
 
 
 class InstancesOwner(Protocol):
-    """Who keeps apps and instances, and decides what becomes of them."""
+    """Keeps apps and instances, and decides what becomes of them."""
 
     clock: Clock
     delays: LaunchDelays

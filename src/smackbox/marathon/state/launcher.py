@@ -67,7 +67,7 @@ class Launcher:
         if marathon.delays.left_ms(app, now_ms) > 0:
             self.delayed[app_id] = True
             return False
-        siblings = [one for one in marathon.instances_of(app_id) if one.is_live]
+        siblings = [instance for instance in marathon.instances_of(app_id) if instance.is_live]
         found = match(app, offer, siblings, self._ports)
         if not isinstance(found, Match):
             waiting.unused(offer, found, now_ms)

@@ -295,7 +295,7 @@ class Marathon(FrameworkMachine):
         decision = decide(app, instances)
         for one in decision.kill:
             self.kill(one)
-        if decision.launch or any(one.condition == states.RESERVED for one in instances):
+        if decision.launch or any(instance.condition == states.RESERVED for instance in instances):
             waiting = self.waiting.get(app_id)
             if waiting is None or waiting.config_version != app.config_version:
                 self.waiting[app_id] = OfferLog(self.clock.wall_ms(), app.config_version)
@@ -340,10 +340,10 @@ class Marathon(FrameworkMachine):
 
     def known_tasks(self) -> list[Json]:
         return [
-            asked(one.task_id, one.agent_id)
+            asked(instance.task_id, instance.agent_id)
             for instances in self.instances.values()
-            for one in instances.values()
-            if one.has_task
+            for instance in instances.values()
+            if instance.has_task
         ]
 
     def offers(self, messages: Iterable[Json]) -> None:
@@ -561,4 +561,6 @@ class Marathon(FrameworkMachine):
     def is_ready(self, app_id: str) -> bool:
         """As many instances as wanted are ready."""
         app = self.root.apps.get(app_id)
-        return app is not None and sum(is_ready(app, one) for one in self.instances_of(app_id)) >= app.instances
+        return (
+            app is not None and sum(is_ready(app, instance) for instance in self.instances_of(app_id)) >= app.instances
+        )

@@ -338,5 +338,5 @@ def _without_none(value: Any) -> Any:
             if one is not None and (one or key not in _OMITTED_WHEN_EMPTY)
         }
     if isinstance(value, list):
-        return [_without_none(one) for one in value]
+        return [_without_none(item) for item in value]
     return value

@@ -81,7 +81,11 @@ def _ip_address(app: Json) -> None:
         container.setdefault(
             "portMappings",
             [
-                {"containerPort": one.get("number", 0), "name": one.get("name"), "protocol": one.get("protocol", "tcp")}
-                for one in discovered
+                {
+                    "containerPort": port.get("number", 0),
+                    "name": port.get("name"),
+                    "protocol": port.get("protocol", "tcp"),
+                }
+                for port in discovered
             ],
         )

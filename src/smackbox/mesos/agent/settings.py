@@ -96,6 +96,6 @@ class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
             value = json.loads(self.executor_environment_variables)
         except ValueError as error:
             raise SettingError(f"mesos_agent: executor_environment_variables is not JSON: {error}") from error
-        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise SettingError("mesos_agent: executor_environment_variables must be a JSON object of strings")
         return value

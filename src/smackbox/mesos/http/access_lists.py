@@ -106,4 +106,7 @@ def _grants(entity: Message, value: str | None) -> bool:
 
 def _among(entity: Message, value: str) -> bool:
     """`eng/%` holds all roles below `eng`."""
-    return any(one == value or (one.endswith("/%") and value.startswith(one[:-1])) for one in entity.get("values", []))
+    return any(
+        pattern == value or (pattern.endswith("/%") and value.startswith(pattern[:-1]))
+        for pattern in entity.get("values", [])
+    )

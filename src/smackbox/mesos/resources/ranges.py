@@ -41,7 +41,7 @@ def difference(left: Ranges, right: Ranges) -> Ranges:
 
 def contains(left: Ranges, right: Ranges) -> bool:
     """Whether every number of `right` is in `left`."""
-    return all(any(begin <= one[0] and one[1] <= end for begin, end in left) for one in right)
+    return all(any(begin <= pair[0] and pair[1] <= end for begin, end in left) for pair in right)
 
 
 def size(ranges: Ranges) -> int:

@@ -82,11 +82,11 @@ def attribute_model(attributes: list[Attribute]) -> dict[str, object]:
 def _value(text: str, name: str) -> Value:
     try:
         if text.startswith("[") and text.endswith("]"):
-            pairs = [one.split("-") for one in text[1:-1].split(",") if one.strip()]
+            pairs = [part.split("-") for part in text[1:-1].split(",") if part.strip()]
             ranges: list[ValueRange] = [{"begin": int(begin), "end": int(end)} for begin, end in pairs]
             return {"type": "RANGES", "ranges": {"range": ranges}}
         if text.startswith("{") and text.endswith("}"):
-            items = [one.strip() for one in text[1:-1].split(",") if one.strip()]
+            items = [part.strip() for part in text[1:-1].split(",") if part.strip()]
             return {"type": "SET", "set": {"item": items}}
     except ValueError as error:
         raise ResourceError(f"{name}:{text} is not a list of ranges such as [1-5,8-9]") from error

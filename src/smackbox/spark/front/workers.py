@@ -1,7 +1,7 @@
 """The threads that answer gRPC calls: daemons, made when they are needed.
 
 `ThreadPoolExecutor` takes no work while the interpreter ends, and a client in this process that says good-bye then
-would wait for its answer for ever.
+would wait for its answer forever.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from smackbox.spark.rdd.files import expand, local, storage_of
 from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffle, Slices, WholeFiles
 from smackbox.spark.rdd.rdd import RDD
 from smackbox.spark.rdd.scheduler import JOB_GROUP, Scheduler
+from smackbox.spark.rdd.seen.observers import Observers
+from smackbox.spark.rdd.seen.status_tracker import StatusTracker
 from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
 from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
 
@@ -47,7 +49,8 @@ class SparkContext:
     """A driver with its executors and a temporary directory, both gone after `stop()`.
 
     `conf` is a mapping or a `SparkConf`: `spark.default.parallelism`, `spark.task.maxFailures`, `spark.local.dir`,
-    `spark.smack.cacheBytes` (of each executor). Raises `SettingError` for a master that is not known.
+    `spark.smack.cacheBytes` (of each executor), and those of `seen/observers.py`. Raises `SettingError` for a master
+    that is not known.
     """
 
     new_session: ClassVar[Callable[[], Any] | None] = None
@@ -72,7 +75,8 @@ class SparkContext:
         self._directory = Path(tempfile.mkdtemp(prefix="smack-rdd-", dir=settings.get("spark.local.dir")))
         cache_bytes = int(settings.get("spark.smack.cacheBytes", DEFAULT_CACHE_BYTES))
         failures = int(settings.get("spark.task.maxFailures", MAX_FAILURES))
-        self._scheduler = Scheduler(executors, self._directory, cache_bytes, failures)
+        self._observers = Observers(settings, self.appName, self.master, executors)
+        self._scheduler = Scheduler(executors, self._directory, cache_bytes, failures, self._observers.listeners)
         self._ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._shared_ids = itertools.count()
@@ -97,6 +101,20 @@ class SparkContext:
         """Whether `stop()` was called."""
         return self._stopped
 
+    @property
+    def applicationId(self) -> str:
+        """`local-` and the moment of the start, as on a `local` master of Spark."""
+        return self._observers.app_id
+
+    @property
+    def uiWebUrl(self) -> str | None:
+        """Where the REST interface is (`/api/v1`); None unless `spark.ui.enabled` is true."""
+        return self._observers.url
+
+    def statusTracker(self) -> StatusTracker:
+        """What runs: jobs and stages with their counts."""
+        return StatusTracker(self._observers.log)
+
     def __repr__(self) -> str:
         return f"<SparkContext master={self.master} appName={self.appName}>"
 
@@ -113,6 +131,7 @@ class SparkContext:
         if not self._stopped:
             self._stopped = True
             self._scheduler.stop()
+            self._observers.stop()
             if self._files_root.parent == self._directory:
                 os.environ.pop(ROOT_VARIABLE, None)
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -309,7 +328,7 @@ class SparkContext:
 
 
 def _submitted() -> dict[str, str]:
-    """What `smack submit` was told."""
+    """The arguments of `smack submit`."""
     text = os.environ.get(CONF_VARIABLE)
     return {} if text is None else {key: str(value) for key, value in json.loads(text).items()}
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.spark.rdd.files import Storage, is_remote, open_binary
+from smackbox.spark.rdd.seen.call_site import call_site
 from smackbox.spark.rdd.shuffle_files import read_shuffle
 from smackbox.spark.rdd.task import Task, read_chunks
 
@@ -205,6 +206,8 @@ class Shuffle:
     files: list[str | None]
     counted: set[int] = field(default_factory=set)
     """Map tasks whose accumulators were added: running one again for a lost file does not count again."""
+    made_at: str = field(default_factory=call_site)
+    """The transformation that needs it, and where it stands in the program."""
 
     def delete(self) -> None:
         for number, path in enumerate(self.files):

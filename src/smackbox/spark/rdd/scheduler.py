@@ -7,13 +7,17 @@ that it ran counts as failed once. One job runs at a time.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,18 @@ from smackbox.spark.rdd.closures import dumps
 from smackbox.spark.rdd.errors import FetchFailedError, JobCancelledError, JobError
 from smackbox.spark.rdd.executor import Executor
 from smackbox.spark.rdd.lineage import Node, Shuffle, cached_in, shuffles_of
+from smackbox.spark.rdd.seen.call_site import call_site
+from smackbox.spark.rdd.seen.events import (
+    Event,
+    JobEnded,
+    JobStarted,
+    Listener,
+    StageEnded,
+    StagePlan,
+    StageStarted,
+    TaskEnded,
+    TaskStarted,
+)
 from smackbox.spark.rdd.shared import apply_additions
 from smackbox.spark.rdd.shuffle_files import write_shuffle
 
@@ -93,14 +109,24 @@ class _InProcess:
 class Scheduler:
     """Runs the jobs of one context, one at a time."""
 
-    def __init__(self, executors: int, directory: Path, cache_bytes: int, max_failures: int) -> None:
+    def __init__(
+        self,
+        executors: int,
+        directory: Path,
+        cache_bytes: int,
+        max_failures: int,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         self._directory = directory
         self._cache_bytes = cache_bytes
         self._max_failures = max_failures
         self._count = executors
         self._executors: list[_Process | _InProcess] = []
         self._places: dict[tuple[int, int], int] = {}
-        self._stage_id = 0
+        self._listeners = listeners
+        self._stage_ids = itertools.count()
+        self._job_ids = itertools.count()
+        self._task_ids = itertools.count()
         self._lock = threading.RLock()
         self._jobs: list[_Job] = []
         self._job = _Job({})
@@ -111,14 +137,14 @@ class Scheduler:
 
         `properties` are the job's local properties, which its tasks see. Raises `JobError`, `JobCancelledError`.
         """
-        job = _Job(properties)
+        job = _Job(properties, name=call_site())
         self._jobs.append(job)
         try:
             while not self._lock.acquire(timeout=POLL_S):
                 job.raise_if_cancelled()
             outer, self._job = self._job, job
             try:
-                return self._run_job(node, function, indexes)
+                return self._run_seen(node, function, indexes)
             finally:
                 self._job = outer
                 self._lock.release()
@@ -131,6 +157,29 @@ class Scheduler:
             if group is None or job.properties.get(JOB_GROUP) == group:
                 job.is_cancelled = True
         self._wake.send_bytes(b"cancel")
+
+    def _run_seen(self, node: Node, function: TaskFunction, indexes: list[int]) -> list[Any]:
+        """`_run_job`, with its beginning and its end told to the listeners."""
+        job = self._job
+        job.job_id = next(self._job_ids)
+        job.plans = {each.shuffle_id: self._plan(each, len(each.files)) for each in _shuffles_below(node)}
+        result = job.plans[None] = self._plan(None, len(indexes))
+        self._tell(JobStarted(job.job_id, result.name, (*job.plans.values(),), job.properties, _now_ms()))
+        try:
+            results = self._run_job(node, function, indexes)
+        except BaseException as error:
+            self._tell(JobEnded(job.job_id, str(error) or type(error).__name__, _now_ms()))
+            raise
+        self._tell(JobEnded(job.job_id, None, _now_ms()))
+        return results
+
+    def _plan(self, shuffle: Shuffle | None, tasks: int) -> StagePlan:
+        name = self._job.name if shuffle is None else shuffle.made_at
+        return StagePlan(next(self._stage_ids), name, tasks, shuffle is not None)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener.notify(event)
 
     def _run_job(self, node: Node, function: TaskFunction, indexes: list[int]) -> list[Any]:
         for _ in range(MAX_STAGE_ATTEMPTS):
@@ -162,19 +211,26 @@ class Scheduler:
             self._executors.clear()
 
     def _make_shuffles(self, node: Node, indexes: list[int]) -> None:
-        """Run, bottom up, the map tasks whose files the stage of `node` will read and that are not there."""
+        """Run the map tasks whose files the stage of `node` will read and that are not there."""
+        for shuffle in self._missing(node, indexes):
+            self._run_map_stage(shuffle)
+
+    def _missing(self, node: Node, indexes: list[int]) -> list[Shuffle]:
+        """The shuffles with files that are not there, bottom up, each once."""
         if node.level is not None and all((node.rdd_id, index) in self._places for index in indexes):
-            return
+            return []
+        found: dict[int, Shuffle] = {}
         pending: list[tuple[Shuffle, bool]] = [(shuffle, False) for shuffle in shuffles_of(node)]
         while pending:
             shuffle, parents_done = pending.pop()
-            if None not in shuffle.files:
+            if None not in shuffle.files or shuffle.shuffle_id in found:
                 continue
-            if not parents_done:
-                pending.append((shuffle, True))
-                pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
+            if parents_done:
+                found[shuffle.shuffle_id] = shuffle
                 continue
-            self._run_map_stage(shuffle)
+            pending.append((shuffle, True))
+            pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
+        return list(found.values())
 
     def _run_map_stage(self, shuffle: Shuffle) -> None:
         missing = [index for index, path in enumerate(shuffle.files) if path is None]
@@ -192,16 +248,26 @@ class Scheduler:
                     waiting.append(shuffle.parent)
 
     def _run_stage(self, node: Node, function: TaskFunction, indexes: list[int], shuffle: Shuffle | None) -> list[Any]:
-        self._stage_id += 1
-        stage = _Stage(self._stage_id, dumps((node, function)), node)
+        # one that runs again, for files that were lost, is another stage
+        plan = self._job.plans.pop(None if shuffle is None else shuffle.shuffle_id, None)
+        if plan is None or plan.tasks != len(indexes):
+            plan = self._plan(shuffle, len(indexes)) if plan is None else replace(plan, tasks=len(indexes))
+        stage = _Stage(plan, dumps((node, function)), node)
         self._start_executors()
         queues = self._deal(node, indexes)
-        running: dict[int, int] = {}
+        running: dict[int, TaskStarted] = {}
+        self._tell(StageStarted(self._job.job_id, stage.plan, _now_ms()))
         try:
-            return self._run_tasks(stage, indexes, shuffle, queues, running)
-        except BaseException:
+            results = self._run_tasks(stage, indexes, shuffle, queues, running)
+        except BaseException as error:
+            reason = str(error) or type(error).__name__
+            for task in running.values():
+                self._tell(TaskEnded(stage.plan, task, reason, None, True, _now_ms()))
+            self._tell(StageEnded(self._job.job_id, stage.plan, reason, _now_ms()))
             self._abandon(running)
             raise
+        self._tell(StageEnded(self._job.job_id, stage.plan, None, _now_ms()))
+        return results
 
     def _run_tasks(
         self,
@@ -209,7 +275,7 @@ class Scheduler:
         indexes: list[int],
         shuffle: Shuffle | None,
         queues: list[deque[int]],
-        running: dict[int, int],
+        running: dict[int, TaskStarted],
     ) -> list[Any]:
         lost: FetchFailedError | None = None
         results: dict[int, Any] = {}
@@ -220,13 +286,14 @@ class Scheduler:
                 for place in range(self._count):
                     index = self._next(queues, place) if place not in running else None
                     if index is not None:
-                        running[place] = index
-                        self._send(place, stage, index)
+                        running[place] = self._send(place, stage, index)
             if not running:
                 break
             for place in self._ready(running):
-                index = running.pop(place)
+                task = running.pop(place)
+                index = task.index
                 answer = self._receive(place)
+                self._tell(_ended(stage, task, answer))
                 if answer[0] == "done":
                     results[index] = self._accept(answer, place, index, shuffle)
                 elif answer[0] == "lost":
@@ -243,7 +310,7 @@ class Scheduler:
             raise lost
         return [results[index] for index in indexes]
 
-    def _abandon(self, running: dict[int, int]) -> None:
+    def _abandon(self, running: dict[int, TaskStarted]) -> None:
         """Replace the executors whose tasks still run: their answers must not reach the next job."""
         for place in running:
             self._executors[place].kill()
@@ -291,18 +358,19 @@ class Scheduler:
         while len(self._executors) < self._count:
             self._executors.append(kind(self._directory, self._cache_bytes))
 
-    def _send(self, place: int, stage: _Stage, index: int) -> None:
+    def _send(self, place: int, stage: _Stage, index: int) -> TaskStarted:
         executor = self._executors[place]
-        try:
+        attempt = stage.failures.get(index, 0)
+        task = TaskStarted(stage.plan, next(self._task_ids), index, attempt, place, _now_ms())
+        self._tell(task)
+        with contextlib.suppress(OSError):  # its end of the socket is closed; `_receive` replaces it
             if executor.stage_id != stage.stage_id:
                 executor.stage_id = stage.stage_id
                 executor.send(("stage", stage.stage_id, stage.blob))
-            attempt = stage.failures.get(index, 0)
             executor.send(("task", index, attempt, stage.shuffles, self._job.properties))
-        except OSError:
-            return  # its end of the socket is closed; `_receive` replaces it
+        return task
 
-    def _ready(self, running: dict[int, int]) -> list[int]:
+    def _ready(self, running: dict[int, TaskStarted]) -> list[int]:
         connections = {self._executors[place].connection: place for place in running}
         if None in connections:
             return list(running)
@@ -323,9 +391,28 @@ class Scheduler:
             return "failed", f"the executor went away in the middle of the task ({cause})", "ExecutorLost"
 
 
+def _shuffles_below(node: Node) -> list[Shuffle]:
+    """All shuffles that the job of `node` stands on, whether their files are there or not, bottom up."""
+    found: dict[int, Shuffle] = {}
+    pending = [(shuffle, False) for shuffle in shuffles_of(node)]
+    while pending:
+        shuffle, parents_done = pending.pop()
+        if parents_done:
+            found.setdefault(shuffle.shuffle_id, shuffle)
+        elif shuffle.shuffle_id not in found:
+            pending.append((shuffle, True))
+            pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
+    return list(found.values())
+
+
 class _Job:
-    def __init__(self, properties: dict[str, str]) -> None:
+    """`plans` are the stages that it will run, by the shuffle that they make; None is the last one."""
+
+    def __init__(self, properties: dict[str, str], name: str = "") -> None:
         self.properties = properties
+        self.name = name
+        self.job_id = -1
+        self.plans: dict[int | None, StagePlan] = {}
         self.is_cancelled = False
 
     def raise_if_cancelled(self) -> None:
@@ -335,8 +422,9 @@ class _Job:
 
 
 class _Stage:
-    def __init__(self, stage_id: int, blob: bytes, node: Node) -> None:
-        self.stage_id = stage_id
+    def __init__(self, plan: StagePlan, blob: bytes, node: Node) -> None:
+        self.plan = plan
+        self.stage_id = plan.stage_id
         self.blob = blob
         self.shuffles = {shuffle.shuffle_id: shuffle.files for shuffle in shuffles_of(node)}
         self.failures: dict[int, int] = {}
@@ -346,6 +434,19 @@ class _Stage:
             f"Job aborted due to stage failure: Task {index} in stage {self.stage_id} failed "
             f"{self.failures[index]} times, most recent failure: {answer[2]}\n{answer[1]}"
         )
+
+
+def _ended(stage: _Stage, task: TaskStarted, answer: tuple[Any, ...]) -> TaskEnded:
+    error = traceback = None
+    if answer[0] == "lost":
+        error = f"FetchFailed: the file of map task {answer[2]} of shuffle {answer[1]} is gone"
+    elif answer[0] == "failed":
+        traceback, error = answer[1], answer[2]
+    return TaskEnded(stage.plan, task, error, traceback, False, _now_ms())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class MapOutput:

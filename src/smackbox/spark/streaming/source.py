@@ -29,7 +29,7 @@ PARTITIONS_CHECK_S = 30.0
 QUEUED_KBYTES = 8 * 1024
 QUEUED_MESSAGES = 20_000
 CLIENT_LOG_LEVEL = 2
-"""librdkafka's own lines about each attempt to connect are left out: what matters is said once here."""
+"""librdkafka's own lines about each attempt to connect are left out: what matters is logged once here."""
 
 log = logging.getLogger(__name__)
 

@@ -69,7 +69,7 @@ class ApplyInPandasWithState:
                 given.extend(function(key, iter([]), group))
                 self._keep(packed, group, state, metrics)
         metrics.updates_ms = (time.perf_counter() - began) * 1000
-        return from_frames([one for one in given if len(one)], self._schema)
+        return from_frames([item for item in given if len(item)], self._schema)
 
     def _state_of(self, packed: bytes, state: StateChanges, now_ms: int, watermark_ms: int, *, timed_out: bool) -> Any:
         from pyspark.sql.streaming.state import GroupState

@@ -21,9 +21,9 @@ def event_times(found: dict[int, EventTimes], watermark_us: int) -> dict[str, st
     shown = {"watermark": timestamp(watermark_us // 1000)}
     if found:
         times = list(found.values())
-        shown["min"] = timestamp(min(one.least for one in times) // 1000)
-        shown["max"] = timestamp(max(one.greatest for one in times) // 1000)
-        shown["avg"] = timestamp(sum(one.average for one in times) / len(times) // 1000)
+        shown["min"] = timestamp(min(time.least for time in times) // 1000)
+        shown["max"] = timestamp(max(time.greatest for time in times) // 1000)
+        shown["avg"] = timestamp(sum(time.average for time in times) / len(times) // 1000)
     return shown
 
 
@@ -83,9 +83,9 @@ def progress(
         "timestamp": timestamp(began_ms),
         "batchId": batch,
         "batchDuration": round(durations_ms.get("triggerExecution", 0)),
-        "numInputRows": sum(one["numInputRows"] for one in sources),
-        "inputRowsPerSecond": sum(one["inputRowsPerSecond"] for one in sources),
-        "processedRowsPerSecond": sum(one["processedRowsPerSecond"] for one in sources),
+        "numInputRows": sum(source["numInputRows"] for source in sources),
+        "inputRowsPerSecond": sum(source["inputRowsPerSecond"] for source in sources),
+        "processedRowsPerSecond": sum(source["processedRowsPerSecond"] for source in sources),
         "durationMs": {key: round(value) for key, value in sorted(durations_ms.items())},
     }
     if event_time is not None:

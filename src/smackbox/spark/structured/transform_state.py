@@ -131,8 +131,8 @@ class TransformWithState:
             initial = self._sail.run(self._initial)
             for key, numbers in grouped(initial, self._initial_keys).values():
                 variables.key = key
-                for one in self._rows(initial.take(numbers)):
-                    processor.handleInitialState(key, one, shown)
+                for number in self._rows(initial.take(numbers)):
+                    processor.handleInitialState(key, number, shown)
         for key, numbers in grouped(kept, self._keys).values():
             variables.key = key
             given.extend(processor.handleInputRows(key, self._rows(kept.take(numbers)), shown))

@@ -14,15 +14,17 @@ from smackbox.zookeeper.wire.records import Acl, read_acl, stat_bytes, write_acl
 
 
 def get_acl(call: Call) -> bytes:
-    """Who may read or administrate a node sees its list; the hashes in it only who may administrate it."""
+    """Reading a node's list needs READ or ADMIN; the hashes in it need ADMIN."""
     path = call.reader.string()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.READ | Permission.ADMIN, call.caller.identities, path)
     acl = node.acl
     if not allowed(acl, Permission.ADMIN, call.caller.identities):
         acl = tuple(
-            Acl(one.permissions, one.scheme, one.id.partition(":")[0] + ":x") if one.scheme == "digest" else one
-            for one in acl
+            Acl(entry.permissions, entry.scheme, entry.id.partition(":")[0] + ":x")
+            if entry.scheme == "digest"
+            else entry
+            for entry in acl
         )
     return write_acl(Writer(), acl).raw(stat_bytes(node.stat())).done()
 

@@ -60,15 +60,18 @@ def _srvr(stats: ServerStats) -> str:
 
 def _stat(stats: ServerStats) -> str:
     head, _, rest = _srvr(stats).partition("\n")
-    clients = "".join(f" /{one.peer}[1](queued=0,recved={one.received},sent={one.sent})\n" for one in stats.connections)
+    clients = "".join(
+        f" /{connection.peer}[1](queued=0,recved={connection.received},sent={connection.sent})\n"
+        for connection in stats.connections
+    )
     return f"{head}\nClients:\n{clients}\n{rest}"
 
 
 def _cons(stats: ServerStats) -> str:
     return "".join(
-        f" /{one.peer}[1](queued=0,recved={one.received},sent={one.sent},sid={one.session_id & (1 << 64) - 1:#x},"
-        f"to={one.timeout_ms})\n"
-        for one in stats.connections
+        f" /{connection.peer}[1](queued=0,recved={connection.received},sent={connection.sent},"
+        f"sid={connection.session_id & (1 << 64) - 1:#x},to={connection.timeout_ms})\n"
+        for connection in stats.connections
     )
 
 

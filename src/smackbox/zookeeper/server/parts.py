@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smackbox.net.connection import read_buffer
+from smackbox.net.read_buffer import ReadBuffer
 from smackbox.zookeeper.server.replies import Replies
 from smackbox.zookeeper.settings import ZooKeeperSettings
 from smackbox.zookeeper.state.database import Database
@@ -44,4 +44,4 @@ class Parts:
     database: Database
     replies: Replies
     latency: Latency = field(default_factory=Latency)
-    read_buffer: memoryview = field(default_factory=read_buffer)
+    read_buffer: ReadBuffer = field(default_factory=ReadBuffer)

@@ -2,7 +2,7 @@
 
 All packets of one socket read are handled in one pass. Their replies, and the events that they caused on any
 connection, are held back until the log is written (and with `sync` is on the disk); then they go out in order. What a
-client is told has therefore outlived a kill of this process.
+client receives has therefore outlived a kill of this process.
 
 When the disk refuses, nothing of what was held back goes out: every connection is closed, so that clients do not know
 whether their last requests were done, and no other is taken until the log is written.

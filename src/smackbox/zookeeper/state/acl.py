@@ -29,7 +29,10 @@ def allowed(acl: tuple[Acl, ...], wanted: Permission, identities: set[Identity])
         return True
     return any(
         entry.permissions & wanted
-        and ((entry.scheme == "world" and entry.id == "anyone") or any(_matches(entry, one) for one in identities))
+        and (
+            (entry.scheme == "world" and entry.id == "anyone")
+            or any(_matches(entry, identity) for identity in identities)
+        )
         for entry in acl
     )
 

@@ -121,7 +121,11 @@ def write_snapshot(fs: FileSystem, directory: Path, zxid: int, tree: Tree, sessi
     fs.remove(fresh)
     file = fs.open(fresh)
     try:
-        file.append(_frame(_encode(_Head(zxid, [(one.id, one.timeout_ms, one.password) for one in sessions.all()]))))
+        file.append(
+            _frame(
+                _encode(_Head(zxid, [(session.id, session.timeout_ms, session.password) for session in sessions.all()]))
+            )
+        )
         for start in range(0, len(paths), SNAPSHOT_SLICE_NODES):
             nodes = [(path, tree.nodes.get(path)) for path in paths[start : start + SNAPSHOT_SLICE_NODES]]
             frames = [_frame(_encode(_record(path, node))) for path, node in nodes if node is not None]

@@ -53,7 +53,7 @@ class WatchTable:
         modes = self._by_path.setdefault(path, {})
         before = modes.get(watcher)
         if mode is Mode.ONCE and before is not None:
-            return  # what lasts already hears it
+            return  # a persistent watch has it already
         self._recursive += (mode is Mode.RECURSIVE) - (before is Mode.RECURSIVE)
         modes[watcher] = mode
         self._by_watcher.setdefault(watcher, set()).add(path)
@@ -114,7 +114,7 @@ class Watches:
         self.child.remove_watcher(watcher)
 
     def fire(self, changes: list[Change]) -> Iterator[tuple[Watcher, EventType, str]]:
-        """Each watcher with the event that it hears, in the order of the changes."""
+        """Each watcher with its event, in the order of the changes."""
         for kind, path in changes:
             if kind is EventType.CHILDREN_CHANGED:
                 heard = self.child.trigger(kind, path)

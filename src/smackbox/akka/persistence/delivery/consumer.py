@@ -127,15 +127,15 @@ class ConsumerController(Actor[Any]):
         self._tell(self._core.receive((message.producer_controller, message.producer_id), numbered))
 
     def _tell(self, told: list[Told]) -> None:
-        for one in told:
+        for message in told:
             producer, producer_id = cast("tuple[ActorRef[Any], str]", self._core.producer)
-            if isinstance(one, Deliver):
+            if isinstance(message, Deliver):
                 assert self._consumer is not None
-                numbered = one.numbered
+                numbered = message.numbered
                 self._delivered = Delivery(numbered.message, self.context.ref, producer_id, numbered.seq_nr)
                 self._consumer.tell(self._delivered)
             else:
-                producer.tell(_wire(one), self.context.ref)
+                producer.tell(_wire(message), self.context.ref)
 
     def _retry(self) -> None:
         self._wait(min(RESEND_MAX_S, self._interval_s * GROWTH))

@@ -120,7 +120,7 @@ class ConsumerCore:
         self.producer = producer
         self.confirmed_seq_nr = 0
         self.requested_seq_nr = numbered.seq_nr - 1 + self._window
-        self._waiting = deque(one for one in self._waiting if one[0] == producer)
+        self._waiting = deque(entry for entry in self._waiting if entry[0] == producer)
         return [AskMore(0, self.requested_seq_nr), self._deliver(numbered)]
 
     def _deliver(self, numbered: Numbered) -> Deliver:

@@ -112,5 +112,5 @@ def _on_event(state: QueueState, event: Event) -> QueueState:
     if isinstance(event, CleanedUp):
         return state
     left = tuple(sent for sent in state.unconfirmed if sent.seq_nr > event.seq_nr)
-    others = tuple(one for one in state.confirmed if one.qualifier != event.qualifier)
+    others = tuple(known for known in state.confirmed if known.qualifier != event.qualifier)
     return QueueState(state.current_seq_nr, max(event.seq_nr, state.confirmed_seq_nr), left, (*others, event))

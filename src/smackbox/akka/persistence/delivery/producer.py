@@ -246,9 +246,11 @@ class ProducerController(Actor[Any]):
     def _send_all(self, messages: list[Numbered]) -> None:
         if self._consumer is None:
             return
-        for one in messages:
+        for message in messages:
             self._consumer.tell(
-                SequencedMessage(self._id, one.seq_nr, one.message, one.first, one.ack, self.context.ref)
+                SequencedMessage(
+                    self._id, message.seq_nr, message.message, message.first, message.ack, self.context.ref
+                )
             )
         if self._active.first_is_unconfirmed:
             if not self.context.timers.is_active("first"):

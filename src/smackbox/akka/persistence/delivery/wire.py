@@ -119,16 +119,16 @@ def _message_confirmed(found: _Confirmed) -> MessageConfirmed:
 
 
 def _write_state(own: Serialization, value: QueueState) -> Serialized:
-    confirmed = [_confirmed(one) for one in value.confirmed]
-    unconfirmed = [_sent(own, one) for one in value.unconfirmed]
+    confirmed = [_confirmed(delivered) for delivered in value.confirmed]
+    unconfirmed = [_sent(own, message) for message in value.unconfirmed]
     state = _State(value.current_seq_nr, value.confirmed_seq_nr, confirmed, unconfirmed)
     return SERIALIZER, "h", encode(state)
 
 
 def _read_state(own: Serialization, data: bytes) -> QueueState:
     found = decode(_State, data)
-    confirmed = tuple(_message_confirmed(one) for one in found.confirmed)
-    unconfirmed = tuple(_message_sent(own, one) for one in found.unconfirmed)
+    confirmed = tuple(_message_confirmed(delivered) for delivered in found.confirmed)
+    unconfirmed = tuple(_message_sent(own, message) for message in found.unconfirmed)
     return QueueState(found.current_seq_nr, found.confirmed_seq_nr, unconfirmed, confirmed)
 
 

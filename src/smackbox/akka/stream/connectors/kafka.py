@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from smackbox.akka.stream.errors import NO_MORE_ELEMENTS, StreamError
 from smackbox.akka.stream.flow import Flow
+from smackbox.akka.stream.inner_streams import OuterStage
 from smackbox.akka.stream.promise import Promise
 from smackbox.akka.stream.sink import Sink
 from smackbox.akka.stream.source import Source
@@ -380,7 +381,7 @@ class ConsumerStage(Stage):
     def revoked(self, partitions: list[Partition]) -> None:
         """What was read of them and waits is another member's to read."""
         gone, before = set(partitions), len(self._waiting)
-        self._waiting = deque(one for one in self._waiting if one[0] not in gone)
+        self._waiting = deque(entry for entry in self._waiting if entry[0] not in gone)
         self._thread.taken += before - len(self._waiting)
 
     def drained(self) -> None:
@@ -668,7 +669,7 @@ class _Transactions:
             raise KafkaStreamError(f"the transaction {self._id} is aborted: {error}") from error
 
 
-class _Line(Stage):
+class _Line(OuterStage):
     """A flow into nothing, with a promise for its end and something to close."""
 
     outs = 0

@@ -49,7 +49,7 @@ class ExpressionParser:
         return self.tokens[self.index]
 
     def peek(self, distance: int = 1) -> Token:
-        """A token further on; the end goes on for ever."""
+        """A token further on; behind the last one there are end tokens."""
         return self.tokens[min(self.index + distance, len(self.tokens) - 1)]
 
     def advance(self) -> Token:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class RoleOptions(Struct, frozen=True):
-    """What was said of a role; None where nothing was."""
+    """The options of a role; None where not given."""
 
     password: str | None = None
     hashed_password: str | None = None

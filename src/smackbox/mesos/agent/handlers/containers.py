@@ -23,15 +23,15 @@ def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
     return HttpResponse.json(
         [
             {
-                "container_id": one["container_id"]["value"],
-                "executor_id": one["executor_id"]["value"],
-                "executor_name": one["executor_name"],
-                "framework_id": one["framework_id"]["value"],
-                "source": one["executor_id"]["value"],
-                "statistics": one["resource_statistics"],
-                "status": one["container_status"],
+                "container_id": entry["container_id"]["value"],
+                "executor_id": entry["executor_id"]["value"],
+                "executor_name": entry["executor_name"],
+                "framework_id": entry["framework_id"]["value"],
+                "source": entry["executor_id"]["value"],
+                "statistics": entry["resource_statistics"],
+                "status": entry["container_status"],
             }
-            for one in listing(context)
+            for entry in listing(context)
         ]
     )
 
@@ -41,13 +41,13 @@ def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
     return HttpResponse.json(
         [
             {
-                "executor_id": one["executor_id"]["value"],
-                "executor_name": one["executor_name"],
-                "framework_id": one["framework_id"]["value"],
-                "source": one["executor_id"]["value"],
-                "statistics": one["resource_statistics"],
+                "executor_id": entry["executor_id"]["value"],
+                "executor_name": entry["executor_name"],
+                "framework_id": entry["framework_id"]["value"],
+                "source": entry["executor_id"]["value"],
+                "statistics": entry["resource_statistics"],
             }
-            for one in listing(context)
+            for entry in listing(context)
         ]
     )
 

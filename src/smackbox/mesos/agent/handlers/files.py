@@ -54,7 +54,7 @@ class FileStream(HttpStream):
 def browse(context: AgentContext, request: HttpRequest) -> HttpResponse:
     """Raises `Refused`."""
     named, directory = _resolve(context, request)
-    return _jsonp(request, [classic(one) for one in listing(named, directory)])
+    return _jsonp(request, [classic(entry) for entry in listing(named, directory)])
 
 
 def read(context: AgentContext, request: HttpRequest) -> HttpResponse:

@@ -31,7 +31,7 @@ def flags(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def metrics_snapshot(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """Raises `Refused`: 400 for a `timeout` that is none; nothing here takes long enough for it to matter."""
+    """Raises `Refused`: 400 for an invalid `timeout`; nothing here takes long enough for it to matter."""
     timeout = request.parameter("timeout")
     if timeout is not None:
         try:

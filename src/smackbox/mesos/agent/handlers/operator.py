@@ -95,7 +95,7 @@ def _executors(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {
         "get_executors": {
             "executors": [{"executor_info": executor.info} for executor in context.agent.executors()],
-            "completed_executors": [{"executor_info": one.info} for one in _completed(context)],
+            "completed_executors": [{"executor_info": framework.info} for framework in _completed(context)],
         }
     }
 

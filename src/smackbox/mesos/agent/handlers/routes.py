@@ -32,7 +32,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "version": metrics.version,
 }
 OPEN = frozenset({"health", "version", "api/v1/executor"})
-"""Who calls these is not asked for a name; executors have tokens."""
+"""These need no authentication by name; executors have tokens."""
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpStream:

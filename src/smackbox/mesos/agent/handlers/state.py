@@ -80,7 +80,8 @@ def executor_model(_context: AgentContext, executor: AgentExecutor) -> Json:
         "tasks": [task_model(one) for one in shown if not one.is_terminal and one.id not in queued],
         "queued_tasks": [task_model(one) for one in shown if one.id in queued],
         "completed_tasks": [
-            task_model(one) for one in [*(one for one in shown if one.is_terminal), *executor.completed]
+            task_model(framework)
+            for framework in [*(framework for framework in shown if framework.is_terminal), *executor.completed]
         ],
     }
 

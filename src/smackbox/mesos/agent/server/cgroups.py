@@ -32,7 +32,7 @@ _V1_CONTROLLERS = ("cpu", "cpuacct", "memory")
 
 
 class CgroupsUnavailable(Exception):  # noqa: N818 - it is a state of the machine
-    """Why there are none for us, in a few words."""
+    """Why cgroups are not available, in a few words."""
 
 
 class Cgroups:

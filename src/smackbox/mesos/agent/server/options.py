@@ -52,7 +52,7 @@ def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[Resour
     """`Resource` messages: what is named, and what the machine has of the rest. Raises `SettingError`."""
     try:
         named = parse_resources(settings.resources, default_role=settings.default_role).to_messages()
-        names = {one["name"] for one in named}
+        names = {resource["name"] for resource in named}
         missing = [f"{name}:{_amount(value)}" for name, value in host.detect(work_dir).items() if name not in names]
         rest = parse_resources(";".join(missing), default_role=settings.default_role).to_messages()
     except ResourceError as error:

@@ -1,4 +1,4 @@
-"""The containerizer: containers of the machine's as processes of this host. What comes of them is told on the loop.
+"""The containerizer: containers of the machine's as processes of this host. Their events arrive on the loop.
 
 A process is watched by a descriptor of it (`pidfd`), own child or not; where the kernel has none, by the lock of its
 status file, ten times a second.

@@ -1,7 +1,7 @@
 """The agent's machine: what the master says comes in, containers are asked for, and what becomes of tasks goes out.
 
 An order is written down before anything is done about it. So a task that was asked for and never started is started by
-the agent's next life, one that runs goes on, one that ended in between is told of, and none is started twice: whether a
+the agent's next life, one that runs goes on, one that ended meanwhile is reported, and none is started twice: whether a
 container was ever started is answered by its status file, which the container itself writes (see `Containers.find`).
 """
 
@@ -148,7 +148,7 @@ class Agent:
                 "agent_info": self.settings.info(self.id),
                 "version": VERSION,
                 "ip": self.settings.ip,
-                "capabilities": [{"type": one} for one in CAPABILITIES],
+                "capabilities": [{"type": capability} for capability in CAPABILITIES],
                 "tasks": tasks,
                 "executors": executors,
                 "frameworks": [framework.info for framework in self.frameworks.values() if not framework.is_orphan],
@@ -360,9 +360,9 @@ class Agent:
         for queued in executor.queued:
             if task in queued:
                 executor.queued.remove(queued)
-                for one in queued:
+                for task_info in queued:
                     self.status(
-                        one,
+                        task_info,
                         "TASK_KILLED",
                         reason="REASON_TASK_KILLED_DURING_LAUNCH",
                         message="Killed before delivery to the executor",
@@ -418,7 +418,7 @@ class Agent:
             try:
                 self.checkpoints.update(framework.id, executor.id, task.id, status)
             except StorageError as error:
-                # it is told all the same: a framework that hears nothing is worse off than one that hears it twice
+                # it is sent all the same: for a framework nothing is worse than the same status twice
                 log.error("a status will not outlive the agent: %s", error)
         self.updates.add(task.key, status)
         if task.is_terminal:
@@ -468,7 +468,7 @@ class Agent:
     # --- custom executors
 
     def send_executor(self, executor: AgentExecutor, event: ExecutorEvent) -> None:
-        """Dropped when the executor is not there, as Mesos does; it is told again what matters when it subscribes."""
+        """Dropped when the executor is not there, as Mesos does; it receives what matters when it subscribes again."""
         channel = self.channels.get((executor.framework_id, executor.id))
         if channel is not None:
             channel(event)
@@ -608,7 +608,7 @@ class Agent:
             self._check_over()
 
     def _cut_short(self, task: AgentTask) -> None:
-        """Nobody acknowledges for a framework that is shut down: the master hears the task's end, once."""
+        """Nobody acknowledges for a framework that is shut down: the master receives the task's end, once."""
         latest = self.updates.latest(task.key)
         if latest is not None and latest is not self.updates.head(task.key):
             self._forward(task.key, latest)

@@ -1,7 +1,7 @@
 """Health checks and checks of one task: when they run, and what their results mean (docs/health-checks.md of Mesos).
 
-A health check's result is told when it turns good, and each time it is bad; failures in the grace period that no
-success has preceded do not count. A check's result is told when it differs from the one before, and never acted upon.
+A health check's result is sent when it turns good, and each time it is bad; failures in the grace period that no
+success has preceded do not count. A check's result is sent when it differs from the one before, and never acted upon.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the agent's machine asks of whoever runs processes, and what it hears from there."""
+"""What the agent's state machine asks of the containerizer, and the events that come back."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ProbeOutcome:
 
 
 class Containers(Protocol):
-    """The containerizer, as the machine sees it. Nothing here waits: what comes of it is told to the listeners."""
+    """The containerizer, as the machine sees it. Nothing here waits: results are sent to the listeners."""
 
     def launch(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
         """Fetch, start, and call `started`, later `ended`; or `ended` alone when it cannot be started."""

@@ -1,4 +1,4 @@
-"""From a `ContainerInfo` of type DOCKER to what the Docker Engine is told, as Mesos' own `docker run` would have it."""
+"""From a `ContainerInfo` of type DOCKER to the Docker Engine's request, as Mesos' own `docker run` would have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agent's machine is told once: where it is, what it has, and how long it waits."""
+"""The settings of the agent's state machine: where it is, what it has, and how long it waits."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _without_scalar(part: Resource | Attribute) -> dict[str, object]:
 def _short(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(
-            f"{one.get('name')}:{one.get('scalar', one.get('ranges', one.get('text', one.get('set', {}))))}"
-            for one in value
+            f"{item.get('name')}:{item.get('scalar', item.get('ranges', item.get('text', item.get('set', {}))))}"
+            for item in value
         )
     return repr(value)

@@ -33,7 +33,7 @@ MAX_COMPLETION_TIME = "REASON_MAX_COMPLETION_TIME_REACHED"
 
 
 class Owner(Protocol):
-    """Who is told what becomes of a task."""
+    """Receives what becomes of a task."""
 
     def status(self, task: AgentTask, state: str, **fields: object) -> None:
         """Report a state of the task."""

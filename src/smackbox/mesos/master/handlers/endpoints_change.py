@@ -123,6 +123,6 @@ def _method(call: Call, wanted: str) -> None:
 
 
 def _wrong_method(call: Call, *wanted: str) -> Refused:
-    listed = ", ".join(f"'{one}'" for one in wanted)
+    listed = ", ".join(f"'{name}'" for name in wanted)
     said = f"Expecting one of {{ {listed} }}, but received '{call.request.method}'"
     return Refused(405, said, {"Allow": ", ".join(wanted)})

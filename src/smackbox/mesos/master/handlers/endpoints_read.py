@@ -52,8 +52,8 @@ def state(call: Call) -> Answer:
         "leader_info": {key: leader[key] for key in ("id", "pid", "port", "hostname")},
         "slaves": [models.agent_full(agent) for agent in agents],
         "recovered_slaves": _recovered(call),
-        "frameworks": [models.framework_full(one) for one in visible(call, "view_frameworks")],
-        "completed_frameworks": [models.framework_full(one) for one in _completed(call)],
+        "frameworks": [models.framework_full(framework) for framework in visible(call, "view_frameworks")],
+        "completed_frameworks": [models.framework_full(framework) for framework in _completed(call)],
         "orphan_tasks": [],
         "unregistered_frameworks": [],
     }

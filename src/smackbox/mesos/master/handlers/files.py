@@ -70,7 +70,7 @@ def _entries(call: Call, path: str) -> list[tuple[str, Path]]:
     real = _resolve(call, path)
     if not real.is_dir():
         raise Refused(404, f"{path!r} is not a directory")
-    return [(f"{path.rstrip('/')}/{one.name}", one) for one in sorted(real.iterdir())]
+    return [(f"{path.rstrip('/')}/{entry.name}", entry) for entry in sorted(real.iterdir())]
 
 
 def _resolve(call: Call, path: str) -> Path:

@@ -109,9 +109,9 @@ def framework_full(framework: Framework) -> Json:
         "completed_tasks": [task_model(message) for message in framework.completed],
         "offers": [offer_model(offer) for offer in framework.offers.values()],
         "executors": [
-            executor_model(one, framework.id, agent_id)
+            executor_model(executor, framework.id, agent_id)
             for agent_id, on_agent in framework.executors.items()
-            for one in on_agent.values()
+            for executor in on_agent.values()
         ],
     }
     if "MULTI_ROLE" in framework.capabilities:
@@ -198,7 +198,7 @@ def executor_model(executor: Executor, framework_id: str, agent_id: str) -> Json
 def counts_of(tasks: list[Task], completed: list[messages.Task], unreachable: list[Task]) -> dict[str, int]:
     """How many tasks are in each state."""
     counts = dict.fromkeys(TASK_STATES, 0)
-    for state in [task.state for task in tasks] + [one["state"] for one in completed]:
+    for state in [task.state for task in tasks] + [task["state"] for task in completed]:
         counts[state] = counts.get(state, 0) + 1
     counts["TASK_UNREACHABLE"] += len(unreachable)
     return counts

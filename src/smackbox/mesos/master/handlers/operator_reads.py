@@ -129,7 +129,9 @@ def get_executors(call: Call) -> MasterResponseGetExecutors:
     executors: list[MasterResponseGetExecutorsExecutor] = []
     for framework in visible(call, "view_executors"):
         for agent_id, on_agent in framework.executors.items():
-            executors += [{"executor_info": one.info, "agent_id": {"value": agent_id}} for one in on_agent.values()]
+            executors += [
+                {"executor_info": executor.info, "agent_id": {"value": agent_id}} for executor in on_agent.values()
+            ]
     return {"executors": executors}
 
 

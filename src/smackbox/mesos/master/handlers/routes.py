@@ -84,7 +84,7 @@ def find(path: str) -> Route | OpenRoute | None:
 
 
 def realm_of(route: Route | OpenRoute, request: HttpRequest) -> str | None:
-    """Who may read need not be the same as who may change."""
+    """Rights to read and to change are separate."""
     if route.realm == READERS and request.method not in {"GET", "HEAD"}:
         return WRITERS
     return route.realm

@@ -253,7 +253,7 @@ class Accepting:
                     )
 
     def _checkpoint(self) -> None:
-        """Before a task that may need it, the agent hears what it has to keep."""
+        """Before a task that may need it, the agent receives what it has to keep."""
         if self._kept:
             operations.send_checkpoint(self._agent, self._kept)
             self._kept = []

@@ -124,9 +124,9 @@ def reconcile(call: Call, framework: Framework, message: SchedulerCall) -> None:
     tasks_asked = message["reconcile"].get("tasks", [])
     if not tasks_asked:
         tasks.reconcile_all(call.master, framework)
-    for one in tasks_asked:
-        agent_id = one.get("agent_id", {}).get("value")
-        tasks.reconcile_one(call.master, framework, one["task_id"]["value"], agent_id)
+    for task in tasks_asked:
+        agent_id = task.get("agent_id", {}).get("value")
+        tasks.reconcile_one(call.master, framework, task["task_id"]["value"], agent_id)
 
 
 def reconcile_operations(call: Call, framework: Framework, message: SchedulerCall) -> None:

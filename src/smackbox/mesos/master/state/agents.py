@@ -54,7 +54,7 @@ class Subscription:
 
 
 def subscribe(master: Master, asked: Subscription) -> None:
-    """Admit an agent, at once or when it is in the registry; who must not come is told to shut down."""
+    """Admit an agent, at once or when it is in the registry; an agent that is not allowed is told to shut down."""
     agent_id = asked.info.get("id", {}).get("value")
     if agent_id is not None and agent_id in master.registry.gone:
         _turn_away(asked.sink, "Agent has been marked gone by an operator")
@@ -156,7 +156,7 @@ def _add(master: Master, asked: Subscription, agent_id: str, total: Resources) -
         deactivated=known is not None and known.get("deactivated", False),
         drain=drain,
         drain_began_ms=now_ms if drain else None,
-        capabilities=[{"type": one} for one in AGENT_CAPABILITIES],
+        capabilities=[{"type": capability} for capability in AGENT_CAPABILITIES],
     )
     master.agents[agent_id] = agent
     _take_over(master, agent, asked)
@@ -204,7 +204,7 @@ def _task(message: messages.Task, framework: Framework) -> Task:
 
 
 def _comes_back(master: Master, agent: Agent, message: messages.Task) -> None:
-    """A task that was lost from sight runs after all: its framework is told."""
+    """A task that was lost from sight runs after all: its framework is notified."""
     framework = master.frameworks.get(message["framework_id"]["value"])
     task_id = message["task_id"]["value"]
     if framework is None or framework.unreachable.pop(task_id, None) is None:

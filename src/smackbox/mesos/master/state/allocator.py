@@ -243,9 +243,9 @@ class Allocator:
             expires_ms = self._clock.monotonic_ms() + duration_ms
             by_agent = claim.filters.setdefault(role, {})
             kept = [
-                one
-                for one in by_agent.get(agent_id, ())
-                if one.expires_ms > expires_ms or not resources.contains(one.resources)
+                filter_
+                for filter_ in by_agent.get(agent_id, ())
+                if filter_.expires_ms > expires_ms or not resources.contains(filter_.resources)
             ]
             by_agent[agent_id] = [*kept[-FILTERS_LIMIT + 1 :], Filter(resources, expires_ms)]
             pool.settled_until_ms = min(pool.settled_until_ms, expires_ms)
@@ -362,7 +362,7 @@ class Allocator:
         if not minima:
             return True
         quantities = wanted.quantities()
-        return any(all(quantities.get(name, 0) >= least for name, least in one.items()) for one in minima)
+        return any(all(quantities.get(name, 0) >= least for name, least in minimum.items()) for minimum in minima)
 
     def _is_refused(self, claim: Claim, role: str, agent_id: str, wanted: Resources) -> bool:
         for filter_ in claim.filters[role][agent_id]:
@@ -375,7 +375,7 @@ class Allocator:
 
     def _drop_expired(self, claim: Claim, role: str, agent_id: str) -> None:
         by_agent = claim.filters[role]
-        if left := [one for one in by_agent.get(agent_id, ()) if one.expires_ms > self._now_ms]:
+        if left := [filter_ for filter_ in by_agent.get(agent_id, ()) if filter_.expires_ms > self._now_ms]:
             by_agent[agent_id] = left
         else:
             by_agent.pop(agent_id, None)

@@ -46,7 +46,7 @@ def _make_offer(master: Master, grant: Grant) -> Offer | None:
         "url": agent_url(agent),
         "resources": grant.resources.to_messages(role=grant.role, refined=refined),
         "attributes": agent.info.get("attributes", []),
-        "executor_ids": [{"value": one} for one in framework.executors.get(agent.id, {})],
+        "executor_ids": [{"value": executor_id} for executor_id in framework.executors.get(agent.id, {})],
         "allocation_info": {"role": grant.role},
     }
     if "domain" in agent.info:

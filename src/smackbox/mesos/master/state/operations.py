@@ -242,7 +242,7 @@ def drop_pending(master: Master, agent: Agent) -> None:
 
 
 def tell_unacknowledged(framework: Framework) -> None:
-    """A framework that is back hears once more what it has not acknowledged."""
+    """A framework that is back receives once more what it has not acknowledged."""
     for operation in framework.operations.values():
         status = operation.message["latest_status"]
         if operation.id is not None and status["state"] in OPERATION_TERMINAL:

@@ -1,4 +1,4 @@
-"""The states of tasks and operations: which are final, and what those who know no newer ones are told."""
+"""The states of tasks and operations: which are final, and what clients that know no newer ones receive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_terminal(state: str) -> bool:
 
 
 def as_told(state: str, capabilities: frozenset[str]) -> str:
-    """The state as a framework with these capabilities is told it: TASK_LOST for all that is newer than it."""
+    """The state as a framework with these capabilities receives it: TASK_LOST for all that is newer than it."""
     if state in _ONLY_FOR_AWARE and PARTITION_AWARE not in capabilities:
         return "TASK_LOST"
     return state

@@ -1,4 +1,4 @@
-"""Tasks in the master: launched, updated, ended, and what is said of them."""
+"""Tasks in the master: launched, updated, ended, and described."""
 
 from __future__ import annotations
 
