@@ -146,6 +146,42 @@ async def remoting() -> dict[str, float]:
         }
 
 
+ECHO_PROCESS = """
+import asyncio, sys
+import uvloop
+from bench.akka_vs_others import Echo
+from smackbox.akka import ActorSystem
+from smackbox.akka.remote.remoting import Remoting
+
+async def main():
+    async with ActorSystem("lab") as system:
+        remoting = await Remoting.start(system)
+        print(remoting.path_of(system.spawn(Echo, "echo")), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+uvloop.run(main())
+"""
+
+
+async def between_processes() -> dict[str, float]:
+    with subprocess.Popen(  # noqa: ASYNC220 - before anything runs
+        [sys.executable, "-c", ECHO_PROCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        path = process.stdout.readline().strip()
+        try:
+            async with ActorSystem("lab") as system:
+                echo = (await Remoting.start(system)).resolve(path)
+                await echo.request("hello", 10)
+                await in_flight(echo, system)
+                return {
+                    "remote ask p50, two processes, us": await ask_us(echo, 2_000),
+                    "remote messages/s, 64 in flight, two processes": await in_flight(echo, system),
+                }
+        finally:
+            process.stdin.close()
+
+
 async def with_pekko(address: str) -> dict[str, float]:
     async with ActorSystem("lab") as system:
         remote = await Remoting.start(system)
@@ -297,6 +333,8 @@ def main() -> None:
     own = run(ours)
     show("smackbox", own)
     show("smackbox, remoting", run(remoting))
+    between = run(between_processes)
+    show("smackbox, remoting", between)
     flowing = run(streams)
     show("smackbox, streams", flowing)
     if find_spec("aiostream") is None:
@@ -317,6 +355,18 @@ def main() -> None:
     else:
         with real_pekko.RealPekko() as node:
             show("with a real Pekko", run(lambda: with_pekko(node.address)))
+            theirs = real_pekko.figures(node.address)
+            show("Pekko alone, two threads, the best of its rounds", theirs)
+            ratios = {
+                "tell (goal: 0.15)": own["tell, messages/s"] / theirs["tell"],
+                "ask p50": own["ask p50, us"] / theirs["ask"],
+                "spawn": own["spawn, actors/s"] / theirs["spawn"],
+                "remote ask p50 (goal: 1)": between["remote ask p50, two processes, us"] / theirs["round-trip"],
+                "remote messages/s, 64 in flight (goal: 0.5)": (
+                    between["remote messages/s, 64 in flight, two processes"] / theirs["in-flight"]
+                ),
+            }
+            show("  smackbox / Pekko", ratios)
     print(f"from smackbox import akka: {import_ms():.1f} ms (goal: 60 ms)")
 
 

@@ -23,6 +23,7 @@ COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy
 BUILD_TIMEOUT_S = 600
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+FIGURES_TIMEOUT_S = 300
 
 
 def missing() -> str | None:
@@ -67,29 +68,74 @@ def _run(command: list[str]) -> None:
         raise RuntimeError(f"{command[0]} failed: {(done.stdout + done.stderr)[-1000:]}")
 
 
+def reporting_node(system: str, host: str, port: int, *, config: str, every_ms: int) -> list[str]:
+    """The command of a cluster's node that prints what it sees (`view …`) so often, until SIGTERM lets it leave."""
+    home = build(SOURCES)
+    command = java()
+    assert command is not None, "missing() says so"
+    return [
+        command, "-Xmx192m", "-Dprovider=cluster", f"-Dhost={host}", f"-Dreport={every_ms}", f"-Dextra={config}",
+        "-cp", f"{home / 'classes'}:{home / 'libs'}/*", "lab.Node", system, str(port),
+    ]  # fmt: skip
+
+
+def figures(address: str) -> dict[str, float]:
+    """What `lab.Figures` measures of Pekko's actors, and of messages with the system at `address`."""
+    home = build(SOURCES)
+    command = java()
+    assert command is not None, "missing() says so"
+    with ExitStack() as held:
+        (port,) = free_ports(1, held)
+    done = subprocess.run(
+        [
+            command, "-Xmx1g", "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
+            "lab.Figures", str(port), f"{address}/user/echo",
+        ],
+        capture_output=True, text=True, check=True, timeout=FIGURES_TIMEOUT_S,
+    )  # fmt: skip
+    pairs = [line.split() for line in done.stdout.splitlines() if len(line.split()) == 2]
+    return {name: float(value) for name, value in pairs if not name.startswith("SLF4J")}
+
+
 class RealPekko:
     """One node; a context manager. `address` is that of its actor system, `config` more of its HOCON."""
 
     def __init__(
-        self, system: str = "lab", *, provider: str = "remote", config: str = "", sharding: bool = False
+        self,
+        system: str = "lab",
+        *,
+        provider: str = "remote",
+        config: str = "",
+        sharding: bool = False,
+        management: bool = False,
     ) -> None:
         self._system = system
         self._provider = provider
         self._config = config
-        self._sharding = sharding
+        self._sharding = sharding or management
+        self._management = management
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
+        self.management_url = ""
+        """Where Pekko Management answers, with `management` (and the jars of `sharding`)."""
 
     def __enter__(self) -> Self:
         home = build(SOURCES, SHARDING_SOURCES) if self._sharding else build(SOURCES)
         with ExitStack() as held:
-            (port,) = free_ports(1, held)
+            port, management_port = free_ports(2, held)
+        if self._management:
+            self.management_url = f"http://127.0.0.1:{management_port}"
+            self._config += (
+                f"\npekko.management.http {{ hostname = 127.0.0.1, port = {management_port}, "
+                "route-providers-read-only = off }"
+            )
         self.address = f"pekko://{self._system}@127.0.0.1:{port}"
         command = java()
         assert command is not None, "missing() says so"
         self._process = subprocess.Popen(
             [
                 command, "-Xmx256m", f"-Dprovider={self._provider}", f"-Dextra={self._config}",
+                f"-Dmanagement={'on' if self._management else 'off'}",
                 "-cp", f"{home / 'classes'}:{home / 'libs'}/*",
                 "lab.Node", self._system, str(port),
             ],

@@ -7,6 +7,9 @@ curl localhost:PORT/count/42                                                    
 
 Each campaign is an event-sourced entity of cluster sharding. Its events are in Cassandra, so it goes on counting on
 another node when its own dies. An event's id counts once, however often a client that saw no answer posts it again.
+
+With `--akka akka://system@host:port` the same nodes are members of a Pekko cluster, whose JVMs reach the campaigns by a
+proxy of the entity type `Campaign` and the role `counting`.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from smackbox.runtime.actors import ActorNode
 
 KEYSPACE = "counters"
+ROLE = "counting"
+"""Of the nodes that host campaigns."""
 ANSWER_TIMEOUT_S = 5.0
 
 app = sb.App("counters")
@@ -88,13 +93,13 @@ def campaign(entity: akka.EntityContext) -> akka.Behavior[Any]:
     return akka.Behaviors.setup(setup)
 
 
-@app.actors(instances=3)
+@app.actors(instances=3, roles=(ROLE,))
 async def counters(node: ActorNode) -> None:
     """Begin sharding, the journal, and the routes of one node."""
     for message in (Counted, GetTotals, Totals):
         node.remoting.serialization.register(f"counters.{message.__name__}", message)
     await open_journal(node)
-    node.sharding.init(akka.Entity(CAMPAIGN, campaign))
+    node.sharding.init(akka.Entity(CAMPAIGN, campaign, settings=akka.ShardingSettings(role=ROLE)))
     node.routes.append(routes(node))
 
 

@@ -34,3 +34,11 @@ def test_an_unknown_host_says_so() -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_a_port_is_shared_only_by_those_that_all_ask_for_it() -> None:
+    with bind("127.0.0.1", 0, name="ingest", insecure=False, reuse_port=True) as first:
+        port = first.getsockname()[1]
+        bind("127.0.0.1", port, name="ingest", insecure=False, reuse_port=True).close()
+        with pytest.raises(StartError, match="Address already in use"):
+            bind("127.0.0.1", port, name="ingest", insecure=False)

@@ -1,7 +1,8 @@
 """Test hosts made of network namespaces, and what can be done to the links between them. Needs root and Linux.
 
 All hosts hang on one bridge, in a namespace of its own; nothing of it touches the machine's network. `cut` takes a
-host's link away, `slow` makes it narrow, so that everything on it is late. Whoever asks the hosts from the test does so
+host's link away, `split` puts some hosts on a bridge of their own, `slow` makes a link narrow, so that everything on it
+is late. Whoever asks the hosts from the test does so
 in a thread that has entered the namespace of one more host (`Visitor`).
 """
 
@@ -55,7 +56,9 @@ class Hosts:
         switch = self._switch
         _ip("netns", "add", switch)
         _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
-        _ip("-n", switch, "link", "set", "bridge", "up")
+        _ip("-n", switch, "link", "add", "other", "type", "bridge")
+        for bridge in ("bridge", "other"):
+            _ip("-n", switch, "link", "set", bridge, "up")
         for number in range(1, self._count + 1):
             host = self._host(number)
             _ip("netns", "add", host)
@@ -116,6 +119,16 @@ class Hosts:
 
     def cut(self, number: int) -> None:
         _ip("-n", self._switch, "link", "set", f"h{number}", "down")
+
+    def split(self, *numbers: int) -> None:
+        """These hosts see one another and none of the rest."""
+        for number in numbers:
+            _ip("-n", self._switch, "link", "set", f"h{number}", "master", "other")
+
+    def join(self, *numbers: int) -> None:
+        """They see all again."""
+        for number in numbers:
+            _ip("-n", self._switch, "link", "set", f"h{number}", "master", "bridge")
 
     def slow(self, number: int) -> None:
         subprocess.run(

@@ -1,6 +1,7 @@
 """What an actor system and its cluster do, for Prometheus.
 
 `smack_actors`, `smack_mailbox_messages` and `smack_mailbox_longest` are of the actors below `/user`;
+`smack_actor_processing_seconds` are samples of the time that classes of actors take for a message;
 `smack_actor_failures_total` counts by what the supervisor did; `smack_cluster_members` are this node's view by status.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from smackbox.akka.actor.processing import ProcessingTimes
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
 
@@ -60,11 +62,12 @@ class SystemCollector:
 
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
+        self._times = system.dispatcher.processing = system.dispatcher.processing or ProcessingTimes()
         self.shards: dict[str, tuple[int, int]] = {}
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they are now."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
         found = mailboxes(self._system)
         for name, help_text, value in (
@@ -76,6 +79,12 @@ class SystemCollector:
         yield CounterMetricFamily(
             "smack_dead_letters", "Messages without a recipient", value=self._system.dead_letter_log.count
         )
+        times = SummaryMetricFamily(
+            "smack_actor_processing_seconds", "Time for a message on the event loop, sampled", labels=["actor"]
+        )
+        for name, processed in self._times.by_name.items():
+            times.add_metric([name], processed.messages, processed.seconds)
+        yield times
         failures = CounterMetricFamily("smack_actor_failures", "Failures by what was done", labels=["directive"])
         for directive, count in self._system.failures.items():
             failures.add_metric([directive.value], count)

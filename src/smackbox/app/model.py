@@ -39,6 +39,7 @@ class Post:
 
     path: str
     topic: Topic
+    instances: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,19 @@ class App(KeepingDeclarations, SourceDeclarations, TargetDeclarations):
         self.topics.append(topic)
         return topic
 
-    def post(self, path: str, *, to: Topic) -> Post:
-        """Declare the HTTP endpoint `POST path`, whose events go `to` a topic."""
+    def post(self, path: str, *, to: Topic, instances: int = 1) -> Post:
+        """Declare the HTTP endpoint `POST path`, whose events go `to` a topic.
+
+        All endpoints share a port. The largest of their `instances` is the number of processes that serve it; where one
+        of them dies the others go on.
+        """
         if not path.startswith("/") or "?" in path or path in {"/healthz", "/metrics"}:
             raise SettingError(f"endpoint {path!r}: a path begins with / and is neither /healthz nor /metrics")
         if any(post.path == path for post in self.posts):
             raise SettingError(f"endpoint {path} is declared twice")
-        post = Post(path, to)
+        if not 1 <= instances <= MAX_INSTANCES:
+            raise SettingError(f"endpoint {path}: instances must be 1 to {MAX_INSTANCES}, not {instances}")
+        post = Post(path, to, instances)
         self.posts.append(post)
         return post
 

@@ -11,7 +11,7 @@ import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 
-from smackbox.net.http1 import JSON, Exchange
+from smackbox.net.http_exchange import JSON, Exchange
 
 HEADERS = frozenset({b"authorization", b"origin", b"access-control-request-method"})
 """The header fields that `Access` reads."""

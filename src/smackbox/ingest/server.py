@@ -33,7 +33,9 @@ from smackbox.ingest.settings import IngestSettings, Policy
 from smackbox.ingest.sink import Failure, Record, Sink
 from smackbox.net import content_encoding
 from smackbox.net.content_encoding import unpack
-from smackbox.net.http1 import Exchange, HttpLimits, HttpServer
+from smackbox.net.http1 import HttpServer
+from smackbox.net.http_exchange import Exchange
+from smackbox.net.http_limits import HttpLimits
 from smackbox.net.listener import bind
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.net.tls import server_context, unverified
@@ -124,6 +126,7 @@ class IngestServer:
             name=self.name,
             insecure=settings.insecure,
             authenticated=self._access.authenticates,
+            reuse_port=settings.reuse_port,
         )
         self._port = sock.getsockname()[1]
         topics: dict[str, int] = {}

@@ -21,10 +21,10 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
     them, `per_event` accepts the good ones and reports the bad ones. Memory is bounded by `body_buffer_limit` (bodies
     being received) plus `queue_bytes_limit` (events not yet acknowledged by the broker).
 
-    `lone_surrogates`: half of a character that UTF-16 writes in two (`"\\ud83d"`, a text cut through an emoji) is no
-    Unicode text; `replace` puts U+FFFD in its place, `refuse` refuses the event. `auth_tokens` are bearer tokens and
-    `auth_users` passwords by user; with either, every request but `/healthz` needs one. `cors_origins` are origins of
-    pages that may post, or `*`.
+    `reuse_port`: processes share the port, as `app.post(…, instances=…)` starts them. `lone_surrogates`: half of a
+    character that UTF-16 writes in two (`"\\ud83d"`, a text cut through an emoji) is no Unicode text; `replace` puts
+    U+FFFD in its place, `refuse` refuses the event. `auth_tokens` are bearer tokens and `auth_users` passwords by user;
+    with either, every request but `/healthz` needs one. `cors_origins` are origins of pages that may post, or `*`.
     """
 
     kafka: str = "127.0.0.1:9092"
@@ -55,6 +55,7 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
     topics_timeout_s: float = 5.0
     drain_timeout_s: float = 8.0
     linger_ms: float = 2.0
+    reuse_port: bool = False
     retry_after_s: int = 1
 
     def check(self) -> None:

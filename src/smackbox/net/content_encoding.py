@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 GZIP = 31
 DEFLATE = 15
@@ -30,3 +32,31 @@ def unpack(data: bytes, limit: int, window: int) -> bytes:
             return b"".join(out)
         if window == DEFLATE:
             raise zlib.error("bytes follow the end of the stream")
+
+
+class Unpacked:
+    """Unpacks a body that comes in parts, with the rules of `unpack`."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._member: Any = zlib.decompressobj(window)
+
+    def feed(self, data: bytes, size: int) -> Iterator[bytes]:
+        """What `data` unpacks to, in pieces of at most `size` bytes. Raises `zlib.error`."""
+        more = bool(data)
+        while more:
+            if self._member.eof:
+                if self._window == DEFLATE:
+                    raise zlib.error("bytes follow the end of the stream")
+                self._member = zlib.decompressobj(self._window)
+            piece = self._member.decompress(data, size)
+            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            if piece:
+                yield piece
+            # a full piece may have left output behind without input
+            more = bool(data) or (len(piece) == size and not self._member.eof)
+
+    def end(self) -> None:
+        """Nothing more comes. Raises `zlib.error` where the stream is not whole."""
+        if not self._member.eof:
+            raise zlib.error("the stream ends early")

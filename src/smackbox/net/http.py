@@ -44,6 +44,8 @@ class HttpResponse:
     body: bytes = b""
     content_type: str = "text/plain"
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    """Values of `Set-Cookie` fields, which must not be joined by commas (RFC 9110, 5.3). Akka's HTTP sends them."""
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

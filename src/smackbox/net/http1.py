@@ -7,8 +7,12 @@ for a moment, for closing at once would destroy the answer on its way (RFC 9112,
 
 A target in absolute form (RFC 9112, 3.2.2) is served by its path.
 
-Simplified: no trailers, no upgrade (an `Upgrade` header, which Java's client sends with each first request, is ignored,
-as RFC 9110 7.8 allows).
+With `HttpServer.streams`, a request whose body is not there with its head goes to the handler at once, and the body is
+read as it arrives (`Exchange.stream`). With `HttpServer.upgrades`, the handler may take the connection over for
+WebSocket (`Exchange.upgrade`).
+
+Simplified: no trailers; an `Upgrade` header for anything else, which Java's client sends with each first request, is
+ignored, as RFC 9110 7.8 allows.
 """
 
 from __future__ import annotations
@@ -18,12 +22,14 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate
-from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import httptools
+
+from smackbox.net.http_exchange import Exchange, Successor
+from smackbox.net.http_limits import HttpLimits
+from smackbox.net.request_body import RequestBody, RequestBodyError
 
 SWEEP_S = 1.0
 LINGER_TICKS = 3
@@ -38,174 +44,9 @@ _NOT_REPEATED = frozenset(
 """What the head of a request that asked for an upgrade does not repeat, or writes by itself."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-JSON = b"application/json"
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 log = logging.getLogger(__name__)
-
-
-class LimitSettings(Protocol):
-    """The limits among a server's settings, by the names that users give them."""
-
-    @property
-    def head_limit(self) -> int:
-        """Bytes of a request line and its headers; 431 beyond."""
-        ...
-
-    @property
-    def body_limit(self) -> int:
-        """Bytes of a body, unpacked; 413 beyond."""
-        ...
-
-    @property
-    def body_buffer_limit(self) -> int:
-        """Bytes of the bodies of all connections together; 503 beyond."""
-        ...
-
-    @property
-    def connections_limit(self) -> int:
-        """Open connections; one more is answered 503."""
-        ...
-
-    @property
-    def pipeline_limit(self) -> int:
-        """Requests of one connection that wait for their answers; no more are read."""
-        ...
-
-    @property
-    def request_timeout_s(self) -> int:
-        """Seconds from the first byte of a request to its last; 408 after that."""
-        ...
-
-    @property
-    def keep_alive_timeout_s(self) -> int:
-        """Seconds that a connection may be idle."""
-        ...
-
-    @property
-    def retry_after_s(self) -> int:
-        """Seconds in the `Retry-After` of a 503."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """Bytes, counts and seconds. `body_buffer` bounds the bodies of all connections together."""
-
-    head: int
-    body: int
-    body_buffer: int
-    connections: int
-    pipeline: int
-    request_timeout_s: int
-    keep_alive_timeout_s: int
-    retry_after_s: int
-
-    @classmethod
-    def of(cls, settings: LimitSettings) -> HttpLimits:
-        """The limits that a server's settings name."""
-        return cls(
-            settings.head_limit,
-            settings.body_limit,
-            settings.body_buffer_limit,
-            settings.connections_limit,
-            settings.pipeline_limit,
-            settings.request_timeout_s,
-            settings.keep_alive_timeout_s,
-            settings.retry_after_s,
-        )
-
-
-class Exchange:
-    """One request and the place of its answer in the line."""
-
-    __slots__ = (
-        "_connection", "answer", "body", "content_type", "encoding", "extra", "headers", "is_open", "keep_alive",
-        "method", "on_lost", "path",
-    )  # fmt: skip
-
-    def __init__(self, connection: HttpConnection) -> None:
-        self._connection = connection
-        self.method = b""
-        self.path = ""
-        self.content_type = b""
-        self.encoding = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.extra = b""
-        self.body = b""
-        self.keep_alive = True
-        self.answer: bytes | None = None
-        self.is_open = False
-        self.on_lost: Callable[[], Any] | None = None
-        """Called when the client is gone before its answer is complete."""
-
-    @property
-    def target(self) -> bytes:
-        """Path and query as sent. Only while the request is handed over (`HttpServer.handle`, `early`)."""
-        return self._connection._url
-
-    @property
-    def http_version(self) -> str:
-        """`1.1` or `1.0`. Only while the request is handed over."""
-        return cast("str", self._connection._parser.get_http_version())
-
-    def reply(self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"") -> None:
-        """Answer. `extra` is whole header lines, as is `self.extra`. HEAD, 204 and 304 get the head only."""
-        assert self.answer is None, "answered twice"
-        connection = self._connection
-        self.keep_alive = self.keep_alive and not connection.server.closing
-        content = b"" if status in {204, 304} else b"Content-Type: %s\r\nContent-Length: %d\r\n" % (kind, len(body))
-        self.answer = b"%sDate: %s\r\n%s%s%s%s\r\n%s" % (
-            _STATUS_LINES[status],
-            connection.server.date,
-            content,
-            self.extra,
-            extra,
-            b"" if self.keep_alive else b"Connection: close\r\n",
-            b"" if self.method == b"HEAD" else body,
-        )
-        connection.answered()
-
-    def begin(self, status: int, kind: bytes, extra: bytes, *, chunked: bool) -> None:
-        """Send the head of an answer whose body follows by `send` and ends with `finish`.
-
-        Without `chunked`, for a client of HTTP/1.0, the body ends where the connection does.
-        """
-        assert self.answer is None, "answered twice"
-        connection = self._connection
-        self.keep_alive = self.keep_alive and chunked and not connection.server.closing
-        self.answer = b"%sDate: %s\r\nContent-Type: %s\r\n%s%s%s%s\r\n" % (
-            _STATUS_LINES[status],
-            connection.server.date,
-            kind,
-            b"Transfer-Encoding: chunked\r\n" if chunked else b"",
-            self.extra,
-            extra,
-            b"" if self.keep_alive else b"Connection: close\r\n",
-        )
-        self.is_open = True
-        connection.answered()
-
-    async def send(self, data: bytes) -> None:
-        """Send bytes of the body, framed by the caller. Waits for the answers before it, and while the client is slow.
-
-        Raises `ConnectionResetError` when the client is gone.
-        """
-        await self._connection.wait_for_turn(self)
-        self.answer = data
-        self._connection.answered()
-
-    async def finish(self, data: bytes = b"") -> None:
-        """End the body with `data`. Raises as `send` does."""
-        await self._connection.wait_for_turn(self)
-        self.answer = data
-        self.is_open = False
-        self._connection.answered()
-
-    def cut_off(self) -> None:
-        """Close the connection in the middle of the answer, so that the client sees that it is not whole."""
-        self._connection.abort()
 
 
 Handler = Callable[[Exchange], None]
@@ -218,7 +59,8 @@ class HttpServer:
 
     `early` returns (status, reason, extra header lines) or None. `problem` makes the body of such an answer.
     `headers` names, in lower case, the header fields that `Exchange.headers` keeps; None keeps all, and joins the
-    values of fields of one name with a comma (RFC 9110, 5.3).
+    values of fields of one name with a comma (RFC 9110, 5.3). `streams`: bodies may be read as they arrive;
+    `upgrades`: clients may ask for WebSocket.
     """
 
     def __init__(
@@ -228,7 +70,12 @@ class HttpServer:
         early: Early,
         problem: Problem,
         headers: frozenset[bytes] | None = frozenset(),
+        *,
+        streams: bool = False,
+        upgrades: bool = False,
     ) -> None:
+        self.streams = streams
+        self.upgrades = upgrades
         self.limits = limits
         self.handle = handle
         self.early = early
@@ -311,9 +158,31 @@ class HttpConnection(asyncio.Protocol):
         self._closing = False
         self._half_closed = False
         self._unread = False
+        self._given_up = False  # the request being read is answered already
         self._expects_continue = False
         self._content_length = 0
         self._waiters: list[asyncio.Future[None]] = []
+        self._body: RequestBody | None = None
+        """Of the request that is being read, where its handler has it already."""
+        self._held: bytes | None = None
+        """What came after a request for an upgrade that is not answered yet."""
+        self._successor: Successor | None = None
+
+    @property
+    def target(self) -> bytes:
+        """Path and query of the request that is handed over, as sent."""
+        return self._url
+
+    @property
+    def http_version(self) -> str:
+        """`1.1` or `1.0`, of the request that is handed over."""
+        return cast("str", self._parser.get_http_version())
+
+    @property
+    def peer(self) -> str:
+        """The client's address, without its port."""
+        name = self._transport.get_extra_info("peername")
+        return name[0] if isinstance(name, tuple) else ""
 
     # -- the transport's side
 
@@ -331,17 +200,26 @@ class HttpConnection(asyncio.Protocol):
         try:
             while data and not self._closing:
                 data = self._feed(data)
+            if self._in_request and self.server.streams and self._body is None and not self._in_head:
+                self._hand_over_stream()
         finally:
             self._feeding = False
         self.answered()
-        if len(self._line) >= self.server.limits.pipeline and not self._transport.is_closing():
+        full = len(self._line) >= self.server.limits.pipeline or self._held is not None
+        if (full or (self._body is not None and self._body.is_full)) and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _feed(self, data: bytes) -> bytes:
         """Parse. Returns what is left to parse: something only after a request that asked for an upgrade."""
+        if self._held is not None:
+            self._held += data
+            return b""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            if self.server.upgrades and self._asks_for_websocket():
+                self._hand_over_upgrade(data[upgrade.args[0] :])
+                return b""
             head = self._head_without_upgrade()
             self._parser = httptools.HttpRequestParser(self)
             return head + data[upgrade.args[0] :]
@@ -361,6 +239,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has closed its sending side still gets the answers that it is owed."""
         self._unread = False
+        if self._body is not None:
+            self._fail_body(RequestBodyError(400, "the body ended before its end"))
         if not self._line or not self._transport.can_write_eof():  # TLS has no half-closed connection
             return False
         self._closing = self._half_closed = True
@@ -369,6 +249,9 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._closing = True
+        body, self._body = self._body, None
+        if body is not None:
+            body.fail(ConnectionResetError("the client is gone"))
         self._drop_body()
         self.server.left(self)
         self._wake()
@@ -443,22 +326,34 @@ class HttpConnection(asyncio.Protocol):
         if refusal is not None:
             self._refuse_and_stop(*refusal)
         if self._content_length > self.server.limits.body:
-            self._refuse_body()
-        if self._expects_continue:
-            if self._line:
-                interim = Exchange(self)
-                interim.answer = CONTINUE
-                self._line.append(interim)
+            if self.server.streams:
+                self._hand_over_stream()
             else:
-                self._transport.write(CONTINUE)
+                self._refuse_body()
+        if self._expects_continue and not self.server.streams:
+            self._continue(len(self._line))
 
     def on_body(self, chunk: bytes) -> None:
         """From the parser: a part of the body."""
-        self._size += len(chunk)
+        if self._given_up:
+            raise _Refused
         self.server.buffered += len(chunk)
-        self._chunks.append(chunk)
-        if self._size > self.server.limits.body:
-            self._refuse_body()
+        if self._body is None:
+            self._size += len(chunk)
+            self._chunks.append(chunk)
+            if self._size > self.server.limits.body:
+                if self.server.streams:
+                    self._hand_over_stream()
+                else:
+                    self._refuse_body()
+        else:
+            if not self._body.is_collected:
+                self._since = self.server.tick
+            try:
+                self._body.feed(chunk)
+            except RequestBodyError as error:
+                self._fail_body(error)
+                raise _Refused from error
         if self.server.buffered > self.server.limits.body_buffer:
             self._refuse_and_stop(503, "too many bodies at once", self._retry_after())
 
@@ -466,21 +361,141 @@ class HttpConnection(asyncio.Protocol):
         """From the parser: the request is whole, and goes to the handler."""
         if self._parser.should_upgrade():
             return
+        if self._given_up:
+            raise _Refused
         exchange = self._exchange
+        if self._body is not None:
+            self._end_stream(self._body)
+            return
         chunks = self._chunks
         exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._drop_body()
         self._in_request = False
-        self._line.append(exchange)
-        self._since = self.server.tick
         if not exchange.keep_alive:
             self._closing = True
+        self._hand_over(exchange)
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        self._line.append(exchange)
+        self._since = self.server.tick
         try:
             self.server.handle(exchange)
         except Exception:
             log.exception("a bug in answering %s %s", exchange.method.decode("latin-1"), exchange.path)
             if exchange.answer is None:
                 exchange.reply(500, self.server.problem(500, "an error of the server's own"))
+
+    # -- bodies that are read as they arrive
+
+    def _hand_over_stream(self) -> None:
+        """Give the request to its handler while its body is still to come."""
+        exchange = self._exchange
+        announced = self._content_length if self._framing.startswith(b"C") else None
+        body = exchange.stream = self._body = RequestBody(self, self.server.limits.body, announced)
+        chunks, self._chunks = self._chunks, []
+        self._size = 0
+        body.limit = None  # what has arrived is judged when it is read, by the limit that holds then
+        for chunk in chunks:
+            body.feed(chunk)
+        body.limit = self.server.limits.body
+        self._hand_over(exchange)
+
+    def _end_stream(self, body: RequestBody) -> None:
+        self._body = None
+        self._in_request = False
+        self._since = self.server.tick
+        if not self._exchange.keep_alive:
+            self._closing = True
+        body.end()
+
+    def body_wanted(self) -> None:
+        """From the body: a handler reads it. A client that asked whether it may send gets its 100."""
+        body = self._body
+        if body is None:
+            return
+        self._since = self.server.tick
+        if self._expects_continue and not body.progress:
+            self._continue(self._line.index(self._exchange))
+        self._resume()
+
+    def body_taken(self, size: int) -> None:
+        """From the body: so many bytes were read."""
+        self.server.buffered -= size
+        if self._body is not None:
+            self._since = self.server.tick
+            self._resume()
+
+    def leave_body(self) -> None:
+        """The handler has answered without the rest of the body: the connection ends after the answer."""
+        body, self._body = self._body, None
+        self._given_up = True
+        self._in_request = False
+        self._closing = self._unread = True
+        if body is not None:
+            body.fail(ConnectionResetError("the request is answered already"))
+
+    def _fail_body(self, error: RequestBodyError, extra: bytes = b"") -> None:
+        """The rest of the body will not be read: its reader is told, and so is the client where it is not answered."""
+        exchange = self._exchange
+        body, self._body = self._body, None
+        assert body is not None
+        self._given_up = True
+        self._in_request = False
+        self._closing = self._unread = True
+        body.fail(error)
+        if exchange.answer is not None:
+            self.abort()
+            return
+        exchange.keep_alive = False
+        self.server.count_refused(error.status)
+        exchange.reply(error.status, self.server.problem(error.status, str(error)), extra=extra)
+
+    def _continue(self, place: int) -> None:
+        """Ask for the body (RFC 9110, 10.1.1), in the turn of the request at that place of the line."""
+        self._expects_continue = False
+        if place:
+            interim = Exchange(self)
+            interim.answer = CONTINUE
+            self._line.insert(place, interim)
+        else:
+            self._transport.write(CONTINUE)
+
+    # -- another protocol
+
+    def _asks_for_websocket(self) -> bool:
+        exchange = self._exchange
+        protocols = exchange.headers.get(b"upgrade", b"").lower()
+        is_plain = exchange.method == b"GET" and not self._framing and self.http_version == "1.1"
+        return is_plain and protocols == b"websocket"
+
+    def _hand_over_upgrade(self, rest: bytes) -> None:
+        """Give a request for WebSocket to its handler; what follows it waits for the answer."""
+        exchange = self._exchange
+        exchange.path = _path(self._url)
+        exchange.keep_alive = b"close" not in exchange.headers.get(b"connection", b"").lower()
+        exchange.upgradable = True
+        self._in_request = False
+        refusal = self.server.early(exchange)
+        if refusal is not None:
+            self._in_request = True
+            self._refuse(*refusal)
+            return
+        self._held = rest
+        self._hand_over(exchange)
+
+    def _not_upgraded(self) -> None:
+        """The request for an upgrade was answered like any other: go on with HTTP."""
+        held, self._held = self._held or b"", None
+        self._parser = httptools.HttpRequestParser(self)
+        if held and not self._closing:
+            self.data_received(held)
+
+    def _switch(self, successor: Successor) -> None:
+        held, self._held = self._held or b"", None
+        self._successor = successor
+        successor.begin(
+            self._transport, held, lambda: self.connection_lost(None), paused=self._stalled_since is not None
+        )
 
     # -- answering
 
@@ -502,9 +517,13 @@ class HttpConnection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         self._since = self.server.tick
-        if not line and last and (not last.keep_alive or (self.server.closing and not self._in_request)):
+        if last is not None and last.successor is not None:
+            self._switch(last.successor)
+        elif not line and last and (not last.keep_alive or (self.server.closing and not self._in_request)):
             self._end()
         else:
+            if last is not None and last.upgradable:
+                self._not_upgraded()
             self._resume()
         if self._waiters:
             self._wake()
@@ -527,7 +546,9 @@ class HttpConnection(asyncio.Protocol):
 
     def close_when_answered(self) -> None:
         """Answer what is under way, then close."""
-        if self._line:
+        if self._successor is not None:
+            self._successor.close()
+        elif self._line:
             self._line[-1].keep_alive = False
         elif not self._in_request:
             self._transport.close()
@@ -540,6 +561,8 @@ class HttpConnection(asyncio.Protocol):
         """Called at each sweep: a slow client gets 408, a silent one is closed."""
         limits = self.server.limits
         waited = self.server.tick - self._since
+        if self._successor is not None:
+            return
         if self._stalled_since is not None:
             if self.server.tick - self._stalled_since > limits.request_timeout_s:
                 self._transport.abort()
@@ -549,7 +572,7 @@ class HttpConnection(asyncio.Protocol):
             elif self._half_closed and self._line and self._line[0].is_open and waited > limits.request_timeout_s:
                 self._transport.abort()  # only a write would tell whether somebody still reads a silent stream
         elif self._in_request:
-            if waited > limits.request_timeout_s:
+            if waited > limits.request_timeout_s and not (self._body is not None and self._body.is_full):
                 self._refuse(408, f"the request was not complete after {limits.request_timeout_s} s")
         elif not self._line and (self.server.closing or waited > limits.keep_alive_timeout_s):
             self._transport.close()
@@ -579,6 +602,9 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, status: int, reason: str, extra: bytes = b"") -> None:
         """Answer (after the answers before it) and close: the rest of what the client sends cannot be made sense of."""
+        if self._body is not None:
+            self._fail_body(RequestBodyError(status, reason), extra)
+            return
         exchange = self._exchange if self._in_request else Exchange(self)
         self._in_request = False
         self._drop_body()
@@ -602,6 +628,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _resume(self) -> None:
         if self._stalled_since is not None or self._closing or self._transport.is_closing():
+            return
+        if self._held is not None or (self._body is not None and self._body.is_full):
             return
         if len(self._line) < self.server.limits.pipeline:
             self._transport.resume_reading()

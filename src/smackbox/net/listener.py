@@ -10,8 +10,13 @@ from smackbox.base.errors import StartError
 BACKLOG = 1024
 
 
-def bind(host: str, port: int, *, name: str, insecure: bool, authenticated: bool = False) -> socket.socket:
+def bind(
+    host: str, port: int, *, name: str, insecure: bool, authenticated: bool = False, reuse_port: bool = False
+) -> socket.socket:
     """A listening TCP socket on `host:port` (port 0 picks a free one).
+
+    With `reuse_port`, processes of one user that all ask for it share the port, and the kernel spreads new connections
+    over them.
 
     Raises `StartError` when the port is taken, the host is unknown, or when an address other than loopback is asked
     for without authentication and without `--insecure`.
@@ -28,6 +33,8 @@ def bind(host: str, port: int, *, name: str, insecure: bool, authenticated: bool
         raise StartError(f"{name} cannot listen on {host}: {error.strerror or error}") from error
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if reuse_port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind(address)
         listener.listen(BACKLOG)
@@ -37,6 +44,14 @@ def bind(host: str, port: int, *, name: str, insecure: bool, authenticated: bool
         raise StartError(f"{name} cannot listen on {host}:{port}: {error.strerror}{hint}") from error
     listener.setblocking(False)
     return listener
+
+
+def free_port(host: str) -> int:
+    """A port of `host` that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def is_loopback(host: str) -> bool:

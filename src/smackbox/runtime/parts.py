@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
+
 from smackbox.app.model import Actors, App, Job, Stream
 from smackbox.base.errors import StartError
 from smackbox.base.settings import load
@@ -36,16 +38,23 @@ def prepare_part(app: App, urls: Urls, settings: BoxSettings, changes: Changes) 
     )
 
 
-def ingest_part(app: App, urls: Urls, settings: BoxSettings, config: Path | None) -> None:
-    """Serve the application's endpoints until told to stop."""
+def ingest_instances(app: App) -> int:
+    """How many processes serve the application's endpoints on one port."""
+    return max((post.instances for post in app.posts), default=0)
+
+
+def ingest_part(app: App, number: int, urls: Urls, settings: BoxSettings, config: Path | None) -> None:
+    """Serve the application's endpoints until told to stop, as the `number`-th instance (from 1)."""
     from smackbox.ingest.server import IngestServer
     from smackbox.ingest.settings import IngestSettings
     from smackbox.net.service import run
 
     flags = {"kafka": urls.kafka, "host": settings.host, "insecure": settings.insecure, "port": settings.ingest_port}
-    run(
-        IngestServer(load(IngestSettings, "ingest", flags, file=config), routes(app)), lifeline=os.environ.get(LIFELINE)
-    )
+    loaded = load(IngestSettings, "ingest", flags, file=config)
+    if ingest_instances(app) > 1:
+        metrics_port = loaded.metrics_port + number - 1 if loaded.metrics_port else loaded.metrics_port
+        loaded = msgspec.structs.replace(loaded, reuse_port=True, metrics_port=metrics_port)
+    run(IngestServer(loaded, routes(app)), lifeline=os.environ.get(LIFELINE))
 
 
 def routes(app: App) -> list[Route]:

@@ -16,9 +16,11 @@ from typing import Any
 
 from smackbox.app.model import App, Job, Stream
 from smackbox.base.errors import SettingError, StartError
+from smackbox.net.listener import free_port
 from smackbox.net.service import run_loop, say
 from smackbox.runtime.changes import Changes
 from smackbox.runtime.keeping import archive_part, archive_specs, backup_jobs
+from smackbox.runtime.parts import ingest_instances
 from smackbox.runtime.process import ProcessSpec, job_files
 from smackbox.runtime.settings import BoxSettings, Urls, box_directory
 from smackbox.runtime.stack import SMACK, config_flags, stack_specs
@@ -85,12 +87,14 @@ def run_part(
         parts.actors_part(app, app.find_actors(name), known, settings)
     elif kind == "archive":
         archive_part(app, app.find_archive(name), known, settings)
-    elif part == "ingest":
-        parts.ingest_part(app, known, settings, config)
+    elif kind == "ingest" and (not name or name.isdecimal()):
+        parts.ingest_part(app, int(name or "1"), known, settings, config)
     elif part == "prepare":
         parts.prepare_part(app, known, settings, changes)
     else:
-        raise SettingError(f"no part {part!r}: there is prepare, ingest, stream:NAME, archive:NAME and actors:NAME")
+        raise SettingError(
+            f"no part {part!r}: there is prepare, ingest (or ingest:NUMBER), stream:NAME, archive:NAME and actors:NAME"
+        )
 
 
 def running_urls(directory: Path) -> Urls:
@@ -116,8 +120,7 @@ async def _run_app(
                 ProcessSpec(f"{actors.name}-{number}", (*base, "--only", f"actors:{actors.name}"), 0)
                 for number in range(1, actors.instances + 1)
             ]
-        if app.posts:
-            parts.append(ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port))
+        parts += ingest_specs(app, base, settings)
         await supervisor.start(*parts)
         await supervisor.schedule(*jobs(app, base, settings.dir), *backup_jobs(app, settings.dir))
         say(supervisor.table())
@@ -133,6 +136,18 @@ def stream_specs(stream: Stream, base: tuple[str, ...]) -> list[ProcessSpec]:
     if stream.instances is None:
         return [ProcessSpec(stream.name, command, 0)]
     return [ProcessSpec(f"{stream.name}-{number}", command, 0) for number in range(1, stream.instances + 1)]
+
+
+def ingest_specs(app: App, base: tuple[str, ...], settings: BoxSettings) -> list[ProcessSpec]:
+    """The processes of the endpoints: one, or several on one port."""
+    instances = ingest_instances(app)
+    if instances <= 1:
+        return [ProcessSpec("ingest", (*base, "--only", "ingest"), settings.ingest_port)] * instances
+    port = settings.ingest_port or free_port(settings.host)
+    return [
+        ProcessSpec(f"ingest-{number}", (*base, "--only", f"ingest:{number}"), port)
+        for number in range(1, instances + 1)
+    ]
 
 
 def jobs(app: App, base: tuple[str, ...], directory: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from smackbox.base.errors import StartError, StorageError
+from smackbox.net.listener import free_port
 from smackbox.runtime.marathon_client import PlatformClient
 from smackbox.runtime.process import (
     LIFELINE,
@@ -252,10 +252,7 @@ class Supervisor:
         """Port 0 becomes one that is free, and stays the same over restarts."""
         if spec.port != 0:
             return spec
-        with socket.socket() as probe:
-            probe.bind((self._settings.host, 0))
-            port: int = probe.getsockname()[1]
-        return ProcessSpec(spec.name, spec.argv, port, spec.environ)
+        return ProcessSpec(spec.name, spec.argv, free_port(self._settings.host), spec.environ)
 
     # --- running
 

@@ -13,6 +13,7 @@ import pytest
 
 from smackbox.akka import Actor, ActorSystem, AskTimeoutError, PoisonPill, Props
 from smackbox.akka.actor.cell import Cell
+from smackbox.akka.actor.ref import PromiseRef
 from smackbox.akka.remote.remoting import Remoting
 from smackbox.akka.testkit.kit import ActorTestKit
 from tests.akka.actor.test_life import AsyncEcho, Echo, Recorder
@@ -186,3 +187,14 @@ def test_computing_runs_in_another_process_and_blocking_on_a_thread() -> None:
 
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     assert asyncio.run(main()) == (math.factorial(20), (True, True))
+
+
+def test_paths_of_promises_are_not_used_again(akka_testkit: ActorTestKit) -> None:
+    """A late reply that comes from another system finds its promise by path: it must not find a later one."""
+
+    async def paths() -> list[str]:
+        return [str(PromiseRef(akka_testkit.system, None, 1.0).path) for _ in range(50)]
+
+    found = akka_testkit.run(paths())
+    assert len(set(found)) == len(found)
+    akka_testkit.advance(2.0)

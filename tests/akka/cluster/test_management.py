@@ -54,7 +54,7 @@ def test_a_node_is_ready_when_it_is_up_and_its_checks_are_well() -> None:
     async def main() -> None:
         async with AsyncExitStack() as stack:
             cluster, management, client = await started(stack)
-            assert await client.ask("GET", "/ready") == (500, "Not Healthy: cluster-membership")
+            assert await client.ask("GET", "/ready") == (500, "Not Healthy: Check [cluster-membership] not ok")
             assert await client.ask("GET", "/alive") == (200, "OK")
             cluster.join()
             await cluster.until(MemberStatus.UP, LIMIT_S)
@@ -68,8 +68,8 @@ def test_a_node_is_ready_when_it_is_up_and_its_checks_are_well() -> None:
 
             management.add_check("ready", "database", broken)
             management.add_check("alive", "worker", unwell)
-            assert await client.ask("GET", "/ready") == (500, "Not Healthy: database")
-            assert await client.ask("GET", "/alive") == (500, "Not Healthy: worker")
+            assert await client.ask("GET", "/ready") == (500, "Not Healthy: Check [database] not ok")
+            assert await client.ask("GET", "/alive") == (500, "Not Healthy: Check [worker] not ok")
             assert (await client.ask("GET", "/startup"))[0] == 200
             with pytest.raises(ValueError, match="no kind of check"):
                 management.add_check("dead", "x", unwell)

@@ -1,4 +1,5 @@
-"""A process that persists as fast as it can and says what was acknowledged: `crash_writer.py DIRECTORY`.
+"""A process that persists as fast as it can and says what was acknowledged: `crash_writer.py DIRECTORY`, or
+`crash_writer.py HOST:PORT KEYSPACE` for a journal in Cassandra.
 
 Each event's amount is its sequence number, by the state that the actor has recovered. A line `ID NUMBER` is written for
 each acknowledged event. It runs until it is killed.
@@ -41,9 +42,24 @@ def behavior(id_: str) -> EventSourcedBehavior[Any, Counted, int]:
     return base.with_tagger(lambda event: ("all",)).with_retention(every=50, keep=2)
 
 
-async def main(directory: str) -> None:
+async def in_cassandra(system: ActorSystem, address: str, keyspace: str) -> Persistence:
+    from cassandra.cluster import Cluster
+
+    from smackbox.akka.persistence.cassandra import CassandraPersistence
+    from smackbox.akka.persistence.cassandra_settings import CassandraSettings
+
+    host, _, port = address.partition(":")
+    session = Cluster([host], port=int(port), compression=False).connect()
+    settings = CassandraSettings(keyspace=keyspace, snapshot_keyspace=f"{keyspace}_snapshots")
+    stores = await CassandraPersistence.open(session, settings)
+    stores.add_to(system)
+    return Persistence(system, stores.journal, stores.snapshots)
+
+
+async def main(place: str, *keyspace: str) -> None:
     async with ActorSystem("crash") as system:
-        Persistence.open(system, Path(directory)).register("crash.Counted", Counted)
+        opened = await in_cassandra(system, place, *keyspace) if keyspace else Persistence.open(system, Path(place))
+        opened.register("crash.Counted", Counted)
         for number in range(ACTORS):
             ref = system.spawn(behavior(f"counter|{number}"))
             ref.tell([ref])
@@ -51,4 +67,4 @@ async def main(directory: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -13,8 +13,10 @@ import msgspec
 import pytest
 
 from smackbox.akka import Actor, ActorRef, ActorSystem, AskTimeoutError, DeadLetter, PoisonPill, Props, Terminated
+from smackbox.akka.remote import transport
 from smackbox.akka.remote.remoting import Remoting
 from smackbox.akka.remote.serialization import SerializationError
+from smackbox.net.listener import free_port
 from tests.akka.actor.test_life import Echo
 from tests.akka.watcher import Watcher
 
@@ -252,3 +254,30 @@ def test_integers_over_64_bits_are_refused_where_they_are_sent() -> None:
                 nodes.first.serialization.write(2**63)
 
     run(main())
+
+
+def test_a_system_that_shows_that_it_is_there_is_connected_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "RETRY_FIRST_S", 3600.0)
+    monkeypatch.setattr(transport, "RETRY_LIMIT_S", 3600.0)
+    monkeypatch.setattr(transport, "HANGING_S", -1.0)
+
+    async def work() -> None:
+        received: list[bytes] = []
+
+        async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            received.append(await reader.readexactly(5 + 1))
+            writer.close()
+
+        port = free_port("127.0.0.1")
+        outbound = transport.Outbound("127.0.0.1", port, b"AKKA\x02", None)
+        outbound.send(b"x")
+        await until(lambda: outbound._pause_s > 3600 or outbound._attempted_s)
+        server = await asyncio.start_server(receive, "127.0.0.1", port)
+        outbound.wake()
+        await until(lambda: received)
+        assert received == [b"AKKA\x02x"]
+        outbound.close()
+        server.close()
+        await server.wait_closed()
+
+    run(work())

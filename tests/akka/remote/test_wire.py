@@ -43,7 +43,7 @@ def test_the_literal_bytes_of_an_envelope() -> None:
 
 
 def inbound(received: list[tuple[int, Envelope]]) -> Inbound:
-    connection = Inbound(lambda stream, envelope: received.append((stream, envelope)), set(), ReadBuffer())
+    connection = Inbound(lambda stream, envelope: received.append((stream, envelope)), {}, set(), ReadBuffer())
     connection.connection_made(FakeTransport())
     return connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from smackbox.akka.sharding.allocation import LimitedShardAllocation
 from smackbox.akka.sharding.messages import (
     CurrentRegions,
     CurrentShardRegionState,
+    GetClusterShardingStats,
     GetCurrentRegions,
     GetShardRegionState,
     Passivate,
@@ -147,6 +149,9 @@ def test_entities_are_found_from_every_node_and_move_to_a_new_one() -> None:
             assert living == set(IDS)
             regions = await second.sharding.shard_region(COUNTER).request(GetCurrentRegions(), LIMIT_S)
             assert regions == CurrentRegions(frozenset({first.cluster.own.address, second.cluster.own.address}))
+            answer = await second.sharding.shard_region(COUNTER).request(GetClusterShardingStats(5.0), LIMIT_S)
+            counted = {str(address.port): sum(one.stats.values()) for address, one in answer.regions.items()}
+            assert counted == dict(collections.Counter(places.values()))
 
     run(main())
 
@@ -183,6 +188,22 @@ def test_an_idle_entity_is_passivated_and_comes_back() -> None:
             state = await region.request(GetShardRegionState(), LIMIT_S)
             assert isinstance(state, CurrentShardRegionState)
             assert {"id 1"} in state.shards.values() and state.failed == set()
+
+    run(main())
+
+
+def test_those_that_were_asked_longest_ago_go_where_there_are_too_many() -> None:
+    async def main() -> None:
+        living: set[str] = set()
+        async with AsyncExitStack() as stack:
+            first = await node(stack, None)
+            first.init(living, passivate_after_s=None, active_entities=2 * SHARDS)
+            for number in range(60):
+                assert await first.ask(f"guest {number}") == [first.port, "1"]
+                assert (await first.ask("id 1"))[1] == str(number + 1), "asked all the time, it stays"
+            await until(lambda: len(living) <= 2 * SHARDS)
+            assert {"id 1", "guest 59"} <= living
+            assert await first.ask("guest 0") == [first.port, "1"], "another instance"
 
     run(main())
 

@@ -33,6 +33,22 @@ def number(name: int) -> Source[int, None]:
     return Source.range(1, name)
 
 
+def _so_far() -> Any:
+    """A function with a state of its own: all elements up to this one."""
+    seen: list[int] = []
+
+    def gather(element: int) -> list[int]:
+        seen.append(element)
+        return list(seen)
+
+    return gather
+
+
+def _gathered(resource: list[int], element: int) -> list[int]:
+    resource.append(element)
+    return list(resource)
+
+
 CASES: list[tuple[str, Make, list[Any], list[Any]]] = [
     ("map", lambda s: s.map(lambda x: x + 1), [1, 2], [2, 3]),
     ("filter", lambda s: s.filter(lambda x: x % 2), [1, 2, 3], [1, 3]),
@@ -40,6 +56,16 @@ CASES: list[tuple[str, Make, list[Any], list[Any]]] = [
     ("collect", lambda s: s.collect(lambda x: x * 2 if x % 2 else None), [1, 2, 3], [2, 6]),
     ("map_concat", lambda s: s.map_concat(range), [2, 0, 3], [0, 1, 0, 1, 2]),
     ("stateful_map", lambda s: s.stateful_map(int, lambda a, x: (a + x, a + x), lambda a: -a), [1, 2], [1, 3, -3]),
+    ("stateful_map_concat", lambda s: s.stateful_map_concat(_so_far), [1, 2, 3], [1, 1, 2, 1, 2, 3]),
+    (
+        "map_with_resource",
+        lambda s: s.map_with_resource(list, _gathered, lambda a: [*a, "end"]),
+        [1, 2],
+        [[1], [1, 2], [1, 2, "end"]],
+    ),
+    ("fold_while", lambda s: s.fold_while(0, lambda a: a < 4, lambda a, x: a + x), [1, 2, 3, 4], [6]),
+    ("fold_while to the end", lambda s: s.fold_while(0, lambda a: a < 99, lambda a, x: a + x), [1, 2], [3]),
+    ("fold_while of nothing", lambda s: s.fold_while(5, lambda a: a < 4, lambda a, x: a + x), [1, 2], [5]),
     ("map_async", lambda s: s.map_async(2, twice), [1, 2, 3], [2, 4, 6]),
     ("map_async_unordered", lambda s: s.map_async_unordered(2, twice), [1, 2, 3], [2, 4, 6]),
     ("map_async_partitioned", lambda s: s.map_async_partitioned(4, lambda x: x % 2, twice), [1, 2, 3], [2, 4, 6]),
@@ -179,6 +205,7 @@ ENDS_BEFORE = {
         "merge_latest of one",
     ),
     *("recover_with_retries", "on_error_complete"),
+    *("fold_while", "fold_while of nothing"),
 }
 
 
@@ -409,3 +436,28 @@ def test_no_actor_is_left(akka_testkit: ActorTestKit) -> None:
     akka_testkit.settle()
     streams = akka_testkit.system.root_cell.child("system").child("streams")  # type: ignore[union-attr]
     assert streams is not None and not streams.children
+
+
+@pytest.mark.parametrize("ending", ["complete", "fail", "cancel"])
+def test_a_resource_is_closed_once_however_its_stream_ends(akka_testkit: Any, ending: str) -> None:
+    opened: list[str] = []
+
+    def use(resource: str, element: int) -> int:
+        if ending == "fail" and element == 2:
+            raise ValueError(element)
+        return element
+
+    source = Source.from_iterable([1, 2, 3]).map_with_resource(
+        lambda: opened.append("open") or "resource", use, lambda _: opened.append("closed")
+    )
+    if ending == "cancel":
+        source = source.take(1)
+
+    async def main() -> None:
+        try:
+            await source.run_list(akka_testkit.system)
+        except ValueError:
+            assert ending == "fail"
+
+    akka_testkit.run(main())
+    assert opened == ["open", "closed"]

@@ -206,6 +206,8 @@ FLOWS: dict[str, Callable[[], Flow[Any, Any, Any]]] = {
     "collect": lambda: Flow.of(int).collect(lambda x: x),
     "map_concat": lambda: Flow.of(int).map_concat(lambda x: [x, x]),
     "stateful_map": lambda: Flow.of(int).stateful_map(int, lambda s, x: (s, x)),
+    "stateful_map_concat": lambda: Flow.of(int).stateful_map_concat(lambda: lambda x: [x, x]),
+    "map_with_resource": lambda: Flow.of(int).map_with_resource(int, lambda _, x: x),
     "map_async": lambda: Flow.of(int).map_async(3, same),
     "map_async_unordered": lambda: Flow.of(int).map_async_unordered(3, same),
     "map_async_partitioned": lambda: Flow.of(int).map_async_partitioned(3, lambda x: x % 2, same),
@@ -284,6 +286,7 @@ FLOWS: dict[str, Callable[[], Flow[Any, Any, Any]]] = {
     "from_graph": lambda: Flow.from_graph(lambda b, out: b.flow(out, Flow.of(int).map(lambda x: x))),
 }
 ONE_ELEMENT_FLOWS: dict[str, Callable[[], Flow[Any, Any, Any]]] = {
+    "fold_while": lambda: Flow.of(int).fold_while(0, lambda _: True, lambda a, x: a + x),
     "fold": lambda: Flow.of(int).fold(0, lambda a, x: a + x),
     "fold_async": lambda: Flow.of(int).fold_async(0, add),
     "reduce": lambda: Flow.of(int).reduce(lambda a, x: a + x),

@@ -10,6 +10,12 @@ import pytest
 from smackbox.akka import Actor
 from smackbox.akka.stream import Keep, Sink, SinkRef, Source, SourceRef, StreamRefs
 from smackbox.akka.stream.errors import StreamTimeoutError
+from smackbox.akka.stream.stream_ref_messages import (
+    CumulativeDemand,
+    OnSubscribeHandshake,
+    RemoteStreamCompleted,
+    SequencedOnNext,
+)
 from smackbox.akka.stream.stream_refs import StreamRefError
 from smackbox.akka.testkit.kit import ActorTestKit
 from smackbox.akka.testkit.streams import TestSink, TestSource
@@ -135,3 +141,17 @@ def test_elements_that_have_no_serializer_fail_the_stream() -> None:
 
 
 __all__ = ["Nodes"]
+
+
+def test_a_consumer_may_begin_with_its_demand_and_is_answered_with_the_handshake(akka_testkit: ActorTestKit) -> None:
+    """As a JVM's does."""
+    ref = Source.from_iterable(["a", "b", "c"]).run_with(StreamRefs.source_ref(), akka_testkit.system)
+    consumer, other = akka_testkit.probe(), akka_testkit.probe()
+    ref.ref.tell(CumulativeDemand(2), consumer.ref)
+    assert consumer.expect_message_type(OnSubscribeHandshake).target_ref == ref.ref
+    assert [consumer.expect_message_type(SequencedOnNext).payload for _ in range(2)] == ["a", "b"]
+    ref.ref.tell(CumulativeDemand(9), other.ref)  # it is not the other's stream
+    other.expect_no_message()
+    ref.ref.tell(CumulativeDemand(9), consumer.ref)
+    assert consumer.expect_message_type(SequencedOnNext).payload == "c"
+    assert consumer.expect_message_type(RemoteStreamCompleted).sequence == 3

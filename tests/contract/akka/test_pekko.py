@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -23,6 +24,15 @@ LIMIT_S = 20.0
 class Hello(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     number: int
+    reply_to: ActorRef[Any] | None = None
+
+
+class Packed(msgspec.Struct, frozen=True, rename="camel"):
+    user_name: str
+    data: bytes
+    amount: int
+    at: datetime | None = None
+    tags: list[str] = []
     reply_to: ActorRef[Any] | None = None
 
 
@@ -62,6 +72,7 @@ def run(pekko: real_pekko.RealPekko, work: Callable[[Lab], Awaitable[None]]) -> 
         async with asyncio.timeout(2 * LIMIT_S), ActorSystem("lab") as system:
             remoting = await Remoting.start(system)
             remoting.serialization.register("lab.Node$Hello", Hello)
+            remoting.serialization.register("lab.Node$Packed", Packed, cbor=True)
             await work(Lab(remoting, pekko))
 
     asyncio.run(main())
@@ -97,6 +108,74 @@ def test_json_messages_with_references_go_both_ways(pekko: real_pekko.RealPekko)
         assert await lab.control.request(f"hello {lab.path(echo)}", LIMIT_S) == "hello jvm 42 from polite"
 
     run(pekko, work)
+
+
+def test_cbor_messages_go_both_ways(pekko: real_pekko.RealPekko) -> None:
+    async def work(lab: Lab) -> None:
+        for amount, at in (
+            (1, None),
+            (2**63 - 1, None),
+            (-(2**63), None),
+            (2**79 + 5, None),
+            (-(2**80), datetime(2026, 1, 2, 3, 4, 5, 678900, UTC)),
+        ):
+            sent = Packed("µ", bytes(range(256)), amount, at, ["a", ""])
+            reply = await lab.echo.ask(
+                lambda reply_to, sent=sent: msgspec.structs.replace(sent, reply_to=reply_to), LIMIT_S
+            )
+            assert reply.reply_to == await lab.remoting.select(f"{lab.address}/user/echo").resolve(LIMIT_S)
+            expected = msgspec.structs.replace(sent, user_name="hello µ", amount=amount + 1)
+            assert msgspec.structs.replace(reply, reply_to=None) == expected
+
+    run(pekko, work)
+
+
+COMPRESSION = """
+pekko.remote.artery.advanced.compression.actor-refs.advertisement-interval = 1s
+pekko.remote.artery.advanced.compression.manifests.advertisement-interval = 1s
+"""
+
+
+def test_both_sides_send_numbers_once_tables_are_advertised() -> None:
+    if reason := real_pekko.missing():
+        pytest.skip(reason)
+    with real_pekko.RealPekko(config=COMPRESSION) as node:
+
+        async def work(lab: Lab) -> None:
+            lab.remoting.compression.every_s = 1.0
+            echo = await lab.remoting.select(f"{lab.address}/user/echo").resolve(LIMIT_S)
+            greeted: list[Hello] = []
+
+            class Greeter(Actor[Any]):
+                def receive(self, message: Any) -> None:
+                    if isinstance(message, int):
+                        echo.tell(Hello("python", message, self.context.ref), self.context.ref)
+                    else:
+                        greeted.append(message)
+
+            greeter = lab.system.spawn(Greeter, "greeter")
+
+            async def greet(until_there: Callable[[], bool]) -> None:
+                while not until_there():
+                    count = len(greeted)
+                    greeter.tell(count)
+                    await until(lambda count=count: len(greeted) > count)
+
+            def tables() -> Any:
+                return next(iter(lab.remoting._transport.tables.values()))
+
+            # the JVM uses what we have advertised
+            await greet(lambda: bool(greeted) and tables().refs.numbers_read >= 100)
+            assert tables().manifests.numbers_read > 0
+            # and we what it has: it reads our numbers, or no answer would come
+            ours = lab.remoting.association(echo.path.address).tables
+            await greet(lambda: str(echo.path) in ours.refs and "lab.Node$Hello" in ours.manifests)
+            before = len(greeted)
+            await greet(lambda: len(greeted) == before + 500)
+            assert [hello.number for hello in greeted] == list(range(1, before + 501))
+            assert {hello.name for hello in greeted} == {"hello python"}
+
+        run(node, work)
 
 
 def test_python_watches_the_jvm(pekko: real_pekko.RealPekko) -> None:

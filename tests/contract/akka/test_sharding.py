@@ -13,7 +13,12 @@ from tests.contract.akka.jvm_lab import LIMIT_S, Lab, all_up, run, until
 
 from smackbox.akka import Actor, ActorRef, Props
 from smackbox.akka.cluster.member import MemberStatus
-from smackbox.akka.sharding.messages import CurrentRegions, GetCurrentRegions, GetShardRegionState
+from smackbox.akka.sharding.messages import (
+    CurrentRegions,
+    GetClusterShardingStats,
+    GetCurrentRegions,
+    GetShardRegionState,
+)
 from smackbox.akka.sharding.sharding import ClusterSharding, Entity, EntityContext, EntityTypeKey, ShardingSettings
 
 pytestmark = [pytest.mark.polyglot, pytest.mark.xdist_group("pekko")]
@@ -119,6 +124,9 @@ def test_a_jvm_coordinates_entities_of_both(  # the JVM is the oldest
         places = await python.settled({"jvm", "python"})
         assert await python.jvm_places() == places
         regions = await python.sharding.shard_region(COUNTER).request(GetCurrentRegions(), LIMIT_S)
+        answer = await python.sharding.shard_region(COUNTER).request(GetClusterShardingStats(5.0), LIMIT_S)
+        assert set(answer.regions) == regions.regions
+        assert sum(sum(one.stats.values()) for one in answer.regions.values()) == len(IDS)
         assert regions == CurrentRegions(frozenset({python.jvm, python.address}))
         await python.say(f"leave {pekko.address}")
         await until(lambda: all_up(python.cluster, 1))

@@ -24,6 +24,10 @@ class RefSystem(Protocol):
     address: Address
     dispatcher: Dispatcher
 
+    def next_uid(self) -> int:
+        """A number that was not given before."""
+        ...
+
     @property
     def dead_letter(self) -> Callable[[Any, ActorRef[Any], str], None]:
         """`dead_letter(item, recipient, reason)`: `item`, as it lies in a mailbox, reaches nobody."""
@@ -103,11 +107,12 @@ class Envelope:
 class PromiseRef(ActorRef[R]):
     """Takes one reply. `future` gets it, or `AskTimeoutError`, or the exception of the recipient."""
 
-    __slots__ = ("_system", "_target", "_timer", "future")
+    __slots__ = ("_number", "_system", "_target", "_timer", "future")
 
     def __init__(self, system: RefSystem, target: ActorPath | None, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()
         self.future: asyncio.Future[R] = loop.create_future()
+        self._number = 0
         self._system = system
         self._target = target
         self._timer = loop.call_later(timeout_s, self._expire, timeout_s)
@@ -115,7 +120,9 @@ class PromiseRef(ActorRef[R]):
 
     @property
     def path(self) -> ActorPath:
-        return ActorPath(self._system.address, ("temp", f"${id(self):x}"))
+        if not self._number:  # a late reply must not reach another promise
+            self._number = self._system.next_uid()
+        return ActorPath(self._system.address, ("temp", f"${self._number:x}"))
 
     @property
     def system(self) -> RefSystem:

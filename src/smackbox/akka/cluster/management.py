@@ -87,7 +87,7 @@ class ClusterManagement:
             failing = [name for name, is_well in zip(checks, results, strict=True) if not is_well]
             if not failing:
                 return complete("OK")
-            return complete(f"Not Healthy: {', '.join(failing)}", status=500)
+            return complete(f"Not Healthy: {', '.join(f'Check [{name}] not ok' for name in failing)}", status=500)
 
         return answer
 

@@ -29,6 +29,7 @@ from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import UniqueAddress
 from smackbox.akka.cluster.messages import DomainEvent
 from smackbox.akka.cluster.names import java_hash
+from smackbox.akka.cluster.topic import MessagePublished, read_published, write_published
 from smackbox.akka.ddata.data import Key
 from smackbox.akka.ddata.messages import Answer, Changed, Subscribe, Update
 from smackbox.akka.ddata.ormap import ORMultiMap
@@ -85,8 +86,15 @@ def _write_key(_: Serialization, key: ServiceKey[Any]) -> Serialized:
     return KEY_SERIALIZER, key.type_name, key.name.encode()
 
 
-WRITERS: dict[type, Callable[[Serialization, Any], Serialized]] = {Entry: _write_entry, ServiceKey: _write_key}
-READERS: dict[tuple[int, str | None], Callable[[Serialization, bytes], Any]] = {(ENTRY_SERIALIZER, "a"): _read_entry}
+WRITERS: dict[type, Callable[[Serialization, Any], Serialized]] = {
+    Entry: _write_entry,
+    ServiceKey: _write_key,
+    MessagePublished: write_published,
+}
+READERS: dict[tuple[int, str | None], Callable[[Serialization, bytes], Any]] = {
+    (ENTRY_SERIALIZER, "a"): _read_entry,
+    (ENTRY_SERIALIZER, "b"): read_published,
+}
 
 
 def data_key(key: ServiceKey[Any]) -> Key[ORMultiMap]:

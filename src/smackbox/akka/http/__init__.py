@@ -21,16 +21,25 @@ if TYPE_CHECKING:
     from smackbox.akka.http.bodies import decode_request as decode_request
     from smackbox.akka.http.bodies import decode_request_with as decode_request_with
     from smackbox.akka.http.bodies import entity as entity
+    from smackbox.akka.http.bodies import extract_data_bytes as extract_data_bytes
+    from smackbox.akka.http.bodies import with_size_limit as with_size_limit
+    from smackbox.akka.http.bodies import without_size_limit as without_size_limit
     from smackbox.akka.http.client import ClientRequest as ClientRequest
     from smackbox.akka.http.client import ClientResponse as ClientResponse
     from smackbox.akka.http.client import ClientSettings as ClientSettings
     from smackbox.akka.http.client import HttpClient as HttpClient
     from smackbox.akka.http.client import TooManyRequestsError as TooManyRequestsError
+    from smackbox.akka.http.cookies import HttpCookie as HttpCookie
+    from smackbox.akka.http.cookies import cookie as cookie
+    from smackbox.akka.http.cookies import delete_cookie as delete_cookie
+    from smackbox.akka.http.cookies import optional_cookie as optional_cookie
+    from smackbox.akka.http.cookies import set_cookie as set_cookie
     from smackbox.akka.http.directives import REQUIRED as REQUIRED
     from smackbox.akka.http.directives import authorize as authorize
     from smackbox.akka.http.directives import delete as delete
     from smackbox.akka.http.directives import extract as extract
     from smackbox.akka.http.directives import extract_actor_system as extract_actor_system
+    from smackbox.akka.http.directives import extract_client_ip as extract_client_ip
     from smackbox.akka.http.directives import extract_method as extract_method
     from smackbox.akka.http.directives import extract_request as extract_request
     from smackbox.akka.http.directives import extract_unmatched_path as extract_unmatched_path
@@ -59,12 +68,14 @@ if TYPE_CHECKING:
     from smackbox.akka.http.forms import file_upload_all as file_upload_all
     from smackbox.akka.http.forms import form_field as form_field
     from smackbox.akka.http.forms import store_uploaded_file as store_uploaded_file
+    from smackbox.akka.http.negotiation import negotiate as negotiate
     from smackbox.akka.http.paths import REMAINING as REMAINING
     from smackbox.akka.http.paths import path as path
     from smackbox.akka.http.paths import path_end as path_end
     from smackbox.akka.http.paths import path_end_or_single_slash as path_end_or_single_slash
     from smackbox.akka.http.paths import path_prefix as path_prefix
     from smackbox.akka.http.paths import path_single_slash as path_single_slash
+    from smackbox.akka.http.ranges import with_range_support as with_range_support
     from smackbox.akka.http.rejections import Rejection as Rejection
     from smackbox.akka.http.rejections import RejectionHandler as RejectionHandler
     from smackbox.akka.http.rejections import ValidationRejection as ValidationRejection
@@ -83,6 +94,13 @@ if TYPE_CHECKING:
     from smackbox.akka.http.server import ServerSettings as ServerSettings
     from smackbox.akka.http.sse import ServerSentEvent as ServerSentEvent
     from smackbox.akka.http.sse import complete_events as complete_events
+    from smackbox.akka.http.timeouts import with_request_timeout as with_request_timeout
+    from smackbox.akka.http.timeouts import without_request_timeout as without_request_timeout
+    from smackbox.akka.http.websockets import WebSocketRequest as WebSocketRequest
+    from smackbox.akka.http.websockets import handle_websocket as handle_websocket
+    from smackbox.net.websocket import UpgradeRejectedError as UpgradeRejectedError
+    from smackbox.net.websocket import WebSocketError as WebSocketError
+    from smackbox.net.websocket import WebSocketSettings as WebSocketSettings
 
 _HTTP = "smackbox.akka.http."
 _LAZY = {
@@ -93,6 +111,7 @@ _LAZY = {
             "delete",
             "extract",
             "extract_actor_system",
+            "extract_client_ip",
             "extract_method",
             "extract_request",
             "extract_unmatched_path",
@@ -115,7 +134,25 @@ _LAZY = {
         ),
         _HTTP + "directives",
     ),
-    **dict.fromkeys(("Unmarshaller", "as_", "decode_request", "decode_request_with", "entity"), _HTTP + "bodies"),
+    **dict.fromkeys(
+        (
+            "Unmarshaller",
+            "as_",
+            "decode_request",
+            "decode_request_with",
+            "entity",
+            "extract_data_bytes",
+            "with_size_limit",
+            "without_size_limit",
+        ),
+        _HTTP + "bodies",
+    ),
+    **dict.fromkeys(("HttpCookie", "cookie", "delete_cookie", "optional_cookie", "set_cookie"), _HTTP + "cookies"),
+    "negotiate": _HTTP + "negotiation",
+    "with_range_support": _HTTP + "ranges",
+    **dict.fromkeys(("with_request_timeout", "without_request_timeout"), _HTTP + "timeouts"),
+    **dict.fromkeys(("WebSocketRequest", "handle_websocket"), _HTTP + "websockets"),
+    **dict.fromkeys(("UpgradeRejectedError", "WebSocketError", "WebSocketSettings"), "smackbox.net.websocket"),
     **dict.fromkeys(
         ("ClientRequest", "ClientResponse", "ClientSettings", "HttpClient", "TooManyRequestsError"), _HTTP + "client"
     ),

@@ -31,11 +31,11 @@ from smackbox.akka.http.route import (
     Response,
     Result,
     Route,
-    StreamedResponse,
     response_of,
     run_value,
 )
-from smackbox.net.http import HttpRequest, HttpResponse
+from smackbox.net.http import HttpRequest
+from smackbox.net.request_body import RequestBodyError
 
 REQUIRED: Final = object()
 INTERNAL_ERROR = "There was an internal server error."
@@ -75,10 +75,27 @@ def extract(function: Callable[[RequestContext], Any]) -> Directive:
     return Directive(apply)
 
 
-extract_request = extract(lambda context: context.request)
+async def _extract_request(context: RequestContext, inner: Inner) -> Result:
+    context = await context.whole()
+    return await inner(context, (context.request,))
+
+
+extract_request = Directive(_extract_request)
+"""The request with its whole body, within the limit."""
 extract_unmatched_path = extract(lambda context: context.unmatched)
 extract_actor_system = extract(lambda context: context.system)
 extract_method = extract(lambda context: context.request.method)
+extract_client_ip = extract(lambda context: client_ip(context.request))
+"""The client's address: as proxies tell it (`X-Forwarded-For`, `X-Real-IP`), else that of the connection.
+
+Clients write these fields as they like: trust them only behind a proxy that replaces them.
+"""
+
+
+def client_ip(request: HttpRequest) -> str:
+    """The first address of `X-Forwarded-For`, else the connection's, else `X-Real-IP`, as Pekko HTTP chooses."""
+    forwarded = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
+    return forwarded or request.peer or request.headers.get("x-real-ip", "")
 
 
 def provide(value: Any) -> Directive:
@@ -126,33 +143,31 @@ def header(name: str, kind: Any = str, default: Any = REQUIRED) -> Directive:
     return Directive(apply)
 
 
-def _check(allows: Callable[[RequestContext], bool], rejection: Rejection) -> Directive:
-    rejected = Rejected((rejection,))
+def validate(check: Callable[[HttpRequest], bool] | bool, message: str) -> Directive:
+    """Reject with 400 and `message` unless `check`, which sees the whole request."""
+    rejected = Rejected((ValidationRejection(message),))
 
     async def apply(context: RequestContext, inner: Inner) -> Result:
-        return await inner(context, ()) if allows(context) else rejected
+        if callable(check):
+            context = await context.whole()
+        return await inner(context, ()) if (check(context.request) if callable(check) else check) else rejected
 
     return Directive(apply)
 
 
-def validate(check: Callable[[HttpRequest], bool] | bool, message: str) -> Directive:
-    """Reject with 400 and `message` unless `check`."""
-    return _check(
-        lambda context: check(context.request) if callable(check) else check,
-        ValidationRejection(message),
-    )
-
-
 def authorize(check: Callable[[HttpRequest], bool] | bool) -> Directive:
-    """Reject with 403 unless `check`."""
-    return _check(
-        lambda context: check(context.request) if callable(check) else check,
-        AuthorizationFailedRejection(),
-    )
+    """Reject with 403 unless `check`, which sees the head: the body may still be on its way."""
+    rejected = Rejected((AuthorizationFailedRejection(),))
+
+    async def apply(context: RequestContext, inner: Inner) -> Result:
+        return await inner(context, ()) if (check(context.request) if callable(check) else check) else rejected
+
+    return Directive(apply)
 
 
 def map_request(function: Callable[[HttpRequest], HttpRequest]) -> Directive:
     async def apply(context: RequestContext, inner: Inner) -> Result:
+        context = await context.whole()
         return await inner(replace(context, request=function(context.request)), ())
 
     return Directive(apply)
@@ -203,11 +218,13 @@ def handle_exceptions(handler: Callable[[Exception], Any]) -> Directive:
     return Directive(apply)
 
 
-async def sealed(route: Route, context: RequestContext) -> HttpResponse | StreamedResponse:
+async def sealed(route: Route, context: RequestContext) -> Response:
     """Run `route`: what it rejects is answered by default, what it raises is logged and answered with 500."""
     try:
         result = await route.run(context)
         return default_answer(remaining(result.rejections)) if isinstance(result, Rejected) else result
+    except RequestBodyError as error:
+        return response_of({"error": str(error)}, error.status)
     except Exception:
         log.exception("a route failed to answer %s %s", context.request.method, context.request.path)
         return response_of(INTERNAL_ERROR, 500)

@@ -24,6 +24,7 @@ from smackbox.akka.http.route import (
     Response,
     Result,
     StreamedResponse,
+    UpgradeResponse,
     chunks_of,
     with_vary,
 )
@@ -103,6 +104,8 @@ async def _encoded(response: Response, coding: str, system: Any) -> Response:
     if (
         "content-encoding" in names
         or response.status in _WITHOUT_BODY
+        or response.status == 206  # a range is one of the bytes as they are
+        or isinstance(response, UpgradeResponse)
         or not _is_compressible(response.content_type)
         or (isinstance(response, HttpResponse) and not response.body)
     ):
@@ -115,8 +118,10 @@ async def _encoded(response: Response, coding: str, system: Any) -> Response:
     if tag is not None and not tag.startswith("W/"):
         headers["ETag"] = f"W/{tag}"  # the same resource, not the same bytes (RFC 9110, 8.8.1)
     packer = partial(zlib.compressobj, LEVEL, zlib.DEFLATED, _WINDOWS[coding])
+    headers.pop("Accept-Ranges", None)
     if isinstance(response, StreamedResponse):
-        return replace(response, source=_Packed(response.source, packer, system), headers=headers)
+        source = _Packed(response.source, packer, system)
+        return replace(response, source=source, headers=headers, length=None, part=None)
     if len(response.body) < ON_A_THREAD_BYTES:
         return replace(response, body=_whole(packer(), response.body), headers=headers)
     return replace(response, body=await asyncio.to_thread(_whole, packer(), response.body), headers=headers)

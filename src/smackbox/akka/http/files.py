@@ -1,4 +1,4 @@
-"""Static files, streamed from disk by a thread, with their type, entity tag, and 304 for an unchanged one."""
+"""Static files, streamed from disk by a thread, with their type, entity tag, ranges, and 304 for an unchanged one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import mimetypes
 import stat
 from collections.abc import AsyncIterator
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
+from smackbox.akka.http.ranges import with_range_support
 from smackbox.akka.http.route import BINARY, Rejected, RequestContext, Result, Route, StreamedResponse
 from smackbox.net.http import HttpResponse
 
@@ -22,7 +24,7 @@ _NOT_FOUND = Rejected()
 def get_from_file(path: str | Path) -> Route:
     """Answer GET and HEAD with a file. Rejects (not found) where there is no such plain file."""
     chosen = Path(path)
-    return Route(lambda context: _file(context, chosen))
+    return with_range_support(Route(lambda context: _file(context, chosen)))
 
 
 def get_from_directory(directory: str | Path) -> Route:
@@ -39,7 +41,7 @@ def get_from_directory(directory: str | Path) -> Route:
         chosen = await asyncio.to_thread((root / name).resolve)
         return await _file(context, chosen) if chosen.is_relative_to(root) else _NOT_FOUND
 
-    return Route(run)
+    return with_range_support(Route(run))
 
 
 async def _file(context: RequestContext, path: Path) -> Result:
@@ -61,13 +63,18 @@ async def _file(context: RequestContext, path: Path) -> Result:
         kind = BINARY
     elif kind.startswith("text/"):
         kind += "; charset=UTF-8"
-    return StreamedResponse(_pieces(path), kind, headers=headers)
+    part = partial(_pieces, path)
+    size = found.st_size
+    return StreamedResponse(part(0, size), kind, headers=headers, length=size, part=part)
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def _pieces(path: Path, first: int, end: int) -> AsyncIterator[bytes]:
     file = await asyncio.to_thread(path.open, "rb")
     try:
-        while piece := await asyncio.to_thread(file.read, PIECE):
+        if first:
+            file.seek(first)
+        while first < end and (piece := await asyncio.to_thread(file.read, min(PIECE, end - first))):
+            first += len(piece)
             yield piece
     finally:
         file.close()

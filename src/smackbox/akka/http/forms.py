@@ -155,6 +155,7 @@ def _of_form(value_of: Callable[[Form], Any]) -> Directive:
     """Extract what `value_of` takes from the form, or reject with the rejection that it returns."""
 
     async def apply(context: RequestContext, inner: Inner) -> Result:
+        context = await context.whole()
         request = context.request
         if not (isinstance(request, _FormRequest) and request.parsed_body is request.body):
             try:

@@ -83,7 +83,9 @@ def _matching(patterns: tuple[Any, ...], *, whole: bool) -> Directive:
             values.append(value)
         if whole and rest:
             return _NOT_FOUND
-        return await inner(RequestContext(context.request, rest, context.system), tuple(values))
+        return await inner(
+            RequestContext(context.request, rest, context.system, context.control, context.body), tuple(values)
+        )
 
     return Directive(apply)
 

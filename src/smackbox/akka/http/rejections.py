@@ -108,6 +108,45 @@ class UnacceptedResponseEncodingRejection(Rejection):
 
 
 @dataclass(frozen=True, slots=True)
+class MissingCookieRejection(Rejection):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyRangesRejection(Rejection):
+    """The request asks for more than `limit` ranges."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnsatisfiableRangeRejection(Rejection):
+    """None of the ranges of the `Range` field `asked` lies within the `length` bytes that there are."""
+
+    asked: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedWebSocketRequestRejection(Rejection):
+    """The request asks for no WebSocket, or not as RFC 6455 wants it: `reason` says what is missing."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedWebSocketSubprotocolRejection(Rejection):
+    supported: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnacceptedResponseContentTypeRejection(Rejection):
+    """The client accepts none of the media types that there are."""
+
+    supported: str
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationRejection(Rejection):
     message: str
 
@@ -205,6 +244,28 @@ def _unaccepted(rejections: list[Any]) -> HttpResponse:
     return _text(406, f"Resource representation is only available with these Content-Encodings:\n{supported}")
 
 
+def _unaccepted_type(rejections: list[Any]) -> HttpResponse:
+    supported = "\n".join(dict.fromkeys(rejection.supported for rejection in rejections))
+    return _text(406, f"Resource representation is only available with these types:\n{supported}")
+
+
+def _unsatisfiable(rejections: list[Any]) -> HttpResponse:
+    rejection = rejections[0]
+    text = f"None of the following requested Ranges were satisfiable:\n{rejection.asked}"
+    return _text(416, text, {"Content-Range": f"bytes */{rejection.length}"})
+
+
+def _websocket(rejections: list[Any]) -> HttpResponse:
+    reason = rejections[0].reason
+    return _text(400, "Expected WebSocket Upgrade request" + (f": {reason}" if reason else ""))
+
+
+def _subprotocol(rejections: list[Any]) -> HttpResponse:
+    supported = ",".join(dict.fromkeys(rejection.supported for rejection in rejections))
+    text = f"None of the websocket subprotocols offered in the request are supported. Supported are {supported}"
+    return _text(400, text, {"Sec-WebSocket-Protocol": supported})
+
+
 def _first(status: HTTPStatus, text: Callable[[Any], str]) -> Callable[[list[Any]], HttpResponse]:
     return lambda rejections: _text(status, text(rejections[0]))
 
@@ -238,6 +299,18 @@ _DEFAULT: list[tuple[type[Rejection], Callable[[list[Any]], HttpResponse]]] = [
             lambda r: f"The body is larger than {r.limit} bytes when it is unpacked",
         ),
     ),
+    (
+        MissingCookieRejection,
+        _first(HTTPStatus.BAD_REQUEST, lambda r: f"Request is missing required cookie '{r.name}'"),
+    ),
+    (
+        TooManyRangesRejection,
+        _first(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, lambda r: f"More than {r.limit} ranges at once"),
+    ),
+    (UnsatisfiableRangeRejection, _unsatisfiable),
+    (ExpectedWebSocketRequestRejection, _websocket),
+    (UnsupportedWebSocketSubprotocolRejection, _subprotocol),
+    (UnacceptedResponseContentTypeRejection, _unaccepted_type),
     (
         MissingFormFieldRejection,
         _first(HTTPStatus.BAD_REQUEST, lambda r: f"Request is missing required form field '{r.name}'"),

@@ -14,14 +14,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from smackbox.akka.http.control import Body, RequestControl, with_body
 from smackbox.akka.http.rejections import Rejection
 from smackbox.net.http import JSON, HttpRequest, HttpResponse
+from smackbox.net.http_exchange import Successor
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.system import ActorSystem
@@ -34,21 +36,55 @@ BAD_IN_HEADER = re.compile(r"[\r\n\0]")
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """A request on its way through a route. `unmatched` is the rest of the path, as sent (percent-encoded)."""
+    """A request on its way through a route. `unmatched` is the rest of the path, as sent (percent-encoded).
+
+    `body` is that of a request that was still arriving when its route began; `whole` waits for it.
+    """
 
     request: HttpRequest
     unmatched: str
     system: ActorSystem
+    control: RequestControl
+    body: Body | None = None
+
+    async def whole(self) -> RequestContext:
+        """With the whole body in the request. Raises `RequestBodyError`, and `ConnectionResetError`."""
+        if self.body is None:
+            return self
+        return replace(self, request=with_body(self.request, await self.body.whole()), body=None)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedResponse:
-    """An answer whose body comes from `source`: a stream's `Source` of bytes, or an async iterable of them."""
+    """An answer whose body comes from `source`: a stream's `Source` of bytes, or an async iterable of them.
+
+    `length` is the number of its bytes where that is known: the body is then not sent in chunks, and may be asked for
+    in ranges. `part(first, end)` reads a range of it, where that takes less than reading all. `cookies` are the values
+    of `Set-Cookie` fields.
+    """
 
     source: Any
     content_type: str = BINARY
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    length: int | None = None
+    part: Callable[[int, int], AsyncIterable[bytes]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeResponse:
+    """The connection goes on with another protocol: `accept(headers)` gives the head of the 101 and what speaks it.
+
+    `begun` is called when the head is on its way.
+    """
+
+    accept: Callable[[list[tuple[bytes, bytes]]], tuple[bytes, Successor]]
+    begun: Callable[[], Any]
+    content_type: str = ""
+    status: int = 101
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +114,8 @@ def with_vary(headers: dict[str, str], name: str) -> dict[str, str]:
     return {**headers, "Vary": ", ".join([*others, name])}
 
 
-Response = HttpResponse | StreamedResponse
-Result = HttpResponse | StreamedResponse | Rejected
+Response = HttpResponse | StreamedResponse | UpgradeResponse
+Result = HttpResponse | StreamedResponse | UpgradeResponse | Rejected
 Inner = Callable[[RequestContext, tuple[Any, ...]], Awaitable[Result]]
 
 
@@ -190,7 +226,7 @@ def response_of(
     value: Any, status: int = 200, headers: dict[str, str] | None = None, content_type: str | None = None
 ) -> Response:
     """What `complete` answers with."""
-    if isinstance(value, HttpResponse | StreamedResponse):
+    if isinstance(value, HttpResponse | StreamedResponse | UpgradeResponse):
         return value
     headers = headers or {}
     if isinstance(value, HTTPStatus):

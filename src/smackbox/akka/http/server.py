@@ -1,8 +1,10 @@
 """The server side: `await Http(system).new_server_at(host, port).bind(route)` on the HTTP/1.1 core of the house.
 
-The core reads requests, whole, with its limits (408, 413, 431, 503); routes answer them side by side, and each
-connection's answers are written in the order of its requests. A route that does not answer in time is cancelled and
-answered with 503. The body of a streamed answer is pulled as fast as its client reads.
+The core reads requests with its limits (408, 413, 431, 503). One whose body came with its head is whole; the body of
+any other is read when a directive wants it, whole or as a stream. Routes answer side by side, and each connection's
+answers are written in the order of its requests. A route that does not answer in time is cancelled and answered with
+503; the time begins again while a body is being read. The body of a streamed answer is pulled as fast as its client
+reads.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -20,15 +23,30 @@ import msgspec
 
 from smackbox.akka.actor.eager_task import Raised, Stepper
 from smackbox.akka.actor.shutdown import SERVICE_UNBIND
+from smackbox.akka.http.control import RequestControl, UnreadRequest, with_body
 from smackbox.akka.http.directives import INTERNAL_ERROR, sealed
-from smackbox.akka.http.route import BAD_IN_HEADER, TEXT, RequestContext, Response, Route, StreamedResponse, chunks_of
+from smackbox.akka.http.route import (
+    BAD_IN_HEADER,
+    TEXT,
+    RequestContext,
+    Response,
+    Route,
+    StreamedResponse,
+    UpgradeResponse,
+    chunks_of,
+)
 from smackbox.net.http import HttpRequest, HttpResponse
-from smackbox.net.http1 import Exchange, HttpLimits, HttpServer
+from smackbox.net.http1 import HttpServer
+from smackbox.net.http_exchange import Exchange, Framing
+from smackbox.net.http_limits import HttpLimits
 from smackbox.net.listener import bind
 
 if TYPE_CHECKING:
     from smackbox.akka.actor.system import ActorSystem
     from smackbox.akka.http.client import ClientSettings, HttpClient
+    from smackbox.akka.http.websockets import WebSocketRequest, WebSocketUpgrade
+    from smackbox.akka.stream.flow import Flow
+    from smackbox.net.websocket import Message, WebSocketSettings
 
 NOT_IN_TIME = "The server was not able to produce a timely response to your request."
 SHUTDOWN_DEADLINE_S = 4.0
@@ -53,9 +71,11 @@ class ServerSettings:
     request_timeout_s: int = 20
     """For a request to arrive, and for a client to read on."""
     answer_timeout_s: float = 20.0
-    """For a route to answer."""
+    """For a route to answer; `with_request_timeout` gives a part of it another time."""
     keep_alive_timeout_s: int = 60
     retry_after_s: int = 1
+    transparent_head: bool = False
+    """Routes see HEAD as GET (`transparent-head-requests` of Pekko HTTP)."""
 
 
 class Http:
@@ -81,6 +101,23 @@ class Http:
         from smackbox.akka.http.client import ClientSettings, HttpClient
 
         return HttpClient(self._system, settings or ClientSettings(), tls)
+
+    async def single_websocket_request(
+        self,
+        request: WebSocketRequest,
+        flow: Flow[Message, Message, Any],
+        *,
+        settings: WebSocketSettings | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> WebSocketUpgrade:
+        """Connect to a server by WebSocket, and let `flow` talk with it.
+
+        Raises `UpgradeRejectedError` where the server answers otherwise, `ConnectionError` or `TimeoutError` where it
+        does not, and `ValueError` for a URL of another kind.
+        """
+        from smackbox.akka.http.websockets import DEFAULTS, websocket_request
+
+        return await websocket_request(self._system, request, flow, settings or DEFAULTS, tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +150,7 @@ class ServerBinding:
         self._system = system
         self._route = route
         self._answer_timeout_s = settings.answer_timeout_s
+        self._transparent_head = settings.transparent_head
         self._loop = asyncio.get_running_loop()
         self._stepper = Stepper(self._loop)
         self._running: set[asyncio.Future[Any]] = set()
@@ -123,6 +161,8 @@ class ServerBinding:
             lambda _: None,
             lambda _, reason: msgspec.json.encode({"error": reason}),
             None,
+            streams=True,
+            upgrades=True,
         )
         self._forget = system.shutdown.add_task(
             SERVICE_UNBIND, f"http-{local_address[1]}", partial(self.terminate, SHUTDOWN_DEADLINE_S)
@@ -155,36 +195,44 @@ class ServerBinding:
 
     def _handle(self, exchange: Exchange) -> None:
         request, unmatched = _request(exchange)
-        chunked = exchange.http_version != "1.0"
-        context = RequestContext(request, unmatched, self._system)
+        if self._transparent_head and request.method == "HEAD":
+            request = replace(request, method="GET")
+        framing = Framing.CLOSE if exchange.http_version == "1.0" else Framing.CHUNKED
+        control = RequestControl(self._answer_timeout_s, upgradable=exchange.upgradable)
+        context = RequestContext(request, unmatched, self._system, control, exchange.stream)
         done, result = self._stepper.start(sealed(self._route, context))
         if done:
             if isinstance(result, Raised):
                 raise result.error
-            self._answer(exchange, result, chunked)
+            self._answer(exchange, result, framing)
             return
         self._keep(result)
-        timer = self._loop.call_later(self._answer_timeout_s, self._too_late, exchange, result)
-        result.add_done_callback(partial(self._answered, exchange, timer, chunked))
+        watch = _AnswerWatch(exchange, request, control, result, self._loop, self._too_late)
+        result.add_done_callback(partial(self._answered, exchange, watch, framing))
 
-    def _too_late(self, exchange: Exchange, task: asyncio.Future[Any]) -> None:
-        log.warning("no answer to %s %s in %.0f s", exchange.method.decode(), exchange.path, self._answer_timeout_s)
-        self._http.count_refused(503)
-        exchange.reply(503, NOT_IN_TIME.encode(), TEXT.encode())
-        task.cancel()
+    def _too_late(self, watch: _AnswerWatch) -> None:
+        exchange, control = watch.exchange, watch.control
+        log.warning("no answer to %s %s in %g s", exchange.method.decode(), exchange.path, control.timeout_s)
+        answer = HttpResponse(503, NOT_IN_TIME.encode(), TEXT)
+        if control.late_answer is not None:
+            try:
+                answer = control.late_answer(with_body(watch.request, b""))
+            except Exception:
+                log.exception("the answer that replaces a late one failed")
+        self._http.count_refused(answer.status)
+        self._answer(exchange, answer, Framing.CHUNKED)
+        watch.task.cancel()
 
-    def _answered(
-        self, exchange: Exchange, timer: asyncio.TimerHandle, chunked: bool, task: asyncio.Future[Any]
-    ) -> None:
-        timer.cancel()
+    def _answered(self, exchange: Exchange, watch: _AnswerWatch, framing: Framing, task: asyncio.Future[Any]) -> None:
+        watch.stop()
         if exchange.answer is not None:
             return
         if task.cancelled() or task.exception() is not None:
             exchange.reply(503, b"the server stops", TEXT.encode())
         else:
-            self._answer(exchange, task.result(), chunked)
+            self._answer(exchange, task.result(), framing)
 
-    def _answer(self, exchange: Exchange, response: Response, chunked: bool) -> None:
+    def _answer(self, exchange: Exchange, response: Response, framing: Framing) -> None:
         try:
             kind, extra = _head(response)
         except ValueError:
@@ -193,25 +241,40 @@ class ServerBinding:
             kind, extra = TEXT.encode(), b""
         if isinstance(response, HttpResponse):
             exchange.reply(response.status, b"" if response.status in _NO_BODY else response.body, kind, extra)
-        elif exchange.method == b"HEAD" or response.status in _NO_BODY:
+        elif isinstance(response, UpgradeResponse):
+            exchange.upgrade(*response.accept(_pairs(response)))
+            response.begun()
+        elif response.status in _NO_BODY:
             exchange.reply(response.status, b"", kind, extra)
+        elif exchange.method == b"HEAD":
+            exchange.reply_head(response.status, kind, extra, response.length)
         else:
-            exchange.begin(response.status, kind, extra, chunked=chunked)
-            task = asyncio.ensure_future(self._stream(exchange, response, chunked))
+            if response.length is not None:
+                framing = Framing.NONE
+                extra += b"Content-Length: %d\r\n" % response.length
+            exchange.begin(response.status, kind, extra, framing=framing)
+            task = asyncio.ensure_future(self._stream(exchange, response, chunked=framing is Framing.CHUNKED))
             exchange.on_lost = task.cancel
             self._keep(task)
 
-    async def _stream(self, exchange: Exchange, response: StreamedResponse, chunked: bool) -> None:
+    async def _stream(self, exchange: Exchange, response: StreamedResponse, *, chunked: bool) -> None:
+        left = response.length
         try:
             chunks = chunks_of(response.source, self._system)
             try:
                 async for chunk in chunks:
+                    if left is not None:
+                        left -= len(chunk)
+                        if left < 0:
+                            raise ValueError(f"the body is longer than the {response.length} bytes that were announced")
                     if chunk:
                         await exchange.send(b"%x\r\n%s\r\n" % (len(chunk), chunk) if chunked else bytes(chunk))
             finally:
                 close = getattr(chunks, "aclose", None)
                 if close is not None:
                     await close()
+            if left:
+                raise ValueError(f"the body is {left} bytes shorter than the {response.length} that were announced")
             await exchange.finish(b"0\r\n\r\n" if chunked else b"")
         except ConnectionResetError:
             return
@@ -224,16 +287,65 @@ class ServerBinding:
         task.add_done_callback(self._running.discard)
 
 
+class _AnswerWatch:
+    """The time that a route has to answer, once it waits. Reading a body that still comes begins it again."""
+
+    __slots__ = ("_began", "_late", "_loop", "_progress", "_timer", "control", "exchange", "request", "task")
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        request: HttpRequest,
+        control: RequestControl,
+        task: asyncio.Future[Any],
+        loop: asyncio.AbstractEventLoop,
+        late: Callable[[_AnswerWatch], None],
+    ) -> None:
+        self.exchange = exchange
+        self.request = request
+        self.control = control
+        self.task = task
+        self._loop = loop
+        self._late = late
+        self._progress = 0
+        self._began = loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        control.changed = self._start
+        self._start()
+
+    def stop(self) -> None:
+        self.control.changed = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        timeout_s = self.control.timeout_s
+        self._timer = None if timeout_s is None else self._loop.call_at(self._began + timeout_s, self._over)
+
+    def _over(self) -> None:
+        stream = self.exchange.stream
+        if stream is not None and stream.progress != self._progress:
+            self._progress = stream.progress
+            self._began = self._loop.time()
+            self._start()
+        else:
+            self.stop()
+            self._late(self)
+
+
 def _request(exchange: Exchange) -> tuple[HttpRequest, str]:
     """The request, and its path as sent."""
     target = exchange.target.decode("latin-1")
     query = target.partition("?")[2]
-    request = HttpRequest(
+    request = (HttpRequest if exchange.stream is None else UnreadRequest)(
         method=exchange.method.decode("latin-1"),
         path=unquote(exchange.path),
         query=_query(query) if query else {},
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()},
         body=exchange.body,
+        peer=exchange.peer,
         target=target,
     )
     return request, exchange.path
@@ -247,17 +359,21 @@ def _query(query: str) -> dict[str, list[str]]:
 
 def _head(response: Response) -> tuple[bytes, bytes]:
     """Content type and whole header lines. Raises `ValueError` for what would break the head."""
-    if response.status not in _STATUSES:
+    if response.status not in _STATUSES and not isinstance(response, UpgradeResponse):
         raise ValueError(f"{response.status} is no status of HTTP")
     kind = _content_type(response.content_type)
-    if not response.headers:
+    if not response.headers and not response.cookies:
         return kind, b""
-    lines: list[str] = []
-    for name, value in response.headers.items():
+    return kind, b"".join(b"%s: %s\r\n" % pair for pair in _pairs(response))
+
+
+def _pairs(response: Response) -> list[tuple[bytes, bytes]]:
+    """Its header fields. Raises `ValueError` for one that would break the head."""
+    pairs = [*response.headers.items(), *(("Set-Cookie", value) for value in response.cookies)]
+    for name, value in pairs:
         if BAD_IN_HEADER.search(name + value) or ":" in name or not name:
             raise ValueError(f"the header {name!r}: {value!r} has a line break, or no name")
-        lines.append(f"{name}: {value}\r\n")
-    return kind, "".join(lines).encode("latin-1")
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
 @lru_cache(256)

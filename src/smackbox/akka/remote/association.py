@@ -19,6 +19,7 @@ from typing import Any
 
 from smackbox.akka.actor.path import Address
 from smackbox.akka.remote import control
+from smackbox.akka.remote.compression import OutboundTables
 from smackbox.akka.remote.control import (
     HandshakeRequest,
     MessageWithAddress,
@@ -64,6 +65,7 @@ class Association:
         self._next_sequence = 1
         self._resent_s = 0.0
         self._expected: dict[int, int] = {}
+        self.tables = OutboundTables()
         self.quarantined_uids: set[int] = set()
 
     # -- out
@@ -136,6 +138,7 @@ class Association:
             self.quarantined_uids.add(self.uid)
             self._expected.pop(self.uid, None)
             self._restart_sequence()
+            self.tables = OutboundTables()
         self.uid = uid
         if uid in self.quarantined_uids:
             return

@@ -11,15 +11,17 @@ A connection opens with a magic (`AKKA` in 1.x, `PEKK` in 2.x) and the number of
     16     sender, 20 recipient, 24 manifest: a tag each (4 bytes)
     28     literals, one for each tag that is an offset: length (2 bytes) and text; then the payload
 
-A tag whose highest byte is 255 is an index into a compression table instead. We write literals only.
+A tag whose highest byte is 255 is an index into a compression table instead (`compression.py`).
 Source: `EnvelopeBufferPool` and `TcpFraming` of Pekko's remoting.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from smackbox.akka.remote.compression import CompressionError, InboundTables, OutboundTables
 from smackbox.base.errors import ProtocolError
 
 CONTROL, ORDINARY, LARGE = 1, 2, 3
@@ -33,6 +35,8 @@ _FRAME = struct.Struct("<I")
 FRAME_HEAD_BYTES = _FRAME.size
 _METADATA = 1
 _COMPRESSED = 0xFF000000
+_NUMBER = 0xFFFF
+_NO_TABLES = OutboundTables()
 TEXT_LIMIT = 0xFFFF
 
 
@@ -48,27 +52,36 @@ class Envelope:
     payload: bytes
 
 
-def encode(envelope: Envelope) -> bytes:
+def encode(envelope: Envelope, tables: OutboundTables = _NO_TABLES) -> bytes:
     """A whole frame. Raises `ValueError` for a path or manifest that is too long."""
-    texts = [text.encode() for text in (envelope.sender, envelope.recipient, envelope.manifest)]
     position = _HEADER.size
     tags = []
     literals = bytearray()
-    for text in texts:
+    refs = tables.refs
+    for table, literal in ((refs, envelope.sender), (refs, envelope.recipient), (tables.manifests, envelope.manifest)):
+        number = table.get(literal)
+        if number is not None:
+            tags.append(_COMPRESSED | number)
+            continue
+        text = literal.encode()
         if len(text) > TEXT_LIMIT:
             raise ValueError(f"a path or manifest of {len(text)} bytes; at most {TEXT_LIMIT} fit into an envelope")
         tags.append(position + len(literals))
         literals += _LENGTH.pack(len(text)) + text
-    head = _HEADER.pack(0, 0, 0, 0, _signed(envelope.uid), envelope.serializer, *tags)
+    versions = (tables.refs_version, tables.manifests_version)
+    head = _HEADER.pack(0, 0, *versions, _signed(envelope.uid), envelope.serializer, *tags)
     size = len(head) + len(literals) + len(envelope.payload)
     return b"%s%s%s%s" % (_FRAME.pack(size), head, literals, envelope.payload)
 
 
-def decode(data: bytes) -> Envelope:
-    """The envelope of a frame without its length. Raises `ProtocolError`."""
+def decode(data: bytes, tables: Mapping[int, InboundTables] | None = None) -> Envelope:
+    """The envelope of a frame without its length; `tables` are by the sender's uid.
+
+    Raises `ProtocolError`, and `CompressionError` for a message that is to be dropped.
+    """
     if len(data) < _HEADER.size:
         raise ProtocolError(f"an Artery envelope of {len(data)} bytes")
-    version, flags, _, _, uid, serializer, *tags = _HEADER.unpack_from(data)
+    version, flags, refs_version, manifests_version, uid, serializer, *tags = _HEADER.unpack_from(data)
     if version != 0:
         raise ProtocolError(f"Artery version {version}")
     position = _HEADER.size
@@ -76,14 +89,21 @@ def decode(data: bytes) -> Envelope:
         if position + 4 > len(data):
             raise ProtocolError("an Artery envelope ends in its metadata")
         position += 4 + _FRAME.unpack_from(data, position)[0]
+    uid &= 0xFFFFFFFFFFFFFFFF
     texts = []
-    for tag in tags:
+    for place, tag in enumerate(tags):
         if tag & _COMPRESSED:
-            raise ProtocolError("a compressed tag, though no compression table was acknowledged")
-        text, position = _literal(data, position)
+            known = None if tables is None else tables.get(uid)
+            if known is None:
+                raise CompressionError("a compressed tag of a system to which no table was advertised")
+            is_manifest = place == 2
+            table, table_version = (known.manifests, manifests_version) if is_manifest else (known.refs, refs_version)
+            text = table.text(table_version, tag & _NUMBER)
+        else:
+            text, position = _literal(data, position)
         texts.append(text)
     sender, recipient, manifest = texts
-    return Envelope(uid & 0xFFFFFFFFFFFFFFFF, serializer, sender, recipient, manifest, data[position:])
+    return Envelope(uid, serializer, sender, recipient, manifest, data[position:])
 
 
 def _literal(data: bytes, position: int) -> tuple[str, int]:

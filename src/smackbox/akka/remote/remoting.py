@@ -20,7 +20,7 @@ from smackbox.akka.actor.path import PROTOCOL, ActorPath, Address
 from smackbox.akka.actor.ref import ActorRef
 from smackbox.akka.actor.shutdown import ACTOR_SYSTEM_TERMINATE
 from smackbox.akka.actor.system import ActorSystem
-from smackbox.akka.remote import control, stream_refs
+from smackbox.akka.remote import compressions, control, stream_refs
 from smackbox.akka.remote.association import Association
 from smackbox.akka.remote.containers import (
     SELECTION_SERIALIZER,
@@ -134,6 +134,7 @@ class Remoting:
         self._detectors: dict[Address, PhiAccrualDetector] = {}
         self._members: set[Address] = set()
         self._timer: Any = None
+        self.compression = compressions.Compressions(self.own, transport.tables, self._by_uid)
 
     @classmethod
     async def start(
@@ -235,13 +236,14 @@ class Remoting:
         if found is None:
             host, port = address.host, address.port
             assert host is not None and port is not None
-            found = Association(
+            made = Association(
                 self.own,
                 address,
-                lambda stream, envelope: self._transport.send(host, port, stream, envelope),
+                lambda stream, envelope: self._transport.send(host, port, stream, envelope, made.tables),
                 self._quarantined,
             )
-            self.associations[address] = found
+            self.associations[address] = made
+            return made
         return found
 
     def send(self, to: RemoteRef, message: Any, sender: ActorRef[Any] | None) -> None:
@@ -353,6 +355,7 @@ class Remoting:
         for association in list(self.associations.values()):
             association.tick(now_s)
         self._watch_systems(now_s)
+        self.compression.tick(now_s)
         self._timer = self.system.dispatcher.call_later(TICK_S, self._tick)
 
     def _watch_systems(self, now_s: float) -> None:
@@ -385,6 +388,8 @@ class Remoting:
             association = self._by_uid.get(envelope.uid)
             if association is None or not association.accepts(envelope.uid):
                 return  # before its handshake, or of a life that is given up
+            if stream == ORDINARY:
+                self.compression.seen(envelope)
             self._deliver(envelope)
         except (SerializationError, WireError, ValueError) as error:
             log.warning(
@@ -441,6 +446,7 @@ class Remoting:
                     self.address,
                 )
                 return
+            self._heard_from(request.from_)
             self._known(request.from_).answer_handshake()
         elif manifest == control.HANDSHAKE_RESPONSE:
             self._known(decode(MessageWithAddress, body).address)
@@ -461,7 +467,13 @@ class Remoting:
             association = self._by_uid.get(envelope.uid)
             if association is not None:
                 association.tell_control(control.TERMINATING_ACK, encode(MessageWithAddress(self.own)), envelope.sender)
-        # compression tables are not acknowledged: the other side goes on with literals
+        elif manifest in compressions.MANIFESTS:
+            self.compression.receive(manifest, body)
+
+    def _heard_from(self, other: UniqueAddress) -> None:
+        association = self.associations.get(other.address.address)
+        is_new = association is not None and association.uid not in {None, other.uid}
+        self._transport.wake(other.address.host, other.address.port, is_new=is_new)
 
     def _known(self, other: UniqueAddress) -> Association:
         association = self.association(other.address.address)

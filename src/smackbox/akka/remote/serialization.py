@@ -6,6 +6,7 @@
     20   str                          35   bool
     30   references to streams, and what their two sides tell each other (`stream_refs.py`)
     31   msgspec structs as Jackson's JSON, by a table of manifests; bodies may be gzip
+    33   the same as Jackson's CBOR (RFC 8949), for those that are registered so
 
 A message class is known by its manifest, its class name in the JVM: `serialization.register("lab.Hello", Hello)`.
 Fields that are actor references are their paths as texts, as Jackson's module for Pekko writes them.
@@ -36,7 +37,7 @@ from smackbox.akka.stream.stream_ref_messages import SinkRef, SourceRef
 from smackbox.base.errors import RequestError
 from smackbox.base.protobuf.message import decode, encode
 
-BYTES, LONG, INT, STRING, JACKSON_JSON, BOOLEAN = 4, 18, 19, 20, 31, 35
+BYTES, LONG, INT, STRING, JACKSON_JSON, JACKSON_CBOR, BOOLEAN = 4, 18, 19, 20, 31, 33, 35
 UNPACKED_LIMIT = 16 * 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -74,17 +75,23 @@ class Serialization:
         self._path_of = path_of
         self._types: dict[str, type[msgspec.Struct]] = {}
         self._manifests: dict[type, str] = {}
+        self._as_cbor: set[type] = set()
         self._json = msgspec.json.Encoder(enc_hook=self._to_json)
         self._writers = _WRITERS
         self._readers = _READERS
         self._by_manifest: dict[int, Callable[[Serialization, str, bytes], Any]] = {}
 
-    def register(self, manifest: str, message_type: type[msgspec.Struct]) -> None:
-        """Let messages of this type cross the wire under `manifest`. Raises `ValueError` for one that is taken."""
+    def register(self, manifest: str, message_type: type[msgspec.Struct], *, cbor: bool = False) -> None:
+        """Let messages of this type cross the wire under `manifest`, written as JSON or CBOR; both are read.
+
+        Raises `ValueError` for a manifest that is taken.
+        """
         if self._types.get(manifest, message_type) is not message_type:
             raise ValueError(f"the manifest {manifest!r} belongs to {self._types[manifest].__name__} already")
         self._types[manifest] = message_type
         self._manifests[message_type] = manifest
+        if cbor:
+            self._as_cbor.add(message_type)
 
     def add(self, writers: dict[type, Writer], readers: dict[tuple[int, str | None], Reader]) -> None:
         """Serializers of a part of the room that is loaded only where it is used."""
@@ -108,13 +115,17 @@ class Serialization:
                 f"{type(message).__name__} has no serializer: register it as a msgspec struct under a manifest, or "
                 "send str, bytes, int, bool or an actor reference"
             )
+        if type(message) in self._as_cbor:
+            from smackbox.akka.remote.cbor import write_cbor
+
+            return JACKSON_CBOR, manifest, write_cbor(message, self._to_json)
         return JACKSON_JSON, manifest, self._json.encode(message)
 
     def read(self, serializer: int, manifest: str, data: bytes) -> Any:
         """Raises `SerializationError`."""
         try:
-            if serializer == JACKSON_JSON:
-                return self._read_json(manifest, data)
+            if serializer in {JACKSON_JSON, JACKSON_CBOR}:
+                return self._read_jackson(manifest, data, is_cbor=serializer == JACKSON_CBOR)
             reader = self._readers.get((serializer, manifest)) or self._readers.get((serializer, None))
             if reader is not None:
                 return reader(self, data)
@@ -134,12 +145,16 @@ class Serialization:
     def unpack(self, payload: Payload) -> Any:
         return self.read(payload.serializer, (payload.manifest or b"").decode(), payload.message)
 
-    def _read_json(self, manifest: str, data: bytes) -> Any:
+    def _read_jackson(self, manifest: str, data: bytes, *, is_cbor: bool) -> Any:
         message_type = self._types.get(manifest.partition("#")[0])
         if message_type is None:
             raise SerializationError(f"no message type is registered for the manifest {manifest!r}")
         if data.startswith(GZIP_MAGIC):
             data = gunzip(data)
+        if is_cbor:
+            from smackbox.akka.remote.cbor import read_cbor
+
+            return read_cbor(data, message_type, self._from_json)
         return msgspec.json.decode(data, type=message_type, dec_hook=self._from_json)
 
     def _to_json(self, value: Any) -> Any:

@@ -11,12 +11,15 @@ import contextlib
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
+from smackbox.akka.remote.compression import CompressionError, InboundTables, OutboundTables
 from smackbox.akka.remote.frames import (
     FRAME_HEAD_BYTES,
+    ORDINARY,
     PREAMBLE_SIZE,
+    STREAMS,
     Envelope,
     decode,
     encode,
@@ -36,6 +39,8 @@ OUT_BYTES = 8 * 1024 * 1024
 """Bytes that wait in a connection whose reader is slow."""
 CONNECT_TIMEOUT_S = 5.0
 RETRY_FIRST_S, RETRY_LIMIT_S = 0.2, 5.0
+HANGING_S = 1.0
+"""The age of an attempt to connect that is given up for another one when the other side shows that it is there."""
 
 Received = Callable[[int, Envelope], None]
 
@@ -47,9 +52,16 @@ class Inbound(FrameConnection):
 
     HEAD_BYTES: ClassVar[int] = FRAME_HEAD_BYTES
 
-    def __init__(self, received: Received, connections: set[Inbound], read_buffer: ReadBuffer) -> None:
+    def __init__(
+        self,
+        received: Received,
+        tables: Mapping[int, InboundTables],
+        connections: set[Inbound],
+        read_buffer: ReadBuffer,
+    ) -> None:
         super().__init__(read_buffer)
         self._received = received
+        self._tables = tables
         self._connections = connections
         self._stream: int | None = None
 
@@ -66,7 +78,13 @@ class Inbound(FrameConnection):
         if self._stream is None:
             _, self._stream = read_preamble(bytes(frame))
         else:
-            self._received(self._stream, decode(bytes(frame[FRAME_HEAD_BYTES:])))
+            try:
+                envelope = decode(bytes(frame[FRAME_HEAD_BYTES:]), self._tables)
+            except CompressionError as error:
+                # of a table that an earlier life of this system has advertised, or of one that is too old
+                log.warning("a message is dropped: %s", error)
+                return
+            self._received(self._stream, envelope)
 
     def broken(self, error: ProtocolError | StorageError) -> None:
         log.warning("Artery connection from %s closed: %s", self.transport.get_extra_info("peername"), error)
@@ -87,6 +105,7 @@ class Outbound(asyncio.Protocol):
         self._pause_s = RETRY_FIRST_S
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._attempted_s = 0.0
 
     def send(self, frame: bytes) -> bool:
         """False when too much waits already."""
@@ -103,6 +122,25 @@ class Outbound(asyncio.Protocol):
         self._waiting.append(frame)
         self._connect()
         return True
+
+    def wake(self) -> None:
+        """The other side is there: connect at once instead of after a pause, or after an attempt that hangs."""
+        task = self._task
+        if task is None or self._closed:
+            return
+        if asyncio.get_running_loop().time() - self._attempted_s > HANGING_S:
+            task.remove_done_callback(self._connected)
+            task.cancel()
+            self._task = None
+            self._pause_s = RETRY_FIRST_S
+            self._connect()
+
+    def reset(self) -> None:
+        """The other side is another process: what is on its way to the former one is lost."""
+        if self._transport is not None:
+            self._batch.clear()
+            self._transport.abort()
+            self._transport = None
 
     def _flush(self) -> None:
         """What was sent in one turn of the loop is one write."""
@@ -138,6 +176,7 @@ class Outbound(asyncio.Protocol):
     async def _keep_connecting(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._closed:
+            self._attempted_s = loop.time()
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await loop.create_connection(
@@ -162,6 +201,8 @@ class Transport:
         self, received: Received, *, magic: bytes, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None
     ) -> None:
         self._received = received
+        self.tables: dict[int, InboundTables] = {}
+        """What other systems, by their uids, may send as numbers."""
         self._magic = magic
         self._server_tls = server_tls
         self._client_tls = client_tls
@@ -179,11 +220,11 @@ class Transport:
         self._server = await loop.create_server(self._accept, sock=sock, ssl=self._server_tls)
 
     def _accept(self) -> Inbound:
-        return Inbound(self._received, self._inbound, self._read_buffer)
+        return Inbound(self._received, self.tables, self._inbound, self._read_buffer)
 
-    def send(self, host: str, port: int, stream: int, envelope: Envelope) -> bool:
+    def send(self, host: str, port: int, stream: int, envelope: Envelope, tables: OutboundTables) -> bool:
         """False when the frame is too large, or too much waits."""
-        frame = encode(envelope)
+        frame = encode(envelope, tables) if stream == ORDINARY else encode(envelope)
         if len(frame) > LARGE_FRAME_LIMIT:
             return False
         key = (host, port, stream)
@@ -191,6 +232,18 @@ class Transport:
         if outbound is None:
             outbound = self._outbound[key] = Outbound(host, port, self._magic + bytes([stream]), self._client_tls)
         return outbound.send(frame)
+
+    def wake(self, host: str, port: int, *, is_new: bool) -> None:
+        """A system shows that it is there: connect at once where that waits. `is_new`: it has been started again.
+
+        A connection to its former life may look open for a long time, after a cut of the network.
+        """
+        for stream in STREAMS:
+            outbound = self._outbound.get((host, port, stream))
+            if outbound is not None:
+                if is_new:
+                    outbound.reset()
+                outbound.wake()
 
     async def close(self) -> None:
         if self._server is not None:

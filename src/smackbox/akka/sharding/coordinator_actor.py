@@ -6,6 +6,7 @@ Python node's has stopped, and a Python node's where a JVM's has.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -30,8 +31,10 @@ from smackbox.akka.sharding.messages import (
     CoordinatorCommand,
     CoordinatorState,
     CurrentRegions,
+    GetClusterShardingStats,
     GetCurrentRegions,
 )
+from smackbox.akka.sharding.statistics import statistics_of
 
 LOAD = MajorityPlus(timeout_s=2.0, additional=5, minimum=5)
 STORE = MajorityPlus(timeout_s=5.0, additional=3, minimum=5)
@@ -99,12 +102,19 @@ class CoordinatorActor(Actor[Any]):
         self.context.timers.start_with_fixed_delay("tick", _Tick(), TICK_S)
         self._coordinator.begin()
 
+    async def _tell_statistics(self, timeout_s: float, asker: ActorRef[Any]) -> None:
+        own = self.context.ref
+        regions = [(self._cluster.address_of(region), region) for region in self._coordinator.state.regions]
+        asker.tell(await statistics_of(regions, timeout_s), own)
+
     def receive(self, message: Any) -> Any:
         now_s = self._now_s()
         match message:
             case GetCurrentRegions():
                 regions = frozenset(map(self._cluster.address_of, self._coordinator.state.regions))
                 self.context.sender.tell(CurrentRegions(regions), self.context.ref)
+            case GetClusterShardingStats(timeout_s):
+                self.context.system.keep(asyncio.ensure_future(self._tell_statistics(timeout_s, self.context.sender)))
             case CoordinatorCommand():
                 self._coordinator.receive(message, self.context.sender, now_s)
             case _Tick():

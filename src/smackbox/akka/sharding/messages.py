@@ -188,6 +188,33 @@ class CurrentShardRegionState:
 
 
 @dataclass(frozen=True, slots=True)
+class GetShardRegionStats:
+    """To a region: how many entities its shards have. Answered by `ShardRegionStats`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRegionStats:
+    """The number of entities of each shard of a region; `failed` are shards that did not answer."""
+
+    stats: Mapping[str, int]
+    failed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GetClusterShardingStats(CoordinatorCommand):
+    """To any region: statistics of all, which have so long to answer. Answered by `ClusterShardingStats`."""
+
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterShardingStats:
+    """By node; those that did not answer in time are left out."""
+
+    regions: Mapping[Address, ShardRegionStats]
+
+
+@dataclass(frozen=True, slots=True)
 class ShardingEnvelope:
     """A message for an entity, to any region of its type."""
 

@@ -19,18 +19,22 @@ from smackbox.akka.cluster.messages import MemberEvent
 from smackbox.akka.cluster.names import encode_name
 from smackbox.akka.sharding.extractor import shard_of
 from smackbox.akka.sharding.messages import (
+    ClusterShardingStats,
     CoordinatorCommand,
     CoordinatorMessage,
     CurrentRegions,
     CurrentShardRegionState,
+    GetClusterShardingStats,
     GetCurrentRegions,
     GetShardRegionState,
+    GetShardRegionStats,
     RegionStopped,
     ShardingEnvelope,
+    ShardRegionStats,
     StartEntity,
 )
 from smackbox.akka.sharding.region import Region, RegionCalls
-from smackbox.akka.sharding.shard import Shard, ShardIsReady, ShardSettings, StopShard
+from smackbox.akka.sharding.shard import EntityLimit, Shard, ShardIsReady, ShardSettings, StopShard
 
 TICK_S = 0.25
 
@@ -52,6 +56,8 @@ class RegionSettings:
     buffer_limit: int
     retry_s: float
     extract: Extract | None = None
+    active_entities: int | None = None
+    """Of all shards of the region together; each has an equal part."""
 
 
 class RegionActor(Actor[Any]):
@@ -122,7 +128,10 @@ class RegionActor(Actor[Any]):
             case GetShardRegionState():
                 state = {shard: frozenset(entities) for shard, entities in self._entities.items()}
                 sender.tell(CurrentShardRegionState(state), self.context.ref)
-            case GetCurrentRegions():
+            case GetShardRegionStats():
+                counts = {shard: len(entities) for shard, entities in self._entities.items()}
+                sender.tell(ShardRegionStats(counts), self.context.ref)
+            case GetCurrentRegions() | GetClusterShardingStats():
                 self._ask_coordinator(message, sender)
             case _:
                 return self._extracted(message, sender)
@@ -144,6 +153,7 @@ class RegionActor(Actor[Any]):
                 del self._shards[shard]
                 del self._entities[shard]
                 self._region.shard_stopped(shard)
+                self._share_limit()
                 return
         self._region.terminated(signal.ref, self._now_s())
 
@@ -152,9 +162,10 @@ class RegionActor(Actor[Any]):
     def _tell_coordinator(self, address: Address, command: CoordinatorCommand) -> None:
         self._cluster.select(ActorPath(address, self._settings.coordinator)).tell(command, self.context.ref)
 
-    def _ask_coordinator(self, message: GetCurrentRegions, sender: ActorRef[Any]) -> None:
+    def _ask_coordinator(self, message: GetCurrentRegions | GetClusterShardingStats, sender: ActorRef[Any]) -> None:
         if self._region.coordinator is None:
-            sender.tell(CurrentRegions(frozenset()), self.context.ref)
+            is_stats = isinstance(message, GetClusterShardingStats)
+            sender.tell(ClusterShardingStats({}) if is_stats else CurrentRegions(frozenset()), self.context.ref)
         else:
             self._region.coordinator.tell(message, sender)
 
@@ -163,6 +174,14 @@ class RegionActor(Actor[Any]):
         entities = self._entities[shard] = set()
         props = Props.of(Shard, shard, self._settings.make, self._settings.shard, entities)
         self._shards[shard] = self.context.watch(self.context.spawn(props, encode_name(shard)))
+        self._share_limit()
+
+    def _share_limit(self) -> None:
+        limit = self._settings.active_entities
+        if limit is not None and self._shards:
+            message = EntityLimit(max(1, limit // len(self._shards)))
+            for ref in self._shards.values():
+                ref.tell(message, self.context.ref)
 
     def _watch(self, ref: ActorRef[Any]) -> None:
         self.context.watch(ref)

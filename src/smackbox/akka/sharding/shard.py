@@ -40,6 +40,13 @@ class StopShard:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityLimit:
+    """From the region: passivate those that were asked longest ago, so that so many stay."""
+
+    entities: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShardSettings:
     """`idle_s` None passivates nobody. `stop_timeout_s` is what entities get to stop in a hand-off."""
 
@@ -73,6 +80,7 @@ class Shard(Actor[Any]):
             own, replicator = self.context.ref, memory.replicator
             self._memory = EntityMemory(shard, memory, lambda message: replicator.tell(message, own))
         self._asker: ActorRef[Any] | None = None
+        self._limit: int | None = None
 
     def pre_start(self) -> None:
         idle_s = self._settings.idle_s
@@ -99,6 +107,9 @@ class Shard(Actor[Any]):
                 self._passivate(entity_id, self._settings.stop_message if stop_message is None else stop_message)
             case StopShard(asker):
                 self._stop_all(asker)
+            case EntityLimit(entities):
+                self._limit = entities
+                self._passivate_oldest(entities)
             case _Idle():
                 self._passivate_idle()
             case _TooLong():
@@ -170,8 +181,12 @@ class Shard(Actor[Any]):
             waiting.append((message, sender))
 
     def _hand_in(self, entity_id: str, message: Any, sender: ActorRef[Any]) -> None:
+        if self._limit is not None:
+            self._touched_s.pop(entity_id, None)  # it becomes the last in the order in which they were asked
         self._touched_s[entity_id] = self._now_s()
         entity = self._entity(entity_id)
+        if self._limit is not None:
+            self._passivate_oldest(self._limit)
         if isinstance(message, StartEntity):
             sender.tell(StartEntityAck(entity_id, self._shard), self.context.ref)
         else:
@@ -197,6 +212,13 @@ class Shard(Actor[Any]):
         assert self._settings.idle_s is not None
         before_s = self._now_s() - self._settings.idle_s
         for entity_id in [entity_id for entity_id, at_s in self._touched_s.items() if at_s <= before_s]:
+            self._passivate(entity_id, self._settings.stop_message)
+
+    def _passivate_oldest(self, limit: int) -> None:
+        over = len(self._entities) - len(self._waiting) - limit
+        if over <= 0 or self._memory is not None:
+            return
+        for entity_id in [entity_id for entity_id in self._touched_s if entity_id not in self._waiting][:over]:
             self._passivate(entity_id, self._settings.stop_message)
 
     # -- the end

@@ -67,6 +67,9 @@ class EntityContext:
 class ShardingSettings:
     """`role` None is all members. `passivate_after_s` None keeps entities that nobody asks.
 
+    `active_entities` passivates those that were asked longest ago where a node has more (Pekko: `least-recently-used`);
+    its shards have equal parts of it, at least one entity each. Not for remembered ones.
+
     With `remember_entities` all are kept and started again wherever their shard is; with a `durable_file` of
     `replicator` also after all nodes were down.
     """
@@ -74,6 +77,7 @@ class ShardingSettings:
     role: str | None = None
     number_of_shards: int = NUMBER_OF_SHARDS
     passivate_after_s: float | None = 120.0
+    active_entities: int | None = None
     remember_entities: bool = False
     restart_s: float = 10.0
     """When a remembered entity that has stopped by itself is started again."""
@@ -251,6 +255,7 @@ class ClusterSharding:
             buffer_limit=settings.buffer_limit,
             retry_s=settings.retry_s,
             extract=entity.extract,
+            active_entities=settings.active_entities,
         )
         return self._guardian.cell.spawn(Props.of(RegionActor, self._cluster, region), actor_name)
 

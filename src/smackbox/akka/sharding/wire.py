@@ -2,7 +2,8 @@
 
     AA CoordinatorState (gzip)   BA Register   BB RegisterProxy   BC RegisterAck   BD GetShardHome   BE ShardHome
     BF HostShard   BG ShardStarted   BH BeginHandOff   BI BeginHandOffAck   BJ HandOff   BK ShardStopped
-    BL GracefulShutdownReq   BM RegionStopped   BN ShardHomes   DG GetCurrentRegions   DH CurrentRegions
+    BL GracefulShutdownReq   BM RegionStopped   BN ShardHomes   DC GetShardRegionStats   DD ShardRegionStats
+    DE GetClusterShardingStats   DF ClusterShardingStats   DG GetCurrentRegions   DH CurrentRegions
     EA StartEntity   EB StartEntityAck   FC GetShardRegionState   FE CurrentShardRegionState
 
 Source: `ClusterShardingMessages.proto`, `ClusterShardingMessageSerializer` and `ShardingSerializer` of Pekko.
@@ -83,6 +84,29 @@ class _RegionState(msgspec.Struct, frozen=True):
     failed: Annotated[list[str], Proto(2)] = []
 
 
+class _Count(msgspec.Struct, frozen=True):
+    shard: Annotated[str, Proto(1)] = ""
+    entities: Annotated[int, Proto(2, "int32")] = 0
+
+
+class _RegionStats(msgspec.Struct, frozen=True):
+    stats: Annotated[list[_Count], Proto(1)] = []
+    failed: Annotated[list[str], Proto(2)] = []
+
+
+class _AskStats(msgspec.Struct, frozen=True):
+    timeout_ns: Annotated[int, Proto(1, "int64")]
+
+
+class _StatsEntry(msgspec.Struct, frozen=True):
+    address: Annotated[_Address, Proto(1)]
+    stats: Annotated[_RegionStats, Proto(2)]
+
+
+class _ClusterStats(msgspec.Struct, frozen=True):
+    regions: Annotated[list[_StatsEntry], Proto(1)] = []
+
+
 class _Envelope(msgspec.Struct, frozen=True):
     entity_id: Annotated[str, Proto(1)]
     message: Annotated[Payload, Proto(2)]
@@ -143,6 +167,27 @@ def _read_region_state(_: Serialization, data: bytes) -> m.CurrentShardRegionSta
     return m.CurrentShardRegionState(shards, frozenset(state.failed))
 
 
+def _region_stats(stats: m.ShardRegionStats) -> _RegionStats:
+    return _RegionStats([_Count(shard, count) for shard, count in stats.stats.items()], sorted(stats.failed))
+
+
+def _of_region_stats(stats: _RegionStats) -> m.ShardRegionStats:
+    return m.ShardRegionStats({count.shard: count.entities for count in stats.stats}, frozenset(stats.failed))
+
+
+def _write_cluster_stats(_: Serialization, stats: m.ClusterShardingStats) -> bytes:
+    regions = stats.regions.items()
+    return encode(_ClusterStats([_StatsEntry(_address(address), _region_stats(one)) for address, one in regions]))
+
+
+def _read_cluster_stats(_: Serialization, data: bytes) -> m.ClusterShardingStats:
+    found = {}
+    for entry in decode(_ClusterStats, data).regions:
+        at = entry.address
+        found[Address(at.protocol, at.system, at.host, at.port)] = _of_region_stats(entry.stats)
+    return m.ClusterShardingStats(found)
+
+
 def _read_home(own: Serialization, data: bytes) -> m.ShardHome:
     pair = decode(_Pair, data)
     return m.ShardHome(pair.first, own.resolve(pair.second))
@@ -196,6 +241,24 @@ _TABLE: list[tuple[str, type, tuple[Write, Read]]] = [
     ("BL", m.GracefulShutdownReq, _ref(m.GracefulShutdownReq, "region")),
     ("BM", m.RegionStopped, _ref(m.RegionStopped, "region")),
     ("BN", m.ShardHomes, (_write_homes, _read_homes)),
+    ("DC", m.GetShardRegionStats, _empty(m.GetShardRegionStats)),
+    (
+        "DD",
+        m.ShardRegionStats,
+        (
+            lambda _, stats: encode(_region_stats(stats)),
+            lambda _, data: _of_region_stats(decode(_RegionStats, data)),
+        ),
+    ),
+    (
+        "DE",
+        m.GetClusterShardingStats,
+        (
+            lambda _, ask: encode(_AskStats(round(ask.timeout_s * 1e9))),
+            lambda _, data: m.GetClusterShardingStats(decode(_AskStats, data).timeout_ns / 1e9),
+        ),
+    ),
+    ("DF", m.ClusterShardingStats, (_write_cluster_stats, _read_cluster_stats)),
     ("DG", m.GetCurrentRegions, _empty(m.GetCurrentRegions)),
     ("DH", m.CurrentRegions, (_write_regions, _read_regions)),
     ("EA", m.StartEntity, _text(m.StartEntity, "entity_id")),

@@ -33,7 +33,7 @@ class StageRef(ActorRef[Any]):
         self._system = system
         self._deliver = deliver
         self._dies: Callable[[ActorRef[Any]], None] = lambda _: None
-        self._path = ActorPath(system.address, ("temp", f"$s{id(self):x}"))
+        self._path = ActorPath(system.address, ("temp", f"$s{system.next_uid():x}"))
         self.is_stopped = False
         loop: asyncio.AbstractEventLoop = cast("Any", system.dispatcher).loop
         self.future: asyncio.Future[None] = loop.create_future()

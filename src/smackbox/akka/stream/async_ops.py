@@ -9,7 +9,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from smackbox.akka.actor import eager_task
+from smackbox.akka.actor.eager_task import Raised, Stepper
 from smackbox.akka.actor.supervision import Directive
 from smackbox.akka.stream.errors import StageError
 from smackbox.akka.stream.stage import Stage
@@ -45,6 +45,17 @@ class Work:
         raise StageError(f"the work ended with {self.error!r}") from self.error
 
 
+def done_with(outcome: Any) -> Work:
+    """Work that a stepped coroutine ended at once: its result, or `Raised`."""
+    work = Work()
+    work.done = True
+    if type(outcome) is Raised:
+        work.error = outcome.error
+    else:
+        work.value = outcome
+    return work
+
+
 class AsyncStage(Stage):
     """Begins work, and is notified of its end in its own turn. What is under way when the stage stops is cancelled."""
 
@@ -54,32 +65,29 @@ class AsyncStage(Stage):
         return stage
 
     _under_way: set[asyncio.Future[Any]]
-    _stepper: eager_task.Stepper | None = None
+    _stepper: Stepper | None = None
 
     def begin(self, awaitable: Awaitable[Any], then: Callable[[Work], None]) -> Work:
         """Start `awaitable` at once. `then(work)` is called in this stage's turn, unless it is done already when this
         returns.
         """
-        work = Work()
         if type(awaitable) is CoroutineType:
             stepper = self._stepper
             if stepper is None:
                 loop: asyncio.AbstractEventLoop = self.interpreter.system.dispatcher.loop  # type: ignore[attr-defined]
-                stepper = self._stepper = eager_task.Stepper(loop)
+                stepper = self._stepper = Stepper(loop)
             finished, outcome = stepper.start(awaitable)
-            if finished:
-                work.done = True
-                if isinstance(outcome, eager_task.Raised):
-                    work.error = outcome.error
-                else:
-                    work.value = outcome
-                return work
-            future = outcome
-        else:
-            future = asyncio.ensure_future(awaitable)
-            if future.done():
-                work.take(future)
-                return work
+            return done_with(outcome) if finished else self.wait_for(outcome, then)
+        future = asyncio.ensure_future(awaitable)
+        if future.done():
+            work = Work()
+            work.take(future)
+            return work
+        return self.wait_for(future, then)
+
+    def wait_for(self, future: asyncio.Future[Any], then: Callable[[Work], None]) -> Work:
+        """Work that a future will end, which is cancelled with the stage."""
+        work = Work()
         work.future = future
         self._under_way.add(future)
         interpreter = self.interpreter
@@ -108,16 +116,25 @@ class MapAsync(AsyncStage):
 
     def on_push(self) -> None:
         try:
-            work = self.begin(self._function(self.inlet.grab()), self._finished)
+            awaitable = self._function(self.inlet.grab())
+            if type(awaitable) is CoroutineType and self._stepper is not None:
+                # most calls are done at once in many streams: they cost no `Work`
+                finished, outcome = self._stepper.start(awaitable)
+                if not finished:
+                    work = self.wait_for(outcome, self._finished)
+                elif type(outcome) is not Raised and outcome is not None and not self._works and self.outlet.is_wanted:
+                    self.outlet.push(outcome)
+                    self.inlet.try_pull()
+                    return
+                else:
+                    work = done_with(outcome)
+            else:
+                work = self.begin(awaitable, self._finished)
         except Exception as error:
             self.decide(error)
         else:
             if work.done and work.error is not None:
                 self._failed(work)
-            elif work.done and work.value is not None and not self._works and self.outlet.is_wanted:
-                self.outlet.push(work.value)
-                self.inlet.try_pull()
-                return
             else:
                 self._works.append(work)
         self._move()

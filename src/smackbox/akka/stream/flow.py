@@ -201,6 +201,24 @@ class Flow(Operators[T], FlowShape[I, T, M], Generic[I, T, M]):
         """`function(state, element)` gives the next state and an element (None: none). `at_end` may give a last one."""
         return self._stage(lambda: transform.StatefulMap(create, function, at_end))
 
+    def stateful_map_concat(self, create: Callable[[], Callable[[T], Iterable[U]]]) -> Flow[I, U, M]:
+        """All elements that the function gives for each; `create` makes one, with its own state, for each run."""
+        return self.stateful_map(create, lambda function, element: (function, function(element))).map_concat(iter)
+
+    def map_with_resource(
+        self, create: Callable[[], S], function: Callable[[S, T], U], close: Callable[[S], U | None] = lambda _: None
+    ) -> Flow[I, U, M]:
+        """`function(resource, element)`. The resource is made with the run and closed, once, however it ends.
+
+        What `close` returns is a last element where the run ends in order.
+        """
+        return self.stateful_map(create, lambda resource, element: (resource, function(resource, element)), close)
+
+    def fold_while(self, zero: U, goes_on: Callable[[U], bool], function: Callable[[U, T], U]) -> Flow[I, U, M]:
+        """The result of a fold that ends, and cancels what is before it, as soon as `goes_on(result)` is false."""
+        results = self.scan(zero, function).take_while(goes_on, inclusive=True)
+        return results.fold(zero, lambda _, result: result)
+
     def map_async(self, parallelism: int, function: Callable[[T], Awaitable[U]]) -> Flow[I, U, M]:
         """Up to `parallelism` calls at once, results in order. Raises `ValueError`."""
         _positive(parallelism, "parallelism")

@@ -99,7 +99,13 @@ class _End(Stage):
         self.ref.watch(partner)
 
     def _receive(self, message: Any, sender: ActorRef[Any] | None) -> None:
-        if isinstance(message, OnSubscribeHandshake):
+        if isinstance(message, CumulativeDemand) and self.partner is None and sender is not None:
+            # a JVM's consumer begins with its demand, and waits for the handshake
+            self._found(sender)
+            sender.tell(OnSubscribeHandshake(self.ref), self.ref)
+            self.receive(message)
+            self.begun()
+        elif isinstance(message, OnSubscribeHandshake):
             if self.partner is None:
                 self._found(message.target_ref)
                 self.begun()

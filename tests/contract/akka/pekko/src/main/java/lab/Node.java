@@ -13,7 +13,11 @@ import org.apache.pekko.actor.*;
 import org.apache.pekko.cluster.Cluster;
 import org.apache.pekko.pattern.Patterns;
 
-/** A real Pekko node for the contract tests: `Node SYSTEM PORT`. It ends when its standard input does. */
+/**
+ * A real Pekko node for the contract tests: `Node SYSTEM PORT`. It ends when its standard input does; with
+ * `-Dreport=MILLISECONDS` it stays instead, and prints what it sees of its cluster so often. `-Dhost` is its address,
+ * `-Dmanagement=on` starts Pekko Management where its jars are there.
+ */
 public class Node {
   /** A message that both sides know, as Jackson's JSON. */
   public static final class Hello {
@@ -32,6 +36,32 @@ public class Node {
     }
   }
 
+  /** The same as Jackson's CBOR, with bytes and what has a form of its own. */
+  public static final class Packed {
+    public final String userName;
+    public final byte[] data;
+    public final java.math.BigInteger amount;
+    public final java.time.Instant at;
+    public final java.util.List<String> tags;
+    public final ActorRef replyTo;
+
+    @JsonCreator
+    public Packed(
+        @JsonProperty("userName") String userName,
+        @JsonProperty("data") byte[] data,
+        @JsonProperty("amount") java.math.BigInteger amount,
+        @JsonProperty("at") java.time.Instant at,
+        @JsonProperty("tags") java.util.List<String> tags,
+        @JsonProperty("replyTo") ActorRef replyTo) {
+      this.userName = userName;
+      this.data = data;
+      this.amount = amount;
+      this.at = at;
+      this.tags = tags;
+      this.replyTo = replyTo;
+    }
+  }
+
   /** Answers everything with itself; a Hello with a greeting to its replyTo; "stop" by stopping. */
   public static final class Echo extends AbstractActor {
     @Override
@@ -39,6 +69,11 @@ public class Node {
       return receiveBuilder()
           .matchEquals("stop", s -> getContext().stop(getSelf()))
           .match(Hello.class, h -> h.replyTo.tell(new Hello("hello " + h.name, h.number + 1, getSelf()), getSelf()))
+          .match(
+              Packed.class,
+              p -> p.replyTo.tell(
+                  new Packed("hello " + p.userName, p.data, p.amount.add(java.math.BigInteger.ONE), p.at, p.tags, getSelf()),
+                  getSelf()))
           .matchAny(any -> getSender().tell(any, getSelf()))
           .build();
     }
@@ -48,6 +83,7 @@ public class Node {
    *  Of a cluster: join ADDRESS | seeds ADDRESS | leave ADDRESS | down ADDRESS | members (PORT:STATUS, ! for unreachable) | singleton NAME | proxy NAME TEXT
    *  | change KIND KEY VALUE | read KIND KEY
    *  | subscribe TOPIC [GROUP] | heard | publish TOPIC TEXT | publish-to-groups TOPIC TEXT
+   *  | topic-subscribe NAME | topic-publish NAME TEXT | topic-heard NAME
    *  | register KEY NAME | find KEY, which answers with sorted PORT/NAMEs.
    */
   public static final class Control extends AbstractActor {
@@ -141,6 +177,17 @@ public class Node {
           PubSub.publish(system, words[1], words[2], true);
           asker.tell("published", getSelf());
           break;
+        case "topic-subscribe":
+          Topics.subscribe(system, words[1]);
+          asker.tell("subscribed", getSelf());
+          break;
+        case "topic-publish":
+          Topics.publish(system, words[1], words[2]);
+          asker.tell("published", getSelf());
+          break;
+        case "topic-heard":
+          asker.tell(Topics.heard(words[1]), getSelf());
+          break;
         case "register":
           Services.register(system, words[1], system.actorOf(Props.create(Echo.class, Echo::new), words[2]));
           asker.tell("registered", getSelf());
@@ -165,14 +212,26 @@ public class Node {
     }
   }
 
+  /** HOST:STATUS of each member, ! for unreachable; and the leader's host. */
+  private static String view(Cluster cluster) {
+    String members =
+        StreamSupport.stream(cluster.state().getMembers().spliterator(), false)
+            .map(m -> m.address().host().get() + ":" + m.status()
+                + (cluster.state().getUnreachable().contains(m) ? "!" : ""))
+            .sorted()
+            .collect(Collectors.joining(" "));
+    Address leader = cluster.state().getLeader();
+    return members + " leader " + (leader == null ? "none" : leader.host().get());
+  }
+
   public static void main(String[] arguments) throws Exception {
     Config config =
         ConfigFactory.parseString(
                 System.getProperty("extra", "") + "\n"
                     + "pekko.loglevel=" + System.getProperty("level", "WARNING") + "\n"
                     + "pekko.actor.provider=" + System.getProperty("provider", "remote") + "\n"
-                    + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json }\n"
-                    + "pekko.remote.artery.canonical.hostname=\"127.0.0.1\"\n"
+                    + "pekko.actor.serialization-bindings { \"lab.Node$Hello\" = jackson-json, \"lab.Node$Packed\" = jackson-cbor }\n"
+                    + "pekko.remote.artery.canonical.hostname=\"" + System.getProperty("host", "127.0.0.1") + "\"\n"
                     + "pekko.remote.artery.canonical.port=" + arguments[1] + "\n"
                     + "pekko.remote.use-unsafe-remote-features-outside-cluster=on\n"
                     + "pekko.cluster.jmx.enabled=off\n")
@@ -180,13 +239,23 @@ public class Node {
     ActorSystem system = ActorSystem.create(arguments[0], config);
     system.actorOf(Props.create(Echo.class, Echo::new), "echo");
     system.actorOf(Props.create(Control.class, Control::new), "control");
+    system.actorOf(Props.create(Streams.class, Streams::new), "streams");
     try {
       system.actorOf(Props.create(Class.forName("lab.Entities")), "entities");
+      system.actorOf(Props.create(Class.forName("lab.Campaigns")), "campaigns");
     } catch (ClassNotFoundException withoutSharding) {
       // the node of the other folder has them
     }
+    if (System.getProperty("management", "off").equals("on")) {
+      Class.forName("lab.Manage").getMethod("start", ActorSystem.class).invoke(null, system);
+    }
     System.out.println("ready");
     system.getWhenTerminated().thenAccept(done -> System.exit(0));
+    long report = Long.getLong("report", 0);
+    while (report > 0) {
+      System.out.println("view " + view(Cluster.get(system)));
+      Thread.sleep(report);
+    }
     while (System.in.read() >= 0) {}
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.SECONDS);

@@ -1,0 +1,179 @@
+"""WebSocket as flows of messages: `handle_websocket` on the server's side, `single_websocket_request` on a client's.
+
+    greeter = Flow.of(str).map(lambda name: f"Hello {name}!")
+    route = path("greeter")(handle_websocket(greeter))
+
+A message is a `str` (text) or `bytes` (binary), whole. A close in order (1000, 1001, or without a code) completes the
+flow's input, any other end of the connection fails it with `WebSocketError`. A flow that completes closes the
+connection with 1000, one that fails with 1011. A peer sends no faster than the flow pulls, and the flow is pulled no
+faster than the peer reads. A server that stops closes with 1001.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import h11
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request
+from wsproto.utilities import RemoteProtocolError
+from yarl import URL
+
+from smackbox.akka.http.rejections import (
+    ExpectedWebSocketRequestRejection,
+    UnsupportedWebSocketSubprotocolRejection,
+)
+from smackbox.akka.http.route import Rejected, RequestContext, Result, Route, UpgradeResponse
+from smackbox.akka.stream.blueprint import Keep
+from smackbox.akka.stream.errors import StreamError
+from smackbox.akka.stream.sink import Sink
+from smackbox.akka.stream.source import Source
+from smackbox.base.errors import RequestError
+from smackbox.net.http import HttpRequest
+from smackbox.net.http_exchange import Successor
+from smackbox.net.websocket import INTERNAL_ERROR, NORMAL, Message, WebSocket, WebSocketError, WebSocketSettings
+
+if TYPE_CHECKING:
+    from smackbox.akka.actor.system import ActorSystem
+    from smackbox.akka.stream.flow import Flow
+
+OUT_BUFFER = 4
+"""Messages of a flow that wait for a peer that does not read."""
+CONNECT_TIMEOUT_S = 10.0
+DEFAULTS = WebSocketSettings()
+
+log = logging.getLogger("smackbox.akka")
+
+
+class PeerClosedConnectionError(WebSocketError, StreamError):
+    """What a flow's input fails with: the connection did not end in order."""
+
+
+def handle_websocket(
+    flow: Flow[Message, Message, Any], protocol: str | None = None, settings: WebSocketSettings = DEFAULTS
+) -> Route:
+    """Answer a WebSocket request, and let `flow` talk with the client.
+
+    With `protocol`, only clients that offer this subprotocol. Rejects (400) what is no WebSocket request.
+    """
+
+    async def run(context: RequestContext) -> Result:
+        core = WSConnection(ConnectionType.SERVER)
+        try:
+            handshake = _handshake(core, context)
+        except RequestError as error:
+            return Rejected((ExpectedWebSocketRequestRejection(str(error)),))
+        if protocol is not None and protocol not in handshake.subprotocols:
+            return Rejected((UnsupportedWebSocketSubprotocolRejection(protocol),))
+        socket = WebSocket(core, settings)
+
+        def accept(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, Successor]:
+            return core.send(AcceptConnection(subprotocol=protocol, extra_headers=headers)), socket
+
+        return UpgradeResponse(accept, lambda: _join(socket, flow, context.system))
+
+    return Route(run)
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRequest:
+    """`url` is `ws://…` or `wss://…`; `subprotocols` are offered to the server."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    subprotocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketUpgrade:
+    """A connection that is open: the subprotocol that the server chose, and what the flow materialized."""
+
+    subprotocol: str | None
+    value: Any
+    ended: asyncio.Future[None]
+    """Done when the connection is gone."""
+
+
+async def websocket_request(
+    system: ActorSystem,
+    request: WebSocketRequest,
+    flow: Flow[Message, Message, Any],
+    settings: WebSocketSettings = DEFAULTS,
+    tls: ssl.SSLContext | None = None,
+) -> WebSocketUpgrade:
+    """Connect, and let `flow` talk with the server.
+
+    Raises `UpgradeRejectedError` where the server answers otherwise, `ConnectionError` or `TimeoutError` where it does
+    not, and `ValueError` for a URL of another kind.
+    """
+    url = URL(request.url)
+    if url.scheme not in {"ws", "wss"} or url.host is None:
+        raise ValueError(f"{request.url!r} is not the URL of a WebSocket: ws://host:port/path, or wss://")
+    host = url.raw_authority.rpartition("@")[2]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+    handshake = Request(
+        host=host, target=url.raw_path_qs, subprotocols=list(request.subprotocols), extra_headers=headers
+    )
+    secure = (tls or ssl.create_default_context()) if url.scheme == "wss" else None
+    core = WSConnection(ConnectionType.CLIENT)
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        transport, socket = await asyncio.get_running_loop().create_connection(
+            lambda: WebSocket(core, settings, handshake), url.host, url.port or 80, ssl=secure
+        )
+        try:
+            subprotocol = await socket.opened
+        except BaseException:
+            transport.abort()
+            raise
+    return WebSocketUpgrade(subprotocol, _join(socket, flow, system), socket.ended)
+
+
+def _handshake(core: WSConnection, context: RequestContext) -> Request:
+    """What the client asks for. Raises `RequestError` where it asks for no WebSocket, or not rightly."""
+    request: HttpRequest = context.request
+    if not context.control.upgradable:
+        raise RequestError("GET with Connection: Upgrade and Upgrade: websocket")
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+    try:
+        core.initiate_upgrade_connection(headers, request.target)
+        (event,) = core.events()
+    except (RemoteProtocolError, h11.ProtocolError) as error:
+        raise RequestError(str(error)) from error
+    assert isinstance(event, Request)
+    return event
+
+
+def _join(socket: WebSocket, flow: Flow[Message, Message, Any], system: ActorSystem) -> Any:
+    """Run `flow` between what the socket receives and what it sends; what the flow materializes."""
+    source = Source.from_async_iterator(lambda: _received(socket))
+    value, out = source.via_mat(flow, Keep.right).to_mat(Sink.queue(OUT_BUFFER), Keep.both).run(system)
+    socket.ended.add_done_callback(lambda _: out.cancel())
+    system.keep(asyncio.ensure_future(_send_all(socket, out)))
+    return value
+
+
+async def _received(socket: WebSocket) -> AsyncIterator[Message]:
+    try:
+        while (message := await socket.receive()) is not None:
+            yield message
+    except WebSocketError as error:
+        raise PeerClosedConnectionError(error.code, error.reason) from error
+
+
+async def _send_all(socket: WebSocket, out: Any) -> None:
+    try:
+        async for message in out:
+            await socket.send(message)
+        socket.close(NORMAL)
+    except WebSocketError:
+        return  # the input has failed, or is complete, and the flow knows
+    except Exception:
+        log.exception("the flow of a WebSocket failed")
+        socket.close(INTERNAL_ERROR)
+    finally:
+        await out.aclose()

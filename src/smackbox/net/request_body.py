@@ -1,0 +1,169 @@
+"""The body of a request that is read while it arrives.
+
+Its reader pulls, and the connection is told to read no more of the socket while `BUFFER` bytes wait; so a client sends
+no faster than the body is read. Whoever wants it whole gets it whole, up to `limit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from smackbox.base.errors import RequestError
+
+BUFFER = 64 * 1024
+"""Bytes that wait for a reader before the socket is not read any more."""
+
+
+class RequestBodyError(RequestError):
+    """A body cannot be read to its end. `status` answers the request."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class BodyOwner(Protocol):
+    """What a body tells its connection."""
+
+    def body_wanted(self) -> None:
+        """Somebody reads: the client may send."""
+
+    def body_taken(self, size: int) -> None:
+        """So many bytes have left the buffer."""
+
+
+class RequestBody:
+    """Read once by `chunks`, or by `whole`, which may be repeated.
+
+    `announced` is its `Content-Length`, None for one that comes in chunks. `limit` may be changed before it is read;
+    None is no limit.
+    """
+
+    __slots__ = ("_chunks", "_collects", "_content", "_failure", "_is_read", "_owner", "_size", "_waiter", "announced",
+                 "complete", "limit", "progress", "waiting")  # fmt: skip
+
+    def __init__(self, owner: BodyOwner, limit: int, announced: int | None) -> None:
+        self.limit: int | None = limit
+        self.announced = announced
+        self.complete = False
+        self.waiting = 0
+        """Bytes that have arrived and are not read."""
+        self.progress = 0
+        """Grows with whatever arrives or is read."""
+        self._owner = owner
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._collects = False
+        self._is_read = False
+        self._content: bytes | None = None
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the socket is to be left alone."""
+        return self.waiting >= BUFFER and not self._collects
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether it is to be read whole."""
+        return self._collects
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises `RequestBodyError`, and `ConnectionResetError` where the client is gone."""
+        if self._content is not None:
+            yield self._content
+            return
+        self._begin()
+        try:
+            while True:
+                if self._chunks:
+                    chunk = self._chunks.popleft()
+                    self.waiting -= len(chunk)
+                    self.progress += 1
+                    self._owner.body_taken(len(chunk))
+                    yield chunk
+                elif self._failure is not None:
+                    raise self._failure
+                elif self.complete:
+                    return
+                else:
+                    await self._wait()
+        finally:
+            self._discard()
+
+    async def whole(self) -> bytes:
+        """All of it. Raises as `chunks` does."""
+        if self._content is not None:
+            return self._content
+        self._collects = True
+        self._begin()
+        while not self.complete and self._failure is None:
+            await self._wait()
+        if self._failure is not None:
+            raise self._failure
+        self._content = b"".join(self._chunks)
+        self._discard()
+        return self._content
+
+    # -- the connection's side
+
+    def feed(self, chunk: bytes) -> None:
+        """A part has arrived. Raises `RequestBodyError` (413) where the body is longer than its limit."""
+        self._size += len(chunk)
+        self.progress += 1
+        if self.limit is not None and self._size > self.limit:
+            raise self.too_large()
+        self._chunks.append(chunk)
+        self.waiting += len(chunk)
+        self._wake()
+
+    def end(self) -> None:
+        """The body is whole."""
+        self.complete = True
+        self._wake()
+
+    def fail(self, failure: Exception) -> None:
+        """Nothing more will come: the reader gets `failure` instead of what it has not read."""
+        if not self.complete and self._failure is None:
+            self._failure = failure
+            self._discard()
+            self._wake()
+
+    def discard_unread(self) -> None:
+        """The request is answered: free what nobody has begun to read."""
+        if not self._is_read:
+            self._is_read = True
+            self._discard()
+
+    def too_large(self) -> RequestBodyError:
+        """The error of a body beyond its limit."""
+        return RequestBodyError(413, f"the body is larger than {self.limit} bytes")
+
+    def _begin(self) -> None:
+        if self._is_read:
+            raise RuntimeError("the body of a request can be read once")
+        self._is_read = True
+        known = self._size if self.announced is None else self.announced
+        if self.limit is not None and known > self.limit:
+            raise self.too_large()
+        if not self.complete:
+            self._owner.body_wanted()
+
+    def _discard(self) -> None:
+        waiting, self.waiting = self.waiting, 0
+        self._chunks.clear()
+        if waiting:
+            self._owner.body_taken(waiting)
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
