@@ -3,6 +3,9 @@
 SHELL := /bin/bash
 
 PYTHON ?= python3
+# the tests start hundreds of processes: their modules are compiled once
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
