@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,12 @@ def test_none_or_several_are_refused(tmp_path: Path, text: str, count: int) -> N
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no application file"):
         load_app(tmp_path / "none.py")
+
+
+def test_a_file_that_was_just_edited_is_read_again(tmp_path: Path) -> None:
+    """Of the same size and in the same second: Python's compiled file would be the old one."""
+    file = tmp_path / "application.py"
+    for name in ("first", "other"):
+        file.write_text(f"from smackbox import App\napp = App({name!r})\n")
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        assert load_app(file).name == name

@@ -23,7 +23,7 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
 
 EVENTS = 20_000
 LINES_A_POST = 40
-KILLS_A_PROCESS = 2
+KILLS_A_PROCESS = 1
 PROCESSES = ("kafka", "cassandra", "ingest", "departures_to_departure", "totals")
 
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 
 from smackbox.app.model import App
 from smackbox.app.streams import check_copy
 from smackbox.base.errors import SettingError, UserError
+
+
+class _SourceLoader(SourceFileLoader):
+    """Compiles the file each time: Python takes a compiled one of the same size and second for the same."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def load_app(file: Path) -> App:
@@ -21,15 +30,17 @@ def load_app(file: Path) -> App:
     file = file.resolve()
     if not file.is_file():
         raise SettingError(f"no application file {file}")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise SettingError(f"{file} is not a Python file")
+    loader = _SourceLoader(file.stem, str(file))
+    spec = importlib.util.spec_from_file_location(file.stem, file, loader=loader)
+    assert spec is not None, "there is a loader"
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except UserError:
         raise
     except Exception as error:
