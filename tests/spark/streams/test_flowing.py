@@ -13,6 +13,7 @@ from cassandra import cqltypes
 from tests.flow.model import Source, ms
 from tests.spark.conftest import MemoryTable
 
+from smackbox.base.clock import Clock, FakeClock
 from smackbox.flow import Count, Sum
 from smackbox.flow.builder import Flow
 from smackbox.spark.streaming.errors import StreamError
@@ -65,7 +66,7 @@ class Given:
 class Running:
     """A flow in a runner on a table in memory."""
 
-    def __init__(self, folder: Path, flow: Flow) -> None:
+    def __init__(self, folder: Path, flow: Flow, clock: Clock | None = None) -> None:
         self.source = Given()
         self.table = MemoryTable({"key": cqltypes.UTF8Type}, {"n": cqltypes.DoubleType})
         settings = StreamSettings(
@@ -73,7 +74,7 @@ class Running:
             checkpoint_dir=folder, every_s=0.01,
         )  # fmt: skip
         parts = Parts(feed=InputsFeed([self.source]), events={"sales": Sale}, flow=flow)
-        self.runner = MicroBatchRunner(settings, Sale, target=self.table, parts=parts)
+        self.runner = MicroBatchRunner(settings, Sale, target=self.table, parts=parts, clock=clock)
 
     def batch(self, sales: Sequence[Sale]) -> Any:
         self.source.sales = list(sales)
@@ -133,8 +134,25 @@ def test_an_event_whose_key_is_null_is_set_aside(running: Callable[[Flow], Runni
 
 def test_an_event_of_a_wild_time_is_set_aside(running: Callable[[Flow], Running]) -> None:
     windows = Flow.of([SALES]).with_watermark("at", ms(0)).group_by("key").tumbling_window(ms(10))
-    stream = running(windows.agg(n=Count()).current())
+    stream = running(windows.agg(n=Count()).final())
     assert stream.batch([Sale(1_792_000_000_000_000, "a"), Sale(5, "a")]).dead_letters == 1
-    report = stream.batch([Sale(6, "a")])
-    assert (report.events, report.late) == (1, 0)
+    report = stream.batch([Sale(6, "a"), Sale(50, "b")])
+    assert (report.events, report.late) == (2, 0)
     assert stream.table.rows == {"a": 2}
+
+
+def test_a_stream_that_starts_again_after_a_long_time_does_not_take_it_for_silence(tmp_path: Path) -> None:
+    clock = FakeClock()
+    marked = Flow.of([SALES]).with_watermark("at", ms(0), idle=ms(1_000)).group_by("key")
+    flow = marked.tumbling_window(ms(10)).agg(n=Count()).final()
+    for sales, late in (([Sale(15, "a")], 0), ([Sale(16, "a")], 0), ([Sale(17, "a")], 0)):
+        stream = Running(tmp_path, flow, clock)
+        with stream.runner:
+            assert stream.runner.step(0) is None, "what came while it was stopped may not be there at once"
+            assert stream.batch(sales).late == late
+        clock.advance_ms(3_600_000)
+    with Running(tmp_path, flow, clock).runner as runner:
+        clock.advance_ms(1_000)
+        report = runner.step(0)
+        assert report is not None
+        assert report.written == 1
