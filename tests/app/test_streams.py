@@ -27,6 +27,12 @@ class Total(msgspec.Struct, frozen=True):
     n: int
 
 
+class Wide(msgspec.Struct, frozen=True):
+    id: int
+    key: str
+    n: int | None
+
+
 class Shop:
     """An application with one of each."""
 
@@ -70,6 +76,17 @@ class Shop:
         (lambda s: s.app.stream(
             s.app.flow(s.raw).with_watermark("ts", timedelta(0), late_to=s.table).group_by("key").agg(n=Count()), to=len
         ), "late events go to a topic"),
+        (lambda s: s.app.stream(
+            s.app.flow(s.raw).with_watermark("ts", timedelta(0), late_to=s.copy).map(Total, to=Total).group_by("key")
+            .tumbling_window(timedelta(1)).agg(n=Count()).final(), to=len
+        ), "copy takes Event, and Total has no id, ts"),
+        (lambda s: s.app.stream(s.raw, to=len, instances=2), "a function knows a batch by its number"),
+        (lambda s: s.app.stream(
+            s.app.flow(s.raw).with_watermark("ts", timedelta(0), late_to=print).group_by("key").agg(n=Count()),
+            to=s.totals, instances=2,
+        ), "a function knows a batch by its number"),
+        (lambda s: s.app.stream(s.app.flow(s.raw).lookup(s.other, on="key", into=Wide), to=len),
+         "the topic other is a table by its key"),
         (lambda s: s.app.kinesis("raw", Event), "topic raw is declared twice"),
         (lambda s: s.app.kinesis("k", Event, starting="now"), "'latest', 'trim_horizon' or a datetime"),
         (lambda s: s.app.kinesis("k", Event, unique="idd"), "did you mean 'id'"),
@@ -136,6 +153,14 @@ def test_a_stream_keeps_what_it_was_told() -> None:
         shop.table,
     )
     assert [target.name for target in stream.targets] == ["event", "copy", "print"]
+
+
+def test_late_rows_are_what_the_steps_before_have_made_of_them() -> None:
+    shop = Shop()
+    flow = shop.app.flow(shop.raw).with_watermark("ts", timedelta(0), late_to=shop.other)
+    windows = flow.map(Total, to=Total).group_by("key").tumbling_window(timedelta(1))
+    shop.app.stream(windows.agg(n=Count()).final(), to=len)
+    assert len(shop.app.streams) == 1
 
 
 def test_a_copy_into_a_topic_of_other_events_is_refused_when_the_file_is_loaded(tmp_path: Any) -> None:

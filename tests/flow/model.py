@@ -47,7 +47,7 @@ class Run:
         self.flow = flow
         self.readers = readers
         self.program = Program(flow, readers)
-        self.now_ms = 0
+        self.now_ms = self.since_ms = 0
         view = StateView(self.backing)
         self.program.check(view)
         self.backing.apply(view.changes)
@@ -59,7 +59,7 @@ class Run:
             if number:
                 self.program = Program(self.flow, self.readers)
             view = StateView(self.backing)
-            output = self.program.run(events, view, self.now_ms)
+            output = self.program.run(events, view, self.now_ms, self.since_ms)
         self.backing.apply(view.changes)
         return output
 

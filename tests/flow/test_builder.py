@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from smackbox.base.errors import SettingError
-from smackbox.flow import Count, Sum
+from smackbox.flow import Count, Latest, Sum
 from smackbox.flow.builder import Flow
 from tests.flow.model import CLICKS, VIEWS, Click, Source, ms
 
@@ -53,6 +53,7 @@ COUNTED = MARKED.group_by("key").tumbling_window(ms(5)).agg(n=Count())
         (lambda: MARKED.group_by("key").tumbling_window(ms(5)).agg(key=Count()), "a column of the result already"),
         (lambda: MARKED.group_by("key").tumbling_window(ms(5)).agg(window_end=Count()), "of the result already"),
         (lambda: MARKED.group_by("key").agg(n=len), "must be an aggregate"),
+        (lambda: Flow.of([CLICKS]).group_by("key").agg(n=Latest("value")), "goes by event time: call with_watermark"),
         (lambda: MARKED.group_by("key").agg(n=Sum("key")), "needs a number"),
         (lambda: COUNTED.final().group_by("key"), "let another stream read this one's topic"),
         (lambda: COUNTED.final().drop_duplicates_within_watermark("key"), "must come before a window"),

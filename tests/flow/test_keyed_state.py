@@ -11,7 +11,7 @@ import pytest
 
 from smackbox.flow import KeyState, Timer
 from smackbox.flow.builder import Flow
-from smackbox.flow.errors import FlowFunctionError, FlowStateError
+from smackbox.flow.errors import FlowFunctionError, FlowResultError, FlowStateError
 from smackbox.flow.program import Program
 from smackbox.flow.state import StateView
 from tests.flow.model import CLICKS, Click, Run, at, ms
@@ -97,6 +97,25 @@ def test_functions_that_fail_are_named(function: Any, message: str) -> None:
         run.batch(Click(0, "a"))
 
 
+def test_a_timer_that_nothing_is_called_for_is_refused() -> None:
+    def wait(key: str, rows: list[Click], state: KeyState) -> None:
+        state.set_timer(state.now, "processing")
+
+    run = Run(Flow.of([CLICKS]).group_by("key").stateful(wait, state=Visit, to=Seen))
+    with pytest.raises(FlowFunctionError, match="give stateful an on_timer="):
+        run.batch(Click(0, "a"))
+
+
+def test_no_event_is_to_blame_for_a_timer_that_fails() -> None:
+    def fail(key: str, timer: Timer, state: KeyState) -> None:
+        raise KeyError(key)
+
+    run = Run(MARKED.stateful(visits, state=Visit, to=Seen, on_timer=fail))
+    run.batch(Click(1, "a"))
+    with pytest.raises(FlowResultError, match="fail failed on key 'a': KeyError"):
+        run.batch(Click(30, "b"))
+
+
 class Wider(msgspec.Struct, frozen=True):
     count: int
     last: int
@@ -128,7 +147,7 @@ class Retyped(msgspec.Struct, frozen=True):
     ],
 )
 def test_a_state_that_cannot_be_read_is_an_error_before_anything_is_done(kind: Any, message: str | None) -> None:
-    run = Run(MARKED.stateful(visits, state=Visit, to=Seen))
+    run = Run(MARKED.stateful(visits, state=Visit, to=Seen, on_timer=ended))
     run.batch(Click(1, "a"))
 
     def read(key: str, rows: list[Click], state: KeyState) -> list[Seen]:

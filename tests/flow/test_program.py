@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from smackbox.flow import window_totals
 from smackbox.flow.aggregates import Count, Sum
 from smackbox.flow.builder import Flow
-from smackbox.flow.state import StateView
+from smackbox.flow.errors import FlowFunctionError, FlowResultError
+from smackbox.flow.program import Program
+from smackbox.flow.state import MemoryBacking, StateView
 from tests.flow.model import (
     CLICKS,
     VIEWS,
@@ -173,6 +175,87 @@ def test_the_last_window_of_a_stream_that_falls_silent_closes_by_the_clock() -> 
     run.now_ms = 1_000
     assert [(row.window_start, row.n) for row in run.batch().rows] == [(at(10), 1)]
     assert not run.program.is_due(StateView(run.backing), 5_000)
+
+
+def test_time_in_which_a_stream_did_not_run_is_no_silence() -> None:
+    def totals() -> Run:
+        flow = Flow.of([CLICKS, VIEWS]).with_watermark("at", ms(0), idle=ms(1_000))
+        run = Run(flow.group_by("key").tumbling_window(ms(10)).agg(n=Count()).final())
+        run.batch(Click(15, "a"), views=[Click(15, "a")])
+        run.now_ms = 100_500
+        return run
+
+    run = totals()
+    assert run.program.is_due(StateView(run.backing), 100_500)
+    run.since_ms = 100_000
+    assert not run.program.is_due(StateView(run.backing), 100_500, 100_000)
+    run.batch(Click(45, "a"), tries=2)
+    assert run.batch(views=[Click(16, "a")], tries=2).late == [], "it waited while nobody read it"
+    run.now_ms = 101_500
+    assert run.program.is_due(StateView(run.backing), 101_500, 100_000)
+    assert [(row.window_start, row.n) for row in run.batch(tries=2).rows] == [(at(10), 3), (at(40), 1)]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    moment: int
+    key: str
+
+
+def test_event_time_may_be_a_field_that_a_function_has_made() -> None:
+    flow = Flow.of([CLICKS]).filter(lambda click: click.value >= 0)
+    moved = flow.map(lambda click: Moved(click.at + 100, click.key), to=Moved).with_watermark("moment", ms(0))
+    run = Run(moved.group_by("key").tumbling_window(ms(10)).agg(n=Count()).final())
+    (row,) = run.batch(Click(5, "a"), Click(11, "a"), Click(90, "a", -1), tries=2).rows
+    assert (row.window_start, row.n) == (at(100), 1), "what was filtered out does not move the watermark"
+
+
+@pytest.mark.parametrize("wild", [1_792_000_000_000_000, -(10**15)])
+def test_a_time_that_is_none_does_not_carry_the_watermark_away(wild: int) -> None:
+    run = Run(Flow.of([CLICKS]).with_watermark("at", ms(0)).drop_duplicates_within_watermark("key"))
+    with pytest.raises(ValueError, match="at is outside the years 2 to 9998; as a number it must be in ms"):
+        run.batch(Click(5, "a"), Click(wild, "b"))
+    assert run.batch(Click(5, "a")).rows == [Click(5, "a")]
+
+
+class Rate(msgspec.Struct, frozen=True):
+    key: str
+    each: float
+
+
+@pytest.mark.parametrize(("emit", "failure"), [("final", FlowResultError), ("current", FlowFunctionError)])
+def test_no_event_is_to_blame_for_a_function_that_fails_on_a_window_that_closes(emit: str, failure: Any) -> None:
+    windows = Flow.of([CLICKS]).with_watermark("at", ms(0)).group_by("key").tumbling_window(ms(10))
+    totals = getattr(windows.agg(total=Sum("value")), emit)()
+    run = Run(totals.map(lambda row: Rate(row.key, 1 / row.total), to=Rate))
+    if emit == "final":
+        run.batch(Click(5, "a", 0))
+        with pytest.raises(failure, match="ZeroDivisionError"):
+            run.batch(Click(20, "b", 1))
+    else:
+        with pytest.raises(failure, match="ZeroDivisionError"):
+            run.batch(Click(5, "a", 0))
+
+
+def test_a_function_must_not_change_what_events_are_divided_by() -> None:
+    flow = Flow.of([CLICKS]).map(lambda click: Click(click.at, click.key.lower()), to=Click)
+    counted = flow.group_by("key").agg(n=Count())
+    state = StateView(MemoryBacking())
+    program = Program(counted, divided_by="key")
+    assert [row.n for row in program.run({"clicks": [Click(1, "a")]}, state, 0).rows] == [1]
+    with pytest.raises(FlowResultError, match="changes key, by which the events are divided among the instances"):
+        program.run({"clicks": [Click(1, "A")]}, state, 0)
+    after = Flow.of([CLICKS]).group_by("key").agg(n=Count()).map(lambda row: Rate(row.key.upper(), row.n), to=Rate)
+    state = StateView(MemoryBacking())
+    assert Program(after, divided_by="key").run({"clicks": [Click(1, "a")]}, state, 0).rows == [Rate("A", 1)]
+
+
+def test_a_total_outlives_a_ttl_that_was_taken_back_and_given_again() -> None:
+    grouped = Flow.of([CLICKS]).group_by("key")
+    run = Run(grouped.agg(ttl=ms(100), n=Count()))
+    for now, ttl, n in ((0, 100, 1), (50, None, 2), (120, 100, 3)):
+        run.program = Program(grouped.agg(ttl=ms(ttl) if ttl else None, n=Count()))
+        run.now_ms = now
+        assert [row.n for row in run.batch(Click(0, "a")).rows] == [n]
 
 
 def test_more_windows_than_one_batch_closes_are_closed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

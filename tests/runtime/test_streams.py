@@ -14,6 +14,10 @@ from confluent_kafka import Consumer, TopicPartition
 from smackbox.app.model import App
 from smackbox.flow import Count, Sum
 from smackbox.runtime.run import stream_specs
+from smackbox.runtime.settings import BoxSettings, Urls
+from smackbox.runtime.streams import stream_runner
+from smackbox.spark.streaming.outputs.http import HttpOutput
+from smackbox.spark.streaming.runner import MicroBatchRunner
 from smackbox.testing.fixtures import Smack
 
 TIMEOUT_S = 20.0
@@ -205,3 +209,14 @@ def test_instances_are_processes_of_one_part() -> None:
         ("clicks_to_event-2", "stream:clicks_to_event"),
         ("clicks_to_copy", "stream:clicks_to_copy"),
     ]
+
+
+def test_two_endpoints_of_a_stream_have_keys_of_their_own() -> None:
+    app = App("shop")
+    raw = app.topic("clicks", Click)
+    urls = Urls(kafka="nowhere:1", cassandra="nowhere:1")
+    app.stream(raw, to=(app.http("one", "http://localhost/one"), app.http("two", "http://localhost/two")))
+    runner = stream_runner(app, app.streams[0], urls, BoxSettings(), metrics_port=None)
+    assert isinstance(runner, MicroBatchRunner)
+    outputs = [output for output in runner._delivery.outputs if isinstance(output, HttpOutput)]
+    assert [output._stream for output in outputs] == ["shop.clicks_to_one.one", "shop.clicks_to_one.two"]

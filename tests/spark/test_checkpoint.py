@@ -57,6 +57,18 @@ def test_a_timestamp_is_later_than_every_one_before(reopen: Callable[[], Checkpo
     assert reopen().write_plan({}, now_us=10**6, rows=1).timestamp_us == 10**6
 
 
+def test_a_repeat_knows_when_the_stream_was_started_that_planned_it(reopen: Callable[[], Checkpoint]) -> None:
+    checkpoint = reopen()
+    checkpoint.began_ms = 7
+    assert checkpoint.write_plan({}, now_us=10_000, rows=1).since_ms == 7
+    again = reopen()
+    again.began_ms = 20
+    plan = again.write_plan({}, now_us=30_000, rows=1)
+    assert (plan.now_ms, plan.since_ms) == (10, 7)
+    again.commit(plan, {}, {}, [])
+    assert again.write_plan({}, now_us=30_000, rows=1).since_ms == 20
+
+
 def test_offsets_of_partitions_without_records_stay(reopen: Callable[[], Checkpoint]) -> None:
     checkpoint = reopen()
     for offsets in ({0: 1, 1: 1}, {1: 2}):

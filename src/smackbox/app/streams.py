@@ -14,6 +14,7 @@ from smackbox.app.sources import Source
 from smackbox.app.targets import FileTarget, FunctionTarget, HttpTarget, StatementTarget
 from smackbox.base.errors import SettingError
 from smackbox.flow.builder import Flow
+from smackbox.flow.steps import Aggregation, Branch, Distinct, Join, Lookup, Stateful
 
 MAX_STREAM_INSTANCES = 100
 
@@ -77,6 +78,8 @@ def check_stream(stream: Stream) -> None:
     if stream.every < timedelta(0):
         raise SettingError(f"{name}: every= must not be negative")
     _check_targets(name, stream)
+    if stream.flow is not None:
+        _check_lookups(name, stream.flow.branch)
     if stream.flow is None:
         Flow.of(stream.sources)
     elif stream.function is not None:
@@ -125,7 +128,33 @@ def _check_targets(name: str, stream: Stream) -> None:
         if isinstance(late, Table) or not isinstance(late, Target):
             raise SettingError(f"{name}: late events go to a topic, a folder, an endpoint or a function, not {late!r}")
         if isinstance(late, Topic):
-            _check_topic_target(name, late, stream.source.event)
+            assert stream.flow is not None
+            for rows in _late_rows(stream.flow.branch):
+                _check_topic_target(name, late, rows)
+
+
+def _late_rows(branch: Branch) -> list[type[msgspec.Struct]]:
+    """The types of the rows that can be late: those that come to a step that keeps them for a time."""
+    found: list[type[msgspec.Struct]] = []
+    for step in branch.steps:
+        if isinstance(step, Join):
+            found += [step.left, step.right, *_late_rows(step.right_branch)]
+        elif isinstance(step, Distinct | Stateful) or (isinstance(step, Aggregation) and step.window is not None):
+            found.append(step.rows)
+    return list(dict.fromkeys(found))
+
+
+def _check_lookups(name: str, branch: Branch) -> None:
+    for step in branch.steps:
+        if isinstance(step, Join):
+            _check_lookups(name, step.right_branch)
+        elif isinstance(step, Lookup) and isinstance(step.table, Topic):
+            columns = [column for column, _ in step.on]
+            if columns != [step.table.key]:
+                raise SettingError(
+                    f"{name}: the topic {step.table.name} is a table by its key ({step.table.key}), and cannot be "
+                    f"looked up by {', '.join(columns)}: give it that key=, or look up a table"
+                )
 
 
 def _check_topic_target(name: str, topic: Topic, rows: type[msgspec.Struct]) -> None:
@@ -159,3 +188,10 @@ def _check_instances(name: str, stream: Stream) -> None:
             f"{name}: it groups by {', '.join(stream.flow.keys)}, and {source.name} is divided by {source.key}: a "
             f"group would be in several instances. Group by {source.key} as well, or copy into a topic with that key"
         )
+    late = stream.flow.late_to if stream.flow is not None else None
+    for target in (*stream.targets, late):
+        if isinstance(target, FunctionTarget) or (callable(target) and not hasattr(target, "name")):
+            raise SettingError(
+                f"{name}: a function knows a batch by its number, and each partition counts its own: write into a "
+                "topic, and let another stream bring that to the function"
+            )

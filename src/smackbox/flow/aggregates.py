@@ -198,7 +198,7 @@ class Last(_OfOne, frozen=True):
         return state if later is None else later
 
 
-class _ByTime(Aggregate, frozen=True):
+class ByTime(Aggregate, frozen=True):
     """The value at one end of event time; of two at one moment, the one that arrived first."""
 
     def state_type(self, row_type: type[msgspec.Struct]) -> Any:
@@ -218,7 +218,7 @@ class _ByTime(Aggregate, frozen=True):
         return None if state is None else state[1]
 
 
-class Earliest(_ByTime, frozen=True):
+class Earliest(ByTime, frozen=True):
     """The value with the earliest event time."""
 
     def merge(self, state: Any, later: Any) -> Any:
@@ -227,7 +227,7 @@ class Earliest(_ByTime, frozen=True):
         return later if later[0] < state[0] else state
 
 
-class Latest(_ByTime, frozen=True):
+class Latest(ByTime, frozen=True):
     """The value with the latest event time."""
 
     def merge(self, state: Any, later: Any) -> Any:

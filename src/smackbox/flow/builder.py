@@ -26,7 +26,7 @@ import msgspec
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
-from smackbox.flow.aggregates import Aggregate
+from smackbox.flow.aggregates import Aggregate, ByTime
 from smackbox.flow.steps import (
     Aggregation,
     Branch,
@@ -146,7 +146,7 @@ class Flow:
         of about the time of processing. A topic is held whole, up to `cache_rows` keys.
         """
         check_row_type("lookup", into)
-        pairs = tuple(on.items()) if isinstance(on, dict) else ((on, on),)
+        pairs = tuple(sorted(on.items())) if isinstance(on, dict) else ((on, on),)
         _fields(self.rows, [field for _, field in pairs], "lookup")
         columns = tuple(name for name in into.__struct_fields__ if name not in self.rows.__struct_fields__)
         if not columns:
@@ -341,6 +341,11 @@ def _check_aggregates(grouped: Grouped, aggregates: dict[str, Aggregate], taken:
         if name in grouped.keys or name in taken:
             raise SettingError(f"agg: {name} is a column of the result already")
         aggregate.check(name, grouped.flow.rows)
+        if isinstance(aggregate, ByTime) and grouped.flow.watermark is None:
+            raise SettingError(
+                f"agg: {name}={type(aggregate).__name__}() goes by event time: call with_watermark(field, delay) "
+                "before group_by, or use First or Last, which go by arrival"
+            )
 
 
 def _aggregated(

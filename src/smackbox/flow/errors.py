@@ -11,3 +11,7 @@ class FlowStateError(UserError):
 
 class FlowFunctionError(UserError):
     """A function of the user failed on a row, or returned what the program cannot go on with."""
+
+
+class FlowResultError(UserError):
+    """A function of the user failed on a timer or a result, for which no event of the batch is to blame."""

@@ -27,6 +27,7 @@ class IntervalJoin:
 
     def __init__(self, number: int, step: Join) -> None:
         self._step = step
+        self.gives_later = step.how == "left"
         self._keys = {LEFT: Keys(step.left, step.keys), RIGHT: Keys(step.right, step.keys)}
         self._decode = {
             side: decoder(list[tuple[int, bool, kind]], f"rows of {kind.__name__}")  # type: ignore[valid-type]

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from smackbox.base.errors import SmackError
-from smackbox.flow.errors import FlowFunctionError
+from smackbox.flow.errors import FlowFunctionError, FlowResultError
 from smackbox.flow.expiry import Expiry
 from smackbox.flow.steps import Stateful
 from smackbox.flow.turn import NEVER_MS, Keys, Rows, Turn, decoder, encode, moment_of, ms_of
@@ -64,7 +64,12 @@ class KeyState:
         self._operator.save(self._key, None, self._turn)
 
     def set_timer(self, moment: datetime, kind: TimerKind = "event") -> None:
-        """Call `on_timer` once when the watermark, or the clock, has reached `moment`."""
+        """Call `on_timer` once when the watermark, or the clock, has reached `moment`.
+
+        Raises `FlowFunctionError` where the program has no `on_timer`.
+        """
+        if not self._operator.gives_later:
+            raise FlowFunctionError("it sets a timer, and nothing is called then: give stateful an on_timer=")
         self._operator.timers(kind).add(self._turn.state, ms_of(moment), self._key)
 
     def delete_timer(self, moment: datetime, kind: TimerKind = "event") -> None:
@@ -73,10 +78,14 @@ class KeyState:
 
 
 class KeyedState:
-    """One operator. Raises `FlowFunctionError` for a function that fails or gives rows of another type."""
+    """One operator. Raises `FlowFunctionError` for a function that fails or gives rows of another type.
+
+    Of `on_timer` that is a `FlowResultError`: it is called for what came long ago.
+    """
 
     def __init__(self, number: int, step: Stateful, *, event_time: bool) -> None:
         self._step = step
+        self.gives_later = step.on_timer is not None
         self._keys = Keys(step.rows, step.keys)
         self._event_time = event_time
         kept: Any = tuple[int, step.state]  # type: ignore[name-defined]
@@ -102,7 +111,10 @@ class KeyedState:
             self._call(self._step.function, key, arrived, turn, given)
         if self._step.on_timer is not None:
             for kind, key, moment_ms in self._due(turn):
-                self._call(self._step.on_timer, key, Timer(kind, moment_of(moment_ms)), turn, given)
+                try:
+                    self._call(self._step.on_timer, key, Timer(kind, moment_of(moment_ms)), turn, given)
+                except FlowFunctionError as error:
+                    raise FlowResultError(str(error)) from error
         return given
 
     def processing_due_ms(self, turn: Turn) -> int | None:

@@ -17,7 +17,7 @@ import msgspec
 from smackbox.base.errors import SettingError, SmackError
 from smackbox.flow.builder import Flow
 from smackbox.flow.distinct import DistinctRows
-from smackbox.flow.errors import FlowFunctionError, FlowStateError
+from smackbox.flow.errors import FlowFunctionError, FlowResultError, FlowStateError
 from smackbox.flow.interval_join import IntervalJoin
 from smackbox.flow.keyed_state import KeyedState
 from smackbox.flow.lookups import LookupRows, Reader
@@ -33,9 +33,9 @@ from smackbox.flow.windows import SessionGap
 
 WATERMARKS, SIGNATURE = b"\x00w", b"\x00s"
 MAX_OPERATORS = 200
-Operator = (
-    DistinctRows | WindowTotals | SessionTotals | RunningTotals | KeyedState | IntervalJoin | LookupRows | Filter | Map
-)
+Plain = LookupRows | Filter | Map
+Keyed = DistinctRows | WindowTotals | SessionTotals | RunningTotals | KeyedState | IntervalJoin
+Operator = Plain | Keyed
 
 
 @dataclass(slots=True)
@@ -50,18 +50,28 @@ class Output:
 
 @dataclass(slots=True)
 class _Branch:
-    """A branch ready to run: its sources, its mark, and its operators; a join comes with the branch on its right."""
+    """A branch ready to run: its sources, its mark, and its operators; a join comes with the branch on its right.
+
+    The mark reads the rows that the first `marked_at` operators give.
+    """
 
     sources: list[str]
     mark: Watermark | None = None
+    marked_at: int = 0
     operators: list[tuple[Operator, _Branch | None]] = field(default_factory=list)
 
 
 class Program:
-    """`readers` read the tables that are looked up, by the table's name. Raises `SettingError` for what cannot run."""
+    """`readers` read the tables that are looked up, by the table's name. Raises `SettingError` for what cannot run.
 
-    def __init__(self, flow: Flow, readers: Mapping[str, Reader] | None = None) -> None:
+    `divided_by` is the field by which events are divided among instances; a function must not change it.
+    """
+
+    def __init__(
+        self, flow: Flow, readers: Mapping[str, Reader] | None = None, *, divided_by: str | None = None
+    ) -> None:
         self._readers = readers or {}
+        self._divided_by = divided_by
         self._numbers = 0
         self._signature = signature(flow.branch)
         self._marks: dict[str, Watermark] = {}
@@ -82,19 +92,27 @@ class Program:
         if current != saved:
             state.put(SIGNATURE, current)
 
-    def run(self, events: Mapping[str, Sequence[Any]], state: StateView, now_ms: int) -> Output:
-        """One batch: the events of each source, in order. Raises `FlowFunctionError`, `FlowStateError`."""
+    @property
+    def gives_later(self) -> bool:
+        """Whether rows may come for which no event of their batch is to blame: of windows that end, of timers."""
+        return any(_gives_later(operator) for operator in self._operators(self._branch))
+
+    def run(self, events: Mapping[str, Sequence[Any]], state: StateView, now_ms: int, since_ms: int = 0) -> Output:
+        """One batch: the events of each source, in order. `since_ms`: when the stream was started.
+
+        Raises `FlowFunctionError`, `FlowResultError`, `FlowStateError`.
+        """
         marks = self._load(state)
         turn = Turn(state, now_ms, late_ms=marks.watermark_ms)
-        arrived = self._arrived(self._branch, events, marks, now_ms)
+        arrived = self._arrived(self._branch, events, marks, turn)
         if self._marks:
-            marks.advance(self._marks, now_ms)
+            marks.advance(self._marks, now_ms, since_ms)
             state.put(WATERMARKS, msgspec.json.encode(marks))
         turn.watermark_ms = marks.watermark_ms
         rows = self._pass(self._branch, arrived, turn)
         return Output(rows.rows, turn.late, turn.duplicates, turn.watermark_ms)
 
-    def is_due(self, state: StateView, now_ms: int) -> bool:
+    def is_due(self, state: StateView, now_ms: int, since_ms: int = 0) -> bool:
         """Whether a batch without events would do something: a timer fires, a silent stream's window closes."""
         marks = self._load(state)
         turn = Turn(state, now_ms, late_ms=marks.watermark_ms)
@@ -109,7 +127,7 @@ class Program:
                     return True  # more windows have ended than one batch closes
         if not any(mark.idle_ms is not None for mark in self._marks.values()):
             return False
-        expected_ms = marks.expected(self._marks, now_ms)
+        expected_ms = marks.expected(self._marks, now_ms, since_ms)
         if expected_ms is None or (marks.watermark_ms is not None and expected_ms <= marks.watermark_ms):
             return False
         for operator in self._operators(self._branch):
@@ -137,7 +155,7 @@ class Program:
         made = _Branch([source.name for source in branch.sources])
         for step in branch.steps:
             if isinstance(step, Watermark):
-                made.mark = step
+                made.mark, made.marked_at = step, len(made.operators)
                 self._marks.update(dict.fromkeys(made.sources, step))
                 continue
             right = self._compile(step.right_branch) if isinstance(step, Join) else None
@@ -169,36 +187,72 @@ class Program:
         return SessionTotals(number, step) if isinstance(step.window, SessionGap) else WindowTotals(number, step)
 
     def _arrived(
-        self, branch: _Branch, events: Mapping[str, Sequence[Any]], marks: Watermarks, now_ms: int
+        self, branch: _Branch, events: Mapping[str, Sequence[Any]], marks: Watermarks, turn: Turn
     ) -> dict[int, Rows]:
-        """By branch: its events with their times. The sources' event times are noted on the way."""
+        """By branch: its rows at the mark, with their times. The sources' event times are noted on the way."""
         found = {id(branch): Rows()}
         rows = found[id(branch)]
         for source in branch.sources:
-            arrived = events.get(source, ())
-            times = times_of(arrived, branch.mark.field) if branch.mark is not None else [0] * len(arrived)
+            came = list(events.get(source, ()))
+            arrived = Rows(came, [0] * len(came))
+            for operator, _ in branch.operators[: branch.marked_at]:
+                assert isinstance(operator, Plain), "the builder lets nothing else come before the mark"
+                arrived = self._plain(operator, arrived, turn, divided=True)
             if branch.mark is not None:
-                marks.see(source, times, now_ms)
-            rows.rows += arrived
-            rows.times += times
+                arrived.times = times_of(arrived.rows, branch.mark.field)
+                marks.see(source, arrived.times, turn.now_ms)
+            rows.rows += arrived.rows
+            rows.times += arrived.times
         for _, right in branch.operators:
             if right is not None:
-                found |= self._arrived(right, events, marks, now_ms)
+                found |= self._arrived(right, events, marks, turn)
         return found
 
     def _pass(self, branch: _Branch, arrived: dict[int, Rows], turn: Turn) -> Rows:
         rows = arrived[id(branch)]
-        for operator, right in branch.operators:
-            if isinstance(operator, Filter):
-                rows = _filtered(operator, rows)
-            elif isinstance(operator, Map):
-                rows = _mapped(operator, rows)
-            elif isinstance(operator, IntervalJoin):
+        is_keyed = gives_later = False
+        for operator, right in branch.operators[branch.marked_at :]:
+            if isinstance(operator, Plain):
+                try:
+                    rows = self._plain(operator, rows, turn, divided=not is_keyed)
+                except FlowFunctionError as error:
+                    if gives_later:
+                        raise FlowResultError(str(error)) from error
+                    raise
+                continue
+            if isinstance(operator, IntervalJoin):
                 assert right is not None
                 rows = operator.run(rows, self._pass(right, arrived, turn), turn)
             else:
                 rows = operator.run(rows, turn)
+            is_keyed |= not isinstance(operator, DistinctRows)
+            gives_later |= _gives_later(operator)
         return rows
+
+    def _plain(self, operator: Plain, rows: Rows, turn: Turn, *, divided: bool) -> Rows:
+        """`divided`: the rows are still to come to the instance that has their key."""
+        if isinstance(operator, LookupRows):
+            return operator.run(rows, turn)
+        if isinstance(operator, Filter):
+            return _filtered(operator, rows)
+        made = _mapped(operator, rows)
+        if divided and self._divided_by is not None:
+            self._check_division(operator, rows, made)
+        return made
+
+    def _check_division(self, step: Map, rows: Rows, made: Rows) -> None:
+        name = self._divided_by
+        assert name is not None
+        for before, after in zip(rows.rows, made.rows, strict=True):
+            if getattr(before, name, None) != getattr(after, name, None):
+                raise FlowResultError(
+                    f"{_name(step.function)} changes {name}, by which the events are divided among the instances: rows "
+                    f"of one {name} would be in several. Copy into a topic with the new key first, and read that"
+                )
+
+
+def _gives_later(operator: Operator) -> bool:
+    return isinstance(operator, WindowTotals | SessionTotals | KeyedState | IntervalJoin) and operator.gives_later
 
 
 def _filtered(step: Filter, rows: Rows) -> Rows:

@@ -43,9 +43,9 @@ class RunningTotals:
         for (value, (arrived, times)), key, data in zip(groups.items(), keys, saved, strict=True):
             former_ms, states = (None, first) if data is None else self._decode(data)
             states = self._totals.add(states, arrived, times)
+            if former_ms is not None and former_ms != NEVER_MS:  # also where the program before had a ttl
+                self._expiry.remove(turn.state, former_ms, key)
             if self._ttl_ms is not None:
-                if former_ms is not None:
-                    self._expiry.remove(turn.state, former_ms, key)
                 self._expiry.add(turn.state, until_ms, key)
             turn.state.put(self._values + key, encode((until_ms, states)))
             changed.rows.append(self._totals.row(self._keys.as_tuple(value), (), states))

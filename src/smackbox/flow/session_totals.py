@@ -18,6 +18,8 @@ from smackbox.flow.windows import Session, SessionGap, joined_sessions
 class SessionTotals:
     """One aggregation; a row is given when the session has ended."""
 
+    gives_later = True
+
     def __init__(self, number: int, step: Aggregation) -> None:
         assert isinstance(step.window, SessionGap)
         self._gap_ms = step.window.gap_ms

@@ -97,7 +97,10 @@ def decoder(kind: Any, what: str) -> Callable[[bytes], Any]:
 
 
 def times_of(rows: Sequence[Any], name: str) -> list[int]:
-    """The event times of rows in ms since 1970: of a datetime (without zone: UTC), or of an int of ms."""
+    """The event times of rows in ms since 1970: of a datetime (without zone: UTC), or of an int of ms.
+
+    Raises `ValueError` for one outside the years 2 to 9998, which would carry the watermark away from all others.
+    """
     found = []
     for row in rows:
         value = getattr(row, name)
@@ -105,6 +108,8 @@ def times_of(rows: Sequence[Any], name: str) -> list[int]:
             found.append(value)
         else:
             found.append(ms_of(value))
+    if found and not (min(found) >= FIRST_MS and max(found) <= LAST_MS):
+        raise ValueError(f"{name} is outside the years 2 to 9998; as a number it must be in ms since 1970")
     return found
 
 
@@ -121,3 +126,4 @@ def moment_of(ms: int) -> datetime:
 
 
 _MS = timedelta(milliseconds=1)
+FIRST_MS, LAST_MS = ms_of(datetime(2, 1, 1)), ms_of(datetime(9999, 1, 1))  # noqa: DTZ001 - without a zone it is UTC

@@ -30,6 +30,7 @@ class WindowTotals:
         assert isinstance(step.window, Window)
         self._window = step.window
         self._final = step.emit == "final"
+        self.gives_later = self._final
         self._keys = Keys(step.rows, step.keys)
         self._totals = Totals(step)
         self._prefix = bytes([number]) + b"w"

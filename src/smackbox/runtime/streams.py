@@ -142,7 +142,8 @@ def _output(target: Any, settings: StreamSettings, name: str) -> Output:
         case HttpTarget():
             from smackbox.spark.streaming.outputs.http import HttpOutput
 
-            return HttpOutput(target.url, name, dict(target.headers), rows=target.rows, timeout_s=target.timeout_s)
+            sender = f"{name}.{target.name}"  # a server may remember keys for all its paths together
+            return HttpOutput(target.url, sender, dict(target.headers), rows=target.rows, timeout_s=target.timeout_s)
         case StatementTarget():
             from smackbox.spark.streaming.outputs.statement import StatementOutput
 

@@ -80,6 +80,41 @@ def test_a_line_that_is_too_long_is_passed_over(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_a_line_of_just_the_longest_length_does_not_take_the_next_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_rows, "LINE_BYTES", 10)
+    assert rows(b'{"a": 123}\n{"a": 2}\n', "x.json") == [{"a": 123}, {"a": 2}]
+
+
+def test_a_csv_whose_header_is_none_is_a_bad_row_and_no_server_that_is_away() -> None:
+    (found,) = rows(b'"id"x,name\n1,a\n', "x.csv")
+    assert "the header is not CSV" in found
+
+
+def test_a_csv_without_line_ends_is_not_taken_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_rows, "LINE_BYTES", 10)
+    assert rows(b"id\n1\n" + b"x" * 50 + b"\n2\n", "x.csv") == [
+        {"id": "1"},
+        "a line is longer than 10 characters; the rest of the file is not read",
+    ]
+    assert "the header is not CSV" in rows(b"x" * 50, "x.csv")[0]
+
+
+class Flaky(io.BytesIO):
+    """Bytes of which those at the front cannot be read just now."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() < 1_000:
+            raise OSError("connection reset")
+        return super().read(size)
+
+
+def test_a_parquet_file_that_cannot_be_read_just_now_is_not_taken_for_a_torn_one() -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": [number * 7919 % 1_000_003 for number in range(50_000)]}), file)
+    with pytest.raises(OSError, match="connection reset"):
+        list(rows_of(Flaky(file.getvalue()), "x.parquet", "parquet"))
+
+
 def test_a_name_that_does_not_tell_its_format_is_refused() -> None:
     with pytest.raises(SettingError, match="say format="):
         format_of("s3://bucket/2015/x.gz")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,6 +21,7 @@ from smackbox.spark.streaming.inputs.files import FilesInput
 from smackbox.spark.streaming.inputs.input import Bounds, Done, Taken
 from smackbox.spark.streaming.inputs.kinesis import KinesisInput
 from smackbox.spark.streaming.inputs.rate import RateInput
+from smackbox.spark.streaming.inputs.socket import SocketInput
 
 NOW = Bounds(0.0, 1_000, 1 << 20)
 
@@ -208,6 +211,17 @@ def test_a_large_file_is_read_in_pieces_over_restarts(tmp_path: Path) -> None:
     assert str(tmp_path / "a.json").encode() in items
 
 
+def test_patterns_may_overlap_and_one_may_have_no_file_yet(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    put_file(tmp_path / "in", "a.json", 1, 2)
+    source = FilesInput("n", f"{tmp_path}/later/*.json,{tmp_path}/in/*.json,{tmp_path}/in/a*", None)
+    source.open(None, nothing_known)
+    taken = source.take(bounds(), never)
+    assert taken is not None
+    assert ids(taken.records) == [1, 2]
+    source.done(taken.plan)
+
+
 def test_what_was_read_before_a_bad_file_is_not_lost(tmp_path: Path) -> None:
     put_file(tmp_path, "a.json", 1, 2)
     (tmp_path / "b.what").write_text("?")
@@ -258,6 +272,21 @@ def test_a_rate_gives_what_is_due_and_skips_nothing() -> None:
     assert rest.plan == [3, 4]
 
 
+def test_a_line_of_a_socket_comes_back_from_its_plan_byte_by_byte() -> None:
+    line = '{"id": 1, "name": "é'.encode() + b'\xff"}'
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = SocketInput("n", "127.0.0.1", server.getsockname()[1])
+        source.open(None, nothing_known)
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(line + b"\n")
+            taken = source.take(bounds(1, 20.0), never)
+        source.close()
+    assert taken is not None
+    plan = json.loads(msgspec.json.encode(taken.plan))
+    assert [record.value() for record in source.again(plan, never)] == [line]
+
+
 class Two:
     """A source of records that are there, or away."""
 
@@ -299,7 +328,16 @@ def test_sources_share_a_batch_and_one_that_is_away_does_not_cost_the_others_the
     assert batch is not None
     assert (batch.records, batch.rows) == ({"one": [3, 4], "other": [6, 7]}, 4)
     assert feed.lag() == 1
-    one.records, other.records = [SourceAwayError("gone")], [8]
+    one.records, other.records = [SourceAwayError("gone")] * 2, [8]
+    batch = feed.take(NOW, never)
+    assert batch is not None
+    assert batch.records == {"other": [8]}
     with pytest.raises(SourceAwayError):
         feed.take(NOW, never)
-    assert other.records == [8]
+
+
+def test_a_source_behind_one_that_is_away_is_read() -> None:
+    sources = [Two("one", 1, 2), Two("away", *[SourceAwayError("gone")] * 2), Two("last", 3)]
+    batch = InputsFeed(sources).take(Bounds(0.0, 10, 1 << 20), never)
+    assert batch is not None
+    assert batch.records == {"one": [1, 2], "last": [3]}

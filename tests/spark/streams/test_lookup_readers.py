@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+from cassandra.connection import ConnectionShutdown
 from confluent_kafka import Producer
 
+from smackbox.base.errors import SettingError
+from smackbox.spark.streaming import lookup_readers
 from smackbox.spark.streaming.errors import AwayError, SourceAwayError, StreamError
 from smackbox.spark.streaming.lookup_readers import CassandraReader, TopicReader
 from smackbox.spark.streaming.settings import StreamSettings
@@ -70,3 +74,37 @@ def test_tables_that_are_not_there_are_worth_another_attempt(
     with pytest.raises(AwayError, match="cannot be looked up now"):
         table.read([(0,)], ["name"])
     table.close()
+
+
+class Cql:
+    """A session on a table that comes late, with a primary key of two columns."""
+
+    there = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.session = self
+
+    def table(self, keyspace: str, table: str) -> Any:
+        if not self.there:
+            raise SettingError("there is no table ks.owner")
+        return SimpleNamespace(primary_key=[SimpleNamespace(name="key"), SimpleNamespace(name="day")])
+
+    def prepare(self, cql: str) -> Any:
+        raise ConnectionShutdown("the node was killed")
+
+    def close(self) -> None: ...
+
+
+def test_a_table_that_comes_late_must_have_the_key_too_and_a_node_that_dies_is_waited_for(
+    make_settings: Callable[..., StreamSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup_readers, "CqlSession", Cql)
+    table, whole = (CassandraReader(make_settings(), "owner", columns) for columns in (["key"], ["day", "key"]))
+    for _ in range(2):
+        with pytest.raises(AwayError, match="there is no table"):
+            table.read([(0,)], ["name"])
+    monkeypatch.setattr(Cql, "there", True)
+    with pytest.raises(StreamError, match="is looked up by key; its primary key is key, day"):
+        table.read([(0,)], ["name"])
+    with pytest.raises(AwayError, match="the node was killed"):
+        whole.read([(0, 0)], ["name"])

@@ -13,15 +13,19 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from cassandra.connection import ConnectionShutdown
 from confluent_kafka import Consumer, TopicPartition
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.streaming.errors import AwayError, StreamError
+from smackbox.spark.streaming.outputs import statement
 from smackbox.spark.streaming.outputs.files import FileOutput
 from smackbox.spark.streaming.outputs.function import FunctionOutput
 from smackbox.spark.streaming.outputs.http import HttpOutput
 from smackbox.spark.streaming.outputs.output import OutputBatch
+from smackbox.spark.streaming.outputs.statement import StatementOutput
 from smackbox.spark.streaming.outputs.topic import TopicOutput
+from smackbox.spark.streaming.settings import StreamSettings
 
 TIMEOUT_S = 20.0
 
@@ -250,3 +254,19 @@ def test_a_function_gets_the_batch_and_its_number_and_its_failure_is_named() -> 
 
     with pytest.raises(StreamError, match=r"the target fail failed on batch 3: KeyError\('x'\)"):
         FunctionOutput(fail).put(batch(3, 1))
+
+
+def test_a_node_that_dies_under_a_statement_is_waited_for(
+    make_settings: Callable[..., StreamSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.session = self
+
+        def set_keyspace(self, keyspace: str) -> None:
+            raise ConnectionShutdown("the node was killed")
+
+    monkeypatch.setattr(statement, "CqlSession", Dying)
+    output = StatementOutput(make_settings(), "INSERT INTO t (id) VALUES (:id)")
+    with pytest.raises(AwayError, match="the node was killed"):
+        output.put(batch(1, 1))

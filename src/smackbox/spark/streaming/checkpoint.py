@@ -44,7 +44,8 @@ _STREAM, _ID, _POSITION, _PLAN = b"stream", b"id", b"position", b"plan"
 class Plan(msgspec.Struct, frozen=True):
     """A batch: the ranges that it reads and the timestamp that its writes carry.
 
-    `inputs` are the plans of sources that are not a topic alone; `now_ms` is the processing time, the same in a repeat.
+    `inputs` are the plans of sources that are not a topic alone; `now_ms` is the processing time, and `since_ms` when
+    the stream was started that planned it: both are the same in a repeat.
     """
 
     batch: int
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     timestamp_us: int
     inputs: dict[str, Any] = {}
     now_ms: int = 0
+    since_ms: int = 0
 
 
 class _Position(msgspec.Struct):
@@ -89,6 +91,8 @@ class Checkpoint:
         saved = store.get(_POSITION)
         self._position = msgspec.json.decode(saved, type=_Position) if saved else _Position()
         self.id = (store.get(_ID) or b"").decode()
+        self.began_ms = 0
+        """When this runner began to listen to its sources."""
 
     @classmethod
     def open(cls, path: Path, *, stream: str, topic: str, unique_horizon: int, sync: bool) -> Checkpoint:
@@ -161,8 +165,8 @@ class Checkpoint:
         """
         position = self._position
         former = self.plan()
-        now_ms = now_us // 1000 if former is None else former.now_ms
-        plan = Plan(position.batch + 1, ranges, max(now_us, position.timestamp_us + 1), dict(inputs or {}), now_ms)
+        times = (now_us // 1000, self.began_ms) if former is None else (former.now_ms, former.since_ms)
+        plan = Plan(position.batch + 1, ranges, max(now_us, position.timestamp_us + 1), dict(inputs or {}), *times)
         position.timestamp_us = plan.timestamp_us + max(rows, 1)
         batch = self._store.batch()
         batch.put(_PLAN, msgspec.json.encode(plan))

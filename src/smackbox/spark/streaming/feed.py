@@ -121,6 +121,7 @@ class InputsFeed:
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self._inputs = {source.name: source for source in inputs}
+        self._away: set[str] = set()
 
     def open(self, checkpoint: Checkpoint) -> None:
         saved = checkpoint.inputs
@@ -159,6 +160,7 @@ class InputsFeed:
         records: dict[str, Sequence[Any]] = {}
         plans: dict[str, Any] = {}
         left_rows = bounds.rows
+        failure: AwayError | None = None
         for number, (name, source) in enumerate(self._inputs.items()):
             sharers = len(self._inputs) - number
             now = time.monotonic()
@@ -167,11 +169,15 @@ class InputsFeed:
                 share = bounds._replace(rows=max(1, left_rows // sharers), deadline=deadline)
                 taken = source.take(share, stopped)
             except AwayError as error:
-                if not plans:
-                    raise
-                log.warning("%s; the other sources go on", error)
-                break
+                if name not in self._away:
+                    log.warning("%s; the other sources go on", error)
+                self._away.add(name)
+                failure = failure or error
+                continue
+            self._away.discard(name)
             if taken is not None:
                 records[name], plans[name] = taken
                 left_rows -= len(taken.records)
+        if failure is not None and not plans:
+            raise failure
         return Batch(records, {}, plans) if plans else None

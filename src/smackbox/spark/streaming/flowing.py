@@ -12,7 +12,7 @@ import msgspec
 from smackbox.base.errors import SmackError
 from smackbox.base.settings import near
 from smackbox.flow.builder import WINDOW_COLUMNS, Flow
-from smackbox.flow.errors import FlowFunctionError, FlowStateError
+from smackbox.flow.errors import FlowFunctionError, FlowResultError, FlowStateError
 from smackbox.flow.lookups import Reader
 from smackbox.flow.program import Output as FlowOutput
 from smackbox.flow.program import Program
@@ -22,7 +22,7 @@ from smackbox.spark.streaming.delivery import Delivery
 from smackbox.spark.streaming.errors import StreamError, UnfitEventsError
 from smackbox.spark.streaming.patience import Patience
 from smackbox.spark.streaming.settings import StreamSettings
-from smackbox.spark.streaming.sift import sift
+from smackbox.spark.streaming.sift import PROBES, sift
 from smackbox.spark.streaming.work import Outcome
 
 Event = tuple[str, Any]
@@ -47,7 +47,8 @@ class Flowing:
         self._delivery = delivery
         self._patience = patience
         self._readers = readers
-        self._program = Program(flow, readers)
+        divided_by = settings.divided_by if flow.keys is not None else None
+        self._program = Program(flow, readers, divided_by=divided_by)
         self._columns: list[str] = []
         self._is_dirty = False
 
@@ -84,6 +85,8 @@ class Flowing:
             output, state = work(arrived)
         except UnfitEventsError as error:
             (output, state), refused = sift(arrived, work, error, self._patience.raise_if_stopping)
+            if isinstance(error.__cause__, FlowFunctionError) and len(refused) == len(arrived) >= PROBES:
+                raise  # it is not the events
             unfit = [(event, reason) for (_, event), reason in refused]
         self._write(output.rows, plan)
         self._delivery.put_late(output.late, plan)
@@ -95,7 +98,7 @@ class Flowing:
         )
 
     def is_due(self, checkpoint: Checkpoint, now_ms: int) -> bool:
-        return self._program.is_due(checkpoint.flow_state(), now_ms)
+        return self._program.is_due(checkpoint.flow_state(), now_ms, checkpoint.began_ms)
 
     def _process(self, checkpoint: Checkpoint, plan: Plan, events: list[Event]) -> tuple[FlowOutput, StateView]:
         by_source: dict[str, list[Any]] = {}
@@ -104,18 +107,29 @@ class Flowing:
 
         def attempt() -> tuple[FlowOutput, StateView]:
             state = checkpoint.flow_state()
-            return self._program.run(by_source, state, plan.now_ms), state
+            return self._program.run(by_source, state, plan.now_ms, plan.since_ms), state
 
         try:
-            return self._patience.retry(attempt)
+            output, changed = self._patience.retry(attempt)
         except FlowFunctionError as error:
             raise UnfitEventsError(f"the functions of stream {self._settings.name}: {error}") from error
-        except FlowStateError as error:
+        except (FlowStateError, FlowResultError) as error:
             raise StreamError(f"stream {self._settings.name}: {error}") from error
         except SmackError:
             raise
         except (ArithmeticError, ValueError, TypeError, msgspec.MsgspecError) as error:
             raise UnfitEventsError(f"the event cannot be processed: {type(error).__name__}: {error}") from error
+        if not self._program.gives_later:
+            self._check_keys(output.rows)
+        return output, changed
+
+    def _check_keys(self, rows: Sequence[Any]) -> None:
+        """Rows that events of this batch made must have the table's key, or these events are unfit."""
+        if self._delivery.table is None:
+            return
+        for name in self._delivery.table.key_types:
+            if any(getattr(row, name) is None for row in rows):
+                raise UnfitEventsError(f"{name} is null and a part of the primary key of {self._settings.table}")
 
     def _write(self, rows: Sequence[Any], plan: Plan) -> None:
         if rows and self._delivery.table is not None:

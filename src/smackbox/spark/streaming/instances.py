@@ -235,7 +235,10 @@ class SharedRunner:
         except FileNotFoundError:
             known = len(self._partitions)
             self._directory.mkdir(parents=True, exist_ok=True)
-            Disk().replace(file, msgspec.json.encode(_Division(known)))
+            # under a name of its own first: several instances may be at it
+            own = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+            Disk().replace(own, msgspec.json.encode(_Division(known)))
+            Disk().rename(own, file)
         except (OSError, msgspec.MsgspecError) as error:
             raise StartError(f"{file} cannot be read: {error}") from error
         if self._keyed and known != len(self._partitions):

@@ -36,6 +36,8 @@ class CassandraReader:
         from cassandra import DriverException, RequestValidationException
         from cassandra.cluster import NoHostAvailable
         from cassandra.concurrent import execute_concurrent_with_args
+        from cassandra.connection import ConnectionException
+        from cassandra.protocol import ErrorMessage
 
         name = f"{self._settings.keyspace}.{self._table}"
         try:
@@ -45,7 +47,7 @@ class CassandraReader:
             found = [next(iter(answer.result_or_exc), None) for answer in answers]
         except (RequestValidationException, TypeError, ValueError) as error:
             raise StreamError(f"{name} cannot be looked up: {error}") from error
-        except (DriverException, NoHostAvailable, OSError) as error:
+        except (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError) as error:
             raise AwayError(f"{name} cannot be looked up now: {error}") from error
         return [None if row is None else dict(zip(columns, row, strict=True)) for row in found]
 
@@ -67,17 +69,24 @@ class CassandraReader:
             consistency=settings.consistency,
             timeout_s=settings.write_timeout_s,
         )
-        self._cql = cql
         try:
-            key = [column.name for column in cql.table(settings.keyspace, self._table).primary_key]
+            self._check_key(cql)
+        except BaseException:
+            cql.close()
+            raise
+        self._cql = cql
+        return cql
+
+    def _check_key(self, cql: CqlSession) -> None:
+        try:
+            key = [column.name for column in cql.table(self._settings.keyspace, self._table).primary_key]
         except SettingError as error:
             raise AwayError(f"{error} yet") from error
         if sorted(key) != sorted(self._columns):
             raise StreamError(
-                f"{settings.keyspace}.{self._table} is looked up by {', '.join(self._columns)}; its primary key is "
-                f"{', '.join(key)}"
+                f"{self._settings.keyspace}.{self._table} is looked up by {', '.join(self._columns)}; its primary key "
+                f"is {', '.join(key)}"
             )
-        return cql
 
     def _statement(self, columns: tuple[str, ...]) -> Any:
         assert self._cql is not None

@@ -197,6 +197,7 @@ class MicroBatchRunner:
             closing.callback(dead_letters.close)
         if isinstance(self._work, Totalling):
             self._patience.retry(self._work.connect)
+        checkpoint.began_ms = self._clock.wall_ms()
         self._opened = _Opened(checkpoint, dead_letters)
 
     def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:

@@ -10,8 +10,8 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Generator, Iterator
-from typing import IO, Any, Literal
+from collections.abc import Callable, Generator, Iterator
+from typing import IO, Any, Literal, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
 }
 _PACKED = (".gz", ".zst")
+T = TypeVar("T")
 
 
 class UnreadableRowError(ValueError):
@@ -112,7 +113,7 @@ class _ZstdStream(io.RawIOBase):
 
 def _lines(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:
     while line := file.readline(LINE_BYTES + 1):
-        if len(line) > LINE_BYTES:
+        if len(line) > LINE_BYTES and not line.endswith(b"\n"):
             while (rest := file.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
             yield UnreadableRowError(f"a line is longer than {LINE_BYTES} bytes")
@@ -124,14 +125,21 @@ def _csv_rows(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:
     """An empty field is null, as in Spark."""
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
     try:
-        reader = csv.reader(text, strict=True)
-        names = next(reader, None)
+        reader = csv.reader(_csv_lines(text), strict=True)
+        try:
+            names = next(reader, None)
+        except (csv.Error, UnreadableRowError) as error:
+            yield UnreadableRowError(f"the header is not CSV, and so no row has names: {error}")
+            return
         while names is not None:
             try:
                 values = next(reader, None)
             except csv.Error as error:
                 yield UnreadableRowError(f"not CSV: {error}")
                 continue
+            except UnreadableRowError as error:
+                yield error
+                return
             if values is None:
                 return
             if len(values) == len(names):
@@ -142,15 +150,52 @@ def _csv_rows(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:
         text.detach()  # the file is its owner's to close
 
 
+def _csv_lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(LINE_BYTES + 1):
+        if len(line) > LINE_BYTES and not line.endswith(("\n", "\r")):
+            raise UnreadableRowError(f"a line is longer than {LINE_BYTES} characters; the rest of the file is not read")
+        yield line
+
+
+class _Watched:
+    """A file that notes what reading it raised: pyarrow's errors about what is in it are `OSError`s as well."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failure: Exception | None = None
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        return self._noting(lambda: self._file.read(size))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._noting(lambda: self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None: ...
+
+    def _noting(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except Exception as error:
+            self.failure = error
+            raise
+
+
 def _parquet_rows(file: IO[bytes]) -> Iterator[bytes | UnreadableRowError]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise StartError("Parquet needs pyarrow: pip install 'smackbox[spark]'") from error
+    watched = _Watched(file)
     try:
-        for batch in pq.ParquetFile(file).iter_batches(PARQUET_BATCH):
+        for batch in pq.ParquetFile(watched).iter_batches(PARQUET_BATCH):
             for row in batch.to_pylist():
                 yield msgspec.json.encode(row)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
+        if watched.failure is not None:
+            raise watched.failure from None
         yield UnreadableRowError(f"not a whole Parquet file: {error}")

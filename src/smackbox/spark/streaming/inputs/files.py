@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from smackbox.base.errors import SettingError, UserError
 from smackbox.spark.rdd.errors import JobError
-from smackbox.spark.rdd.files import Storage, expand, is_remote, open_binary
+from smackbox.spark.rdd.files import Storage, alternatives, expand, is_remote, open_binary
 from smackbox.spark.streaming.errors import AwayError, DataLossError, SourceAwayError, StreamError
 from smackbox.spark.streaming.inputs.file_rows import FileFormat, UnreadableRowError, format_of, rows_of
 from smackbox.spark.streaming.inputs.input import Bounds, Done, Known, OwnRecord, Stopped, Taken
@@ -190,16 +190,18 @@ class FilesInput:
         return None
 
     def _listed(self) -> list[str]:
-        try:
-            paths = [found.path for found in expand(self._url, self._storage)]
-        except JobError as error:
-            if "does not exist" in str(error):
-                return []
-            raise StreamError(str(error)) from error
-        except UserError:
-            raise
-        except Exception as error:
-            raise _as_away(error, self._url) from error
+        found: dict[str, None] = {}  # patterns may overlap, and one may have no file yet
+        for pattern in alternatives(self._url):
+            try:
+                found |= dict.fromkeys(file.path for file in expand(pattern, self._storage))
+            except JobError as error:
+                if "does not exist" not in str(error):
+                    raise StreamError(str(error)) from error
+            except UserError:
+                raise
+            except Exception as error:
+                raise _as_away(error, pattern) from error
+        paths = list(found)
         known = self._known([path.encode() for path in paths])
         return [path for path, old in zip(paths, known, strict=True) if not old and path not in self._ended]
 

@@ -21,6 +21,8 @@ LINE_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S = 0.5
 WAIT_S = 0.05
+PLAN_ENCODING = "latin-1"
+"""A character for each byte, so that a line comes back from its plan as it was, whatever it is."""
 
 
 class SocketInput:
@@ -62,12 +64,14 @@ class SocketInput:
                 break
         if not lines:
             return None
-        plan = {"first": self._count, "lines": [line.decode(errors="replace") for line in lines]}
+        plan = {"first": self._count, "lines": [line.decode(PLAN_ENCODING) for line in lines]}
         return Taken(self.again(plan, stopped), plan)
 
     def again(self, plan: Any, stopped: Stopped) -> list[Any]:
         return [
-            OwnRecord(line.encode(), self.name, f"{self._address[0]}:{self._address[1]}", plan["first"] + number)
+            OwnRecord(
+                line.encode(PLAN_ENCODING), self.name, f"{self._address[0]}:{self._address[1]}", plan["first"] + number
+            )
             for number, line in enumerate(plan["lines"])
         ]
 

@@ -28,6 +28,8 @@ class StatementOutput:
     def open(self, checkpoint: str) -> None:
         from cassandra import DriverException, OperationTimedOut, RequestValidationException
         from cassandra.cluster import NoHostAvailable
+        from cassandra.connection import ConnectionException
+        from cassandra.protocol import ErrorMessage
 
         settings = self._settings
         try:
@@ -45,13 +47,23 @@ class StatementOutput:
                 self._prepared = self._session.session.prepare(self._cql)
         except RequestValidationException as error:
             raise StreamError(f"{self._cql.strip()}: {error}") from error
-        except (DriverException, NoHostAvailable, OperationTimedOut, SettingError, OSError) as error:
+        except (
+            DriverException,
+            NoHostAvailable,
+            OperationTimedOut,
+            ConnectionException,
+            ErrorMessage,
+            SettingError,
+            OSError,
+        ) as error:
             raise AwayError(f"Cassandra at {settings.cassandra} does not answer: {error}") from error
 
     def put(self, batch: OutputBatch) -> None:
         from cassandra import DriverException, RequestValidationException
         from cassandra.cluster import NoHostAvailable
         from cassandra.concurrent import execute_concurrent_with_args
+        from cassandra.connection import ConnectionException
+        from cassandra.protocol import ErrorMessage
 
         self.open(batch.checkpoint)
         assert self._session is not None
@@ -64,7 +76,7 @@ class StatementOutput:
             execute_concurrent_with_args(self._session.session, self._prepared, rows, concurrency=CONCURRENCY)
         except (RequestValidationException, TypeError, ValueError) as error:
             raise StreamError(f"{self._cql.strip()}: {error}") from error
-        except (DriverException, NoHostAvailable, OSError) as error:
+        except (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError) as error:
             raise AwayError(f"Cassandra does not take the batch: {error}") from error
 
     def close(self) -> None:
