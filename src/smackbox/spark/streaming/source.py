@@ -24,6 +24,7 @@ Ranges = dict[int, tuple[int, int]]
 FIRST_CHUNK = 100
 CHUNK_LIMIT = 5_000
 POLL_S = 0.1
+FEW_ROWS, FEW_ROWS_POLL_S = 100, 0.02
 METADATA_TIMEOUT_S = 5.0
 PARTITIONS_CHECK_S = 30.0
 QUEUED_KBYTES = 8 * 1024
@@ -129,10 +130,16 @@ class KafkaSource:
         messages: list[Any] = []
         size = 0
         chunk = FIRST_CHUNK
-        while len(messages) < max_rows and size < max_bytes:
+        shares = self._shares(max_rows)
+        full: set[int] = set()
+        # what waits may be marks of transactions, which never come: for a few records little is waited
+        patience_s = POLL_S if sum(shares.values()) > FEW_ROWS else FEW_ROWS_POLL_S
+        while len(messages) < max_rows and size < max_bytes and not (shares and len(full) == len(shares)):
             left_s = deadline - time.monotonic()
             wanted = min(chunk, max_rows - len(messages))
-            if eager:
+            if shares:
+                got = self._consumer.consume(wanted, patience_s)
+            elif eager:
                 # the client waits for all that it is asked for: one is waited for, and the rest of what is there taken
                 got = self._consumer.consume(1, max(0.0, min(POLL_S, left_s))) if not messages else []
                 got += self._consumer.consume(wanted, 0)
@@ -142,16 +149,56 @@ class KafkaSource:
                 if message.error() is not None:
                     self._raise_for(message)
                     continue
+                number = message.partition()
+                if number in full or (shares and number not in shares):
+                    full.add(number)  # it comes again: with the next batch
+                    continue
                 size += len(message)
-                self._next[message.partition()] = message.offset() + 1
+                self._next[number] = message.offset() + 1
                 messages.append(message)
+                if shares:
+                    shares[number] -= 1
+                    if not shares[number]:
+                        full.add(number)
+                        self._consumer.pause([TopicPartition(self._topic, number)])
             if messages:
                 self._answers_again()
                 average = max(1, size // len(messages))
                 chunk = max(1, min(CHUNK_LIMIT, (max_bytes - size) // average))
-            if stopped() or ((left_s <= 0 or (eager and messages)) and len(got) < wanted):
+            if stopped() or (shares and not got):
                 break
-        return messages
+            if not shares and (left_s <= 0 or (eager and messages)) and len(got) < wanted:
+                break
+        if full:
+            self._consumer.resume([TopicPartition(self._topic, number) for number in full])
+            self._consumer.assign([TopicPartition(self._topic, *position) for position in self._next.items()])
+        return _in_order(messages)
+
+    def _shares(self, max_rows: int) -> dict[int, int]:
+        """How many records of each partition the next batch takes where several have some: of each what waits, or its
+        share where that is too much, as by Spark's `maxOffsetsPerTrigger`. Else empty: what comes.
+
+        Read one after another, partitions would be ages apart in event time, and those behind late.
+        """
+        waiting = {number: known for number in self._next if (known := self._waiting(number))}
+        total = sum(waiting.values())
+        if len(waiting) < 2:
+            return {}
+        if total <= max_rows:
+            return waiting
+        return {number: max(1, max_rows * records // total) for number, records in waiting.items()}
+
+    def _waiting(self, number: int) -> int:
+        """Records of a partition that wait, as far as the last fetch knew; asked for where none was."""
+        partition = TopicPartition(self._topic, number)
+        known = self._consumer.get_watermark_offsets(partition, cached=True)
+        if known is None or known[1] <= 0:
+            try:
+                known = self._consumer.get_watermark_offsets(partition, timeout=METADATA_TIMEOUT_S, cached=False)
+            except KafkaException as error:
+                log.debug("the end of partition %d is not known: %s", number, error)
+                known = None
+        return 0 if known is None else max(0, known[1] - self._next[number])
 
     def read(self, ranges: Ranges, stopped: Callable[[], bool]) -> list[Any]:
         """Exactly the records of `ranges`, in the order of each partition."""
@@ -178,7 +225,7 @@ class KafkaSource:
             if time.monotonic() > deadline:
                 raise SourceAwayError(f"partitions {sorted(wanted)} of {self._topic} give no records")
         self.assign({**self._next, **{number: last for number, (_, last) in ranges.items()}})
-        return messages
+        return _in_order(messages)
 
     def lag(self) -> int:
         """Records that wait, as far as the last fetch knew."""
@@ -271,3 +318,11 @@ class KafkaSource:
         log.warning("partition %d of %s goes on at %d instead of %d", number, self._topic, self._next[number], wanted)
         self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
         self._consumer.incremental_assign([TopicPartition(self._topic, number, self._next[number])])
+
+
+def _in_order(messages: list[Any]) -> list[Any]:
+    """By partition, so that a batch that is read again is the same one, whatever came first from the broker."""
+    by_partition: dict[int, list[Any]] = {}
+    for message in messages:
+        by_partition.setdefault(message.partition(), []).append(message)
+    return [message for number in sorted(by_partition) for message in by_partition[number]]
