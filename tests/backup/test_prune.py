@@ -64,11 +64,14 @@ def test_what_a_killed_save_left_is_dropped(repository: Repository, box: Path) -
 
 
 def test_a_file_that_a_killed_save_left_half_is_removed(repository: Repository, tmp_path: Path) -> None:
-    half = tmp_path / "repository/objects/ab/abcd.1234.part"
+    half = tmp_path / "repository/objects/ab/abcd.0123abcd.part"
+    strange = [tmp_path / "repository" / name for name in ("film.part", "objects/film.part", "x.0123abcd.part")]
     half.parent.mkdir(parents=True)
-    half.write_bytes(b"half")
+    for path in (half, *strange):
+        path.write_bytes(b"half")
     prune(repository, 10, NOW_MS / 1000)
     assert not half.exists()
+    assert all(path.exists() for path in strange), "somebody else's"
 
 
 def test_nothing_is_dropped_where_a_manifest_cannot_be_read(repository: Repository, box: Path, tmp_path: Path) -> None:

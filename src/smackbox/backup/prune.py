@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from smackbox.backup.repository import Repository
+from smackbox.backup.repository import BACKUPS, OBJECTS, Repository
 from smackbox.base.errors import SettingError
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
@@ -49,5 +49,6 @@ def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
         unneeded = {name: size for name, size in stored.items() if name not in needed}
         for name in unneeded:
             repository.drop(name)
-        repository.objects.sweep()
+        for folder in (BACKUPS, OBJECTS):
+            repository.objects.sweep(folder)
     return Pruned(tuple(one.id for one in old), len(unneeded), sum(unneeded.values()))
