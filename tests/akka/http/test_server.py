@@ -128,6 +128,36 @@ def test_all_headers_are_kept_also_of_a_request_that_asks_for_an_upgrade() -> No
     asyncio.run(run())
 
 
+def test_trailers_are_no_header_fields_and_have_a_limit() -> None:
+    async def run() -> None:
+        route = extract_request(lambda request: complete([request.headers, request.body.decode()]))
+        head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\n"
+        async with serving(route, head_limit=500) as client:
+            answer = await client.raw(head + b"X-User: root\r\nHost: other\r\n\r\n")
+            headers, body = msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])
+            assert (headers["host"], "x-user" in headers, body) == ("h", False, "a")
+            # more than is read of a socket at once
+            answer = await client.raw(head + b"X: " + b"x" * 2_000_000)
+            assert answer.startswith(b"HTTP/1.1 431 ")
+
+    asyncio.run(run())
+
+
+def test_a_head_that_begins_in_a_packet_with_a_large_body_is_not_too_large() -> None:
+    async def run() -> None:
+        route = extract_request(lambda request: complete(str(len(request.body))))
+        async with serving(route, head_limit=500) as client, asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(*client.address)
+            post = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n" + bytes(5000)
+            writer.write(post + b"GET / HTTP/1.1\r\nHo")
+            assert (await reader.readuntil(b"5000")).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"st: h\r\nConnection: close\r\n\r\n")
+            assert b"HTTP/1.1 200 " in await reader.read()
+            writer.close()
+
+    asyncio.run(run())
+
+
 def test_a_source_is_answered_in_chunks() -> None:
     async def run() -> None:
         route = get(lambda: StreamedResponse(Source.range(1, 1000).map(lambda n: b"%d\n" % n), "text/plain"))
