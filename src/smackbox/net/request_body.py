@@ -42,8 +42,8 @@ class RequestBody:
     None is no limit.
     """
 
-    __slots__ = ("_chunks", "_collects", "_content", "_failure", "_is_left", "_is_read", "_owner", "_size", "_waiter", "announced",
-                 "complete", "limit", "progress", "waiting")  # fmt: skip
+    __slots__ = ("_chunks", "_collects", "_content", "_failure", "_is_left", "_is_read", "_owner", "_size", "_waiter",
+                 "announced", "complete", "limit", "progress", "waiting")  # fmt: skip
 
     def __init__(self, owner: BodyOwner, limit: int, announced: int | None) -> None:
         self.limit: int | None = limit
