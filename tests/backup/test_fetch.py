@@ -112,11 +112,23 @@ def test_a_killed_restore_is_begun_again(
     assert contents(tmp_path / "new") == contents(box)
 
 
-@pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "a/../../b", "", f"{UNFINISHED}/x"])
+@pytest.mark.parametrize(
+    "path", ["../outside", "/etc/passwd", "a/../../b", "", f"{UNFINISHED}/x", "./x", "a//b", "a\0"]
+)
 def test_a_manifest_that_names_a_place_outside_is_refused(repository: Repository, tmp_path: Path, path: str) -> None:
     forged = Manifest(id="i", box="b", taken_ms=0, files=(SavedFile(path, 0, ()),), objects={})
     with pytest.raises(StorageError, match="no place in a box"):
         fetch(repository, forged, tmp_path / "new")
+
+
+@pytest.mark.parametrize("size", [-1, 16, 33, 1 << 40])
+def test_a_file_that_its_objects_do_not_make_is_refused(repository: Repository, tmp_path: Path, size: int) -> None:
+    names = [repository.cipher.name(bytes([number]) * 16) for number in range(2)]
+    sizes = {name: repository.put(name, bytes([number]) * 16) for number, name in enumerate(names)}
+    forged = Manifest(id="i", box="b", taken_ms=0, files=(SavedFile("kafka/x", size, tuple(names)),), objects=sizes)
+    with pytest.raises(StorageError, match="of 2 objects, which is not their number"):
+        fetch(repository, forged, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 NAMES = ("kafka/a.log", "kafka/b.log", "streams/s/state/1.sst", "zookeeper/log.1")

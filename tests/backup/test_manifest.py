@@ -25,7 +25,7 @@ def test_an_id_is_the_moment_in_utc_and_ids_sort_by_time() -> None:
     assert found.taken_s == pytest.approx(TAKEN_MS / 1000)
 
 
-@pytest.mark.parametrize("name", ["", "x", "20261301T000000.000Z", "README.md"])
+@pytest.mark.parametrize("name", ["", "x", "20261301T000000.000Z", "README.md", "20260131T120000.007Z.0123abcd.part"])
 def test_a_name_that_is_no_id_is_no_back_up(name: str) -> None:
     assert listed(name) is None
 

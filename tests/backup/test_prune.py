@@ -49,6 +49,15 @@ def test_the_latest_is_kept_however_old(repository: Repository, box: Path) -> No
     assert repository.find() == only
 
 
+def test_the_latest_of_each_box_is_kept(repository: Repository, box: Path) -> None:
+    asleep = [save(repository, sources(box), box="asleep", taken_ms=number).manifest for number in (0, 1)]
+    (box / "kafka/t-0/0.log").write_bytes(b"of the other box")
+    other = save(repository, sources(box), box="other", taken_ms=NOW_MS).manifest
+    assert prune(repository, 1, NOW_MS / 1000).forgotten == (asleep[0].id,)
+    assert [one.id for one in repository.backups()] == [asleep[1].id, other.id]
+    assert faults(repository, asleep[1], asleep[1].files, read=True) == []
+
+
 def test_exactly_at_the_age_it_is_kept(repository: Repository, box: Path) -> None:
     for taken_ms in (NOW_MS - 10_001, NOW_MS - 10_000, NOW_MS):
         save(repository, sources(box), box="b", taken_ms=taken_ms)
@@ -64,11 +73,14 @@ def test_what_a_killed_save_left_is_dropped(repository: Repository, box: Path) -
 
 
 def test_a_file_that_a_killed_save_left_half_is_removed(repository: Repository, tmp_path: Path) -> None:
-    half = tmp_path / "repository/objects/ab/abcd.1234.part"
+    half = tmp_path / "repository/objects/ab/abcd.0123abcd.part"
+    strange = [tmp_path / "repository" / name for name in ("film.part", "objects/film.part", "x.0123abcd.part")]
     half.parent.mkdir(parents=True)
-    half.write_bytes(b"half")
+    for path in (half, *strange):
+        path.write_bytes(b"half")
     prune(repository, 10, NOW_MS / 1000)
     assert not half.exists()
+    assert all(path.exists() for path in strange), "somebody else's"
 
 
 def test_nothing_is_dropped_where_a_manifest_cannot_be_read(repository: Repository, box: Path, tmp_path: Path) -> None:

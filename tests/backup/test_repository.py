@@ -55,11 +55,13 @@ def test_back_ups_without_the_marker_are_not_overwritten_by_another_key(tmp_path
         Repository.create_or_open(FolderObjects(tmp_path), b"key")
 
 
-@pytest.mark.parametrize(("marker", "said"), [(b"{", "damaged"), (b'{"format": 9}', "format 9")])
+@pytest.mark.parametrize(
+    ("marker", "said"), [(b"{", "damaged"), (b'{"format": 9}', "format 9"), (b'{"salt": "x"}', "damaged")]
+)
 def test_a_marker_that_cannot_be_used_says_so(tmp_path: Path, marker: bytes, said: str) -> None:
     (tmp_path / "smackbox-backups.json").write_bytes(marker)
     with pytest.raises((StorageError, UserError), match=said):
-        Repository.open(FolderObjects(tmp_path))
+        Repository.open(FolderObjects(tmp_path), b"key")
 
 
 def test_the_latest_by_then_is_found(tmp_path: Path) -> None:

@@ -151,3 +151,9 @@ def test_progress_ends_at_the_total(repository: Repository, box: Path) -> None:
         save(repository, sources(box), box="b", taken_ms=taken_ms, progress=lambda *both: shown.append(both))
         assert shown[-1] == (93, 93)
         shown.clear()
+
+
+def test_boxes_that_are_saved_in_the_same_millisecond_have_a_back_up_each(repository: Repository, box: Path) -> None:
+    made = [save(repository, sources(box), box=name, taken_ms=1_769_860_800_000).manifest for name in "ab"]
+    assert [repository.read(one.id).box for one in repository.backups()] == ["a", "b"]
+    assert [manifest.taken_ms for manifest in made] == [1_769_860_800_000, 1_769_860_800_001]

@@ -52,6 +52,22 @@ def test_a_hold_ends_by_itself_and_says_that_it_did_not_last(tmp_path: Path) -> 
         assert not call(tmp_path / "data", Resume(), Resumed, LIMIT_S).was_held
 
 
+def test_a_hold_that_another_back_up_began_later_does_not_count_for_an_earlier_one(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with ServiceThread(KafkaServer(KafkaSettings(dir=data))) as kafka:
+        producer = Producer({"bootstrap.servers": kafka.url, "linger.ms": 0})
+        assert produced(producer, b"before")
+        first = call(data, Stage(str(tmp_path / "first"), 0.05), Staged, LIMIT_S)
+        assert produced(producer, b"between")
+        second = call(data, Stage(str(tmp_path / "second"), 15), Staged, LIMIT_S)
+        third = call(data, Stage(str(tmp_path / "third"), 15), Staged, LIMIT_S)
+        assert not call(data, Resume(first.silence), Resumed, LIMIT_S).was_held
+        assert not produced(producer, b"held", SILENCE_S)
+        assert call(data, Resume(third.silence), Resumed, LIMIT_S).was_held
+        assert producer.flush(LIMIT_S) == 0
+        assert not call(data, Resume(second.silence), Resumed, LIMIT_S).was_held
+
+
 def test_a_folder_with_something_in_it_is_refused_and_nobody_is_held(tmp_path: Path) -> None:
     (tmp_path / "staged").mkdir()
     (tmp_path / "staged" / "mine").write_text("dear")
@@ -65,6 +81,7 @@ def test_a_stopped_broker_is_staged_without_what_is_being_deleted(tmp_path: Path
     with ServiceThread(KafkaServer(KafkaSettings(dir=tmp_path / "data"))) as kafka:
         assert produced(Producer({"bootstrap.servers": kafka.url}), b"kept")
     (tmp_path / "data" / "old-0.123-delete").mkdir()
+    (tmp_path / "data" / "t-0" / "00000000000000000000.log.cleaned").write_text("compaction writes on")
     staged = stage(tmp_path / "data", topics_in(tmp_path / "data"), tmp_path / "staged")
     assert "t-0/00000000000000000000.log" in {file.name for file in staged.files}
-    assert not [file.name for file in staged.files if "delete" in file.name or "index" in file.name]
+    assert not [file.name for file in staged.files if any(x in file.name for x in ("delete", "index", "cleaned"))]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from typing import Any
 
 import pytest
 
-from smackbox.net.content_encoding import DEFLATE, GZIP, unpack
+from smackbox.net import content_encoding
+from smackbox.net.content_encoding import DEFLATE, GZIP, Unpacked, unpack
 
 
 def test_gzip_stops_at_the_limit() -> None:
@@ -40,3 +42,44 @@ def test_the_members_of_a_gzip_stream_share_the_limit() -> None:
     assert unpack(members, 1000, GZIP) == b"a" * 600 + b"b" * 400
     with pytest.raises(OverflowError):
         unpack(members, 999, GZIP)
+
+
+def in_parts(data: bytes, size: int) -> bytes:
+    unpacked = Unpacked(GZIP)
+    out = [piece for at in range(0, len(data), size) for piece in unpacked.feed(data[at : at + size], 300)]
+    unpacked.end()
+    return b"".join(out)
+
+
+def test_members_of_all_sizes_are_unpacked_whole_and_in_parts() -> None:
+    contents = [
+        bytes([size % 256]) * 3 + zlib.crc32(b"%d" % size).to_bytes(4, "big") * size for size in range(0, 900, 7)
+    ]
+    packed = b"".join(gzip.compress(content) for content in contents)
+    assert unpack(packed, len(b"".join(contents)), GZIP) == b"".join(contents)
+    for size in (1, 100, len(packed)):
+        assert in_parts(packed, size) == b"".join(contents)
+
+
+def test_many_tiny_members_cost_no_more_than_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = 0
+    make = zlib.decompressobj
+
+    class Counting:
+        def __init__(self, window: int) -> None:
+            self._member = make(window)
+
+        def decompress(self, data: Any, size: int) -> bytes:
+            nonlocal given
+            given += len(data)
+            return self._member.decompress(data, size)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._member, name)
+
+    members = 2_000
+    data = gzip.compress(b"") * members
+    monkeypatch.setattr(content_encoding.zlib, "decompressobj", Counting)
+    assert unpack(data, 1, GZIP) == b""
+    assert in_parts(data, len(data)) == b""
+    assert given <= 2 * (len(data) + members * content_encoding.FIRST_STEP_BYTES)

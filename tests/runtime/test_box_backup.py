@@ -40,7 +40,7 @@ from smackbox.kafka.server import KafkaServer
 from smackbox.kafka.settings import KafkaSettings
 from smackbox.net.control import ServerStatus, Status, call
 from smackbox.net.service import ServiceThread
-from smackbox.runtime import box_backup
+from smackbox.runtime import box_backup, box_parts
 from smackbox.runtime.box_backup import back_up, back_up_server, restore
 from smackbox.runtime.box_parts import Held
 from smackbox.runtime.settings import BoxSettings, box_directory
@@ -322,3 +322,20 @@ def test_how_a_streams_state_is_divided_is_saved_with_it(small: Path, repository
     restore(tmp_path / "new", repository, back_up(small, repository).manifest)
     assert (tmp_path / "new/streams/app/s/division.json").read_text() == '{"partitions": 1}'
     assert (tmp_path / "new/streams/app/s/partition-0/state/CURRENT").exists()
+
+
+def test_snapshots_and_logs_that_change_while_they_are_linked_are_linked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "log.1").write_text("first")
+    look = box_parts._snapshots_and_logs
+
+    def changed(directory: Path) -> list[Path]:
+        found = look(directory)
+        (directory / "snapshot.5").write_text("made just now")
+        return found
+
+    monkeypatch.setattr(box_parts, "_snapshots_and_logs", changed)
+    files = box_parts.link_zookeeper(tmp_path / "zoo", tmp_path)
+    assert [file.path for file in files] == ["zookeeper/log.1", "zookeeper/snapshot.5"]

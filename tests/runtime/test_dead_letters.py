@@ -77,6 +77,24 @@ def test_a_letter_tells_reason_and_source_and_keeps_the_original(kafka: str) -> 
     assert letter.added["source.offset"] == "7"
 
 
+def test_headers_of_the_original_are_never_taken_for_those_that_were_added(kafka: str) -> None:
+    own = [("source.path", b"@elsewhere/x"), ("error.index", b"1")]
+    at_endpoint = [("error.reason", b"bad"), ("source.path", b"/a"), ("source.topic", b"raw")]
+    put(kafka, (b"1", ADDED + own), (b"2", [*at_endpoint, ("source.partition", b"9")]))
+    by_value = {letter.value: letter for letter in DeadLetterTopics(kafka).pending("raw.dlq")}
+    assert by_value[b"1"].headers == tuple(own)
+    assert "source.path" not in by_value[b"1"].added
+    assert by_value[b"2"].headers == (("source.partition", b"9"),)
+    assert DeadLetterTopics(kafka).replay("raw.dlq", lambda one: one.value == b"1", None, "http://127.0.0.1:9") == 1
+    assert [(message.value(), message.headers()) for message in read(kafka, "raw")] == [(b"1", own)]
+
+
+def test_a_path_that_is_none_is_posted_nowhere(kafka: str) -> None:
+    put(kafka, (b"1", [("error.reason", b"bad"), ("source.path", b"@elsewhere/x")]))
+    with pytest.raises(UserError, match="which is no path: give --to"):
+        DeadLetterTopics(kafka).replay("raw.dlq", every, None, "http://127.0.0.1:9")
+
+
 def test_a_replay_sends_the_original_once_to_where_it_was(kafka: str) -> None:
     put(kafka, (b"\xfe bytes", ADDED + OWN))
     for expected in (1, 0):

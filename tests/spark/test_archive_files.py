@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smackbox.base.archive_name import HOUR_MS
+from smackbox.base.archive_name import HOUR_MS, ArchiveName
 from smackbox.base.errors import StorageError
 from smackbox.spark.streaming.archive_files import files_of, line_of, pack, unpack
 
@@ -50,6 +50,12 @@ def test_a_file_is_of_one_partition_and_one_hour_in_the_order_of_offsets() -> No
 
 def test_a_record_without_a_time_is_of_the_first_hour() -> None:
     assert files_of([Message(0, 0, -1, b"x")])[0].hour_ms == 0
+
+
+def test_a_record_of_a_time_beyond_all_years_has_a_file_too() -> None:
+    (file,) = files_of([Message(0, 7, 2**62, b"x")])
+    name = ArchiveName("s3://b/{year}/{month}/{day}/{hour}-{partition}-{offset}.json")
+    assert name.key("t", file.hour_ms, 0, file.first) == "9999/12/31/23-0-00000000000000000007.json"
 
 
 @given(

@@ -13,6 +13,7 @@ from tests.store.s3_faults import Fault, FaultyProxy
 
 from smackbox.base.errors import SettingError, StorageError
 from smackbox.store import objects as module
+from smackbox.store.fs import Disk, DiskFile, FaultyDisk
 from smackbox.store.objects import (
     BucketObjects,
     FolderObjects,
@@ -104,9 +105,30 @@ def test_writers_of_one_key_at_once_leave_one_of_their_objects(objects: Objects)
     assert [info.key for info in objects.list()] == ["same"]
 
 
-def test_what_a_killed_writer_left_is_no_object(tmp_path: Path) -> None:
-    (tmp_path / "x.1234.part").write_bytes(b"half")
-    assert list(FolderObjects(tmp_path).list()) == []
+def test_what_a_killed_writer_left_is_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = FolderObjects(tmp_path)
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise KilledError
+
+    for owner, name in ((DiskFile, "append"), (Disk, "rename")):
+        with monkeypatch.context() as patched, pytest.raises(KilledError):
+            patched.setattr(owner, name, kill)
+            objects.put("key", b"half")
+    assert len(list(tmp_path.iterdir())) == 2
+    assert list(objects.list()) == []
+    objects.sweep("")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Disk", lambda: FaultyDisk(3))
+    with pytest.raises(StorageError, match="No space left"):
+        FolderObjects(tmp_path).put("key", b"four")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_gone_needs_no_sync(objects: Objects) -> None:
@@ -114,7 +136,7 @@ def test_what_is_gone_needs_no_sync(objects: Objects) -> None:
     objects.put("gone", b"x")
     objects.delete("gone")
     objects.sync()
-    objects.sweep()
+    objects.sweep("")
     assert [info.key for info in objects.list()] == ["kept"]
 
 

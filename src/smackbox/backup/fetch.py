@@ -139,8 +139,14 @@ class _Fetching:
 def _refuse_paths(files: Sequence[SavedFile]) -> None:
     for file in files:
         path = PurePosixPath(file.path)
-        if path.is_absolute() or ".." in path.parts or not path.parts or path.parts[0] == UNFINISHED:
+        strange = path.is_absolute() or ".." in path.parts or not path.parts or path.as_posix() != file.path
+        if strange or path.parts[0] == UNFINISHED or "\0" in file.path:
             raise StorageError(f"the back-up names the file {file.path!r}, which is no place in a box")
+        if len(file.objects) != max(1, -(-file.size // PIECE_BYTES)):
+            raise StorageError(
+                f"the back-up makes the {file.size:,} bytes of {file.path} of {len(file.objects)} objects, which is "
+                "not their number: it is damaged"
+            )
 
 
 def _tops_of(unfinished: Path) -> list[str]:

@@ -6,6 +6,7 @@ at which it was begun, in UTC: ids sort by time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from smackbox.base.errors import StorageError, UserError
 
 FORMAT = 1
 ID_FORMAT = "%Y%m%dT%H%M%S"
+_ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z", re.ASCII)
 
 
 class SavedFile(msgspec.Struct, frozen=True):
@@ -87,6 +89,8 @@ def id_of(taken_ms: int) -> str:
 
 def listed(id_: str) -> Listed | None:
     """The back-up of an id; None for a name that is no id."""
+    if not _ID.fullmatch(id_):
+        return None
     try:
         moment = datetime.strptime(id_[:15], ID_FORMAT).replace(tzinfo=UTC)
         return Listed(id_, moment.timestamp() + int(id_[16:19]) / 1000)

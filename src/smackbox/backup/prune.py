@@ -1,7 +1,7 @@
 """Forgetting old back-ups, and dropping the objects that none needs any more.
 
-The latest back-up is kept, however old. Manifests go first, then objects: a prune that is killed leaves objects that
-the next one drops, and never a back-up that lacks any.
+The latest back-up of each box is kept, however old. Manifests go first, then objects: a prune that is killed leaves
+objects that the next one drops, and never a back-up that lacks any.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from smackbox.backup.repository import Repository
+from smackbox.backup.manifest import Listed
+from smackbox.backup.repository import BACKUPS, OBJECTS, Repository
 from smackbox.base.errors import SettingError
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
@@ -34,20 +35,29 @@ def age_s(text: str) -> int:
 
 
 def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
-    """Forget the back-ups that were begun more than `keep_s` ago, and drop what no other needs.
+    """Forget the back-ups that were begun more than `keep_s` ago, but for each box's latest; drop what no other needs.
 
     Raises `UserError` while a back-up is being made, `StorageError` where a manifest cannot be read: nothing is dropped
     then, as it might be needed.
     """
     with repository.locked("prune", against="save", now_s=now_s):
         known = repository.backups()
-        old = [one for one in known[:-1] if now_s - one.taken_s > keep_s]
-        needed = {name for one in known if one not in old for name in repository.read(one.id).objects}
+        old: list[Listed] = []
+        needed: set[str] = set()
+        boxes: set[str] = set()
+        for one in reversed(known):
+            manifest = repository.read(one.id)
+            if manifest.box in boxes and now_s - one.taken_s > keep_s:
+                old.insert(0, one)
+            else:
+                boxes.add(manifest.box)
+                needed.update(manifest.objects)
         for one in old:
             repository.forget(one.id)
         stored = repository.stored()
         unneeded = {name: size for name, size in stored.items() if name not in needed}
         for name in unneeded:
             repository.drop(name)
-        repository.objects.sweep()
+        for folder in (BACKUPS, OBJECTS):
+            repository.objects.sweep(folder)
     return Pruned(tuple(one.id for one in old), len(unneeded), sum(unneeded.values()))

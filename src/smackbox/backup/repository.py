@@ -102,7 +102,11 @@ class Repository:
             return cls(objects, PlainCipher())
         if key is None:
             raise UserError(f"the back-ups in {objects.url} are encrypted: give their key (--key-file)")
-        cipher = KeyCipher(key, bytes.fromhex(marker.salt))
+        try:
+            salt = bytes.fromhex(marker.salt)
+        except ValueError as error:
+            raise StorageError(f"{MARKER} of {objects.url} is damaged: {error}") from error
+        cipher = KeyCipher(key, salt)
         if cipher.name(_CHECK) != marker.check:
             raise UserError(f"the key is not that of the back-ups in {objects.url}")
         return cls(objects, cipher)

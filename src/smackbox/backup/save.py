@@ -63,6 +63,9 @@ def save(
     Raises `StorageError`, and `UserError` while somebody prunes the repository; then there is no back-up.
     """
     with repository.locked("save", against="prune", now_s=taken_ms / 1000):
+        there = {one.id for one in repository.backups()}
+        while id_of(taken_ms) in there:  # of another box, in the same millisecond
+            taken_ms += 1
         work = _Saving(repository, box, sum(file.size for file in files), progress)
         saved = work.run(files)
         used = {name for file in saved for name in file.objects}

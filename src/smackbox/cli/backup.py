@@ -107,7 +107,7 @@ def verify_command(place: str, id_: str | None, quick: bool, key_file: Path | No
 @click.option("--keep", required=True, help="How old a back-up may be: a number and s, m, h, d or w, such as 7d.")
 @key_option
 def prune_command(place: str, keep: str, key_file: Path | None) -> None:
-    """Forget back-ups that are older, all but the latest, and remove what no other needs."""
+    """Forget back-ups that are older, all but each box's latest, and remove what no other needs."""
     from smackbox.backup.prune import age_s, prune
 
     with storage_errors():

@@ -10,6 +10,9 @@ GZIP = 31
 DEFLATE = 15
 """zlib's window bits for the two formats; deflate is in zlib's frame."""
 
+FIRST_STEP_BYTES = 512
+"""So much of a further member is unpacked at first: what follows a member is copied at its end, and it may be tiny."""
+
 
 def unpack(data: bytes, limit: int, window: int) -> bytes:
     """The content of gzip (one or more members) or deflate (one stream), of at most `limit` bytes.
@@ -18,20 +21,25 @@ def unpack(data: bytes, limit: int, window: int) -> bytes:
     """
     out: list[bytes] = []
     room = limit
+    view, position, step = memoryview(data), 0, len(data)
     while True:
         member = zlib.decompressobj(window)
-        piece = member.decompress(data, room + 1)
-        if len(piece) > room:
-            raise OverflowError(f"the body is larger than {limit} bytes when it is unpacked")
-        room -= len(piece)
-        out.append(piece)
-        if not member.eof:
-            raise zlib.error("the stream ends early")
-        data = member.unused_data
-        if not data:
+        while not member.eof:
+            if position == len(view):
+                raise zlib.error("the stream ends early")
+            part = view[position : position + step]
+            piece = member.decompress(part, room + 1)
+            if len(piece) > room:
+                raise OverflowError(f"the body is larger than {limit} bytes when it is unpacked")
+            room -= len(piece)
+            out.append(piece)
+            position += len(part) - len(member.unused_data)
+            step *= 2
+        if position == len(view):
             return b"".join(out)
         if window == DEFLATE:
             raise zlib.error("bytes follow the end of the stream")
+        step = FIRST_STEP_BYTES
 
 
 class Unpacked:
@@ -43,18 +51,23 @@ class Unpacked:
 
     def feed(self, data: bytes, size: int) -> Iterator[bytes]:
         """What `data` unpacks to, in pieces of at most `size` bytes. Raises `zlib.error`."""
+        view, position, step = memoryview(data), 0, len(data)
         more = bool(data)
         while more:
             if self._member.eof:
                 if self._window == DEFLATE:
                     raise zlib.error("bytes follow the end of the stream")
                 self._member = zlib.decompressobj(self._window)
-            piece = self._member.decompress(data, size)
-            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+                step = FIRST_STEP_BYTES
+            part = view[position : position + step]
+            piece = self._member.decompress(part, size)
+            left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            position += len(part) - len(left)
+            step *= 2
             if piece:
                 yield piece
             # a full piece may have left output behind without input
-            more = bool(data) or (len(piece) == size and not self._member.eof)
+            more = position < len(view) or (len(piece) == size and not self._member.eof)
 
     def end(self) -> None:
         """Nothing more comes. Raises `zlib.error` where the stream is not whole."""

@@ -152,6 +152,8 @@ class HttpConnection(asyncio.Protocol):
         self._size = 0
         self._head_size = 0
         self._in_head = False
+        self._advanced = False
+        """What is being parsed ended a head, brought something of a body, or ended a request."""
         self._since = server.tick
         self._stalled_since: int | None = None
         self._feeding = False
@@ -214,6 +216,7 @@ class HttpConnection(asyncio.Protocol):
         if self._held is not None:
             self._held += data
             return b""
+        self._advanced = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -230,7 +233,8 @@ class HttpConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             if not self._closing:
                 self._refuse(400, f"not HTTP/1.1: {error}")
-        if self._in_head and not self._closing:
+        if self._in_request and not self._advanced and not self._closing:
+            # of a head; or of a trailer or a chunk's extension, which are read over
             self._head_size += len(data)
             if self._head_size > self.server.limits.head:
                 self._refuse(431, f"the head is larger than {self.server.limits.head} bytes")
@@ -258,6 +262,8 @@ class HttpConnection(asyncio.Protocol):
         for exchange in self._line:
             if exchange.on_lost is not None:
                 exchange.on_lost()
+            if exchange.stream is not None:
+                exchange.stream.discard_unread()
 
     def pause_writing(self) -> None:
         self._stalled_since = self.server.tick
@@ -289,6 +295,8 @@ class HttpConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """From the parser: one header field."""
+        if not self._in_head:
+            return  # a trailer must not pass for a field of the head (RFC 9110, 6.5.1)
         exchange = self._exchange
         size = len(name)
         if size == 12 and name.lower() == b"content-type":
@@ -315,6 +323,7 @@ class HttpConnection(asyncio.Protocol):
         """From the parser: the head is whole; what it says may already refuse the request."""
         exchange = self._exchange
         self._in_head = False
+        self._advance()
         exchange.method = self._parser.get_method()
         if exchange.method == b"CONNECT":
             self._refuse_and_stop(405, "this is not a proxy", b"")
@@ -335,6 +344,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """From the parser: a part of the body."""
+        self._advance()
         if self._given_up:
             raise _Refused
         self.server.buffered += len(chunk)
@@ -352,6 +362,7 @@ class HttpConnection(asyncio.Protocol):
             try:
                 self._body.feed(chunk)
             except RequestBodyError as error:
+                self.server.buffered -= len(chunk)  # the body has not taken it
                 self._fail_body(error)
                 raise _Refused from error
         if self.server.buffered > self.server.limits.body_buffer:
@@ -359,6 +370,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """From the parser: the request is whole, and goes to the handler."""
+        self._advance()
         if self._parser.should_upgrade():
             return
         if self._given_up:
@@ -374,6 +386,10 @@ class HttpConnection(asyncio.Protocol):
         if not exchange.keep_alive:
             self._closing = True
         self._hand_over(exchange)
+
+    def _advance(self) -> None:
+        self._advanced = True
+        self._head_size = 0
 
     def _hand_over(self, exchange: Exchange) -> None:
         self._line.append(exchange)

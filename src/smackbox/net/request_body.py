@@ -42,8 +42,8 @@ class RequestBody:
     None is no limit.
     """
 
-    __slots__ = ("_chunks", "_collects", "_content", "_failure", "_is_read", "_owner", "_size", "_waiter", "announced",
-                 "complete", "limit", "progress", "waiting")  # fmt: skip
+    __slots__ = ("_chunks", "_collects", "_content", "_failure", "_is_left", "_is_read", "_owner", "_size", "_waiter",
+                 "announced", "complete", "limit", "progress", "waiting")  # fmt: skip
 
     def __init__(self, owner: BodyOwner, limit: int, announced: int | None) -> None:
         self.limit: int | None = limit
@@ -58,6 +58,8 @@ class RequestBody:
         self._size = 0
         self._collects = False
         self._is_read = False
+        self._is_left = False
+        """Nobody reads any more of it."""
         self._content: bytes | None = None
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -93,6 +95,7 @@ class RequestBody:
                 else:
                     await self._wait()
         finally:
+            self._is_left = True
             self._discard()
 
     async def whole(self) -> bytes:
@@ -101,13 +104,16 @@ class RequestBody:
             return self._content
         self._collects = True
         self._begin()
-        while not self.complete and self._failure is None:
-            await self._wait()
-        if self._failure is not None:
-            raise self._failure
-        self._content = b"".join(self._chunks)
-        self._discard()
-        return self._content
+        try:
+            while not self.complete and self._failure is None:
+                await self._wait()
+            if self._failure is not None:
+                raise self._failure
+            self._content = b"".join(self._chunks)
+            return self._content
+        finally:
+            self._is_left = True
+            self._discard()
 
     # -- the connection's side
 
@@ -134,8 +140,8 @@ class RequestBody:
             self._wake()
 
     def discard_unread(self) -> None:
-        """The request is answered: free what nobody has begun to read."""
-        if not self._is_read:
+        """The request is answered, or its client gone: free what nobody reads."""
+        if self._is_left or not self._is_read:
             self._is_read = True
             self._discard()
 
@@ -149,6 +155,7 @@ class RequestBody:
         self._is_read = True
         known = self._size if self.announced is None else self.announced
         if self.limit is not None and known > self.limit:
+            self._is_left = True
             raise self.too_large()
         if not self.complete:
             self._owner.body_wanted()

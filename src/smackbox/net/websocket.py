@@ -85,6 +85,8 @@ class WebSocket(asyncio.Protocol):
         self._request = request
         self._transport = cast("asyncio.Transport", None)
         self._on_closed: Callable[[], None] | None = None
+        self.on_begun: Callable[[], object] | None = None
+        """A server's: called when the connection is its own, after the answers to the requests before."""
         self.opened: asyncio.Future[str | None] = loop.create_future()
         """A client's: the subprotocol that the server chose. Fails with `UpgradeRejectedError`."""
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -157,6 +159,8 @@ class WebSocket(asyncio.Protocol):
         transport.set_protocol(self)
         self._start_pings()
         transport.resume_reading()
+        if self.on_begun is not None:
+            self.on_begun()
         if rest:
             self.data_received(rest)
 

@@ -74,7 +74,7 @@ def hold_kafka(directory: Path, staging: Path, hold_s: float) -> Held:
         if held is not None:
             held.close()
             return True
-        return call(directory, Resume(), Resumed, CALL_LIMIT_S).was_held
+        return call(directory, Resume(staged.silence), Resumed, CALL_LIMIT_S).was_held
 
     return Held([SourceFile(f"kafka/{file.name}", target / file.name, file.size) for file in staged.files], resume)
 
@@ -127,14 +127,20 @@ def link_zookeeper(directory: Path, staging: Path) -> list[SourceFile]:
     for _ in range(LINK_TRIES):
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
+        found = _snapshots_and_logs(directory)
         try:
-            for path in sorted((*directory.glob("snapshot.*"), *directory.glob("log.*"))):
-                if not path.name.endswith(".fresh"):
-                    (target / path.name).hardlink_to(path)
+            for path in found:
+                (target / path.name).hardlink_to(path)
         except FileNotFoundError:
             continue  # a snapshot made it needless between the two looks
-        return files_below(target, "zookeeper")
+        if _snapshots_and_logs(directory) == found:  # else one of those that belong together may be missing
+            return files_below(target, "zookeeper")
     raise UserError(f"{directory} changes faster than it can be linked")
+
+
+def _snapshots_and_logs(directory: Path) -> list[Path]:
+    found = (*directory.glob("snapshot.*"), *directory.glob("log.*"))
+    return sorted(path for path in found if not path.name.endswith(".fresh"))
 
 
 def copy_frameworks(directory: Path, staging: Path) -> list[SourceFile]:

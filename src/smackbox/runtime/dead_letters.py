@@ -26,9 +26,11 @@ from smackbox.base.errors import UserError
 LEDGER = "smack.dead-letters"
 REASON = "error.reason"
 ADDED = (
-    REASON, "error.path", "error.index", "source.stream", "source.topic", "source.partition", "source.offset",
-    "source.timestamp", "source.path",
-)  # fmt: skip
+    (REASON, "source.stream", "source.topic", "source.partition", "source.offset", "source.timestamp"),
+    (REASON, "error.path", "error.index", "source.path", "source.topic"),
+)
+"""What a stream and what an endpoint puts before the original's headers, in this order; some may be missing."""
+
 TIMEOUT_S = 30.0
 CHUNK = 1_000
 POLL_S = 0.05
@@ -82,13 +84,24 @@ def letter_of(message: Any) -> Letter | None:
     """A message as a dead letter; None for one that is none."""
     added: dict[str, str] = {}
     headers: list[Header] = list(message.headers() or ())
-    while headers and headers[0][0] in ADDED and headers[0][0] not in added:
+    for _ in range(max(_begins(headers, order) for order in ADDED)):
         name, value = headers.pop(0)
         added[name] = (value or b"").decode(errors="replace")
     if REASON not in added:
         return None
     place = message.topic(), message.partition(), message.offset()
     return Letter(*place, message.timestamp()[1], message.key(), message.value(), tuple(headers), added)
+
+
+def _begins(headers: list[Header], order: tuple[str, ...]) -> int:
+    """How many of the first headers come in that order."""
+    count = at = 0
+    for name, _ in headers:
+        if name not in order[at:]:
+            break
+        at = order.index(name, at) + 1
+        count += 1
+    return count
 
 
 class DeadLetterTopics:
@@ -135,6 +148,8 @@ class DeadLetterTopics:
             if to is None and (path := letter.added.get("source.path")):
                 if url is None:
                     raise UserError(f"{letter.place} came over HTTP to {path}: give --to http://HOST:PORT{path}")
+                if not path.startswith("/"):
+                    raise UserError(f"{letter.place} names {path!r} as where it came from, which is no path: give --to")
                 _post(letter, url + path)
                 return
             target = to or letter.added.get("source.topic")

@@ -39,7 +39,8 @@ SCHEMES = ("s3", "gs", "az")
 URL_OPTIONS = ("endpoint", "region")
 _ALIASES = {"s3n": "s3", "s3a": "s3"}
 _URL = re.compile(r"(\w+)://([^/]*)/?(.*)", re.DOTALL)
-_TEMPORARY = ".part"
+_TEMPORARY = re.compile(r".+\.[0-9a-f]{8}\.part", re.DOTALL)
+"""The name of a file that is being written; `sweep` takes no other."""
 
 
 class ObjectInfo(NamedTuple):
@@ -78,8 +79,8 @@ class Objects(Protocol):
         """Return when what was put so far survives the loss of power."""
         ...
 
-    def sweep(self) -> None:
-        """Remove what killed writers left half; nobody may write meanwhile."""
+    def sweep(self, prefix: str) -> None:
+        """Remove what killed writers left half in the folder `prefix`; nobody may write there meanwhile."""
         ...
 
 
@@ -99,10 +100,14 @@ class FolderObjects:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot make {path.parent}: {error.strerror or error}") from error
-        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
+        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
         disk = Disk()
         try:
-            disk.replace(unfinished, data)
+            file = disk.open(unfinished)
+            try:
+                file.append(data)
+            finally:
+                file.close()
             disk.rename(unfinished, path)
             with self._lock:
                 self._unsynced.add(path)
@@ -125,7 +130,7 @@ class FolderObjects:
             for name in names:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):  # removed between the two looks
-                    if not name.endswith(_TEMPORARY):
+                    if not _TEMPORARY.fullmatch(name):
                         yield ObjectInfo(path.relative_to(self.root).as_posix(), path.stat().st_size)
 
     def delete(self, key: str) -> None:
@@ -134,10 +139,11 @@ class FolderObjects:
             self._unsynced.discard(self.root / key)
         Disk().remove(self.root / key)
 
-    def sweep(self) -> None:
+    def sweep(self, prefix: str) -> None:
         """Remove files that were not renamed."""
-        for path in self.root.rglob(f"*{_TEMPORARY}"):
-            path.unlink(missing_ok=True)
+        for path in (self.root / prefix).rglob("*.part"):
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Sync the files, then the folders that name them, up to the root's own."""
@@ -209,7 +215,7 @@ class BucketObjects:
     def sync(self) -> None:
         """It does so by itself."""
 
-    def sweep(self) -> None:
+    def sweep(self, prefix: str) -> None:
         """A put that was cut left nothing."""
 
     def _failed(self, what: str, key: str, error: Exception) -> StorageError:

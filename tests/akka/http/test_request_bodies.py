@@ -211,6 +211,22 @@ def test_limits_of_streamed_bodies() -> None:
     asyncio.run(run())
 
 
+def test_bodies_that_were_refused_leave_the_budget_to_others() -> None:
+    async def run() -> None:
+        async with serving(sizes(), body_limit=50_000, body_buffer_limit=100_000) as client:
+            with on(client):
+                for _ in range(8):
+                    sender = await Sender.begin(client, "/", "Transfer-Encoding: chunked\r\n")
+                    for _ in range(6):
+                        sender.writer.write(chunk(bytes(10_000)))
+                        await asyncio.sleep(0)
+                    assert (await sender.answer())[0] == 413
+                    sender.writer.close()
+                assert (await client.ask("POST", "/", bytes(40_000))).text == "40000"
+
+    asyncio.run(run())
+
+
 def test_whole_bodies_share_a_budget() -> None:
     async def run() -> None:
         route = extract_request(lambda request: complete(str(len(request.body))))

@@ -38,6 +38,7 @@ from smackbox.akka.http import (
 from smackbox.akka.stream import Source
 from smackbox.base.errors import StartError
 from smackbox.net.http import basic_authorization
+from smackbox.net.request_body import RequestBodyError
 from tests.akka.http.server import TIMEOUT_S, Client, serving
 
 
@@ -124,6 +125,36 @@ def test_all_headers_are_kept_also_of_a_request_that_asks_for_an_upgrade() -> No
         assert first[1] == "hi"
         kept = {name: first[0][name] for name in ("host", "x-a", "cookie", "content-type")}
         assert kept == {"host": "h", "x-a": "1, 2", "cookie": "a=b; c=d", "content-type": "text/plain; charset=latin-1"}
+
+    asyncio.run(run())
+
+
+def test_trailers_are_no_header_fields_and_have_a_limit() -> None:
+    async def run() -> None:
+        route = extract_request(lambda request: complete([request.headers, request.body.decode()]))
+        head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\n"
+        async with serving(route, head_limit=500) as client:
+            answer = await client.raw(head + b"X-User: root\r\nHost: other\r\n\r\n")
+            headers, body = msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])
+            assert (headers["host"], "x-user" in headers, body) == ("h", False, "a")
+            # more than is read of a socket at once
+            answer = await client.raw(head + b"X: " + b"x" * 2_000_000)
+            assert answer.startswith(b"HTTP/1.1 431 ")
+
+    asyncio.run(run())
+
+
+def test_a_head_that_begins_in_a_packet_with_a_large_body_is_not_too_large() -> None:
+    async def run() -> None:
+        route = extract_request(lambda request: complete(str(len(request.body))))
+        async with serving(route, head_limit=500) as client, asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(*client.address)
+            post = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n" + bytes(5000)
+            writer.write(post + b"GET / HTTP/1.1\r\nHo")
+            assert (await reader.readuntil(b"5000")).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"st: h\r\nConnection: close\r\n\r\n")
+            assert b"HTTP/1.1 200 " in await reader.read()
+            writer.close()
 
     asyncio.run(run())
 
@@ -230,6 +261,64 @@ def test_a_source_that_fails_cuts_the_answer_off(caplog: pytest.LogCaptureFixtur
             with pytest.raises(Exception, match=r"IncompleteRead|reset"):
                 await client.get("/")
             assert "failed" in caplog.text
+
+    asyncio.run(run())
+
+
+def test_a_source_whose_own_connection_is_reset_cuts_the_answer_off() -> None:
+    async def run() -> None:
+        async def broken() -> AsyncIterator[bytes]:
+            yield b"part"
+            raise ConnectionResetError("of somebody behind")
+
+        async with serving(get(lambda: StreamedResponse(broken()))) as client, asyncio.timeout(TIMEOUT_S):
+            with pytest.raises(Exception, match=r"IncompleteRead|reset"):
+                await client.get("/")
+
+    asyncio.run(run())
+
+
+def test_the_framing_of_an_answer_is_the_servers_own() -> None:
+    async def run() -> None:
+        passed_on = {"Content-Length": "1", "transfer-encoding": "chunked", "X-A": "b"}
+        async with serving(complete("ok", headers=passed_on)) as client:
+            answer = await client.raw(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert body == b"ok"
+        assert head.lower().count(b"content-length: 2") == head.lower().count(b"content-length") == 1
+        assert (b"transfer-encoding" in head.lower(), b"X-A: b" in head) == (False, True)
+
+    asyncio.run(run())
+
+
+def test_a_route_that_goes_on_after_its_body_was_refused_is_cancelled_in_time() -> None:
+    async def run() -> None:
+        ended = asyncio.Event()
+
+        async def stubborn(source: Any) -> str:
+            try:
+                await source.run_list(system[0])
+            except RequestBodyError:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.set()
+            return "never"
+
+        system: list[Any] = []
+        async with (
+            serving(entity(as_(Source))(stubborn), body_limit=100, answer_timeout_s=0.2) as client,
+            asyncio.timeout(TIMEOUT_S),
+        ):
+            system.append(client.system)
+            reader, writer = await asyncio.open_connection(*client.address)
+            writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+            await client.ask("POST", "/", b"x" * 101)  # the first one's route has begun
+            ended.clear()
+            writer.write(b"ff\r\n" + b"x" * 255 + b"\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+            await ended.wait()
+            writer.close()
 
     asyncio.run(run())
 

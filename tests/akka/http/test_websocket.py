@@ -295,6 +295,7 @@ def test_handshakes_that_are_refused() -> None:
             assert await status(handshake("/ws", Sec_WebSocket_Protocol="chat", Sec_WebSocket_Version="8")) == 400
             assert await status(handshake("/ws", Sec_WebSocket_Protocol="chat", Sec_WebSocket_Key="")) == 400
             assert await status(handshake("/ws", Sec_WebSocket_Protocol="chat", Host="")) == 400
+            assert await status(handshake("/ws", Sec_WebSocket_Protocol="chat", Host="hé")) == 400
             plain = await client.get("/ws")
             assert (plain.status, plain.text) == (
                 400,
@@ -330,6 +331,42 @@ def test_a_refused_upgrade_goes_on_with_http() -> None:
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
                 assert frames_of(await reader.readexactly(7)) == [(TEXT, True, b"early")]
             writer.close()
+
+    asyncio.run(run())
+
+
+def test_a_flow_that_speaks_first_waits_for_the_answers_before_it() -> None:
+    async def run() -> None:
+        gate = asyncio.Event()
+
+        async def slow() -> str:
+            await gate.wait()
+            return "slow"
+
+        speaks = Flow.from_sink_and_source(Sink.ignore(), Source.single("first"))
+        route = path("ws")(handle_websocket(speaks)) | path("slow")(slow) | path("a")(lambda: "a")
+        async with serving(route) as client, asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(*client.address)
+            writer.write(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n" + handshake("/ws"))
+            for _ in range(3):
+                assert (await client.get("/a")).text == "a"  # the flow would have begun
+            gate.set()
+            await reader.readuntil(b"slow")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            assert frames_of(await reader.readexactly(7)) == [(TEXT, True, b"first")]
+            writer.close()
+
+    asyncio.run(run())
+
+
+def test_headers_of_a_client_that_would_be_others() -> None:
+    async def run() -> None:
+        async with ActorSystem("ws") as system:
+            for headers in ({"X-A": "1\r\nX-B: 2"}, {"X:A": "1"}, {"": "1"}):
+                with pytest.raises(ValueError, match="has a line break, or no name"):
+                    await Http(system).single_websocket_request(
+                        WebSocketRequest("ws://127.0.0.1:9/", headers=headers), ECHO
+                    )
 
     asyncio.run(run())
 

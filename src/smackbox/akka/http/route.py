@@ -74,13 +74,9 @@ class StreamedResponse:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeResponse:
-    """The connection goes on with another protocol: `accept(headers)` gives the head of the 101 and what speaks it.
-
-    `begun` is called when the head is on its way.
-    """
+    """The connection goes on with another protocol: `accept(headers)` gives the head of the 101 and what speaks it."""
 
     accept: Callable[[list[tuple[bytes, bytes]]], tuple[bytes, Successor]]
-    begun: Callable[[], Any]
     content_type: str = ""
     status: int = 101
     headers: dict[str, str] = field(default_factory=dict)

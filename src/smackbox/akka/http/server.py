@@ -54,6 +54,8 @@ SHUTDOWN_DEADLINE_S = 4.0
 PARAMETERS_LIMIT = 1000
 
 _NO_BODY = frozenset({204, 304})
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+"""What the server says by itself: a route that passes the fields of another answer on must not say it again."""
 _STATUSES = frozenset(status.value for status in HTTPStatus if status >= 200)
 
 log = logging.getLogger("smackbox.akka")
@@ -212,6 +214,9 @@ class ServerBinding:
 
     def _too_late(self, watch: _AnswerWatch) -> None:
         exchange, control = watch.exchange, watch.control
+        if exchange.answer is not None:  # its body was refused, and the route goes on
+            watch.task.cancel()
+            return
         log.warning("no answer to %s %s in %g s", exchange.method.decode(), exchange.path, control.timeout_s)
         answer = HttpResponse(503, NOT_IN_TIME.encode(), TEXT)
         if control.late_answer is not None:
@@ -243,7 +248,6 @@ class ServerBinding:
             exchange.reply(response.status, b"" if response.status in _NO_BODY else response.body, kind, extra)
         elif isinstance(response, UpgradeResponse):
             exchange.upgrade(*response.accept(_pairs(response)))
-            response.begun()
         elif response.status in _NO_BODY:
             exchange.reply(response.status, b"", kind, extra)
         elif exchange.method == b"HEAD":
@@ -277,7 +281,7 @@ class ServerBinding:
                 raise ValueError(f"the body is {left} bytes shorter than the {response.length} that were announced")
             await exchange.finish(b"0\r\n\r\n" if chunked else b"")
         except ConnectionResetError:
-            return
+            exchange.cut_off()  # the client is gone, or where the body came from: then the client must not wait
         except Exception:
             log.exception("the streamed answer to %s %s failed", exchange.method.decode(), exchange.path)
             exchange.cut_off()
@@ -373,7 +377,7 @@ def _pairs(response: Response) -> list[tuple[bytes, bytes]]:
     for name, value in pairs:
         if BAD_IN_HEADER.search(name + value) or ":" in name or not name:
             raise ValueError(f"the header {name!r}: {value!r} has a line break, or no name")
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs if name.lower() not in _FRAMING]
 
 
 @lru_cache(256)

@@ -28,7 +28,7 @@ from smackbox.akka.http.rejections import (
     ExpectedWebSocketRequestRejection,
     UnsupportedWebSocketSubprotocolRejection,
 )
-from smackbox.akka.http.route import Rejected, RequestContext, Result, Route, UpgradeResponse
+from smackbox.akka.http.route import BAD_IN_HEADER, Rejected, RequestContext, Result, Route, UpgradeResponse
 from smackbox.akka.stream.blueprint import Keep
 from smackbox.akka.stream.errors import StreamError
 from smackbox.akka.stream.sink import Sink
@@ -71,11 +71,12 @@ def handle_websocket(
         if protocol is not None and protocol not in handshake.subprotocols:
             return Rejected((UnsupportedWebSocketSubprotocolRejection(protocol),))
         socket = WebSocket(core, settings)
+        socket.on_begun = lambda: _join(socket, flow, context.system)
 
         def accept(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, Successor]:
             return core.send(AcceptConnection(subprotocol=protocol, extra_headers=headers)), socket
 
-        return UpgradeResponse(accept, lambda: _join(socket, flow, context.system))
+        return UpgradeResponse(accept)
 
     return Route(run)
 
@@ -109,11 +110,14 @@ async def websocket_request(
     """Connect, and let `flow` talk with the server.
 
     Raises `UpgradeRejectedError` where the server answers otherwise, `ConnectionError` or `TimeoutError` where it does
-    not, and `ValueError` for a URL of another kind.
+    not, and `ValueError` for a URL of another kind or a header that is none.
     """
     url = URL(request.url)
     if url.scheme not in {"ws", "wss"} or url.host is None:
         raise ValueError(f"{request.url!r} is not the URL of a WebSocket: ws://host:port/path, or wss://")
+    for name, value in request.headers.items():
+        if not name or ":" in name or BAD_IN_HEADER.search(name + value):
+            raise ValueError(f"the header {name!r}: {value!r} has a line break, or no name")
     host = url.raw_authority.rpartition("@")[2]
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
     handshake = Request(
@@ -144,6 +148,8 @@ def _handshake(core: WSConnection, context: RequestContext) -> Request:
         (event,) = core.events()
     except (RemoteProtocolError, h11.ProtocolError) as error:
         raise RequestError(str(error)) from error
+    except UnicodeError as error:
+        raise RequestError("a host or a target beyond ASCII") from error
     assert isinstance(event, Request)
     return event
 

@@ -22,6 +22,7 @@ import msgspec
 
 from smackbox.base.errors import StartError, StorageError, UserError
 from smackbox.kafka.state.catalog import CLEAN_SHUTDOWN, DELETED_SUFFIX, JOURNAL
+from smackbox.kafka.state.compaction import CLEANED
 from smackbox.net.control import CONTROL_FILE, Request, call
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk
@@ -54,13 +55,16 @@ class StagedFile(msgspec.Struct, frozen=True):
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """What lies in the folder."""
+    """What lies in the folder. `silence` names the time in which no request is served."""
 
     files: tuple[StagedFile, ...]
+    silence: str = ""
 
 
 class Resume(Request, frozen=True):
-    """Serve requests again."""
+    """Serve requests again, unless the time of that name is over: another back-up may hold the broker since then."""
+
+    silence: str = ""
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -157,11 +161,11 @@ def _link(topics: Iterable[Path], target: Path) -> Iterator[tuple[str, int]]:
         for entry in os.scandir(topic):
             if entry.name.endswith(".log"):
                 os.link(entry.path, folder / entry.name)
-            elif not entry.name.endswith("index") and entry.is_file():
+            elif not entry.name.endswith(("index", CLEANED)) and entry.is_file():
                 shutil.copyfile(entry.path, folder / entry.name)
             else:
                 continue
-            yield f"{topic.name}/{entry.name}", entry.stat().st_size
+            yield f"{topic.name}/{entry.name}", (folder / entry.name).stat().st_size
 
 
 def _small(directory: Path) -> dict[str, bytes]:

@@ -45,6 +45,7 @@ class Connections:
         self.read_buffer = ReadBuffer(READ_BUFFER_BYTES)
         self._open: set[Connection] = set()
         self._hold: asyncio.TimerHandle | None = None
+        self._silence = ""
 
     def admit(self, connection: Connection) -> bool:
         """Whether one more connection may stay: `max_connections`, or what `max.connections` was changed to."""
@@ -65,16 +66,20 @@ class Connections:
             self._open.discard(connection)
             self.broker.metrics.connections = len(self._open)
 
-    def hold(self, limit_s: float) -> None:
-        """Serve no request on any connection until `resume`, for `limit_s` at most."""
-        self.resume()
+    def hold(self, limit_s: float) -> str:
+        """Serve no request on any connection until `resume`, for `limit_s` at most; a name for the time without any."""
+        if self._hold is None:
+            self._silence = secrets.token_hex(NONCE_BYTES)
+        else:
+            self._hold.cancel()
         self._hold = asyncio.get_running_loop().call_later(limit_s, self.resume)
         for connection in self._open:
             connection.stop(HELD)
+        return self._silence
 
-    def resume(self) -> bool:
-        """Serve requests again. Whether they were held until now."""
-        if self._hold is None:
+    def resume(self, silence: str = "") -> bool:
+        """Serve requests again. Whether they were held until now, without a break since `hold` gave that name."""
+        if self._hold is None or silence not in {"", self._silence}:
             return False
         self._hold.cancel()
         self._hold = None

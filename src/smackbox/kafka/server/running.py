@@ -102,10 +102,10 @@ class RunningKafka:
         match request:
             case backup.Stage(target=target, hold_s=hold_s):
                 staged = backup.stage(self.data_dir.path, self._topics(), Path(target))
-                self.connections.hold(min(hold_s, HOLD_LIMIT_S))
-                return staged
-            case backup.Resume():
-                return backup.Resumed(self.connections.resume())
+                silence = self.connections.hold(min(hold_s, HOLD_LIMIT_S))
+                return msgspec.structs.replace(staged, silence=silence)
+            case backup.Resume(silence=silence):
+                return backup.Resumed(self.connections.resume(silence))
             case backup.Backup(target=target):
                 moment = backup.Moment(self.data_dir.path, self._topics())
                 try:

@@ -22,6 +22,9 @@ from smackbox.base.archive_name import HOUR_MS
 from smackbox.base.errors import StorageError
 
 GZIP_LEVEL = 6
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999; a record of a later time is in its last hour."""
+
 ZSTD_LEVEL = 3
 
 
@@ -42,7 +45,7 @@ def files_of(messages: Iterable[Any]) -> list[ArchiveFile]:
         value = message.value()
         if value is None:
             continue
-        partition, timestamp_ms = message.partition(), max(0, message.timestamp()[1])
+        partition, timestamp_ms = message.partition(), min(max(0, message.timestamp()[1]), LATEST_MS)
         hour_ms = timestamp_ms - timestamp_ms % HOUR_MS
         file = files.get((partition, hour_ms))
         if file is None:
