@@ -140,10 +140,10 @@ class Topic:
 
         self.kafka = kafka
         self.name = name or f"topic-{uuid.uuid4().hex}"
-        self._admin = AdminClient({"bootstrap.servers": kafka})
+        self._admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
         (future,) = self._admin.create_topics([NewTopic(self.name, partitions, 1)]).values()
         future.result(TIMEOUT_S)
-        self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0})
+        self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0, "log_level": 0})
         self.partitions = partitions
 
     def put(self, *records: Any, partition: int | None = None) -> None:
