@@ -23,7 +23,8 @@ from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.files import expand, local, storage_of
 from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffle, Slices, WholeFiles
 from smackbox.spark.rdd.rdd import RDD
-from smackbox.spark.rdd.scheduler import JOB_GROUP, Scheduler
+from smackbox.spark.rdd.scheduler import Scheduler
+from smackbox.spark.rdd.seen.events import DESCRIPTION, JOB_GROUP
 from smackbox.spark.rdd.seen.observers import Observers
 from smackbox.spark.rdd.seen.status_tracker import StatusTracker
 from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
@@ -294,12 +295,12 @@ class SparkContext:
     def setJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> None:
         """The group of the jobs that this thread starts. Cancelling ends their tasks, whatever `interruptOnCancel`."""
         self.setLocalProperty(JOB_GROUP, groupId)
-        self.setLocalProperty("spark.job.description", description)
+        self.setLocalProperty(DESCRIPTION, description)
         self.setLocalProperty("spark.job.interruptOnCancel", str(interruptOnCancel).lower())
 
     def setJobDescription(self, value: str | None) -> None:
         """What this thread's jobs are for."""
-        self.setLocalProperty("spark.job.description", value)
+        self.setLocalProperty(DESCRIPTION, value)
 
     def cancelJobGroup(self, groupId: str) -> None:
         """Cancel the group's jobs, running and waiting: their actions raise `JobCancelledError`."""

@@ -28,6 +28,7 @@ from smackbox.spark.rdd.executor import Executor
 from smackbox.spark.rdd.lineage import Node, Shuffle, cached_in, shuffles_of
 from smackbox.spark.rdd.seen.call_site import call_site
 from smackbox.spark.rdd.seen.events import (
+    JOB_GROUP,
     Event,
     JobEnded,
     JobStarted,
@@ -44,7 +45,6 @@ from smackbox.spark.rdd.shuffle_files import write_shuffle
 MAX_STAGE_ATTEMPTS = 4
 STOP_TIMEOUT_S = 5.0
 POLL_S = 1.0
-JOB_GROUP = "spark.jobGroup.id"
 
 TaskFunction = Callable[[int, Iterator[Any]], Any]
 
@@ -162,7 +162,7 @@ class Scheduler:
         """`_run_job`, with its beginning and its end told to the listeners."""
         job = self._job
         job.job_id = next(self._job_ids)
-        job.plans = {each.shuffle_id: self._plan(each, len(each.files)) for each in _shuffles_below(node)}
+        job.plans = {each.shuffle_id: self._plan(each, len(each.files)) for each in _bottom_up(node, lambda _: True)}
         result = job.plans[None] = self._plan(None, len(indexes))
         self._tell(JobStarted(job.job_id, result.name, (*job.plans.values(),), job.properties, _now_ms()))
         try:
@@ -219,18 +219,7 @@ class Scheduler:
         """The shuffles with files that are not there, bottom up, each once."""
         if node.level is not None and all((node.rdd_id, index) in self._places for index in indexes):
             return []
-        found: dict[int, Shuffle] = {}
-        pending: list[tuple[Shuffle, bool]] = [(shuffle, False) for shuffle in shuffles_of(node)]
-        while pending:
-            shuffle, parents_done = pending.pop()
-            if None not in shuffle.files or shuffle.shuffle_id in found:
-                continue
-            if parents_done:
-                found[shuffle.shuffle_id] = shuffle
-                continue
-            pending.append((shuffle, True))
-            pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
-        return list(found.values())
+        return _bottom_up(node, lambda shuffle: None in shuffle.files)
 
     def _run_map_stage(self, shuffle: Shuffle) -> None:
         missing = [index for index, path in enumerate(shuffle.files) if path is None]
@@ -391,17 +380,21 @@ class Scheduler:
             return "failed", f"the executor went away in the middle of the task ({cause})", "ExecutorLost"
 
 
-def _shuffles_below(node: Node) -> list[Shuffle]:
-    """All shuffles that the job of `node` stands on, whether their files are there or not, bottom up."""
+def _bottom_up(node: Node, wanted: Callable[[Shuffle], bool]) -> list[Shuffle]:
+    """The shuffles that the job of `node` stands on, each once and behind those that it reads; below one that is not
+    wanted nothing is looked at.
+    """
     found: dict[int, Shuffle] = {}
     pending = [(shuffle, False) for shuffle in shuffles_of(node)]
     while pending:
         shuffle, parents_done = pending.pop()
+        if shuffle.shuffle_id in found or not wanted(shuffle):
+            continue
         if parents_done:
-            found.setdefault(shuffle.shuffle_id, shuffle)
-        elif shuffle.shuffle_id not in found:
-            pending.append((shuffle, True))
-            pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
+            found[shuffle.shuffle_id] = shuffle
+            continue
+        pending.append((shuffle, True))
+        pending += [(parent, False) for parent in shuffles_of(shuffle.parent)]
     return list(found.values())
 
 

@@ -31,6 +31,7 @@ from smackbox.base.errors import StorageError
 from smackbox.spark.streaming.archive_files import ArchiveFile, files_of, pack, unpack
 from smackbox.spark.streaming.checkpoint import Checkpoint
 from smackbox.spark.streaming.errors import AwayError, StoppedError
+from smackbox.spark.streaming.opened import Opened
 from smackbox.spark.streaming.source import KafkaSource, Ranges
 from smackbox.store.objects import MissingObjectError, Objects, open_objects
 
@@ -66,7 +67,7 @@ class ArchiveSettings:
     on_data_loss: str = "fail"
 
 
-class ArchiveRunner:
+class ArchiveRunner(Opened):
     """One archive. `at` is called with the name of each step done, where tests kill the process.
 
     Use it as a context manager, or call `run`.
@@ -157,17 +158,6 @@ class ArchiveRunner:
         """Release everything; a batch under way stays planned."""
         self._closing.close()
         self._metrics = None
-
-    def __enter__(self) -> ArchiveRunner:
-        try:
-            self.open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _archive(self, messages: Sequence[Any], ranges: Ranges) -> list[str]:
         plan = self._checkpoint.write_plan(ranges, self._clock.wall_us(), len(messages))

@@ -28,6 +28,7 @@ from smackbox.base.errors import StartError
 from smackbox.spark.streaming.checkpoint import DIVISION_FILE
 from smackbox.spark.streaming.engine import StreamEngine
 from smackbox.spark.streaming.errors import SourceAwayError, StoppedError, StreamError
+from smackbox.spark.streaming.opened import Opened
 from smackbox.spark.streaming.patience import Patience
 from smackbox.spark.streaming.runner import EAGER_WAIT_S, BatchReport, MicroBatchRunner, kafka_source
 from smackbox.spark.streaming.settings import StreamSettings
@@ -65,7 +66,7 @@ class PartitionMetrics:
         self._shared.show_lag(sum(self._lags.values()))
 
 
-class SharedRunner:
+class SharedRunner(Opened):
     """One instance. `keyed`: totals and state belong to keys, so that their partitions must stay as many as they were.
 
     The methods are those of `MicroBatchRunner`; all of it happens in the thread that calls `step` or `run`.
@@ -149,17 +150,6 @@ class SharedRunner:
         if self._metrics is not None:
             self._metrics.close()
             self._metrics = self._patience.metrics = None
-
-    def __enter__(self) -> SharedRunner:
-        try:
-            self.open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def held(self) -> dict[int, MicroBatchRunner]:

@@ -42,6 +42,7 @@ from smackbox.spark.streaming.errors import StoppedError, StreamError
 from smackbox.spark.streaming.feed import Batch, Feed, TopicFeed
 from smackbox.spark.streaming.flowing import Flowing
 from smackbox.spark.streaming.inputs.input import Bounds
+from smackbox.spark.streaming.opened import Opened
 from smackbox.spark.streaming.outputs.output import Output
 from smackbox.spark.streaming.patience import Patience
 from smackbox.spark.streaming.rate import PidRate
@@ -105,7 +106,7 @@ class Parts(NamedTuple):
     readers: Mapping[str, TableReader] = {}
 
 
-class MicroBatchRunner:
+class MicroBatchRunner(Opened):
     """One stream. `function` takes a batch's DataFrame and returns its aggregates; None copies events into the targets.
 
     `at` is called with the name of each step done (`planned`, `written`, `committed`): where tests kill the process.
@@ -247,17 +248,6 @@ class MicroBatchRunner:
         """Release everything. What was committed stays; a batch under way stays planned."""
         self._opened = None
         self._closing.close()
-
-    def __enter__(self) -> MicroBatchRunner:
-        try:
-            self.open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def checkpoint(self) -> Checkpoint:

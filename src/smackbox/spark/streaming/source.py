@@ -188,16 +188,15 @@ class KafkaSource:
             return waiting
         return {number: max(1, max_rows * records // total) for number, records in waiting.items()}
 
-    def _waiting(self, number: int) -> int:
-        """Records of a partition that wait, as far as the last fetch knew; asked for where none was."""
+    def _waiting(self, number: int, *, ask: bool = True) -> int:
+        """Records of a partition that wait, as far as the last fetch knew; `ask` the broker where there was none."""
         partition = TopicPartition(self._topic, number)
         known = self._consumer.get_watermark_offsets(partition, cached=True)
-        if known is None or known[1] <= 0:
+        if ask and (known is None or known[1] < 0):
             try:
                 known = self._consumer.get_watermark_offsets(partition, timeout=METADATA_TIMEOUT_S, cached=False)
             except KafkaException as error:
                 log.debug("the end of partition %d is not known: %s", number, error)
-                known = None
         return 0 if known is None else max(0, known[1] - self._next[number])
 
     def read(self, ranges: Ranges, stopped: Callable[[], bool]) -> list[Any]:
@@ -229,12 +228,7 @@ class KafkaSource:
 
     def lag(self) -> int:
         """Records that wait, as far as the last fetch knew."""
-        lag = 0
-        for number, offset in self._next.items():
-            known = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
-            if known is not None and known[1] > 0:
-                lag += max(0, known[1] - offset)
-        return lag
+        return sum(self._waiting(number, ask=False) for number in self._next)
 
     def show_progress(self, offsets: Mapping[int, int], *, wait: bool = False) -> None:
         """Commit `offsets` to the group, for display only."""

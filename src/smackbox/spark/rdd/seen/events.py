@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+JOB_GROUP, DESCRIPTION = "spark.jobGroup.id", "spark.job.description"
+"""Local properties of a job."""
+
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:

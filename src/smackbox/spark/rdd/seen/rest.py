@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from smackbox.spark.rdd.seen.event_log import SPARK_VERSION
+from smackbox.spark.rdd.seen.events import DESCRIPTION, JOB_GROUP
 from smackbox.spark.rdd.seen.job_log import (
     ACTIVE,
     COMPLETE,
@@ -33,7 +34,6 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 4040
 PORT_RETRIES = 16
 REQUEST_TIMEOUT_S = 10.0
-JOB_GROUP, DESCRIPTION = "spark.jobGroup.id", "spark.job.description"
 Json = dict[str, Any]
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from smackbox.spark.rdd.seen.events import JOB_GROUP
 from smackbox.spark.rdd.seen.job_log import ACTIVE, RUNNING, JobLog
-
-JOB_GROUP = "spark.jobGroup.id"
 
 
 class SparkJobInfo(NamedTuple):
