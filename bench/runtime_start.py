@@ -30,6 +30,8 @@ def once(*flags: str) -> tuple[float, dict[str, float]]:
         for line in box.stdout:
             if line.startswith("ready box"):
                 break
+        else:
+            raise RuntimeError("the box ended before it was ready")
         ready_s = time.perf_counter() - started
         time.sleep(SETTLE_S)
         memory = memory_of(running(Path(directory))[0])

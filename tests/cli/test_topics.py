@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from confluent_kafka import Consumer, TopicPartition
 
 from smackbox.cli.main import group
+from smackbox.net.listener import free_port
 from smackbox.testing.fixtures import SmackKafka
 
 Topics = Callable[..., Result]
@@ -76,10 +77,6 @@ def test_a_broker_that_is_not_there(unused_port: int) -> None:
 @pytest.fixture
 def unused_port(monkeypatch: pytest.MonkeyPatch) -> int:
     """A port that nobody listens on, and no patience."""
-    import socket
 
     monkeypatch.setattr("smackbox.cli.topics.TIMEOUT_S", 1.0)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port("127.0.0.1")

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.boxes import until_ready
 
 from smackbox.runtime.run import running_urls
 from smackbox.runtime.stack import SMACK
@@ -32,8 +33,7 @@ def box(tmp_path: Path) -> Iterator[Path]:
     command = [*SMACK, "run", str(ACTORS), "--free-ports", "--no-spark", "--dir", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        assert any(line.startswith("ready talk") for line in process.stdout)
+        until_ready(process, "talk")
         yield folder
     finally:
         process.send_signal(signal.SIGTERM)

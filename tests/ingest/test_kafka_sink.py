@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from smackbox.ingest.kafka_sink import KafkaSink, make_topics
 from smackbox.ingest.sink import Failure
+from smackbox.net.listener import free_port
 from smackbox.net.service import ServiceThread
 
 TIMEOUT_S = 20.0
@@ -92,14 +92,8 @@ def test_a_large_body_of_lines_is_in_the_log_once(ingest: Any, kafka: str) -> No
     assert {record.partition() for record in records} == {0, 1, 2}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_without_a_broker_the_endpoint_starts_and_answers_503(make_ingest: Callable[..., Any]) -> None:
-    with make_ingest(kafka=f"127.0.0.1:{free_port()}", topics_timeout_s=0.1) as ingest:
+    with make_ingest(kafka=f"127.0.0.1:{free_port('127.0.0.1')}", topics_timeout_s=0.1) as ingest:
         client = ingest.client()
         answer = client.post(ingest.encode(ingest.event()))
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
@@ -113,7 +107,7 @@ def broker(tmp_path: Path) -> Callable[[], ServiceThread]:
     from smackbox.kafka.server import KafkaServer
     from smackbox.kafka.settings import KafkaSettings
 
-    port = free_port()
+    port = free_port("127.0.0.1")
     return lambda: ServiceThread(KafkaServer(KafkaSettings(port=port, dir=tmp_path)))
 
 

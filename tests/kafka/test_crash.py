@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,8 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from smackbox.net.listener import free_port
+
 START_LIMIT_S = 30.0
 CALL_LIMIT_S = 60.0
 
@@ -30,9 +31,7 @@ class KilledBroker:
     """A broker process on one port and one directory, killed and started again."""
 
     def __init__(self, directory: Path, sync: bool) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port("127.0.0.1")
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "smackbox", "kafka", "serve", "--port", str(self.port)]
         self._command += ["--dir", str(directory), *(["--sync"] if sync else [])]

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from smackbox.base.errors import StartError
-from smackbox.net.listener import bind, is_loopback
+from smackbox.net import listener
+from smackbox.net.listener import bind, free_port, is_loopback
 
 
 def test_port_zero_picks_a_free_one() -> None:
@@ -42,3 +45,32 @@ def test_a_port_is_shared_only_by_those_that_all_ask_for_it() -> None:
         bind("127.0.0.1", port, name="ingest", insecure=False, reuse_port=True).close()
         with pytest.raises(StartError, match="Address already in use"):
             bind("127.0.0.1", port, name="ingest", insecure=False)
+
+
+def test_a_free_port_is_none_that_the_kernel_lends_to_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "range").write_text("20000\t60999\n")
+    monkeypatch.setattr(listener, "EPHEMERAL_PORTS", tmp_path / "range")
+    ports = {free_port("127.0.0.1") for _ in range(20)}
+    assert len(ports) > 10
+    assert all(10_000 <= port < 20_000 for port in ports)
+    for port in ports:
+        bind("127.0.0.1", port, name="kafka", insecure=False).close()
+
+
+def test_a_free_port_where_none_is_outside_of_the_kernels_range(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("1024\t60999\n", "nonsense", ""):
+        (tmp_path / "range").write_text(text)
+        monkeypatch.setattr(listener, "EPHEMERAL_PORTS", tmp_path / "range")
+        assert free_port("127.0.0.1") > 0
+    monkeypatch.setattr(listener, "EPHEMERAL_PORTS", tmp_path / "none")
+    assert free_port("127.0.0.1") > 0
+
+
+def test_a_free_port_is_not_one_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bind("127.0.0.1", free_port("127.0.0.1"), name="kafka", insecure=False) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(listener, "FIRST_PORT", port)
+        monkeypatch.setattr(listener, "LAST_PORT", port)
+        assert free_port("127.0.0.1") not in {0, port}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.boxes import until_ready
 
 from smackbox.runtime.prepare import CqlConnection
 from smackbox.runtime.run import running_urls
@@ -61,19 +62,11 @@ def started(folder: Path) -> Iterator[dict[str, str]]:
     """The URLs of the application that runs, by name."""
     command = [*SMACK, "run", "app.py", "--free-ports", "--no-spark", "--dir", str(folder / "data")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
-    assert process.stdout is not None
-    urls = {}
-    for line in process.stdout:
-        words = line.split()
-        if words[:2] == ["ready", "notes"]:
-            break
-        if words[:1] == ["ready"]:
-            urls[words[1]] = words[2]
-        elif len(words) > 1:
-            urls.setdefault(words[0], words[1])
-    yield urls
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=TIMEOUT_S)
+    try:
+        yield until_ready(process, "notes")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
 
 

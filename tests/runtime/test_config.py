@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.boxes import until_ready
 from tests.runtime.test_cassandra_logins import APP, SETTINGS
 
 from smackbox.runtime.prepare import CqlConnection
@@ -33,18 +34,8 @@ def started(folder: Path, *arguments: str, name: str) -> Iterator[dict[str, str]
     """The URLs of what runs, by name."""
     command = [*SMACK, *arguments, "--free-ports", "--no-spark", "--dir", "data", "--config", "settings/own.toml"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
-    assert process.stdout is not None
-    urls = {}
-    for line in process.stdout:
-        words = line.split()
-        if words[:2] == ["ready", name]:
-            break
-        if words[:1] == ["ready"]:
-            urls[words[1]] = words[2]
-        elif len(words) > 1:
-            urls.setdefault(words[0], words[1])
     try:
-        yield urls
+        yield until_ready(process, name)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=TIMEOUT_S)

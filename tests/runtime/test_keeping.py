@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.boxes import until_ready
 
 from smackbox.app.model import App
 from smackbox.backup.repository import Repository
@@ -52,8 +53,7 @@ def test_archives_and_back_ups_run_beside_the_application(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "smackbox", "run", str(file), "--free-ports", "--port", "0", "--dir", str(box)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        assert any(line.startswith("ready keeper") for line in process.stdout)
+        until_ready(process, "keeper")
         (state,) = running(box)
         body = json.dumps([{"id": number} for number in range(100)]).encode()
         request = urllib.request.Request(f"{state.url('ingest')}/events", body, {"Content-Type": "application/json"})

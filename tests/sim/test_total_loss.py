@@ -31,6 +31,8 @@ import pytest
 from cassandra.cluster import Cluster
 from moto.server import ThreadedMotoServer
 
+from tests.boxes import until_ready
+
 SMACK = (sys.executable, "-m", "smackbox")
 APP = """
 from datetime import timedelta
@@ -76,11 +78,7 @@ class Box:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("ready loss"):
-                return
-        raise AssertionError("the box did not start")
+        until_ready(self.process, "loss")
 
     def states(self) -> list[dict[str, Any]]:
         states: list[dict[str, Any]] = json.loads((self.directory / "run" / "loss.json").read_text())["processes"]

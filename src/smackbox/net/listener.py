@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 import socket
+from pathlib import Path
 
 from smackbox.base.errors import StartError
 
 BACKLOG = 1024
+EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+FIRST_PORT, LAST_PORT = 10_000, 30_999  # agents of Mesos offer 31000 to 32000
+PORTS_TRIED = 100
 
 
 def bind(
@@ -47,11 +52,34 @@ def bind(
 
 
 def free_port(host: str) -> int:
-    """A port of `host` that nobody has at the moment."""
+    """A port of `host` that nobody has at the moment, for a server that binds it later and keeps it over restarts.
+
+    It is not one of those that the kernel lends to clients: such a port may be the local end of somebody's connection
+    by the time the server binds it. Only where none of a hundred others is free does the kernel choose.
+    """
+    candidates = range(FIRST_PORT, min(LAST_PORT + 1, _first_ephemeral_port()))
+    tried = random.sample(candidates, min(PORTS_TRIED, len(candidates)))
+    return next((port for port in tried if _probed(host, port)), None) or _probed(host, 0)
+
+
+def _first_ephemeral_port() -> int:
+    try:
+        return int(EPHEMERAL_PORTS.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0  # not known: the kernel chooses
+
+
+def _probed(host: str, port: int) -> int:
+    """The port that was bound for a moment (the kernel's choice for 0); 0 where it is taken."""
     with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+        try:
+            probe.bind((host, port))
+        except OSError:
+            if port == 0:
+                raise
+            return 0
+        bound: int = probe.getsockname()[1]
+    return bound
 
 
 def is_loopback(host: str) -> bool:

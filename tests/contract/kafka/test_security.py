@@ -25,6 +25,8 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from smackbox.net.listener import free_port
+
 TIMEOUT_S = 20.0
 MECHANISMS = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
 USERS = {"admin": "admin-secret", "alice": "alice-secret"}
@@ -58,9 +60,7 @@ def ours(_: Path, stack: ExitStack) -> Secured:
 def real(directory: Path, stack: ExitStack) -> Secured:
     from bench.engines.real_kafka import RealKafka
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port("127.0.0.1")
     users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
     listeners = f"PLAINTEXT://127.0.0.1:@PORT@,SASL://127.0.0.1:{port},CONTROLLER://127.0.0.1:@CONTROLLER_PORT@"
     scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"

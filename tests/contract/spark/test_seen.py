@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 import pytest
 from bench.engines import real_spark
 from bench.engines.java import java
+
+from smackbox.net.listener import free_port
 
 pytestmark = [pytest.mark.polyglot, pytest.mark.slow, pytest.mark.timeout(900)]
 SCRIPT = Path(__file__).with_name("seen_program.py")
@@ -77,9 +78,7 @@ def test_stages_count_as_there(rest: dict[str, dict[str, Any]]) -> None:
 def history(folders: dict[str, Path], tmp_path: Path) -> Iterator[str]:
     """The URL of a real history server over our folder."""
     home = next(real_spark.CACHE.glob("lib/python*/site-packages/pyspark"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port("127.0.0.1")
     command = [
         str(java()),
         "-cp",

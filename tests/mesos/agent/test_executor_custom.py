@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tests.mesos.agent.fake_master import FakeMaster, framework_info, scalar, ta
 
 from smackbox.mesos.agent.server.service import AgentService
 from smackbox.mesos.wire import protobuf
+from smackbox.net.listener import free_port
 
 PROTOBUF = "application/x-protobuf"
 PROGRAM = Path(__file__).with_name("executor_process.py")
@@ -123,15 +123,9 @@ def test_an_executor_that_does_not_come_back_is_given_up(start_agent: StartAgent
     master.state(task, "TASK_RUNNING")
     stop(first)
     # it looks for the agent where that was
-    start_agent(port=free_port(), executor_reregistration_timeout="100ms")
+    start_agent(port=free_port("127.0.0.1"), executor_reregistration_timeout="100ms")
     failed = master.terminal(task)
     assert failed["reason"] == "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_an_executor_that_speaks_protobuf(agent: AgentService, master: FakeMaster) -> None:

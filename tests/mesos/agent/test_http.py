@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from tests.mesos.agent.conftest import StartAgent
 from tests.mesos.agent.fake_master import FakeMaster
-from tests.mesos.agent.test_executor_custom import free_port
 
 from smackbox.mesos.agent.handlers.operator import OPERATIONS
 from smackbox.mesos.agent.handlers.routes import ENDPOINTS, find
 from smackbox.mesos.agent.server.service import AgentService
 from smackbox.mesos.wire import protobuf
 from smackbox.mesos.wire.fields import enum_numbers
+from smackbox.net.listener import free_port
 
 PROTOBUF = "application/x-protobuf"
 
@@ -121,7 +121,7 @@ def test_figures(agent: AgentService, master: FakeMaster) -> None:
 
 
 def test_figures_for_prometheus(start_agent: StartAgent, master: FakeMaster) -> None:
-    port = free_port()
+    port = free_port("127.0.0.1")
     start_agent(metrics_port=port)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         assert b"mesos_slave_registered 1.0" in answer.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -141,9 +142,12 @@ class TopicReader:
             _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), TIMEOUT_S)
             if end > self._next[number]:
                 ends[number] = end
+        deadline = time.monotonic() + TIMEOUT_S
         while ends:
             messages = self._consumer.consume(CHUNK, POLL_S)
-            if not messages:
+            if messages:
+                deadline = time.monotonic() + TIMEOUT_S
+            elif time.monotonic() > deadline:
                 raise SourceAwayError(f"partitions {sorted(ends)} of {self._topic} give no records")
             for message in messages:
                 number, offset = message.partition(), message.offset()
