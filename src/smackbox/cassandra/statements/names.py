@@ -1,9 +1,13 @@
-"""Names of keyspaces, tables and views, and whether a keyspace may be changed at all."""
+"""Names and ids of keyspaces, tables and views, and whether a keyspace may be changed at all."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
+from smackbox.cassandra.execution.context import Context
 from smackbox.cassandra.state.catalog import is_system
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid, Unauthorized
 
@@ -29,6 +33,17 @@ def check_table_name(keyspace: str, name: str) -> None:
             f"{keyspace}.{name}: Table name must not be more than {TABLE_NAME_LIMIT} characters long "
             f'(got {len(name)} characters for "{name}")'
         )
+
+
+def new_id(options: Mapping[str, Any], context: Context, problem: str) -> UUID:
+    """The id that the options of CREATE give, else a new one. Raises `ConfigFault` of `problem` for what is no UUID."""
+    given = options.get("id")
+    if given is None:
+        return UUID(bytes=context.next_timeuuid())
+    try:
+        return UUID(str(given))
+    except ValueError:
+        raise ConfigFault(problem) from None
 
 
 def check_keyspace_name(name: str) -> None:

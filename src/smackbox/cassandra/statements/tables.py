@@ -16,7 +16,7 @@ from smackbox.cassandra.state.columns import CLUSTERING, PARTITION_KEY, REGULAR,
 from smackbox.cassandra.state.schema import DroppedColumn, Keyspace, Table, TableRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.state.type_names import resolve
-from smackbox.cassandra.statements.names import check_table_name, check_writable
+from smackbox.cassandra.statements.names import check_table_name, check_writable, new_id
 from smackbox.cassandra.statements.view_changes import changed_views
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid
@@ -60,7 +60,7 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     record = TableRecord(
         keyspace.name,
         statement.name,
-        _table_id(statement, context),
+        new_id(statement.options, context, "Invalid table id"),
         catalog.new_number(),
         columns,
         options,
@@ -68,16 +68,6 @@ def create_table(statement: ast.CreateTable, keyspace: Keyspace, context: Contex
     )
     catalog.put_table(record)
     return SchemaChange("CREATED", "TABLE", keyspace.name, statement.name)
-
-
-def _table_id(statement: ast.CreateTable, context: Context) -> UUID:
-    given = statement.options.get("id")
-    if given is None:
-        return UUID(bytes=context.next_timeuuid())
-    try:
-        return UUID(str(given))
-    except ValueError:
-        raise ConfigFault("Invalid table id") from None
 
 
 def _column_types(statement: ast.CreateTable, keyspace: Keyspace) -> dict[str, CqlType]:

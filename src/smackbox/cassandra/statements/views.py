@@ -6,7 +6,6 @@ Checks, their order and messages are those of Cassandra's `CreateViewStatement` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -21,11 +20,11 @@ from smackbox.cassandra.state.indexes import view_target
 from smackbox.cassandra.state.schema import Keyspace, Table, TableRecord
 from smackbox.cassandra.state.table_options import TABLE_DEFAULTS, table_options
 from smackbox.cassandra.statements.indexes import build_index
-from smackbox.cassandra.statements.names import check_table_name, check_writable
+from smackbox.cassandra.statements.names import check_table_name, check_writable, new_id
 from smackbox.cassandra.statements.view_changes import where_text
 from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.cql.show import show
-from smackbox.cassandra.wire.errors import AlreadyExists, ConfigFault, Invalid
+from smackbox.cassandra.wire.errors import AlreadyExists, Invalid
 from smackbox.cassandra.wire.types import UserType
 
 USAGE_WARNING = "Materialized views are experimental and are not recommended for production use."
@@ -72,7 +71,7 @@ def create_view(statement: ast.CreateView, keyspace: Keyspace, context: Context)
     record = TableRecord(
         keyspace.name,
         name,
-        _view_id(statement, context),
+        new_id(statement.options, context, f"Invalid table id {statement.options.get('id')}"),
         catalog.new_number(),
         columns,
         options,
@@ -174,16 +173,6 @@ def _columns(statement: ast.CreateView, base: Table, selected: Sequence[str]) ->
         ColumnRecord(name, REGULAR, of_base[name].type, of_base[name].number) for name in selected if name not in keys
     ]
     return tuple(columns)
-
-
-def _view_id(statement: ast.CreateView, context: Context) -> UUID:
-    given = statement.options.get("id")
-    if given is None:
-        return UUID(bytes=context.next_timeuuid())
-    try:
-        return UUID(str(given))
-    except ValueError:
-        raise ConfigFault(f"Invalid table id {given}") from None
 
 
 def alter_view(statement: ast.AlterView, keyspace: Keyspace, context: Context) -> Result:

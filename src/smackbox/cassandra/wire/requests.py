@@ -185,14 +185,19 @@ def _read_rest(reader: BodyReader, flags: int, version: int, options: QueryOptio
         options.page_size = reader.read_int()
     if flags & PAGING_STATE:
         options.paging_state = reader.read_bytes()
+    _read_common(reader, flags, version, options)
+
+
+def _read_common(reader: BodyReader, flags: int, version: int, request: QueryOptions | BatchRequest) -> None:
+    """The options that QUERY, EXECUTE and BATCH end with."""
     if flags & SERIAL_CONSISTENCY:
-        options.serial_consistency = _read_serial(reader)
+        request.serial_consistency = _read_serial(reader)
     if flags & TIMESTAMP:
-        options.timestamp = _read_timestamp(reader)
+        request.timestamp = _read_timestamp(reader)
     if flags & KEYSPACE and version >= 5:
-        options.keyspace = reader.string()
+        request.keyspace = reader.string()
     if flags & NOW_IN_SECONDS and version >= 5:
-        options.now_in_seconds = reader.read_int()
+        request.now_in_seconds = reader.read_int()
 
 
 _COMMON = VALUES | SKIP_METADATA | PAGE_SIZE | TIMESTAMP
@@ -277,11 +282,4 @@ def read_batch_options(reader: BodyReader, version: int, request: BatchRequest) 
     flags = reader.read_int() & 0xFFFFFFFF if version >= 5 else reader.byte()
     if flags & NAMES:
         raise ProtocolViolation("Batch with names for values is not supported")
-    if flags & SERIAL_CONSISTENCY:
-        request.serial_consistency = _read_serial(reader)
-    if flags & TIMESTAMP:
-        request.timestamp = _read_timestamp(reader)
-    if flags & KEYSPACE and version >= 5:
-        request.keyspace = reader.string()
-    if flags & NOW_IN_SECONDS and version >= 5:
-        request.now_in_seconds = reader.read_int()
+    _read_common(reader, flags, version, request)

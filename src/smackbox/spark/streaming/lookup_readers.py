@@ -13,6 +13,7 @@ from smackbox.base.errors import SettingError
 from smackbox.base.event_keys import key_bytes
 from smackbox.flow.lookups import Key
 from smackbox.spark.cql_session import CqlSession
+from smackbox.spark.streaming.cql import session_of
 from smackbox.spark.streaming.errors import AwayError, SourceAwayError, StreamError
 from smackbox.spark.streaming.settings import StreamSettings
 from smackbox.spark.streaming.source import CLIENT_LOG_LEVEL
@@ -61,15 +62,7 @@ class CassandraReader:
     def _open(self) -> CqlSession:
         if self._cql is not None:
             return self._cql
-        settings = self._settings
-        cql = CqlSession(
-            settings.cassandra,
-            datacenter=settings.cassandra_datacenter,
-            user=settings.cassandra_user,
-            password=settings.cassandra_password,
-            consistency=settings.consistency,
-            timeout_s=settings.write_timeout_s,
-        )
+        cql = session_of(self._settings)
         try:
             self._check_key(cql)
         except BaseException:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from smackbox.base.errors import SettingError
 from smackbox.spark.cql_session import CqlSession
 from smackbox.spark.cql_writer import CqlWriter
+from smackbox.spark.streaming.cql import session_of
 from smackbox.spark.streaming.errors import AwayError, StreamError
 from smackbox.spark.streaming.settings import StreamSettings
 
@@ -64,14 +65,7 @@ class CassandraTarget:
         settings = self._settings
         if self._cql is None:
             try:
-                self._cql = CqlSession(
-                    settings.cassandra,
-                    datacenter=settings.cassandra_datacenter,
-                    user=settings.cassandra_user,
-                    password=settings.cassandra_password,
-                    consistency=settings.consistency,
-                    timeout_s=settings.write_timeout_s,
-                )
+                self._cql = session_of(settings)
             except (NoHostAvailable, OperationTimedOut, OSError) as error:
                 raise TableAwayError(f"Cassandra at {settings.cassandra} does not answer: {error}") from error
         try:

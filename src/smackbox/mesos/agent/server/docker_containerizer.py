@@ -14,8 +14,8 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from smackbox.mesos.agent.server import sandbox
 from smackbox.mesos.agent.server.check_probes import command_of, probe
@@ -52,6 +52,8 @@ LOG_TIMEOUT_S = 5.0
 SIGKILLED = 128 + signal.SIGKILL
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class _Docker:
@@ -189,40 +191,46 @@ class DockerContainerizer:
             return await self._engine.create(name, config)
 
     async def _resume(self, container: _Docker) -> None:
-        while True:
-            try:
-                details = await self._engine.inspect(container.id)
-                if details["State"].get("Status") in {"created", "configured", "initialized"}:
-                    await self._engine.start(container.id)
-                break
-            except DockerError as error:
-                if error.status == 404:
-                    self._over(container, Ended(None))
-                    return
-                log.warning("container %s: %s", container.spec.id, error)
-                await asyncio.sleep(RETRY_S)
-        await self._follow(container)
+        async def started() -> bool:
+            details = await self._engine.inspect(container.id)
+            if details["State"].get("Status") in {"created", "configured", "initialized"}:
+                await self._engine.start(container.id)
+            return True
+
+        if await self._unless_gone(container, started):
+            await self._follow(container)
 
     async def _follow(self, container: _Docker) -> None:
         """It has been started: tell so, copy what it prints, and wait for its end."""
-        while True:
-            try:
-                details = await self._engine.inspect(container.id)
-                if not container.is_started:
-                    container.is_started = True
-                    logs = self._spawn(self._copy_output(container))
-                    container.started(_started(container, details))
-                code = await self._engine.wait(container.id)
-                break
-            except DockerError as error:
-                if error.status == 404:
-                    self._over(container, Ended(None))
-                    return
-                log.warning("container %s: %s", container.spec.id, error)
-                await asyncio.sleep(RETRY_S)
+        logs: asyncio.Task[None] | None = None
+
+        async def ended() -> int:
+            nonlocal logs
+            details = await self._engine.inspect(container.id)
+            if logs is None:
+                container.is_started = True
+                logs = self._spawn(self._copy_output(container))
+                container.started(_started(container, details))
+            return await self._engine.wait(container.id)
+
+        code = await self._unless_gone(container, ended)
+        if code is None or logs is None:
+            return
         await asyncio.wait((logs,), timeout=LOG_TIMEOUT_S)
         logs.cancel()
         await self._end(container, code)
+
+    async def _unless_gone(self, container: _Docker, work: Callable[[], Awaitable[T]]) -> T | None:
+        """What `work` gives, tried again while the engine fails; None, and the container's end, where it is gone."""
+        while True:
+            try:
+                return await work()
+            except DockerError as error:
+                if error.status == 404:
+                    self._over(container, Ended(None))
+                    return None
+                log.warning("container %s: %s", container.spec.id, error)
+                await asyncio.sleep(RETRY_S)
 
     async def _end(self, container: _Docker, code: int) -> None:
         text = f"Container exited with status {code}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.cql_session import CqlSession
+from smackbox.spark.streaming.cql import session_of
 from smackbox.spark.streaming.errors import AwayError, StreamError
 from smackbox.spark.streaming.outputs.output import OutputBatch, as_dict
 from smackbox.spark.streaming.settings import StreamSettings
@@ -34,14 +35,7 @@ class StatementOutput:
         settings = self._settings
         try:
             if self._session is None:
-                self._session = CqlSession(
-                    settings.cassandra,
-                    datacenter=settings.cassandra_datacenter,
-                    user=settings.cassandra_user,
-                    password=settings.cassandra_password,
-                    consistency=settings.consistency,
-                    timeout_s=settings.write_timeout_s,
-                )
+                self._session = session_of(settings)
             if self._prepared is None:
                 self._session.session.set_keyspace(settings.keyspace)
                 self._prepared = self._session.session.prepare(self._cql)
