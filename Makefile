@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := $(VENV)/installed-demo
 DEV := $(VENV)/installed-dev
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: help demo test check format clients real soak bench docs clean
 

@@ -98,7 +98,7 @@ class Cql:
 def test_a_table_that_comes_late_must_have_the_key_too_and_a_node_that_dies_is_waited_for(
     make_settings: Callable[..., StreamSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup_readers, "CqlSession", Cql)
+    monkeypatch.setattr(lookup_readers, "session_of", Cql)
     table, whole = (CassandraReader(make_settings(), "owner", columns) for columns in (["key"], ["day", "key"]))
     for _ in range(2):
         with pytest.raises(AwayError, match="there is no table"):

@@ -266,7 +266,7 @@ def test_a_node_that_dies_under_a_statement_is_waited_for(
         def set_keyspace(self, keyspace: str) -> None:
             raise ConnectionShutdown("the node was killed")
 
-    monkeypatch.setattr(statement, "CqlSession", Dying)
+    monkeypatch.setattr(statement, "session_of", Dying)
     output = StatementOutput(make_settings(), "INSERT INTO t (id) VALUES (:id)")
     with pytest.raises(AwayError, match="the node was killed"):
         output.put(batch(1, 1))
