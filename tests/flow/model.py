@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
+from smackbox.flow import expiry, session_totals, window_totals
 from smackbox.flow.builder import Flow
 from smackbox.flow.program import Output, Program
 from smackbox.flow.state import MemoryBacking, StateView
@@ -40,9 +42,13 @@ def ms(count: int) -> timedelta:
 
 
 class Run:
-    """A program with its committed state; each batch may be tried several times before it is committed."""
+    """A program with its committed state; each batch may be tried several times before it is committed.
 
-    def __init__(self, flow: Flow, readers: Any = None) -> None:
+    `limit`: so much of what is due is done in one batch; the rest in batches without events, as a stream does it.
+    """
+
+    def __init__(self, flow: Flow, readers: Any = None, limit: int = 100_000) -> None:
+        self.limit = limit
         self.backing = MemoryBacking()
         self.flow = flow
         self.readers = readers
@@ -54,12 +60,25 @@ class Run:
 
     def batch(self, *clicks: Any, tries: int = 1, **others: Sequence[Any]) -> Output:
         """One batch of the source `clicks`, and of others by name; every try but the last is lost, as by a kill."""
-        events = {"clicks": clicks, **others} if clicks else others
+        output = self._batch({"clicks": clicks, **others} if clicks else others, tries)
+        while output.is_behind:
+            rest = self._batch({}, tries)
+            assert not rest.late and not rest.duplicates
+            output.rows += rest.rows
+            output.is_behind = rest.is_behind
+        return output
+
+    def _batch(self, events: dict[str, Sequence[Any]], tries: int) -> Output:
         for number in range(tries):
             if number:
                 self.program = Program(self.flow, self.readers)
             view = StateView(self.backing)
-            output = self.program.run(events, view, self.now_ms, self.since_ms)
+            with (
+                patch.object(expiry, "TAKEN_LIMIT", self.limit),
+                patch.object(window_totals, "CLOSED_LIMIT", self.limit),
+                patch.object(session_totals, "CLOSED_LIMIT", self.limit),
+            ):
+                output = self.program.run(events, view, self.now_ms, self.since_ms)
         self.backing.apply(view.changes)
         return output
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Bag
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -33,6 +34,7 @@ from tests.flow.model import (
 CLICK = st.builds(Click, at=st.integers(-50, 200), key=st.sampled_from("abc"), value=st.integers(-5, 5))
 BATCHES = st.lists(st.lists(CLICK, max_size=8), max_size=8)
 TRIES = st.integers(1, 2)
+LIMITS = st.sampled_from([1, 2, 100_000])
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -48,14 +50,14 @@ class View(msgspec.Struct, frozen=True):
     seen: int
 
 
-@given(BATCHES, st.integers(1, 40), st.integers(0, 3), st.integers(0, 30), TRIES)
+@given(BATCHES, st.integers(1, 40), st.integers(0, 3), st.integers(0, 30), TRIES, LIMITS)
 @settings(max_examples=100, deadline=None)
 def test_windows_close_as_in_the_model(
-    batches: list[list[Click]], step: int, more: int, delay: int, tries: int
+    batches: list[list[Click]], step: int, more: int, delay: int, tries: int, limit: int
 ) -> None:
     size = step * (more + 1) + (more and 1)
     flow = Flow.of([CLICKS]).with_watermark("at", ms(delay)).group_by("key").hopping_window(ms(size), ms(step))
-    run = Run(flow.agg(n=Count(), total=Sum("value")).final())
+    run = Run(flow.agg(n=Count(), total=Sum("value")).final(), limit=limit)
     closed, late = windows_model(batches, size, step, delay)
     for batch, expected, expected_late in zip(batches, closed, late, strict=True):
         output = run.batch(*batch, tries=tries)
@@ -64,13 +66,15 @@ def test_windows_close_as_in_the_model(
         assert output.late == expected_late
 
 
-@given(BATCHES, st.integers(1, 40), st.integers(0, 30), TRIES)
+@given(BATCHES, st.integers(1, 40), st.integers(0, 30), TRIES, LIMITS)
 @settings(max_examples=70, deadline=None)
-def test_current_windows_end_at_the_final_values(batches: list[list[Click]], size: int, delay: int, tries: int) -> None:
+def test_current_windows_end_at_the_final_values(
+    batches: list[list[Click]], size: int, delay: int, tries: int, limit: int
+) -> None:
     windowed = Flow.of([CLICKS]).with_watermark("at", ms(delay)).group_by("key").tumbling_window(ms(size))
     current, final = (
         Run(windowed.agg(n=Count()).current()),
-        Run(windowed.agg(n=Count(), total=Sum("value")).final()),
+        Run(windowed.agg(n=Count(), total=Sum("value")).final(), limit=limit),
     )
     shown: dict[tuple[str, Any], int] = {}
     closed = 0
@@ -84,11 +88,11 @@ def test_current_windows_end_at_the_final_values(batches: list[list[Click]], siz
     assert len([key for key in final.backing.entries if key[1:2] == b"w" and key[0]]) == len(shown) - closed
 
 
-@given(BATCHES, st.integers(1, 40), st.integers(0, 30), TRIES)
+@given(BATCHES, st.integers(1, 40), st.integers(0, 30), TRIES, LIMITS)
 @settings(max_examples=100, deadline=None)
-def test_sessions_end_as_in_the_model(batches: list[list[Click]], gap: int, delay: int, tries: int) -> None:
+def test_sessions_end_as_in_the_model(batches: list[list[Click]], gap: int, delay: int, tries: int, limit: int) -> None:
     grouped = Flow.of([CLICKS]).with_watermark("at", ms(delay)).group_by("key")
-    run = Run(grouped.session_window(ms(gap)).agg(n=Count()).final())
+    run = Run(grouped.session_window(ms(gap)).agg(n=Count()).final(), limit=limit)
     for batch, expected in zip(batches, sessions_model(batches, gap, delay), strict=True):
         rows = run.batch(*batch, tries=tries).rows
         found = [(row.key, row.window_start, row.window_end, row.n) for row in rows]
@@ -96,10 +100,10 @@ def test_sessions_end_as_in_the_model(batches: list[list[Click]], gap: int, dela
         assert set(found) == {(key, at(start), at(end), n) for key, start, end, n in expected}
 
 
-@given(BATCHES, st.integers(0, 30), TRIES)
+@given(BATCHES, st.integers(0, 30), TRIES, LIMITS)
 @settings(max_examples=100, deadline=None)
-def test_duplicates_are_dropped_as_in_the_model(batches: list[list[Click]], delay: int, tries: int) -> None:
-    run = Run(Flow.of([CLICKS]).with_watermark("at", ms(delay)).drop_duplicates_within_watermark("key"))
+def test_duplicates_are_dropped_as_in_the_model(batches: list[list[Click]], delay: int, tries: int, limit: int) -> None:
+    run = Run(Flow.of([CLICKS]).with_watermark("at", ms(delay)).drop_duplicates_within_watermark("key"), limit=limit)
     for batch, expected in zip(batches, distinct_model(batches, delay), strict=True):
         output = run.batch(*batch, tries=tries)
         assert output.rows == expected
@@ -112,10 +116,11 @@ def test_duplicates_are_dropped_as_in_the_model(batches: list[list[Click]], dela
     st.integers(0, 30),
     st.integers(0, 30),
     TRIES,
+    LIMITS,
 )
 @settings(max_examples=100, deadline=None)
 def test_joins_are_those_of_the_model(
-    batches: list[tuple[list[Click], list[Click]]], before: int, after: int, delay: int, tries: int
+    batches: list[tuple[list[Click], list[Click]]], before: int, after: int, delay: int, tries: int, limit: int
 ) -> None:
     views = Flow.of([VIEWS]).map(lambda click: View(click.at, click.key, click.value), to=View)
     flow = (
@@ -125,7 +130,7 @@ def test_joins_are_those_of_the_model(
             views.with_watermark("at", ms(delay)), on="key", before=ms(before), after=ms(after), into=Pair, how="left"
         )
     )
-    run = Run(flow)
+    run = Run(flow, limit=limit)
     rows: list[Pair] = []
     for left, right in batches:
         rows += run.batch(*left, views=right, tries=tries).rows
@@ -135,10 +140,12 @@ def test_joins_are_those_of_the_model(
     assert Bag(rows) == Bag(expected)
 
 
-@given(BATCHES, st.integers(0, 3), TRIES)
+@given(BATCHES, st.integers(0, 3), TRIES, LIMITS)
 @settings(max_examples=70, deadline=None)
-def test_running_totals_are_exact_and_forgotten(batches: list[list[Click]], ttl: int, tries: int) -> None:
-    run = Run(Flow.of([CLICKS]).group_by("key").agg(ttl=ms(ttl) if ttl else None, n=Count(), total=Sum("value")))
+def test_running_totals_are_exact_and_forgotten(batches: list[list[Click]], ttl: int, tries: int, limit: int) -> None:
+    run = Run(
+        Flow.of([CLICKS]).group_by("key").agg(ttl=ms(ttl) if ttl else None, n=Count(), total=Sum("value")), limit=limit
+    )
     known: dict[str, tuple[int, int, int]] = {}
     for now, batch in enumerate(batches):
         run.now_ms = now
@@ -258,20 +265,19 @@ def test_a_total_outlives_a_ttl_that_was_taken_back_and_given_again() -> None:
         assert [row.n for row in run.batch(Click(0, "a")).rows] == [n]
 
 
-def test_more_windows_than_one_batch_closes_are_closed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window_totals, "CLOSED_LIMIT", 3)
-    flow = Flow.of([CLICKS]).with_watermark("at", ms(0)).group_by("key").tumbling_window(ms(10))
-    run = Run(flow.agg(n=Count()).final())
+def test_what_one_batch_leaves_is_done_before_the_next_events_come() -> None:
+    grouped = Flow.of([CLICKS]).with_watermark("at", ms(0)).group_by("key")
+    run = Run(grouped.tumbling_window(ms(10)).agg(n=Count()).final(), limit=3)
     clicks = [Click(number, f"k{number}") for number in range(8)]
-    found = [row.key for row in run.batch(*clicks, Click(20, "end"), tries=2).rows]
-    assert len(found) == 3
-    output = run.batch(Click(5, "k0"))
-    assert output.late == [Click(5, "k0")], "a window that has ended takes nothing more"
-    found += [row.key for row in output.rows]
-    assert run.program.is_due(StateView(run.backing), 0)
-    found += [row.key for row in run.batch(tries=2).rows]
-    assert found == [click.key for click in clicks]
-    assert not run.program.is_due(StateView(run.backing), 0)
+    run.batch(*clicks)
+    view = StateView(run.backing)
+    with patch.object(window_totals, "CLOSED_LIMIT", 3):
+        output = run.program.run({"clicks": [Click(20, "end")]}, view, 0)
+    run.backing.apply(view.changes)
+    assert output.is_behind and [row.key for row in output.rows] == ["k0", "k1", "k2"]
+    assert Program(run.flow).is_behind(StateView(run.backing), 0), "another process knows it, too"
+    assert [row.key for row in run.batch().rows] == ["k3", "k4", "k5", "k6", "k7"]
+    assert not run.program.is_behind(StateView(run.backing), 0)
 
 
 def test_a_session_that_would_end_at_the_watermark_is_late() -> None:

@@ -69,3 +69,25 @@ def test_a_stop_ends_the_search() -> None:
 
     with pytest.raises(StoppedError):
         sift([1, "x"], total(), FAILURE, stop)
+
+
+def test_a_batch_of_which_half_fails_is_sifted_without_trying_the_fit_ones_again_for_each() -> None:
+    tried = []
+
+    def work(events: list[int | str]) -> int:
+        tried.append(len(events))
+        return total()(events)  # type: ignore[no-any-return, operator]
+
+    events: list[int | str] = [number if number % 2 else "x" for number in range(4_000)]
+    result, unfit = sift(events, work, FAILURE, go_on)
+    assert (result, len(unfit)) == (sum(range(1, 4_000, 2)), 2_000)
+    assert sum(tried) < 40 * len(events)
+
+
+def test_an_event_that_is_taken_in_company_alone_is_not_set_aside() -> None:
+    def work(events: list[int]) -> int:
+        if len(events) == 1 or 3 in events:
+            raise UnfitEventsError("no")
+        return len(events)
+
+    assert sift([1, 2, 3, 4], work, FAILURE, go_on) == (3, [(3, "no")])

@@ -37,6 +37,10 @@ class DistinctRows:
                 passing.rows.append(row)
                 passing.times.append(time)
         if turn.watermark_ms is not None:
-            for _, key in self._expiry.take(state, turn.watermark_ms):
+            for _, key in self._expiry.take(turn, turn.watermark_ms):
                 state.delete(self._seen + key)
         return passing
+
+    def is_behind(self, turn: Turn) -> bool:
+        """Whether keys are still there that are to be forgotten."""
+        return self._expiry.is_due(turn.state, turn.watermark_ms)

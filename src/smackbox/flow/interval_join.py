@@ -54,6 +54,10 @@ class IntervalJoin:
         """When the next left row stays alone; nothing is given when a row is only forgotten."""
         return self._expiry.first_ms(turn.state) if self._step.how == "left" else None
 
+    def is_behind(self, turn: Turn) -> bool:
+        """Whether rows are still there that find no partner any more."""
+        return turn.watermark_ms is not None and self._expiry.is_due(turn.state, turn.watermark_ms - 1)
+
     def _arrive(
         self, side: bytes, rows: Rows, kept: dict[tuple[bytes, bytes], list[Kept]], joined: Rows, turn: Turn
     ) -> None:
@@ -78,7 +82,7 @@ class IntervalJoin:
             self._expiry.add(turn.state, time + self._wait_ms[side], side + key)
 
     def _forget(self, joined: Rows, turn: Turn, watermark_ms: int) -> None:
-        for place in dict.fromkeys(place for _, place in self._expiry.take(turn.state, watermark_ms - 1)):
+        for place in dict.fromkeys(place for _, place in self._expiry.take(turn, watermark_ms - 1)):
             side, key = place[:1], place[1:]
             entries = self._load(side, key, {}, turn)
             stay = [entry for entry in entries if entry[0] + self._wait_ms[side] >= watermark_ms]

@@ -98,7 +98,7 @@ class KeyedState:
     def run(self, rows: Rows, turn: Turn) -> Rows:
         """The rows that the functions give."""
         if self._step.ttl_ms is not None:
-            for _, key in self._expiry.take(turn.state, turn.now_ms):
+            for _, key in self._expiry.take(turn, turn.now_ms):
                 turn.state.delete(self._values + key)
         groups: dict[bytes, list[Any]] = {}
         for key, row, time in zip(self._keys.of(rows.rows), rows.rows, rows.times, strict=True):
@@ -125,6 +125,14 @@ class KeyedState:
         """When the next timer by event time fires."""
         return self._event_timers.first_ms(turn.state)
 
+    def is_behind(self, turn: Turn) -> bool:
+        """Whether timers have not fired that are due, or states are still there that are to be forgotten."""
+        return (
+            (self._step.ttl_ms is not None and self._expiry.is_due(turn.state, turn.now_ms))
+            or self._event_timers.is_due(turn.state, turn.watermark_ms)
+            or self._processing_timers.is_due(turn.state, turn.now_ms)
+        )
+
     def timers(self, kind: TimerKind) -> Expiry:
         """The timers of a kind."""
         return self._event_timers if kind == "event" else self._processing_timers
@@ -132,7 +140,9 @@ class KeyedState:
     def load(self, key: bytes, turn: Turn) -> tuple[int, Any]:
         """When the state of a key is forgotten, and the state."""
         found = turn.state.get(self._values + key)
-        return (NEVER_MS, None) if found is None else self._decode(found)
+        until_ms, value = (NEVER_MS, None) if found is None else self._decode(found)
+        is_over = self._step.ttl_ms is not None and until_ms <= turn.now_ms  # and its turn has not come yet
+        return until_ms, None if is_over else value
 
     def save(self, key: bytes, value: Any, turn: Turn) -> None:
         """Change the state of a key; None removes it."""
@@ -152,8 +162,8 @@ class KeyedState:
     def _due(self, turn: Turn) -> list[tuple[TimerKind, bytes, int]]:
         due: list[tuple[TimerKind, bytes, int]] = []
         if turn.watermark_ms is not None:
-            due += [("event", key, at) for at, key in self._event_timers.take(turn.state, turn.watermark_ms)]
-        due += [("processing", key, at) for at, key in self._processing_timers.take(turn.state, turn.now_ms)]
+            due += [("event", key, at) for at, key in self._event_timers.take(turn, turn.watermark_ms)]
+        due += [("processing", key, at) for at, key in self._processing_timers.take(turn, turn.now_ms)]
         return due
 
     def _call(self, function: Callable[..., Any], key: bytes, given: Any, turn: Turn, out: Rows) -> None:

@@ -46,6 +46,8 @@ class Output:
     late: list[Any] = field(default_factory=list)
     duplicates: int = 0
     watermark_ms: int | None = None
+    is_behind: bool = False
+    """Whether the next batch must come without events, to do what this one left."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,15 @@ class Program:
             state.put(WATERMARKS, msgspec.json.encode(marks))
         turn.watermark_ms = marks.watermark_ms
         rows = self._pass(self._branch, arrived, turn)
-        return Output(rows.rows, turn.late, turn.duplicates, turn.watermark_ms)
+        return Output(rows.rows, turn.late, turn.duplicates, turn.watermark_ms, turn.is_behind)
+
+    def is_behind(self, state: StateView, now_ms: int) -> bool:
+        """Whether the batches so far have left something that is due: the next one must come without events."""
+        marks = self._load(state)
+        turn = Turn(state, now_ms, marks.watermark_ms, marks.watermark_ms)
+        return any(
+            isinstance(operator, Keyed) and operator.is_behind(turn) for operator in self._operators(self._branch)
+        )
 
     def is_due(self, state: StateView, now_ms: int, since_ms: int = 0) -> bool:
         """Whether a batch without events would do something: a timer fires, a silent stream's window closes."""
@@ -121,10 +131,6 @@ class Program:
                 due_ms = operator.processing_due_ms(turn)
                 if due_ms is not None and due_ms <= now_ms:
                     return True
-            elif isinstance(operator, WindowTotals) and marks.watermark_ms is not None:
-                due_ms = operator.due_ms(turn)
-                if due_ms is not None and due_ms <= marks.watermark_ms:
-                    return True  # more windows have ended than one batch closes
         if not any(mark.idle_ms is not None for mark in self._marks.values()):
             return False
         expected_ms = marks.expected(self._marks, now_ms, since_ms)

@@ -25,10 +25,14 @@ class RunningTotals:
         self._values = bytes([number]) + b"v"
         self._expiry = Expiry(bytes([number]) + b"x")
 
+    def is_behind(self, turn: Turn) -> bool:
+        """Whether keys are still there that are to be forgotten."""
+        return self._ttl_ms is not None and self._expiry.is_due(turn.state, turn.now_ms)
+
     def run(self, rows: Rows, turn: Turn) -> Rows:
         """The changed keys' rows."""
         if self._ttl_ms is not None:
-            for _, key in self._expiry.take(turn.state, turn.now_ms):
+            for _, key in self._expiry.take(turn, turn.now_ms):
                 turn.state.delete(self._values + key)
         groups: dict[Any, tuple[list[Any], list[int]]] = {}
         for value, row, time in zip(self._keys.values(rows.rows), rows.rows, rows.times, strict=True):
@@ -42,6 +46,8 @@ class RunningTotals:
         saved = turn.state.get_many([self._values + key for key in keys])
         for (value, (arrived, times)), key, data in zip(groups.items(), keys, saved, strict=True):
             former_ms, states = (None, first) if data is None else self._decode(data)
+            if self._ttl_ms is not None and former_ms is not None and former_ms <= turn.now_ms:
+                states = first  # it is to be forgotten, and its turn has not come yet
             states = self._totals.add(states, arrived, times)
             if former_ms is not None and former_ms != NEVER_MS:  # also where the program before had a ttl
                 self._expiry.remove(turn.state, former_ms, key)

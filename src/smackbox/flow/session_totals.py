@@ -1,7 +1,8 @@
 """Aggregates in sessions: events of a key with gaps shorter than `gap_ms` between them.
 
 State: `operator, "s", key` -> [[start, end, states], …] by start; `operator, "e", end, key` -> nothing, to find the
-sessions that the watermark has passed.
+sessions that the watermark has passed. A batch closes at most `CLOSED_LIMIT` of them, for their rows are in memory
+together; batches without events close the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from smackbox.flow.steps import Aggregation
 from smackbox.flow.totals import Totals
 from smackbox.flow.turn import Keys, Rows, Turn, decoder, moment_of
 from smackbox.flow.windows import Session, SessionGap, joined_sessions
+
+CLOSED_LIMIT = 100_000
 
 
 class SessionTotals:
@@ -43,19 +46,22 @@ class SessionTotals:
         for key, sessions in arrived.items():
             before = self._load(key, turn)
             self._store(key, before, joined_sessions([*before, *sessions], self._totals.merge), turn)
-        return self._close(turn)
+        has_changed = turn.watermark_ms != turn.late_ms or not rows
+        return self._close(turn, turn.watermark_ms) if turn.watermark_ms is not None and has_changed else Rows()
+
+    def is_behind(self, turn: Turn) -> bool:
+        """Whether sessions have ended that are not closed yet."""
+        due_ms = self.due_ms(turn) if turn.watermark_ms is not None else None
+        return due_ms is not None and turn.watermark_ms is not None and due_ms <= turn.watermark_ms
 
     def due_ms(self, turn: Turn) -> int | None:
         """The end of the session that ends first."""
         first = next(turn.state.items(self._ends, self._ends + b"\xff" * MOMENT_BYTES, 1), None)
         return None if first is None else moment_ms(first[0][len(self._ends) :][:MOMENT_BYTES])
 
-    def _close(self, turn: Turn) -> Rows:
+    def _close(self, turn: Turn, watermark_ms: int) -> Rows:
         closed = Rows()
-        watermark_ms = turn.watermark_ms
-        if watermark_ms is None or watermark_ms == turn.late_ms:
-            return closed
-        ended = list(turn.state.items(self._ends, self._ends + moment(watermark_ms + 1)))
+        ended = turn.first(self._ends, self._ends + moment(watermark_ms + 1), CLOSED_LIMIT)
         for key in dict.fromkeys(place[len(self._ends) + MOMENT_BYTES :] for place, _ in ended):
             before = self._load(key, turn)
             self._store(key, before, [session for session in before if session[1] > watermark_ms], turn)

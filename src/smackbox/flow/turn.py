@@ -37,6 +37,7 @@ class Turn:
     """One batch. Rows are late by `late_ms`, the watermark before it; windows close by `watermark_ms`, that after it.
 
     `late` collects the rows that were too late, `now_ms` is the processing time that the batch was planned at.
+    `is_behind` is set when something that is due is left to the next batch.
     """
 
     state: StateView
@@ -45,6 +46,13 @@ class Turn:
     watermark_ms: int | None = None
     late: list[Any] = field(default_factory=list)
     duplicates: int = 0
+    is_behind: bool = False
+
+    def first(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The first `limit` entries of the state from `start` up to and without `end`; notes whether there are more."""
+        found = list(self.state.items(start, end, limit + 1))
+        self.is_behind |= len(found) > limit
+        return found[:limit]
 
 
 class Keys:

@@ -2,7 +2,7 @@
 
 State: `operator, "w", end, key` -> the states of the aggregates. Keys are ordered by the windows' ends, so those that
 the watermark has passed are a range, which begins where the last one ended: `operator, "c"` -> where. A batch closes at
-most `CLOSED_LIMIT` windows, for their rows are in memory together; the next batches close the rest.
+most `CLOSED_LIMIT` windows, for their rows are in memory together; batches without events close the rest.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class WindowTotals:
         first = next(turn.state.items(start, self._prefix + b"\xff" * MOMENT_BYTES, 1), None)
         return None if first is None else moment_ms(first[0][len(self._prefix) :][:MOMENT_BYTES])
 
+    def is_behind(self, turn: Turn) -> bool:
+        """Whether windows have ended that are not closed yet."""
+        due_ms = self.due_ms(turn) if turn.watermark_ms is not None else None
+        return due_ms is not None and turn.watermark_ms is not None and due_ms <= turn.watermark_ms
+
     def _grouped(self, rows: Rows, turn: Turn) -> Groups:
         size, step = self._window.size_ms, self._window.step_ms
         late_ms = turn.late_ms
@@ -92,11 +97,11 @@ class WindowTotals:
             return closed
         start = turn.state.get(self._cursor) or self._prefix
         end = self._prefix + moment(turn.watermark_ms + 1)
-        ended = list(turn.state.items(start, end, CLOSED_LIMIT + 1))
-        rest = ended[CLOSED_LIMIT][0] if len(ended) > CLOSED_LIMIT else end
+        ended = turn.first(start, end, CLOSED_LIMIT)
+        rest = ended[-1][0] + b"\x00" if len(ended) == CLOSED_LIMIT else end
         if rest != start:
             turn.state.put(self._cursor, rest)
-        for place, data in ended[:CLOSED_LIMIT]:
+        for place, data in ended:
             turn.state.delete(place)
             if self._final:
                 end_ms = moment_ms(place[len(self._prefix) :][:MOMENT_BYTES])

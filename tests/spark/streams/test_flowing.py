@@ -14,7 +14,7 @@ from tests.flow.model import Source, ms
 from tests.spark.conftest import MemoryTable
 
 from smackbox.base.clock import Clock, FakeClock
-from smackbox.flow import Count, Sum
+from smackbox.flow import Count, Sum, window_totals
 from smackbox.flow.builder import Flow
 from smackbox.spark.streaming.errors import StreamError
 from smackbox.spark.streaming.feed import InputsFeed
@@ -156,3 +156,19 @@ def test_a_stream_that_starts_again_after_a_long_time_does_not_take_it_for_silen
         report = runner.step(0)
         assert report is not None
         assert report.written == 1
+
+
+def test_windows_that_one_batch_leaves_are_closed_before_events_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window_totals, "CLOSED_LIMIT", 2)
+    flow = Flow.of([SALES]).with_watermark("at", ms(0)).group_by("key").tumbling_window(ms(10)).agg(n=Count()).final()
+    first = Running(tmp_path, flow)
+    with first.runner:
+        first.batch([Sale(number, f"k{number}") for number in range(5)])
+        assert first.batch([Sale(20, "end")]).written == 2
+    second = Running(tmp_path, flow)
+    with second.runner:
+        reports = [second.batch([Sale(30, "late")]), second.runner.step(0), second.runner.step(0)]
+    assert [(report.rows, report.written) for report in reports] == [(0, 2), (0, 1), (1, 1)]
+    assert sorted(first.table.rows | second.table.rows) == ["end", "k0", "k1", "k2", "k3", "k4"]

@@ -56,6 +56,9 @@ class Copying:
             self._delivery.put([event for event in rows if id(event) not in unfit] if unfit else rows, plan)
         return outcome
 
+    def is_behind(self, checkpoint: Checkpoint, now_ms: int) -> bool:
+        return False
+
     def is_due(self, checkpoint: Checkpoint, now_ms: int) -> bool:
         return False
 

@@ -51,6 +51,8 @@ class Flowing:
         self._program = Program(flow, readers, divided_by=divided_by)
         self._columns: list[str] = []
         self._is_dirty = False
+        self._is_behind: bool | None = None
+        """None: not known, for the batches before were another process'."""
 
     def prepare(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.flow_state()
@@ -88,6 +90,7 @@ class Flowing:
             if isinstance(error.__cause__, FlowFunctionError) and len(refused) == len(arrived) >= PROBES:
                 raise  # it is not the events
             unfit = [(event, reason) for (_, event), reason in refused]
+        self._is_behind = output.is_behind
         self._write(output.rows, plan)
         self._delivery.put_late(output.late, plan)
         if self._is_dirty:
@@ -96,6 +99,11 @@ class Flowing:
         return Outcome(
             len(output.rows), {}, state.changes, unfit, len(output.late), output.duplicates, output.watermark_ms
         )
+
+    def is_behind(self, checkpoint: Checkpoint, now_ms: int) -> bool:
+        if self._is_behind is None:
+            self._is_behind = self._program.is_behind(checkpoint.flow_state(), now_ms)
+        return self._is_behind
 
     def is_due(self, checkpoint: Checkpoint, now_ms: int) -> bool:
         return self._program.is_due(checkpoint.flow_state(), now_ms, checkpoint.began_ms)

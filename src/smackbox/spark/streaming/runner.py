@@ -229,6 +229,8 @@ class MicroBatchRunner(Opened):
             records = self._patience.retry(lambda: self._feed.again(plan, self._is_stopped))
             self._raise_if_stopped_in(records, plan)
             return self._process(Batch(records, plan.ranges, plan.inputs))
+        if self._work.is_behind(checkpoint, self._clock.wall_ms()):
+            return self._process(Batch({}, {}, {}))
         eager = settings.every_s == 0
         wait_s = wait_s if wait_s is not None else EAGER_WAIT_S if eager else settings.every_s
         rows = settings.max_rows_per_batch

@@ -1,7 +1,9 @@
 """Which events of a batch make its function fail: they are set aside, so that no record's content stops a stream.
 
-The batch is halved until the failing events are found. An event is unfit when the function, or the table, does not take
-it together with the fit ones before it: so it also finds the one that makes a sum too large.
+The batch is halved until the events that fail alone are found: that is quick even where half of the batch fails. Then
+the others are tried together, and halved again where they fail: so an event is found, too, that makes a sum too large.
+Where an event that fails alone is taken together with others, as by a function that needs two rows, only what fails
+together with the fit events before it is unfit.
 
 A function that fails on an empty batch, and on each of the first few events alone, is broken itself. That is an error
 of the stream, which a person has to mend, and nothing is set aside.
@@ -31,15 +33,29 @@ def sift(
     empty = _attempt(work, [])
     if empty is None and not any(_attempt(work, [event]) for event in events[:PROBES]):
         raise failure
+    fit, alone, _ = _search(events, work, check_stop, together=False)
+    if len(fit) == len(events) or any(_attempt(work, [*fit, event]) for event, _ in alone[:PROBES]):
+        fit, alone = events, []
+    _, unfit, result = _search(fit, work, check_stop, together=True)
+    result = result or empty
+    if result is None:
+        raise failure
+    return result[0], alone + unfit
+
+
+def _search(
+    events: list[Any], work: Callable[[list[Any]], R], check_stop: Callable[[], None], *, together: bool
+) -> tuple[list[Any], list[tuple[Any, str]], tuple[R] | None]:
+    """Fit events, unfit ones with the reasons, and the last result; parts are tried alone or behind the fit ones."""
     fit: list[Any] = []
     unfit: list[tuple[Any, str]] = []
-    result = empty
-    parts = _halves(events) if len(events) > 1 else [events]
+    result: tuple[R] | None = None
+    parts = [events] if events else []
     while parts:
         check_stop()
         part = parts.pop()
         try:
-            result = (work(fit + part),)
+            result = (work(fit + part if together else part),)
         except UnfitEventsError as error:
             if len(part) > 1:
                 parts += _halves(part)
@@ -47,9 +63,7 @@ def sift(
                 unfit.append((part[0], str(error)))
         else:
             fit += part
-    if result is None:
-        raise failure
-    return result[0], unfit
+    return fit, unfit, result
 
 
 def _halves(part: list[Any]) -> list[list[Any]]:

@@ -92,6 +92,9 @@ class Totalling:
             self._delivery.put([dict(zip(columns, row, strict=True)) for row in rows], plan)
         return Outcome(len(rows), totals, unfit=unfit)
 
+    def is_behind(self, checkpoint: Checkpoint, now_ms: int) -> bool:
+        return False
+
     def is_due(self, checkpoint: Checkpoint, now_ms: int) -> bool:
         return False
 

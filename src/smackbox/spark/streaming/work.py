@@ -36,6 +36,10 @@ class Work(Protocol):
         """Process the events of each source, and write what comes of them. The same batch may come again."""
         ...
 
+    def is_behind(self, checkpoint: Checkpoint, now_ms: int) -> bool:
+        """Whether the next batch must come without events, to do what the ones before left. Known after `prepare`."""
+        ...
+
     def is_due(self, checkpoint: Checkpoint, now_ms: int) -> bool:
         """Whether a batch without events would do something."""
         ...
