@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -212,3 +213,39 @@ def test_other_errors_are_not_kept_quiet(client: Any) -> None:
     with pytest.raises(SettingError, match="there is no Kinesis stream 'nothing'"):
         Reader(client, "nothing", Shards("TRIM_HORIZON")).poll(10)
     assert Batch().ranges() == {"first": {}, "last": {}, "ended": []}
+
+
+def test_what_may_have_expired_unread_is_logged(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    put(client, 0, 10)
+    first = reader(client)
+    assert len(drained(first)) == 10
+
+    def gap(hours: float) -> list[str]:
+        caplog.clear()
+        restored = Shards.restored(first.shards.state())
+        again = Reader(client, STREAM, restored, clock=Ticking(), wall_s=lambda: time.time() + hours * 3600)
+        assert drained(again, 1) == []
+        return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+    assert gap(23) == []
+    messages = gap(30)
+    assert len(messages) == 2
+    assert "shard shardId-000000000000 of clicks for 30 hours, and the stream keeps records for 24" in messages[0]
+    client.increase_stream_retention_period(StreamName=STREAM, RetentionPeriodHours=48)
+    assert gap(30) == []
+    assert len(gap(50)) == 2
+
+
+def test_a_shard_that_is_read_almost_too_late_is_warned_about(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Behind:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        def get_records(self, **arguments: Any) -> Any:
+            return {**client.get_records(**arguments), "MillisBehindLatest": 23 * 3_600_000}
+
+    put(client, 0, 10)
+    source = reader(Behind())
+    assert len(drained(source)) == 10
+    (message,) = {record.getMessage() for record in caplog.records if record.levelname == "WARNING"}
+    assert "is read 23.0 hours behind, and the stream keeps records for 24" in message

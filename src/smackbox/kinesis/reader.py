@@ -4,10 +4,15 @@ A shard is asked at most five times a second, as the service allows; an answer t
 that double. An iterator that expired is made again behind the last record that came. A batch names what it took of each
 shard: once it is dealt with, `done` lets the children of shards that ended follow, and a batch that a checkpoint kept
 can be read again exactly (`again`).
+
+Records that expire before they are read are gone without a word of the service. So it is logged where that may have
+happened: where nothing was read of a shard for longer than the stream keeps its records, and where what is read is
+almost as old.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +26,14 @@ GET_INTERVAL_S = 0.2
 GET_LIMIT = 10_000
 LIST_INTERVAL_S = 30.0
 BACK_OFF_FIRST_S, BACK_OFF_LIMIT_S = 0.2, 10.0
+HOUR_MS = 3_600_000
+LEAST_RETENTION_HOURS = 24
+ALMOST = 0.9
+"""Of the stream's retention: a shard that is read so far behind is warned about, once in an hour."""
 _TOO_OFTEN = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"})
 _EXPIRED = frozenset({"ExpiredIteratorException"})
+
+log = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
@@ -61,15 +72,23 @@ class _Cursor:
 
 
 class Reader:
-    """One stream. `clock` gives seconds that never go back."""
+    """One stream. `clock` gives seconds that never go back, `wall_s` those since 1970."""
 
     def __init__(
-        self, client: Any, stream: str, shards: Shards, *, clock: Callable[[], float] = time.monotonic
+        self,
+        client: Any,
+        stream: str,
+        shards: Shards,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_s: Callable[[], float] = time.time,
     ) -> None:
         self.shards = shards
         self._client = client
         self._stream = stream
         self._clock = clock
+        self._wall_s = wall_s
+        self._warn_due_s = -1.0
         self._cursors: dict[str, _Cursor] = {}
         self._list_due_s = -1.0
 
@@ -80,6 +99,7 @@ class Reader:
         for shard in self.shards.readable():
             cursor = self._cursors.get(shard)
             if cursor is None:
+                self._tell_of_a_gap(shard)
                 cursor = self._cursors[shard] = _Cursor(self.shards.position(shard))
             left = limit - len(batch.records)
             if left > 0 and cursor.due_s <= self._clock():
@@ -88,8 +108,9 @@ class Reader:
 
     def done(self, batch: Batch) -> None:
         """The batch is dealt with."""
+        arrived_ms = {record.shard: record.arrived_ms for record in batch.records}
         for shard, sequence in batch.last.items():
-            self.shards.read(shard, sequence)
+            self.shards.read(shard, sequence, arrived_ms.get(shard, 0))
         for shard in batch.ended:
             self.shards.ended(shard)
             self._cursors.pop(shard, None)
@@ -127,10 +148,50 @@ class Reader:
             last = answer["Records"][-1]["SequenceNumber"]
             batch.last[shard] = last
             cursor.position = after(last)
+        self._tell_of_delay(shard, answer.get("MillisBehindLatest") or 0)
         cursor.iterator = answer.get("NextShardIterator")
         if cursor.iterator is None:
             batch.ended.append(shard)
             cursor.due_s = float("inf")  # nothing more comes of it; `done` takes it away
+
+    def _tell_of_a_gap(self, shard: str) -> None:
+        arrived_ms = self.shards.arrived_ms(shard)
+        if arrived_ms is None:
+            return
+        gap_ms = self._wall_s() * 1000 - arrived_ms
+        if gap_ms > LEAST_RETENTION_HOURS * HOUR_MS and gap_ms > self._retention_ms():
+            log.error(
+                "nothing was read of shard %s of %s for %.0f hours, and the stream keeps records for %.0f: what came "
+                "before that is lost, if anything came",
+                shard,
+                self._stream,
+                gap_ms / HOUR_MS,
+                self._retention_ms() / HOUR_MS,
+            )
+
+    def _tell_of_delay(self, shard: str, behind_ms: int) -> None:
+        is_late = behind_ms > ALMOST * LEAST_RETENTION_HOURS * HOUR_MS and self._clock() >= self._warn_due_s
+        if is_late and behind_ms > ALMOST * self._retention_ms():
+            self._warn_due_s = self._clock() + HOUR_MS / 1000
+            log.warning(
+                "shard %s of %s is read %.1f hours behind, and the stream keeps records for %.0f: they are about to be "
+                "lost; read faster, or keep them for longer",
+                shard,
+                self._stream,
+                behind_ms / HOUR_MS,
+                self._retention_ms() / HOUR_MS,
+            )
+
+    def _retention_ms(self) -> float:
+        """How long the stream keeps its records; the least that there is where the service does not say."""
+        try:
+            summary = self._call("describe_stream_summary", StreamName=self._stream)["StreamDescriptionSummary"]
+            return float(summary["RetentionPeriodHours"]) * HOUR_MS
+        except Exception as error:
+            if not _code(error):
+                raise
+            log.debug("the retention of %s is not known: %s", self._stream, error)
+            return float(LEAST_RETENTION_HOURS * HOUR_MS)
 
     def _get(self, shard: str, cursor: _Cursor, limit: int) -> Any:
         """An answer of GetRecords, None where the shard is to be asked later."""

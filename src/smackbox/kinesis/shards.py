@@ -50,6 +50,7 @@ class Shards:
             self.since_ms = now_ms
         self._known: dict[str, Shard] = {}
         self._read: dict[str, str] = {}
+        self._arrived_ms: dict[str, int] = {}
         self._ended: set[str] = set()
 
     def listed(self, shards: Iterable[Shard]) -> None:
@@ -57,6 +58,7 @@ class Shards:
         self._known = {shard.id: shard for shard in shards}
         self._ended &= self._known.keys()
         self._read = {shard: sequence for shard, sequence in self._read.items() if shard in self._known}
+        self._arrived_ms = {shard: ms for shard, ms in self._arrived_ms.items() if shard in self._known}
 
     def readable(self) -> list[str]:
         """The shards to read now, by id: those that have not ended, and whose parents have (or are gone)."""
@@ -76,9 +78,15 @@ class Shards:
             return {"ShardIteratorType": TRIM_HORIZON}
         return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self.since_ms / 1000}
 
-    def read(self, shard: str, sequence: str) -> None:
-        """What came of a shard up to that record is dealt with."""
+    def arrived_ms(self, shard: str) -> int | None:
+        """When the last record arrived in the stream that was read of a shard; None where that is not known."""
+        return self._arrived_ms.get(shard)
+
+    def read(self, shard: str, sequence: str, arrived_ms: int = 0) -> None:
+        """What came of a shard up to that record, which arrived at that moment (0: not known), is dealt with."""
         self._read[shard] = sequence
+        if arrived_ms:
+            self._arrived_ms[shard] = arrived_ms
 
     def ended(self, shard: str) -> None:
         """A shard is read to its end; its children follow."""
@@ -86,7 +94,12 @@ class Shards:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""
-        return {"since_ms": self.since_ms, "read": dict(self._read), "ended": sorted(self._ended)}
+        return {
+            "since_ms": self.since_ms,
+            "read": dict(self._read),
+            "ended": sorted(self._ended),
+            "arrived_ms": dict(self._arrived_ms),
+        }
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Shards:
@@ -95,5 +108,6 @@ class Shards:
         shards.since_ms = state["since_ms"]
         shards._read = dict(state["read"])
         shards._ended = set(state["ended"])
+        shards._arrived_ms = dict(state.get("arrived_ms", {}))
         shards._known = {shard: Shard(shard) for shard in (*shards._read, *shards._ended)}
         return shards

@@ -16,7 +16,7 @@ from tests.spark.conftest import MemoryTable
 from smackbox.base.clock import Clock, FakeClock
 from smackbox.flow import Count, Sum, window_totals
 from smackbox.flow.builder import Flow
-from smackbox.spark.streaming.errors import StreamError
+from smackbox.spark.streaming.errors import SourceAwayError, StreamError
 from smackbox.spark.streaming.feed import InputsFeed
 from smackbox.spark.streaming.inputs.input import Bounds, Done, OwnRecord, Taken
 from smackbox.spark.streaming.runner import MicroBatchRunner, Parts
@@ -45,10 +45,14 @@ class Given:
 
     def __init__(self) -> None:
         self.sales: list[Sale] = []
+        self.away_for = 0
 
     def open(self, saved: Any, known: Any) -> Any: ...
 
     def take(self, bounds: Bounds, stopped: Any) -> Taken | None:
+        if self.away_for:
+            self.away_for -= 1
+            raise SourceAwayError("away")
         plan, self.sales = [msgspec.to_builtins(sale) for sale in self.sales], []
         return Taken(self.again(plan, stopped), plan) if plan else None
 
@@ -172,3 +176,19 @@ def test_windows_that_one_batch_leaves_are_closed_before_events_are_taken(
         reports = [second.batch([Sale(30, "late")]), second.runner.step(0), second.runner.step(0)]
     assert [(report.rows, report.written) for report in reports] == [(0, 2), (0, 1), (1, 1)]
     assert sorted(first.table.rows | second.table.rows) == ["end", "k0", "k1", "k2", "k3", "k4"]
+
+
+def test_the_time_in_which_a_source_does_not_answer_is_no_silence_of_it(tmp_path: Path) -> None:
+    clock = FakeClock()
+    marked = Flow.of([SALES]).with_watermark("at", ms(0), idle=ms(1_000)).group_by("key")
+    stream = Running(tmp_path, marked.tumbling_window(ms(10)).agg(n=Count()).final(), clock)
+    with stream.runner:
+        stream.batch([Sale(15, "a")])
+        stream.source.away_for = 1
+        clock.advance_ms(3_600_000)
+        assert stream.runner.step(0) is None, "what came meanwhile is still to be read"
+        assert stream.batch([Sale(16, "a")]).late == 0
+        clock.advance_ms(1_000)
+        report = stream.runner.step(0)
+    assert report is not None and report.written == 1
+    assert stream.table.rows == {"a": 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -164,6 +165,8 @@ class Endpoint:
         self.statuses: list[int] = []
         self.requests: list[tuple[str, str, bytes]] = []
         self.drop = 0
+        self.drip_s = 0.0
+        self.drips = "body"
 
 
 @pytest.fixture
@@ -181,8 +184,17 @@ def endpoint() -> Iterator[tuple[str, Endpoint]]:
                 self.close_connection = True
                 return
             self.send_response(state.statuses.pop(0) if state.statuses else 200)
-            self.send_header("Content-Length", "7")
-            self.end_headers()
+            self.send_header("Content-Length", "7" if not state.drip_s else "70000")
+            if state.drips == "body":
+                self.end_headers()
+            else:
+                self.wfile.write(b"HTTP/1.1 ")
+            while state.drip_s:
+                try:
+                    self.wfile.write(b".")
+                except OSError:
+                    return
+                time.sleep(state.drip_s)
             self.wfile.write(b"because")
 
         def log_message(self, *_: object) -> None: ...
@@ -217,6 +229,19 @@ def test_answers_that_pass_are_tried_again(endpoint: tuple[str, Endpoint], statu
     with pytest.raises(AwayError, match=f"answers {status}: because"):
         output.put(batch(1, 1))
     output.put(batch(1, 1))
+    output.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(endpoint: tuple[str, Endpoint]) -> None:
+    url, state = endpoint
+    state.drip_s = 0.02
+    output = HttpOutput(url, "s", {}, timeout_s=0.2)
+    output.put(batch(1, 1))  # its status has come: the rest is for people
+    state.drips = "head"
+    with pytest.raises(AwayError, match="does not answer"):
+        output.put(batch(2, 1))
+    state.drip_s, state.drips = 0, "body"
+    output.put(batch(2, 1))
     output.close()
 
 

@@ -92,7 +92,7 @@ class Checkpoint:
         self._position = msgspec.json.decode(saved, type=_Position) if saved else _Position()
         self.id = (store.get(_ID) or b"").decode()
         self.began_ms = 0
-        """When this runner began to listen to its sources."""
+        """When this runner began to listen to its sources, or again after one of them did not answer."""
 
     @classmethod
     def open(cls, path: Path, *, stream: str, topic: str, unique_horizon: int, sync: bool) -> Checkpoint:

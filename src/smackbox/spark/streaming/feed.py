@@ -57,6 +57,11 @@ class Feed(Protocol):
         """Show offsets to tools that ask the broker."""
         ...
 
+    @property
+    def is_away(self) -> bool:
+        """Whether a source did not answer when the last batch was taken."""
+        ...
+
     def lag(self) -> int:
         """Records that are known to wait."""
         ...
@@ -107,6 +112,10 @@ class TopicFeed:
     def show_progress(self, offsets: dict[int, int]) -> None:
         self.source.show_progress(offsets)
 
+    @property
+    def is_away(self) -> bool:
+        return False  # `take` raises then
+
     def lag(self) -> int:
         return self.source.lag()
 
@@ -147,6 +156,10 @@ class InputsFeed:
         return {name: self._inputs[name].done(taken) for name, taken in plan.inputs.items()}
 
     def show_progress(self, offsets: dict[int, int]) -> None: ...
+
+    @property
+    def is_away(self) -> bool:
+        return bool(self._away)
 
     def lag(self) -> int:
         return sum(source.lag() or 0 for source in self._inputs.values())

@@ -237,7 +237,7 @@ class MicroBatchRunner(Opened):
         if self._rate is not None:
             rows = self._rate.rows(rows)
         bounds = Bounds(time.monotonic() + wait_s, rows, settings.max_bytes_per_batch, eager)
-        batch = self._patience.retry(lambda: self._feed.take(bounds, self._is_stopped))
+        batch = self._patience.retry(lambda: self._take(bounds, checkpoint))
         if self._metrics is not None:
             self._metrics.show_lag(self._feed.lag())
         if batch is None:
@@ -286,6 +286,17 @@ class MicroBatchRunner(Opened):
         return Copying(settings, event_type, delivery)
 
     # -- a batch
+
+    def _take(self, bounds: Bounds, checkpoint: Checkpoint) -> Batch | None:
+        """A batch of the sources. The time in which one of them did not answer is no silence of it."""
+        is_away = True
+        try:
+            batch = self._feed.take(bounds, self._is_stopped)
+            is_away = self._feed.is_away
+        finally:
+            if is_away:
+                checkpoint.began_ms = self._clock.wall_ms()
+        return batch
 
     def _process(self, batch: Batch) -> BatchReport:
         began = time.perf_counter()

@@ -111,14 +111,19 @@ class KafkaSource:
         """Messages that arrive before `deadline` (monotonic), at most about `max_rows` and `max_bytes`.
 
         At least what has arrived already is taken, also when the deadline has passed. `eager`: that is enough, and
-        only nothing is waited for. What had come before an `AwayError` comes again in the next call.
+        only nothing is waited for. What had come before an `AwayError` comes again in the next call. Raises
+        `SourceAwayError` where nothing has come and no broker answers: that is no silence of the topic.
         """
         if self._rewind_to is not None:
             self.assign(self._rewind_to)
             self._rewind_to = None
+            self._answers_again()
         began = self.next_offsets
         try:
-            return self._collect(deadline, max_rows, max_bytes, stopped, eager=eager)
+            messages = self._collect(deadline, max_rows, max_bytes, stopped, eager=eager)
+            if not messages and self._away:
+                raise SourceAwayError(f"no broker answers for {self._topic}")
+            return messages
         except AwayError:
             self._rewind_to = began
             raise

@@ -7,9 +7,11 @@ tried again; any other answer ends the stream, for repeating it would not help.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from smackbox.spark.streaming.outputs.output import OutputBatch, as_json
 
 ANSWER_SHOWN = 200
 ANSWER_LIMIT = 64 * 1024
+STEPS = 6
+"""A request may take so many times the limit of one step; a server that answers byte by byte is given up then."""
 _AGAIN = frozenset({408, 425, 429})
 
 
@@ -72,9 +76,15 @@ class HttpOutput:
             self._connection = self._connect()
         elif self._connection.sock is not None and _is_closed(self._connection.sock):
             self._connection.close()
-        self._connection.request("POST", self._path, body, {**self._headers, "Idempotency-Key": key})
-        response = self._connection.getresponse()
-        answer = response.read(ANSWER_LIMIT)
+        given_up = threading.Timer(STEPS * self._timeout_s, _shut, (self._connection,))
+        given_up.daemon = True
+        given_up.start()
+        try:
+            self._connection.request("POST", self._path, body, {**self._headers, "Idempotency-Key": key})
+            response = self._connection.getresponse()
+            answer = response.read(ANSWER_LIMIT)
+        finally:
+            given_up.cancel()
         if not response.isclosed():
             self.close()  # more than anybody wants to read
         return response.status, answer
@@ -89,6 +99,13 @@ class HttpOutput:
                 context=ssl.create_default_context(),
             )
         return http.client.HTTPConnection(self._parts.hostname, self._parts.port, timeout=self._timeout_s)
+
+
+def _shut(connection: http.client.HTTPConnection) -> None:
+    """End the reads and writes of another thread."""
+    if connection.sock is not None:
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _is_closed(connection: socket.socket) -> bool:
