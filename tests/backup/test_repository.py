@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import msgspec
@@ -121,3 +122,43 @@ def test_a_lock_of_a_process_that_is_gone_or_of_long_ago_counts_no_more(tmp_path
     objects.put("locks/save-3", msgspec.json.encode(Lock("elsewhere", 1, NOW_S - LOCK_LIMIT_S + 1)))
     with pytest.raises(UserError, match="of elsewhere"), repository.locked("prune", against="save", now_s=NOW_S):
         raise AssertionError
+
+
+def test_a_lock_is_renewed_and_one_that_was_removed_ends_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smackbox.backup.repository.LOCK_RENEWED_S", 0.01)
+    repository = Repository.create_or_open(FolderObjects(tmp_path))
+    with repository.locked("save", against="prune", now_s=NOW_S) as check:
+        (lock,) = (tmp_path / "locks").iterdir()
+        deadline = time.monotonic() + 30
+        while msgspec.json.decode(lock.read_bytes(), type=Lock).since_s == NOW_S:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        check()
+    assert not list((tmp_path / "locks").iterdir())
+    monkeypatch.setattr("smackbox.backup.repository.LOCK_RENEWED_S", 60.0)
+    with repository.locked("save", against="prune", now_s=NOW_S) as check:
+        (lock,) = (tmp_path / "locks").iterdir()
+        lock.unlink()
+        with pytest.raises(UserError, match=r"removed the lock locks/save-\w+ of this save: begin again"):
+            check()
+
+
+def test_the_latest_of_several_boxes_is_not_taken_for_the_one_that_is_meant(tmp_path: Path) -> None:
+    repository = Repository.create_or_open(FolderObjects(tmp_path))
+
+    def save(box: str, age_s: float) -> Manifest:
+        made = msgspec.structs.replace(manifest(NOW_S - age_s), box=box)
+        repository.write(made)
+        return made
+
+    save("lost", 50)
+    save("lost", 40)
+    after = [save("restored", 30), save("restored", 20)]
+    assert repository.find() == after[1], "a restored box goes on alone"
+    lost = save("lost", 15)
+    with pytest.raises(UserError, match=f"several boxes are saved to .* {lost.id}, {after[1].id}: give --id"):
+        repository.find()
+    assert repository.find(after[0].id) == after[0]
+    assert repository.find(until_s=NOW_S - 20) == after[1]

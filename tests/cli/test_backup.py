@@ -48,7 +48,7 @@ def ids(capsys: pytest.CaptureFixture[str], place: str) -> list[str]:
     capsys.readouterr()
     assert smack("backup", "list", place) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split("\t") == ["id", "taken", "files", "MB", "stored MB", "parts"]
+    assert head.split("\t") == ["id", "box", "taken", "files", "MB", "stored MB", "parts"]
     return [line.split("\t")[0] for line in lines]
 
 

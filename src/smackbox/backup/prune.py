@@ -40,7 +40,7 @@ def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
     Raises `UserError` while a back-up is being made, `StorageError` where a manifest cannot be read: nothing is dropped
     then, as it might be needed.
     """
-    with repository.locked("prune", against="save", now_s=now_s):
+    with repository.locked("prune", against="save", now_s=now_s) as check_lock:
         known = repository.backups()
         old: list[Listed] = []
         needed: set[str] = set()
@@ -56,6 +56,7 @@ def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
             repository.forget(one.id)
         stored = repository.stored()
         unneeded = {name: size for name, size in stored.items() if name not in needed}
+        check_lock()
         for name in unneeded:
             repository.drop(name)
         for folder in (BACKUPS, OBJECTS):

@@ -8,8 +8,8 @@
 A killed `save` leaves objects that no manifest names: the next one uses them, or `prune` removes them.
 
 `prune` must not remove an object that a running `save` counts on. Each writes its lock first and then looks for the
-other's: at least one of two sees the other and gives up. A lock counts for `LOCK_LIMIT_S`, or until its process is
-known to be gone.
+other's: at least one of two sees the other and gives up. A lock is renewed each hour; it counts for `LOCK_LIMIT_S`
+after that, or until its process is known to be gone. Whoever has lost his lock all the same does not go on.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import contextlib
 import hashlib
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -35,6 +36,9 @@ BACKUPS = "backups"
 LOCKS = "locks"
 FORMAT = 1
 LOCK_LIMIT_S = 24 * 3600
+LOCK_RENEWED_S = 3600.0
+LATEST_READ = 20
+"""So many of the latest back-ups are looked at to see whether several boxes save here."""
 _CHECK = b"smackbox"
 _DIGEST_BYTES = 32
 _HEX = frozenset("0123456789abcdef")
@@ -145,7 +149,8 @@ class Repository:
     def find(self, id_: str | None = None, until_s: float | None = None) -> Manifest:
         """The back-up of that id, or the latest, or the latest that was begun at `until_s` or before.
 
-        Raises `UserError` where there is none, `StorageError` for a damaged one.
+        Raises `UserError` where there is none, or without an id where several boxes save here in turn, so that the
+        latest may be another's; `StorageError` for a damaged one.
         """
         known = self.backups()
         wanted = [one for one in known if until_s is None or one.taken_s <= until_s]
@@ -155,7 +160,21 @@ class Repository:
             what = f"no back-up {id_}" if id_ else "no back-up" if until_s is None else "no back-up as old as that"
             there = ", ".join(one.id for one in known) or "none"
             raise UserError(f"{self.url} has {what}; there is {there}")
-        return self.read(wanted[-1].id)
+        latest = self.read(wanted[-1].id)
+        if id_ is None:
+            self._check_one_box(latest, wanted)
+        return latest
+
+    def _check_one_box(self, latest: Manifest, known: list[Listed]) -> None:
+        """A box that was restored is another one and goes on alone; two that save in turn are two."""
+        others: dict[str, str] = {}
+        for one in reversed(known[-LATEST_READ:-1]):
+            manifest = self.read(one.id)
+            if manifest.box != latest.box:
+                others.setdefault(manifest.box, one.id)
+            elif others:
+                there = ", ".join((latest.id, *others.values()))
+                raise UserError(f"several boxes are saved to {self.url}, their latest back-ups are {there}: give --id")
 
     def read(self, id_: str) -> Manifest:
         """The manifest of a back-up. Raises `StorageError`."""
@@ -179,10 +198,24 @@ class Repository:
     # --- locks
 
     @contextmanager
-    def locked(self, kind: str, against: str, now_s: float) -> Iterator[None]:
-        """Hold a lock of `kind` while the block runs. Raises `UserError` while somebody holds one of `against`."""
+    def locked(self, kind: str, against: str, now_s: float) -> Iterator[Callable[[], None]]:
+        """Hold a lock of `kind` while the block runs. Raises `UserError` while somebody holds one of `against`.
+
+        What is given raises `UserError` when the lock is not held any more.
+        """
         key = f"{LOCKS}/{kind}-{os.urandom(8).hex()}"
-        self.objects.put(key, msgspec.json.encode(Lock(socket.gethostname(), os.getpid(), now_s)))
+        lock = Lock(socket.gethostname(), os.getpid(), now_s)
+        self.objects.put(key, msgspec.json.encode(lock))
+        over = threading.Event()
+        renewing = threading.Thread(target=self._renew, args=(key, lock, over), name=f"{kind}-lock", daemon=True)
+        renewing.start()
+
+        def check() -> None:
+            try:
+                self.objects.get(key)
+            except MissingObjectError:
+                raise UserError(f"somebody has removed the lock {key} of this {kind}: begin again") from None
+
         try:
             for other, lock in self._locks(against):
                 if now_s - lock.since_s > LOCK_LIMIT_S or _is_gone(lock):
@@ -193,10 +226,20 @@ class Repository:
                     f"a {against} of {self.url} by process {lock.pid} of {lock.host} is under way since {since} UTC; "
                     f"where that was killed, remove {other}"
                 )
-            yield
+            yield check
         finally:
+            over.set()
+            renewing.join()
             with contextlib.suppress(StorageError):
                 self.objects.delete(key)
+
+    def _renew(self, key: str, lock: Lock, over: threading.Event) -> None:
+        began_s = time.monotonic()
+        while not over.wait(LOCK_RENEWED_S):
+            with contextlib.suppress(StorageError):  # another try comes long before it counts no more
+                self.objects.get(key)  # one that somebody has removed is not made again
+                renewed = msgspec.structs.replace(lock, since_s=lock.since_s + time.monotonic() - began_s)
+                self.objects.put(key, msgspec.json.encode(renewed))
 
     def _locks(self, kind: str) -> Iterator[tuple[str, Lock]]:
         for info in self.objects.list(LOCKS):

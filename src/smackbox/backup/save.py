@@ -62,7 +62,7 @@ def save(
 
     Raises `StorageError`, and `UserError` while somebody prunes the repository; then there is no back-up.
     """
-    with repository.locked("save", against="prune", now_s=taken_ms / 1000):
+    with repository.locked("save", against="prune", now_s=taken_ms / 1000) as check_lock:
         there = {one.id for one in repository.backups()}
         while id_of(taken_ms) in there:  # of another box, in the same millisecond
             taken_ms += 1
@@ -83,6 +83,7 @@ def save(
             objects={name: work.sizes[name] for name in sorted(used)},
             facts=facts or {},
         )
+        check_lock()
         repository.write(manifest)
     return Saved(manifest, work.new_bytes, work.new_objects)
 

@@ -68,13 +68,13 @@ def list_command(place: str, key_file: Path | None) -> None:
     """The back-ups that are there, the oldest first."""
     with storage_errors():
         repository = opened(place, key_file)
-        click.echo("id\ttaken\tfiles\tMB\tstored MB\tparts")
+        click.echo("id\tbox\ttaken\tfiles\tMB\tstored MB\tparts")
         for one in repository.backups():
             manifest = repository.read(one.id)
             taken = datetime.fromtimestamp(manifest.taken_ms / 1000, UTC)
             click.echo(
-                f"{one.id}\t{taken:%Y-%m-%dT%H:%M:%SZ}\t{len(manifest.files)}\t{manifest.size / 1e6:.1f}"
-                f"\t{manifest.stored / 1e6:.1f}\t{','.join(manifest.parts)}"
+                f"{one.id}\t{manifest.box[:8]}\t{taken:%Y-%m-%dT%H:%M:%SZ}\t{len(manifest.files)}"
+                f"\t{manifest.size / 1e6:.1f}\t{manifest.stored / 1e6:.1f}\t{','.join(manifest.parts)}"
             )
 
 
