@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -252,3 +253,36 @@ def test_the_environment_names_the_endpoint(moto: tuple[str, int], monkeypatch: 
     objects = open_objects(f"s3a://{BUCKET}/environment")
     objects.put("key", b"x")
     assert objects.get("key") == b"x"
+
+
+@pytest.mark.parametrize(("scheme", "path"), [("gs", "/bucket/folder%2Fkey"), ("az", "/bucket/folder/key")])
+def test_other_clouds_are_asked_at_the_endpoint_of_the_url(
+    scheme: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"GOOGLE_SKIP_SIGNATURE": "true", "AZURE_SKIP_SIGNATURE": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        objects = open_objects(f"{scheme}://bucket/folder?endpoint=http://127.0.0.1:{server.server_port}")
+        with pytest.raises(MissingObjectError):
+            objects.get("key")
+        server.shutdown()
+        thread.join()
+    assert [found.partition("?")[0].removeprefix("/account") for found in asked] == [path]
+
+
+@pytest.mark.parametrize("scheme", ["gs", "az"])
+def test_a_region_is_amazons_alone(scheme: str) -> None:
+    with pytest.raises(SettingError, match="only s3:// has a region"):
+        open_objects(f"{scheme}://bucket/folder?region=eu")

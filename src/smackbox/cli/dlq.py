@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,11 +58,12 @@ def list_command(box: Box, topics: tuple[str, ...]) -> None:
     with kafka_errors(box.kafka):
         letters = DeadLetterTopics(box.kafka)
         for topic in topics or letters.topics():
-            pending = letters.pending(topic)
             latest: dict[str, int] = {}
-            for letter in pending:
+            counted: Counter[str] = Counter()
+            for letter in letters.pending(topic):
                 latest[letter.reason] = max(letter.time_ms, latest.get(letter.reason, 0))
-            for reason, count in Counter(letter.reason for letter in pending).most_common():
+                counted[letter.reason] += 1
+            for reason, count in counted.most_common():
                 click.echo(f"{topic}\t{count}\t{_moment(latest[reason])}\t{reason}")
             if handled := letters.handled(topic):
                 counts = Counter(one.action for one in handled.values())
@@ -81,8 +83,10 @@ def show_command(box: Box, topic: str, reason: str | None, places: tuple[str, ..
 
     wanted = _wanted(reason, places)
     with kafka_errors(box.kafka):
-        pending = [letter for letter in DeadLetterTopics(box.kafka).pending(topic) if wanted(letter)]
-    for letter in pending[:limit]:
+        pending = filter(wanted, DeadLetterTopics(box.kafka).pending(topic))
+        shown = list(islice(pending, limit))
+        more = sum(1 for _ in pending)
+    for letter in shown:
         if raw:
             sys.stdout.buffer.write((letter.value or b"") + b"\n")
             continue
@@ -92,8 +96,8 @@ def show_command(box: Box, topic: str, reason: str | None, places: tuple[str, ..
             click.echo(f"\theader {name}: {_text(value)}")
         click.echo(f"\tkey {_text(letter.key)}\n\tvalue {_text(letter.value)}")
     sys.stdout.buffer.flush()
-    if len(pending) > limit:
-        click.echo(f"{len(pending) - limit} more wait", err=True)
+    if more:
+        click.echo(f"{more} more wait", err=True)
 
 
 @command.command("replay")

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -121,10 +122,13 @@ class DeadLetterTopics:
         finally:
             consumer.close()
 
-    def pending(self, topic: str) -> list[Letter]:
-        """The letters of a topic to which nothing was done. Raises `UserError` where there is no such topic."""
+    def pending(self, topic: str) -> Iterator[Letter]:
+        """The letters of a topic to which nothing was done, as they are read.
+
+        Raises `UserError` where there is no such topic, once they are read.
+        """
         handled = self.handled(topic)
-        return [letter for letter in self._letters(topic) if letter.ledger_key not in handled]
+        return (letter for letter in self._letters(topic) if letter.ledger_key not in handled)
 
     def handled(self, topic: str) -> dict[bytes, Handled]:
         """What was done to letters of the topic, by their keys in the ledger."""
@@ -177,10 +181,9 @@ class DeadLetterTopics:
             }
         )
         producer.init_transactions(TIMEOUT_S)  # what a killed one had under way is aborted
-        letters = [letter for letter in self.pending(topic) if wanted(letter)]
+        letters = filter(wanted, self.pending(topic))
         done = 0
-        for at in range(0, len(letters), TRANSACTION_LETTERS):
-            chunk = letters[at : at + TRANSACTION_LETTERS]
+        while chunk := list(islice(letters, TRANSACTION_LETTERS)):
             producer.begin_transaction()
             try:
                 for letter in chunk:
@@ -221,10 +224,12 @@ class DeadLetterTopics:
             consumer.assign([TopicPartition(topic, number, 0) for number in waiting])
             deadline = time.monotonic() + TIMEOUT_S
             while waiting:
-                for message in consumer.consume(CHUNK, POLL_S):
-                    deadline = time.monotonic() + TIMEOUT_S
+                messages = consumer.consume(CHUNK, POLL_S)
+                for message in messages:
                     yield from _counted(message, waiting)
-                if time.monotonic() > deadline:
+                if messages:
+                    deadline = time.monotonic() + TIMEOUT_S
+                elif time.monotonic() > deadline:
                     raise UserError(f"{topic} gives no records for {TIMEOUT_S:.0f} s")
         finally:
             consumer.close()

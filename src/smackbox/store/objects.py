@@ -37,6 +37,7 @@ RETRIES = 8
 KEPT_STORES = 16
 SCHEMES = ("s3", "gs", "az")
 URL_OPTIONS = ("endpoint", "region")
+_ENDPOINT_NAMES = {"gs": "base_url", "az": "endpoint"}
 _ALIASES = {"s3n": "s3", "s3a": "s3"}
 _URL = re.compile(r"(\w+)://([^/]*)/?(.*)", re.DOTALL)
 _TEMPORARY = re.compile(r".+\.[0-9a-f]{8}\.part", re.DOTALL)
@@ -248,6 +249,8 @@ def with_options(place: str, options: Storage = ()) -> tuple[str, Storage]:
     for name, value in parse_qsl(query):
         if name not in URL_OPTIONS:
             raise SettingError(f"{url}: no option {name!r}; a URL takes {' and '.join(URL_OPTIONS)}")
+        if name == "region" and not url.startswith("s3"):
+            raise SettingError(f"{url}: only s3:// has a region")
         found[name] = value
     return url, tuple(sorted(found.items()))
 
@@ -283,7 +286,9 @@ def _opened(scheme: str, bucket: str, options: Storage, endpoint: str) -> Any:
         from obstore.store import from_url
     except ImportError as error:
         raise StartError(f"{scheme}:// needs obstore: pip install 'smackbox[aws]'") from error
-    config = dict(options) if scheme == "s3" else {}
+    config = dict(options)
+    if scheme != "s3":
+        config = {_ENDPOINT_NAMES[scheme]: config["endpoint"]} if "endpoint" in config else {}
     client_options = {
         "allow_http": endpoint.startswith("http://"),
         "connect_timeout": timedelta(seconds=CONNECT_LIMIT_S),
