@@ -12,12 +12,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3  # noqa: F401 - once for all children
 import msgspec
+from tests.flow.model import Source
 
+from smackbox.flow import Count
+from smackbox.flow.builder import Flow
 from smackbox.spark.streaming.feed import InputsFeed
 from smackbox.spark.streaming.inputs.files import FilesInput
 from smackbox.spark.streaming.inputs.kinesis import KinesisInput, client_maker
@@ -33,6 +37,7 @@ from smackbox.spark.streaming.settings import StreamSettings
 PROCESS_TIMEOUT_S = 60
 STEPS = ("planned", "writing", "put", "written", "committed")
 IDLE_S = 0.5
+FLOW_DELAY_MS, FLOW_WINDOW_MS, FLOW_STEP_MS, FLOW_GAP_MS = 5_000, 40_000, 20_000, 3_000
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -44,6 +49,84 @@ class Value(msgspec.Struct, frozen=True):
     """What a rate gives, as an event with an `id`."""
 
     id: int = msgspec.field(name="value")
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """An event at `at` ms since 1970."""
+
+    id: int
+    key: str
+    at: int
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What a flow gives of a key: of the window that begins at `at`, or of an event and its partner."""
+
+    key: str
+    at: int
+    n: int
+
+
+class Other(msgspec.Struct, frozen=True):
+    """An event of the right side of a join."""
+
+    key: str
+    at: int
+    n: int
+
+
+class Seen(msgspec.Struct):
+    """The state of a key: how many events since its last timer, and the moment of the first of them."""
+
+    n: int = 0
+    first: int = 0
+
+
+def flow_of(kind: str, names: list[str]) -> Flow:
+    """A flow over events of at most `FLOW_DELAY_MS` disorder."""
+    marked = Flow.of([Source(names[0], Timed)]).with_watermark("at", timedelta(milliseconds=FLOW_DELAY_MS))
+    grouped = marked.group_by("key")
+    if kind == "windows":
+        windows = grouped.hopping_window(timedelta(milliseconds=FLOW_WINDOW_MS), timedelta(milliseconds=FLOW_STEP_MS))
+        return windows.agg(n=Count()).final().map(_of_window, to=Given)
+    if kind == "sessions":
+        windows = grouped.session_window(timedelta(milliseconds=FLOW_GAP_MS))
+        return windows.agg(n=Count()).final().map(_of_window, to=Given)
+    if kind == "timers":
+        return grouped.stateful(_count, state=Seen, to=Given, on_timer=_tell)
+    assert kind == "joins"
+    right = Flow.of([Source(names[1], Timed)]).map(lambda row: Other(row.key, row.at, row.id), to=Other)
+    limit = timedelta(milliseconds=FLOW_GAP_MS)
+    right = right.with_watermark("at", timedelta(milliseconds=FLOW_DELAY_MS))
+    return marked.join(right, on="key", before=limit, after=limit, into=Pair, how="left")
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """An event of the left side and its partner on the right one; None where it has none."""
+
+    key: str
+    id: int
+    n: int | None
+
+
+def _of_window(row: Any) -> Given:
+    return Given(row.key, round(row.window_start.timestamp() * 1000), row.n)
+
+
+def _count(_key: str, rows: list[Timed], state: Any) -> list[Given]:
+    seen = state.get() or Seen()
+    if not seen.n:
+        seen.first = min(row.at for row in rows)
+        state.set_timer(datetime.fromtimestamp((seen.first + FLOW_WINDOW_MS) / 1000, UTC))
+    seen.n += len(rows)
+    state.set(seen)
+    return []
+
+
+def _tell(key: str, _timer: Any, state: Any) -> list[Given]:
+    seen = state.get()
+    state.clear()
+    return [Given(key, 0, seen.n)]
 
 
 class Killing:
@@ -143,8 +226,9 @@ def run_stream(spec: Mapping[str, Any], kill: str) -> None:
 
     settings = settings_of(spec)
     inputs = inputs_of(spec, settings)
-    event = Value if spec["source"]["kind"] == "rate" else Number
+    event = Value if spec["source"]["kind"] == "rate" else Timed if "flow" in spec else Number
     parts = Parts(
+        flow=flow_of(spec["flow"], spec["source"]["names"]) if "flow" in spec else None,
         feed=InputsFeed(inputs),
         events={source.name: event for source in inputs},
         loose=frozenset(source.name for source in inputs if not source.strict),
