@@ -17,6 +17,7 @@ import smackbox.cassandra.execution.vector_upkeep as vector_upkeep
 from smackbox.cassandra.state import engine as engine_module
 from smackbox.cassandra.state import vectors
 from smackbox.cassandra.state.vectors import VectorIndex
+from smackbox.cassandra.wire.errors import Invalid
 
 DIMENSION = 8
 TABLE = "CREATE TABLE k.v (k int PRIMARY KEY, v vector<float, 2>, n int)"
@@ -171,3 +172,16 @@ def test_what_was_acknowledged_is_found_after_kill_9(tmp_path: Path) -> None:
     finally:
         cluster.shutdown()
         server.kill()
+
+
+def test_limits_of_a_search(box: Box) -> None:
+    box.run("INSERT INTO k.v (k, v, n) VALUES (1, [1.0, 1.0], 1)")
+    order = "SELECT k FROM k.v ORDER BY v ANN OF [1.0, 1.0]"
+    assert [row[0] for row in box.run(f"{order} LIMIT 1000")] == [1]
+    for rest, message in (
+        ("LIMIT 1001", "LIMIT that is not greater than 1000. LIMIT was 1001"),
+        ("", "Top-K queries must have a limit specified"),
+        ("PER PARTITION LIMIT 1 LIMIT 2", "Top-K queries do not support per-partition limits"),
+    ):
+        with pytest.raises(Invalid, match=message):
+            box.run(f"{order} {rest}")

@@ -143,12 +143,10 @@ class VectorOrder:
         predicates = read.restrictions.predicates(context)
         ordinal = self.column.ordinal
         stamps = read.stamps
-        looked_at = 0
         nearest: list[KeyedRow] = []
         count = limit if not predicates else WIDER * limit
         while True:
-            labels = index.nearest(query, count)
-            for label in labels[looked_at:] if not looked_at else labels:
+            for label in index.nearest(query, count):
                 rows = list(rows_at(engine, self.table, read.reader, index.keys[label], now_s, stamps=stamps))
                 value = rows[0][1].values[ordinal] if rows else None
                 if value is None or value != index.value(label):
