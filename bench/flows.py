@@ -59,11 +59,18 @@ async def _profile(note: Any) -> None:
     sys.setprofile(note)
 
 
-def passed_by(thread: ServiceThread | Sequence[ServiceThread], send: Send) -> Passed:
-    """What the server's thread, or each server's, passes through while `send` runs, the second time."""
-    threads = [thread] if isinstance(thread, ServiceThread) else thread
+def passed_by(thread: ServiceThread | Sequence[ServiceThread] | None, send: Send) -> Passed:
+    """What the server's thread, or each server's, or this one (None), passes through in the second run of `send`."""
     send()
     passed = Passed()
+    if thread is None:
+        sys.setprofile(passed.note)
+        try:
+            send()
+        finally:
+            sys.setprofile(None)
+        return passed
+    threads = [thread] if isinstance(thread, ServiceThread) else thread
     for server_thread in threads:
         server_thread.call(_profile(passed.note))
     try:
@@ -155,6 +162,48 @@ def post() -> Iterator[tuple[Sequence[ServiceThread], Send]]:
 
 
 @contextmanager
+def micro_batch() -> Iterator[tuple[ServiceThread | None, Send]]:
+    """A batch of one event from its topic into a total, in a stream on a table in memory: the stream alone counts."""
+    from tempfile import TemporaryDirectory
+
+    import msgspec
+    from cassandra import cqltypes
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+    from tests.spark.conftest import MemoryTable
+
+    from smackbox.kafka.server import KafkaServer
+    from smackbox.kafka.settings import KafkaSettings
+    from smackbox.spark.streaming import MicroBatchRunner
+    from smackbox.spark.streaming.settings import StreamSettings
+
+    event = msgspec.defstruct("Event", [("key", str), ("n", int)], frozen=True)
+    table = MemoryTable({"key": cqltypes.UTF8Type}, {"n": cqltypes.LongType})
+    with _served(KafkaServer(KafkaSettings())) as broker, TemporaryDirectory() as folder:
+        admin = AdminClient({"bootstrap.servers": broker.url})
+        for made in admin.create_topics([NewTopic("t", 1)]).values():
+            made.result()
+        producer = Producer({"bootstrap.servers": broker.url, "linger.ms": 0})
+        settings = StreamSettings(
+            name="s", kafka=broker.url, topic="t", cassandra="nowhere:1", keyspace="k", table="t",
+            checkpoint_dir=Path(folder), every_s=0,
+        )  # fmt: skip
+
+        def totals(rows: Any) -> Any:
+            return rows.groupBy("key").sum("n").withColumnRenamed("sum(n)", "n")
+
+        with MicroBatchRunner(settings, event, totals, target=table) as runner:
+
+            def send() -> None:
+                producer.produce("t", b'{"key": "a", "n": 1}')
+                producer.flush()
+                while runner.step() is None:
+                    pass
+
+            yield None, send
+
+
+@contextmanager
 def launch() -> Iterator[tuple[Sequence[ServiceThread], Send]]:
     """A task launched on an agent through the master, until the framework has its last status: both servers count."""
     from tests.mesos.agent.raw_scheduler import RawScheduler
@@ -172,13 +221,14 @@ def launch() -> Iterator[tuple[Sequence[ServiceThread], Send]]:
 
 
 KEY = uuid.UUID(int=1)
-FLOWS: dict[str, Callable[[], AbstractContextManager[tuple[ServiceThread | Sequence[ServiceThread], Send]]]] = {
+FLOWS: dict[str, Callable[[], AbstractContextManager[tuple[ServiceThread | Sequence[ServiceThread] | None, Send]]]] = {
     "insert": lambda: cassandra("INSERT INTO k.t (id, v) VALUES (?, ?)", (KEY, 1)),
     "select": lambda: cassandra("SELECT * FROM k.t WHERE id = ?", (KEY,)),
     "select_filter": lambda: cassandra("SELECT * FROM k.t WHERE v = ? ALLOW FILTERING", (1,)),
     "update": lambda: cassandra("UPDATE k.t SET v = ? WHERE id = ?", (1, KEY)),
     "produce": produce,
     "post": post,
+    "micro_batch": micro_batch,
     "launch": launch,
 }
 
