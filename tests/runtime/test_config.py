@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import signal
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 from tests.boxes import until_ready
 from tests.runtime.test_cassandra_logins import APP, SETTINGS
 
+from smackbox.cli.watching import watch
 from smackbox.runtime.prepare import CqlConnection
 from smackbox.runtime.run import running_urls
 
@@ -60,6 +63,32 @@ def post(url: str, text: str) -> int:
             return error.code
 
 
+def is_seen_by_a_person(folder: Path) -> None:
+    """`smack streams`, `smack lag` and a look of `smack status --watch`."""
+
+    def smack(*arguments: str) -> str:
+        command = [*SMACK, *arguments, "--dir", "data"]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
+
+    head, line = smack("streams").splitlines()
+    shown = dict(zip(head.replace(" S ", "_S ").split(), line.split(), strict=True))
+    assert (shown["STREAM"], shown["STATE"], shown["ROWS"], shown["LAG"]) == ("raw_notes_to_note", "ready", "1", "0")
+    figures = json.loads(smack("streams", "--json"))
+    assert (figures["stream"], figures["rows_total"], figures["restarts"]) == ("raw_notes_to_note", 1, 0)
+    head, line = smack("lag").splitlines()
+    assert line.split() == ["notes.raw_notes_to_note", "raw_notes", "1", "1", "1", "0", "0.0"]
+
+    def wait(_: float) -> None:
+        raise KeyboardInterrupt
+
+    looks = io.StringIO()
+    with contextlib.redirect_stdout(looks):
+        watch(folder / "data", 1.0, wait)
+    lines = looks.getvalue().splitlines()
+    assert [line.split()[0] for line in lines if line][-2:] == ["STREAM", "raw_notes_to_note"]
+    assert any(line.startswith("kafka") and " ready " in line for line in lines)
+
+
 @pytest.mark.xdist_group("spark")
 def test_all_parts_of_an_application_read_the_file(folder: Path) -> None:
     with started(folder, "run", "app.py", name="notes") as urls:
@@ -70,6 +99,7 @@ def test_all_parts_of_an_application_read_the_file(folder: Path) -> None:
         assert address is not None
         with CqlConnection(address, "notes", username="cassandra", password="cassandra") as session:
             assert any(list(session.execute("SELECT * FROM note")) == [(7, "hello")] for _ in range(TRIES))
+        is_seen_by_a_person(folder)
 
 
 def test_the_servers_of_the_box_read_the_file(folder: Path) -> None:

@@ -12,8 +12,17 @@ from smackbox.runtime.settings import DEFAULT_DIR
 
 @click.command("status")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
-def command(directory: Path) -> None:
+@click.option("--watch", "-w", is_flag=True, help="Show it again and again, with the streams' rates; Ctrl-C ends it.")
+@click.option(
+    "--every", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between looks."
+)
+def command(directory: Path, watch: bool, every: float) -> None:
     """Show every process of the box and its applications. Exits with 1 when one of them does not answer."""
+    if watch:
+        from smackbox.cli.watching import watch as show
+
+        show(directory, every)
+        return
     from smackbox.runtime.status import status
 
     lines, healthy = status(directory)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from smackbox.runtime.actor_status import actor_lines
-from smackbox.runtime.supervisor import ProcessState, running
+from smackbox.runtime.supervisor import ProcessState, RunFile, running
 
 ANSWER_TIMEOUT_S = 2.0
+PROCESS_HEAD = ("NAME", "STATE", "URL", "PID", "MEMORY", "RESTARTS")
 KAFKA_API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 CQL_OPTIONS = bytes.fromhex("04 00 0000 05 00000000")
 
@@ -20,28 +21,27 @@ def status(directory: Path) -> tuple[list[str], bool]:
     supervisors = running(directory)
     if not supervisors:
         return [f"nothing is running in {directory}: `smack up` starts everything"], False
-    rows = [("NAME", "STATE", "URL", "PID", "MEMORY", "RESTARTS")]
-    healthy = True
-    for process in (process for supervisor in supervisors for process in supervisor.processes):
-        state = process.state
-        if state == "ready" and not answers(process):
-            state = "silent"
-        healthy = healthy and state == "ready"
-        memory = memory_mb(process.pid)
-        rows.append(
-            (
-                process.name,
-                state,
-                process.url,
-                str(process.pid or "-"),
-                f"{memory:.0f} MB" if memory else "-",
-                str(process.restarts),
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    rows = process_rows(supervisors)
+    lines = table([PROCESS_HEAD, *rows])
     lines += actor_lines(process for supervisor in supervisors for process in supervisor.processes)
-    return lines, healthy
+    return lines, all(row[1] == "ready" for row in rows)
+
+
+def process_rows(supervisors: Iterable[RunFile]) -> list[tuple[str, ...]]:
+    """A row for each process, in the columns of `PROCESS_HEAD`; each is asked whether it answers."""
+    rows: list[tuple[str, ...]] = []
+    for process in (process for supervisor in supervisors for process in supervisor.processes):
+        state = "silent" if process.state == "ready" and not answers(process) else process.state
+        memory = memory_mb(process.pid)
+        shown = f"{memory:.0f} MB" if memory else "-"
+        rows.append((process.name, state, process.url, str(process.pid or "-"), shown, str(process.restarts)))
+    return rows
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines whose columns stand below one another."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def answers(process: ProcessState) -> bool:
