@@ -78,6 +78,12 @@ def is_seen_by_a_person(folder: Path) -> None:
     head, line = smack("lag").splitlines()
     assert line.split() == ["notes.raw_notes_to_note", "raw_notes", "1", "1", "1", "0", "0.0"]
 
+    targets = json.loads(smack("status", "--targets"))
+    assert [target["labels"]["process"] for target in targets] == ["raw_notes_to_note", "ingest"]
+    scraped = [urllib.request.urlopen(f"http://{target['targets'][0]}/metrics").read() for target in targets]
+    assert b'smack_stream_rows_total{stream="raw_notes_to_note"} 1.0' in scraped[0]
+    assert b'smack_ingest_events_accepted_total{path="/note"} 1.0' in scraped[1]
+
     def wait(_: float) -> None:
         raise KeyboardInterrupt
 

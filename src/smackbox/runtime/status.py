@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from smackbox.runtime.actor_status import actor_lines
 from smackbox.runtime.supervisor import ProcessState, RunFile, running
 
 ANSWER_TIMEOUT_S = 2.0
+SCRAPED_PATHS = frozenset({"/metrics", "/actors"})
+"""Paths of processes' URLs in whose place `/metrics` is, too."""
+
 PROCESS_HEAD = ("NAME", "STATE", "URL", "PID", "MEMORY", "RESTARTS")
 KAFKA_API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 CQL_OPTIONS = bytes.fromhex("04 00 0000 05 00000000")
@@ -25,6 +29,18 @@ def status(directory: Path) -> tuple[list[str], bool]:
     lines = table([PROCESS_HEAD, *rows])
     lines += actor_lines(process for supervisor in supervisors for process in supervisor.processes)
     return lines, all(row[1] == "ready" for row in rows)
+
+
+def scrape_targets(directory: Path) -> list[dict[str, Any]]:
+    """The processes of a directory that serve Prometheus' metrics, as its `file_sd_configs` reads them."""
+    targets = []
+    for supervisor in running(directory):
+        for process in supervisor.processes:
+            parts = urlsplit(process.url)
+            if parts.scheme == "http" and (parts.path in SCRAPED_PATHS or process.name.partition("-")[0] == "ingest"):
+                labels = {"application": supervisor.name, "process": process.name}
+                targets.append({"targets": [parts.netloc], "labels": labels})
+    return targets
 
 
 def process_rows(supervisors: Iterable[RunFile]) -> list[tuple[str, ...]]:
