@@ -57,7 +57,7 @@ class Rates:
         self._rates: dict[str, deque[float]] = {}
 
     def see(self, streams: Iterable[StreamFigures]) -> None:
-        """Take another look. A process that began anew counts from 0."""
+        """Take another look. A restarted process counts from 0."""
         for stream in streams:
             if "rows_total" not in stream.figures:
                 continue
