@@ -220,7 +220,7 @@ def test_stop_leaves_neither_files_nor_processes() -> None:
     context = SparkContext("local[2]")
     context.parallelize([(1, 2)], 2).groupByKey().collect()
     directory = context._directory
-    processes = [executor._process for executor in context._scheduler._executors]
+    processes = [slot.process for slot in context._scheduler.pool.slots.values()]
     assert any(directory.glob("shuffle-*"))
     context.stop()
     assert not directory.exists()

@@ -22,6 +22,7 @@ from smackbox.spark.rdd.closures import dumps
 from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.files import expand, local, storage_of
 from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffle, Slices, WholeFiles
+from smackbox.spark.rdd.pool import LocalPool
 from smackbox.spark.rdd.rdd import RDD
 from smackbox.spark.rdd.scheduler import Scheduler
 from smackbox.spark.rdd.seen.events import DESCRIPTION, JOB_GROUP
@@ -29,6 +30,7 @@ from smackbox.spark.rdd.seen.observers import Observers
 from smackbox.spark.rdd.seen.status_tracker import StatusTracker
 from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
 from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
+from smackbox.spark.rdd.task_set import TaskLimits
 
 if TYPE_CHECKING:
     from smackbox.spark.rdd.cassandra import CassandraTableRDD
@@ -77,7 +79,8 @@ class SparkContext:
         cache_bytes = int(settings.get("spark.smack.cacheBytes", DEFAULT_CACHE_BYTES))
         failures = int(settings.get("spark.task.maxFailures", MAX_FAILURES))
         self._observers = Observers(settings, self.appName, self.master, executors)
-        self._scheduler = Scheduler(executors, self._directory, cache_bytes, failures, self._observers.listeners)
+        pool = LocalPool(executors, self._directory, cache_bytes)
+        self._scheduler = Scheduler(pool, TaskLimits(max_failures=failures), self._observers.listeners)
         self._ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._shared_ids = itertools.count()
@@ -267,7 +270,7 @@ class SparkContext:
         """A file or an object that tasks find by `SparkFiles.get(name)`. Raises `JobError` where it is not there."""
         if recursive:
             raise JobError("addFile takes one file, not a directory")
-        add_file(path, self._files_root, self._storage)
+        self._scheduler.add_file("files", add_file(path, self._files_root, self._storage))
 
     def addPyFile(self, path: str) -> None:
         """A `.py` file, or a `.zip`, `.egg` or `.whl` of modules, for the driver and all executors."""
@@ -275,7 +278,7 @@ class SparkContext:
         entry = str(copy.parent) if copy.suffix == ".py" else str(copy)
         if entry not in sys.path:
             sys.path.insert(0, entry)
-        self._scheduler.add_path(entry)
+        self._scheduler.add_file("py", copy)
 
     # --- what a thread says of its jobs
 

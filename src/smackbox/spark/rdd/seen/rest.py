@@ -253,8 +253,8 @@ def _task(task: TaskRecord) -> Json:
         "executorId": str(task.started.executor),
         "host": HOST,
         "status": {"SUCCEEDED": "SUCCESS"}.get(task.status, task.status),
-        "taskLocality": "PROCESS_LOCAL",
-        "speculative": False,
+        "taskLocality": task.started.locality,
+        "speculative": task.started.speculative,
         "accumulatorUpdates": [],
     }
     if task.ended_ms is not None:
