@@ -27,10 +27,16 @@ class Slot(Protocol):
     """Room for one task. `executor` is the number that is shown; `agent` its machine's id, `hosts` that one's names."""
 
     number: int
-    executor: int
-    agent: str
-    hosts: frozenset[str]
     stage_id: int | None
+
+    @property
+    def executor(self) -> int: ...
+
+    @property
+    def agent(self) -> str: ...
+
+    @property
+    def hosts(self) -> frozenset[str]: ...
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Raises `OSError` where the other end is gone; the pool notices by itself."""

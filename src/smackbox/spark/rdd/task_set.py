@@ -198,9 +198,9 @@ class TaskSet:
             return index, ANY, False
         if (index := self._first(self._anywhere)) is not None:
             return index, NO_PREFERENCE, False
-        if self._all and self._may_go_anywhere(slots, now_s, growing):
-            if (index := self._first(self._all)) is not None:
-                return index, ANY, False
+        may_go = bool(self._all) and self._may_go_anywhere(slots, now_s, growing)
+        if may_go and (index := self._first(self._all)) is not None:
+            return index, ANY, False
         for index in self._copies:
             if all(run.slot.agent != slot.agent for run in self.runs.values() if run.index == index):
                 self._copies.remove(index)

@@ -124,7 +124,8 @@ class Status:
             case ["stages", number, "0", "taskList"]:
                 return self._tasks(self._found_stage(number), query)
             case ["executors"] | ["allexecutors"]:
-                return [self._executor(number) for number in range(self._application.executors)]
+                numbers = {*range(self._application.executors), *self._log.tasks_by_executor}
+                return [self._executor(number) for number in sorted(numbers)]
             case ["environment"]:
                 return {"sparkProperties": sorted(self._application.settings.items())}
         raise NotFound(f"no such page: {'/'.join(rest)}")
