@@ -1,0 +1,122 @@
+"""Executors, workers, agents and masters that go away: totals are exact, and accumulators count once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from operator import add
+from pathlib import Path
+
+import pytest
+from tests.contract.pool import Pool, until
+from tests.spark.rdd.mesos.conftest import SMALL, Started, kill, processes
+
+from smackbox.spark.rdd.context import SparkContext
+from smackbox.spark.rdd.errors import JobError
+
+ROWS, KEYS, PARTITIONS = 4_000, 10, 8
+
+
+def totals(sc: SparkContext, marks: Path, pause_s: float = 0.05) -> tuple[dict[int, int], int]:
+    """A shuffle whose reduce tasks leave a mark and take their time; the totals, and how many rows were counted."""
+    seen = sc.accumulator(0)
+
+    def keyed(number: int) -> tuple[int, int]:
+        seen.add(1)
+        return number % KEYS, number
+
+    def slowly(index: int, rows: object) -> object:
+        (marks / f"{index}").touch()
+        time.sleep(pause_s)
+        return rows
+
+    pairs = sc.parallelize(range(ROWS), PARTITIONS).map(keyed).reduceByKey(add, PARTITIONS)
+    return dict(pairs.mapPartitionsWithIndex(slowly).collect()), seen.value
+
+
+EXPECTED = ({key: sum(range(key, ROWS, KEYS)) for key in range(KEYS)}, ROWS)
+
+
+def during(marks: Path, act: Callable[[], None]) -> threading.Thread:
+    """`act` in a thread, once a reduce task has begun."""
+
+    def wait() -> None:
+        until(lambda: any(marks.iterdir()), "the first reduce task")
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("module", ["executor", "worker"])
+def test_killed_in_the_middle_of_a_shuffle(on_mesos: Started, tmp_path: Path, module: str) -> None:
+    sc = on_mesos()
+    until(lambda: sc.parallelize(range(4), 4).count() and len(sc._scheduler.pool.slots) == 4, "four executors")
+    thread = during(tmp_path, lambda: kill(processes(sc, module)[0]))
+    assert totals(sc, tmp_path) == EXPECTED
+    thread.join()
+    until(lambda: sc.parallelize(range(4), 4).count() and len(sc._scheduler.pool.slots) == 4, "four executors again")
+
+
+def test_an_executor_that_a_task_kills_fails_the_job_with_the_reason(on_mesos: Started) -> None:
+    sc = on_mesos()
+
+    def die(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(JobError, match=r"(?s)failed 4 times.*killed by signal 9"):
+        sc.parallelize([1], 1).foreach(die)
+    assert sc.parallelize([1, 2], 2).sum() == 3
+
+
+def test_an_agent_goes_with_its_executors(tmp_path: Path) -> None:
+    with Pool(tmp_path / "pool") as pool:
+        pool.start_master()
+        agents = [pool.start_agent(resources="cpus:2;mem:2048;disk:1000;ports:[]") for _ in range(2)]
+        with SparkContext(f"mesos://{pool.master}", conf={**SMALL, "spark.cores.max": "4"}) as sc:
+            until(lambda: sc.parallelize(range(4), 4).count() and len(sc._scheduler.pool.slots) == 4, "four executors")
+            (tmp_path / "marks").mkdir()
+            thread = during(tmp_path / "marks", agents[0].stop)
+            assert totals(sc, tmp_path / "marks") == EXPECTED
+            thread.join()
+
+
+def test_the_next_master_starts_executors_too(tmp_path: Path) -> None:
+    with Pool(tmp_path / "pool", with_zookeeper=True) as pool:
+        first = pool.start_master()
+        pool.start_master()
+        pool.start_agent()
+        with SparkContext(f"mesos://{pool.master}", conf={**SMALL, "spark.cores.max": "2"}) as sc:
+            assert sc.parallelize(range(4), 2).sum() == 6
+            (tmp_path / "marks").mkdir()
+            thread = during(tmp_path / "marks", first.stop)
+            assert totals(sc, tmp_path / "marks") == EXPECTED
+            thread.join()
+            for pid in processes(sc):
+                kill(pid)
+            assert totals(sc, tmp_path / "marks") == EXPECTED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_twenty_kills(on_mesos: Started, tmp_path: Path) -> None:
+    sc = on_mesos(spark_task_maxFailures=20)
+    chance, struck = random.Random(7), list[bool]()
+    for number in range(20):
+        marks = tmp_path / str(number)
+        marks.mkdir()
+
+        def strike() -> None:
+            time.sleep(chance.random() * 0.1)
+            victims = until(lambda: processes(sc, chance.choice(["executor", "worker"])), "somebody to kill")
+            struck.append(kill(chance.choice(victims)))
+
+        thread = during(marks, strike)
+        assert totals(sc, marks, 0.1) == EXPECTED, number
+        thread.join()
+    assert struck == [True] * 20
