@@ -51,7 +51,8 @@ def processes(sc: SparkContext, module: str = "executor") -> list[int]:
     address = f":{sc._scheduler.pool.port}".encode()
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        if f"smackbox.spark.rdd.cluster.{module}" in (process.info["cmdline"] or [])[-1:]:
+        command = process.info["cmdline"] or [""]
+        if "python" in command[0] and command[-1] == f"smackbox.spark.rdd.cluster.{module}":
             try:
                 with open(f"/proc/{process.pid}/environ", "rb") as file:
                     if address in file.read():

@@ -30,7 +30,6 @@ TERMINAL = frozenset(
 NOT_THE_TASKS_FAULT = frozenset({"TASK_LOST", "TASK_DROPPED", "TASK_UNREACHABLE", "TASK_GONE", "TASK_GONE_BY_OPERATOR"})
 MEMORY_LIMIT = "REASON_CONTAINER_LIMITATION_MEMORY"
 AGENT_FAILURES_LIMIT = 2
-START_FAILURES_LIMIT = 8
 REGISTER_TIMEOUT_MS = 120_000
 MEMORY_DOUBLINGS = 4
 
@@ -77,7 +76,6 @@ class ExecutorFramework(FrameworkMachine):
         self.wanted_cores: float = 0.0
         self.lacking: str = ""
         """Why the last offers were not taken."""
-        self.start_failures = 0
         self.last_failure = ""
         self.error = ""
         """Why Mesos refuses this framework for good."""
@@ -86,6 +84,8 @@ class ExecutorFramework(FrameworkMachine):
         self._ended = ended
         self._hosts: frozenset[str] = frozenset()
         self._numbers = itertools.count()
+        self._agents: set[str] = set()
+        """Those that have offered something."""
         self._agent_failures: dict[str, int] = {}
         self._memory_mb = settings.memory_mb
 
@@ -115,8 +115,13 @@ class ExecutorFramework(FrameworkMachine):
         executor = self.executors.get(executor_id)
         if executor is not None:
             executor.registered = True
-            self.start_failures = 0
             self._agent_failures.pop(executor.agent_id, None)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether executors failed to start on every agent that has offered something, too often to try again."""
+        failures = (self._agent_failures.get(agent_id, 0) for agent_id in self._agents)
+        return bool(self._agents) and all(count >= AGENT_FAILURES_LIMIT for count in failures)
 
     @property
     def missing_cores(self) -> float:
@@ -140,6 +145,7 @@ class ExecutorFramework(FrameworkMachine):
     def offers(self, messages: Iterable[Json]) -> None:
         """Launch what is missing, on hosts that tasks prefer first and spread over the offers; decline the rest."""
         offers = sorted((Offer(message) for message in messages), key=lambda offer: offer.hostname not in self._hosts)
+        self._agents.update(offer.agent_id for offer in offers)
         reasons = []
         for place, offer in enumerate(offers):
             share = math.ceil(self.missing_cores / (len(offers) - place)) if self.wants_offers() else 0
@@ -242,7 +248,6 @@ class ExecutorFramework(FrameworkMachine):
             log.warning("%s", reason)
             self.last_failure = reason
             if not executor.registered and state not in NOT_THE_TASKS_FAULT:
-                self.start_failures += 1
                 self._agent_failures[executor.agent_id] = self._agent_failures.get(executor.agent_id, 0) + 1
         self._ended(Ended(executor, reason, not executor.leaving and state not in NOT_THE_TASKS_FAULT))
         self.ask_again()

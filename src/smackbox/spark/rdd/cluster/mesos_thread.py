@@ -10,7 +10,7 @@ import socket
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from smackbox.net.http import basic_authorization
 from smackbox.net.http_client import HttpClient
 from smackbox.spark.rdd.cluster.channel import url_host
 from smackbox.spark.rdd.cluster.executor import ORDER_VARIABLE, SECRET_VARIABLE, Order
-from smackbox.spark.rdd.cluster.framework import START_FAILURES_LIMIT, Ended, ExecutorFramework, Launched
+from smackbox.spark.rdd.cluster.framework import Ended, ExecutorFramework, Launched
 from smackbox.spark.rdd.cluster.settings import CACHE_FRACTION, MASTER_SCHEME, ClusterSettings
 
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class MesosThread:
     """Runs from its making to `stop`. Raises `SmackError` where it cannot begin.
 
-    `idle` gives the executors to release at a moment (seconds, monotonic); `ended` is called for each that is over.
+    `idle` gives those of the launched executors to release at a moment (seconds, monotonic); `ended` is called for each that is over.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class MesosThread:
         driver_address: str,
         secret: str,
         ended: Callable[[Ended], None],
-        idle: Callable[[float], list[str]],
+        idle: Callable[[float, Iterable[Launched]], list[str]],
     ) -> None:
         self._master = master.removeprefix(MASTER_SCHEME)
         self._settings = settings
@@ -115,9 +115,9 @@ class MesosThread:
         framework = self._framework
         if framework.error and not self._driver.subscribed:
             return f"Mesos refuses this application: {framework.error}"
-        if framework.start_failures >= START_FAILURES_LIMIT:
+        if framework.is_hopeless:
             return (
-                f"{framework.start_failures} executors in a row ended before they reached the driver; the last one: "
+                "on every agent executors ended before they reached the driver; the last one: "
                 f"{framework.last_failure}. Its sandbox's stderr says more"
             )
         return None
@@ -191,7 +191,8 @@ class MesosThread:
 
     async def _tick(self, running: asyncio.Task[None]) -> None:
         while not self._stopping.is_set():
-            self._framework.release(self._idle(self._clock.monotonic_ms() / 1_000))
+            launched = [each for each in self._framework.executors.values() if not each.leaving]
+            self._framework.release(self._idle(self._clock.monotonic_ms() / 1_000, launched))
             self._framework.tick()
             self._framework.take_effects()
             if running.done():

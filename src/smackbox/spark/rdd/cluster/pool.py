@@ -243,20 +243,22 @@ class ClusterPool:
         self._news.put(("ended", ended))
         self.wake()
 
-    def idle(self, now_s: float) -> list[str]:
-        """The executors that dynamic allocation can do without. From any thread."""
-        settings = self._settings
-        if not settings.dynamic:
+    def idle(self, now_s: float, launched: Iterable[Launched]) -> list[str]:
+        """The executors, of those launched, that dynamic allocation can do without. From any thread."""
+        if not self._settings.dynamic:
             return []
-        executors = list(self._executors.values())
-        idle = [
-            executor.launched.executor_id
-            for executor in executors
-            if now_s - executor.used_s
-            >= (settings.cached_idle_timeout_s if executor.cached else settings.idle_timeout_s)
-            and not (self._in_job and executor.used_in_job)
-        ]
-        return idle[: max(0, len(executors) - settings.min_executors)]
+        every = list(launched)
+        idle = [each.executor_id for each in every if self._is_idle(each, now_s)]
+        return idle[: max(0, len(every) - self._settings.min_executors)]
+
+    def _is_idle(self, launched: Launched, now_s: float) -> bool:
+        executor = self._executors.get(launched.executor_id)
+        if executor is None:  # it has come, or comes, after the job that wanted it
+            return not self._in_job and now_s - launched.launched_ms / 1_000 >= self._settings.idle_timeout_s
+        if self._in_job and executor.used_in_job:
+            return False
+        limit_s = self._settings.cached_idle_timeout_s if executor.cached else self._settings.idle_timeout_s
+        return now_s - executor.used_s >= limit_s
 
     def _accepted(self, connection: Connection) -> None:
         """In a thread of the connection's own."""
