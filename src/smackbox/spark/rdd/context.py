@@ -73,7 +73,7 @@ class SparkContext:
         settings = {**_submitted(), **(dict(conf.getAll()) if hasattr(conf, "getAll") else dict(conf or {}))}
         self.master = master or settings.get("spark.master", "local[*]")
         self.appName = appName or settings.get("spark.app.name", "smackbox")
-        on_mesos = self.master.startswith(MESOS)
+        on_mesos = self.has_hosts
         cluster = _cluster_settings(settings) if on_mesos else None
         executors = cluster.parallelism if cluster is not None else _executors(self.master)
         self._conf = settings
@@ -282,6 +282,11 @@ class SparkContext:
 
         decoders = (keyDecoder or as_text, valueDecoder or as_text)
         return KafkaRDD(self, dict(kafkaParams), list(offsetRanges), decoders, messageHandler)
+
+    @property
+    def has_hosts(self) -> bool:
+        """Whether tasks may run on several hosts, so that it matters where data is."""
+        return self.master.startswith(MESOS)
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -6,12 +6,12 @@ from operator import add
 from pathlib import Path
 
 import pytest
+from tests.contract.pool import Pool, until
+from tests.spark.rdd.mesos.conftest import SMALL, Started, processes
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.rdd.context import SparkContext
 from smackbox.spark.rdd.errors import JobError
-from tests.contract.pool import Pool, until
-from tests.spark.rdd.mesos.conftest import SMALL, Started, processes
 
 DYNAMIC = {**SMALL, "spark.dynamicAllocation.executorIdleTimeout": "300ms"}
 
@@ -31,7 +31,7 @@ def test_two_applications_take_turns_on_one_agent(tmp_path: Path) -> None:
 
 
 def test_executors_with_cached_partitions_stay(on_mesos: Started) -> None:
-    sc = on_mesos(**{"spark_dynamicAllocation_enabled": "true", "spark_dynamicAllocation_executorIdleTimeout": "100ms"})
+    sc = on_mesos(spark_dynamicAllocation_enabled="true", spark_dynamicAllocation_executorIdleTimeout="100ms")
     rows = sc.parallelize(range(10), 1).cache()
     assert rows.sum() == 45
     sc.parallelize(range(3), 3).count()

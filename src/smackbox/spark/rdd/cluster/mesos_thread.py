@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 class MesosThread:
     """Runs from its making to `stop`. Raises `SmackError` where it cannot begin.
 
-    `idle` gives those of the launched executors to release at a moment (seconds, monotonic); `ended` is called for each that is over.
+    `idle` gives those of the launched executors to release at a moment (seconds, monotonic); `ended` is called for
+    each that is over.
     """
 
     def __init__(
