@@ -102,6 +102,26 @@ def test_the_next_master_starts_executors_too(tmp_path: Path) -> None:
             assert totals(sc, tmp_path / "marks") == EXPECTED
 
 
+def test_a_straggler_is_overtaken_by_its_copy(on_mesos: Started, tmp_path: Path) -> None:
+    """The first attempt of one task hangs for longer than the test may take."""
+    sc = on_mesos(spark_speculation="true")
+    until(lambda: sc.parallelize(range(4), 4).count() and len(sc._scheduler.pool.slots) == 4, "four executors")
+    seen = sc.accumulator(0)
+
+    def hang_once(number: int) -> int:
+        seen.add(1)
+        if number == 7:
+            try:
+                (tmp_path / "hangs").touch(exist_ok=False)
+            except FileExistsError:
+                return number
+            time.sleep(1_000)
+        return number
+
+    assert sc.parallelize(range(8), 8).map(hang_once).sum() == 28
+    assert seen.value == 8
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_twenty_kills(on_mesos: Started, tmp_path: Path) -> None:
