@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from smackbox.mesos_framework.effects import Effects
 from smackbox.spark.rdd.cluster.framework import Ended, ExecutorFramework
 from smackbox.spark.rdd.cluster.settings import ClusterSettings
 
@@ -50,7 +51,10 @@ class Bench:
         self.calls()
 
     def calls(self) -> list[tuple[str, Any]]:
-        self.framework.take_effects()
+        while self.framework.effects:
+            effects, self.framework.effects = self.framework.effects, Effects()
+            for action in effects.actions:
+                action()
         return self.mesos.take()
 
     def want(self, cores: float) -> list[str]:
@@ -109,7 +113,6 @@ def test_offers_are_suppressed_while_nothing_is_wanted_and_revived_then() -> Non
     bench.clock.now_ms += 1_000
     assert bench.want(2) == ["REVIVE"]
     bench.offer(offer("A"))
-    bench.framework.take_effects()
     assert bench.framework._suppressed
     bench.clock.now_ms += 1_000
     assert "REVIVE" in bench.want(5)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from smackbox.base.clock import Clock
-from smackbox.mesos_framework.effects import Effects
 from smackbox.mesos_framework.machine import FrameworkMachine, Mesos, asked
 from smackbox.mesos_framework.offer import Offer, attribute_text
 from smackbox.spark.rdd.cluster.settings import ClusterSettings
@@ -175,6 +174,9 @@ class ExecutorFramework(FrameworkMachine):
             self.call("KILL", kill=asked(executor_id, status.get("agent_id", {}).get("value", "")))
         self.acknowledge(status)
 
+    def load(self, records: dict[str, bytes]) -> None:
+        """Nothing is stored."""
+
     def tick(self) -> None:
         """Time has passed: end executors that never came."""
         self.keep_reconciled()
@@ -183,13 +185,6 @@ class ExecutorFramework(FrameworkMachine):
             if not executor.registered and now_ms - executor.launched_ms > REGISTER_TIMEOUT_MS:
                 self.release([executor.executor_id])
         self.look_for_work()
-
-    def take_effects(self) -> None:
-        """Do what was decided; nothing is to be stored before."""
-        while self.effects:
-            effects, self.effects = self.effects, Effects()
-            for action in effects.actions:
-                action()
 
     # --- inside
 

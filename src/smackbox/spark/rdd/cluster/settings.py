@@ -15,7 +15,6 @@ from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
 from smackbox.spark.rdd.task_set import TaskLimits
 
-MASTER_SCHEME = "mesos://"
 MEMORY_OVERHEAD_FACTOR, MEMORY_OVERHEAD_MIN_MB = 0.10, 384
 DEFAULT_PARALLELISM = 8
 CACHE_FRACTION = 0.3
