@@ -11,7 +11,10 @@ from smackbox.base.errors import SettingError
 
 @click.command("submit", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option(
-    "--master", default="local[*]", show_default=True, help="local, local[N], sc://…, spark://…, yarn, k8s://…"
+    "--master",
+    default="local[*]",
+    show_default=True,
+    help="local, local[N], sc://…, mesos://…, spark://…, yarn, k8s://…",
 )
 @click.option("--name", help="Name of the job.")
 @click.option("--class", "class_name", help="Main class of a jar.")
@@ -21,11 +24,12 @@ from smackbox.base.errors import SettingError
 @click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Spark's; may be given often.")
 @click.option("--packages", help="Maven coordinates, for spark-submit.")
 @click.option("--jars", help="Jars, for spark-submit.")
-@click.option("--driver-memory", help="For spark-submit.")
-@click.option("--executor-memory", help="For spark-submit.")
-@click.option("--executor-cores", help="For spark-submit.")
-@click.option("--num-executors", help="For spark-submit.")
-@click.option("--total-executor-cores", help="For spark-submit.")
+@click.option("--driver-memory", help="Memory of the driver, on a cluster.")
+@click.option("--driver-cores", help="Cores of the driver, on a cluster.")
+@click.option("--executor-memory", help="Memory of each executor, on a cluster.")
+@click.option("--executor-cores", help="Cores of each executor, on a cluster.")
+@click.option("--num-executors", help="How many executors, on a cluster.")
+@click.option("--total-executor-cores", help="Cores of all executors together, on a cluster.")
 @click.argument("job")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(

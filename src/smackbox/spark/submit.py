@@ -4,6 +4,7 @@
 |---|---|
 | `local`, `local[N]` | a process of its own: RDDs on N executors, DataFrames on an embedded Spark Connect server |
 | `sc://host:port` | a process of its own, whose DataFrames are on that server |
+| `mesos://…` | a process of its own, whose executors are tasks on Mesos; with `cluster` it is a task itself |
 | `spark://…`, `yarn`, `k8s://…`, and jars | the real `spark-submit` of `SPARK_HOME` or the path |
 
 The process gets its master, name and configuration by `SMACK_SPARK_CONF`, which `SparkContext` reads, and the server by
@@ -21,17 +22,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smackbox.base.errors import SettingError, StartError
 from smackbox.base.settings import near
-from smackbox.spark.rdd.context import CONF_VARIABLE, MASTERS
+from smackbox.spark.rdd.context import CONF_VARIABLE, MASTERS, PY_FILES
 from smackbox.spark.rdd.files import storage_of
 from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
 
-REAL = ("spark://", "yarn", "k8s://", "mesos://")
-SCHEMES = ("local", "local[4]", "sc://", "spark://", "yarn", "k8s://")
+REAL = ("spark://", "yarn", "k8s://")
+SCHEMES = ("local", "local[4]", "sc://", "mesos://", "spark://", "yarn", "k8s://")
+MESOS = "mesos://"
+OPTIONS_ON_MESOS = {
+    "--driver-memory": "spark.driver.memory",
+    "--driver-cores": "spark.driver.cores",
+    "--executor-memory": "spark.executor.memory",
+    "--executor-cores": "spark.executor.cores",
+    "--num-executors": "spark.executor.instances",
+    "--total-executor-cores": "spark.cores.max",
+}
+"""The options that are settings, where the job's executors are ours."""
 STOP_TIMEOUT_S = 30.0
 
 
@@ -61,13 +72,15 @@ def submit(submission: Submission) -> int:
     Raises `SettingError` for a master that is not known, `StartError` where what is needed is not installed.
     """
     master = submission.master
-    if submission.is_jar or (master.startswith(REAL) and not master.startswith("mesos://")):
+    if submission.is_jar or master.startswith(REAL):
         return _wait(subprocess.Popen(spark_submit_command(submission)))
-    if not (master.startswith(("local", "sc://"))):
-        if master.startswith("mesos://"):
-            raise SettingError(
-                "jobs do not run on mesos:// yet: let Marathon or Chronos run `smack submit --master local[N]`"
-            )
+    if master.startswith(MESOS):
+        submission = _with_settings(submission)
+        if submission.deploy_mode == "cluster":
+            from smackbox.spark.dispatcher.once import submit_and_wait
+
+            return submit_and_wait(submission)
+    elif not master.startswith(("local", "sc://")):
         raise SettingError(f"no master {master!r}{near(master, SCHEMES)}; there is {MASTERS}, {', '.join(SCHEMES[2:])}")
     if submission.deploy_mode != "client":
         raise SettingError(f"--deploy-mode {submission.deploy_mode} needs a cluster; {master} has client")
@@ -78,6 +91,16 @@ def submit(submission: Submission) -> int:
         command, environment = _command(submission, Path(scratch)), _environment(submission, Path(scratch))
         with _connect_server(master) as url:
             return _wait(subprocess.Popen(command, env={**environment, "SPARK_REMOTE": url}))
+
+
+def _with_settings(submission: Submission) -> Submission:
+    """Options as the settings that they stand for; `--conf` is the more exact one. Raises `SettingError`."""
+    settings = {}
+    for option, value in submission.passed.items():
+        if option not in OPTIONS_ON_MESOS:
+            raise SettingError(f"{option} is an option of spark-submit, for jars and Spark's own clusters; see --help")
+        settings[OPTIONS_ON_MESOS[option]] = value
+    return replace(submission, conf={**settings, **submission.conf}, passed={})
 
 
 def spark_submit_command(submission: Submission) -> list[str]:
@@ -143,10 +166,10 @@ def _environment(submission: Submission, scratch: Path) -> dict[str, str]:
     conf = {**seen, **submission.conf, "spark.master": submission.master}
     if submission.name:
         conf["spark.app.name"] = submission.name
-    paths = []
-    for name in submission.py_files:
-        copy = add_file(name, scratch / "py", storage)
-        paths.append(str(copy.parent) if copy.suffix == ".py" else str(copy))
+    copies = [add_file(name, scratch / "py", storage) for name in submission.py_files]
+    paths = [str(copy.parent) if copy.suffix == ".py" else str(copy) for copy in copies]
+    if copies:
+        conf[PY_FILES] = ",".join(map(str, copies))
     for name in submission.files:
         add_file(name, scratch / "files", storage)
     (scratch / "files").mkdir(exist_ok=True)

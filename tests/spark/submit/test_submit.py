@@ -174,7 +174,6 @@ def test_what_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         spark_submit_command(Submission("job.py", master="yarn"))
     for submission, message in (
         (Submission("job.py", master="lokal"), r"no master 'lokal' \(did you mean 'local'\?\)"),
-        (Submission("job.py", master="mesos://m:5050"), "do not run on mesos:// yet"),
         (Submission("job.py", deploy_mode="cluster"), "needs a cluster"),
         (Submission("job.py", passed={"--jars": "x.jar"}), "--jars is an option of spark-submit"),
         (Submission(str(tmp_path / "nothing.py")), "there is no file"),

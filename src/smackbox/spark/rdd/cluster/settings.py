@@ -132,7 +132,7 @@ class ClusterSettings:
             cores_max=cores_max,
             executor_cores=executor_cores,
             memory_mb=read.megabytes("spark.executor.memory"),
-            overhead_mb=_megabytes("spark.executor.memoryOverhead", overhead) if overhead else None,
+            overhead_mb=megabytes_of("spark.executor.memoryOverhead", overhead) if overhead else None,
             overhead_factor=read.number("spark.executor.memoryOverheadFactor", MEMORY_OVERHEAD_FACTOR),
             dynamic=dynamic,
             min_executors=max(least, int(read.number("spark.dynamicAllocation.initialExecutors", least))),
@@ -150,14 +150,14 @@ class ClusterSettings:
             failover_timeout_s=read.seconds("spark.mesos.driver.failoverTimeout"),
             driver_host=conf.get("spark.driver.host", ""),
             driver_bind_address=conf.get("spark.driver.bindAddress", ""),
-            driver_port=int(_number("spark.driver.port", conf.get("spark.driver.port", "0"))),
+            driver_port=int(number_of("spark.driver.port", conf.get("spark.driver.port", "0"))),
             python=conf.get("spark.pyspark.python", ""),
             environment={
                 key.removeprefix("spark.executorEnv."): value
                 for key, value in conf.items()
                 if key.startswith("spark.executorEnv.")
             },
-            offer_timeout_s=_seconds("spark.smack.offerTimeout", conf.get("spark.smack.offerTimeout", "1h")),
+            offer_timeout_s=seconds_of("spark.smack.offerTimeout", conf.get("spark.smack.offerTimeout", "1h")),
         )
 
 
@@ -200,30 +200,33 @@ class _Reader:
 
     def number(self, key: str, default: float) -> float:
         text = str(self._values[key])
-        return _number(key, text) if text else default
+        return number_of(key, text) if text else default
 
     def seconds(self, key: str) -> float:
         text = str(self._values[key])
-        return _seconds(key, text) if text else float("inf")
+        return seconds_of(key, text) if text else float("inf")
 
     def megabytes(self, key: str) -> int:
-        return _megabytes(key, str(self._values[key]))
+        return megabytes_of(key, str(self._values[key]))
 
 
-def _number(key: str, text: str) -> float:
+def number_of(key: str, text: str) -> float:
+    """A number of 0 or more. Raises `SettingError`."""
     if not re.fullmatch(r"\d+(\.\d+)?", text):
         raise SettingError(f"{key} must be a number of 0 or more, not {text!r}")
     return float(text)
 
 
-def _seconds(key: str, text: str) -> float:
+def seconds_of(key: str, text: str) -> float:
+    """A time as Spark writes it, `500ms` or `3s`; seconds where nothing stands behind it. Raises `SettingError`."""
     match = _TIME.fullmatch(text)
     if match is None:
         raise SettingError(f"{key} must be a time such as 500ms, 3s or 1h, not {text!r}")
     return float(match.group(1)) * _SECONDS[(match.group(2) or "s").lower()]
 
 
-def _megabytes(key: str, text: str) -> int:
+def megabytes_of(key: str, text: str) -> int:
+    """A size as Spark writes it, `512m` or `2g`; megabytes where nothing stands behind it. Raises `SettingError`."""
     match = _SIZE.fullmatch(text)
     if match is None or not int(match.group(1)):
         raise SettingError(f"{key} must be a size such as 512m or 2g, not {text!r}")

@@ -1,0 +1,67 @@
+"""From a submission to a driver that Mesos runs: its size, and the command that submits the job in its sandbox."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from smackbox.base.errors import SettingError
+from smackbox.spark.dispatcher.driver_run import DriverRun
+from smackbox.spark.mesos_link import python_command
+from smackbox.spark.rdd.cluster.settings import MEMORY_OVERHEAD_FACTOR, MEMORY_OVERHEAD_MIN_MB, megabytes_of, number_of
+from smackbox.spark.submit import Submission
+
+_numbers = itertools.count(1)
+
+
+def driver_of(submission: Submission, environment: dict[str, str] | None = None) -> DriverRun:
+    """A driver to submit, of `spark.driver.cores` and `spark.driver.memory`. Raises `SettingError`."""
+    conf = submission.conf
+    memory_mb = megabytes_of("spark.driver.memory", conf.get("spark.driver.memory", "1g"))
+    factor = number_of(
+        "spark.driver.memoryOverheadFactor", conf.get("spark.driver.memoryOverheadFactor", str(MEMORY_OVERHEAD_FACTOR))
+    )
+    given = conf.get("spark.driver.memoryOverhead")
+    overhead_mb = (
+        max(MEMORY_OVERHEAD_MIN_MB, int(memory_mb * factor))
+        if given is None
+        else megabytes_of("spark.driver.memoryOverhead", given)
+    )
+    supervise = conf.get("spark.driver.supervise", "false").lower()
+    if supervise not in {"true", "false"}:
+        raise SettingError(f"spark.driver.supervise must be true or false, not {supervise!r}")
+    return DriverRun(
+        submission_id=f"driver-{datetime.now(UTC):%Y%m%d%H%M%S}-{next(_numbers):04}",
+        submission=submission,
+        cores=number_of("spark.driver.cores", conf.get("spark.driver.cores", "1")),
+        mem_mb=memory_mb + overhead_mb,
+        environment=environment or {},
+        supervise=supervise == "true",
+        python=conf.get("spark.pyspark.driver.python") or conf.get("spark.pyspark.python", ""),
+    )
+
+
+def command_of(driver: DriverRun, master: str) -> dict[str, Any]:
+    """The CommandInfo: `smack submit` in client mode, which fetches the job and what goes along."""
+    submission = driver.submission
+    arguments = ["-m", "smackbox", "submit", "--master", master]
+    for option, value in (
+        ("--name", submission.name),
+        ("--class", submission.class_name),
+        ("--py-files", ",".join(submission.py_files)),
+        ("--files", ",".join(submission.files)),
+    ):
+        if value:
+            arguments += [option, value]
+    for key, value in submission.conf.items():
+        arguments += ["--conf", f"{key}={value}"]
+    arguments += [submission.job, *submission.arguments]
+    return python_command(driver.python, arguments, {"PYTHONUNBUFFERED": "1", **driver.environment})
+
+
+def absolute(name: str) -> str:
+    """A file of this machine by its whole path, for a driver that starts in another folder; a URL as it is."""
+    path = Path(name)
+    return str(path.absolute()) if "://" not in name and path.exists() else name

@@ -1,0 +1,119 @@
+"""`smack submit --master mesos://…`: the driver here, or as a task; its code, options, logs and exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.pool import Pool, until
+
+TIMEOUT_S = 100.0
+SMALL = ["--driver-memory", "100m", "--executor-memory", "64m", "--total-executor-cores", "2"]
+OVERHEAD = ["--conf", "spark.driver.memoryOverhead=100m", "--conf", "spark.executor.memoryOverhead=64m"]
+JOB = """
+import os, sys
+from smackbox.spark import SparkContext, SparkFiles
+from shapes import corners
+
+with SparkContext() as sc:
+    print(sc.appName, sc.settings["spark.cores.max"], sc.settings["spark.driver.memory"], sys.argv[1:])
+    pairs = sc.parallelize(range(10), 4).map(lambda x: (x % 2, x + corners("square"))).reduceByKey(lambda a, b: a + b)
+    print(sorted(pairs.collect()))
+    print(sc.parallelize([0], 1).map(lambda _: open(SparkFiles.get("names.txt")).read()).collect())
+    print("sandbox" if "MESOS_SANDBOX" in os.environ else "no sandbox")
+print("words on stderr: \\u00e9", file=sys.stderr)
+sys.exit(3)
+"""
+
+
+@pytest.fixture(scope="module")
+def mesos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    with Pool(tmp_path_factory.mktemp("mesos")) as pool:
+        pool.start_master()
+        pool.start_agent()
+        yield pool
+
+
+def command(pool: Pool, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "smackbox", "submit", "--master", f"mesos://{pool.master}", *arguments]
+
+
+def smack(pool: Pool, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(pool, *arguments), cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+
+
+def tasks(pool: Pool) -> list[dict[str, str]]:
+    """The tasks that Mesos has now."""
+    with urllib.request.urlopen(f"http://{pool.master}/tasks", timeout=10) as answer:
+        found = json.load(answer)["tasks"]
+    return [task for task in found if task["state"] in {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING"}]
+
+
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+def test_a_job_gets_its_options_and_gives_its_output_and_exit_code(mesos: Pool, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "shapes.py").write_text("def corners(shape):\n    return {'square': 4}[shape]\n")
+    (tmp_path / "names.txt").write_text("triangle")
+    done = smack(
+        mesos, "--deploy-mode", mode, "--name", "mine", *SMALL, *OVERHEAD, "--py-files", "shapes.py",
+        "--files", "names.txt", "job.py", "--level", "x y", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "mine 2 100m ['--level', 'x y']",
+        "[(0, 40), (1, 45)]",
+        "['triangle']",
+        "sandbox" if mode == "cluster" else "no sandbox",
+    ], done.stderr
+    assert "words on stderr: é\n" in done.stderr
+    assert done.returncode == 3
+    if mode == "cluster":
+        assert "TASK_FAILED: Command exited with status 3" in done.stderr
+    assert until(lambda: not tasks(mesos), "nothing to be left")
+
+
+def test_a_job_that_does_not_begin_says_why(mesos: Pool, tmp_path: Path) -> None:
+    done = smack(mesos, "--deploy-mode", "cluster", *SMALL, "/there/is/no/job.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "there is no file /there/is/no/job.py" in done.stderr
+
+
+def test_an_unknown_option_and_an_unplaceable_driver_are_named(mesos: Pool, tmp_path: Path) -> None:
+    (tmp_path / "job.py").touch()
+    for options, said in (
+        (["--conf", "spark.mesos.rol=x"], "did you mean 'spark.mesos.role'"),
+        (["--packages", "a:b:1"], "--packages is an option of spark-submit"),
+        (["--driver-cores", "77", "--conf", "spark.smack.offerTimeout=2s"], "cpus 4 of 77"),
+        (["--conf", "spark.driver.supervise=perhaps"], "must be true or false"),
+    ):
+        done = smack(mesos, "--deploy-mode", "cluster", *options, "job.py", cwd=tmp_path)
+        assert done.returncode == 1
+        assert said in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_signal_ends_the_driver(mesos: Pool, tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(1000)\n")
+    process = subprocess.Popen(
+        command(mesos, "--deploy-mode", "cluster", *SMALL, *OVERHEAD, str(tmp_path / "job.py")),
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(TIMEOUT_S) != 0
+        assert until(lambda: not tasks(mesos), "nothing to be left")
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
