@@ -5,7 +5,8 @@
 | `local`, `local[N]` | a process of its own: RDDs on N executors, DataFrames on an embedded Spark Connect server |
 | `sc://host:port` | a process of its own, whose DataFrames are on that server |
 | `mesos://…` | a process of its own, whose executors are tasks on Mesos; with `cluster` it is a task itself |
-| `spark://…`, `yarn`, `k8s://…`, and jars | the real `spark-submit` of `SPARK_HOME` or the path |
+| `mesos://…` with a jar | the real `spark-submit`, on a Spark whose master and workers are tasks on Mesos |
+| `spark://…`, `yarn`, `k8s://…`, and other jars | the real `spark-submit` of `SPARK_HOME` or the path |
 
 The process gets its master, name and configuration by `SMACK_SPARK_CONF`, which `SparkContext` reads, and the server by
 `SPARK_REMOTE`, which PySpark's own `SparkSession.builder` reads: a program of PySpark's runs unchanged.
@@ -43,6 +44,7 @@ OPTIONS_ON_MESOS = {
     "--total-executor-cores": "spark.cores.max",
 }
 """The options that are settings, where the job's executors are ours."""
+OPTIONS_OF_JARS = frozenset({"--packages", "--jars"})
 STOP_TIMEOUT_S = 30.0
 
 
@@ -72,14 +74,18 @@ def submit(submission: Submission) -> int:
     Raises `SettingError` for a master that is not known, `StartError` where what is needed is not installed.
     """
     master = submission.master
-    if submission.is_jar or master.startswith(REAL):
-        return _wait(subprocess.Popen(spark_submit_command(submission)))
     if master.startswith(MESOS):
         submission = _with_settings(submission)
         if submission.deploy_mode == "cluster":
             from smackbox.spark.dispatcher.once import submit_and_wait
 
             return submit_and_wait(submission)
+        if submission.is_jar:
+            from smackbox.spark.standalone import submit_jar
+
+            return submit_jar(submission)
+    elif submission.is_jar or master.startswith(REAL):
+        return _wait(subprocess.Popen(spark_submit_command(submission)))
     elif not master.startswith(("local", "sc://")):
         raise SettingError(f"no master {master!r}{near(master, SCHEMES)}; there is {MASTERS}, {', '.join(SCHEMES[2:])}")
     if submission.deploy_mode != "client":
@@ -96,11 +102,15 @@ def submit(submission: Submission) -> int:
 def _with_settings(submission: Submission) -> Submission:
     """Options as the settings that they stand for; `--conf` is the more exact one. Raises `SettingError`."""
     settings = {}
+    kept = {}
     for option, value in submission.passed.items():
+        if option in OPTIONS_OF_JARS and submission.is_jar:
+            kept[option] = value
+            continue
         if option not in OPTIONS_ON_MESOS:
             raise SettingError(f"{option} is an option of spark-submit, for jars and Spark's own clusters; see --help")
         settings[OPTIONS_ON_MESOS[option]] = value
-    return replace(submission, conf={**settings, **submission.conf}, passed={})
+    return replace(submission, conf={**settings, **submission.conf}, passed=kept)
 
 
 def spark_submit_command(submission: Submission) -> list[str]:

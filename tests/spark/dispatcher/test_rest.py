@@ -229,7 +229,7 @@ def test_the_successor_of_a_dispatcher_knows_its_drivers(dispatcher: Dispatcher)
     successor = Dispatcher(Clock(), Calls(), lambda _: {})
     successor.load(records)
     assert successor.framework_id == "F"
-    assert msgspec.to_builtins(successor.drivers) == msgspec.to_builtins(dispatcher.drivers)
+    assert msgspec.json.encode(successor.drivers) == msgspec.json.encode(dispatcher.drivers)
     status(successor, submission_id, "TASK_FINISHED")
     assert successor.drivers[submission_id].state == "FINISHED"
 

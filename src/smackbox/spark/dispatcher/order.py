@@ -55,6 +55,8 @@ def command_of(driver: DriverRun, master: str) -> dict[str, Any]:
     ):
         if value:
             arguments += [option, value]
+    for option, value in submission.passed.items():
+        arguments += [option, value]
     for key, value in submission.conf.items():
         arguments += ["--conf", f"{key}={value}"]
     arguments += [submission.job, *submission.arguments]

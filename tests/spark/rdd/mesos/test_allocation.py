@@ -1,4 +1,4 @@
-"""Dynamic allocation, and what is said of a job that gets no executors."""
+"""Dynamic allocation, and the errors of jobs that get no executors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of a context on Mesos: what they mean, and what is said of those that are not there."""
+"""Options of a context on Mesos: what they mean, and the errors for those that are unknown."""
 
 from __future__ import annotations
 
