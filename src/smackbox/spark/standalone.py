@@ -5,7 +5,8 @@ once it answers, sized by offers: `spark.cores.max` cores together (8 where it i
 `spark.executor.memory` for its executor. Then the real `spark-submit` runs here with `--master spark://…`, and when it
 has ended all of them go. A worker that is lost is replaced.
 
-The Spark is that of `SPARK_HOME`, or the one whose `spark-submit` is in the path; agents need it at the same place.
+The Spark is that of `SPARK_HOME`, or the one whose `spark-submit` is in the path; agents need it at the same place, or
+where `spark.mesos.executor.home` says.
 """
 
 from __future__ import annotations
@@ -155,16 +156,15 @@ def submit_jar(submission: Submission) -> int:
     Raises `StartError` where there is no Spark or no offer for it, `SettingError` for an option that is wrong.
     """
     program = Path(spark_submit_command(submission)[0]).resolve()
-    return asyncio.run(_Job(submission, program.parent.parent).run())
+    return asyncio.run(_Job(submission, program.parents[1]).run())
 
 
 class _Job:
     def __init__(self, submission: Submission, home: Path) -> None:
         settings = ClusterSettings.of(submission.conf)
         overhead_mb = settings.container_mb(settings.memory_mb) - settings.memory_mb + DAEMON_MB
-        self._settings = replace(
-            settings, cores_max=min(settings.cores_max, DEFAULT_PARALLELISM), overhead_mb=overhead_mb
-        ) if settings.cores_max == float("inf") else replace(settings, overhead_mb=overhead_mb)  # fmt: skip
+        cores = DEFAULT_PARALLELISM if settings.cores_max == float("inf") else settings.cores_max
+        self._settings = replace(settings, cores_max=cores, overhead_mb=overhead_mb)
         self._submission = submission
         credentials = (settings.principal, settings.secret) if settings.principal and settings.secret else None
         self._link = MesosLink(
@@ -177,7 +177,7 @@ class _Job:
         )
 
     def _new_machine(self, driver: SchedulerDriver, home: Path) -> StandaloneFramework:
-        return StandaloneFramework(driver, self._settings, home)
+        return StandaloneFramework(driver, self._settings, Path(self._settings.home or home))
 
     async def run(self) -> int:
         stopping, started = asyncio.Event(), asyncio.Event()

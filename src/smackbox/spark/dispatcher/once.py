@@ -6,6 +6,7 @@ import asyncio
 import base64
 import codecs
 import contextlib
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -47,7 +48,8 @@ def submit_and_wait(submission: Submission, out: IO[str] = sys.stdout, error: IO
 class _Once:
     def __init__(self, submission: Submission, out: IO[str], error: IO[str]) -> None:
         self._settings = settings = ClusterSettings.of(submission.conf)
-        self._driver = driver_of(submission)
+        home = os.environ.get("SPARK_HOME") if submission.is_jar else None
+        self._driver = driver_of(submission, {} if home is None else {"SPARK_HOME": home})
         self._error = error
         self._out = out
         self._logs: list[_Log] = []

@@ -46,6 +46,7 @@ _DEFAULTS = {
     "spark.mesos.principal": "",
     "spark.mesos.secret": "",
     "spark.mesos.executor.memoryOverhead": "",
+    "spark.mesos.executor.home": "",
     "spark.mesos.executor.docker.image": "",
     "spark.mesos.rejectOfferDuration": "120s",
     "spark.mesos.uris": "",
@@ -84,6 +85,8 @@ class ClusterSettings:
     principal: str
     secret: str
     image: str
+    home: str
+    """Where the agents have a real Spark, for jars."""
     reject_s: float
     uris: tuple[str, ...]
     labels: Mapping[str, str]
@@ -143,6 +146,7 @@ class ClusterSettings:
             role=values["spark.mesos.role"],
             principal=values["spark.mesos.principal"],
             secret=values["spark.mesos.secret"],
+            home=values["spark.mesos.executor.home"],
             image=values["spark.mesos.executor.docker.image"],
             reject_s=read.seconds("spark.mesos.rejectOfferDuration"),
             uris=tuple(part.strip() for part in values["spark.mesos.uris"].split(",") if part.strip()),
