@@ -33,8 +33,8 @@ public class Totals {
         try (JavaSparkContext sc = new JavaSparkContext(new SparkConf())) {
             List<Integer> rows = new ArrayList<>();
             for (int i = 0; i < 100; i++) rows.add(i);
-            Map<Integer, Integer> totals = new TreeMap<>(
-                sc.parallelize(rows, 4).mapToPair(i -> new Tuple2<>(i % 3, i)).reduceByKey(Integer::sum).collectAsMap());
+            JavaPairRDD<Integer, Integer> pairs = sc.parallelize(rows, 4).mapToPair(i -> new Tuple2<>(i % 3, i));
+            Map<Integer, Integer> totals = new TreeMap<>(pairs.reduceByKey(Integer::sum).collectAsMap());
             String kind = sc.master().split(":")[0];
             System.out.println(kind + " " + totals + " " + String.join(",", args));
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from smackbox.spark.rdd.host_names import host_names
 from smackbox.spark.rdd.task_set import ANY, HOST, NO_PREFERENCE, SLOT, Preference, TaskLimits, TaskSet
 
 INFINITY = float("inf")
@@ -135,3 +136,12 @@ def test_a_failed_copy_does_not_start_the_task_again_while_the_other_runs() -> N
     tasks.failed(known[1])  # type: ignore[arg-type]
     assert not tasks.has_waiting
     assert tasks.succeeded(known[0], 6.0) == (True, [])  # type: ignore[arg-type]
+
+
+def test_a_host_is_known_by_its_name_and_its_address() -> None:
+    assert {"localhost", "127.0.0.1"} <= host_names(["localhost"])
+    assert host_names(["10.1.2.3"]) == {"10.1.2.3"}
+    assert host_names(["no-such-host.invalid"]) == {"no-such-host.invalid"}
+    known = {0: FakeSlot(0, "a", host_names(["127.0.0.1"]))}
+    tasks = task_set(1, {0: Preference(hosts=host_names(["localhost"]))}, locality_wait_s=INFINITY)
+    assert start(tasks, known[0], known, growing=True) == (0, HOST)

@@ -11,7 +11,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from tests.contract.pool import Pool, until
 
 TIMEOUT_S = 100.0
@@ -78,6 +80,27 @@ def test_a_job_gets_its_options_and_gives_its_output_and_exit_code(mesos: Pool, 
     if mode == "cluster":
         assert "TASK_FAILED: Command exited with status 3" in done.stderr
     assert until(lambda: not tasks(mesos), "nothing to be left")
+
+
+def test_the_code_of_a_driver_comes_from_a_bucket(mesos: Pool, tmp_path: Path) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
+        s3 = boto3.client("s3", endpoint_url=url, **keys)
+        s3.create_bucket(Bucket="code")
+        s3.put_object(Bucket="code", Key="jobs/job.py", Body=b"import shapes, sys\nprint(shapes.NAME, sys.argv[1:])\n")
+        s3.put_object(Bucket="code", Key="shapes.py", Body=b"NAME = 'square'\n")
+        access = {"access.key": "k", "secret.key": "s", "endpoint": url, "endpoint.region": "us-east-1"}
+        conf = [part for key, value in access.items() for part in ("--conf", f"spark.hadoop.fs.s3a.{key}={value}")]
+        done = smack(
+            mesos, "--deploy-mode", "cluster", *SMALL, *OVERHEAD, *conf, "--py-files", "s3a://code/shapes.py",
+            "s3a://code/jobs/job.py", "one", cwd=tmp_path,
+        )  # fmt: skip
+    finally:
+        server.stop()
+    assert (done.stdout, done.returncode) == ("square ['one']\n", 0), done.stderr
 
 
 def test_a_job_that_does_not_begin_says_why(mesos: Pool, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.contract.pool import Pool, until
 from tests.spark.rdd.mesos.conftest import SMALL, Started, kill, processes
 
+from smackbox.mesos.agent.server.cgroups import Cgroups, CgroupsUnavailable
 from smackbox.spark.rdd.context import SparkContext
 from smackbox.spark.rdd.errors import JobError
 
@@ -120,6 +121,23 @@ def test_a_straggler_is_overtaken_by_its_copy(on_mesos: Started, tmp_path: Path)
 
     assert sc.parallelize(range(8), 8).map(hang_once).sum() == 28
     assert seen.value == 8
+
+
+@pytest.mark.slow
+def test_memory_is_doubled_until_a_task_fits(tmp_path: Path) -> None:
+    """An executor of 192 MB is killed for its memory; the next has 288, and so on."""
+    try:
+        Cgroups.open("smackbox-spark")
+    except CgroupsUnavailable as error:
+        pytest.skip(f"no cgroups here: {error}")
+    with Pool(tmp_path) as pool:
+        pool.start_master()
+        pool.start_agent(isolation="cgroups/cpu,cgroups/mem", cgroups_root="smackbox-spark")
+        conf = {"spark.cores.max": "1", "spark.executor.memory": "96m", "spark.executor.memoryOverhead": "96m"}
+        with SparkContext(f"mesos://{pool.master}", conf={**conf, "spark.task.maxFailures": "20"}) as sc:
+            rows = sc.parallelize([1], 1).map(lambda number: len(b"x" * (350 << 20)) // (350 << 20) * number)
+            assert rows.sum() == 1
+            assert sc._scheduler.pool._launcher._framework._memory_mb in {384, 768}
 
 
 @pytest.mark.slow

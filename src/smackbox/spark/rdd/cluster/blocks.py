@@ -104,10 +104,13 @@ def fetch_bucket(path: str, bucket: int) -> Iterator[bytes]:
 def fetch_file(address: str, path: Path, target: Path) -> None:
     """Copy a file of the driver's. Raises `FileNotFoundError`."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
-    with draft.open("wb") as file:
-        for part in _fetch(address, ("file", str(path))):
-            file.write(part)
-    draft.replace(target)
+    try:
+        with draft.open("wb") as file:
+            for part in _fetch(address, ("file", str(path))):
+                file.write(part)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _fetch(address: str, request: tuple[object, ...]) -> Iterator[bytes]:

@@ -71,6 +71,7 @@ class ExecutorFramework(FrameworkMachine):
         ended: Callable[[Ended], None],
     ) -> None:
         super().__init__(clock, mesos)
+        self.decline_s = settings.reject_s
         self.executors: dict[str, Launched] = {}
         self.wanted_cores: float = 0.0
         self.lacking: str = ""

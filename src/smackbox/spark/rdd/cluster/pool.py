@@ -136,8 +136,10 @@ class ClusterPool:
         self._wanted = (0.0, 0.0)
         self._in_job = False
         self._idle_since_s = self._complained_s = now_s()
+        self._has_launcher = threading.Event()
         self._listener = Listener(bind_address, settings.driver_port, secret.encode(), self._accepted)
         self._launcher = launch(self)
+        self._has_launcher.set()
         if not settings.dynamic:
             self._launcher.want(settings.cores_max, frozenset())
         elif settings.min_executors:
@@ -267,12 +269,30 @@ class ClusterPool:
             if hello[0] == "file":
                 serve_files(connection, hello, self._may_read)
                 return
+            if hello[0] == "executor" and not self._may_register(hello):
+                connection.close()
+                return
             self._news.put((hello[0], hello, connection, peer_host(connection)))
         except (OSError, EOFError):
             connection.close()
             return
         with contextlib.suppress(OSError):  # the pool has stopped
             self.wake()
+
+    def _may_register(self, hello: tuple[Any, ...]) -> bool:
+        """Whether an executor is one that was launched, with this Python; Mesos is told at once, job or no job."""
+        self._has_launcher.wait()
+        launched, version = self._launcher.find(hello[1]), hello[4]
+        if launched is None:
+            return False
+        if version != platform.python_version_tuple()[:2]:
+            log.error(
+                "executor %d on %s has Python %s, the driver %s: set spark.pyspark.python",
+                launched.number, launched.hostname, ".".join(version), platform.python_version(),
+            )  # fmt: skip
+            return False
+        self._launcher.registered(hello[1])
+        return True
 
     def _may_read(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self._readable)
@@ -297,25 +317,15 @@ class ClusterPool:
                 self._add_slot(news[1][1], news[1][2], news[2])
 
     def _add_executor(self, hello: tuple[Any, ...], connection: Connection, host: str) -> None:
-        _, executor_id, names, location, version = hello
+        _, executor_id, names, location, _ = hello
         launched = self._launcher.find(executor_id)
         if launched is None:
             connection.close()  # Mesos has ended it already
-            return
-        if version != platform.python_version_tuple()[:2]:
-            log.error(
-                "executor %d on %s has Python %s, the driver %s: set spark.pyspark.python",
-                launched.number, launched.hostname, ".".join(version), platform.python_version(),
-            )  # fmt: skip
-            with contextlib.suppress(OSError):
-                send(connection, ("stop",))
-            connection.close()
             return
         hosts = host_names({launched.hostname, host, *names} - {""})
         executor = ClusterExecutor(launched, connection, location, hosts, self._now_s())
         self._executors[executor_id] = executor
         self._selector.register(connection, selectors.EVENT_READ, executor)
-        self._launcher.registered(executor_id)
         for place, early in self._early.pop(executor_id, []):
             self._add_slot(executor_id, place, early)
 

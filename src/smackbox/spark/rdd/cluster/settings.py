@@ -27,14 +27,12 @@ _DEFAULTS = {
     "spark.executor.memoryOverhead": "",
     "spark.executor.memoryOverheadFactor": str(MEMORY_OVERHEAD_FACTOR),
     "spark.executor.instances": "",
-    "spark.executor.pyspark.memory": "",
     "spark.dynamicAllocation.enabled": "",
     "spark.dynamicAllocation.minExecutors": "0",
     "spark.dynamicAllocation.initialExecutors": "",
     "spark.dynamicAllocation.maxExecutors": "",
     "spark.dynamicAllocation.executorIdleTimeout": "60s",
     "spark.dynamicAllocation.cachedExecutorIdleTimeout": "",
-    "spark.dynamicAllocation.shuffleTracking.enabled": "true",
     "spark.locality.wait": "3s",
     "spark.speculation": "false",
     "spark.speculation.interval": "100ms",
@@ -53,8 +51,11 @@ _DEFAULTS = {
     "spark.mesos.task.labels": "",
     "spark.mesos.driver.failoverTimeout": "60",
 }
-_IGNORED = {"spark.executor.extraJavaOptions", "spark.executor.extraClassPath", "spark.executor.extraLibraryPath"}
-"""Of the JVM's, which is not there."""
+_IGNORED = frozenset(
+    {"spark.executor.extraJavaOptions", "spark.executor.extraClassPath", "spark.executor.extraLibraryPath"}
+    | {"spark.dynamicAllocation.shuffleTracking.enabled"}
+)
+"""Of the JVM, which is not there; map outputs are always watched as shuffle tracking does."""
 
 _FAMILIES = (
     "spark.cores.", "spark.executor.", "spark.dynamicAllocation.", "spark.locality.", "spark.speculation",
