@@ -70,6 +70,28 @@ def test_a_lost_shuffle_file_is_written_again_and_its_accumulators_count_once(sc
     assert seen.value == 10
 
 
+def test_results_stay_when_a_later_task_of_their_stage_lacks_a_file(sc: SparkContext, tmp_path: Path) -> None:
+    """The stage runs again for what is missing alone: accumulators of its finished tasks count once."""
+    seen, runs = sc.accumulator(0), mark(tmp_path / "runs")
+    directory, flag = sc._directory, tmp_path / "removed"
+
+    def count(index: int, rows: Iterator[Any]) -> list[int]:
+        total = sum(value for _, value in rows)
+        seen.add(1)
+        runs(index)
+        if index == 0 and not flag.exists():
+            for path in directory.glob("shuffle-*-1.data"):
+                path.unlink()
+            flag.touch()
+        return [total]
+
+    pairs = sc.parallelize(range(40), 3).map(lambda x: (x, x)).partitionBy(8)
+    assert sum(pairs.mapPartitionsWithIndex(count).collect()) == sum(range(40))
+    assert flag.exists()
+    assert seen.value == 8
+    assert lines(tmp_path / "runs") == [str(index) for index in range(8)]
+
+
 def test_a_map_task_combines_before_it_writes(sc: SparkContext) -> None:
     totals = sc.parallelize([("a", 1)] * 100, 2).reduceByKey(lambda a, b: a + b, 2)
     assert totals.collect() == [("a", 100)]
