@@ -48,7 +48,8 @@ def command(
 
     Options come before JOB. A file or path may be on this machine or an s3:// URL.
     """
-    from smackbox.spark.submit import Submission, submit
+    from smackbox.spark.submission import Submission
+    from smackbox.spark.submit import submit
 
     settings = {}
     for pair in conf:

@@ -30,7 +30,7 @@ from smackbox.spark.mesos_link import MesosLink, framework_info
 from smackbox.spark.rdd.cluster.framework import TERMINAL, Ended, ExecutorFramework, Launched
 from smackbox.spark.rdd.cluster.mesos_thread import reachable_host
 from smackbox.spark.rdd.cluster.settings import DEFAULT_PARALLELISM, ClusterSettings
-from smackbox.spark.submit import Submission, spark_submit_command
+from smackbox.spark.submission import Submission, spark_submit_command
 
 Json = dict[str, Any]
 

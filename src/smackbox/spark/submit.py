@@ -17,20 +17,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from smackbox.base.errors import SettingError, StartError
+from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
 from smackbox.spark.rdd.context import CONF_VARIABLE, MASTERS, PY_FILES
 from smackbox.spark.rdd.files import storage_of
 from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
+from smackbox.spark.submission import Submission, spark_submit_command
 
 REAL = ("spark://", "yarn", "k8s://")
 SCHEMES = ("local", "local[4]", "sc://", "mesos://", "spark://", "yarn", "k8s://")
@@ -46,26 +46,6 @@ OPTIONS_ON_MESOS = {
 """The options that are settings, where the job's executors are ours."""
 OPTIONS_OF_JARS = frozenset({"--packages", "--jars"})
 STOP_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job: `job` is a `.py` file, `module:function` or a `.jar`. `passed` are options of `spark-submit` alone."""
-
-    job: str
-    arguments: Sequence[str] = ()
-    master: str = "local[*]"
-    name: str | None = None
-    class_name: str | None = None
-    deploy_mode: str = "client"
-    py_files: Sequence[str] = ()
-    files: Sequence[str] = ()
-    conf: Mapping[str, str] = field(default_factory=dict)
-    passed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_jar(self) -> bool:
-        return self.job.endswith(".jar")
 
 
 def submit(submission: Submission) -> int:
@@ -111,36 +91,6 @@ def _with_settings(submission: Submission) -> Submission:
             raise SettingError(f"{option} is an option of spark-submit, for jars and Spark's own clusters; see --help")
         settings[OPTIONS_ON_MESOS[option]] = value
     return replace(submission, conf={**settings, **submission.conf}, passed=kept)
-
-
-def spark_submit_command(submission: Submission) -> list[str]:
-    """The command line of the real `spark-submit`. Raises `StartError` where there is none."""
-    home = os.environ.get("SPARK_HOME")
-    found = str(Path(home) / "bin" / "spark-submit") if home else shutil.which("spark-submit")
-    if found is None or not Path(found).exists():
-        raise StartError(
-            f"--master {submission.master} with {submission.job} needs Spark's own spark-submit"
-            + (
-                f", which is not in SPARK_HOME ({home})"
-                if home
-                else ": set SPARK_HOME to a Spark 4, or install pyspark"
-            )
-            + "; pyspark and pyspark-client (smackbox[spark]) cannot share an environment, so give it one of its own"
-        )
-    command = [found, "--master", submission.master, "--deploy-mode", submission.deploy_mode]
-    for option, value in (
-        ("--name", submission.name),
-        ("--class", submission.class_name),
-        ("--py-files", ",".join(submission.py_files)),
-        ("--files", ",".join(submission.files)),
-    ):
-        if value:
-            command += [option, value]
-    for key, value in submission.conf.items():
-        command += ["--conf", f"{key}={value}"]
-    for option, value in submission.passed.items():
-        command += [option, value]
-    return [*command, submission.job, *submission.arguments]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from smackbox.base.errors import SettingError, StartError
-from smackbox.spark.submit import Submission, spark_submit_command, submit
+from smackbox.spark.submission import Submission, spark_submit_command
+from smackbox.spark.submit import submit
 
 TIMEOUT_S = 100.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from smackbox.spark.submit import Submission
+from smackbox.spark.submission import Submission
 
 SUBMITTED, QUEUED, RUNNING, RETRYING = "SUBMITTED", "QUEUED", "RUNNING", "RETRYING"
 FINISHED, FAILED, KILLED, NOT_FOUND = "FINISHED", "FAILED", "KILLED", "NOT_FOUND"

@@ -23,7 +23,7 @@ from smackbox.spark.dispatcher.machine import Dispatcher
 from smackbox.spark.dispatcher.order import absolute, command_of, driver_of
 from smackbox.spark.mesos_link import MesosLink, framework_info
 from smackbox.spark.rdd.cluster.settings import ClusterSettings
-from smackbox.spark.submit import Submission
+from smackbox.spark.submission import Submission
 
 LOOK_S = 0.25
 COMPLAIN_S = 15.0

@@ -11,7 +11,7 @@ from smackbox.base.errors import SettingError
 from smackbox.spark.dispatcher.driver_run import DriverRun
 from smackbox.spark.mesos_link import python_command
 from smackbox.spark.rdd.cluster.settings import MEMORY_OVERHEAD_FACTOR, MEMORY_OVERHEAD_MIN_MB, megabytes_of, number_of
-from smackbox.spark.submit import Submission
+from smackbox.spark.submission import Submission
 
 _numbers = itertools.count(1)
 

@@ -21,7 +21,7 @@ from smackbox.spark.dispatcher.machine import Dispatcher
 from smackbox.spark.dispatcher.order import driver_of
 from smackbox.spark.rdd.cluster.settings import ClusterSettings
 from smackbox.spark.rdd.seen.event_log import SPARK_VERSION
-from smackbox.spark.submit import Submission
+from smackbox.spark.submission import Submission
 
 Json = dict[str, Any]
 

@@ -95,9 +95,20 @@ def remove_files(paths: Iterable[str]) -> None:
         Path(path).unlink(missing_ok=True)
 
 
+def fetch_by(fetch: Callable[[str, int], Iterator[bytes]]) -> None:
+    """In an executor of a cluster: how the chunks of a bucket are read from another executor."""
+    global _fetch
+    _fetch = fetch
+
+
 def _chunks(path: str, bucket: int) -> Iterator[bytes]:
     if path.startswith(BLOCKS_SCHEME):
-        from smackbox.spark.rdd.cluster.blocks import fetch_bucket
-
-        return fetch_bucket(path, bucket)
+        return _fetch(path, bucket)
     return read_bucket(Path(path), bucket)
+
+
+def _nowhere(path: str, _bucket: int) -> Iterator[bytes]:
+    raise FileNotFoundError(f"{path} is on a cluster, and this process is not")
+
+
+_fetch = _nowhere

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from smackbox.spark.rdd.cluster.channel import IO_TIMEOUT_S, Listener, connect, receive, send
-from smackbox.spark.rdd.shuffle_files import BLOCKS_SCHEME, read_bucket
+from smackbox.spark.rdd.shuffle_files import BLOCKS_SCHEME, fetch_by, read_bucket
 
 PART_BYTES = 1 << 20
 IDLE_LIMIT = 64
@@ -91,6 +91,7 @@ def use(secret: bytes, location: str, directory: Path) -> None:
     """In an executor: how to reach others, and which location is its own."""
     global _secret, _own
     _secret, _own = secret, (location, directory)
+    fetch_by(fetch_bucket)
 
 
 def fetch_bucket(path: str, bucket: int) -> Iterator[bytes]:
