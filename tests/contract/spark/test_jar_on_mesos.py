@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 from bench.engines import real_spark
 from tests.contract.pool import Pool, until
+
+from smackbox.spark.dispatcher.service import DispatcherServer, DispatcherSettings
 
 MISSING = real_spark.missing() or (None if shutil.which("javac") else "there is no javac")
 pytestmark = [
@@ -71,6 +74,39 @@ def tasks(pool: Pool) -> dict[str, str]:
     """Every task that Mesos has had: name and state."""
     with urllib.request.urlopen(f"http://{pool.master}/tasks", timeout=10) as answer:
         return {task["name"]: task["state"] for task in json.load(answer)["tasks"]}
+
+
+def test_sparks_own_client_submits_and_kills(mesos: Pool, home: Path, jar: Path) -> None:
+    """`spark-submit` of a standalone cluster, whose REST client finds our dispatcher."""
+    dispatcher = mesos.start(DispatcherServer(DispatcherSettings(master=mesos.master, port=0)))
+    address = dispatcher.url.partition("://")[2]
+    conf = ["--conf", "spark.master.rest.enabled=true", "--conf", f"spark.mesos.executor.home={home}"]
+
+    def client(*arguments: str) -> str:
+        done = subprocess.run(
+            [str(home / "bin" / "spark-submit"), "--master", f"spark://{address}", *arguments],
+            env={**os.environ, "SPARK_HOME": str(home)},
+            capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def state(submission_id: str) -> str:
+        with urllib.request.urlopen(f"{dispatcher.url}/v1/submissions/status/{submission_id}", timeout=10) as answer:
+            return str(json.load(answer)["driverState"])
+
+    said = client(
+        "--deploy-mode", "cluster", "--class", "Totals", "--name", "sent", *conf, "--driver-memory", "512m",
+        "--conf", "spark.driver.cores=77", str(jar), "one",
+    )  # fmt: skip
+    found = re.search(r"driver-\d{14}-\d{4}", said)
+    assert found is not None, said
+    submission_id = found.group()
+    assert '"success" : true' in said
+    client("--kill", submission_id, *conf)
+    assert state(submission_id) == "KILLED"
+    driver = dispatcher.service.running.leadership.term.machine.drivers[submission_id]  # type: ignore[attr-defined]
+    assert (driver.submission.class_name, driver.submission.arguments) == ("Totals", ("one",))
 
 
 @pytest.mark.parametrize("mode", ["client", "cluster"])

@@ -67,6 +67,7 @@ class MesosThread:
         self._thread = threading.Thread(target=self._run, name="mesos", daemon=True)
         self._thread.start()
         if not self._started.wait(START_TIMEOUT_S):
+            self._stopping.set()
             raise SmackError(f"{master} could not be reached within {START_TIMEOUT_S:.0f} s")
         if self._error is not None:
             raise self._error
@@ -105,6 +106,8 @@ class MesosThread:
 
     def failure(self) -> str | None:
         framework = self._framework
+        if self._error is not None:
+            return f"the connection to Mesos ended: {self._error}"
         if framework.error and not self._link.driver.subscribed:
             return f"Mesos refuses this application: {framework.error}"
         if framework.is_hopeless:

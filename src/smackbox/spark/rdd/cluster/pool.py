@@ -138,7 +138,11 @@ class ClusterPool:
         self._idle_since_s = self._complained_s = now_s()
         self._has_launcher = threading.Event()
         self._listener = Listener(bind_address, settings.driver_port, secret.encode(), self._accepted)
-        self._launcher = launch(self)
+        try:
+            self._launcher = launch(self)
+        except BaseException:
+            self._listener.close()
+            raise
         self._has_launcher.set()
         if not settings.dynamic:
             self._launcher.want(settings.cores_max, frozenset())
