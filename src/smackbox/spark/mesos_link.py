@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -160,7 +160,12 @@ def framework_info(name: str, role: str, failover_timeout_s: float, principal: s
     return {**info, "principal": principal} if principal else info
 
 
-def python_command(python: str, arguments: list[str], variables: dict[str, str], uris: tuple[str, ...] = ()) -> Json:
+def labels(values: Mapping[str, str]) -> Json:
+    """Labels as a field of a TaskInfo; nothing where there are none."""
+    return {"labels": {"labels": [{"key": key, "value": value} for key, value in values.items()]}} if values else {}
+
+
+def python_command(python: str, arguments: list[str], variables: dict[str, str]) -> Json:
     """A CommandInfo that runs this package's modules with another machine's Python, this one's where none is named."""
     value = python or os.environ.get("PYSPARK_PYTHON") or sys.executable
     environment = {"PYTHONPATH": os.pathsep.join(module_path()), **variables}
@@ -169,7 +174,6 @@ def python_command(python: str, arguments: list[str], variables: dict[str, str],
         "value": value,
         "arguments": [value, *arguments],
         "environment": {"variables": [{"name": name, "value": text} for name, text in environment.items()]},
-        "uris": [{"value": uri} for uri in uris],
     }
 
 

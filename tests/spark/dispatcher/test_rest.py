@@ -215,6 +215,25 @@ def test_a_supervised_driver_is_tried_again_later_and_later(dispatcher: Dispatch
         assert dispatcher.wants_offers()
 
 
+def test_a_driver_goes_where_its_constraints_say(dispatcher: Dispatcher) -> None:
+    properties = {
+        "spark.mesos.driver.constraints": "rack:one", "spark.mesos.driver.labels": "team:red",
+        "spark.mesos.driverEnv.FLAVOUR": "sweet",
+    }  # fmt: skip
+    submission_id = create(dispatcher, sparkProperties=properties)
+    assert dispatcher.drivers[submission_id].environment["FLAVOUR"] == "sweet"
+    dispatcher.offers([offer()])
+    assert dispatcher.lacking == "host: attribute rack is None, not of one"
+    dispatcher.effects.actions.clear()
+    rack = {"name": "rack", "type": "TEXT", "text": {"value": "one"}}
+    dispatcher.offers([{**offer(), "attributes": [rack]}])
+    for action in dispatcher.effects.actions:
+        action()
+    accept = next(fields for kind, fields in dispatcher._mesos.made if kind == "ACCEPT")  # type: ignore[attr-defined]
+    (task,) = accept["operations"][0]["launch"]["task_infos"]
+    assert task["labels"] == {"labels": [{"key": "team", "value": "red"}]}
+
+
 def test_the_queue_has_a_limit(dispatcher: Dispatcher) -> None:
     for _ in range(QUEUED_LIMIT):
         create(dispatcher)
@@ -237,7 +256,7 @@ def test_the_successor_of_a_dispatcher_knows_its_drivers(dispatcher: Dispatcher)
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Pool(tmp_path_factory.mktemp("mesos")) as pool:
-        pool.start_master()
+        pool.start_master(allocation_interval="50ms")
         pool.start_agent()
         yield pool.start(DispatcherServer(DispatcherSettings(master=pool.master, port=0))).url
 

@@ -38,7 +38,7 @@ sys.exit(3)
 @pytest.fixture(scope="module")
 def mesos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     with Pool(tmp_path_factory.mktemp("mesos")) as pool:
-        pool.start_master()
+        pool.start_master(allocation_interval="50ms")
         pool.start_agent()
         yield pool
 

@@ -21,6 +21,8 @@ class DriverRun(msgspec.Struct, kw_only=True):
     cores: float
     mem_mb: int
     environment: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    constraints: dict[str, frozenset[str]] = {}
     supervise: bool = False
     python: str = ""
     state: str = QUEUED

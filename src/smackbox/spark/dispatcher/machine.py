@@ -17,6 +17,8 @@ from smackbox.base.errors import RequestError
 from smackbox.mesos_framework.machine import FRAMEWORK_RECORD, KILL_RETRY_MS, FrameworkMachine, Mesos, asked
 from smackbox.mesos_framework.offer import Offer
 from smackbox.spark.dispatcher.driver_run import FAILED, FINISHED, KILLED, QUEUED, RETRYING, RUNNING, DriverRun
+from smackbox.spark.mesos_link import labels
+from smackbox.spark.rdd.cluster.framework import unmet
 
 Json = dict[str, Any]
 
@@ -98,8 +100,12 @@ class Dispatcher(FrameworkMachine):
                     break
             else:
                 self.lacking = "; ".join(
-                    f"{offer.hostname}: cpus {offer.scalar('cpus'):g} of {driver.cores:g}, "
-                    f"mem {offer.scalar('mem'):g} of {driver.mem_mb}"
+                    f"{offer.hostname}: "
+                    + (
+                        unmet(offer, driver.constraints)
+                        or f"cpus {offer.scalar('cpus'):g} of {driver.cores:g}, "
+                        f"mem {offer.scalar('mem'):g} of {driver.mem_mb}"
+                    )
                     for offer in offers
                 )
         for offer in offers:
@@ -137,7 +143,8 @@ class Dispatcher(FrameworkMachine):
         )
 
     def _launch(self, driver: DriverRun, offer: Offer) -> Json | None:
-        if offer.scalar("cpus") < driver.cores or offer.scalar("mem") < driver.mem_mb:
+        too_small = offer.scalar("cpus") < driver.cores or offer.scalar("mem") < driver.mem_mb
+        if too_small or unmet(offer, driver.constraints) is not None:
             return None
         cpus, memory = offer.take_scalar("cpus", driver.cores), offer.take_scalar("mem", driver.mem_mb)
         url = (offer.message.get("url") or {}).get("address") or {}
@@ -151,6 +158,7 @@ class Dispatcher(FrameworkMachine):
             "agent_id": {"value": offer.agent_id},
             "resources": [*(cpus or []), *(memory or [])],
             "command": self._command(driver),
+            **labels(driver.labels),
         }
 
     def _over(self, driver: DriverRun, state: str, message: str) -> None:

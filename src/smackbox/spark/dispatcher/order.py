@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ from typing import Any
 from smackbox.base.errors import SettingError
 from smackbox.spark.dispatcher.driver_run import DriverRun
 from smackbox.spark.mesos_link import python_command
-from smackbox.spark.rdd.cluster.settings import MEMORY_OVERHEAD_FACTOR, MEMORY_OVERHEAD_MIN_MB, megabytes_of, number_of
+from smackbox.spark.rdd.cluster.settings import (
+    DRIVER_ENVIRONMENT,
+    MEMORY_OVERHEAD_FACTOR,
+    MEMORY_OVERHEAD_MIN_MB,
+    constraints_of,
+    labels_of,
+    megabytes_of,
+    number_of,
+)
 from smackbox.spark.submission import Submission
 
 _numbers = itertools.count(1)
@@ -37,10 +46,19 @@ def driver_of(submission: Submission, environment: dict[str, str] | None = None)
         submission=submission,
         cores=number_of("spark.driver.cores", conf.get("spark.driver.cores", "1")),
         mem_mb=memory_mb + overhead_mb,
-        environment=environment or {},
+        environment={**(environment or {}), **environment_of(conf)},
+        labels=labels_of(conf.get("spark.mesos.driver.labels", "")),
+        constraints=constraints_of(conf.get("spark.mesos.driver.constraints", "")),
         supervise=supervise == "true",
         python=conf.get("spark.pyspark.driver.python") or conf.get("spark.pyspark.python", ""),
     )
+
+
+def environment_of(conf: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `spark.mesos.driverEnv.NAME`."""
+    return {
+        key.removeprefix(DRIVER_ENVIRONMENT): value for key, value in conf.items() if key.startswith(DRIVER_ENVIRONMENT)
+    }
 
 
 def command_of(driver: DriverRun, master: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Started = Callable[..., SparkContext]
 def mesos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A master and two agents of two cpus."""
     with Pool(tmp_path_factory.mktemp("mesos")) as pool:
-        pool.start_master()
+        pool.start_master(allocation_interval="50ms")
         for name in ("one", "two"):
             pool.start_agent(resources="cpus:2;mem:2048;disk:1000;ports:[]", attributes=f"node:{name}")
         yield pool

@@ -19,7 +19,7 @@ DYNAMIC = {**SMALL, "spark.dynamicAllocation.executorIdleTimeout": "300ms"}
 def test_two_applications_take_turns_on_one_agent(tmp_path: Path) -> None:
     """Each wants the whole agent: the second runs once the first one's executors are idle and have ended."""
     with Pool(tmp_path) as pool:
-        pool.start_master()
+        pool.start_master(allocation_interval="50ms")
         pool.start_agent(resources="cpus:2;mem:2048;disk:1000;ports:[]")
         url = f"mesos://{pool.master}"
         with SparkContext(url, "first", DYNAMIC) as first, SparkContext(url, "second", DYNAMIC) as second:

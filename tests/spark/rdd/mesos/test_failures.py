@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from operator import add
 from pathlib import Path
 
@@ -77,7 +80,7 @@ def test_an_executor_that_a_task_kills_fails_the_job_with_the_reason(on_mesos: S
 
 def test_an_agent_goes_with_its_executors(tmp_path: Path) -> None:
     with Pool(tmp_path / "pool") as pool:
-        pool.start_master()
+        pool.start_master(allocation_interval="50ms")
         agents = [pool.start_agent(resources="cpus:2;mem:2048;disk:1000;ports:[]") for _ in range(2)]
         with SparkContext(f"mesos://{pool.master}", conf={**SMALL, "spark.cores.max": "4"}) as sc:
             until(lambda: sc.parallelize(range(4), 4).count() and len(sc._scheduler.pool.slots) == 4, "four executors")
@@ -89,8 +92,8 @@ def test_an_agent_goes_with_its_executors(tmp_path: Path) -> None:
 
 def test_the_next_master_starts_executors_too(tmp_path: Path) -> None:
     with Pool(tmp_path / "pool", with_zookeeper=True) as pool:
-        first = pool.start_master()
-        pool.start_master()
+        first = pool.start_master(allocation_interval="50ms")
+        pool.start_master(allocation_interval="50ms")
         pool.start_agent()
         with SparkContext(f"mesos://{pool.master}", conf={**SMALL, "spark.cores.max": "2"}) as sc:
             assert sc.parallelize(range(4), 2).sum() == 6
@@ -131,7 +134,7 @@ def test_memory_is_doubled_until_a_task_fits(tmp_path: Path) -> None:
     except CgroupsUnavailable as error:
         pytest.skip(f"no cgroups here: {error}")
     with Pool(tmp_path) as pool:
-        pool.start_master()
+        pool.start_master(allocation_interval="50ms")
         pool.start_agent(isolation="cgroups/cpu,cgroups/mem", cgroups_root="smackbox-spark")
         conf = {"spark.cores.max": "1", "spark.executor.memory": "96m", "spark.executor.memoryOverhead": "96m"}
         with SparkContext(f"mesos://{pool.master}", conf={**conf, "spark.task.maxFailures": "20"}) as sc:
@@ -158,3 +161,70 @@ def test_twenty_kills(on_mesos: Started, tmp_path: Path) -> None:
         assert totals(sc, marks, 0.1) == EXPECTED, number
         thread.join()
     assert struck == [True] * 20
+
+
+class Servers:
+    """Masters and agents as processes, which are started again when they are killed."""
+
+    def __init__(self, zk: str, directory: Path) -> None:
+        self._directory = directory
+        common = [sys.executable, "-m", "smackbox", "mesos"]
+        masters = [f"zk://{zk}/mesos", *["--agent-ping-timeout", "2000ms", "--memory", "--port", "0"]]
+        self._commands = {f"master{n}": [*common, "master", "--zk", *masters] for n in range(2)} | {
+            f"agent{n}": [
+                *common, "agent", "--master", f"zk://{zk}/mesos", "--dir", str(directory / f"agent{n}"), "--port", "0",
+                "--resources", "cpus:2;mem:2048;disk:1000;ports:[]", "--isolation", "posix/cpu,posix/mem",
+                "--no-switch-user",
+            ]
+            for n in range(2)
+        }  # fmt: skip
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Servers:
+        for name in self._commands:
+            self.restart(name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, process in self._running.items():
+            process.send_signal(signal.SIGUSR1 if name.startswith("agent") else signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def restart(self, name: str) -> None:
+        if name in self._running:
+            self._running[name].kill()
+            self._running[name].wait()
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(self._commands[name], stdout=log, stderr=log)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._commands)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_twenty_kills_of_executors_agents_and_masters(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    with Pool(tmp_path, with_zookeeper=True) as pool, Servers(str(pool.zookeeper), tmp_path) as servers:
+        conf = {**SMALL, "spark.cores.max": "4", "spark.task.maxFailures": "20"}
+        with SparkContext(f"mesos://zk://{pool.zookeeper}/mesos", conf=conf) as sc:
+
+            def strike(victim: str) -> None:
+                if victim in servers.names:
+                    servers.restart(victim)
+                else:
+                    kill(chance.choice(until(lambda: processes(sc, victim), f"a {victim}")))
+
+            assert sc.parallelize(range(4), 4).sum() == 6
+            for number in range(20):
+                marks = tmp_path / f"marks{number}"
+                marks.mkdir()
+                victim = chance.choice(["executor", "worker", *servers.names])
+                thread = during(marks, partial(strike, victim))
+                assert totals(sc, marks, 0.1) == EXPECTED, (number, victim)
+                thread.join()

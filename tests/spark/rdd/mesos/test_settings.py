@@ -58,3 +58,19 @@ def test_constraints_are_read_as_spark_reads_them() -> None:
 def test_limits_of_tasks() -> None:
     limits = task_limits({"spark.locality.wait": "500ms", "spark.speculation": "true"}, 2)
     assert (limits.locality_wait_s, limits.speculation, limits.max_failures) == (0.5, True, 2)
+
+
+def test_volumes_of_an_image_are_mesos_volumes() -> None:
+    settings = ClusterSettings.of({"spark.mesos.executor.docker.volumes": "/a:/b:ro, /c:/d,/e"})
+    assert settings.volumes == (
+        {"host_path": "/a", "container_path": "/b", "mode": "RO"},
+        {"host_path": "/c", "container_path": "/d", "mode": "RW"},
+        {"container_path": "/e", "mode": "RW"},
+    )
+    with pytest.raises(SettingError, match="host:"):
+        ClusterSettings.of({"spark.mesos.executor.docker.volumes": "/a:/b:/c"})
+
+
+def test_what_belongs_to_a_jvm_or_to_a_driver_is_no_error() -> None:
+    """Settings that programs for Spark on Mesos bring along."""
+    ClusterSettings.of({"spark.executor.uri": "hdfs://spark.tgz", "spark.mesos.driverEnv.HOME": "/x"})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,11 +194,8 @@ class ExecutorFramework(FrameworkMachine):
         settings = self._settings
         if self._agent_failures.get(offer.agent_id, 0) >= AGENT_FAILURES_LIMIT:
             return f"executors failed to start there {AGENT_FAILURES_LIMIT} times"
-        for name, values in settings.constraints.items():
-            if not _matches(offer, name, values):
-                return (
-                    f"attribute {name} is {offer.attribute(name)!r}, not of {', '.join(sorted(values)) or 'any value'}"
-                )
+        if (reason := unmet(offer, settings.constraints)) is not None:
+            return reason
         cores, memory_mb = settings.executor_cores or 1, settings.container_mb(self._memory_mb)
         lacks = [
             f"{name} {has:g} of {needs:g}"
@@ -247,6 +244,14 @@ class ExecutorFramework(FrameworkMachine):
                 self._agent_failures[executor.agent_id] = self._agent_failures.get(executor.agent_id, 0) + 1
         self._ended(Ended(executor, reason, not executor.leaving and state not in NOT_THE_TASKS_FAULT))
         self.ask_again()
+
+
+def unmet(offer: Offer, constraints: Mapping[str, frozenset[str]]) -> str | None:
+    """The constraint that an offer does not meet, as a reason; None where it meets all."""
+    for name, values in constraints.items():
+        if not _matches(offer, name, values):
+            return f"attribute {name} is {offer.attribute(name)!r}, not of {', '.join(sorted(values)) or 'any value'}"
+    return None
 
 
 def _matches(offer: Offer, name: str, values: frozenset[str]) -> bool:

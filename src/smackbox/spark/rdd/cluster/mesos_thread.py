@@ -14,7 +14,7 @@ import msgspec
 
 from smackbox.base.clock import SystemClock
 from smackbox.base.errors import SettingError, SmackError
-from smackbox.spark.mesos_link import MASTER_SCHEME, MesosLink, framework_info, module_path, python_command
+from smackbox.spark.mesos_link import MASTER_SCHEME, MesosLink, framework_info, labels, module_path, python_command
 from smackbox.spark.rdd.cluster.channel import url_host
 from smackbox.spark.rdd.cluster.executor import ORDER_VARIABLE, SECRET_VARIABLE, Order
 from smackbox.spark.rdd.cluster.framework import Ended, ExecutorFramework, Launched
@@ -53,9 +53,10 @@ class MesosThread:
         self._modules = module_path()
         self._clock = SystemClock()
         credentials = (settings.principal, settings.secret) if settings.principal and settings.secret else None
+        info = framework_info(name, settings.role, settings.failover_timeout_s, settings.principal)
         self._link = MesosLink(
             master,
-            framework_info(name, settings.role, settings.failover_timeout_s, settings.principal),
+            info if not settings.webui_url else {**info, "webui_url": settings.webui_url},
             credentials,
             lambda driver: ExecutorFramework(self._clock, driver, settings, self._task, ended),
             self._release_idle,
@@ -171,11 +172,12 @@ class MesosThread:
             SECRET_VARIABLE: self._secret,
         }
         arguments = ["-m", "smackbox.spark.rdd.cluster.executor"]
-        task: Json = {"command": python_command(settings.python, arguments, variables, settings.uris)}
-        if settings.labels:
-            task["labels"] = {"labels": [{"key": key, "value": value} for key, value in settings.labels.items()]}
+        command = python_command(settings.python, arguments, variables)
+        command["uris"] = [{"value": uri, "cache": settings.caches_uris} for uri in settings.uris]
+        task: Json = {"command": command, **labels(settings.labels)}
         if settings.image:
-            task["container"] = {"type": "DOCKER", "docker": {"image": settings.image, "network": "HOST"}}
+            docker = {"image": settings.image, "network": "HOST", "force_pull_image": settings.pulls_image}
+            task["container"] = {"type": "DOCKER", "docker": docker, "volumes": list(settings.volumes)}
         return task
 
 

@@ -33,7 +33,7 @@ from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.host_names import host_names
 from smackbox.spark.rdd.pool import Answered, Event, FilesGone, Gone, Slot
 
-EXPLAIN_S = 3.0
+EXPLAIN_S = 1.0
 COMPLAIN_S = 15.0
 WANT_LESS_S = 1.0
 

@@ -46,16 +46,24 @@ _DEFAULTS = {
     "spark.mesos.executor.memoryOverhead": "",
     "spark.mesos.executor.home": "",
     "spark.mesos.executor.docker.image": "",
+    "spark.mesos.executor.docker.forcePullImage": "false",
+    "spark.mesos.executor.docker.volumes": "",
     "spark.mesos.rejectOfferDuration": "120s",
     "spark.mesos.uris": "",
+    "spark.mesos.fetcherCache.enable": "false",
     "spark.mesos.task.labels": "",
     "spark.mesos.driver.failoverTimeout": "60",
+    "spark.mesos.driver.webui.url": "",
+    "spark.mesos.driver.constraints": "",
+    "spark.mesos.driver.labels": "",
 }
 _IGNORED = frozenset(
     {"spark.executor.extraJavaOptions", "spark.executor.extraClassPath", "spark.executor.extraLibraryPath"}
-    | {"spark.dynamicAllocation.shuffleTracking.enabled"}
+    | {"spark.executor.uri", "spark.dynamicAllocation.shuffleTracking.enabled"}
 )
-"""Of the JVM, which is not there; map outputs are always watched as shuffle tracking does."""
+"""Of a JVM and its Spark, which are not there; map outputs are always watched as shuffle tracking does."""
+
+DRIVER_ENVIRONMENT = "spark.mesos.driverEnv."
 
 _FAMILIES = (
     "spark.cores.", "spark.executor.", "spark.dynamicAllocation.", "spark.locality.", "spark.speculation",
@@ -86,11 +94,16 @@ class ClusterSettings:
     principal: str
     secret: str
     image: str
+    pulls_image: bool
+    volumes: tuple[Mapping[str, str], ...]
+    """As Mesos' Volume messages."""
     home: str
     """Where the agents have a real Spark, for jars."""
     reject_s: float
     uris: tuple[str, ...]
+    caches_uris: bool
     labels: Mapping[str, str]
+    webui_url: str
     failover_timeout_s: float
     driver_host: str
     driver_bind_address: str
@@ -115,7 +128,7 @@ class ClusterSettings:
         """Raises `SettingError` for an option that is not known, or not of its form."""
         values = dict(_DEFAULTS)
         for key, value in conf.items():
-            if key.startswith(_FAMILIES) and key not in _IGNORED:
+            if key.startswith(_FAMILIES) and key not in _IGNORED and not key.startswith(DRIVER_ENVIRONMENT):
                 if key not in _DEFAULTS:
                     raise SettingError(f"there is no option {key!r} on mesos://{near(key, _DEFAULTS)}")
                 values[key] = str(value).strip()
@@ -149,9 +162,13 @@ class ClusterSettings:
             secret=values["spark.mesos.secret"],
             home=values["spark.mesos.executor.home"],
             image=values["spark.mesos.executor.docker.image"],
+            pulls_image=read.switch("spark.mesos.executor.docker.forcePullImage"),
+            volumes=_volumes(values["spark.mesos.executor.docker.volumes"]),
             reject_s=read.seconds("spark.mesos.rejectOfferDuration"),
             uris=tuple(part.strip() for part in values["spark.mesos.uris"].split(",") if part.strip()),
-            labels=_labels(values["spark.mesos.task.labels"]),
+            caches_uris=read.switch("spark.mesos.fetcherCache.enable"),
+            labels=labels_of(values["spark.mesos.task.labels"]),
+            webui_url=values["spark.mesos.driver.webui.url"],
             failover_timeout_s=read.seconds("spark.mesos.driver.failoverTimeout"),
             driver_host=conf.get("spark.driver.host", ""),
             driver_bind_address=conf.get("spark.driver.bindAddress", ""),
@@ -238,6 +255,20 @@ def megabytes_of(key: str, text: str) -> int:
     return max(1, int(int(match.group(1)) * _MB[match.group(2).lower()]))
 
 
-def _labels(text: str) -> dict[str, str]:
+def _volumes(text: str) -> tuple[dict[str, str], ...]:
+    """`[host path:]container path[:ro|:rw]`, with commas between. Raises `SettingError`."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        paths = part.split(":")
+        mode = paths.pop().upper() if paths[-1] in {"ro", "rw"} else "RW"
+        if not 1 <= len(paths) <= 2 or not all(paths):
+            raise SettingError(f"spark.mesos.executor.docker.volumes={text}: it has to be [host:]container[:ro|:rw],…")
+        host = {"host_path": paths[0]} if len(paths) > 1 else {}
+        found.append({**host, "container_path": paths[-1], "mode": mode})
+    return tuple(found)
+
+
+def labels_of(text: str) -> dict[str, str]:
+    """`key:value,key:value`."""
     pairs = (part.partition(":") for part in text.split(",") if part.strip())
     return {key.strip(): value.strip() for key, _, value in pairs}
