@@ -65,6 +65,7 @@ def test_a_slot_elsewhere_waits_for_the_locality_wait() -> None:
     assert tasks.wait_s(2.9) == pytest.approx(0.1)
     assert start(tasks, known[0], known, 2.9) == (0, HOST)
     assert start(tasks, known[1], known, 5.8) is None  # a launch where the data is starts the wait again
+    assert tasks.wait_s(5.9) == INFINITY  # the next slot that is free gets it, and nobody has to look before
     assert start(tasks, known[1], known, 5.9) == (1, ANY)
 
 

@@ -84,7 +84,7 @@ class Pool(Protocol):
         ...
 
     def want(self, tasks: int, hosts: frozenset[str]) -> None:
-        """So many tasks wait or run, and these hosts have the data of some of them."""
+        """So many tasks wait or run, and these hosts have the data of some of them; 0 is the end of a job."""
         ...
 
     def poll(self, timeout_s: float) -> list[Event]:
@@ -187,7 +187,7 @@ class LocalPool:
         return self._slots if self._in_driver is None else {0: self._in_driver}
 
     def want(self, tasks: int, hosts: frozenset[str]) -> None:
-        if self._in_driver is None:
+        if tasks and self._in_driver is None:
             for executor in range(len(self._slots), self._count):
                 self._start(executor)
 
@@ -224,7 +224,8 @@ class LocalPool:
         remove_files(files)
 
     def wake(self) -> None:
-        self._wake.send_bytes(b"wake")
+        if self._in_driver is None:
+            self._wake.send_bytes(b"wake")
 
     def stop(self) -> None:
         for slot in self._slots.values():

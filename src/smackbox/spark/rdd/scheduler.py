@@ -82,6 +82,7 @@ class Scheduler:
                 return self._run_seen(node, function, indexes)
             finally:
                 self._job = outer
+                self.pool.want(0, frozenset())
                 self._lock.release()
         finally:
             self._jobs.remove(job)
@@ -193,8 +194,6 @@ class Scheduler:
                 self._end_task(stage, slot, reason)
             self._tell(StageEnded(self._job.job_id, stage.plan, reason, _now_ms()))
             raise
-        finally:
-            self.pool.want(0, frozenset())
         self._tell(StageEnded(self._job.job_id, stage.plan, None, _now_ms()))
 
     def _run_tasks(self, stage: _Stage) -> None:

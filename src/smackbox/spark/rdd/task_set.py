@@ -118,8 +118,9 @@ class TaskSet:
     def wait_s(self, now_s: float) -> float:
         """After how long `next` may answer otherwise though nothing happens."""
         waits = [float("inf")]
-        if self._waiting:
-            waits.append(max(0.0, self._local_s + self.limits.locality_wait_s - now_s))
+        local_s = self._local_s + self.limits.locality_wait_s - now_s
+        if self._waiting and local_s > 0:
+            waits.append(local_s)
         if self.limits.speculation and self.runs:
             waits.append(self.limits.speculation_interval_s)
         return min(waits)

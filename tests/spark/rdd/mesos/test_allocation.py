@@ -52,6 +52,17 @@ def test_executors_that_do_not_start_fail_the_job(on_mesos: Started) -> None:
         sc.parallelize([1]).count()
 
 
+def test_a_role_has_what_is_reserved_for_it(tmp_path: Path) -> None:
+    with Pool(tmp_path) as pool:
+        pool.start_master(allocation_interval="50ms")
+        pool.start_agent(resources="cpus(ads):2;mem(ads):2048;disk:1000;cpus:0.5")
+        conf = {**SMALL, "spark.cores.max": "2", "spark.smack.offerTimeout": "1s"}
+        with SparkContext(f"mesos://{pool.master}", conf={**conf, "spark.mesos.role": "ads"}) as sc:
+            assert sc.parallelize(range(4), 4).sum() == 6
+        with SparkContext(f"mesos://{pool.master}", conf=conf) as sc, pytest.raises(JobError, match="cpus 0.5 of 1"):
+            sc.parallelize(range(4), 4).sum()
+
+
 def test_an_unknown_option_names_the_near_one(mesos: Pool) -> None:
     with pytest.raises(SettingError, match="did you mean 'spark.executor.memory'"):
         SparkContext(f"mesos://{mesos.master}", conf={"spark.executor.memoy": "1g"})

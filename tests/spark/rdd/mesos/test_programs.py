@@ -115,6 +115,21 @@ def test_files_and_modules_of_the_driver_reach_the_tasks(contexts: Any, tmp_path
     assert cluster.parallelize([0, 1], 2).map(corners).collect() == [[3, 4], [3, 4]]
 
 
+def test_a_cached_partition_is_computed_once_and_read_where_it_is(contexts: Any) -> None:
+    cluster = contexts[1]
+    computed = cluster.accumulator(0)
+
+    def count(number: int) -> int:
+        computed.add(1)
+        return number
+
+    rows = cluster.parallelize(range(40), 8).map(count).cache()
+    assert [rows.sum() for _ in range(3)] == [780] * 3
+    assert computed.value == 40
+    tasks = [task for stage in cluster._observers.log.stages.values() for task in stage.tasks]
+    assert {task.started.locality for task in tasks[-16:]} == {"PROCESS_LOCAL"}
+
+
 def test_four_failures_abort_with_the_tasks_own_traceback(contexts: Any) -> None:
     def divide_by_nothing(number: int) -> float:
         return number / 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import threading
@@ -155,10 +156,8 @@ class MesosThread:
             self._link.take_effects()
 
         assert self._loop is not None
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop has ended; `failure` says why
             self._loop.call_soon_threadsafe(act)
-        except RuntimeError as error:
-            raise SmackError("the connection to Mesos has ended") from error
 
     def _task(self, executor: Launched) -> Json:
         """What a TaskInfo says of an executor beside its name and resources."""
