@@ -123,6 +123,22 @@ def test_an_unknown_option_and_an_unplaceable_driver_are_named(mesos: Pool, tmp_
         assert "Traceback" not in done.stderr
 
 
+def test_executors_end_with_a_driver_that_is_killed(mesos: Pool) -> None:
+    sizes = {"memory": "64m", "memoryOverhead": "64m", "cores": "1"}
+    conf = {"spark.cores.max": "2", **{f"spark.executor.{key}": value for key, value in sizes.items()}}
+    code = (
+        "from smackbox.spark import SparkContext; import time; "
+        f"sc = SparkContext('mesos://{mesos.master}', conf={conf}); "
+        "print(sc.parallelize([1, 2], 2).sum(), flush=True); time.sleep(1000)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "3\n"
+        assert tasks(mesos)
+        driver.kill()
+    assert until(lambda: not tasks(mesos), "the end of the executors")
+
+
 def test_a_signal_ends_the_driver(mesos: Pool, tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(1000)\n")
     process = subprocess.Popen(
