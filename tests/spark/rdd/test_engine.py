@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,20 @@ def test_four_failures_abort_with_the_tasks_own_traceback(sc: SparkContext, tmp_
     with pytest.raises(JobError, match=r"(?s)failed 4 times.*ZeroDivisionError.*in divide_by_nothing"):
         sc.parallelize([7], 1).map(divide_by_nothing).collect()
     assert lines(tmp_path / "tries") == ["7"] * 4
+
+
+def test_a_job_that_failed_does_not_wait_for_a_task_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smackbox.spark.rdd.scheduler.ABORT_GRACE_S", 0.1)
+
+    def fail_or_hang(x: int) -> None:
+        if x == 0:
+            raise ValueError("broken")
+        time.sleep(1_000)
+
+    with SparkContext("local[2]") as sc:
+        with pytest.raises(JobError, match="ValueError: broken"):
+            sc.parallelize([0, 1], 2).foreach(fail_or_hang)
+        assert sc.parallelize([1, 2], 2).sum() == 3
 
 
 @pytest.mark.parametrize("name", ["map", "flatMap", "filter"])

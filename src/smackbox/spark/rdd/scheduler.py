@@ -44,6 +44,8 @@ from smackbox.spark.rdd.task_set import NO_PREFERENCE, SLOT, Preference, Run, Ta
 
 MAX_STAGE_ATTEMPTS = 4
 POLL_S = 1.0
+ABORT_GRACE_S = 5.0
+"""So long the other tasks of a stage that failed may run on, before they are ended with their executors."""
 
 TaskFunction = Callable[[int, Iterator[Any]], Any]
 
@@ -203,7 +205,7 @@ class Scheduler:
             if not stage.is_ending:
                 self.pool.want(tasks.demand, tasks.hosts)
                 self._send_tasks(stage)
-            elif not tasks.runs:
+            elif not tasks.runs or (stage.failure is not None and self._now_s() - stage.failed_s > ABORT_GRACE_S):
                 break
             for event in self.pool.poll(min(POLL_S, tasks.wait_s(self._now_s()))):
                 self._take(event, stage)
@@ -246,6 +248,7 @@ class Scheduler:
         self._tell(_ended(stage, task, answer))
         if stage.tasks.failed(slot, counts=counts) and stage.failure is None:
             stage.failure = stage.job_error(task.index, answer)
+            stage.failed_s = self._now_s()
 
     def _end_task(self, stage: _Stage, slot: Slot, reason: str) -> None:
         """End a task whose answer is not wanted any more, and what its slot has cached."""
@@ -375,6 +378,7 @@ class _Stage:
         self.attempts: dict[int, int] = {}
         self.succeeded = 0
         self.failure: JobError | None = None
+        self.failed_s = 0.0
         self.lost: FetchFailedError | None = None
 
     @property
