@@ -26,6 +26,7 @@ from smackbox.base.errors import SettingError
 @click.option("--jars", help="Jars, for spark-submit.")
 @click.option("--driver-memory", help="Memory of the driver, on a cluster.")
 @click.option("--driver-cores", help="Cores of the driver, on a cluster.")
+@click.option("--supervise", is_flag=True, help="Start a driver that failed again, in cluster mode on mesos://.")
 @click.option("--executor-memory", help="Memory of each executor, on a cluster.")
 @click.option("--executor-cores", help="Cores of each executor, on a cluster.")
 @click.option("--num-executors", help="How many executors, on a cluster.")
@@ -42,6 +43,7 @@ def command(
     conf: tuple[str, ...],
     job: str,
     arguments: tuple[str, ...],
+    supervise: bool,
     **passed: str | None,
 ) -> None:
     """Run JOB, a .py file, module:function or a .jar, with ARGUMENTS, and exit with its code.
@@ -57,6 +59,8 @@ def command(
         if not equals:
             raise SettingError(f"--conf {pair}: it has to be KEY=VALUE")
         settings[key] = value
+    if supervise:
+        settings.setdefault("spark.driver.supervise", "true")
     submission = Submission(
         job,
         arguments,

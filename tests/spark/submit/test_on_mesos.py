@@ -7,8 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -101,6 +104,35 @@ def test_the_code_of_a_driver_comes_from_a_bucket(mesos: Pool, tmp_path: Path) -
     finally:
         server.stop()
     assert (done.stdout, done.returncode) == ("square ['one']\n", 0), done.stderr
+
+
+def test_a_supervised_driver_comes_by_http_and_is_started_again(mesos: Pool, tmp_path: Path) -> None:
+    (tmp_path / "my job.py").write_text(
+        f"""
+import pathlib, sys
+import shapes
+tries = pathlib.Path({str(tmp_path)!r}) / "tries"
+tries.write_text((tries.read_text() if tries.exists() else "") + "x")
+print("try", tries.read_text(), shapes.NAME, pathlib.Path(__file__).parent == pathlib.Path.cwd())
+sys.exit(0 if tries.read_text() == "xx" else 5)
+"""
+    )
+    (tmp_path / "shapes.py").write_text("NAME = 'square'\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = smack(
+            mesos, "--deploy-mode", "cluster", "--supervise", *SMALL, *OVERHEAD, "--py-files", f"{url}/shapes.py",
+            f"{url}/my%20job.py", cwd=tmp_path,
+        )  # fmt: skip
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert done.stdout.splitlines() == ["try x square True", "try xx square True"], done.stderr
+    assert done.returncode == 0
 
 
 def test_a_job_that_does_not_begin_says_why(mesos: Pool, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from smackbox.base.errors import SettingError
 from smackbox.spark.dispatcher.driver_run import DriverRun
@@ -21,6 +23,9 @@ from smackbox.spark.rdd.cluster.settings import (
     number_of,
 )
 from smackbox.spark.submission import Submission
+
+FETCHED = ("http://", "https://", "ftp://", "hdfs://")
+"""URLs that are Mesos' to fetch; objects (`s3://` and the like) are read by the driver itself."""
 
 _numbers = itertools.count(1)
 
@@ -63,7 +68,7 @@ def environment_of(conf: Mapping[str, str]) -> dict[str, str]:
 
 def command_of(driver: DriverRun, master: str) -> dict[str, Any]:
     """The CommandInfo: `smack submit` in client mode, which fetches the job and what goes along."""
-    submission = driver.submission
+    submission, fetched = _by_fetcher(driver.submission)
     arguments = ["-m", "smackbox", "submit", "--master", master]
     for option, value in (
         ("--name", submission.name),
@@ -78,7 +83,27 @@ def command_of(driver: DriverRun, master: str) -> dict[str, Any]:
     for key, value in submission.conf.items():
         arguments += ["--conf", f"{key}={value}"]
     arguments += [submission.job, *submission.arguments]
-    return python_command(driver.python, arguments, {"PYTHONUNBUFFERED": "1", **driver.environment})
+    command = python_command(driver.python, arguments, {"PYTHONUNBUFFERED": "1", **driver.environment})
+    return {**command, "uris": [{"value": url, "extract": False} for url in fetched]}
+
+
+def _by_fetcher(submission: Submission) -> tuple[Submission, list[str]]:
+    """With what Mesos' fetcher brings into the sandbox by its name there, and the URLs of it."""
+    fetched: list[str] = []
+
+    def in_sandbox(name: str) -> str:
+        if not name.startswith(FETCHED):
+            return name
+        fetched.append(name)
+        return unquote(urlsplit(name).path).rpartition("/")[2]
+
+    submission = replace(
+        submission,
+        job=in_sandbox(submission.job),
+        py_files=[in_sandbox(name) for name in submission.py_files],
+        files=[in_sandbox(name) for name in submission.files],
+    )
+    return submission, fetched
 
 
 def absolute(name: str) -> str:
