@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
@@ -31,7 +32,9 @@ from smackbox.base.errors import SettingError
 @click.option("--executor-cores", help="Cores of each executor, on a cluster.")
 @click.option("--num-executors", help="How many executors, on a cluster.")
 @click.option("--total-executor-cores", help="Cores of all executors together, on a cluster.")
-@click.argument("job")
+@click.option("--status", "asked", metavar="ID", help="Show a driver of the dispatcher at mesos://host:port.")
+@click.option("--kill", "killed", metavar="ID", help="End a driver of the dispatcher at mesos://host:port.")
+@click.argument("job", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(
     master: str,
@@ -41,7 +44,9 @@ def command(
     py_files: str,
     files: str,
     conf: tuple[str, ...],
-    job: str,
+    asked: str | None,
+    killed: str | None,
+    job: str | None,
     arguments: tuple[str, ...],
     supervise: bool,
     **passed: str | None,
@@ -53,6 +58,14 @@ def command(
     from smackbox.spark.submission import Submission
     from smackbox.spark.submit import submit
 
+    if asked is not None or killed is not None:
+        from smackbox.spark.dispatcher import client
+
+        answer = client.status(master, asked) if asked is not None else client.kill(master, killed or "")
+        click.echo(json.dumps(answer, indent=2))
+        return
+    if job is None:
+        raise SettingError("smack submit needs a JOB: a .py file, module:function or a .jar; see --help")
     settings = {}
     for pair in conf:
         key, equals, value = pair.partition("=")

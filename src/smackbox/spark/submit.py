@@ -57,9 +57,7 @@ def submit(submission: Submission) -> int:
     if master.startswith(MESOS):
         submission = _with_settings(submission)
         if submission.deploy_mode == "cluster":
-            from smackbox.spark.dispatcher.once import submit_and_wait
-
-            return submit_and_wait(submission)
+            return _submit_driver(submission)
         if submission.is_jar:
             from smackbox.spark.standalone import submit_jar
 
@@ -77,6 +75,17 @@ def submit(submission: Submission) -> int:
         command, environment = _command(submission, Path(scratch)), _environment(submission, Path(scratch))
         with _connect_server(master) as url:
             return _wait(subprocess.Popen(command, env={**environment, "SPARK_REMOTE": url}))
+
+
+def _submit_driver(submission: Submission) -> int:
+    """To a dispatcher, which answers at once; or, on a master of Mesos, as a framework that waits for its end."""
+    from smackbox.spark.dispatcher.client import is_dispatcher, send
+    from smackbox.spark.dispatcher.once import submit_and_wait
+
+    if not is_dispatcher(submission.master):
+        return submit_and_wait(submission)
+    print(json.dumps(send(submission), indent=2))
+    return 0
 
 
 def _with_settings(submission: Submission) -> Submission:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -293,6 +295,34 @@ with SparkContext() as sc:
     )
     assert state["driverState"] == "FINISHED", state
     assert (tmp_path / "out").read_text() == repr(["mesos", "mine", ["one"], "sour", [(0, 20), (1, 25)]])
+
+
+def test_the_command_submits_to_a_dispatcher_asks_and_kills(url: str, tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("import time\ntime.sleep(1000)\n")
+    master = f"mesos://{url.partition('://')[2]}"
+
+    def smack(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "smackbox", "submit", "--master", master, *arguments],
+            cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+
+    conf = [part for key, value in SMALL.items() for part in ("--conf", f"{key}={value}")]
+    sent = smack("--deploy-mode", "cluster", "--supervise", *conf, "job.py", "one")
+    assert sent.returncode == 0, sent.stderr
+    submission_id = json.loads(sent.stdout)["submissionId"]
+    until(lambda: json.loads(smack("--status", submission_id).stdout)["driverState"] == "RUNNING", "the driver")
+    assert json.loads(smack("--kill", submission_id).stdout)["message"] == "Killing running driver"
+    until(lambda: json.loads(smack("--status", submission_id).stdout)["driverState"] == "KILLED", "its end")
+    for arguments, said in (
+        (["--kill", submission_id], "Driver already terminated"),
+        (["--status", "driver-0"], "has no driver driver-0"),
+        (["--deploy-mode", "cluster", "--conf", "spark.cores.maxx=1", "job.py"], "did you mean 'spark.cores.max'"),
+        ([], "smack submit needs a JOB"),
+    ):
+        done = smack(*arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert said in done.stderr
 
 
 def test_an_unknown_version_is_answered_over_http(url: str) -> None:

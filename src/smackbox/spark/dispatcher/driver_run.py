@@ -38,7 +38,11 @@ class DriverRun(msgspec.Struct, kw_only=True):
     @property
     def task_id(self) -> str:
         """Of the attempt that runs."""
-        return self.submission_id if not self.attempt else f"{self.submission_id}-retry-{self.attempt}"
+        return self.task_of(self.attempt)
+
+    def task_of(self, attempt: int) -> str:
+        """The task of an attempt; the first is 0."""
+        return self.submission_id if not attempt else f"{self.submission_id}-retry-{attempt}"
 
     @property
     def is_over(self) -> bool:

@@ -18,7 +18,7 @@ from smackbox.base.clock import SystemClock
 from smackbox.base.errors import StartError
 from smackbox.net.http import JSON
 from smackbox.net.http_client import HttpClient, HttpClientError
-from smackbox.spark.dispatcher.driver_run import QUEUED, RUNNING
+from smackbox.spark.dispatcher.driver_run import QUEUED
 from smackbox.spark.dispatcher.machine import Dispatcher
 from smackbox.spark.dispatcher.order import absolute, command_of, driver_of
 from smackbox.spark.mesos_link import MesosLink, framework_info
@@ -52,8 +52,8 @@ class _Once:
         self._driver = driver_of(submission, {} if home is None else {"SPARK_HOME": home})
         self._error = error
         self._out = out
-        self._logs: list[_Log] = []
-        self._task_id = ""
+        self._attempt = 0
+        self._logs = self._new_logs()
         credentials = (settings.principal, settings.secret) if settings.principal and settings.secret else None
         name = f"Driver for {submission.name or submission.job}"
         self._link = MesosLink(
@@ -100,7 +100,7 @@ class _Once:
                     self._complain()
                 if waited_s > self._settings.offer_timeout_s:
                     raise StartError(f"the driver got no offer within {waited_s:.0f} s: {self._link.machine.lacking}")
-            elif driver.state == RUNNING:
+            else:
                 await self._read_logs()
             await asyncio.sleep(LOOK_S)
         with contextlib.suppress(TimeoutError):
@@ -117,14 +117,24 @@ class _Once:
         print(f"the driver waits for {needs}: {reason}", file=self._error, flush=True)
 
     async def _read_logs(self) -> bool:
-        """Pass on what the running attempt has written; whether there was something."""
-        driver = self._driver
-        if driver.task_id != self._task_id:
-            self._task_id = driver.task_id
-            self._logs = [_Log("stdout", self._out), _Log("stderr", self._error)]
-        sandbox = f"/frameworks/{self._link.machine.framework_id}/executors/{driver.task_id}/runs/latest"
-        found = [await log.follow(self._link.client, driver.agent_url, sandbox) for log in self._logs]
-        return any(found)
+        """Pass on what was written: by attempts that are over, to their end, and by the one that runs.
+
+        Whether there was something of the last one.
+        """
+        while True:
+            attempt = self._attempt
+            sandbox = (
+                f"/frameworks/{self._link.machine.framework_id}/executors/{self._driver.task_of(attempt)}/runs/latest"
+            )
+            found = [await log.follow(self._link.client, self._driver.agent_url, sandbox) for log in self._logs]
+            if attempt == self._driver.attempt:
+                return any(found)
+            if not any(found):
+                self._attempt += 1
+                self._logs = self._new_logs()
+
+    def _new_logs(self) -> list[_Log]:
+        return [_Log("stdout", self._out), _Log("stderr", self._error)]
 
 
 class _Log:
