@@ -21,6 +21,7 @@ SETTINGS = {
     "kafka": "smackbox.kafka.settings:KafkaSettings",
     "cassandra": "smackbox.cassandra.settings:CassandraSettings",
     "spark": "smackbox.spark.settings:SparkSettings",
+    "dispatcher": "smackbox.spark.dispatcher.service:DispatcherSettings",
     "ingest": "smackbox.ingest.settings:IngestSettings",
     "zookeeper": "smackbox.zookeeper.settings:ZooKeeperSettings",
     "mesos_master": "smackbox.mesos.master.settings:MasterSettings",

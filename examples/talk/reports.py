@@ -3,7 +3,8 @@
 python examples/talk/reports.py views --year 2015 --month 9       views of each campaign, from the raw events
 python examples/talk/reports.py lambda                            totals of `campaign` joined with the raw events
 
-The tables are those of `ads.py`. `--master local[4]`; where Cassandra is: `SMACK_CASSANDRA`.
+The tables are those of `ads.py`. `--master local[4]`, or `mesos://127.0.0.1:5050`. Where Cassandra is:
+`SMACK_CASSANDRA`.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from smackbox.cli.server_options import serve, server_options, settings_from
+from smackbox.cli.server_options import framework_options, serve, server_options, settings_from
 from smackbox.cli.spark_status import jobs_command, stages_command
-from smackbox.runtime.settings import SPARK_PORT
+from smackbox.runtime.settings import DISPATCHER_PORT, SPARK_PORT
 
 
 @click.group("spark")
@@ -28,3 +28,13 @@ def serve_command(**flags: Any) -> None:
     from smackbox.spark.settings import SparkSettings
 
     serve(SparkServer(settings_from(SparkSettings, "spark", SPARK_PORT, flags)))
+
+
+@command.command("dispatcher")
+@framework_options("dispatcher")
+@server_options(DISPATCHER_PORT)
+def dispatcher_command(**flags: Any) -> None:
+    """Run drivers on Mesos that are submitted by Spark's REST protocol, in the foreground."""
+    from smackbox.spark.dispatcher.service import DispatcherServer, DispatcherSettings
+
+    serve(DispatcherServer(settings_from(DispatcherSettings, "dispatcher", DISPATCHER_PORT, flags)))

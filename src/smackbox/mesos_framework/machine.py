@@ -46,6 +46,7 @@ class FrameworkMachine(ABC):
         self.clock = clock
         self.effects = Effects()
         self.framework_id: str | None = None
+        self.decline_s = DECLINE_S
         self._mesos = mesos
         self._subscribed = False
         self._suppressed = False
@@ -76,10 +77,10 @@ class FrameworkMachine(ABC):
         """Accept it with these operations, or decline it where there are none."""
         offer_ids = [offer["id"]]
         if operations:
-            filters = {"refuse_seconds": 0.0 if self.wants_offers() else DECLINE_S}
+            filters = {"refuse_seconds": 0.0 if self.wants_offers() else self.decline_s}
             self.call("ACCEPT", accept={"offer_ids": offer_ids, "operations": operations, "filters": filters})
         else:
-            self.call("DECLINE", decline={"offer_ids": offer_ids, "filters": {"refuse_seconds": DECLINE_S}})
+            self.call("DECLINE", decline={"offer_ids": offer_ids, "filters": {"refuse_seconds": self.decline_s}})
 
     # --- the subscription
 

@@ -21,6 +21,7 @@ MESOS_PORT = 5050
 MESOS_AGENT_PORT = 5051
 MARATHON_PORT = 8081
 CHRONOS_PORT = 4400
+DISPATCHER_PORT = 6066
 
 
 class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):

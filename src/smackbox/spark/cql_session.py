@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from smackbox.base.address import nodes_on_one_port
@@ -92,6 +92,23 @@ class CqlSession:
         if table not in metadata.tables:
             raise SettingError(f"there is no table {keyspace}.{table}")
         return metadata.tables[table]
+
+    def ring(self, keyspace: str) -> tuple[list[int], Callable[[int], list[str]]]:
+        """The nodes' tokens, and what gives the addresses of the replicas of the range that ends with one.
+
+        No tokens where the nodes do not say them, or have another partitioner than Murmur3.
+        """
+        from cassandra.metadata import Murmur3Token
+
+        tokens = self.cluster.metadata.token_map
+        ring = [] if tokens is None else [token for token in tokens.ring if isinstance(token, Murmur3Token)]
+        by_value = {token.value: token for token in ring}
+
+        def hosts_of(token: int) -> list[str]:
+            replicas = tokens.get_replicas(keyspace, by_value[token]) if tokens is not None else ()
+            return sorted({replica.address for replica in replicas})
+
+        return list(by_value), hosts_of
 
     def column_types(self, keyspace: str, table: str) -> dict[str, Any]:
         """The driver's type of each column of a table."""

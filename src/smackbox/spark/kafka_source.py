@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,6 +167,21 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
                     messages, size = [], 0
         finally:
             consumer.close()
+
+    def leaders(self, topics: Collection[str]) -> dict[tuple[str, int], str]:
+        """The host of the leader of each partition that has one, by topic and number."""
+        consumer = self._consumer()
+        try:
+            metadata = consumer.list_topics(timeout=METADATA_TIMEOUT_S)
+        finally:
+            consumer.close()
+        return {
+            (name, number): metadata.brokers[partition.leader].host
+            for name in topics
+            if name in metadata.topics
+            for number, partition in metadata.topics[name].partitions.items()
+            if partition.leader in metadata.brokers
+        }
 
     def _consumer(self) -> Consumer:
         return Consumer(

@@ -4,7 +4,9 @@
 |---|---|
 | `local`, `local[N]` | a process of its own: RDDs on N executors, DataFrames on an embedded Spark Connect server |
 | `sc://host:port` | a process of its own, whose DataFrames are on that server |
-| `spark://…`, `yarn`, `k8s://…`, and jars | the real `spark-submit` of `SPARK_HOME` or the path |
+| `mesos://…` | a process of its own, whose executors are tasks on Mesos; with `cluster` it is a task itself |
+| `mesos://…` with a jar | the real `spark-submit`, on a Spark whose master and workers are tasks on Mesos |
+| `spark://…`, `yarn`, `k8s://…`, and other jars | the real `spark-submit` of `SPARK_HOME` or the path |
 
 The process gets its master, name and configuration by `SMACK_SPARK_CONF`, which `SparkContext` reads, and the server by
 `SPARK_REMOTE`, which PySpark's own `SparkSession.builder` reads: a program of PySpark's runs unchanged.
@@ -15,44 +17,35 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from smackbox.base.errors import SettingError, StartError
+from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
-from smackbox.spark.rdd.context import CONF_VARIABLE, MASTERS
+from smackbox.spark.rdd.context import CONF_VARIABLE, MASTERS, PY_FILES
 from smackbox.spark.rdd.files import storage_of
 from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
+from smackbox.spark.submission import Submission, spark_submit_command
 
-REAL = ("spark://", "yarn", "k8s://", "mesos://")
-SCHEMES = ("local", "local[4]", "sc://", "spark://", "yarn", "k8s://")
+REAL = ("spark://", "yarn", "k8s://")
+SCHEMES = ("local", "local[4]", "sc://", "mesos://", "spark://", "yarn", "k8s://")
+MESOS = "mesos://"
+OPTIONS_ON_MESOS = {
+    "--driver-memory": "spark.driver.memory",
+    "--driver-cores": "spark.driver.cores",
+    "--executor-memory": "spark.executor.memory",
+    "--executor-cores": "spark.executor.cores",
+    "--num-executors": "spark.executor.instances",
+    "--total-executor-cores": "spark.cores.max",
+}
+"""The options that are settings, where the job's executors are ours."""
+OPTIONS_OF_JARS = frozenset({"--packages", "--jars"})
 STOP_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job: `job` is a `.py` file, `module:function` or a `.jar`. `passed` are options of `spark-submit` alone."""
-
-    job: str
-    arguments: Sequence[str] = ()
-    master: str = "local[*]"
-    name: str | None = None
-    class_name: str | None = None
-    deploy_mode: str = "client"
-    py_files: Sequence[str] = ()
-    files: Sequence[str] = ()
-    conf: Mapping[str, str] = field(default_factory=dict)
-    passed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_jar(self) -> bool:
-        return self.job.endswith(".jar")
 
 
 def submit(submission: Submission) -> int:
@@ -61,13 +54,17 @@ def submit(submission: Submission) -> int:
     Raises `SettingError` for a master that is not known, `StartError` where what is needed is not installed.
     """
     master = submission.master
-    if submission.is_jar or (master.startswith(REAL) and not master.startswith("mesos://")):
+    if master.startswith(MESOS):
+        submission = _with_settings(submission)
+        if submission.deploy_mode == "cluster":
+            return _submit_driver(submission)
+        if submission.is_jar:
+            from smackbox.spark.standalone import submit_jar
+
+            return submit_jar(submission)
+    elif submission.is_jar or master.startswith(REAL):
         return _wait(subprocess.Popen(spark_submit_command(submission)))
-    if not (master.startswith(("local", "sc://"))):
-        if master.startswith("mesos://"):
-            raise SettingError(
-                "jobs do not run on mesos:// yet: let Marathon or Chronos run `smack submit --master local[N]`"
-            )
+    elif not master.startswith(("local", "sc://")):
         raise SettingError(f"no master {master!r}{near(master, SCHEMES)}; there is {MASTERS}, {', '.join(SCHEMES[2:])}")
     if submission.deploy_mode != "client":
         raise SettingError(f"--deploy-mode {submission.deploy_mode} needs a cluster; {master} has client")
@@ -80,34 +77,29 @@ def submit(submission: Submission) -> int:
             return _wait(subprocess.Popen(command, env={**environment, "SPARK_REMOTE": url}))
 
 
-def spark_submit_command(submission: Submission) -> list[str]:
-    """The command line of the real `spark-submit`. Raises `StartError` where there is none."""
-    home = os.environ.get("SPARK_HOME")
-    found = str(Path(home) / "bin" / "spark-submit") if home else shutil.which("spark-submit")
-    if found is None or not Path(found).exists():
-        raise StartError(
-            f"--master {submission.master} with {submission.job} needs Spark's own spark-submit"
-            + (
-                f", which is not in SPARK_HOME ({home})"
-                if home
-                else ": set SPARK_HOME to a Spark 4, or install pyspark"
-            )
-            + "; pyspark and pyspark-client (smackbox[spark]) cannot share an environment, so give it one of its own"
-        )
-    command = [found, "--master", submission.master, "--deploy-mode", submission.deploy_mode]
-    for option, value in (
-        ("--name", submission.name),
-        ("--class", submission.class_name),
-        ("--py-files", ",".join(submission.py_files)),
-        ("--files", ",".join(submission.files)),
-    ):
-        if value:
-            command += [option, value]
-    for key, value in submission.conf.items():
-        command += ["--conf", f"{key}={value}"]
+def _submit_driver(submission: Submission) -> int:
+    """To a dispatcher, which answers at once; or, on a master of Mesos, as a framework that waits for its end."""
+    from smackbox.spark.dispatcher.client import is_dispatcher, send
+    from smackbox.spark.dispatcher.once import submit_and_wait
+
+    if not is_dispatcher(submission.master):
+        return submit_and_wait(submission)
+    print(json.dumps(send(submission), indent=2))
+    return 0
+
+
+def _with_settings(submission: Submission) -> Submission:
+    """Options as the settings that they stand for; `--conf` is the more exact one. Raises `SettingError`."""
+    settings = {}
+    kept = {}
     for option, value in submission.passed.items():
-        command += [option, value]
-    return [*command, submission.job, *submission.arguments]
+        if option in OPTIONS_OF_JARS and submission.is_jar:
+            kept[option] = value
+            continue
+        if option not in OPTIONS_ON_MESOS:
+            raise SettingError(f"{option} is an option of spark-submit, for jars and Spark's own clusters; see --help")
+        settings[OPTIONS_ON_MESOS[option]] = value
+    return replace(submission, conf={**settings, **submission.conf}, passed=kept)
 
 
 @contextlib.contextmanager
@@ -143,10 +135,10 @@ def _environment(submission: Submission, scratch: Path) -> dict[str, str]:
     conf = {**seen, **submission.conf, "spark.master": submission.master}
     if submission.name:
         conf["spark.app.name"] = submission.name
-    paths = []
-    for name in submission.py_files:
-        copy = add_file(name, scratch / "py", storage)
-        paths.append(str(copy.parent) if copy.suffix == ".py" else str(copy))
+    copies = [add_file(name, scratch / "py", storage) for name in submission.py_files]
+    paths = [str(copy.parent) if copy.suffix == ".py" else str(copy) for copy in copies]
+    if copies:
+        conf[PY_FILES] = ",".join(map(str, copies))
     for name in submission.files:
         add_file(name, scratch / "files", storage)
     (scratch / "files").mkdir(exist_ok=True)

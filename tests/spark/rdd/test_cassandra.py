@@ -18,8 +18,8 @@ from pyspark.sql.types import Row
 from smackbox.base.errors import SettingError
 from smackbox.net.service import ServiceThread
 from smackbox.spark.cql_session import CqlSession
-from smackbox.spark.rdd.cassandra import token_ranges
 from smackbox.spark.rdd.cassandra_conf import CassandraConf
+from smackbox.spark.rdd.cassandra_splits import token_ranges
 from smackbox.spark.rdd.context import SparkContext
 from smackbox.spark.rdd.errors import JobError
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,28 @@ def test_a_lost_shuffle_file_is_written_again_and_its_accumulators_count_once(sc
     assert seen.value == 10
 
 
+def test_results_stay_when_a_later_task_of_their_stage_lacks_a_file(sc: SparkContext, tmp_path: Path) -> None:
+    """The stage runs again for what is missing alone: accumulators of its finished tasks count once."""
+    seen, runs = sc.accumulator(0), mark(tmp_path / "runs")
+    directory, flag = sc._directory, tmp_path / "removed"
+
+    def count(index: int, rows: Iterator[Any]) -> list[int]:
+        total = sum(value for _, value in rows)
+        seen.add(1)
+        runs(index)
+        if index == 0 and not flag.exists():
+            for path in directory.glob("shuffle-*-1.data"):
+                path.unlink()
+            flag.touch()
+        return [total]
+
+    pairs = sc.parallelize(range(40), 3).map(lambda x: (x, x)).partitionBy(8)
+    assert sum(pairs.mapPartitionsWithIndex(count).collect()) == sum(range(40))
+    assert flag.exists()
+    assert seen.value == 8
+    assert lines(tmp_path / "runs") == [str(index) for index in range(8)]
+
+
 def test_a_map_task_combines_before_it_writes(sc: SparkContext) -> None:
     totals = sc.parallelize([("a", 1)] * 100, 2).reduceByKey(lambda a, b: a + b, 2)
     assert totals.collect() == [("a", 100)]
@@ -88,6 +111,20 @@ def test_four_failures_abort_with_the_tasks_own_traceback(sc: SparkContext, tmp_
     with pytest.raises(JobError, match=r"(?s)failed 4 times.*ZeroDivisionError.*in divide_by_nothing"):
         sc.parallelize([7], 1).map(divide_by_nothing).collect()
     assert lines(tmp_path / "tries") == ["7"] * 4
+
+
+def test_a_job_that_failed_does_not_wait_for_a_task_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smackbox.spark.rdd.scheduler.ABORT_GRACE_S", 0.1)
+
+    def fail_or_hang(x: int) -> None:
+        if x == 0:
+            raise ValueError("broken")
+        time.sleep(1_000)
+
+    with SparkContext("local[2]") as sc:
+        with pytest.raises(JobError, match="ValueError: broken"):
+            sc.parallelize([0, 1], 2).foreach(fail_or_hang)
+        assert sc.parallelize([1, 2], 2).sum() == 3
 
 
 @pytest.mark.parametrize("name", ["map", "flatMap", "filter"])
@@ -220,7 +257,7 @@ def test_stop_leaves_neither_files_nor_processes() -> None:
     context = SparkContext("local[2]")
     context.parallelize([(1, 2)], 2).groupByKey().collect()
     directory = context._directory
-    processes = [executor._process for executor in context._scheduler._executors]
+    processes = [slot.process for slot in context._scheduler.pool.slots.values()]
     assert any(directory.glob("shuffle-*"))
     context.stop()
     assert not directory.exists()

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from smackbox.base.errors import SettingError, StartError
-from smackbox.spark.submit import Submission, spark_submit_command, submit
+from smackbox.spark.submission import Submission, spark_submit_command
+from smackbox.spark.submit import submit
 
 TIMEOUT_S = 100.0
 
@@ -174,7 +175,6 @@ def test_what_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         spark_submit_command(Submission("job.py", master="yarn"))
     for submission, message in (
         (Submission("job.py", master="lokal"), r"no master 'lokal' \(did you mean 'local'\?\)"),
-        (Submission("job.py", master="mesos://m:5050"), "do not run on mesos:// yet"),
         (Submission("job.py", deploy_mode="cluster"), "needs a cluster"),
         (Submission("job.py", passed={"--jars": "x.jar"}), "--jars is an option of spark-submit"),
         (Submission(str(tmp_path / "nothing.py")), "there is no file"),

@@ -12,18 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
 from smackbox.spark.rdd.cassandra_conf import CassandraConf
 from smackbox.spark.rdd.cassandra_rows import RowMaker, columns_of
+from smackbox.spark.rdd.cassandra_splits import Split, splits
 from smackbox.spark.rdd.lineage import Node
 from smackbox.spark.rdd.rdd import RDD
 from smackbox.spark.rdd.task import Task
 
-TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
 SPLITS_PER_CORE = 3
 _OF_CELL = re.compile(r"(ttl|writetime)\(\s*\"?(\w+)\"?\s*\)", re.IGNORECASE)
 _EQUALITY = re.compile(r"\"?(\w+)\"?\s*(?:=|\bIN\b)", re.IGNORECASE)
@@ -48,39 +47,44 @@ class Selection:
 
 @dataclass(slots=True, eq=False)
 class CassandraScan(Node):
-    """A partition is a token range `(after, up to)`; one that is None reads what the clauses name."""
+    """A partition is token ranges on the same replicas; one without any reads what the clauses name."""
 
     conf: CassandraConf
     selection: Selection
     names: list[str]
     key: list[str]
-    ranges: list[tuple[int, int] | None]
+    splits: list[Split]
+
+    def hosts(self, index: int) -> Sequence[str]:
+        return self.splits[index].hosts
 
     def compute(self, index: int, task: Task) -> Iterator[Any]:
         selection = self.selection
         with self.conf.session(self.conf.read_consistency) as cql:
-            statement = cql.session.prepare(self.statement(self.ranges[index], ", ".join(map(selected, self.names))))
+            statement = cql.session.prepare(self.statement(index, ", ".join(map(selected, self.names))))
             statement.fetch_size = self.conf.fetch_rows
             types = [kind for _, _, _, kind in statement.result_metadata]
             maker = RowMaker(selection.row_type, self.names, types)
-            for page in cql.pages(statement.bind(self.bound(index))):
-                yield from maker.rows(page)
+            for values in self.bound(index):
+                for page in cql.pages(statement.bind(values)):
+                    yield from maker.rows(page)
 
     def counted(self, index: int) -> int:
         """How many rows a partition has, counted by the server."""
         with self.conf.session(self.conf.read_consistency) as cql:
-            statement = cql.session.prepare(self.statement(self.ranges[index], "count(*)"))
-            return sum(row[0] for page in cql.pages(statement.bind(self.bound(index))) for row in page)
+            statement = cql.session.prepare(self.statement(index, "count(*)"))
+            pages = (page for values in self.bound(index) for page in cql.pages(statement.bind(values)))
+            return sum(row[0] for page in pages for row in page)
 
-    def bound(self, index: int) -> tuple[Any, ...]:
-        """The values of a partition's statement."""
-        return (*(self.ranges[index] or ()), *self.selection.values)
+    def bound(self, index: int) -> list[tuple[Any, ...]]:
+        """The values of a partition's statement, once for each of its ranges."""
+        return [(*tokens, *self.selection.values) for tokens in self.splits[index].ranges or [()]]
 
-    def statement(self, tokens: tuple[int, int] | None, what: str) -> str:
+    def statement(self, index: int, what: str) -> str:
         """The SELECT of a partition. The least token is no row's token, so `>` misses nothing."""
         selection = self.selection
         token = ", ".join(f'"{name}"' for name in self.key)
-        clauses = [f"token({token}) > ? AND token({token}) <= ?"] if tokens is not None else []
+        clauses = [f"token({token}) > ? AND token({token}) <= ?"] if self.splits[index].ranges else []
         where = " AND ".join([*clauses, *selection.clauses])
         limit = f" PER PARTITION LIMIT {selection.per_partition}" if selection.per_partition else ""
         filtering = " ALLOW FILTERING" if selection.clauses else ""
@@ -96,6 +100,7 @@ class CassandraTableRDD(RDD):
         conf = CassandraConf.of(ctx.settings)
         with conf.session(conf.read_consistency) as cql:
             metadata = cql.table(selection.keyspace, selection.table)
+            ring = cql.ring(selection.keyspace)
         columns = list(metadata.columns)
         names = list(selection.columns) or columns_of(selection.row_type, columns, selection.name)
         for name in names:
@@ -103,11 +108,11 @@ class CassandraTableRDD(RDD):
             if column not in columns:
                 raise SettingError(f"the table {selection.name} has no column {column!r}{near(column, columns)}")
         key = [column.name for column in metadata.partition_key]
-        ranges: list[tuple[int, int] | None] = [None]
+        parts = [Split((), ())]
         if not set(key) <= _equal_columns(selection.clauses):
-            ranges = list(token_ranges(SPLITS_PER_CORE * ctx.defaultParallelism))
+            parts = splits(*ring, SPLITS_PER_CORE * ctx.defaultParallelism)
         self._selection = selection
-        super().__init__(CassandraScan(ctx._new_id(), len(ranges), conf, selection, names, key, ranges), ctx)
+        super().__init__(CassandraScan(ctx._new_id(), len(parts), conf, selection, names, key, parts), ctx)
 
     def select(self, *columns: str) -> CassandraTableRDD:
         """Only these columns; `ttl(name)` and `writetime(name)` are what a cell has left, and when it was written."""
@@ -143,12 +148,6 @@ def column_of(name: str) -> str:
     """The column that a selected name is about."""
     of_cell = _OF_CELL.fullmatch(name)
     return name if of_cell is None else of_cell.group(2)
-
-
-def token_ranges(count: int) -> Iterator[tuple[int, int]]:
-    """The ring in `count` equal parts, each `(after, up to)`."""
-    bounds = [TOKEN_MIN + 2**64 * number // count for number in range(count)] + [TOKEN_MAX]
-    yield from pairwise(bounds)
 
 
 def _equal_columns(clauses: Sequence[str]) -> set[str]:

@@ -1,5 +1,8 @@
 # ruff: noqa: N802, N803 - PySpark's names
-"""`SparkContext`: where RDDs begin. `local`, `local[N]` and `local[*]` run on this machine, without a JVM."""
+"""`SparkContext`: where RDDs begin.
+
+`local`, `local[N]` and `local[*]` run on this machine, `mesos://…` on a cluster.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from smackbox.spark.rdd.closures import dumps
 from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.files import expand, local, storage_of
 from smackbox.spark.rdd.lineage import Joined, Lines, Node, PickledFiles, Shuffle, Slices, WholeFiles
+from smackbox.spark.rdd.pool import LocalPool, Pool
 from smackbox.spark.rdd.rdd import RDD
 from smackbox.spark.rdd.scheduler import Scheduler
 from smackbox.spark.rdd.seen.events import DESCRIPTION, JOB_GROUP
@@ -29,12 +33,16 @@ from smackbox.spark.rdd.seen.observers import Observers
 from smackbox.spark.rdd.seen.status_tracker import StatusTracker
 from smackbox.spark.rdd.shared import Accumulator, AddingParam, Broadcast
 from smackbox.spark.rdd.spark_files import ROOT_VARIABLE, add_file
+from smackbox.spark.rdd.task_set import TaskLimits
 
 if TYPE_CHECKING:
     from smackbox.spark.rdd.cassandra import CassandraTableRDD
+    from smackbox.spark.rdd.cluster.settings import ClusterSettings
     from smackbox.spark.rdd.kafka import KafkaMessage, KafkaRDD, OffsetRange
 
-MASTERS = "local, local[N], local[*]"
+MASTERS = "local, local[N], local[*], mesos://host:port, mesos://zk://host:port/mesos"
+MESOS = "mesos://"
+PY_FILES = "spark.submit.pyFiles"
 CONF_VARIABLE = "SMACK_SPARK_CONF"
 """The configuration of a submitted job, as JSON."""
 MAX_EXECUTORS = 256
@@ -50,8 +58,8 @@ class SparkContext:
     """A driver with its executors and a temporary directory, both gone after `stop()`.
 
     `conf` is a mapping or a `SparkConf`: `spark.default.parallelism`, `spark.task.maxFailures`, `spark.local.dir`,
-    `spark.smack.cacheBytes` (of each executor), and those of `seen/observers.py`. Raises `SettingError` for a master
-    that is not known.
+    `spark.smack.cacheBytes` (of each executor), those of `seen/observers.py`, and on Mesos those of
+    `cluster/settings.py`. Raises `SettingError` for a master or an option of Mesos' that is not known.
     """
 
     new_session: ClassVar[Callable[[], Any] | None] = None
@@ -65,7 +73,9 @@ class SparkContext:
         settings = {**_submitted(), **(dict(conf.getAll()) if hasattr(conf, "getAll") else dict(conf or {}))}
         self.master = master or settings.get("spark.master", "local[*]")
         self.appName = appName or settings.get("spark.app.name", "smackbox")
-        executors = _executors(self.master)
+        on_mesos = self.has_hosts
+        cluster = _cluster_settings(settings) if on_mesos else None
+        executors = cluster.parallelism if cluster is not None else _executors(self.master)
         self._conf = settings
         self._storage = storage_of(settings)
         parallelism = settings.get("spark.default.parallelism")
@@ -73,20 +83,53 @@ class SparkContext:
         self.defaultParallelism = self._default_reduce_partitions or executors
         self.defaultMinPartitions = min(self.defaultParallelism, 2)
         self._worker_memory_mb = DEFAULT_WORKER_MEMORY_MB
-        self._directory = Path(tempfile.mkdtemp(prefix="smack-rdd-", dir=settings.get("spark.local.dir")))
-        cache_bytes = int(settings.get("spark.smack.cacheBytes", DEFAULT_CACHE_BYTES))
         failures = int(settings.get("spark.task.maxFailures", MAX_FAILURES))
-        self._observers = Observers(settings, self.appName, self.master, executors)
-        self._scheduler = Scheduler(executors, self._directory, cache_bytes, failures, self._observers.listeners)
+        self._directory = Path(tempfile.mkdtemp(prefix="smack-rdd-", dir=settings.get("spark.local.dir")))
+        self._files_root = Path(os.environ.setdefault(ROOT_VARIABLE, str(self._directory / "files")))
+        try:
+            pool, limits = self._pool(executors, failures, cluster)
+        except BaseException:
+            self._remove_files()
+            raise
+        self._observers = Observers(settings, self.appName, self.master, 0 if on_mesos else executors)
+        self._scheduler = Scheduler(pool, limits, self._observers.listeners)
         self._ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._shared_ids = itertools.count()
         self._checkpoint_dir: str | None = None
         self.session: Any = None
         self._local = threading.local()
-        self._files_root = Path(os.environ.setdefault(ROOT_VARIABLE, str(self._directory / "files")))
         self._stopped = False
         atexit.register(self.stop)
+        if on_mesos:
+            self._share_submitted_files()
+
+    def _pool(self, executors: int, failures: int, cluster: ClusterSettings | None) -> tuple[Pool, TaskLimits]:
+        """Where this context's tasks run."""
+        if cluster is None:
+            cache_bytes = int(self._conf.get("spark.smack.cacheBytes", DEFAULT_CACHE_BYTES))
+            return LocalPool(executors, self._directory, cache_bytes), TaskLimits(max_failures=failures)
+        from smackbox.spark.rdd.cluster.settings import task_limits
+        from smackbox.spark.rdd.cluster.start import start_pool
+
+        limits = task_limits(self._conf, failures)
+        readable = (self._directory, self._files_root, *map(Path, self._py_files()))
+        return start_pool(self.master, self.appName, cluster, self._conf, readable), limits
+
+    def _py_files(self) -> list[str]:
+        return [part for part in self._conf.get(PY_FILES, "").split(",") if part]
+
+    def _share_submitted_files(self) -> None:
+        """What `smack submit` has laid beside the program is for executors on other machines too."""
+        for name in self._py_files():
+            self._scheduler.add_file("py", Path(name))
+        for path in sorted(self._files_root.glob("*")):
+            self._scheduler.add_file("files", path)
+
+    def _remove_files(self) -> None:
+        if self._files_root.parent == self._directory:
+            os.environ.pop(ROOT_VARIABLE, None)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def session_for_dataframes(self) -> Any:
         """The session that this context belongs to, or one that is made for it."""
@@ -133,9 +176,7 @@ class SparkContext:
             self._stopped = True
             self._scheduler.stop()
             self._observers.stop()
-            if self._files_root.parent == self._directory:
-                os.environ.pop(ROOT_VARIABLE, None)
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._remove_files()
             atexit.unregister(self.stop)
 
     def parallelize(self, c: Iterable[Any], numSlices: int | None = None) -> RDD:
@@ -243,6 +284,11 @@ class SparkContext:
         return KafkaRDD(self, dict(kafkaParams), list(offsetRanges), decoders, messageHandler)
 
     @property
+    def has_hosts(self) -> bool:
+        """Whether tasks may run on several hosts, so that it matters where data is."""
+        return self.master.startswith(MESOS)
+
+    @property
     def settings(self) -> Mapping[str, str]:
         """The context's configuration, `spark.…` by key."""
         return self._conf
@@ -267,7 +313,7 @@ class SparkContext:
         """A file or an object that tasks find by `SparkFiles.get(name)`. Raises `JobError` where it is not there."""
         if recursive:
             raise JobError("addFile takes one file, not a directory")
-        add_file(path, self._files_root, self._storage)
+        self._scheduler.add_file("files", add_file(path, self._files_root, self._storage))
 
     def addPyFile(self, path: str) -> None:
         """A `.py` file, or a `.zip`, `.egg` or `.whl` of modules, for the driver and all executors."""
@@ -275,7 +321,7 @@ class SparkContext:
         entry = str(copy.parent) if copy.suffix == ".py" else str(copy)
         if entry not in sys.path:
             sys.path.insert(0, entry)
-        self._scheduler.add_path(entry)
+        self._scheduler.add_file("py", copy)
 
     # --- what a thread says of its jobs
 
@@ -335,6 +381,12 @@ def _submitted() -> dict[str, str]:
 
 
 _accumulator_ids = itertools.count()
+
+
+def _cluster_settings(conf: Mapping[str, str]) -> ClusterSettings:
+    from smackbox.spark.rdd.cluster.settings import ClusterSettings
+
+    return ClusterSettings.of(conf)
 
 
 def _executors(master: str) -> int:

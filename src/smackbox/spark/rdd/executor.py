@@ -1,6 +1,6 @@
 """An executor: a process that runs one task at a time for the driver at the other end of a socket.
 
-The driver sends a stage once (`("stage", id, blob)`), then its tasks (`("task", index, attempt, shuffles,
+The driver sends a stage once (`("stage", id, blob, shuffles)`), then its tasks (`("task", index, attempt,
 properties)`, where the properties are those of the job's thread).
 Answers: `("done", result, added, cached)`, `("lost", shuffle_id, map_index)`, `("failed", traceback, error)`.
 """
@@ -20,19 +20,24 @@ from smackbox.spark.rdd.task import BlockStore, Task, set_current
 
 
 class Executor:
-    """Runs tasks in this process; in a process of its own for `local[N]`, in the driver's for `local[1]`."""
+    """Runs tasks in this process; in a process of its own for `local[N]`, in the driver's for `local[1]`.
 
-    def __init__(self, directory: Path, cache_bytes: int, *, own_process: bool = False) -> None:
-        self._blocks = BlockStore(directory, cache_bytes)
+    `location` is what other executors put before the name of a file in `directory` to reach it.
+    """
+
+    def __init__(
+        self, directory: Path, cache_bytes: int, *, own_process: bool = False, location: str | None = None
+    ) -> None:
+        self._blocks = BlockStore(directory, cache_bytes, location or f"{directory}/")
         self._own_process = own_process
-        self._stage: tuple[int, bytes] = (0, b"")
+        self._stage: tuple[int, bytes, dict[int, list[str | None]]] = (0, b"", {})
 
     def handle(self, message: tuple[Any, ...]) -> tuple[Any, ...] | None:
         kind, *arguments = message
         if kind == "task":
             return self._run(*arguments)
         if kind == "stage":
-            self._stage = (arguments[0], arguments[1])
+            self._stage = (arguments[0], arguments[1], arguments[2])
         elif kind == "path":
             if arguments[0] not in sys.path:
                 sys.path.insert(0, arguments[0])
@@ -40,10 +45,8 @@ class Executor:
             self._blocks.remove(arguments[0])
         return None
 
-    def _run(
-        self, index: int, attempt: int, shuffles: dict[int, list[str | None]], properties: dict[str, str]
-    ) -> tuple[Any, ...]:
-        stage_id, blob = self._stage
+    def _run(self, index: int, attempt: int, properties: dict[str, str]) -> tuple[Any, ...]:
+        stage_id, blob, shuffles = self._stage
         task = Task(stage_id, index, attempt, self._blocks, shuffles, properties)
         set_current(task)
         try:

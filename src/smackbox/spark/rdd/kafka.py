@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -52,6 +52,13 @@ class KafkaRanges(Node):
     ranges: list[OffsetRange]
     decoders: tuple[Decoder, Decoder]
     handler: Callable[[KafkaMessage], Any] | None
+    leaders: dict[tuple[str, int], str]
+    """The host of each partition's leader, where somebody asked."""
+
+    def hosts(self, index: int) -> Sequence[str]:
+        own = self.ranges[index]
+        leader = self.leaders.get((own.topic, own.partition))
+        return () if leader is None else (leader,)
 
     def compute(self, index: int, task: Task) -> Iterator[Any]:
         from smackbox.spark.kafka_source import KafkaReader
@@ -83,12 +90,22 @@ class KafkaRDD(RDD):
     ) -> None:
         if "bootstrap.servers" not in params and "metadata.broker.list" not in params:
             raise SettingError("a kafkaRDD needs bootstrap.servers")
-        super().__init__(KafkaRanges(ctx._new_id(), len(ranges), params, ranges, decoders, handler), ctx)
+        leaders = _leaders(params, {each.topic for each in ranges}) if ctx.has_hosts else {}
+        super().__init__(KafkaRanges(ctx._new_id(), len(ranges), params, ranges, decoders, handler, leaders), ctx)
         self._ranges = ranges
 
     def offsetRanges(self) -> list[OffsetRange]:
         """The range of each partition."""
         return list(self._ranges)
+
+
+def _leaders(params: dict[str, str], topics: set[str]) -> dict[tuple[str, int], str]:
+    from smackbox.spark.kafka_source import KafkaReader
+
+    if not topics:
+        return {}
+    options = {f"kafka.{key}": value for key, value in params.items()} | {"subscribe": ",".join(sorted(topics))}
+    return KafkaReader(options).leaders(topics)
 
 
 def as_text(data: bytes | None) -> str | None:

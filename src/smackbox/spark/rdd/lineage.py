@@ -11,12 +11,13 @@ import gzip
 import os
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any
 
+from smackbox.spark.rdd.driver_files import on_this_machine
 from smackbox.spark.rdd.files import Storage, is_remote, open_binary
 from smackbox.spark.rdd.seen.call_site import call_site
 from smackbox.spark.rdd.shuffle_files import read_shuffle
@@ -37,6 +38,14 @@ class Node:
 
     def compute(self, index: int, task: Task) -> Iterable[Any]:
         raise NotImplementedError
+
+    def pieces_of(self, index: int) -> Iterable[tuple[Node, int]]:
+        """The parents' partitions that a partition is made of."""
+        return [(parent, index) for parent in self.parents()]
+
+    def hosts(self, index: int) -> Sequence[str]:
+        """The hosts, by name or address, that have this node's own data of a partition; empty where it is anywhere."""
+        return ()
 
     def rows(self, index: int, task: Task) -> Iterator[Any]:
         """A partition's rows: from the cache, or computed and put there."""
@@ -67,7 +76,7 @@ class Slices(Node):
         if self.path is None:
             return pickle.loads(self.slices[index])  # type: ignore[no-any-return]  # noqa: S301 - our own bytes
         offset, length = self.offsets[index]
-        with self.path.open("rb") as file:
+        with on_this_machine(self.path).open("rb") as file:
             file.seek(offset)
             return pickle.loads(file.read(length))  # type: ignore[no-any-return]  # noqa: S301 - our own bytes
 
@@ -151,6 +160,9 @@ class Joined(Node):
     def parents(self) -> list[Node]:
         return self.above
 
+    def pieces_of(self, index: int) -> Iterable[tuple[Node, int]]:
+        return [(self.above[number], part) for number, part in self.pieces[index]]
+
     def compute(self, index: int, task: Task) -> Iterable[Any]:
         return chain.from_iterable(self.above[number].rows(part, task) for number, part in self.pieces[index])
 
@@ -187,12 +199,16 @@ class Product(Node):
     def parents(self) -> list[Node]:
         return [self.left, self.right]
 
+    def pieces_of(self, index: int) -> Iterable[tuple[Node, int]]:
+        left, right = divmod(index, self.right.partitions)
+        return [(self.left, left), (self.right, right)]
+
     def compute(self, index: int, task: Task) -> Iterator[Any]:
         left, right = divmod(index, self.right.partitions)
         return product(self.left.rows(left, task), self.right.rows(right, task))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Shuffle:
     """A stage's boundary: the parent's pairs dealt out by `partition_of(key) % partitions`. Known to the driver only.
 
@@ -209,11 +225,13 @@ class Shuffle:
     made_at: str = field(default_factory=call_site)
     """The transformation that needs it, and where it stands in the program."""
 
-    def delete(self) -> None:
-        for number, path in enumerate(self.files):
-            if path is not None:
-                self.files[number] = None
-                Path(path).unlink(missing_ok=True)
+    def forget(self, is_gone: Callable[[str], bool] = lambda _: True) -> list[str]:
+        """Take out the files that are gone, by default all; they are returned."""
+        found = [path for path in self.files if path is not None and is_gone(path)]
+        if found:
+            gone = set(found)
+            self.files[:] = [None if path in gone else path for path in self.files]
+        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -252,9 +270,16 @@ def shuffles_of(node: Node) -> list[Shuffle]:
     return [shuffle for shuffle in found.values() if shuffle is not None]
 
 
-def cached_in(node: Node) -> list[int]:
-    """The ids of the persisted RDDs in `node`'s stage, the nearest first."""
-    return [each.rdd_id for each in stage_of(node) if each.level is not None]
+def data_of(node: Node, index: int) -> Iterator[tuple[Node, int]]:
+    """The nodes and partitions that a task of `node`'s stage reads, the nearest first, each once."""
+    waiting, seen = deque([(node, index)]), {(node.rdd_id, index)}
+    while waiting:
+        node, index = waiting.popleft()
+        yield node, index
+        for parent, part in node.pieces_of(index):
+            if (parent.rdd_id, part) not in seen:
+                seen.add((parent.rdd_id, part))
+                waiting.append((parent, part))
 
 
 def write_rows(path: Path, rows: Iterable[Any]) -> None:

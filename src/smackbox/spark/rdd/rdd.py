@@ -133,7 +133,7 @@ class RDD(PairOperations, NumericOperations, SaveOperations, CassandraOperations
 
     def cleanShuffleDependencies(self, blocking: bool = False) -> None:
         for shuffle in shuffles_of(self._node):
-            shuffle.delete()
+            self.ctx._scheduler.remove(shuffle)
 
     # --- jobs
 

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from smackbox.spark.rdd import task as tasks
 from smackbox.spark.rdd.closures import dumps
+from smackbox.spark.rdd.driver_files import on_this_machine
 from smackbox.spark.rdd.errors import JobError
 
 BROADCASTS_HELD = 64
@@ -37,7 +38,7 @@ class Broadcast:
         key = str(self._path)
         if key not in _held:
             try:
-                self._remember(pickle.loads(self._path.read_bytes()))  # noqa: S301 - our own bytes
+                self._remember(pickle.loads(on_this_machine(self._path).read_bytes()))  # noqa: S301 - our own bytes
             except FileNotFoundError as error:
                 raise JobError("this broadcast was destroyed") from error
         return _held[key]

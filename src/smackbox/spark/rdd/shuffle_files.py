@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 
 from smackbox.spark.rdd.errors import FetchFailedError
 
+BLOCKS_SCHEME = "blocks://"
+"""Files of another machine's executor: `blocks://host:port/name`, read from its block server."""
 FLUSH_ROWS = 100_000
 MIN_FLUSH_ROWS = 100
 FLUSH_BYTES = 16 << 20
@@ -30,7 +32,7 @@ def write_shuffle(path: Path, rows: Iterable[Any], partitions: int, partition_of
     index: dict[int, list[tuple[int, int]]] = {}
     buckets: dict[int, list[Any]] = {}
     waiting, flush_rows = 0, FLUSH_ROWS
-    draft = path.with_suffix(".draft")
+    draft = path.with_suffix(f".{os.getpid()}.draft")
     with draft.open("wb") as file:
         for row in rows:
             bucket = partition_of(row[0]) % partitions
@@ -65,16 +67,48 @@ def _flush(file: BinaryIO, buckets: dict[int, list[Any]], index: dict[int, list[
 def read_shuffle(shuffle_id: int, paths: list[str | None], bucket: int) -> Iterator[Any]:
     """The rows of one bucket, map task by map task. Raises `FetchFailedError` for a file that is not there."""
     for map_index, path in enumerate(paths):
+        if path is None:
+            raise FetchFailedError(shuffle_id, map_index)
         try:
-            file = open(path or "", "rb")
+            for chunk in _chunks(path, bucket):
+                yield from pickle.loads(chunk)  # noqa: S301 - our own bytes
         except FileNotFoundError as error:
             raise FetchFailedError(shuffle_id, map_index) from error
-        with file:
-            file.seek(-_TAIL.size, os.SEEK_END)
-            end = file.tell()
-            (start,) = _TAIL.unpack(file.read(_TAIL.size))
-            file.seek(start)
-            index = pickle.loads(file.read(end - start))  # noqa: S301 - our own bytes
-            for offset, length in index.get(bucket, ()):
-                file.seek(offset)
-                yield from pickle.loads(file.read(length))  # noqa: S301 - our own bytes
+
+
+def read_bucket(path: Path, bucket: int) -> Iterator[bytes]:
+    """The chunks of a bucket of a map task's file. Raises `FileNotFoundError`."""
+    with path.open("rb") as file:
+        file.seek(-_TAIL.size, os.SEEK_END)
+        end = file.tell()
+        (start,) = _TAIL.unpack(file.read(_TAIL.size))
+        file.seek(start)
+        index = pickle.loads(file.read(end - start))  # noqa: S301 - our own bytes
+        for offset, length in index.get(bucket, ()):
+            file.seek(offset)
+            yield file.read(length)
+
+
+def remove_files(paths: Iterable[str]) -> None:
+    """Delete files of this machine."""
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
+
+
+def fetch_by(fetch: Callable[[str, int], Iterator[bytes]]) -> None:
+    """In an executor of a cluster: how the chunks of a bucket are read from another executor."""
+    global _fetch
+    _fetch = fetch
+
+
+def _chunks(path: str, bucket: int) -> Iterator[bytes]:
+    if path.startswith(BLOCKS_SCHEME):
+        return _fetch(path, bucket)
+    return read_bucket(Path(path), bucket)
+
+
+def _nowhere(path: str, _bucket: int) -> Iterator[bytes]:
+    raise FileNotFoundError(f"{path} is on a cluster, and this process is not")
+
+
+_fetch = _nowhere

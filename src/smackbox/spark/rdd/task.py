@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -56,8 +57,11 @@ def _tell_task_context(task: Task | None) -> None:
 class BlockStore:
     """Cached partitions of one executor, pickled, in memory up to a limit; beyond it on disk where the level allows."""
 
-    def __init__(self, directory: Path, limit_bytes: int) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, limit_bytes: int, location: str = "") -> None:
+        self.directory = directory
+        """Where the executor's files are; it is shared with other executors of this machine."""
+        self.location = location
+        """What to put before a file's name for other executors to read it."""
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._memory: dict[tuple[int, int], list[bytes]] = {}
@@ -82,7 +86,7 @@ class BlockStore:
             self._memory[key] = chunks
             self._held_bytes += size
         elif disk:
-            path = self._directory / f"block-{key[0]}-{key[1]}"
+            path = self.directory / f"block-{os.getpid()}-{key[0]}-{key[1]}"
             path.write_bytes(b"".join(chunks))
             self._disk[key] = path
         else:

@@ -64,7 +64,7 @@ class StageEnded:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """`task_id` counts the tasks of a context; `executor` is the number of its place."""
+    """`task_id` counts the tasks of a context; `locality` is in Spark's words; `speculative`: it is a second copy."""
 
     stage: StagePlan
     task_id: int
@@ -72,6 +72,8 @@ class TaskStarted:
     attempt: int
     executor: int
     at_ms: int
+    locality: str = "PROCESS_LOCAL"
+    speculative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

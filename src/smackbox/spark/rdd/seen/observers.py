@@ -31,7 +31,7 @@ class Observers:
 
     def __init__(self, settings: Mapping[str, str], name: str, master: str, executors: int) -> None:
         now_ms = time.time_ns() // 1_000_000
-        self.app_id = f"local-{now_ms}"
+        self.app_id = f"{'mesos' if master.startswith('mesos://') else 'local'}-{now_ms}"
         self.log = JobLog(
             Retained(
                 _number(settings, "spark.ui.retainedJobs", 1_000),

@@ -124,7 +124,8 @@ class Status:
             case ["stages", number, "0", "taskList"]:
                 return self._tasks(self._found_stage(number), query)
             case ["executors"] | ["allexecutors"]:
-                return [self._executor(number) for number in range(self._application.executors)]
+                numbers = {*range(self._application.executors), *self._log.tasks_by_executor}
+                return [self._executor(number) for number in sorted(numbers)]
             case ["environment"]:
                 return {"sparkProperties": sorted(self._application.settings.items())}
         raise NotFound(f"no such page: {'/'.join(rest)}")
@@ -253,8 +254,8 @@ def _task(task: TaskRecord) -> Json:
         "executorId": str(task.started.executor),
         "host": HOST,
         "status": {"SUCCEEDED": "SUCCESS"}.get(task.status, task.status),
-        "taskLocality": "PROCESS_LOCAL",
-        "speculative": False,
+        "taskLocality": task.started.locality,
+        "speculative": task.started.speculative,
         "accumulatorUpdates": [],
     }
     if task.ended_ms is not None:
