@@ -22,6 +22,7 @@ VERBS = {
     "marathon": "one Marathon alone: long-running apps on Mesos",
     "mesos": "a Mesos master or agent alone",
     "projection": "pause, resume and rewind the projections of a running process",
+    "replay": "make a stream's totals again from its history, compare them, put them in; undo",
     "restore": "an empty box made what it was at a back-up",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
