@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from smackbox.app.load import load_app
 from smackbox.app.model import App
-from smackbox.base.errors import SettingError, UserError
-from smackbox.flow import Count, Sum
 from smackbox.runtime.prepare import prepare
 from smackbox.runtime.replay import StreamReplay
 from smackbox.runtime.settings import BoxSettings, Urls
+from smackbox.runtime.stream_gate import StreamGate
 from smackbox.runtime.streams import stream_runner
 from smackbox.testing.fixtures import Smack
 
@@ -32,118 +34,198 @@ class Sale(msgspec.Struct, frozen=True):
 
 
 DAYS = [date(2015, 8, 31) + timedelta(days=number) for number in range(4)]
+SHOPS = 3
 
 
 def sale(number: int) -> Sale:
-    return Sale(number, f"s{number % 3}", DAYS[number % len(DAYS)], number)
+    return Sale(number, f"s{number % SHOPS}", DAYS[number % len(DAYS)], number)
 
 
-def shop_app(factor: int, skipped: str = "", *, instances: int | None = None) -> App:
-    """Totals by shop and day. `factor` is the formula; sales of a shop that is `skipped` do not count."""
-    app = App("shop")
-    sales = app.topic("sales", Sale, key="shop", unique="id", partitions=2)
-    daily = app.table(
-        "daily", cql="CREATE TABLE daily (shop text, day date, sold bigint, count bigint, PRIMARY KEY (shop, day))"
-    )
+APP = """
+from datetime import date, datetime, timedelta
+import msgspec
+import smackbox as sb
+from smackbox.flow import Count, Sum
 
-    @app.stream(sales, to=daily, every=timedelta(seconds=0.1), instances=instances)
-    def totals(batch: Any) -> Any:
-        from pyspark.sql import functions as F
+app = sb.App("shop")
 
-        wanted = batch.where(F.col("shop") != skipped)
-        return wanted.groupBy("shop", "day").agg(
-            F.expr(f"sum(price * {factor})").alias("sold"), F.expr("count(*)").alias("count")
-        )
+class Sale(msgspec.Struct, frozen=True):
+    id: int
+    shop: str
+    day: date
+    price: int
 
-    return app
+class Sold(msgspec.Struct, frozen=True):
+    shop: str
+    at: datetime
+    price: int
 
+def sold(sale):
+    return Sold(sale.shop, datetime(sale.day.year, sale.day.month, sale.day.day), sale.price * FACTOR)
 
-def expected(sales: list[Sale], factor: Callable[[Sale], int]) -> dict[tuple[str, date], tuple[int, int]]:
-    found: dict[tuple[str, date], list[int]] = defaultdict(lambda: [0, 0])
-    for one in {one.id: one for one in sales}.values():
-        if factor(one):
-            found[one.shop, one.day][0] += one.price * factor(one)
-            found[one.shop, one.day][1] += 1
-    return {key: (sold, count) for key, (sold, count) in found.items()}
+sales = app.topic("sales", Sale, key="shop", unique="id", partitions=2)
+daily = app.table(
+    "daily",
+    cql="CREATE TABLE daily (shop text, window_start timestamp, sold bigint, count bigint, "
+    "PRIMARY KEY (shop, window_start))",
+)
+totals = (
+    app.flow(sales)
+    .filter(lambda sale: sale.shop != "SKIPPED")
+    .map(sold, to=Sold)
+    .with_watermark("at", timedelta(days=9))
+    .group_by("shop")
+    .tumbling_window(timedelta(days=1))
+    .agg(sold=Sum("price"), count=Count())
+    .current()
+)
+app.stream(totals, to=daily, every=timedelta(0), instances=INSTANCES)
+"""
+BATCHES = """
+from datetime import date, timedelta
+import msgspec
+import smackbox as sb
+
+app = sb.App("shop")
+
+class Sale(msgspec.Struct, frozen=True):
+    id: int
+    shop: str
+    day: date
+    price: int
+
+sales = app.topic("sales", Sale, key="shop", unique="id", partitions=2)
+daily = app.table(
+    "daily", cql="CREATE TABLE daily (shop text, day date, sold bigint, count bigint, PRIMARY KEY (shop, day))"
+)
+
+@app.stream(sales, to=daily, every=timedelta(seconds=0.1), instances=INSTANCES)
+def totals(batch):
+    wanted = batch.where("shop <> 'SKIPPED'").selectExpr("shop", "day", "price * FACTOR AS price")
+    return wanted.groupBy("shop", "day").agg({"price": "sum", "*": "count"}).toDF("shop", "day", "sold", "count")
+"""
+Rows = dict[tuple[str, date], tuple[int, int]]
 
 
 class Shop:
-    """The box of a test: posts sales, runs the live stream, replays it."""
+    """The box of a test: sells, runs the live stream, replays it."""
 
-    def __init__(self, smack: Smack, directory: Path, make: Callable[..., App] = shop_app) -> None:
-        self.smack = smack
+    def __init__(self, smack: Smack, directory: Path, program: str, *, instances: int | None = None) -> None:
         self.urls = Urls(kafka=smack.kafka.bootstrap, cassandra=smack.cassandra.address)
         self.settings = BoxSettings(dir=directory)
         self.file = directory / "app.py"
-        self.file.write_text("# version 0")
-        self.app = make(1)
         self.sales: list[Sale] = []
+        self._program = program.replace("INSTANCES", str(instances))
+        self.app = self.mended(1)
         prepare(self.app, kafka=smack.kafka.bootstrap, cassandra=smack.cassandra.address)
         self._producer = Producer({"bootstrap.servers": smack.kafka.bootstrap, "linger.ms": 0})
-        self._cql = smack.cassandra.connect("shop")
+        self.cql = smack.cassandra.connect("shop")
+
+    def mended(self, factor: int, skipped: str = "") -> App:
+        """The application with this formula; sales of a shop that is `skipped` do not count."""
+        self.file.write_text(self._program.replace("FACTOR", str(factor)).replace("SKIPPED", skipped))
+        self.app = load_app(self.file)
+        return self.app
 
     def sell(self, *numbers: int) -> None:
         for number in numbers:
             one = sale(number)
             self.sales.append(one)
-            self._producer.produce(
-                "sales", msgspec.json.encode(one), one.shop.encode(), partition=int(one.shop[1:]) % 2
-            )
+            self._producer.produce("sales", msgspec.json.encode(one), one.shop.encode(), int(one.shop[1:]) % 2)
         assert self._producer.flush(TIMEOUT_S) == 0
 
     def live(self) -> None:
         """The live stream, until it has read all."""
-        with stream_runner(self.app, self.app.streams[0], self.urls, self.settings, metrics_port=None) as runner:
+        stream = self.app.streams[0]
+        StreamGate(self.app, stream, self.urls, self.settings).wait()
+        with stream_runner(self.app, stream, self.urls, self.settings, metrics_port=None) as runner:
             while runner.step(0.2) is not None:
                 pass
-
-    def mended(self, app: App) -> None:
-        self.app = app
-        self.file.write_text(f"# version {id(app)}")
 
     def replay(self, at: Callable[[str], None] = lambda _step: None) -> StreamReplay:
         return StreamReplay(self.app, self.file, self.app.streams[0], self.urls, self.settings, at=at)
 
-    def rows(self) -> dict[tuple[str, date], tuple[int, int]]:
+    def killed(self, verb: str, kill: str) -> int:
+        """The same in a process that kills itself; its exit status."""
+        script = Path(__file__).with_name("replay_process.py")
+        where = (str(self.file), str(self.settings.dir), str(self.urls.kafka), str(self.urls.cassandra))
+        process = subprocess.run(
+            [sys.executable, str(script), *where, verb, kill],
+            check=False, timeout=TIMEOUT_S, capture_output=True, text=True,
+        )  # fmt: skip
+        assert process.returncode in {0, -signal.SIGKILL}, process.stderr
+        return process.returncode
+
+    def rows(self) -> Rows:
         return {
-            (row.shop, row.day.date()): (row.sold, row.count)
-            for row in self._cql.execute("SELECT shop, day, sold, count FROM daily")
+            (row[0], row[1].date()): (row[2], row[3])
+            for row in self.cql.execute("SELECT * FROM daily")
+            for row in [(row.shop, getattr(row, "day", None) or row.window_start, row.sold, row.count)]
         }
+
+    def expected(self, factor: int, skipped: str = "") -> Rows:
+        found: dict[tuple[str, date], list[int]] = defaultdict(lambda: [0, 0])
+        for one in {one.id: one for one in self.sales}.values():
+            if one.shop != skipped:
+                found[one.shop, one.day][0] += one.price * factor
+                found[one.shop, one.day][1] += 1
+        return {key: (sold, count) for key, (sold, count) in found.items()}
 
 
 @pytest.fixture
-def shop(smack: Smack, tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(smack, tmp_path)
+def make_shop(smack: Smack, tmp_path: Path) -> Callable[..., Shop]:
+    return lambda program=APP, **options: Shop(smack, tmp_path, program, **options)
 
 
-def test_a_wrong_formula_is_put_right_and_undone(shop: Shop) -> None:
+@pytest.mark.parametrize("instances", [None, 2])
+@pytest.mark.parametrize("program", [APP, BATCHES], ids=["flow", "function"])
+def test_a_wrong_formula_is_put_right_and_undone(
+    make_shop: Callable[..., Shop], program: str, instances: int | None
+) -> None:
+    shop = make_shop(program, instances=instances)
     shop.sell(*range(60))
     shop.live()
-    wrong = expected(shop.sales, lambda one: 1)
-    assert shop.rows() == wrong
-    shop.mended(shop_app(3, skipped="s2"))
+    assert shop.rows() == shop.expected(1)
+    shop.mended(3, skipped="s2")
     replay = shop.replay()
     result = replay.build(replay.begin(None, None))
-    assert shop.rows() == wrong
+    assert shop.rows() == shop.expected(1)
     found = result.comparison
     assert (found.added, found.changed, found.gone, found.same) == (0, 8, 4, 0)
     assert result.counts.read == 60
-    assert (
-        found.largest[0].size == max(2 * sold for (name, _), (sold, _) in wrong.items() if name != "s2")
-        or found.largest[0].column == "sold"
-    )
+    assert [one.size for one in found.largest] == sorted((one.size for one in found.largest), reverse=True)
+    assert {one.column for one in found.largest} == {"sold"}
     shop.sell(*range(60, 80), 3, 4)
-    result = replay.apply(replay.begin(None, None))
-    assert shop.rows() != wrong
-    right = lambda one: 0 if one.shop == "s2" else 3  # noqa: E731
+    replay.apply(replay.begin(None, None))
+    assert shop.rows().keys() == shop.expected(3, "s2").keys()
     shop.live()
-    assert shop.rows() == expected(shop.sales, right)
+    assert shop.rows() == shop.expected(3, "s2")
+    shop.mended(1)
     shop.sell(*range(80, 90))
-    shop.live()
-    assert shop.rows() == expected(shop.sales, right)
-    shop.mended(shop_app(1))
     undo = shop.replay()
     undo.apply(undo.begin_undo())
     shop.sell(*range(90, 100))
     shop.live()
-    assert shop.rows() == expected(shop.sales, lambda one: 1)
+    assert shop.rows() == shop.expected(1)
+
+
+STEPS = ["replay planned", "replay committed", "gated", "written down", "committed", "installed", "rows", "applied"]
+FEW = ["replay committed", "written down", "installed"]
+
+
+@pytest.mark.parametrize("steps", [FEW, pytest.param(STEPS, marks=pytest.mark.slow)], ids=["few", "all"])
+def test_totals_are_exact_after_a_kill_at_each_step(make_shop: Callable[..., Shop], steps: list[str]) -> None:
+    shop = make_shop()
+    for number, step in enumerate(steps):
+        shop.sell(*range(20 * number, 20 * number + 20), 1)
+        shop.live()
+        before = shop.rows()
+        assert before == shop.expected(number + 1), step
+        shop.mended(number + 2)
+        assert shop.killed("apply", f"{step}:1") == -signal.SIGKILL
+        if STEPS.index(step) < STEPS.index("committed"):
+            assert shop.rows() == before, step
+            assert shop.killed("apply", "none:0") == 0
+        shop.sell(*range(1000 + number, 1010 + number))
+        shop.live()
+        assert shop.rows() == shop.expected(number + 2), step

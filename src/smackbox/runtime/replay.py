@@ -1,8 +1,8 @@
 """A replay of a stream: its totals made again from its history, compared with the table, put in as one change, undone.
 
 Why it is as it is: `docs/decisions/0307-replay.md`. In short: the replay is the stream itself on a checkpoint and rows
-of its own, up to an offset that the live stream has committed. To put it in, the stream is kept away by a gate, the replay
-reads on to just the offset at which the stream stopped, and what changes is written down; then it is committed.
+of its own, up to an offset that the live stream has committed. To put it in, the stream is kept away by a gate, the
+replay reads on to just the offset at which the stream stopped, and what changes is written down; then it is committed.
 """
 
 from __future__ import annotations
