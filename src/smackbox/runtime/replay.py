@@ -41,7 +41,7 @@ from smackbox.spark.streaming.settings import StreamSettings
 from smackbox.spark.streaming.table import CassandraTarget
 from smackbox.store.data_dir import HeldError
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 NEAR_RECORDS = 50_000
 MOST_PASSES = 20
 LEAVE_LIMIT_S = 60.0
