@@ -12,6 +12,7 @@ import msgspec
 
 from smackbox.app.model import Actors, App, Job, Stream
 from smackbox.base.errors import StartError
+from smackbox.base.garbage import few_collections
 from smackbox.base.settings import load
 from smackbox.ingest.route import Route
 from smackbox.net.service import at_end_of, say
@@ -91,7 +92,7 @@ def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> 
     def ready() -> None:
         say(f"ready {stream.name} {runner.metrics_url} in {(time.monotonic() - started) * 1000:.0f} ms")
 
-    with gate.watched() as leave:
+    with gate.watched() as leave, few_collections():
         runner.run(leave, ready)
     gate.wait(restart=True)
 

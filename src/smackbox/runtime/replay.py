@@ -18,6 +18,7 @@ import msgspec
 
 from smackbox.app.model import App, Stream
 from smackbox.base.errors import StartError, UserError
+from smackbox.base.garbage import few_collections
 from smackbox.flow.program import WATERMARKS
 from smackbox.flow.watermarks import Watermarks
 from smackbox.runtime.box_parts import copy_checkpoint
@@ -177,7 +178,7 @@ class StreamReplay:
 
     def build(self, record: Record) -> Result:
         """Make the totals, as far as the live stream has come, and compare them with the table."""
-        with ExitStack() as closing:
+        with few_collections(), ExitStack() as closing:
             building = closing.enter_context(self._building(record))
             building.told = self._told
             for _ in range(MOST_PASSES):
@@ -196,7 +197,7 @@ class StreamReplay:
 
     def apply(self, record: Record) -> Result:
         """Put the totals in: the live stream stops at the end of a batch, and goes on from there with these."""
-        with self.journal.gate(), ExitStack() as closing:
+        with few_collections(), self.journal.gate(), ExitStack() as closing:
             live = self._live_checkpoints(closing)
             self._at("gated")
             building = closing.enter_context(self._building(record))
