@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -229,3 +233,82 @@ def test_totals_are_exact_after_a_kill_at_each_step(make_shop: Callable[..., Sho
         shop.sell(*range(1000 + number, 1010 + number))
         shop.live()
         assert shop.rows() == shop.expected(number + 2), step
+
+
+class LiveProcess:
+    """The stream as `smack run --only` runs it, started again whenever it ends; `kill` is `kill -9`."""
+
+    def __init__(self, shop: Shop) -> None:
+        urls = shop.urls
+        self._argv = [
+            *(sys.executable, "-m", "smackbox", "run", str(shop.file), "--only", "stream:sales_to_daily"),
+            *("--kafka", str(urls.kafka), "--cassandra", str(urls.cassandra), "--dir", str(shop.settings.dir)),
+            *("--port", "0"),
+        ]
+        self._log = (shop.settings.dir / "live.log").open("ab")
+        self._stopping = threading.Event()
+        self._start()
+        self._thread = threading.Thread(target=self._restart)
+        self._thread.start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(self._argv, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def _restart(self) -> None:
+        while not self._stopping.wait(0.05):
+            if self._process.poll() is not None and not self._stopping.is_set():
+                self._start()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._process.terminate()
+        assert self._process.wait(TIMEOUT_S) == 0
+        self._log.close()
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
+def test_live_events_count_once_while_replay_and_stream_are_killed(make_shop: Callable[..., Shop], kills: int) -> None:
+    shop = make_shop()
+    shop.sell(*range(2_000))
+    chance = random.Random(kills)
+    live = LiveProcess(shop)
+    numbers = itertools.count(2_000)
+    sold_out = threading.Event()
+
+    def sell() -> None:
+        while not sold_out.wait(0.01):
+            shop.sell(*itertools.islice(numbers, 20))
+
+    seller = threading.Thread(target=sell)
+    seller.start()
+    try:
+        for number in range(kills):
+            wait_for(lambda: len(shop.rows()) == 12)
+            factor = number + 2
+            shop.mended(factor)
+            for step in chance.sample(STEPS, 1 if kills == 1 else 3):
+                shop.killed("apply", f"{step}:1")
+                live.kill()
+            if shop.replay().journal.latest_applied() is None or shop.replay().journal.under_way() is not None:
+                assert shop.killed("apply", "none:0") == 0
+            live.kill()
+            # every row is by the new formula and only by it: 's0' of the first day has the sales 0, 12, 24, …
+            wait_for(lambda factor=factor: all(sold % factor == 0 for sold, _ in shop.rows().values()))
+        sold_out.set()
+        seller.join()
+        wait_for(lambda: shop.rows() == shop.expected(factor))
+    finally:
+        sold_out.set()
+        seller.join()
+        live.stop()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

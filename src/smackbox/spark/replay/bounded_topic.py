@@ -98,7 +98,9 @@ class BoundedTopic:
         self._next = dict(offsets)
         self._reached = dict(offsets)
         self._waiting = {number: deque() for number in offsets}
-        self._paused.clear()
+        if self._paused:  # the client remembers it beyond an assignment
+            self._consumer.resume([TopicPartition(self._topic, number) for number in self._paused])
+            self._paused.clear()
         self._consumer.assign([TopicPartition(self._topic, number, offset) for number, offset in offsets.items()])
 
     @property
@@ -169,6 +171,7 @@ class BoundedTopic:
             if got:
                 break
             if time.monotonic() > deadline:
+                self.seek(self._next)
                 raise SourceAwayError(f"partitions {sorted(lacking)} of {self._topic} give no records")
         for message in got:
             number, offset = message.partition(), message.offset()
