@@ -11,20 +11,26 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from smackbox.app.load import load_app
 from smackbox.app.model import App
+from smackbox.app.sources import RateEvent
+from smackbox.base.errors import SettingError, UserError
+from smackbox.flow import Count
 from smackbox.runtime.prepare import prepare
 from smackbox.runtime.replay import StreamReplay
+from smackbox.runtime.replay_checks import check_replayable
 from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.runtime.stream_gate import StreamGate
 from smackbox.runtime.streams import stream_runner
+from smackbox.spark.streaming.archive import ArchiveRunner, ArchiveSettings
 from smackbox.testing.fixtures import Smack
 
 TIMEOUT_S = 60.0
@@ -86,7 +92,7 @@ totals = (
 app.stream(totals, to=daily, every=timedelta(0), instances=INSTANCES)
 """
 BATCHES = """
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 import msgspec
 import smackbox as sb
 
@@ -312,3 +318,123 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def in_ms(*day: int) -> int:
+    return int(datetime(*day, tzinfo=UTC).timestamp() * 1000)  # type: ignore[misc]
+
+
+def test_a_range_of_days_is_replayed_and_no_other(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(BATCHES)
+    shop.sell(*range(48))
+    shop.live()
+    before = shop.rows()
+    shop.mended(5, skipped="s0")
+    replay = shop.replay()
+    result = replay.apply(replay.begin(in_ms(2015, 9, 1), in_ms(2015, 9, 3)))
+    found = result.comparison
+    assert (found.changed, found.gone, found.same, found.added) == (4, 2, 0, 0)
+    after = shop.expected(5, "s0")
+    days = {date(2015, 9, 1), date(2015, 9, 2)}
+    assert shop.rows() == {key: row for key, row in after.items() if key[1] in days} | {
+        key: row for key, row in before.items() if key[1] not in days
+    }
+    shop.mended(1)  # what is counted from here on goes onto these totals
+    shop.sell(48)
+    shop.live()
+    one, former = sale(48), before[sale(48).shop, sale(48).day]
+    assert shop.rows()[one.shop, one.day] == (former[0] + one.price, former[1] + 1)
+
+
+def test_rows_that_a_replay_does_not_make_may_stay(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    shop.sell(*range(24))
+    shop.live()
+    before = shop.rows()
+    shop.mended(2, skipped="s1")
+    replay = shop.replay()
+    found = replay.apply(replay.begin(None, None, keeps_gone=True)).comparison
+    assert (found.gone, found.others) == (0, 4)
+    assert shop.rows() == shop.expected(2, "s1") | {key: row for key, row in before.items() if key[0] == "s1"}
+
+
+def test_rows_of_others_are_left_alone(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(BATCHES)
+    shop.sell(*range(12))
+    shop.live()
+    shop.cql.execute("INSERT INTO daily (shop, day, sold, count) VALUES ('by hand', '2015-09-01', 1, 2)")
+    shop.mended(2)
+    replay = shop.replay()
+    found = replay.apply(replay.begin(None, None)).comparison
+    assert (found.changed, found.gone, found.others) == (11, 0, 1)  # the sale of price 0 is the same
+    assert shop.rows() == shop.expected(2) | {("by hand", date(2015, 9, 1)): (1, 2)}
+
+
+def test_what_retention_took_comes_from_the_archive(make_shop: Callable[..., Shop], tmp_path: Path) -> None:
+    shop = make_shop(APP + f'\napp.archive(sales, to="{tmp_path}/kept/{{hour}}-{{partition}}-{{offset}}.json.gz")\n')
+    settings = ArchiveSettings(
+        name="archive_sales", kafka=str(shop.urls.kafka), topic="sales", to=shop.app.archives[0].to,
+        checkpoint_dir=tmp_path / "streams" / "shop" / "archive_sales", group="a", every_s=0.1,
+    )  # fmt: skip
+    shop.sell(*range(30))
+    with ArchiveRunner(settings) as archive:
+        while archive.step(0.2):
+            shop.sell(*range(30, 40)) if len(shop.sales) == 30 else None
+    shop.sell(*range(40, 50))
+    shop.live()
+    admin = AdminClient({"bootstrap.servers": shop.urls.kafka})
+    for deleted in admin.delete_records([TopicPartition("sales", 0, 20), TopicPartition("sales", 1, 5)]).values():
+        deleted.result(TIMEOUT_S)
+    shop.mended(4)
+    replay = shop.replay()
+    assert replay.build(replay.begin(None, None)).counts.read == 50
+    shop.sell(*range(50, 60))
+    replay.apply(replay.begin(None, None))
+    shop.live()
+    assert shop.rows() == shop.expected(4)
+
+
+def test_what_cannot_be_replayed_is_said(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    with pytest.raises(UserError, match="has not run"):
+        shop.replay().begin(None, None)
+    shop.sell(*range(12))
+    shop.live()
+    with pytest.raises(UserError, match="nothing to undo"):
+        shop.replay().begin_undo()
+    with pytest.raises(SettingError, match="must be before"):
+        shop.replay().begin(2, 1)
+    replay = shop.replay()
+    replay.build(replay.begin(None, None))
+    with pytest.raises(UserError, match="smack replay discard"):
+        replay.begin(in_ms(2015, 9, 1), None)
+    shop.mended(7)
+    with pytest.raises(UserError, match="app.py has changed"):
+        shop.replay().begin(None, None)
+    shop.replay().discard()
+    admin = AdminClient({"bootstrap.servers": shop.urls.kafka})
+    for deleted in admin.delete_records([TopicPartition("sales", 0, 2)]).values():
+        deleted.result(TIMEOUT_S)
+    with pytest.raises(UserError, match="retention took the records of sales before offset 2"):
+        shop.replay().begin(None, None)
+
+
+CANNOT = [
+    ("app.stream(sales, to=events)", "it copies events"),
+    ("app.stream(app.flow(sales), to=(daily, print))", "print got the former totals"),
+    ("app.stream((sales, app.rate('r')), to=print)", "only one topic"),
+    ("app.stream(app.flow(sales).group_by('value').agg(n=Count(), ttl=timedelta(days=1)), to=daily)", "ttl="),
+]
+
+
+@pytest.mark.parametrize(("declared", "reason"), CANNOT, ids=[reason for _, reason in CANNOT])
+def test_streams_that_cannot_be_replayed(declared: str, reason: str) -> None:
+    app = App("shop")
+    sales = app.topic("sales", RateEvent)
+    events = app.table("events", RateEvent, primary_key="value")
+    daily = app.table("daily", cql="CREATE TABLE daily (value bigint PRIMARY KEY, n bigint)")
+    eval(
+        declared, {"app": app, "sales": sales, "daily": daily, "events": events, "Count": Count, "timedelta": timedelta}
+    )
+    with pytest.raises(SettingError, match=reason):
+        check_replayable(app.streams[0])
