@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smackbox.base.errors import SettingError, UserError
+from smackbox.base.errors import SettingError
+from smackbox.cli.app_options import app_options, servers
 from smackbox.cli.default_verb import DefaultVerb
 from smackbox.cli.progress import counted_progress
-from smackbox.cli.up import box_settings
 
 if TYPE_CHECKING:
     from smackbox.runtime.replay import Result, StreamReplay
@@ -32,21 +32,8 @@ def command() -> None:
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(
-        [
-            click.argument("file", metavar="APP", type=click.Path(path_type=Path)),
-            click.option("--stream", "name", help="Which stream.  [default: the only one that can be replayed]"),
-            click.option("--kafka", envvar="SMACK_KAFKA", help="host:port of a Kafka to use instead of the box's."),
-            click.option("--cassandra", envvar="SMACK_CASSANDRA", help="host:port of a Cassandra, likewise."),
-            click.option(
-                "--spark", envvar="SMACK_SPARK", help="sc://host:port of a Spark, instead of an embedded one."
-            ),
-            click.option("--dir", "dir", type=click.Path(path_type=Path), help="The box's data."),
-            click.option("--config", type=click.Path(path_type=Path), help="Settings file.  [default: smackbox.toml]"),
-        ]
-    ):
-        function = option(function)
-    return function
+    named = click.option("--stream", "name", help="Which stream.  [default: the only one that can be replayed]")
+    return click.argument("file", metavar="APP", type=click.Path(path_type=Path))(named(app_options(function)))
 
 
 @command.command("build")
@@ -107,11 +94,8 @@ def _replay(
     from smackbox.app.load import load_app
     from smackbox.runtime.replay import StreamReplay
     from smackbox.runtime.replay_checks import check_replayable
-    from smackbox.runtime.run import running_urls
-    from smackbox.runtime.settings import Urls
 
-    urls = Urls(**{server: flags.pop(server) for server in ("kafka", "cassandra", "spark")})
-    settings = box_settings({**flags, "memory": None, "with_spark": None, "sync": None, "free_ports": False})
+    urls, settings = servers(flags)
     app = load_app(file)
     if name is None:
         fit = []
@@ -124,9 +108,6 @@ def _replay(
         if len(fit) != 1:
             raise SettingError(f"which stream? --stream NAME, one of {', '.join(fit) or 'none that can be replayed'}")
         name = fit[0]
-    urls |= running_urls(settings.dir)
-    if urls.kafka is None or urls.cassandra is None:
-        raise UserError(f"nothing is running in {settings.dir}: start `smack up`, or give --kafka and --cassandra")
     return StreamReplay(app, file, app.find_stream(name), urls, settings, told=told)
 
 

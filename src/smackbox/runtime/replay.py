@@ -243,6 +243,9 @@ class StreamReplay:
                 return False  # another process has done it
             folder = self.journal.folder(record)
             live = self._live_checkpoints(closing)
+            # a list that is written twice with one timestamp has its items twice
+            record = msgspec.structs.replace(record, timestamp_us=max(time.time_ns() // 1000, record.timestamp_us + 1))
+            self.journal.write(record)
             made = {}
             for name in live:
                 made[name] = self._checkpoint(folder / name)

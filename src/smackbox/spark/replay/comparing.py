@@ -87,15 +87,22 @@ class Columns:
         names = ", ".join(f'"{name}"' for name in (*self.keys, *self.columns))
         when = f', WRITETIME("{self._timed}")' if self._timed is not None else ""
         query = f'SELECT {names}{when} FROM "{keyspace}"."{table}"'  # noqa: S608 - names from the schema
-        width = len(self.keys)
         for page in cql.pages(SimpleStatement(query, fetch_size=PAGE_ROWS)):
             for row in page:
-                bound = [
-                    None if value is None else bind(value if into is None else into(value))
-                    for (bind, into), value in zip(self._binders, row, strict=False)
-                ]
                 written_us = row[-1] if self._timed is not None else 0
-                yield TableRow(key_of([part or b"" for part in bound[:width]]), bound[width:], written_us or 0)
+                yield TableRow(*self.bound(row), written_us or 0)
+
+    def bound(self, row: Sequence[Any], *, is_driver: bool = True) -> tuple[bytes, Values]:
+        """The key and the columns of a row as bytes; `is_driver` says that its values are the driver's.
+
+        Raises `UNBINDABLE` for a value that its column cannot hold.
+        """
+        bound = [
+            None if value is None else bind(into(value) if into is not None and is_driver else value)
+            for (bind, into), value in zip(self._binders, row, strict=False)
+        ]
+        width = len(self.keys)
+        return key_of([part or b"" for part in bound[:width]]), bound[width:]
 
     def are_same(self, left: Values, right: Values) -> bool:
         """Whether two rows' columns hold the same."""

@@ -2,8 +2,8 @@
 
 What changes is written down first: the rows that differ, as they were and as they will be. Then the replay's record
 says `applying`, which is the commit. What follows can be done again any number of times: a checkpoint knows which
-replay's totals it has, and the table's writes carry one timestamp, later than all of the stream's before and earlier
-than all of those after.
+replay's totals it has, and the table's writes carry one timestamp, later than all of the stream's before, and than
+those of an attempt that was cut off, and earlier than all of those after.
 
     changes  primary key -> MessagePack [old values or nil, new values or nil]
 """

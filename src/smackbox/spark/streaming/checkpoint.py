@@ -168,15 +168,14 @@ class Checkpoint:
 
         Later batches write with later timestamps than `timestamp_us`.
         """
-        if self.installed == replay:
-            return
         batch = self._store.batch()
-        _apply(batch, totals, self._store.family("totals"))
-        if flow is not None:
-            family = self._store.family("flow")
-            for key, _ in self.items("flow"):
-                batch.delete(key, family)
-            _apply(batch, flow, family)
+        if self.installed != replay:
+            _apply(batch, totals, self._store.family("totals"))
+            if flow is not None:
+                family = self._store.family("flow")
+                for key, _ in self.items("flow"):
+                    batch.delete(key, family)
+                _apply(batch, flow, family)
         self._position.timestamp_us = max(self._position.timestamp_us, timestamp_us)
         batch.put(_POSITION, msgspec.json.encode(self._position))
         batch.put(_REPLAY, replay.encode())
