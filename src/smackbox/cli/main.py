@@ -21,6 +21,7 @@ VERBS = {
     "kafka": "one broker alone",
     "marathon": "one Marathon alone: long-running apps on Mesos",
     "mesos": "a Mesos master or agent alone",
+    "migrate": "make tables and topics follow what has changed in an application",
     "patch": "put rows of a table right by a function, once; show, limit, undo",
     "projection": "pause, resume and rewind the projections of a running process",
     "replay": "make a stream's totals again from its history, compare them, put them in; undo",
