@@ -1,10 +1,11 @@
 """How many events a second does a replay read, with the comparison of its rows with the table's?
 
-    python -m bench.replay [--events 1000000] [--keys 10000] [--partitions 4] [--kind function|flow] [--unique] [--profile]
+    python -m bench.replay [--events 1000000] [--keys 10000] [--partitions 4] [--kind function|flow] [--unique]
 
 Kafka and Cassandra run in processes of their own. A live stream makes totals of all events first; then the formula is
 another one, and the replay makes them again: read, totalled, and each row compared with the table (all of them differ).
 The time is that of `smack replay APP --stream NAME` without `--apply`, less loading Python; then that of `--apply`.
+`--profile` says where it goes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from bench.streams import Servers
@@ -27,7 +27,6 @@ from smackbox.runtime.streams import stream_runner
 
 APP = """
 from datetime import datetime, timedelta
-import msgspec
 import smackbox as sb
 from smackbox.flow import Count, Sum
 

@@ -40,4 +40,5 @@ def command(file: Path, apply: bool, drop: bool, accept: bool, add_partitions: b
         click.echo(f"nothing has changed yet; --apply does it{blocked}" if needed else f"nothing to do{blocked}")
         return
     done = migrate(app, found, urls, settings, drop=drop, accept=accept, add_partitions=add_partitions)
-    click.echo(f"{len(done)} statements are done; start the application again for its streams to write the columns")
+    what = "1 statement is" if len(done) == 1 else f"{len(done)} statements are"
+    click.echo(f"{what} done; start the application again for its streams to know")

@@ -17,6 +17,7 @@ from smackbox.cli.progress import counted_progress
 
 if TYPE_CHECKING:
     from smackbox.runtime.replay import Result, StreamReplay
+    from smackbox.spark.replay.comparing import Difference
     from smackbox.spark.replay.journal import Record
 
 
@@ -133,7 +134,7 @@ def _show(replay: StreamReplay, result: Result, taken_s: float, *, is_applied: b
         click.echo("largest differences:")
     for one in found.largest:
         key = ", ".join(f"{column} {value}" for column, value in result.columns.key_values(one.key).items())
-        click.echo(f"  {key}: {one.column} {_number(one.old)} -> {_number(one.new)}")
+        click.echo(f"  {key}: {one.column} {_number(one.old)} -> {_number(one.new)} ({_change(one)})")
     for table in replay.looked_up:
         click.echo(f"{table} was looked up as it is now")
     if is_applied:
@@ -145,6 +146,10 @@ def _show(replay: StreamReplay, result: Result, taken_s: float, *, is_applied: b
 
 def _number(value: Any) -> str:
     return "none" if value is None else str(value)
+
+
+def _change(difference: Difference) -> str:
+    return f"{(difference.new or 0) - (difference.old or 0):+,}"
 
 
 def _state(record: Record) -> str:
