@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,15 +23,19 @@ from confluent_kafka.admin import AdminClient
 from smackbox.app.load import load_app
 from smackbox.app.model import App
 from smackbox.app.sources import RateEvent
+from smackbox.backup.repository import Repository
 from smackbox.base.errors import SettingError, UserError
 from smackbox.flow import Count
+from smackbox.runtime import box_backup
 from smackbox.runtime.prepare import prepare
-from smackbox.runtime.replay import StreamReplay
+from smackbox.runtime.replay import Building, StreamReplay
 from smackbox.runtime.replay_checks import check_replayable
 from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.runtime.stream_gate import StreamGate
 from smackbox.runtime.streams import stream_runner
+from smackbox.spark.replay.comparing import Comparison
 from smackbox.spark.streaming.archive import ArchiveRunner, ArchiveSettings
+from smackbox.store.objects import open_objects
 from smackbox.testing.fixtures import Smack
 
 TIMEOUT_S = 60.0
@@ -438,3 +443,74 @@ def test_streams_that_cannot_be_replayed(declared: str, reason: str) -> None:
     )
     with pytest.raises(SettingError, match=reason):
         check_replayable(app.streams[0])
+
+
+@pytest.mark.parametrize("program", [APP, BATCHES], ids=["flow", "function"])
+def test_rows_that_move_meanwhile_are_compared_as_they_were(
+    make_shop: Callable[..., Shop], program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = make_shop(program)
+    shop.sell(*range(1, 37))
+    shop.live()
+    former = shop.app
+    shop.mended(3)
+    mended, compare = shop.app, Building.compare
+
+    def after_more(*args: Any, **options: Any) -> Comparison:
+        shop.app = former  # the stream goes on with the former formula
+        shop.sell(*range(48, 52))
+        shop.live()
+        shop.app = mended
+        return compare(*args, **options)
+
+    monkeypatch.setattr(Building, "compare", after_more)
+    replay = shop.replay()
+    found = replay.build(replay.begin(None, None)).comparison
+    monkeypatch.undo()
+    assert found.changed + found.moving == 12
+    assert found.moving == (4 if program == APP else 0)
+    if program == BATCHES:
+        sold = {key: row[0] for key, row in shop.expected(1).items()}
+        assert all(one.old in sold.values() or one.old < max(sold.values()) for one in found.largest)
+        assert all(one.new == 3 * one.old for one in found.largest)
+    replay.apply(replay.begin(None, None))
+    shop.live()
+    assert shop.rows() == shop.expected(3)
+
+
+def test_a_back_up_waits_until_a_replay_is_in(
+    make_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(box_backup, "REPLAY_LIMIT_S", 0.1)
+    shop = make_shop()
+    shop.sell(1)
+    shop.live()
+    (tmp_path / "kafka").mkdir()
+    repository = Repository.create_or_open(open_objects(str(tmp_path / "kept")), None)
+    with shop.replay().journal.gate(), pytest.raises(UserError, match="is being put in"):
+        box_backup.back_up(tmp_path, repository)
+
+
+IDLE = (
+    APP.replace(
+        '.with_watermark("at", timedelta(days=9))', '.with_watermark("at", timedelta(0), idle=timedelta(seconds=0.3))'
+    )
+    .replace(".current()", ".final()")
+    .replace("timedelta(days=1)", "timedelta(milliseconds=200)")
+)
+
+
+def test_windows_that_the_clock_has_closed_are_closed_in_the_replay(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(IDLE)
+    # of one partition, by the day, so that none is late
+    shop.sell(*sorted((number for number in range(24) if number % SHOPS != 1), key=lambda number: number % len(DAYS)))
+    stream = shop.app.streams[0]
+    with stream_runner(shop.app, stream, shop.urls, shop.settings, metrics_port=None) as runner:
+        wait_for(lambda: runner.step(0.1) is None and len(shop.rows()) == 8)
+    before = shop.rows()
+    shop.mended(2)
+    replay = shop.replay()
+    found = replay.apply(replay.begin(None, None)).comparison
+    assert (found.gone, found.added) == (0, 0)
+    assert {key: row[1] for key, row in shop.rows().items()} == {key: row[1] for key, row in before.items()}
+    assert shop.rows() == shop.expected(2)

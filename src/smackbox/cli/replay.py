@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from smackbox.spark.replay.journal import Record
 
 
+TIMED_EVENTS = 10_000
+"""Of fewer the time is that of connecting."""
+
+
 class Replays(DefaultVerb):
     """`smack replay APP …` is `smack replay build APP …`."""
 
@@ -123,7 +127,7 @@ def _show(replay: StreamReplay, result: Result, taken_s: float, *, is_applied: b
         )
         if count
     ]
-    rate = f" at {counts.read / taken_s:,.0f} a second" if counts.read else ""
+    rate = f" at {counts.read / taken_s:,.0f} a second" if counts.read >= TIMED_EVENTS else ""
     click.echo(f"{counts.read:,} events read in {taken_s:.1f} s{rate}" + "".join(f", {note}" for note in notes))
     click.echo(f"rows: {found.added:,} added, {found.changed:,} changed, {found.gone:,} gone, {found.same:,} the same")
     if found.others:
@@ -138,8 +142,9 @@ def _show(replay: StreamReplay, result: Result, taken_s: float, *, is_applied: b
     for table in replay.looked_up:
         click.echo(f"{table} was looked up as it is now")
     if is_applied:
-        undo = "`smack replay undo` puts the former totals back" if result.record.kind == "replay" else "undone"
-        click.echo(f"{result.record.kind} {result.record.id} is in; {undo}")
+        click.echo(
+            f"{result.record.kind} {result.record.id} is in; `smack replay undo` puts back what was there before it"
+        )
     else:
         click.echo("nothing has changed yet; the same command with --apply puts it in")
 

@@ -32,7 +32,7 @@ from smackbox.spark.replay.comparing import Columns, Comparison, TableRow, compa
 from smackbox.spark.replay.history import HistoryFeed
 from smackbox.spark.replay.journal import Journal, Record, new_id, replays_dir
 from smackbox.spark.replay.scope import Scope
-from smackbox.spark.replay.shadow import RowStore, ShadowTarget
+from smackbox.spark.replay.shadow import RowStore, ShadowTarget, Values
 from smackbox.spark.replay.swap import Changes, changed_totals, write_rows
 from smackbox.spark.streaming.checkpoint import Checkpoint
 from smackbox.spark.streaming.engine import StreamEngine
@@ -40,6 +40,7 @@ from smackbox.spark.streaming.errors import AwayError, DataLossError
 from smackbox.spark.streaming.runner import MicroBatchRunner, Parts
 from smackbox.spark.streaming.settings import StreamSettings
 from smackbox.spark.streaming.table import CassandraTarget
+from smackbox.spark.streaming.totals import Totals
 from smackbox.store.data_dir import HeldError
 
 BATCH_ROWS = 100_000
@@ -189,7 +190,8 @@ class StreamReplay:
                     break
                 for checkpoint in live.values():
                     checkpoint.close()
-            for checkpoint in live.values():
+            for name, checkpoint in live.items():
+                closing.callback(shutil.rmtree, self.journal.folder(record) / f"live-{name}", ignore_errors=True)
                 closing.callback(checkpoint.close)
             building.follow_watermarks(live)
             found = building.compare(live, moved_us=max((one.timestamp_us for one in live.values()), default=0))
@@ -301,6 +303,7 @@ class StreamReplay:
         live = self._copy_of(folder, part)
         ends = live.offsets
         live.close()
+        shutil.rmtree(folder / f"live-{part.name}", ignore_errors=True)
         topic = BoundedTopic(self._own.kafka, self._own.topic, part.partitions, self._own.kafka_options)
         try:
             bounds = topic.bounds()
@@ -623,6 +626,20 @@ class Building:
             return any(one.totals([row.key])[0] is not None for one in live.values())
 
         columns = self.columns
+        table = f"{self._own.keyspace}.{self._own.table}"
+        types = self.target.key_types, self.target.value_types
+        totals = Totals(table, *types, self._own.merge, self.target.partition_columns)
+
+        def as_it_was(key: bytes) -> Values | None:
+            """What the stream had written when its checkpoint was copied; a flow keeps no rows."""
+            if self._stream.flow is not None:
+                return None
+            saved = next((found for one in live.values() if (found := one.totals([key])[0]) is not None), None)
+            if saved is None:
+                return None
+            known = totals.decoded(saved)
+            return columns.bound_values([known.get(name) for name in columns.columns])
+
         return compare(
             columns.table_rows(self.cql, self._own.keyspace, self._own.table),
             self._rows,
@@ -630,6 +647,7 @@ class Building:
             self._scope,
             is_ours=is_ours,
             moved_us=moved_us,
+            as_it_was=as_it_was,
             tell=changes.put if changes is not None else lambda _key, _old, _new: None,
             keep=before.put if before is not None else lambda _rows: None,
             keeps_gone=self._record.keeps_gone,

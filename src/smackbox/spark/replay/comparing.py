@@ -104,6 +104,11 @@ class Columns:
         width = len(self.keys)
         return key_of([part or b"" for part in bound[:width]]), bound[width:]
 
+    def bound_values(self, values: Sequence[Any]) -> Values:
+        """The columns of a row as bytes."""
+        binders = self._binders[len(self.keys) :]
+        return [None if value is None else bind(value) for (bind, _), value in zip(binders, values, strict=True)]
+
     def are_same(self, left: Values, right: Values) -> bool:
         """Whether two rows' columns hold the same."""
         if left == right:
@@ -149,13 +154,15 @@ def compare(
     *,
     is_ours: Callable[[TableRow], bool],
     moved_us: int | None = None,
+    as_it_was: Callable[[bytes], Values | None] = lambda _key: None,
     tell: Callable[[bytes, Values | None, Values | None], None] = lambda _key, _old, _new: None,
     keep: Callable[[dict[bytes, Values]], None] = lambda _rows: None,
     keeps_gone: bool = False,
 ) -> Comparison:
     """Compare the rows of the table in `scope` with those `made`.
 
-    `moved_us`: rows written later are left out. `is_ours` says of a row that was not made whether it was the stream's.
+    `moved_us`: rows that the stream has written later are compared `as_it_was` then, by their key, or left out where
+    that is not known. `is_ours` says of a row that was not made whether it was the stream's.
     With `keeps_gone` one that was stays. `tell` gets each difference (key, old, new), `keep` the stream's rows that are
     there.
     """
@@ -179,20 +186,24 @@ def compare(
             if new is None and not is_ours(row):
                 found.others += 1
                 continue
-            kept[row.key] = row.values
+            kept[row.key] = old = row.values
             if moved_us is not None and row.written_us > moved_us:
-                found.moving += 1
-            elif new is not None and columns.are_same(row.values, new):
+                former = as_it_was(row.key)
+                if former is None:
+                    found.moving += 1
+                    continue
+                old = former
+            if new is not None and columns.are_same(old, new):
                 found.same += 1
             elif new is None and keeps_gone:
                 found.others += 1
-            elif new is None and columns.are_same(row.values, nothing):
+            elif new is None and columns.are_same(old, nothing):
                 found.same += 1
             else:
                 found.changed += new is not None
                 found.gone += new is None
-                tell(row.key, row.values, new)
-                for difference in columns.differences(row.key, row.values, new or nothing):
+                tell(row.key, old, new)
+                for difference in columns.differences(row.key, old, new or nothing):
                     note(difference)
         keep(kept)
     for key, new in made.items():

@@ -154,6 +154,14 @@ class Journal:
             raise StartError(f"cannot use {self.directory}: {error.strerror or error}") from error
 
 
+def changes_under_way(directory: Path) -> tuple[bool, list[tuple[str, State]]]:
+    """Whether a replay of the box in `directory` is being put in, and the state of all of them."""
+    streams = [Journal(path) for path in sorted((directory / "replays").glob("*/*"))]
+    states = [(record.id, record.state) for journal in streams for record in journal.all()]
+    is_busy = any(journal.is_gated() for journal in streams) or any(state == "applying" for _, state in states)
+    return is_busy, states
+
+
 def new_id() -> str:
     """A name for a replay."""
     return uuid.uuid4().hex[:ID_LENGTH]
