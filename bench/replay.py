@@ -27,6 +27,7 @@ from smackbox.runtime.streams import stream_runner
 
 APP = """
 from datetime import datetime, timedelta
+import msgspec
 import smackbox as sb
 from smackbox.flow import Count, Sum
 

@@ -514,3 +514,45 @@ def test_windows_that_the_clock_has_closed_are_closed_in_the_replay(make_shop: C
     assert (found.gone, found.added) == (0, 0)
     assert {key: row[1] for key, row in shop.rows().items()} == {key: row[1] for key, row in before.items()}
     assert shop.rows() == shop.expected(2)
+
+
+def test_a_column_that_came_later_is_filled_for_former_events(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(BATCHES)
+    shop.sell(*range(24))
+    shop.live()
+    shop.cql.execute("ALTER TABLE daily ADD most bigint")
+    shop.file.write_text(
+        shop.file.read_text()
+        .replace("to=daily, every", "to=daily, merge={'most': 'max'}, every")
+        .replace('"price * 1 AS price"', '"price * 1 AS price", "price AS top"')
+        .replace('{"price": "sum", "*": "count"}', '{"price": "sum", "*": "count", "top": "max"}')
+        .replace('"sold", "count")\n', '"sold", "count", "most")\n')
+    )
+    shop.app = load_app(shop.file)
+    replay = shop.replay()
+    assert replay.apply(replay.begin(None, None)).comparison.changed == 12
+    shop.sell(*range(24, 48))
+    shop.live()
+    assert shop.rows() == shop.expected(1)
+    most = {(row.shop, row.day.date()): row.most for row in shop.cql.execute("SELECT shop, day, most FROM daily")}
+    assert most == {key: max(one.price for one in shop.sales if (one.shop, one.day) == key) for key in most}
+    shop.mended(1)  # the former formula knows nothing of the column
+    undo = shop.replay()
+    undo.apply(undo.begin_undo())
+    shop.sell(48)
+    shop.live()
+    assert shop.rows() == shop.expected(1)
+    assert {row.most for row in shop.cql.execute("SELECT most FROM daily")} == {None}
+
+
+def test_the_stream_goes_on_while_the_history_is_read(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    shop.sell(*range(24))
+    shop.live()
+    shop.mended(2)
+    steps: list[tuple[str, bool]] = []
+    replay = shop.replay(lambda step: steps.append((step, replay.journal.is_gated())))
+    replay.apply(replay.begin(None, None))
+    assert ("replay committed", False) in steps
+    assert ("replay committed", True) not in steps
+    assert ("installed", True) in steps

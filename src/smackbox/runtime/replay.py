@@ -182,28 +182,21 @@ class StreamReplay:
         with few_collections(), ExitStack() as closing:
             building = closing.enter_context(self._building(record))
             building.told = self._told
-            for _ in range(MOST_PASSES):
-                live = self._live_copies(record)
-                if building.read_to({name: checkpoint.offsets for name, checkpoint in live.items()}, self._at) < (
-                    NEAR_RECORDS
-                ):
-                    break
-                for checkpoint in live.values():
-                    checkpoint.close()
-            for name, checkpoint in live.items():
-                closing.callback(shutil.rmtree, self.journal.folder(record) / f"live-{name}", ignore_errors=True)
-                closing.callback(checkpoint.close)
+            live = self._catch_up(building, record, closing)
             building.follow_watermarks(live)
             found = building.compare(live, moved_us=max((one.timestamp_us for one in live.values()), default=0))
             return Result(record, building.counts, found, building.columns)
 
     def apply(self, record: Record) -> Result:
         """Put the totals in: the live stream stops at the end of a batch, and goes on from there with these."""
-        with few_collections(), self.journal.gate(), ExitStack() as closing:
-            live = self._live_checkpoints(closing)
-            self._at("gated")
+        with few_collections(), ExitStack() as closing:
             building = closing.enter_context(self._building(record))
             building.told = self._told
+            with ExitStack() as before_the_gate:
+                self._catch_up(building, record, before_the_gate)
+            closing.enter_context(self.journal.gate())
+            live = self._live_checkpoints(closing)
+            self._at("gated")
             offsets = {name: checkpoint.offsets for name, checkpoint in live.items()}
             building.check_behind(offsets)
             building.read_to(offsets, self._at)
@@ -269,6 +262,23 @@ class StreamReplay:
         return record
 
     # -- parts
+
+    def _catch_up(self, building: Building, record: Record, closing: ExitStack) -> dict[str, Checkpoint]:
+        """Read on until little is left that the live stream has read; copies of its checkpoints as of then."""
+        for _ in range(MOST_PASSES):
+            with ExitStack() as copies:
+                live = {}
+                for part in self._parts():
+                    folder = self.journal.folder(record)
+                    copies.callback(shutil.rmtree, folder / f"live-{part.name}", ignore_errors=True)
+                    live[part.name] = self._copy_of(folder, part)
+                    copies.callback(live[part.name].close)
+                offsets = {name: checkpoint.offsets for name, checkpoint in live.items()}
+                building.check_behind(offsets)
+                if building.read_to(offsets, self._at) < NEAR_RECORDS:
+                    closing.enter_context(copies.pop_all())
+                    return live
+        raise UserError(f"the stream {self._stream.name} is as fast as its replay: run it again when fewer events come")
 
     def _parts(self) -> list[_Part]:
         if self._stream.instances is None:
@@ -379,10 +389,6 @@ class StreamReplay:
         shutil.rmtree(copy, ignore_errors=True)
         copy_checkpoint(part.live, copy)
         return self._checkpoint(copy)
-
-    def _live_copies(self, record: Record) -> dict[str, Checkpoint]:
-        folder = self.journal.folder(record)
-        return {part.name: self._copy_of(folder, part) for part in self._parts()}
 
     def _live_checkpoints(self, closing: ExitStack) -> dict[str, Checkpoint]:
         """The stream's own, once its processes have seen the gate and left. Raises `UserError`."""

@@ -34,16 +34,16 @@ class RowStore:
         self.columns: list[str] | None = msgspec.json.decode(saved, type=list[str]) if saved is not None else None
 
     def set_columns(self, columns: Sequence[str]) -> None:
-        """Say which columns rows have. Raises `StreamError` where others were written before."""
+        """Say which columns rows have; some of those known are fine. Raises `StreamError` for others."""
         if self.columns is None:
             self.columns = list(columns)
             batch = self._store.batch()
             batch.put(_COLUMNS, msgspec.json.encode(self.columns))
             self._store.write(batch)
-        elif self.columns != list(columns):
+        elif not set(columns) <= set(self.columns):
             raise StreamError(
-                f"the function returns other columns from batch to batch ({', '.join(self.columns)}; then "
-                f"{', '.join(columns)}): return the same ones always"
+                f"the function returned the columns {', '.join(self.columns)} before, and {', '.join(columns)} now: "
+                "return the same ones always"
             )
 
     def put(self, rows: Mapping[bytes, Values]) -> None:
@@ -125,8 +125,22 @@ class ShadowTarget:
                 unfit[index] = str(error)
                 continue
             found[key_of(key)] = [bound[place] for place in others]
-        self._rows.put(found)
+        self._rows.put(self._widened(found, [columns[place] for place in others]))
         return unfit
+
+    def _widened(self, rows: dict[bytes, Values], names: list[str]) -> dict[bytes, Values]:
+        """The rows with all columns: those that were not written now are as they were."""
+        known = self._rows.columns
+        if known is None or known == names:
+            return rows
+        places = [known.index(name) for name in names]
+        widened: dict[bytes, Values] = {}
+        for (key, values), former in zip(rows.items(), self._rows.get_many(list(rows)), strict=True):
+            row: Values = [None] * len(known) if former is None else list(former)
+            for place, value in zip(places, values, strict=True):
+                row[place] = value
+            widened[key] = row
+        return widened
 
     def close(self) -> None:
         """The rows are closed by whoever opened them."""
