@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from smackbox.app.load import load_app
 from smackbox.app.model import App
@@ -556,3 +556,25 @@ def test_the_stream_goes_on_while_the_history_is_read(make_shop: Callable[..., S
     assert ("replay committed", False) in steps
     assert ("replay committed", True) not in steps
     assert ("installed", True) in steps
+
+
+def test_partitions_that_get_their_first_events_later_are_read(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    shop.sell(0, 2, 3)  # of one partition
+    shop.live()
+    shop.mended(2)
+    replay = shop.replay()
+    replay.build(replay.begin(None, None))
+    shop.sell(1, 4, 5)
+    admin = AdminClient({"bootstrap.servers": shop.urls.kafka})
+    (added,) = admin.create_partitions([NewPartitions("sales", 3)]).values()
+    added.result(TIMEOUT_S)
+    producer = Producer({"bootstrap.servers": shop.urls.kafka})  # one that knows the partition
+    for number in (7, 10):
+        shop.sales.append(sale(number))
+        producer.produce("sales", msgspec.json.encode(sale(number)), partition=2)
+    assert producer.flush(TIMEOUT_S) == 0
+    shop.live()
+    replay.apply(replay.begin(None, None))
+    shop.live()
+    assert shop.rows() == shop.expected(2)

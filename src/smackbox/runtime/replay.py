@@ -325,8 +325,9 @@ class StreamReplay:
             raise UserError(str(error)) from error
         finally:
             topic.close()
-        starts = {number: min(start, ends[number]) for number, start in starts.items() if number in ends}
-        lost = {number for number, start in starts.items() if 0 < bounds[number][0] >= start}
+        # what the stream has not read yet of a partition, it reads from the first record that is there
+        starts = {number: min(start, ends.get(number, bounds[number][0])) for number, start in starts.items()}
+        lost = {number for number, start in starts.items() if number in ends and 0 < bounds[number][0] >= start}
         if lost:
             starts = self._begin_in_archive(folder / part.name, part, ends, start_ms, lost, bounds)
         checkpoint = self._checkpoint(folder / part.name)
@@ -362,6 +363,8 @@ class StreamReplay:
         checkpoint.close()
         shutil.rmtree(copy, ignore_errors=True)
         for number, end in ends.items():
+            if number not in bounds:
+                raise DataLossError(f"{topic} has no partition {number} any more: was it re-created?")
             known = archived.get(number, 0)
             if known > end:
                 raise UserError(
@@ -376,7 +379,7 @@ class StreamReplay:
         files = archived_files(archive.to, topic, archived, start_ms)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ARCHIVE_FILES).write_bytes(msgspec.json.encode([file.key for file in files]))
-        return {number: archived.get(number, bounds[number][0]) for number in ends}
+        return {number: archived.get(number, low) for number, (low, _) in bounds.items()}
 
     def _checkpoint(self, path: Path) -> Checkpoint:
         own = self._own

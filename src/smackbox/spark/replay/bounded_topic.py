@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
@@ -87,6 +87,17 @@ class BoundedTopic:
             place.partition: bounds[place.partition][1] if place.offset in {OFFSET_END, -1} else place.offset
             for place in found
         }
+
+    def begin(self, partitions: Sequence[int]) -> None:
+        """Read also these, which were added since, from their first record."""
+        if not partitions:
+            return
+        bounds = self.bounds()
+        for number in partitions:
+            low, _ = bounds.get(number, (1, 1))
+            if low > 0:
+                raise DataLossError(f"partition {number} of {self._topic} no longer holds its first records")
+            self._next[number] = low
 
     def bound(self, ends: Mapping[int, int]) -> None:
         """Read up to these offsets, and without them."""

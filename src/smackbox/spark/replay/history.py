@@ -30,8 +30,9 @@ class HistoryFeed:
         self.topic.seek(checkpoint.offsets)
 
     def bound(self, ends: Mapping[int, int]) -> None:
-        """Read the topic up to these offsets."""
-        self.topic.bound({number: end for number, end in ends.items() if number in self.topic.next_offsets})
+        """Read the topic up to these offsets. Raises `DataLossError` for a partition whose first records are gone."""
+        self.topic.begin([number for number in ends if number not in self.topic.next_offsets])
+        self.topic.bound(ends)
 
     def is_end(self) -> bool:
         """Whether all is read."""
