@@ -28,7 +28,8 @@ from smackbox.base.errors import SettingError, UserError
 from smackbox.flow import Count
 from smackbox.runtime import box_backup
 from smackbox.runtime.prepare import prepare
-from smackbox.runtime.replay import Building, StreamReplay
+from smackbox.runtime.replay import StreamReplay
+from smackbox.runtime.replay_building import Building
 from smackbox.runtime.replay_checks import check_replayable
 from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.runtime.stream_gate import StreamGate

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,28 +19,27 @@ import msgspec
 from smackbox.app.model import App, Stream
 from smackbox.base.errors import StartError, UserError
 from smackbox.base.garbage import few_collections
-from smackbox.flow.program import WATERMARKS
-from smackbox.flow.watermarks import Watermarks
 from smackbox.runtime.box_parts import copy_checkpoint
+from smackbox.runtime.replay_building import At, Building, Counts, Told
 from smackbox.runtime.replay_checks import MARGIN_MS, check_range, check_replayable, looked_up, owns_rows, source_of
+from smackbox.runtime.replay_origin import find_origin
 from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.runtime.streams import flow_readers, stream_settings
 from smackbox.spark.cql_session import CqlSession
-from smackbox.spark.replay.archive import ArchiveReader, archived_files
+from smackbox.spark.replay.archive import ArchiveReader
 from smackbox.spark.replay.bounded_topic import BoundedTopic
-from smackbox.spark.replay.comparing import Columns, Comparison, TableRow, compare
+from smackbox.spark.replay.comparing import Columns, Comparison
 from smackbox.spark.replay.history import HistoryFeed
 from smackbox.spark.replay.journal import Journal, Record, new_id, replays_dir
 from smackbox.spark.replay.scope import Scope
-from smackbox.spark.replay.shadow import RowStore, ShadowTarget, Values
+from smackbox.spark.replay.shadow import RowStore, ShadowTarget
 from smackbox.spark.replay.swap import Changes, changed_totals, write_rows
 from smackbox.spark.streaming.checkpoint import Checkpoint
 from smackbox.spark.streaming.engine import StreamEngine
-from smackbox.spark.streaming.errors import AwayError, DataLossError
+from smackbox.spark.streaming.errors import AwayError
 from smackbox.spark.streaming.runner import MicroBatchRunner, Parts
 from smackbox.spark.streaming.settings import StreamSettings
 from smackbox.spark.streaming.table import CassandraTarget
-from smackbox.spark.streaming.totals import Totals
 from smackbox.store.data_dir import HeldError
 
 BATCH_ROWS = 100_000
@@ -51,10 +50,6 @@ POLL_S = 0.05
 CQL_TIMEOUT_S = 30.0
 ARCHIVE_FILES = "archive.json"
 
-At = Callable[[str], None]
-Told = Callable[[int, int], None]
-"""Called with how many records are read, and how many there are to read."""
-
 
 class Result(NamedTuple):
     """What a replay read, and how its rows differ from the table's."""
@@ -63,15 +58,6 @@ class Result(NamedTuple):
     counts: Counts
     comparison: Comparison
     columns: Columns
-
-
-class Counts(msgspec.Struct):
-    """Records `read`, `duplicates` among them, and those that were `skipped` because they are no events."""
-
-    read: int = 0
-    duplicates: int = 0
-    skipped: int = 0
-    late: int = 0
 
 
 class _Part:
@@ -314,72 +300,15 @@ class StreamReplay:
         ends = live.offsets
         live.close()
         shutil.rmtree(folder / f"live-{part.name}", ignore_errors=True)
-        topic = BoundedTopic(self._own.kafka, self._own.topic, part.partitions, self._own.kafka_options)
-        try:
-            bounds = topic.bounds()
-            start_ms = None if record.from_ms is None else record.from_ms - MARGIN_MS
-            starts = {number: low for number, (low, _) in bounds.items()}
-            if start_ms is not None:
-                starts = topic.offsets_at(start_ms)
-        except AwayError as error:
-            raise UserError(str(error)) from error
-        finally:
-            topic.close()
-        # what the stream has not read yet of a partition, it reads from the first record that is there
-        starts = {number: min(start, ends.get(number, bounds[number][0])) for number, start in starts.items()}
-        lost = {number for number, start in starts.items() if number in ends and 0 < bounds[number][0] >= start}
-        if lost:
-            starts = self._begin_in_archive(folder / part.name, part, ends, start_ms, lost, bounds)
+        archive = next((one for one in self._app.archives if one.topic == self._own.topic), None)
+        checkpoints = self._live.parent
+        start_ms = None if record.from_ms is None else record.from_ms - MARGIN_MS
+        origin = find_origin(self._own, part.partitions, ends, start_ms, archive, checkpoints, folder)
         checkpoint = self._checkpoint(folder / part.name)
-        checkpoint.begin_at(starts)
+        checkpoint.begin_at(origin.offsets)
         checkpoint.close()
-
-    def _begin_in_archive(
-        self,
-        folder: Path,
-        part: _Part,
-        ends: dict[int, int],
-        start_ms: int | None,
-        lost: set[int],
-        bounds: dict[int, tuple[int, int]],
-    ) -> dict[int, int]:
-        topic = self._own.topic
-        archive = next((one for one in self._app.archives if one.topic == topic), None)
-        if archive is None:
-            number = min(lost)
-            raise DataLossError(
-                f"retention took the records of {topic} before offset {bounds[number][0]} of partition {number}, and "
-                "the application keeps no archive of it (app.archive): choose a --from that is more than a day later "
-                "than the first record that is there"
-            )
-        own = self._settings.dir / "streams" / self._app.name / archive.name
-        if not (own / "state").exists():
-            raise DataLossError(f"the archive of {topic} has not run in {self._settings.dir}: there is nothing in it")
-        copy = folder.with_name(f"{folder.name}-archive")
-        shutil.rmtree(copy, ignore_errors=True)
-        copy_checkpoint(own, copy)
-        checkpoint = Checkpoint.open(copy, stream=archive.name, topic=topic, unique_horizon=1, sync=False)
-        archived = {number: offset for number, offset in checkpoint.offsets.items() if number in ends}
-        checkpoint.close()
-        shutil.rmtree(copy, ignore_errors=True)
-        for number, end in ends.items():
-            if number not in bounds:
-                raise DataLossError(f"{topic} has no partition {number} any more: was it re-created?")
-            known = archived.get(number, 0)
-            if known > end:
-                raise UserError(
-                    f"the archive of {topic} is further than the stream {self._stream.name} (partition {number}, "
-                    f"{known} and {end}): let the stream catch up first"
-                )
-            if known < bounds[number][0]:
-                raise DataLossError(
-                    f"partition {number} of {topic}: the archive ends at offset {known}, and the topic begins at "
-                    f"{bounds[number][0]}: what is between is gone"
-                )
-        files = archived_files(archive.to, topic, archived, start_ms)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ARCHIVE_FILES).write_bytes(msgspec.json.encode([file.key for file in files]))
-        return {number: archived.get(number, low) for number, (low, _) in bounds.items()}
+        if origin.files:
+            (folder / part.name / ARCHIVE_FILES).write_bytes(msgspec.json.encode(origin.files))
 
     def _checkpoint(self, path: Path) -> Checkpoint:
         own = self._own
@@ -525,144 +454,3 @@ class StreamReplay:
             if other.state == "applied" and other.id != record.id:
                 self.journal.remove(other)
         return done
-
-
-class Building:
-    """A replay with its runners open."""
-
-    def __init__(
-        self,
-        stream: Stream,
-        own: StreamSettings,
-        record: Record,
-        target: CassandraTarget,
-        cql: CqlSession,
-        rows: RowStore,
-        runners: dict[str, MicroBatchRunner],
-        feeds: dict[str, HistoryFeed],
-        scope: Scope,
-    ) -> None:
-        self._stream = stream
-        self._own = own
-        self._record = record
-        self.target = target
-        self.cql = cql
-        self._rows = rows
-        self.runners = runners
-        self._feeds = feeds
-        self._scope = scope
-        self.counts = Counts()
-        self.told: Told = lambda _done, _total: None
-
-    @property
-    def columns(self) -> Columns:
-        """The columns that the stream writes. Raises `UserError` while it has not made a row."""
-        names = self._rows.columns
-        if names is None:
-            names = list(self.target.value_types)  # nothing was made: every row is gone
-        return Columns(self.target.key_types, self.target.value_types, names)
-
-    def check_behind(self, offsets: dict[str, dict[int, int]]) -> None:
-        """Raises `UserError` where the replay is further than the live stream, whose checkpoint was replaced then."""
-        for name, runner in self.runners.items():
-            for number, offset in runner.checkpoint.offsets.items():
-                if offset > offsets[name].get(number, offset):
-                    raise UserError(
-                        f"the stream {self._own.name} is behind its replay (partition {number}: "
-                        f"{offsets[name][number]}, {offset}): its checkpoint was replaced meanwhile. `smack replay "
-                        "discard`, and begin again"
-                    )
-
-    def read_to(self, offsets: dict[str, dict[int, int]], at: At) -> int:
-        """Read on to these offsets; how many records came."""
-        for name, feed in self._feeds.items():
-            feed.bound(offsets.get(name, {}))
-        before = self.counts.read
-        total = before + sum(feed.lag() for feed in self._feeds.values())
-        for name, runner in self.runners.items():
-            feed = self._feeds[name]
-            while True:
-                report = runner.step()
-                if report is None:
-                    if feed.is_end():
-                        break
-                    continue
-                at("batch")
-                self.counts.read += report.rows
-                self.counts.duplicates += report.duplicates
-                self.counts.skipped += report.dead_letters
-                self.counts.late += report.late
-                self.told(self.counts.read, max(total, self.counts.read))
-        return self.counts.read - before
-
-    def follow_watermarks(self, live: dict[str, Checkpoint]) -> None:
-        """Where event time went on with the clock (`idle=`), have it go on here as well."""
-        if self._stream.flow is None:
-            return
-        for name, runner in self.runners.items():
-            theirs, ours = _watermarks(live[name]), _watermarks(runner.checkpoint)
-            theirs_ms, ours_ms = theirs.watermark_ms, ours.watermark_ms
-            if theirs_ms is not None and (ours_ms is None or ours_ms < theirs_ms):
-                runner.checkpoint.change_flow({WATERMARKS: msgspec.json.encode(theirs)})
-                while runner.step() is not None:
-                    pass
-                ours_ms = theirs_ms
-            bound = self._record.to_ms or self._record.from_ms
-            if self._stream.flow.watermark is not None and bound is not None and (ours_ms or 0) < bound:
-                raise UserError(
-                    f"event time of {self._own.name} has not come to the range that is to be replayed: choose earlier "
-                    "bounds"
-                )
-            if self._record.to_ms is not None and (ours_ms or 0) < self._record.to_ms + MARGIN_MS:
-                raise UserError(f"windows of {self._own.name} before --to may still be open: leave --to out")
-
-    def compare(
-        self,
-        live: dict[str, Checkpoint],
-        *,
-        moved_us: int | None = None,
-        changes: Changes | None = None,
-        before: RowStore | None = None,
-    ) -> Comparison:
-        """Compare with the table; note what differs in `changes`, and the rows that are there in `before`."""
-        planned_us = [plan.timestamp_us for one in live.values() if (plan := one.plan()) is not None]
-
-        def is_ours(row: TableRow) -> bool:
-            if self._stream.flow is not None:
-                return True
-            if any(row.written_us >= planned for planned in planned_us):
-                return True
-            return any(one.totals([row.key])[0] is not None for one in live.values())
-
-        columns = self.columns
-        table = f"{self._own.keyspace}.{self._own.table}"
-        types = self.target.key_types, self.target.value_types
-        totals = Totals(table, *types, self._own.merge, self.target.partition_columns)
-
-        def as_it_was(key: bytes) -> Values | None:
-            """What the stream had written when its checkpoint was copied; a flow keeps no rows."""
-            if self._stream.flow is not None:
-                return None
-            saved = next((found for one in live.values() if (found := one.totals([key])[0]) is not None), None)
-            if saved is None:
-                return None
-            known = totals.decoded(saved)
-            return columns.bound_values([known.get(name) for name in columns.columns])
-
-        return compare(
-            columns.table_rows(self.cql, self._own.keyspace, self._own.table),
-            self._rows,
-            columns,
-            self._scope,
-            is_ours=is_ours,
-            moved_us=moved_us,
-            as_it_was=as_it_was,
-            tell=changes.put if changes is not None else lambda _key, _old, _new: None,
-            keep=before.put if before is not None else lambda _rows: None,
-            keeps_gone=self._record.keeps_gone,
-        )
-
-
-def _watermarks(checkpoint: Checkpoint) -> Watermarks:
-    saved = checkpoint.flow_state().get(WATERMARKS)
-    return Watermarks() if saved is None else msgspec.json.decode(saved, type=Watermarks)

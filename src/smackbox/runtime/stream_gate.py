@@ -10,11 +10,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from smackbox.app.model import App, Stream
 from smackbox.runtime.settings import BoxSettings, Urls
-from smackbox.spark.replay.journal import Journal, replays_dir
+from smackbox.spark.replay.journal import GatedError, Journal, replays_dir
 
 WATCH_S = 0.2
 
@@ -41,8 +41,10 @@ class StreamGate:
     def wait(self, *, restart: bool = False) -> None:
         """Return when the stream may go on; with `restart`, or after a wait, as this program begun again."""
         waited = self._journal.wait_while_gated(self._stop)
-        if not self._stop.is_set() and not waited and self._journal.unfinished() is not None:
-            self._finish()
+        while not self._stop.is_set() and self._journal.unfinished() is not None:
+            with suppress(GatedError):  # another instance of the stream is at it
+                self._finish()
+            waited |= self._journal.wait_while_gated(self._stop)
         if (waited or restart) and not self._stop.is_set():
             log.info("stream %s begins again after a replay", self._stream.name)
             sys.stdout.flush()

@@ -37,6 +37,10 @@ ID_LENGTH = 8
 State = Literal["building", "applying", "applied"]
 
 
+class GatedError(UserError):
+    """Another process is putting a replay in."""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One replay. Moments are milliseconds since 1970, `timestamp_us` is that of the writes of a change."""
 
@@ -113,13 +117,13 @@ class Journal:
 
     @contextmanager
     def gate(self) -> Iterator[None]:
-        """Keep the stream's processes, and other replays, away meanwhile. Raises `UserError` where another has it."""
+        """Keep the stream's processes, and other replays, away meanwhile. Raises `GatedError` where another has it."""
         fd = self._open_gate()
         try:
             deadline = time.monotonic() + GATE_LIMIT_S
             while not try_lock(fd):  # those that only look hold it for a moment
                 if time.monotonic() > deadline:
-                    raise UserError(f"another process is putting a replay in: {self.directory / GATE} is locked")
+                    raise GatedError(f"another process is putting a replay in: {self.directory / GATE} is locked")
                 time.sleep(POLL_S)
             yield
         finally:
