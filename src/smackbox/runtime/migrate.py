@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from smackbox.app.model import App, Topic
 from smackbox.base.errors import UserError
-from smackbox.runtime.changes import check_topics, table_changes, topic_changes, topic_news
-from smackbox.runtime.prepare import CqlConnection, partition_counts, prepare
+from smackbox.runtime.changes import Changes, table_changes, topic_changes, topic_news
+from smackbox.runtime.parts import prepare_part
+from smackbox.runtime.prepare import CqlConnection, partition_counts
 from smackbox.runtime.settings import BoxSettings, Urls
 
 
@@ -94,16 +95,7 @@ def migrate(
                 session.execute(step.statement)
             except DriverException as error:
                 raise UserError(f"{step.statement} is refused: {error}") from error
-    assert urls.kafka is not None and urls.cassandra is not None
-    prepare(
-        app,
-        kafka=urls.kafka,
-        cassandra=urls.cassandra,
-        username=settings.cassandra_username,
-        password=settings.cassandra_password,
-        add_partitions=add_partitions,
-    )
-    check_topics(app, settings.dir, accept=True)
+    prepare_part(app, urls, settings, Changes(accept=True, add_partitions=add_partitions))
     return done
 
 

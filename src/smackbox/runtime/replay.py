@@ -111,20 +111,15 @@ class StreamReplay:
     def begin(self, from_ms: int | None, to_ms: int | None, *, keeps_gone: bool = False) -> Record:
         """The replay of this range: the one that is under way, or another. Raises `UserError`, `DataLossError`."""
         check_range(self._stream, from_ms, to_ms)
-        self._refuse_unfinished()
+        self._finish_others()
         self.journal.sweep()
-        source = source_of(self._file)
         known = self.journal.under_way()
         if known is not None:
             if (known.kind, known.from_ms, known.to_ms) != ("replay", from_ms, to_ms):
                 raise UserError(
                     f"another {known.kind} of {self._stream.name} is under way: finish it, or `smack replay discard`"
                 )
-            if known.source != source:
-                raise UserError(
-                    f"{self._file.name} has changed since the replay of {self._stream.name} began, which has totals of "
-                    "both: `smack replay discard`, then begin it again"
-                )
+            self._check_source(known)
             if known.keeps_gone != keeps_gone:
                 known = msgspec.structs.replace(known, keeps_gone=keeps_gone)
                 self.journal.write(known)
@@ -139,11 +134,12 @@ class StreamReplay:
 
     def begin_undo(self) -> Record:
         """The replay that puts back what the last one replaced, with the events that came since."""
-        self._refuse_unfinished()
+        self._finish_others()
         self.journal.sweep()
         known = self.journal.under_way()
         if known is not None:
             if known.kind == "undo":
+                self._check_source(known)
                 return known
             raise UserError(f"a replay of {self._stream.name} is under way: `smack replay discard` first")
         applied = self.journal.latest_applied()
@@ -240,7 +236,7 @@ class StreamReplay:
 
     def discard(self) -> Record:
         """Forget the replay that is under way. Raises `UserError` where there is none."""
-        self._refuse_unfinished()
+        self._finish_others()
         record = self.journal.under_way()
         if record is None:
             raise UserError(f"no replay of {self._stream.name} is under way")
@@ -289,7 +285,16 @@ class StreamReplay:
             owns_rows=owns_rows(self._app, self._stream),
         )
 
-    def _refuse_unfinished(self) -> None:
+    def _check_source(self, record: Record) -> None:
+        """Raises `UserError` where the program is another one than that which the replay was begun with."""
+        if record.source != source_of(self._file):
+            raise UserError(
+                f"{self._file.name} has changed since the {record.kind} of {self._stream.name} began, and its totals "
+                "would be by both: `smack replay discard`, then begin it again"
+            )
+
+    def _finish_others(self) -> None:
+        """Finish a change that was cut off, before another is begun."""
         if self.journal.unfinished() is not None:
             self.finish()
 

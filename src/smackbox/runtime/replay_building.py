@@ -67,10 +67,8 @@ class Building:
 
     @property
     def columns(self) -> Columns:
-        """The columns that the stream writes. Raises `UserError` while it has not made a row."""
-        names = self._rows.columns
-        if names is None:
-            names = list(self.target.value_types)  # nothing was made: every row is gone
+        """The columns that the stream writes; all where it has not made a row."""
+        names = self._rows.columns or list(self.target.value_types)
         return Columns(self.target.key_types, self.target.value_types, names)
 
     def check_behind(self, offsets: dict[str, dict[int, int]]) -> None:
