@@ -257,7 +257,7 @@ class LiveProcess:
             *("--kafka", str(urls.kafka), "--cassandra", str(urls.cassandra), "--dir", str(shop.settings.dir)),
             *("--port", "0"),
         ]
-        self._log = (shop.settings.dir / "live.log").open("ab")
+        self._log = (shop.settings.dir / "live.log").open("ab")  # of all of them
         self._stopping = threading.Event()
         self._start()
         self._thread = threading.Thread(target=self._restart)
@@ -282,12 +282,17 @@ class LiveProcess:
         self._log.close()
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
-def test_live_events_count_once_while_replay_and_stream_are_killed(make_shop: Callable[..., Shop], kills: int) -> None:
-    shop = make_shop()
+@pytest.mark.parametrize(
+    ("kills", "instances"),
+    [(1, None), pytest.param(12, None, marks=pytest.mark.slow), pytest.param(6, 2, marks=pytest.mark.slow)],
+)
+def test_live_events_count_once_while_replay_and_stream_are_killed(
+    make_shop: Callable[..., Shop], kills: int, instances: int | None
+) -> None:
+    shop = make_shop(instances=instances)
     shop.sell(*range(2_000))
     chance = random.Random(kills)
-    live = LiveProcess(shop)
+    processes = [LiveProcess(shop) for _ in range(instances or 1)]
     numbers = itertools.count(2_000)
     sold_out = threading.Event()
 
@@ -304,10 +309,10 @@ def test_live_events_count_once_while_replay_and_stream_are_killed(make_shop: Ca
             shop.mended(factor)
             for step in chance.sample(STEPS, 1 if kills == 1 else 3):
                 shop.killed("apply", f"{step}:1")
-                live.kill()
+                chance.choice(processes).kill()
             if shop.replay().journal.latest_applied() is None or shop.replay().journal.under_way() is not None:
                 assert shop.killed("apply", "none:0") == 0
-            live.kill()
+            chance.choice(processes).kill()
             # every row is by the new formula and only by it: 's0' of the first day has the sales 0, 12, 24, …
             wait_for(lambda factor=factor: all(sold % factor == 0 for sold, _ in shop.rows().values()))
         sold_out.set()
@@ -316,7 +321,8 @@ def test_live_events_count_once_while_replay_and_stream_are_killed(make_shop: Ca
     finally:
         sold_out.set()
         seller.join()
-        live.stop()
+        for process in processes:
+            process.stop()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -579,3 +585,26 @@ def test_partitions_that_get_their_first_events_later_are_read(make_shop: Callab
     replay.apply(replay.begin(None, None))
     shop.live()
     assert shop.rows() == shop.expected(2)
+
+
+def test_a_range_of_windows_is_replayed(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(APP.replace("timedelta(days=9)", "timedelta(0)"))
+    by_day = sorted((number for number in range(48) if number % SHOPS != 1), key=lambda number: number % len(DAYS))
+    shop.sell(*by_day)
+    shop.live()
+    before = shop.rows()
+    assert before == shop.expected(1)
+    shop.mended(3, skipped="s0")
+    replay = shop.replay()
+    with pytest.raises(UserError, match="has not come to the range"):
+        replay.build(replay.begin(in_ms(2015, 10, 1), None))
+    replay.discard()
+    with pytest.raises(UserError, match="leave --to out"):
+        replay.build(replay.begin(in_ms(2015, 9, 1), in_ms(2015, 9, 3)))
+    replay.discard()
+    found = replay.apply(replay.begin(in_ms(2015, 9, 1), None)).comparison
+    assert (found.changed, found.gone, found.same) == (3, 3, 0)
+    shop.sell(59, 71)  # of the last day, whose window is open
+    shop.live()
+    after = shop.expected(3, "s0")
+    assert shop.rows() == {key: before[key] if key[1] == DAYS[0] else after[key] for key in {*after, ("s0", DAYS[0])}}
