@@ -255,3 +255,30 @@ def test_totals_are_not_patched(shop: Shop) -> None:
 
     with pytest.raises(SettingError, match="smack replay APP --stream total"):
         TablePatch(app, app.patches[0], shop.urls, BoxSettings())
+
+
+def test_what_is_written_meanwhile_wins(shop: Shop) -> None:
+    def at(step: str) -> None:
+        if step == "kept":
+            shop.cql.execute("UPDATE sale SET price = 999 WHERE id = 1")
+
+    running = TablePatch(shop.app, shop.app.find_patch("doubled"), shop.urls, BoxSettings(), at=at)
+    running.run()
+    running.close()
+    assert shop.prices() == doubled() | {1: 999}
+    assert shop.undo("doubled") == (999, 1)
+    assert shop.prices() == {number: number for number in range(ROWS)} | {1: 999}
+
+
+def test_totals_are_not_patched_where_they_are_declared(tmp_path: Path) -> None:
+    file = tmp_path / "totals_app.py"
+    file.write_text(
+        APP.replace("app.stream(sales, to=sale)\n", "")
+        + """
+@app.stream(sales, to=sale)
+def total(batch):
+    return batch
+"""
+    )
+    with pytest.raises(SettingError, match="are kept by the stream total"):
+        load_app(file)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from smackbox.app.model import App
+from smackbox.app.patches import check_patch
 from smackbox.app.streams import check_copy
 from smackbox.base.errors import SettingError, UserError
 
@@ -35,6 +36,8 @@ def load_app(file: Path) -> App:
     app = next(iter(apps.values()))
     for stream in app.streams:
         check_copy(stream)
+    for patch in app.patches:
+        check_patch(patch, app.streams)
     return app
 
 
