@@ -193,8 +193,15 @@ def make_shop(smack: Smack, tmp_path: Path) -> Callable[..., Shop]:
     return lambda program=APP, **options: Shop(smack, tmp_path, program, **options)
 
 
-@pytest.mark.parametrize("instances", [None, 2])
-@pytest.mark.parametrize("program", [APP, BATCHES], ids=["flow", "function"])
+@pytest.mark.parametrize(
+    ("program", "instances"),
+    [
+        pytest.param(APP, 2, id="flow, instances"),
+        pytest.param(BATCHES, None, id="function"),
+        pytest.param(APP, None, id="flow", marks=pytest.mark.slow),
+        pytest.param(BATCHES, 2, id="function, instances", marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_formula_is_put_right_and_undone(
     make_shop: Callable[..., Shop], program: str, instances: int | None
 ) -> None:
@@ -226,7 +233,7 @@ def test_a_wrong_formula_is_put_right_and_undone(
 
 
 STEPS = ["replay planned", "replay committed", "gated", "written down", "committed", "installed", "rows", "applied"]
-FEW = ["replay committed", "written down", "installed"]
+FEW = ["replay committed", "installed"]
 
 
 @pytest.mark.parametrize("steps", [FEW, pytest.param(STEPS, marks=pytest.mark.slow)], ids=["few", "all"])
