@@ -98,7 +98,7 @@ def _runner(
         table=stream.table is not None,
         flow=flow,
         late=late,
-        readers=_readers(flow.branch, settings) if flow is not None else {},
+        readers=flow_readers(flow.branch, settings) if flow is not None else {},
     )
     return MicroBatchRunner(settings, stream.source.event, stream.function, parts=parts, engine=engine, metrics=metrics)
 
@@ -155,13 +155,14 @@ def _output(target: Any, settings: StreamSettings, name: str) -> Output:
     raise AssertionError(target)
 
 
-def _readers(branch: Branch, settings: StreamSettings) -> dict[str, TableReader]:
+def flow_readers(branch: Branch, settings: StreamSettings) -> dict[str, TableReader]:
+    """What reads the tables that a flow looks up, by their names."""
     from smackbox.spark.streaming.lookup_readers import CassandraReader, TopicReader
 
     found: dict[str, TableReader] = {}
     for step in branch.steps:
         if isinstance(step, Join):
-            found |= _readers(step.right_branch, settings)
+            found |= flow_readers(step.right_branch, settings)
         elif isinstance(step, Lookup):
             table, columns = step.table, [column for column, _ in step.on]
             if isinstance(table, Topic):

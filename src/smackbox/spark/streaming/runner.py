@@ -343,9 +343,10 @@ class MicroBatchRunner(Opened):
             self._patience.retry(lambda: dead_letters.put(bad))
         first = bad[0]
         log.warning(
-            "stream %s: %d records are set aside, the first is partition %s offset %s: %s",
+            "stream %s: %d records are %s, the first is partition %s offset %s: %s",
             self._settings.name,
             len(bad),
+            "set aside" if dead_letters is not None else "left out",
             first.message.partition(),
             first.message.offset(),
             first.reason,
