@@ -96,11 +96,15 @@ if TYPE_CHECKING:
     from smackbox.akka.http.sse import complete_events as complete_events
     from smackbox.akka.http.timeouts import with_request_timeout as with_request_timeout
     from smackbox.akka.http.timeouts import without_request_timeout as without_request_timeout
+    from smackbox.akka.http.websocket_messages import BinaryMessage as BinaryMessage
+    from smackbox.akka.http.websocket_messages import MessageError as MessageError
+    from smackbox.akka.http.websocket_messages import TextMessage as TextMessage
     from smackbox.akka.http.websockets import WebSocketRequest as WebSocketRequest
     from smackbox.akka.http.websockets import handle_websocket as handle_websocket
     from smackbox.net.websocket import UpgradeRejectedError as UpgradeRejectedError
     from smackbox.net.websocket import WebSocketError as WebSocketError
     from smackbox.net.websocket import WebSocketSettings as WebSocketSettings
+    from smackbox.net.websocket_deflate import Deflate as Deflate
 
 _HTTP = "smackbox.akka.http."
 _LAZY = {
@@ -152,6 +156,8 @@ _LAZY = {
     "with_range_support": _HTTP + "ranges",
     **dict.fromkeys(("with_request_timeout", "without_request_timeout"), _HTTP + "timeouts"),
     **dict.fromkeys(("WebSocketRequest", "handle_websocket"), _HTTP + "websockets"),
+    **dict.fromkeys(("BinaryMessage", "MessageError", "TextMessage"), _HTTP + "websocket_messages"),
+    "Deflate": "smackbox.net.websocket_deflate",
     **dict.fromkeys(("UpgradeRejectedError", "WebSocketError", "WebSocketSettings"), "smackbox.net.websocket"),
     **dict.fromkeys(
         ("ClientRequest", "ClientResponse", "ClientSettings", "HttpClient", "TooManyRequestsError"), _HTTP + "client"

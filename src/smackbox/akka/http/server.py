@@ -44,9 +44,10 @@ from smackbox.net.listener import bind
 if TYPE_CHECKING:
     from smackbox.akka.actor.system import ActorSystem
     from smackbox.akka.http.client import ClientSettings, HttpClient
+    from smackbox.akka.http.websocket_messages import Sendable
     from smackbox.akka.http.websockets import WebSocketRequest, WebSocketUpgrade
     from smackbox.akka.stream.flow import Flow
-    from smackbox.net.websocket import Message, WebSocketSettings
+    from smackbox.net.websocket import WebSocketSettings
 
 NOT_IN_TIME = "The server was not able to produce a timely response to your request."
 SHUTDOWN_DEADLINE_S = 4.0
@@ -107,7 +108,7 @@ class Http:
     async def single_websocket_request(
         self,
         request: WebSocketRequest,
-        flow: Flow[Message, Message, Any],
+        flow: Flow[Any, Sendable, Any],
         *,
         settings: WebSocketSettings | None = None,
         tls: ssl.SSLContext | None = None,
