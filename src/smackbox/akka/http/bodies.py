@@ -7,7 +7,7 @@ has the server's `body_limit` unless `with_size_limit` or `without_size_limit` g
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ def data_bytes(context: RequestContext) -> Source[bytes, None]:
 
     body = context.body
     if body is not None:
-        return Source.from_async_iterator(partial(_arriving, body))
+        return Source.from_async_iterator(partial(arriving, body))
     content = context.request.body
     return Source.single(content) if content else Source.empty()
 
@@ -114,7 +114,8 @@ class EntityTruncatedError(ConnectionResetError, StreamError):
     """What the stream of a body fails with when its client is gone."""
 
 
-async def _arriving(body: Body) -> AsyncIterator[bytes]:
+async def arriving(body: Body) -> AsyncGenerator[bytes, None]:
+    """A body in pieces, whose failures are those of streams: `EntityStreamError` and `EntityTruncatedError`."""
     chunks = body.chunks()
     try:
         async for chunk in chunks:
