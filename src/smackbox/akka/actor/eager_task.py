@@ -87,13 +87,13 @@ class _SteppedTask(asyncio.Future[Any]):
     """What `asyncio.timeout`, `gather` and cancellation need of a task. `on_end` is called at once when it is done."""
 
     on_end: Callable[[asyncio.Future[Any]], None] | None = None
+    _waits_for: asyncio.Future[Any] | None = None
+    _must_cancel = False
+    _cancel_requests = 0
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._coroutine = coroutine
-        self._waits_for: asyncio.Future[Any] | None = None
-        self._must_cancel = False
-        self._cancel_requests = 0
         self._context: Context = copy_context()
 
     def reuse(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -152,8 +152,10 @@ class _SteppedTask(asyncio.Future[Any]):
             self._wait_for(waited)
         finally:
             asyncio.tasks._leave_task(loop, self)  # type: ignore[arg-type]
-            if self.on_end is not None and self.done():
-                self.on_end(self)
+            on_end = self.on_end
+            if on_end is not None and self.done():
+                self.on_end = None  # what it holds may hold this task
+                on_end(self)
 
     def _wait_for(self, waited: Any) -> None:
         if waited is None:

@@ -11,7 +11,7 @@ are in `uploads.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
 
@@ -182,5 +182,5 @@ async def form_of(context: RequestContext) -> tuple[Form | Rejected, RequestCont
             return Rejected((MalformedRequestContentRejection(str(error)),)), context
         kept = {item.name: getattr(request, item.name) for item in fields(HttpRequest)}
         request = _FormRequest(**kept, form=form, parsed_body=request.body)
-        context = replace(context, request=request)
+        context = context.changed(request=request)
     return request.form, context

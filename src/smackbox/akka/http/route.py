@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,7 @@ BAD_IN_HEADER = re.compile(r"[\r\n\0]")
 """What would end a header field, and begin another."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, frozen=True):
     """A request on its way through a route. `unmatched` is the rest of the path, as sent (percent-encoded).
 
     `body` is that of a request that was still arriving when its route began; `whole` waits for it.
@@ -52,7 +51,11 @@ class RequestContext:
         """With the whole body in the request. Raises `RequestBodyError`, and `ConnectionResetError`."""
         if self.body is None:
             return self
-        return replace(self, request=with_body(self.request, await self.body.whole()), body=None)
+        return self.changed(request=with_body(self.request, await self.body.whole()), body=None)
+
+    def changed(self, **fields: Any) -> RequestContext:
+        """A copy with other values of these fields."""
+        return msgspec.structs.replace(self, **fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -359,7 +359,10 @@ class _AnswerWatch:
         self._began_s = times.loop.time()
         self._timer: asyncio.TimerHandle | None = None
         control.changed = self._start
-        self._start()
+        if control.timeout_s == times.timeout_s:
+            times.add(self, self._began_s)
+        else:
+            self._start()
 
     def stop(self) -> None:
         self.control.changed = None
@@ -396,13 +399,13 @@ def _request(exchange: Exchange) -> tuple[HttpRequest, str]:
     target = exchange.target.decode("latin-1")
     query = target.partition("?")[2]
     request = (HttpRequest if exchange.stream is None else UnreadRequest)(
-        method=exchange.method.decode("latin-1"),
-        path=unquote(exchange.path),
-        query=_query(query) if query else {},
-        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()},
-        body=exchange.body,
-        peer=exchange.peer,
-        target=target,
+        exchange.method.decode("latin-1"),
+        unquote(exchange.path),
+        _query(query) if query else {},
+        {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()},
+        exchange.body,
+        exchange.peer,
+        target,
     )
     return request, exchange.path
 
