@@ -8,7 +8,11 @@ import random
 import zlib
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
@@ -411,5 +415,94 @@ def test_a_flow_that_does_not_pull_leaves_a_packet_of_bombs_packed() -> None:
         assert before <= 2 * SLICE * 1032 + (1 << 20)
         assert sizes == [1 << 20] * count
         assert sum(opcode == TEXT for opcode, _, _ in got) == count
+
+    asyncio.run(run())
+
+
+def test_frames_may_come_byte_by_byte() -> None:
+    async def run() -> None:
+        async with serving(handle_websocket(ECHO, settings=DEFLATE)) as client, asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(*client.address)
+            writer.write(handshake(Sec_WebSocket_Extensions=OFFER))
+            await reader.readuntil(b"\r\n\r\n")
+            for byte in EXAMPLES["a ping between two frames"] + EXAMPLES["one block"]:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0)
+            got = b""
+            while len(frames_of(got)) < 3:
+                got += await reader.read(1000)
+            writer.close()
+        assert inflated(*(payload for opcode, _, payload in frames_of(got) if opcode == TEXT)) == [b"Hello", b"Hello"]
+
+    asyncio.run(run())
+
+
+pieces = st.lists(
+    st.binary(max_size=40) | st.sampled_from([HELLO, packed(bytes(100_000)), b"\x03\x00", TAIL]), max_size=6
+)
+
+
+@given(pieces, st.sampled_from([0, 1, 1000]), st.booleans())
+def test_any_payload_inflates_within_the_limit_or_closes(parts: list[bytes], limit: int, is_text: bool) -> None:
+    deflate = PerMessageDeflate(Deflate(), limit)
+    deflate.accept(OFFER)
+
+    class Server:
+        client = False
+
+    for _ in range(2):
+        opcode = Opcode.TEXT if is_text else Opcode.BINARY
+        deflate.frame_inbound_header(Server, opcode, RsvBits(True, False, False), 0)
+        size = 0
+        for found in [
+            *(deflate.frame_inbound_payload_data(Server, part) for part in parts),
+            deflate.frame_inbound_complete(Server, fin=True),
+        ]:
+            if isinstance(found, CloseReason):
+                assert found in {CloseReason.MESSAGE_TOO_BIG, CloseReason.INVALID_FRAME_PAYLOAD_DATA}
+                return
+            size += len(found or b"")
+        assert size <= limit * (4 if is_text else 1)
+
+
+def test_aiohttp_on_either_side() -> None:
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(compress=True)
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(f"{message.data.upper()}")
+        return socket
+
+    async def run() -> None:
+        text = "µ text " * 5000
+        async with serving(handle_websocket(ECHO, settings=DEFLATE)) as client, asyncio.timeout(TIMEOUT_S):
+            async with aiohttp.ClientSession() as session, session.ws_connect(_url(client), compress=15) as socket:
+                assert socket.compress
+                for sent in (text, text, ""):
+                    await socket.send_str(sent)
+                    assert await socket.receive_str() == sent
+            application = web.Application()
+            application.router.add_get("/", answer)
+            runner = web.AppRunner(application)
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            try:
+                port = runner.addresses[0][1]
+                got: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+
+                async def collect(elements: Any) -> None:
+                    got.set_result([await elements.pull() for _ in range(2)])
+                    elements.cancel()
+
+                flow = Flow.from_sink_and_source(
+                    _sink(collect), Source.from_iterable([text, text]).concat(Source.never()), coupled=True
+                )
+                request = WebSocketRequest(f"ws://127.0.0.1:{port}/")
+                upgrade = await Http(client.system).single_websocket_request(request, flow, settings=DEFLATE)
+                assert await got == [text.upper()] * 2
+                await upgrade.ended
+            finally:
+                await runner.cleanup()
 
     asyncio.run(run())
