@@ -24,8 +24,6 @@ from wsproto.utilities import RemoteProtocolError
 NAME = "permessage-deflate"
 TAIL = b"\x00\x00\xff\xff"
 """The end of a flush, which is not sent (7.2.1)."""
-EMPTY_BLOCK = b"\x00"
-"""An empty block without `TAIL`: what ends a message whose data is flushed already (7.2.3.6)."""
 BYTES_OF_A_CHARACTER = 4
 """At most, in UTF-8: the limit of a text counts characters."""
 
@@ -210,7 +208,7 @@ class PerMessageDeflate(Extension):
             return rsv, data
         packed = self._deflater.compress(data) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
         if fin:
-            packed = packed[: -len(TAIL)] or EMPTY_BLOCK  # a second flush of nothing is empty
+            packed = packed[: -len(TAIL)]  # of nothing, an empty block (7.2.3.6)
             if self._forgets[f"{own}_no_context_takeover"]:
                 self._deflater = None
         return rsv, packed

@@ -583,3 +583,20 @@ def test_a_route_that_waited_leaves_nothing_for_the_garbage_collector() -> None:
 async def _late() -> str:
     await asyncio.sleep(0)
     return "late"
+
+
+def test_each_route_that_waits_has_its_own_time() -> None:
+    async def run() -> None:
+        async def never() -> str:
+            await asyncio.Event().wait()
+            return ""
+
+        async with serving(path("late")(_late) | path("never")(never), answer_timeout_s=0.4) as client:
+            began_s = asyncio.get_running_loop().time()
+            assert (await client.get("/late")).status == 200
+            await asyncio.sleep(0.1)  # the time of the first request is over before that of those after it
+            answers = await asyncio.gather(*(client.get("/never") for _ in range(3)), client.get("/late"))
+            assert [answer.status for answer in answers] == [503, 503, 503, 200]
+            assert asyncio.get_running_loop().time() - began_s > 0.45
+
+    asyncio.run(run())

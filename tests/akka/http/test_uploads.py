@@ -180,7 +180,8 @@ def test_a_file_is_read_while_it_arrives_and_stops_its_client() -> None:
 
         route = post((with_size_limit(2 * size) & streamed_file_upload("photo") & extract_actor_system)(take))
         async with serving(route) as client, asyncio.timeout(2 * TIMEOUT_S):
-            length = len(START) + size + len(END)
+            later = b'\r\n--AaB03x\r\nContent-Disposition: form-data; name="title"\r\n\r\n'
+            length = len(START) + size + len(later) + len(END)
             sender = await Sender.begin(client, "/", f"{KIND}Content-Length: {length}\r\n")
             sender.writer.write(START + b"first")
             await begun.wait()
@@ -189,7 +190,10 @@ def test_a_file_is_read_while_it_arrives_and_stops_its_client() -> None:
                 for _ in range(size // 65536 - 1):
                     sender.writer.write(bytes(65536))
                     await sender.writer.drain()
-                sender.writer.write(bytes(65531) + END)
+                sender.writer.write(bytes(65531) + later)
+                await sender.writer.drain()
+                await asyncio.sleep(0.1)
+                sender.writer.write(END)
 
             sending = asyncio.ensure_future(send())
             await asyncio.wait({sending}, timeout=0.5)

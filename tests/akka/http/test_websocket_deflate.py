@@ -30,7 +30,7 @@ from smackbox.akka.http import (
 )
 from smackbox.akka.stream import Flow, Source
 from smackbox.net.websocket import SLICE
-from smackbox.net.websocket_deflate import EMPTY_BLOCK, TAIL, PerMessageDeflate
+from smackbox.net.websocket_deflate import TAIL, PerMessageDeflate
 from tests.akka.http.server import TIMEOUT_S, Client, serving
 from tests.akka.http.test_websocket import (
     BINARY,
@@ -280,7 +280,7 @@ def test_each_part_is_flushed_and_an_empty_end_is_a_block() -> None:
     rsv, first = deflate.frame_outbound(Own, Opcode.TEXT, plain, b"first", fin=False)
     assert rsv.rsv1 and zlib.decompressobj(-15).decompress(first) == b"first"
     rsv, end = deflate.frame_outbound(Own, Opcode.CONTINUATION, plain, b"", fin=True)
-    assert (rsv.rsv1, end) == (False, EMPTY_BLOCK)
+    assert (rsv.rsv1, end) == (False, b"\x00")
     _, second = deflate.frame_outbound(Own, Opcode.TEXT, plain, b"", fin=True)
     _, third = deflate.frame_outbound(Own, Opcode.TEXT, plain, b"third", fin=True)
     assert inflated(first + end, second, third) == [b"first", b"", b"third"]
