@@ -219,6 +219,32 @@ def test_whole_messages_have_a_limit_and_a_time(sent: bytes, timeout_s: float, e
     asyncio.run(run())
 
 
+def test_a_flow_that_takes_a_message_for_too_long_goes_on_with_the_next() -> None:
+    async def answer(message: TextMessage | BinaryMessage) -> str:
+        try:
+            await message.to_strict(TIMEOUT_S, limit=100)
+        except MessageError as error:
+            return f"{error.code}"
+        return "taken"
+
+    async def run() -> None:
+        async with (
+            serving(handle_websocket(Flow.of().map_async(1, answer), settings=PARTS)) as client,
+            asyncio.timeout(TIMEOUT_S),
+            connect(_url(client)) as socket,
+        ):
+            for sent, expected in (
+                (["x" * 60] * 100, "1009"),
+                (["x"] * 3, "taken"),
+                (["y" * 101, "z"], "1009"),
+                ("z", "taken"),
+            ):
+                await socket.send(sent)
+                assert await socket.recv() == expected
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("in_order", [True, False])
 def test_a_connection_that_ends_within_a_message_fails_its_stream(*, in_order: bool) -> None:
     async def run() -> None:

@@ -260,8 +260,11 @@ class _Spool:
         first = self._size
         try:
             async for piece in content:
-                await asyncio.to_thread(os.pwrite, self._descriptor, piece, self._size)
-                self._size += len(piece)
+                left = memoryview(piece)
+                while left:
+                    written = await asyncio.to_thread(os.pwrite, self._descriptor, left, self._size)
+                    self._size += written
+                    left = left[written:]
         finally:
             await content.aclose()
         end = self._size

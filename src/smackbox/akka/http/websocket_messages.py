@@ -15,7 +15,8 @@ dropped. A message that nobody begins to read within 5 s ends the connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from smackbox.akka.http.route import chunks_of
@@ -75,8 +76,8 @@ class _Message(Generic[T]):
         parts: list[T] = []
         size = 0
         try:
-            async with asyncio.timeout(timeout_s):
-                async for part in _parts_of(self, system):
+            async with asyncio.timeout(timeout_s), aclosing(_parts_of(self, system)) as arriving:
+                async for part in arriving:
                     size += len(part)
                     if size > limit:
                         raise MessageError(TOO_BIG, f"the message is longer than {limit} bytes or characters")
@@ -223,21 +224,16 @@ async def send_message(socket: WebSocket, message: Sendable, system: ActorSystem
     if message.is_strict:
         await socket.send(message._content)
         return
-    parts: Any = _parts_of(message, system)
-    try:
+    async with aclosing(_parts_of(message, system)) as parts:
         async for part in parts:
             if not isinstance(part, message.kind):
                 raise TypeError(f"a part of a {type(message).__name__} is {message.kind.__name__}, not {part!r}")
             if part:
                 await socket.send(part, is_last=False)
-    finally:
-        close = getattr(parts, "aclose", None)
-        if close is not None:
-            await close()
     await socket.send(message.kind())
 
 
-async def _parts_of(message: _Message[Any], system: ActorSystem | None) -> AsyncIterator[Any]:
+async def _parts_of(message: _Message[Any], system: ActorSystem | None) -> AsyncGenerator[Any, None]:
     content = message._content
     if message.is_strict:
         yield content
