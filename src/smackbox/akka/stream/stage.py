@@ -82,6 +82,11 @@ class Stage:
         """The name that the attributes give, else the class's."""
         return self.attributes.name or type(self).__name__
 
+    @property
+    def waiting(self) -> int:
+        """How many elements wait in the stage."""
+        return 0
+
     # -- handlers
 
     def pre_start(self) -> None:
