@@ -59,12 +59,16 @@ class TableAck(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class OutboundTables:
-    """What another system has advertised to us, for paths and for manifests: a version and numbers by text."""
+    """What another system has advertised to us, for paths and for manifests: a version and numbers by text.
+
+    `heads` are headers that were written with these tables (`frames.encode`); they go with them.
+    """
 
     refs: dict[str, int] = field(default_factory=dict)
     refs_version: int = 0
     manifests: dict[str, int] = field(default_factory=dict)
     manifests_version: int = 0
+    heads: dict[tuple[str, str, str, int, int], bytes] = field(default_factory=dict, compare=False)
 
 
 def checked_table(advertisement: TableAdvertisement) -> dict[str, int]:
