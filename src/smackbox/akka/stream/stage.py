@@ -184,6 +184,11 @@ class Stage:
         log.debug("%s: an element is dropped: %r", self.name, error)
         return directive
 
+    def pass_over(self, error: Exception) -> None:
+        """Drop the element that has just come, unless the decider stops the stream, and ask for the next."""
+        self.decide(error)
+        self.inlet.pull()
+
     # -- time, chance, and what happens elsewhere
 
     def now_s(self) -> float:
