@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from smackbox.app.model import App, Stream, Table, Topic
-from smackbox.app.sources import Files, Kinesis, Rate, Socket
+from smackbox.app.sources import Files, Kinesis, Mqtt, Rate, Socket, WebSocket
 from smackbox.app.streams import check_copy
 from smackbox.app.targets import FileTarget, FunctionTarget, HttpTarget, StatementTarget
 from smackbox.flow.steps import Branch, Join, Lookup
@@ -126,6 +126,23 @@ def _input(source: Any, settings: StreamSettings) -> Input:
             from smackbox.spark.streaming.inputs.socket import SocketInput
 
             return SocketInput(source.name, source.host, source.port)
+        case WebSocket():
+            from smackbox.spark.streaming.inputs.websocket import WebSocketInput
+
+            return WebSocketInput(source.name, source.url, dict(source.headers), source.subscribe)
+        case Mqtt():
+            from smackbox.spark.streaming.inputs.mqtt import MqttInput
+
+            return MqttInput(
+                source.name,
+                source.host,
+                source.port,
+                source.topic,
+                source.client_id,
+                username=source.username,
+                password=source.password,
+                tls=source.tls,
+            )
     raise AssertionError(source)
 
 
