@@ -66,11 +66,12 @@ BUCKET = "safe"
 
 
 class Box:
-    """`smack run app.py` in a directory."""
+    """`smack run app.py` in a directory; `name` is the application's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, app: str, name: str) -> None:
         self.directory = folder / "box"
-        (folder / "app.py").write_text(APP)
+        self.name = name
+        (folder / "app.py").write_text(app)
         self._command = [
             *SMACK, "run", str(folder / "app.py"), "--free-ports", "--port", "0", "--dir", str(self.directory),
         ]  # fmt: skip
@@ -78,10 +79,11 @@ class Box:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        until_ready(self.process, "loss")
+        until_ready(self.process, self.name)
 
     def states(self) -> list[dict[str, Any]]:
-        states: list[dict[str, Any]] = json.loads((self.directory / "run" / "loss.json").read_text())["processes"]
+        run_file = self.directory / "run" / f"{self.name}.json"
+        states: list[dict[str, Any]] = json.loads(run_file.read_text())["processes"]
         return states
 
     def url(self, name: str) -> str:
@@ -227,7 +229,7 @@ def lose_and_restore(box: Box, bucket: str, chance: random.Random, posts: int, k
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Box]:
-    box = Box(tmp_path)
+    box = Box(tmp_path, APP, "loss")
     yield box
     box.kill_all()
 

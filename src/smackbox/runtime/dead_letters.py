@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from smackbox.base.errors import UserError
+from smackbox.base.kafka_transactions import transaction_options
 
 LEDGER = "smack.dead-letters"
 REASON = "error.reason"
@@ -176,6 +177,7 @@ class DeadLetterTopics:
         producer = Producer(
             {
                 "bootstrap.servers": self._bootstrap,
+                **transaction_options(),
                 "transactional.id": f"smack-dlq-{topic}",
                 "log_level": 2,
             }

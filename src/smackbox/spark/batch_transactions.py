@@ -13,6 +13,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from smackbox.base.kafka_transactions import transaction_options
+
 TIMEOUT_S = 30.0
 TRANSACTION_TIMEOUT_MS = 60_000
 POLL_EVERY = 1_000
@@ -39,6 +41,7 @@ class BatchTransactions:
                 "linger.ms": 0,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "log_level": CLIENT_LOG_LEVEL,
+                **transaction_options(),
                 **options,
                 "transactional.id": transactional_id,
             }

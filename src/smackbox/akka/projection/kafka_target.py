@@ -24,6 +24,7 @@ from smackbox.akka.projection.offset_store import offset_of, offset_text
 from smackbox.akka.projection.projection import Target
 from smackbox.akka.projection.projection_id import ProjectionId
 from smackbox.base.errors import StorageError
+from smackbox.base.kafka_transactions import transaction_options
 
 OFFSETS_TOPIC = "projection-offsets"
 TIMEOUT_S = 30.0
@@ -121,7 +122,7 @@ class KafkaTarget(Target):
 
         self._release()
         self._create_topic()
-        producer = Producer({**self._config, "transactional.id": f"{self._topic}-{id_.text}"})
+        producer = Producer({**transaction_options(), **self._config, "transactional.id": f"{self._topic}-{id_.text}"})
         producer.init_transactions(TIMEOUT_S)
         self._producer = producer
 

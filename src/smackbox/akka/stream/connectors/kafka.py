@@ -30,6 +30,7 @@ from smackbox.akka.stream.sink import Sink
 from smackbox.akka.stream.source import Source
 from smackbox.akka.stream.stage import Stage
 from smackbox.akka.stream.substreams import Substream
+from smackbox.base.kafka_transactions import transaction_options
 
 if TYPE_CHECKING:
     from smackbox.akka.stream.materializer import Part
@@ -651,7 +652,9 @@ class _Transactions:
         from confluent_kafka import KafkaException, Producer, TopicPartition
 
         if self._client is None:
-            self._client = Producer(self._settings.client(**{"transactional.id": self._id}))
+            self._client = Producer(
+                {**transaction_options(), **self._settings.client(**{"transactional.id": self._id})}
+            )
             self._client.init_transactions(CLIENT_TIMEOUT_S)
         current = {key: one for key, one in offsets.items() if one.epoch == one.consumer.epochs.get(key)}
         if len(current) < len(offsets):
