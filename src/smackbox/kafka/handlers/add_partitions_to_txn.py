@@ -1,7 +1,7 @@
-"""AddPartitionsToTxn (key 24), versions 0 to 5: partitions join a producer's transaction.
+"""AddPartitionsToTxn (key 24), versions 0 to 5: add partitions to a producer's transaction.
 
-Clients speak versions 0 to 3, one transaction a request. Versions 4 and 5 are brokers' words, several transactions at
-once, `verify_only` asking whether the partitions are in.
+Clients speak versions 0 to 3, with one transaction in a request. Brokers speak versions 4 and 5, with several
+transactions in a request; `verify_only` asks whether the partitions have been added.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""AlterClientQuotas (key 49), versions 0 and 1: quotas are not enforced, so none is taken."""
+"""AlterClientQuotas (key 49), versions 0 and 1: quotas are not enforced, so none can be set."""
 
 from __future__ import annotations
 

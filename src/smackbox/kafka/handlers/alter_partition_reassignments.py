@@ -1,4 +1,4 @@
-"""AlterPartitionReassignments (key 45), versions 0 and 1: to this broker, where everything is; nowhere else."""
+"""AlterPartitionReassignments (key 45), versions 0 and 1: only to this broker, which has every replica already."""
 
 from __future__ import annotations
 

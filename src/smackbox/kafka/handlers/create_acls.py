@@ -1,4 +1,4 @@
-"""CreateAcls (key 30), versions 1 to 3: each binding is judged alone."""
+"""CreateAcls (key 30), versions 1 to 3: each binding is checked on its own."""
 
 from __future__ import annotations
 

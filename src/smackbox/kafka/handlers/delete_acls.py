@@ -1,4 +1,4 @@
-"""DeleteAcls (key 31), versions 1 to 3: every binding that a filter names, told back."""
+"""DeleteAcls (key 31), versions 1 to 3: delete every binding that a filter matches, and return it."""
 
 from __future__ import annotations
 

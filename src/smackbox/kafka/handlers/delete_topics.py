@@ -1,4 +1,4 @@
-"""DeleteTopics (key 20), versions 1 to 6: by name, from version 6 by name or id."""
+"""DeleteTopics (key 20), versions 1 to 6: by name, or from version 6 on by name or id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeAcls (key 29), versions 1 to 3: the bindings that a filter names, together by resource."""
+"""DescribeAcls (key 29), versions 1 to 3: the bindings that a filter matches, grouped by resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeLogDirs (key 35), versions 1 to 5: the one data directory, and how large each partition is in it."""
+"""DescribeLogDirs (key 35), versions 1 to 5: the one data directory, and the size of each partition in it."""
 
 from __future__ import annotations
 

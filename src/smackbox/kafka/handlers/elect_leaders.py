@@ -1,4 +1,4 @@
-"""ElectLeaders (key 43), versions 0 to 2: the only replica leads already."""
+"""ElectLeaders (key 43), versions 0 to 2: the only replica is already the leader."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """FindCoordinator (key 10), versions 0 to 6: this broker coordinates every group and every transaction.
 
-Before version 4 one key is asked for, from then on several. Share groups' keys (type 2) are not served.
+Before version 4 a request has one key, from version 4 on several. Keys of share groups (type 2) are not supported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JoinGroup (key 11), versions 0 to 9: parked until the group's rebalance completes.
 
-Version 4 has new members come back with the id they are given; 5 adds static members; 9 lets a static leader that comes
-back skip the assignment (KIP-814).
+From version 4 on new members must rejoin with the id that they were given; version 5 adds static members; version 9
+lets a static leader that rejoins skip the assignment (KIP-814).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""LeaveGroup (key 13), versions 0 to 5: one member, from version 3 on several, static ones by their instance id."""
+"""LeaveGroup (key 13), versions 0 to 5: one member, or from version 3 on several; static members may be named by their
+instance id.
+"""
 
 from __future__ import annotations
 

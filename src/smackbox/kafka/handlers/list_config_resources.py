@@ -1,4 +1,6 @@
-"""ListConfigResources (key 74), versions 0 and 1: what has configurations. Version 0 lists client metrics only."""
+"""ListConfigResources (key 74), versions 0 and 1: the resources that have configurations. Version 0 lists client
+metrics only.
+"""
 
 from __future__ import annotations
 

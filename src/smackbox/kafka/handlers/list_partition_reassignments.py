@@ -1,4 +1,4 @@
-"""ListPartitionReassignments (key 46), version 0: there is never one going on."""
+"""ListPartitionReassignments (key 46), version 0: none is ever in progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""ListTransactions (key 66), versions 0 to 2: by state, producer id, age (from 1) and a pattern of the id (from 2)."""
+"""ListTransactions (key 66), versions 0 to 2: filtered by state, producer id, age (from 1) and a pattern of the id
+(from 2).
+"""
 
 from __future__ import annotations
 

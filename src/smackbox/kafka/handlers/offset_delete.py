@@ -1,4 +1,4 @@
-"""OffsetDelete (key 47), version 0: committed offsets of topics that no member of the group reads."""
+"""OffsetDelete (key 47), version 0: delete committed offsets of topics that no group member subscribes to."""
 
 from __future__ import annotations
 

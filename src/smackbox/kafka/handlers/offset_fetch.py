@@ -1,7 +1,8 @@
-"""OffsetFetch (key 9), versions 1 to 10: one group to version 7, several from 8 on; topics by id from 10 on.
+"""OffsetFetch (key 9), versions 1 to 10: one group up to version 7, several from version 8 on; topics by id from
+version 10 on.
 
-No committed offset is -1 with no error. With `require_stable` a partition that an open transaction commits to answers
-UNSTABLE_OFFSET_COMMIT.
+A partition without a committed offset is answered with -1 and no error. With `require_stable`, a partition with an
+offset in an open transaction is answered with UNSTABLE_OFFSET_COMMIT.
 """
 
 from __future__ import annotations

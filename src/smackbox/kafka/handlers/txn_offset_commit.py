@@ -1,7 +1,7 @@
 """TxnOffsetCommit (key 28), versions 0 to 6: offsets that become visible when the producer's transaction commits.
 
-From version 3 the consumer's generation is checked; from version 5 (transaction version 2) the group's offsets join the
-transaction by this request alone; from version 6 topics are named by id.
+From version 3 the consumer's generation is checked; from version 5 (transaction version 2) this request alone adds the
+group's offsets to the transaction; from version 6 on topics are named by id.
 """
 
 from __future__ import annotations

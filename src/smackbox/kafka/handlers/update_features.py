@@ -1,4 +1,4 @@
-"""UpdateFeatures (key 57), versions 0 to 2: features stand where they are; asking for that is no error."""
+"""UpdateFeatures (key 57), versions 0 to 2: feature levels are fixed; a request for the current level succeeds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """WriteTxnMarkers (key 27), versions 1 and 2: end producers' transactions on partitions.
 
-Between brokers this carries the coordinator's decision; an admin client sends it to abort a transaction that hangs.
+Between brokers it carries the coordinator's decision; an admin client sends it to abort a hanging transaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The broker's Prometheus metrics, made from its plain counts when they are scraped."""
+"""The broker's Prometheus metrics, computed from its plain counters when they are scraped."""
 
 from __future__ import annotations
 

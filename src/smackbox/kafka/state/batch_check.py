@@ -1,8 +1,8 @@
-"""What a broker checks, corrects and rewrites in a batch from a client before it is appended.
+"""The checks, corrections and rewrites of a client's batch before it is appended.
 
-The header is believed in nothing that the records say better: their count, their places and their timestamps are read,
-and the largest timestamp is written into the header where the producer left it out or was wrong, as Kafka does. A topic
-with `compression.type` of its own has its batches recompressed.
+The header is not trusted: the count, offsets and timestamps of the records are read from the records themselves. The
+largest timestamp is written into the header if the producer omitted it or got it wrong, as Kafka does. If the topic
+sets `compression.type`, its batches are recompressed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KNOWN_ATTRIBUTES = 0x7F
 
 
 def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) -> BatchHeader:
-    """The header of a batch that is whole and not for the broker alone. Raises `KafkaError`."""
+    """The header of a batch that is complete and that clients may write. Raises `KafkaError`."""
     if len(batch) < HEADER_SIZE:
         raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one whole record batch")
     header = read_header(batch)
@@ -68,7 +68,7 @@ def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) 
 def prepared(
     batch: memoryview, header: BatchHeader, config: TopicConfig, now_ms: int
 ) -> tuple[memoryview, BatchHeader]:
-    """The batch as it is to be appended: patched in place, or rewritten. Raises `KafkaError`."""
+    """The batch to append: patched in place, or rewritten. Raises `KafkaError`."""
     body = _body(batch, header)
     found = _scanned(body, header)
     if header.compression and found.largest > config.max_decompressed_bytes:
@@ -131,7 +131,7 @@ def _check_timestamps(found: Scan, config: TopicConfig, now_ms: int) -> None:
 def _recompressed(
     body: bytes, header: BatchHeader, found: Scan, config: TopicConfig, attributes: int, max_timestamp: int
 ) -> tuple[memoryview, BatchHeader]:
-    """The same records under the topic's own compression, each with the offset of its place."""
+    """The same records under the topic's own compression, each with the offset that its position implies."""
     codec = config.compression or NO_COMPRESSION
     if header.producer_id >= 0 > header.producer_epoch:
         raise KafkaError(errors.INVALID_RECORD, "a producer id without an epoch")

@@ -1,8 +1,7 @@
-"""Broker configurations as DescribeConfigs shows them: all that Kafka 4.4 lists, and what this broker's settings say.
+"""Broker configurations as DescribeConfigs shows them: all those of Kafka 4.4, and this broker's settings.
 
-`broker_configs.tsv` is the table: name, type, whether it may be changed while the broker runs, and the default behind
-a `=` (or `null`). Settings of this broker's own that are not in the table are never shown, so that no secret can be
-by oversight.
+`broker_configs.tsv` is the table: name, type, whether it can change while the broker runs, and the default after a `=`
+(or `null`). Settings of this broker that are not in the table are never shown, so that no secret is shown by oversight.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ _KINDS = {
     "boolean": BOOLEAN, "string": STRING, "int": INT, "short": SHORT, "long": LONG, "double": DOUBLE, "list": LIST,
     "class": CLASS, "password": PASSWORD,
 }  # fmt: skip
-# the settings that are shown whose names are not Kafka's with underscores for dots
+# the settings shown whose names are not Kafka's with underscores instead of dots
 _RENAMED = {"auto.create.topics.enable": "auto_create_topics"}
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerKey:
-    """One broker configuration of Kafka's."""
+    """One of Kafka's broker configurations."""
 
     name: str
     kind: int
@@ -60,7 +59,7 @@ class BrokerKey:
 
 @cache
 def table() -> dict[str, BrokerKey]:
-    """All of them by name."""
+    """All broker configurations by name."""
     lines = (files("smackbox.kafka.state") / "broker_configs.tsv").read_text(encoding="utf-8").splitlines()[1:]
     found = {}
     for line in lines:
@@ -72,7 +71,7 @@ def table() -> dict[str, BrokerKey]:
 
 @cache
 def dynamic_keys() -> dict[str, ConfigKey]:
-    """The broker configurations that may be changed while the broker runs, with their bounds where topics have them."""
+    """The broker configurations that can change while the broker runs, with their bounds if topics have them."""
     bounds = {key.broker_key: key for key in KEYS.values() if key.broker_key is not None}
     found = {}
     for key in table().values():
@@ -93,7 +92,9 @@ def dynamic_keys() -> dict[str, ConfigKey]:
 
 
 def effective_broker_configs(catalog: Catalog, *, dynamic_default_only: bool = False) -> list[ConfigValue]:
-    """All broker configurations; with `dynamic_default_only` those set for all brokers, as the empty name asks for."""
+    """All broker configurations; with `dynamic_default_only` only those set for all brokers, which the empty name
+    selects.
+    """
     static = _static(catalog)
     found = []
     everywhere = catalog.default_overrides
@@ -124,7 +125,7 @@ def _shown(key: BrokerKey, synonyms: list[Synonym]) -> ConfigValue:
 
 
 def _static(catalog: Catalog) -> dict[str, str]:
-    """What this broker was started with, where that is not Kafka's default."""
+    """The values that this broker was started with that are not Kafka's defaults."""
     settings = catalog.settings
     found = {
         "node.id": str(NODE_ID),
@@ -146,7 +147,7 @@ def _static(catalog: Catalog) -> dict[str, str]:
         if topic_key.broker_key is not None and fallbacks[topic_key.name] != topic_key.default:
             found[topic_key.broker_key] = fallbacks[topic_key.name]
         elif topic_key.quiet and topic_key.broker_key is not None:
-            found.pop(topic_key.broker_key, None)  # null there, and the hours are the default
+            found.pop(topic_key.broker_key, None)  # null there, and the setting in hours is the default
     return found
 
 

@@ -1,4 +1,4 @@
-"""What each configuration does on this broker: a sentence for those that do something, in `config_docs.tsv`."""
+"""What each configuration does on this broker: a sentence for each one that has an effect, in `config_docs.tsv`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WITHOUT_EFFECT = "Shown as Kafka shows it; it changes nothing on this broker."
 
 
 def documentation(name: str) -> str:
-    """The sentence for a topic's, group's or broker's configuration."""
+    """The documentation of a topic's, group's or broker's configuration."""
     return _sentences().get(name, WITHOUT_EFFECT)
 
 

@@ -13,7 +13,7 @@ CLIENT_METRICS, GROUP = 7, 8
 
 
 class Synonym(NamedTuple):
-    """One of the places that a value may come from, nearest first."""
+    """One of the sources of a value, nearest first."""
 
     name: str
     value: str | None
@@ -21,7 +21,7 @@ class Synonym(NamedTuple):
 
 
 class ConfigValue(NamedTuple):
-    """A configuration in force."""
+    """An effective configuration."""
 
     name: str
     value: str | None

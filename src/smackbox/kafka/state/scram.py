@@ -1,9 +1,9 @@
-"""SCRAM on the server's side (RFC 5802, RFC 7677; KIP-84): what is kept of a password, and one exchange.
+"""SCRAM on the server's side (RFC 5802, RFC 7677; KIP-84): what is stored of a password, and one exchange.
 
     client first   n,,n=USER,r=NONCE                server first   r=NONCE+MORE,s=SALT,i=ITERATIONS
     client final   c=biws,r=NONCE+MORE,p=PROOF      server final   v=SIGNATURE
 
-Only StoredKey and ServerKey are kept: who reads them can check a password and cannot log in with them.
+Only StoredKey and ServerKey are stored: they are enough to check a password, but not to log in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CLIENT_FINAL = re.compile(r"(?P<without_proof>c=(?P<channel>[^,]+),r=(?P<nonce>
 
 
 class ScramCredential(msgspec.Struct, frozen=True):
-    """What is kept for one user and one mechanism."""
+    """The stored credential of one user for one mechanism."""
 
     salt: bytes
     stored_key: bytes
@@ -36,7 +36,7 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_salted(cls, mechanism: str, salted_password: bytes, salt: bytes, iterations: int) -> ScramCredential:
-        """From a password that a client has salted, as AlterUserScramCredentials brings it."""
+        """From a password that the client has salted, as in AlterUserScramCredentials."""
         name = _HASHES[mechanism]
         client_key = hmac.digest(salted_password, b"Client Key", name)
         stored_key = hashlib.new(name, client_key).digest()
@@ -44,17 +44,17 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_password(cls, mechanism: str, password: str, salt: bytes, iterations: int) -> ScramCredential:
-        """From a password; takes tens of milliseconds by its iterations."""
+        """From a password; takes tens of milliseconds, depending on the iterations."""
         salted = hashlib.pbkdf2_hmac(_HASHES[mechanism], password.encode(), salt, iterations)
         return cls.from_salted(mechanism, salted, salt, iterations)
 
 
 class ScramError(Exception):
-    """The exchange failed; the message is for the log, the peer gets one sentence whatever the reason."""
+    """The exchange failed. The message is for the log; the peer gets the same sentence whatever the reason."""
 
 
 class ClientFirst:
-    """The client-first message. Raises `ScramError` where it is malformed, or asks to act as another user."""
+    """The client-first message. Raises `ScramError` if it is malformed, or asks to act as another user."""
 
     def __init__(self, message: bytes) -> None:
         found = _CLIENT_FIRST.fullmatch(_text(message))
@@ -67,7 +67,7 @@ class ClientFirst:
 
 
 class ScramExchange:
-    """An authentication whose client-first message has come. Raises `ScramError` where the user has no credential."""
+    """An authentication after its client-first message. Raises `ScramError` if the user has no credential."""
 
     def __init__(
         self, mechanism: str, first: ClientFirst, credential: ScramCredential | None, server_nonce: str
