@@ -1,6 +1,6 @@
-"""What SET, VALUES and the targets of DELETE do to one column: each gives the cell that the write leaves.
+"""How SET, VALUES and the targets of DELETE change one column: each gives the cell to write.
 
-An operation on a list by position or by value has to read the list first; all others are blind.
+An operation on a list by position or by value must read the list first; all others write without reading.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from smackbox.cassandra.wire.types import (
 
 
 def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operation:
-    """`column = value`."""
+    """The operation `column = value`."""
     _check_settable(column)
     kind = column.type
     if kind.cql == "counter":
@@ -39,7 +39,7 @@ def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operati
 
 
 def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
-    """One assignment of UPDATE. Raises `Invalid` where the column's type does not allow it."""
+    """One assignment of UPDATE. Raises `Invalid` if the column's type does not allow it."""
     column = compiler.scope.table.column(assignment.column)
     _check_settable(column)
     kind = column.type
@@ -61,7 +61,7 @@ def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
     sign = "-" if assignment.kind == "subtract" else "+"
     shown = f"{column.name} = {column.name} {sign} {show(assignment.value)}"
     if assignment.kind == "prepend":
-        # the sign is Cassandra's own slip
+        # the sign is Cassandra's own mistake
         shown = f"{column.name} = {show(assignment.value)} - {column.name}"
     if not isinstance(kind, ListType | SetType | MapType):
         raise Invalid(f"Invalid operation ({shown}) for non counter column {column.name}")
@@ -75,7 +75,7 @@ def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
 
 
 def deletion(compiler: Compiler, target: ast.Deletion) -> Operation:
-    """A target of DELETE. Raises `Invalid` where the column's type does not allow it."""
+    """A target of DELETE. Raises `Invalid` if the column's type does not allow it."""
     column = compiler.scope.table.column(target.column)
     if column.kind in {PARTITION_KEY, CLUSTERING}:
         raise Invalid(f"Invalid identifier {column.name} for deletion (should not be a PRIMARY KEY part)")
@@ -150,7 +150,7 @@ def _add(compiler: Compiler, column: Column, value: ast.Expression, *, prepend: 
             elements = kind.elements(given)
             tick = context.state.take_ticks(context.now_us, len(elements))
             low = context.random_bytes(8)
-            # the later the write, the earlier the time
+            # the later the write, the earlier its time
             first = 2 * REFERENCE_TICKS - tick - len(elements)
             return complex_bytes(
                 [(timeuuid(first + index, low), element) for index, element in enumerate(elements)], replace=False

@@ -1,4 +1,4 @@
-"""OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE: how a connection begins."""
+"""OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE: the start of a connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROTOCOL_VERSIONS = ("3/v3", "4/v4", "5/v5", "6/v6-beta")
 
 
 def options(session: Session, reader: BodyReader, version: int) -> Answer:
-    """OPTIONS: what a client may ask for in STARTUP."""
+    """OPTIONS: what STARTUP may request."""
     del session, reader, version
     supported = {
         "PROTOCOL_VERSIONS": list(PROTOCOL_VERSIONS),
@@ -26,7 +26,7 @@ def options(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def startup(session: Session, reader: BodyReader, version: int) -> Answer:
-    """STARTUP: READY, or AUTHENTICATE where clients log in. Raises `ProtocolViolation`."""
+    """STARTUP: READY, or AUTHENTICATE if clients must log in. Raises `ProtocolViolation`."""
     if session.version:
         raise ProtocolViolation("Unexpected message STARTUP, the connection is already initialized")
     given = {name.upper(): value for name, value in reader.string_map().items()}
@@ -60,7 +60,7 @@ def _is_version(text: str) -> bool:
 
 
 def register(session: Session, reader: BodyReader, version: int) -> Answer:
-    """REGISTER: the events that the client wants. Raises `ProtocolViolation` for an unknown one."""
+    """REGISTER: the events to send. Raises `ProtocolViolation` for an unknown one."""
     del version
     event_types = reader.string_list()
     for name in event_types:

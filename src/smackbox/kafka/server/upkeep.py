@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """The background work of one broker on the running loop, between `begin` and `end`. Blocking work runs in threads."""
+    """The background work of one broker on the running loop, between `begin` and `end`. Blocking work runs in
+    threads.
+    """
 
     def __init__(self, broker: Broker, fs: FileSystem, clock: Clock) -> None:
         self._broker = broker
@@ -85,7 +87,9 @@ class Upkeep:
             self._cleaning = None
 
     async def _clean_one(self, cleaning: Cleaning) -> None:
-        """Compact one partition. A partition that fails is set aside, so that the others are still compacted (KIP-346)."""
+        """Compact one partition. A partition that fails is set aside, so that the others are still compacted
+        (KIP-346).
+        """
         partition = cleaning.partition
         catalog = self._broker.catalog
         try:

@@ -29,7 +29,9 @@ Key = tuple[bytes, int]  # the topic's name or id, as the request has it, and th
 
 
 class Touched(Protocol):
-    """Called when a partition of the session has changed, and with `last` when the session's next request has arrived."""
+    """Called when a partition of the session has changed, and with `last` when the session's next request has
+    arrived.
+    """
 
     def __call__(self, *, last: bool = False) -> None: ...
 

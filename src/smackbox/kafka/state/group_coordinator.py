@@ -198,7 +198,9 @@ class GroupCoordinator:
         return MigrationPolicy(self._broker.settings.group_consumer_migration_policy)
 
     def _upgrade(self, group: ClassicGroup) -> MixedGroup:
-        """Convert a classic group that has members into a KIP-848 one. Raises `KafkaError` when that is not possible."""
+        """Convert a classic group that has members into a KIP-848 one. Raises `KafkaError` when that is not
+        possible.
+        """
         settings = self._broker.settings
         problem = None
         if group.protocol_type != CONSUMER_PROTOCOL:
@@ -381,7 +383,9 @@ class GroupCoordinator:
         self.for_classic_member(group_id).leave(member_id, instance_id)
 
     def commit(self, group: Group, offsets: dict[TopicPartition, CommittedOffset], done: Done) -> None:
-        """Store these offsets; calls `done` when they are durable. Raises `KafkaError` when the disk rejects the write."""
+        """Store these offsets; calls `done` when they are durable. Raises `KafkaError` when the disk rejects
+        the write.
+        """
 
         def kept(error: KafkaError | None) -> None:
             if error is None:

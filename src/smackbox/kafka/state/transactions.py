@@ -291,7 +291,9 @@ class TransactionCoordinator:
         self._complete_or_retry(transaction, done)
 
     def _complete_or_retry(self, transaction: Transaction, done: Done | None = None) -> None:
-        """Carry out the decision, at once or when the disk accepts it; until then the producer gets a retriable error."""
+        """Carry out the decision, at once or when the disk accepts it; until then the producer gets a retriable
+        error.
+        """
         try:
             self._complete(transaction, done)
         except KafkaError as error:

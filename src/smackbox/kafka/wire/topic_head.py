@@ -1,4 +1,6 @@
-"""The start of a topic in a Produce or Fetch answer, up to its partitions. Both are on the hot path, and hand-written."""
+"""The start of a topic in a Produce or Fetch answer, up to its partitions. Both are on the hot path, and hand-
+written.
+"""
 
 from __future__ import annotations
 
