@@ -20,7 +20,7 @@ from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType, quoted
 
-# these names in any letters, the class's whole name as it is
+# these names in any case, the class's full name exactly
 _SAI = frozenset({"sai", "storageattachedindex"})
 _SAI_CLASS = "org.apache.cassandra.index.sai.StorageAttachedIndex"
 _SASI_CLASS = "org.apache.cassandra.index.sasi.SASIIndex"
@@ -92,9 +92,9 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
 
 
 def _implementation(statement: ast.CreateIndex) -> tuple[str | None, dict[str, str]]:
-    """The class of a custom index, None for Cassandra's own kind; and the options given to it.
+    """The class of a custom index, None for the built-in kind; and its options.
 
-    Raises as Cassandra does for what is wrong without a look at the table.
+    Raises Cassandra's errors for mistakes that do not depend on the table.
     """
     unknown = next((name for name in statement.options if name != "options"), None)
     if unknown is not None:
@@ -135,7 +135,9 @@ def _check_one_target(statement: ast.CreateIndex, custom: str | None) -> None:
 
 
 def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
-    """Raises as Cassandra does for a column whose values a storage-attached index does not take (golden: sai_types)."""
+    """Raises Cassandra's errors for a column whose type a storage-attached index does not support (golden:
+    sai_types).
+    """
     kind = column.type
     if isinstance(kind, VectorType):
         if kind.element.cql != "float":
@@ -148,7 +150,7 @@ def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
 
 
 def _check_vector_options(column: Column, options: dict[str, str]) -> None:
-    """Raises as Cassandra does, whose messages know no name of the index."""
+    """Raises Cassandra's errors, which do not name the index."""
     given = _OF_VECTORS & options.keys()
     if given and not isinstance(column.type, VectorType):
         raise Invalid(f"CQL type {column.type.cql} cannot have vector options")
@@ -167,7 +169,7 @@ def _check_vector_options(column: Column, options: dict[str, str]) -> None:
 
 
 def _held(kind: CqlType, part: str) -> tuple[CqlType, ...]:
-    """The types of what an index enters of a column."""
+    """The types of the values that an index has entries for in a column."""
     if isinstance(kind, MapType) and kind.multi_cell:
         return {"keys": (kind.key,), "values": (kind.value,)}.get(part, (kind.key, kind.value))
     if isinstance(kind, ListType | SetType) and kind.multi_cell:
@@ -176,7 +178,7 @@ def _held(kind: CqlType, part: str) -> tuple[CqlType, ...]:
 
 
 def _check_analysis(column: Column, part: str, options: dict[str, str]) -> None:
-    """Raises as Cassandra does for options that a storage-attached index of that column cannot have."""
+    """Raises Cassandra's errors for options that a storage-attached index of that column cannot have."""
     unknown = [name for name in options if name not in _ANALYSIS and name not in _OF_VECTORS]
     if unknown:
         raise ConfigFault(f"Properties specified [{', '.join(unknown)}] are not understood by StorageAttachedIndex")
@@ -230,7 +232,7 @@ def _free_name(keyspace: Keyspace, base: str) -> str:
 
 
 def build_index(table: Table, target: IndexTarget, context: Context) -> None:
-    """Enter the rows that are there."""
+    """Add entries for the existing rows."""
     engine = context.state.engine
     reader = RowReader(table)
     now_s = context.statement_time_s

@@ -18,7 +18,9 @@ class RoleParser(ExpressionParser):
     """Statements that start with CREATE, ALTER and DROP ROLE or USER, GRANT, REVOKE and LIST."""
 
     def _role_definition(self, verb: str) -> roles.RoleStatement | None:
-        """What follows CREATE, ALTER or DROP, when that is about a role or a user; else None and nothing is read."""
+        """The rest of a CREATE, ALTER or DROP statement on a role or a user; otherwise None, and nothing is
+        consumed.
+        """
         is_user = self.accept_word("user")
         if not is_user and not self.accept_word("role"):
             return None
