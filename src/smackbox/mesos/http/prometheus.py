@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def registry(metrics: Callable[[], dict[str, float]]) -> CollectorRegistry:
-    """A registry that reads the metrics of the moment."""
+    """A registry that reads the current metrics."""
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector

@@ -1,7 +1,7 @@
-"""Messages as protobuf (proto2's wire format), straight from and to the dicts that JSON gives.
+"""Messages as protobuf (proto2's wire format), converted directly to and from the dicts that JSON uses.
 
-The wire format is `base.protobuf.wire`'s. Repeated numbers are read packed and not, and written not, as proto2 does. A
-field or an enum value that the table does not know is skipped. Groups are refused.
+The wire format is in `base.protobuf.wire`. Repeated numbers are read packed or unpacked, and written unpacked, as in
+proto2. Fields and enum values that are not in the table are skipped. Groups are rejected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Write = Callable[[Any, "list[bytes]"], None]
 
 
 def encode(name: str, value: Mapping[str, object]) -> bytes:
-    """The bytes of a message that has passed `json_format.check`, or that we made."""
+    """The bytes of a message that has passed `json_format.check`, or that the program created."""
     chunks: list[bytes] = []
     _writer(name)(value, chunks)
     return b"".join(chunks)
@@ -202,7 +202,7 @@ def _decode_entry(field: Field, data: bytes, position: int, end: int, depth: int
 
 
 def _decode_value(field: Field, wire_type: int, data: bytes, begin: int, end: int, depth: int) -> Any:
-    """One value; None for an enum's number that has no name."""
+    """One value; None for an unknown enum number."""
     kind = field.kind
     if kind == "message":
         expect(wire_type, LENGTH)

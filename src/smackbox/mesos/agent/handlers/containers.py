@@ -1,4 +1,4 @@
-"""`/containers` and `/monitor/statistics`: what runs, and what it uses at this moment."""
+"""`/containers` and `/monitor/statistics`: the running containers, and their current resource usage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """The containers that run, with what they use."""
+    """The running containers, with their resource usage."""
     return HttpResponse.json(
         [
             {
@@ -37,7 +37,7 @@ def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """What each executor uses."""
+    """The resource usage of each executor."""
     return HttpResponse.json(
         [
             {
@@ -53,7 +53,7 @@ def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def listing(context: AgentContext, *, nested: bool = False) -> list[AgentResponseGetContainersContainer]:
-    """As `Container` messages of the v1 API; those within another only where they are asked for."""
+    """The containers as `Container` messages of the v1 API; nested ones only on request."""
     agent = context.agent
     found: list[AgentResponseGetContainersContainer] = []
     for executor in context.agent.executors():

@@ -20,7 +20,7 @@ Read = Callable[[AgentContext, "AgentCall"], "AgentResponse"]
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """Raises `Refused`."""
+    """Answer a call. Raises `Refused`."""
     call = read_call(request, "agent.Call")
     kind = call.get("type")
     if kind is None or kind == "UNKNOWN":

@@ -1,4 +1,4 @@
-"""`/state` of the agent: what it has and runs, in the form that Mesos' web page and older clients read."""
+"""`/state` of the agent: its resources and tasks, in the form that Mesos' web UI and older clients read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, object]
 
 
 def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """The agent with all that runs on it."""
+    """The agent with everything that runs on it."""
     agent = context.agent
     settings = agent.settings
     resources = [*settings.resources]
@@ -109,7 +109,7 @@ def task_model(task: AgentTask) -> Json:
 
 
 def resource_model(resources: Sequence[Resource]) -> Json:
-    """Sums by name: numbers, and ranges and sets as text. The four that everybody looks for are always there."""
+    """Sums by name: numbers, and ranges and sets as text. The four standard resources are always included."""
     model: Json = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
     model.update(quantities(resources))
     others: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ def resource_model(resources: Sequence[Resource]) -> Json:
 
 
 def quantities(resources: Sequence[Resource]) -> dict[str, float]:
-    """How much there is of each scalar."""
+    """The total of each scalar."""
     return {name: amount / UNITS for name, amount in Resources.from_messages(resources).quantities().items()}
 
 

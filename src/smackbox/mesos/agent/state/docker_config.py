@@ -1,4 +1,4 @@
-"""From a `ContainerInfo` of type DOCKER to the Docker Engine's request, as Mesos' own `docker run` would have it."""
+"""From a `ContainerInfo` of type DOCKER to the Docker Engine's request, equivalent to Mesos' `docker run`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DockerConfig = dict[str, Any]
 
 
 class DockerInfoError(ValueError):
-    """What is asked for cannot be had; the text is for the framework."""
+    """The request cannot be fulfilled; the text is sent to the framework."""
 
 
 def container_name(container_id: str) -> str:
@@ -80,7 +80,7 @@ def container_config(spec: ContainerSpec) -> DockerConfig:
 
 
 def docker_info(spec: ContainerSpec) -> ContainerInfoDockerInfo:
-    """Raises `DockerInfoError` where no image is named."""
+    """The Docker settings. Raises `DockerInfoError` if no image is named."""
     docker = None if spec.container is None else spec.container.get("docker")
     if docker is None or not docker.get("image"):
         raise DockerInfoError("ContainerInfo.docker names no image")
@@ -106,7 +106,7 @@ def _binds(spec: ContainerSpec) -> list[str]:
 
 
 def _inside(path: str) -> str:
-    """A relative path is one in the sandbox."""
+    """The path inside the container; a relative path is in the sandbox."""
     return path if path.startswith("/") else f"{SANDBOX}/{path}"
 
 
@@ -121,7 +121,7 @@ def _network(container: ContainerInfo) -> str:
 
 
 def _environment(spec: ContainerSpec) -> list[str]:
-    """What the command asks for, and Mesos' own; the agent's own environment is not the image's business."""
+    """The command's variables, and Mesos' own; the agent's environment is not passed to the image."""
     asked = {variable["name"] for variable in spec.command.get("environment", {}).get("variables", [])}
     chosen = {
         name: value for name, value in spec.environment.items() if name in asked or name.startswith(_OWN_VARIABLES)
@@ -131,7 +131,9 @@ def _environment(spec: ContainerSpec) -> list[str]:
 
 
 def _command(command: CommandInfo, config: DockerConfig) -> None:
-    """A shell command replaces the image's entry point; a value and arguments are what it gets; or it does its own."""
+    """A shell command replaces the image's entry point; a value and arguments are passed to it; otherwise the image's
+    command runs.
+    """
     if command.get("shell", True):
         if "value" in command:
             config["Entrypoint"] = ["/bin/sh"]
@@ -166,7 +168,7 @@ def _ports(spec: ContainerSpec, docker: ContainerInfoDockerInfo, config: DockerC
 
 
 def _parameter(key: str, value: str, config: DockerConfig) -> None:
-    """One flag of `docker run`. Raises `DockerInfoError` for those that are not known here: none is passed over."""
+    """One flag of `docker run`. Raises `DockerInfoError` for unknown ones: none is ignored."""
     host = config["HostConfig"]
     if key in _LISTS:
         host.setdefault(_LISTS[key], []).append(value)

@@ -1,4 +1,4 @@
-"""The calls of frameworks that need no more than a few lines each. All are answered 202 but where a status is given."""
+"""Framework calls of a few lines each. All are answered with 202 unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def teardown(call: Call, framework: Framework, _: SchedulerCall) -> None:
-    """TEARDOWN: the framework ends, with all its tasks."""
+    """TEARDOWN: end the framework, with all its tasks."""
     frameworks.remove_framework(call.master, framework)
 
 
 def decline(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """What is not offered any more is left out."""
+    """DECLINE; offers that no longer exist are ignored."""
     refuse_seconds = message["decline"].get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
     for offer_id in message["decline"].get("offer_ids", []):
         offer = framework.offers.get(offer_id["value"])
@@ -36,7 +36,7 @@ def decline(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def accept_inverse_offers(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """ACCEPT_INVERSE_OFFERS: the framework leaves these machines."""
+    """ACCEPT_INVERSE_OFFERS: the framework agrees to leave these machines."""
     _answer_inverse(call, framework, message["accept_inverse_offers"], "ACCEPT")
 
 
@@ -59,7 +59,7 @@ def _answer_inverse(
 
 
 def revive(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """Offers come at once, not at the next turn of the allocator."""
+    """REVIVE; offers are sent at once, without waiting for the next allocation."""
     roles = message.get("revive", {}).get("roles", [])
     if all(role in framework.roles for role in roles):
         call.master.allocator.revive(framework.id, roles)
@@ -76,7 +76,7 @@ def suppress(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def kill(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """A task that is not known is answered as RECONCILE would."""
+    """KILL; an unknown task is answered as in RECONCILE."""
     asked = message["kill"]
     task_id = asked["task_id"]["value"]
     task = framework.tasks.get(task_id)
@@ -103,7 +103,7 @@ def shutdown(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def acknowledge(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """ACKNOWLEDGE: the framework has a status update."""
+    """ACKNOWLEDGE: the framework has received a status update."""
     asked = message["acknowledge"]
     tasks.acknowledge(call.master, framework, asked["agent_id"]["value"], asked["task_id"]["value"], asked["uuid"])
     agent = call.master.agents.get(asked["agent_id"]["value"])
@@ -148,11 +148,11 @@ def message(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def request(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """Nothing: the hierarchical allocator does not go by requests (nor does Mesos')."""
+    """REQUEST: no effect, as in Mesos: the hierarchical allocator ignores requests."""
 
 
 def update_framework(call: Call, framework: Framework, message: SchedulerCall) -> HttpResponse:
-    """200 when all of it is applied. Raises `Refused`: 400, 403."""
+    """UPDATE_FRAMEWORK: 200 when all of it is applied. Raises `Refused`: 400, 403."""
     asked = message["update_framework"]
     info = asked["framework_info"]
     if info.get("id", {}).get("value") != framework.id:

@@ -1,4 +1,4 @@
-"""From an HTTP request to the handler of its path: who calls, who leads, and answers that wait for the store."""
+"""From an HTTP request to the handler of its path: authentication, redirects to the leader, and deferred answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Requests:
-    """`changed` is called after each request: the master's state may have changed."""
+    """`changed` is called after each request, as the master's state may have changed."""
 
     def __init__(self, context: MasterContext) -> None:
         self.changed: Callable[[], None] = lambda: None
@@ -43,7 +43,7 @@ class Requests:
         return route.handler(Call(self._context, master, request, principal))
 
     def _authenticate(self, realm: str | None, request: HttpRequest) -> str | None:
-        """The principal. Raises `Refused`: 401."""
+        """The authenticated principal. Raises `Refused`: 401."""
         access = self._context.access
         given = basic_credentials(request.headers.get("authorization"))
         known = given is not None and access.knows(*given)
