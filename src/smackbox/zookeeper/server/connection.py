@@ -125,7 +125,7 @@ class ZooKeeperConnection(FrameConnection, Client):
             self._replies.hold(self, [answered], last=self.session_id == 0)
 
     def _open_session(self, request: bytes) -> bytes | None:
-        """The answer to a ConnectRequest, or None where the connection is to be closed without one."""
+        """The answer to a ConnectRequest, or None if the connection must be closed without one."""
         asked = read_connect(request)
         settings, database = self._parts.settings, self._parts.database
         if asked.last_zxid_seen > database.zxid:
@@ -171,7 +171,7 @@ class ZooKeeperConnection(FrameConnection, Client):
             self._replies.hold(self, [reply(xid, database.zxid, code, record)], last=code is Code.AUTH_FAILED)
 
     def _log_in(self, xid: int, reader: Reader) -> None:
-        """One step of SASL; a login that fails ends the connection."""
+        """One step of SASL; a failed login closes the connection."""
         if self._login is None:
             nonce = secrets.token_urlsafe(NONCE_BYTES)
             self._login = DigestLogin(self._parts.settings.sasl_users, nonce)
