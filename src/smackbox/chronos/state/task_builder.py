@@ -1,4 +1,4 @@
-"""From a job's run and the resources taken for it to the TaskInfo that Mesos gets."""
+"""From a run and its resources to the TaskInfo for Mesos."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _ONE = re.compile(
 
 
 def parse(text: str) -> Selector:
-    """Raises `Refusal` (400) for what is no selector."""
+    """Parse a selector. Raises `Refusal` (400) for an invalid one."""
     conditions: list[Selector] = []
     position = 0
     while True:

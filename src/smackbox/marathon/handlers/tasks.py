@@ -45,7 +45,7 @@ def get_app_tasks(call: Call) -> HttpResponse:
 
 
 def delete_app_tasks(call: Call) -> HttpResponse:
-    """Kill the app's tasks, all or those on `host`, at most `killCount`."""
+    """Kill the app's tasks, all or those on `host`."""
     app = existing_app(call.api, app_id_of(call.parts))
     host = call.request.parameter("host")
     found = [instance for instance in call.marathon.instances_of(app.id) if host is None or instance.host == host]
@@ -55,7 +55,7 @@ def delete_app_tasks(call: Call) -> HttpResponse:
 
 
 def delete_app_task(call: Call) -> HttpResponse:
-    """Kill one task of an app, with `scale` for good."""
+    """Kill one task of an app; with `scale` it is not replaced."""
     app = existing_app(call.api, app_id_of(call.parts))
     task_id = call.parts["task"]
     found = [instance for instance in call.marathon.instances_of(app.id) if task_id in {instance.task_id, instance.id}]
@@ -65,7 +65,7 @@ def delete_app_task(call: Call) -> HttpResponse:
 
 
 def post_tasks_delete(call: Call) -> HttpResponse:
-    """Kill tasks of any apps, by `{"ids": [...]}`; ids that are not known are passed over."""
+    """Kill tasks of any apps, by `{"ids": [...]}`; unknown ids are ignored."""
     given = read_json(call.request.body)
     ids = given.get("ids") if isinstance(given, dict) else None
     if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
@@ -81,7 +81,7 @@ def post_tasks_delete(call: Call) -> HttpResponse:
 
 
 def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) -> HttpResponse:
-    """`scale`: and want fewer; `wipe`: and give up their volumes."""
+    """With `scale`, also reduce the number of instances; with `wipe`, also delete their volumes."""
     marathon = api.marathon
     scale, wipe = flag(request, "scale"), flag(request, "wipe")
     if scale and wipe:

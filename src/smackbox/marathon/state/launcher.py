@@ -1,4 +1,4 @@
-"""From an offer to operations: launches for the apps that wait, and the making and ending of reservations."""
+"""From an offer to operations: launches for waiting apps, and creating and releasing reservations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSTANCES_PER_OFFER = 100
 
 
 class Launcher:
-    """`delayed` holds the apps that were passed over because they are backed off."""
+    """`delayed` has the apps that were skipped because of their back-off."""
 
     def __init__(self, marathon: InstancesOwner, principal: str | None, secrets: Callable[[str], str | None]) -> None:
         self.delayed: dict[str, bool] = {}
@@ -30,7 +30,7 @@ class Launcher:
         self._ports = PortChoice()
 
     def operations(self, offer: Offer) -> list[Json]:
-        """What to accept this offer with; nothing: decline it."""
+        """The operations to accept this offer with; empty to decline it."""
         operations = self._end_reservations(offer)
         launches: list[Json] = []
         turn = list(self._marathon.waiting)
@@ -41,7 +41,7 @@ class Launcher:
         return operations
 
     def _one_more(self, app_id: str, offer: Offer, operations: list[Json], launches: list[Json]) -> bool:
-        """Launch, or reserve for, one instance of an app: whether there may be another one."""
+        """Launch, or reserve for, one instance of an app; returns whether another one may follow."""
         marathon = self._marathon
         app = marathon.definition(app_id)
         waiting = marathon.waiting.get(app_id)
@@ -146,7 +146,7 @@ class Launcher:
         ]
 
     def _end_reservations(self, offer: Offer) -> list[Json]:
-        """DESTROY and UNRESERVE what was reserved for instances that are gone."""
+        """DESTROY and UNRESERVE the reservations of removed instances."""
         orphaned = [
             lot
             for lot in offer.resources
