@@ -171,7 +171,7 @@ class Coordinator:
         except (KazooException, KazooTimeoutError) as error:
             log.warning("ZooKeeper %s: %s", self.url.hosts, str(error) or type(error).__name__)
         except Exception:
-            log.exception("%s: what was seen could not be told", self.url)
+            log.exception("%s: a leader change could not be delivered", self.url)
 
     async def _look(self) -> None:
         """Read the folder once: create missing nodes, find the lowest, call the callbacks."""

@@ -78,7 +78,7 @@ class ZooKeeperStateStore:
         packed = {name: None if value is None else _packed(value) for name, value in changes.items()}
         size = sum(len(name) + len(value or b"") for name, value in packed.items())
         if size > CHANGE_LIMIT:
-            raise ChangeTooLarge(f"a change of {size} bytes is larger than ZooKeeper takes ({CHANGE_LIMIT})")
+            raise ChangeTooLarge(f"a change of {size} bytes is larger than ZooKeeper's limit ({CHANGE_LIMIT})")
         client = self._coordinator.client
         names = {unquote(child) for child in client.get_children(self._path)} if self._names is None else self._names
         self._names = None

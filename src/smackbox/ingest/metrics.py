@@ -63,8 +63,8 @@ class IngestCollector:
 
         for name, help_text in (
             ("accepted", "Events acknowledged by the broker and answered with 202"),
-            ("refused", "Events refused by their type"),
-            ("dead_lettered", "Refused events written to a dead-letter topic"),
+            ("refused", "Events rejected by their type"),
+            ("dead_lettered", "Rejected events written to a dead-letter topic"),
         ):
             family = CounterMetricFamily(f"smack_ingest_events_{name}", help_text, labels=["path"])
             for path, counts in self._routes.items():

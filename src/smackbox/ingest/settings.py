@@ -71,7 +71,7 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
         for origin in self.cors_origins:
             if origin != "*" and ("://" not in origin or "/" in origin.partition("://")[2].rstrip("/")):
                 raise SettingError(
-                    f"ingest: cors_origins: {origin!r} is no origin; write it as https://host[:port], or *"
+                    f"ingest: cors_origins: {origin!r} is not an origin; write it as https://host[:port], or *"
                 )
         if self.body_limit > self.queue_bytes_limit:
             raise SettingError(

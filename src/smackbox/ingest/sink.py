@@ -17,7 +17,7 @@ class Failure(enum.Enum):
 
     FULL = "the queue to the broker is full"
     AWAY = "the broker does not answer"
-    TOO_LARGE = "the broker refuses a record of this size"
+    TOO_LARGE = "the broker rejects a record of this size"
 
 
 Done: TypeAlias = Callable[[Failure | None], None]

@@ -214,7 +214,7 @@ class SchedulerDriver:
                 return (f"{split.scheme}://{split.netloc}" if split.netloc else None), False
             if answer.status != 200:
                 text = (await answer.read()).decode(errors="replace").strip()
-                log.warning("%s refuses the subscription: %d %s", url, answer.status, text)
+                log.warning("%s rejects the subscription: %d %s", url, answer.status, text)
                 return None, False
             sending = asyncio.create_task(self._send_calls(url, answer.headers.get("mesos-stream-id", "")))
             listening = asyncio.create_task(self._listen(url, answer.headers.get("mesos-stream-id", ""), answer))
@@ -252,9 +252,9 @@ class SchedulerDriver:
                 call = self._calls.popleft()
                 answer = await self._client.request("POST", url + SCHEDULER_PATH, body=call, headers=headers)
                 if answer.status in {401, 403, 307, 503}:
-                    raise HttpClientError(f"the master does not know this subscription any more: {answer.status}")
+                    raise HttpClientError(f"the master no longer knows this subscription: {answer.status}")
                 if answer.status != 202:
-                    log.error("the master refuses a call: %d %s: %s", answer.status, answer.body[:500], call[:2000])
+                    log.error("the master rejects a call: %d %s: %s", answer.status, answer.body[:500], call[:2000])
             self._called.clear()
 
     def _end(self) -> None:

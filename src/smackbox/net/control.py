@@ -118,7 +118,7 @@ class ControlSocket:
                 writer.write(msgspec.json.encode(answer) + b"\n")
                 await writer.drain()
             except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
-                log.debug("a control request came to nothing: %s", error)
+                log.debug("a control request failed: %s", error)
             finally:
                 writer.close()
 

@@ -58,7 +58,7 @@ class HttpAnswerStream:
                 async with asyncio.timeout(self.idle_timeout_s):
                     chunk = await self._response.content.readany()
             except TimeoutError as error:
-                raise HttpClientError(f"nothing came for {self.idle_timeout_s:g} s") from error
+                raise HttpClientError(f"nothing arrived for {self.idle_timeout_s:g} s") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise HttpClientError(f"the answer was cut off: {error}") from error
             if not chunk:

@@ -114,7 +114,7 @@ class HttpServer:
         except web.HTTPRequestEntityTooLarge:
             return _refused(413, f"the body is larger than {self._body_limit} bytes")
         except TimeoutError:
-            return _refused(408, f"the body did not come within {BODY_TIMEOUT_S:.0f} s")
+            return _refused(408, f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s")
         except (ConnectionError, PayloadEncodingError, ClientPayloadError):
             return _refused(400, "the body ended early")
         try:

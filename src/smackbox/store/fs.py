@@ -150,7 +150,7 @@ class DiskFile:
                 _sync_directory(self.path.parent)
                 self._named = True
         except OSError as error:
-            self._damage = f"{self.path} takes nothing more until a restart, for it could not be synced"
+            self._damage = f"{self.path} accepts no more writes until a restart, as a sync failed"
             raise StorageError(f"cannot sync {self.path}: {error.strerror or error}") from error
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class DiskFile:
         try:
             self._cut(self.size)
         except OSError as error:
-            self._damage = f"{self.path} takes nothing more until a restart, for a failed append could not be undone"
+            self._damage = f"{self.path} accepts no more writes until a restart, as a failed append could not be undone"
             raise StorageError(f"cannot undo a failed append to {self.path}: {error.strerror or error}") from error
 
     def _write(self, data: Buffer, offset: int) -> int:
@@ -266,7 +266,7 @@ class Disk:
         try:
             usage = shutil.disk_usage(path)
         except OSError as error:
-            raise StorageError(f"cannot ask for the space of {path}: {error.strerror or error}") from error
+            raise StorageError(f"cannot read the free space of {path}: {error.strerror or error}") from error
         return usage.total, usage.free
 
     def modified_ms(self, path: Path) -> int:
@@ -274,7 +274,7 @@ class Disk:
         try:
             return path.stat().st_mtime_ns // 1_000_000
         except OSError as error:
-            raise StorageError(f"cannot ask for the age of {path}: {error.strerror or error}") from error
+            raise StorageError(f"cannot read the modification time of {path}: {error.strerror or error}") from error
 
     def _write(self, fd: int, data: memoryview) -> int:
         return os.write(fd, data)

@@ -64,7 +64,7 @@ class RocksStore:
         except Exception as error:  # rocksdict raises bare Exception for every RocksDB status
             if type(error) is not Exception:
                 raise
-            raise StorageError(f"the store refused a write: {error}") from error
+            raise StorageError(f"the store rejected a write: {error}") from error
 
     def sync(self) -> None:
         """Wait until everything written so far is on the disk. Raises `StorageError` when that fails."""
@@ -95,7 +95,7 @@ class RocksStore:
         except Exception as error:
             if type(error) is not Exception:
                 raise
-            raise StorageError(f"the store refused to flush: {error}") from error
+            raise StorageError(f"the store could not flush: {error}") from error
 
     def compact(self, start: bytes, end: bytes) -> None:
         """Rewrite the files of these keys, so that deleted data takes no space; this may take long."""

@@ -41,5 +41,5 @@ class ZooKeeperSettings(ServerSettings, frozen=True, kw_only=True):
             raise SettingError("zookeeper: secure_port needs ssl_certfile (and ssl_keyfile, unless that holds the key)")
         if self.secure_port is not None and self.ssl_client_auth == "need" and self.ssl_cafile is None:
             raise SettingError(
-                "zookeeper: ssl_client_auth need asks for ssl_cafile, which signed the clients' certificates"
+                "zookeeper: ssl_client_auth need requires ssl_cafile, which signed the clients' certificates"
             )

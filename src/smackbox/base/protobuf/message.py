@@ -174,7 +174,7 @@ def _kind(message_type: type[Any], name: str, kind: Any, proto: Proto) -> tuple[
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return LENGTH, lambda value: _delimited(encode(value)), _message_reader(kind)
     if kind not in _KINDS:
-        raise TypeError(f"{message_type.__name__}.{name}: {kind} is no kind of protobuf's")
+        raise TypeError(f"{message_type.__name__}.{name}: {kind} is not a protobuf kind")
     return _KINDS[kind]
 
 

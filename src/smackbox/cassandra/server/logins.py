@@ -62,7 +62,7 @@ class Logins:
         loop = asyncio.get_running_loop()
         if await loop.run_in_executor(self._threads, passwords.matches, DEFAULT_SUPERUSER, role.salted_hash):
             log.warning(
-                "cassandra listens on %s and its superuser %s still has the password that everybody knows: "
+                "cassandra listens on %s and its superuser %s still has the default password: "
                 "ALTER ROLE %s WITH PASSWORD = '…'",
                 host, DEFAULT_SUPERUSER, DEFAULT_SUPERUSER,
             )  # fmt: skip

@@ -70,7 +70,7 @@ def take(store: RocksStore, target: Path) -> Copied:
 def named(directory: Path, name: str) -> Path:
     """The directory of the snapshot of that name. Raises `UserError` for an invalid name."""
     if not _NAME.fullmatch(name) or name.startswith("."):
-        raise UserError(f"a snapshot's name is of letters, digits, - _ and dots, not {name!r}")
+        raise UserError(f"a snapshot's name consists of letters, digits, - _ and dots, not {name!r}")
     return directory / SNAPSHOTS / name
 
 
@@ -97,7 +97,7 @@ def ttl_s(text: str) -> int:
         raise UserError(f"a snapshot's time to live is a number and s, m, h or d, not {text!r}")
     seconds = int(parts.group(1)) * _SECONDS[parts.group(2)]
     if seconds < SHORTEST_TTL_S:
-        raise UserError(f"a snapshot lives for {SHORTEST_TTL_S} s at least, not {text}")
+        raise UserError(f"a snapshot's time to live is at least {SHORTEST_TTL_S} s, not {text}")
     return seconds
 
 
@@ -126,7 +126,7 @@ def _expiry_s(snapshot: Path) -> int | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UserError(f"{snapshot / EXPIRES} is no time: {error}") from error
+        raise UserError(f"{snapshot / EXPIRES} has no valid time: {error}") from error
 
 
 def clear(directory: Path, name: str) -> int:

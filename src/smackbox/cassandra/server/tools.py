@@ -124,7 +124,7 @@ def compact(directory: Path, name: str, timeout_s: float) -> str:
 
 def flushed(store_directory: Path) -> str:
     """What `smack cassandra flush` prints."""
-    return f"all of memory is in files, {size_on_disk(store_directory) / 1e6:.1f} MB"
+    return f"all data is flushed to files, {size_on_disk(store_directory) / 1e6:.1f} MB"
 
 
 def _done(directory: Path, request: Request, answer: type[A], timeout_s: float, here: Callable[[RocksStore], A]) -> A:

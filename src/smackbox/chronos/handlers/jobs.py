@@ -122,7 +122,7 @@ def get_statistics_of_all(call: Call) -> HttpResponse:
     """One percentile of every job, slowest first."""
     name = call.parts["percentile"]
     if name not in NAMES:
-        raise Refusal(404, f"there is no figure '{name}': {', '.join(NAMES)}")
+        raise Refusal(404, f"there is no percentile '{name}': {', '.join(NAMES)}")
     metrics = [
         {"jobNameLabel": job, "time": figure([finished.duration_ms / 1000 for finished in entry.history], name)}
         for job, entry in call.chronos.entries.items()
@@ -154,5 +154,5 @@ def _number(request: HttpRequest, name: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdigit():
-        raise Refusal(400, f"{name}: {text!r} is no number")
+        raise Refusal(400, f"{name}: {text!r} is not a number")
     return int(text)

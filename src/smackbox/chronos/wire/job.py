@@ -170,7 +170,7 @@ def _number(name: str, value: Any) -> float | int:
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
-        raise Refusal(400, f"{name}: {value!r} is no number") from error
+        raise Refusal(400, f"{name}: {value!r} is not a number") from error
     return int(number) if name == "retries" else number
 
 
@@ -201,6 +201,6 @@ def _check(job: Job, now_ms: int, dependent: bool | None) -> None:
             try:
                 re.compile(constraint[2])
             except re.error as error:
-                raise Refusal(400, f"constraints: {constraint[2]!r} is no regular expression: {error}") from error
+                raise Refusal(400, f"constraints: {constraint[2]!r} is not a regular expression: {error}") from error
     if not job.command and job.container is None:
         raise Refusal(400, "command: a job without a container needs one")

@@ -186,7 +186,7 @@ def parse(text: str, zone_name: str, now_ms: int) -> Schedule:
         try:
             start = datetime.fromisoformat(parts[1])
         except ValueError as error:
-            raise Refusal(400, f"schedule: {parts[1]!r} is no moment as 2026-01-31T02:00:00Z") from error
+            raise Refusal(400, f"schedule: {parts[1]!r} is not a time such as 2026-01-31T02:00:00Z") from error
         own_zone = start.tzinfo or UTC
     else:
         own_zone = zone or UTC
@@ -211,15 +211,15 @@ def parse_period(text: str) -> Period:
         whole = parse_duration(text)
         calendar = parse_duration(calendar_text) if len(calendar_text) > 1 else timedelta()
     except (ISO8601Error, ValueError, TypeError, OverflowError) as error:
-        raise Refusal(400, f"{text!r} is no ISO 8601 period as P1D or PT10M") from error
+        raise Refusal(400, f"{text!r} is not an ISO 8601 period such as P1D or PT10M") from error
     years, months = (int(whole.years), int(whole.months)) if isinstance(whole, Duration) else (0, 0)
     days_of = calendar.tdelta if isinstance(calendar, Duration) else calendar
     whole_of = whole.tdelta if isinstance(whole, Duration) else whole
     if days_of.total_seconds() < 0 or whole_of.total_seconds() < 0 or years < 0 or months < 0:
-        raise Refusal(400, f"{text!r}: a period does not go back")
+        raise Refusal(400, f"{text!r}: a period must not be negative")
     passing = whole_of - timedelta(days=days_of.days)
     if timedelta() < passing < timedelta(seconds=1):
-        raise Refusal(400, f"{text!r}: a period is a second at least")
+        raise Refusal(400, f"{text!r}: a period must be at least a second")
     return Period(text, years, months, days_of.days, passing)
 
 
@@ -241,7 +241,7 @@ def _parse_cron(text: str, zone: tzinfo, now_ms: int) -> Cron:
     try:
         CronSim(text, _wall_aware(now_ms, zone))
     except CronSimError as error:
-        raise Refusal(400, f"schedule: {text!r} is no cron expression: {error}") from error
+        raise Refusal(400, f"schedule: {text!r} is not a cron expression: {error}") from error
     return Cron(text, zone, now_ms)
 
 

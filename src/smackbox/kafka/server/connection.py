@@ -118,7 +118,7 @@ class KafkaConnection(FrameConnection):
         shortest = 0 if self._takes_bare_tokens() else FIXED.size
         if not shortest <= length <= self._broker.settings.socket_request_max_bytes:
             if data[position] == TLS_CLIENT_HELLO:
-                raise ProtocolError("this looks like TLS, which this listener does not speak")
+                raise ProtocolError("this looks like TLS, which this listener does not support")
             raise ProtocolError(
                 f"a request of {length} bytes; socket_request_max_bytes allows "
                 f"{self._broker.settings.socket_request_max_bytes}"

@@ -77,7 +77,7 @@ class RunningKafka:
                 length, answered = struct.unpack(">ii", await reader.readexactly(8))
                 await reader.readexactly(length - 4)
                 if answered != correlation_id:
-                    raise StartError(f"something else than kafka answers on {self.url}")
+                    raise StartError(f"something other than kafka answers on {self.url}")
         except (asyncio.IncompleteReadError, OSError) as error:
             raise StartError(f"kafka does not answer on {self.url}: {error}") from error
         finally:

@@ -99,7 +99,9 @@ class Upkeep:
         except (StorageError, ProtocolError) as error:
             if catalog.holds(partition):  # else its topic was deleted while it was compacted
                 partition.uncleanable = True
-                log.error("kafka: %s-%d is not compacted before a restart: %s", partition.topic, partition.index, error)
+                log.error(
+                    "kafka: %s-%d will not be compacted until a restart: %s", partition.topic, partition.index, error
+                )
 
     # --- deleted topics
 

@@ -38,10 +38,10 @@ def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) 
     header = read_header(batch)
     if header.magic != 2:
         code = errors.INVALID_RECORD if header.magic in {0, 1} else errors.CORRUPT_MESSAGE
-        raise KafkaError(code, f"record batches of magic {header.magic} are not taken, only 2")
+        raise KafkaError(code, f"record batches of magic {header.magic} are not supported, only 2")
     if header.size != len(batch):
         if header.size < HEADER_SIZE:
-            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's length is not that of its bytes")
+            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's length does not match its bytes")
         raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one whole record batch")
     if len(batch) > config.max_message_bytes:
         raise KafkaError(
@@ -57,7 +57,7 @@ def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) 
     if header.base_offset != 0:
         raise KafkaError(errors.INVALID_RECORD, f"the record batch's base offset is {header.base_offset}, not 0")
     if header.record_count <= 0 or header.record_count != header.last_offset_delta + 1:
-        raise KafkaError(errors.INVALID_RECORD, "the record batch's count does not fit its offsets")
+        raise KafkaError(errors.INVALID_RECORD, "the record batch's count does not match its offsets")
     if header.attributes & CONTROL:
         raise KafkaError(errors.INVALID_RECORD, "clients must not write control records")
     if header.producer_id >= 0 and header.base_sequence < 0:
@@ -78,12 +78,12 @@ def prepared(
             f"{config.max_decompressed_bytes}",
         )
     if header.compression and config.compression in {None, header.compression} and not found.sequential:
-        raise KafkaError(errors.INVALID_RECORD, "a record of the batch does not have the offset of its place")
+        raise KafkaError(errors.INVALID_RECORD, "a record's offset does not match its position in the batch")
     if config.compacted and not found.keyed:
-        raise KafkaError(errors.INVALID_RECORD, "a compacted topic takes no record without a key")
+        raise KafkaError(errors.INVALID_RECORD, "a compacted topic does not accept records without a key")
     if config.log_append_time:
         if header.attributes & LOG_APPEND_TIME:
-            raise KafkaError(errors.INVALID_TIMESTAMP, "a producer must not say that it gives the log's append time")
+            raise KafkaError(errors.INVALID_TIMESTAMP, "a producer must not set the log append time flag")
         attributes, max_timestamp = header.attributes | LOG_APPEND_TIME, now_ms
     else:
         _check_timestamps(found, config, now_ms)

@@ -124,7 +124,7 @@ class Broker:
             try:
                 action()
             except StorageError as error:
-                log.error("kafka: housekeeping waits for the disk: %s", error)
+                log.error("kafka: background work waits for the disk: %s", error)
 
         self.timers.at(self.clock.monotonic_ms() + interval_ms, go_off)
 

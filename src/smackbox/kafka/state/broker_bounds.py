@@ -88,10 +88,10 @@ def _of_text(name: str, value: str, directory: str, *, node: bool) -> str | None
     if name == "max.connections.per.ip.overrides" and not all(_CONNECTIONS.fullmatch(part) for part in parts):
         return "it must be a list of host:limit"
     if name == "metric.reporters" and not set(parts) <= {JMX_REPORTER}:
-        return "there are no reporters of metrics to be loaded"
+        return "metrics reporters cannot be loaded"
     if name == "cordoned.log.dirs":
         if not node:
-            return "it is set for one broker, not for all"
+            return "it can be set for a single broker only"
         if not set(parts) <= {"*", directory}:
             return "all entries must be among log.dirs"
     return None

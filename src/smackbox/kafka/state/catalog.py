@@ -264,7 +264,7 @@ class Catalog:
                 self.fs.rename(partition.directory, target)
                 self._to_delete.append(target)
             except StorageError:
-                log.exception("kafka leaves %s, of a deleted topic, to its next start", partition.directory)
+                log.exception("kafka will remove %s, of a deleted topic, at its next start", partition.directory)
             partition.wake()
         if self.deleted is not None:
             self.deleted()

@@ -191,7 +191,7 @@ def _read_bytes(body: Buffer, position: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, position
     if position + length > len(body):
-        raise ValueError("a field reaches over the end of the batch")
+        raise ValueError("a field extends beyond the end of the batch")
     return bytes(body[position : position + length]), position + length
 
 

@@ -71,9 +71,9 @@ def scan(body: bytes, count: int, base_timestamp: int) -> Scan:
             number += 1
             position = end
     except (IndexError, ValueError) as error:
-        raise InvalidRecordsError(f"record {number} of the batch is not one: {error}") from error
+        raise InvalidRecordsError(f"record {number} of the batch is malformed: {error}") from error
     if position != len(body):
-        raise InvalidRecordsError(f"{len(body) - position} bytes are behind the last of {count} records")
+        raise InvalidRecordsError(f"{len(body) - position} bytes follow the last of {count} records")
     timestamps = {base_timestamp + delta for delta in deltas}
     found.max_timestamp = max(NO_TIMESTAMP, *timestamps)
     timestamps.discard(NO_TIMESTAMP)
@@ -128,7 +128,7 @@ def _read(body: bytes, position: int) -> tuple[int, int, int, bool, _Layout]:
     if body[headers_at]:
         at = _after_headers(body, headers_at, end)
     if at != end:
-        raise ValueError("its parts do not fill it")
+        raise ValueError("its fields do not fill it")
     timestamp = (timestamp >> 1) ^ -(timestamp & 1)
     offset = (offset >> 1) ^ -(offset & 1)
     return end, timestamp, offset, not key_length & 1, (timestamp_at, offset_at, key_at, value_at, headers_at)
@@ -154,7 +154,7 @@ def _after_headers(body: bytes, at: int, end: int) -> int:
         content_length, at = read_varlong(body, at + name_length)
         at += max(content_length, 0)
         if at > end:
-            raise ValueError("its headers reach over its end")
+            raise ValueError("its headers extend beyond its end")
     return at
 
 

@@ -194,7 +194,7 @@ def _collect(api: Api, group: str, given: Any, apps: dict[str, App], groups: dic
         if path_id.parent(app.id) != group:
             raise invalid([("/apps", f"Identifier {app.id} is not child of {group}")])
         if app.id in apps:
-            raise invalid([("/apps", f"Identifier {app.id} stands twice")])
+            raise invalid([("/apps", f"Identifier {app.id} occurs twice")])
         apps[app.id] = app
     for one in given.get("groups") or []:
         if not isinstance(one, dict) or not isinstance(one.get("id"), str):

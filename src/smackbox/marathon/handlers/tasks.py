@@ -94,7 +94,7 @@ def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) ->
             if one.volumes and not wipe:
                 marathon.restart_in_place(one)
             else:
-                marathon.kill(one, reason="asked for by a request")
+                marathon.kill(one, reason="requested by a client")
         for app_id in {instance.app_id for instance in found}:
             marathon.enforce(app_id)
         return answer(tasks)  # type: ignore[no-any-return]
@@ -109,7 +109,7 @@ def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) ->
 
     deployment = marathon.change(fewer, force=flag(request, "force"))
     for one in found:
-        marathon.kill(one, reason="scaled down by a request")
+        marathon.kill(one, reason="scaled down by a client")
     for app_id in {instance.app_id for instance in found}:
         marathon.enforce(app_id)
     return deployed(deployment)

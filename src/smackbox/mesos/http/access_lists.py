@@ -67,7 +67,7 @@ class AccessLists:
         for name, rules in lists.items():
             action = _RENAMED.get(name, name)
             if action not in ACTIONS:
-                raise SettingError(f"acls: {name!r} is no action that is authorized here")
+                raise SettingError(f"acls: {name!r} is not an action that can be authorized")
             field = ACTIONS[action]
             for rule in rules:
                 if "principals" not in rule:

@@ -66,7 +66,7 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
         if self.max_agent_ping_timeouts < 1:
             raise SettingError("mesos: max_agent_ping_timeouts must be at least 1")
         if self.authenticates and self.credentials is None:
-            raise SettingError("mesos: credentials must name a file where anybody is to be authenticated")
+            raise SettingError("mesos: credentials must name a file when authentication is enabled")
 
     def milliseconds(self, name: str) -> int | None:
         """The duration of that setting in milliseconds. Raises `SettingError`."""

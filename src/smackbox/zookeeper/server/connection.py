@@ -129,7 +129,7 @@ class ZooKeeperConnection(FrameConnection, Client):
         asked = read_connect(request)
         settings, database = self._parts.settings, self._parts.database
         if asked.last_zxid_seen > database.zxid:
-            log.info("%s has seen a later transaction than there is: closed", self.peer)
+            log.info("%s has seen a transaction newer than the last one: closed", self.peer)
             return None
         timeout_ms = min(max(asked.timeout_ms, settings.min_session_timeout_ms), settings.max_session_timeout_ms)
         if asked.session_id == 0:

@@ -102,7 +102,7 @@ class Replies:
 
     def _refuse(self, error: StorageError) -> None:
         """The log cannot be written: send no replies until it can."""
-        log.error("zookeeper closes all connections, for its log cannot be written: %s", error)
+        log.error("zookeeper closes all connections, as its log cannot be written: %s", error)
         self.refusing = True
         self._held.clear()
         self._database.outbox.clear()

@@ -76,7 +76,7 @@ class RunningZooKeeper:
             (length,) = _LENGTH.unpack(await reader.readexactly(4))
             answered = await reader.readexactly(length)
             if _LENGTH.unpack_from(answered, 4)[0] == 0:
-                raise StartError(f"{self.url} gives no session")
+                raise StartError(f"{self.url} opens no session")
             writer.write(packet(_HEADER.pack(1, Op.CLOSE_SESSION)))
             await reader.readexactly(20)
         finally:
@@ -96,7 +96,7 @@ class RunningZooKeeper:
         try:
             self.database.close()
         except StorageError as error:
-            log.error("zookeeper stops without its last transactions, which it acknowledged to nobody: %s", error)
+            log.error("zookeeper stops without its last transactions, none of which was acknowledged: %s", error)
         self.data_dir.close()
 
 
@@ -132,7 +132,7 @@ class ZooKeeperServer(Server[RunningZooKeeper]):
             except StorageError as error:
                 raise StartError(str(error)) from error
             if database.cut_bytes:
-                log.warning("cut %d bytes off the end of a torn transaction log", database.cut_bytes)
+                log.warning("truncated %d bytes of an incomplete transaction log", database.cut_bytes)
             parts = Parts(settings, ports[0], database, Replies(database, sync=settings.sync))
             servers = []
             for sock, tls in zip(sockets, contexts, strict=False):

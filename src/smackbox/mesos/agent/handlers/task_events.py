@@ -194,7 +194,7 @@ def _admit(
 
 def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskInfo], error: StorageError) -> None:
     """The disk rejected the order: it is not carried out, and nothing is left of it."""
-    log.error("tasks are refused: %s", error)
+    log.error("tasks are rejected: %s", error)
     framework = agent.frameworks.get(framework_info["id"]["value"])
     for info in infos:
         executor_and_task = None if framework is None else framework.task(info["task_id"]["value"])
@@ -209,7 +209,7 @@ def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskIn
         try:
             agent.sweep(framework)
         except StorageError as again:
-            log.error("what was written of them stays: %s", again)
+            log.error("their checkpoints could not be removed: %s", again)
 
 
 def _refuse(

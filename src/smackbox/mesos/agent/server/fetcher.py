@@ -160,7 +160,7 @@ class Fetcher:
             from obstore.exceptions import BaseError
             from obstore.store import S3Store
         except ImportError as error:
-            raise FetchError(f"'{value}' needs smackbox[aws] where the agent runs") from error
+            raise FetchError(f"'{value}' needs smackbox[aws] on the agent") from error
         parts = urlsplit(value)
         try:
             store = S3Store(

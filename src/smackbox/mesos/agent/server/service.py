@@ -101,7 +101,7 @@ class RunningAgent:
             async with asyncio.timeout(self._settings.milliseconds("registration_wait") / 1_000):
                 await self._link.subscribed.wait()
         if not self.is_registered:
-            log.warning("no master at %s yet: the agent goes on looking for it", self._settings.master)
+            log.warning("no master at %s yet: the agent keeps looking", self._settings.master)
 
     async def stop(self) -> None:
         """Leave the tasks running, or kill them if the settings or an in-memory directory require it."""

@@ -419,7 +419,7 @@ class Agent:
                 self.checkpoints.update(framework.id, executor.id, task.id, status)
             except StorageError as error:
                 # it is sent anyway: for a framework nothing is worse than the same status twice
-                log.error("a status will not outlive the agent: %s", error)
+                log.error("a status will not survive the agent: %s", error)
         self.updates.add(task.key, status)
         if task.is_terminal:
             self.count(f"slave/{task.state.lower().replace('task_', 'tasks_')}")
@@ -463,7 +463,7 @@ class Agent:
             try:
                 self.checkpoints.acknowledged(framework_id, executor.id, task_id, uuid_text)
             except StorageError as error:
-                log.error("a status will be told again by the agent's next life: %s", error)
+                log.error("a status will be sent again after the agent's restart: %s", error)
         if task.is_terminal and not self.updates.is_pending(key):
             self.sweep(framework)
 

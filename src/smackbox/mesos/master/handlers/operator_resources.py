@@ -67,7 +67,7 @@ def operate(call: Call, kind: str, agent_id: str, resources: list[Resource]) -> 
     _make_room(call, agent, before)
     pool = call.master.allocator.agents[agent.id]
     if not pool.free.contains(before):
-        raise Refused(409, f"Invalid {kind} Operation: the agent does not have so much that is free")
+        raise Refused(409, f"Invalid {kind} Operation: the agent does not have enough free resources")
     call.master.allocator.update_total(agent.id, agent.total - before + after)
     agent.total = pool.total
     operation = operations.begin(call.master, None, agent, info)
