@@ -86,16 +86,16 @@ class ArchiveName:
 
     def parse(self, key: str) -> NamedFile | None:
         """The inverse of `key`; None for the name of another file."""
-        suffix = max((one for one in SUFFIXES if self._key.endswith(one)), key=len)
-        found = re.fullmatch(_pattern(self._key.removesuffix(suffix)) + r"(-\d+)?" + re.escape(suffix), key)
-        if found is None:
+        suffix = max((ending for ending in SUFFIXES if self._key.endswith(ending)), key=len)
+        match = re.fullmatch(_pattern(self._key.removesuffix(suffix)) + r"(-\d+)?" + re.escape(suffix), key)
+        if match is None:
             return None
-        fields = found.groupdict()
+        fields = match.groupdict()
         hour_ms = None
         if all(name in fields for name in ("year", "month", "day", "hour")):
             year, month, day, hour = (int(fields[name]) for name in ("year", "month", "day", "hour"))
             hour_ms = int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1000
-        is_beside = found[found.re.groups] is not None
+        is_beside = match[match.re.groups] is not None
         return NamedFile(key, fields.get("topic"), int(fields["partition"]), int(fields["offset"]), hour_ms, is_beside)
 
 
@@ -113,5 +113,5 @@ def _pattern(template: str) -> str:
 
 def beside(key: str, number: int) -> str:
     """Another name for a file whose name is taken: with `-2` before the suffix."""
-    suffix = max((one for one in SUFFIXES if key.endswith(one)), key=len)
+    suffix = max((ending for ending in SUFFIXES if key.endswith(ending)), key=len)
     return f"{key.removesuffix(suffix)}-{number}{suffix}"

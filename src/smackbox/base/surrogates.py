@@ -25,8 +25,8 @@ def replace_lone_surrogates(text: bytes) -> bytes:
 
 
 def _replace(escape: re.Match[bytes]) -> bytes:
-    whole = escape[0]
-    high = len(whole) > 2 and escape[2] is None
+    text = escape[0]
+    high = len(text) > 2 and escape[2] is None
     if escape[2] is not None or (high and escape[1] is None):
         return REPLACEMENT
-    return whole
+    return text

@@ -203,7 +203,7 @@ class KafkaSink:
             self._fatal = True
         elif error.code() == KafkaError._ALL_BROKERS_DOWN and not self._silent:
             self._silent = True
-            log.warning("no broker answers; events wait up to the delivery time-out")
+            log.warning("no broker answers; events wait up to the delivery timeout")
         else:
             log.debug("librdkafka: %s", error)
 
@@ -244,11 +244,13 @@ def make_topics(client: Mapping[str, Any], topics: Mapping[str, int]) -> str | N
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient(dict(client))
-    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=-1) for name, partitions in topics.items()]
-    if not wanted:
+    new_topics = [
+        NewTopic(name, num_partitions=partitions, replication_factor=-1) for name, partitions in topics.items()
+    ]
+    if not new_topics:
         return None
     futures = admin.create_topics(
-        wanted, operation_timeout=TOPICS_REQUEST_TIMEOUT_S, request_timeout=TOPICS_REQUEST_TIMEOUT_S
+        new_topics, operation_timeout=TOPICS_REQUEST_TIMEOUT_S, request_timeout=TOPICS_REQUEST_TIMEOUT_S
     )
     for name, future in futures.items():
         try:

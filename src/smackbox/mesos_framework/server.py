@@ -224,8 +224,8 @@ class Requests(Generic[M]):
         expected = self._http_credentials
         if expected is None:
             return True
-        given = basic_credentials(request.headers.get("authorization"))
-        return given is not None and hmac.compare_digest(":".join(given).encode(), expected.encode())
+        credentials = basic_credentials(request.headers.get("authorization"))
+        return credentials is not None and hmac.compare_digest(":".join(credentials).encode(), expected.encode())
 
 
 def no_leader() -> HttpResponse:

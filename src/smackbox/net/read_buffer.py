@@ -28,6 +28,6 @@ class ReadBuffer:
 
     def give_back(self, buffer: memoryview) -> None:
         """Return `buffer`, which came from `take` and is no longer read."""
-        whole = memoryview(buffer.obj)
-        if len(whole) <= SPARE_LIMIT_BYTES and (self._spare is None or len(self._spare) < len(whole)):
-            self._spare = whole
+        view = memoryview(buffer.obj)
+        if len(view) <= SPARE_LIMIT_BYTES and (self._spare is None or len(self._spare) < len(view)):
+            self._spare = view

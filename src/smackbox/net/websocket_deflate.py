@@ -222,19 +222,19 @@ class PerMessageDeflate(Extension):
 
 def _parameters(text: str, *, is_offer: bool) -> dict[str, int | None]:
     """The parameters after the extension's name. Raises `ValueError` for unknown and repeated ones."""
-    found: dict[str, int | None] = {}
+    parameters: dict[str, int | None] = {}
     for part in text.split(";")[1:]:
         name, is_set, value = (piece.strip() for piece in part.partition("="))
         value = value.removeprefix('"').removesuffix('"')
-        if name in found:
+        if name in parameters:
             raise ValueError(f"{name} twice")
         if (name in _FLAGS and not is_set) or (name == "client_max_window_bits" and not is_set and is_offer):
-            found[name] = None
+            parameters[name] = None
         elif name in _WINDOWS and value in _BITS:
-            found[name] = int(value)
+            parameters[name] = int(value)
         else:
             raise ValueError(part.strip())
-    return found
+    return parameters
 
 
 _BITS = frozenset(str(bits) for bits in range(8, 16))

@@ -245,14 +245,14 @@ def open_objects(place: str, options: Storage = ()) -> Objects:
 def with_options(place: str, options: Storage = ()) -> tuple[str, Storage]:
     """A URL without its query, and the options with those of the query. Raises `SettingError`."""
     url, _, query = place.partition("?")
-    found = dict(options)
+    merged = dict(options)
     for name, value in parse_qsl(query):
         if name not in URL_OPTIONS:
             raise SettingError(f"{url}: no option {name!r}; a URL takes {' and '.join(URL_OPTIONS)}")
         if name == "region" and not url.startswith("s3"):
             raise SettingError(f"{url}: only s3:// has a region")
-        found[name] = value
-    return url, tuple(sorted(found.items()))
+        merged[name] = value
+    return url, tuple(sorted(merged.items()))
 
 
 def open_bucket(url: str, options: Storage = ()) -> tuple[Any, str]:
@@ -263,7 +263,9 @@ def open_bucket(url: str, options: Storage = ()) -> tuple[Any, str]:
     scheme, bucket, key = match.groups()
     scheme = _ALIASES.get(scheme, scheme)
     if scheme not in SCHEMES:
-        raise SettingError(f"{url}: an object store's URL begins with {', '.join(f'{one}://' for one in SCHEMES)}")
+        raise SettingError(
+            f"{url}: an object store's URL begins with {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
+        )
     if not bucket:
         raise SettingError(f"{url}: the bucket is missing, write {scheme}://BUCKET/PATH")
     return _opened(scheme, bucket, options, _endpoint_of(dict(options), os.environ)), key

@@ -84,8 +84,8 @@ class RocksStore:
     ) -> Iterator[tuple[bytes, bytes]]:
         """Key and value in key order, from `start` up to, but excluding, `end`, as of this moment."""
         # rocksdict's own upper bound points into freed memory, so the bound is checked here
-        found = self.view(family).items(from_key=start)
-        return found if end is None else _until(found, end)
+        pairs = self.view(family).items(from_key=start)
+        return pairs if end is None else _until(pairs, end)
 
     def flush(self) -> None:
         """Write the memtables to files, after which their log is no longer needed. Raises `StorageError`."""
@@ -104,8 +104,7 @@ class RocksStore:
     def files(self) -> list[tuple[bytes, bytes, int, int]]:
         """The first and last key of each file, its size in bytes and number of entries; for all families."""
         return [
-            (found["start_key"], found["end_key"], found["size"], found["num_entries"])
-            for found in self.db.live_files()
+            (file["start_key"], file["end_key"], file["size"], file["num_entries"]) for file in self.db.live_files()
         ]
 
     def cached_bytes(self) -> int:

@@ -142,7 +142,7 @@ def _by_number(message_type: Any) -> dict[int, _Field]:
 def _fields(message_type: Any) -> tuple[_Field, ...]:
     """The fields by number, in encoding order."""
     hints = get_type_hints(message_type, include_extras=True)
-    found = []
+    fields = []
     for name in message_type.__struct_fields__:
         hint, *extras = get_args(hints[name]) if get_origin(hints[name]) is Annotated else (hints[name],)
         proto = next((extra for extra in extras if isinstance(extra, Proto)), None)
@@ -151,8 +151,8 @@ def _fields(message_type: Any) -> tuple[_Field, ...]:
         repeated = get_origin(hint) is list
         kind = _plain(get_args(hint)[0] if repeated else hint)
         wire_type, to_bytes, from_bytes = _kind(message_type, name, kind, proto)
-        found.append(_Field(name, proto.number, wire_type, repeated, proto.packed, to_bytes, from_bytes))
-    return tuple(sorted(found, key=lambda field: field.number))
+        fields.append(_Field(name, proto.number, wire_type, repeated, proto.packed, to_bytes, from_bytes))
+    return tuple(sorted(fields, key=lambda field: field.number))
 
 
 def _plain(hint: Any) -> Any:

@@ -187,11 +187,11 @@ def _in_values(
     marker = compiler.compile(condition.value, listed, f"in({receiver})")
 
     def values(context: Context) -> list[bytes | None]:
-        given = marker.evaluate(context, None)
-        if given is UNSET:
+        bound_value = marker.evaluate(context, None)
+        if bound_value is UNSET:
             raise Invalid("Invalid 'unset' value in condition")
-        if not isinstance(given, bytes):
+        if not isinstance(bound_value, bytes):
             raise Invalid("Invalid null list in IN condition")
-        return listed.elements_or_null(given)
+        return listed.elements_or_null(bound_value)
 
     return values

@@ -111,13 +111,13 @@ def _compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Ter
     text = compiler.compile(call.arguments[0], TEXT, "arg0(system.fromjson)")
 
     def evaluate(context: Context, row: object) -> Bound:
-        given = text.evaluate(context, row)
-        if not isinstance(given, bytes):
-            return given
+        json_text = text.evaluate(context, row)
+        if not isinstance(json_text, bytes):
+            return json_text
         try:
-            document = parse_json(given.decode())
+            document = parse_json(json_text.decode())
         except Invalid as error:
-            reason = f"Could not decode JSON string '{given.decode()}': {error}"
+            reason = f"Could not decode JSON string '{json_text.decode()}': {error}"
             raise FunctionFailure(
                 f"execution of 'system.from_json[text]' failed: {reason}", "system", "fromjson", ("text",)
             ) from error

@@ -187,6 +187,6 @@ def _is_of_statics(plan: ModificationPlan) -> bool:
 
 
 def _missing_clustering(plan: ModificationPlan) -> str:
-    given = {column.name for restriction in plan.restrictions.clustering for column in restriction.columns}
-    missing = [column.name for column in plan.table.clustering if column.name not in given]
+    restricted = {column.name for restriction in plan.restrictions.clustering for column in restriction.columns}
+    missing = [column.name for column in plan.table.clustering if column.name not in restricted]
     return f"Some clustering keys are missing: {', '.join(missing)}"

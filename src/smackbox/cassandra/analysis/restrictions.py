@@ -304,9 +304,9 @@ def _token(result: _Draft, relation: ast.Relation, compiler: Compiler) -> None:
         )
     if relation.operator not in {*SLICES, "="}:
         raise Invalid(f"Unsupported restriction on token(): {relation.operator}")
-    given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
+    operands = relation.value if isinstance(relation.value, tuple) else (relation.value,)
     terms = []
-    for value in given:
+    for value in operands:
         assert value is not None
         terms.append(compiler.compile(value, BIGINT, "partition key token"))
     result.tokens.append(
@@ -401,8 +401,8 @@ def _settle_partition(result: _Draft, *, filtering: bool, kind: str) -> None:
     table = result.table
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
-    whole = all(restriction is not None and restriction.operator in {"=", "IN"} for restriction in by_key)
-    if whole:
+    has_whole_key = all(restriction is not None and restriction.operator in {"=", "IN"} for restriction in by_key)
+    if has_whole_key:
         result.key_is_whole = True
         result.key_has_in = any(restriction is not None and restriction.operator == "IN" for restriction in by_key)
         return

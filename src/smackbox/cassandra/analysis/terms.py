@@ -250,13 +250,13 @@ class Compiler:
     def _user_type(self, expression: ast.UserTypeLiteral, kind: CqlType, receiver: str) -> Term:
         if not isinstance(kind, UserType):
             raise Invalid(f"Invalid user type literal for {receiver} of type {kind.cql}")
-        given = dict(expression.fields)
-        for name in given:
+        given_fields = dict(expression.fields)
+        for name in given_fields:
             if name not in kind.field_names:
                 raise Invalid(f"Unknown field '{name}' in value of user defined type {kind.name}")
         items = []
         for name, part in zip(kind.field_names, kind.parts, strict=True):
-            item = given.get(name, ast.Literal("null", "null"))
+            item = given_fields.get(name, ast.Literal("null", "null"))
             if not self.assignable(item, part):
                 raise Invalid(f"Invalid user type literal for {receiver}: field {name} is not of type {part.cql}")
             items.append(self.compile(item, part, f"{receiver}.{name}"))

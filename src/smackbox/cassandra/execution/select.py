@@ -67,8 +67,13 @@ class SelectPlan:
 
     def masked_restricted(self) -> list[str]:
         """The masked columns in the WHERE clause."""
-        asked = self.restrictions
-        relations = (*asked.partition.values(), *asked.clustering, *asked.residual, *asked.filters)
+        restrictions = self.restrictions
+        relations = (
+            *restrictions.partition.values(),
+            *restrictions.clustering,
+            *restrictions.residual,
+            *restrictions.filters,
+        )
         columns = {column for restriction in relations for column in restriction.columns}
         return sorted(column.name for column in columns if column.mask is not None)
 

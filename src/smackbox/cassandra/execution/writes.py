@@ -115,8 +115,8 @@ def _write_partition(
             engine.put(table, partition + STATIC_ROW, timestamp, fragment)
             if table.written_targets:
                 _enter(plan.table, context, partition, partition + STATIC_ROW, static, ())
-    whole = restrictions.clustering_is_whole
-    if not whole:
+    is_whole_key = restrictions.clustering_is_whole
+    if not is_whole_key:
         return
     marker = MARKER if plan.kind == "insert" else 0
     for values in _clustering_rows(restrictions, context):

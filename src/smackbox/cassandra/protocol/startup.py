@@ -29,15 +29,15 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
     """STARTUP: READY, or AUTHENTICATE if clients must log in. Raises `ProtocolViolation`."""
     if session.version:
         raise ProtocolViolation("Unexpected message STARTUP, the connection is already initialized")
-    given = {name.upper(): value for name, value in reader.string_map().items()}
-    cql_version = given.get("CQL_VERSION")
+    options = {name.upper(): value for name, value in reader.string_map().items()}
+    cql_version = options.get("CQL_VERSION")
     if cql_version is None:
         raise ProtocolViolation("Missing value CQL_VERSION in STARTUP message")
     if not _is_version(cql_version) or tuple(map(int, cql_version.split(".")[:3])) < (2, 99, 0):
         raise ProtocolViolation(
             f"CQL version {cql_version} is not supported by the binary protocol (supported version are >= 3.0.0)"
         )
-    compression = given.get("COMPRESSION")
+    compression = options.get("COMPRESSION")
     if compression is not None:
         compression = compression.lower()
         if version >= 5 and compression != "lz4":
@@ -46,7 +46,7 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
             raise ProtocolViolation(f"Unknown compression algorithm: {compression}")
     session.compression = compression
     session.version = version
-    session.options = given
+    session.options = options
     security = session.state.security
     if security.authenticates:
         return frames.AUTHENTICATE, responses.string(PACKAGE + security.authenticator), []

@@ -19,8 +19,8 @@ def tls_context(settings: CassandraSettings) -> ssl.SSLContext | None:
     certfile = settings.client_encryption_certfile
     wants_certificates = settings.client_encryption_client_auth != "none"
     if certfile is None:
-        given = (settings.client_encryption_keyfile, settings.client_encryption_cafile)
-        if wants_certificates or any(file is not None for file in given):
+        files = (settings.client_encryption_keyfile, settings.client_encryption_cafile)
+        if wants_certificates or any(file is not None for file in files):
             raise StartError("cassandra: TLS needs client_encryption_certfile")
         return None
     if wants_certificates and settings.client_encryption_cafile is None:

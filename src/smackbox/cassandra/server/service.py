@@ -231,8 +231,10 @@ async def _metrics(settings: CassandraSettings, parts: Parts) -> MetricsEndpoint
         return None
     from smackbox.cassandra.server.metrics import registry
 
-    found = registry(parts.clients, parts.state)
-    return await MetricsEndpoint.open(found, settings.host, settings.metrics_port, insecure=settings.insecure)
+    metrics_registry = registry(parts.clients, parts.state)
+    return await MetricsEndpoint.open(
+        metrics_registry, settings.host, settings.metrics_port, insecure=settings.insecure
+    )
 
 
 def _open_state(settings: CassandraSettings, store: RocksStore, clock: ServerClock) -> ServerState:

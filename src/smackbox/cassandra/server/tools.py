@@ -91,8 +91,8 @@ class Requests:
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
     """Take a snapshot of `directory`, through its server if one is running on it. Raises `UserError`."""
     try:
-        asked = Snapshot(str(target.resolve()))
-        return _done(directory, asked, Copied, timeout_s, lambda store: take(store, target))
+        request = Snapshot(str(target.resolve()))
+        return _done(directory, request, Copied, timeout_s, lambda store: take(store, target))
     except OSError as error:
         raise UserError(f"cannot take a snapshot to {target}: {error}") from error
 

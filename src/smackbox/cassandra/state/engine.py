@@ -347,15 +347,15 @@ class Engine:
         if first is None:
             return None
         fragments: list[tuple[bytes, bytes]] | None = None
-        whole = not merged and table.whole_head and first.startswith(table.whole_head)
+        hides_older = not merged and table.whole_head and first.startswith(table.whole_head)
         while cursor.valid():
             key = cursor.key()
             if len(key) != length or not key.startswith(row_key):
                 break
-            if whole and fragments is None and key[-12:-4] != first_key[-12:-4]:
+            if hides_older and fragments is None and key[-12:-4] != first_key[-12:-4]:
                 if table.number not in self._with_deletions:
                     return first
-                whole = False
+                hides_older = False
             if fragments is None:
                 fragments = [(first_key, first)]
             fragments.append((key, cursor.value()))

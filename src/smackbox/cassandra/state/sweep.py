@@ -142,12 +142,12 @@ class Sweep:
     ) -> set[bytes]:
         """The index entries of these fragments that the row does not need."""
         keys = split_partition_key(self._partition[14:], len(table.partition_key))
-        made: set[bytes] = set()
+        entries_made: set[bytes] = set()
         for pair in fragments:
-            made.update(entries_of_merged_row(table.written_targets, row_key, merge(table, (pair,)), keys))
+            entries_made.update(entries_of_merged_row(table.written_targets, row_key, merge(table, (pair,)), keys))
         if row.is_empty():
-            return made
-        return made.difference(entries_of_merged_row(table.written_targets, row_key, row, keys))
+            return entries_made
+        return entries_made.difference(entries_of_merged_row(table.written_targets, row_key, row, keys))
 
     def _finish_partition(self, table: Table, now_s: int) -> None:
         """All its rows have been processed: purge the deletions that are no longer needed."""

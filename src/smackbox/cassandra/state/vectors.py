@@ -107,15 +107,15 @@ class VectorIndex:
 
     def _walk(self, vector: Any, count: int) -> Any:
         """The labels of live vectors that the graph finds. Dead ones are still in it, so more results are requested."""
-        asked = count
+        requested = count
         while True:
             with self._lock:
-                self._graph.expansion_search = max(EXPANSION_SEARCH, 2 * asked)
-                labels = self._graph.search(vector, min(asked, self._graphed)).keys.astype(np.int64)
+                self._graph.expansion_search = max(EXPANSION_SEARCH, 2 * requested)
+                labels = self._graph.search(vector, min(requested, self._graphed)).keys.astype(np.int64)
             living = labels[self._alive[labels]]
-            if len(living) >= count or asked >= self._graphed:
+            if len(living) >= count or requested >= self._graphed:
                 return living
-            asked *= 2
+            requested *= 2
 
     def extend(self) -> None:
         """Add some vectors to the graph. Runs in a thread, and holds the lock only for a few vectors at a time."""

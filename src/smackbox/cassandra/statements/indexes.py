@@ -104,17 +104,17 @@ def _implementation(statement: ast.CreateIndex) -> tuple[str | None, dict[str, s
         custom = _LEGACY
     elif custom is not None and custom.lower() == _LEGACY and not statement.custom:
         custom = None
-    given = statement.options.get("options", {})
+    given_options = statement.options.get("options", {})
     if custom is None and "options" in statement.options:
         raise Invalid("Cannot specify options for a non-CUSTOM index")
-    if not isinstance(given, dict):
+    if not isinstance(given_options, dict):
         raise SyntaxFault("Invalid value for property 'options'. It should be a map.")
     for name in ("class_name", "target"):
-        if name in given:
+        if name in given_options:
             raise Invalid(f"Cannot specify {name} as a CUSTOM option")
     if custom == _SASI_CLASS:
         raise Invalid("SASI indexes are disabled. Enable in cassandra.yaml to use.")
-    return custom, given
+    return custom, given_options
 
 
 def _check_one_target(statement: ast.CreateIndex, custom: str | None) -> None:
@@ -151,20 +151,20 @@ def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
 
 def _check_vector_options(column: Column, options: dict[str, str]) -> None:
     """Raises Cassandra's errors, which do not name the index."""
-    given = _OF_VECTORS & options.keys()
-    if given and not isinstance(column.type, VectorType):
+    vector_options = _OF_VECTORS & options.keys()
+    if vector_options and not isinstance(column.type, VectorType):
         raise Invalid(f"CQL type {column.type.cql} cannot have vector options")
     for name, shown in _CUSTOM_PARAMETERS.items():
-        if name in given:
+        if name in vector_options:
             raise Invalid(f"{shown} cannot be set without enabling SAI_VECTOR_ALLOW_CUSTOM_PARAMETERS")
-    if "similarity_function" in given:
+    if "similarity_function" in vector_options:
         measure = options["similarity_function"].upper()
         if measure not in {"EUCLIDEAN", "DOT_PRODUCT", "COSINE"}:
             raise Invalid(
                 f"Similarity function {measure} was not recognized for index null. "
                 "Valid values are: EUCLIDEAN, DOT_PRODUCT, COSINE"
             )
-    if "optimize_for" in given and (goal := options["optimize_for"].upper()) not in {"LATENCY", "RECALL"}:
+    if "optimize_for" in vector_options and (goal := options["optimize_for"].upper()) not in {"LATENCY", "RECALL"}:
         raise Invalid(f"optimize_for '{goal}' was not recognized for index null. Valid values are: LATENCY, RECALL")
 
 

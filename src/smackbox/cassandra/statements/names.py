@@ -37,11 +37,11 @@ def check_table_name(keyspace: str, name: str) -> None:
 
 def new_id(options: Mapping[str, Any], context: Context, problem: str) -> UUID:
     """The id in the options of CREATE, otherwise a new one. Raises `ConfigFault` with `problem` for an invalid UUID."""
-    given = options.get("id")
-    if given is None:
+    id_option = options.get("id")
+    if id_option is None:
         return UUID(bytes=context.next_timeuuid())
     try:
-        return UUID(str(given))
+        return UUID(str(id_option))
     except ValueError:
         raise ConfigFault(problem) from None
 

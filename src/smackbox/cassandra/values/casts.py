@@ -80,8 +80,8 @@ def _long_of(value: Decimal) -> int:
     """The lowest 64 bits of the integer part, like Java's `BigDecimal.longValue`."""
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
-    whole = 0 if exponent >= 64 else int(value)  # a power of ten that large has no bits set there
-    return (whole + 2**63) % 2**64 - 2**63
+    integer = 0 if exponent >= 64 else int(value)  # a power of ten that large has no bits set there
+    return (integer + 2**63) % 2**64 - 2**63
 
 
 def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:

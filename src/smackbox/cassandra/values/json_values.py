@@ -166,12 +166,12 @@ def _user_type(kind: UserType, value: Any) -> bytes:
         value = parse_json(value)
     if not isinstance(value, dict):
         raise Invalid(f"Expected a map, but got a {_java_type(value)}: {_shown(value)}")
-    given = {name[1:-1] if name[:1] == '"' else name.lower(): item for name, item in value.items()}
-    unknown = [name for name in given if name not in kind.field_names]
+    members = {name[1:-1] if name[:1] == '"' else name.lower(): item for name, item in value.items()}
+    unknown = [name for name in members if name not in kind.field_names]
     if unknown:
         raise Invalid(f"Unknown field '{unknown[0]}' in value of user defined type {kind.name}")
     return kind.join(
-        [from_json(part, given.get(name)) for name, part in zip(kind.field_names, kind.parts, strict=True)]
+        [from_json(part, members.get(name)) for name, part in zip(kind.field_names, kind.parts, strict=True)]
     )
 
 

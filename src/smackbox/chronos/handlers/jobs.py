@@ -28,15 +28,15 @@ def search_jobs(call: Call) -> HttpResponse:
     name = (request.parameter("name") or "").lower()
     command = (request.parameter("command") or "").lower()
     anywhere = (request.parameter("any") or "").lower()
-    found = [
+    jobs = [
         entry
         for _, entry in sorted(call.chronos.entries.items())
         if name in entry.job.name.lower()
         and command in entry.job.command.lower()
         and (anywhere in entry.job.name.lower() or anywhere in entry.job.command.lower())
     ]
-    offset, limit = _number(request, "offset", 0), _number(request, "limit", len(found))
-    return HttpResponse.json([shown_job(entry) for entry in found[offset : offset + limit]])
+    offset, limit = _number(request, "offset", 0), _number(request, "limit", len(jobs))
+    return HttpResponse.json([shown_job(entry) for entry in jobs[offset : offset + limit]])
 
 
 def get_summary(call: Call) -> HttpResponse:
@@ -139,10 +139,10 @@ def delete_tasks(call: Call) -> HttpResponse:
 def put_task(call: Call) -> HttpResponse:
     """An async job's run reports `{"statusCode": n}`."""
     try:
-        given = msgspec.json.decode(call.request.body)
+        body = msgspec.json.decode(call.request.body)
     except msgspec.DecodeError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from error
-    code = given.get("statusCode") if isinstance(given, dict) else None
+    code = body.get("statusCode") if isinstance(body, dict) else None
     if not isinstance(code, int):
         raise Refusal(400, 'the body must be {"statusCode": number}')
     call.chronos.report(call.parts["task"], code)

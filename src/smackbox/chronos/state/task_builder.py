@@ -44,13 +44,13 @@ def _command(job: Job, run: Run) -> Json:
             *({"value": uri, "extract": True} for uri in job.uris),
             *(
                 {
-                    "value": one.uri,
-                    "extract": one.extract,
-                    "executable": one.executable,
-                    "cache": one.cache,
-                    **({"output_file": one.output} if one.output else {}),
+                    "value": fetch.uri,
+                    "extract": fetch.extract,
+                    "executable": fetch.executable,
+                    "cache": fetch.cache,
+                    **({"output_file": fetch.output} if fetch.output else {}),
                 }
-                for one in job.fetch
+                for fetch in job.fetch
             ),
         ],
     }

@@ -208,13 +208,13 @@ def parse_period(text: str) -> Period:
 
     calendar_text = text.partition("T")[0]
     try:
-        whole = parse_duration(text)
+        duration = parse_duration(text)
         calendar = parse_duration(calendar_text) if len(calendar_text) > 1 else timedelta()
     except (ISO8601Error, ValueError, TypeError, OverflowError) as error:
         raise Refusal(400, f"{text!r} is not an ISO 8601 period such as P1D or PT10M") from error
-    years, months = (int(whole.years), int(whole.months)) if isinstance(whole, Duration) else (0, 0)
+    years, months = (int(duration.years), int(duration.months)) if isinstance(duration, Duration) else (0, 0)
     days_of = calendar.tdelta if isinstance(calendar, Duration) else calendar
-    whole_of = whole.tdelta if isinstance(whole, Duration) else whole
+    whole_of = duration.tdelta if isinstance(duration, Duration) else duration
     if days_of.total_seconds() < 0 or whole_of.total_seconds() < 0 or years < 0 or months < 0:
         raise Refusal(400, f"{text!r}: a period must not be negative")
     passing = whole_of - timedelta(days=days_of.days)

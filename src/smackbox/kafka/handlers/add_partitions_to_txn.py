@@ -34,9 +34,9 @@ FENCED_SINCE = 2
 def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Parked:
     """Answer AddPartitionsToTxn, at once or when it is done."""
     if call.version >= SEVERAL_SINCE:
-        asked = request.transactions
+        transactions = request.transactions
     else:
-        asked = [
+        transactions = [
             AddPartitionsToTxnTransaction(
                 request.v3_and_below_transactional_id,
                 request.v3_and_below_producer_id,
@@ -49,16 +49,16 @@ def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Pa
 
     def added(transaction: AddPartitionsToTxnTransaction, code: int, unknown: dict[tuple[str, int], int]) -> None:
         results.append(_result(transaction, code, unknown))
-        if len(results) < len(asked):
+        if len(results) < len(transactions):
             return
         if call.version >= SEVERAL_SINCE:
             call.respond(AddPartitionsToTxnResponse(results_by_transaction=results))
         else:
             call.respond(AddPartitionsToTxnResponse(results_by_topic_v3_and_below=results[0].topic_results))
 
-    if not asked:
+    if not transactions:
         call.respond(AddPartitionsToTxnResponse())
-    for transaction in asked:
+    for transaction in transactions:
         _add(broker, call, transaction, added)
     return PARKED
 

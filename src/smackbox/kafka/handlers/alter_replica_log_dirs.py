@@ -37,6 +37,6 @@ def handle(broker: Broker, call: Call, request: AlterReplicaLogDirsRequest) -> A
 def _code(broker: Broker, topic: str, index: int, *, known: bool) -> int:
     if not known:
         return errors.LOG_DIR_NOT_FOUND
-    found = broker.catalog.topics.get(topic)
-    there = found is not None and 0 <= index < len(found.partitions)
+    topic_entry = broker.catalog.topics.get(topic)
+    there = topic_entry is not None and 0 <= index < len(topic_entry.partitions)
     return 0 if there else errors.UNKNOWN_TOPIC_OR_PARTITION

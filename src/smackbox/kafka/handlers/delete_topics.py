@@ -19,8 +19,10 @@ from smackbox.kafka.wire.schema import NO_UUID
 
 def handle(broker: Broker, call: Call, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     """Answer DeleteTopics: each entry has its own error code."""
-    asked = request.topics if call.version >= 6 else [DeleteTopicState(name, NO_UUID) for name in request.topic_names]
-    return DeleteTopicsResponse(responses=[_delete(broker, call, topic) for topic in asked])
+    requested = (
+        request.topics if call.version >= 6 else [DeleteTopicState(name, NO_UUID) for name in request.topic_names]
+    )
+    return DeleteTopicsResponse(responses=[_delete(broker, call, topic) for topic in requested])
 
 
 def _delete(broker: Broker, call: Call, asked: DeleteTopicState) -> DeletableTopicResult:

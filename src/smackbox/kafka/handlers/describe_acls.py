@@ -24,7 +24,7 @@ def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> Describe
         acls = broker.security.authorizer()
     except KafkaError as error:
         return DescribeAclsResponse(error_code=error.code, error_message=error.message)
-    wanted = AclFilter(
+    acl_filter = AclFilter(
         request.resource_type_filter,
         request.resource_name_filter,
         request.pattern_type_filter,
@@ -33,11 +33,13 @@ def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> Describe
         request.operation,
         request.permission_type,
     )
-    found = acls.matching(wanted)
+    bindings = acls.matching(acl_filter)
     resources = [
         DescribeAclsResource(
             *resource, [AclDescription(acl.principal, acl.host, acl.operation, acl.permission) for acl in acls]
         )
-        for resource, acls in groupby(found, key=lambda acl: (acl.resource_type, acl.resource_name, acl.pattern_type))
+        for resource, acls in groupby(
+            bindings, key=lambda acl: (acl.resource_type, acl.resource_name, acl.pattern_type)
+        )
     ]
     return DescribeAclsResponse(error_message=None, resources=resources)

@@ -24,9 +24,9 @@ def handle(
     """Answer DescribeUserScramCredentials. Raises `KafkaError` where the request as a whole is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     known = broker.security.credentials
-    asked = Counter(user.name for user in request.users or ()) or Counter({user: 1 for user, _ in known})
+    requested = Counter(user.name for user in request.users or ()) or Counter({user: 1 for user, _ in known})
     results = []
-    for user, times in sorted(asked.items()):
+    for user, times in sorted(requested.items()):
         infos = [
             CredentialInfo(kind, known[user, mechanism].iterations)
             for kind, mechanism in MECHANISM_TYPES.items()

@@ -129,7 +129,7 @@ class _Fetch:
         self._total += len(data)
         self._left = max(self._left - len(data), 0)
         aborted = _aborted(partition, want.offset, data) if request.committed else None
-        found = FetchedPartition(
+        fetched = FetchedPartition(
             want.partition,
             0,
             partition.high_watermark,
@@ -138,7 +138,7 @@ class _Fetch:
             aborted,
             data,
         )
-        return found, partition, not data and want.offset >= bound
+        return fetched, partition, not data and want.offset >= bound
 
 
 class _WholeFetch(_Fetch):
@@ -249,8 +249,8 @@ def _aborted(partition: Partition, offset: int, data: bytes) -> list[tuple[int, 
     if not data or not partition.aborted:
         return []
     # the read ends before the first offset of the next answer; a wider bound only lists more transactions
-    found = partition.aborted.between(offset, partition.last_stable_offset)
-    return [(entry.producer_id, entry.first_offset) for entry in found]
+    aborted = partition.aborted.between(offset, partition.last_stable_offset)
+    return [(entry.producer_id, entry.first_offset) for entry in aborted]
 
 
 class _Parked:

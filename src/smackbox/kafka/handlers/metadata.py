@@ -35,15 +35,15 @@ CLUSTER_OPERATIONS = 8096
 def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResponse:
     """Answer Metadata."""
     host, port = call.connection.advertised
-    asked = request.topics
-    if asked is None or (call.version == 0 and not asked):
+    requested = request.topics
+    if requested is None or (call.version == 0 and not requested):
         answers = [
             _known(broker, call, topic, request)
             for topic in broker.catalog.topics.values()
             if may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, topic.name)
         ]
     else:
-        answers = [_answer(broker, call, topic, request) for topic in asked]
+        answers = [_answer(broker, call, topic, request) for topic in requested]
     return MetadataResponse(
         brokers=[MetadataResponseBroker(NODE_ID, host, port)],
         cluster_id=broker.catalog.cluster_id,

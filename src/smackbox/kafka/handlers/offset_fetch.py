@@ -39,8 +39,8 @@ def handle(broker: Broker, call: Call, request: OffsetFetchRequest) -> OffsetFet
     topics = None
     if request.topics is not None:
         topics = [OffsetFetchRequestTopics(t.name, NO_UUID, t.partition_indexes) for t in request.topics]
-    asked = OffsetFetchRequestGroup(request.group_id, topics=topics)
-    answer = _group(broker, call, asked, require_stable=request.require_stable)
+    group_request = OffsetFetchRequestGroup(request.group_id, topics=topics)
+    answer = _group(broker, call, group_request, require_stable=request.require_stable)
     return OffsetFetchResponse(
         topics=[
             OffsetFetchResponseTopic(
@@ -70,17 +70,17 @@ def _group(
         by_topic: dict[str, list[int]] = {}
         for topic, index in offsets.committed:
             by_topic.setdefault(topic, []).append(index)
-        wanted = []
+        partitions = []
         for name, indexes in by_topic.items():
             known = broker.catalog.topics.get(name)
             if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, name):
                 continue
             if known is not None or call.version < TOPIC_IDS:
-                wanted.append(OffsetFetchRequestTopics(name, known.topic_id if known else NO_UUID, indexes))
+                partitions.append(OffsetFetchRequestTopics(name, known.topic_id if known else NO_UUID, indexes))
     else:
-        wanted = asked.topics
+        partitions = asked.topics
     return OffsetFetchResponseGroup(
-        asked.group_id, [_topic(broker, call, offsets, topic, require_stable=require_stable) for topic in wanted]
+        asked.group_id, [_topic(broker, call, offsets, topic, require_stable=require_stable) for topic in partitions]
     )
 
 

@@ -35,14 +35,14 @@ class Listener:
 
 def listeners(settings: KafkaSettings) -> list[Listener]:
     """All listeners, the main one first. Raises `SettingError`."""
-    found = [Listener(_protocol(settings.security_protocol), settings.host, settings.port)]
+    all_listeners = [Listener(_protocol(settings.security_protocol), settings.host, settings.port)]
     for text in filter(None, (part.strip() for part in settings.listeners.split(","))):
         protocol, separator, address = text.partition("://")
         host, colon, port = address.rpartition(":")
         if not (separator and colon and port.isdigit()):
             raise SettingError(f"kafka: a listener is like SASL_SSL://host:port, not {text!r}")
-        found.append(Listener(_protocol(protocol), host.strip("[]"), int(port)))
-    return found
+        all_listeners.append(Listener(_protocol(protocol), host.strip("[]"), int(port)))
+    return all_listeners
 
 
 def tls_context(settings: KafkaSettings) -> ssl.SSLContext:

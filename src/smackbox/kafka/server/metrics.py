@@ -21,12 +21,12 @@ def registry(broker: Callable[[], Broker]) -> CollectorRegistry:
         def collect(self) -> Iterator[Metric]:
             yield from _collect(broker())
 
-    made = CollectorRegistry()
-    ProcessCollector(registry=made)
-    PlatformCollector(registry=made)
-    GCCollector(registry=made)
-    made.register(BrokerCollector())
-    return made
+    collector_registry = CollectorRegistry()
+    ProcessCollector(registry=collector_registry)
+    PlatformCollector(registry=collector_registry)
+    GCCollector(registry=collector_registry)
+    collector_registry.register(BrokerCollector())
+    return collector_registry
 
 
 def _collect(broker: Broker) -> Iterator[Metric]:

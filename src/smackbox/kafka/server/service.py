@@ -82,6 +82,8 @@ class KafkaServer(Server[RunningKafka]):
         from smackbox.kafka.server.metrics import registry
         from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-        made = registry(lambda: running.broker)
-        endpoint = await MetricsEndpoint.open(made, self.settings.host, port, insecure=self.settings.insecure)
+        metrics_registry = registry(lambda: running.broker)
+        endpoint = await MetricsEndpoint.open(
+            metrics_registry, self.settings.host, port, insecure=self.settings.insecure
+        )
         running.parts.push_async_callback(endpoint.close)

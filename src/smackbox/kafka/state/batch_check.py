@@ -70,26 +70,26 @@ def prepared(
 ) -> tuple[memoryview, BatchHeader]:
     """The batch to append: patched in place, or rewritten. Raises `KafkaError`."""
     body = _body(batch, header)
-    found = _scanned(body, header)
-    if header.compression and found.largest > config.max_decompressed_bytes:
+    scan_result = _scanned(body, header)
+    if header.compression and scan_result.largest > config.max_decompressed_bytes:
         raise KafkaError(
             errors.INVALID_RECORD,
-            f"a record of {found.largest} bytes is over max.decompressed.message.bytes, "
+            f"a record of {scan_result.largest} bytes is over max.decompressed.message.bytes, "
             f"{config.max_decompressed_bytes}",
         )
-    if header.compression and config.compression in {None, header.compression} and not found.sequential:
+    if header.compression and config.compression in {None, header.compression} and not scan_result.sequential:
         raise KafkaError(errors.INVALID_RECORD, "a record's offset does not match its position in the batch")
-    if config.compacted and not found.keyed:
+    if config.compacted and not scan_result.keyed:
         raise KafkaError(errors.INVALID_RECORD, "a compacted topic does not accept records without a key")
     if config.log_append_time:
         if header.attributes & LOG_APPEND_TIME:
             raise KafkaError(errors.INVALID_TIMESTAMP, "a producer must not set the log append time flag")
         attributes, max_timestamp = header.attributes | LOG_APPEND_TIME, now_ms
     else:
-        _check_timestamps(found, config, now_ms)
-        attributes, max_timestamp = header.attributes & ~LOG_APPEND_TIME, found.max_timestamp
+        _check_timestamps(scan_result, config, now_ms)
+        attributes, max_timestamp = header.attributes & ~LOG_APPEND_TIME, scan_result.max_timestamp
     if config.compression not in {None, header.compression}:
-        return _recompressed(body, header, found, config, attributes, max_timestamp)
+        return _recompressed(body, header, scan_result, config, attributes, max_timestamp)
     if (attributes, max_timestamp) != (header.attributes, header.max_timestamp):
         attributes &= _KNOWN_ATTRIBUTES
         restamp(batch, attributes, max_timestamp)
@@ -143,7 +143,7 @@ def _recompressed(
         base_timestamp = rows[0].timestamp
         body = bytes(encode_records(rows, 0, base_timestamp))
     packed = body if codec == NO_COMPRESSION else compress(codec, body, config.compression_level)
-    made = seal(
+    batch = seal(
         packed,
         base_offset=0,
         leader_epoch=0,
@@ -156,4 +156,4 @@ def _recompressed(
         base_sequence=header.base_sequence,
         record_count=header.record_count,
     )
-    return memoryview(made), read_header(made)
+    return memoryview(batch), read_header(batch)

@@ -165,10 +165,10 @@ class Catalog:
 
     def partition(self, topic: str, index: int) -> Partition:
         """Look up a partition. Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
-        found = self.topics.get(topic)
-        if found is None or not 0 <= index < len(found.partitions):
+        topic_entry = self.topics.get(topic)
+        if topic_entry is None or not 0 <= index < len(topic_entry.partitions):
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        return found.partitions[index]
+        return topic_entry.partitions[index]
 
     def holds(self, partition: Partition) -> bool:
         """Whether the topic of this partition still exists; another topic of the same name does not count."""
@@ -176,10 +176,10 @@ class Catalog:
 
     def topic(self, name: str) -> Topic:
         """Look up a topic. Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
-        found = self.topics.get(name)
-        if found is None:
+        topic = self.topics.get(name)
+        if topic is None:
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        return found
+        return topic
 
     # --- changes
 
@@ -224,8 +224,8 @@ class Catalog:
         """Grow a topic to `total` partitions. Raises `KafkaError`."""
         before = len(topic.partitions)
         self.check_room(total - before)
-        made = self._made_partitions(topic, total)
-        topic.partitions += made
+        partitions = self._made_partitions(topic, total)
+        topic.partitions += partitions
         try:
             self._write(self._entry(topic, topic.overrides))
         except KafkaError:
@@ -237,16 +237,16 @@ class Catalog:
         """Empty partitions, up to `total`: they become the topic's only when the journal has them."""
         config = topic_config.resolve(self.defaults, topic.overrides)
         now_ms = self.clock.wall_ms()
-        made = []
+        partitions = []
         try:
             for index in range(len(topic.partitions), total):
                 partition = Partition(self.fs, self.directory, topic.name, topic.topic_id, index, config)
                 partition.synced = not self.settings.sync
                 partition.create(now_ms)
-                made.append(partition)
+                partitions.append(partition)
         except StorageError as error:
             raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
-        return made
+        return partitions
 
     def delete(self, topic: Topic) -> None:
         """Forget a topic; its directories are renamed here and removed by the caller of `take_deleted`."""
@@ -385,11 +385,11 @@ def _checkpoint(entries: list[tuple[str, int, int]]) -> bytes:
 
 
 def _read_checkpoint(data: bytes) -> dict[tuple[str, int], int]:
-    found = {}
+    offsets = {}
     for line in data.decode().splitlines()[2:]:
         topic, partition, offset = line.split(" ")
-        found[topic, int(partition)] = int(offset)
-    return found
+        offsets[topic, int(partition)] = int(offset)
+    return offsets
 
 
 def _short(identifier: uuid.UUID) -> str:

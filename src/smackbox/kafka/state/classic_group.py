@@ -1,6 +1,6 @@
 """A consumer group of the classic protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
 
-    Empty ──join──> PreparingRebalance ──all joined or time-out──> CompletingRebalance ──leader's sync──> Stable
+    Empty ──join──> PreparingRebalance ──all joined or timeout───> CompletingRebalance ──leader's sync──> Stable
       ^                    ^  ^                                          │                                 │
       └── no members ──────┘  └───────── member joins, leaves, changes or times out ─────────────────────┘
 

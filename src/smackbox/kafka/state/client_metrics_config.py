@@ -69,12 +69,12 @@ def _check_pattern(pattern: str) -> None:
 
 def effective_client_metrics_configs(overrides: Mapping[str, str]) -> list[ConfigValue]:
     """Every configuration of a subscription; defaults have no synonyms."""
-    found = []
+    configs = []
     for key in KEYS.values():
         if key.name in overrides:
             value = overrides[key.name]
             synonyms = [Synonym(key.name, value, CLIENT_METRICS)]
-            found.append(ConfigValue(key.name, value, CLIENT_METRICS, key.kind, synonyms))
+            configs.append(ConfigValue(key.name, value, CLIENT_METRICS, key.kind, synonyms))
         else:
-            found.append(ConfigValue(key.name, key.default, DEFAULT, key.kind, []))
-    return found
+            configs.append(ConfigValue(key.name, key.default, DEFAULT, key.kind, []))
+    return configs

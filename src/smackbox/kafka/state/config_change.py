@@ -52,8 +52,8 @@ def change(
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "Subscription name can't be empty")
         before = {} if replace else catalog.metrics_overrides.get(name, {})
-        asked = _changed(before, changes, client_metrics_config.DEFAULTS, {}, lambda _, value: value or "")
-        overrides = client_metrics_config.checked(asked)
+        requested = _changed(before, changes, client_metrics_config.DEFAULTS, {}, lambda _, value: value or "")
+        overrides = client_metrics_config.checked(requested)
         if not validate_only:
             catalog.configure_client_metrics(name, overrides)
     else:

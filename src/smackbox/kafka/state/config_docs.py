@@ -18,11 +18,11 @@ def documentation(name: str) -> str:
 @cache
 def _sentences() -> dict[str, str]:
     lines = (files("smackbox.kafka.state") / "config_docs.tsv").read_text(encoding="utf-8").splitlines()
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for line in lines:
         name, sentence = line.split("\t")
-        found[name] = sentence
+        sentences[name] = sentence
     for key in KEYS.values():
-        if key.broker_key is not None and key.name in found:
-            found.setdefault(key.broker_key, f"For topics that do not say: {found[key.name]}")
-    return found
+        if key.broker_key is not None and key.name in sentences:
+            sentences.setdefault(key.broker_key, f"For topics that do not say: {sentences[key.name]}")
+    return sentences

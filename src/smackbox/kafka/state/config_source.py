@@ -35,7 +35,7 @@ class ConfigValue(NamedTuple):
 def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> list[ConfigValue]:
     """Every topic configuration of a topic with these overrides."""
     static = broker_defaults(catalog.settings)
-    found = []
+    configs = []
     for key in KEYS.values():
         synonyms = []
         if key.name in overrides:
@@ -53,5 +53,5 @@ def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> l
                 synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
         value = synonyms[0].value if synonyms else static[key.name]
         source = synonyms[0].source if synonyms else DEFAULT
-        found.append(ConfigValue(key.name, value, source, key.kind, synonyms))
-    return found
+        configs.append(ConfigValue(key.name, value, source, key.kind, synonyms))
+    return configs

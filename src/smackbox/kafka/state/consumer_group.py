@@ -253,18 +253,18 @@ class ConsumerGroup:
 
     def _topic_ids(self, member: ConsumerMember) -> frozenset[bytes]:
         topics = self.catalog.topics
-        found = {topics[name].topic_id for name in member.topics if name in topics}
+        topic_ids = {topics[name].topic_id for name in member.topics if name in topics}
         if member.pattern:
             pattern = re.compile(member.pattern)
-            found |= {
+            topic_ids |= {
                 topic.topic_id for name, topic in topics.items() if not topic.internal and pattern.fullmatch(name)
             }
-        return frozenset(found)
+        return frozenset(topic_ids)
 
     def _subscribed_topics(self) -> tuple[tuple[bytes, int], ...]:
         """Ids and partition counts of all topics that members subscribe to; a change starts a new group epoch."""
-        wanted = frozenset().union(*(self._topic_ids(member) for member in self.members.values()))
-        return tuple(sorted((topic, len(self.catalog.by_id[topic].partitions)) for topic in wanted))
+        topic_ids = frozenset().union(*(self._topic_ids(member) for member in self.members.values()))
+        return tuple(sorted((topic, len(self.catalog.by_id[topic].partitions)) for topic in topic_ids))
 
     def _assign(self) -> None:
         """Compute the target assignment of the group's epoch."""

@@ -93,8 +93,8 @@ def replay(group: ConsumerGroup, kind: int, key: bytes, value: bytes) -> None:
         return
     member_id = read(wire.ConsumerGroupMemberMetadataKey, 0, key, 2)[0].member_id
     if kind == TARGET_MEMBER:
-        said = read(wire.ConsumerGroupTargetAssignmentMemberValue, 0, value, 2)[0]
-        group.target[member_id] = {t.topic_id: set(t.partitions) for t in said.topic_partitions}
+        record = read(wire.ConsumerGroupTargetAssignmentMemberValue, 0, value, 2)[0]
+        group.target[member_id] = {t.topic_id: set(t.partitions) for t in record.topic_partitions}
         return
     member = group.members.setdefault(member_id, ConsumerMember(member_id))
     if kind == MEMBER:

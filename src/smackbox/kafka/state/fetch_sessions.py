@@ -138,19 +138,19 @@ class FetchSessions:
         self, wants: Iterable[tuple[Key, FetchPartition]], now_ms: int, *, by_topic_id: bool
     ) -> FetchSession | None:
         """Create a session for these partitions; None when there is no room."""
-        wanted = dict(wants)
-        if self.partitions + len(wanted) > PARTITIONS_LIMIT:
+        requested = dict(wants)
+        if self.partitions + len(requested) > PARTITIONS_LIMIT:
             return None
-        if len(self._sessions) >= SLOTS and not self._evict(len(wanted), now_ms):
+        if len(self._sessions) >= SLOTS and not self._evict(len(requested), now_ms):
             return None
         session_id = 0
         while session_id == 0 or session_id in self._sessions:
             session_id = self._new_id()
         session = FetchSession(session_id, by_topic_id, now_ms, now_ms)
-        for key, want in wanted.items():
+        for key, want in requested.items():
             session.ask(key, want)
         self._sessions[session_id] = session
-        self.partitions += len(wanted)
+        self.partitions += len(requested)
         return session
 
     def update(

@@ -69,7 +69,7 @@ def check(name: str, value: str | None) -> str:
 
 def effective_group_configs(settings: KafkaSettings, overrides: Mapping[str, str]) -> list[ConfigValue]:
     """Every configuration of a group with these overrides."""
-    found = []
+    configs = []
     for key in _KEYS:
         assert key.broker_key is not None
         synonyms = []
@@ -79,5 +79,5 @@ def effective_group_configs(settings: KafkaSettings, overrides: Mapping[str, str
         if static != key.default:
             synonyms.append(Synonym(key.broker_key, static, STATIC_BROKER))
         synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
-        found.append(ConfigValue(key.name, synonyms[0].value, synonyms[0].source, key.kind, synonyms))
-    return found
+        configs.append(ConfigValue(key.name, synonyms[0].value, synonyms[0].source, key.kind, synonyms))
+    return configs

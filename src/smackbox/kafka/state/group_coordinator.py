@@ -215,9 +215,9 @@ class GroupCoordinator:
         members = group_migration.upgraded_members(group, self._broker.catalog)
         group.dismiss_waiting()
         self.log.append(group.group_id, [_classic_tombstone(group.group_id)])
-        made = self._as_consumer(group.group_id)
-        made.take_over(group.generation, members)
-        return made
+        upgraded = self._as_consumer(group.group_id)
+        upgraded.take_over(group.generation, members)
+        return upgraded
 
     def _downgrade(self, group: ConsumerGroup, gone: set[str], rebalance: bool) -> bool:
         """Convert a KIP-848 group whose members all use the classic protocol into a classic one; returns whether it
@@ -227,11 +227,11 @@ class GroupCoordinator:
         if not self._migration.downgrades or len(group.members) > self._broker.settings.group_max_size:
             return False
         self.log.append(group.group_id, consumer_group_records.tombstones(group, gone))
-        made = self._as_classic(group.group_id)
-        group_migration.downgrade(group, made)
-        self._persist(made, lambda _: None)
+        classic = self._as_classic(group.group_id)
+        group_migration.downgrade(group, classic)
+        self._persist(classic, lambda _: None)
         if rebalance:
-            made.rebalance()
+            classic.rebalance()
         return True
 
     def _as_classic(self, group_id: str) -> ClassicGroup:
@@ -239,11 +239,11 @@ class GroupCoordinator:
         group = self.groups.get(group_id)
         if isinstance(group, ClassicGroup):
             return group
-        made = self._new_classic(group_id)
+        classic = self._new_classic(group_id)
         if group is not None:
             group.close_sessions()
-            made.offsets = group.offsets
-        return made
+            classic.offsets = group.offsets
+        return classic
 
     def heartbeat_interval_ms(self, group_id: str) -> int:
         """The heartbeat interval of this group's KIP-848 members."""
@@ -256,7 +256,7 @@ class GroupCoordinator:
         if isinstance(group, ConsumerGroup):
             return group
         broker = self._broker
-        made = MixedGroup(
+        mixed = MixedGroup(
             group_id,
             broker.catalog,
             broker.timers,
@@ -271,13 +271,13 @@ class GroupCoordinator:
         )
         if group is not None:
             group.close_sessions()
-            made.offsets = group.offsets
-        self.groups[group_id] = made
-        return made
+            mixed.offsets = group.offsets
+        self.groups[group_id] = mixed
+        return mixed
 
     def _new_classic(self, group_id: str) -> ClassicGroup:
         broker = self._broker
-        made = self.groups[group_id] = ClassicGroup(
+        classic = self.groups[group_id] = ClassicGroup(
             group_id,
             broker.timers,
             broker.clock.monotonic_ms,
@@ -287,7 +287,7 @@ class GroupCoordinator:
             initial_delay_ms=broker.settings.group_initial_rebalance_delay_ms,
             max_size=broker.settings.group_max_size,
         )
-        return made
+        return classic
 
     def _persist_consumer(self, group: ConsumerGroup, member_ids: set[str]) -> None:
         group.state_changed_ms = self._broker.clock.wall_ms()

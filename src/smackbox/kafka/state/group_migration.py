@@ -56,7 +56,7 @@ def upgraded_members(group: ClassicGroup, catalog: Catalog) -> list[ConsumerMemb
 def _upgraded(group: ClassicGroup, member: Member, catalog: Catalog) -> ConsumerMember:
     name = group.protocol_name if group.protocol_name in member.protocols else next(iter(member.protocols))
     subscription = consumer_subscription.subscription(member.protocols[name])
-    made = ConsumerMember(
+    upgraded = ConsumerMember(
         member.member_id,
         member.instance_id,
         subscription.rack_id,
@@ -69,19 +69,19 @@ def _upgraded(group: ClassicGroup, member: Member, catalog: Catalog) -> Consumer
         assigned=_assigned(member.assignment, catalog),
         classic=ClassicMembership(member.session_timeout_ms, dict(member.protocols)),
     )
-    made.keep_epochs()
-    return made
+    upgraded.keep_epochs()
+    return upgraded
 
 
 def _assigned(data: bytes, catalog: Catalog) -> Assignment:
     """The leader's assignment; empty when the member never synced. Raises `ProtocolError`."""
     if not data:
         return {}
-    found: Assignment = {}
+    assignment: Assignment = {}
     for entry in consumer_subscription.assignment(data).assigned_partitions:
         if entry.topic in catalog.topics and entry.partitions:
-            found.setdefault(catalog.topics[entry.topic].topic_id, set()).update(entry.partitions)
-    return found
+            assignment.setdefault(catalog.topics[entry.topic].topic_id, set()).update(entry.partitions)
+    return assignment
 
 
 def downgrade(group: MixedGroup, made: ClassicGroup) -> None:

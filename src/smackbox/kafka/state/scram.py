@@ -57,13 +57,13 @@ class ClientFirst:
     """The client-first message. Raises `ScramError` if it is malformed, or asks to act as another user."""
 
     def __init__(self, message: bytes) -> None:
-        found = _CLIENT_FIRST.fullmatch(_text(message))
-        if found is None:
+        match = _CLIENT_FIRST.fullmatch(_text(message))
+        if match is None:
             raise ScramError("not a client-first message")
-        self.user = found["user"].replace("=2C", ",").replace("=3D", "=")
-        if found["authzid"] not in {None, found["user"]}:
+        self.user = match["user"].replace("=2C", ",").replace("=3D", "=")
+        if match["authzid"] not in {None, match["user"]}:
             raise ScramError(f"{self.user} asked to act as another")
-        self.gs2, self.bare, self.nonce = found["gs2"], found["bare"], found["nonce"]
+        self.gs2, self.bare, self.nonce = match["gs2"], match["bare"], match["nonce"]
 
 
 class ScramExchange:
@@ -89,15 +89,15 @@ class ScramExchange:
 
     def final(self, message: bytes) -> bytes:
         """The server-final message. Raises `ScramError` when the proof is wrong."""
-        found = _CLIENT_FINAL.fullmatch(_text(message))
-        if found is None or found["nonce"] != self._nonce:
+        match = _CLIENT_FINAL.fullmatch(_text(message))
+        if match is None or match["nonce"] != self._nonce:
             raise ScramError("not a client-final message of this exchange")
-        if found["channel"] != base64.b64encode(self._first.gs2.encode()).decode():
+        if match["channel"] != base64.b64encode(self._first.gs2.encode()).decode():
             raise ScramError("the channel binding changed")
-        auth = ",".join((self._first.bare, self._server_first, found["without_proof"])).encode()
+        auth = ",".join((self._first.bare, self._server_first, match["without_proof"])).encode()
         credential = self._credential
         try:
-            proof = base64.b64decode(found["proof"], validate=True)
+            proof = base64.b64decode(match["proof"], validate=True)
         except binascii.Error as error:
             raise ScramError("the proof is not base64") from error
         signature = hmac.digest(credential.stored_key, auth, self._hash)

@@ -52,12 +52,12 @@ class Timers:
 
     def tick(self, now_ms: int) -> None:
         """Run what is due, `TICK_LIMIT` actions at most; the rest is due at the next tick, which comes at once."""
-        left = TICK_LIMIT
-        while left and self._heap and self._heap[0].deadline_ms <= now_ms:
+        remaining = TICK_LIMIT
+        while remaining and self._heap and self._heap[0].deadline_ms <= now_ms:
             timer = heapq.heappop(self._heap)
             action, timer.action = timer.action, None
             if action is not None:
-                left -= 1
+                remaining -= 1
                 try:
                     action()
                 except KafkaError as error:  # no one waits for an answer

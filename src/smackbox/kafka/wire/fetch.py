@@ -138,15 +138,15 @@ def _topic(buffer: memoryview, offset: int, version: int) -> tuple[bytes, int]:
 def _forgotten(buffer: memoryview, offset: int, version: int) -> list[tuple[bytes, list[int]]]:
     flexible = version >= FLEXIBLE
     count, offset = _count(buffer, offset, flexible)
-    found = []
+    topics = []
     for _ in range(count):
         name, offset = _topic(buffer, offset, version)
         partitions, offset = _count(buffer, offset, flexible)
-        found.append((name, list(struct.unpack_from(f">{partitions}i", buffer, offset))))
+        topics.append((name, list(struct.unpack_from(f">{partitions}i", buffer, offset))))
         offset += 4 * partitions
         if flexible:
             offset = skip_tags(buffer, offset)
-    return found
+    return topics
 
 
 def _count(buffer: memoryview, offset: int, flexible: bool) -> tuple[int, int]:

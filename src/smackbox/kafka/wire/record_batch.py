@@ -162,7 +162,7 @@ def records(batch: Buffer, header: BatchHeader, offset: int = 0) -> list[Record]
 
 def parse_records(body: Buffer, header: BatchHeader) -> list[Record]:
     """The records of an uncompressed body. Raises `IndexError` or `ValueError` when they do not parse."""
-    found = []
+    records = []
     position = 0
     append_time = header.max_timestamp if header.attributes & LOG_APPEND_TIME else None
     for _ in range(header.record_count):
@@ -182,8 +182,8 @@ def parse_records(body: Buffer, header: BatchHeader) -> list[Record]:
         if position != end:
             raise ValueError(f"a record's length says {length} bytes")
         timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
-        found.append(Record(header.base_offset + offset_delta, timestamp, key, value, tuple(headers)))
-    return found
+        records.append(Record(header.base_offset + offset_delta, timestamp, key, value, tuple(headers)))
+    return records
 
 
 def _read_bytes(body: Buffer, position: int) -> tuple[bytes | None, int]:

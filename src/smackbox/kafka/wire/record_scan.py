@@ -45,7 +45,7 @@ _Layout = tuple[int, int, int, int, int]
 
 def scan(body: bytes, count: int, base_timestamp: int) -> Scan:
     """Read all records of an uncompressed body. Raises `InvalidRecordsError`."""
-    found = Scan(NO_TIMESTAMP, None, sequential=True, keyed=True, largest=0)
+    scan_result = Scan(NO_TIMESTAMP, None, sequential=True, keyed=True, largest=0)
     deltas: set[int] = set()
     position = number = alike = 0
     last_size = -1
@@ -55,19 +55,19 @@ def scan(body: bytes, count: int, base_timestamp: int) -> Scan:
             size = end - position
             if size != last_size:
                 alike, last_size = 0, size
-                found.largest = max(found.largest, end - layout[0] + 1)
+                scan_result.largest = max(scan_result.largest, end - layout[0] + 1)
             elif (alike := alike + 1) >= SHORTEST_RUN and not body[layout[4]]:
-                length = _run(body, position, size, layout, number, count - number, deltas, found)
+                length = _run(body, position, size, layout, number, count - number, deltas, scan_result)
                 if length > 1:
-                    found.keyed = found.keyed and keyed
+                    scan_result.keyed = scan_result.keyed and keyed
                     number += length
                     position += length * size
                     continue
             deltas.add(timestamp)
             if offset != number:
-                found.sequential = False
+                scan_result.sequential = False
             if not keyed:
-                found.keyed = False
+                scan_result.keyed = False
             number += 1
             position = end
     except (IndexError, ValueError) as error:
@@ -75,10 +75,10 @@ def scan(body: bytes, count: int, base_timestamp: int) -> Scan:
     if position != len(body):
         raise InvalidRecordsError(f"{len(body) - position} bytes follow the last of {count} records")
     timestamps = {base_timestamp + delta for delta in deltas}
-    found.max_timestamp = max(NO_TIMESTAMP, *timestamps)
+    scan_result.max_timestamp = max(NO_TIMESTAMP, *timestamps)
     timestamps.discard(NO_TIMESTAMP)
-    found.min_timestamp = min(timestamps, default=None)
-    return found
+    scan_result.min_timestamp = min(timestamps, default=None)
+    return scan_result
 
 
 def _read(body: bytes, position: int) -> tuple[int, int, int, bool, _Layout]:

@@ -108,18 +108,19 @@ def _statistics(marathon: Marathon, app: App) -> Json:
     shown: Json = {}
     checks = len(app.health_checks)
     for name, belongs in groups.items():
-        found = [one for one in marathon.instances_of(app.id) if belongs(one)]
-        if not found:
+        instances = [one for one in marathon.instances_of(app.id) if belongs(one)]
+        if not instances:
             continue
-        lives = sorted((now_ms - instance.started_ms) / 1000 for instance in found if instance.started_ms)
+        lives = sorted((now_ms - instance.started_ms) / 1000 for instance in instances if instance.started_ms)
         statistics: Json = {
             "counts": {
                 "staged": sum(
-                    instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING} for instance in found
+                    instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING}
+                    for instance in instances
                 ),
-                "running": sum(instance.condition == states.RUNNING for instance in found),
-                "healthy": sum(instance.healthy(checks) is True for instance in found),
-                "unhealthy": sum(instance.healthy(checks) is False for instance in found),
+                "running": sum(instance.condition == states.RUNNING for instance in instances),
+                "healthy": sum(instance.healthy(checks) is True for instance in instances),
+                "unhealthy": sum(instance.healthy(checks) is False for instance in instances),
             }
         }
         if lives:

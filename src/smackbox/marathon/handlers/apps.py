@@ -84,15 +84,15 @@ def patch_app(call: Call) -> HttpResponse:
 def put_apps(call: Call) -> HttpResponse:
     """Create or change several apps in one deployment."""
     marathon = call.marathon
-    given = read_json(call.request.body)
-    if not isinstance(given, list):
+    definitions = read_json(call.request.body)
+    if not isinstance(definitions, list):
         raise malformed("", "error.expected.jsarray")
     partial = flag(call.request, "partialUpdate", True)
     apps: list[App] = []
-    for at, one in enumerate(given):
-        if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+    for at, entry in enumerate(definitions):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise malformed(f"({at})/id", "error.path.missing")
-        apps.append(_updated(call.api, path_id.absolute(one["id"]), one, partial=partial))
+        apps.append(_updated(call.api, path_id.absolute(entry["id"]), entry, partial=partial))
     deployment = marathon.change(_replacing(*apps), force=flag(call.request, "force"))
     for app in apps:
         _posted(call.api, call.request, marathon.root.apps[app.id])
@@ -101,8 +101,8 @@ def put_apps(call: Call) -> HttpResponse:
 
 def patch_apps(call: Call) -> HttpResponse:
     """Change several existing apps in one deployment."""
-    given = read_json(call.request.body)
-    for app_def in given if isinstance(given, list) else []:
+    definitions = read_json(call.request.body)
+    for app_def in definitions if isinstance(definitions, list) else []:
         if isinstance(app_def, dict) and isinstance(app_def.get("id"), str):
             existing_app(call.api, path_id.absolute(app_def["id"]))
     return put_apps(call)
@@ -186,8 +186,8 @@ def _posted(api: Api, request: HttpRequest, app: App) -> None:
 
 
 def _embed(request: HttpRequest, prefix: str) -> set[str]:
-    wanted = request.query.get("embed", []) + request.query.get("embed[]", [])
-    found = {name.removeprefix(prefix).removeprefix("app.").removeprefix("apps.") for name in wanted}
+    values = request.query.get("embed", []) + request.query.get("embed[]", [])
+    names = {name.removeprefix(prefix).removeprefix("app.").removeprefix("apps.") for name in values}
     if flag(request, "embedTasks"):
-        found.add("tasks")
-    return {"counts" if instance == "count" else instance for instance in found}
+        names.add("tasks")
+    return {"counts" if instance == "count" else instance for instance in names}

@@ -85,7 +85,7 @@ def delete_group(call: Call) -> HttpResponse:
 
     def emptied(root: Root, version: str) -> Root:
         apps = {app_id: app for app_id, app in root.apps.items() if not path_id.is_below(app_id, group)}
-        groups = {name: one for name, one in root.groups.items() if not path_id.is_below(name, group)}
+        groups = {name: entry for name, entry in root.groups.items() if not path_id.is_below(name, group)}
         return Root(apps, groups, version)
 
     return deployed(call.marathon.change(emptied, force=flag(call.request, "force"), group=group))
@@ -189,17 +189,17 @@ def _collect(api: Api, group: str, given: Any, apps: dict[str, App], groups: dic
         dependencies=[path_id.absolute(dependency, path_id.parent(group)) for dependency in dependencies],
         enforce_role=bool(given.get("enforceRole", False)),
     )
-    for one in given.get("apps") or []:
-        app = read_app(one, base=group, default_role=api.marathon.role)
+    for entry in given.get("apps") or []:
+        app = read_app(entry, base=group, default_role=api.marathon.role)
         if path_id.parent(app.id) != group:
             raise invalid([("/apps", f"Identifier {app.id} is not child of {group}")])
         if app.id in apps:
             raise invalid([("/apps", f"Identifier {app.id} occurs twice")])
         apps[app.id] = app
-    for one in given.get("groups") or []:
-        if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+    for entry in given.get("groups") or []:
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise malformed("/groups/id", "error.path.missing")
-        child = path_id.absolute(one["id"], group)
+        child = path_id.absolute(entry["id"], group)
         if path_id.parent(child) != group:
             raise invalid([("/groups", f"Identifier {child} is not child of {group}")])
-        _collect(api, child, one, apps, groups)
+        _collect(api, child, entry, apps, groups)

@@ -45,7 +45,7 @@ class EventBus:
 
     def publish(self, event: Json) -> None:
         """Send an event to the subscribers of its type."""
-        whole: bytes | None = None
+        encoded: bytes | None = None
         brief: bytes | None = None
         for stream, (types, light, _) in list(self._listeners.items()):
             if types and event["eventType"] not in types:
@@ -54,8 +54,8 @@ class EventBus:
                 brief = brief or _encoded({**event, "plan": _light(event["plan"])})
                 stream.send(brief)
             else:
-                whole = whole or _encoded(event)
-                stream.send(whole)
+                encoded = encoded or _encoded(event)
+                stream.send(encoded)
 
     def close(self) -> None:
         """End all streams."""

@@ -28,8 +28,8 @@ class Decision:
 def decide(app: App, instances: Sequence[Instance]) -> Decision:
     """The decision for the current definition `app`, with all instances of its id."""
     live = [instance for instance in instances if instance.is_live]
-    fresh = [one for one in live if one.config_version == app.config_version]
-    old = [one for one in live if one.config_version != app.config_version]
+    fresh = [instance for instance in live if instance.config_version == app.config_version]
+    old = [instance for instance in live if instance.config_version != app.config_version]
     excess = victims(app, fresh)[: max(0, len(fresh) - app.instances)]
     missing = max(0, app.instances - len(fresh))
     if not old:
@@ -42,9 +42,9 @@ def decide(app: App, instances: Sequence[Instance]) -> Decision:
             least = most - 1
         else:
             most = least + 1
-    working_old = [one for one in old if _works(app, one)]
-    idle_old = [one for one in old if not _works(app, one)]
-    spare = sum(is_ready(app, one) for one in fresh) + len(working_old) - least
+    working_old = [instance for instance in old if _works(app, instance)]
+    idle_old = [instance for instance in old if not _works(app, instance)]
+    spare = sum(is_ready(app, instance) for instance in fresh) + len(working_old) - least
     kill = idle_old + victims(app, working_old)[: max(0, spare)] + excess
     alive = sum(instance.is_live or instance.condition == KILLING or not instance.wanted for instance in instances)
     return Decision(max(0, min(missing, most - alive)), kill)

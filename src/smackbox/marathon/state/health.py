@@ -103,13 +103,13 @@ class Health:
 
     def readiness(self) -> Json:
         """The results of readiness checks, by app, for deployments."""
-        found: Json = {}
+        results: Json = {}
         for app_id, instances in self._marathon.instances.items():
             app = self._marathon.definition(app_id)
             if app is None or not app.readiness_checks:
                 continue
             check = app.readiness_checks[0]
-            found[app_id] = [
+            results[app_id] = [
                 {
                     "name": check.name,
                     "taskId": instance.task_id,
@@ -119,4 +119,4 @@ class Health:
                 for instance in instances.values()
                 if instance.condition == states.RUNNING
             ]
-        return found
+        return results

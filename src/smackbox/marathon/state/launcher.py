@@ -50,17 +50,17 @@ class Launcher:
         now_ms = marathon.clock.wall_ms()
         for one in marathon.instances_of(app_id):
             if one.condition == states.RESERVED and one.wanted and one.agent_id == offer.agent_id:
-                found = match_reserved(offer, one)
-                if isinstance(found, Match):
+                matched = match_reserved(offer, one)
+                if isinstance(matched, Match):
                     waiting.used(now_ms)
                     one.condition, one.app_version, one.config_version = (
                         states.PROVISIONED,
                         app.version,
                         app.config_version,
                     )
-                    launches.append(self._launch(app, one, found))
+                    launches.append(self._launch(app, one, matched))
                     return True
-                waiting.unused(offer, found, now_ms)
+                waiting.unused(offer, matched, now_ms)
         if marathon.missing(app) == 0:
             marathon.enforce(app_id)
             return False
@@ -68,19 +68,19 @@ class Launcher:
             self.delayed[app_id] = True
             return False
         siblings = [instance for instance in marathon.instances_of(app_id) if instance.is_live]
-        found = match(app, offer, siblings, self._ports)
-        if not isinstance(found, Match):
-            waiting.unused(offer, found, now_ms)
+        matched = match(app, offer, siblings, self._ports)
+        if not isinstance(matched, Match):
+            waiting.unused(offer, matched, now_ms)
             return False
         waiting.used(now_ms)
-        one = self._instance(app, offer, found)
+        one = self._instance(app, offer, matched)
         if app.is_resident:
-            operations += self._reserve(app, one, found)
+            operations += self._reserve(app, one, matched)
             one.condition = states.RESERVED
             one.since_ms = now_ms
             marathon.keep(one)
         else:
-            launches.append(self._launch(app, one, found))
+            launches.append(self._launch(app, one, matched))
         return True
 
     def _instance(self, app: App, offer: Offer, found: Match) -> Instance:

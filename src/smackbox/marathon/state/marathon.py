@@ -168,7 +168,7 @@ class Marathon(FrameworkMachine):
         }
         conflicting = [deployment for deployment in self.deployments.values() if deployment.affected & touched]
         if conflicting and not force:
-            raise locked([one.id for one in conflicting])
+            raise locked([deployment.id for deployment in conflicting])
         begun_from = {
             app_id: app
             for app_id in touched
@@ -183,8 +183,8 @@ class Marathon(FrameworkMachine):
             original_version=original.version,
             group=group,
         )
-        for one in conflicting:
-            self._end(one, success=False)
+        for deployment in conflicting:
+            self._end(deployment, success=False)
         self.root = target
         self.effects.records["root:"] = msgspec.json.encode(target)
         self.versions.add(target, touched, self.effects.records)
@@ -289,13 +289,13 @@ class Marathon(FrameworkMachine):
         instances = self.instances_of(app_id)
         if app is None:
             self.waiting.pop(app_id, None)
-            for one in instances:
-                self.kill(one)
+            for instance in instances:
+                self.kill(instance)
             self.look_for_work()
             return
         decision = decide(app, instances)
-        for one in decision.kill:
-            self.kill(one)
+        for instance in decision.kill:
+            self.kill(instance)
         if decision.launch or any(instance.condition == states.RESERVED for instance in instances):
             waiting = self.waiting.get(app_id)
             if waiting is None or waiting.config_version != app.config_version:

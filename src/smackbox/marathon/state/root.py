@@ -52,7 +52,7 @@ class Root(msgspec.Struct, frozen=True):
 
     def children(self, group: str) -> list[str]:
         """The groups directly in a group."""
-        return sorted(one for one in self.groups if one != path_id.ROOT and path_id.parent(one) == group)
+        return sorted(child for child in self.groups if child != path_id.ROOT and path_id.parent(child) == group)
 
     def check(self) -> None:
         """Raises `Refusal` if two members share an id or a service port, or there is a dependency cycle.

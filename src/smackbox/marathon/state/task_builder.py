@@ -46,7 +46,7 @@ def task_info(app: App, instance: Instance, resources: Sequence[Json], secrets: 
 
 def environment(app: App, instance: Instance, secrets: Secrets) -> dict[str, str]:
     """The environment of a task: Marathon's own variables, ports, then the app's."""
-    found = {
+    variables = {
         "MARATHON_APP_ID": app.id,
         "MARATHON_APP_VERSION": app.version,
         "MARATHON_APP_RESOURCE_CPUS": str(app.cpus),
@@ -57,21 +57,21 @@ def environment(app: App, instance: Instance, secrets: Secrets) -> dict[str, str
         "HOST": instance.host,
     }
     if app.container is not None and app.container.docker is not None:
-        found["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
+        variables["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
     names = []
     for name, value in app.labels.items():
         if len(value) < LABEL_LIMIT:
             variable = _variable(name)
             names.append(variable)
-            found[f"MARATHON_APP_LABEL_{variable}"] = value
-    found["MARATHON_APP_LABELS"] = " ".join(sorted(names))
-    found.update(_port_variables(app, instance.ports))
+            variables[f"MARATHON_APP_LABEL_{variable}"] = value
+    variables["MARATHON_APP_LABELS"] = " ".join(sorted(names))
+    variables.update(_port_variables(app, instance.ports))
     for name, wanted in app.env.items():
         if isinstance(wanted, SecretReference):
-            found[name] = secrets(app.secrets[wanted.secret].source) or ""
+            variables[name] = secrets(app.secrets[wanted.secret].source) or ""
         else:
-            found[name] = wanted
-    return found
+            variables[name] = wanted
+    return variables
 
 
 def _port_variables(app: App, ports: Sequence[int]) -> dict[str, str]:
@@ -170,12 +170,12 @@ def _container(app: App, instance: Instance) -> Json | None:
 def _mapped(app: App, instance: Instance) -> list[tuple[int, int, str]]:
     """Host port, container port and protocol of each mapping that has a host port."""
     taken = iter(instance.ports)
-    found = []
+    ports = []
     for mapping in app.port_mappings:
         if mapping.host_port is not None:
             host = next(taken, 0)
-            found += [(host, mapping.container_port or host, protocol) for protocol in mapping.protocol.split(",")]
-    return found
+            ports += [(host, mapping.container_port or host, protocol) for protocol in mapping.protocol.split(",")]
+    return ports
 
 
 def _network_infos(app: App, instance: Instance) -> list[Json]:

@@ -26,11 +26,11 @@ def parent(path: str) -> str:
 
 def ancestors(path: str) -> list[str]:
     """The groups above, nearest first, the root last."""
-    found = []
+    ids = []
     while path != ROOT:
         path = parent(path)
-        found.append(path)
-    return found
+        ids.append(path)
+    return ids
 
 
 def is_below(path: str, group: str) -> bool:

@@ -325,7 +325,7 @@ def _read(message: Resource) -> tuple[Kind, Amount]:
         raise ResourceError(f"resource {name!r} of type {shape} has no such value")
     disk = message.get("disk") or {}
     shared = "shared" in message
-    whole = "persistence" in disk or disk.get("source", {}).get("type") == "MOUNT"
+    is_indivisible = "persistence" in disk or disk.get("source", {}).get("type") == "MOUNT"
     if disk and name != "disk":
         raise ResourceError(f"resource {name!r} has disk information")
     if shared and "persistence" not in disk:
@@ -338,7 +338,7 @@ def _read(message: Resource) -> tuple[Kind, Amount]:
         shared=shared,
         revocable="revocable" in message,
         provider=message.get("provider_id", {}).get("value", ""),
-        size=amount if whole and isinstance(amount, int) else 0,
+        size=amount if is_indivisible and isinstance(amount, int) else 0,
     )
     return kind, amount
 

@@ -78,12 +78,12 @@ def checker(name: str) -> Check:
 
 
 def _field_check(field: Field) -> Check:
-    one = _value_check(field)
+    check_value = _value_check(field)
     if field.is_map:
-        return lambda value: _check_map(one, value)
+        return lambda value: _check_map(check_value, value)
     if field.repeated:
-        return lambda value: _check_list(one, value)
-    return one
+        return lambda value: _check_list(check_value, value)
+    return check_value
 
 
 def _value_check(field: Field) -> Check:

@@ -68,7 +68,7 @@ def _writer(name: str) -> Write:
 
 
 def _field_writer(field: Field) -> Write:
-    one = _value_writer(field, field.number)
+    write_value = _value_writer(field, field.number)
     if field.is_map:
         key = key_of(field.number, LENGTH)
         name_key = key_of(1, LENGTH)
@@ -87,10 +87,10 @@ def _field_writer(field: Field) -> Write:
 
         def write_list(value: Iterable[object], chunks: list[bytes]) -> None:
             for item in value:
-                one(item, chunks)
+                write_value(item, chunks)
 
         return write_list
-    return one
+    return write_value
 
 
 def _value_writer(field: Field, number: int) -> Write:
@@ -168,10 +168,10 @@ def _decode_field(
         return
     if wire_type == LENGTH and field.kind not in {"message", "string", "bytes"}:
         values: list[Any] = result.setdefault(field.name, []) if field.repeated else []
-        wanted = FIXED64 if field.kind == "double" else VARINT
+        expected = FIXED64 if field.kind == "double" else VARINT
         while begin < end:
-            one, begin = bounds(data, begin, end, wanted)
-            value = _decode_value(field, wanted, data, one, begin, depth)
+            one, begin = bounds(data, begin, end, expected)
+            value = _decode_value(field, expected, data, one, begin, depth)
             if value is not None:
                 values.append(value)
         if not field.repeated and values:

@@ -38,7 +38,7 @@ class ServerStats:
 
 def answer(word: str, stats: ServerStats, allowed: str) -> str:
     """The text for `word`; `allowed` is `*` or a comma-separated list of words."""
-    words = {one.strip() for one in allowed.split(",")}
+    words = {part.strip() for part in allowed.split(",")}
     if word not in WORDS or not ({"*", word} & words):
         return f"{word} is not executed because it is not in the whitelist.\n"
     return WORDS[word](stats)

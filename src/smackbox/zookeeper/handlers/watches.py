@@ -78,10 +78,10 @@ def check_watches(call: Call) -> bytes:
 def remove_watches(call: Call) -> bytes:
     """Remove the caller's watches. Raises NO_WATCHER if it has no such watch."""
     path, kind = call.reader.string(), call.reader.int32()
-    found = list(_found(call, path, kind))
-    if not found:
+    tables = list(_found(call, path, kind))
+    if not tables:
         raise ZooKeeperError(Code.NO_WATCHER, path)
-    for table in found:
+    for table in tables:
         table.remove(path, call.caller.watcher)
     return b""
 

@@ -67,15 +67,15 @@ def _parse(token: bytes) -> dict[str, str]:
         text = token.decode()
     except UnicodeDecodeError as error:
         raise LoginFailed("the response is not UTF-8") from error
-    found: dict[str, str] = {}
+    directives: dict[str, str] = {}
     position = 0
     while position < len(text):
         match = _DIRECTIVE.match(text, position)
-        if match is None or match[1] in found:
+        if match is None or match[1] in directives:
             raise LoginFailed("the response is not a list of directives")
-        found[match[1]] = re.sub(r"\\(.)", r"\1", match[2]) if match[2] is not None else match[3]
+        directives[match[1]] = re.sub(r"\\(.)", r"\1", match[2]) if match[2] is not None else match[3]
         position = match.end()
-    return found
+    return directives
 
 
 def _proof(prefix: str, said: dict[str, str], user: str, password: str) -> bytes:

@@ -164,20 +164,20 @@ def restore(fs: FileSystem, directory: Path) -> tuple[Tree, Sessions, int, int, 
         if following is not None and following <= zxid + 1:
             continue
         data = fs.read(log)
-        whole = 0
+        end_offset = 0
         for payload, end in _frames(data):
-            whole = end
+            end_offset = end
             entry = _decode_entry(payload)
             if entry.zxid > zxid:
                 apply_entry(entry, tree, sessions, 0)
                 zxid, time_ms = entry.zxid, max(time_ms, entry.time_ms)
-        if whole < len(data):
+        if end_offset < len(data):
             if following is not None and following > zxid + 1:
                 raise StorageError(f"{log} is damaged in its middle: transactions after {zxid:#x} are missing")
             file = fs.open(log)
-            file.truncate(whole)
+            file.truncate(end_offset)
             file.close()
-            cut += len(data) - whole
+            cut += len(data) - end_offset
     return tree, sessions, zxid, time_ms, cut
 
 

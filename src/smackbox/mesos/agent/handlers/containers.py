@@ -55,7 +55,7 @@ def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 def listing(context: AgentContext, *, nested: bool = False) -> list[AgentResponseGetContainersContainer]:
     """The containers as `Container` messages of the v1 API; nested ones only on request."""
     agent = context.agent
-    found: list[AgentResponseGetContainersContainer] = []
+    containers: list[AgentResponseGetContainersContainer] = []
     for executor in context.agent.executors():
         ids = [executor.container_id]
         if nested and executor.kind == DEFAULT:
@@ -73,7 +73,7 @@ def listing(context: AgentContext, *, nested: bool = False) -> list[AgentRespons
             if pid is not None:
                 status["executor_pid"] = int(pid)
             figures.setdefault("timestamp", agent.timers.clock.wall_ms() / 1_000)
-            found.append(
+            containers.append(
                 {
                     "framework_id": {"value": executor.framework_id},
                     "executor_id": {"value": executor.id},
@@ -83,4 +83,4 @@ def listing(context: AgentContext, *, nested: bool = False) -> list[AgentRespons
                     "resource_statistics": cast("ResourceStatistics", figures),
                 }
             )
-    return found
+    return containers

@@ -43,8 +43,8 @@ class AgentContext:
         """Raises `Refused`: 401 if operators must authenticate and this one has not."""
         if OPERATORS not in self.access.asked:
             return
-        given = basic_credentials(request.headers.get("authorization"))
-        if given is None or not self.access.knows(*given):
+        credentials = basic_credentials(request.headers.get("authorization"))
+        if credentials is None or not self.access.knows(*credentials):
             raise Refused(401, "Unauthorized", {"WWW-Authenticate": f'Basic realm="{REALM}"'})
 
     def check_executor(self, request: HttpRequest, call: ExecutorCall) -> None:

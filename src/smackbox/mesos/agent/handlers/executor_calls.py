@@ -98,10 +98,10 @@ def subscribe(agent: Agent, call: ExecutorCall, channel: Channel) -> Callable[[]
         "container_id": {"value": executor.container_id},
     }
     channel({"type": "SUBSCRIBED", "subscribed": subscribed})
-    given = call["subscribe"]
-    for update in given.get("unacknowledged_updates", []):
+    message = call["subscribe"]
+    for update in message.get("unacknowledged_updates", []):
         _update(agent, framework, executor, update["status"])
-    _settle(executor, {info["task_id"]["value"] for info in given.get("unacknowledged_tasks", [])})
+    _settle(executor, {info["task_id"]["value"] for info in message.get("unacknowledged_tasks", [])})
     agent.containers.resize(executor.container_id, executor.resources())
     agent.deliver(executor)
 

@@ -149,11 +149,11 @@ def _executor(
         return agent.make_executor(framework, info, kind)
     if executor.state not in {TERMINATING, TERMINATED} and kind != COMMAND:
         return executor
-    for one in infos:
+    for task_info in infos:
         _refuse(
             agent,
             framework.info["id"],
-            one,
+            task_info,
             "TASK_DROPPED" if framework.has("PARTITION_AWARE") else "TASK_LOST",
             "REASON_EXECUTOR_TERMINATED",
             "Executor terminating/terminated",

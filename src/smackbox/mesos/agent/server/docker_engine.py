@@ -71,8 +71,8 @@ class DockerEngine:
 
     async def create(self, name: str, config: Mapping[str, object]) -> str:
         """Create a container; returns its id."""
-        made = await self._call("POST", f"/containers/create?{urlencode({'name': name})}", config)
-        return str(made["Id"])
+        answer = await self._call("POST", f"/containers/create?{urlencode({'name': name})}", config)
+        return str(answer["Id"])
 
     async def start(self, container: str) -> None:
         """Start a container that was created."""
@@ -100,16 +100,16 @@ class DockerEngine:
 
     async def run(self, container: str, command: list[str]) -> int:
         """Run another command in a running container; returns its exit code."""
-        made = await self._call("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True})
+        created = await self._call("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True})
         async with self._client.stream(
             "POST",
-            f"{BASE}{API}/exec/{made['Id']}/start",
+            f"{BASE}{API}/exec/{created['Id']}/start",
             body=b'{"Detach": false, "Tty": false}',
             headers={"Content-Type": JSON},
         ) as answer:
             async for _ in answer.chunks(TIMEOUT_S):
                 pass
-        details = await self._call("GET", f"/exec/{made['Id']}/json")
+        details = await self._call("GET", f"/exec/{created['Id']}/json")
         return int(details["ExitCode"])
 
     async def logs(self, container: str, since: float) -> AsyncIterator[tuple[int, bytes]]:
@@ -174,14 +174,14 @@ def split_image(image: str) -> tuple[str, str]:
 def _raise_pull_error(lines: list[bytes]) -> None:
     for line in lines:
         with contextlib.suppress(ValueError):
-            said = json.loads(line) if line.strip() else {}
-            if isinstance(said, dict) and said.get("error"):
-                raise DockerError(str(said["error"]))
+            progress = json.loads(line) if line.strip() else {}
+            if isinstance(progress, dict) and progress.get("error"):
+                raise DockerError(str(progress["error"]))
 
 
 def _message(body: bytes) -> str:
     try:
-        said = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return body.decode(errors="replace").strip()
-    return str(said.get("message") or said.get("cause") or said) if isinstance(said, dict) else str(said)
+    return str(decoded.get("message") or decoded.get("cause") or decoded) if isinstance(decoded, dict) else str(decoded)

@@ -141,8 +141,8 @@ class Fetcher:
                 session.get(value) as answer,
             ):
                 if answer.status >= 400:
-                    said = f"received HTTP return code {answer.status}"
-                    raise FetchError(f"Error downloading resource '{_without_secrets(value)}', {said}")
+                    reason = f"received HTTP return code {answer.status}"
+                    raise FetchError(f"Error downloading resource '{_without_secrets(value)}', {reason}")
                 with target.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(CHUNK):
                         file.write(chunk)

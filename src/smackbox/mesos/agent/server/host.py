@@ -34,8 +34,8 @@ def boot_id() -> str:
     try:
         return BOOT_ID.read_text().strip()
     except OSError:
-        asked = subprocess.run(["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False)
-        return asked.stdout.strip()
+        sysctl = subprocess.run(["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False)
+        return sysctl.stdout.strip()
 
 
 def hostname(ip: str) -> str:

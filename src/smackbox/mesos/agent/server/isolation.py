@@ -110,9 +110,9 @@ class IsolatingContainerizer(ProcessContainerizer):
     def _over(self, container: Container, ended: Ended) -> None:
         root = container.spec.root_id
         if self.isolation is not None and ended.started and container.limit is None:
-            said = self.isolation.out_of_memory(root)
-            if said is not None:
-                ended = Ended(ended.status, reason=MEMORY_LIMIT, message=said, limitation=_limit(container, "mem"))
+            reason = self.isolation.out_of_memory(root)
+            if reason is not None:
+                ended = Ended(ended.status, reason=MEMORY_LIMIT, message=reason, limitation=_limit(container, "mem"))
         self._roots[root] -= 1
         if not self._roots[root]:
             del self._roots[root]
@@ -138,9 +138,9 @@ class IsolatingContainerizer(ProcessContainerizer):
         while self._roots:
             await asyncio.sleep(MEMORY_WATCH_S)
             for root in list(self._roots):
-                said = cgroups.out_of_memory(root)
-                if said is not None:
-                    self._break(root, MEMORY_LIMIT, said, "mem")
+                reason = cgroups.out_of_memory(root)
+                if reason is not None:
+                    self._break(root, MEMORY_LIMIT, reason, "mem")
         self._watching = None
 
     # --- disk
@@ -149,9 +149,9 @@ class IsolatingContainerizer(ProcessContainerizer):
         while self._roots:
             await asyncio.sleep(interval_s)
             for container in [container for container in self._containers.values() if container.pid is not None]:
-                said = await asyncio.to_thread(_over_quota, container.spec)
-                if said is not None and not container.is_over:
-                    self._break(container.spec.root_id, DISK_LIMIT, said, "disk")
+                reason = await asyncio.to_thread(_over_quota, container.spec)
+                if reason is not None and not container.is_over:
+                    self._break(container.spec.root_id, DISK_LIMIT, reason, "disk")
         self._watching_disk = None
 
     def _break(self, root: str, reason: str, message: str, resource: str) -> None:

@@ -40,17 +40,17 @@ def make_access(settings: MesosAgentSettings) -> Access:
     """The access rules. Operators authenticate if `http_credentials` is set. Executors have tokens if configured, and
     by default beyond loopback. Raises `SettingError`.
     """
-    asked = set()
+    paths = set()
     known: dict[str, str] = {}
     if settings.http_credentials is not None:
         read = _read(settings.http_credentials, _Credentials)
         known = {credential.principal: credential.secret for credential in read.credentials}
-        asked.add(OPERATORS)
+        paths.add(OPERATORS)
         if not is_loopback(settings.host):
-            asked.add(EXECUTORS)
+            paths.add(EXECUTORS)
     if settings.authenticate_http_executors:
-        asked.add(EXECUTORS)
-    return Access(known, frozenset(asked), equal=hmac.compare_digest)
+        paths.add(EXECUTORS)
+    return Access(known, frozenset(paths), equal=hmac.compare_digest)
 
 
 def master_headers(settings: MesosAgentSettings) -> dict[str, str]:

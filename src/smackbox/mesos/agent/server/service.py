@@ -338,6 +338,6 @@ async def _start_metrics(settings: MesosAgentSettings, port: int, context: Agent
     from smackbox.mesos.http.prometheus import registry
     from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-    made = registry(lambda: snapshot(context))
-    metrics = await MetricsEndpoint.open(made, settings.host, port, insecure=settings.insecure)
+    metrics_registry = registry(lambda: snapshot(context))
+    metrics = await MetricsEndpoint.open(metrics_registry, settings.host, port, insecure=settings.insecure)
     parts.push_async_callback(metrics.close)

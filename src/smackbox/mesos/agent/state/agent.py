@@ -382,8 +382,8 @@ class Agent:
         """A status created by the agent. `fields` are those of `TaskStatus`; None means not set."""
         framework = self.frameworks.get(task.framework_id)
         executor = None if framework is None else framework.executors.get(task.executor_id)
-        given = {name: value for name, value in fields.items() if value is not None}
-        status = cast("TaskStatus", {"task_id": task.info["task_id"], "state": state, **given})
+        set_fields = {name: value for name, value in fields.items() if value is not None}
+        status = cast("TaskStatus", {"task_id": task.info["task_id"], "state": state, **set_fields})
         if fields.get("source") is None:
             own = fields.get("reason") in AGENT_REASONS
             status["source"] = "SOURCE_AGENT" if own else "SOURCE_EXECUTOR"

@@ -92,16 +92,16 @@ def _binds(spec: ContainerSpec) -> list[str]:
     for volume in spec.volumes:
         mode = "ro" if volume.read_only else "rw"
         binds.append(f"{volume.source}:{_inside(volume.container_path)}:{mode}")
-    for one in [] if spec.container is None else spec.container.get("volumes", []):
-        mode = one.get("mode", "RW").lower()
-        if "host_path" in one:
-            host_path = one["host_path"]
+    for mount in [] if spec.container is None else spec.container.get("volumes", []):
+        mode = mount.get("mode", "RW").lower()
+        if "host_path" in mount:
+            host_path = mount["host_path"]
             source = host_path if host_path.startswith("/") else str(spec.sandbox / host_path)
-        elif one.get("source", {}).get("type") == "DOCKER_VOLUME":
-            source = one["source"]["docker_volume"]["name"]
+        elif mount.get("source", {}).get("type") == "DOCKER_VOLUME":
+            source = mount["source"]["docker_volume"]["name"]
         else:
-            raise DockerInfoError(f"The volume for '{one['container_path']}' names no host_path")
-        binds.append(f"{source}:{_inside(one['container_path'])}:{mode}")
+            raise DockerInfoError(f"The volume for '{mount['container_path']}' names no host_path")
+        binds.append(f"{source}:{_inside(mount['container_path'])}:{mode}")
     return binds
 
 
@@ -122,9 +122,9 @@ def _network(container: ContainerInfo) -> str:
 
 def _environment(spec: ContainerSpec) -> list[str]:
     """The command's variables, and Mesos' own; the agent's environment is not passed to the image."""
-    asked = {variable["name"] for variable in spec.command.get("environment", {}).get("variables", [])}
+    names = {variable["name"] for variable in spec.command.get("environment", {}).get("variables", [])}
     chosen = {
-        name: value for name, value in spec.environment.items() if name in asked or name.startswith(_OWN_VARIABLES)
+        name: value for name, value in spec.environment.items() if name in names or name.startswith(_OWN_VARIABLES)
     }
     chosen.update(MESOS_SANDBOX=SANDBOX, MESOS_CONTAINER_NAME=container_name(spec.id))
     return [f"{name}={value}" for name, value in chosen.items()]

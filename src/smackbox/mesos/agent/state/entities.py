@@ -165,11 +165,11 @@ class AgentExecutor:
 
 def _with_limits(resources: list[Resource], limits: dict[str, ValueScalar]) -> list[LimitedResource]:
     """The first part of each name, with the task's limit for all parts."""
-    left = dict(limits)
+    remaining = dict(limits)
     limited: list[LimitedResource] = []
     for part in resources:
-        if part["name"] in left:
-            limited.append({**part, "limit": left.pop(part["name"])["value"]})
+        if part["name"] in remaining:
+            limited.append({**part, "limit": remaining.pop(part["name"])["value"]})
         else:
             limited.append(cast("LimitedResource", part))
     return limited
@@ -196,7 +196,7 @@ class AgentFramework:
 
     def has(self, capability: str) -> bool:
         """Whether it has that capability."""
-        return any(one.get("type") == capability for one in self.info.get("capabilities", []))
+        return any(entry.get("type") == capability for entry in self.info.get("capabilities", []))
 
     @property
     def is_orphan(self) -> bool:

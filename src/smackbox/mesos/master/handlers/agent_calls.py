@@ -140,13 +140,13 @@ def _exited_executor(master: Master, agent: Agent, message: LinkCall) -> None:
 
 
 def _message(master: Master, agent: Agent, message: LinkCall) -> None:
-    said = message["message"]
-    framework: Framework | None = master.frameworks.get(said["framework_id"]["value"])
+    payload = message["message"]
+    framework: Framework | None = master.frameworks.get(payload["framework_id"]["value"])
     if framework is not None:
         passed: SchedulerEventMessage = {
             "agent_id": {"value": agent.id},
-            "executor_id": said["executor_id"],
-            "data": said["data"],
+            "executor_id": payload["executor_id"],
+            "data": payload["data"],
         }
         framework.send({"type": "MESSAGE", "message": passed})
 

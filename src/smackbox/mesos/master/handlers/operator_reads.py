@@ -108,8 +108,8 @@ def get_frameworks(call: Call) -> MasterResponseGetFrameworks:
         if call.allows("view_frameworks", framework.info["user"])
     ]
     return {
-        "frameworks": [_full(one) for one in visible(call, "view_frameworks")],
-        "completed_frameworks": [framework_model(one) for one in completed],
+        "frameworks": [_full(framework) for framework in visible(call, "view_frameworks")],
+        "completed_frameworks": [framework_model(framework) for framework in completed],
     }
 
 

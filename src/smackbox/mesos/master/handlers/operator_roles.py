@@ -150,13 +150,13 @@ def _store_quotas(call: Call, quotas: dict[str, Quota], *, force: bool, too_much
 
 def _check_capacity(call: Call, quotas: dict[str, Quota], too_much: int) -> None:
     """Raises `Refused` unless the guarantees of all roles together are available."""
-    wanted: Quantities = {}
+    guaranteed: Quantities = {}
     for role, quota in {**call.master.registry.quotas, **quotas}.items():
         if role not in quotas and role not in call.master.registry.quotas:
             continue
         for name, least in quota.guarantees.items():
-            wanted[name] = wanted.get(name, 0) + least
-    for name, least in wanted.items():
+            guaranteed[name] = guaranteed.get(name, 0) + least
+    for name, least in guaranteed.items():
         there = call.master.allocator.totals.quantities.get(name, 0)
         if least > there:
             raise Refused(

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 def accept(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """ACCEPT: launch tasks and apply operations on offers; decline the rest."""
     master = call.master
-    asked = message["accept"]
-    messages = asked.get("operations", [])
-    refuse_seconds = asked.get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
-    ids = [id_["value"] for id_ in asked.get("offer_ids", [])]
+    arguments = message["accept"]
+    messages = arguments.get("operations", [])
+    refuse_seconds = arguments.get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
+    ids = [id_["value"] for id_ in arguments.get("offer_ids", [])]
     offers = [offer for offer_id in dict.fromkeys(ids) if (offer := framework.offers.get(offer_id)) is not None]
     problem = _problem(ids, offers)
     agent = master.agents.get(offers[0].agent_id) if offers else None

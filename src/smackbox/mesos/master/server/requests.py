@@ -45,13 +45,13 @@ class Requests:
     def _authenticate(self, realm: str | None, request: HttpRequest) -> str | None:
         """The authenticated principal. Raises `Refused`: 401."""
         access = self._context.access
-        given = basic_credentials(request.headers.get("authorization"))
-        known = given is not None and access.knows(*given)
+        credentials = basic_credentials(request.headers.get("authorization"))
+        known = credentials is not None and access.knows(*credentials)
         if realm is None or realm not in access.asked:
-            return given[0] if given is not None and known else None
-        if given is None or not known:
+            return credentials[0] if credentials is not None and known else None
+        if credentials is None or not known:
             raise Refused(401, "", {"WWW-Authenticate": f'Basic realm="{REALMS[realm]}"'})
-        return given[0]
+        return credentials[0]
 
 
 async def _wait(deferred: Deferred) -> HttpAnswer:

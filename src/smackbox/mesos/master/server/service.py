@@ -175,8 +175,10 @@ async def _metrics(settings: MasterSettings, context: MasterContext, parts: Asyn
     from smackbox.mesos.master.handlers.metrics import snapshot
     from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-    made = registry(lambda: snapshot(context))
-    metrics = await MetricsEndpoint.open(made, settings.host, settings.metrics_port, insecure=settings.insecure)
+    metrics_registry = registry(lambda: snapshot(context))
+    metrics = await MetricsEndpoint.open(
+        metrics_registry, settings.host, settings.metrics_port, insecure=settings.insecure
+    )
     parts.push_async_callback(metrics.close)
     return metrics.url
 

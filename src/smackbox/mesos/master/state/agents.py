@@ -187,10 +187,10 @@ def _take_over(master: Master, agent: Agent, asked: Subscription) -> None:
         timeout_s = max(info.get("failover_timeout", 0.0), 0.0)
         grace_ms = max(int(timeout_s * 1_000), master.options.agent_reregister_timeout_ms)
         framework.fails_over_until_ms = master.now_ms + grace_ms
-    for one in asked.executors:
-        owner = master.frameworks.get(one["framework_id"]["value"])
+    for report in asked.executors:
+        owner = master.frameworks.get(report["framework_id"]["value"])
         if owner is not None:
-            executor = one["executor_info"]
+            executor = report["executor_info"]
             add_executor(owner, agent, Executor(executor, _resources(executor), _role(executor, owner)))
     for message in asked.tasks:
         owner = master.frameworks.get(message["framework_id"]["value"])
@@ -210,10 +210,10 @@ def _comes_back(master: Master, agent: Agent, message: messages.Task) -> None:
     if framework is None or framework.unreachable.pop(task_id, None) is None:
         return
     state = str(message.get("status_update_state", message["state"]))
-    said = "Agent reregistered"
+    text = "Agent reregistered"
     tell(
         framework,
-        status_of(master, framework, task_id, state, "REASON_AGENT_REREGISTERED", said, agent_id=agent.id),
+        status_of(master, framework, task_id, state, "REASON_AGENT_REREGISTERED", text, agent_id=agent.id),
     )
 
 
@@ -225,9 +225,9 @@ def _reconcile(master: Master, agent: Agent, asked: Subscription) -> None:
             continue
         framework = master.frameworks[framework_id]
         if not task.terminal:
-            said = "Task is unknown to the agent"
+            text = "Task is unknown to the agent"
             state = "TASK_DROPPED" if task.state == "TASK_STAGING" else "TASK_GONE"
-            update_task(master, task, tell_of(framework, master, task, state, "REASON_RECONCILIATION", said))
+            update_task(master, task, tell_of(framework, master, task, state, "REASON_RECONCILIATION", text))
         remove_task(master, task)
     executors = {
         (executor["framework_id"]["value"], executor["executor_info"]["executor_id"]["value"])
@@ -309,8 +309,8 @@ def mark_unreachable(master: Master, agent_id: str) -> None:
         master.count("slave_unreachable_completed")
         lost = master.agents.get(agent_id)
         if lost is not None:
-            said = f"Agent {lost.hostname} is unreachable"
-            remove_agent(master, lost, "TASK_UNREACHABLE", "REASON_AGENT_REMOVED", said, since_ms)
+            text = f"Agent {lost.hostname} is unreachable"
+            remove_agent(master, lost, "TASK_UNREACHABLE", "REASON_AGENT_REMOVED", text, since_ms)
 
     master.commit(changes, marked, lambda _: master.changing_agents.discard(agent_id))
 
@@ -334,9 +334,9 @@ def mark_gone(master: Master, agent_id: str) -> None:
         master.changing_agents.discard(agent_id)
         master.recovered_agents.pop(agent_id, None)
         if agent is not None and agent_id in master.agents:
-            said = "Agent has been marked gone"
-            agent.send({"type": "SHUTDOWN", "shutdown": {"message": said}})
-            remove_agent(master, agent, "TASK_GONE_BY_OPERATOR", "REASON_AGENT_REMOVED_BY_OPERATOR", said)
+            text = "Agent has been marked gone"
+            agent.send({"type": "SHUTDOWN", "shutdown": {"message": text}})
+            remove_agent(master, agent, "TASK_GONE_BY_OPERATOR", "REASON_AGENT_REMOVED_BY_OPERATOR", text)
 
     master.commit(changes, marked, lambda _: master.changing_agents.discard(agent_id))
 

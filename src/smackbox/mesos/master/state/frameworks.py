@@ -152,8 +152,8 @@ UNCHANGEABLE = ("user", "checkpoint", "principal")
 def _with_what_stays(framework: Framework, info: FrameworkInfo) -> FrameworkInfo:
     """The new information, with the user and the principal that a returning framework cannot change."""
     known = {name: value for name, value in framework.info.items() if name in UNCHANGEABLE}
-    given = {name: value for name, value in info.items() if name not in UNCHANGEABLE}
-    return cast("FrameworkInfo", {**given, **known})
+    changeable = {name: value for name, value in info.items() if name not in UNCHANGEABLE}
+    return cast("FrameworkInfo", {**changeable, **known})
 
 
 def update_info(master: Master, framework: Framework, info: FrameworkInfo, suppressed: list[str]) -> None:
@@ -204,9 +204,9 @@ def remove_framework(master: Master, framework: Framework) -> None:
     rescind_all(master, framework, tell=False)
     for task in list(framework.tasks.values()):
         if not task.terminal:
-            said = f"Framework {framework.id} removed"
+            text = f"Framework {framework.id} removed"
             status = status_of(
-                master, framework, task.id, "TASK_KILLED", "REASON_FRAMEWORK_REMOVED", said, agent_id=task.agent_id
+                master, framework, task.id, "TASK_KILLED", "REASON_FRAMEWORK_REMOVED", text, agent_id=task.agent_id
             )
             update_task(master, task, status)
         remove_task(master, task)

@@ -46,13 +46,13 @@ def consumed_and_made(operation: OfferOperation) -> tuple[Resources, Resources]:
     if resources is None:
         raise OperationError(f"an operation of type {kind} has no such field")
     try:
-        made = Resources.from_messages(resources)
+        created = Resources.from_messages(resources)
     except ResourceError as error:
         raise OperationError(f"Invalid resources: {error}") from error
-    if not made:
+    if not created:
         raise OperationError("No resources specified")
     before, after = Resources(), Resources()
-    for resource, amount in made:
+    for resource, amount in created:
         plain, special = _convert(kind, resource)
         size = resource.size if resource.shared else amount
         before.add_in_place(plain, size)
@@ -256,13 +256,13 @@ def reconcile(master: Master, framework: Framework, asked: list[SchedulerCallRec
             if operation.id is not None:
                 tell(framework, {**operation.message["latest_status"], "operation_id": {"value": operation.id}})
         return
-    for one in asked:
-        operation_id = one["operation_id"]["value"]
+    for entry in asked:
+        operation_id = entry["operation_id"]["value"]
         known = framework.operations.get(operation_id)
         if known is not None:
             tell(framework, {**known.message["latest_status"], "operation_id": {"value": operation_id}})
             continue
-        agent_id = one.get("agent_id", {}).get("value")
+        agent_id = entry.get("agent_id", {}).get("value")
         state = "OPERATION_UNKNOWN"
         if agent_id is not None:
             if agent_id in master.recovered_agents:
