@@ -14,7 +14,7 @@ FENCED_SINCE = 2
 
 
 def handle(broker: Broker, call: Call, request: AddOffsetsToTxnRequest) -> AddOffsetsToTxnResponse | Parked:
-    """Answer AddOffsetsToTxn, at once or when it is done. Raises `KafkaError` where the whole request is rejected."""
+    """Answer AddOffsetsToTxn, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
 
     def added(error: KafkaError | None) -> None:
         call.respond(AddOffsetsToTxnResponse(error_code=error.code if error else 0))

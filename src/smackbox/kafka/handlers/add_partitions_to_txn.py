@@ -32,7 +32,7 @@ FENCED_SINCE = 2
 
 
 def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Parked:
-    """Answer AddPartitionsToTxn, at once or when it is done."""
+    """Answer AddPartitionsToTxn, at once or on completion."""
     if call.version >= SEVERAL_SINCE:
         transactions = request.transactions
     else:

@@ -15,7 +15,7 @@ from smackbox.kafka.wire.messages.alter_client_quotas import (
 
 
 def handle(broker: Broker, call: Call, request: AlterClientQuotasRequest) -> AlterClientQuotasResponse:
-    """Answer AlterClientQuotas. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer AlterClientQuotas. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER_CONFIGS)
     message = "This broker enforces no client quotas."
     return AlterClientQuotasResponse(

@@ -21,7 +21,7 @@ from smackbox.kafka.wire.messages.alter_partition_reassignments import (
 def handle(
     broker: Broker, call: Call, request: AlterPartitionReassignmentsRequest
 ) -> AlterPartitionReassignmentsResponse:
-    """Answer AlterPartitionReassignments. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer AlterPartitionReassignments. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     return AlterPartitionReassignmentsResponse(
         allow_replication_factor_change=request.allow_replication_factor_change,

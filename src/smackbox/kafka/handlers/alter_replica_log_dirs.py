@@ -16,7 +16,7 @@ from smackbox.kafka.wire.messages.alter_replica_log_dirs import (
 
 
 def handle(broker: Broker, call: Call, request: AlterReplicaLogDirsRequest) -> AlterReplicaLogDirsResponse:
-    """Answer AlterReplicaLogDirs. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer AlterReplicaLogDirs. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     codes: dict[str, dict[int, int]] = {}
     for directory in request.dirs:

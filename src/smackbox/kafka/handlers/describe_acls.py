@@ -18,7 +18,7 @@ from smackbox.kafka.wire.messages.describe_acls import (
 
 
 def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> DescribeAclsResponse:
-    """Answer DescribeAcls. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeAcls. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     try:
         acls = broker.security.authorizer()

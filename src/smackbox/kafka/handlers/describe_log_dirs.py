@@ -16,7 +16,7 @@ from smackbox.kafka.wire.messages.describe_log_dirs import (
 
 
 def handle(broker: Broker, call: Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
-    """Answer DescribeLogDirs. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeLogDirs. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     requested = None if request.topics is None else {topic.topic: set(topic.partitions) for topic in request.topics}
     topics = []

@@ -26,7 +26,7 @@ METADATA_TOPIC = "__cluster_metadata"
 
 
 def handle(broker: Broker, call: Call, request: DescribeQuorumRequest) -> DescribeQuorumResponse:
-    """Answer DescribeQuorum. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeQuorum. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     topics = []
     for topic in request.topics:

@@ -21,7 +21,7 @@ from smackbox.kafka.wire.messages.describe_user_scram_credentials import (
 def handle(
     broker: Broker, call: Call, request: DescribeUserScramCredentialsRequest
 ) -> DescribeUserScramCredentialsResponse:
-    """Answer DescribeUserScramCredentials. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeUserScramCredentials. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     known = broker.security.credentials
     requested = Counter(user.name for user in request.users or ()) or Counter({user: 1 for user, _ in known})

@@ -16,7 +16,7 @@ from smackbox.kafka.wire.messages.elect_leaders import (
 
 
 def handle(broker: Broker, call: Call, request: ElectLeadersRequest) -> ElectLeadersResponse:
-    """Answer ElectLeaders. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer ElectLeaders. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     if request.topic_partitions is None:
         return ElectLeadersResponse()

@@ -19,7 +19,7 @@ BUMP_SINCE = 5
 
 
 def handle(broker: Broker, call: Call, request: EndTxnRequest) -> EndTxnResponse | Parked:
-    """Answer EndTxn, at once or when it is done. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer EndTxn, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     bump = call.version >= BUMP_SINCE
     ended: list[KafkaError | None] = []

@@ -36,7 +36,7 @@ SESSIONS = 7
 
 
 def handle(broker: Broker, call: Call, request: FetchRequest) -> Answer | Parked:
-    """Answer Fetch, at once or when it is done."""
+    """Answer Fetch, at once or on completion."""
     if request.session_epoch in {FINAL_EPOCH, INITIAL_EPOCH}:
         broker.fetch_sessions.remove(request.session_id)
         fetch: _Fetch = _WholeFetch(broker, call, request)

@@ -19,7 +19,7 @@ NO_PRODUCER = -1
 
 
 def handle(broker: Broker, call: Call, request: InitProducerIdRequest) -> InitProducerIdResponse | Parked:
-    """Answer InitProducerId, at once or when it is done. Raises `KafkaError` where the whole request is rejected."""
+    """Answer InitProducerId, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     if request.transactional_id is None:
         if not may_write_anything(broker, call):
             return _refused(call, errors.CLUSTER_AUTHORIZATION_FAILED)

@@ -24,7 +24,7 @@ SKIP_ASSIGNMENT_SINCE = 9
 
 
 def handle(broker: Broker, call: Call, request: JoinGroupRequest) -> Parked:
-    """Answer JoinGroup, at once or when it is done: each entry has its own error code."""
+    """Answer JoinGroup, at once or on completion: each entry has its own error code."""
 
     def joined(result: JoinResult) -> None:
         call.respond(_response(result))

@@ -21,7 +21,7 @@ KNOWN = (TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP)
 
 
 def handle(broker: Broker, call: Call, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse:
-    """Answer ListConfigResources. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer ListConfigResources. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
     kinds = (request.resource_types or KNOWN) if call.version >= 1 else (CLIENT_METRICS,)
     if not set(kinds) <= set(KNOWN):

@@ -24,7 +24,7 @@ MEMBER_EPOCHS = 9  # the first version whose clients know member epochs (KIP-848
 
 
 def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse | Parked:
-    """Answer OffsetCommit, at once or when it is done: each entry has its own error code."""
+    """Answer OffsetCommit, at once or on completion: each entry has its own error code."""
     by_id = call.version >= TOPIC_IDS
     asked = AskedOffsets(broker, call, OffsetCommitResponsePartition, OffsetCommitResponseTopic, by_id=by_id)
     for topic in request.topics:

@@ -32,7 +32,7 @@ VALID_ACKS = (-1, 0, 1)
 
 
 def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Parked | None:
-    """Answer Produce, at once or when it is done."""
+    """Answer Produce, at once or on completion."""
     if request.transactional_id is not None:
         check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     answers: ProducedTopics = []

@@ -24,7 +24,7 @@ JOINS_SINCE = 5
 
 
 def handle(broker: Broker, call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse | Parked:
-    """Answer TxnOffsetCommit, at once or when it is done: each entry has its own error code."""
+    """Answer TxnOffsetCommit, at once or on completion: each entry has its own error code."""
     by_id = call.version >= TOPIC_IDS
     asked = AskedOffsets(broker, call, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic, by_id=by_id)
     for topic in request.topics:

@@ -17,7 +17,7 @@ from smackbox.kafka.wire.messages.update_features import (
 
 
 def handle(broker: Broker, call: Call, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse:
-    """Answer UpdateFeatures. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer UpdateFeatures. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     levels = dict(finalized_features())
     for update in request.feature_updates:

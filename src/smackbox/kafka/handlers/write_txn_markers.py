@@ -23,7 +23,7 @@ from smackbox.kafka.wire.messages.write_txn_markers import (
 
 
 def handle(broker: Broker, call: Call, request: WriteTxnMarkersRequest) -> Parked:
-    """Answer WriteTxnMarkers, at once or when it is done. Raises `KafkaError` where the whole request is rejected."""
+    """Answer WriteTxnMarkers, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.CLUSTER_ACTION)
     marked: list[Partition] = []
     results = [_write(broker, marker, marked) for marker in request.markers]

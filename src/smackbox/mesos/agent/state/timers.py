@@ -32,7 +32,7 @@ class Timers:
         self._count = 0
 
     def after(self, delay_ms: int, act: Callable[[], None]) -> Timer:
-        """Call `act` after so many milliseconds."""
+        """Call `act` after this many milliseconds."""
         timer = Timer(self.clock.monotonic_ms() + max(delay_ms, 0), act)
         self._count += 1
         first = not self._heap or timer.due_ms < self._heap[0][0]
