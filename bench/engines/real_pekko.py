@@ -69,7 +69,7 @@ def _run(command: list[str]) -> None:
 
 
 def reporting_node(system: str, host: str, port: int, *, config: str, every_ms: int) -> list[str]:
-    """The command of a cluster's node that prints what it sees (`view …`) so often, until SIGTERM lets it leave."""
+    """The command of a cluster's node that prints its view (`view …`) regularly, until SIGTERM lets it leave."""
     home = build(SOURCES)
     command = java()
     assert command is not None, "missing() says so"

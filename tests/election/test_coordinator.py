@@ -368,7 +368,7 @@ def test_large_records_are_deflated_and_a_change_that_is_too_large_is_refused(zo
             large = b"the same words again and again " * 100_000
             await store.store({"large": large, "small": b"1"})
             assert await ZooKeeperStateStore(one.coordinator, "state").load() == {"large": large, "small": b"1"}
-            with pytest.raises(ChangeTooLarge, match="larger than ZooKeeper takes"):
+            with pytest.raises(ChangeTooLarge, match="larger than ZooKeeper's limit"):
                 await store.store({"random": os.urandom(1_100_000)})
             await store.store({"small": b"2"})
             assert (await store.load())["small"] == b"2"

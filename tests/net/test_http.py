@@ -156,7 +156,7 @@ def test_a_client_that_does_not_read_its_stream_is_cut_off() -> None:
 def test_nobody_there_and_silence_are_errors() -> None:
     async def work() -> None:
         async with serving(lambda _: HttpStream()) as (server, client):
-            with pytest.raises(HttpClientError, match="nothing came|did not end|did not answer"):
+            with pytest.raises(HttpClientError, match="nothing arrived|did not end|did not answer"):
                 await client.request("GET", server.url, timeout_s=0.01)
             await server.stop()
             with pytest.raises(HttpClientError, match="does not answer"):

@@ -3,7 +3,7 @@
 Hosts 1 to 3 have ZooKeeper (Debian's, an ensemble of three; ours on host 1 where that is missing), a master and an
 agent each; hosts 4 and 5 a Marathon and a Chronos each; host 6 is the one that looks. 200 tasks run on the agents, and
 jobs that note each of their runs. For a minute, one after another at random: a leader, a ZooKeeper or an agent dies by
-`kill -9` and is started again, a link is cut or made slow. All time-outs are a tenth of the usual ones, so that a
+`kill -9` and is started again, a link is cut or made slow. All timeouts are a tenth of the usual ones, so that a
 minute is ten. `SMACK_CLUSTER_SECONDS` makes it longer, `SMACK_CLUSTER_SEED` repeats one.
 
 What must hold in the end: every task that is wanted runs, none runs twice, none runs that is not wanted; every due time

@@ -136,7 +136,7 @@ def test_a_file_whose_failed_append_could_not_be_undone_takes_nothing_more(tmp_p
         file.append(b"defg")
     disk.undo_fails = False
     for use in (lambda: file.append(b"h"), file.sync):
-        with pytest.raises(StorageError, match="takes nothing more until a restart"):
+        with pytest.raises(StorageError, match="accepts no more writes until a restart"):
             use()
 
 
@@ -149,7 +149,7 @@ def test_a_file_that_could_not_be_synced_takes_nothing_more(tmp_path: Path) -> N
         file.sync()
     disk.sync_fails = False
     for use in (lambda: file.append(b"h"), file.sync):
-        with pytest.raises(StorageError, match="takes nothing more until a restart"):
+        with pytest.raises(StorageError, match="accepts no more writes until a restart"):
             use()
     disk.open(tmp_path / "f").append(b"h")
 

@@ -1,4 +1,4 @@
-"""`host:port` as people write it: a name or an IPv4 address, or an IPv6 address in brackets."""
+"""`host:port` as text: a name, an IPv4 address, or an IPv6 address in brackets."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ def host_port(text: str, default_port: int) -> tuple[str, int]:
 
 
 def host_ports(text: str, default_port: int) -> list[tuple[str, int]]:
-    """Several of them, separated by commas. Raises `SettingError`."""
+    """A comma-separated list of addresses. Raises `SettingError`."""
     return [host_port(part, default_port) for part in text.split(",")]
 
 
 def nodes_on_one_port(text: str, default_port: int) -> tuple[list[str], int]:
-    """The hosts and the one port of several: the Cassandra driver takes one port for all. Raises `SettingError`."""
+    """The hosts and the common port of several addresses, as the Cassandra driver takes one port for all. Raises
+    `SettingError`.
+    """
     nodes = host_ports(text, default_port)
     ports = {port for _, port in nodes}
     if len(ports) != 1:

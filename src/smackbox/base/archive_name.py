@@ -1,10 +1,10 @@
-"""The name of a file in an archive: a template with fields.
+"""Names of files in an archive: a template with fields.
 
     s3://bucket/{year}/{month}/{day}/{hour}-{partition}-{offset}.json.gz
 
 Fields are `topic`, `year`, `month`, `day`, `hour` (of the records' own time, in UTC, with leading zeros), `partition`
 and `offset` (that of the file's first record, in 20 digits, so that names sort as offsets). `partition` and `offset`
-must be among them, as nothing else makes a name one file's alone.
+must be among them, as only they make a name unique.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _PATTERNS = {"topic": r"[a-zA-Z0-9._-]+?", "partition": r"\d+", "offset": rf"\d{
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """What a file's name says. `hour_ms` is None where not all of the hour is in it; `beside` that it is a `-2`."""
+    """The content of a file's name. `hour_ms` is None if the name lacks part of the hour; `beside` is set for a `-2`
+    name.
+    """
 
     key: str
     topic: str | None
@@ -38,10 +40,10 @@ class NamedFile:
 
 
 class ArchiveName:
-    """A checked template. `root` is the part before the first folder with a field, `query` the URL's options."""
+    """A checked template. `root` is the part before the first folder with a field, `query` has the URL's options."""
 
     def __init__(self, template: str) -> None:
-        """Raises `SettingError` for a field that there is not, a missing one, or another suffix than `SUFFIXES`."""
+        """Raises `SettingError` for an unknown or a missing field, or a suffix that is not in `SUFFIXES`."""
         place, _, self.query = template.partition("?")
         try:
             parts = list(string.Formatter().parse(place))
@@ -66,7 +68,7 @@ class ArchiveName:
 
     @property
     def place(self) -> str:
-        """Where the archive lies: the root, with the URL's options."""
+        """The location of the archive: the root, with the URL's options."""
         return f"{self.root}?{self.query}" if self.query else self.root
 
     def key(self, topic: str, hour_ms: int, partition: int, offset: int) -> str:
@@ -83,22 +85,22 @@ class ArchiveName:
         )
 
     def parse(self, key: str) -> NamedFile | None:
-        """What `key` made a name of; None for the name of something else."""
-        suffix = max((one for one in SUFFIXES if self._key.endswith(one)), key=len)
-        found = re.fullmatch(_pattern(self._key.removesuffix(suffix)) + r"(-\d+)?" + re.escape(suffix), key)
-        if found is None:
+        """The inverse of `key`; None for the name of another file."""
+        suffix = max((ending for ending in SUFFIXES if self._key.endswith(ending)), key=len)
+        match = re.fullmatch(_pattern(self._key.removesuffix(suffix)) + r"(-\d+)?" + re.escape(suffix), key)
+        if match is None:
             return None
-        fields = found.groupdict()
+        fields = match.groupdict()
         hour_ms = None
         if all(name in fields for name in ("year", "month", "day", "hour")):
             year, month, day, hour = (int(fields[name]) for name in ("year", "month", "day", "hour"))
             hour_ms = int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1000
-        is_beside = found[found.re.groups] is not None
+        is_beside = match[match.re.groups] is not None
         return NamedFile(key, fields.get("topic"), int(fields["partition"]), int(fields["offset"]), hour_ms, is_beside)
 
 
 def _pattern(template: str) -> str:
-    """A regular expression for the names that a template makes."""
+    """A regular expression for the names that a template produces."""
     seen: set[str] = set()
     pattern = ""
     for literal, name, _, _ in string.Formatter().parse(template):
@@ -110,6 +112,6 @@ def _pattern(template: str) -> str:
 
 
 def beside(key: str, number: int) -> str:
-    """The name for another file whose name is taken: `-2` before the suffix."""
-    suffix = max((one for one in SUFFIXES if key.endswith(one)), key=len)
+    """Another name for a file whose name is taken: with `-2` before the suffix."""
+    suffix = max((ending for ending in SUFFIXES if key.endswith(ending)), key=len)
     return f"{key.removesuffix(suffix)}-{number}{suffix}"

@@ -1,4 +1,4 @@
-"""Time as an argument: state machines read a `Clock`, and a test's clock moves only when told."""
+"""Time as an argument: state machines read a `Clock`, and a test's clock moves only on request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where a room gets its time from. Wall time is for data, monotonic time for time-outs."""
+    """A source of time. Wall time is for data, monotonic time for timeouts."""
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
@@ -18,7 +18,7 @@ class Clock(Protocol):
         ...
 
     def monotonic_ms(self) -> int:
-        """Milliseconds since some fixed moment; never goes back."""
+        """Milliseconds since some fixed point; never goes back."""
         ...
 
 
@@ -26,15 +26,15 @@ class SystemClock:
     """The machine's clock."""
 
     def wall_ms(self) -> int:
-        """Milliseconds since 1970, as the system's clock says; it may be set back."""
+        """Milliseconds since 1970, by the system clock, which may be set back."""
         return time.time_ns() // 1_000_000
 
     def wall_us(self) -> int:
-        """Microseconds since 1970, as the system's clock says."""
+        """Microseconds since 1970, by the system clock."""
         return time.time_ns() // 1_000
 
     def monotonic_ms(self) -> int:
-        """Milliseconds since some moment; they never go back."""
+        """Milliseconds since some fixed point; never goes back."""
         return time.monotonic_ns() // 1_000_000
 
 
@@ -58,6 +58,6 @@ class FakeClock:
         return self._elapsed_ms
 
     def advance_ms(self, duration_ms: int) -> None:
-        """Let so much time pass. It never goes back."""
+        """Advance the time by this much. It never goes back."""
         assert duration_ms >= 0, "time does not go back"
         self._elapsed_ms += duration_ms

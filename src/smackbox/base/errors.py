@@ -14,11 +14,11 @@ from __future__ import annotations
 
 
 class SmackError(Exception):
-    """Root of every error that smackbox raises on purpose."""
+    """The base class of every error that smackbox raises on purpose."""
 
 
 class UserError(SmackError):
-    """Something that the person at the keyboard can mend; `str(error)` is one clear line without a traceback."""
+    """An error that the user can fix; `str(error)` is one clear line without a traceback."""
 
 
 class SettingError(UserError):
@@ -30,7 +30,7 @@ class StartError(UserError):
 
 
 class ProtocolError(SmackError):
-    """The peer sent bytes that its protocol does not allow; the connection is closed, nobody else notices."""
+    """The peer sent bytes that its protocol does not allow; only this connection is closed."""
 
 
 class RequestError(SmackError):
@@ -42,4 +42,4 @@ class LimitError(RequestError):
 
 
 class StorageError(SmackError):
-    """The disk refused, or what it holds is damaged beyond the torn tail that a crash leaves."""
+    """The disk rejected an operation, or its data is damaged beyond the incomplete tail that a crash leaves."""

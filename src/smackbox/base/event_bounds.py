@@ -1,12 +1,12 @@
-"""Which values of an event type a column and an Arrow batch can hold: what its JSON takes is often wider.
+"""The values of an event type that a column and an Arrow batch can hold; JSON often allows more.
 
     int       -2**63 .. 2**63 - 1 (bigint, int64)
     Decimal   finite, at most 20 digits before the point and 18 after it (Arrow's decimal(38, 18))
     datetime  in the years 1 to 9999, in UTC too
     time      without an offset (a time column has none, and dropping it would change the time)
-    list, set, dict   items that hold by these rules; no null among them (CQL refuses it)
+    list, set, dict   items that satisfy these rules, without nulls (CQL rejects them)
 
-An endpoint and a stream check with the same rules, so that what is accepted can be stored.
+An endpoint and a stream apply the same rules, so that every accepted event can be stored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Check = Callable[[Any, str], None]
 
 
 class OutOfBoundsError(ValueError):
-    """A value that no column holds: the place in the event as a JSON path, and a sentence."""
+    """A value that no column can hold: its place in the event as a JSON path, and a sentence."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{reason} - at `{path}`")
@@ -54,7 +54,7 @@ def event_check(event_type: type[msgspec.Struct]) -> Callable[[Any], None] | Non
 
 
 def events_check(event_type: type[msgspec.Struct]) -> Callable[[Sequence[Any]], bool] | None:
-    """A function that says quickly that all of many events can be stored; where it says no, some may not.
+    """A function that quickly tests whether all of many events can be stored; if it returns False, some may not.
 
     None when every event can.
     """
@@ -72,7 +72,7 @@ def events_check(event_type: type[msgspec.Struct]) -> Callable[[Sequence[Any]], 
                 values = list(map(get, events))
                 if values and not (low <= min(values) and max(values) <= high):
                     return False
-        except TypeError:  # moments with and without an offset
+        except TypeError:  # datetimes with and without an offset
             return False
         return True
 
@@ -80,7 +80,7 @@ def events_check(event_type: type[msgspec.Struct]) -> Callable[[Sequence[Any]], 
 
 
 def _check(hint: Any) -> Check | None:
-    """The check of a type, of values that are not None; None when every value holds."""
+    """The check for values of a type, other than None; None when every value is valid."""
     scalar = _SCALARS.get(hint)
     if scalar is not None:
         return scalar
@@ -96,7 +96,7 @@ def _check(hint: Any) -> Check | None:
 
 
 def _item_check(hint: Any) -> Check | None:
-    """The check of an item in a collection, where None is refused."""
+    """The check for an item in a collection, where None is rejected."""
     inner = _check(hint)
     if type(None) not in get_args(hint):
         return inner
@@ -173,6 +173,6 @@ _RANGES: dict[Any, tuple[Any, Any]] = {
     int: (INT_MIN, INT_MAX),
     datetime: (datetime(2, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)),
 }
-"""Types whose values hold at least between two values, whatever else they are."""
+"""Types whose values are valid at least between two bounds."""
 
 _SCALARS: dict[Any, Check] = {int: _check_int, Decimal: _check_decimal, datetime: _check_datetime, time: _check_time}

@@ -1,4 +1,4 @@
-"""The key of an event as a record has it: the same text from every writer, so that it goes to the same partition."""
+"""The record key of an event: every writer produces the same text, so that the event goes to the same partition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import msgspec
 
 
 def key_bytes(value: Any) -> bytes | None:
-    """A key field as text: a UUID in its canonical form, a time as ISO 8601, an enumeration's value, None as no key."""
+    """A key field as text: a UUID in its canonical form, a time as ISO 8601, an enumeration's value, and no key for
+    None.
+    """
     convert = _KEY_TEXT.get(type(value))
     if convert is not None:
         return convert(value)

@@ -1,7 +1,7 @@
-"""Fewer runs of Python's collector of cycles while batches of many small objects are at work.
+"""Runs Python's cyclic garbage collector less often while batches of many small objects are processed.
 
-A batch holds some 100,000 events, which are objects that the collector looks at again and again and that are freed
-without it. By default it runs after 700 of them.
+A batch holds some 100,000 events, objects that the collector scans again and again although they are freed without it.
+By default it runs after 700 allocations.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 THRESHOLD = 200_000
-"""Objects between two runs: what a batch and its rows are made of."""
+"""Objects between two runs: the size of a batch and its rows."""
 
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """In the block the collector runs after `THRESHOLD` objects at the earliest."""
+    """Within the block the collector runs only after `THRESHOLD` objects."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(THRESHOLD, 10, 10)

@@ -1,4 +1,4 @@
-"""Settings: flags > `SMACK_*` environment > `smackbox.toml` > defaults; an unknown key names its near one.
+"""Settings: flags > `SMACK_*` environment > `smackbox.toml` > defaults; an unknown key suggests a similar one.
 
 A settings type is a frozen `msgspec.Struct`; its section in the file is a TOML table (`[kafka]`), its environment
 variables are `SMACK_<SECTION>_<FIELD>`. Values are converted and checked by msgspec, so an error names the field.
@@ -22,7 +22,7 @@ ENVIRONMENT_PREFIX = "SMACK_"
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every server verb takes. `dir` None means memory only; port 0 picks a free port."""
+    """The settings of every server command. `dir` None means memory only; port 0 picks a free port."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -44,9 +44,9 @@ def load(
     environ: Mapping[str, str] | None = None,
     file: Path | None = None,
 ) -> S:
-    """One settings object from all four sources. A flag that is None counts as not given.
+    """One settings object from all four sources. A flag that is None is not set.
 
-    `defaults` come before those of the type: a verb has its own port and folder.
+    `defaults` override those of the type: each command has its own port and folder.
 
     Raises `SettingError` for an unknown key, a value of the wrong type, or a file that is not TOML.
     """
@@ -86,7 +86,7 @@ def read_file(file: Path | None) -> dict[str, Any]:
 
 
 def near(key: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` where something similar is known, else an empty string."""
+    """` (did you mean 'x'?)` if a similar name is known, otherwise an empty string."""
     match = difflib.get_close_matches(key, list(known), n=1)
     return f" (did you mean {match[0]!r}?)" if match else ""
 

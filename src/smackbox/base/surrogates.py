@@ -1,6 +1,7 @@
-r"""Lone surrogates in JSON: `"\ud83d"` without its other half, as JavaScript writes a text cut through an emoji.
+r"""Lone surrogates in JSON: `"\ud83d"` without its other half, as JavaScript writes a text that was cut inside an
+emoji.
 
-JSON's grammar has them (RFC 8259, 8.2), Unicode has not, and msgspec calls them truncated data.
+JSON's grammar allows them (RFC 8259, 8.2), Unicode does not, and msgspec reports truncated data.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 
 REPLACEMENT = rb"\ufffd"
-"""As long as an escape, so that every other byte keeps its place."""
+"""As long as an escape, so that every other byte keeps its position."""
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -24,8 +25,8 @@ def replace_lone_surrogates(text: bytes) -> bytes:
 
 
 def _replace(escape: re.Match[bytes]) -> bytes:
-    whole = escape[0]
-    high = len(whole) > 2 and escape[2] is None
+    text = escape[0]
+    high = len(text) > 2 and escape[2] is None
     if escape[2] is not None or (high and escape[1] is None):
         return REPLACEMENT
-    return whole
+    return text

@@ -1,4 +1,4 @@
-"""Settings of the Cassandra room; names that Cassandra has are Cassandra's own."""
+"""Settings of the Cassandra server, under Cassandra's own names where it has them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MIB = 1024 * 1024
 
 
 class CassandraSettings(ServerSettings, frozen=True, kw_only=True):
-    """`port` is native_transport_port; the CLI gives 9042 where none is set.
+    """`port` is native_transport_port; the CLI defaults to 9042.
 
-    With `PasswordAuthenticator` an empty directory begins with the superuser cassandra, whose password is cassandra.
-    With `client_encryption_certfile` (PEM) clients speak TLS; its key may be in the same file.
+    With `PasswordAuthenticator`, an empty directory starts with the superuser cassandra, whose password is cassandra.
+    With `client_encryption_certfile` (PEM) clients must use TLS; its key may be in the same file.
     """
 
     cluster_name: str = "Test Cluster"

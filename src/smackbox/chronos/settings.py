@@ -1,4 +1,4 @@
-"""Settings of Chronos; where Chronos has a flag for a thing, its name."""
+"""Settings of Chronos, with the names of Chronos' flags where they exist."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ class ChronosSettings(FrameworkSettings, frozen=True, kw_only=True):
     mesos_task_mem: float = 128.0
     mesos_task_disk: float = 256.0
     failure_retry: int = 60_000
-    """Milliseconds before a failed run is tried again; doubled each time, up to an hour."""
+    """Milliseconds before a failed run is retried; doubled each time, up to an hour."""
 
     missed_runs: MissedRuns = "last"
-    """Of a job's runs that fell due while nobody led, longer than its epsilon ago: start the last, all, or none."""
+    """Which of a job's runs to start that fell due without a leader, longer than its epsilon ago: the last, all, or
+    none.
+    """
 
     unreachable_timeout: float = 3600.0
-    """Seconds after which a run on an agent that stays away counts as failed."""
+    """Seconds after which a run on an unreachable agent counts as failed."""
 
     def check(self) -> None:
-        """Raises `SettingError`."""
+        """Check the settings. Raises `SettingError`."""
         super().check()
         if self.failure_retry < 0 or self.unreachable_timeout < 0:
             raise SettingError("chronos: failure_retry and unreachable_timeout are 0 or more")

@@ -38,7 +38,7 @@ _OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("--recover",), {"type": click.Choice(["reconnect", "cleanup"]), "help": "cleanup kills old tasks and ends."}),
     (
         ("--reconfiguration-policy", "--reconfiguration_policy"),
-        {"type": click.Choice(["equal", "additive"]), "help": "What may differ from the agent's former life."},
+        {"type": click.Choice(["equal", "additive"]), "help": "What may differ from the agent's previous run."},
     ),
     (("--switch-user/--no-switch-user", "--switch_user/--no-switch_user"), {"default": None, "help": "As root."}),
     (("--executor-registration-timeout", "--executor_registration_timeout"), {}),

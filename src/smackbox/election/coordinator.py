@@ -1,13 +1,13 @@
-"""Who leads: contending for a place and watching who has it, in a folder of ZooKeeper, by Mesos' own layout.
+"""Leader election in a folder of ZooKeeper, with Mesos' own layout: contending, and watching the leader.
 
-A contender makes an ephemeral sequential node `PATH/PREFIX0000000012` with its data; the lowest one leads. Everybody
-may watch the folder. Both work alike on our ZooKeeper and on a real ensemble.
+A contender creates an ephemeral sequential node `PATH/PREFIX0000000012` with its data; the lowest one is the leader.
+Anybody may watch the folder. Both work with smackbox's ZooKeeper and with a real ensemble.
 
-A leader that ZooKeeper does not hear must stop before another one can begin. So the coordinator counts the time since
-it heard ZooKeeper by itself, and says that leadership is lost before the session can have expired, not when it learns
-of it. What a leader stores is guarded once more, see `state_store`.
+A leader that is cut off from ZooKeeper must stop before another one can start. So the coordinator itself measures the
+time since ZooKeeper's last answer, and reports the loss of leadership before the session can have expired, not when it
+is notified. The leader's writes have a further guard, see `state_store`.
 
-kazoo's threads do the talking; all callbacks come on the asyncio loop that called `start`.
+kazoo's threads do the communication; all callbacks run on the asyncio loop that called `start`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Coordinator:
         )
 
     async def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Connect and make the folder. Raises `StartError` when nobody answers in time."""
+        """Connect and create the folder. Raises `StartError` when there is no answer before the timeout."""
         self._loop = asyncio.get_running_loop()
         self.client.add_listener(self._state_changed)
         try:
@@ -97,7 +97,7 @@ class Coordinator:
         self._follower = asyncio.create_task(self._follow(), name=f"follow {self.url}")
 
     async def stop(self) -> None:
-        """End the session: nodes of contenders go at once, so that another can lead."""
+        """End the session: contenders' nodes are removed at once, so that another can lead."""
         tasks = [task for task in (self._follower, self._looking) if task is not None]
         for task in tasks:
             task.cancel()
@@ -105,17 +105,19 @@ class Coordinator:
         await asyncio.to_thread(self._close)
 
     def contend(self, prefix: str, data: bytes, on_elected: Callable[[], None], on_lost: Callable[[], None]) -> None:
-        """Stand for election. `on_lost` is called after `on_elected`; then the contention begins again by itself."""
+        """Join the election. `on_lost` is called after `on_elected`; after that the coordinator contends again
+        automatically.
+        """
         self._contentions.append(_Contention(prefix, data, on_elected, on_lost))
         self._changed.set()
 
     def watch_leader(self, prefix: str, on_change: OnChange) -> None:
-        """`on_change` gets the leader's data now and at each change, and None where nobody is known to lead."""
+        """`on_change` gets the leader's data, at once and at each change; None when no leader is known."""
         self._watches.append(_Watch(prefix, on_change))
         self._changed.set()
 
     def resign(self) -> None:
-        """Give up the places of this process; it stands again, behind those who stand already."""
+        """Withdraw this process's nodes; it contends again, behind the current contenders."""
         for contention in self._contentions:
             node, contention.node = contention.node, None
             if contention.leads:
@@ -125,7 +127,7 @@ class Coordinator:
 
     @property
     def leading_node(self) -> str | None:
-        """The path of the node by which this process leads, where it does."""
+        """The path of this process's election node, if it leads."""
         return next(
             (f"{self.url.path}/{contention.node}" for contention in self._contentions if contention.leads), None
         )
@@ -133,7 +135,7 @@ class Coordinator:
     # --- kazoo's threads
 
     def _state_changed(self, state: str) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended before the session
+        with contextlib.suppress(RuntimeError):  # the loop was closed before the session
             self._loop.call_soon_threadsafe(self._changed.set)
 
     def _folder_changed(self, _: Any) -> None:
@@ -148,7 +150,7 @@ class Coordinator:
     async def _follow(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                # not wait_for: Python 3.11's drops a cancellation that comes together with the change
+                # not wait_for: Python 3.11's drops a cancellation that arrives together with the change
                 async with asyncio.timeout(LOOK_INTERVAL_S):
                     await self._changed.wait()
             self._changed.clear()
@@ -169,10 +171,10 @@ class Coordinator:
         except (KazooException, KazooTimeoutError) as error:
             log.warning("ZooKeeper %s: %s", self.url.hosts, str(error) or type(error).__name__)
         except Exception:
-            log.exception("%s: what was seen could not be told", self.url)
+            log.exception("%s: a leader change could not be delivered", self.url)
 
     async def _look(self) -> None:
-        """One reading of the folder: make nodes that are missing, see who is lowest, tell who has to know."""
+        """Read the folder once: create missing nodes, find the lowest, call the callbacks."""
         children: list[str] = await asyncio.to_thread(self.client.get_children, self.url.path, self._folder_changed)
         for contention in self._contentions:
             if contention.node not in children:
@@ -199,7 +201,7 @@ class Coordinator:
             watch.on_change(data)
 
     def _stand(self, one: _Contention, children: list[str]) -> str:
-        """The contender's node: one that an answer lost on its way has made already, or a new one."""
+        """The contender's node: one that was created although the answer was lost, or a new one."""
         session_id = self.client.client_id[0]
         for name in children:
             stat = self.client.exists(f"{self.url.path}/{name}") if name.startswith(one.prefix) else None

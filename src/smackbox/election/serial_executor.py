@@ -1,4 +1,4 @@
-"""Blocking work in threads, one call at a time, in the order of the calls."""
+"""Blocking work in threads, one call at a time, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 class SerialExecutor:
     """Runs blocking calls on the loop's thread pool, at most one at a time.
 
-    A call whose caller was cancelled runs to its end, and the next call waits for it.
+    A call whose caller is cancelled runs to completion, and the next call waits for it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A leader's records in a file of SQLite, for the one process that needs no successor."""
+"""A leader's records in an SQLite file, for a single process without a successor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class FileStateStore:
-    """`DIR/state.sqlite`. What was stored survives `kill -9`; with `sync`, power loss."""
+    """`DIR/state.sqlite`. Stored records survive `kill -9`; with `sync`, power loss."""
 
     def __init__(self, directory: Path, *, sync: bool = False) -> None:
         try:
@@ -45,7 +45,7 @@ class FileStateStore:
         await self._in_thread(write)
 
     async def close(self) -> None:
-        """Close the file after the writes that are under way."""
+        """Close the file after the writes in progress."""
         await self._executor.run(self._connection.close)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -1,6 +1,6 @@
-"""Where a leader keeps what its successor must know: a few thousand named records, changed all or none at a time.
+"""The state that a leader keeps for its successor: a few thousand named records, with atomic changes.
 
-In memory, in a file of SQLite (`state_file`), or in a folder of ZooKeeper (`state_zookeeper`).
+They are in memory, in an SQLite file (`state_file`), or in a folder of ZooKeeper (`state_zookeeper`).
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from smackbox.base.errors import StorageError
 
 
 class Fenced(StorageError):  # noqa: N818 - it is the state of the writer
-    """Another leader has taken over: this one must store nothing."""
+    """Another leader has taken over: this one must not store anything."""
 
 
 class ChangeTooLarge(StorageError):  # noqa: N818 - it is the state of the change
-    """The store never takes a change of that size."""
+    """The store never accepts a change of that size."""
 
 
 class StateStore(Protocol):
-    """Named records that a leader keeps where its successor finds them."""
+    """Named records that a leader keeps for its successor."""
 
     async def load(self) -> dict[str, bytes]:
         """Every record. Raises `StorageError`."""
         ...
 
     async def store(self, changes: dict[str, bytes | None]) -> None:
-        """Set these records, or remove those that are None: all or none. Raises `StorageError`, `Fenced`."""
+        """Set these records, or remove those that are None: atomically. Raises `StorageError`, `Fenced`."""
         ...
 
     async def close(self) -> None:
-        """Release what it holds. The records stay."""
+        """Release its resources. The records stay."""
         ...
 
 
@@ -44,7 +44,7 @@ def apply(changes: dict[str, bytes | None], records: dict[str, bytes]) -> None:
 
 
 class MemoryStateStore:
-    """Gone with its process."""
+    """Records in memory, lost with the process."""
 
     def __init__(self) -> None:
         self.records: dict[str, bytes] = {}
@@ -58,4 +58,4 @@ class MemoryStateStore:
         apply(changes, self.records)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing."""

@@ -1,10 +1,10 @@
-"""A leader's records in a folder of ZooKeeper, and the fence around them.
+"""A leader's records in a folder of ZooKeeper, with fencing.
 
-Each change is one multi operation that also checks that the writer's own election node is still there: a leader that
-was succeeded cannot store anything any more, whatever it believes (`Fenced`).
+Each change is one multi operation that also checks that the writer's election node still exists: a leader that has been
+succeeded cannot store anything, whatever it believes (`Fenced`).
 
-Names are any text; a name is one node, percent-encoded. A node's data is one byte, `PLAIN` or `DEFLATED` (zlib), and
-the record: definitions of many apps are large and alike.
+Names may be any text; each is one node, percent-encoded. A node's data is one byte, `PLAIN` or `DEFLATED` (zlib), and
+the record: definitions of many apps are large and repetitive.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from smackbox.election.serial_executor import SerialExecutor
 from smackbox.election.state_store import ChangeTooLarge, Fenced
 
 CHANGE_LIMIT = 1_000_000
-"""Bytes of one multi operation; ZooKeeper's `jute.maxbuffer` is 1 MiB."""
+"""Maximum bytes of one multi operation; ZooKeeper's `jute.maxbuffer` is 1 MiB."""
 
 
 PLAIN, DEFLATED = b"\x00", b"\x01"
 DEFLATE_FROM = 1024
-"""Bytes of a record that are worth it."""
+"""Minimum bytes of a record worth compressing."""
 
 
 class ZooKeeperStateStore:
@@ -36,7 +36,7 @@ class ZooKeeperStateStore:
         self._coordinator = coordinator
         self._path = f"{coordinator.url.path}/{folder}"
         self._names: set[str] | None = None
-        """The records that are there; None after an answer that did not come, when nobody knows."""
+        """The existing records; None, i.e. unknown, after a request without an answer."""
         self._executor = SerialExecutor()
 
     async def load(self) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ class ZooKeeperStateStore:
             raise StorageError(f"cannot write {self._path} of ZooKeeper: {error!r}") from error
 
     async def close(self) -> None:
-        """The connection is the coordinator's, which closes it."""
+        """Does nothing: the coordinator closes the connection."""
 
     def _load(self) -> dict[str, bytes]:
         client = self._coordinator.client
@@ -78,7 +78,7 @@ class ZooKeeperStateStore:
         packed = {name: None if value is None else _packed(value) for name, value in changes.items()}
         size = sum(len(name) + len(value or b"") for name, value in packed.items())
         if size > CHANGE_LIMIT:
-            raise ChangeTooLarge(f"a change of {size} bytes is larger than ZooKeeper takes ({CHANGE_LIMIT})")
+            raise ChangeTooLarge(f"a change of {size} bytes is larger than ZooKeeper's limit ({CHANGE_LIMIT})")
         client = self._coordinator.client
         names = {unquote(child) for child in client.get_children(self._path)} if self._names is None else self._names
         self._names = None

@@ -1,4 +1,4 @@
-"""`zk://[user:password@]host1:port1,host2:port2/path`: where an ensemble is, and the folder in it."""
+"""`zk://[user:password@]host1:port1,host2:port2/path`: the address of an ensemble, and a folder in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ZooKeeperUrl:
 
     @classmethod
     def parse(cls, text: str) -> ZooKeeperUrl:
-        """Raises `SettingError`."""
+        """Parse a URL. Raises `SettingError`."""
         if not text.startswith(_SCHEME):
             raise SettingError(f"{text!r} is not a ZooKeeper URL: zk://host:port,host:port/path")
         address, slash, path = text.removeprefix(_SCHEME).partition("/")
@@ -34,7 +34,7 @@ class ZooKeeperUrl:
         return cls(",".join(_with_port(host) for host in hosts.split(",")), path, credentials if at else None)
 
     def __str__(self) -> str:
-        """Without the credentials, for logs."""
+        """The URL without its credentials, for logs."""
         return f"{_SCHEME}{self.hosts}{self.path}"
 
 

@@ -1,7 +1,7 @@
 """Who may post: credentials (a bearer token, or a user and a password), and pages of other origins (CORS).
 
 Without `auth_tokens` and `auth_users` everybody may. `/healthz` and a browser's preflight need no credentials (Fetch
-standard, 4.8). Pages send none by themselves: `Access-Control-Allow-Credentials` is never given.
+standard, 4.8). Browsers do not add credentials of their own: `Access-Control-Allow-Credentials` is never sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EXPOSED = b"Access-Control-Expose-Headers: Retry-After\r\n"
 
 
 class Access:
-    """The rules of one endpoint. `origins` are such as `https://shop.example`, or `*` for any."""
+    """The rules of one endpoint. `origins` have the form `https://shop.example`, or `*` for any."""
 
     def __init__(self, tokens: Sequence[str], users: Mapping[str, str], origins: Sequence[str]) -> None:
         self._tokens = [token.encode() for token in tokens]
@@ -43,7 +43,7 @@ class Access:
         return bool(self._tokens or self._users)
 
     def check(self, exchange: Exchange) -> tuple[int, str, bytes] | None:
-        """None for a request that may go on, else (401, reason, header lines). Every answer gets its CORS lines."""
+        """None if the request may continue, otherwise (401, reason, header lines). Every answer gets its CORS lines."""
         exchange.extra = self._cors(exchange)
         if not self.authenticates or exchange.path in OPEN_PATHS or self.is_preflight(exchange):
             return None
@@ -52,7 +52,7 @@ class Access:
         return 401, "credentials are missing or wrong: send an Authorization header", self._challenge
 
     def is_preflight(self, exchange: Exchange) -> bool:
-        """True for a browser's question whether a page may send its request."""
+        """Whether it is a browser's CORS preflight request."""
         headers = exchange.headers
         return bool(
             self._origins
@@ -62,7 +62,7 @@ class Access:
         )
 
     def answer_preflight(self, exchange: Exchange) -> None:
-        """Answer a CORS preflight: 204, with the allowed methods and headers where the origin is allowed."""
+        """Answer a CORS preflight: 204, with the allowed methods and headers if the origin is allowed."""
         allowed = self._allows(exchange.headers[b"origin"])
         exchange.reply(204, b"", JSON, _ALLOWED if allowed else b"")
 

@@ -1,15 +1,15 @@
-"""Events out of a request body: one JSON object, an array of them, or JSON lines; each checked by its msgspec type.
+"""Decodes the events in a request body: one JSON object, an array, or JSON lines; each is checked against its msgspec
+type.
 
-An accepted event keeps the bytes that its sender wrote (white space around it aside), so that a number or a field
-unknown to the type is not changed on its way through. A refused one keeps them too, for the dead-letter topic.
+An accepted event keeps its original bytes (except white space around it), so that numbers and unknown fields pass
+through unchanged. So does a rejected one, for the dead-letter topic.
 
-Shapes: an `application/x-ndjson` body is JSON lines. Any other body is an array when it opens with `[`, one event when
-it is one JSON value, and JSON lines when its first line is a whole JSON value and more lines follow. JSON objects one
-after another, with or without white space between them, are a stream of events, as log shippers send it
-(`json_stream`); its policy is that of JSON lines. A byte order mark before the body is skipped (RFC 8259, 8.1).
+Shapes: an `application/x-ndjson` body is JSON lines. Any other body is an array if it starts with `[`, one event if it
+is one JSON value, and JSON lines if its first line is a complete JSON value and more lines follow. Concatenated JSON
+objects, with or without white space between them, are a stream of events, as sent by log shippers (`json_stream`); the
+policy for JSON lines applies. A byte order mark before the body is skipped (RFC 8259, 8.1).
 
-A lone surrogate in a string (`"\\ud83d"`) becomes U+FFFD where the setting says `replace`: then those six bytes are the
-only ones that are changed.
+A lone surrogate in a string (`"\\ud83d"`) becomes U+FFFD if the setting is `replace`: only those six bytes are changed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why the event at `index` of a body is refused: the place in it as a JSON path, and a sentence."""
+    """Why the event at `index` of a body is rejected: its place in the event as a JSON path, and a sentence."""
 
     index: int
     path: str
@@ -45,7 +45,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Body:
-    """What a body held: `accepted` as (value, key) pairs, `refused` as (refusal, original) pairs."""
+    """The content of a body: `accepted` as (value, key) pairs, `refused` as (refusal, original) pairs."""
 
     __slots__ = ("accepted", "refused", "shape")
 
@@ -73,7 +73,7 @@ class EventDecoder:
         self._replace_surrogates = replace_surrogates
 
     def decode(self, body: bytes, *, ndjson: bool) -> Body:
-        """The events of a body: one JSON value or an array of them, or with `ndjson` one for each line."""
+        """The events of a body: one JSON value, an array of them, or with `ndjson` one per line."""
         value = body.removeprefix(codecs.BOM_UTF8).strip(_WHITE_SPACE)
         if not value.isascii():
             try:
@@ -135,7 +135,9 @@ class EventDecoder:
 
 
 def _refuse_surrogates(original: bytes, replaced: bytes, body: Body) -> Body:
-    """`body`, decoded from `replaced`, less the events that hold a lone surrogate; all with their original bytes."""
+    """`body`, decoded from `replaced`, without the events that contain a lone surrogate; all with their
+    original bytes.
+    """
     decoded = Body(body.shape)
     refused = {refusal.index: (refusal, value) for refusal, value in body.refused}
     accepted = iter(body.accepted)
@@ -147,7 +149,7 @@ def _refuse_surrogates(original: bytes, replaced: bytes, body: Body) -> Body:
         else:
             refusal = None
             value, key = next(accepted)
-        start = replaced.index(value, end)  # only separators lie between two values, and each byte has its place
+        start = replaced.index(value, end)  # only separators are between two values, and byte positions are unchanged
         end = start + len(value)
         sent = original[start:end]
         if refusal is None and sent != value:
@@ -160,9 +162,9 @@ def _refuse_surrogates(original: bytes, replaced: bytes, body: Body) -> Body:
 
 
 def _stream_values(body: bytes, limit: int) -> list[bytes] | None:
-    """The JSON objects of a body that holds several, one after another; None when it does not.
+    """The JSON objects of a body with several concatenated ones; None for any other body.
 
-    What is no JSON value any more is the last one. Raises `LimitError` beyond `limit`.
+    Trailing invalid JSON becomes the last one. Raises `LimitError` beyond `limit`.
     """
     text = body.decode()
     if not text.startswith("{"):
@@ -186,7 +188,7 @@ def _stream_values(body: bytes, limit: int) -> list[bytes] | None:
 
 
 def _is_lines(body: bytes) -> bool:
-    """True when the first line is a JSON value of its own and another line follows."""
+    """Whether the first line is a complete JSON value and another line follows."""
     line, newline, rest = body.partition(b"\n")
     if not newline or not rest.strip(_WHITE_SPACE):
         return False

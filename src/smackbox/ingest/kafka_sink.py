@@ -1,11 +1,11 @@
-"""Accepted events into Kafka: an idempotent producer whose queue is bounded in records and in bytes.
+"""Sends accepted events to Kafka, with an idempotent producer whose queue is bounded in records and in bytes.
 
-librdkafka sends and retries on threads of its own. Its delivery reports are fetched by a timer of the server's loop
-with `poll(0)`, which never blocks: no second Python thread competes for the interpreter, one pass serves every report
-that has arrived, and all counters belong to the loop. The timer is fast while something is in flight, else slow.
+librdkafka sends and retries in its own threads. A timer on the server's loop fetches its delivery reports with
+`poll(0)`, which never blocks. No second Python thread competes for the interpreter, one pass serves all reports that
+have arrived, and all counters belong to the loop. The timer is fast while records are in flight, otherwise slow.
 
-A record that is not acknowledged within the delivery time-out has failed; whether it reached the log is then unknown,
-so whoever sent it sends it again and a reader drops duplicates by the event's identity.
+A record that is not acknowledged within the delivery timeout has failed. Whether it reached the log is then unknown, so
+its sender must send it again, and readers drop duplicates by the event's identity.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TOPICS_REQUEST_TIMEOUT_S = 5.0
 RECORD_OVERHEAD = 256
 CLOSE_TIMEOUT_S = 2.0
 CLIENT_LOG_LEVEL = 2
-"""librdkafka's own lines about each attempt to connect are left out: what matters is logged once here."""
+"""librdkafka's log lines on each connection attempt are dropped: the state is logged once here."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class _Offer:
 
 
 class KafkaSink:
-    """One producer. `options` are librdkafka's own and win over what is set here."""
+    """One producer. `options` are librdkafka's, and override those set here."""
 
     def __init__(
         self,
@@ -104,18 +104,20 @@ class KafkaSink:
 
     @property
     def away(self) -> str | None:
-        """Why Kafka cannot be reached at the moment, None where it can."""
+        """Why Kafka is unreachable at the moment, or None."""
         return self._away
 
     async def start(self, topics: dict[str, int]) -> None:
-        """Connect, and make the topics (name: partitions) that are missing."""
+        """Connect, and create missing topics (name: partitions)."""
         self._producer = Producer(self._configuration)
         self._topics = topics
         self._poll()
         await asyncio.wait({self._ensure_topics()}, timeout=self._topics_timeout_s)
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:
-        """Queue records that belong together, or say why not; `done` gets the outcome once Kafka answered for all."""
+        """Queue records that belong together, or return why not; `done` gets the outcome once Kafka has answered for
+        all.
+        """
         if self._away is not None or self._stopped or self._producer is None:
             return Failure.AWAY
         size = 0
@@ -147,7 +149,7 @@ class KafkaSink:
         return None
 
     async def stop(self, timeout_s: float) -> None:
-        """Wait at most so long until the queue is empty, then stop. What is left fails."""
+        """Wait up to the timeout until the queue is empty, then stop. The remaining records fail."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while self.queued_events and loop.time() < deadline:
@@ -201,7 +203,7 @@ class KafkaSink:
             self._fatal = True
         elif error.code() == KafkaError._ALL_BROKERS_DOWN and not self._silent:
             self._silent = True
-            log.warning("no broker answers; events wait up to the delivery time-out")
+            log.warning("no broker answers; events wait up to the delivery timeout")
         else:
             log.debug("librdkafka: %s", error)
 
@@ -210,14 +212,16 @@ class KafkaSink:
         log.warning("the broker answers again")
 
     def _replace(self, producer: Producer) -> None:
-        """After a fatal error (fenced, sequence lost) a producer takes nothing more: fail its records, open another."""
+        """After a fatal error (fenced, sequence lost) a producer accepts nothing more: fail its records, open
+        another.
+        """
         self._fatal = False
         producer.purge()
         producer.poll(0)
         self._producer = Producer(self._configuration)
 
     def _ensure_topics(self) -> asyncio.Task[None]:
-        """The task that makes the topics, begun where none is running."""
+        """The task that creates the topics, started if none is running."""
         task = self._topics_task
         if task is None or task.done():
             task = self._topics_task = asyncio.get_running_loop().create_task(self._make_topics())
@@ -236,15 +240,17 @@ class KafkaSink:
 
 
 def make_topics(client: Mapping[str, Any], topics: Mapping[str, int]) -> str | None:
-    """Make the topics that are missing. Returns None, or why it could not be done just now. Blocks."""
+    """Create missing topics. Returns None, or why that failed for the moment. Blocks."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient(dict(client))
-    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=-1) for name, partitions in topics.items()]
-    if not wanted:
+    new_topics = [
+        NewTopic(name, num_partitions=partitions, replication_factor=-1) for name, partitions in topics.items()
+    ]
+    if not new_topics:
         return None
     futures = admin.create_topics(
-        wanted, operation_timeout=TOPICS_REQUEST_TIMEOUT_S, request_timeout=TOPICS_REQUEST_TIMEOUT_S
+        new_topics, operation_timeout=TOPICS_REQUEST_TIMEOUT_S, request_timeout=TOPICS_REQUEST_TIMEOUT_S
     )
     for name, future in futures.items():
         try:

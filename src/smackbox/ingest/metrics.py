@@ -1,4 +1,4 @@
-"""What `/metrics` shows. The hot path counts in plain integers; Prometheus' objects are made when a scrape asks."""
+"""The content of `/metrics`. The hot path counts in plain integers; Prometheus objects are built on each scrape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class RouteCounts:
-    """Counts of one route. `seconds` has a count for each bucket and one for what is slower."""
+    """Counts of one route. `seconds` has a count for each bucket and one for slower requests."""
 
     __slots__ = ("accepted", "dead_lettered", "refused", "responses", "seconds", "seconds_sum")
 
@@ -27,14 +27,14 @@ class RouteCounts:
         self.seconds_sum = 0.0
 
     def answered(self, status: int, seconds: float) -> None:
-        """Count one answer of that status, which took so many seconds."""
+        """Count an answer with that status and duration in seconds."""
         self.responses[status] = self.responses.get(status, 0) + 1
         self.seconds[bisect_left(SECONDS_BUCKETS, seconds)] += 1
         self.seconds_sum += seconds
 
 
 class IngestCollector:
-    """Turns the counts into Prometheus' metrics."""
+    """Converts the counts into Prometheus metrics."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class IngestCollector:
         self._gauges = gauges
 
     def registry(self) -> CollectorRegistry:
-        """A registry with this collector and those of the process."""
+        """A registry with this collector and the process metrics."""
         from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
         registry = CollectorRegistry()
@@ -58,13 +58,13 @@ class IngestCollector:
         return registry
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now; Prometheus' client calls it."""
+        """The current metrics; called by the Prometheus client."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         for name, help_text in (
             ("accepted", "Events acknowledged by the broker and answered with 202"),
-            ("refused", "Events refused by their type"),
-            ("dead_lettered", "Refused events written to a dead-letter topic"),
+            ("refused", "Events rejected by their type"),
+            ("dead_lettered", "Rejected events written to a dead-letter topic"),
         ):
             family = CounterMetricFamily(f"smack_ingest_events_{name}", help_text, labels=["path"])
             for path, counts in self._routes.items():

@@ -1,4 +1,4 @@
-"""A route: which event type a path takes, and the topic its events go to."""
+"""A route: the event type that a path accepts, and the topic for its events."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ RESERVED_PATHS = frozenset({"/healthz", "/metrics"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`POST path` takes `event_type` and writes to `topic`; `key` is the field whose text is the record's key.
+    """`POST path` accepts `event_type` and writes to `topic`; `key` is the field whose text is the record's key.
 
-    Bad originals go to `dead_letter` where one is named. Missing topics are made with `partitions` partitions (the
+    Rejected originals go to `dead_letter` if it is set. Missing topics are created with `partitions` partitions (the
     dead-letter topic with one).
     """
 

@@ -1,14 +1,15 @@
-"""The HTTP endpoint: events in, checked by their type, into Kafka; 202 once the broker has acknowledged every one.
+"""The HTTP endpoint: it checks events against their type and writes them to Kafka; it answers 202 once the broker has
+acknowledged all of them.
 
     202 {"accepted": n}   every event of the body is in the log
     400 {"accepted": n, "errors": [{"index": i, "path": "$.type", "reason": "…"}]}
-                          some are bad; n others are in the log (by the policy for the body's shape); the bad originals
-                          are in the dead-letter topic
+                          some are invalid; n others are in the log (by the policy for the body's shape); the invalid
+                          originals are in the dead-letter topic
     401 404 405 408 413 415 431   {"error": "…"}: the request itself cannot be served
     503 and Retry-After   the bounded queue is full, or the broker did not answer in time: send all of it again
 
-After a 503 some events of the body may be in the log: senders repeat the whole body, and readers drop duplicates by
-the event's identity. A 202 or a 400 means that all it says has happened.
+After a 503 some events of the body may be in the log: senders must repeat the whole body, and readers drop duplicates
+by the event's identity. A 202 or a 400 is final.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class _Refusals(msgspec.Struct, frozen=True):
 
 
 class _Endpoint:
-    """A route at work."""
+    """A route in operation."""
 
     __slots__ = ("counts", "decoder", "route")
 
@@ -74,7 +75,7 @@ class _Endpoint:
 
 
 class IngestServer:
-    """A `Service`. `sink` is Kafka unless another is given."""
+    """A `Service`. `sink` defaults to Kafka."""
 
     name = "ingest"
 
@@ -113,12 +114,12 @@ class IngestServer:
 
     @property
     def url(self) -> str:
-        """Where it listens. Valid after `start`."""
+        """The address of the listener. Valid after `start`."""
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     async def start(self) -> None:
-        """Bind, connect the sink, take requests. Raises `StartError`."""
+        """Bind, connect the sink, accept requests. Raises `StartError`."""
         settings = self._settings
         sock = bind(
             settings.host,
@@ -143,7 +144,7 @@ class IngestServer:
             )
 
     async def probe(self) -> None:
-        """Ask the endpoint for its health over a connection of its own."""
+        """Request the endpoint's health over a separate connection."""
         reader, writer = await asyncio.open_connection(
             self._settings.host, self._port, ssl=unverified() if self._tls is not None else None
         )
@@ -157,7 +158,7 @@ class IngestServer:
             raise StartError(f"{self.url} does not answer /healthz: {answer[:80]!r}")
 
     async def stop(self) -> None:
-        """Take no new request, answer those under way, and deliver what was accepted, within `drain_timeout_s`."""
+        """Accept no new requests, answer pending ones, and deliver the accepted events, within `drain_timeout_s`."""
         drain_s = self._settings.drain_timeout_s
         await self._http.stop(drain_s)
         await self._sink.stop(drain_s / 4)

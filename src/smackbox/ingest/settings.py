@@ -1,4 +1,4 @@
-"""What the HTTP endpoint can be told, and the limits that keep its memory flat."""
+"""Settings of the HTTP endpoint, and the limits that bound its memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ Surrogates = Literal["replace", "refuse"]
 
 
 class IngestSettings(ServerSettings, frozen=True, kw_only=True):
-    """Where to listen, the Kafka to write to, and a bound for everything that could grow.
+    """The listener, the Kafka to write to, and a bound for everything that could grow.
 
-    A policy says what becomes of the good events of a body that also holds bad ones: `all_or_nothing` accepts none of
-    them, `per_event` accepts the good ones and reports the bad ones. Memory is bounded by `body_buffer_limit` (bodies
+    A policy controls the valid events in a body that also has invalid ones: `all_or_nothing` accepts none of them,
+    `per_event` accepts the valid ones and reports the invalid ones. Memory is bounded by `body_buffer_limit` (bodies
     being received) plus `queue_bytes_limit` (events not yet acknowledged by the broker).
 
-    `reuse_port`: processes share the port, as `app.post(…, instances=…)` starts them. `lone_surrogates`: half of a
-    character that UTF-16 writes in two (`"\\ud83d"`, a text cut through an emoji) is no Unicode text; `replace` puts
-    U+FFFD in its place, `refuse` refuses the event. `auth_tokens` are bearer tokens and `auth_users` passwords by user;
-    with either, every request but `/healthz` needs one. `cors_origins` are origins of pages that may post, or `*`.
+    `reuse_port` lets processes share the port, as with `app.post(…, instances=…)`. `lone_surrogates` controls half of a
+    character that UTF-16 writes in two (`"\\ud83d"`, a text cut inside an emoji), which is not valid Unicode: `replace`
+    substitutes U+FFFD, `refuse` rejects the event. `auth_tokens` are bearer tokens and `auth_users` maps users to
+    passwords; with either, every request except `/healthz` needs credentials. `cors_origins` are the origins of pages
+    that may post, or `*`.
     """
 
     kafka: str = "127.0.0.1:9092"
@@ -59,7 +60,7 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
     retry_after_s: int = 1
 
     def check(self) -> None:
-        """Raises `SettingError` where two settings cannot hold together."""
+        """Raises `SettingError` if two settings contradict each other."""
         for field in msgspec.structs.fields(type(self)):
             value = getattr(self, field.name)
             positive = field.name.endswith(("_limit", "_timeout_s", "_after_s"))
@@ -70,7 +71,7 @@ class IngestSettings(ServerSettings, frozen=True, kw_only=True):
         for origin in self.cors_origins:
             if origin != "*" and ("://" not in origin or "/" in origin.partition("://")[2].rstrip("/")):
                 raise SettingError(
-                    f"ingest: cors_origins: {origin!r} is no origin; write it as https://host[:port], or *"
+                    f"ingest: cors_origins: {origin!r} is not an origin; write it as https://host[:port], or *"
                 )
         if self.body_limit > self.queue_bytes_limit:
             raise SettingError(

@@ -1,4 +1,4 @@
-"""Where accepted events go. The endpoint knows only this; `KafkaSink` is the one that it is run with."""
+"""The destination of accepted events. The endpoint knows only this interface; `KafkaSink` is the one in use."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Failure(enum.Enum):
 
     FULL = "the queue to the broker is full"
     AWAY = "the broker does not answer"
-    TOO_LARGE = "the broker refuses a record of this size"
+    TOO_LARGE = "the broker rejects a record of this size"
 
 
 Done: TypeAlias = Callable[[Failure | None], None]
 
 
 class Sink(Protocol):
-    """Takes records and says when they are safe. All methods are called on the server's loop."""
+    """Accepts records and reports when they are safe. All methods are called on the server's loop."""
 
     @property
     def away(self) -> str | None:
-        """Why records cannot be taken just now, or None."""
+        """Why records cannot be accepted at the moment, or None."""
         ...
 
     @property
     def queued_events(self) -> int:
-        """How many events were accepted and are not delivered yet."""
+        """How many events were accepted and are not yet delivered."""
         ...
 
     @property
@@ -42,31 +42,31 @@ class Sink(Protocol):
         ...
 
     async def start(self, topics: dict[str, int]) -> None:
-        """Open it; `topics` (name: partitions) are made where they are missing. Does not wait forever for a broker."""
+        """Open it; missing `topics` (name: partitions) are created. Does not wait without limit for a broker."""
         ...
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:
-        """Queue all the records, or none and say why.
+        """Queue all the records, or none and return why.
 
-        Of a taken offer `done` is called once, perhaps before this returns: with None when every record is
-        acknowledged, else with the first failure.
+        For an accepted offer `done` is called once, perhaps before this returns: with None when every record is
+        acknowledged, otherwise with the first failure.
         """
         ...
 
     async def stop(self, timeout_s: float) -> None:
-        """Wait until what is queued has been answered, at most `timeout_s`, and close."""
+        """Wait until all queued records are answered, at most `timeout_s`, and close."""
         ...
 
 
 class NullSink:
-    """Acknowledges everything at once and keeps nothing: for measuring the endpoint alone."""
+    """Acknowledges everything at once and stores nothing: for measuring the endpoint alone."""
 
     away = None
     queued_events = 0
     queued_bytes = 0
 
     async def start(self, topics: dict[str, int]) -> None:
-        """Nothing is connected."""
+        """Does nothing."""
         del topics
 
     def offer(self, records: Sequence[Record], done: Done) -> Failure | None:
@@ -76,5 +76,5 @@ class NullSink:
         return None
 
     async def stop(self, timeout_s: float) -> None:
-        """Nothing waits."""
+        """Does nothing."""
         del timeout_s

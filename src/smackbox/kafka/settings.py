@@ -1,7 +1,7 @@
-"""The broker's settings: what every server takes, and Kafka's broker configs under Kafka's own names.
+"""The broker's settings: those common to all servers, and Kafka's broker configurations under Kafka's names.
 
-`log_segment_bytes` here is `log.segment.bytes` there. Defaults are Kafka's, except where a single embedded broker is
-better served: no delay before a group's first rebalance, and loopback without authentication.
+`log_segment_bytes` here is `log.segment.bytes` in Kafka. Defaults are Kafka's, except where others suit a single
+embedded broker better: no delay before a group's first rebalance, and loopback without authentication.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ NODE_ID = 1
 
 
 class KafkaSettings(ServerSettings, frozen=True, kw_only=True):
-    """All settings of one broker. `advertised` is `host:port`; None advertises the address that a client dialled.
+    """All settings of one broker. `advertised` is `host:port`; None advertises the address that a client connected to.
 
     `host` and `port` speak `security_protocol` (PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL); `listeners` adds more, as
-    `SASL_SSL://host:port` with commas between them. `sasl_plain_users` is password by user for PLAIN; SCRAM users are
-    made with AlterUserScramCredentials. `authorizer` enforces ACLs; `super_users` is `User:a;User:b`.
+    a comma-separated list of `SASL_SSL://host:port`. `sasl_plain_users` maps users to passwords for PLAIN; SCRAM users
+    are created with AlterUserScramCredentials. `authorizer` enforces ACLs; `super_users` is `User:a;User:b`.
     """
 
     advertised: str | None = None

@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What came of one poll. `last` is the last sequence number by shard, `ended` the shards that are at their end."""
+    """The result of one poll. `last` is the last sequence number by shard, `ended` the shards that are at their end."""
 
     records: list[Record] = field(default_factory=list)
     first: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -83,7 +83,7 @@ class Shards:
         return self._arrived_ms.get(shard)
 
     def read(self, shard: str, sequence: str, arrived_ms: int = 0) -> None:
-        """What came of a shard up to that record, which arrived at that moment (0: not known), is dealt with."""
+        """The records of a shard up to that one, which arrived at that time (0: unknown), have been processed."""
         self._read[shard] = sequence
         if arrived_ms:
             self._arrived_ms[shard] = arrived_ms

@@ -1,4 +1,4 @@
-"""Settings of Marathon; where Marathon has a flag for a thing, its name."""
+"""Settings of Marathon, with the names of Marathon's flags where they exist."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class MarathonSettings(FrameworkSettings, frozen=True, kw_only=True):
 
     framework_name: str = "marathon"
     secrets_dir: Path | None = None
-    """A file for each secret's source; its content is the secret."""
+    """A file for each secret source; its content is the secret."""

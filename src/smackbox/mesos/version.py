@@ -1,4 +1,4 @@
-"""The version that master and agents give as theirs."""
+"""The version that master and agents report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 VERSION = "1.11.0"
-"""That of the Mesos whose behaviour this is; clients parse it."""
+"""The Mesos version whose behaviour they implement; clients parse it."""
 
 BUILD: VersionInfo = {
     "version": VERSION,

@@ -1,9 +1,9 @@
-"""Store first, then act: what a framework's machine decided leaves the process only after its successor could know it.
+"""Store first, then act: a framework's decisions become visible only after they are stored for its successor.
 
-A machine changes its state in memory and notes what follows from it: records to store, calls to send, people to tell.
-The committer takes all that has gathered, stores the records in one change, and only then lets the rest happen, in
-order. While it stores, the machine goes on and gathers the next change. So nothing becomes visible that a failover
-forgets, and no task is launched that the next leader does not know of.
+A state machine changes its state in memory and collects the effects: records to store, calls to send, events to
+publish. The committer takes all collected effects, stores the records in one change, and only then runs the other
+actions, in order. Meanwhile the machine continues and collects the next change. So nothing becomes visible that a
+failover would lose, and no task is launched that the next leader does not know.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from smackbox.mesos_framework.effects import Effects
 RETRY_FIRST_S = 0.1
 RETRY_LIMIT_S = 5.0
 PIECE_BYTES = 500_000
-"""Of what is stored at once, where it may be stored in pieces."""
+"""The maximum bytes stored at once, for changes that may be stored in pieces."""
 
 log = logging.getLogger(__name__)
 
 
 class Committer:
-    """One for each term of leadership. `fenced` is called when another leader has taken over: nothing happens then."""
+    """One for each term of leadership. `fenced` is called when another leader has taken over; then no further actions
+    run.
+    """
 
     def __init__(self, store: StateStore, take: Callable[[], Effects], fenced: Callable[[], None]) -> None:
         self._store = store
@@ -36,11 +38,11 @@ class Committer:
         self._task = asyncio.create_task(self._run(), name="commit")
 
     def wake(self) -> None:
-        """Something has been decided."""
+        """There are new effects."""
         self._wanted.set()
 
     async def committed(self) -> None:
-        """Until all that was decided before is stored and has happened. Raises `StorageError` when the term ends."""
+        """Wait until all previous effects are stored and have been run. Raises `StorageError` when the term ends."""
         if self._task.done():
             raise StorageError("this process does not lead any more")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -49,7 +51,7 @@ class Committer:
         await future
 
     async def stop(self) -> None:
-        """End at once; what is not stored yet does not happen."""
+        """Stop at once; effects that are not stored do not run."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         for future in self._waiting:

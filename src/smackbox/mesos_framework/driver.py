@@ -1,9 +1,8 @@
-"""The scheduler side of Mesos' v1 API: one subscription, kept up for as long as the driver runs.
+"""The scheduler side of Mesos' v1 API: one subscription, kept open as long as the driver runs.
 
-The driver finds the leading master (a URL, or a folder of ZooKeeper), subscribes, hands every event to its scheduler,
-and sends calls in the order in which they were given. When the stream ends, is silent for five heartbeats, or another
-master leads, unsent calls are dropped, the scheduler is notified, and the driver subscribes again: it is the
-scheduler that reconciles then, as after any doubt.
+The driver finds the leading master (a URL, or a folder of ZooKeeper), subscribes, passes every event to its scheduler,
+and sends calls in order. When the stream ends, is silent for five heartbeats, or another master leads, unsent calls are
+dropped, the scheduler is notified, and the driver subscribes again. The scheduler must then reconcile.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ BACK_OFF_LIMIT_S = 5.0
 SILENT_HEARTBEATS = 5
 DEFAULT_HEARTBEAT_S = 15.0
 REDIRECTS_AT_ONCE = 3
-"""Masters that send to one another are asked again after a while."""
+"""Masters that redirect to one another are retried after a while."""
 
 CALLS_LIMIT = 100_000
 ANSWER_TIMEOUT_S = 15.0
@@ -45,10 +44,10 @@ log = logging.getLogger(__name__)
 
 
 class Scheduler(Protocol):
-    """What a framework does with events. All are called on the loop, and must not wait."""
+    """A framework's event handlers. All are called on the loop, and must not block."""
 
     def framework_info(self) -> Message:
-        """The FrameworkInfo to subscribe with; with its `id` once there is one."""
+        """The FrameworkInfo to subscribe with, including its `id` once it is known."""
         ...
 
     def event(self, event: Message) -> None:
@@ -56,31 +55,31 @@ class Scheduler(Protocol):
         ...
 
     def disconnected(self) -> None:
-        """The subscription has ended; what was sent last may not have arrived."""
+        """The subscription has ended; the last calls may not have arrived."""
         ...
 
 
 class Masters(Protocol):
-    """Where the leading master is."""
+    """Finds the leading master."""
 
     async def leader(self) -> str:
-        """Its base URL, as soon as one is known."""
+        """Its base URL, as soon as it is known."""
         ...
 
     def changed(self) -> asyncio.Event:
-        """Set when another master leads, or none."""
+        """Set when the leader has changed or is gone."""
         ...
 
 
 class FixedMasters:
-    """Masters named by URL: they are tried in turn, and the one that does not lead says who does."""
+    """Masters named by URL: they are tried in turn, and a standby redirects to the leader."""
 
     def __init__(self, *urls: str) -> None:
         self._urls = deque(url.rstrip("/") if "://" in url else f"http://{url}" for url in urls)
         self._changed = asyncio.Event()
 
     async def leader(self) -> str:
-        """The next URL of the list, around in a circle."""
+        """The next URL of the list, cyclically."""
         self._urls.rotate(-1)
         return self._urls[-1]
 
@@ -107,7 +106,7 @@ class ElectedMasters:
         return url
 
     def changed(self) -> asyncio.Event:
-        """Set when another master leads than `leader` said last."""
+        """Set when the leader is no longer the one that `leader` returned."""
         return self._changed
 
     def _leader_is(self, data: bytes | None) -> None:
@@ -120,7 +119,7 @@ class ElectedMasters:
 
 
 def master_url(data: bytes, scheme: str = "http") -> str | None:
-    """The base URL in a MasterInfo as masters write it to ZooKeeper; None where it has none."""
+    """The base URL in a MasterInfo as masters write it to ZooKeeper; None if it has none."""
     try:
         info = msgspec.json.decode(data)
         address = info.get("address") or {}
@@ -133,7 +132,7 @@ def master_url(data: bytes, scheme: str = "http") -> str | None:
 
 
 class SchedulerDriver:
-    """One framework's connection. `headers` go with every call (Authorization)."""
+    """The connection of one framework. `headers` are sent with every call (Authorization)."""
 
     def __init__(
         self, masters: Masters, scheduler: Scheduler, client: HttpClient, headers: Mapping[str, str] | None = None
@@ -154,7 +153,7 @@ class SchedulerDriver:
         return self._stream_id is not None
 
     def call(self, kind: str, **fields: Any) -> None:
-        """Send `{"type": kind, "framework_id": …, **fields}` after the calls before it; dropped when not subscribed."""
+        """Send `{"type": kind, "framework_id": …, **fields}` after the previous calls; dropped when not subscribed."""
         if self._stream_id is None:
             return
         if len(self._calls) >= CALLS_LIMIT:
@@ -165,7 +164,7 @@ class SchedulerDriver:
         self._called.set()
 
     def acknowledge(self, status: Message) -> None:
-        """Tell the agent that this status is kept; statuses without `uuid` need no acknowledgement."""
+        """Acknowledge that this status is stored; statuses without `uuid` need no acknowledgement."""
         if status.get("uuid"):
             acknowledge = {
                 "agent_id": status["agent_id"],
@@ -194,13 +193,13 @@ class SchedulerDriver:
             if redirect is None or redirects > REDIRECTS_AT_ONCE:
                 redirect, redirects = None, 0
                 with contextlib.suppress(TimeoutError):
-                    # not wait_for: Python 3.11's drops a cancellation that comes together with the change
+                    # not wait_for: Python 3.11's drops a cancellation that arrives together with the change
                     async with asyncio.timeout(back_off_s * random.uniform(0.5, 1.0)):
                         await self._masters.changed().wait()
                 back_off_s = min(back_off_s * 2, BACK_OFF_LIMIT_S)
 
     async def _subscription(self, url: str) -> tuple[str | None, bool]:
-        """Subscribe and listen until the stream ends: where to go next, and whether there was a stream."""
+        """Subscribe and read until the stream ends; returns where to go next, and whether there was a stream."""
         info = self._scheduler.framework_info()
         message: Message = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
         if "id" in info:
@@ -215,7 +214,7 @@ class SchedulerDriver:
                 return (f"{split.scheme}://{split.netloc}" if split.netloc else None), False
             if answer.status != 200:
                 text = (await answer.read()).decode(errors="replace").strip()
-                log.warning("%s refuses the subscription: %d %s", url, answer.status, text)
+                log.warning("%s rejects the subscription: %d %s", url, answer.status, text)
                 return None, False
             sending = asyncio.create_task(self._send_calls(url, answer.headers.get("mesos-stream-id", "")))
             listening = asyncio.create_task(self._listen(url, answer.headers.get("mesos-stream-id", ""), answer))
@@ -253,9 +252,9 @@ class SchedulerDriver:
                 call = self._calls.popleft()
                 answer = await self._client.request("POST", url + SCHEDULER_PATH, body=call, headers=headers)
                 if answer.status in {401, 403, 307, 503}:
-                    raise HttpClientError(f"the master does not know this subscription any more: {answer.status}")
+                    raise HttpClientError(f"the master no longer knows this subscription: {answer.status}")
                 if answer.status != 202:
-                    log.error("the master refuses a call: %d %s: %s", answer.status, answer.body[:500], call[:2000])
+                    log.error("the master rejects a call: %d %s: %s", answer.status, answer.body[:500], call[:2000])
             self._called.clear()
 
     def _end(self) -> None:

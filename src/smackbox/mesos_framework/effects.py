@@ -1,4 +1,4 @@
-"""What a framework's machine decided: records to store first, then what may become visible outside."""
+"""The decisions of a framework's state machine: records to store first, then actions that become visible outside."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Effects:
-    """What follows from decisions: `records` are stored (None removes one), then `actions` happen in order.
+    """The effects of decisions: `records` are stored (None removes one), then `actions` happen in order.
 
-    What stands between two cuts belongs together and is stored all or none; pieces may be stored one after another.
+    Records between two cuts are stored together, all or none; pieces may be stored one after another.
     """
 
     records: dict[str, bytes | None] = field(default_factory=dict)
@@ -21,13 +21,13 @@ class Effects:
         return bool(self.records or self.actions or self.earlier)
 
     def cut(self) -> None:
-        """What was decided up to here may be stored without what comes."""
+        """Everything decided so far may be stored without what follows."""
         if self.records or self.actions:
             self.earlier.append(Effects(self.records, self.actions))
             self.records, self.actions = {}, []
 
     def pieces(self, limit: int) -> Iterator[Effects]:
-        """In order, as few as there can be of at most `limit` bytes each; what belongs together may be larger."""
+        """The pieces in order, as few as possible with at most `limit` bytes each; a single group may be larger."""
         piece = Effects()
         size = 0
         for group in (*self.earlier, Effects(self.records, self.actions)):

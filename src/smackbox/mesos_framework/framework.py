@@ -1,4 +1,4 @@
-"""What Marathon and Chronos say of themselves to the server that runs them."""
+"""The interface of Marathon and Chronos to the server that runs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ EndTerm = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a process is: `address` is its advertised URL. `abdicate` gives its leadership to another process."""
+    """The location of a process: `address` is its advertised URL. `abdicate` passes its leadership to another
+    process.
+    """
 
     address: str
     http_port: int
@@ -29,27 +31,27 @@ class Place:
 
 
 class Framework(ABC, Generic[M]):
-    """A framework's machine, and how it answers requests."""
+    """A framework's state machine, and its request handlers."""
 
     @abstractmethod
     def new_machine(self, driver: SchedulerDriver) -> M:
-        """Its state, empty."""
+        """A new, empty state machine."""
 
     @abstractmethod
     def answer(self, term: Term[M], place: Place, request: HttpRequest) -> Answer:
-        """A request to the leader."""
+        """Answer a request to the leader."""
 
     def local_answer(self, machine: M | None, request: HttpRequest) -> Answer | None:
-        """What every process answers by itself; None where the leader has to. `machine` is there while it leads."""
+        """The answers that every process gives itself; None if only the leader can. `machine` is set while it leads."""
         return HttpResponse.text("pong") if request.path == "/ping" else None
 
     def begin_term(self, term: Term[M]) -> EndTerm:
-        """Start what runs while this process leads; the result stops it."""
+        """Start what runs while this process leads; returns the function that stops it."""
         return nothing
 
     def close(self) -> None:
-        """End what outlives a term."""
+        """Close what outlives a term."""
 
 
 async def nothing() -> None:
-    """For a framework that starts nothing beside a term."""
+    """For a framework that starts nothing besides a term."""

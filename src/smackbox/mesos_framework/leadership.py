@@ -1,4 +1,4 @@
-"""Terms of leadership, one after another: begun when elected, ended when the place is lost."""
+"""Terms of leadership, one after another: each begins with an election and ends with the loss of leadership."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Leadership(Generic[M]):
-    """`term` is the one that has begun, where this process leads; `led` is set once one has.
+    """`term` is the current one if this process leads; `led` is set once there was one.
 
-    `leader` is the advertised URL of whoever leads. `info` and `credentials` are those of `Term`. `begin_term` starts
-    what runs beside a term and gives what stops it. `resign` gives up the place in the election.
+    `leader` is the advertised URL of the leader. `info` and `credentials` are those of `Term`. `begin_term` starts what
+    runs besides a term and returns the function that stops it. `resign` withdraws from the election.
     """
 
     def __init__(
@@ -50,29 +50,29 @@ class Leadership(Generic[M]):
         self._tls = tls
         self._resign = resign
         self._losses = 0
-        """How often leadership was lost: what a term has loaded holds only while this does not change."""
+        """How many times leadership was lost: a term's loaded state is valid only while this does not change."""
         self._term_losses = 0
         self._end_term: EndTerm = nothing
         self._changed = asyncio.Event()
         self._life = asyncio.create_task(self._live())
 
     def elected(self) -> None:
-        """This process leads from now on."""
+        """This process is now the leader."""
         self.leads = True
         self._changed.set()
 
     def lost(self) -> None:
-        """It leads no more; what it began as the leader ends."""
+        """It is no longer the leader; stop what it started as the leader."""
         self.leads = False
         self._losses += 1
         self._changed.set()
 
     def leader_is(self, data: bytes | None) -> None:
-        """What the leader's election node says; None where nobody leads."""
+        """The content of the leader's election node; None without a leader."""
         self.leader = None if data is None else data.decode()
 
     async def stop(self) -> None:
-        """End the term under way and leave the election."""
+        """Stop the current term and leave the election."""
         self._life.cancel()
         await asyncio.gather(self._life, return_exceptions=True)
         await self._end()
@@ -106,7 +106,7 @@ class Leadership(Generic[M]):
         log.info("leading as %s", self._info["webui_url"])
 
     async def _load(self, fenced: Callable[[], None]) -> Term[M] | None:
-        """A term that has taken over the stored state; None, after a moment, where that failed."""
+        """A term that has loaded the stored state; None, after a delay, if that failed."""
         try:
             return await Term.begin(
                 self._store, self._masters, self._new_machine, self._info, self._credentials, fenced, self._tls

@@ -1,7 +1,8 @@
-"""What every framework's state has in common: its subscription, when it wants offers, and asking after its tasks.
+"""What the state machines of all frameworks share: the subscription, the demand for offers, and the reconciliation of
+tasks.
 
-Plain and synchronous. What follows from an input gathers in `effects`: records to store, then calls to Mesos. Whoever
-owns the machine commits them after each input.
+Plain and synchronous. The effects of an input are collected in `effects`: records to store, then calls to Mesos. The
+machine's owner commits them after each input.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Json = dict[str, Any]
 FRAMEWORK_RECORD = "framework:"
 RECONCILE_INTERVAL_MS = 600_000
 RECONCILE_AGAIN_MS = 15_000
-"""After a subscription: agents that came back to a new master meanwhile can be asked then."""
+"""After a subscription: agents that have reconnected to a new master by then can be reconciled."""
 
 REVIVE_INTERVAL_MS = 100
 KILL_RETRY_MS = 10_000
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Mesos(Protocol):
-    """The calls of the scheduler API, as the driver takes them."""
+    """The calls of the scheduler API, as implemented by the driver."""
 
     def call(self, kind: str, **fields: Any) -> None:
         """Send a scheduler call of that type with these fields."""
@@ -61,9 +62,9 @@ class FrameworkMachine(ABC):
 
     @abstractmethod
     def known_tasks(self) -> list[Json]:
-        """Task and agent of every task that Mesos may have, as RECONCILE takes them."""
+        """The task and agent of every task that Mesos may have, in the form of RECONCILE."""
 
-    # --- what is to happen once this is stored
+    # --- actions after storing
 
     def call(self, kind: str, **fields: Any) -> None:
         """Send that scheduler call once the records of this step are stored."""
@@ -74,7 +75,7 @@ class FrameworkMachine(ABC):
         self.effects.actions.append(lambda: self._mesos.acknowledge(status))
 
     def answer_offer(self, offer: Json, operations: list[Json]) -> None:
-        """Accept it with these operations, or decline it where there are none."""
+        """Accept an offer with these operations, or decline it if there are none."""
         offer_ids = [offer["id"]]
         if operations:
             filters = {"refuse_seconds": 0.0 if self.wants_offers() else self.decline_s}
@@ -85,7 +86,7 @@ class FrameworkMachine(ABC):
     # --- the subscription
 
     def subscribed(self, framework_id: str) -> None:
-        """The master has taken the subscription; an id that is new is stored."""
+        """The master has accepted the subscription; a new id is stored."""
         if self.framework_id != framework_id:
             self.framework_id = framework_id
             self.effects.records[FRAMEWORK_RECORD] = framework_id.encode()
@@ -100,7 +101,7 @@ class FrameworkMachine(ABC):
         self._subscribed = False
 
     def refused(self, message: str) -> None:
-        """Mesos ends this subscription for good. A framework that was removed subscribes again, under a new id."""
+        """Mesos has ended this subscription for good. A removed framework subscribes again, under a new id."""
         log.error("Mesos: %s", message)
         if "removed" in message or "completed" in message.lower():
             self.framework_id = None
@@ -109,12 +110,12 @@ class FrameworkMachine(ABC):
     # --- offers and reconciliation
 
     def ask_again(self) -> None:
-        """Something can be launched that could not before: filters on offers are to go."""
+        """Something has become launchable: clear the filters on offers."""
         self._revive_wanted = True
         self.look_for_work()
 
     def look_for_work(self) -> None:
-        """Ask for offers while something waits for one, and for none while nothing does."""
+        """Ask for offers while something waits for one, and suppress them otherwise."""
         if not self._subscribed:
             return
         if self.wants_offers():
@@ -129,7 +130,7 @@ class FrameworkMachine(ABC):
             self.call("SUPPRESS")
 
     def keep_reconciled(self) -> None:
-        """Ask after all tasks when it is time; called at every tick."""
+        """Reconcile all tasks when it is due; called at every tick."""
         if not self._subscribed:
             return
         now_ms = self.clock.monotonic_ms()
@@ -139,7 +140,7 @@ class FrameworkMachine(ABC):
             self._reconcile()
 
     def _reconcile(self) -> None:
-        """Ask after every task that should be there, then after those that are."""
+        """Reconcile every task that should exist (explicit), then all that do (implicit)."""
         self._reconciled_ms = self.clock.monotonic_ms()
         if tasks := self.known_tasks():
             self.call("RECONCILE", reconcile={"tasks": tasks})
@@ -147,6 +148,6 @@ class FrameworkMachine(ABC):
 
 
 def asked(task_id: str, agent_id: str) -> Json:
-    """A task as RECONCILE and KILL take it."""
+    """A task in the form of RECONCILE and KILL."""
     task: Json = {"task_id": {"value": task_id}}
     return {**task, "agent_id": {"value": agent_id}} if agent_id else task

@@ -1,8 +1,8 @@
-"""What an offer holds, and cutting a task's resources out of it.
+"""The resources of an offer, and taking a task's resources from it.
 
-Amounts of scalars are counted in thousandths, as Mesos does, so that sums are exact. A resource is a *lot*: as much of
-one name, for one role and reservation, with one disk. Lots that are reserved for our role are used before common ones.
-Which lots may be used is the caller's choice; by default all that are no volumes and not reserved while running.
+Scalars are counted in thousandths, as in Mesos, so that sums are exact. A resource is a *lot*: an amount of one name,
+for one role and reservation, with one disk. Lots reserved for the framework's role are used before unreserved ones. The
+caller chooses which lots may be used; by default all except volumes and dynamic reservations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _THOUSANDTHS = 1000
 
 
 def role_of(lot: Message) -> str:
-    """The role that a lot is reserved for; `*` for none."""
+    """The role that a lot is reserved for; `*` if none."""
     reservations = lot.get("reservations")
     return str(reservations[-1]["role"] if reservations else lot.get("role", ANY_ROLE))
 
@@ -32,7 +32,7 @@ def reservation_labels(lot: Message) -> dict[str, str]:
 
 
 def is_plain(lot: Message) -> bool:
-    """Neither a volume, nor reserved by a framework for something of its own."""
+    """Whether it is neither a volume nor dynamically reserved by a framework."""
     reservations = lot.get("reservations") or []
     return "persistence" not in (lot.get("disk") or {}) and not any(
         reservation.get("type") == "DYNAMIC" for reservation in reservations
@@ -40,7 +40,9 @@ def is_plain(lot: Message) -> bool:
 
 
 class Offer:
-    """An offer that tasks take from. `take_…` return the Resource messages to launch with, or None and take nothing."""
+    """An offer that tasks take resources from. `take_…` return the Resource messages to launch with, or None and take
+    nothing.
+    """
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -52,16 +54,16 @@ class Offer:
 
     @property
     def resources(self) -> list[Message]:
-        """What is left."""
+        """The remaining resources."""
         return [lot for lot in self._lots if _amount(lot) != 0]
 
     def scalar(self, name: str, usable: Usable = is_plain) -> float:
-        """How much of a scalar is left."""
+        """The remaining amount of a scalar."""
         left = sum(_amount(lot) for lot in self._lots if lot["name"] == name and usable(lot))
         return left / _THOUSANDTHS
 
     def take_scalar(self, name: str, amount: float, usable: Usable = is_plain) -> list[Message] | None:
-        """`amount` of a scalar; an empty list for 0."""
+        """Take `amount` of a scalar; an empty list for 0."""
         needed = _thousandths(amount)
         taken: list[tuple[Message, int]] = []
         for lot in self._lots:
@@ -81,11 +83,11 @@ class Offer:
         return result
 
     def ports(self, usable: Usable = is_plain) -> list[int]:
-        """Every port that is left, those reserved for us first."""
+        """All remaining ports, those reserved for the framework's role first."""
         return [port for lot in self._lots if lot["name"] == "ports" and usable(lot) for port in _numbers(lot)]
 
     def take_ports(self, ports: Iterable[int], usable: Usable = is_plain) -> list[Message] | None:
-        """Exactly these ports."""
+        """Take exactly these ports."""
         needed = set(ports)
         taken: list[tuple[Message, set[int]]] = []
         for lot in self._lots:
@@ -101,7 +103,7 @@ class Offer:
         return result
 
     def take_volume(self, persistence_id: str) -> Message | None:
-        """The persistent volume of that id."""
+        """Take the persistent volume with that id."""
         for lot in self._lots:
             if lot.get("disk", {}).get("persistence", {}).get("id") == persistence_id:
                 self._lots.remove(lot)
@@ -109,7 +111,9 @@ class Offer:
         return None
 
     def attribute(self, name: str) -> str | None:
-        """An attribute as text; `@hostname` and `hostname` are the agent's host, where it has no such attribute."""
+        """An attribute as text; `@hostname` and `hostname` are the agent's host name, unless it has an attribute of
+        that name.
+        """
         for attribute in self.attributes:
             if attribute["name"] == name:
                 return attribute_text(attribute)
@@ -123,7 +127,7 @@ class Offer:
 
 
 def attribute_text(attribute: Message) -> str:
-    """As Mesos writes it: a number without needless digits, `[1-3,5-6]`, or text."""
+    """An attribute in Mesos' text form: a number without trailing zeros, `[1-3,5-6]`, or text."""
     kind = attribute["type"]
     if kind == "SCALAR":
         value = attribute["scalar"]["value"]

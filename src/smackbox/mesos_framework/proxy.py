@@ -1,4 +1,4 @@
-"""A standby's answers: the leader's, passed on."""
+"""A standby's answers: it proxies requests to the leader."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _OF_ONE_CONNECTION = {"connection", "content-length", "host", "keep-alive", "tra
 
 
 class Proxy:
-    """`own` is how this process calls itself: a request that went through it before is refused.
+    """`own` is this process's identity: a request that has already passed through it is rejected.
 
-    `name` is in the headers that say so: `X-Marathon-Via`, `X-Marathon-Leader`.
+    `name` is used in the header names: `X-Marathon-Via`, `X-Marathon-Leader`.
     """
 
     def __init__(self, name: str, own: str, tls: ssl.SSLContext | None = None) -> None:
@@ -28,7 +28,7 @@ class Proxy:
         self._relays: set[asyncio.Task[None]] = set()
 
     async def forward(self, request: HttpRequest, leader: str) -> HttpResponse | HttpStream:
-        """What the leader answers; 502 where it does not, and for a request that has come through here before."""
+        """The leader's answer; 502 if there is none, and for a request that has already passed through here."""
         if self._own in request.headers.get(self._via, "").split(", "):
             return HttpResponse.json({"message": "Detected proxying loop: nobody leads at the moment"}, 502)
         headers = {name: value for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION}
@@ -50,7 +50,7 @@ class Proxy:
         return HttpResponse(answer.status, answer.body, answer.content_type, {**kept, self._leader: leader})
 
     async def close(self) -> None:
-        """Cut the streams that are being relayed, and close the connections."""
+        """Abort the relayed streams, and close the connections."""
         for relay in list(self._relays):
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""A framework as a service: a REST API, and leading or standing by.
+"""A framework as a service: a REST API, as the leader or a standby.
 
-With `zk`, any number of these may run: one leads, the others pass requests on to it and take over when it is gone, with
-its state, and so with its tasks. Without, this one leads, and keeps its state in its directory.
+With `zk`, any number of these may run: one leads, the others proxy requests to it and take over when it is gone, with
+its state and tasks. Without it, this process leads, and keeps its state in its directory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEADER_PREFIX = "leader_"
 
 
 class RunningFramework(Generic[M]):
-    """A framework that listens, and leads or stands by."""
+    """A framework that serves requests, as the leader or a standby."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class RunningFramework(Generic[M]):
 
     @property
     def url(self) -> str:
-        """Where its HTTP API listens."""
+        """The URL of its HTTP API."""
         return self._http.url
 
     async def probe(self) -> None:
-        """Raises `StartError` where the API does not answer; waits for the first term where only this one can lead."""
+        """Raises `StartError` if the API does not answer; without other processes, waits for the first term."""
         if not self.url.startswith("https"):
             client = HttpClient()
             try:
@@ -75,14 +75,14 @@ class RunningFramework(Generic[M]):
             await self.leadership.led.wait()
 
     async def stop(self) -> None:
-        """End the term, leave the election, close the API and what it stands on."""
+        """End the term, leave the election, close the API and the parts below it."""
         self._framework.close()
         await self.leadership.stop()
         await self._http.stop()
         await self._parts.aclose()
 
     async def leaders_answer(self, request: HttpRequest) -> Answer:
-        """This process's own answer where it leads, once what it changed is stored; else the leader's."""
+        """This process's own answer if it leads, once its changes are stored; otherwise the leader's."""
         term, leader = self.leadership.term, self.leadership.leader
         if term is None:
             if leader is None or leader == self.place.address:
@@ -109,7 +109,7 @@ class FrameworkServer(Server[RunningFramework[M]]):
         self._framework = framework
 
     async def open(self) -> RunningFramework[M]:
-        """Listen, and stand for election. Raises `StartError`, `SettingError`."""
+        """Listen, and join the election. Raises `StartError`, `SettingError`."""
         settings, framework = self._settings, self._framework
         requests = Requests(settings.http_credentials, framework)
         tls = self._tls()
@@ -168,7 +168,7 @@ class FrameworkServer(Server[RunningFramework[M]]):
         return server_context(self.name, settings.ssl_certfile, settings.ssl_keyfile, None, ssl.CERT_NONE)
 
     def _credentials(self) -> tuple[str, str] | None:
-        """Principal and secret."""
+        """The principal and the secret."""
         principal, secret = self._settings.mesos_authentication_principal, self._settings.secret()
         return (principal, secret) if principal is not None and secret is not None else None
 
@@ -203,7 +203,9 @@ class FrameworkServer(Server[RunningFramework[M]]):
 
 
 class Requests(Generic[M]):
-    """Which process answers a request: this one or the leader. Both callables are set when there is an election."""
+    """Decides whether this process or the leader answers a request. Both callables are set when there is an
+    election.
+    """
 
     def __init__(self, http_credentials: str | None, framework: Framework[M]) -> None:
         self.machine: Callable[[], M | None] = lambda: None
@@ -212,7 +214,7 @@ class Requests(Generic[M]):
         self._framework = framework
 
     def answer(self, request: HttpRequest) -> Answer | Awaitable[Answer]:
-        """Answer here when this process leads, from the leader otherwise, and 401 without the right password."""
+        """Answer here if this process leads, otherwise from the leader; 401 without valid credentials."""
         if request.path != "/ping" and not self._is_authenticated(request):
             challenge = {"WWW-Authenticate": 'Basic realm="Mesosphere"'}
             return HttpResponse(401, b'{"message":"Invalid username or password."}', JSON, challenge)
@@ -222,17 +224,17 @@ class Requests(Generic[M]):
         expected = self._http_credentials
         if expected is None:
             return True
-        given = basic_credentials(request.headers.get("authorization"))
-        return given is not None and hmac.compare_digest(":".join(given).encode(), expected.encode())
+        credentials = basic_credentials(request.headers.get("authorization"))
+        return credentials is not None and hmac.compare_digest(":".join(credentials).encode(), expected.encode())
 
 
 def no_leader() -> HttpResponse:
-    """503: nobody leads at the moment."""
+    """503: there is no leader at the moment."""
     return HttpResponse.json({"message": "Could not determine the current leader"}, 503)
 
 
 def _stay() -> None:
-    """The only process keeps its place."""
+    """A single process stays the leader."""
 
 
 def _zookeeper_store(election: Coordinator) -> StateStore:

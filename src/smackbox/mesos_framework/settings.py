@@ -1,4 +1,4 @@
-"""Settings that Marathon and Chronos share; where both have a flag for a thing, its name."""
+"""Settings that Marathon and Chronos share, with the names of their flags where both have one."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ WEEK_S = 7 * 24 * 3600.0
 
 
 class FrameworkSettings(ServerSettings, frozen=True, kw_only=True):
-    """The settings of all frameworks: where Mesos and ZooKeeper are, and as whom they subscribe."""
+    """The settings of all frameworks: the addresses of Mesos and ZooKeeper, and the credentials."""
 
     master: str = "127.0.0.1:5050"
-    """Mesos' master: host:port, several of them with commas, or zk://host:port/mesos."""
+    """Mesos' master: host:port, a comma-separated list of these, or zk://host:port/mesos."""
 
     zk: str | None = None
-    """zk://host:port/folder: state there, and several processes of which one leads."""
+    """zk://host:port/folder: stores the state there, and elects a leader among several processes."""
 
     hostname: str | None = None
-    """How standbys and Mesos reach this process; `host` where it is not given."""
+    """The host name of this process for standbys and Mesos; defaults to `host`."""
 
     mesos_role: str = "*"
     mesos_user: str = ""
     failover_timeout: float = WEEK_S
-    """Seconds that tasks outlive a framework that does not come back."""
+    """Seconds for which tasks outlive a framework that is gone."""
 
     http_credentials: str | None = None
-    """user:password that requests need."""
+    """user:password that requests must use."""
 
     mesos_authentication_principal: str | None = None
     mesos_authentication_secret_file: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     mesos_ssl_cafile: Path | None = None
-    """The authority (PEM) of masters and fellows that speak TLS: then all of them do."""
+    """The authority (PEM) for TLS to masters and other processes; if it is set, all of them must use TLS."""
 
     def check(self) -> None:
-        """Raises `SettingError`."""
+        """Check the settings. Raises `SettingError`."""
         if self.http_credentials is not None and ":" not in self.http_credentials:
             raise SettingError("http_credentials is user:password")
         if (self.mesos_authentication_principal is None) != (self.mesos_authentication_secret_file is None):
@@ -49,7 +49,7 @@ class FrameworkSettings(ServerSettings, frozen=True, kw_only=True):
             raise SettingError("failover_timeout is 0 or more seconds")
 
     def secret(self) -> str | None:
-        """What proves the principal to Mesos. Raises `SettingError`."""
+        """The secret for the principal. Raises `SettingError`."""
         if self.mesos_authentication_secret_file is None:
             return None
         try:

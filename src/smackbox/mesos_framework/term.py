@@ -1,4 +1,4 @@
-"""One term of leadership: from the stored state to a running framework, and its end, after which nothing of it acts."""
+"""One term of leadership: from the stored state to a running framework, and its end, after which it has no effects."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ CAPABILITIES = ("PARTITION_AWARE", "TASK_KILLING_STATE", "MULTI_ROLE", "RESERVAT
 
 
 class Machine(Protocol):
-    """A framework's state. What follows from its methods gathers in `effects`."""
+    """A framework's state. The effects of its methods are collected in `effects`."""
 
     effects: Effects
     framework_id: str | None
 
     def load(self, records: dict[str, bytes]) -> None:
-        """Take over what a predecessor stored."""
+        """Load what a predecessor stored."""
         ...
 
     def subscribed(self, framework_id: str) -> None:
-        """The master has taken the subscription under this id."""
+        """The master has accepted the subscription under this id."""
         ...
 
     def disconnected(self) -> None:
@@ -39,19 +39,19 @@ class Machine(Protocol):
         ...
 
     def refused(self, message: str) -> None:
-        """Mesos ended the subscription for good, and says why."""
+        """Mesos has ended the subscription for good, with this reason."""
         ...
 
     def offers(self, messages: Iterable[Message]) -> None:
-        """Offers have come; each is to be accepted or declined."""
+        """Offers have arrived; each must be accepted or declined."""
         ...
 
     def update(self, status: Message) -> None:
-        """The status of a task has changed; acknowledge it where it has a uuid."""
+        """The status of a task has changed; acknowledge it if it has a uuid."""
         ...
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Do the work that is due."""
         ...
 
 
@@ -61,8 +61,8 @@ M = TypeVar("M", bound=Machine)
 class Term(Generic[M]):
     """The scheduler that the driver talks to, and the owner of everything that runs while this process leads.
 
-    `new_machine` makes the state from the driver. `info` are the fields of FrameworkInfo beside id and capabilities.
-    `credentials` are principal and secret, `tls` is whom the masters' certificates are verified by. `fenced` is called
+    `new_machine` creates the state machine for the driver. `info` are the fields of FrameworkInfo besides id and
+    capabilities. `credentials` are principal and secret, `tls` verifies the masters' certificates. `fenced` is called
     when another process has taken over.
     """
 
@@ -100,7 +100,7 @@ class Term(Generic[M]):
         fenced: Callable[[], None],
         tls: ssl.SSLContext | None = None,
     ) -> Term[M]:
-        """Take over what is stored, and go on from there. Raises `StorageError`."""
+        """Load the stored state, and continue from there. Raises `StorageError`."""
         records = await store.load()
         client = HttpClient(tls=tls)
         try:
@@ -110,7 +110,7 @@ class Term(Generic[M]):
             raise
 
     async def end(self) -> None:
-        """Stop the driver and the timers, and finish storing what was decided."""
+        """Stop the driver and the timers, and finish storing pending effects."""
         try:
             for task in self._tasks:
                 task.cancel()
@@ -120,15 +120,15 @@ class Term(Generic[M]):
             await self._client.close()
 
     def decided(self) -> None:
-        """The machine was asked something: commit what follows from it."""
+        """The machine has handled a request: commit its effects."""
         if self.machine.effects:
             self._committer.wake()
 
     async def committed(self) -> None:
-        """Until everything decided so far is stored. Raises `StorageError` when the term ends before."""
+        """Wait until all effects so far are stored. Raises `StorageError` when the term ends before."""
         await self._committer.committed()
 
-    # --- what the driver asks and says
+    # --- the driver's callbacks
 
     def framework_info(self) -> Message:
         """The `FrameworkInfo` to subscribe with, with the id once it is known."""
@@ -138,7 +138,7 @@ class Term(Generic[M]):
         return info
 
     def event(self, event: Message) -> None:
-        """Hand one event of the stream to the machine."""
+        """Pass one event of the stream to the machine."""
         kind = event.get("type")
         if kind == "SUBSCRIBED":
             self.machine.subscribed(event["subscribed"]["framework_id"]["value"])

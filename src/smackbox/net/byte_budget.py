@@ -1,12 +1,11 @@
-"""How many bytes are kept for clients: of all connections together, and of those from one address.
+"""A limit on the bytes kept for clients: for all connections together, and for those from one address.
 
-What counts is requests that have not come to their end, by the length that their heads name, and answers that have not
-been taken. A connection that would go over the limit waits: nothing is read from it until there is room, first come,
-first served.
+It counts incomplete requests, by the length in their headers, and unsent answers. A connection that would exceed the
+limit waits: nothing is read from it until there is room, first come, first served.
 
-What a connection's transport still holds is known for certain only by asking it, so the sums are upper bounds; before
-somebody has to wait all are asked. Beyond the limits go, for each connection, what one read of its socket brings and
-one answer: the first tells that there is a request, the second is made before its length is known.
+Only the transport knows how much of its output is unsent, so the sums are upper bounds; before a connection must wait,
+all transports are queried. Each connection may exceed the limits by the data of one read, which is needed to see a
+request, and by one answer, whose length is not known before it is built.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ class Keeper(Protocol):
     peer: tuple[str, int]
 
     def owed_bytes(self) -> int:
-        """How many are kept for it at this moment."""
+        """The number of bytes currently kept for it."""
         ...
 
     def try_again(self) -> None:
-        """There may be room for more now."""
+        """There may be room for more."""
         ...
 
 
@@ -47,7 +46,7 @@ class ByteBudget:
         self._asked_at = 0.0
 
     def keep(self, connection: Keeper, size: int) -> None:
-        """So many bytes are kept for that connection."""
+        """Set the number of bytes kept for that connection."""
         change = size - self._kept.get(connection, 0)
         if not change:
             return
@@ -58,14 +57,14 @@ class ByteBudget:
         self.highest = max(self.highest, self.used)
 
     def forget(self, connection: Keeper) -> None:
-        """That connection is gone, and nothing is kept for it."""
+        """That connection is closed, and nothing is kept for it."""
         self.keep(connection, 0)
         self._kept.pop(connection, None)
         if not self._by_ip.get(connection.peer[0]):
             self._by_ip.pop(connection.peer[0], None)
 
     def has_room(self, connection: Keeper, size: int) -> bool:
-        """Whether the connection may keep so many bytes in all. One that is alone may always."""
+        """Whether the connection may keep this many bytes in total. A connection that is alone always may."""
         if self._fits(connection, size):
             return True
         now = asyncio.get_running_loop().time()
@@ -84,12 +83,12 @@ class ByteBudget:
             self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._wake)
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Stop waking connections."""
         if self._retry is not None:
             self._retry.cancel()
 
     def used_by(self, ip: str) -> int:
-        """The bytes that are kept for the connections from that address."""
+        """The bytes kept for the connections from that address."""
         return self._by_ip.get(ip, 0)
 
     def _fits(self, connection: Keeper, size: int) -> bool:
@@ -101,7 +100,7 @@ class ByteBudget:
         return others + size <= self.limit and (not of_ip or of_ip + size <= self.limit_per_ip)
 
     def _wake(self) -> None:
-        """Let each that waits try once, in their order; those that have to wait again do so in that order."""
+        """Let each waiting connection try once, in order; those that must wait again keep that order."""
         self._retry = None
         waiting, self._waiting = self._waiting, deque()
         for connection in waiting:

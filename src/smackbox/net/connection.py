@@ -1,13 +1,13 @@
-"""One connection of a protocol of frames: bytes in, whole frames out, and when to read no further.
+"""One connection of a frame-based protocol: it turns bytes into whole frames, and controls when to stop reading.
 
-All the connections of a server read into one shared buffer, so an idle one costs none. A frame that has not come to
-its end moves to a buffer of its own, of the frame's size, and the rest of it is read right there. All frames of one
-read are handled in one pass, so a server can commit what they wrote and answer them once.
+All the connections of a server read into one shared buffer, so an idle one needs no buffer. An incomplete frame moves
+to its own buffer, of the frame's size, and the rest of it is read directly into that. All frames of one read are
+handled in one pass, so that a server can commit their writes and send their answers together.
 
-Whatever keeps a connection from being served is a reason to stop: the peer does not take its answers, too many
-requests are in flight, answers wait for the disk, there is no room for more. While one stands, nothing is read and no
-frame is handled; the rest of the pass waits, and goes on when the last reason is gone. What is kept for a connection
-is therefore bounded by one read, one frame, and what its protocol adds.
+Whatever prevents a connection from being served is a reason to stop: the peer does not read its answers, too many
+requests are in flight, answers wait for the disk, or there is no room for more. While any reason applies, nothing is
+read and no frame is handled; the rest of the pass waits, and continues when the last reason is gone. So the bytes kept
+for a connection are bounded by one read, one frame, and what its protocol adds.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from smackbox.base.errors import ProtocolError, StorageError
 from smackbox.net.read_buffer import ReadBuffer
 
 SMALL_FRAME_BYTES = 64 * 1024
-"""A frame that is not larger comes with one read, whether there is room for it or not."""
+"""Frames up to this size are read at once, whether or not there is room for them."""
 UNREAD_PUSH_BYTES = 1024 * 1024
 
 UNREAD = 1
-"""Reason to stop: the peer does not take its answers."""
+"""Reason to stop: the peer does not read its answers."""
 TURN = 2
-"""Reason to stop: other connections have their turn first."""
+"""Reason to stop: other connections get their turn first."""
 CLOSED = 4
 """Reason to stop: this side has closed the connection. It is permanent."""
 FREE = 8
-"""The first reason that a protocol may define; then 16, 32 and so on."""
+"""The first reason that a protocol may define; further ones are 16, 32 and so on."""
 
 NOTHING = memoryview(b"")
 
@@ -38,18 +38,18 @@ log = logging.getLogger(__name__)
 
 
 class Decoder(Protocol):
-    """An outer framing, which bytes pass before they are cut into frames. A little may unpack to much."""
+    """An outer framing, which decodes bytes before they are split into frames. A few bytes may decode to many."""
 
     is_behind: bool
-    """Whether there is more without further input: `feed` with nothing gives it."""
+    """Whether more output is available without further input: `feed` with nothing returns it."""
 
     def feed(self, data: bytes | memoryview, limit: int = ..., /) -> bytes:
-        """What has come unpacks to this, `limit` bytes or a little more at a time. Raises `ProtocolError`."""
+        """Decode input; returns about `limit` bytes at a time. Raises `ProtocolError`."""
         ...
 
 
 class FrameConnection(asyncio.BufferedProtocol):
-    """The protocol object of one socket; a protocol defines the methods under "to be defined"."""
+    """The protocol object of one socket; a protocol defines the methods under "to be overridden"."""
 
     HEAD_BYTES: ClassVar[int] = 4
     WRITE_HIGH_WATER_BYTES: ClassVar[int] = 1024 * 1024
@@ -70,59 +70,59 @@ class FrameConnection(asyncio.BufferedProtocol):
         self._in_hand = 0
         self._pushed_bytes = 0
 
-    # --- to be defined
+    # --- to be overridden
 
     def opened(self) -> None:
-        """The connection is there: admit it, or abort its transport."""
+        """The connection is open: admit it, or abort its transport."""
         raise NotImplementedError
 
     def frame_bytes(self, data: memoryview, position: int) -> int:
-        """The size of the frame, its head included, whose head of `HEAD_BYTES` is at `position`.
+        """The size of the frame, including its header, whose header of `HEAD_BYTES` is at `position`.
 
         Raises `ProtocolError`.
         """
         raise NotImplementedError
 
     def handle(self, frame: memoryview) -> None:
-        """A whole frame, valid during this call. After `ProtocolError` or `StorageError` the connection is `broken`."""
+        """A whole frame, valid during this call. After `ProtocolError` or `StorageError`, `broken` is called."""
         raise NotImplementedError
 
     def begin_pass(self) -> None:
-        """Frames may be handled now; it may `stop`."""
+        """Frames may be handled; it may `stop`."""
 
     def end_pass(self) -> None:
         """No more frames for now: commit and answer."""
 
     def announced(self, begun: memoryview, size: int) -> None:
-        """A frame larger than `SMALL_FRAME_BYTES` has begun to come: `stop` until there is room, or `skip` it."""
+        """A frame larger than `SMALL_FRAME_BYTES` has begun to arrive: `stop` until there is room, or `skip` it."""
 
     def broken(self, error: ProtocolError | StorageError) -> None:
-        """The peer broke the protocol, or the disk failed it; the pass has ended. Say so and close."""
+        """The peer broke the protocol, or the disk failed; the pass has ended. Send the error and close."""
         raise NotImplementedError
 
     def closed(self) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
 
-    # --- to be used
+    # --- for subclasses
 
     @property
     def kept_bytes(self) -> int:
-        """What has been read, or is to be read into a buffer that exists, and is not handled yet."""
+        """The bytes that have been read but not handled, or are being read into an allocated buffer."""
         return len(self._rest) + self._in_hand + (0 if self._partial is None else len(self._partial))
 
     @property
     def stops(self) -> int:
-        """The reasons that stand."""
+        """The reasons that apply."""
         return self._stops
 
     def stop(self, reason: int) -> None:
-        """Read no further and handle no further frame while this reason stands."""
+        """Stop reading and handling frames while this reason applies."""
         if not self._stops and not self.transport.is_closing():
             self.transport.pause_reading()
         self._stops |= reason
 
     def go(self, reason: int) -> None:
-        """That reason stands no more. The next pass begins in the loop's next turn."""
+        """That reason no longer applies. The next pass starts in the loop's next iteration."""
         if not self._stops & reason:
             return
         self._stops &= ~reason
@@ -130,25 +130,27 @@ class FrameConnection(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def yield_turn(self) -> None:
-        """Go on after other connections had their turn."""
+        """Continue after other connections had their turn."""
         if not self._stops & TURN:
             self.stop(TURN)
             asyncio.get_running_loop().call_soon(self.go, TURN)
 
     def put_back(self) -> None:
-        """From `handle`, with `stop`: this frame cannot be handled yet, and comes again when the connection goes on."""
+        """From `handle`, with `stop`: this frame cannot be handled yet, and is handled again when the connection
+        continues.
+        """
         self._is_put_back = True
 
     def skip(self) -> None:
-        """From `announced`: read past that frame."""
+        """From `announced`: discard that frame."""
         self._skipped = -1
 
     def decode_with(self, decoder: Decoder) -> None:
-        """From `handle`: what follows this frame, and has not been handled, passes that decoder first."""
+        """From `handle`: pass everything after this frame through that decoder first."""
         self._decoder = decoder
 
     def close(self) -> None:
-        """Close the connection once the peer has what was written."""
+        """Close the connection after the peer has received all output."""
         self._stops |= CLOSED
         self.transport.close()
 
@@ -158,7 +160,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         self.transport.abort()
 
     def push(self, frame: bytes) -> None:
-        """Send what answers no request. A peer that leaves too much of it unread is cut off."""
+        """Send a frame that answers no request. A peer that leaves too many of these unread is disconnected."""
         if self.transport.is_closing():
             return
         if not self.transport.get_write_buffer_size():
@@ -170,10 +172,10 @@ class FrameConnection(asyncio.BufferedProtocol):
             log.warning("closing the connection from %s: it does not read its events", peer)
             self.abort()
 
-    # --- asyncio's side
+    # --- the asyncio side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport matches only by its methods
         self.transport.set_write_buffer_limits(high=self.WRITE_HIGH_WATER_BYTES)
         self.opened()
 
@@ -237,11 +239,11 @@ class FrameConnection(asyncio.BufferedProtocol):
         self._run(data)
 
     def _feed(self, decoder: Decoder, data: memoryview) -> bytes:
-        """While the connection is stopped, what comes stays as small as it came."""
+        """While the connection is stopped, input is kept as small as it arrived."""
         return decoder.feed(data, 0) if self._stops else decoder.feed(data)
 
     def _complete(self, partial: memoryview, data: memoryview) -> memoryview:
-        """Decoded bytes go to the frame that has begun; with its end, it and what follows are to be handled."""
+        """Decoded bytes complete the frame that has begun; at its end, it and the rest are to be handled."""
         taken = min(len(partial) - self._filled, len(data))
         partial[self._filled : self._filled + taken] = data[:taken]
         self._filled += taken
@@ -251,7 +253,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         return memoryview(bytes(partial) + data[taken:])
 
     def _run(self, data: memoryview) -> None:
-        """One pass; what it leaves is `_rest`."""
+        """One pass; `_rest` is what it leaves."""
         if self._stops:
             self._rest += data
             self._is_drained = False
@@ -277,7 +279,7 @@ class FrameConnection(asyncio.BufferedProtocol):
             self.yield_turn()
 
     def _handle_frames(self, data: memoryview) -> memoryview:
-        """Give what is left for later."""
+        """Handle frames; returns what is left for later."""
         position = 0
         end = len(data)
         head = self.HEAD_BYTES
@@ -311,7 +313,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         return NOTHING
 
     def _decode_rest(self, decoder: Decoder | None, rest: memoryview) -> memoryview:
-        """The decoder is new: what was read before it passes it now, and is handled after other connections."""
+        """The decoder is new: pass the bytes read before through it, and handle them after other connections."""
         decoded = memoryview(decoder.feed(rest)) if decoder is not None else rest
         if decoded:
             self.yield_turn()

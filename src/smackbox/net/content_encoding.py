@@ -1,4 +1,4 @@
-"""Content codings of HTTP bodies (RFC 9110, 8.4.1), unpacked up to a limit."""
+"""Content codings of HTTP bodies (RFC 9110, 8.4.1), decompressed up to a limit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ DEFLATE = 15
 """zlib's window bits for the two formats; deflate is in zlib's frame."""
 
 FIRST_STEP_BYTES = 512
-"""So much of a further member is unpacked at first: what follows a member is copied at its end, and it may be tiny."""
+"""How much of a further gzip member is decompressed at first: the rest is copied at the end of a member, which may be
+tiny.
+"""
 
 
 def unpack(data: bytes, limit: int, window: int) -> bytes:
     """The content of gzip (one or more members) or deflate (one stream), of at most `limit` bytes.
 
-    Raises `OverflowError` beyond the limit, and `zlib.error` for what is malformed or not whole.
+    Raises `OverflowError` beyond the limit, and `zlib.error` for malformed or incomplete input.
     """
     out: list[bytes] = []
     room = limit
@@ -43,14 +45,14 @@ def unpack(data: bytes, limit: int, window: int) -> bytes:
 
 
 class Unpacked:
-    """Unpacks a body that comes in parts, with the rules of `unpack`."""
+    """Decompresses a body that arrives in parts, with the rules of `unpack`."""
 
     def __init__(self, window: int) -> None:
         self._window = window
         self._member: Any = zlib.decompressobj(window)
 
     def feed(self, data: bytes, size: int) -> Iterator[bytes]:
-        """What `data` unpacks to, in pieces of at most `size` bytes. Raises `zlib.error`."""
+        """The decompressed `data`, in pieces of at most `size` bytes. Raises `zlib.error`."""
         view, position, step = memoryview(data), 0, len(data)
         more = bool(data)
         while more:
@@ -66,10 +68,10 @@ class Unpacked:
             step *= 2
             if piece:
                 yield piece
-            # a full piece may have left output behind without input
+            # a full piece may leave output pending without input
             more = position < len(view) or (len(piece) == size and not self._member.eof)
 
     def end(self) -> None:
-        """Nothing more comes. Raises `zlib.error` where the stream is not whole."""
+        """The input has ended. Raises `zlib.error` if the stream is incomplete."""
         if not self._member.eof:
             raise zlib.error("the stream ends early")

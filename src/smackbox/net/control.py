@@ -1,10 +1,9 @@
-"""Typed requests to a running server on this machine: back-up, snapshot, flush, compaction, status.
+"""Typed requests to a running server on this machine: backup, snapshot, flush, compaction, status.
 
-A server listens on a Unix socket; a verb of the command line connects, sends one request as a line of JSON and reads
-one line back. Requests are served one after another. The socket lies in a directory of its own that only the server's
-user may enter, among the system's temporary files: the path of one in the data directory may be longer than the kernel
-takes (108 bytes on Linux), and it would be in the way of whoever copies the directory. The file `control` in the data
-directory says where it is.
+A server listens on a Unix socket; a CLI command connects, sends one request as a line of JSON and reads one line back.
+Requests are served one after another. The socket is in its own directory among the system's temporary files, which only
+the server's user may enter. In the data directory its path could exceed the kernel's limit (108 bytes on Linux), and it
+would get in the way when the directory is copied. The file `control` in the data directory has its path.
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ log = logging.getLogger(__name__)
 
 
 class Request(msgspec.Struct, frozen=True, tag=True):
-    """What is asked for; a server's requests are subclasses, told apart by their class names."""
+    """A request; a server's requests are subclasses, identified by their class names."""
 
 
 class Status(Request, frozen=True):
-    """How is the server? Answered with `ServerStatus`."""
+    """Asks for the server's status, `ServerStatus`."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
-    """Which server it is, and a few numbers about it, by name."""
+    """The server's identity, and a few figures about it, by name."""
 
     name: str
     url: str
@@ -56,7 +55,7 @@ class ServerStatus(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The request was not served, for this reason."""
+    """The request failed, for this reason."""
 
     reason: str
 
@@ -67,9 +66,9 @@ async def _nothing(request: Any) -> msgspec.Struct:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server as its control socket knows it. `numbers` are those of its status, read when somebody asks.
+    """A server as its control socket sees it. `numbers` returns the figures of its status on request.
 
-    `requests` is what it takes besides `Status`, a `Request` class or a union of them; `serve` answers one, or raises
+    `requests` are those accepted besides `Status`, a `Request` class or a union of them; `serve` answers one, or raises
     `SmackError` or `OSError`.
     """
 
@@ -81,7 +80,7 @@ class Served:
 
 
 class ControlSocket:
-    """A server's side: open from `open` to `close`."""
+    """The server side of the control socket, between `open` and `close`."""
 
     def __init__(self, file: Path, folder: Path, server: asyncio.Server, lock: asyncio.Lock) -> None:
         self._file = file
@@ -119,7 +118,7 @@ class ControlSocket:
                 writer.write(msgspec.json.encode(answer) + b"\n")
                 await writer.drain()
             except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
-                log.debug("a control request came to nothing: %s", error)
+                log.debug("a control request failed: %s", error)
             finally:
                 writer.close()
 
@@ -138,7 +137,7 @@ class ControlSocket:
         return cls(file, folder, listening, lock)
 
     async def close(self) -> None:
-        """Take no more requests; one that is being served has `STOP_LIMIT_S` to finish."""
+        """Accept no more requests; one in progress has `STOP_LIMIT_S` to finish."""
         self._server.close()
         self._file.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -148,7 +147,7 @@ class ControlSocket:
 
 
 def _sweep(file: Path) -> None:
-    """Remove what a killed server left: the directory's lock says that it is gone."""
+    """Remove what a killed server left: the directory's lock proves that it is gone."""
     with contextlib.suppress(FileNotFoundError):
         folder = Path(file.read_text().strip()).parent
         if folder.name.startswith(FOLDER_PREFIX):
@@ -163,7 +162,9 @@ def server_status(directory: Path, timeout_s: float = REQUEST_LIMIT_S) -> list[s
 
 
 def call(directory: Path, request: Request, answer: type[A], timeout_s: float) -> A:
-    """Have the server that holds `directory` serve the request. Raises `UserError` with its reason, or when late."""
+    """Have the server that holds `directory` serve the request. Raises `UserError` with its reason, or when it times
+    out.
+    """
     deadline = time.monotonic() + timeout_s
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:

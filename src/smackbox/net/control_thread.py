@@ -1,4 +1,4 @@
-"""A control socket for a program without an event loop: it is served in a thread of its own."""
+"""A control socket for a program without an event loop, served in its own thread."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ControlThread:
 
     @classmethod
     def open(cls, directory: Path, name: str, requests: Any, serve: Callable[[Any], msgspec.Struct]) -> ControlThread:
-        """Take `requests` for the directory, which this process has locked; `serve` runs in the thread.
+        """Accept `requests` for the directory, which this process has locked; `serve` runs in the thread.
 
-        It may raise `SmackError` and `OSError`. Raises `StartError`.
+        `serve` may raise `SmackError` and `OSError`. Raises `StartError`.
         """
 
         async def answer(request: Any) -> msgspec.Struct:
@@ -64,14 +64,14 @@ class ControlThread:
             raise
 
     def close(self) -> None:
-        """Take no more requests; one that is being served is finished first."""
+        """Accept no more requests; one in progress is finished first."""
         asyncio.run_coroutine_threadsafe(self._control.close(), self._loop).result(STOP_LIMIT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_LIMIT_S)
 
 
 async def _finish() -> None:
-    """Let what is under way end, and connections close."""
+    """Finish the request in progress, and close the connections."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         await asyncio.wait(others, timeout=STOP_LIMIT_S)

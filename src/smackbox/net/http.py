@@ -1,7 +1,7 @@
-"""HTTP as plain data: what handlers get and give. `http_server` and `http_client` put it on sockets.
+"""HTTP as plain data: the requests and responses of handlers. `http_server` and `http_client` put it on sockets.
 
 A handler is a function from a request to a response, to a stream, or to an awaitable of one of them. A stream is an
-answer whose body goes on: whoever holds it sends when there is something to say, and never waits for its reader.
+answer with an open-ended body: its owner sends when there is data, and never waits for the reader.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import msgspec
 
 JSON = "application/json"
 STREAM_BUFFER_LIMIT = 16 * 1024 * 1024
-"""Bytes that the reader of a stream may leave unread before it is cut off."""
+"""How many bytes the reader of a stream may leave unread before it is disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request, whole. Header names are in lower case; `path` is decoded, `target` is path and query as sent."""
+    """A complete request. Header names are in lower case; `path` is decoded, `target` is path and query as sent."""
 
     method: str
     path: str
@@ -38,14 +38,14 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """A whole answer."""
+    """A complete response."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain"
     headers: dict[str, str] = field(default_factory=dict)
     cookies: tuple[str, ...] = ()
-    """Values of `Set-Cookie` fields, which must not be joined by commas (RFC 9110, 5.3). Akka's HTTP sends them."""
+    """Values of `Set-Cookie` fields, which must not be joined by commas (RFC 9110, 5.3)."""
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
@@ -59,7 +59,7 @@ class HttpResponse:
 
 
 class HttpStream:
-    """An answer whose body goes on, in chunks."""
+    """A response with an open-ended body, in chunks."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class HttpStream:
         self._pending_bytes = 0
 
     def send(self, data: bytes) -> None:
-        """Hand on `data`; never blocks. A reader that leaves more than the limit unread is cut off."""
+        """Send `data`; never blocks. A reader that leaves more than the limit unread is disconnected."""
         if self.closed:
             return
         self._pending.append(data)
@@ -93,7 +93,7 @@ class HttpStream:
             self.wake()
 
     def close(self) -> None:
-        """End the answer after what was sent; `on_closed` is called once, however it ends."""
+        """End the response after pending data; `on_closed` is called once, however it ends."""
         if self.closed:
             return
         self.closed = True
@@ -103,7 +103,7 @@ class HttpStream:
             self.on_closed()
 
     def take(self) -> bytes:
-        """All that waits to be written."""
+        """Everything that waits to be written."""
         data = b"".join(self._pending)
         self._pending.clear()
         self._pending_bytes = 0
@@ -120,7 +120,7 @@ def basic_authorization(principal: str, secret: str) -> str:
 
 
 def basic_credentials(header: str | None) -> tuple[str, str] | None:
-    """Principal and secret of an `Authorization` header; None where it has none that can be read."""
+    """Principal and secret of an `Authorization` header; None if it is missing or malformed."""
     scheme, _, value = (header or "").partition(" ")
     if scheme.lower() != "basic":
         return None

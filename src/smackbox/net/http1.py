@@ -1,14 +1,14 @@
-"""HTTP/1.1 on a socket: parsing by httptools, answers in the order of the requests, and a limit on everything.
+"""HTTP/1.1 on a socket: parsed by httptools, answered in the order of the requests, with limits on everything.
 
-A connection holds requests whose answers are outstanding (`Exchange`), in order. A handler answers an exchange whenever
-it can; the answers at the front of the line are written together. A request is refused early (before its body is
-read) where its head already says that it cannot be served; what the client still sends is then read and thrown away
-for a moment, for closing at once would destroy the answer on its way (RFC 9112, 9.6).
+A connection holds requests whose answers are outstanding (`Exchange`), in order. A handler answers an exchange when it
+is ready; the answers at the front of the queue are written together. A request is rejected early (before its body is
+read) if its head already shows that it cannot be served. Further input is then read and discarded for a moment, as
+closing at once could destroy the answer in transit (RFC 9112, 9.6).
 
 A target in absolute form (RFC 9112, 3.2.2) is served by its path.
 
-With `HttpServer.streams`, a request whose body is not there with its head goes to the handler at once, and the body is
-read as it arrives (`Exchange.stream`). With `HttpServer.upgrades`, the handler may take the connection over for
+With `HttpServer.streams`, a request whose body has not arrived with its head is passed to the handler at once, and the
+body is read as it arrives (`Exchange.stream`). With `HttpServer.upgrades`, the handler may take the connection over for
 WebSocket (`Exchange.upgrade`).
 
 Simplified: no trailers; an `Upgrade` header for anything else, which Java's client sends with each first request, is
@@ -33,7 +33,7 @@ from smackbox.net.request_body import RequestBody, RequestBodyError
 
 SWEEP_S = 1.0
 LINGER_TICKS = 3
-"""Sweeps for which a refused client's remaining bytes are read before the connection is closed."""
+"""Sweeps for which a rejected client's remaining bytes are read before the connection is closed."""
 
 _NOT_REPEATED = frozenset(
     {
@@ -41,7 +41,7 @@ _NOT_REPEATED = frozenset(
         b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
-"""What the head of a request that asked for an upgrade does not repeat, or writes by itself."""
+"""Header fields that are not repeated for a rejected upgrade, or are written separately."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -55,12 +55,12 @@ Early = Callable[[Exchange], tuple[int, str, bytes] | None]
 
 
 class HttpServer:
-    """The connections of one endpoint. `handle` gets whole requests; `early` may refuse one by its head alone.
+    """The connections of one endpoint. `handle` gets complete requests; `early` may reject one based on its head.
 
-    `early` returns (status, reason, extra header lines) or None. `problem` makes the body of such an answer.
+    `early` returns (status, reason, extra header lines) or None. `problem` builds the body of such an answer.
     `headers` names, in lower case, the header fields that `Exchange.headers` keeps; None keeps all, and joins the
-    values of fields of one name with a comma (RFC 9110, 5.3). `streams`: bodies may be read as they arrive;
-    `upgrades`: clients may ask for WebSocket.
+    values of fields of one name with a comma (RFC 9110, 5.3). With `streams`, bodies may be read as they arrive; with
+    `upgrades`, clients may ask for WebSocket.
     """
 
     def __init__(
@@ -100,7 +100,9 @@ class HttpServer:
         self._timer = loop.call_later(SWEEP_S, self._sweep)
 
     async def stop(self, timeout_s: float) -> None:
-        """Take no new connection, answer what was asked, close. What is not answered in time is cut off."""
+        """Accept no new connections, answer pending requests, close. Connections that do not finish before the timeout
+        are aborted.
+        """
         self.closing = True
         self._drained = asyncio.Event()
         if self._listener is not None:
@@ -119,11 +121,11 @@ class HttpServer:
             self._timer.cancel()
 
     def count_refused(self, status: int) -> None:
-        """Count a request that was answered here with that status, before any handler."""
+        """Count a request that was answered here with that status, before it reached a handler."""
         self.refused[status] = self.refused.get(status, 0) + 1
 
     def left(self, connection: HttpConnection) -> None:
-        """A connection has ended."""
+        """A connection was closed."""
         self.connections.discard(connection)
         if self._drained is not None and not self.connections:
             self._drained.set()
@@ -153,31 +155,31 @@ class HttpConnection(asyncio.Protocol):
         self._head_size = 0
         self._in_head = False
         self._advanced = False
-        """What is being parsed ended a head, brought something of a body, or ended a request."""
+        """Whether the parsed bytes ended a head, contained part of a body, or ended a request."""
         self._since = server.tick
         self._stalled_since: int | None = None
         self._feeding = False
         self._closing = False
         self._half_closed = False
         self._unread = False
-        self._given_up = False  # the request being read is answered already
+        self._given_up = False  # the request being read has already been answered
         self._expects_continue = False
         self._content_length = 0
         self._waiters: list[asyncio.Future[None]] = []
         self._body: RequestBody | None = None
-        """Of the request that is being read, where its handler has it already."""
+        """The exchange of the request being read, if its handler already has it."""
         self._held: bytes | None = None
-        """What came after a request for an upgrade that is not answered yet."""
+        """The bytes after an unanswered upgrade request."""
         self._successor: Successor | None = None
 
     @property
     def target(self) -> bytes:
-        """Path and query of the request that is handed over, as sent."""
+        """Path and query of the current request, as sent."""
         return self._url
 
     @property
     def http_version(self) -> str:
-        """`1.1` or `1.0`, of the request that is handed over."""
+        """`1.1` or `1.0`, of the current request."""
         return cast("str", self._parser.get_http_version())
 
     @property
@@ -215,7 +217,7 @@ class HttpConnection(asyncio.Protocol):
             self._feeding = False
 
     def _feed(self, data: bytes) -> bytes:
-        """Parse. Returns what is left to parse: something only after a request that asked for an upgrade."""
+        """Parse. Returns the unparsed bytes, which are not empty only after an upgrade request."""
         if self._held is not None:
             self._held += data
             return b""
@@ -237,14 +239,14 @@ class HttpConnection(asyncio.Protocol):
             if not self._closing:
                 self._refuse(400, f"not HTTP/1.1: {error}")
         if self._in_request and not self._advanced and not self._closing:
-            # of a head; or of a trailer or a chunk's extension, which are read over
+            # of a head; or of a trailer or a chunk extension, which are ignored
             self._head_size += len(data)
             if self._head_size > self.server.limits.head:
                 self._refuse(431, f"the head is larger than {self.server.limits.head} bytes")
         return b""
 
     def eof_received(self) -> bool:
-        """A client that has closed its sending side still gets the answers that it is owed."""
+        """A client that has closed its sending side still gets its pending answers."""
         self._unread = False
         if self._body is not None:
             self._fail_body(RequestBodyError(400, "the body ended before its end"))
@@ -281,7 +283,7 @@ class HttpConnection(asyncio.Protocol):
     # -- the parser's side
 
     def on_message_begin(self) -> None:
-        """From the parser: a request begins."""
+        """Parser callback: a request begins."""
         self._exchange = Exchange(self)
         self._in_request = True
         self._url = b""
@@ -293,13 +295,13 @@ class HttpConnection(asyncio.Protocol):
         self._since = self.server.tick
 
     def on_url(self, url: bytes) -> None:
-        """From the parser: a part of the target."""
+        """Parser callback: a part of the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
-        """From the parser: one header field."""
+        """Parser callback: one header field."""
         if not self._in_head:
-            return  # a trailer must not pass for a field of the head (RFC 9110, 6.5.1)
+            return  # a trailer must not be taken for a header field (RFC 9110, 6.5.1)
         exchange = self._exchange
         size = len(name)
         if size == 12 and name.lower() == b"content-type":
@@ -323,7 +325,7 @@ class HttpConnection(asyncio.Protocol):
             exchange.headers[lower] = content if before is None else before + joint + content
 
     def on_headers_complete(self) -> None:
-        """From the parser: the head is whole; what it says may already refuse the request."""
+        """Parser callback: the head is complete; it may already cause the request to be rejected."""
         exchange = self._exchange
         self._in_head = False
         self._advance()
@@ -346,7 +348,7 @@ class HttpConnection(asyncio.Protocol):
             self._continue(len(self._line))
 
     def on_body(self, chunk: bytes) -> None:
-        """From the parser: a part of the body."""
+        """Parser callback: a part of the body."""
         self._advance()
         if self._given_up:
             raise _Refused
@@ -365,14 +367,14 @@ class HttpConnection(asyncio.Protocol):
             try:
                 self._body.feed(chunk)
             except RequestBodyError as error:
-                self.server.buffered -= len(chunk)  # the body has not taken it
+                self.server.buffered -= len(chunk)  # the body has not consumed it
                 self._fail_body(error)
                 raise _Refused from error
         if self.server.buffered > self.server.limits.body_buffer:
             self._refuse_and_stop(503, "too many bodies at once", self._retry_after())
 
     def on_message_complete(self) -> None:
-        """From the parser: the request is whole, and goes to the handler."""
+        """Parser callback: the request is complete, and is passed to the handler."""
         self._advance()
         if self._parser.should_upgrade():
             return
@@ -407,13 +409,13 @@ class HttpConnection(asyncio.Protocol):
     # -- bodies that are read as they arrive
 
     def _hand_over_stream(self) -> None:
-        """Give the request to its handler while its body is still to come."""
+        """Pass the request to its handler before its body has arrived."""
         exchange = self._exchange
         announced = self._content_length if self._framing.startswith(b"C") else None
         body = exchange.stream = self._body = RequestBody(self, self.server.limits.body, announced)
         chunks, self._chunks = self._chunks, []
         self._size = 0
-        body.limit = None  # what has arrived is judged when it is read, by the limit that holds then
+        body.limit = None  # received bytes are checked when they are read, against the limit at that time
         for chunk in chunks:
             body.feed(chunk)
         body.limit = self.server.limits.body
@@ -428,7 +430,7 @@ class HttpConnection(asyncio.Protocol):
         body.end()
 
     def body_wanted(self) -> None:
-        """From the body: a handler reads it. A client that asked whether it may send gets its 100."""
+        """Body callback: a handler reads it. If the client expects it, send 100 Continue."""
         body = self._body
         if body is None:
             return
@@ -438,14 +440,14 @@ class HttpConnection(asyncio.Protocol):
         self._resume()
 
     def body_taken(self, size: int) -> None:
-        """From the body: so many bytes were read."""
+        """Body callback: this many bytes were read."""
         self.server.buffered -= size
         if self._body is not None:
             self._since = self.server.tick
             self._resume()
 
     def leave_body(self) -> None:
-        """The handler has answered without the rest of the body: the connection ends after the answer."""
+        """The handler answered without reading the rest of the body: the connection ends after the answer."""
         body, self._body = self._body, None
         self._given_up = True
         self._in_request = False
@@ -454,7 +456,7 @@ class HttpConnection(asyncio.Protocol):
             body.fail(ConnectionResetError("the request is answered already"))
 
     def _fail_body(self, error: RequestBodyError, extra: bytes = b"") -> None:
-        """The rest of the body will not be read: its reader is told, and so is the client where it is not answered."""
+        """The rest of the body will not be read: fail its reader, and answer the client if that has not happened."""
         exchange = self._exchange
         body, self._body = self._body, None
         assert body is not None
@@ -470,7 +472,7 @@ class HttpConnection(asyncio.Protocol):
         exchange.reply(error.status, self.server.problem(error.status, str(error)), extra=extra)
 
     def _continue(self, place: int) -> None:
-        """Ask for the body (RFC 9110, 10.1.1), in the turn of the request at that place of the line."""
+        """Ask for the body (RFC 9110, 10.1.1), when it is the turn of the request at that position in the queue."""
         self._expects_continue = False
         if place:
             interim = Exchange(self)
@@ -488,7 +490,7 @@ class HttpConnection(asyncio.Protocol):
         return is_plain and protocols == b"websocket"
 
     def _hand_over_upgrade(self, rest: bytes) -> None:
-        """Give a request for WebSocket to its handler; what follows it waits for the answer."""
+        """Pass an upgrade request to its handler; what follows waits for the answer."""
         exchange = self._exchange
         exchange.path = _path(self._url)
         exchange.keep_alive = b"close" not in exchange.headers.get(b"connection", b"").lower()
@@ -503,7 +505,7 @@ class HttpConnection(asyncio.Protocol):
         self._hand_over(exchange)
 
     def _not_upgraded(self) -> None:
-        """The request for an upgrade was answered like any other: go on with HTTP."""
+        """The upgrade request was answered like any other: continue with HTTP."""
         held, self._held = self._held or b"", None
         self._parser = httptools.HttpRequestParser(self)
         if held and not self._closing:
@@ -517,17 +519,17 @@ class HttpConnection(asyncio.Protocol):
             self._transport, held, lambda: self.connection_lost(None), paused=self._stalled_since is not None
         )
 
-    # -- answering
+    # -- answers
 
     def answered(self) -> None:
-        """Write the answers at the front of the line, as many as there are."""
+        """Write all available answers at the front of the queue."""
         if self._feeding:
             return
         while self._write_answers():
-            self._not_upgraded()  # what was held back may have its answers already
+            self._not_upgraded()  # the pending requests may already have answers
 
     def _write_answers(self) -> bool:
-        """Write once. Whether the last answer left a request for an upgrade with HTTP."""
+        """Write once. Returns whether the last answer rejected an upgrade."""
         line = self._line
         if not line or line[0].answer is None:
             return False
@@ -556,7 +558,7 @@ class HttpConnection(asyncio.Protocol):
         return is_left
 
     async def wait_for_turn(self, exchange: Exchange) -> None:
-        """Wait until `exchange` is at the front of the line and the client reads."""
+        """Wait until `exchange` is at the front of the queue and the client reads."""
         while not self._transport.is_closing():
             if not self._feeding and self._line[0] is exchange and self._stalled_since is None:
                 return
@@ -572,7 +574,7 @@ class HttpConnection(asyncio.Protocol):
                 waiter.set_result(None)
 
     def close_when_answered(self) -> None:
-        """Answer what is under way, then close."""
+        """Answer pending requests, then close."""
         if self._successor is not None:
             self._successor.close()
         elif self._line:
@@ -585,7 +587,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport.abort()
 
     def check_time(self) -> None:
-        """Called at each sweep: a slow client gets 408, a silent one is closed."""
+        """Called at each sweep: a slow client gets 408, an idle one is closed."""
         limits = self.server.limits
         waited = self.server.tick - self._since
         if self._successor is not None:
@@ -597,7 +599,7 @@ class HttpConnection(asyncio.Protocol):
             if not self._line and waited > LINGER_TICKS:
                 self._transport.abort()
             elif self._half_closed and self._line and self._line[0].is_open and waited > limits.request_timeout_s:
-                self._transport.abort()  # only a write would tell whether somebody still reads a silent stream
+                self._transport.abort()  # only a write would show whether anybody still reads a silent stream
         elif self._in_request:
             if waited > limits.request_timeout_s and not (self._body is not None and self._body.is_full):
                 self._refuse(408, f"the request was not complete after {limits.request_timeout_s} s")
@@ -605,7 +607,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     def _head_without_upgrade(self) -> bytes:
-        """The head once more, less its wish for another protocol: with it the parser would not read the body."""
+        """The head again, without its request for another protocol: otherwise the parser would not read the body."""
         exchange = self._exchange
         kept = b"".join(b"%s: %s\r\n" % header for header in exchange.headers.items() if header[0] not in _NOT_REPEATED)
         return b"%s %s HTTP/%s\r\n%s%sContent-Type: %s\r\nContent-Encoding: %s\r\n%s\r\n" % (
@@ -623,12 +625,12 @@ class HttpConnection(asyncio.Protocol):
         self._refuse_and_stop(413, f"the body is larger than {self.server.limits.body} bytes", b"")
 
     def _refuse_and_stop(self, status: int, reason: str, extra: bytes) -> None:
-        """Refuse the request being parsed, and leave the parser."""
+        """Reject the request being parsed, and leave the parser."""
         self._refuse(status, reason, extra)
         raise _Refused
 
     def _refuse(self, status: int, reason: str, extra: bytes = b"") -> None:
-        """Answer (after the answers before it) and close: the rest of what the client sends cannot be made sense of."""
+        """Answer (after the previous answers) and close: the rest of the client's input cannot be interpreted."""
         if self._body is not None:
             self._fail_body(RequestBodyError(status, reason), extra)
             return
@@ -642,7 +644,9 @@ class HttpConnection(asyncio.Protocol):
         exchange.reply(status, self.server.problem(status, reason), extra=extra)
 
     def _end(self) -> None:
-        """The last answer is written. A client that may still be sending is let finish, so that it can read it."""
+        """The last answer is written. A client that may still be sending gets time to finish, so that it can
+        read it.
+        """
         self._closing = True
         transport = self._transport
         if transport.is_closing():
@@ -678,4 +682,4 @@ def _path(target: bytes) -> str:
 
 
 class _Refused(Exception):  # noqa: N818 - not an error: the way out of the parser
-    """The request being parsed has been refused."""
+    """The request being parsed has been rejected."""

@@ -1,4 +1,4 @@
-"""An HTTP client for APIs, on aiohttp: whole answers, and answers whose body goes on. Redirects are the caller's."""
+"""An HTTP client for APIs, on aiohttp: complete answers and streams. Redirects are left to the caller."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 CONNECTIONS_LIMIT = 64
 TIMEOUT_S = 10.0
 TLS_GOODBYE_S = 0.2
-"""For connections whose request was cut off to end as TLS wants it, before the loop may be gone (aiohttp's advice)."""
+"""The time for aborted TLS connections to shut down before the loop may be closed (aiohttp's advice)."""
 
 
 class HttpClientError(SmackError):
-    """The server did not answer: refused, unreachable, cut off, or too slow."""
+    """The server did not answer: connection refused or lost, unreachable, or too slow."""
 
 
 class HttpAnswerStream:
-    """An answer whose body goes on. `status` and `headers` (names in lower case) are there at once."""
+    """An answer with an open-ended body. `status` and `headers` (names in lower case) are available at once."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
         self.headers = _headers(response)
         self.idle_timeout_s = TIMEOUT_S
-        """How long the body may be silent; it may change while `chunks` are read."""
+        """How long the body may be silent; it may be changed while `chunks` are read."""
         self._response = response
 
     async def read(self, timeout_s: float = TIMEOUT_S) -> bytes:
-        """The whole body. Raises `HttpClientError` where it ends early, is too long, or takes too long."""
+        """The whole body. Raises `HttpClientError` if it ends early, is too long, or takes too long."""
         body = bytearray()
         try:
             async with asyncio.timeout(timeout_s):
@@ -48,15 +48,17 @@ class HttpAnswerStream:
         return bytes(body)
 
     async def chunks(self, idle_timeout_s: float) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises `HttpClientError` when nothing came for so long, or the body was cut."""
+        """The body as it arrives. Raises `HttpClientError` when nothing arrived before the timeout, or the connection
+        was lost.
+        """
         self.idle_timeout_s = idle_timeout_s
         while True:
             try:
-                # not wait_for: Python 3.11's drops a cancellation that comes together with the chunk
+                # not wait_for: Python 3.11's drops a cancellation that arrives together with the chunk
                 async with asyncio.timeout(self.idle_timeout_s):
                     chunk = await self._response.content.readany()
             except TimeoutError as error:
-                raise HttpClientError(f"nothing came for {self.idle_timeout_s:g} s") from error
+                raise HttpClientError(f"nothing arrived for {self.idle_timeout_s:g} s") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise HttpClientError(f"the answer was cut off: {error}") from error
             if not chunk:
@@ -65,7 +67,7 @@ class HttpAnswerStream:
 
 
 class HttpClient:
-    """Kept connections to any number of servers. `unix_socket`: to the one that listens there."""
+    """Persistent connections to any number of servers. `unix_socket` connects to the server on that socket."""
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> AsyncIterator[HttpAnswerStream]:
-        """The answer once its head has come, within `timeout_s`. Raises `HttpClientError`."""
+        """The answer once its head has arrived, within `timeout_s`. Raises `HttpClientError`."""
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._open().request(
@@ -152,7 +154,7 @@ class HttpClient:
 
 
 def _cut(response: aiohttp.ClientResponse) -> None:
-    """TLS would say good-bye on an answer that is not read to its end, perhaps after the loop is gone."""
+    """Close without TLS shutdown: it would be sent for an unfinished answer, perhaps after the loop is closed."""
     transport = None if response.connection is None else response.connection.transport
     if transport is not None and transport.get_extra_info("ssl_object") is not None:
         transport.abort()

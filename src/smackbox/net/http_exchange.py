@@ -1,4 +1,4 @@
-"""One HTTP request and the place of its answer in the line of its connection."""
+"""One HTTP request and the position of its answer in the connection's queue."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".en
 
 
 class Framing(Enum):
-    """How the end of a streamed body is told."""
+    """How the end of a streamed body is marked."""
 
     CHUNKED = auto()
     NONE = auto()
-    """By the `Content-Length` among the header lines; or there is no body."""
+    """By the `Content-Length` header; or there is no body."""
     CLOSE = auto()
-    """The body ends where the connection does: for a client of HTTP/1.0."""
+    """By the end of the connection: for HTTP/1.0 clients."""
 
 
 class ServerState(Protocol):
-    """What an answer needs of its server."""
+    """The part of the server that an answer needs."""
 
     closing: bool
     date: bytes
@@ -37,7 +37,7 @@ class ExchangeOwner(Protocol):
 
     @property
     def server(self) -> ServerState:
-        """Whose connection it is."""
+        """The connection's server."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class ExchangeOwner(Protocol):
 
     @property
     def target(self) -> bytes:
-        """Path and query of the request that is handed over, as sent."""
+        """Path and query of the current request, as sent."""
         ...
 
     @property
@@ -56,35 +56,35 @@ class ExchangeOwner(Protocol):
         ...
 
     def answered(self) -> None:
-        """Write the answers at the front of the line, as many as there are."""
+        """Write all available answers at the front of the queue."""
 
     def leave_body(self) -> None:
-        """The handler has answered without the rest of the body: the connection ends after the answer."""
+        """The handler answered without reading the rest of the body: the connection ends after the answer."""
 
     async def wait_for_turn(self, exchange: Exchange) -> None:
-        """Wait until `exchange` is at the front of the line and the client reads."""
+        """Wait until `exchange` is at the front of the queue and the client reads."""
 
     def abort(self) -> None:
         """Close at once."""
 
 
 class Successor(Protocol):
-    """What speaks another protocol on a connection that was upgraded."""
+    """The handler of another protocol on an upgraded connection."""
 
     def begin(self, transport: asyncio.Transport, rest: bytes, closed: Callable[[], None], *, paused: bool) -> None:
-        """Take the transport over. `rest` has arrived already; `closed` is called when the connection is lost.
+        """Take over the transport. `rest` has arrived already; `closed` is called when the connection is lost.
 
-        `paused`: the client does not read at the moment.
+        With `paused`, the client is not reading at the moment.
         """
         ...
 
     def close(self) -> None:
-        """End the connection as the protocol wants it."""
+        """Close the connection according to the protocol."""
         ...
 
 
 class Exchange:
-    """One request and the place of its answer in the line."""
+    """One request and the position of its answer in the queue."""
 
     __slots__ = (
         "_connection", "answer", "body", "content_type", "encoding", "extra", "headers", "is_open", "keep_alive",
@@ -104,9 +104,9 @@ class Exchange:
         self.answer: bytes | None = None
         self.is_open = False
         self.on_lost: Callable[[], Any] | None = None
-        """Called when the client is gone before its answer is complete."""
+        """Called when the client disconnects before its answer is complete."""
         self.stream: RequestBody | None = None
-        """The body, where it is read as it arrives; `body` is empty then."""
+        """The body, if it is read as it arrives; then `body` is empty."""
         self.upgradable = False
         """Whether the client asked for WebSocket, and `upgrade` may answer it."""
         self.successor: Successor | None = None
@@ -118,16 +118,16 @@ class Exchange:
 
     @property
     def target(self) -> bytes:
-        """Path and query as sent. Only while the request is handed over (`HttpServer.handle`, `early`)."""
+        """Path and query as sent. Only valid during `HttpServer.handle` and `early`."""
         return self._connection.target
 
     @property
     def http_version(self) -> str:
-        """`1.1` or `1.0`. Only while the request is handed over."""
+        """`1.1` or `1.0`. Only valid during `HttpServer.handle` and `early`."""
         return self._connection.http_version
 
     def reply(self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"") -> None:
-        """Answer. `extra` is whole header lines, as is `self.extra`. HEAD, 204 and 304 get the head only."""
+        """Answer. `extra` are complete header lines, as is `self.extra`. HEAD, 204 and 304 get the head only."""
         assert self.answer is None, "answered twice"
         connection = self._connection
         self._leave_body()
@@ -145,7 +145,7 @@ class Exchange:
         connection.answered()
 
     def reply_head(self, status: int, kind: bytes, extra: bytes, length: int | None) -> None:
-        """Answer HEAD for a body of `length` bytes, None where that is not known."""
+        """Answer HEAD for a body of `length` bytes, None if that is unknown."""
         sized = extra if length is None else extra + b"Content-Length: %d\r\n" % length
         self.begin(status, kind, sized, framing=Framing.NONE)
         self._leave_body()
@@ -180,7 +180,7 @@ class Exchange:
         self._connection.answered()
 
     async def finish(self, data: bytes = b"") -> None:
-        """End the body with `data`. Raises as `send` does."""
+        """End the body with `data`. Raises like `send`."""
         await self._connection.wait_for_turn(self)
         self._leave_body()
         self.answer = data
@@ -188,7 +188,9 @@ class Exchange:
         self._connection.answered()
 
     def upgrade(self, head: bytes, successor: Successor) -> None:
-        """Answer with `head`, a whole 101, and leave the connection to `successor` once the answers before are sent."""
+        """Answer with `head`, a complete 101 response, and pass the connection to `successor` once the previous answers
+        are sent.
+        """
         assert self.answer is None and self.upgradable, "there is nothing to upgrade"
         self.successor = successor
         self.answer = head
@@ -203,5 +205,5 @@ class Exchange:
         self.stream.discard_unread()
 
     def cut_off(self) -> None:
-        """Close the connection in the middle of the answer, so that the client sees that it is not whole."""
+        """Close the connection in the middle of the answer, so that the client sees that it is incomplete."""
         self._connection.abort()

@@ -1,4 +1,4 @@
-"""The limits of an HTTP server, and the settings that name them."""
+"""The limits of an HTTP server, and the settings that set them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Protocol
 
 
 class LimitSettings(Protocol):
-    """The limits among a server's settings, by the names that users give them."""
+    """The limits among a server's settings, with their names for users."""
 
     @property
     def head_limit(self) -> int:
-        """Bytes of a request line and its headers; 431 beyond."""
+        """Maximum bytes of a request line and its headers; 431 beyond."""
         ...
 
     @property
     def body_limit(self) -> int:
-        """Bytes of a body, unpacked; 413 beyond."""
+        """Maximum bytes of a decompressed body; 413 beyond."""
         ...
 
     @property
     def body_buffer_limit(self) -> int:
-        """Bytes of the bodies of all connections together; 503 beyond."""
+        """Maximum bytes of the bodies of all connections together; 503 beyond."""
         ...
 
     @property
     def connections_limit(self) -> int:
-        """Open connections; one more is answered 503."""
+        """Maximum open connections; a further one is answered with 503."""
         ...
 
     @property
     def pipeline_limit(self) -> int:
-        """Requests of one connection that wait for their answers; no more are read."""
+        """Maximum unanswered requests of one connection; no more are read."""
         ...
 
     @property
@@ -41,7 +41,7 @@ class LimitSettings(Protocol):
 
     @property
     def keep_alive_timeout_s(self) -> int:
-        """Seconds that a connection may be idle."""
+        """Seconds for which a connection may be idle."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class HttpLimits:
 
     @classmethod
     def of(cls, settings: LimitSettings) -> HttpLimits:
-        """The limits that a server's settings name."""
+        """The limits in a server's settings."""
         return cls(
             settings.head_limit,
             settings.body_limit,

@@ -1,6 +1,7 @@
-"""An HTTP server for APIs, on aiohttp: requests are read whole, answered by one handler, and everything has a limit.
+"""An HTTP server for APIs, on aiohttp: requests are read completely and answered by one handler, with limits on
+everything.
 
-The hot path of the ingest room has a server of its own; this one has TLS and streams.
+The ingest room uses `http1` for its hot path; this server has TLS and streams.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ CONNECTIONS_LIMIT = 20_000
 KEEP_ALIVE_S = 75.0
 STOP_TIMEOUT_S = 2.0
 TURNS_TO_CLOSE = 3
-"""Of the loop, until a connection that is aborted is closed."""
+"""How many loop iterations it takes until an aborted connection is closed."""
 
 
 log = logging.getLogger(__name__)
 
 
 class HttpServer:
-    """One listening address. `name` is how errors call it."""
+    """One listening address. `name` is its name in errors."""
 
     def __init__(
         self,
@@ -87,13 +88,13 @@ class HttpServer:
             raise
 
     async def stop(self) -> None:
-        """Take no new connection, end the streams, let running requests finish for a moment."""
+        """Accept no new connections, end the streams, give running requests a moment to finish."""
         for stream in list(self._streams):
             stream.close()
         transports = [connection.transport for connection in self._connections()]
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._tls is not None:  # it would wait for the peers' good-byes, perhaps until the loop is gone
+        if self._tls is not None:  # it would wait for the peers' TLS shutdown, perhaps until the loop is closed
             for transport in transports:
                 if transport is not None:
                     transport.abort()
@@ -113,7 +114,7 @@ class HttpServer:
         except web.HTTPRequestEntityTooLarge:
             return _refused(413, f"the body is larger than {self._body_limit} bytes")
         except TimeoutError:
-            return _refused(408, f"the body did not come within {BODY_TIMEOUT_S:.0f} s")
+            return _refused(408, f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s")
         except (ConnectionError, PayloadEncodingError, ClientPayloadError):
             return _refused(400, "the body ended early")
         try:
@@ -132,7 +133,7 @@ class HttpServer:
         )
 
     async def _unbroken(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Work that was begun is finished, whether or not the client waits for its end."""
+        """Finish the work even if the client disconnects."""
         task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -165,7 +166,7 @@ class HttpServer:
                     waiting.clear()
             await response.write_eof()
         except ConnectionError:
-            pass  # the client went away; `on_closed` tells who has to know
+            pass  # the client disconnected; `on_closed` notifies the stream's owner
         finally:
             stream.wake = None
             self._streams.discard(stream)
@@ -174,7 +175,7 @@ class HttpServer:
 
 
 def _refused(status: int, why: str) -> web.Response:
-    """The answer to a request that is not read to its end: the connection is of no more use."""
+    """The answer to a request that is not read to its end: the connection cannot be reused."""
     response = web.Response(status=status, text=why + "\n")
     response.force_close()
     return response

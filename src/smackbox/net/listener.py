@@ -1,4 +1,4 @@
-"""Binding a server's socket: one clear error when the port is taken, and no open door by accident."""
+"""Binds a server's socket, with a clear error when the port is taken, and without exposing it to others by accident."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smackbox.base.errors import StartError
 
 BACKLOG = 1024
 EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
-FIRST_PORT, LAST_PORT = 10_000, 30_999  # agents of Mesos offer 31000 to 32000
+FIRST_PORT, LAST_PORT = 10_000, 30_999  # Mesos agents offer 31000 to 32000
 PORTS_TRIED = 100
 
 
@@ -20,11 +20,11 @@ def bind(
 ) -> socket.socket:
     """A listening TCP socket on `host:port` (port 0 picks a free one).
 
-    With `reuse_port`, processes of one user that all ask for it share the port, and the kernel spreads new connections
+    With `reuse_port`, processes of one user that all set it share the port, and the kernel spreads new connections
     over them.
 
-    Raises `StartError` when the port is taken, the host is unknown, or when an address other than loopback is asked
-    for without authentication and without `--insecure`.
+    Raises `StartError` when the port is taken, the host is unknown, or the address is not loopback and there is neither
+    authentication nor `--insecure`.
     """
     if not (insecure or authenticated or is_loopback(host)):
         raise StartError(
@@ -52,10 +52,10 @@ def bind(
 
 
 def free_port(host: str) -> int:
-    """A port of `host` that nobody has at the moment, for a server that binds it later and keeps it over restarts.
+    """A currently free port of `host`, for a server that binds it later and keeps it across restarts.
 
-    It is not one of those that the kernel lends to clients: such a port may be the local end of somebody's connection
-    by the time the server binds it. Only where none of a hundred others is free does the kernel choose.
+    It is outside the kernel's ephemeral range, as such a port may be the local end of another connection by the time
+    the server binds it. Only if none of a hundred candidates is free, the kernel chooses.
     """
     candidates = range(FIRST_PORT, min(LAST_PORT + 1, _first_ephemeral_port()))
     tried = random.sample(candidates, min(PORTS_TRIED, len(candidates)))
@@ -66,11 +66,11 @@ def _first_ephemeral_port() -> int:
     try:
         return int(EPHEMERAL_PORTS.read_text().split()[0])
     except (OSError, ValueError, IndexError):
-        return 0  # not known: the kernel chooses
+        return 0  # unknown: the kernel chooses
 
 
 def _probed(host: str, port: int) -> int:
-    """The port that was bound for a moment (the kernel's choice for 0); 0 where it is taken."""
+    """The port that was bound for a moment (the kernel's choice for 0); 0 if it is taken."""
     with socket.socket() as probe:
         try:
             probe.bind((host, port))
@@ -83,7 +83,9 @@ def _probed(host: str, port: int) -> int:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; a name other than `localhost` counts as reachable."""
+    """Whether an address is reachable only from this machine; names other than `localhost` count as reachable from
+    elsewhere.
+    """
     if host == "localhost":
         return True
     try:

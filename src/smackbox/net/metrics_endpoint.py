@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus and `/healthz` on a port of their own: a few lines of HTTP/1.1 on the room's loop."""
+"""`/metrics` for Prometheus and `/healthz` on a separate port: minimal HTTP/1.1 on the server's loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUEST_TIMEOUT_S = 5.0
 
 
 class MetricsEndpoint:
-    """Serves one registry from `open` to `close`. Scrapes are rare, so the text is made when it is asked for."""
+    """Serves one registry from `open` to `close`. Scrapes are rare, so the text is built on each request."""
 
     def __init__(self, registry: CollectorRegistry, url: str) -> None:
         self.url = url
@@ -24,7 +24,7 @@ class MetricsEndpoint:
 
     @classmethod
     async def open(cls, registry: CollectorRegistry, host: str, port: int, *, insecure: bool) -> MetricsEndpoint:
-        """Raises `StartError` where the port is taken, or the address is not loopback without `insecure`."""
+        """Raises `StartError` if the port is taken, or the address is not loopback without `insecure`."""
         listener = bind(host, port, name="metrics", insecure=insecure)
         endpoint = cls(registry, f"http://{host}:{listener.getsockname()[1]}/metrics")
         endpoint._server = await asyncio.start_server(endpoint._serve, sock=listener, limit=REQUEST_HEAD_LIMIT)
@@ -47,7 +47,7 @@ class MetricsEndpoint:
             )
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            pass  # a scraper that does not finish its request gets no answer
+            pass  # a scraper with an incomplete request gets no answer
         finally:
             writer.close()
 

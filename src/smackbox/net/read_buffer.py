@@ -1,7 +1,7 @@
-"""What all connections of one event loop read into.
+"""The receive buffer that all connections of one event loop share.
 
-New memory is dear for a server of large frames: the allocator takes a megabyte from the kernel and returns it with each
-frame, and each of its pages faults. So one buffer of the size of a large frame is kept between frames.
+Allocation is expensive for large frames: for each frame the allocator gets a megabyte from the kernel and returns it,
+and each page faults. So one buffer of the size of a large frame is kept between frames.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ SPARE_LIMIT_BYTES = 2 * 1024 * 1024
 
 
 class ReadBuffer:
-    """`shared` is for one read, handled at once; a frame that comes in several reads takes a buffer of its own."""
+    """`shared` is for a single read that is handled at once; a frame that takes several reads gets its own buffer."""
 
     def __init__(self, size: int = READ_BUFFER_BYTES) -> None:
         self.shared = memoryview(bytearray(size))
         self._spare: memoryview | None = None
 
     def take(self, size: int) -> memoryview:
-        """A buffer of `size` bytes with anything in it, of the taker alone until it gives it back."""
+        """A buffer of `size` bytes with arbitrary content, exclusive to the caller until it is given back."""
         spare = self._spare
         if spare is None or len(spare) < size:
             return memoryview(bytearray(size))
@@ -27,7 +27,7 @@ class ReadBuffer:
         return spare[:size]
 
     def give_back(self, buffer: memoryview) -> None:
-        """Nobody reads `buffer`, which came from `take`, any more."""
-        whole = memoryview(buffer.obj)
-        if len(whole) <= SPARE_LIMIT_BYTES and (self._spare is None or len(self._spare) < len(whole)):
-            self._spare = whole
+        """Return `buffer`, which came from `take` and is no longer read."""
+        view = memoryview(buffer.obj)
+        if len(view) <= SPARE_LIMIT_BYTES and (self._spare is None or len(self._spare) < len(view)):
+            self._spare = view

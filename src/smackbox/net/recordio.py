@@ -1,4 +1,4 @@
-"""RecordIO, as Mesos' streams have it: the record's length in decimal, a newline, then its bytes, one after another."""
+"""RecordIO, the format of Mesos' streams: each record is its length in decimal, a newline, and its bytes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _LENGTH_DIGITS_LIMIT = 20
 
 
 def encode(record: bytes) -> bytes:
-    """The record behind its length in decimal and a line feed."""
+    """The record after its length in decimal and a line feed."""
     return b"%d\n%b" % (len(record), record)
 
 
 class RecordDecoder:
-    """Cuts a stream into records, however it is delivered."""
+    """Splits a stream into records, however it is delivered."""
 
     def __init__(self, record_limit: int = RECORD_LIMIT) -> None:
         self._buffer = bytearray()
         self._record_limit = record_limit
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The records that `data` completes. Raises `ProtocolError` where no length stands."""
+        """The records that `data` completes. Raises `ProtocolError` if a length is missing or invalid."""
         buffer = self._buffer
         buffer += data
         records = []

@@ -1,7 +1,7 @@
-"""The body of a request that is read while it arrives.
+"""The body of a request, read while it arrives.
 
-Its reader pulls, and the connection is told to read no more of the socket while `BUFFER` bytes wait; so a client sends
-no faster than the body is read. Whoever wants it whole gets it whole, up to `limit`.
+The reader pulls, and the connection stops reading its socket while `BUFFER` bytes wait; so a client sends no faster
+than the body is read. A reader that wants the whole body gets up to `limit` bytes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Protocol
 from smackbox.base.errors import RequestError
 
 BUFFER = 64 * 1024
-"""Bytes that wait for a reader before the socket is not read any more."""
+"""How many bytes wait for a reader before the socket is no longer read."""
 
 
 class RequestBodyError(RequestError):
-    """A body cannot be read to its end. `status` answers the request."""
+    """A body cannot be read completely. `status` answers the request."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -26,20 +26,20 @@ class RequestBodyError(RequestError):
 
 
 class BodyOwner(Protocol):
-    """What a body tells its connection."""
+    """A body's notifications to its connection."""
 
     def body_wanted(self) -> None:
-        """Somebody reads: the client may send."""
+        """A reader waits: the client may send."""
 
     def body_taken(self, size: int) -> None:
-        """So many bytes have left the buffer."""
+        """This many bytes have left the buffer."""
 
 
 class RequestBody:
     """Read once by `chunks`, or by `whole`, which may be repeated.
 
-    `announced` is its `Content-Length`, None for one that comes in chunks. `limit` may be changed before it is read;
-    None is no limit.
+    `announced` is its `Content-Length`, None for a chunked body. `limit` may be changed before the body is read; None
+    means no limit.
     """
 
     __slots__ = ("_chunks", "_collects", "_content", "_failure", "_is_left", "_is_read", "_owner", "_size", "_waiter",
@@ -50,32 +50,34 @@ class RequestBody:
         self.announced = announced
         self.complete = False
         self.waiting = 0
-        """Bytes that have arrived and are not read."""
+        """Bytes that have arrived and have not been read."""
         self.progress = 0
-        """Grows with whatever arrives or is read."""
+        """Increases whenever bytes arrive or are read."""
         self._owner = owner
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._collects = False
         self._is_read = False
         self._is_left = False
-        """Nobody reads any more of it."""
+        """The rest will not be read."""
         self._content: bytes | None = None
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def is_full(self) -> bool:
-        """Whether the socket is to be left alone."""
+        """Whether the socket must not be read."""
         return self.waiting >= BUFFER and not self._collects
 
     @property
     def is_collected(self) -> bool:
-        """Whether it is to be read whole."""
+        """Whether it is read as a whole."""
         return self._collects
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises `RequestBodyError`, and `ConnectionResetError` where the client is gone."""
+        """The body as it arrives. Raises `RequestBodyError`, and `ConnectionResetError` if the client has
+        disconnected.
+        """
         if self._content is not None:
             yield self._content
             return
@@ -99,7 +101,7 @@ class RequestBody:
             self._discard()
 
     async def whole(self) -> bytes:
-        """All of it. Raises as `chunks` does."""
+        """The whole body. Raises like `chunks`."""
         if self._content is not None:
             return self._content
         self._collects = True
@@ -118,7 +120,7 @@ class RequestBody:
     # -- the connection's side
 
     def feed(self, chunk: bytes) -> None:
-        """A part has arrived. Raises `RequestBodyError` (413) where the body is longer than its limit."""
+        """A part has arrived. Raises `RequestBodyError` (413) if the body exceeds its limit."""
         self._size += len(chunk)
         self.progress += 1
         if self.limit is not None and self._size > self.limit:
@@ -128,19 +130,19 @@ class RequestBody:
         self._wake()
 
     def end(self) -> None:
-        """The body is whole."""
+        """The body is complete."""
         self.complete = True
         self._wake()
 
     def fail(self, failure: Exception) -> None:
-        """Nothing more will come: the reader gets `failure` instead of what it has not read."""
+        """The rest will not arrive: the reader gets `failure` instead of unread bytes."""
         if not self.complete and self._failure is None:
             self._failure = failure
             self._discard()
             self._wake()
 
     def discard_unread(self) -> None:
-        """The request is answered, or its client gone: free what nobody reads."""
+        """The request is answered, or its client has disconnected: free the unread bytes."""
         if self._is_left or not self._is_read:
             self._is_read = True
             self._discard()

@@ -1,9 +1,9 @@
-"""What every server is to those who start it: a `Service`, run in the foreground or in a thread.
+"""The interface of every server: a `Service`, run in the foreground or in a thread.
 
 A `Server` is a `Service` whose running state is a value: `open` gives a `Running`, all of whose fields are set.
 
-`run` is a server verb's main loop: start, probe, print `ready NAME URL in N ms`, wait for SIGINT or SIGTERM, stop.
-`ServiceThread` is the same for tests: a loop of its own in a daemon thread.
+`run` is the main loop of a server command: start, probe, print `ready NAME URL in N ms`, wait for SIGINT or SIGTERM,
+stop. `ServiceThread` is the same for tests: a separate loop in a daemon thread.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
-    """A server of one protocol. `start` binds and loads; `probe` asks it one question over its own socket."""
+    """A server of one protocol. `start` binds and loads; `probe` sends it a request over its own socket."""
 
     name: str
 
     @property
     def url(self) -> str:
-        """How a client names it, with the port that was bound."""
+        """Its address for clients, with the bound port."""
         ...
 
     async def start(self) -> object:
-        """Open everything and take requests. Raises `StartError`."""
+        """Open everything and accept requests. Raises `StartError`."""
         ...
 
     async def probe(self) -> None:
-        """Ask the service as a client would; raises where it does not answer."""
+        """Send a request as a client would; raises if there is no answer."""
         ...
 
     async def stop(self) -> None:
-        """Finish what is under way and close everything."""
+        """Finish work in progress and close everything."""
         ...
 
 
 class Running(Protocol):
-    """A server from the end of its start to its stop."""
+    """A server between its start and its stop."""
 
     @property
     def url(self) -> str:
-        """How a client names it, with the port that was bound."""
+        """Its address for clients, with the bound port."""
         ...
 
     async def probe(self) -> None:
-        """Ask it one question over its own socket. Raises `StartError`."""
+        """Send it a request over its own socket. Raises `StartError`."""
         ...
 
     async def stop(self) -> None:
-        """Finish what is under way and close everything."""
+        """Finish work in progress and close everything."""
         ...
 
 
@@ -71,7 +71,7 @@ R = TypeVar("R", bound=Running)
 
 
 class Server(Generic[R]):
-    """A `Service` of settings: each `start` opens one `Running`."""
+    """A `Service` built from settings: each `start` opens one `Running`."""
 
     name = "server"
 
@@ -80,38 +80,38 @@ class Server(Generic[R]):
 
     @abstractmethod
     async def open(self) -> R:
-        """Bind, load, and give the running server. Raises `StartError`, and then leaves nothing open."""
+        """Bind, load, and return the running server. Raises `StartError` and leaves nothing open."""
 
     @property
     def running(self) -> R:
-        """What `start` opened. Raises `RuntimeError` before that and after `stop`."""
+        """The running server from `start`. Raises `RuntimeError` before that and after `stop`."""
         if self._running is None:
             raise RuntimeError(f"{self.name} does not run")
         return self._running
 
     @property
     def url(self) -> str:
-        """Where the running server listens."""
+        """The address of the running server."""
         return self.running.url
 
     async def start(self) -> R:
-        """Raises `StartError`."""
+        """Open the server. Raises `StartError`."""
         self._running = await self.open()
         return self._running
 
     async def probe(self) -> None:
-        """Ask the running server as a client would; raises where it does not answer."""
+        """Send a request as a client would; raises if there is no answer."""
         await self.running.probe()
 
     async def stop(self) -> None:
-        """Stop what was started; nothing where the start failed, or a second time."""
+        """Stop the running server; does nothing after a failed start, or the second time."""
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A uvloop loop where uvloop installs, else asyncio's own."""
+    """A uvloop loop if uvloop is installed, otherwise asyncio's own."""
     try:
         import uvloop
     except ImportError:
@@ -120,15 +120,15 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` on uvloop, and close the loop behind it."""
+    """Run `main` on uvloop, and close the loop afterwards."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
 
 
 def run(service: Service, *, started_ns: int | None = None, lifeline: str | None = None) -> None:
-    """Run `service` until SIGINT or SIGTERM. `started_ns` (monotonic) is when its process began to work on it.
+    """Run `service` until SIGINT or SIGTERM. `started_ns` (monotonic) is the start of the work in its process.
 
-    With a `lifeline` it also stops when nobody holds that FIFO's other end: whoever wanted it is gone.
+    With a `lifeline` it also stops when that FIFO's other end is closed: its owner is gone.
     Raises `StartError` when it cannot start.
     """
     run_loop(_run(service, time.monotonic_ns() if started_ns is None else started_ns, lifeline))
@@ -156,7 +156,7 @@ async def _run(service: Service, started_ns: int, lifeline: str | None) -> None:
 
 
 class ServiceThread:
-    """A service in this process, on a loop in a daemon thread; a context manager that gives its `url`."""
+    """A service in this process, on a loop in a daemon thread; a context manager that returns its `url`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -169,7 +169,7 @@ class ServiceThread:
         return self.service.url
 
     def start(self) -> None:
-        """Start the thread and the service in it. Raises what the service's start raises."""
+        """Start the thread and the service in it. Raises the errors of the service's start."""
         self._thread.start()
         try:
             self.call(self._start())
@@ -210,20 +210,20 @@ class ServiceThread:
 
 
 def at_end_of(lifeline: str, act: Callable[[], object]) -> None:
-    """Call `act`, in a thread of its own, when this FIFO has no writer any more: whoever held it is gone."""
+    """Call `act`, in a separate thread, when this FIFO has no writer any more: its holder is gone."""
 
     def wait() -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(lifeline, os.O_RDONLY)
             while os.read(descriptor, 4096):
                 pass
-        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        with contextlib.suppress(RuntimeError):  # the loop has already ended
             act()
 
     threading.Thread(target=wait, daemon=True).start()
 
 
 def say(line: str) -> None:
-    """Print one line at once, for whoever waits for it at the other end of a pipe."""
+    """Print one line at once, for a reader that waits at the other end of a pipe."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

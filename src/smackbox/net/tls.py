@@ -1,4 +1,4 @@
-"""TLS: a server's certificate and the authority of its clients, and whom a client trusts."""
+"""TLS contexts: a server's certificate and the authority for its clients, and the authorities that a client trusts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHORT_NAMES = {
 def server_context(
     name: str, certfile: Path, keyfile: Path | None, cafile: Path | None, verify_mode: ssl.VerifyMode
 ) -> ssl.SSLContext:
-    """Raises `StartError`, in the words of server `name`, when a file cannot be read."""
+    """A server's TLS context. Raises `StartError`, with `name` in its text, when a file is unreadable."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certfile, keyfile)
@@ -37,7 +37,9 @@ def server_context(
 
 
 def client_context(name: str, cafile: Path) -> ssl.SSLContext:
-    """Trusts what this authority has signed. Raises `StartError`, in the words of `name`, when it cannot be read."""
+    """A client's context that trusts this authority. Raises `StartError`, with `name` in its text, when it is
+    unreadable.
+    """
     try:
         return ssl.create_default_context(cafile=str(cafile))
     except (OSError, ssl.SSLError) as error:
@@ -45,7 +47,9 @@ def client_context(name: str, cafile: Path) -> ssl.SSLContext:
 
 
 def unverified() -> ssl.SSLContext:
-    """Trusts everybody: for asking oneself, and for checks of health, which are about life and not about names."""
+    """A context without verification: for a server's own probe, and for health checks, which test liveness rather than
+    identity.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -53,7 +57,7 @@ def unverified() -> ssl.SSLContext:
 
 
 def subject_name(certificate: dict[str, Any] | None) -> str | None:
-    """The subject of a client's certificate as RFC 2253 writes it, the last part first: `CN=…,OU=…`."""
+    """The subject of a client's certificate in RFC 2253 form, the last part first: `CN=…,OU=…`."""
     if not certificate:
         return None
     names = [

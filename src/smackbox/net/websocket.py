@@ -1,13 +1,13 @@
-"""WebSocket (RFC 6455) on a socket: messages both ways, on wsproto's core without IO, for servers and clients.
+"""WebSocket (RFC 6455) on a socket: messages in both directions, on wsproto's sans-IO core, for servers and clients.
 
-A message is `str` or `bytes`, put together from its fragments up to `message_limit` (beyond it the connection is closed
-with 1009); with `WebSocketSettings.in_parts`, it is received in parts as they arrive, and has any length. Back-pressure
-both ways: the socket is not read while `BUFFER_MESSAGES` messages or `BUFFER_BYTES` of them wait to be received, and
-`send` waits while the peer does not read. A peer that is silent is pinged, and one that does not answer, or does not
-read, is cut off.
+A message is `str` or `bytes`, assembled from its fragments up to `message_limit` (beyond it the connection is closed
+with 1009). With `WebSocketSettings.in_parts` it is received in parts as they arrive, and may have any length. There is
+back-pressure in both directions: the socket is not read while `BUFFER_MESSAGES` messages or `BUFFER_BYTES` of them wait
+to be received, and `send` waits while the peer does not read. A silent peer is pinged; one that does not answer, or
+does not read, is disconnected.
 
-With `WebSocketSettings.deflate`, messages are compressed where the peer agrees (`websocket_deflate.py`). What has
-arrived is then taken by `SLICE` bytes as long as there is room, for a byte may inflate to a thousand.
+With `WebSocketSettings.deflate`, messages are compressed if the peer agrees (`websocket_deflate.py`). Input is then
+processed in slices of `SLICE` bytes as long as there is room, as a byte may inflate to a thousand.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from smackbox.net.websocket_deflate import Deflate, PerMessageDeflate
 BUFFER_BYTES = 64 * 1024
 BUFFER_MESSAGES = 16
 SLICE = 2 * 1024
-"""Bytes that are inflated at once: to some 2 MiB at most."""
+"""How many bytes are inflated at once: to about 2 MiB at most."""
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -47,7 +47,7 @@ ABNORMAL = 1006
 TOO_BIG = 1009
 INTERNAL_ERROR = 1011
 IN_ORDER = frozenset({NORMAL, GOING_AWAY, 1005})
-"""Close codes that are no errors; 1005 stands for a close without one."""
+"""Close codes that are not errors; 1005 means a close without a code."""
 
 Message = str | bytes
 Part = tuple[Message, bool]
@@ -60,17 +60,17 @@ class WebSocketSettings:
 
     message_limit: int = 1024 * 1024
     ping_s: float = 20.0
-    """Silence after which the peer is pinged; after as much again it is cut off."""
+    """The silence after which the peer is pinged; after the same time again it is disconnected."""
     close_timeout_s: float = 3.0
     """How long the peer may take to answer a close."""
     deflate: Deflate | None = None
-    """Compress messages where the peer agrees (permessage-deflate); None does not."""
+    """Compress messages if the peer agrees (permessage-deflate); None disables compression."""
     in_parts: bool = False
     """Messages are received in parts, of any length (`receive_part`)."""
 
 
 class WebSocketError(RequestError):
-    """The connection did not end in order: the close code, 1006 for a connection that was lost."""
+    """The connection did not end cleanly: the close code, 1006 for a lost connection."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"WebSocket closed with {code}{': ' if reason else ''}{reason}")
@@ -79,7 +79,7 @@ class WebSocketError(RequestError):
 
 
 class UpgradeRejectedError(RequestError):
-    """The server answered the handshake with another status than 101."""
+    """The server answered the handshake with a status other than 101."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the server does not speak WebSocket there: it answered {status}")
@@ -87,7 +87,7 @@ class UpgradeRejectedError(RequestError):
 
 
 class WebSocket(asyncio.Protocol):
-    """One connection, whose handshake is done by whoever made `core` (a server), or by `request` (a client)."""
+    """One connection, whose handshake is done by the creator of `core` (a server), or by `request` (a client)."""
 
     def __init__(self, core: WSConnection, settings: WebSocketSettings, request: Request | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -98,18 +98,18 @@ class WebSocket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", None)
         self._on_closed: Callable[[], None] | None = None
         self.on_begun: Callable[[], object] | None = None
-        """A server's: called when the connection is its own, after the answers to the requests before."""
+        """For a server: called when it owns the connection, after the answers to earlier requests."""
         self.opened: asyncio.Future[str | None] = loop.create_future()
-        """A client's: the subprotocol that the server chose. Fails with `UpgradeRejectedError`."""
+        """For a client: the subprotocol that the server chose. Fails with `UpgradeRejectedError`."""
         self.ended: asyncio.Future[None] = loop.create_future()
-        """The connection is gone."""
+        """The connection is closed."""
         self._deflate = (
             None
             if settings.deflate is None
             else PerMessageDeflate(settings.deflate, None if settings.in_parts else settings.message_limit)
         )
         self._arrived = bytearray()
-        """What is not parsed yet: there was no room for the messages in it."""
+        """Unparsed bytes: there was no room for their messages."""
         self._messages: deque[Part] = deque()
         self._waiting_size = 0
         self._parts: list[str] | list[bytes] = []
@@ -121,13 +121,13 @@ class WebSocket(asyncio.Protocol):
         self._heard = True
         self._pinged = False
         self._failure: WebSocketError | None = None
-        self._closed = False  # no message comes any more
+        self._closed = False  # no more messages will arrive
         self._sent_close = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_closed(self) -> bool:
-        """Whether no message comes any more."""
+        """Whether no more messages will arrive."""
         return self._closed
 
     @property
@@ -137,24 +137,26 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def is_stalled(self) -> bool:
-        """Whether the peer does not read what is sent."""
+        """Whether the peer is not reading."""
         return self._paused
 
     @property
     def extensions(self) -> list[Extension]:
-        """What a handshake offers, or agrees to."""
+        """The extensions to offer, or to agree to."""
         return [] if self._deflate is None else [self._deflate]
 
     # -- for its user
 
     async def receive(self) -> Message | None:
-        """The next message; None after a close in order. Raises `WebSocketError` after any other end."""
+        """The next message; None after a clean close. Raises `WebSocketError` after any other end."""
         assert not self._settings.in_parts
         part = await self.receive_part()
         return None if part is None else part[0]
 
     async def receive_part(self) -> Part | None:
-        """The next part of a message; without `in_parts` each is the whole of one. None and raises as `receive`."""
+        """The next part of a message; without `in_parts` each is a whole message. Returns None and raises like
+        `receive`.
+        """
         while not self._messages:
             if self._failure is not None:
                 raise self._failure
@@ -170,8 +172,8 @@ class WebSocket(asyncio.Protocol):
     async def send(self, message: Message, *, is_last: bool = True) -> None:
         """Send a message, or a part of one, once the peer reads.
 
-        Raises `WebSocketError` where the connection has ended, and `TypeError` for a part of another kind than the
-        parts before it.
+        Raises `WebSocketError` if the connection has ended, and `TypeError` for a part of another type than the
+        previous parts.
         """
         while self._paused and not self._closed:
             waiter = self._loop.create_future()
@@ -187,7 +189,7 @@ class WebSocket(asyncio.Protocol):
         self._transport.write(self._core.send(event))
 
     def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
-        """Send a close, and drop what the peer still sends; it has `close_timeout_s` to answer."""
+        """Send a close, and drop further input; the peer has `close_timeout_s` to answer."""
         if self._sent_close or self._transport.is_closing():
             return
         self._sent_close = True
@@ -255,7 +257,7 @@ class WebSocket(asyncio.Protocol):
         self._resume()
         self._wake_senders()
 
-    # -- what has arrived
+    # -- input
 
     def _take_arrived(self) -> None:
         while self._arrived and not self._closed and (self._sent_close or not self._is_full):
@@ -270,7 +272,7 @@ class WebSocket(asyncio.Protocol):
                 self._take(event)
                 if self.is_closed:
                     return
-        except RemoteProtocolError as error:  # of the handshake
+        except RemoteProtocolError as error:  # in the handshake
             hint = error.event_hint
             status = hint.status_code if isinstance(hint, RejectConnection) else 400
             self._rejected(status)
@@ -318,9 +320,9 @@ class WebSocket(asyncio.Protocol):
     def _take_close(self, event: CloseConnection) -> None:
         code, reason = int(event.code), event.reason or ""
         if self._core.state not in {ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED}:
-            if code == TOO_BIG:  # of an extension's, which has no words for it
+            if code == TOO_BIG:  # in an extension, which has no text for it
                 reason = self._limit_reason
-            self._fail(code, reason)  # the peer sent what is no WebSocket
+            self._fail(code, reason)  # the peer's bytes are not valid WebSocket
             return
         if not self._sent_close:
             self._sent_close = True
@@ -332,7 +334,7 @@ class WebSocket(asyncio.Protocol):
             self._transport.close()
 
     def _fail(self, code: int, reason: str) -> None:
-        """The peer broke the protocol or a limit: say so, read no more of it, and end the connection."""
+        """The peer broke the protocol or a limit: send an error, stop reading, and end the connection."""
         if not self._sent_close:
             self._sent_close = True
             self._send_event(CloseConnection(code=code, reason=reason))
@@ -378,7 +380,7 @@ class WebSocket(asyncio.Protocol):
         try:
             self._transport.write(self._core.send(event))
         except LocalProtocolError:
-            return  # closed from both sides at once
+            return  # both sides closed at the same time
 
     def _wake_receiver(self) -> None:
         receiver, self._receiver = self._receiver, None
@@ -395,7 +397,7 @@ class WebSocket(asyncio.Protocol):
         self._timer = self._loop.call_later(self._settings.ping_s, self._look)
 
     def _look(self) -> None:
-        """Whether the peer is there: it sends, answers pings, and reads."""
+        """Check that the peer is alive: it sends, answers pings, and reads."""
         if self._paused:
             self._stalled_turns += 1
             gone = self._stalled_turns > 1

@@ -3,11 +3,11 @@
 Negotiated in the handshake: a client offers, a server agrees, each with the parameters of `Deflate`. A message is
 inflated to at most `limit` bytes, whatever its length on the wire; beyond it the connection ends with 1009.
 
-An extension of wsproto's. Its own `PerMessageDeflate` inflates without a limit, and takes a ping within a message for
-the message's end.
+It is an extension for wsproto, whose own `PerMessageDeflate` inflates without a limit, and mistakes a ping within a
+message for the message's end.
 
-Simplified: a window of 8 bits, which zlib cannot compress with, is agreed to, and messages then go out uncompressed,
-as the RFC lets each message be.
+Simplified: a window of 8 bits, which zlib cannot use for compression, is accepted, but then messages are sent
+uncompressed, which the RFC allows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from wsproto.utilities import RemoteProtocolError
 
 NAME = "permessage-deflate"
 TAIL = b"\x00\x00\xff\xff"
-"""The end of a flush, which is not sent (7.2.1)."""
+"""The end of a flush, which is not sent (RFC 7692, 7.2.1)."""
 BYTES_OF_A_CHARACTER = 4
-"""At most, in UTF-8: the limit of a text counts characters."""
+"""Maximum bytes of a character in UTF-8: the limit of a text counts characters."""
 
 _PLAIN = RsvBits(False, False, False)
 _PACKED = RsvBits(True, False, False)
@@ -35,11 +35,11 @@ _WINDOWS = ("server_max_window_bits", "client_max_window_bits")
 
 @dataclass(frozen=True, slots=True)
 class Deflate:
-    """What a side asks for, and what it agrees to at most (RFC 7692, 7.1).
+    """What a side requests, and the most that it accepts (RFC 7692, 7.1).
 
-    `…_no_context_takeover`: that side forgets after each message what it has compressed, which saves its window's
-    memory between messages. `…_max_window_bits`: 9 to 15, the binary logarithm of that side's window in bytes. The
-    defaults (12 bits, memory level 5) take some 64 KiB a connection, zlib's own some 300.
+    `…_no_context_takeover`: that side resets its compressor after each message, which saves its window's memory between
+    messages. `…_max_window_bits`: 9 to 15, the binary logarithm of that side's window in bytes. The defaults (12 bits,
+    memory level 5) take about 64 KiB for each connection, zlib's own about 300.
 
     Raises `ValueError` for other numbers.
     """
@@ -49,9 +49,9 @@ class Deflate:
     server_max_window_bits: int = 12
     client_max_window_bits: int = 12
     level: int = 6
-    """0 to 9: zlib's effort."""
+    """zlib's compression level, 0 to 9."""
     memory_level: int = 5
-    """1 to 9: memory of the compressor beside its window."""
+    """The compressor's memory level besides its window, 1 to 9."""
 
     def __post_init__(self) -> None:
         limits = {**dict.fromkeys(_WINDOWS, (9, 15)), "level": (0, 9), "memory_level": (1, 9)}
@@ -61,7 +61,9 @@ class Deflate:
 
 
 class PerMessageDeflate(Extension):
-    """Of one connection. `limit` is for a message: bytes of a binary one, characters of a text; None is no limit."""
+    """The extension of one connection. `limit` is for a message: bytes of a binary one, characters of a text; None
+    means no limit.
+    """
 
     name = NAME
 
@@ -74,10 +76,10 @@ class PerMessageDeflate(Extension):
         self._inflater: Any = None
         self._deflater: Any = None
         self._left: int | None = None
-        self._is_packed = False  # the message that is being received
+        self._is_packed = False  # the message being received
         self._in_control = False
         self._has_ended = False  # a block of the message was marked as the last one
-        self._packs = False  # the message that is being sent
+        self._packs = False  # the message being sent
 
     # -- the handshake
 
@@ -94,7 +96,7 @@ class PerMessageDeflate(Extension):
         return "; ".join([*parts, "client_max_window_bits"])
 
     def accept(self, offer: str) -> str | None:
-        """A server's answer to an offer; None declines it, and the first one that is not declined holds."""
+        """A server's answer to an offer; None declines it, and the first one accepted applies."""
         if self._enabled:
             return None
         try:
@@ -136,12 +138,12 @@ class PerMessageDeflate(Extension):
         )
         self._enabled = True
 
-    # -- what has arrived
+    # -- input
 
     def frame_inbound_header(
         self, proto: Any, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
-        """RSV1 marks the first frame of a compressed message, and no other one (6)."""
+        """RSV1 marks the first frame of a compressed message, and no other (RFC 7692, 6)."""
         self._in_control = opcode.iscontrol()
         if self._in_control or opcode is Opcode.CONTINUATION:
             return _PLAIN
@@ -158,7 +160,7 @@ class PerMessageDeflate(Extension):
         return self._inflate(data, self._window("server" if proto.client else "client"))
 
     def frame_inbound_complete(self, proto: Any, fin: bool) -> bytes | CloseReason | None:
-        """Inflate what the end of a message brings to light."""
+        """Inflate what becomes available at the end of a message."""
         if self._in_control or not fin or not self._is_packed:
             return None
         peer = "server" if proto.client else "client"
@@ -183,14 +185,15 @@ class PerMessageDeflate(Extension):
                 break
             if self._has_ended:
                 return CloseReason.INVALID_FRAME_PAYLOAD_DATA
-            # a sender without sync flush ends the stream, and appends an empty block of the next one (7.2.3.4)
+            # a sender without sync flush ends the stream, and appends an empty block of the next one (RFC 7692,
+            # 7.2.3.4)
             self._has_ended = True
             data, self._inflater = self._inflater.unused_data, None
         if self._left is not None:
             self._left -= len(inflated)
         return inflated
 
-    # -- what is sent
+    # -- output
 
     def frame_outbound(self, proto: Any, opcode: Opcode, rsv: RsvBits, data: bytes, fin: bool) -> tuple[RsvBits, bytes]:
         """Compress a frame. Each is flushed, so that the parts of a message do not wait for its end."""
@@ -208,7 +211,7 @@ class PerMessageDeflate(Extension):
             return rsv, data
         packed = self._deflater.compress(data) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
         if fin:
-            packed = packed[: -len(TAIL)]  # of nothing, an empty block (7.2.3.6)
+            packed = packed[: -len(TAIL)]  # for empty data, an empty block (RFC 7692, 7.2.3.6)
             if self._forgets[f"{own}_no_context_takeover"]:
                 self._deflater = None
         return rsv, packed
@@ -218,20 +221,20 @@ class PerMessageDeflate(Extension):
 
 
 def _parameters(text: str, *, is_offer: bool) -> dict[str, int | None]:
-    """The parameters behind the extension's name. Raises `ValueError` for others, and for one that comes twice."""
-    found: dict[str, int | None] = {}
+    """The parameters after the extension's name. Raises `ValueError` for unknown and repeated ones."""
+    parameters: dict[str, int | None] = {}
     for part in text.split(";")[1:]:
         name, is_set, value = (piece.strip() for piece in part.partition("="))
         value = value.removeprefix('"').removesuffix('"')
-        if name in found:
+        if name in parameters:
             raise ValueError(f"{name} twice")
         if (name in _FLAGS and not is_set) or (name == "client_max_window_bits" and not is_set and is_offer):
-            found[name] = None
+            parameters[name] = None
         elif name in _WINDOWS and value in _BITS:
-            found[name] = int(value)
+            parameters[name] = int(value)
         else:
             raise ValueError(part.strip())
-    return found
+    return parameters
 
 
 _BITS = frozenset(str(bits) for bits in range(8, 16))

@@ -58,7 +58,7 @@ class ManagedProcess:
         self._log_start = 0
 
     def definition(self, lifeline: Path) -> dict[str, Any]:
-        """The app, as Marathon takes it. The files of a former life are removed."""
+        """The app definition for Marathon. The files of an earlier run are removed."""
         for file in (self.log_file, self._pid_file):
             file.parent.mkdir(parents=True, exist_ok=True)
         self.log_file.touch()

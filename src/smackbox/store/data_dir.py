@@ -1,8 +1,8 @@
-"""A server's data directory: made on demand, held by one process, private when it lives in memory.
+"""A server's data directory: created on demand, locked by one process, temporary when it is in memory.
 
 `lock` is an `flock` on a file in the directory: the kernel releases it when the process dies, however it dies, so
-there is no stale lock to clean up. A memory directory is a temporary one on `/dev/shm` where that exists; what a
-killed process left there is swept by the next server that starts.
+there is no stale lock to clean up. A memory directory is a temporary one on `/dev/shm` where that exists; the next
+server that starts removes what a killed process left there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the tmpfs itself is what is wan
 
 
 class HeldError(StartError):
-    """Another process holds the directory."""
+    """Another process has locked the directory."""
 
 
 class DataDir:
@@ -36,7 +36,7 @@ class DataDir:
     def open(cls, path: Path | None) -> DataDir:
         """Open `path`, or a fresh memory directory for None.
 
-        Raises `StartError` when the directory cannot be made or another process holds it.
+        Raises `StartError` when the directory cannot be created or another process has locked it.
         """
         if path is None:
             return cls._open_memory()
@@ -73,7 +73,9 @@ class DataDir:
 
 
 def try_lock(lock_fd: int) -> bool:
-    """Take the lock of an open file, which the kernel releases when the process ends; False where another has it."""
+    """Take the lock of an open file, which the kernel releases when the process ends; False if another process
+    has it.
+    """
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -82,14 +84,14 @@ def try_lock(lock_fd: int) -> bool:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove memory directories of this user whose process is gone: their lock can be taken."""
+    """Remove this user's memory directories whose process is gone: those that can be locked."""
     for left_over in parent.glob(f"{MEMORY_PREFIX}*"):
         try:
             if left_over.stat().st_uid != os.getuid():
                 continue
             lock_fd = os.open(left_over / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            continue  # not ours, or its owner is between making the directory and locking it
+            continue  # not ours, or its owner has created the directory and not locked it yet
         try:
             if try_lock(lock_fd):
                 shutil.rmtree(left_over, ignore_errors=True)

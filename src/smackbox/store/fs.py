@@ -1,16 +1,16 @@
-"""The file-system seam: what storage code asks of a disk, the disk itself, and a disk that fails on purpose.
+"""The file-system interface: what storage code needs from a disk, the real disk, and a disk that fails on purpose.
 
-A `File` is append-only and read by position. `append` returns when the kernel has all of the bytes (they survive
+A `File` is append-only, and is read by position. `append` returns when the kernel has all of the bytes (they survive
 `kill -9` of the process); `sync` returns when the disk has them (they survive power loss).
 
-Every writer of a server's state goes through here, because a failed write is either undone or the last one:
-- a failed or short append is cut off again, so that what is appended next does not stand behind torn bytes;
-- where the cut fails, or a sync does (the kernel may have dropped the pages, and a later sync would not say so), the
-  file takes nothing more until it is reopened, when its owner checks what is in it;
-- `replace` changes the whole file or nothing.
+All writes of a server's state use this module, because a failed write must either be undone or be the last one:
+- a failed or short append is truncated, so that the next append does not follow incomplete data;
+- if the truncation or a sync fails (the kernel may have dropped the pages, and a later sync would not report it), the
+  file accepts nothing more until it is reopened and its owner checks its content;
+- `replace` replaces the whole file or nothing.
 
-`FaultyDisk` is for tests and simulations: any operation of it fails, at any byte, once or from then on, and
-`drop_unsynced` does to the files what a power cut does to the page cache.
+`FaultyDisk` is for tests and simulations: any operation can fail, at any byte, once or permanently, and `drop_unsynced`
+simulates the loss of the page cache in a power failure.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FILE_MODE = 0o644
 
 
 class File(Protocol):
-    """An open file that grows at its end."""
+    """An open file that only grows."""
 
     path: Path
     size: int
 
     def append(self, data: Buffer) -> None:
-        """Write all of `data` at the end, or raise `StorageError` and leave the file as it was."""
+        """Write all of `data` at the end, or raise `StorageError` and leave the file unchanged."""
         ...
 
     def read(self, length: int, offset: int) -> bytes:
@@ -43,39 +43,39 @@ class File(Protocol):
         ...
 
     def truncate(self, size: int) -> None:
-        """Cut the file to `size` bytes. Raises `StorageError`."""
+        """Truncate the file to `size` bytes. Raises `StorageError`."""
         ...
 
     def sync(self) -> None:
-        """Return when the disk has all bytes. After a failure (`StorageError`) the file takes nothing more."""
+        """Return when all bytes are on the disk. After a failure (`StorageError`) the file accepts nothing more."""
         ...
 
     def close(self) -> None:
-        """Close the file, without a sync."""
+        """Close the file without a sync."""
         ...
 
 
 class FileSystem(Protocol):
-    """Where files come from."""
+    """A source of files."""
 
     def open(self, path: Path) -> File:
-        """The file at `path`, made where it is missing. Raises `StorageError`, as all calls here do."""
+        """The file at `path`, created if it is missing. Raises `StorageError`, as all calls here do."""
         ...
 
     def read(self, path: Path) -> bytes:
-        """All of a file."""
+        """The whole content of a file."""
         ...
 
     def replace(self, path: Path, data: Buffer, *, sync: bool = False) -> None:
-        """Write a whole file, or leave the one that is there; with `sync` it survives power loss."""
+        """Write a whole file, or leave the existing one; with `sync` it survives power loss."""
         ...
 
     def make_directory(self, path: Path) -> None:
-        """Make a directory and those above it, where they are missing."""
+        """Create a directory and its missing parents."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Move a file or a directory; a file that is there is replaced."""
+        """Move a file or a directory; an existing file is replaced."""
         ...
 
     def remove(self, path: Path) -> None:
@@ -83,24 +83,24 @@ class FileSystem(Protocol):
         ...
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a directory and all in it, where it is there."""
+        """Remove a directory and everything in it, if it exists."""
         ...
 
     def entries(self, path: Path) -> Iterator[os.DirEntry[str]]:
-        """What is in a directory, in no order."""
+        """The entries of a directory, in no particular order."""
         ...
 
     def space(self, path: Path) -> tuple[int, int]:
-        """Bytes of the disk, and those that are free."""
+        """The size of the disk, and its free space, in bytes."""
         ...
 
     def modified_ms(self, path: Path) -> int:
-        """When the file was last written, in milliseconds since 1970."""
+        """The time of the last write, in milliseconds since 1970."""
         ...
 
 
 class DiskFile:
-    """A file of the kernel's."""
+    """A file of the real file system."""
 
     __slots__ = ("_damage", "_fd", "_named", "path", "size")
 
@@ -109,10 +109,10 @@ class DiskFile:
         self.size = size
         self._fd = fd
         self._damage = ""
-        self._named = size > 0  # whether its name in the directory survives power loss
+        self._named = size > 0  # whether its directory entry survives power loss
 
     def append(self, data: Buffer) -> None:
-        """Write all of `data` at the end. Raises `StorageError` and leaves the file as it was when that fails."""
+        """Write all of `data` at the end. Raises `StorageError` and leaves the file unchanged when that fails."""
         if self._damage:
             raise StorageError(self._damage)
         length = len(data)
@@ -133,7 +133,7 @@ class DiskFile:
             raise StorageError(f"cannot read {self.path}: {error.strerror or error}") from error
 
     def truncate(self, size: int) -> None:
-        """Cut the file to `size` bytes. Raises `StorageError`."""
+        """Truncate the file to `size` bytes. Raises `StorageError`."""
         try:
             self._cut(size)
         except OSError as error:
@@ -141,7 +141,7 @@ class DiskFile:
         self.size = size
 
     def sync(self) -> None:
-        """Blocks until the disk has the bytes."""
+        """Block until the bytes are on the disk."""
         if self._damage:
             raise StorageError(self._damage)
         try:
@@ -150,17 +150,17 @@ class DiskFile:
                 _sync_directory(self.path.parent)
                 self._named = True
         except OSError as error:
-            self._damage = f"{self.path} takes nothing more until a restart, for it could not be synced"
+            self._damage = f"{self.path} accepts no more writes until a restart, as a sync failed"
             raise StorageError(f"cannot sync {self.path}: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """Close the file, without a sync; a second call does nothing."""
+        """Close the file without a sync; a second call does nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _append_rest(self, data: memoryview, written: int) -> None:
-        """A short write is a full disk or a signal: go on until the kernel says which."""
+        """A short write means a full disk or a signal: continue until the kernel reports which."""
         while written < len(data):
             count = self._write(data[written:], self.size + written)
             if count == 0:
@@ -171,7 +171,7 @@ class DiskFile:
         try:
             self._cut(self.size)
         except OSError as error:
-            self._damage = f"{self.path} takes nothing more until a restart, for a failed append could not be undone"
+            self._damage = f"{self.path} accepts no more writes until a restart, as a failed append could not be undone"
             raise StorageError(f"cannot undo a failed append to {self.path}: {error.strerror or error}") from error
 
     def _write(self, data: Buffer, offset: int) -> int:
@@ -188,7 +188,7 @@ class Disk:
     """The real file system. Every failure is a `StorageError` that names the file."""
 
     def open(self, path: Path) -> File:
-        """Open for appending and reading; made when it is not there."""
+        """Open for appending and reading; created if it does not exist."""
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
             return DiskFile(path, fd, os.fstat(fd).st_size)
@@ -196,7 +196,7 @@ class Disk:
             raise StorageError(f"cannot open {path}: {error.strerror or error}") from error
 
     def read(self, path: Path) -> bytes:
-        """The whole file; empty when it is not there."""
+        """The whole file; empty if it does not exist."""
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -224,7 +224,7 @@ class Disk:
             raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
     def make_directory(self, path: Path) -> None:
-        """Make a directory and those above it. Raises `StorageError`."""
+        """Create a directory and its missing parents. Raises `StorageError`."""
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -238,14 +238,14 @@ class Disk:
             raise StorageError(f"cannot rename {source}: {error.strerror or error}") from error
 
     def remove(self, path: Path) -> None:
-        """Remove a file; nothing happens when it is not there."""
+        """Remove a file; does nothing if it does not exist."""
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"cannot remove {path}: {error.strerror or error}") from error
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a directory and all in it, where it is there. Raises `StorageError`."""
+        """Remove a directory and everything in it, if it exists. Raises `StorageError`."""
         try:
             shutil.rmtree(path)
         except FileNotFoundError:
@@ -254,7 +254,7 @@ class Disk:
             raise StorageError(f"cannot remove {path}: {error.strerror or error}") from error
 
     def entries(self, path: Path) -> Iterator[os.DirEntry[str]]:
-        """What is in a directory. Raises `StorageError`."""
+        """The entries of a directory. Raises `StorageError`."""
         try:
             with os.scandir(path) as found:
                 yield from found
@@ -262,26 +262,26 @@ class Disk:
             raise StorageError(f"cannot list {path}: {error.strerror or error}") from error
 
     def space(self, path: Path) -> tuple[int, int]:
-        """Bytes of the file system that `path` is on: all, and those that are free."""
+        """The bytes of the file system that `path` is on: total, and free."""
         try:
             usage = shutil.disk_usage(path)
         except OSError as error:
-            raise StorageError(f"cannot ask for the space of {path}: {error.strerror or error}") from error
+            raise StorageError(f"cannot read the free space of {path}: {error.strerror or error}") from error
         return usage.total, usage.free
 
     def modified_ms(self, path: Path) -> int:
-        """When the file was last written to, in milliseconds of wall time."""
+        """The time of the last write, in milliseconds of wall time."""
         try:
             return path.stat().st_mtime_ns // 1_000_000
         except OSError as error:
-            raise StorageError(f"cannot ask for the age of {path}: {error.strerror or error}") from error
+            raise StorageError(f"cannot read the modification time of {path}: {error.strerror or error}") from error
 
     def _write(self, fd: int, data: memoryview) -> int:
         return os.write(fd, data)
 
 
 def _sync_directory(path: Path) -> None:
-    """Make the names in a directory survive the loss of power."""
+    """Make the entries of a directory survive power loss."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -316,11 +316,11 @@ class FaultyFile(DiskFile):
 
 
 class FaultyDisk(Disk):
-    """A disk that fails on purpose, and that remembers how much of each file has been synced.
+    """A disk that fails on purpose, and records how much of each file has been synced.
 
-    `free_bytes` are left (None: no limit); a write over that is cut short there and refused. `fail_at` is the number of
-    operations that change something and succeed before one fails: a write is cut short at `fail_byte`, all others do
-    nothing. `once` heals the disk with that failure. `sync_fails` and `undo_fails` refuse syncs and truncations.
+    `free_bytes` is the free space (None: no limit); a larger write is cut short and fails. `fail_at` is the number of
+    modifying operations that succeed before one fails: a write is cut short at `fail_byte`, all others do nothing. With
+    `once` the disk works again after that failure. `sync_fails` and `undo_fails` make syncs and truncations fail.
     """
 
     def __init__(
@@ -360,7 +360,7 @@ class FaultyDisk(Disk):
         super().remove(path)
 
     def take(self, length: int) -> int:
-        """How many of `length` bytes are written. Raises `OSError` when it is none of them."""
+        """How many of `length` bytes are written. Raises `OSError` for none."""
         if self._cut_short:
             self._cut_short = False
             self._fail()
@@ -373,21 +373,21 @@ class FaultyDisk(Disk):
             return min(self.fail_byte, length - 1) or self._fail()
         self.operations += 1
         if self.free_bytes is not None and length > self.free_bytes:
-            self._cut_short = self.free_bytes > 0  # what is written of it is undone, so the room stays
+            self._cut_short = self.free_bytes > 0  # the written part is undone, so the space stays
             return self.free_bytes or self._fail()
         if self.free_bytes is not None:
             self.free_bytes -= length
         return length
 
     def step(self) -> None:
-        """Count one operation that is no write. Raises `OSError` when it is the one that fails."""
+        """Count one operation other than a write. Raises `OSError` when it is the one that fails."""
         failing = self.fail_at is not None and self.operations >= self.fail_at
         self.operations += 1
         if failing:
             self._fail()
 
     def drop_unsynced(self) -> None:
-        """Cut every file that is still there to what had been synced, as a power cut may."""
+        """Truncate every existing file to its synced size, as a power failure may."""
         for path, size in self.synced.items():
             if path.exists() and path.stat().st_size > size:
                 os.truncate(path, size)

@@ -1,8 +1,8 @@
-"""Commit, then answer: what waits for the disk, or for a store elsewhere, is committed together.
+"""Commit, then answer: everything that waits for the disk, or for a remote store, is committed together.
 
-Whoever has something to commit calls `want`. All that is there at the end of this turn of the loop is taken as one
-batch and committed, and when that is done its answers go out. What comes meanwhile waits for the next batch: the slower
-the disk, the larger the batches.
+Code with something to commit calls `want`. Everything that is pending at the end of this loop iteration is committed as
+one batch; when that is done, its answers are sent. What arrives meanwhile waits for the next batch: the slower the
+disk, the larger the batches.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class GroupCommit(Generic[B]):
-    """One log's commits, on the running loop.
+    """The commits of one log, on the running loop.
 
-    `take` gives what is to be committed, or None; `commit` ends when it is durable, and raises `StorageError`; `finish`
-    is called at the end of each batch, with the error where there was one.
+    `take` returns the batch to commit, or None; `commit` returns when it is durable, and raises `StorageError`;
+    `finish` is called at the end of each batch, with the error if there was one.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class GroupCommit(Generic[B]):
         self._task: asyncio.Task[None] | None = None
 
     def want(self) -> None:
-        """There is something to commit: begin, unless a commit is running; its end begins the next."""
+        """There is something to commit: start, unless a commit is running; its end starts the next."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def settle(self) -> None:
-        """Wait until nothing is being committed."""
+        """Wait until no commit is running."""
         if self._task is not None:
             await self._task
 
     async def _run(self) -> None:
         try:
-            await asyncio.sleep(0)  # all of this turn of the loop share the commit
+            await asyncio.sleep(0)  # everything of this loop iteration shares the commit
             while (batch := self._take()) is not None:
                 error: StorageError | None = None
                 try:

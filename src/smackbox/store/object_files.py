@@ -1,7 +1,7 @@
-"""A file or an object as a stream of bytes, by path or URL; packed where its name ends in `.gz` or `.zst`.
+"""A file or an object as a stream of bytes, by path or URL; compressed if its name ends in `.gz` or `.zst`.
 
-What is written appears whole when the block ends well, and not at all when it fails: a file is written beside its name,
-synced and renamed; an object is put in parts that the store joins at the end.
+The written content appears whole when the block succeeds, and not at all when it fails: a file is written under a
+temporary name, synced and renamed; an object is uploaded in parts that the store joins at the end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PACKED = (".gz", ".zst")
 
 
 def suffix_of(place: str) -> str:
-    """How the name ends, `.gz` and `.zst` left out: `.csv` of `s3://bucket/rows.csv.gz`."""
+    """The suffix of a name without `.gz` and `.zst`: `.csv` of `s3://bucket/rows.csv.gz`."""
     name = PurePosixPath(place.partition("?")[0]) if is_url(place) else PurePosixPath(place)
     while name.suffix in PACKED:
         name = name.with_suffix("")
@@ -38,12 +38,12 @@ def suffix_of(place: str) -> str:
 
 @contextmanager
 def writing(place: str) -> Iterator[IO[bytes]]:
-    """A stream to write the file or object from its begin. Raises `UserError` where that is refused."""
+    """A stream that writes the file or object from the start. Raises `UserError` if that is refused."""
     with ExitStack() as stack:
         plain = stack.enter_context(_object(place) if is_url(place) else _file(folder_of(place)))
         name = place.partition("?")[0]
         if name.endswith(".gz"):
-            # no name and no time in the head: the same content is the same object
+            # no name and no time in the header: the same content gives the same object
             yield stack.enter_context(
                 cast("IO[bytes]", gzip.GzipFile("", "wb", compresslevel=GZIP_LEVEL, fileobj=plain, mtime=0))
             )
@@ -56,7 +56,7 @@ def writing(place: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def reading(place: str) -> Iterator[IO[bytes]]:
-    """A stream to read it; one that is not packed can seek. Raises `UserError` where it is not there or not whole."""
+    """A stream that reads it; an uncompressed one can seek. Raises `UserError` if it is missing or incomplete."""
     with ExitStack() as stack:
         try:
             if is_url(place):
@@ -77,16 +77,16 @@ def reading(place: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def writing_text(place: str) -> Iterator[IO[str]]:
-    """The same in UTF-8; line ends are written as they are given."""
+    """The same as UTF-8 text; line ends are written unchanged."""
     with writing(place) as plain:
         text = io.TextIOWrapper(cast("Any", plain), encoding="utf-8", newline="")
         yield text
-        text.detach()  # flushes, and leaves the end to `writing`
+        text.detach()  # flush, and leave closing to `writing`
 
 
 @contextmanager
 def reading_text(place: str) -> Iterator[IO[str]]:
-    """The same in UTF-8; line ends are read as they are. Raises `UserError` for other bytes too."""
+    """The same as UTF-8 text; line ends are read unchanged. Raises `UserError` for invalid UTF-8 too."""
     with reading(place) as plain:
         try:
             yield io.TextIOWrapper(cast("Any", plain), encoding="utf-8", newline="")
@@ -101,30 +101,32 @@ class ObjectReader(io.RawIOBase):
         self._reader = reader
 
     def readable(self) -> bool:
-        """It is."""
+        """It is readable."""
         return True
 
     def seekable(self) -> bool:
-        """It can."""
+        """It is seekable."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as there is anything."""
+        """Fill the buffer with as much as is available."""
         data = memoryview(self._reader.read(len(buffer)))
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Move to a position."""
         return int(self._reader.seek(offset, whence))
 
     def tell(self) -> int:
-        """Where it is."""
+        """The current position."""
         return int(self._reader.tell())
 
 
 class _ZstdReader(io.RawIOBase):
-    """Frames of zstd, unpacked. Raises `EOFError` where the last one is cut, which zstandard's own reader does not."""
+    """Decompresses zstd frames. Raises `EOFError` if the last one is truncated, which zstandard's own reader
+    does not.
+    """
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source = source
@@ -155,7 +157,7 @@ class _ZstdReader(io.RawIOBase):
 
 
 class _ObjectWriter(io.RawIOBase):
-    """`obstore`'s writer as a raw file; the object is there after `finish`."""
+    """`obstore`'s writer as a raw file; the object exists after `finish`."""
 
     def __init__(self, writer: Any, place: str) -> None:
         self._writer = writer

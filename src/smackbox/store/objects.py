@@ -1,13 +1,13 @@
-"""Objects by their keys: in a folder, or in a bucket by URL (`s3://`, `gs://`, `az://`) through `obstore`.
+"""Objects by key: in a folder, or in a bucket given by a URL (`s3://`, `gs://`, `az://`) through `obstore`.
 
-`s3n://` and `s3a://` mean `s3://`. Where a store is and who asks is told by options (as `obstore` names them), by the
-URL's own query (`s3://bucket/prefix?endpoint=http://localhost:9000&region=eu-central-1`), else by the environment
-(`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME`, …).
+`s3n://` and `s3a://` mean `s3://`. The endpoint and the credentials of a store come from options (with `obstore`'s
+names), from the URL's query (`s3://bucket/prefix?endpoint=http://localhost:9000&region=eu-central-1`), or else from the
+environment (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …, `GOOGLE_SERVICE_ACCOUNT`,
+`AZURE_STORAGE_ACCOUNT_NAME`, …).
 
-An object is put whole or not at all. What `put` returned from survives the process; `sync` makes it survive the loss of
-power, which a bucket does by itself.
-Errors of a server and broken connections are tried again for `RETRY_LIMIT_S`; one request takes `REQUEST_LIMIT_S` at
-most.
+An object is put whole or not at all. After `put` returns, it survives the process; after `sync`, power loss. In a
+bucket it always does. Errors of a server and broken connections are retried for `RETRY_LIMIT_S`; one request takes
+`REQUEST_LIMIT_S` at most.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from smackbox.base.errors import SettingError, StartError, StorageError
 from smackbox.store.fs import Disk
 
 Storage = tuple[tuple[str, str], ...]
-"""Options of a store, as `obstore` names them; hashable, and pickled with a job."""
+"""Options of a store, with `obstore`'s names; hashable, and pickled with a job."""
 
 CONNECT_LIMIT_S = 10
 REQUEST_LIMIT_S = 120
@@ -41,18 +41,18 @@ _ENDPOINT_NAMES = {"gs": "base_url", "az": "endpoint"}
 _ALIASES = {"s3n": "s3", "s3a": "s3"}
 _URL = re.compile(r"(\w+)://([^/]*)/?(.*)", re.DOTALL)
 _TEMPORARY = re.compile(r".+\.[0-9a-f]{8}\.part", re.DOTALL)
-"""The name of a file that is being written; `sweep` takes no other."""
+"""The name of a file that is being written; `sweep` removes only such files."""
 
 
 class ObjectInfo(NamedTuple):
-    """An object's key below the store's root, and its bytes."""
+    """An object's key below the store's root, and its size in bytes."""
 
     key: str
     size: int
 
 
 class MissingObjectError(StorageError):
-    """There is no object of that key."""
+    """There is no object with that key."""
 
 
 class Objects(Protocol):
@@ -61,7 +61,7 @@ class Objects(Protocol):
     url: str
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data` under the key, whole; what was there is replaced."""
+        """Store `data` whole under the key, replacing any previous object."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -69,19 +69,19 @@ class Objects(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """The objects in the folder `prefix` and the folders below it, in no order."""
+        """The objects in the folder `prefix` and the folders below it, in no particular order."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object, where it is there."""
+        """Remove the object, if it exists."""
         ...
 
     def sync(self) -> None:
-        """Return when what was put so far survives the loss of power."""
+        """Return when everything put so far survives power loss."""
         ...
 
     def sweep(self, prefix: str) -> None:
-        """Remove what killed writers left half in the folder `prefix`; nobody may write there meanwhile."""
+        """Remove incomplete objects of killed writers in the folder `prefix`; nobody may write there meanwhile."""
         ...
 
 
@@ -95,7 +95,7 @@ class FolderObjects:
         self._unsynced: set[Path] = set()
 
     def put(self, key: str, data: bytes) -> None:
-        """Write the file beside its name, rename it."""
+        """Write the file under a temporary name, then rename it."""
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,11 +126,11 @@ class FolderObjects:
             raise StorageError(f"cannot read {self.root / key}: {error.strerror or error}") from error
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """The files below the folder; those that a killed writer left half are not among them."""
+        """The files below the folder, without incomplete ones of killed writers."""
         for folder, _, names in os.walk(self.root / prefix):
             for name in names:
                 path = Path(folder, name)
-                with suppress(FileNotFoundError):  # removed between the two looks
+                with suppress(FileNotFoundError):  # removed between the listing and the stat
                     if not _TEMPORARY.fullmatch(name):
                         yield ObjectInfo(path.relative_to(self.root).as_posix(), path.stat().st_size)
 
@@ -141,13 +141,13 @@ class FolderObjects:
         Disk().remove(self.root / key)
 
     def sweep(self, prefix: str) -> None:
-        """Remove files that were not renamed."""
+        """Remove files that were never renamed."""
         for path in (self.root / prefix).rglob("*.part"):
             if _TEMPORARY.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Sync the files, then the folders that name them, up to the root's own."""
+        """Sync the files, then the folders that contain them, up to the root itself."""
         with self._lock:
             files, self._unsynced = self._unsynced, set()
         folders = {folder for file in files for folder in file.parents if folder.is_relative_to(self.root)}
@@ -171,7 +171,7 @@ class BucketObjects:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def put(self, key: str, data: bytes) -> None:
-        """One request: the store has the whole object or the former one."""
+        """One request: the store has either the whole object or the previous one."""
         import obstore
 
         try:
@@ -191,7 +191,7 @@ class BucketObjects:
             raise self._failed("read", key, error) from error
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Page by page, as the store gives them."""
+        """Page by page, as the store returns them."""
         import obstore
 
         at = f"{self._prefix}{prefix}".rstrip("/")
@@ -214,27 +214,27 @@ class BucketObjects:
             raise self._failed("delete", key, error) from error
 
     def sync(self) -> None:
-        """It does so by itself."""
+        """Does nothing: a bucket is always durable."""
 
     def sweep(self, prefix: str) -> None:
-        """A put that was cut left nothing."""
+        """Does nothing: an interrupted put leaves nothing."""
 
     def _failed(self, what: str, key: str, error: Exception) -> StorageError:
         return StorageError(f"cannot {what} {key or 'the objects'} of {self.url}: {reason(error)}")
 
 
 def is_url(place: str) -> bool:
-    """Whether it is a URL of an object store, and no path."""
+    """Whether it is a URL of an object store rather than a path."""
     return "://" in place and not place.startswith("file:")
 
 
 def folder_of(place: str) -> Path:
-    """The path that a `file:` URL or a path names."""
+    """The path in a `file:` URL, or the path itself."""
     return Path(place.removeprefix("file://").removeprefix("file:"))
 
 
 def open_objects(place: str, options: Storage = ()) -> Objects:
-    """The store at a folder or a URL. Raises `SettingError` for a URL that is none, `StartError` without `obstore`."""
+    """The store at a folder or a URL. Raises `SettingError` for an invalid URL, `StartError` without `obstore`."""
     if not is_url(place):
         return FolderObjects(folder_of(place).absolute())
     url, found = with_options(place, options)
@@ -245,32 +245,34 @@ def open_objects(place: str, options: Storage = ()) -> Objects:
 def with_options(place: str, options: Storage = ()) -> tuple[str, Storage]:
     """A URL without its query, and the options with those of the query. Raises `SettingError`."""
     url, _, query = place.partition("?")
-    found = dict(options)
+    merged = dict(options)
     for name, value in parse_qsl(query):
         if name not in URL_OPTIONS:
             raise SettingError(f"{url}: no option {name!r}; a URL takes {' and '.join(URL_OPTIONS)}")
         if name == "region" and not url.startswith("s3"):
             raise SettingError(f"{url}: only s3:// has a region")
-        found[name] = value
-    return url, tuple(sorted(found.items()))
+        merged[name] = value
+    return url, tuple(sorted(merged.items()))
 
 
 def open_bucket(url: str, options: Storage = ()) -> tuple[Any, str]:
-    """`obstore`'s store for the bucket of a URL, and the key that follows. Raises `SettingError` and `StartError`."""
+    """`obstore`'s store for the bucket of a URL, and the key after it. Raises `SettingError` and `StartError`."""
     match = _URL.fullmatch(url)
     if match is None:
         raise SettingError(f"{url} is not a URL")
     scheme, bucket, key = match.groups()
     scheme = _ALIASES.get(scheme, scheme)
     if scheme not in SCHEMES:
-        raise SettingError(f"{url}: an object store's URL begins with {', '.join(f'{one}://' for one in SCHEMES)}")
+        raise SettingError(
+            f"{url}: an object store's URL begins with {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
+        )
     if not bucket:
         raise SettingError(f"{url}: the bucket is missing, write {scheme}://BUCKET/PATH")
     return _opened(scheme, bucket, options, _endpoint_of(dict(options), os.environ)), key
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error of `obstore`, without the request's dump that follows."""
+    """The first line of an error of `obstore`, without the dump of the request."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip() if lines else type(error).__name__
 
@@ -304,7 +306,7 @@ def _opened(scheme: str, bucket: str, options: Storage, endpoint: str) -> Any:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What `obstore` raises."""
+    """The exceptions that `obstore` raises."""
     from obstore.exceptions import BaseError
 
     return BaseError, ValueError, OSError

@@ -1,11 +1,11 @@
 """RocksDB through rocksdict, opened in raw mode (keys and values are bytes) and tuned for small memory.
 
 A `RocksStore` is one database with named column families. Writes go through a `WriteBatch`, which is atomic over all
-families; once `write` returns, the batch is in the write-ahead log, that is in the kernel, and survives the death of
-the process. `sync` makes what was written so far survive the loss of power.
+families. Once `write` returns, the batch is in the write-ahead log, written to the kernel, and survives the death of
+the process. `sync` makes all previous writes survive power loss.
 
 Memory: the memtables of all families share one budget, and all blocks read share one cache, so an idle store costs a
-few MB and a busy one stays within `memtable_bytes * 3 + cache_bytes` plus RocksDB's own book-keeping.
+few MB and a busy one stays within `memtable_bytes * 3 + cache_bytes` plus RocksDB's own bookkeeping.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ INFO_LOG_BYTES = 1024 * 1024
 
 
 class RocksStore:
-    """An open database. One process at a time; methods may be called from any thread."""
+    """An open database. Only one process may open it; methods may be called from any thread."""
 
     def __init__(self, db: Rdict, families: dict[str, Any]) -> None:
         self.db = db
@@ -48,7 +48,9 @@ class RocksStore:
         return WriteBatch(raw_mode=True)
 
     def family(self, name: str) -> Any:
-        """The handle that a batch takes as its last argument. Keep none: the store is not closed while one is held."""
+        """The handle that a batch takes as its last argument. Do not keep it: the store cannot close while one
+        is held.
+        """
         return self.db.get_column_family_handle(name)
 
     def view(self, name: str) -> Rdict:
@@ -56,16 +58,16 @@ class RocksStore:
         return self._families[name] if name != DEFAULT_FAMILY else self.db
 
     def write(self, batch: WriteBatch) -> None:
-        """Apply `batch` at once or not at all. Raises `StorageError` when the disk refuses."""
+        """Apply `batch` atomically. Raises `StorageError` when the disk rejects the write."""
         try:
             self.db.write(batch)
         except Exception as error:  # rocksdict raises bare Exception for every RocksDB status
             if type(error) is not Exception:
                 raise
-            raise StorageError(f"the store refused a write: {error}") from error
+            raise StorageError(f"the store rejected a write: {error}") from error
 
     def sync(self) -> None:
-        """Wait until everything written so far is on the disk. Raises `StorageError` when the disk refuses."""
+        """Wait until everything written so far is on the disk. Raises `StorageError` when that fails."""
         try:
             self.db.flush_wal(True)
         except Exception as error:
@@ -74,40 +76,39 @@ class RocksStore:
             raise StorageError(f"the store refused to sync: {error}") from error
 
     def get(self, key: bytes, family: str = DEFAULT_FAMILY) -> bytes | None:
-        """The value of a key, None where there is none."""
+        """The value of a key, or None."""
         return self.view(family).get(key)  # type: ignore[no-any-return]
 
     def items(
         self, start: bytes = b"", end: bytes | None = None, family: str = DEFAULT_FAMILY
     ) -> Iterator[tuple[bytes, bytes]]:
-        """Key and value in key order, from `start` up to and without `end`, as of this moment."""
-        # rocksdict's own upper bound points into memory that it has freed, so the bound is looked at here
-        found = self.view(family).items(from_key=start)
-        return found if end is None else _until(found, end)
+        """Key and value in key order, from `start` up to, but excluding, `end`, as of this moment."""
+        # rocksdict's own upper bound points into freed memory, so the bound is checked here
+        pairs = self.view(family).items(from_key=start)
+        return pairs if end is None else _until(pairs, end)
 
     def flush(self) -> None:
-        """Write what is in memory to files; the log that it was in is not needed any more. Raises `StorageError`."""
+        """Write the memtables to files, after which their log is no longer needed. Raises `StorageError`."""
         try:
             for family in (self.db, *self._families.values()):
                 family.flush()
         except Exception as error:
             if type(error) is not Exception:
                 raise
-            raise StorageError(f"the store refused to flush: {error}") from error
+            raise StorageError(f"the store could not flush: {error}") from error
 
     def compact(self, start: bytes, end: bytes) -> None:
-        """Rewrite the files of these keys, so that what was deleted takes no room any more; it may take long."""
+        """Rewrite the files of these keys, so that deleted data takes no space; this may take long."""
         self.db.compact_range(start, end)
 
     def files(self) -> list[tuple[bytes, bytes, int, int]]:
-        """The first and last key of each file, its bytes, its entries; of all families."""
+        """The first and last key of each file, its size in bytes and number of entries; for all families."""
         return [
-            (found["start_key"], found["end_key"], found["size"], found["num_entries"])
-            for found in self.db.live_files()
+            (file["start_key"], file["end_key"], file["size"], file["num_entries"]) for file in self.db.live_files()
         ]
 
     def cached_bytes(self) -> int:
-        """How many bytes of blocks are kept to be read again."""
+        """The size of the block cache's content in bytes."""
         return int(self.db.property_int_value("rocksdb.block-cache-usage") or 0)
 
     def next_sequence(self) -> int:
@@ -115,11 +116,11 @@ class RocksStore:
         return int(self.db.latest_sequence_number()) + 1
 
     def checkpoint(self, path: Path) -> None:
-        """A consistent copy in `path`, which must not exist; files are hard-linked where the file system allows."""
+        """Make a consistent copy in `path`, which must not exist; files are hard-linked if the file system allows."""
         Checkpoint(self.db).create_checkpoint(str(path))
 
     def close(self) -> None:
-        """Close the database; its memory table is kept by the log."""
+        """Close the database; its memtables are kept by the log."""
         # the database's lock is released when the last handle to it is closed
         for family in self._families.values():
             family.close()
@@ -134,17 +135,17 @@ def open_store(
     memtable_bytes: int = MEMTABLE_BYTES,
     cache_bytes: int = CACHE_BYTES,
 ) -> RocksStore:
-    """Open the database in directory `path`, made when it is missing, with the named column families.
+    """Open the database in directory `path`, created if it is missing, with the named column families.
 
-    The write-ahead log is replayed up to the first record that is not whole: what power loss leaves behind the last
-    `sync` may be torn, missing in the middle or zeros. What follows such a record is not replayed.
-    Raises `StartError` when the directory cannot be used or holds something else.
+    The write-ahead log is replayed up to the first incomplete record: after power loss, what follows the last `sync`
+    may be incomplete, have gaps or be zeros. Records after an incomplete one are not replayed. Raises `StartError` when
+    the directory is unusable or contains something else.
     """
     cache = Cache(cache_bytes)
     options = _options(cache, memtable_bytes)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # families that an earlier version or another user of the directory made have to be opened as well
+        # families that an earlier version or another user of the directory created must be opened as well
         existing = Rdict.list_cf(str(path), options) if (path / "CURRENT").exists() else []
         names = dict.fromkeys([*families, *(name for name in existing if name != DEFAULT_FAMILY)])
         db = Rdict(str(path), options, column_families={name: _options(cache, memtable_bytes) for name in names})

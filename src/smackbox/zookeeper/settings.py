@@ -10,10 +10,10 @@ from smackbox.base.settings import ServerSettings
 
 
 class ZooKeeperSettings(ServerSettings, frozen=True, kw_only=True):
-    """`tick_time_ms` and the two bounds of what session time-out a client may ask for; limits; four-letter words.
+    """`tick_time_ms` and the bounds of session timeouts; limits; four-letter words.
 
-    `secure_port` speaks TLS with `ssl_certfile` (and `ssl_keyfile`, unless that holds the key); there clients `need` a
-    certificate that `ssl_cafile` signed, unless `ssl_client_auth` says want or none. `sasl_users` is password by user.
+    `secure_port` uses TLS with `ssl_certfile` (and `ssl_keyfile`, unless that file holds the key). Clients need a
+    certificate signed by `ssl_cafile`, unless `ssl_client_auth` is want or none. `sasl_users` maps users to passwords.
     """
 
     tick_time_ms: int = 2_000
@@ -32,7 +32,7 @@ class ZooKeeperSettings(ServerSettings, frozen=True, kw_only=True):
     sasl_users: dict[str, str] = {}
 
     def check(self) -> None:
-        """Raises `SettingError` where two settings cannot hold together."""
+        """Raises `SettingError` if two settings contradict each other."""
         if not 0 < self.min_session_timeout_ms <= self.max_session_timeout_ms:
             raise SettingError("zookeeper: min_session_timeout_ms must be positive and at most max_session_timeout_ms")
         if self.tick_time_ms <= 0 or self.sweep_interval_ms <= 0:
@@ -41,5 +41,5 @@ class ZooKeeperSettings(ServerSettings, frozen=True, kw_only=True):
             raise SettingError("zookeeper: secure_port needs ssl_certfile (and ssl_keyfile, unless that holds the key)")
         if self.secure_port is not None and self.ssl_client_auth == "need" and self.ssl_cafile is None:
             raise SettingError(
-                "zookeeper: ssl_client_auth need asks for ssl_cafile, which signed the clients' certificates"
+                "zookeeper: ssl_client_auth need requires ssl_cafile, which signed the clients' certificates"
             )

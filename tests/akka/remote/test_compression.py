@@ -249,7 +249,7 @@ def test_wrong_advertisements_harm_nobody() -> None:
             own, uid = nodes.second.own, nodes.first.own.uid
             for body in (
                 TableAdvertisement(own, uid, 1, ["a"], [1, 2]),
-                TableAdvertisement(own, uid + 1, 1, ["a"], [1]),  # for an earlier life
+                TableAdvertisement(own, uid + 1, 1, ["a"], [1]),  # for an earlier incarnation
                 TableAdvertisement(UniqueAddress(own.address, 99), uid, 1, ["a"], [1]),  # of nobody
             ):
                 to_first.tell_control(control.ACTOR_REF_TABLE, to_bytes(body))

@@ -269,7 +269,7 @@ def test_grouped_within_does_not_stop_for_a_slow_consumer(akka_testkit: ActorTes
     sub.request(1).expect_next([1, 2, 3])
 
 
-# -- time-outs
+# -- timeouts
 
 
 def test_take_within_and_drop_within(akka_testkit: ActorTestKit) -> None:

@@ -44,7 +44,7 @@ def session(cassandra_address: tuple[str, int]) -> Iterator[Any]:
 
 
 class CassandraStores(Stores):
-    """`settings` of the next life."""
+    """`settings` after the restart."""
 
     def __init__(self, session: Any) -> None:
         super().__init__(self._opened)

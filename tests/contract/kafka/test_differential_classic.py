@@ -39,7 +39,7 @@ pytestmark = [
 
 MEMBERS = {"a": None, "b": None, "s": "i", "t": "i"}  # t is a second process with the instance id of s
 PROTOCOLS = (("range",), ("range", "sticky"), ("sticky", "range"), ("sticky",))
-SESSION_MS, REBALANCE_MS = 60_000, 60_000  # longer than any example: time-outs are tested with a clock of their own
+SESSION_MS, REBALANCE_MS = 60_000, 60_000  # longer than any example: timeouts are tested with a clock of their own
 NEXT_PROTOCOL = "n"
 ANSWER_LIMIT_S = 2.0
 PARKED_AFTER_S = 0.02

@@ -52,7 +52,7 @@ def test_values_by_what_else_is_in_force(name: str, value: str, current: dict[st
 
 
 def test_directories_are_of_one_broker() -> None:
-    with pytest.raises(KafkaError, match="one broker"):
+    with pytest.raises(KafkaError, match="single broker"):
         check("cordoned.log.dirs", "/data", CURRENT, "/data", node=False)
 
 

@@ -1,4 +1,4 @@
-"""A group that changes its protocol member by member: time-outs, restarts, and the policy that forbids it.
+"""A group that changes its protocol member by member: timeouts, restarts, and the policy that forbids it.
 
 What both servers answer, request by request, is compared in tests/contract/kafka/test_differential_migration.py.
 """
@@ -80,7 +80,7 @@ def test_a_classic_member_keeps_what_it_has_until_it_gives_it_up(broker: Broker)
 
 @pytest.mark.parametrize("step", ["heartbeat", "join"])
 def test_a_classic_member_that_takes_no_further_step_is_taken_out(broker: Broker, clock: FakeClock, step: str) -> None:
-    """It sends heartbeats, so only the time-outs of joining and syncing can tell."""
+    """It sends heartbeats, so only the timeouts of joining and syncing can tell."""
     classic = alone(broker)
     new = Client(broker, "n")
     new.beat()

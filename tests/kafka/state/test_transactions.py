@@ -1,4 +1,4 @@
-"""The transaction coordinator: epochs, time-outs, and what a crash leaves half done."""
+"""The transaction coordinator: epochs, timeouts, and what a crash leaves half done."""
 
 from __future__ import annotations
 

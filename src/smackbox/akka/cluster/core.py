@@ -372,7 +372,7 @@ class ClusterCore:
         if self.phase is not Phase.JOINING or message.from_.address != self._joining_to:
             return
         if self.own not in message.gossip.members:
-            return  # of a former life
+            return  # of an earlier incarnation
         self.phase = Phase.MEMBER
         self._replace(message.gossip.see(self.own), now_s)
         self._gossip_to(message.from_)

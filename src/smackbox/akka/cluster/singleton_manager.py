@@ -256,7 +256,7 @@ class SingletonManager:
 
     def _asked_to_hand_over(self, sender: Address, now_s: float) -> None:
         if self.state is State.YOUNGER:
-            # this node came back so fast that the sender asks for what ran in its former life
+            # this node came back so fast that the sender asks for the singleton of its earlier incarnation
             if self._own_status not in {MemberStatus.LEAVING, MemberStatus.EXITING}:
                 self._send(sender, HandOver.HAND_OVER_DONE)
         elif self.state in {State.OLDEST, State.WAS_OLDEST}:

@@ -266,7 +266,7 @@ class Replica:
         """A message of another replica; `reply` answers it."""
         match message:
             case Status(_, _, _, to_uid) | Gossip(_, _, to_uid) if to_uid is not None and to_uid != self.own.uid:
-                log.info("a message of distributed data for a former life of this node is ignored")
+                log.info("a message of distributed data for an earlier incarnation of this node is ignored")
             case Status():
                 self._receive_status(message, reply)
             case Gossip():

@@ -81,7 +81,7 @@ class Inbound(FrameConnection):
             try:
                 envelope = decode(bytes(frame[FRAME_HEAD_BYTES:]), self._tables)
             except CompressionError as error:
-                # of a table that an earlier life of this system has advertised, or of one that is too old
+                # of a table that an earlier incarnation of this system advertised, or of one that is too old
                 log.warning("a message is dropped: %s", error)
                 return
             self._received(self._stream, envelope)
@@ -236,7 +236,7 @@ class Transport:
     def wake(self, host: str, port: int, *, is_new: bool) -> None:
         """A system shows that it is there: connect at once where that waits. `is_new`: it has been started again.
 
-        A connection to its former life may look open for a long time, after a cut of the network.
+        A connection to its earlier incarnation may look open for a long time after a network partition.
         """
         for stream in STREAMS:
             outbound = self._outbound.get((host, port, stream))

@@ -32,7 +32,7 @@ class TooManySubstreamsOpenError(StreamError):
 
 
 class StreamTimeoutError(StreamError, TimeoutError):
-    """One of the time-outs of a stream ran out: initial, completion, idle, back-pressure."""
+    """One of a stream's timeouts expired: initial, completion, idle, back-pressure."""
 
 
 class RateExceededError(StreamError):

@@ -1,4 +1,4 @@
-"""Operators that go by the clock: throttle, delay, groups within a time, time-outs, keep_alive, ticks."""
+"""Operators that go by the clock: throttle, delay, groups within a time, timeouts, keep_alive, ticks."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@
     data = encode(address)
     address = decode(Address, data)
 
-Kinds follow from the types: `str`, `bytes`, `bool`, `float` (double), an `IntEnum` and another struct have one of their
-own; an `int` names one of `int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64`. `X | None` is an
-optional field (None is not written), `list[X]` a repeated one (`packed=True` writes numbers packed; both are read), a
-field without a default a required one.
+The kind follows from the type: `str`, `bytes`, `bool`, `float` (double), an `IntEnum` and a struct each have a fixed
+one; an `int` must name one of `int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64`. `X | None`
+is an optional field (None is not written), `list[X]` a repeated one (`packed=True` writes numbers packed; both are
+read), a field without a default a required one.
 
-A field that the struct does not have is skipped, as is an enum's value without a name. Of a field that comes twice the
-last one holds; messages are not merged.
+Unknown fields are skipped, as are unknown enum values. If a field occurs twice, the last one wins; messages are not
+merged.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from smackbox.base.protobuf.wire import FIXED32, FIXED64, LENGTH, MASK64, VARINT
 
 M = TypeVar("M", bound=msgspec.Struct)
 ToBytes = Callable[[Any], bytes]
-"""From a value to the bytes that follow its key, length included."""
+"""Encodes a value as the bytes that follow its key, including the length."""
 FromBytes = Callable[[bytes, int, int, int], Any]
-"""From data, begin, end and depth of nesting to a value; None for an unknown enum value."""
+"""Decodes data between begin and end, at a nesting depth, to a value; None for an unknown enum value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _decode(message_type: Any, data: bytes, position: int, end: int, depth: int)
 
 
 def _items(field: _Field, wire_type: int, data: bytes, begin: int, end: int, depth: int) -> list[Any]:
-    """The values of one occurrence of a repeated field: one, or those that are packed into it."""
+    """The values of one occurrence of a repeated field: one value, or several packed ones."""
     if wire_type != LENGTH or field.wire_type == LENGTH:
         wire.expect(wire_type, field.wire_type)
         value = field.from_bytes(data, begin, end, depth)
@@ -140,9 +140,9 @@ def _by_number(message_type: Any) -> dict[int, _Field]:
 
 @cache
 def _fields(message_type: Any) -> tuple[_Field, ...]:
-    """In the order of their numbers, as they are written."""
+    """The fields by number, in encoding order."""
     hints = get_type_hints(message_type, include_extras=True)
-    found = []
+    fields = []
     for name in message_type.__struct_fields__:
         hint, *extras = get_args(hints[name]) if get_origin(hints[name]) is Annotated else (hints[name],)
         proto = next((extra for extra in extras if isinstance(extra, Proto)), None)
@@ -151,12 +151,12 @@ def _fields(message_type: Any) -> tuple[_Field, ...]:
         repeated = get_origin(hint) is list
         kind = _plain(get_args(hint)[0] if repeated else hint)
         wire_type, to_bytes, from_bytes = _kind(message_type, name, kind, proto)
-        found.append(_Field(name, proto.number, wire_type, repeated, proto.packed, to_bytes, from_bytes))
-    return tuple(sorted(found, key=lambda field: field.number))
+        fields.append(_Field(name, proto.number, wire_type, repeated, proto.packed, to_bytes, from_bytes))
+    return tuple(sorted(fields, key=lambda field: field.number))
 
 
 def _plain(hint: Any) -> Any:
-    """`X` of `X | None`."""
+    """`X` in `X | None`."""
     if get_origin(hint) in {Union, types.UnionType}:
         (hint,) = (argument for argument in get_args(hint) if argument is not type(None))
     return hint
@@ -174,7 +174,7 @@ def _kind(message_type: type[Any], name: str, kind: Any, proto: Proto) -> tuple[
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return LENGTH, lambda value: _delimited(encode(value)), _message_reader(kind)
     if kind not in _KINDS:
-        raise TypeError(f"{message_type.__name__}.{name}: {kind} is no kind of protobuf's")
+        raise TypeError(f"{message_type.__name__}.{name}: {kind} is not a protobuf kind")
     return _KINDS[kind]
 
 

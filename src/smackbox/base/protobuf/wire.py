@@ -1,4 +1,4 @@
-"""Protobuf's wire format: varints, keys, and where a field's value begins and ends.
+"""Protobuf's wire format: varints, keys, and the bounds of a field's value.
 
 A field is a varint key `number << 3 | wire type`, then a varint (0), eight bytes (1), a length and its bytes (2) or
 four bytes (5). Groups (3, 4) are rejected.
@@ -17,7 +17,7 @@ FLOAT = struct.Struct("<f")
 
 
 class WireError(ValueError):
-    """Bytes that are no protobuf message."""
+    """The bytes are not a valid protobuf message."""
 
 
 def varint(value: int) -> bytes:
@@ -41,7 +41,7 @@ def key(number: int, wire_type: int) -> bytes:
 
 
 def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """The unsigned 64-bit value at `position`, and where it ends. Raises `WireError`."""
+    """The unsigned 64-bit value at `position`, and its end. Raises `WireError`."""
     value = shift = 0
     while position < end:
         byte = data[position]
@@ -56,7 +56,7 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
 
 
 def bounds(data: bytes, position: int, end: int, wire_type: int) -> tuple[int, int]:
-    """Where the value at `position` begins and ends, within `end`. Raises `WireError`."""
+    """The begin and end of the value at `position`, limited by `end`. Raises `WireError`."""
     if wire_type == VARINT:
         begin = position
         _, position = read_varint(data, position, end)
@@ -81,13 +81,13 @@ def signed(value: int, bits: int) -> int:
 
 
 def expect(wire_type: int, wanted: int) -> None:
-    """Raises `WireError` where a field has another wire type than its kind."""
+    """Raises `WireError` if a field's wire type does not match its kind."""
     if wire_type != wanted:
         raise WireError(f"wire type {wire_type} where {wanted} is expected")
 
 
 def text(data: bytes, begin: int, end: int) -> str:
-    """Raises `WireError` for what is not UTF-8."""
+    """A string. Raises `WireError` for invalid UTF-8."""
     try:
         return data[begin:end].decode()
     except UnicodeDecodeError as error:

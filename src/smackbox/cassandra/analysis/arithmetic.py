@@ -41,7 +41,7 @@ _OPERATION_NAMES = {"+": "_add", "-": "_substract", "*": "_multiply", "/": "_div
 
 
 def result_type(left: CqlType, right: CqlType) -> CqlType | None:
-    """The type of an operation on two numbers; None when there is none."""
+    """The result type of an operation on two numbers; None when there is none."""
     if left not in NUMBERS or right not in NUMBERS:
         return None
     if DECIMAL in {left, right}:
@@ -94,9 +94,9 @@ _SIGNATURES = {
 
 
 def resolve_operation(compiler: Compiler, expression: ast.Binary, receiver_type: CqlType | None) -> Signature:
-    """The one operation that the operands and the receiver's type allow; Cassandra's `FunctionResolver`.
+    """The only operation that the operands and the receiver's type allow, as in Cassandra's `FunctionResolver`.
 
-    Of several that fit exactly Cassandra takes any; here the receiver's own type is preferred. Raises `Invalid`.
+    If several fit exactly, Cassandra takes any of them; here the receiver's own type is preferred. Raises `Invalid`.
     """
     fits: dict[Fit, list[Signature]] = {Fit.WEAK: [], Fit.EXACT: []}
     for signature in _SIGNATURES[expression.operator]:
@@ -125,7 +125,7 @@ def resolve_operation(compiler: Compiler, expression: ast.Binary, receiver_type:
 
 
 def resolve_negation(compiler: Compiler, expression: ast.Negate, receiver_type: CqlType | None) -> CqlType:
-    """The type of a negation and of what it negates. Raises `Invalid`."""
+    """The type of a negation and of its operand. Raises `Invalid`."""
     fits: dict[Fit, list[CqlType]] = {Fit.NONE: [], Fit.WEAK: [], Fit.EXACT: []}
     for kind in _NUMERIC:
         if receiver_type is None or is_assignable(kind, receiver_type):
@@ -141,7 +141,9 @@ def resolve_negation(compiler: Compiler, expression: ast.Negate, receiver_type: 
 
 
 def fit_of(compiler: Compiler, operand: ast.Expression, kind: CqlType) -> Fit:
-    """How well the operand fits the type. A marker fits each; so does, for now, what is refused when it is compiled."""
+    """How well the operand fits the type. A marker fits every type; so does, at this stage, an operand that fails to
+    compile later.
+    """
     key = id(operand), kind
     known = compiler.fits.get(key)
     if known is None:
@@ -180,7 +182,7 @@ def _fit_of(compiler: Compiler, operand: ast.Expression, kind: CqlType) -> Fit:
 
 
 def infer_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate) -> CqlType:
-    """The type of an operation whose receiver takes any. Raises `Invalid` where there is none, or more than one."""
+    """The type of an operation whose receiver accepts any. Raises `Invalid` if there is none, or more than one."""
     if isinstance(expression, ast.Negate):
         return resolve_negation(compiler, expression, None)
     return resolve_operation(compiler, expression, None).result
@@ -194,7 +196,7 @@ def _unsupported(compiler: Compiler, expression: ast.Binary) -> Invalid:
 
 
 def _shown(compiler: Compiler, operand: ast.Expression) -> str:
-    """An operand as Cassandra's messages show it: in terms, operations by the names of their functions."""
+    """An operand as Cassandra's messages show it: operations inside terms are shown by their function names."""
     if compiler.resolves_inside_out:
         return show(operand)
     if isinstance(operand, ast.TupleLiteral):
@@ -208,7 +210,7 @@ def _shown(compiler: Compiler, operand: ast.Expression) -> str:
 
 
 def compile_arithmetic(compiler: Compiler, expression: ast.Binary | ast.Negate, receiver_type: CqlType | None) -> Term:
-    """Raises `Invalid` where no operation, or more than one, gives what is wanted."""
+    """Compile an operation. Raises `Invalid` if no operation, or more than one, gives the receiver's type."""
     if isinstance(expression, ast.Negate):
         kind = resolve_negation(compiler, expression, receiver_type)
         value = compiler.compile(expression.value, kind, "-")

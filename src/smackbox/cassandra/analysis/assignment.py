@@ -1,4 +1,4 @@
-"""Whether a value of one type may stand where another type is expected."""
+"""Whether a value of one type can be used where another type is expected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from smackbox.cassandra.wire.types import CqlType
 
 
 def is_assignable(given: CqlType, kind: CqlType) -> bool:
-    """Whether a value of type `given` is one of type `kind` as it is (Cassandra's `isValueCompatibleWith`)."""
+    """Whether a value of type `given` is a valid value of type `kind` (Cassandra's `isValueCompatibleWith`)."""
     if given == kind or given.unfrozen_name() == kind.unfrozen_name():
         return True
     name = kind.cql

@@ -16,9 +16,9 @@ from smackbox.cassandra.wire.types import BIGINT
 def plan_batch(
     batch: ast.Batch, modifications: Sequence[ModificationPlan], specs: list[ColumnSpec | None], functions: Functions
 ) -> BatchPlan:
-    """`specs`: what the markers stand for, filled in here for that of the timestamp.
+    """`specs` describes the markers; the timestamp's marker is filled in here.
 
-    Raises `Invalid` for a combination that Cassandra refuses.
+    Raises `Invalid` for a combination that Cassandra rejects.
     """
     check_batch(batch.kind, modifications)
     if batch.using.ttl is not None:

@@ -1,6 +1,6 @@
-"""Functions over one collection, whose signature is made for the type of the argument.
+"""Functions over one collection, whose signature depends on the argument's type.
 
-Source of the rules and their errors: Cassandra's `FunctionFactory`, `FunctionParameter` and `CollectionFcts`.
+The rules and their errors are those of Cassandra's `FunctionFactory`, `FunctionParameter` and `CollectionFcts`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from smackbox.cassandra.wire.types import INT, NUMBERS, CqlType, ListType, MapTy
 
 
 class Parameter(NamedTuple):
-    """What a function takes. `name` stands in its signature, `wants` in the error for another type."""
+    """A function's parameter. `name` is shown in its signature, `wants` in the error for another type."""
 
     name: str
     wants: str
@@ -39,17 +39,19 @@ NUMERIC_SET_OR_LIST = Parameter(
     "a numeric set/list argument",
     lambda kind: isinstance(kind, ListType | SetType) and kind.element in NUMBERS,
 )
-"""Cassandra gives both of the last two one name."""
+"""Cassandra uses the same name for the last two."""
 
 
 def collection_overload(compiler: Compiler, call: ast.Call) -> Overload:
-    """The signature for the argument of the call. Raises `Invalid` where it does not take it."""
+    """The signature for the argument of the call. Raises `Invalid` if the function does not accept it."""
     parameter, make = COLLECTION_FUNCTIONS[call.name]
     return make(parameter_type(compiler, call, parameter))
 
 
 def parameter_type(compiler: Compiler, call: ast.Call, parameter: Parameter) -> CqlType:
-    """The type of the only argument. Raises `Invalid` for several, for one without a type, and for another type."""
+    """The type of the only argument. Raises `Invalid` for several arguments, for one whose type is unknown, and for a
+    type that is not accepted.
+    """
     signature = f"{function_name(call)}({parameter.name})"
     if len(call.arguments) != 1:
         raise Invalid(f"Invalid number of arguments for function {signature}")

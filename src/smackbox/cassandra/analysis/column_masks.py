@@ -1,4 +1,4 @@
-"""Attaching a mask to a column. A mask is a masking function without its first argument, which is the column."""
+"""Attaches masks to columns. A mask is a masking function without its first argument, which is the column."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DISABLED = (
 
 
 def attach(mask: ast.Mask | None, column: str, kind: CqlType, scope: Scope) -> MaskRecord | None:
-    """The mask of a column of that type. Raises `Invalid` for a function that cannot mask it."""
+    """The mask of a column of that type. Raises `Invalid` for a function that is not a mask for it."""
     if mask is None:
         return None
     shown = f"{mask.name}({', '.join(map(show, mask.arguments))})"

@@ -1,4 +1,4 @@
-"""The IF of a statement: IF NOT EXISTS, IF EXISTS and conditions on columns, compiled."""
+"""The compiled IF clause of a statement: IF NOT EXISTS, IF EXISTS and conditions on columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INT = struct.Struct(">i")
 
 
 def compile_conditions(conditions: Sequence[ast.Condition], compiler: Compiler, *, if_exists: bool) -> Conditions:
-    """Raises `Invalid` for conditions on the primary key or of a kind that the type does not allow."""
+    """Compile an IF clause. Raises `Invalid` for conditions on the primary key or not allowed for the column's type."""
     checks: list[Check] = []
     columns: list[Column] = []
     for condition in conditions:
@@ -167,7 +167,7 @@ def _comparison(
 
 
 def _null_if_empty(kind: CqlType, value: bytes | None) -> bytes | None:
-    """A collection of cells that has none is null."""
+    """A multi-cell collection without cells is null."""
     if isinstance(kind, ListType | SetType | MapType) and kind.multi_cell and value is not None:
         return value if kind.elements_or_null(value) else None
     return value
@@ -187,11 +187,11 @@ def _in_values(
     marker = compiler.compile(condition.value, listed, f"in({receiver})")
 
     def values(context: Context) -> list[bytes | None]:
-        given = marker.evaluate(context, None)
-        if given is UNSET:
+        bound_value = marker.evaluate(context, None)
+        if bound_value is UNSET:
             raise Invalid("Invalid 'unset' value in condition")
-        if not isinstance(given, bytes):
+        if not isinstance(bound_value, bytes):
             raise Invalid("Invalid null list in IN condition")
-        return listed.elements_or_null(given)
+        return listed.elements_or_null(bound_value)
 
     return values

@@ -1,4 +1,4 @@
-"""Where durations, which have no order, may not be: alone or inside of another type."""
+"""Where durations, which have no order, are not allowed: on their own or inside another type."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from smackbox.cassandra.wire.types import DURATION, CollectionType, CqlType, Tup
 
 
 def holds_duration(kind: CqlType) -> bool:
-    """Vectors are not looked into, as in Cassandra."""
+    """Whether a type contains a duration. Vectors are not searched, as in Cassandra."""
     if isinstance(kind, CollectionType | TupleType):
         return any(holds_duration(part) for part in kind.parts)
     return kind == DURATION
 
 
 def holder_of_durations(kind: CqlType, alone: str) -> str | None:
-    """The error for a type that contains durations, `alone` for one that is a duration; None for others."""
+    """The error text for a type that contains durations, `alone` for a duration itself; None for other types."""
     if not holds_duration(kind):
         return None
     if kind == DURATION:

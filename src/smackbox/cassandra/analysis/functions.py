@@ -46,14 +46,14 @@ from smackbox.cassandra.wire.types import (
     VectorType,
 )
 
-# what grows or stays when its argument grows, so that equal values of sorted rows come together
+# monotonic functions: they keep equal values adjacent in sorted rows
 MONOTONIC = frozenset({
     "floor", "to_date", "todate", "to_timestamp", "totimestamp", "to_unix_timestamp", "tounixtimestamp",
 })  # fmt: skip
 
 
 def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
-    """The overloads of the function called; those of generic functions are made for the arguments' types."""
+    """The overloads of the called function; generic functions get one for the arguments' types."""
     name = call.name
     if name == "token":
         kinds = tuple(column.type for column in compiler.scope.table.partition_key)
@@ -70,12 +70,12 @@ def overloads(compiler: Compiler, call: ast.Call) -> list[Overload]:
 
 
 def known_function(name: str) -> bool:
-    """Whether there is a scalar function of that name, in small letters."""
+    """Whether there is a scalar function of that name, in lower case."""
     return name in _TABLE or name in COLLECTION_FUNCTIONS or name in _MEASURES or name in {"token", "tojson", "to_json"}
 
 
 def argument_count(name: str) -> int | None:
-    """How many arguments a function of one signature takes; None for the others."""
+    """How many arguments a function with a single signature takes; None for others."""
     signatures = _TABLE.get(name, [])
     return len(signatures[0].arguments) if len(signatures) == 1 else None
 
@@ -105,19 +105,19 @@ def _is_from_json(call: ast.Call) -> bool:
 
 
 def _compile_from_json(compiler: Compiler, call: ast.Call, kind: CqlType) -> Term:
-    """fromJson gives whatever type its receiver has."""
+    """fromJson returns its receiver's type."""
     if len(call.arguments) != 1:
         raise Invalid(f"Invalid number of arguments for function {function_name(call)}(text)")
     text = compiler.compile(call.arguments[0], TEXT, "arg0(system.fromjson)")
 
     def evaluate(context: Context, row: object) -> Bound:
-        given = text.evaluate(context, row)
-        if not isinstance(given, bytes):
-            return given
+        json_text = text.evaluate(context, row)
+        if not isinstance(json_text, bytes):
+            return json_text
         try:
-            document = parse_json(given.decode())
+            document = parse_json(json_text.decode())
         except Invalid as error:
-            reason = f"Could not decode JSON string '{given.decode()}': {error}"
+            reason = f"Could not decode JSON string '{json_text.decode()}': {error}"
             raise FunctionFailure(
                 f"execution of 'system.from_json[text]' failed: {reason}", "system", "fromjson", ("text",)
             ) from error
@@ -334,7 +334,7 @@ _MEASURES = frozenset({"similarity_cosine", "similarity_euclidean", "similarity_
 
 
 def _similarity_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
-    """The one overload for the arguments given. Raises `Invalid` as Cassandra does for others."""
+    """The only overload for the given arguments. Raises `Invalid` for others, as in Cassandra."""
     if len(call.arguments) != 2:
         raise Invalid(f"Invalid number of arguments for function {_generic_name(name)}")
     kinds = [_vector_type(compiler, argument, name) for argument in call.arguments]
@@ -364,7 +364,7 @@ def _generic_name(name: str) -> str:
 
 
 def _vector_type(compiler: Compiler, argument: ast.Expression, name: str) -> VectorType | None:
-    """The type of an argument, None where the other one's is taken."""
+    """The type of an argument; None if the other argument's type is used."""
     if isinstance(argument, ast.ListLiteral):
         if not argument.items:
             raise Invalid("vectors may only have positive dimensions; given 0")
@@ -381,10 +381,12 @@ def _vector_type(compiler: Compiler, argument: ast.Expression, name: str) -> Vec
 
 
 class FunctionRegistry:
-    """Cassandra's own functions and operators; there are no others. Implements `terms.Functions`."""
+    """Cassandra's built-in functions and operators; user-defined ones are not supported. Implements
+    `terms.Functions`.
+    """
 
     def infer(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate) -> CqlType | None:
-        """The type of a call or an operation by itself, None where it depends on what is wanted."""
+        """The type of a call or an operation on its own; None if it depends on the receiver."""
         if not isinstance(expression, ast.Call):
             return infer_arithmetic(compiler, expression)
         return None if _is_from_json(expression) else _choose(compiler, expression, None).result
@@ -398,7 +400,7 @@ class FunctionRegistry:
         return _compile_call(compiler, expression, kind)
 
     def fits(self, compiler: Compiler, expression: ast.Binary | ast.Negate, kind: CqlType) -> bool:
-        """Whether an operation can give a value of that type."""
+        """Whether an operation can return a value of that type."""
         return bool(fit_of(compiler, expression, kind))
 
 

@@ -1,4 +1,4 @@
-"""Which index answers a WHERE, and whether one has to."""
+"""Which index answers a WHERE clause, and whether one is required."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _serves(target: IndexTarget, column: str, operator: str, element: bool) -> b
 
 
 def choose_index(table: Table, restrictions: Restrictions, targets: Sequence[IndexTarget]) -> IndexChoice | None:
-    """An index for one of the filters, one for equality before one for a range."""
+    """An index for one of the filters; equality is preferred to a range."""
     choices: list[IndexChoice] = []
     for restriction in restrictions.filters:
         choices += [
@@ -50,7 +50,7 @@ def choose_index(table: Table, restrictions: Restrictions, targets: Sequence[Ind
 
 
 def analysed_filters(restrictions: Restrictions, targets: Sequence[IndexTarget]) -> Restrictions:
-    """With filters that compare texts as the indexes on their columns do. Raises `Invalid` for vectors."""
+    """The filters, with text comparisons as the columns' indexes make them. Raises `Invalid` for vectors."""
     analysed = {restriction: _analysed(restriction, targets) for restriction in restrictions.filters}
     filters = tuple(analysed.values())
     exempt = tuple(analysed[restriction] for restriction in restrictions.exempt)
@@ -69,7 +69,9 @@ def _analysed(restriction: Restriction, targets: Sequence[IndexTarget]) -> Restr
 
 
 def filters_are_indexed(table: Table, restrictions: Restrictions, choice: IndexChoice | None) -> bool:
-    """Whether the query needs no ALLOW FILTERING: one index answers it, or storage-attached ones all of it."""
+    """Whether no ALLOW FILTERING is needed: one index answers the query, or storage-attached indexes answer all
+    of it.
+    """
     answered = [] if choice is None else [choice.restriction]
     if choice is not None and choice.restriction.column.kind != CLUSTERING:
         answered += restrictions.exempt

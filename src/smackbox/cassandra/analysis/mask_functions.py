@@ -1,4 +1,4 @@
-"""The masking functions in an expression: their signatures, and what they are refused with."""
+"""The masking functions in an expression: their signatures and error messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MASKS = frozenset(_SIGNATURES)
 
 
 class Argument(NamedTuple):
-    """An argument as messages show it, its type, and whether it may take the wanted one."""
+    """An argument as error messages show it, its type, and whether it can take the expected one."""
 
     shown: str
     kind: CqlType | None
@@ -44,7 +44,7 @@ class Argument(NamedTuple):
 
 
 def mask_overloads(compiler: Compiler, call: ast.Call, name: str) -> list[Overload]:
-    """The one overload for the arguments given. Raises `Invalid` as Cassandra does."""
+    """The only overload for the given arguments. Raises `Invalid` as Cassandra does."""
     arguments = [argument_of(compiler, argument) for argument in call.arguments]
     kinds, result, mask = choose(name, arguments)
     return [Overload(tuple(kinds), result, lambda _, values: mask(values))]
@@ -56,7 +56,7 @@ def argument_of(compiler: Compiler, argument: ast.Expression) -> Argument:
 
 
 def choose(name: str, arguments: Sequence[Argument]) -> tuple[list[CqlType], CqlType, Mask]:
-    """The types of the arguments and of the result, and the function. Raises `Invalid`."""
+    """The argument types, the result type and the function. Raises `Invalid`."""
     least, most = _COUNTS[name]
     signature = f"system.{name}({_SIGNATURES[name]})"
     if not least <= len(arguments) <= most:

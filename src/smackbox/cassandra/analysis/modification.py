@@ -20,7 +20,7 @@ from smackbox.cassandra.wire.types import BIGINT, INT, TEXT, CqlType
 
 
 def plan_modification(statement: ast.Modification, scope: Scope) -> ModificationPlan:
-    """Raises `Invalid` for a statement that cannot be executed."""
+    """Plan an INSERT, UPDATE or DELETE. Raises `Invalid` for a statement that cannot be executed."""
     table = scope.table
     if table.is_view:
         raise Invalid("Cannot directly modify a materialized view")
@@ -74,7 +74,7 @@ def plan_modification(statement: ast.Modification, scope: Scope) -> Modification
 
 
 def _using(compiler: Compiler, value: ast.Expression | None, name: str, kind: CqlType) -> Term | None:
-    """USING TIMESTAMP or TTL."""
+    """Plan USING TIMESTAMP or TTL."""
     if value is None:
         return None
     if compiler.scope.table.is_counter:
@@ -85,7 +85,7 @@ def _using(compiler: Compiler, value: ast.Expression | None, name: str, kind: Cq
 def _inserted_row(
     statement: ast.Insert, compiler: Compiler, operations: list[Operation]
 ) -> tuple[Restrictions, JsonRow | None]:
-    """The row's key, or the document that has it; the values of the other columns become operations."""
+    """The row's key, or its JSON document; the values of the other columns become operations."""
     table = compiler.scope.table
     if table.is_counter:
         raise Invalid("INSERT statements are not allowed on counter tables, use UPDATE instead")
@@ -114,9 +114,9 @@ def _inserted_row(
 
 
 def _deletes_named_rows(plan: ModificationPlan) -> bool:
-    """Whether it deletes columns of rows that have to be named one by one.
+    """Whether it deletes columns of rows that must be named individually.
 
-    Raises `Invalid` for a key that the statement may not have.
+    Raises `Invalid` for a key that the statement must not have.
     """
     restrictions = plan.restrictions
     table = plan.table
@@ -179,7 +179,7 @@ def _deletes_named_rows(plan: ModificationPlan) -> bool:
 
 
 def _is_of_statics(plan: ModificationPlan) -> bool:
-    """Whether neither what it writes nor its conditions need a row."""
+    """Whether the statement writes static columns only and its conditions need no row."""
     conditions = plan.conditions.columns
     deletes_row = plan.kind == "delete" and not plan.operations
     needs_row = plan.touches_regular or deletes_row or any(column.kind == REGULAR for column in conditions)
@@ -187,6 +187,6 @@ def _is_of_statics(plan: ModificationPlan) -> bool:
 
 
 def _missing_clustering(plan: ModificationPlan) -> str:
-    given = {column.name for restriction in plan.restrictions.clustering for column in restriction.columns}
-    missing = [column.name for column in plan.table.clustering if column.name not in given]
+    restricted = {column.name for restriction in plan.restrictions.clustering for column in restriction.columns}
+    missing = [column.name for column in plan.table.clustering if column.name not in restricted]
     return f"Some clustering keys are missing: {', '.join(missing)}"

@@ -1,6 +1,6 @@
-"""What SET, VALUES and the targets of DELETE do to one column: each gives the cell that the write leaves.
+"""How SET, VALUES and the targets of DELETE change one column: each gives the cell to write.
 
-An operation on a list by position or by value has to read the list first; all others are blind.
+An operation on a list by position or by value must read the list first; all others write without reading.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from smackbox.cassandra.wire.types import (
 
 
 def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operation:
-    """`column = value`."""
+    """The operation `column = value`."""
     _check_settable(column)
     kind = column.type
     if kind.cql == "counter":
@@ -39,7 +39,7 @@ def assign(compiler: Compiler, column: Column, value: ast.Expression) -> Operati
 
 
 def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
-    """One assignment of UPDATE. Raises `Invalid` where the column's type does not allow it."""
+    """One assignment of UPDATE. Raises `Invalid` if the column's type does not allow it."""
     column = compiler.scope.table.column(assignment.column)
     _check_settable(column)
     kind = column.type
@@ -61,7 +61,7 @@ def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
     sign = "-" if assignment.kind == "subtract" else "+"
     shown = f"{column.name} = {column.name} {sign} {show(assignment.value)}"
     if assignment.kind == "prepend":
-        # the sign is Cassandra's own slip
+        # the sign is Cassandra's own mistake
         shown = f"{column.name} = {show(assignment.value)} - {column.name}"
     if not isinstance(kind, ListType | SetType | MapType):
         raise Invalid(f"Invalid operation ({shown}) for non counter column {column.name}")
@@ -75,7 +75,7 @@ def operation(compiler: Compiler, assignment: ast.Assignment) -> Operation:
 
 
 def deletion(compiler: Compiler, target: ast.Deletion) -> Operation:
-    """A target of DELETE. Raises `Invalid` where the column's type does not allow it."""
+    """A target of DELETE. Raises `Invalid` if the column's type does not allow it."""
     column = compiler.scope.table.column(target.column)
     if column.kind in {PARTITION_KEY, CLUSTERING}:
         raise Invalid(f"Invalid identifier {column.name} for deletion (should not be a PRIMARY KEY part)")
@@ -118,12 +118,12 @@ def _count(compiler: Compiler, column: Column, assignment: ast.Assignment) -> Op
     sign = -1 if assignment.kind == "subtract" else 1
 
     def increment(context: Context, _row: Row | None) -> Bound:
-        given = term.evaluate(context, None)
-        if given is UNSET:
+        bound_value = term.evaluate(context, None)
+        if bound_value is UNSET:
             return UNSET
-        if given is None:
+        if bound_value is None:
             raise Invalid("Invalid null value for counter increment/decrement")
-        amount = BIGINT.decode(given)  # type: ignore[arg-type]
+        amount = BIGINT.decode(bound_value)  # type: ignore[arg-type]
         if amount == -(2**63) and sign < 0:
             raise Invalid(f"The negation of {amount} overflows supported counter precision (signed 8 bytes integer)")
         return BIGINT.encode(sign * amount)
@@ -139,23 +139,23 @@ def _add(compiler: Compiler, column: Column, value: ast.Expression, *, prepend: 
     term = compiler.compile(value, kind, column.name)
 
     def add(context: Context, _row: Row | None) -> Bound:
-        given = term.evaluate(context, None)
-        if given is UNSET:
+        bound_value = term.evaluate(context, None)
+        if bound_value is UNSET:
             return UNSET
-        if given is None:
+        if bound_value is None:
             return UNSET
-        assert isinstance(given, bytes)
+        assert isinstance(bound_value, bytes)
         if prepend:
             assert isinstance(kind, ListType)
-            elements = kind.elements(given)
+            elements = kind.elements(bound_value)
             tick = context.state.take_ticks(context.now_us, len(elements))
             low = context.random_bytes(8)
-            # the later the write, the earlier the time
+            # the later the write, the earlier its time
             first = 2 * REFERENCE_TICKS - tick - len(elements)
             return complex_bytes(
                 [(timeuuid(first + index, low), element) for index, element in enumerate(elements)], replace=False
             )
-        cells = cells_of(kind, given, context)
+        cells = cells_of(kind, bound_value, context)
         return complex_bytes(cells, replace=False) if cells else UNSET
 
     return Operation(column, add)
@@ -172,11 +172,11 @@ def _subtract(compiler: Compiler, column: Column, value: ast.Expression) -> Oper
     term = compiler.compile(value, removed, column.name)
 
     def discard(context: Context, _row: Row | None) -> Bound:
-        given = term.evaluate(context, None)
-        if given is UNSET or given is None:
+        bound_value = term.evaluate(context, None)
+        if bound_value is UNSET or bound_value is None:
             return UNSET
-        assert isinstance(given, bytes)
-        paths: list[tuple[bytes, bytes | None]] = [(element, None) for element in removed.elements(given)]
+        assert isinstance(bound_value, bytes)
+        paths: list[tuple[bytes, bytes | None]] = [(element, None) for element in removed.elements(bound_value)]
         return complex_bytes(paths, replace=False) if paths else UNSET
 
     return Operation(column, discard)
@@ -186,11 +186,11 @@ def _discard_from_list(compiler: Compiler, column: Column, kind: ListType, value
     term = compiler.compile(value, kind, column.name)
 
     def discard(context: Context, row: Row | None) -> Bound:
-        given = term.evaluate(context, None)
-        if given is UNSET or given is None or row is None:
+        bound_value = term.evaluate(context, None)
+        if bound_value is UNSET or bound_value is None or row is None:
             return UNSET
-        assert isinstance(given, bytes)
-        unwanted = {kind.element.order_key(element) for element in kind.elements(given)}
+        assert isinstance(bound_value, bytes)
+        unwanted = {kind.element.order_key(element) for element in kind.elements(bound_value)}
         paths: list[tuple[bytes, bytes | None]] = [
             (path, None)
             for path, item in row.parts(column.number, context.statement_time_s)
@@ -228,10 +228,10 @@ def _set_element(compiler: Compiler, column: Column, element: ast.Expression, va
             raise Invalid("Invalid null map key")
         if path is UNSET:
             raise Invalid("Invalid unset map key")
-        given = item.evaluate(context, None)
-        if given is UNSET:
+        bound_value = item.evaluate(context, None)
+        if bound_value is UNSET:
             return UNSET
-        return complex_bytes([(path, given)], replace=False)  # type: ignore[list-item]
+        return complex_bytes([(path, bound_value)], replace=False)  # type: ignore[list-item]
 
     return Operation(column, put)
 
@@ -254,8 +254,8 @@ def _set_list_element(
             return UNSET
         if not isinstance(position_bytes, bytes) or not position_bytes:
             raise Invalid(f"Invalid {'unset' if position_bytes is UNSET else 'null'} value for list index")
-        given = item.evaluate(context, None)
-        if given is UNSET:
+        bound_value = item.evaluate(context, None)
+        if bound_value is UNSET:
             return UNSET
         parts = row.parts(column.number, context.statement_time_s) if row is not None else []
         position = INT.decode(position_bytes)
@@ -264,7 +264,7 @@ def _set_list_element(
         if not 0 <= position < len(parts):
             raise Invalid(f"List index {position} out of bound, list has size {len(parts)}")
         parts.sort(key=lambda part: list_path_order(part[0]))
-        return complex_bytes([(parts[position][0], given)], replace=False)  # type: ignore[list-item]
+        return complex_bytes([(parts[position][0], bound_value)], replace=False)  # type: ignore[list-item]
 
     return Operation(column, put, needs_row=True)
 
@@ -281,10 +281,10 @@ def _set_field(compiler: Compiler, column: Column, field: str, value: ast.Expres
     term = compiler.compile(value, kind.parts[position], f"{column.name}.{field}")
 
     def put(context: Context, _row: Row | None) -> Bound:
-        given = term.evaluate(context, None)
-        if given is UNSET:
+        bound_value = term.evaluate(context, None)
+        if bound_value is UNSET:
             return UNSET
-        return complex_bytes([(position.to_bytes(2, "big"), given)], replace=False)  # type: ignore[list-item]
+        return complex_bytes([(position.to_bytes(2, "big"), bound_value)], replace=False)  # type: ignore[list-item]
 
     return Operation(column, put)
 

@@ -1,4 +1,4 @@
-"""One signature of a function, and the type of an argument where any is taken."""
+"""One signature of a function, and the type of an argument if any type is accepted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _CONSTANTS = {"float": DOUBLE, "boolean": BOOLEAN, "uuid": UUID_TYPE, "hex": BLO
 
 
 def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | None:
-    """The type of an argument whose function takes any: that of a constant is the narrowest that holds it."""
+    """The type of an argument whose function accepts any: a constant gets the narrowest type that holds it."""
     if isinstance(argument, ast.Negate):
         return argument_type(compiler, argument.value)
     if not isinstance(argument, ast.Literal):
@@ -55,9 +55,10 @@ def argument_type(compiler: Compiler, argument: ast.Expression) -> CqlType | Non
 
 
 def exact_type(compiler: Compiler, expression: ast.Expression) -> CqlType | None:
-    """The type of an expression by itself, as far as it has one: a text might be of many, and null of any.
+    """The type of an expression on its own, if it has one: a text may have one of many types, and null any.
 
-    A list or set has that of its first element with a type (`Lists.getExactListTypeIfKnown`), a map of its first entry.
+    A list or set has the type of its first element with a known type (`Lists.getExactListTypeIfKnown`), a map of its
+    first entry.
     """
     if isinstance(expression, ast.Literal):
         return None if expression.kind == "string" else argument_type(compiler, expression)

@@ -1,7 +1,7 @@
-"""WHERE, understood: which partitions, which slices of them, and what is left to filter by.
+"""Analysis of a WHERE clause: the partitions, their slices, and the remaining filters.
 
-A slice of a partition is a range of clustering keys as bytes, see `state.keys`. Rules and messages are Cassandra's
-`StatementRestrictions`.
+A slice of a partition is a range of clustering keys as bytes, see `state.keys`. Rules and messages are those of
+Cassandra's `StatementRestrictions`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NEEDS_FILTERING = (
 
 
 class _Draft:
-    """A WHERE under analysis."""
+    """A WHERE clause under analysis."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -68,7 +68,7 @@ class _Draft:
 def analyse(
     relations: Sequence[ast.Relation], scope: Scope, *, filtering: bool = False, kind: str = "SELECT"
 ) -> Restrictions:
-    """Understand a WHERE. `kind`: SELECT, INSERT, UPDATE or DELETE.
+    """Analyse a WHERE clause. `kind` is SELECT, INSERT, UPDATE or DELETE.
 
     Raises `Invalid` for combinations that cannot be executed, or only with ALLOW FILTERING.
     """
@@ -99,7 +99,8 @@ def analyse(
     return result.finished()
 
 
-# ---- compiling a relation -------------------------------------------------------------------------------------------
+# ---- compilation of a relation
+# -------------------------------------------------------------------------------------------
 
 
 def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
@@ -158,7 +159,7 @@ def _compile(relation: ast.Relation, compiler: Compiler) -> Restriction:
 
 
 def _check_tuples(relation: ast.Relation, columns: tuple[Column, ...]) -> None:
-    """Raises `Invalid` unless each tuple is as long as the columns are many, and these are different ones."""
+    """Raises `Invalid` unless each tuple has as many values as there are columns, and the columns differ."""
     values = relation.value if isinstance(relation.value, tuple) else (relation.value,)
     for place, column in enumerate(columns):
         if column in columns[:place]:
@@ -174,7 +175,7 @@ def _check_tuples(relation: ast.Relation, columns: tuple[Column, ...]) -> None:
 
 
 def _compile_single(relation: ast.Relation, columns: tuple[Column, ...], compiler: Compiler) -> Restriction:
-    """`(c) > (1)` is `c > 1`; a marker stands for a tuple of one value."""
+    """`(c) > (1)` is `c > 1`; a marker represents a tuple of one value."""
     (column,) = columns
     place = f"column {column.name}"
     kind = TupleType((column.type,))
@@ -229,7 +230,7 @@ def _compile_in(
         def values(context: Context) -> list[bytes]:
             if filters and len(terms) == 1:
                 return [_supported(terms[0], context, "value", column)]
-            if filters:  # no column has the value that is null or not set
+            if filters:  # no column equals null or an unset value
                 return [value for term in terms if isinstance(value := term.evaluate(context, None), bytes)]
             return [_required(term, context, place) for term in terms]
 
@@ -276,7 +277,7 @@ def _compile_multi(relation: ast.Relation, columns: tuple[Column, ...], compiler
 
 
 def contained(column: Column, operator: str) -> tuple[CqlType, str]:
-    """The type of what CONTAINS or CONTAINS KEY is asked for, and its name in errors. Raises `Invalid`."""
+    """The element type of CONTAINS or CONTAINS KEY, and its name in errors. Raises `Invalid`."""
     kind = column.type
     if operator == "CONTAINS KEY":
         if not isinstance(kind, MapType):
@@ -303,9 +304,9 @@ def _token(result: _Draft, relation: ast.Relation, compiler: Compiler) -> None:
         )
     if relation.operator not in {*SLICES, "="}:
         raise Invalid(f"Unsupported restriction on token(): {relation.operator}")
-    given = relation.value if isinstance(relation.value, tuple) else (relation.value,)
+    operands = relation.value if isinstance(relation.value, tuple) else (relation.value,)
     terms = []
-    for value in given:
+    for value in operands:
         assert value is not None
         terms.append(compiler.compile(value, BIGINT, "partition key token"))
     result.tokens.append(
@@ -319,7 +320,7 @@ def _token(result: _Draft, relation: ast.Relation, compiler: Compiler) -> None:
 
 
 def _listed(marker: Term, kind: ListType, context: Context, place: str, *, nulls: bool = False) -> list[bytes]:
-    """The values of a bound list. Raises `Invalid` for one that is not there, and unless `nulls` for nulls in it."""
+    """The values of a bound list. Raises `Invalid` for a missing list, and for nulls in it unless `nulls`."""
     bound = marker.evaluate(context, None)
     if bound is None:
         raise Invalid(f"Invalid null value for {place}")
@@ -342,7 +343,7 @@ def _required(term: Term, context: Context, place: str) -> bytes:
 
 
 def _supported(term: Term, context: Context, of: str, column: Column) -> bytes:
-    """The value by which rows are filtered or found by an index."""
+    """The value to filter rows by or to look up in an index."""
     value: Bound = term.evaluate(context, None)
     if isinstance(value, bytes):
         return value
@@ -355,7 +356,7 @@ def _right(relation: ast.Relation) -> str:
     return show(relation.value) if relation.value is not None else ""
 
 
-# ---- what goes together ---------------------------------------------------------------------------------------------
+# ---- combinations ---------------------------------------------------------------------------------------------
 
 
 def _check_together(earlier: list[Restriction], restriction: Restriction, column: Column) -> None:
@@ -400,8 +401,8 @@ def _settle_partition(result: _Draft, *, filtering: bool, kind: str) -> None:
     table = result.table
     restricted = result.partition
     by_key = [restricted.get(column.name) for column in table.partition_key]
-    whole = all(restriction is not None and restriction.operator in {"=", "IN"} for restriction in by_key)
-    if whole:
+    has_whole_key = all(restriction is not None and restriction.operator in {"=", "IN"} for restriction in by_key)
+    if has_whole_key:
         result.key_is_whole = True
         result.key_has_in = any(restriction is not None and restriction.operator == "IN" for restriction in by_key)
         return
@@ -421,7 +422,7 @@ def _settle_partition(result: _Draft, *, filtering: bool, kind: str) -> None:
 
 
 def _settle_clustering(result: _Draft, *, filtering: bool, kind: str) -> None:
-    """Keep in `clustering` the prefix that makes slices; move the rest to the filters."""
+    """Keep in `clustering` the prefix that forms slices; move the rest to the filters."""
     table = result.table
     restrictions = sorted(result.clustering, key=lambda restriction: restriction.column.position)
     kept: list[Restriction] = []

@@ -28,7 +28,7 @@ FUNCTIONS_LAST = "Functions are only supported on the last element of the GROUP 
 
 
 def plan_select(select: ast.Select, scope: Scope, *, masked: bool = False) -> SelectPlan:
-    """`masked`: for those who see masked columns through their masks.
+    """Plan a SELECT. `masked` is for users who see masked columns through their masks.
 
     Raises `Invalid` for a statement that cannot be executed.
     """
@@ -89,7 +89,7 @@ def plan_select(select: ast.Select, scope: Scope, *, masked: bool = False) -> Se
 
 
 def _operator(relation: ast.Relation) -> str:
-    """IN of one value is the same as equality."""
+    """IN with one value is the same as equality."""
     is_single = relation.operator == "IN" and isinstance(relation.value, tuple) and len(relation.value) == 1
     return "=" if is_single else relation.operator
 
@@ -107,10 +107,10 @@ def _check_filtering(
     implied: bool,
     has_order: bool,
 ) -> None:
-    """Raises `Invalid` for what needs ALLOW FILTERING, and for what an index cannot answer."""
+    """Raises `Invalid` for a query that needs ALLOW FILTERING, or that an index cannot answer."""
     table = restrictions.table
     is_unindexed = order is not None and order.target is None
-    answering = index if order is None else None  # beside a vector's, only storage-attached ones answer
+    answering = index if order is None else None  # besides the vector index, only storage-attached indexes answer
     if not implied and (is_unindexed or not filters_are_indexed(table, restrictions, answering)):
         raise Invalid(NEEDS_FILTERING)
     if order is not None and restrictions.key_has_in:
@@ -124,7 +124,7 @@ def _check_filtering(
 
 
 def _grouping(select: ast.Select, scope: Scope, restrictions: Restrictions) -> tuple[tuple[int, ...], Term | None]:
-    """The ordinals of the columns of GROUP BY, and the function of the last of them, where there is one."""
+    """The ordinals of the GROUP BY columns, and the function of the last of them, if any."""
     table = scope.table
     ordinals = []
     term: Term | None = None
@@ -157,7 +157,7 @@ def _grouping(select: ast.Select, scope: Scope, restrictions: Restrictions) -> t
 
 
 def _function_of_column(expression: ast.Expression, scope: Scope) -> tuple[Column, Term]:
-    """The clustering column by a function of which rows are grouped, and the function."""
+    """The function that rows are grouped by, and its clustering column."""
     if not isinstance(expression, ast.Call):
         raise Invalid("GROUP BY is only supported on columns of the PRIMARY KEY")
     compiler = SelectionCompiler(scope)
@@ -178,7 +178,7 @@ def _function_of_column(expression: ast.Expression, scope: Scope) -> tuple[Colum
 
 
 def _is_reversed(select: ast.Select, table: Table, restrictions: Restrictions) -> bool:
-    """Whether ORDER BY is against the clustering order."""
+    """Whether ORDER BY reverses the clustering order."""
     if not select.order_by:
         return False
     if not restrictions.key_is_whole:
@@ -186,7 +186,7 @@ def _is_reversed(select: ast.Select, table: Table, restrictions: Restrictions) -
     directions = set()
     position = 0
     clustering = table.clustering
-    # of a column that is named twice the last direction holds, at its first place
+    # if a column is named twice, its last direction applies, at its first position
     order = {ordering.column: ordering.descending for ordering in select.order_by}
     for name, descending in order.items():
         column = table.column(name)

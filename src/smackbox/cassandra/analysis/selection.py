@@ -1,4 +1,4 @@
-"""What a SELECT gives: its columns compiled, aggregates among them."""
+"""The result columns of a SELECT, compiled, including aggregates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ Bounds = tuple[bytes | None, bytes | None]
 
 
 def compile_selection(select: ast.Select, scope: Scope, *, masked: bool = False) -> Selection:
-    """`masked`: its masked columns are seen through their masks. Raises `Invalid` for unknown columns and functions."""
+    """Compile the result columns. `masked` applies the columns' masks. Raises `Invalid` for unknown columns and
+    functions.
+    """
     compiler = SelectionCompiler(scope, masked=masked)
     hidden = scope.table.masks if masked else {}
     if not select.selectors:
@@ -89,7 +91,7 @@ def _json_column(columns: list[OutColumn]) -> OutColumn:
 
 
 class SelectionCompiler(Compiler):
-    """Terms with columns, aggregates and the functions that only a selection has."""
+    """Compiles terms with columns, aggregates and the functions that only a selection has."""
 
     resolves_inside_out = True
 
@@ -136,7 +138,7 @@ class SelectionCompiler(Compiler):
         return super().infer(expression)
 
     def column(self, name: str) -> Term:
-        """A column as a term, masked where the reader may not see it."""
+        """A column as a term, masked if the reader may not see it."""
         column = self.scope.table.column(name)
         ordinal = column.ordinal
         self.used.add(ordinal)
@@ -147,7 +149,7 @@ class SelectionCompiler(Compiler):
         return Term(column.type, lambda _context, row: row.values[ordinal])
 
     def name_of(self, expression: ast.Expression) -> str:
-        """The name that Cassandra gives to a column of the result."""
+        """Cassandra's name for a column of the result."""
         if isinstance(expression, ast.Call):
             name = expression.name.lower()
             if expression.star:
@@ -267,7 +269,7 @@ class SelectionCompiler(Compiler):
         return Term(scalar, _stamp_of(column, name, scalar))
 
     def _slice_bounds(self, expression: ast.SliceOf, kind: CqlType) -> Callable[[Context, Any], Bounds]:
-        """The order keys between which the slice lies, None where it is open."""
+        """The order keys that bound the slice; None for an open end."""
         assert isinstance(kind, SetType | MapType)
         key_type = kind.key if isinstance(kind, MapType) else kind.element
         name = f"key({show(expression.value)})"
@@ -456,20 +458,20 @@ def _stamp_of_part(
 
 
 def path_order(kind: CqlType, path: bytes) -> bytes:
-    """By what the cells of a multi-cell column are sorted."""
+    """The sort key of the cells of a multi-cell column."""
     if isinstance(kind, MapType):
         return kind.key.order_key(path)
     return kind.element.order_key(path) if isinstance(kind, SetType) else path
 
 
 def _argument(call: ast.Call, name: str) -> ast.Expression:
-    """Of an aggregate; min and max, which take any type, want it without parentheses."""
+    """The argument of an aggregate; min and max, which accept any type, require it without parentheses."""
     (argument,) = call.arguments
     return argument if name in {"min", "max"} else bare(argument)
 
 
 def _counts_null(expression: ast.Call) -> bool:
-    """`count(null)`, which counts nothing: no other function takes a null whose type nothing tells."""
+    """`count(null)` counts nothing: no other function accepts a null of unknown type."""
     (argument,) = expression.arguments
     return expression.name.lower() == "count" and isinstance(argument, ast.Literal) and argument.kind == "null"
 

@@ -1,6 +1,6 @@
-"""Expressions compiled: `Compiler` turns syntax into terms, and `Scope` is what their names mean.
+"""Compiles expressions: `Compiler` turns syntax into terms, and `Scope` resolves their names.
 
-Functions and operators are asked of the scope's `Functions`, which compile their arguments by the same compiler.
+The scope's `Functions` resolve functions and operators; they compile their arguments with the same compiler.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from smackbox.cassandra.wire.types import (
 
 
 class BindSpec:
-    """What a bind marker stands for: the metadata that PREPARE answers."""
+    """The type and name of a bind marker: the metadata in the answer to PREPARE."""
 
     __slots__ = ("kind", "name", "table")
 
@@ -50,12 +50,12 @@ class Scope:
         self.marks = 0
 
     def declare(self, marker: ast.Bind, name: str, kind: CqlType) -> None:
-        """A marker stands for a value of that type, by this name."""
+        """Declare a marker for a value of that type and name."""
         self.marks += 1
         self.binds[marker.index] = BindSpec(marker.name or name, kind, self.table)
 
     def type(self, name: ast.TypeName) -> CqlType:
-        """The type that a name means in this keyspace. Raises `Invalid`."""
+        """The type with that name in this keyspace. Raises `Invalid`."""
         return resolve(name, self.keyspace.types, self.keyspace.name)
 
 
@@ -63,22 +63,22 @@ class Functions(Protocol):
     """The functions and operators that expressions may use."""
 
     def infer(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate) -> CqlType | None:
-        """The type that it gives; None where it is its receiver's. Raises `Invalid`."""
+        """The result type; None if it is the receiver's. Raises `Invalid`."""
         ...
 
     def compile(self, compiler: Compiler, expression: ast.Call | ast.Binary | ast.Negate, kind: CqlType) -> Term:
-        """The term, for a receiver of that type if it can be. Raises `Invalid`."""
+        """The term, for a receiver of that type if possible. Raises `Invalid`."""
         ...
 
     def fits(self, compiler: Compiler, expression: ast.Binary | ast.Negate, kind: CqlType) -> bool:
-        """Whether the operation may give a value for that type."""
+        """Whether the operation can return a value of that type."""
         ...
 
 
 class Compiler:
     """Compiles terms, that is expressions without columns. `selection` adds columns and aggregates."""
 
-    # whether the parts of an expression have types of their own before their receiver is looked at
+    # whether the parts of an expression have types of their own, without their receiver
     resolves_inside_out = False
 
     def __init__(self, scope: Scope) -> None:
@@ -110,7 +110,7 @@ class Compiler:
         raise Invalid(f"Invalid expression for {receiver} of type {kind.cql}")
 
     def assignable(self, expression: ast.Expression, kind: CqlType) -> bool:
-        """Whether `compile` for a receiver of that type would succeed, as far as types go."""
+        """Whether types allow `compile` for a receiver of that type."""
         if isinstance(expression, ast.Literal):
             return accepts(expression, kind)
         if isinstance(expression, ast.Bind):
@@ -141,7 +141,7 @@ class Compiler:
         return own_type is None or is_assignable(own_type, kind)
 
     def infer(self, expression: ast.Expression) -> CqlType | None:
-        """The type of an expression that has one of its own; None for literals and bind markers."""
+        """The type of an expression on its own; None for literals and bind markers."""
         if isinstance(expression, ast.TypeHint):
             return self.scope.type(expression.type)
         if isinstance(expression, ast.Call | ast.Binary | ast.Negate):
@@ -149,7 +149,7 @@ class Compiler:
         return None
 
     def compile_any(self, expression: ast.Expression) -> Term:
-        """A term whose type is its own. Raises `Invalid` when it has none."""
+        """A term with its own type. Raises `Invalid` when it has none."""
         kind = self.infer(expression)
         if kind is None:
             raise Invalid(
@@ -194,7 +194,7 @@ class Compiler:
     def _values(
         self, items: Sequence[ast.Expression], kind: CqlType, sort: str, receiver: str, part: str = "value"
     ) -> list[Term]:
-        """The parts of a literal of a collection, which markers may not be in."""
+        """The parts of a collection literal, which may not contain markers."""
         before = self.scope.marks
         terms = [self.compile(item, kind, f"{part}({receiver})") for item in items]
         if self.scope.marks != before:
@@ -250,13 +250,13 @@ class Compiler:
     def _user_type(self, expression: ast.UserTypeLiteral, kind: CqlType, receiver: str) -> Term:
         if not isinstance(kind, UserType):
             raise Invalid(f"Invalid user type literal for {receiver} of type {kind.cql}")
-        given = dict(expression.fields)
-        for name in given:
+        given_fields = dict(expression.fields)
+        for name in given_fields:
             if name not in kind.field_names:
                 raise Invalid(f"Unknown field '{name}' in value of user defined type {kind.name}")
         items = []
         for name, part in zip(kind.field_names, kind.parts, strict=True):
-            item = given.get(name, ast.Literal("null", "null"))
+            item = given_fields.get(name, ast.Literal("null", "null"))
             if not self.assignable(item, part):
                 raise Invalid(f"Invalid user type literal for {receiver}: field {name} is not of type {part.cql}")
             items.append(self.compile(item, part, f"{receiver}.{name}"))

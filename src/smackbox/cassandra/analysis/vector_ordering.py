@@ -1,4 +1,4 @@
-"""ORDER BY … ANN OF: what it is refused with when it is prepared."""
+"""ORDER BY … ANN OF: the checks at PREPARE."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESTRICTED = "ANN ordering by vector requires all restricted column(s) to be ind
 
 
 def plan_ordering(select: ast.Select, scope: Scope) -> VectorOrder | None:
-    """None without an ANN ordering. Raises `Invalid` for one that Cassandra does not take."""
+    """The ANN ordering, or None. Raises `Invalid` for one that Cassandra rejects."""
     if all(ordering.ann_of is None for ordering in select.order_by):
         return None
     compiler = Compiler(scope)
@@ -37,7 +37,7 @@ def plan_ordering(select: ast.Select, scope: Scope) -> VectorOrder | None:
 
 
 def check_ordering(order: VectorOrder, restrictions: Restrictions) -> None:
-    """Raises `Invalid` for a column that cannot be searched, or a WHERE that no index answers."""
+    """Raises `Invalid` for a column that cannot be searched, or a WHERE clause that no index answers."""
     kind = order.column.type
     for restriction in restrictions.filters:
         if restriction.column.name == order.column.name:

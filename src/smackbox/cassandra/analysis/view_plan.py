@@ -1,4 +1,4 @@
-"""How the rows of a materialized view are found among its base table's, for one statement."""
+"""How the rows of a materialized view are found in its base table, for one statement."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ NOT_NULL = "IS NOT NULL"
 
 
 def where_of(view: Table) -> tuple[ast.Relation, ...]:
-    """The relations of a view's definition."""
+    """The relations in a view's definition."""
     parsed, _ = parse(f"SELECT * FROM base WHERE {view.record.where_clause}")  # noqa: S608 - read, not executed
     assert isinstance(parsed, ast.Select)
     return parsed.where
 
 
 def plan_view(scope: Scope, where: Sequence[ast.Relation], *, stamps: bool) -> ViewPlan:
-    """`where`: what the statement asks of the view; `stamps`: whether rows have to bring their timestamps.
+    """`where` is the statement's WHERE clause on the view; `stamps` requests the rows' timestamps.
 
-    What the WHERE asks of the view's key by equality is asked of the base table too.
+    Equality relations on the view's key are applied to the base table too.
     """
     view = scope.table
     assert view.base_table is not None

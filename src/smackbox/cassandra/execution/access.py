@@ -1,4 +1,4 @@
-"""What a statement must be allowed to do."""
+"""The permissions that a statement requires."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ALL_TABLES = "*"
 class Access(NamedTuple):
     """A permission on a table, on all tables of a keyspace, on a keyspace (`table` empty) or on all (both empty).
 
-    With `of_index`, `table` is the name of an index, whose table it is about.
+    With `of_index`, `table` is the name of an index on that table.
     """
 
     permission: str

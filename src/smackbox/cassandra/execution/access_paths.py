@@ -1,6 +1,7 @@
-"""The ways to the rows of a table: by partition keys, by an index, by a range of tokens; and the rows of system tables.
+"""The access paths to the rows of a table: by partition keys, by an index, by a token range; and the rows of system
+tables.
 
-Each gives (key of the row, row) in the order of the answer, after the row whose key is `resume`.
+Each yields (key of the row, row) in the order of the answer, after the row whose key is `resume`.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from smackbox.cassandra.state.schema import Table
 
 
 def stored_rows(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
-    """The rows that the WHERE asks for, filters included; of the table itself, without a view."""
+    """The rows that match the WHERE clause, filters included; of the table itself, without a view."""
     return filtered(plan, context, _candidates(plan, context, resume))
 
 
 def filtered(plan: ReadPlan, context: Context, rows: Iterator[KeyedRow]) -> Iterator[KeyedRow]:
-    """Those of the rows that the filters let through."""
+    """The rows that pass the filters."""
     predicates = plan.restrictions.predicates(context)
     if not predicates:
         return rows
@@ -54,7 +55,7 @@ def _candidates(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[Key
 
 
 def _indexed(plan: ReadPlan, index: IndexChoice, context: Context, resume: bytes) -> Iterator[KeyedRow]:
-    """The rows that the index has under the value asked for, those that still have it."""
+    """The rows that the index has for the value, if they still have that value."""
     table = plan.table
     engine = context.state.engine
     now_s = context.statement_time_s
@@ -163,7 +164,7 @@ def _partition(
 
 
 def _static_alone(plan: ReadPlan, context: Context, partition: bytes, parts: list[bytes]) -> Iterator[KeyedRow]:
-    """The static row of a partition that has no other: it has the values of the partition key too."""
+    """The static row of a partition that has no other row; it includes the partition key values."""
     keyed_row = next(_partition(plan, context, partition, parts, b""), None)
     if keyed_row is not None and keyed_row[0][len(partition)] == SECTION_STATIC:
         yield keyed_row

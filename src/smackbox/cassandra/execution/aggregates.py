@@ -16,10 +16,10 @@ NAMES = frozenset({"count", "sum", "min", "max", "avg"})
 
 
 class Accumulator(Protocol):
-    """What an aggregate has seen so far."""
+    """The state of an aggregate."""
 
     def add(self, value: bytes | None) -> None:
-        """One more row's value."""
+        """Add the value of one row."""
         ...
 
     def result(self) -> bytes | None:
@@ -64,7 +64,7 @@ class _Edge:
 
 
 class _Fold:
-    """sum and avg."""
+    """The accumulator of sum and avg."""
 
     __slots__ = ("_count", "_kind", "_mean", "_total")
 
@@ -82,7 +82,7 @@ class _Fold:
         if self._kind != DECIMAL:
             self._total += operand
             return
-        if self._mean:  # it runs with the values, and each step is rounded
+        if self._mean:  # a running average, rounded at each step
             operand = _rounded_part(EXACT.subtract(operand, self._total), self._count)
         self._total = EXACT.add(self._total, operand)
 
@@ -105,7 +105,7 @@ def _truncate(total: int, count: int) -> int:
 
 
 def _rounded_part(whole: Decimal, count: int) -> Decimal:
-    """`whole` over `count`, half even, of the scale that `whole` has."""
+    """`whole` divided by `count`, rounded half even to the scale of `whole`."""
     exponent = whole.as_tuple().exponent
     assert isinstance(exponent, int)
     quotient, rest = divmod(abs(int(whole.scaleb(-exponent, EXACT))), count)
@@ -115,7 +115,7 @@ def _rounded_part(whole: Decimal, count: int) -> Decimal:
 
 
 def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Accumulator]]:
-    """The result type of the aggregate over `kind` (None: count(*)) and a maker of accumulators.
+    """The result type of the aggregate over `kind` (None: count(*)) and a factory of accumulators.
 
     Raises `Invalid` when it is not defined for that type.
     """
@@ -133,7 +133,7 @@ def aggregate(name: str, kind: CqlType | None) -> tuple[CqlType, Callable[[], Ac
 
 
 def fold(name: str, kind: CqlType, values: Sequence[bytes]) -> bytes | None:
-    """The aggregate of these values."""
+    """The aggregate over these values."""
     accumulator = aggregate(name, kind)[1]()
     for value in values:
         accumulator.add(value)

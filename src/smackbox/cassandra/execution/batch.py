@@ -26,7 +26,7 @@ class BatchPlan:
 
 
 def execute_batch_plan(plan: BatchPlan, context: Context) -> Result:
-    """Raises `Invalid`, `Unavailable` and `WriteFailure`."""
+    """Execute a batch. Raises `Invalid`, `Unavailable` and `WriteFailure`."""
     if plan.timestamp is not None:
         value = plan.timestamp.evaluate(context, None)
         if isinstance(value, bytes):
@@ -37,7 +37,7 @@ def execute_batch_plan(plan: BatchPlan, context: Context) -> Result:
 
 
 def check_batch(kind: str, modifications: Sequence[ModificationPlan]) -> None:
-    """Raises `Invalid` for a mixture that Cassandra refuses."""
+    """Raises `Invalid` for a mixture of statements that Cassandra rejects."""
     counters = [modification.table.is_counter for modification in modifications]
     if kind == "counter" and not all(counters):
         raise Invalid("Cannot include non-counter statement in a counter batch")

@@ -1,9 +1,9 @@
-"""How large a batch is for Cassandra, which warns of large ones and refuses larger ones.
+"""The size of a batch as Cassandra measures it, to warn about large batches and reject larger ones.
 
-Only a batch of several mutations counts: what it writes to one partition of a keyspace is one mutation. The size of a
-mutation is `PartitionUpdate.dataSize()`, found with the warnings of a real Cassandra 5.0.6: 29 bytes for each partition
-of a table, 21 for each row and its clustering values, 20 for each cell and its value, 12 more for an expiring row and
-for each collection, 20 for each deletion of a range. A row that is written twice counts twice here.
+Only batches of several mutations are measured; all writes to one partition of a keyspace are one mutation. The size of
+a mutation is `PartitionUpdate.dataSize()`, as determined from the warnings of a real Cassandra 5.0.6: 29 bytes for each
+partition of a table, 21 for each row and its clustering values, 20 for each cell and its value, 12 more for an expiring
+row and for each collection, 20 for each deletion of a range. A row that is written twice counts twice here.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _ROW = 21
 _CELL = 20
 _MORE = 12
 
-# a table, and the whole or the beginning of a key with its fragment
+# a table, and a whole key with its fragment or a key prefix
 Write = tuple[Table, bytes, bytes]
 
 
 def check_size(context: Context, kind: str, writes: Iterable[Write]) -> None:
-    """Warn of a batch that is large or unlogged over many partitions. Raises `Invalid` when it is too large."""
+    """Warn about a batch that is large, or unlogged over many partitions. Raises `Invalid` when it is too large."""
     partitions: dict[tuple[str, bytes], Table] = {}
     mutations: set[tuple[str, bytes]] = set()
     size = 0
@@ -58,7 +58,7 @@ def check_size(context: Context, kind: str, writes: Iterable[Write]) -> None:
 
 
 def writes_of(tables: Iterable[Table], staged: Sequence[tuple[bytes, ...]]) -> list[Write]:
-    """Of what a batch puts into the store, what is no entry of an index."""
+    """The writes of a batch that are not index entries."""
     by_prefix = {table.prefix: table for table in tables}
     return [
         (by_prefix[write[0][:4]], write[0], write[1])
@@ -85,7 +85,7 @@ def _size(table: Table, section: int, fragment: bytes) -> int:
 
 
 def _of_collections(table: Table, fragment: bytes, offset: int, clustering: int, bitmap: int) -> int:
-    """What the cells of collections come to beyond being one value."""
+    """The additional size of collection cells over a single value."""
     cell_values, _ = read_bytes_list(fragment, offset, clustering + bitmap.bit_count())
     numbers = [number for number in range(bitmap.bit_length()) if bitmap >> number & 1]
     size = 0
@@ -94,6 +94,6 @@ def _of_collections(table: Table, fragment: bytes, offset: int, clustering: int,
         if value is None or column is None or not column.type.multi_cell:
             continue
         count = int.from_bytes(value[1:5], "big")
-        # each part has two lengths, and the column a flag and the count, which Cassandra's cells do not have
+        # each part has two lengths, and the column has a flag and a count, which Cassandra's cells do not have
         size += _MORE - _CELL - 5 + count * (_CELL - 8)
     return size

@@ -1,16 +1,16 @@
-"""From the bound values of a request to the row that they name, compiled for each prepared statement.
+"""From the bound values of a request to the key and fragment of a row, compiled for each prepared statement.
 
 A whole-row INSERT and a SELECT of one row by its whole key have such a binder, whether they are executed alone, in a
-BATCH, or with any of the protocol's options: values go from the request's bytes into the fragment that is stored, or
-into the key that is read, without being decoded. What is out of the ordinary (a null, a value that is not set, one of
-a wrong length) is left to the plan's general execution, which also words the errors.
+BATCH, or with any of the protocol's options: values are copied from the request's bytes into the fragment to store or
+the key to read, without decoding. Special cases (a null, an unset value, a wrong length) are left to the plan's general
+execution, which also produces the errors.
 
-The values come in the order of the markers, as `[bytes]` one after another. What is done with them is
-known when the statement is prepared: which lengths they have, which are looked at, where the key's parts lie, which
-runs of bytes are the fragment. So a function is written for the statement, as `dataclasses` and `namedtuple` do, that
-has no loop over columns: for each row one `unpack` for a run of fixed lengths, one slice for a run of the fragment.
+The values come in the order of the markers, as `[bytes]` one after another. Their processing is known when the
+statement is prepared: their lengths, which of them are validated, where the key's parts are, and which runs of bytes
+form the fragment. So a function is generated for the statement, as `dataclasses` and `namedtuple` do. It has no loop
+over columns: for each row there is one `unpack` for a run of fixed lengths, and one slice for a run of the fragment.
 
-For `INSERT INTO t (k, c, v)` with an int, a bigint and a text it is
+For `INSERT INTO t (k, c, v)` with an int, a bigint and a text the function is
 
     def rows(buffer, offset, count, lead):
         found = []
@@ -59,20 +59,20 @@ from smackbox.cassandra.wire.types import COUNTER, CqlType, invert
 
 _HEAD = struct.Struct(">QH")
 _BIAS = 1 << 63
-# every value of the right length is one of the type
+# types for which every value of the right length is valid
 _ANY_OF_LENGTH = frozenset(
     {"bigint", "boolean", "date", "double", "float", "int", "smallint", "time", "timestamp", "tinyint", "uuid"}
 )
 
-# (row key, fragment or values) of up to `count` rows that begin with `lead`, the offset after them, and how often
-# another partition began
+# (row key, fragment or values) of up to `count` rows that begin with `lead`, the offset after them, and how often the
+# partition changed
 Bound = tuple[list[tuple[bytes, Any]], int, int]
-# as `Binder.rows`. Raises `struct.error`, `UnicodeDecodeError` and `Invalid` for some rows that are out of the ordinary
+# as `Binder.rows`. Raises `struct.error`, `UnicodeDecodeError` and `Invalid` for some of the special cases
 ReadRows = Callable[[bytes, int, int, bytes], Bound | None]
 
 
 class Binder:
-    """The compiled function of one statement, and how many markers it has."""
+    """The compiled function of one statement, and its number of markers."""
 
     __slots__ = ("_rows", "count", "table")
 
@@ -82,7 +82,7 @@ class Binder:
         self._rows = rows
 
     def rows(self, buffer: bytes, offset: int, count: int, lead: bytes) -> Bound | None:
-        """Up to `count` rows, each of which begins with `lead`; None when one of them is out of the ordinary."""
+        """Up to `count` rows, each of which begins with `lead`; None when one of them is a special case."""
         try:
             return self._rows(buffer, offset, count, lead)
         except (struct.error, UnicodeDecodeError, Invalid):
@@ -90,7 +90,7 @@ class Binder:
 
 
 def insert_binder(plan: ModificationPlan, kinds: Sequence[CqlType]) -> Binder | None:
-    """For markers of `kinds`; None for a statement that is no INSERT of a whole row by markers alone."""
+    """For markers of `kinds`; None unless the statement inserts a whole row from markers only."""
     table = plan.table
     if (
         plan.kind != "insert"
@@ -118,9 +118,9 @@ def insert_binder(plan: ModificationPlan, kinds: Sequence[CqlType]) -> Binder | 
 
 
 def key_binder(restrictions: Restrictions, kinds: Sequence[CqlType]) -> Binder | None:
-    """For the markers of a whole primary key: rows have its partition key's values as `[bytes]` for a fragment.
+    """For the markers of a whole primary key: each row's fragment holds the partition key values as `[bytes]`.
 
-    None where a part of the key is no marker.
+    None if a part of the key is not a marker.
     """
     keys = key_markers(restrictions)
     if keys is None or any(kind.multi_cell or kind == COUNTER for kind in kinds):
@@ -144,7 +144,7 @@ def key_markers(restrictions: Restrictions) -> tuple[tuple[int, ...], tuple[tupl
 
 
 def _prefix_of(table_prefix: bytes) -> Callable[[bytes], bytes | None]:
-    """From a partition key to what the keys of its rows begin with; None when it is empty or too long."""
+    """A function from a partition key to the prefix of its rows' keys; None when the key is empty or too long."""
     pack = _HEAD.pack
 
     def prefix_of(key: bytes) -> bytes | None:
@@ -156,7 +156,7 @@ def _prefix_of(table_prefix: bytes) -> Callable[[bytes], bytes | None]:
 
 
 class _Source:
-    """The lines of the function `rows`, and the names that they use."""
+    """The source lines of the function `rows`, and the names that they use."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Source:
         self._row_key = self._key_of_row(clustering)
 
     def compiled(self, table_prefix: bytes) -> ReadRows:
-        """The function, whose rows are what `fragment` or `values` said."""
+        """The compiled function, whose rows are those that `fragment` or `values` defined."""
         lines = [
             "def rows(buffer, offset, count, lead):",
             "    found = []",
@@ -199,7 +199,9 @@ class _Source:
         return names["rows"]  # type: ignore[no-any-return]
 
     def fragment(self, head: bytes, order: Sequence[int]) -> None:
-        """Rows are (row key, fragment): `head`, and the values of the markers in `order`, in runs where they lie so."""
+        """Rows are (row key, fragment): `head`, and the values of the markers in `order`, in runs if they are
+        adjacent.
+        """
         self.names["head"] = head
         parts = ["head"]
         first = 0
@@ -218,7 +220,9 @@ class _Source:
         self._body.append(f"found.append(({self._row_key}, {value}))")
 
     def _run(self, first: int) -> int:
-        """Values of fixed lengths from marker `first` on, up to and with one of another; the marker after them."""
+        """Values of fixed lengths from marker `first` on, up to and including the first of variable length; returns the
+        next marker.
+        """
         base, form, size = f"b{self._base}", ">", 0
         unpacked, wrong, looks = [], [], []
         index = first
@@ -260,7 +264,7 @@ class _Source:
         return index + 1
 
     def _look(self, index: int, value: str) -> list[str]:
-        """Whether a value is one of its type."""
+        """Validate a value of its type."""
         kind = self._kinds[index]
         name = f"v{index}"
         lines = [] if value == name else [f"{name} = {value}"]
@@ -290,7 +294,7 @@ class _Source:
         for index, column in clustering:
             self.names[f"o{index}"] = _descending(column) if column.descending else column.type.order_key
             row_key.append(f"o{index}(v{index})")
-        # the general way words the error for a key that is too long
+        # the general execution produces the error for a key that is too long
         lengths = [f"len(v{index})" for index, column in clustering if column.type.fixed_length is None]
         if lengths:
             self._body += [f"if {' + '.join(lengths)} > {PARTITION_KEY_LIMIT}:", "    return None"]

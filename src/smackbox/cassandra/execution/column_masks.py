@@ -1,4 +1,4 @@
-"""Masks attached to columns: what they make of values, who sees them, and how they are shown."""
+"""Masks attached to columns: their effect on values, who sees them, and how they are shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def argument_types(mask: MaskRecord, kind: CqlType) -> list[CqlType]:
 
 
 def applied(mask: MaskRecord, kind: CqlType) -> Callable[[bytes | None], bytes | None]:
-    """What the mask makes of a value of the column."""
+    """The masked value of the column."""
     function = mask_function(mask.function, kind)
     rest = [None if value is None else bytes.fromhex(value) for value in mask.arguments]
     return lambda value: function([value, *rest])
@@ -38,7 +38,7 @@ def shown_mask(mask: MaskRecord, kind: CqlType) -> str:
 
 
 def is_masked_for(context: Context, table: Table) -> bool:
-    """Whether the one who asks sees the table's masked columns through their masks."""
+    """Whether the user sees the table's masked columns through their masks."""
     if not table.masks or not context.state.masking:
         return False
     security = context.state.security
@@ -46,7 +46,7 @@ def is_masked_for(context: Context, table: Table) -> bool:
 
 
 def show_masks(system_rows: SystemRows, catalog: Catalog) -> None:
-    """Let system_schema.column_masks be read."""
+    """Make system_schema.column_masks readable."""
 
     def rows(_: Endpoint) -> Iterator[dict[str, Any]]:
         for keyspace in catalog.user_keyspaces():
@@ -71,7 +71,7 @@ def show_masks(system_rows: SystemRows, catalog: Catalog) -> None:
 
 
 def _plain(kind: CqlType, value: str | None) -> str:
-    """An argument as the system table shows it: without quotes, null as nothing."""
+    """An argument as the system table shows it: without quotes, null as an empty string."""
     if value is None:
         return ""
     raw = bytes.fromhex(value)

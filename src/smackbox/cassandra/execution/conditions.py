@@ -14,9 +14,9 @@ Check = Callable[[Context, list[bytes | None]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The IF of one statement; false when it has none.
+    """The IF clause of one statement; false when it has none.
 
-    `columns` are those of the checks, in the order in which an answer has them: statics after the others.
+    `columns` are the columns of the conditions, in the order of the answer: statics come last.
     """
 
     checks: tuple[Check, ...] = ()

@@ -1,5 +1,5 @@
-"""What a consistency level allows: some are refused for what they are asked of, and those that want more replicas than
-one node has are unavailable, as on a Cassandra of one node.
+"""Checks of consistency levels. Some levels are rejected for some statements. Levels that need more replicas than one
+node has are unavailable, as on a single-node Cassandra.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLAIN = frozenset(range(len(NAMES))) - {ANY} - _SERIAL
 
 
 def check_read(context: Context, keyspace: Keyspace, partitions: Callable[[], int] | None) -> None:
-    """`partitions`: how many are read at once, where they are named. Raises `Invalid` and `Unavailable`."""
+    """`partitions` is the number of partitions read at once, if they are named. Raises `Invalid` and `Unavailable`."""
     level = context.consistency
     if level == ANY:
         raise Invalid("ANY ConsistencyLevel is only supported for writes")
@@ -41,7 +41,7 @@ def check_read(context: Context, keyspace: Keyspace, partitions: Callable[[], in
 
 
 def check_write(context: Context, table: Table) -> None:
-    """Of a statement without IF. Raises `Invalid` and `Unavailable`."""
+    """Check a statement without IF. Raises `Invalid` and `Unavailable`."""
     level = context.consistency
     if table.is_counter:
         if level == ANY:
@@ -54,7 +54,7 @@ def check_write(context: Context, table: Table) -> None:
 
 
 def check_conditional(context: Context, table: Table) -> None:
-    """Of a statement with IF, whose level is that of the commit. Raises `Invalid` and `Unavailable`."""
+    """Check a statement with IF, whose level applies to the commit. Raises `Invalid` and `Unavailable`."""
     level = context.consistency
     if level in _SERIAL:
         raise Invalid(
@@ -69,30 +69,30 @@ def check_conditional(context: Context, table: Table) -> None:
 
 
 def check_mutation(context: Context, table: Table) -> None:
-    """Whether the replicas that a write's level wants are there. Raises `Unavailable`."""
+    """Check that a write's level has enough replicas. Raises `Unavailable`."""
     if context.consistency != ANY or table.is_counter:
         check_replicas(context, context.state.catalog.keyspace(table.keyspace), context.consistency)
 
 
 def check_replicas(context: Context, keyspace: Keyspace, level: int) -> None:
-    """Raises `Unavailable`."""
+    """Check that there are enough replicas. Raises `Unavailable`."""
     shortage = _shortage(keyspace, context.state.system_rows.node.data_center, level)
     if shortage is not None:
         raise shortage
 
 
 def served_levels(keyspace: Keyspace, data_center: str) -> frozenset[int]:
-    """The levels at which reads and writes of that keyspace need not be looked at again."""
+    """The levels that reads and writes of that keyspace need not check again."""
     return frozenset(level for level in _PLAIN if _shortage(keyspace, data_center, level) is None)
 
 
 def replication_factors(replication: dict[str, str]) -> dict[str, int]:
-    """Of each data centre, or of `replication_factor` for all."""
+    """The factor for each data centre, or `replication_factor` for all."""
     return {name: int(value.partition("/")[0]) for name, value in replication.items() if name != "class"}
 
 
 def _check_paxos(context: Context, keyspace: Keyspace, level: int) -> None:
-    """Raises `Unavailable`, which names the quorum that the serial level comes to, where there is a replica at all."""
+    """Raises `Unavailable` with the quorum of the serial level, if there is any replica."""
     shortage = _shortage(keyspace, context.state.system_rows.node.data_center, level)
     if shortage is not None and shortage.alive:
         level = QUORUM if level == SERIAL else LOCAL_QUORUM
@@ -106,7 +106,7 @@ def _shortage(keyspace: Keyspace, data_center: str, level: int) -> Unavailable |
         return None
     replication = keyspace.record.replication
     by_center = replication["class"].endswith("NetworkTopologyStrategy")
-    # LocalStrategy has no factor, and one replica
+    # LocalStrategy has no replication factor, and one replica
     factors = replication_factors(replication) or ({} if by_center else {"": 1})
     factor = sum(factors.values())
     alive = min(factor, 1)
@@ -124,7 +124,7 @@ def _shortage(keyspace: Keyspace, data_center: str, level: int) -> Unavailable |
             return Unavailable("Insufficient full replicas", level, 0, 0)
     elif level == EACH_QUORUM:
         for name, of_center in factors.items():
-            if of_center > 1:  # of which Cassandra counts no replica alive
+            if of_center > 1:  # Cassandra counts no replica in it as alive
                 return Unavailable(f"{reason} in DC {name}", level, of_center // 2 + 1, 0)
         required = 0
     return Unavailable(reason, level, required, alive) if alive < required else None

@@ -1,4 +1,4 @@
-"""What a statement is executed with: bound values, time and chance, all given from outside."""
+"""The context of an execution: bound values, time and randomness, all passed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
 
 
 class Unset:
-    """The protocol's "not set": a bound value that leaves its column as it is."""
+    """The protocol's "not set": a bound value that leaves its column unchanged."""
 
     __slots__ = ()
 
@@ -76,14 +76,16 @@ class ServerState:
         self._last_tick = 0
 
     def take_ticks(self, now_us: int, count: int) -> int:
-        """The first of `count` ticks of 100 ns since 1582, later than all taken before."""
+        """The first of `count` ticks of 100 ns since 1582, later than all previous ones."""
         first = max(now_us * 10 + UUID_EPOCH_TICKS, self._last_tick + 1)
         self._last_tick = first + count - 1
         return first
 
 
 class Context:
-    """One execution. `timestamp_us` is the client's default timestamp or the server's time; `user` None: anonymous."""
+    """One execution. `timestamp_us` is the client's default timestamp or the server's time; `user` is None for
+    anonymous.
+    """
 
     __slots__ = (
         "consistency",
@@ -126,9 +128,9 @@ class Context:
         self.warnings: list[str] = []
 
     def random_bytes(self, count: int) -> bytes:
-        """Bytes by chance, from the server's source."""
+        """Random bytes from the server's source."""
         return self.state.random_bytes(count)
 
     def next_timeuuid(self) -> bytes:
-        """A version 1 UUID of this moment, larger than all before it."""
+        """A version 1 UUID for the current time, larger than all before it."""
         return timeuuid(self.state.take_ticks(self.now_us, 1), self.random_bytes(8))

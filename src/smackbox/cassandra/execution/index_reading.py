@@ -31,7 +31,7 @@ class IndexChoice:
         return self._restriction
 
     def predicate(self, context: Context) -> Predicate:
-        """What a row must fulfil, for an index may give too many."""
+        """The condition that rows must still be checked for, as an index may return too many."""
         return predicate_of(self._restriction, context)
 
     def row_keys(self, context: Context) -> Iterator[tuple[bytes, bytes]]:
@@ -62,7 +62,7 @@ class IndexChoice:
             yield entries[row_key], row_key
 
     def _row_key(self, entry: bytes) -> bytes | None:
-        """The row key after the value's order key, whose end shows by its form."""
+        """The row key after the value's order key, whose encoding marks its end."""
         size = order_key_length(entry, len(self._target.prefix), self._restriction.column.type.fixed_length)
         return self._table.prefix + entry[size:]
 
@@ -88,7 +88,7 @@ class IndexChoice:
 
 
 def order_key_length(entry: bytes, start: int, fixed_length: int | None) -> int:
-    """Where an order key that begins at `start` ends: after a fixed length, or after two zero bytes."""
+    """The end of an order key that begins at `start`: after a fixed length, or after two zero bytes."""
     if entry[start] == 0:
         return start + 1
     if fixed_length is not None:

@@ -1,4 +1,4 @@
-"""Executing INSERT, UPDATE and DELETE: blind writes, or with IF a lightweight transaction."""
+"""Executes INSERT, UPDATE and DELETE: as blind writes, or with IF as lightweight transactions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smackbox.cassandra.execution.writes import ModificationPlan, write
 
 
 def execute_modification(plan: ModificationPlan, context: Context) -> Result:
-    """Raises `Invalid`, `Unavailable` and `WriteFailure`."""
+    """Execute a modification. Raises `Invalid`, `Unavailable` and `WriteFailure`."""
     if plan.conditions:
         check_conditional(context, plan.table)
         return applied_result([plan], [context], context, is_batch=False)

@@ -1,6 +1,6 @@
-"""What a write does to one column: each operation gives the cell that it leaves.
+"""How a write changes one column: each operation gives the cell to write.
 
-An operation on a list by position or by value has to read the list first; all others are blind.
+An operation on a list by position or by value must read the list first; all others write without reading.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from smackbox.cassandra.state.rows import Row, complex_bytes
 from smackbox.cassandra.values.timeuuids import UUID_EPOCH_TICKS, timeuuid
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, UserType
 
-# prepended list cells get times before this one, as far before as the present is after it: 2010-01-01
+# prepended list cells get times mirrored at this one, 2010-01-01
 REFERENCE_TICKS = 1_262_304_000_000_000 * 10 + UUID_EPOCH_TICKS
-# the row before the write where it is needed; the result is the cell's bytes, None to delete it, UNSET to leave it
+# the row before the write, if it is needed; the result is the cell's bytes, None to delete it, UNSET to keep it
 Apply = Callable[[Context, Row | None], Bound]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One column's part of a modification. `bind_index` is that of the marker, where its value is the cell."""
+    """One column's part of a modification. `bind_index` is set if the marker's value is the cell."""
 
     column: Column
     apply: Apply
@@ -32,7 +32,7 @@ class Operation:
 
 
 def assignment_of(column: Column, term: Term) -> Operation:
-    """`column = term`."""
+    """The operation `column = term`."""
     kind = column.type
     if not kind.multi_cell:
         return Operation(column, lambda context, _row: term.evaluate(context, None), bind_index=term.bind_index)
@@ -47,7 +47,7 @@ def assignment_of(column: Column, term: Term) -> Operation:
 
 
 def cells_of(kind: CqlType, value: bytes | None, context: Context) -> list[tuple[bytes, bytes | None]]:
-    """The cells that a whole value is kept in."""
+    """The cells of a whole value."""
     if not value:
         return []
     if isinstance(kind, ListType):
@@ -63,7 +63,7 @@ def cells_of(kind: CqlType, value: bytes | None, context: Context) -> list[tuple
 
 
 def list_cells(elements: list[bytes], context: Context) -> list[tuple[bytes, bytes | None]]:
-    """Cells of a list: each element under a time UUID of its own, in order."""
+    """The cells of a list: each element under its own time UUID, in order."""
     tick = context.state.take_ticks(context.now_us, len(elements))
     low = context.random_bytes(8)
     return [(timeuuid(tick + index, low), element) for index, element in enumerate(elements)]

@@ -1,6 +1,6 @@
 """Paging states: `[version: 1][rows left: 4][rows left in the partition: 4][key of the last row]`.
 
-A state holds whatever a later page needs, so it survives a restart.
+A state holds everything that the next page needs, so it stays valid across restarts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SHORTEST_KEY = 15
 
 
 class Page:
-    """How far a SELECT has come: what its limits leave, and the key of the last row that was answered."""
+    """The position of a SELECT: what remains of its limits, and the key of the last row returned."""
 
     __slots__ = ("key", "left", "left_in_partition")
 
@@ -28,12 +28,12 @@ class Page:
         self.key = key
 
     def state(self) -> bytes:
-        """The paging state that a client sends back."""
+        """The paging state to send to the client."""
         return _HEAD.pack(_VERSION, self.left, max(self.left_in_partition, 0)) + self.key
 
 
 def read_state(state: bytes) -> Page:
-    """Raises `ProtocolViolation` for bytes that are no paging state."""
+    """Decode a paging state. Raises `ProtocolViolation` for invalid bytes."""
     if len(state) < _HEAD.size + _SHORTEST_KEY or state[0] != _VERSION:
         raise ProtocolViolation("Invalid value for the paging state")
     _, left, left_in_partition = _HEAD.unpack_from(state)

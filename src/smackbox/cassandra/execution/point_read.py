@@ -1,4 +1,6 @@
-"""A SELECT of plain columns of one row by its whole key: from the stored fragment to the answer, without decoding."""
+"""A SELECT of plain columns of one row by its whole key: the stored fragment is copied to the answer without
+decoding.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ LAYOUT_LIMIT = 1024
 
 
 class PointRead:
-    """How the columns of the answer lie in the fragments of a table. `binder` finds the key in a request."""
+    """The positions of the result columns in a table's fragments. `binder` finds the key in a request."""
 
     __slots__ = ("_layouts", "_ordinals", "binder", "table")
 
@@ -28,7 +30,7 @@ class PointRead:
         self._layouts: dict[bytes, tuple[int, ...]] = {}
 
     def row(self, engine: Engine, row_key: bytes, key_values: Sequence[bytes]) -> tuple[int, bytes] | None:
-        """How many rows there are under the key, and the row; None when it is not a plain one."""
+        """The number of rows under the key, and the row; None when it is not a plain one."""
         item = engine.row(self.table, row_key)
         if item is None:
             return 0, b""
@@ -54,7 +56,7 @@ class PointRead:
         return 1, b"".join([pieces[index] for index in layout])
 
     def _layout(self, head: bytes) -> tuple[int, ...]:
-        """For each column of the answer, the place among the key's values, the fragment's and a null."""
+        """For each result column, its position among the key's values, the fragment's and a null."""
         table = self.table
         places: dict[int, int] = {}
         for column in (*table.partition_key, *table.clustering):
@@ -78,7 +80,7 @@ class PointRead:
 
 
 def point_read(plan: SelectPlan, kinds: Sequence[CqlType]) -> PointRead | None:
-    """For markers of `kinds`; None for another kind of SELECT."""
+    """A point read for markers of `kinds`; None for another kind of SELECT."""
     restrictions = plan.restrictions
     table = plan.table
     if (

@@ -1,4 +1,4 @@
-"""What a SELECT reads: the rows of one table, or of a view, that a WHERE asks for, in which order."""
+"""What a SELECT reads: the rows of one table or view that a WHERE clause selects, and their order."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from smackbox.cassandra.state.schema import Table
 class ReadPlan:
     """The rows of `table` under `restrictions`.
 
-    `index` finds them. With `stamps` they bring their timestamps, with `reverse` they come against the clustering
-    order, with `sorts` in that order over several partitions, with `distinct` one of each partition. `view` says how
-    they are made, where the table is a view.
+    `index` finds them. `stamps` adds their timestamps, `reverse` reverses the clustering order, `sorts` applies that
+    order across several partitions, and `distinct` returns one row for each partition. If the table is a view, `view`
+    describes how its rows are computed.
     """
 
     table: Table
@@ -32,10 +32,10 @@ class ReadPlan:
 
 @dataclass(frozen=True, slots=True)
 class ViewPlan:
-    """How the rows of a view are made of its base table's.
+    """How the rows of a view are computed from its base table's.
 
-    `ordinals` has for each column of the view that of the base table's column; the first `keys` of them are the primary
-    key of the view.
+    `ordinals` has the base table's column ordinal for each column of the view; the first `keys` of them are the view's
+    primary key.
     """
 
     base: ReadPlan

@@ -1,4 +1,4 @@
-"""From what the engine finds to rows of values in the order of `SELECT *`."""
+"""From the engine's rows to values in the order of `SELECT *`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYOUT_LIMIT = 4096
 
 
 class RowReader:
-    """Fills in rows of one table. Plain fragments are cut by a layout that is worked out once for each head."""
+    """Decodes the rows of one table. Plain fragments are split by a layout that is computed once for each head."""
 
     __slots__ = ("_key_count", "_layouts", "table", "width")
 
@@ -37,7 +37,7 @@ class RowReader:
     def values(
         self, partition_key: Sequence[bytes], item: Item, statics: Sequence[bytes | None], now_s: int
     ) -> list[bytes | None] | None:
-        """The row, or None when nothing of it is alive."""
+        """The row, or None when none of it is live."""
         values: list[bytes | None] = [None] * self.width
         values[: self._key_count] = partition_key
         table = self.table
@@ -92,7 +92,7 @@ class RowReader:
 
 
 def column_value(row: Row, column: Column, now_s: int) -> bytes | None:
-    """A column's value in wire form, that of a multi-cell column put together from its cells."""
+    """A column's value in wire form; a multi-cell column is assembled from its cells."""
     if not column.type.multi_cell:
         return row.value(column.number, now_s)
     return assemble(column.type, row.parts(column.number, now_s))
@@ -119,14 +119,16 @@ def assemble(kind: CqlType, parts: list[tuple[bytes, bytes]]) -> bytes | None:
 
 
 def list_path_order(path: bytes) -> bytes:
-    """List cells are kept in the order of their time UUIDs."""
+    """List cells are sorted by their time UUIDs."""
     return path[6:8] + path[4:6] + path[:4] + path[8:]
 
 
 def rows_at(
     engine: Engine, table: Table, reader: RowReader, row_key: bytes, now_s: int, *, stamps: bool = False
 ) -> Iterator[KeyedRow]:
-    """The row under that key; for the key of a static row the rows of its partition, and itself where there is none."""
+    """The row under that key; for the key of a static row the rows of its partition, or the static row if there are
+    none.
+    """
     owner = partition_of(row_key)
     parts = split_partition_key(owner[14:], len(table.partition_key))
     static: Row | None = None

@@ -1,4 +1,4 @@
-"""What a WHERE restricts: which partitions, which slices of them, and what is left to filter by.
+"""The restrictions of a WHERE clause: the partitions, their slices, and the remaining filters.
 
 A slice of a partition is a range of clustering keys as bytes, see `state.keys`.
 """
@@ -30,14 +30,14 @@ Range = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restriction:
-    """One relation, compiled. `values` gives the right-hand side: one value, or those of IN."""
+    """One relation, compiled. `values` gives the right-hand side: one value, or the values of IN."""
 
     columns: tuple[Column, ...]
     operator: str
     values: Values
     term: Term | None = None
     element: Term | None = None
-    # what an index does to texts before it compares them
+    # what an index does to texts before comparing them
     analyse: Analyse | None = None
 
     @property
@@ -47,16 +47,16 @@ class Restriction:
 
     @property
     def multi(self) -> bool:
-        """Whether it is about several columns together."""
+        """Whether it restricts several columns together."""
         return len(self.columns) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Restrictions:
-    """The WHERE of one statement on one table.
+    """The WHERE clause of one statement on one table.
 
-    `filters` are looked at for each row; those of them in `exempt` need no ALLOW FILTERING where an index answers
-    another one. `residual` are relations that slices cannot express and that need no ALLOW FILTERING all the same.
+    `filters` are evaluated for each row; those in `exempt` need no ALLOW FILTERING if an index answers another one.
+    `residual` are relations that slices cannot express but that need no ALLOW FILTERING.
     """
 
     table: Table
@@ -72,13 +72,13 @@ class Restrictions:
 
     @property
     def has_rows(self) -> bool:
-        """Whether rows, not whole partitions, are asked for."""
+        """Whether it selects rows rather than whole partitions."""
         return bool(self.clustering or self.residual) or any(
             restriction.column.kind == CLUSTERING for restriction in self.filters
         )
 
     def partition_keys(self, context: Context) -> list[bytes]:
-        """The serialised partition keys, in the order in which Cassandra answers them."""
+        """The serialised partition keys, in Cassandra's order."""
         keys = self._partition_keys(context)
         if not self.tokens:
             return keys
@@ -86,7 +86,7 @@ class Restrictions:
         return [key for key in keys if low <= token_of(key) <= high]
 
     def is_fixed(self, name: str) -> bool:
-        """Whether the key column has one value alone: by `=`, or by an IN of one."""
+        """Whether the key column has a single value: by `=`, or by IN with one value."""
         of_partition = self.partition.get(name)
         candidates = [of_partition] if of_partition is not None else [*self.clustering, *self.filters]
         return any(
@@ -115,7 +115,7 @@ class Restrictions:
         return [compose_partition_key(parts) for parts in _product(choices)]
 
     def token_range(self, context: Context) -> tuple[int, int]:
-        """The first and last token asked for; an empty range when the first is larger."""
+        """The first and last token of the range; the range is empty when the first is larger."""
         low, high = MIN_TOKEN, MAX_TOKEN
         for restriction in self.tokens:
             operator = restriction.operator
@@ -127,14 +127,14 @@ class Restrictions:
             elif operator == ">=":
                 low = max(low, token)
             elif operator == "<":
-                # the smallest token as an upper bound means the end of the ring
+                # the smallest token as an upper bound is the end of the ring
                 high = min(high, MAX_TOKEN if token == MIN_TOKEN else token - 1)
             else:
                 high = min(high, MAX_TOKEN if token == MIN_TOKEN else token)
         return low, high
 
     def ranges(self, context: Context) -> list[Range]:
-        """The slices of a partition, in order and apart from each other; an empty high bound is the end."""
+        """The slices of a partition, sorted and disjoint; an empty high bound means the end."""
         prefixes: list[list[bytes]] = [[]]
         table = self.table
         slices: list[Restriction] = []
@@ -162,7 +162,7 @@ class Restrictions:
         return sorted(bounds.items())
 
     def predicates(self, context: Context) -> list[Predicate]:
-        """What a row must fulfil beside what the read's range says."""
+        """The conditions on a row that the range of the read does not cover."""
         return [predicate_of(restriction, context) for restriction in (*self.filters, *self.residual)]
 
 
@@ -211,7 +211,7 @@ def _product(choices: list[list[bytes]]) -> Iterator[tuple[bytes, ...]]:
 
 
 def predicate_of(restriction: Restriction, context: Context) -> Predicate:
-    """What a row must fulfil by that restriction, with the values bound."""
+    """The condition of that restriction on a row, with the values bound."""
     values = restriction.values(context)
     if restriction.multi:
         return _multi_predicate(restriction, values)
@@ -309,7 +309,7 @@ def _analysed(ordinal: int, analyse: Analyse, operand: bytes) -> Predicate:
 
 
 def contains(column: Column, element: bytes, *, keys: bool, analyse: Analyse | None = None) -> Predicate:
-    """Whether a row's collection has that element, or with `keys` that key."""
+    """Whether a row's collection contains that element, or with `keys` that key."""
     ordinal = column.ordinal
     kind = column.type
     if analyse is not None:

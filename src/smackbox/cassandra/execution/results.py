@@ -1,4 +1,4 @@
-"""What executing a statement gives; `wire.responses` turns it into a RESULT."""
+"""The results of executing a statement; `wire.responses` turns them into RESULT messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ColumnSpec:
 
 
 class Void:
-    """Nothing to say."""
+    """A result without content."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class SetKeyspace:
 
 
 class SchemaChange:
-    """`change`: CREATED, UPDATED, DROPPED; `target`: KEYSPACE, TABLE, TYPE."""
+    """`change` is CREATED, UPDATED or DROPPED; `target` is KEYSPACE, TABLE or TYPE."""
 
     __slots__ = ("change", "keyspace", "name", "target")
 
@@ -48,7 +48,7 @@ class SchemaChange:
 
 
 class Rows:
-    """`body`: the rows' values, each as protocol `[bytes]`, one after another."""
+    """`body` has the rows' values as protocol `[bytes]`, one after another."""
 
     __slots__ = ("body", "columns", "count", "paging_state")
 
@@ -69,7 +69,7 @@ _NULL = b"\xff\xff\xff\xff"
 
 
 def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
-    """Add a row's values as ROWS has them."""
+    """Append a row's values in the format of ROWS."""
     for value in values:
         if value is None:
             parts.append(_NULL)
@@ -79,7 +79,7 @@ def append_row(parts: list[bytes], values: Sequence[bytes | None]) -> None:
 
 
 def rows_of(columns: Sequence[ColumnSpec], rows: Sequence[Sequence[bytes | None]]) -> Rows:
-    """A result of these rows."""
+    """A result with these rows."""
     parts: list[bytes] = []
     for row in rows:
         append_row(parts, row)

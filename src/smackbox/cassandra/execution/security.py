@@ -1,4 +1,4 @@
-"""Who may log in and do what: the settings `authenticator` and `authorizer` over the roles."""
+"""Authentication and authorization: the settings `authenticator` and `authorizer` over the roles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKED_PASSWORDS_LIMIT = 1024
 LOCAL_SYSTEM = frozenset({"system", "system_schema", "system_views", "system_virtual_schema"})
 REPLICATED_SYSTEM = frozenset({"system_auth", "system_distributed", "system_traces"})
 _SCHEMA_PERMISSIONS = frozenset({"CREATE", "ALTER", "DROP"})
-# what drivers and tools read as anybody
+# what every user may read, as drivers and tools need it
 _READABLE_KEYSPACES = frozenset({"system_schema", "system_virtual_schema", "system_traces"})
 _READABLE_TABLES = frozenset({"local", "peers", "peers_v2", "size_estimates", "table_estimates"})
 
@@ -50,14 +50,14 @@ class Security:
             hashed = self.hashed(DEFAULT_SUPERUSER)
             roles.put(Role(DEFAULT_SUPERUSER, superuser=True, login=True, salted_hash=hashed))
 
-    # ---- logging in -------------------------------------------------------------------------------------------------
+    # ---- login -----------------------------------------------------------------------------------------------------
 
     def hashed(self, password: str) -> str:
-        """A password as it is kept, by bcrypt: takes tens of milliseconds."""
+        """A password's bcrypt hash: takes tens of milliseconds."""
         return passwords.hash_password(password, self.random_bytes(passwords.SALT_BYTES))
 
     def unchecked(self, token: bytes) -> tuple[str, str] | None:
-        """Password and hash that have to be compared before `log_in` can tell; None when it can tell at once."""
+        """The password and hash that must be compared before `log_in`; None when no comparison is needed."""
         try:
             name, password = credentials(token)
         except BadCredentials:
@@ -68,7 +68,7 @@ class Security:
         return password, role.salted_hash
 
     def remember(self, password: str, hashed: str) -> None:
-        """This password was found to be the hash's: until the process ends, or the password changes."""
+        """Record that this password matches the hash, until the process ends or the password changes."""
         if len(self._checked) >= CHECKED_PASSWORDS_LIMIT:
             del self._checked[next(iter(self._checked))]
         self._checked[self._digest(password, hashed)] = None
@@ -88,7 +88,7 @@ class Security:
         return name
 
     def _digest(self, password: str, hashed: str) -> bytes:
-        # the key is this process's own, so what is kept says nothing about the password
+        # the key belongs to this process, so the stored values reveal nothing about the password
         return hmac.new(self._key, f"{hashed}\0{password}".encode(), hashlib.sha256).digest()
 
     # ---- permissions ------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class Security:
         return self.has(user, permission, resources.table_resource(table.keyspace, table.name))
 
     def ensure_unmasked(self, user: str, table: Table, masked: Sequence[str]) -> None:
-        """`masked`: the masked columns in a WHERE. Raises `Unauthorized` where the user may not query them."""
+        """`masked` are the masked columns in a WHERE clause. Raises `Unauthorized` if the user may not query them."""
         if not masked or not self.masking:
             return
         if not any(self.has_on_table(user, permission, table) for permission in ("UNMASK", "SELECT_MASKED")):
@@ -118,19 +118,19 @@ class Security:
             )
 
     def ensure(self, user: str, permission: str, resource: str) -> None:
-        """Raises `Unauthorized`."""
+        """Require the permission. Raises `Unauthorized`."""
         if not self.has(user, permission, resource):
             raise Unauthorized(
                 f"User {user} has no {permission} permission on {resources.shown(resource)} or any of its parents"
             )
 
     def ensure_access(self, user: str, access: Access) -> None:
-        """Raises `Unauthorized`."""
+        """Require the access. Raises `Unauthorized`."""
         keyspace, table = access.keyspace, access.table
         if access.of_index:
             indexed = self.catalog.keyspaces[keyspace].index(table) if keyspace in self.catalog.keyspaces else None
             if indexed is None:
-                return  # the statement reports that there is none
+                return  # the statement itself reports that it does not exist
             table = indexed[0].name
         resource = _resource(keyspace, table)
         if access.permission in _SCHEMA_PERMISSIONS:
@@ -147,7 +147,7 @@ class Security:
     # ---- the schema changes -----------------------------------------------------------------------------------------
 
     def schema_changed(self, change: SchemaChange, user: str | None) -> None:
-        """Who makes something may do everything with it; what was granted on something goes with it."""
+        """The creator of a resource gets all permissions on it; dropping a resource drops its grants."""
         if not self.authorizes:
             return
         keyspace = change.keyspace
@@ -165,7 +165,7 @@ class Security:
 
 
 def credentials(token: bytes) -> tuple[str, str]:
-    """User and password of SASL's PLAIN, `[authorization id] NUL user NUL password`. Raises `BadCredentials`."""
+    """User and password from SASL PLAIN, `[authorization id] NUL user NUL password`. Raises `BadCredentials`."""
     parts = token.split(b"\0")
     if len(parts) > 3:
         raise BadCredentials("Credential format error: username or password is empty or contains NUL(\\0) character")

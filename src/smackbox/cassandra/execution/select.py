@@ -1,4 +1,4 @@
-"""Executing a SELECT: page by page, row by row or group by group."""
+"""Executes a SELECT: page by page, row by row or group by group."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ SORTED_ROWS_LIMIT = 1_000_000
 class SelectPlan:
     """A SELECT ready to run.
 
-    Rows are grouped by the columns `group_by` and by `group_term`; `is_grouped` says that there is a GROUP BY, without
-    which an aggregate has one group. `order` is an ANN ordering. `masked` is the same SELECT for those who see masked
+    Rows are grouped by the columns `group_by` and by `group_term`; `is_grouped` is set if there is a GROUP BY; without
+    one an aggregate has one group. `order` is an ANN ordering. `masked` is the same SELECT for users who see masked
     columns through their masks.
     """
 
@@ -52,7 +52,7 @@ class SelectPlan:
 
     @property
     def table(self) -> Table:
-        """The table that is read."""
+        """The table to read."""
         return self.read.table
 
     @property
@@ -62,19 +62,24 @@ class SelectPlan:
 
     @property
     def is_aggregated(self) -> bool:
-        """Whether rows of the answer stand for groups of the table's."""
+        """Whether rows of the answer represent groups of the table's rows."""
         return self.is_grouped or bool(self.selection.aggregates)
 
     def masked_restricted(self) -> list[str]:
-        """The masked columns that the WHERE asks for."""
-        asked = self.restrictions
-        relations = (*asked.partition.values(), *asked.clustering, *asked.residual, *asked.filters)
+        """The masked columns in the WHERE clause."""
+        restrictions = self.restrictions
+        relations = (
+            *restrictions.partition.values(),
+            *restrictions.clustering,
+            *restrictions.residual,
+            *restrictions.filters,
+        )
         columns = {column for restriction in relations for column in restriction.columns}
         return sorted(column.name for column in columns if column.mask is not None)
 
 
 def execute_select(plan: SelectPlan, context: Context) -> Rows:
-    """Raises `Invalid` and `Unavailable`."""
+    """Execute a SELECT. Raises `Invalid` and `Unavailable`."""
     if plan.masked is not None and is_masked_for(context, plan.table):
         return execute_select(plan.masked, context)
     if plan.order is not None:
@@ -97,7 +102,7 @@ def execute_select(plan: SelectPlan, context: Context) -> Rows:
 
 
 def rows(plan: ReadPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
-    """The rows that the WHERE asks for, after the one whose key is `resume`."""
+    """The rows that the WHERE clause selects, after the one whose key is `resume`."""
     view = plan.view
     keyed_rows = stored_rows(plan, context, resume) if view is None else view_rows(plan, view, context, resume)
     if plan.distinct:
@@ -133,7 +138,7 @@ def _nearest(plan: SelectPlan, order: VectorOrder, context: Context) -> Rows:
 
 
 def _partitions_at_once(plan: SelectPlan, context: Context) -> int:
-    """How many partitions Cassandra reads together; one after another where it pages."""
+    """How many partitions Cassandra reads together; when it pages, one after another."""
     limit = _number(plan.limit, context)
     if plan.is_aggregated or 0 < context.page_size < limit:
         return 1
@@ -141,7 +146,7 @@ def _partitions_at_once(plan: SelectPlan, context: Context) -> int:
 
 
 def _warn_of_scan(restrictions: Restrictions, context: Context) -> None:
-    """An aggregate of more than one partition reads them all."""
+    """Warn about an aggregate over more than one partition, which reads them all."""
     if not restrictions.partition and not restrictions.tokens:
         context.warnings.append("Aggregation query used without partition key")
     elif restrictions.key_has_in:
@@ -192,7 +197,7 @@ def _plain(plan: SelectPlan, context: Context, page: Page, per_partition: int) -
 
 
 def _may_go_on(plan: SelectPlan, context: Context, key: bytes, partition_left: int) -> bool:
-    """Whether there may be rows after the last one of a full page. Like Cassandra, it does not look at rows."""
+    """Whether rows may follow the last one of a full page. Like Cassandra, it does not look for them."""
     if not plan.read.restrictions.key_is_whole:
         return True
     partition = partition_of(key)
@@ -257,7 +262,7 @@ def _grouped(plan: SelectPlan, context: Context, page: Page, per_partition: int)
 def _grouped_page(
     plan: SelectPlan, context: Context, parts: list[bytes], count: int, limit: int, key: bytes, left_in_partition: int
 ) -> Rows:
-    """A full page of groups, of which `key` is the last row's."""
+    """A full page of groups; `key` is the key of the last row."""
     state = None
     if _may_go_on(plan, context, key, left_in_partition):
         state = Page(limit if limit == NO_LIMIT else limit - count, left_in_partition, key).state()
@@ -265,7 +270,7 @@ def _grouped_page(
 
 
 def _number(term: Term | None, context: Context) -> int:
-    """The number of a limit. Raises `Invalid`."""
+    """The value of a limit. Raises `Invalid`."""
     if term is None:
         return NO_LIMIT
     value = term.evaluate(context, None)

@@ -1,4 +1,4 @@
-"""What a SELECT gives of each row: its columns, and the aggregates of a group."""
+"""What a SELECT returns for each row: its columns, and the aggregates of a group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smackbox.cassandra.wire.types import CqlType
 
 @dataclass(frozen=True, slots=True)
 class OutColumn:
-    """A column of the result; `ordinal` is that of the table's column, -1 where it is more than one."""
+    """A column of the result; `ordinal` is that of the table's column, -1 if it depends on more than one."""
 
     name: str
     kind: CqlType
@@ -27,8 +27,8 @@ class OutColumn:
 class Selection:
     """The columns of the result.
 
-    `ordinals` is set when each is a plain column of the table. `used` are the ordinals of all columns that are looked
-    at. `aggregates` have the argument, None for all rows, and what makes an accumulator for a group.
+    `ordinals` is set when each is a plain column of the table. `used` are the ordinals of all columns that are read.
+    `aggregates` have the argument, None for all rows, and a factory of accumulators for a group.
     """
 
     columns: tuple[OutColumn, ...]
@@ -42,12 +42,12 @@ class Selection:
         return [make() for _, make in self.aggregates]
 
     def add(self, accumulators: Sequence[Accumulator], context: Context, view: RowView) -> None:
-        """Give a row to the accumulators."""
+        """Add a row to the accumulators."""
         for (argument, _), accumulator in zip(self.aggregates, accumulators, strict=True):
             accumulator.add(bytes_or_null(argument.evaluate(context, view)) if argument is not None else b"")
 
     def project(self, context: Context, view: RowView) -> list[bytes | None]:
-        """The values that are selected of a row."""
+        """The selected values of a row."""
         if self.ordinals is not None:
             values = view.values
             return [values[ordinal] for ordinal in self.ordinals]

@@ -1,6 +1,7 @@
-"""Terms: expressions that give a value in wire form, when they are evaluated with an execution's `Context` and a row.
+"""Terms: expressions that evaluate to a value in wire form, given an execution's `Context` and a row.
 
-Where columns may occur the row is a `RowView`, elsewhere None. `analysis.terms` makes terms of syntax."""
+Where columns are allowed the row is a `RowView`, elsewhere None. `analysis.terms` compiles syntax to terms.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ Evaluate = Callable[[Context, Any], Bound]
 
 
 class Term:
-    """A compiled expression. `bind_index` is set when it is a bind marker and nothing else."""
+    """A compiled expression. `bind_index` is set when it is just a bind marker."""
 
     __slots__ = ("bind_index", "constant", "evaluate", "kind", "value")
 
@@ -29,7 +30,7 @@ class Term:
 
 
 def constant(kind: CqlType, value: Bound) -> Term:
-    """A term of one value."""
+    """A constant term."""
     return Term(kind, lambda _context, _row: value, constant=True, value=value)
 
 

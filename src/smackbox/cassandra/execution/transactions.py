@@ -1,8 +1,8 @@
-"""Lightweight transactions: look at what the conditions ask for, write all or nothing, and answer as Cassandra does.
+"""Lightweight transactions: evaluate the conditions, write all or nothing, and answer as Cassandra does.
 
-The room's one owner executes statements one after another, so looking and then writing is atomic by itself. The rules
-are those of Cassandra's `CQL3CasRequest`: it reads the rows that conditions name, or the partition's first row where
-they ask for nothing but static columns, and of the columns those that they name, or all where they ask for existence.
+A single owner executes statements one after another, so a read followed by a write is atomic. The rules are those of
+Cassandra's `CQL3CasRequest`: it reads the rows in the conditions, or the partition's first row if they concern static
+columns only. It reads the columns in the conditions, or all columns to check existence.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Values = list[bytes | None]
 def applied_result(
     modifications: Sequence[ModificationPlan], contexts: Sequence[Context], context: Context, *, is_batch: bool
 ) -> Rows:
-    """Check all conditions and write, or answer `[applied]` false and what stood there."""
+    """Check all conditions and write, or answer `[applied]` false with the current values."""
     engine = context.state.engine
     if engine.pending:
         engine.flush()
@@ -88,7 +88,7 @@ class _Partition:
         self._rows = dict(self._live_rows())
 
     def places(self, *, whole: bool = False) -> Iterator[tuple[ModificationPlan, Context, bytes]]:
-        """Where each statement with conditions looks: at rows, or at the statics, for which the partition stands."""
+        """What each conditional statement reads: rows, or the static columns, which the partition represents."""
         for modification, own in self._pairs:
             if modification.conditions and (whole or not names_rows(modification)):
                 for partition in partitions(modification, own):
@@ -108,7 +108,7 @@ class _Partition:
         return all(check(own, seen) for check in conditions.checks)
 
     def rows(self) -> list[Values]:
-        """What stands there: the rows that are alive, in order, or the statics alone."""
+        """The current rows: those that are live, in order, or the statics alone."""
         if self._rows:
             return list(self._rows.values())
         if all(value is None for value in self._statics):
@@ -122,7 +122,7 @@ class _Partition:
         return split_partition_key(self._key[14:], len(self.table.partition_key))
 
     def _queried_columns(self) -> frozenset[Column]:
-        """The columns that are read: others do not show that a row is there."""
+        """The columns that are read; other columns do not prove that a row exists."""
         asking = [(modification, own) for modification, own in self._pairs if modification.conditions]
         queried = {column for modification, _ in asking for column in modification.conditions.columns}
         if any(writes_static(modification, own) for modification, own in asking):
@@ -147,7 +147,7 @@ class _Partition:
                 return
 
     def _values(self, row: Row) -> Values | None:
-        """The row, where its marker is alive or a column that is read."""
+        """The row, if its marker or a column that is read is live."""
         values = self._reader.values(self._key_parts(), row, (), self._now_s)
         if values is None:
             return None
@@ -163,7 +163,7 @@ class _Partition:
 
 
 def _asks_for_row(modification: ModificationPlan) -> bool:
-    """Whether its conditions ask for a row, rather than for static columns alone."""
+    """Whether its conditions concern a row, rather than static columns only."""
     conditions = modification.conditions
     if not names_rows(modification):
         return False
@@ -171,7 +171,7 @@ def _asks_for_row(modification: ModificationPlan) -> bool:
 
 
 def _columns(modifications: Sequence[ModificationPlan], *, is_batch: bool) -> list[Column]:
-    """The columns of a refusal."""
+    """The result columns when the conditions do not hold."""
     table = modifications[0].table
     conditions = [modification.conditions for modification in modifications if modification.conditions]
     if any(modification.exists or modification.not_exists for modification in conditions):
@@ -183,9 +183,9 @@ def _columns(modifications: Sequence[ModificationPlan], *, is_batch: bool) -> li
 
 
 def _check_mixture(pairs: Sequence[tuple[ModificationPlan, Context]]) -> None:
-    """Raises `Invalid` when a batch asks for a row's existence and for something else of it.
+    """Raises `Invalid` when a batch has both an existence condition and another condition on the same row.
 
-    The static columns of a partition are a row.
+    The static columns of a partition count as a row.
     """
     kinds: dict[bytes, str] = {}
     for modification, own in pairs:
@@ -203,7 +203,7 @@ def _check_mixture(pairs: Sequence[tuple[ModificationPlan, Context]]) -> None:
                     continue
                 if "IF" not in {kind, before}:
                     raise Invalid("Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row")
-                # Cassandra names NOT EXISTS for whatever came first
+                # Cassandra says NOT EXISTS whichever came first
                 raise Invalid(
                     f"Cannot mix IF conditions and {'IF NOT EXISTS' if kind == 'IF' else kind} for the same row"
                 )

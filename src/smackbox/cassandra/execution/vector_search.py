@@ -1,8 +1,8 @@
-"""ORDER BY … ANN OF: what it is refused with, and the rows whose vectors are most similar.
+"""ORDER BY … ANN OF: checks at execution, and the rows with the most similar vectors.
 
-Where the WHERE names a partition, or restricts tokens, its rows are compared one by one. Else the index's vectors are
-searched (`state/vectors`), and each row found is read and looked at: whether it still has that vector, and whether it
-is what the WHERE asks for. Where that leaves too few, the rows that the WHERE finds are compared.
+If the WHERE clause names a partition or restricts tokens, its rows are compared one by one. Otherwise the index's
+vectors are searched (`state/vectors`), and each row found is read to check that it still has that vector and matches
+the WHERE clause. If too few rows remain, the rows that the WHERE clause selects are compared.
 """
 
 from __future__ import annotations
@@ -37,14 +37,16 @@ TOP_LIMIT = 1000
 ONE = 0x01
 LOCAL_ONE = 0x0A
 _AT_ONE = frozenset({ONE, LOCAL_ONE, 0x0B})
-# how many rows are looked at before the WHERE's own way is taken
+# how many rows are read before falling back to the WHERE clause
 LOOKED_AT_LIMIT = 4096
 WIDER = 4
 
 
 @dataclass(frozen=True, slots=True)
 class VectorOrder:
-    """The ANN ordering of one SELECT: by the vectors in `column`, as `target` measures them, from that of `query`."""
+    """The ANN ordering of one SELECT by the vectors in `column`: their distance from the vector of `query`, as `target`
+    measures it.
+    """
 
     table: Table
     column: Column
@@ -52,7 +54,7 @@ class VectorOrder:
     target: IndexTarget | None
 
     def admit(self, context: Context, limit: int, *, per_partition: int, grouped: bool, keyspace: Keyspace) -> None:
-        """Raises `Invalid` where the statement may not run; the page and the level are made to fit, with a warning."""
+        """Raises `Invalid` if the statement may not run. Adjusts the page size and the level, with a warning."""
         if context.consistency == ANY:
             raise Invalid("ANY ConsistencyLevel is only supported for writes")
         if grouped:
@@ -90,9 +92,9 @@ class VectorOrder:
     def rows(
         self, context: Context, read: ReadPlan, stored: Callable[[], Iterator[KeyedRow]], limit: int
     ) -> list[KeyedRow]:
-        """The rows with the most similar vectors, the best first; `stored` gives all that the WHERE asks for.
+        """The rows with the most similar vectors, best first; `stored` yields all rows that the WHERE clause selects.
 
-        Raises `ReadFailure` for a query that has none.
+        Raises `ReadFailure` for a query vector without a similarity.
         """
         query = self._query(context)
         restrictions = read.restrictions
@@ -137,7 +139,7 @@ class VectorOrder:
     def _searched(
         self, context: Context, read: ReadPlan, index: VectorIndex, query: bytes, limit: int
     ) -> list[KeyedRow] | None:
-        """By the index; None when the WHERE leaves too few of what was looked at."""
+        """The rows found by the index; None when too few of them match the WHERE clause."""
         engine = context.state.engine
         now_s = context.statement_time_s
         predicates = read.restrictions.predicates(context)

@@ -1,7 +1,7 @@
-"""The vector indexes in memory: filled from the store's entries, and kept up to date by what is written.
+"""The vector indexes in memory: filled from the store's entries, and kept up to date with the writes.
 
-A write notes the row (`Engine.enter`); before a search the noted rows are read. So deletions and expired values, which
-note nothing, are found when a search meets them. Where too much is noted, the index is rebuilt.
+A write records its row (`Engine.enter`); before a search the recorded rows are read. Deletions and expired values
+record nothing: they are detected when a search meets them. If too many rows are recorded, the index is rebuilt.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Vectors:
         self._lock = lock
         self._catalog = catalog
         self._engine = engine
-        # with the rows that are to be read: another dictionary in the engine means that the index was emptied
+        # with the rows to be read: another dictionary in the engine means that the index was truncated
         self._found: dict[bytes, tuple[VectorIndex, dict[bytes, None]]] = {}
 
     def up_to_date(self, table: Table, target: IndexTarget, now_s: int) -> VectorIndex | None:
-        """The index with all that was written; None where vectors are not kept in memory."""
+        """The index including all writes; None if its vectors are not kept in memory."""
         if not vectors_available:
             return None
         index, changed = self._of(target)
@@ -40,7 +40,9 @@ class Vectors:
         return index
 
     def step(self, now_s: int) -> list[VectorIndex]:
-        """Read some of the noted rows of each index, and say whose graphs lag. It is called while nothing extends."""
+        """Read some of the recorded rows of each index, and return the indexes whose graphs lag. Call it while no graph
+        is being extended.
+        """
         if not vectors_available:
             return []
         used = set()

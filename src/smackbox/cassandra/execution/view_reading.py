@@ -1,12 +1,12 @@
-"""The rows of a materialized view, made of its base table's rows when the view is read.
+"""The rows of a materialized view, computed from its base table's rows when the view is read.
 
-No row is stored of a view, so it is never behind its table, and what the table's rows say of timestamps and expiry
-holds in the view. Writes of the base table leave an entry of an index by a column of the view's partition key (see
-`state.indexes.view_target`), so one partition of a view is read by that index, or from one partition of the base
-table. Anything wider, such as IN or a range of tokens, costs a scan of the base table for each page.
+A view stores no rows, so it never lags behind its table, and has the timestamps and expiry of the table's rows. Writes
+to the base table add an entry to an index on a column of the view's partition key (see `state.indexes.view_target`).
+One partition of a view is read through that index, or from one partition of the base table. Anything wider, such as IN
+or a range of tokens, costs a scan of the base table for each page.
 
-A view shows the base rows that are alive, fulfil its WHERE and have a value in each column of its key: that is
-when Cassandra keeps a view row alive, by the base row or by the one column that the view's key adds.
+A view shows the base rows that are live, match its WHERE clause and have a value in each column of its key. That is
+when Cassandra keeps a view row live, through the base row or the one column that the view's key adds.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from smackbox.cassandra.state.keys import (
 )
 from smackbox.cassandra.state.schema import Table
 
-# rows held at once; a view of more takes another scan of the base table for each of so many
+# rows held at once; a larger view needs one more scan of the base table for each such number of rows
 SORTED_CHUNK = 100_000
 
-# place of the partition in the answer, key of the row
+# position of the partition in the answer, key of the row
 Order = tuple[int, bytes]
 
 
 def view_rows(plan: ReadPlan, view: ViewPlan, context: Context, resume: bytes) -> Iterator[KeyedRow]:
-    """The rows of the partitions and slices that are asked for, in order, after the one with the key `resume`."""
+    """The rows of the partitions and slices that are requested, in order, after the one with the key `resume`."""
     return filtered(plan, context, _candidates(plan, view, context, resume))
 
 
@@ -72,7 +72,7 @@ def _candidates(plan: ReadPlan, view: ViewPlan, context: Context, resume: bytes)
 
 
 def _has_empty_key(restrictions: Restrictions, context: Context) -> bool:
-    """Whether the base table's partition key is asked to be empty, which no row's is."""
+    """Whether an empty partition key of the base table is requested, which no row has."""
     columns = restrictions.table.partition_key
     if len(columns) > 1 or not restrictions.key_is_whole:
         return False
@@ -87,7 +87,7 @@ def _rows(view: ViewPlan, context: Context) -> Iterator[RowView]:
 
 
 class _Places:
-    """Which rows a WHERE asks for, and their place in the answer."""
+    """The rows that a WHERE clause selects, and their position in the answer."""
 
     def __init__(
         self, view: Table, context: Context, restrictions: Restrictions, partitions: dict[bytes, int] | None

@@ -41,7 +41,7 @@ Cells = dict[int, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class JsonRow:
-    """The row of INSERT JSON: its document, and whether columns that it leaves out keep what they have."""
+    """The row of INSERT JSON: its document, and whether columns that it omits keep their values."""
 
     document: Term
     default_unset: bool
@@ -51,8 +51,8 @@ class JsonRow:
 class ModificationPlan:
     """A write ready to run. `kind` is insert, update or delete.
 
-    `needs_row` where an operation looks at the row before; `writes_several` where more than one fragment may be
-    written; `refuses_ranges` where the rows deleted must be named one by one.
+    `needs_row` is set if an operation reads the row first, `writes_several` if more than one fragment may be written,
+    and `refuses_ranges` if the rows to delete must be named individually.
     """
 
     kind: str
@@ -72,7 +72,7 @@ class ModificationPlan:
 
 
 def write(plan: ModificationPlan, context: Context, timestamp_us: int, *, conditional: bool = False) -> None:
-    """Put the writes into the engine's batch."""
+    """Add the writes to the engine's batch."""
     restrictions, operations = plan.restrictions, plan.operations
     if plan.json is not None:
         restrictions, operations = _from_json(plan.table, plan.json, context)
@@ -115,8 +115,8 @@ def _write_partition(
             engine.put(table, partition + STATIC_ROW, timestamp, fragment)
             if table.written_targets:
                 _enter(plan.table, context, partition, partition + STATIC_ROW, static, ())
-    whole = restrictions.clustering_is_whole
-    if not whole:
+    is_whole_key = restrictions.clustering_is_whole
+    if not is_whole_key:
         return
     marker = MARKER if plan.kind == "insert" else 0
     for values in _clustering_rows(restrictions, context):
@@ -137,7 +137,7 @@ def _write_partition(
 def _check_indexed(
     table: Table, context: Context, partition: bytes, cells: Cells, clustering: tuple[bytes, ...]
 ) -> None:
-    """Raises as Cassandra does for values that an index cannot hold."""
+    """Raises, as Cassandra does, for values that an index cannot hold."""
     if table.index_targets:
         check_indexed_sizes(table, cells, clustering)
         parts = split_partition_key(partition[14:], len(table.partition_key))
@@ -156,7 +156,7 @@ def _delete(
     plan: ModificationPlan, context: Context, restrictions: Restrictions, partition: bytes, timestamp: int, now_s: int,
     *, conditional: bool,
 ) -> None:  # fmt: skip
-    """A partition or a range is deleted just before what the other statements of a transaction write."""
+    """Delete a partition or a range just before the writes of a transaction's other statements."""
     engine = context.state.engine
     table = plan.table
     if conditional and not (restrictions.clustering_is_whole and table.clustering):
@@ -205,7 +205,7 @@ def _ttl(plan: ModificationPlan, context: Context) -> int:
 
 
 def names_rows(plan: ModificationPlan) -> bool:
-    """Whether it is about rows, not about the static columns alone."""
+    """Whether it concerns rows, not static columns only."""
     return plan.json is not None or not plan.table.clustering or bool(plan.restrictions.clustering)
 
 
@@ -229,7 +229,7 @@ def row_keys(plan: ModificationPlan, context: Context) -> list[bytes]:
 
 
 def partitions(plan: ModificationPlan, context: Context) -> list[bytes]:
-    """The keys of the partitions that a modification is about."""
+    """The keys of the partitions of a modification."""
     restrictions = plan.restrictions
     if plan.json is not None:
         restrictions, _ = _from_json(plan.table, plan.json, context)
@@ -237,7 +237,7 @@ def partitions(plan: ModificationPlan, context: Context) -> list[bytes]:
 
 
 def _from_json(table: Table, json: JsonRow, context: Context) -> tuple[Restrictions, tuple[Operation, ...]]:
-    """The row that a JSON document names, and what is written to it."""
+    """The row in a JSON document, and the writes to it."""
     text = json.document.evaluate(context, None)
     if not isinstance(text, bytes):
         raise Invalid(f"Got {'unset' if text is UNSET else 'null'} for INSERT JSON values")
@@ -306,7 +306,7 @@ def _cells(context: Context, operations: Sequence[Operation], row: Row | None, k
 
 
 def _join_complex(first: bytes, second: bytes) -> bytes:
-    """Two operations on one multi-cell column, as one."""
+    """Combine two operations on one multi-cell column."""
     if second[0]:
         return second
     count = _INT.unpack_from(first, 1)[0] + _INT.unpack_from(second, 1)[0]
@@ -314,7 +314,7 @@ def _join_complex(first: bytes, second: bytes) -> bytes:
 
 
 def fragment_bytes(table: Table, cells: Cells, flags: int, ttl: int, now_s: int, clustering: Sequence[bytes]) -> bytes:
-    """The fragment of a write, see `state.rows`."""
+    """The fragment of a write; see `state.rows`."""
     numbers = sorted(cells)
     by_number = table.by_number
     body = []

@@ -1,4 +1,4 @@
-"""BATCH as a message: texts and prepared ids, each with its values."""
+"""The BATCH message: texts and prepared ids, each with its values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def batch(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def _batch_bound(session: Session, buffer: bytes, version: int) -> Answer | None:
-    """A batch of ordinary INSERTs, all prepared; None, and nothing done, when it is anything else."""
+    """A batch of plain INSERTs, all prepared; None, without any effect, for any other batch."""
     if len(buffer) < 3 or buffer[0] >= len(_KINDS):
         return None
     offset = 3
@@ -54,11 +54,11 @@ def _batch_bound(session: Session, buffer: bytes, version: int) -> Answer | None
     tables: dict[int, Table] = {}
     levels: frozenset[int] | None = None
     runs: list[tuple[Table, list[tuple[bytes, bytes]]]] = []
-    is_one = True  # all of it in one partition of one table
+    is_one = True  # all in one partition of one table
     prepared = session.statements.prepared
     generation = session.state.catalog.generation
     while left:
-        # rows of one statement that follow one another begin with the same bytes: prepared, its id, how many values
+        # consecutive rows of one statement begin with the same bytes: the prepared flag, its id, the number of values
         size = offset + 5 + int.from_bytes(buffer[offset + 1 : offset + 3], "big")
         lead = buffer[offset:size]
         statement = prepared.get(lead[3:-2]) if lead[:1] == b"\x01" else None

@@ -1,4 +1,4 @@
-"""A request in, the response frame out: with what was asked for, or with the ERROR that Cassandra would give."""
+"""From a request to its response frame: the result, or the ERROR that Cassandra would send."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def answer(session: Session, version: int, flags: int, stream: int, opcode: int,
 
 
 def _check_order(session: Session, opcode: int) -> None:
-    """Raises `ProtocolViolation` for a request that has to wait until the connection has begun."""
+    """Raises `ProtocolViolation` for a request that is not allowed before STARTUP."""
     if session.version:
         if opcode == frames.AUTH_RESPONSE:
             return

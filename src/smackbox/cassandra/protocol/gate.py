@@ -1,7 +1,8 @@
-"""The gate before the statements of one session, where there is an authorizer.
+"""Access control for the statements of one session, if there is an authorizer.
 
-It remembers which statements it let through, until a role or a permission changes, so an EXECUTE that was let through
-before costs one look into a set."""
+It caches the statements that it allowed until a role or a permission changes, so that checking a repeated EXECUTE costs
+one set look-up.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ ALLOWED_STATEMENTS_LIMIT = 4096
 
 
 class Gate:
-    """What one logged-in session may execute."""
+    """The statements that one logged-in session may execute."""
 
     __slots__ = ("_allowed", "_generation", "_security", "user")
 
@@ -35,7 +36,7 @@ class Gate:
         if statement.select is not None:
             self._security.ensure_unmasked(self.user, statement.select.table, statement.select.masked_restricted())
         if any(access.of_index for access in statement.access):
-            return  # which table an index is of may change
+            return  # the table of an index may change
         if len(self._allowed) >= ALLOWED_STATEMENTS_LIMIT:
             self._allowed.clear()
         self._allowed.add(statement)

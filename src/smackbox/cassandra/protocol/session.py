@@ -1,4 +1,4 @@
-"""What a connection remembers between its requests, without its socket."""
+"""The state of a connection between its requests, without its socket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = tuple[int, bytes, list[str]]
 
 
 class Session:
-    """What a connection remembers."""
+    """The state of a connection."""
 
     def __init__(self, state: ServerState, statements: Statements, endpoint: Endpoint) -> None:
         self.state = state
@@ -45,7 +45,7 @@ class Session:
         self.tell: Callable[[SchemaChange], None] = lambda _change: None
 
     def login_token(self, flags: int, body: bytes) -> bytes | None:
-        """What an AUTH_RESPONSE that is due answers; None when none is due, or it holds nothing."""
+        """The token of an expected AUTH_RESPONSE; None when none is expected, or it is empty."""
         if self.ready or not self.version:
             return None
         reader = BodyReader(body, UNSET)
@@ -54,10 +54,10 @@ class Session:
                 reader.bytes_map()
             return reader.read_bytes()
         except CqlError:
-            return None  # `dispatch.answer` says what is wrong with it
+            return None  # `dispatch.answer` reports what is wrong with it
 
     def context(self, values: Any, options: QueryOptions) -> Context:
-        """What a statement is run with: its values, timestamp, options."""
+        """The context of an execution: its values, timestamp and options."""
         context = Context(
             self.state,
             self.endpoint,
@@ -77,7 +77,7 @@ class Session:
     def result_body(
         self, result: Result, version: int, *, skip_metadata: bool = False, result_id: bytes | None = None
     ) -> bytes:
-        """A RESULT's body. `result_id`: of metadata that has changed since the client prepared."""
+        """A RESULT's body. `result_id` is that of metadata that has changed since PREPARE."""
         if type(result) is Void:
             return responses.VOID
         if isinstance(result, Rows):

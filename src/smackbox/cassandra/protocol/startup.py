@@ -1,4 +1,4 @@
-"""OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE: how a connection begins."""
+"""OPTIONS, STARTUP, REGISTER and AUTH_RESPONSE: the start of a connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROTOCOL_VERSIONS = ("3/v3", "4/v4", "5/v5", "6/v6-beta")
 
 
 def options(session: Session, reader: BodyReader, version: int) -> Answer:
-    """OPTIONS: what a client may ask for in STARTUP."""
+    """OPTIONS: what STARTUP may request."""
     del session, reader, version
     supported = {
         "PROTOCOL_VERSIONS": list(PROTOCOL_VERSIONS),
@@ -26,18 +26,18 @@ def options(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def startup(session: Session, reader: BodyReader, version: int) -> Answer:
-    """STARTUP: READY, or AUTHENTICATE where clients log in. Raises `ProtocolViolation`."""
+    """STARTUP: READY, or AUTHENTICATE if clients must log in. Raises `ProtocolViolation`."""
     if session.version:
         raise ProtocolViolation("Unexpected message STARTUP, the connection is already initialized")
-    given = {name.upper(): value for name, value in reader.string_map().items()}
-    cql_version = given.get("CQL_VERSION")
+    options = {name.upper(): value for name, value in reader.string_map().items()}
+    cql_version = options.get("CQL_VERSION")
     if cql_version is None:
         raise ProtocolViolation("Missing value CQL_VERSION in STARTUP message")
     if not _is_version(cql_version) or tuple(map(int, cql_version.split(".")[:3])) < (2, 99, 0):
         raise ProtocolViolation(
             f"CQL version {cql_version} is not supported by the binary protocol (supported version are >= 3.0.0)"
         )
-    compression = given.get("COMPRESSION")
+    compression = options.get("COMPRESSION")
     if compression is not None:
         compression = compression.lower()
         if version >= 5 and compression != "lz4":
@@ -46,7 +46,7 @@ def startup(session: Session, reader: BodyReader, version: int) -> Answer:
             raise ProtocolViolation(f"Unknown compression algorithm: {compression}")
     session.compression = compression
     session.version = version
-    session.options = given
+    session.options = options
     security = session.state.security
     if security.authenticates:
         return frames.AUTHENTICATE, responses.string(PACKAGE + security.authenticator), []
@@ -60,7 +60,7 @@ def _is_version(text: str) -> bool:
 
 
 def register(session: Session, reader: BodyReader, version: int) -> Answer:
-    """REGISTER: the events that the client wants. Raises `ProtocolViolation` for an unknown one."""
+    """REGISTER: the events to send. Raises `ProtocolViolation` for an unknown one."""
     del version
     event_types = reader.string_list()
     for name in event_types:

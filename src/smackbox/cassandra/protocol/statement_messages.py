@@ -20,13 +20,13 @@ from smackbox.cassandra.wire.requests import (
 )
 
 PREPARE_KEYSPACE = 0x01
-# with these there is one row, or none, whatever else is asked for
+# with these flags there is at most one row, whatever the other options
 _FLAGS_OF_ONE_ROW = VALUES | SKIP_METADATA | PAGE_SIZE | SERIAL_CONSISTENCY | TIMESTAMP | KEYSPACE
 _NO_WARNINGS: list[str] = []
 
 
 def query(session: Session, reader: BodyReader, version: int) -> Answer:
-    """QUERY: a statement by its text. Raises `CqlError`."""
+    """QUERY: a statement as text. Raises `CqlError`."""
     text = reader.long_string()
     options = read_options(reader, version)
     session.statements.texts_executed += 1
@@ -59,7 +59,7 @@ def prepare(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def execute(session: Session, reader: BodyReader, version: int) -> Answer:
-    """EXECUTE: a prepared statement by its id. Raises `CqlError`, UNPREPARED among them."""
+    """EXECUTE: a prepared statement by its id. Raises `CqlError`, including UNPREPARED."""
     statements = session.statements
     statements.prepared_executed += 1
     buffer = reader.buffer
@@ -88,7 +88,9 @@ def execute(session: Session, reader: BodyReader, version: int) -> Answer:
 
 
 def _execute_bound(session: Session, statement: Statement, buffer: bytes, offset: int, version: int) -> Answer | None:
-    """The answer to an ordinary INSERT, or SELECT of one row by its key; None, and nothing done, for any other."""
+    """The answer to a plain INSERT, or to a SELECT of one row by its key; None, without any effect, for any other
+    statement.
+    """
     if version >= 5:
         size = 2 + int.from_bytes(buffer[offset : offset + 2], "big")
         if buffer[offset + 2 : offset + size] != statement.result_id:
@@ -125,7 +127,7 @@ def _execute_bound(session: Session, statement: Statement, buffer: bytes, offset
 
 
 def _head(statement: Statement, flags: int, version: int) -> bytes:
-    """The metadata of a whole result, made once."""
+    """The metadata of a whole result, built once."""
     key = -version if flags & SKIP_METADATA else version
     head = statement.heads.get(key)
     if head is None:

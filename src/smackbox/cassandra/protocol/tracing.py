@@ -1,6 +1,6 @@
-"""Requests with the tracing flag: answered as ever, with the id of a trace that tells how it went.
+"""Requests with the tracing flag: answered as usual, with the id of a trace of the execution.
 
-The id stands before everything else in the body of the answer (native_protocol_v5.spec, section 2.2).
+The id comes first in the body of the answer (native_protocol_v5.spec, section 2.2).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def traced(session: Session, opcode: int, parameters: dict[str, str], answer: by
 
 
 def parameters(session: Session, version: int, opcode: int, body: bytes) -> dict[str, str]:
-    """What a trace says of the request; nothing of one that cannot be read, which is refused anyway."""
+    """The request parameters in a trace; empty for a request that cannot be decoded, which is rejected anyway."""
     reader = BodyReader(body, UNSET)
     shown: dict[str, str] = {}
     try:

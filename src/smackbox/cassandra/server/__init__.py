@@ -1,4 +1,4 @@
-"""The Cassandra room's server. `CassandraServer` is loaded when it is first asked for."""
+"""The Cassandra room's server. `CassandraServer` is loaded on first use."""
 
 from __future__ import annotations
 

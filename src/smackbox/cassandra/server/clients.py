@@ -1,4 +1,4 @@
-"""The clients that are connected: how many there may be, and which are notified of schema changes."""
+"""The connected clients: their limit, and who is notified of schema changes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from smackbox.cassandra.wire import frames, responses
 
 
 class Client(Protocol):
-    """A connection, as those see it who look at all of them."""
+    """A connection, as the code that handles all connections sees it."""
 
     session: Session
     transport: asyncio.Transport
     peer: tuple[str, int]
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that answers no request: an event."""
+        """Send a frame that answers no request, i.e. an event."""
         ...
 
 
@@ -32,25 +32,25 @@ class Clients:
 
     @property
     def is_full(self) -> bool:
-        """Whether no other client is admitted."""
+        """Whether the limit of clients is reached."""
         return len(self.connected) >= self.limit
 
     def add(self, client: Client) -> None:
-        """A client is connected."""
+        """A client has connected."""
         self.connected.add(client)
 
     def forget(self, client: Client) -> None:
-        """A client is gone; its requests still count."""
+        """A client has disconnected; its requests still count."""
         if client in self.connected:
             self.connected.discard(client)
             self._finished_requests += client.session.request_count
 
     def request_count(self) -> int:
-        """How many requests were answered since the start."""
+        """The number of requests answered since the start."""
         return self._finished_requests + sum(client.session.request_count for client in self.connected)
 
     def broadcast(self, change: SchemaChange) -> None:
-        """Tell of a change all who asked for such events."""
+        """Send an event to all clients that registered for it."""
         body = responses.string("SCHEMA_CHANGE") + responses.schema_change_body(
             change.change, change.target, change.keyspace, change.name
         )
@@ -60,7 +60,7 @@ class Clients:
                 client.send(frames.frame(session.version, frames.EVENT_STREAM, frames.EVENT, body))
 
     async def close(self, timeout_s: float) -> None:
-        """Close all connections; by force those that have not taken what was sent after `timeout_s`."""
+        """Close all connections; after `timeout_s`, abort those with unsent data."""
         for client in list(self.connected):
             client.transport.close()
         deadline = asyncio.get_running_loop().time() + timeout_s

@@ -1,13 +1,13 @@
-"""One client's socket: frames are cut from what arrives, all of them answered in one pass, and sent at once.
+"""One client's socket: all frames that have arrived are answered in one pass and sent together.
 
-A pass is what one read of the socket delivered: its writes go to the store as one batch, and the answers leave in one
-write after the batch is applied. While a slow client does not take its answers, or a slow disk keeps them back, nothing
-more is read from it, so what is kept for it is bounded by one pass. A pass that takes long, or whose answers are large,
-is cut there and goes on after other connections had their turn. Events are not asked for one by one, so a client that
-leaves too many of them unread is cut off. Over the limits of all connections together (`ByteBudget`) one answer is made
-at a time, and only for who takes it, and the rest of a large request is not read: the client waits, or, where it gave
-THROW_ON_OVERLOAD in STARTUP, gets OVERLOADED for each request, as with Cassandra's
-`native_transport_max_request_data_in_flight`.
+A pass handles the data of one read from the socket: its writes go to the store as one batch, and its answers are sent
+in one write after the batch is applied. While a slow client does not read its answers, or a slow disk delays them,
+nothing more is read from it, so its buffers are bounded by one pass. A pass that takes long, or whose answers are
+large, is interrupted and continues after other connections had their turn. Events are not requested one by one, so a
+client that leaves too many of them unread is disconnected. Above the limits for all connections together
+(`ByteBudget`), answers are produced one at a time, and only for clients that read them, and the rest of a large request
+is not read. The client waits or, if it set THROW_ON_OVERLOAD in STARTUP, gets OVERLOADED for each request, as with
+Cassandra's `native_transport_max_request_data_in_flight`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 PASS_LIMIT_S = 0.02
 PASS_ANSWER_BYTES = 1024 * 1024
 
-# why a connection stops, beside the reasons of all protocols
+# why reading from a connection is paused, besides the reasons that all protocols share
 NO_ROOM = connection.FREE
 UNSYNCED = connection.FREE << 1
 LOGIN = connection.FREE << 2
@@ -53,7 +53,7 @@ _REJECTED_WHEN_OVERLOADED = frozenset({frames.QUERY, frames.PREPARE, frames.EXEC
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the connections of one server need of it. `logins` is None where nobody has to log in."""
+    """What a server's connections share. `logins` is None if nobody has to log in."""
 
     settings: CassandraSettings
     state: ServerState
@@ -67,7 +67,7 @@ class Parts:
 
 
 class RejectedError(ProtocolError):
-    """The frame that this connection ends with: an error of the protocol with its own version and stream."""
+    """The connection ends with this frame: a protocol error with its own version and stream."""
 
     def __init__(self, version: int, stream: int, error: CqlError) -> None:
         super().__init__(str(error))
@@ -115,10 +115,10 @@ class Connection(FrameConnection):
         self._account()
         super().resume_writing()
 
-    # --- how much is kept
+    # --- buffered bytes
 
     def owed_bytes(self) -> int:
-        """What is kept for this client: a request that has not come to its end, and answers not taken."""
+        """The bytes kept for this client: an incomplete request, and unsent answers."""
         return self.kept_bytes + self._unsent_bytes()
 
     def _unsent_bytes(self) -> int:
@@ -128,7 +128,7 @@ class Connection(FrameConnection):
         self._parts.budget.keep(self, self.owed_bytes())
 
     def try_again(self) -> None:
-        """There may be room for more now."""
+        """There may be room for more."""
         self.go(NO_ROOM)
 
     def _wait_for_room(self) -> None:
@@ -141,7 +141,7 @@ class Connection(FrameConnection):
     # --- answers on their way to the disk and to the client
 
     def send_now(self, answers: bytes) -> None:
-        """Send answers that need not wait for the disk."""
+        """Send answers that do not depend on the disk."""
         self.transport.write(answers)
 
     def hold(self, size: int) -> None:
@@ -151,7 +151,7 @@ class Connection(FrameConnection):
             self.stop(UNSYNCED)
 
     def release(self, answers: bytes) -> None:
-        """Send answers that were held: what they tell of is on the disk."""
+        """Send the held answers: their writes are on the disk."""
         self._unsynced_bytes -= len(answers)
         if self.transport.is_closing():
             return
@@ -161,12 +161,12 @@ class Connection(FrameConnection):
             self.go(UNSYNCED)
 
     def fail(self, reason: str) -> None:
-        """Answers that were held may not be sent: what they tell of did not reach the disk."""
+        """Drop the held answers: their writes did not reach the disk."""
         if not self.transport.is_closing():
             self._end(reason)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that answers no request: an event."""
+        """Send a frame that answers no request, i.e. an event."""
         self.push(self._framed([frame]))
 
     # --- a pass
@@ -225,7 +225,7 @@ class Connection(FrameConnection):
             self.yield_turn()
 
     def end_pass(self) -> None:
-        """Apply what the pass wrote, and send its answers. Raises `StorageError`."""
+        """Apply the writes of the pass, and send its answers. Raises `StorageError`."""
         if self._answers:
             answers, self._answers = self._answers, []
             self._parts.commit.flush()
@@ -233,7 +233,7 @@ class Connection(FrameConnection):
         self._account()
 
     def announced(self, begun: memoryview, size: int) -> None:
-        """See to it that there is room for all of a large request."""
+        """Make room for all of a large request."""
         if self._parts.budget.has_room(self, size + self._unsent_bytes()):
             return
         if self._throws_on_overload():
@@ -243,11 +243,11 @@ class Connection(FrameConnection):
             self._wait_for_room()
 
     def _fits(self, size: int) -> bool:
-        """Whether there is room for a request of that size beside what is kept."""
+        """Whether a request of that size fits beside what is buffered."""
         return size <= SMALL_FRAME_BYTES or self._parts.budget.has_room(self, self.owed_bytes() + size)
 
     def _begin_segments(self) -> None:
-        """What comes after the answer to STARTUP is in segments, on both sides."""
+        """After the answer to STARTUP, both sides use segments."""
         self._parts.commit.flush()
         self.transport.write(b"".join(self._answers))
         self._answers = []
@@ -265,7 +265,7 @@ class Connection(FrameConnection):
         return frames.frame(self.session.version or 4, stream, frames.ERROR, body)
 
     def _checks_password(self, flags: int, body: bytes) -> bool:
-        """Whether a password has to be compared first; the pass goes on when that is done."""
+        """Whether a password must be compared first; the pass continues after that."""
         session, logins = self.session, self._parts.logins
         token = session.login_token(flags, body)
         if token is None or logins is None or not logins.check(session, token, lambda: self.go(LOGIN)):
@@ -307,11 +307,11 @@ class Connection(FrameConnection):
             )
             stream = 0
         if self._segments is not None:
-            answer_version = own  # a client that reads segments reads no other version in them
+            answer_version = own  # a client that uses segments cannot read another version in them
         return RejectedError(answer_version, stream, ProtocolViolation(message))
 
     def _end(self, reason: str) -> None:
-        """The peer broke the protocol, or the disk failed it: say so, log it once and close."""
+        """The peer broke the protocol, or the disk failed: send the error, log it once and close."""
         log.warning("closing the connection from %s:%d: %s", *self.peer, reason)
         body = responses.error_body(ServerFault(reason))
         version = self.session.version or 4
@@ -320,12 +320,12 @@ class Connection(FrameConnection):
 
 
 def _compressed(algorithm: str, answer: bytes) -> bytes:
-    """A response frame with its body compressed, as v3 and v4 have it."""
+    """A response frame with its body compressed, as in v3 and v4."""
     version, flags, stream, opcode, _ = frames.HEADER.unpack_from(answer)
     body = compress(algorithm, answer[frames.HEADER_LENGTH :])
     return frames.HEADER.pack(version, flags | frames.FLAG_COMPRESSED, stream, opcode, len(body)) + body
 
 
 def _shown(version: int) -> str:
-    """As in the list of versions in SUPPORTED."""
+    """A version as in SUPPORTED."""
     return next(name for name in PROTOCOL_VERSIONS if name.startswith(f"{version}/"))

@@ -1,4 +1,4 @@
-"""TLS between clients and server: the certificate of the server, and whether clients must show one."""
+"""TLS between clients and server: the certificate of the server, and whether clients must present one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl
 
 
 def tls_context(settings: CassandraSettings) -> ssl.SSLContext | None:
-    """None without a certificate: clients speak without TLS.
+    """The TLS context; None without a certificate: clients connect without TLS.
 
-    Raises `StartError` for settings that do not go together and for files that cannot be read.
+    Raises `StartError` for inconsistent settings and unreadable files.
     """
     certfile = settings.client_encryption_certfile
     wants_certificates = settings.client_encryption_client_auth != "none"
     if certfile is None:
-        given = (settings.client_encryption_keyfile, settings.client_encryption_cafile)
-        if wants_certificates or any(file is not None for file in given):
+        files = (settings.client_encryption_keyfile, settings.client_encryption_cafile)
+        if wants_certificates or any(file is not None for file in files):
             raise StartError("cassandra: TLS needs client_encryption_certfile")
         return None
     if wants_certificates and settings.client_encryption_cafile is None:
@@ -37,7 +37,7 @@ def tls_context(settings: CassandraSettings) -> ssl.SSLContext | None:
 
 
 def probe_context() -> ssl.SSLContext:
-    """What the server asks itself a question with: who it is, it knows."""
+    """The context of the server's own probe, which needs no verification."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,6 +1,6 @@
-"""Applying the writes of a pass, and letting its answers go: with `sync` once they are on the disk.
+"""Applies the writes of a pass and sends its answers; with `sync`, once the writes are on the disk.
 
-One fsync serves all the answers that came together while the one before was under way.
+One fsync covers all answers that arrived during the previous one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from smackbox.store.rocks import RocksStore
 
 
 class Recipient(Protocol):
-    """The connection that answers are for."""
+    """The connection that the answers are for."""
 
     def send_now(self, answers: bytes) -> None:
-        """Send answers that need not wait."""
+        """Send answers that do not depend on the disk."""
         ...
 
     def hold(self, size: int) -> None:
@@ -27,16 +27,16 @@ class Recipient(Protocol):
         ...
 
     def release(self, answers: bytes) -> None:
-        """Send answers that were held: what they tell of is on the disk."""
+        """Send the held answers: their writes are on the disk."""
         ...
 
     def fail(self, reason: str) -> None:
-        """Answers that were held may not be sent: what they tell of did not reach the disk."""
+        """Drop the held answers: their writes did not reach the disk."""
         ...
 
 
 class GroupCommit:
-    """The writes and the answers of one server."""
+    """The pending writes and answers of one server."""
 
     def __init__(self, store: RocksStore, engine: Engine, clock: ServerClock, *, sync: bool) -> None:
         self._store = store
@@ -53,7 +53,7 @@ class GroupCommit:
             self._engine.tidy(self._clock.now_s())
 
     def answer(self, recipient: Recipient, answers: bytes) -> None:
-        """Send a pass's answers, with `sync` when the writes are on the disk."""
+        """Send a pass's answers, with `sync` once the writes are on the disk."""
         if not self._sync:
             recipient.send_now(answers)
             return
@@ -62,7 +62,7 @@ class GroupCommit:
         self._commits.want()
 
     async def finish(self) -> None:
-        """Wait for the fsync under way, and apply what is left."""
+        """Wait for the running fsync, and apply the remaining writes."""
         await self._commits.settle()
         self.flush()
 

@@ -1,6 +1,6 @@
-"""Comparing passwords in threads, for it takes tens of milliseconds on purpose and nobody else should wait for it.
+"""Compares passwords in threads: that takes tens of milliseconds by design, and must not block others.
 
-A password that was found right is remembered by `Security`, so the next connection that gives it waits for nothing.
+`Security` remembers verified passwords, so the next login with the same password does not wait.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ PASSWORD_THREADS = 2
 
 
 class Logins:
-    """The passwords under comparison."""
+    """The password comparisons in progress."""
 
     def __init__(self, security: Security) -> None:
         self._security = security
         self._threads = ThreadPoolExecutor(PASSWORD_THREADS, thread_name_prefix="password")
 
     def check(self, session: Session, token: bytes, then: Callable[[], None]) -> bool:
-        """Compare the password of a login and call `then`. False, and nothing done: there is nothing to compare."""
+        """Compare the password of a login and call `then`. Returns False, without any effect, if there is nothing to
+        compare.
+        """
         if token == session.refused_token:
             return False
         unchecked = self._security.unchecked(token)
@@ -53,18 +55,18 @@ class Logins:
         return True
 
     async def warn_of_default(self, host: str) -> None:
-        """Say so in the log when anybody who can reach `host` knows the superuser's password."""
+        """Log a warning if anybody who can reach `host` knows the superuser's password."""
         role = self._security.roles.get(DEFAULT_SUPERUSER)
         if role is None or role.salted_hash is None or not role.login:
             return
         loop = asyncio.get_running_loop()
         if await loop.run_in_executor(self._threads, passwords.matches, DEFAULT_SUPERUSER, role.salted_hash):
             log.warning(
-                "cassandra listens on %s and its superuser %s still has the password that everybody knows: "
+                "cassandra listens on %s and its superuser %s still has the default password: "
                 "ALTER ROLE %s WITH PASSWORD = '…'",
                 host, DEFAULT_SUPERUSER, DEFAULT_SUPERUSER,
             )  # fmt: skip
 
     def close(self) -> None:
-        """End the threads; comparisons that have not begun are dropped."""
+        """Stop the threads; comparisons that have not started are dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The server's statistics for Prometheus, read when they are asked for."""
+"""The server's statistics for Prometheus, read when they are scraped."""
 
 from __future__ import annotations
 

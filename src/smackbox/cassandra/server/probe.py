@@ -1,4 +1,4 @@
-"""Asking a CQL server one question over its own socket: OPTIONS, STARTUP, and who it is."""
+"""A probe of a CQL server over its own socket: OPTIONS, STARTUP, and the authenticated role."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _VERSION = 4
 
 
 async def probe(host: str, port: int, tls: ssl.SSLContext | None = None, *, only_handshake: bool = False) -> None:
-    """Raises `ProtocolError` when what answers is not a CQL server that works.
+    """Raises `ProtocolError` when the peer is not a working CQL server.
 
-    `only_handshake`: clients must show a certificate, so no question of this one will be answered.
+    Set `only_handshake` if clients must present a certificate: this client has none, so its requests would fail.
     """
     reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
@@ -37,5 +37,5 @@ async def probe(host: str, port: int, tls: ssl.SSLContext | None = None, *, only
             if answered == frames.AUTHENTICATE:
                 return
     finally:
-        # nobody waits for the farewell that TLS would say
+        # nobody waits for the TLS close_notify
         writer.transport.abort() if tls is not None else writer.close()

@@ -1,4 +1,4 @@
-"""Settings of security that do not go together."""
+"""Checks that the security settings are consistent."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from smackbox.cassandra.settings import CassandraSettings
 
 
 def check_security(settings: CassandraSettings) -> None:
-    """Raises `StartError` for what Cassandra will not start with either."""
+    """Raises `StartError` for settings with which Cassandra does not start either."""
     if settings.authenticator == ALLOW_ALL_AUTHENTICATOR and settings.authorizer != ALLOW_ALL_AUTHORIZER:
         raise StartError(f"cassandra: {ALLOW_ALL_AUTHENTICATOR} can't be used with {CASSANDRA_AUTHORIZER}")

@@ -1,4 +1,4 @@
-"""The time as statements see it."""
+"""The clock that statements use."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from smackbox.base.clock import Clock
 
 
 class ServerClock:
-    """Wall time, of which no microsecond is given twice: it orders the writes of one server."""
+    """Wall time that never returns the same microsecond twice: it orders the writes of one server."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._last_us = 0
 
     def now_us(self) -> int:
-        """Microseconds since 1970, later than all given before."""
+        """Microseconds since 1970, later than all values returned before."""
         now = self._clock.wall_us()
         if now <= self._last_us:
             now = self._last_us + 1

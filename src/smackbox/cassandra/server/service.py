@@ -1,4 +1,4 @@
-"""The service: `CassandraServer` starts and stops, and `RunningServer` is what there is in between."""
+"""The service: `CassandraServer` starts and stops, and `RunningServer` is the server in between."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that takes connections. `metrics` is None where no port is set for them."""
+    """A server that accepts connections. `metrics` is None unless a port is set for them."""
 
     settings: CassandraSettings
     port: int
@@ -69,17 +69,17 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        """Where it listens, `host:port`."""
+        """The address of its listener, `host:port`."""
         return f"{self.settings.host}:{self.port}"
 
     @property
     def state(self) -> ServerState:
-        """The data and what statements work on."""
+        """The data and the state that statements use."""
         return self.parts.state
 
     @property
     def statements(self) -> Statements:
-        """The statements that are prepared."""
+        """The prepared statements."""
         return self.parts.statements
 
     @property
@@ -88,7 +88,7 @@ class RunningServer:
         return self.parts.clients
 
     async def probe(self) -> None:
-        """Ask it a question over its own socket. Raises `ProtocolError`."""
+        """Probe it over its own socket. Raises `ProtocolError`."""
         host = self.settings.host
         await probe(
             "127.0.0.1" if host in {"", "0.0.0.0"} else host,  # noqa: S104
@@ -98,7 +98,7 @@ class RunningServer:
         )
 
     async def stop(self) -> None:
-        """Let answers leave, then close connections and files."""
+        """Send pending answers, then close connections and files."""
         try:
             if self.metrics is not None:
                 await self.metrics.close()
@@ -122,7 +122,7 @@ class RunningServer:
 
 
 class CassandraServer(Server[RunningServer]):
-    """A CQL server of one node."""
+    """A CQL server with a single node."""
 
     name = "cassandra"
 
@@ -133,12 +133,12 @@ class CassandraServer(Server[RunningServer]):
 
     @property
     def metrics_url(self) -> str | None:
-        """Where its metrics are, None where they are not served."""
+        """The URL of its metrics; None if they are not served."""
         metrics = self.running.metrics
         return metrics.url if metrics is not None else None
 
     async def open(self) -> RunningServer:
-        """Raises `StartError` when the port is taken or the directory cannot be used."""
+        """Open the server. Raises `StartError` when the port is taken or the directory is unusable."""
         return await start(self.settings, self._clock)
 
     async def reset(self) -> None:
@@ -147,7 +147,9 @@ class CassandraServer(Server[RunningServer]):
 
 
 async def start(settings: CassandraSettings, clock: Clock) -> RunningServer:
-    """A server that takes connections. Raises `StartError` when the port is taken or the directory cannot be used."""
+    """Start a server that accepts connections. Raises `StartError` when the port is taken or the directory is
+    unusable.
+    """
     check_security(settings)
     raise_open_file_limit()
     tls = tls_context(settings)
@@ -167,7 +169,7 @@ async def start(settings: CassandraSettings, clock: Clock) -> RunningServer:
 async def _open(
     settings: CassandraSettings, clock: Clock, listener: socket.socket, tls: ssl.SSLContext | None
 ) -> RunningServer:
-    """Open the store, and serve it."""
+    """Open the store, and serve its data."""
     with ExitStack() as opened:
         data_dir = DataDir.open(settings.dir)
         opened.callback(data_dir.close)
@@ -202,7 +204,7 @@ async def _serve(
     settings: CassandraSettings, parts: Parts, store: RocksStore, directory: Path, listener: socket.socket,
     tls: ssl.SSLContext | None, opened: ExitStack,
 ) -> RunningServer:  # fmt: skip
-    """Begin to take connections, and requests of tools. What is in `opened` is the running server's to close."""
+    """Start to accept connections and control requests. The running server must close everything in `opened`."""
     if parts.logins is not None and not is_loopback(settings.host):
         await parts.logins.warn_of_default(settings.host)
     state = parts.state
@@ -229,8 +231,10 @@ async def _metrics(settings: CassandraSettings, parts: Parts) -> MetricsEndpoint
         return None
     from smackbox.cassandra.server.metrics import registry
 
-    found = registry(parts.clients, parts.state)
-    return await MetricsEndpoint.open(found, settings.host, settings.metrics_port, insecure=settings.insecure)
+    metrics_registry = registry(parts.clients, parts.state)
+    return await MetricsEndpoint.open(
+        metrics_registry, settings.host, settings.metrics_port, insecure=settings.insecure
+    )
 
 
 def _open_state(settings: CassandraSettings, store: RocksStore, clock: ServerClock) -> ServerState:
@@ -264,7 +268,7 @@ def _open_state(settings: CassandraSettings, store: RocksStore, clock: ServerClo
 
 
 def _host_id(store: RocksStore, engine: Engine) -> UUID:
-    """The node's id, made at its first start."""
+    """The node's id, created at its first start."""
     host_id = store.get(HOST_ID_KEY, SCHEMA_FAMILY)
     if host_id is None:
         host_id = uuid4().bytes

@@ -1,10 +1,10 @@
-"""A copy of a server's data as it is at one moment, and a server's data put back as it was.
+"""Takes a copy of a server's data as of one moment, and restores it.
 
-The copy is a checkpoint of the store: files that never change are linked, so it takes little time and at first no room;
-on another file system they are copied. A server started on it finds all that had been acknowledged.
+The copy is a checkpoint of the store: immutable files are hard-linked, so that it takes little time and initially no
+space; on another file system they are copied. A server started on it has everything that was acknowledged.
 
-Restoring links and copies those files into the directory of a server that does not run, beside its data, and then
-changes names: whatever dies in between, the directory has the data of before or those of the snapshot.
+Restoring links or copies those files into the directory of a stopped server, beside its data, and then renames. After a
+crash at any point, the directory has either the old data or the snapshot's.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _NAME = re.compile(r"[\w.-]+")
 EXPIRES = "expires"
 _TTL = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-# as Cassandra's `cassandra.snapshot.min_allowed_ttl_seconds`
+# like Cassandra's `cassandra.snapshot.min_allowed_ttl_seconds`
 SHORTEST_TTL_S = 60
 
 
 class Snapshot(NamedTuple):
-    """A named snapshot. Times are seconds since 1970; `expires_s` is None for one that is kept until it is cleared."""
+    """A named snapshot. Times are seconds since 1970; `expires_s` is None if it is kept until it is cleared."""
 
     name: str
     taken_s: float
@@ -44,14 +44,16 @@ class Snapshot(NamedTuple):
 
 
 class Copied(msgspec.Struct, frozen=True):
-    """How much was copied or linked."""
+    """How much was copied or linked, in files and bytes."""
 
     files: int
     bytes: int
 
 
 def take(store: RocksStore, target: Path) -> Copied:
-    """A checkpoint of `store` as the data directory `target`, which must not be there or be empty. Raises `OSError`."""
+    """Take a checkpoint of `store` as the data directory `target`, which must not exist or must be empty. Raises
+    `OSError`.
+    """
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise OSError(f"{target} is not empty")
@@ -66,14 +68,14 @@ def take(store: RocksStore, target: Path) -> Copied:
 
 
 def named(directory: Path, name: str) -> Path:
-    """Where the snapshot of that name lies. Raises `UserError` for an invalid name."""
+    """The directory of the snapshot of that name. Raises `UserError` for an invalid name."""
     if not _NAME.fullmatch(name) or name.startswith("."):
-        raise UserError(f"a snapshot's name is of letters, digits, - _ and dots, not {name!r}")
+        raise UserError(f"a snapshot's name consists of letters, digits, - _ and dots, not {name!r}")
     return directory / SNAPSHOTS / name
 
 
 def snapshots(directory: Path) -> list[Snapshot]:
-    """The named snapshots, the oldest first.
+    """The named snapshots, oldest first.
 
     Raises `UserError` for a directory that holds neither data nor snapshots.
     """
@@ -87,23 +89,25 @@ def snapshots(directory: Path) -> list[Snapshot]:
 
 
 def ttl_s(text: str) -> int:
-    """Seconds of `30d`, `12h`, `90m` or `600s`. Raises `UserError` for another form, and for less than a minute."""
+    """Seconds of `30d`, `12h`, `90m` or `600s`. Raises `UserError` for an invalid duration, and for less than a
+    minute.
+    """
     parts = _TTL.fullmatch(text)
     if parts is None:
         raise UserError(f"a snapshot's time to live is a number and s, m, h or d, not {text!r}")
     seconds = int(parts.group(1)) * _SECONDS[parts.group(2)]
     if seconds < SHORTEST_TTL_S:
-        raise UserError(f"a snapshot lives for {SHORTEST_TTL_S} s at least, not {text}")
+        raise UserError(f"a snapshot's time to live is at least {SHORTEST_TTL_S} s, not {text}")
     return seconds
 
 
 def let_expire(snapshot: Path, at_s: int) -> None:
-    """Have the snapshot removed by its server, or by the next look at its list, once it is `at_s`."""
+    """Mark the snapshot to expire at `at_s`: the server, or the next listing, removes it then."""
     Disk().replace(snapshot / EXPIRES, f"{at_s}\n".encode())
 
 
 def clear_expired(directory: Path, now_s: float) -> list[str]:
-    """Remove the snapshots whose time is over; their names."""
+    """Remove the expired snapshots; returns their names."""
     if not (directory / SNAPSHOTS).is_dir():
         return []
     expired = [
@@ -122,11 +126,11 @@ def _expiry_s(snapshot: Path) -> int | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UserError(f"{snapshot / EXPIRES} is no time: {error}") from error
+        raise UserError(f"{snapshot / EXPIRES} has no valid time: {error}") from error
 
 
 def clear(directory: Path, name: str) -> int:
-    """Remove the snapshot of that name, or all for ''; how many there were. Raises `UserError` where there is none."""
+    """Remove the snapshot of that name, or all for ''; returns their number. Raises `UserError` if there is none."""
     if not name:
         count = len(snapshots(directory))
         shutil.rmtree(directory / SNAPSHOTS, ignore_errors=True)
@@ -139,7 +143,7 @@ def clear(directory: Path, name: str) -> int:
 
 
 def restore(directory: Path, source: Path) -> int:
-    """Replace the data in `directory` with the snapshot in `source`; gives the bytes. Raises `UserError`."""
+    """Replace the data in `directory` with the snapshot in `source`; returns the bytes copied. Raises `UserError`."""
     if not (source / STORE / "CURRENT").exists():
         raise UserError(f"{source} is not a snapshot")
     try:
@@ -164,7 +168,7 @@ def restore(directory: Path, source: Path) -> int:
 
 
 def finish_restoring(directory: Path) -> None:
-    """Give the restored data their name, where the old ones have lost theirs; remove the old ones."""
+    """Rename the restored data if the old data have already been renamed; remove the old data."""
     if (directory / _RESTORED).exists() and not (directory / STORE).exists():
         (directory / _RESTORED).rename(directory / STORE)
         shutil.rmtree(directory / _REPLACED, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""What the server tells of itself in `system_views` and `system`: sizes, caches, tasks, settings.
+"""The server's statistics in `system_views` and `system`: sizes, caches, tasks, settings.
 
-Sizes are RocksDB's: what its files hold of a table, by the keys that they begin and end with; what is in memory alone
-counts with the next flush. The store holds all tables in the same files, so a file that spans several is shared out
-evenly. Nothing is counted or timed for these tables while requests are served, beyond what is counted anyway.
+Sizes come from RocksDB: what its files hold of a table, according to their first and last keys; data that is only in
+memory counts after the next flush. All tables share the same files, so the size of a file that spans several tables is
+divided evenly. Serving requests has no extra cost for these tables: they use only counters that exist anyway.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from smackbox.store.rocks import CACHE_BYTES, RocksStore
 
 MIB = 1024 * 1024
 SAMPLED_ENTRIES = 256
-# Cassandra's names of what the settings of this room are called
+# Cassandra's names of this server's settings
 _SETTING_NAMES = {
     "port": "native_transport_port",
     "host": "rpc_address",
@@ -48,7 +48,7 @@ _SECRET = frozenset({"client_encryption_keyfile"})
 
 
 class Stats:
-    """The rows of one server's statistics."""
+    """The rows of the statistics tables of one server."""
 
     def __init__(
         self, settings: CassandraSettings, url: str, store_directory: Path, store: RocksStore, state: ServerState,
@@ -65,7 +65,7 @@ class Stats:
         self._clock = clock
 
     def add_to(self, system_rows: SystemRows) -> None:
-        """Show these figures as tables of `system_views`."""
+        """Show these statistics as tables of `system_views`."""
         for name, source in (
             ("caches", self._caches),
             ("clients", self._connected),
@@ -86,7 +86,7 @@ class Stats:
     # ---- sizes ------------------------------------------------------------------------------------------------------
 
     def _distributed_tables(self) -> Iterator[Table]:
-        """Those of which Cassandra keeps estimates: of all keyspaces with replicas."""
+        """The tables for which Cassandra keeps estimates: those of all keyspaces with replicas."""
         for keyspace in self._state.catalog.keyspaces.values():
             if not keyspace.record.replication["class"].endswith("LocalStrategy"):
                 yield from (table for table in keyspace.tables.values() if not table.is_view)
@@ -100,7 +100,7 @@ class Stats:
         return [(_number(first), _number(last), size, entries) for first, last, size, entries in self._store.files()]
 
     def _sizes(self) -> dict[int, tuple[int, int, int]]:
-        """For each table, by number: about how many bytes and entries files have of it, and the most in one file."""
+        """For each table, by number: the approximate bytes and entries in files, and the most in one file."""
         numbers = [table.number for table in self._tables()]
         sizes = dict.fromkeys(numbers, (0, 0, 0))
         for first, last, size, entries in self._files():
@@ -122,7 +122,9 @@ class Stats:
             yield {**_named(table), "mebibytes": -(-sizes[table.number][2] // MIB)}
 
     def _size_estimates(self, _: Endpoint) -> Iterator[Values]:
-        """What readers of whole tables cut them by: every range of tokens has about the same share of a table."""
+        """The estimates that readers of whole tables use to split them: every token range has about the same share of a
+        table.
+        """
         ranges = self._ranges()
         sizes = self._sizes()
         for table in self._distributed_tables():
@@ -138,7 +140,7 @@ class Stats:
                 }
 
     def _partitions(self, table: Table, entries: int) -> int:
-        """About how many partitions there are, by how many the first entries are of."""
+        """The approximate number of partitions, extrapolated from the first entries."""
         keys = [key for key, _ in islice(self._store.items(table.prefix, successor(table.prefix)), SAMPLED_ENTRIES)]
         if len(keys) < SAMPLED_ENTRIES:
             return len({partition_of(key) for key in keys})
@@ -158,7 +160,7 @@ class Stats:
     # ---- the server -------------------------------------------------------------------------------------------------
 
     def _caches(self, _: Endpoint) -> Iterator[Values]:
-        # RocksDB keeps blocks of files, which Cassandra calls chunks; it caches neither keys nor rows nor counters
+        # RocksDB caches blocks of files, which Cassandra calls chunks; it caches neither keys nor rows nor counters
         yield {"name": "chunks", "capacity_bytes": CACHE_BYTES, "size_bytes": self._store.cached_bytes()}
 
     def _cql_metrics(self, _: Endpoint) -> Iterator[Values]:
@@ -246,7 +248,7 @@ class Stats:
                 value = "<REDACTED>"
             shown[_SETTING_NAMES.get(field.name, field.name)] = value
         shown["native_transport_port"] = self._url.rpartition(":")[2]
-        # Cassandra 4's names, which tools ask for as well
+        # Cassandra 4's names, which tools use as well
         shown |= {name: shown[f"{name}.class_name"] for name in ("authenticator", "authorizer")}
         for name, value in sorted(shown.items()):
             yield {"name": name, "value": _setting_text(name, value)}

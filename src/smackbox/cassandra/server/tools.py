@@ -1,7 +1,7 @@
-"""What `smack cql flush`, `compact` and `snapshot` ask a server for on its control socket.
+"""The control-socket requests of `smack cql flush`, `compact` and `snapshot`.
 
-Where no server runs on the directory, the same is done to the store itself. A snapshot is a checkpoint of the store,
-which is a data directory of its own; named ones lie in `snapshots/NAME` of the server's directory.
+If no server runs on the directory, the store is opened directly. A snapshot is a checkpoint of the store, and is itself
+a data directory; named snapshots are in `snapshots/NAME` of the server's directory.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ class Snapshot(Request, frozen=True):
 
 
 class Flush(Request, frozen=True):
-    """Write to files what is in memory and in the log."""
+    """Write the data in memory and in the log to files."""
 
 
 class Compact(Request, frozen=True):
-    """Drop what may be dropped from the tables of this name: `keyspace`, `keyspace.table`, or nothing for all."""
+    """Purge deleted and expired data from the tables of this name: `keyspace`, `keyspace.table`, or empty for all."""
 
     name: str
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What was done, as a line for a person."""
+    """The result, as a line for a person."""
 
     text: str
 
@@ -56,7 +56,7 @@ REQUESTS = Snapshot | Flush | Compact
 
 
 class Requests:
-    """Serves what one server is asked for on its control socket."""
+    """Serves the requests on one server's control socket."""
 
     def __init__(
         self, directory: Path, store: RocksStore, commit: GroupCommit, upkeep: Upkeep, clients: Clients
@@ -68,7 +68,7 @@ class Requests:
         self._clients = clients
 
     async def serve(self, request: Snapshot | Flush | Compact) -> msgspec.Struct:
-        """Raises `OSError`, `StorageError` and `UserError`."""
+        """Serve a request. Raises `OSError`, `StorageError` and `UserError`."""
         self._commit.flush()
         match request:
             case Snapshot(target=target):
@@ -80,7 +80,7 @@ class Requests:
                 return Done(await self._upkeep.compact(name))
 
     def numbers(self) -> dict[str, int]:
-        """What the server's status shows."""
+        """The figures that the server's status shows."""
         return {
             "connections": len(self._clients.connected),
             "requests": self._clients.request_count(),
@@ -89,16 +89,16 @@ class Requests:
 
 
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
-    """Take a snapshot of `directory`, by its server when one runs on it. Raises `UserError`."""
+    """Take a snapshot of `directory`, through its server if one is running on it. Raises `UserError`."""
     try:
-        asked = Snapshot(str(target.resolve()))
-        return _done(directory, asked, Copied, timeout_s, lambda store: take(store, target))
+        request = Snapshot(str(target.resolve()))
+        return _done(directory, request, Copied, timeout_s, lambda store: take(store, target))
     except OSError as error:
         raise UserError(f"cannot take a snapshot to {target}: {error}") from error
 
 
 def flush(directory: Path, timeout_s: float) -> str:
-    """Write to files what is in memory and in the log. Raises `UserError`."""
+    """Write the data in memory and in the log to files. Raises `UserError`."""
 
     def here(store: RocksStore) -> Done:
         store.flush()
@@ -108,7 +108,7 @@ def flush(directory: Path, timeout_s: float) -> str:
 
 
 def compact(directory: Path, name: str, timeout_s: float) -> str:
-    """Drop what may be dropped from the tables of that name. Raises `UserError`."""
+    """Purge deleted and expired data from the tables of that name. Raises `UserError`."""
 
     def here(store: RocksStore) -> Done:
         engine = Engine(store)
@@ -124,7 +124,7 @@ def compact(directory: Path, name: str, timeout_s: float) -> str:
 
 def flushed(store_directory: Path) -> str:
     """What `smack cassandra flush` prints."""
-    return f"all of memory is in files, {size_on_disk(store_directory) / 1e6:.1f} MB"
+    return f"all data is flushed to files, {size_on_disk(store_directory) / 1e6:.1f} MB"
 
 
 def _done(directory: Path, request: Request, answer: type[A], timeout_s: float, here: Callable[[RocksStore], A]) -> A:

@@ -1,7 +1,7 @@
-"""Reclaiming space while the server goes on: a step of a pass now and then, and whole passes when somebody asks.
+"""Reclaims space while the server runs: in small steps in the background, and in whole passes on request.
 
-A step takes a millisecond or so, after which others have `PAUSE_S` to themselves; so it costs some hundredths of a core
-while there is something to drop, and nothing where there is not.
+A step takes about a millisecond, followed by a pause of `PAUSE_S`. It uses a few hundredths of a core while there is
+something to purge, and nothing otherwise.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ class Upkeep:
         self._snapshots_checked_s = 0
 
     def start(self) -> None:
-        """Begin to sweep, in the background."""
+        """Start to sweep in the background."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End the sweep under way."""
+        """Stop the running sweep."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def compact(self, name: str) -> str:
-        """Drop all that may be dropped from the tables of that name, and what it did. Raises `UserError`."""
+        """Purge the tables of that name; returns what was done. Raises `UserError`."""
         tables = tables_named(self._state.catalog, name)
         before = size_on_disk(self._directory / STORE)
         removed = 0
@@ -66,11 +66,11 @@ class Upkeep:
         return compacted(len(tables), removed, before, size_on_disk(self._directory / STORE))
 
     def under_way(self) -> list[Sweep]:
-        """The passes that have begun."""
+        """The passes in progress."""
         return self._compacted or self.sweeper.under_way()
 
     async def _sweep(self, table: Table) -> int:
-        self.sweeper.abandon()  # two passes at once would not see each other's late writes
+        self.sweeper.abandon()  # two concurrent passes would miss each other's late writes
         sweep = Sweep(self._state.engine, table)
         self._compacted = [sweep]
         try:
@@ -106,7 +106,7 @@ class Upkeep:
                 log.error("cassandra cannot reclaim space: %s", error)
 
     async def clear_snapshots(self) -> None:
-        """Remove the snapshots whose time is over, looking once in `SNAPSHOT_CHECK_S`."""
+        """Remove expired snapshots, checking every `SNAPSHOT_CHECK_S`."""
         now_s = self._clock.now_s()
         if now_s < self._snapshots_checked_s + SNAPSHOT_CHECK_S:
             return
@@ -140,7 +140,7 @@ def compacted(tables: int, removed: int, before: int, after: int) -> str:
 
 
 def size_on_disk(directory: Path) -> int:
-    """Bytes of the files in a directory; those that vanish meanwhile do not count."""
+    """Bytes of the files in a directory, ignoring files that disappear meanwhile."""
     total = 0
     for entry in os.scandir(directory):
         try:

@@ -1,7 +1,7 @@
-"""How a storage-attached index changes text before it is entered and before it is looked up.
+"""How a storage-attached index normalises text before it is added and before it is looked up.
 
 By its options, in this order: `case_sensitive` false, lower case; `normalize`, the form NFC; `ascii`, letters without
-their marks. Folding to ASCII takes apart what Unicode takes apart, and a few letters more.
+their marks. Folding to ASCII decomposes the letters that Unicode decomposes, and a few more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FOLDED = str.maketrans(
 
 
 def analysis_of(options: Mapping[str, str]) -> Analyse | None:
-    """What an index with these options does to a text; None when nothing."""
+    """The normalisation that an index with these options applies to text; None when there is none."""
     lowers = options.get("case_sensitive", "true").lower() == "false"
     normalises = options.get("normalize", "false").lower() == "true"
     folds = options.get("ascii", "false").lower() == "true"

@@ -1,4 +1,4 @@
-"""The tables of system_auth, made from the roles whenever they are read."""
+"""The tables of system_auth, computed from the roles whenever they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Values = dict[str, Any]
 
 
 def show_roles(system_rows: SystemRows, roles: Roles) -> None:
-    """Let the tables of system_auth be read."""
+    """Make the tables of system_auth readable."""
 
     def role_rows(_: Endpoint) -> Iterator[Values]:
         for role in roles.all():

@@ -1,4 +1,4 @@
-"""The schema as it is, kept in the store's `schema` family; every change gives it another version."""
+"""The current schema, kept in the store's `schema` column family; every change gives it a new version."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 class Catalog:
-    """All keyspaces. `generation` grows with each change, so that what was derived from the schema can be dropped."""
+    """All keyspaces. `generation` increases with each change, so that caches derived from the schema can be dropped."""
 
     def __init__(self, store: RocksStore, engine: Engine) -> None:
         self._store = store
@@ -49,17 +49,17 @@ class Catalog:
         self._load_system()
         self._load()
 
-    # ---- looking up -------------------------------------------------------------------------------------------------
+    # ---- look-ups ----------------------------------------------------------------------------------------------------
 
     def keyspace(self, name: str) -> Keyspace:
-        """Raises `Invalid` when there is none."""
+        """Look up a keyspace. Raises `Invalid` when it does not exist."""
         keyspace = self.keyspaces.get(name)
         if keyspace is None:
             raise Invalid(f"keyspace {name} does not exist")
         return keyspace
 
     def table(self, keyspace: str, name: str) -> Table:
-        """Raises `Invalid` when there is none."""
+        """Look up a table. Raises `Invalid` when it does not exist."""
         owner = self.keyspaces.get(keyspace)
         if owner is None:
             raise Invalid(f"keyspace {keyspace} does not exist")
@@ -69,7 +69,7 @@ class Catalog:
         return table
 
     def table_of(self, number: int) -> Table | None:
-        """The stored table of that number; views keep nothing."""
+        """The stored table of that number; views store nothing."""
         for keyspace in self.user_keyspaces():
             for table in keyspace.tables.values():
                 if table.number == number and not table.is_view:
@@ -80,7 +80,7 @@ class Catalog:
         """The keyspaces that are not the system's."""
         return [keyspace for keyspace in self.keyspaces.values() if not is_system(keyspace.name)]
 
-    # ---- changing ---------------------------------------------------------------------------------------------------
+    # ---- changes ----------------------------------------------------------------------------------------------------
 
     def put_keyspace(self, record: KeyspaceRecord) -> None:
         """Add a keyspace or change its record."""
@@ -133,7 +133,7 @@ class Catalog:
         self._changed(b"drop type " + name.encode())
 
     def new_number(self) -> int:
-        """A number that no table or index had before."""
+        """A number that no table or index ever had."""
         number = self._next_number
         self._next_number = number + 1
         self._engine.batch.put(_NUMBER_KEY, str(self._next_number).encode(), self._store.family(SCHEMA_FAMILY))
@@ -203,7 +203,7 @@ class Catalog:
         keyspace.types[record.name] = UserType(keyspace.name, record.name, names, parts, multi_cell=True)
 
     def _rebuild(self, keyspace: Keyspace) -> None:
-        """Types and tables again, after a user type changed."""
+        """Rebuild types and tables after a user type has changed."""
         for user_type in list(keyspace.types.values()):
             fields = tuple((name, part.cql) for name, part in zip(user_type.field_names, user_type.parts, strict=True))
             self._build_type(TypeRecord(keyspace.name, user_type.name, fields), keyspace)
@@ -240,7 +240,7 @@ _SIMPLE = {"class": "org.apache.cassandra.locator.SimpleStrategy"}
 
 
 def is_system(keyspace: str) -> bool:
-    """Whether a keyspace is the server's own."""
+    """Whether a keyspace is a system keyspace."""
     return keyspace in {
         "system", "system_schema", "system_auth", "system_distributed", "system_traces", "system_views",
         "system_virtual_schema",

@@ -1,4 +1,4 @@
-"""Columns and indexes: as records that are kept, and as a table has them."""
+"""Columns and indexes: as stored records, and as objects of a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REGULAR = "regular"
 
 
 class Column(Struct, frozen=True):
-    """`ordinal` is the place in `SELECT *`; `number` names its cells in the store."""
+    """`ordinal` is the position in `SELECT *`; `number` names its cells in the store."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class MaskRecord(Struct, frozen=True):
 
 
 class ColumnRecord(Struct, frozen=True):
-    """What is kept of a column."""
+    """The stored record of a column."""
 
     name: str
     kind: str

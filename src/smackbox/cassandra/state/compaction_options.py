@@ -1,4 +1,4 @@
-"""The sub-options of `compaction`: each strategy's, and the checks that Cassandra makes of them, in its order."""
+"""The sub-options of `compaction`: the options of each strategy, with Cassandra's checks in its order."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def _size(given: _Options, option: str) -> int | None:
 
 
 def _bytes_of(text: str) -> int | None:
-    """`10MB`, `1.5 GiB` in bytes; None when it is neither."""
+    """`10MB`, `1.5 GiB` in bytes; None when the text is neither."""
     parts = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*((?:[KMGT]i?)?)B", text)
     if parts is None:
         return None

@@ -1,12 +1,12 @@
-"""The data: blind writes gathered into one atomic batch, reads that merge.
+"""The data: blind writes are collected into one atomic batch, reads merge.
 
-Writes go to the open batch; `flush` applies it, and reads flush first, so that each sees what was written before it.
-A row that was written many times is merged to one fragment when it has been written `MERGE_AFTER` times or when a read
-met `MERGE_WHEN_MET` fragments of it, so neither its size nor the time to read it grows with its history.
+Writes go to the open batch; `flush` applies it, and reads flush first, so that each sees the writes before it. The
+fragments of a row are merged into one after `MERGE_AFTER` writes, or when a read meets `MERGE_WHEN_MET` fragments, so
+that neither its size nor the time to read it grows with its history.
 
-Deletions wider than a row (of partitions and ranges) lie in the partition's own sections. Tables that have had none are
-spared looking for them: the store remembers, under `d` + table number in the `schema` family, which ones have, and
-under `g` + table number which ones hold something that can be dropped one day (`sweep` drops it).
+Deletions wider than a row (of partitions and ranges) are in separate sections of the partition. They are only looked up
+in tables that have had any: the store records such tables under `d` + table number in the `schema` column family. Under
+`g` + table number it records tables with data that can be purged some day (`sweep` purges it).
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ NOTED_LIMIT = 1_000_000
 MERGES_A_PASS = 64
 SMALL_DELETE = 2_000
 _RANGE = struct.Struct(">IH")
-# a length of this says that the real one follows in four bytes
+# this length means that the real one follows in four bytes
 _LONG_RANGE = 0xFFFF
 _UINT = struct.Struct(">I")
 
-# timestamp, local deletion time, first clustering key, first clustering key after
+# timestamp, local deletion time, first clustering key, first clustering key after it
 Tombstone = tuple[int, int, bytes, bytes]
 # a plain fragment, or a row that had to be merged
 Item = bytes | Row
 
 
 class StagedWrites:
-    """The writes of a statement that may still fail half-way."""
+    """The writes of a statement that may still fail midway."""
 
     __slots__ = ("writes",)
 
@@ -62,15 +62,15 @@ class StagedWrites:
         self.writes: list[tuple[Any, ...]] = []
 
     def put(self, *write: Any) -> None:
-        """Put a key, once they are replayed."""
+        """Put a key when the writes are replayed."""
         self.writes.append(write)
 
     def delete(self, key: bytes) -> None:
-        """Delete a key, once they are replayed."""
+        """Delete a key when the writes are replayed."""
         self.writes.append((key,))
 
     def replay(self, batch: Any) -> None:
-        """Write all of them into a batch of the store."""
+        """Add all of them to a batch of the store."""
         for write in self.writes:
             if len(write) == 1:
                 batch.delete(*write)
@@ -84,37 +84,37 @@ class Engine:
     def __init__(self, store: RocksStore) -> None:
         self.store = store
         self.batch: Any = store.batch()
-        self._outer: list[Any] = []  # the batch around a statement under way
+        self._outer: list[Any] = []  # the batch around the current statement
         self.pending = 0
         self._first_sequence = self._sequence = store.next_sequence()
         self._hot: dict[bytes, int] = {}
         self._sample = 0
-        # rows that were written often
+        # rows that are written often
         self._to_merge: dict[bytes, Table] = {}
         self._with_deletions = {
             int.from_bytes(key[1:], "big") for key, _ in store.items(b"d", b"e", SCHEMA_FAMILY) if len(key) == 5
         }
-        # table number -> when the first of what it holds can be dropped; 0 where that is not known
+        # table number -> when the first of its data can be purged; 0 if unknown
         self.garbage: dict[int, int] = {
             int.from_bytes(key[1:], "big"): 0 for key, _ in store.items(b"g", b"h", SCHEMA_FAMILY) if len(key) == 5
         }
         self._with_garbage = set(self.garbage)
         self.deletions = 0
-        # whether something was written with a timestamp that is not larger than this
+        # called for a write: whether its timestamp is not larger than this
         self.watch_below = MIN_TIMESTAMP
         self.is_disturbed = False
-        # index number -> the rows whose vectors were written since they were read (`execution/vector_upkeep`)
+        # index number -> the rows whose vectors were written since they were last read (`execution/vector_upkeep`)
         self.noted: dict[bytes, dict[bytes, None]] = {}
 
     @property
     def writes(self) -> int:
-        """How many fragments were written since the start."""
+        """How many fragments have been written since the start."""
         return self._sequence - self._first_sequence
 
-    # ---- writing ----------------------------------------------------------------------------------------------------
+    # ---- writes -----------------------------------------------------------------------------------------------------
 
     def put(self, table: Table, row_key: bytes, timestamp: int, fragment: bytes) -> None:
-        """Write a fragment under `row_key`, which ends in the section and the clustering key."""
+        """Write a fragment under `row_key`, which ends with the section and the clustering key."""
         self._sequence += 1
         self.batch.put(row_key + SUFFIX.pack(MAX_TIMESTAMP - timestamp, self._sequence & 0xFFFFFFFF), fragment)
         self.pending += 1
@@ -125,7 +125,7 @@ class Engine:
         self._count_write(table, row_key, 1)
 
     def put_rows(self, table: Table, rows: Sequence[tuple[bytes, bytes]], timestamp: int) -> None:
-        """`put` for many plain fragments. How often a row is written is estimated: one row in so many counts."""
+        """`put` for many plain fragments. The number of writes to a row is estimated by sampling."""
         put = self.batch.put
         pack = SUFFIX.pack
         age = MAX_TIMESTAMP - timestamp
@@ -137,7 +137,7 @@ class Engine:
         self.pending += len(rows)
         if timestamp <= self.watch_below:
             self.is_disturbed = True
-        # as good as chance, so that no rhythm of a client's hides a row
+        # pseudo-random, so that no regular pattern of a client's writes escapes the sampling
         self._sample = (self._sample * 25_173 + 13_849) & 0xFFFF
         for row_key, _ in rows[(self._sample >> 8) % SAMPLED_ROWS :: SAMPLED_ROWS]:
             self._count_write(table, row_key, SAMPLED_ROWS)
@@ -176,7 +176,7 @@ class Engine:
         self.pending += 1
 
     def enter(self, entry: bytes) -> None:
-        """Write an entry of an index."""
+        """Write an index entry."""
         self.batch.put(entry, b"")
         self.pending += 1
         noted = self.noted.get(entry[:4]) if self.noted else None
@@ -186,25 +186,25 @@ class Engine:
                 del self.noted[entry[:4]]
 
     def forget(self, key: bytes) -> None:
-        """Remove an entry of an index, or what stands under a whole key."""
+        """Remove an index entry, or the value under a whole key."""
         self.batch.delete(key)
         self.pending += 1
 
     def put_merged(self, row_key: bytes, timestamp: int, fragment: bytes) -> None:
-        """Write the fragment that stands for several that are forgotten."""
+        """Write the fragment that replaces several deleted ones."""
         self._sequence += 1
         self.batch.put(row_key + suffix(timestamp, self._sequence), fragment)
         self.pending += 1
 
     def has_no_deletions(self, table: Table) -> None:
-        """Spare the table the look for deletions of partitions and of ranges: it holds none."""
+        """Record that the table has no deletions of partitions and ranges, so that reads need not look for them."""
         if table.number in self._with_deletions:
             self._with_deletions.discard(table.number)
             self.batch.delete(b"d" + table.prefix, self.store.family(SCHEMA_FAMILY))
             self.pending += 1
 
     def has_no_garbage(self, table: Table) -> None:
-        """Spare the table further passes until something that can be dropped is written."""
+        """Record that the table has nothing to purge, so that it needs no pass until such data is written."""
         self.garbage.pop(table.number, None)
         if table.number in self._with_garbage:
             self._with_garbage.discard(table.number)
@@ -227,9 +227,9 @@ class Engine:
             self.batch.put(b"g" + table.prefix, b"", self.store.family(SCHEMA_FAMILY))
 
     def flush(self) -> None:
-        """Apply what was written: once this returns it survives the death of the process."""
+        """Apply the pending writes: once this returns they survive the death of the process."""
         if self._outer:
-            # what belongs to the statement under way stays aside until it is whole
+            # the current statement's writes stay separate until it is complete
             batch, self._outer[0] = self._outer[0], self.store.batch()
             self.store.write(batch)
         elif self.pending:
@@ -239,23 +239,23 @@ class Engine:
             self.store.write(batch)
 
     def begin(self) -> None:
-        """Hold back what is written from here on, until `commit` lets it in or `abandon` forgets it."""
+        """Hold back the following writes until `commit` adds them or `abandon` discards them."""
         assert not self._outer, "statements do not nest"
         self._outer.append(self.batch)
         self.batch = StagedWrites()
 
     def staged(self) -> Sequence[tuple[bytes, ...]]:
-        """Keys and values put since `begin`, and keys deleted."""
+        """The keys and values put since `begin`, and the keys deleted."""
         return self.batch.writes  # type: ignore[no-any-return]
 
     def commit(self) -> None:
-        """What was written since `begin` is a part of the batch."""
+        """Add the writes since `begin` to the batch."""
         staged = self.batch
         self.batch = self._outer.pop()
         staged.replay(self.batch)
 
     def abandon(self) -> None:
-        """What was written since `begin` is forgotten."""
+        """Discard the writes since `begin`."""
         self.batch = self._outer.pop()
 
     def drop_rows(self, number: int) -> None:
@@ -286,10 +286,10 @@ class Engine:
         return bool(self._to_merge)
 
     def tidy(self, now_s: int) -> None:
-        """Merge rows that were written often; the owner calls it after each pass.
+        """Merge rows that are written often; the owner calls this after each pass.
 
-        What was deleted or has expired more than the table's `gc_grace_seconds` ago is dropped then: all fragments of
-        the row are at hand, so nothing older is left that it would have to hide.
+        Data that was deleted or expired more than the table's `gc_grace_seconds` ago is purged then: all fragments of
+        the row are known, so it cannot shadow older data any more.
         """
         self.flush()
         for _ in range(min(len(self._to_merge), MERGES_A_PASS)):
@@ -316,10 +316,10 @@ class Engine:
         if not row.is_empty():
             self.put_merged(row_key, newest, encode_stamped(row, static=static))
 
-    # ---- reading ----------------------------------------------------------------------------------------------------
+    # ---- reads ------------------------------------------------------------------------------------------------------
 
     def fragments(self, row_key: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """All fragments of one row, the latest first."""
+        """All fragments of one row, latest first."""
         length = len(row_key) + SUFFIX_LENGTH
         cursor = self.store.db.iter()
         cursor.seek(row_key)
@@ -331,7 +331,7 @@ class Engine:
             cursor.next()
 
     def row(self, table: Table, row_key: bytes, *, merged: bool = False) -> Item | None:
-        """One row: its fragment when it is plain and alone, else the merged row; None when there is none."""
+        """One row: its only fragment if that is plain, otherwise the merged row; None when there is no row."""
         if self.pending:
             self.flush()
         length = len(row_key) + SUFFIX_LENGTH
@@ -347,15 +347,15 @@ class Engine:
         if first is None:
             return None
         fragments: list[tuple[bytes, bytes]] | None = None
-        whole = not merged and table.whole_head and first.startswith(table.whole_head)
+        hides_older = not merged and table.whole_head and first.startswith(table.whole_head)
         while cursor.valid():
             key = cursor.key()
             if len(key) != length or not key.startswith(row_key):
                 break
-            if whole and fragments is None and key[-12:-4] != first_key[-12:-4]:
+            if hides_older and fragments is None and key[-12:-4] != first_key[-12:-4]:
                 if table.number not in self._with_deletions:
                     return first
-                whole = False
+                hides_older = False
             if fragments is None:
                 fragments = [(first_key, first)]
             fragments.append((key, cursor.value()))
@@ -369,7 +369,7 @@ class Engine:
         return self._item(table, row_key, fragments or [(first_key, first)], tombstones, merged)
 
     def tombstones(self, table: Table, partition: bytes) -> list[Tombstone]:
-        """The deletions of the partition and of ranges in it."""
+        """The deletions of the partition and of its ranges."""
         if table.number not in self._with_deletions:
             return []
         tombstones: list[Tombstone] = []
@@ -379,7 +379,7 @@ class Engine:
         return tombstones
 
     def static_row(self, table: Table, partition: bytes, tombstones: list[Tombstone]) -> Row | None:
-        """The static columns of a partition, None where it has none."""
+        """The static row of a partition, or None."""
         if not table.has_statics:
             return None
         fragments = list(self.fragments(partition + STATIC_ROW))
@@ -396,7 +396,7 @@ class Engine:
     ) -> Iterator[tuple[bytes, Item]]:
         """The rows of one partition with `low` <= clustering key < `high`, as (row key, item), in order or reverse.
 
-        An empty `high` is the end of the partition. `merged`: every item is a `Row`, with timestamps.
+        An empty `high` is the end of the partition. With `merged`, every item is a `Row` with timestamps.
         """
         if self.pending:
             self.flush()
@@ -410,7 +410,7 @@ class Engine:
         return self._forwards(table, start, end, tombstones, merged)
 
     def scan(self, table: Table, start: bytes, end: bytes, *, merged: bool = False) -> Iterator[tuple[bytes, Item]]:
-        """All rows and static rows from key `start` up to `end`, as (row key, item), in the order of the keys.
+        """All rows and static rows from key `start` up to `end`, as (row key, item), in key order.
 
         `start` is the beginning of a partition, or somewhere between its rows.
         """
@@ -521,14 +521,14 @@ class Engine:
 
 
 def _is_hidden_by_first(table: Table, fragments: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the first of several fragments, the latest, is a whole row and newer than all others."""
+    """Whether the latest of several fragments is a whole row and newer than all others."""
     if len(fragments) < 2 or not table.whole_head:
         return False
     return fragments[0][1].startswith(table.whole_head) and fragments[0][0][-12:-4] != fragments[1][0][-12:-4]
 
 
 def tombstone_of(key: bytes, value: bytes, partition_length: int) -> Tombstone:
-    """A deletion as stored; that of a whole partition has no bounds."""
+    """A stored deletion; the deletion of a whole partition has no bounds."""
     if key[partition_length] == PARTITION_DELETION[0]:
         return timestamp_of(key), _UINT.unpack(value)[0], b"", b""
     time, length = _RANGE.unpack_from(value)

@@ -1,6 +1,7 @@
-"""One index of a table: what of a value or a cell it enters.
+"""One index of a table: which entries it has for a value or a cell.
 
-An entry is `[index number: 4][order key of the value][row key of the base table without its table number]`."""
+An entry is `[index number: 4][order key of the value][row key of the base table without its table number]`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _INT = struct.Struct(">i")
 
 
 class IndexTarget:
-    """An index ready for use. `part`: '' (the value as it is), keys, values, entries, full."""
+    """An index ready for use. `part`: '' (the value itself), keys, values, entries, full."""
 
     __slots__ = ("analyse", "column", "is_sai", "part", "prefix", "record")
 
@@ -30,10 +31,10 @@ class IndexTarget:
         self.analyse = analysis_of(record.options) if self.is_sai else None
 
     def order_keys(self, value: bytes) -> list[bytes]:
-        """Under what a whole value is entered."""
+        """The order keys of a whole value's entries."""
         kind = self.column.type
         if self.is_sai and isinstance(kind, VectorType):
-            return [b""]  # that the row has a vector
+            return [b""]  # an entry that the row has a vector
         if self.part in {"", "full"}:
             return [self._order_key(kind, value)]
         if isinstance(kind, MapType):
@@ -45,7 +46,7 @@ class IndexTarget:
         return kind.order_key(value if self.analyse is None else self.analyse(value))
 
     def pair_key(self, key: bytes, item: bytes) -> bytes:
-        """Under what an entry of a map is entered."""
+        """The order key of a map entry."""
         kind = self.column.type
         assert isinstance(kind, MapType)
         if self.part == "keys":
@@ -55,7 +56,7 @@ class IndexTarget:
         return kind.key.order_key(key) + kind.value.order_key(item)
 
     def cell_keys(self, cell: bytes) -> list[bytes]:
-        """Under what a cell as it is written is entered; that of a multi-cell column is a list of parts."""
+        """The order keys of a cell's entries; a multi-cell column's cell is a list of parts."""
         kind = self.column.type
         if not kind.multi_cell:
             return self.order_keys(cell)
@@ -68,7 +69,7 @@ class IndexTarget:
         return order_keys
 
     def written_values(self, cells: dict[int, bytes | None], clustering: Sequence[bytes]) -> list[bytes]:
-        """The values that a write of a row enters, as they are."""
+        """The values to index in the write of a row, not normalised."""
         column = self.column
         if column.kind == CLUSTERING:
             return [clustering[column.position]] if clustering else []
@@ -88,7 +89,7 @@ class IndexTarget:
         return values
 
     def part_key(self, path: bytes, value: bytes) -> bytes:
-        """Under what one cell of a collection is entered."""
+        """The order key of one cell of a collection."""
         kind = self.column.type
         if isinstance(kind, MapType):
             return self.pair_key(path, value)
@@ -103,10 +104,10 @@ class IndexTarget:
 
 
 def is_vector_index(target: IndexTarget) -> bool:
-    """Whether it is an index for ANN."""
+    """Whether it is a vector index for ANN."""
     return target.is_sai and isinstance(target.column.type, VectorType)
 
 
 def similarity_of(target: IndexTarget) -> str:
-    """The name of the index's measure."""
+    """The name of the index's similarity function."""
     return target.record.options.get("similarity_function", "cosine").lower()

@@ -1,9 +1,9 @@
-"""Secondary indexes: an entry for each indexed value, written blindly and checked when it is read.
+"""Secondary indexes: they have an entry for each indexed value, written blindly and verified by reads.
 
     [index number: 4][order key of the value][row key of the base table without its table number] -> nothing
 
-An entry may be stale, because a write does not look at what it replaces; a read takes the row it points at, and what no
-longer matches is dropped from the answer and from the index. Entries of one value are in the order of the base table.
+An entry may be stale, as a write does not read what it replaces. A read looks up the row of each entry; entries that no
+longer match are dropped from the answer and from the index. Entries of one value have the order of the base table.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ def index_targets(table: Table) -> tuple[IndexTarget, ...]:
 
 
 def view_target(base: Table, view: Table) -> IndexTarget | None:
-    """The index by which a view's partitions are found in its base table; its entries are under the view's number.
+    """The index that finds a view's partitions in its base table; its entries are under the view's number.
 
-    None where a view's partition is of one partition of the base table, and where a column has just been renamed.
+    None if a view's partition comes from one partition of the base table, and if a column has just been renamed.
     """
     keys = [base.by_name.get(column.name) for column in view.partition_key]
     columns = [column for column in keys if column is not None]
     if set(base.partition_key) <= set(columns) or len(columns) < len(keys):
         return None
-    # the column that the view adds, else a clustering column, tells most
+    # the column that the view adds, otherwise a clustering column, is the most selective
     chosen = max(columns, key=lambda column: (column.kind == REGULAR, column.ordinal))
     return IndexTarget(IndexRecord(view.name, "VIEW", {}, view.number), chosen, "")
 
 
 def parse_target(target: str) -> tuple[str, str]:
-    """The part and the column of an index's target as system_schema shows it."""
+    """The part and the column of an index target, in the form of system_schema."""
     match = _TARGET.fullmatch(target)
     part, name = match.groups() if match else ("", target)
     return part, name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def check_indexed_sizes(table: Table, cells: dict[int, bytes | None], clustering: Sequence[bytes]) -> None:
-    """Raises `Invalid` for a value that is too long for Cassandra's own kind of index, whose key it would be."""
+    """Raises `Invalid` for a value that is too long for Cassandra's built-in index, which uses it as a key."""
     for target in table.index_targets:
         if target.is_sai:
             continue
@@ -69,7 +69,7 @@ def check_indexed_sizes(table: Table, cells: dict[int, bytes | None], clustering
 def entries_of_merged_row(
     targets: Iterable[IndexTarget], row_key: bytes, row: Row, partition_key: Sequence[bytes]
 ) -> list[bytes]:
-    """The entries that stand for a row of merged fragments."""
+    """The index entries of a row of merged fragments."""
     entries = []
     for target in targets:
         column = target.column
@@ -95,7 +95,7 @@ def entries_of_row(
     partition_key: Sequence[bytes],
     clustering: Sequence[bytes],
 ) -> list[bytes]:
-    """The entries that the write of a row makes."""
+    """The index entries for the write of a row."""
     entries = []
     for target in targets:
         column = target.column

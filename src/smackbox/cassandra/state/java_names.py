@@ -1,4 +1,4 @@
-"""From the name of a type's Java class, as Cassandra's `TypeParser` reads it, to the type."""
+"""Parses the names of Java type classes like Cassandra's `TypeParser`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 
 
 def java_type(text: str, user_types: dict[str, UserType]) -> CqlType:
-    """Raises `SyntaxFault` in Cassandra's words; what follows the type is not looked at."""
+    """The type of that Java name. Raises `SyntaxFault` with Cassandra's text; anything after the type is ignored."""
     reader = _Reader(text, user_types)
     kind = reader.type(0)
     return kind.kind if isinstance(kind, ReversedPart) else kind
@@ -123,7 +123,7 @@ class _Reader:
         return VectorType(element, int(self.text[start : self.offset - 1]))
 
     def _user_type(self, depth: int) -> CqlType:
-        """`UserType(keyspace,name in hexadecimal,…)`: the one of that name."""
+        """`UserType(keyspace,name in hexadecimal,…)`: the type of that name."""
         del depth
         inside = self.text[self.offset :].partition("(")[2]
         try:
@@ -182,7 +182,7 @@ class _Reader:
         return True
 
     def _skip_arguments(self) -> None:
-        """Arguments of a class that takes none."""
+        """Skip the arguments of a class that takes none."""
         depth = 0
         while self.offset < len(self.text):
             character = self.text[self.offset]
@@ -199,4 +199,4 @@ class _Reader:
 
 
 class _UnknownClassError(Exception):
-    """A class that is not known, inside of another."""
+    """An unknown class inside another."""

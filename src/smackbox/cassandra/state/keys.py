@@ -3,8 +3,8 @@
     [table number: 4][token: 8, sign flipped][length of partition key: 2][partition key]
     [section: 1][order keys of the clustering columns][2**63-1 - timestamp: 8][sequence: 4]
 
-Sections: 1 partition deletions, 2 range tombstones, 3 the static row, 4 rows. The last twelve bytes make every write a
-key of its own, the latest first: a write is blind, and reading merges what it finds under one row key.
+Sections: 1 partition deletions, 2 range tombstones, 3 the static row, 4 rows. The last twelve bytes give every write
+its own key, latest first: writes are blind, and reads merge the fragments under one row key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BIAS = 1 << 63
 
 
 def compose_partition_key(components: Sequence[bytes]) -> bytes:
-    """Cassandra's serialised partition key: one component is itself, several are each `[short][bytes]0`."""
+    """Cassandra's serialised partition key: a single component as it is, several each as `[short][bytes]0`."""
     if len(components) == 1:
         return components[0]
     length = sum(map(len, components))
@@ -58,14 +58,14 @@ def split_partition_key(key: bytes, count: int) -> list[bytes]:
 
 
 def partition_prefix(table: Table, key: bytes) -> bytes:
-    """The first bytes of everything in the partition. Raises `Invalid` for a key over the limit."""
+    """The prefix of all keys in the partition. Raises `Invalid` for a key over the limit."""
     if len(key) > PARTITION_KEY_LIMIT:
         raise Invalid(f"Key length of {len(key)} is longer than maximum of {PARTITION_KEY_LIMIT}")
     return table.prefix + _HEAD.pack(token_of(key) + _BIAS, len(key)) + key
 
 
 def token_prefix(table: Table, token: int) -> bytes:
-    """What comes before every partition with that token or a larger one."""
+    """The key before every partition with that token or a larger one."""
     return table.prefix + (token + _BIAS).to_bytes(8, "big")
 
 
@@ -79,7 +79,7 @@ def clustering_key(table: Table, components: Sequence[bytes]) -> bytes:
 
 
 def written_clustering_key(table: Table, components: Sequence[bytes]) -> bytes:
-    """The same for a row that is written. Raises `Invalid` for values that together are over the limit."""
+    """The same for a row to be written. Raises `Invalid` if the values together exceed the limit."""
     length = sum(map(len, components))
     if length > PARTITION_KEY_LIMIT:
         raise Invalid(f"Key length of {length} is longer than maximum of {PARTITION_KEY_LIMIT}")
@@ -87,7 +87,7 @@ def written_clustering_key(table: Table, components: Sequence[bytes]) -> bytes:
 
 
 def suffix(timestamp: int, sequence: int) -> bytes:
-    """The end of a fragment's key: a later timestamp sorts first."""
+    """The suffix of a fragment's key: a later timestamp sorts first."""
     return SUFFIX.pack(MAX_TIMESTAMP - timestamp, sequence & 0xFFFFFFFF)
 
 

@@ -1,4 +1,4 @@
-"""What this server says of itself: the one node of its cluster."""
+"""This server as the only node of its cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOKEN_COUNT = 16
 
 
 class Node(Struct, frozen=True):
-    """This node, as `system.local` shows it."""
+    """This node, as in `system.local`."""
 
     cluster_name: str
     data_center: str
@@ -23,7 +23,7 @@ class Node(Struct, frozen=True):
     started_at_s: int
 
     def tokens(self) -> list[str]:
-        """Where its parts of the ring end; the same ones as long as the host id is the same."""
+        """The ends of its token ranges; they depend only on the host id."""
         tokens = set()
         for index in range(TOKEN_COUNT):
             digest = hashlib.md5(self.host_id.bytes + bytes([index]), usedforsecurity=False).digest()
@@ -32,7 +32,7 @@ class Node(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """The address at which a client reached this server."""
+    """The address at which a client connected to this server."""
 
     address: str
     port: int

@@ -1,7 +1,7 @@
-"""Passwords as they are kept: bcrypt's `$2a$10$<salt><hash>`, as Cassandra keeps them, so hashes can be carried over.
+"""Stored passwords: bcrypt's `$2a$10$<salt><hash>`, as in Cassandra, so that hashes can be transferred.
 
-Bcrypt looks at the first 72 bytes of a password. 2**10 rounds cost some 50 ms for each check, on purpose. Hashes of
-scrypt (`$scrypt$ln=14,r=8,p=1$<salt>$<hash>`, both in base64), which earlier versions made, are checked still.
+Bcrypt uses the first 72 bytes of a password. 2**10 rounds take about 50 ms for each check, by design. Hashes made with
+scrypt (`$scrypt$ln=14,r=8,p=1$<salt>$<hash>`, both in base64) are still accepted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PASSWORD_BYTES = 72
 SCRYPT_MEMORY_LIMIT_BYTES = 64 * 1024 * 1024
 _BCRYPT = re.compile(r"\$2[aby]?\$\d\d\$[./A-Za-z0-9]{53}")
 _SCRYPT = re.compile(r"\$scrypt\$ln=14,r=8,p=1\$([A-Za-z0-9+/]{22}==)\$([A-Za-z0-9+/]{43}=)")
-# bcrypt's base64 has the same bits in another alphabet
+# bcrypt's base64 uses another alphabet
 _ALPHABET = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
     b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
@@ -25,7 +25,7 @@ _ALPHABET = bytes.maketrans(
 
 
 def hash_password(password: str, salt: bytes) -> str:
-    """`salt`: 16 bytes."""
+    """Hash a password; `salt` has 16 bytes."""
     import bcrypt
 
     settings = b"$2a$%02d$%b" % (LOG_ROUNDS, base64.b64encode(salt).rstrip(b"=").translate(_ALPHABET))
@@ -33,14 +33,14 @@ def hash_password(password: str, salt: bytes) -> str:
 
 
 def matches(password: str, hashed: str) -> bool:
-    """Whether `hashed` was made of this password; slow on purpose, so not for an event loop."""
+    """Whether `hashed` is a hash of this password. Slow by design, so not for an event loop."""
     if _BCRYPT.fullmatch(hashed):
         import bcrypt
 
         try:
             return bcrypt.checkpw(password.encode()[:PASSWORD_BYTES], hashed.encode())
         except ValueError:
-            return False  # a number of rounds that there is not
+            return False  # an invalid number of rounds
     parts = _SCRYPT.fullmatch(hashed)
     if parts is None:
         return False
@@ -48,7 +48,7 @@ def matches(password: str, hashed: str) -> bool:
 
 
 def can_check(hashed: str) -> bool:
-    """Whether this is a hash with which a password can be compared."""
+    """Whether a password can be compared with this hash."""
     return (_BCRYPT.fullmatch(hashed) or _SCRYPT.fullmatch(hashed)) is not None
 
 

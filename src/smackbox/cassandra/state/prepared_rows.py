@@ -1,6 +1,8 @@
-"""The texts that clients have prepared, kept over a restart: under `q/` + id in the store's `schema` family.
+"""The statements that clients have prepared, kept across restarts: under `q/` + id in the store's `schema` column
+family.
 
-A client that goes on after a restart executes by id; the text is found when its id is asked for, so a start reads none.
+A client that continues after a restart executes by id. The text is looked up when its id is first used, so a start
+reads none.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ _END = b"q0"
 
 
 class PreparedRecord(msgspec.Struct, frozen=True):
-    """`keyspace`: the one that the client used, which tables without one are of; `schema`: a digest of its tables."""
+    """`keyspace` is the client's keyspace, for tables without one; `schema` is a digest of its tables."""
 
     text: str
     keyspace: str | None = None
@@ -26,7 +28,7 @@ class PreparedRecord(msgspec.Struct, frozen=True):
 
 
 class PreparedRows:
-    """What is kept, `limit` at most."""
+    """The stored statements, at most `limit`."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
         self._engine = engine
@@ -34,7 +36,7 @@ class PreparedRows:
         self._count: int | None = None
 
     def keep(self, statement_id: bytes, text: str, keyspace: str | None, schema: str) -> None:
-        """With the next flush."""
+        """Store a statement with the next flush."""
         record = PreparedRecord(text, keyspace, schema)
         before = self.find(statement_id)
         if before == record:
@@ -45,7 +47,7 @@ class PreparedRows:
         if self._count is None:
             self._count = sum(1 for _ in self._items())
         if self._count >= self._limit:
-            # those that clients use come back, with their next EXECUTE
+            # statements in use come back with their next EXECUTE
             for key, _ in list(self._items()):
                 self._put(key, None)
             self._count = 0
@@ -53,18 +55,18 @@ class PreparedRows:
         self._count += 1
 
     def find(self, statement_id: bytes) -> PreparedRecord | None:
-        """A statement that was prepared before the last start, None without it."""
+        """A statement that was prepared before the last start, or None."""
         body = self._engine.store.get(_PREFIX + statement_id, SCHEMA_FAMILY)
         return msgspec.json.decode(body, type=PreparedRecord) if body is not None else None
 
     def forget(self, statement_id: bytes) -> None:
-        """Keep that statement no more."""
+        """Delete a stored statement."""
         if self.find(statement_id) is not None:
             self._put(_PREFIX + statement_id, None)
             self._count = None
 
     def rows(self, _: Endpoint) -> Iterator[Values]:
-        """As system.prepared_statements shows them."""
+        """The rows of system.prepared_statements."""
         for key, value in self._items():
             record = msgspec.json.decode(value, type=PreparedRecord)
             yield {

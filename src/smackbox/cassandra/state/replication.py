@@ -1,4 +1,4 @@
-"""The options of keyspaces: `replication` and `durable_writes`, as Cassandra checks and keeps them."""
+"""The options of keyspaces: `replication` and `durable_writes`, as Cassandra checks and stores them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 def boolean_option(name: str, value: str) -> bool:
-    """Raises `SyntaxFault`."""
+    """A boolean option. Raises `SyntaxFault`."""
     flag = _BOOLEANS.get(value.lower())
     if flag is None:
         raise SyntaxFault(
@@ -30,7 +30,9 @@ def keyspace_options(
     data_center: str,
     previous: tuple[dict[str, str], bool] | None = None,
 ) -> tuple[dict[str, str], bool]:
-    """Replication and durable_writes; `previous`: those that ALTER changes. Raises `SyntaxFault` or `ConfigFault`."""
+    """Replication and durable_writes; `previous` are the options that ALTER changes. Raises `SyntaxFault` or
+    `ConfigFault`.
+    """
     for option in given:
         if option not in {"replication", "durable_writes"}:
             raise SyntaxFault(f"Unknown property '{option}'")
@@ -90,7 +92,9 @@ def _replication(given: dict[str, str], name: str, data_center: str, previous: d
 
 
 def _for_data_center(options: dict[str, str], previous: dict[str, str], data_center: str) -> dict[str, str]:
-    """A plain factor is that of the data centre, unless the keyspace has one for it; factor 0: no replicas."""
+    """A plain factor applies to the data centre, unless the keyspace has a factor for it; factor 0 means no
+    replicas.
+    """
     options = dict(options)
     factor = options.pop(_FACTOR, None)
     if factor is not None:
@@ -109,7 +113,7 @@ def _check_factors(options: dict[str, str]) -> None:
 
 
 def _check_factor(text: str) -> None:
-    """`replicas` or `replicas/transient`, of which none may be transient here."""
+    """`replicas` or `replicas/transient`; transient replicas are not supported."""
     parts = text.split("/")
     if len(parts) > 2 or (len(parts) == 2 and not parts[1]):
         raise ConfigFault("Replication factor format is <replicas> or <replicas>/<transient>")

@@ -1,14 +1,14 @@
-"""What permissions are held on. A resource is its name in system_auth: `data/ks/t`, `roles/r`, `functions/ks`.
+"""The resources of permissions. A resource is named as in system_auth: `data/ks/t`, `roles/r`, `functions/ks`.
 
-A permission on a resource holds for all below it: a table is below the tables of its keyspace, those below the
-keyspace, that below `data`.
+A permission on a resource applies to all resources below it: a table is below the tables of its keyspace, these below
+the keyspace, and that below `data`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# in the order of Cassandra's enumeration, which LIST sorts by
+# in the order of Cassandra's enum, by which LIST sorts
 PERMISSIONS: Final = (
     "CREATE", "ALTER", "DROP", "SELECT", "MODIFY", "AUTHORIZE", "DESCRIBE", "EXECUTE", "UNMASK", "SELECT_MASKED",
 )  # fmt: skip
@@ -30,32 +30,32 @@ ALL_ROLES: Final = "roles"
 
 
 def keyspace_resource(keyspace: str) -> str:
-    """A keyspace, as permissions name it."""
+    """The resource of a keyspace."""
     return f"data/{keyspace}"
 
 
 def all_tables_resource(keyspace: str) -> str:
-    """All tables of a keyspace, as permissions name them."""
+    """The resource of all tables of a keyspace."""
     return f"data/{keyspace}/*"
 
 
 def table_resource(keyspace: str, table: str) -> str:
-    """A table, as permissions name it."""
+    """The resource of a table."""
     return f"data/{keyspace}/{table}"
 
 
 def role_resource(role: str) -> str:
-    """A role, as permissions name it."""
+    """The resource of a role."""
     return f"roles/{role}"
 
 
 def functions_resource(keyspace: str) -> str:
-    """All functions of a keyspace, as permissions name them."""
+    """The resource of all functions of a keyspace."""
     return f"functions/{keyspace}"
 
 
 def chain(resource: str) -> tuple[str, ...]:
-    """The resource and all above it, the nearest first."""
+    """The resource and all resources above it, nearest first."""
     root, *parts = _parts(resource)
     if not parts:
         return (root,)
@@ -71,7 +71,7 @@ def chain(resource: str) -> tuple[str, ...]:
 
 
 def applicable(resource: str) -> frozenset[str]:
-    """The permissions that make sense on the resource."""
+    """The permissions that apply to the resource."""
     root, *parts = _parts(resource)
     if root == "data":
         return _TABLE if len(parts) == 2 and parts[1] != "*" else _TABLE | _CREATE
@@ -83,12 +83,12 @@ def applicable(resource: str) -> frozenset[str]:
 
 
 def kind(resource: str) -> str:
-    """The name that Cassandra has for resources like it."""
+    """Cassandra's name for this kind of resource."""
     return _KINDS[_parts(resource)[0]]
 
 
 def shown(resource: str) -> str:
-    """As messages and LIST show it: `<table ks.t>`."""
+    """The resource as in messages and LIST: `<table ks.t>`."""
     root, *parts = _parts(resource)
     if root == "data":
         if len(parts) == 2:
@@ -105,5 +105,5 @@ def shown(resource: str) -> str:
 
 
 def _parts(resource: str) -> list[str]:
-    """A role's name and an mbean's may hold slashes themselves."""
+    """The names of roles and mbeans may themselves contain slashes."""
     return resource.split("/", 1 if resource.startswith(("roles/", "mbean/")) else 2)

@@ -1,4 +1,4 @@
-"""`speculative_retry` and `additional_write_policy`: what may be written, and the form in which it is shown."""
+"""`speculative_retry` and `additional_write_policy`: the allowed values, and the form in which they are shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EITHER = re.compile(r"(MIN|MAX)\(([^)]+)\s*,\s*([^)]+)\)", re.IGNORECASE)
 
 
 def checked_retry(text: str) -> str:
-    """The policy as system_schema shows it: NONE is NEVER, 95percentile is 95p. Raises `ConfigFault`."""
+    """The policy in the form of system_schema: NONE is NEVER, 95percentile is 95p. Raises `ConfigFault`."""
     word = text.upper()
     if word in {"ALWAYS", "NEVER", "NONE"}:
         return "ALWAYS" if word == "ALWAYS" else "NEVER"

@@ -1,8 +1,9 @@
-"""Roles, who is a member of which, and who may do what: kept in the store's `schema` family.
+"""Roles, their memberships and their permissions: kept in the store's `schema` column family.
 
-`r/NAME` holds a role, `p/LENGTH/ROLE/RESOURCE` the permissions of a role on a resource, both as JSON; LENGTH is that of
-the role's name, which may hold slashes. A change goes into the engine's open batch, so it is in the write-ahead log
-before it is answered. `generation` grows with each, so that what was derived from them can be forgotten.
+`r/NAME` holds a role, `p/LENGTH/ROLE/RESOURCE` the permissions of a role on a resource, both as JSON; LENGTH is the
+length of the role's name, which may contain slashes. A change is added to the engine's open batch, so it is in the
+write-ahead log before it is answered. `generation` increases with each change, so that caches derived from the roles
+can be dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ DEFAULT_SUPERUSER = "cassandra"
 
 
 class Role(msgspec.Struct, frozen=True):
-    """What is kept of a role."""
+    """The stored record of a role."""
 
     name: str
     superuser: bool = False
@@ -53,10 +54,10 @@ class Roles:
             held = msgspec.json.decode(body, type=_Held)
             self._permissions.setdefault(held.role, {})[held.resource] = frozenset(held.permissions)
 
-    # ---- looking up -------------------------------------------------------------------------------------------------
+    # ---- look-ups ---------------------------------------------------------------------------------------------------
 
     def get(self, name: str) -> Role | None:
-        """The role of that name, None without it."""
+        """The role of that name, or None."""
         return self._roles.get(name)
 
     def names(self) -> list[str]:
@@ -68,7 +69,7 @@ class Roles:
         return (self._roles[name] for name in self.names())
 
     def granted(self, name: str, *, recursive: bool = True) -> set[str]:
-        """The role and those that it is a member of, directly or, with `recursive`, through others."""
+        """The role and the roles that it is a member of, directly or, with `recursive`, through others."""
         role = self._roles.get(name)
         if role is None:
             return set()
@@ -82,7 +83,7 @@ class Roles:
         return names
 
     def is_superuser(self, name: str) -> bool:
-        """Whether the role is one, or a member of one."""
+        """Whether the role is a superuser, or a member of one."""
         return any(self._roles[granted].superuser for granted in self.granted(name))
 
     def held(self, role: str, resource: str) -> frozenset[str]:
@@ -95,7 +96,7 @@ class Roles:
             for resource in sorted(self._permissions[role]):
                 yield role, resource, _ordered(self._permissions[role][resource])
 
-    # ---- changing ---------------------------------------------------------------------------------------------------
+    # ---- changes ----------------------------------------------------------------------------------------------------
 
     def put(self, role: Role) -> None:
         """Add a role or replace it."""
@@ -122,24 +123,24 @@ class Roles:
         self.put(replace(grantee, member_of=tuple(name for name in grantee.member_of if name != role)))
 
     def grant(self, role: str, resource: str, permissions: frozenset[str]) -> None:
-        """Give permissions on a resource to a role."""
+        """Grant permissions on a resource to a role."""
         self._put_held(role, resource, self.held(role, resource) | permissions)
 
     def revoke(self, role: str, resource: str, permissions: frozenset[str]) -> None:
-        """Take permissions on a resource from a role."""
+        """Revoke permissions on a resource from a role."""
         self._put_held(role, resource, self.held(role, resource) - permissions)
 
     def forget_role_resource(self, resource: str) -> None:
-        """Take from everybody what was held on this resource."""
+        """Revoke all permissions on this resource."""
         for role in [role for role, held in self._permissions.items() if resource in held]:
             self._put_held(role, resource, frozenset())
 
     def forget_table(self, keyspace: str, table: str) -> None:
-        """A table is dropped: nobody has a permission on it any more."""
+        """Revoke all permissions on a dropped table."""
         self.forget_role_resource(table_resource(keyspace, table))
 
     def forget_keyspace(self, keyspace: str) -> None:
-        """Take from everybody what was held on the keyspace and all in it."""
+        """Revoke all permissions on the keyspace and everything in it."""
         own = {keyspace_resource(keyspace), functions_resource(keyspace)}
         below = keyspace_resource(keyspace) + "/"
         for role, held in list(self._permissions.items()):

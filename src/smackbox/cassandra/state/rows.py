@@ -1,4 +1,4 @@
-"""What one write leaves of a row (a fragment), and the merge of fragments to a row.
+"""Row fragments, each the result of one write, and their merge into a row.
 
 Fragment, the value under a key of `keys`:
 
@@ -8,18 +8,18 @@ Fragment, the value under a key of `keys`:
     unless STATIC:       [bytes] of each clustering column
     [bytes] of each column present, in the order of its number; length -1 is a deleted cell
 
-where `[bytes]` is the protocol's: a length of four bytes and the bytes. So the fragment of an INSERT is, behind its
-head, what the client sent and what a client that reads gets. All cells have the timestamp of the key.
+where `[bytes]` is the protocol's: a length of four bytes and the bytes. After its head, the fragment of an INSERT is
+what the client sent, and what a reading client gets. All cells have the timestamp of the key.
 
-A multi-cell column (COMPLEX is set) has as its bytes `[flag: 1][count: 4]` and as many `[bytes path][bytes value]`;
-flag 1 says that the column was deleted just before, at the timestamp less one microsecond, flag 2 at the timestamp.
+The bytes of a multi-cell column (COMPLEX is set) are `[flag: 1][count: 4]` and that many `[bytes path][bytes value]`.
+Flag 1 means that the column was deleted just before, at the timestamp less one microsecond; flag 2, at the timestamp.
 
-A STAMPED fragment is a merge: each cell brings its own timestamp, ttl and time. Its head is followed by
+A STAMPED fragment is a merge: each cell has its own timestamp, ttl and time. Its head is followed by
 `[marker timestamp: 8][ttl: 4][time: 4]`, `[deletion timestamp: 8][time: 4]`, the clustering columns, `[count: 4]` and
 cells `[column: 2][kind: 1][timestamp: 8][ttl: 4][time: 4][bytes path][bytes value]`; kind 1 is the deletion of a
-multi-cell column. A timestamp of -2**63 stands for "none".
+multi-cell column. A timestamp of -2**63 means "none".
 
-Conflicts are resolved as Cassandra does: the larger timestamp; of equal ones a deletion, then an expiring cell, then
+Conflicts are resolved as Cassandra does: the larger timestamp; among equal ones a deletion, then an expiring cell, then
 the larger value. A counter's cell is an increment; increments add up.
 """
 
@@ -39,10 +39,10 @@ DELETION = 0x08
 NULLS = 0x10
 COMPLEX = 0x20
 STATIC = 0x40
-# a fragment with none of these can be shown as it is, when it is the only one (but see `plain_form`)
+# a fragment with none of these can be returned unchanged when it is the only one (but see `plain_form`)
 NOT_PLAIN = EXPIRING | STAMPED | DELETION | NULLS | COMPLEX
 
-# a fragment with one of these is, or will be, of no more use than to hide others
+# a fragment with one of these is useful, now or later, only to shadow others
 PERISHABLE = EXPIRING | DELETION | NULLS
 NEVER_S = 2**63
 
@@ -61,7 +61,7 @@ Forms = dict[int, tuple[bool, int]]
 
 
 class Row:
-    """A merged row. `cells` are keyed by column number, those of multi-cell columns by (number, path)."""
+    """A merged row. `cells` are keyed by column number, cells of multi-cell columns by (number, path)."""
 
     __slots__ = ("cells", "clustering", "complex_deletions", "deletion", "marker")
 
@@ -84,7 +84,7 @@ class Row:
         return marker is not None and (not marker[1] or marker[2] > now_s)
 
     def value(self, number: int, now_s: int) -> bytes | None:
-        """The value of a column that is one cell."""
+        """The value of a single-cell column."""
         cell = self.cells.get(number)
         if cell is None or (cell[1] and cell[2] <= now_s):
             return None
@@ -119,7 +119,7 @@ class Row:
             del self.cells[key]
 
     def drop_covered(self, timestamp: int) -> None:
-        """Forget what was written or deleted at `timestamp` or before; another deletion stands for it."""
+        """Remove what was written or deleted at `timestamp` or before: another deletion covers it."""
         own = self.deletion
         if timestamp >= own[0]:
             self.deletion = (timestamp, 0)
@@ -127,11 +127,11 @@ class Row:
             self.deletion = (MIN_TIMESTAMP, 0)
 
     def weight(self) -> int:
-        """How many things it is made of, without the deletions of collections."""
+        """The number of its parts, without the deletions of collections."""
         return len(self.cells) + (self.marker is not None) + (self.deletion[0] != MIN_TIMESTAMP)
 
     def droppable_at_s(self, grace_s: int) -> int:
-        """When the first of its deletions and expiring cells can be dropped."""
+        """When the first of its deletions and expiring cells can be purged."""
         times = [time + grace_s for _, _, time, value in self.cells.values() if value is None]
         times += [
             _gone_at_s(ttl, time, grace_s) for _, ttl, time, value in self.cells.values() if ttl and value is not None
@@ -145,7 +145,7 @@ class Row:
         return min(times, default=NEVER_S)
 
     def cover(self, timestamp: int, time: int) -> None:
-        """Delete what was written at `timestamp` or before."""
+        """Delete everything written at `timestamp` or before."""
         if timestamp > self.deletion[0]:
             self.deletion = (timestamp, time)
         self._apply_deletions()
@@ -172,7 +172,7 @@ class Row:
 
 
 def _has_gone(ttl: int, expiry_s: int, now_s: int, before_s: int) -> bool:
-    """Whether an expiring cell is of no more use: Cassandra's `AbstractCell.purge`, which reckons from the write."""
+    """Whether an expired cell can be purged: Cassandra's `AbstractCell.purge`, which counts from the write."""
     return bool(ttl) and expiry_s <= now_s and expiry_s - ttl <= before_s
 
 
@@ -181,7 +181,7 @@ def _gone_at_s(ttl: int, expiry_s: int, grace_s: int) -> int:
 
 
 def droppable_at_s(fragment: bytes, grace_s: int) -> int:
-    """When the first of what a perishable fragment holds can be dropped."""
+    """When the first part of a perishable fragment can be purged."""
     offset = 2 + fragment[1]
     if fragment[0] & EXPIRING:
         ttl, expiry_s = _PAIR.unpack_from(fragment, offset)
@@ -218,10 +218,10 @@ def newer_marker(left: tuple[int, int, int], right: tuple[int, int, int]) -> tup
 
 
 def plain_form(table: Table) -> tuple[int, int]:
-    """A mask, and what the flags of a fragment under it are when the fragment can be shown as it is.
+    """A mask for a fragment's flags, and their masked value when the fragment can be returned unchanged.
 
-    Where columns were dropped, only a marker says that there is a row; where one came back, each cell has to be looked
-    at.
+    If columns were dropped, only a marker proves that the row exists; if one was added again, each cell must be
+    checked.
     """
     dropped = [column.number for column in table.record.dropped]
     if any(number in table.by_number for number in dropped):
@@ -230,7 +230,9 @@ def plain_form(table: Table) -> tuple[int, int]:
 
 
 def merge(table: Table, fragments: Iterable[tuple[bytes, bytes]], *, keep_dropped: bool = False) -> Row:
-    """One row of all (key, fragment) pairs under its row key; `keep_dropped`: with what dropped columns need again."""
+    """Merge all (key, fragment) pairs under a row key into one row; `keep_dropped` keeps the cells of dropped
+    columns.
+    """
     forms = table.kept_cell_forms if keep_dropped else table.cell_forms
     row = Row()
     counter = table.is_counter
@@ -364,7 +366,7 @@ def _add_up(row: Row, increments: list[tuple[int, int, bytes]]) -> None:
 
 
 def encode_stamped(row: Row, *, static: bool) -> bytes:
-    """The fragment that stands for the whole merged row."""
+    """The fragment of a whole merged row."""
     marker = row.marker or (MIN_TIMESTAMP, 0, 0)
     body = bytearray((STAMPED | (STATIC if static else 0), 0))
     body += _STAMPS.pack(*marker, *row.deletion)
@@ -380,7 +382,7 @@ def encode_stamped(row: Row, *, static: bool) -> bytes:
 
 
 def bitmap_of(numbers: Iterable[int]) -> bytes:
-    """The bitmap and its length, as the head of a fragment has them."""
+    """The bitmap and its length, as in the head of a fragment."""
     bits = 0
     for number in numbers:
         bits |= 1 << number
@@ -389,12 +391,12 @@ def bitmap_of(numbers: Iterable[int]) -> bytes:
 
 
 def deleted_complex() -> bytes:
-    """The bytes of a multi-cell column that is deleted with all that has the same timestamp."""
+    """The bytes of a multi-cell column whose deletion includes cells with the same timestamp."""
     return b"\x02" + _INT.pack(0)
 
 
 def complex_bytes(cells: Sequence[tuple[bytes, bytes | None]], *, replace: bool) -> bytes:
-    """The bytes of a multi-cell column: cells to write, a None value to delete; `replace` deletes the others."""
+    """The bytes of a multi-cell column: cells to write, a None value to delete; `replace` deletes all others."""
     body = bytearray(b"\x01" if replace else b"\x00")
     body += _INT.pack(len(cells))
     for path, value in cells:

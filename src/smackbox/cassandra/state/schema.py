@@ -1,11 +1,11 @@
-"""Keyspaces, tables and types as objects that never change; a change of the schema makes new ones.
+"""Keyspaces, tables and types as immutable objects; a schema change creates new ones.
 
-Persistent form: one JSON record for each keyspace, table and user type in the store's `schema` family, under
+Persistent form: one JSON record for each keyspace, table and user type in the store's `schema` column family, under
 `k/KEYSPACE`, `t/KEYSPACE/TABLE`, `u/KEYSPACE/TYPE`. Types are kept as CQL text and resolved when the schema is loaded.
 
-A table has a number, the first four bytes of all its keys, and each column that is not part of the primary key has a
-number, by which cells are stored. A table's number is not used again once it is dropped. A dropped column that is added
-again has its number back; of its cells those live that are newer than the drop.
+A table has a number, the first four bytes of all its keys. Each column outside the primary key has a number, under
+which its cells are stored. The number of a dropped table is never reused. A dropped column that is added again gets its
+number back; only its cells that are newer than the drop are live.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NEVER_DROPPED = -(2**63)
 
 
 class DroppedColumn(Struct, frozen=True):
-    """`number` is -1 where it was not kept."""
+    """`number` is -1 if it was not stored."""
 
     name: str
     kind: str
@@ -44,7 +44,9 @@ class DroppedColumn(Struct, frozen=True):
 
 
 class TableRecord(Struct, frozen=True):
-    """What is kept of a table: columns in the order of the primary key first, then as they were added."""
+    """The stored record of a table: columns in the order of the primary key first, then in the order of their
+    addition.
+    """
 
     keyspace: str
     name: str
@@ -61,7 +63,7 @@ class TableRecord(Struct, frozen=True):
 
 
 class TypeRecord(Struct, frozen=True):
-    """What is kept of a user type: its fields, each a name and a type."""
+    """The stored record of a user type: its fields, each a name and a type."""
 
     keyspace: str
     name: str
@@ -69,7 +71,7 @@ class TypeRecord(Struct, frozen=True):
 
 
 class KeyspaceRecord(Struct, frozen=True):
-    """What is kept of a keyspace."""
+    """The stored record of a keyspace."""
 
     name: str
     replication: dict[str, str]
@@ -113,7 +115,7 @@ class Table:
     )
 
     def __init__(self, record: TableRecord, types: dict[str, CqlType], *, virtual: bool = False) -> None:
-        """`types`: the type of each column."""
+        """`types` has the type of each column."""
         self.record = record
         self.keyspace = record.keyspace
         self.name = record.name
@@ -122,7 +124,7 @@ class Table:
         self.options = record.options
         self.indexes = record.indexes
         self.index_targets: tuple[IndexTarget, ...] = ()
-        # indexes that nobody asked for, by which views are read; and all that writes have to keep
+        # the implicit indexes, by which views are read; and all indexes that writes must maintain
         self.view_targets: tuple[IndexTarget, ...] = ()
         self.written_targets: tuple[IndexTarget, ...] = ()
         self.base_table = record.base_table
@@ -157,19 +159,19 @@ class Table:
         self.statics = tuple(column for column in ordered if column.kind == STATIC)
         self.regulars = tuple(column for column in ordered if column.kind == REGULAR)
         self.has_statics = bool(self.statics)
-        # the head of a fragment that holds a whole row: it hides all that is older
+        # the head of a fragment that holds a whole row: it shadows everything older
         self.whole_head = b""
-        # for each column by its number: whether it has several cells, and the timestamp up to which they are dropped
+        # for each column by its number: whether it has several cells, and the timestamp up to which they were dropped
         dropped = {column.number: column for column in record.dropped if column.number >= 0}
         self.cell_forms = {
             number: (column.type.multi_cell, dropped[number].dropped_time_us if number in dropped else NEVER_DROPPED)
             for number, column in self.by_number.items()
         }
-        # with those of dropped columns, which may come back
+        # including dropped columns, which may be added again
         self.kept_cell_forms = {
             number: (column.multi_cell, column.dropped_time_us) for number, column in dropped.items()
         } | self.cell_forms
-        # which flags of a fragment say that it can be shown as it is
+        # the flags of fragments that can be returned unchanged
         self.plain_mask = self.plain_flags = 0
         self.scans_statics = self.has_statics or any(column.kind == STATIC for column in record.dropped)
         self.is_counter = any(column.type.cql == "counter" for column in (*self.statics, *self.regulars)) or any(
@@ -177,7 +179,7 @@ class Table:
         )
 
     def column(self, name: str) -> Column:
-        """Raises `Invalid` when there is none of that name."""
+        """Look up a column. Raises `Invalid` when there is none of that name."""
         column = self.by_name.get(name)
         if column is None:
             raise Invalid(f"Undefined column name {name} in table {self.keyspace}.{self.name}")
@@ -190,17 +192,17 @@ class Table:
 
     @property
     def default_ttl(self) -> int:
-        """Seconds that a row lives where its write has no TTL; 0 means without limit."""
+        """The default time to live of a row in seconds; 0 means no limit."""
         return int(str(self.options.get("default_time_to_live", "0")))
 
     @property
     def gc_grace_seconds(self) -> int:
-        """Seconds that a deletion is kept."""
+        """How long a deletion is kept, in seconds."""
         return int(str(self.options.get("gc_grace_seconds", "864000")))
 
 
 class Keyspace:
-    """A keyspace with its tables (views among them) and user types."""
+    """A keyspace with its tables (including views) and user types."""
 
     __slots__ = ("name", "record", "tables", "types", "virtual")
 
@@ -216,7 +218,7 @@ class Keyspace:
         return (view for view in self.tables.values() if view.base_table == table)
 
     def index(self, name: str) -> tuple[Table, IndexRecord] | None:
-        """The index of that name with its table, None without it."""
+        """The index of that name with its table, or None."""
         for table in self.tables.values():
             for index in table.indexes:
                 if index.name == name:

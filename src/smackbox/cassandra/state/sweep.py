@@ -1,15 +1,15 @@
-"""Reclaiming what is dead: passes over tables that drop deleted and expired cells, and at last the deletions.
+"""Garbage collection: passes over tables that purge deleted and expired cells, and finally the deletions themselves.
 
-A pass reads a table in the order of its keys, some hundred entries a step, and between steps the server goes on. Of a
-row all fragments are at hand in one step: it is merged, what a deletion hides or what has expired goes, and where
-something went one fragment replaces all. A deletion of a partition or of a range goes when every
-row under it has been rewritten and `gc_grace_seconds` have passed, or when a later one covers it. So what was deleted
-cannot come back: nothing is left that the deletion would have to hide. A write with a timestamp that such a deletion
-hides, arriving while its partition is under way, spares the deletion for this time.
+A pass reads a table in key order, a few hundred entries in each step, and between steps the server continues. A step
+has all fragments of a row: it merges them and removes shadowed and expired cells; if any were removed, one fragment
+replaces all. A deletion of a partition or of a range is purged when every row under it has been rewritten and
+`gc_grace_seconds` have passed, or when a later one covers it. Deleted data cannot reappear, as the deletion has nothing
+left to shadow. If a write with a timestamp that such a deletion shadows arrives while its partition is being processed,
+the deletion is kept until the next pass.
 
-Which tables are worth a pass is known: the store remembers, under `g` + table number in the `schema` family, those
-that have had deletions or expiring cells; a pass that leaves none strikes the table off, another one tells when the
-next thing can go.
+The store records which tables are worth a pass, under `g` + table number in the `schema` column family: those that have
+had deletions or expiring cells. A pass that leaves none removes the record; any other pass records when the next data
+can be purged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from smackbox.cassandra.state.rows import NEVER_S, NOT_PLAIN, Row, encode_stampe
 from smackbox.cassandra.state.schema import Table
 
 STEP_ENTRIES = 256
-# of one table, the least seconds between two passes
+# the least time between two passes over one table, in seconds
 REST_S = 600
 RANGES_COMPARED = 64
 
@@ -53,10 +53,12 @@ class Sweep:
         self._covering: list[Tombstone] | None = None
         self._keeps_deletions = False
         self._deletions_before = engine.deletions
-        engine.garbage.pop(table.number, None)  # what comes from here on is the next pass's
+        engine.garbage.pop(table.number, None)  # later writes belong to the next pass
 
     def step(self, table: Table, now_s: int, entries: int = STEP_ENTRIES) -> bool:
-        """Look at about so many entries, and whether that was the last of them. `table` is as the schema has it."""
+        """Process about that many entries; returns whether these were the last. `table` is the current schema
+        object.
+        """
         engine = self._engine
         engine.flush()
         looked = 0
@@ -95,7 +97,7 @@ class Sweep:
         return True
 
     def _watch(self, before_s: int) -> None:
-        """Take note of writes that the deletions about to go hide, until the next step."""
+        """Until the next step, watch for writes that the deletions about to be purged would shadow."""
         going = [tombstone[0] for _, tombstone in self._tombstones if tombstone[1] <= before_s]
         if going:
             self._engine.watch_below = max(going)
@@ -121,7 +123,7 @@ class Sweep:
         self.next_due_s = min(self.next_due_s, row.droppable_at_s(table.gc_grace_seconds))
 
     def _replace(self, table: Table, row_key: bytes, fragments: list[tuple[bytes, bytes]], row: Row) -> None:
-        """Put the one fragment of `row`, if anything is left of it, where those that were `found` are."""
+        """Replace the fragments `found` with the one fragment of `row`, if anything is left of it."""
         engine = self._engine
         if table.written_targets:
             for entry in self._stale_entries(table, row_key, fragments, row):
@@ -138,17 +140,17 @@ class Sweep:
     def _stale_entries(
         self, table: Table, row_key: bytes, fragments: list[tuple[bytes, bytes]], row: Row
     ) -> set[bytes]:
-        """The entries of indexes that these fragments made and that the row does not need."""
+        """The index entries of these fragments that the row does not need."""
         keys = split_partition_key(self._partition[14:], len(table.partition_key))
-        made: set[bytes] = set()
+        entries_made: set[bytes] = set()
         for pair in fragments:
-            made.update(entries_of_merged_row(table.written_targets, row_key, merge(table, (pair,)), keys))
+            entries_made.update(entries_of_merged_row(table.written_targets, row_key, merge(table, (pair,)), keys))
         if row.is_empty():
-            return made
-        return made.difference(entries_of_merged_row(table.written_targets, row_key, row, keys))
+            return entries_made
+        return entries_made.difference(entries_of_merged_row(table.written_targets, row_key, row, keys))
 
     def _finish_partition(self, table: Table, now_s: int) -> None:
-        """All its rows have been looked at: drop the deletions that are not needed any more."""
+        """All its rows have been processed: purge the deletions that are no longer needed."""
         tombstones, self._tombstones = self._tombstones, []
         engine = self._engine
         is_disturbed, engine.is_disturbed = engine.is_disturbed, False
@@ -168,7 +170,7 @@ class Sweep:
 
 
 class Sweeper:
-    """Passes over the tables that have something to drop, one after another. `table_of`: by its number."""
+    """Passes over the tables that have something to purge, one after another. `table_of` looks a table up by number."""
 
     def __init__(self, engine: Engine, table_of: Callable[[int], Table | None]) -> None:
         self._engine = engine
@@ -179,7 +181,7 @@ class Sweeper:
         self.removed = 0
 
     def step(self, now_s: int, entries: int = STEP_ENTRIES) -> bool:
-        """Go on with the pass under way or begin one that is due; False where there is nothing to do."""
+        """Continue the current pass or start one that is due; False if there is nothing to do."""
         sweep = self._sweep or self._begin(now_s)
         if sweep is None:
             return False
@@ -195,17 +197,17 @@ class Sweeper:
         return True
 
     def under_way(self) -> list[Sweep]:
-        """The sweep under way, as `system_views.sstable_tasks` shows it."""
+        """The current pass, as in `system_views.sstable_tasks`."""
         return [self._sweep] if self._sweep is not None else []
 
     def abandon(self) -> None:
-        """Abandon the pass under way; the table is due again."""
+        """Abandon the current pass; the table is due again."""
         sweep, self._sweep = self._sweep, None
         if sweep is not None:
             self._engine.garbage[sweep.number] = 0
 
     def finish(self, sweep: Sweep, table: Table, now_s: int) -> None:
-        """Take note of when the table is worth another pass."""
+        """Record when the table is worth another pass."""
         self.passes += 1
         self.removed += sweep.removed
         self._rested[table.number] = now_s + REST_S
@@ -228,7 +230,7 @@ class Sweeper:
 
 
 def sweep_all(engine: Engine, table: Table, now_s: int) -> Sweep:
-    """A whole pass at once, where nobody waits."""
+    """A whole pass at once, when nobody waits."""
     sweep = Sweep(engine, table)
     while not sweep.step(table, now_s):
         pass
@@ -236,7 +238,7 @@ def sweep_all(engine: Engine, table: Table, now_s: int) -> Sweep:
 
 
 def _needed(tombstones: Iterable[Tombstone]) -> list[Tombstone]:
-    """Those of which no other one deletes as much, the latest first."""
+    """The deletions that no other one covers, latest first."""
     kept: list[Tombstone] = []
     for tombstone in sorted(tombstones, key=lambda other: -other[0]):
         if not _is_covered(tombstone, kept):

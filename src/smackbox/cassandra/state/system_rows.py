@@ -1,4 +1,4 @@
-"""The rows of the system tables, made from the schema and the node whenever they are read."""
+"""The rows of the system tables, computed from the schema and the node whenever they are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NATIVE_PROTOCOL_VERSION = "5"
 
 
 class SystemRows:
-    """The content of the tables that are not stored. Tables without an entry are empty."""
+    """The content of the system tables that are not stored. Tables without an entry are empty."""
 
     def __init__(self, catalog: Catalog, node: Node) -> None:
         self.catalog = catalog
@@ -40,7 +40,7 @@ class SystemRows:
         }
 
     def add(self, keyspace: str, table: str, source: Callable[[Endpoint], Iterable[Values]]) -> None:
-        """Let the rows of this table be made by `source`."""
+        """Register `source` for the rows of this table."""
         self._sources[keyspace, table] = source
 
     def rows(self, table: Table, endpoint: Endpoint) -> Iterator[list[bytes | None]]:
@@ -229,9 +229,9 @@ def _options(options: dict[str, OptionValue]) -> Values:
         }:  # fmt: skip
             shown[name] = int(value)
         elif name == "cdc":
-            shown[name] = None  # Cassandra shows it where the node keeps change data, which this one does not
+            shown[name] = None  # Cassandra shows it if the node keeps change data, which this one does not
         elif name in {"allow_auto_snapshot", "incremental_backups"}:
-            shown[name] = None if value == "true" else False  # true is what they are without being set
+            shown[name] = None if value == "true" else False  # unset options default to true
         elif name not in {"dclocal_read_repair_chance", "read_repair_chance"}:
             shown[name] = value
     return shown

@@ -1,4 +1,4 @@
-"""The options of tables: known names, defaults, and the checks that Cassandra makes."""
+"""The options of tables: known names, defaults, and Cassandra's checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DOUBLE = re.compile(
 MINIMUM_FALSE_POSITIVES = 6.71e-5
 TTL_LIMIT = 20 * 365 * 24 * 3600
 
-# as `system_schema.tables` shows a table made without options
+# as in `system_schema.tables` for a table created without options
 TABLE_DEFAULTS: dict[str, OptionValue] = {
     "additional_write_policy": "99p",
     "bloom_filter_fp_chance": "0.01",
@@ -43,13 +43,13 @@ TABLE_DEFAULTS: dict[str, OptionValue] = {
 _COMPRESSORS = frozenset(
     f"{_COMPRESSION_PACKAGE}{name}Compressor" for name in ("LZ4", "Snappy", "Deflate", "Zstd", "Noop")
 )
-# what each takes beside `class`, `enabled`, `chunk_length_in_kb` and `min_compress_ratio`
+# the options of each class besides `class`, `enabled`, `chunk_length_in_kb` and `min_compress_ratio`
 _COMPRESSOR_OPTIONS = {
     _COMPRESSION_PACKAGE + "LZ4Compressor": frozenset({"lz4_compressor_type", "lz4_high_compressor_level"}),
     _COMPRESSION_PACKAGE + "ZstdCompressor": frozenset({"compression_level"}),
 }
 _COMPRESSION_OPTIONS = frozenset({"class", "enabled", "chunk_length_in_kb", "min_compress_ratio"})
-# libzstd's own bounds
+# libzstd's bounds
 ZSTD_LEVELS = range(-(1 << 17), 23)
 # known, and shown as null unless set
 _OPTIONAL = frozenset({"allow_auto_snapshot", "cdc", "incremental_backups", "memtable"})
@@ -69,7 +69,7 @@ _RETRIES = frozenset({"additional_write_policy", "speculative_retry"})
 
 
 def table_options(given: dict[str, OptionValue], base: dict[str, OptionValue]) -> dict[str, OptionValue]:
-    """`base` with what `given` changes, in the form that system_schema shows.
+    """`base` with the changes in `given`, in the form of system_schema.
 
     Raises `SyntaxFault` for an unknown option or a value of the wrong kind, `ConfigFault` for one out of range.
     """
@@ -148,7 +148,7 @@ def _checked_map(name: str, value: dict[str, str]) -> dict[str, str]:
         return _checked_compression(value)
     if name == "caching":
         return _checked_caching(value)
-    # extensions are for other programs' own classes; Cassandra keeps none that CQL gives
+    # extensions are for other programs' classes; Cassandra ignores those set in CQL
     return {}
 
 
@@ -193,13 +193,13 @@ def _checked_compression(value: dict[str, str]) -> dict[str, str]:
     shown["chunk_length_in_kb"] = _checked_chunk(shown.get("chunk_length_in_kb", "16"))
     _check_ratio(shown.get("min_compress_ratio"))
     ratio = float(shown.pop("min_compress_ratio", "0"))
-    if ratio:  # of 0 it is as without one
+    if ratio:  # 0 is the same as no value
         shown["min_compress_ratio"] = str(ratio).replace("nan", "NaN").replace("inf", "Infinity")
     return dict(sorted(shown.items()))
 
 
 def _check_compressor(options: dict[str, str]) -> None:
-    """Raises `ConfigFault` for an option that the class does not have, or a value that it does not take."""
+    """Raises `ConfigFault` for an option that the class does not have, or a value that it does not accept."""
     known = _COMPRESSION_OPTIONS | _COMPRESSOR_OPTIONS.get(options["class"], frozenset())
     unknown = [option for option in options if option not in known]
     if unknown:

@@ -1,4 +1,4 @@
-"""What was traced: the rows of `system_traces.sessions` and `.events`, the newest of them.
+"""Traces of requests: the rows of `system_traces.sessions` and `.events`, newest only.
 
 Cassandra keeps traces for a day in tables; here the last `TRACES_LIMIT` are kept in memory.
 """
@@ -17,7 +17,7 @@ TRACES_LIMIT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """`elapsed_us` is counted from the start of the request."""
+    """`elapsed_us` counts from the start of the request."""
 
     id: UUID
     activity: str
@@ -26,7 +26,7 @@ class TraceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One request."""
+    """The trace of one request."""
 
     id: UUID
     client: str
@@ -46,7 +46,7 @@ class Traces:
         self._kept: deque[Trace] = deque(maxlen=TRACES_LIMIT)
 
     def add(self, trace: Trace) -> None:
-        """Keep a trace; the oldest goes when there are too many."""
+        """Add a trace; the oldest is dropped when there are too many."""
         self._kept.append(trace)
 
     def sessions(self, _: object) -> Iterator[dict[str, Any]]:

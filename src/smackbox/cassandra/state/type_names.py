@@ -1,4 +1,4 @@
-"""From the name of a type, as written in CQL, to the type."""
+"""Parses type names as written in CQL."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from smackbox.cassandra.wire.types import (
 
 
 def parse_type(text: str, user_types: dict[str, UserType], keyspace: str) -> CqlType:
-    """The type that `text` names. Raises `SyntaxFault` or `Invalid`."""
+    """The type with the name `text`. Raises `SyntaxFault` or `Invalid`."""
     if text == "empty" and "empty" not in user_types:
-        return EmptyType()  # it has no name in CQL of its own
+        return EmptyType()  # it has no CQL name of its own
     parser = ExpressionParser(text, tokenize(text))
     name = parser.type_name()
     if parser.token.kind != "end":
@@ -34,9 +34,9 @@ def parse_type(text: str, user_types: dict[str, UserType], keyspace: str) -> Cql
 
 
 def resolve(name: TypeName, user_types: dict[str, UserType], keyspace: str | None, *, nested: bool = False) -> CqlType:
-    """The type of that name; inside another type, collections and user types have to be frozen.
+    """The type of that name; inside another type, collections and user types must be frozen.
 
-    Raises `Invalid` for an unknown user type or a combination that Cassandra refuses.
+    Raises `Invalid` for an unknown user type or a combination that Cassandra rejects.
     """
     kind = _resolve(name, user_types, keyspace)
     if nested and kind.multi_cell:
@@ -98,7 +98,7 @@ def _parametric(name: TypeName, user_types: dict[str, UserType], keyspace: str |
 
 
 def _vector(name: TypeName, user_types: dict[str, UserType], keyspace: str | None) -> VectorType:
-    """A vector keeps its elements whole, frozen or not; its type says which they were named."""
+    """A vector's elements are stored whole, whether frozen or not; its type keeps the name as written."""
     if name.dimension <= 0:
         raise Invalid(f"vectors may only have positive dimensions; given {name.dimension}")
     return VectorType(_resolve(name.parameters[0], user_types, keyspace), name.dimension)

@@ -1,8 +1,8 @@
-"""The vectors of one index in memory: a matrix, and a graph (HNSW) of its rows once they are many.
+"""The vectors of one index in memory: a matrix, and an HNSW graph of its rows once there are many.
 
-A vector gets a label when it is put, and keeps it: another vector of the same row gets another label, and the old one
-is dead. The graph follows the matrix (`extend`, in a thread of its own); what it has not yet is compared one by one, so
-an answer never waits for it. A matrix that is mostly dead is rewritten without them.
+A vector gets a permanent label when it is put: another vector of the same row gets another label, and the old one is
+dead. The graph follows the matrix (`extend`, in its own thread). Vectors that are not yet in the graph are compared one
+by one, so a search never waits for it. A matrix of mostly dead vectors is rewritten without them.
 
 Needs numpy and usearch, the extra `vector`; without them `vectors_available` is false and searches read the rows.
 """
@@ -14,7 +14,7 @@ import importlib.util
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-# looked for without being imported: a server without vectors starts without them
+# checked without importing: a server without vectors does not load them
 vectors_available = all(importlib.util.find_spec(name) is not None for name in ("numpy", "usearch"))
 np: Any = None
 
@@ -29,10 +29,10 @@ _METRICS = {"cosine": "cos", "euclidean": "l2sq", "dot_product": "ip"}
 
 
 class VectorIndex:
-    """Vectors by label; `keys` has each label's row."""
+    """Vectors by label; `keys` has the row of each label."""
 
     def __init__(self, dimension: int, similarity: str, lock: AbstractContextManager[object] | None = None) -> None:
-        """`lock`: held while the graph is used, for `extend` may run in another thread."""
+        """`lock` is held while the graph is used, as `extend` may run in another thread."""
         global np
         np = importlib.import_module("numpy")
         self.dimension = dimension
@@ -47,16 +47,16 @@ class VectorIndex:
         self._lock = lock or nullcontext()
 
     def __len__(self) -> int:
-        """How many vectors live."""
+        """The number of live vectors."""
         return len(self._labels)
 
     @property
     def is_lagging(self) -> bool:
-        """Whether there are vectors that the graph should have."""
+        """Whether there are vectors that still have to be added to the graph."""
         return len(self._labels) > EXACT_LIMIT and self._graphed < len(self.keys)
 
     def put(self, row_key: bytes, value: bytes | None) -> None:
-        """The row's vector as it is on the wire; None when it has none."""
+        """Set the row's vector, in wire form; None when it has none."""
         label = self._labels.get(row_key)
         if label is not None:
             if value is not None and self.value(label) == value:
@@ -75,17 +75,19 @@ class VectorIndex:
         self._labels[row_key] = label
 
     def remove(self, label: int) -> None:
-        """Forget the vector, whose row has it no more."""
+        """Remove a vector that its row no longer has."""
         if self._alive[label]:
             self._alive[label] = False
             del self._labels[self.keys[label]]
 
     def value(self, label: int) -> bytes:
-        """The vector as it is on the wire."""
+        """The vector in wire form."""
         return bytes(self._matrix[label].astype(">f4").tobytes())
 
     def nearest(self, query: bytes, count: int) -> list[int]:
-        """Labels of the `count` living vectors that are most similar to the query, the best first, equals by key."""
+        """The labels of the `count` live vectors that are most similar to the query, best first; ties are ordered by
+        key.
+        """
         vector = np.frombuffer(query, ">f4").astype(np.float32)
         size = len(self.keys)
         start = 0
@@ -104,19 +106,19 @@ class VectorIndex:
         return [label for _, _, label in ranked[:count]]
 
     def _walk(self, vector: Any, count: int) -> Any:
-        """Labels of the living vectors that the graph finds. The dead are still in it, so it is asked for more."""
-        asked = count
+        """The labels of live vectors that the graph finds. Dead ones are still in it, so more results are requested."""
+        requested = count
         while True:
             with self._lock:
-                self._graph.expansion_search = max(EXPANSION_SEARCH, 2 * asked)
-                labels = self._graph.search(vector, min(asked, self._graphed)).keys.astype(np.int64)
+                self._graph.expansion_search = max(EXPANSION_SEARCH, 2 * requested)
+                labels = self._graph.search(vector, min(requested, self._graphed)).keys.astype(np.int64)
             living = labels[self._alive[labels]]
-            if len(living) >= count or asked >= self._graphed:
+            if len(living) >= count or requested >= self._graphed:
                 return living
-            asked *= 2
+            requested *= 2
 
     def extend(self) -> None:
-        """Take some vectors into the graph. Runs in a thread: it holds the lock while it adds a few."""
+        """Add some vectors to the graph. Runs in a thread, and holds the lock only for a few vectors at a time."""
         end = min(self._graphed + EXTEND_STEP, len(self.keys))
         rows = self._matrix[self._graphed : end]
         with self._lock:
@@ -151,7 +153,7 @@ class VectorIndex:
             setattr(self, name, new)
 
     def _rank(self, rows: Any, squares: Any, vector: Any) -> Any:
-        """Scores in the order of the similarity, by one product of matrices."""
+        """Scores that sort by similarity, computed with one matrix product."""
         products = rows @ vector
         if self.similarity == "dot_product":
             return products
@@ -161,7 +163,7 @@ class VectorIndex:
             return products / np.sqrt(squares)
 
     def _score(self, rows: Any, squares: Any, vector: Any) -> Any:
-        """As `_rank`, without the rounding of large squares."""
+        """Like `_rank`, but without the rounding errors of large squares."""
         if self.similarity == "euclidean":
             difference = rows - vector
             return -np.einsum("ij,ij->i", difference, difference)

@@ -1,4 +1,4 @@
-"""Which permissions a statement needs, by what it is."""
+"""Which permissions a statement requires, by its type."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEYSPACES: dict[type, str] = {ast.AlterKeyspace: "ALTER", ast.DropKeyspace: "DR
 
 
 def access_of(statement: ast.Statement, session_keyspace: str | None, catalog: Catalog) -> tuple[Access, ...]:
-    """What must be allowed; nothing for a statement that names no keyspace where it must, for it will be refused."""
+    """The required permissions; none for a statement that lacks its keyspace, as it will be rejected anyway."""
     return tuple(_access_of(statement, session_keyspace, catalog))
 
 
@@ -66,7 +66,7 @@ def _is_conditional(statement: ast.Modification) -> bool:
 
 
 def _base_table(catalog: Catalog, keyspace: str, name: str) -> str:
-    """A view is for those whom its table is for."""
+    """The base table of a view: its permissions apply to the view."""
     owner = catalog.keyspaces.get(keyspace)
     table = owner.tables.get(name) if owner is not None else None
     return table.base_table if table is not None and table.base_table is not None else name

@@ -1,4 +1,4 @@
-"""Statements that are about the schema, roles and sessions: which function executes each kind."""
+"""Statements on the schema, roles and sessions: which function executes each kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from smackbox.cassandra.wire.errors import Invalid, Unauthorized
 
 Run = Callable[[Context], Result]
 
-# those that name a keyspace, or are about the session's; they get it
+# those that name a keyspace, or use the session's; they receive it
 _IN_KEYSPACE: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
     ast.CreateIndex: indexes.create_index,
     ast.DropIndex: indexes.drop_index,
@@ -35,7 +35,7 @@ _IN_KEYSPACE: dict[type, Callable[[Any, Keyspace, Context], Result]] = {
     ast.CreateTrigger: functions.create_trigger,
     ast.DropTrigger: functions.drop_trigger,
 }
-# those that look up the keyspace themselves; they get the session's
+# those that look up the keyspace themselves; they receive the session's
 _IN_SESSION: dict[type, Callable[[Any, str | None, Context], Result]] = {
     ast.Describe: describe,
     ast.CreateFunction: functions.create_function,
@@ -51,7 +51,7 @@ _OF_KEYSPACES: dict[type, Callable[[Any, Context], Result]] = {
 
 
 def definition(statement: Any, session_keyspace: str | None, state: ServerState) -> Run:
-    """What executes the statement. Raises `Invalid` and `Unauthorized` for one that is not served."""
+    """The function that executes the statement. Raises `Invalid` and `Unauthorized` for one that is not supported."""
     kind = type(statement)
     if kind in _IN_KEYSPACE:
         return partial(_run_in_keyspace, statement, session_keyspace)

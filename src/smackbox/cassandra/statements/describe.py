@@ -1,4 +1,4 @@
-"""DESCRIBE: what there is, and the statements that would make it again."""
+"""DESCRIBE: schema elements, and the statements that re-create them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from smackbox.cassandra.wire.types import TEXT, ListType, MapType, UserType, quo
 # keyspace, sort, name, statement
 Entry = tuple[str, str, str, str]
 
-# as DESCRIBE TABLE orders them; a value stands for what system_schema shows as null
+# in the order of DESCRIBE TABLE; a value replaces what system_schema shows as null
 _OPTIONS: tuple[tuple[str, str | None], ...] = (
     ("additional_write_policy", None),
     ("allow_auto_snapshot", "true"),
@@ -45,7 +45,7 @@ _TEXT_OPTIONS = frozenset({"additional_write_policy", "comment", "memtable", "re
 
 
 def describe(statement: ast.Describe, session_keyspace: str | None, context: Context) -> Rows:
-    """Raises `Invalid` when what is asked for is not there."""
+    """Describe schema elements. Raises `Invalid` when the requested element does not exist."""
     catalog = context.state.catalog
     keyspaces = dict(sorted(catalog.keyspaces.items()))
     sort = statement.what
@@ -83,7 +83,7 @@ def describe(statement: ast.Describe, session_keyspace: str | None, context: Con
 
 
 def describe_keyspace(keyspace: Keyspace, *, internals: bool) -> Iterator[Entry]:
-    """The keyspace and all in it, each before what depends on it."""
+    """The keyspace and everything in it, each element before those that depend on it."""
     yield keyspace.name, "keyspace", keyspace.name, keyspace_statement(keyspace)
     for user_type in _by_dependency(keyspace):
         yield keyspace.name, "type", user_type.name, type_statement(user_type)
@@ -160,7 +160,7 @@ def _by_dependency(keyspace: Keyspace) -> list[UserType]:
 
 
 def keyspace_statement(keyspace: Keyspace) -> str:
-    """CREATE KEYSPACE, as DESCRIBE shows it."""
+    """CREATE KEYSPACE, in the format of DESCRIBE."""
     replication = {
         option: value.removeprefix("org.apache.cassandra.locator.") if option == "class" else value
         for option, value in keyspace.record.replication.items()
@@ -179,7 +179,7 @@ def keyspace_statement(keyspace: Keyspace) -> str:
 
 
 def type_statement(user_type: UserType) -> str:
-    """CREATE TYPE, as DESCRIBE shows it."""
+    """CREATE TYPE, in the format of DESCRIBE."""
     fields = ",\n".join(
         f"    {quoted(name)} {part.cql}" for name, part in zip(user_type.field_names, user_type.parts, strict=True)
     )
@@ -187,7 +187,7 @@ def type_statement(user_type: UserType) -> str:
 
 
 def table_statement(table: Table, *, internals: bool) -> str:
-    """CREATE TABLE, as DESCRIBE shows it; with `internals` also its id and dropped columns."""
+    """CREATE TABLE, in the format of DESCRIBE; with `internals` also its id and dropped columns."""
     name = f"{quoted(table.keyspace)}.{quoted(table.name)}"
     dropped = table.record.dropped if internals else ()
     lines = [f"    {line}" for line in _column_lines(table, dropped)]
@@ -211,7 +211,7 @@ def _has_single_key(table: Table) -> bool:
 
 
 def _column_lines(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[str]:
-    """Columns with their types; then those that were dropped."""
+    """Columns with their types, followed by the dropped columns."""
     single = _has_single_key(table)
     former = {column.name: column for column in dropped}
     for column in _in_storage_order(table):
@@ -228,7 +228,7 @@ def _column_lines(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[st
 
 
 def _changes(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[str]:
-    """What makes the table as it is of one that has the dropped columns."""
+    """The statements that drop these columns from the table again."""
     for column in dropped:
         yield f"DROP {quoted(column.name)} USING TIMESTAMP {column.dropped_time_us}"
         again = table.by_name.get(column.name)
@@ -237,12 +237,12 @@ def _changes(table: Table, dropped: Sequence[DroppedColumn]) -> Iterator[str]:
 
 
 def view_statement(view: Table, *, internals: bool) -> str:
-    """CREATE MATERIALIZED VIEW, as DESCRIBE shows it."""
+    """CREATE MATERIALIZED VIEW, in the format of DESCRIBE."""
     name = f"{quoted(view.keyspace)}.{quoted(view.name)}"
     columns = (
         "*" if view.record.include_all_columns else ", ".join(quoted(column.name) for column in _in_storage_order(view))
     )
-    return (  # what is shown, not what is executed
+    return (  # text to show, never executed
         f"CREATE MATERIALIZED VIEW {name} AS\n    SELECT {columns}\n"  # noqa: S608
         f"    FROM {quoted(view.keyspace)}.{quoted(view.base_table or '')}\n"
         f"    WHERE {view.record.where_clause}\n    PRIMARY KEY {primary_key(view)}\n WITH "
@@ -252,7 +252,7 @@ def view_statement(view: Table, *, internals: bool) -> str:
 
 
 def index_statement(table: Table, index: IndexRecord) -> str:
-    """CREATE INDEX, as DESCRIBE shows it."""
+    """CREATE INDEX, in the format of DESCRIBE."""
     on = f"{quoted(table.keyspace)}.{quoted(table.name)}"
     target = index.options["target"]
     if index.kind != "CUSTOM":
@@ -271,7 +271,7 @@ def primary_key(table: Table) -> str:
 
 
 def _in_storage_order(table: Table) -> Iterator[Column]:
-    """Of statics and regulars, those of one cell come before those of many."""
+    """Among statics and regulars, single-cell columns come before multi-cell ones."""
     yield from table.partition_key
     yield from table.clustering
     for columns in (table.statics, table.regulars):

@@ -1,4 +1,6 @@
-"""CREATE and DROP of functions, aggregates and triggers: there are none, and each is refused in Cassandra's words."""
+"""CREATE and DROP of functions, aggregates and triggers: they are not supported, and each is rejected with Cassandra's
+error text.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ _DISABLED = "User-defined functions are disabled in cassandra.yaml - set user_de
 
 
 def create_function(statement: ast.CreateFunction, session_keyspace: str | None, _: Context) -> Result:
-    """Raises `Invalid`."""
+    """CREATE FUNCTION. Raises `Invalid`."""
     _check_directives(statement)
     _keyspace_name(statement.keyspace, session_keyspace)
     raise Invalid(_DISABLED)
 
 
 def create_aggregate(statement: ast.CreateAggregate, session_keyspace: str | None, context: Context) -> Result:
-    """Raises `Invalid`, for there is no state function."""
+    """CREATE AGGREGATE. Raises `Invalid`, as there is no state function."""
     _check_directives(statement)
     name = _keyspace_name(statement.keyspace, session_keyspace)
     keyspace = context.state.catalog.keyspaces.get(name)
@@ -33,21 +35,21 @@ def create_aggregate(statement: ast.CreateAggregate, session_keyspace: str | Non
 
 
 def create_trigger(statement: ast.CreateTrigger, keyspace: Keyspace, _: Context) -> Result:
-    """Raises `Invalid`: triggers are Java classes."""
+    """CREATE TRIGGER. Raises `Invalid`: triggers are Java classes."""
     if statement.table not in keyspace.tables:
         raise Invalid(f"Table '{statement.table}' doesn't exist")
     raise Invalid(f"Trigger class '{statement.trigger_class}' couldn't be loaded")
 
 
 def drop_trigger(statement: ast.DropTrigger, keyspace: Keyspace, _: Context) -> Result:
-    """Raises `Invalid`."""
+    """DROP TRIGGER. Raises `Invalid`."""
     if statement.if_exists:
         return Void()
     raise Invalid(f"Trigger '{statement.name}' on '{keyspace.name}.{statement.table}' doesn't exist")
 
 
 def drop_function(statement: ast.DropFunction, session_keyspace: str | None, context: Context) -> Result:
-    """There are none but Cassandra's own. Raises `Invalid`."""
+    """DROP FUNCTION. Raises `Invalid`, as there are only built-in functions."""
     name = _keyspace_name(statement.keyspace, session_keyspace)
     shown = f"{name}.{statement.name}"
     if statement.arguments is not None:

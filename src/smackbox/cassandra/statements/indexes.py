@@ -20,7 +20,7 @@ from smackbox.cassandra.wire.cql import ast
 from smackbox.cassandra.wire.errors import ConfigFault, Invalid, SyntaxFault
 from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, VectorType, quoted
 
-# these names in any letters, the class's whole name as it is
+# these names in any case, the class's full name exactly
 _SAI = frozenset({"sai", "storageattachedindex"})
 _SAI_CLASS = "org.apache.cassandra.index.sai.StorageAttachedIndex"
 _SASI_CLASS = "org.apache.cassandra.index.sasi.SASIIndex"
@@ -92,9 +92,9 @@ def create_index(statement: ast.CreateIndex, keyspace: Keyspace, context: Contex
 
 
 def _implementation(statement: ast.CreateIndex) -> tuple[str | None, dict[str, str]]:
-    """The class of a custom index, None for Cassandra's own kind; and the options given to it.
+    """The class of a custom index, None for the built-in kind; and its options.
 
-    Raises as Cassandra does for what is wrong without a look at the table.
+    Raises Cassandra's errors for mistakes that do not depend on the table.
     """
     unknown = next((name for name in statement.options if name != "options"), None)
     if unknown is not None:
@@ -104,17 +104,17 @@ def _implementation(statement: ast.CreateIndex) -> tuple[str | None, dict[str, s
         custom = _LEGACY
     elif custom is not None and custom.lower() == _LEGACY and not statement.custom:
         custom = None
-    given = statement.options.get("options", {})
+    given_options = statement.options.get("options", {})
     if custom is None and "options" in statement.options:
         raise Invalid("Cannot specify options for a non-CUSTOM index")
-    if not isinstance(given, dict):
+    if not isinstance(given_options, dict):
         raise SyntaxFault("Invalid value for property 'options'. It should be a map.")
     for name in ("class_name", "target"):
-        if name in given:
+        if name in given_options:
             raise Invalid(f"Cannot specify {name} as a CUSTOM option")
     if custom == _SASI_CLASS:
         raise Invalid("SASI indexes are disabled. Enable in cassandra.yaml to use.")
-    return custom, given
+    return custom, given_options
 
 
 def _check_one_target(statement: ast.CreateIndex, custom: str | None) -> None:
@@ -135,7 +135,9 @@ def _check_one_target(statement: ast.CreateIndex, custom: str | None) -> None:
 
 
 def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
-    """Raises as Cassandra does for a column whose values a storage-attached index does not take (golden: sai_types)."""
+    """Raises Cassandra's errors for a column whose type a storage-attached index does not support (golden:
+    sai_types).
+    """
     kind = column.type
     if isinstance(kind, VectorType):
         if kind.element.cql != "float":
@@ -148,26 +150,26 @@ def _check_type(column: Column, part: str, options: dict[str, str]) -> None:
 
 
 def _check_vector_options(column: Column, options: dict[str, str]) -> None:
-    """Raises as Cassandra does, whose messages know no name of the index."""
-    given = _OF_VECTORS & options.keys()
-    if given and not isinstance(column.type, VectorType):
+    """Raises Cassandra's errors, which do not name the index."""
+    vector_options = _OF_VECTORS & options.keys()
+    if vector_options and not isinstance(column.type, VectorType):
         raise Invalid(f"CQL type {column.type.cql} cannot have vector options")
     for name, shown in _CUSTOM_PARAMETERS.items():
-        if name in given:
+        if name in vector_options:
             raise Invalid(f"{shown} cannot be set without enabling SAI_VECTOR_ALLOW_CUSTOM_PARAMETERS")
-    if "similarity_function" in given:
+    if "similarity_function" in vector_options:
         measure = options["similarity_function"].upper()
         if measure not in {"EUCLIDEAN", "DOT_PRODUCT", "COSINE"}:
             raise Invalid(
                 f"Similarity function {measure} was not recognized for index null. "
                 "Valid values are: EUCLIDEAN, DOT_PRODUCT, COSINE"
             )
-    if "optimize_for" in given and (goal := options["optimize_for"].upper()) not in {"LATENCY", "RECALL"}:
+    if "optimize_for" in vector_options and (goal := options["optimize_for"].upper()) not in {"LATENCY", "RECALL"}:
         raise Invalid(f"optimize_for '{goal}' was not recognized for index null. Valid values are: LATENCY, RECALL")
 
 
 def _held(kind: CqlType, part: str) -> tuple[CqlType, ...]:
-    """The types of what an index enters of a column."""
+    """The types of the values that an index has entries for in a column."""
     if isinstance(kind, MapType) and kind.multi_cell:
         return {"keys": (kind.key,), "values": (kind.value,)}.get(part, (kind.key, kind.value))
     if isinstance(kind, ListType | SetType) and kind.multi_cell:
@@ -176,7 +178,7 @@ def _held(kind: CqlType, part: str) -> tuple[CqlType, ...]:
 
 
 def _check_analysis(column: Column, part: str, options: dict[str, str]) -> None:
-    """Raises as Cassandra does for options that a storage-attached index of that column cannot have."""
+    """Raises Cassandra's errors for options that a storage-attached index of that column cannot have."""
     unknown = [name for name in options if name not in _ANALYSIS and name not in _OF_VECTORS]
     if unknown:
         raise ConfigFault(f"Properties specified [{', '.join(unknown)}] are not understood by StorageAttachedIndex")
@@ -230,7 +232,7 @@ def _free_name(keyspace: Keyspace, base: str) -> str:
 
 
 def build_index(table: Table, target: IndexTarget, context: Context) -> None:
-    """Enter the rows that are there."""
+    """Add entries for the existing rows."""
     engine = context.state.engine
     reader = RowReader(table)
     now_s = context.statement_time_s

@@ -70,7 +70,7 @@ def _own_data_center(context: Context) -> str:
 
 
 def use(statement: ast.Use, context: Context) -> Result:
-    """Raises `Invalid` for a keyspace that is not there."""
+    """USE. Raises `Invalid` when the keyspace does not exist."""
     if statement.keyspace not in context.state.catalog.keyspaces:
         raise Invalid(f"Keyspace '{statement.keyspace}' does not exist")
     return SetKeyspace(statement.keyspace)

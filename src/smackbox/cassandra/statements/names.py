@@ -1,4 +1,4 @@
-"""Names and ids of keyspaces, tables and views, and whether a keyspace may be changed at all."""
+"""Names and ids of keyspaces, tables and views, and whether a keyspace can be changed at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"\w+", re.ASCII)
 
 
 def check_writable(keyspace: str) -> None:
-    """Raises `Unauthorized` for a keyspace of the system's own."""
+    """Raises `Unauthorized` for a system keyspace."""
     if is_system(keyspace):
         raise Unauthorized(f"{keyspace} keyspace is not user-modifiable.")
 
@@ -36,12 +36,12 @@ def check_table_name(keyspace: str, name: str) -> None:
 
 
 def new_id(options: Mapping[str, Any], context: Context, problem: str) -> UUID:
-    """The id that the options of CREATE give, else a new one. Raises `ConfigFault` of `problem` for what is no UUID."""
-    given = options.get("id")
-    if given is None:
+    """The id in the options of CREATE, otherwise a new one. Raises `ConfigFault` with `problem` for an invalid UUID."""
+    id_option = options.get("id")
+    if id_option is None:
         return UUID(bytes=context.next_timeuuid())
     try:
-        return UUID(str(given))
+        return UUID(str(id_option))
     except ValueError:
         raise ConfigFault(problem) from None
 

@@ -1,4 +1,4 @@
-"""From the text of a statement to something that runs, kept by text until the schema changes."""
+"""Compiles statements, and caches them by text until the schema changes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Plan = SelectPlan | ModificationPlan | BatchPlan
 
 
 class Statement:
-    """A statement understood. `run` executes it; bind markers and result columns are its metadata.
+    """A compiled statement. `run` executes it; bind markers and result columns are its metadata.
 
-    `insert` and `point` find the row of an ordinary INSERT and of a SELECT by a whole key in a request's bytes, once it
-    is prepared; `levels` are the consistency levels at which such a one need not be looked at again.
+    For a prepared statement, `insert` and `point` find the row of a plain INSERT or of a SELECT by a whole key in the
+    bytes of a request; `levels` are the consistency levels that need no further check for it.
     """
 
     __slots__ = (
@@ -93,14 +93,16 @@ class Statement:
 
     @property
     def schema(self) -> str:
-        """A digest of what a prepared statement relies on: a change of it, as with Cassandra, makes it unprepared."""
+        """A digest of the schema that a prepared statement depends on: as in Cassandra, a change makes it
+        unprepared.
+        """
         if not self._schema:
             self._schema = _schema_of(self._plan)
         return self._schema
 
 
 class Statements:
-    """All statements that were parsed, by keyspace and text, and those that were prepared, by id."""
+    """The cache of parsed statements, by keyspace and text, and of prepared ones, by id."""
 
     def __init__(self, state: ServerState) -> None:
         self.state = state
@@ -113,7 +115,7 @@ class Statements:
         self.prepared_evicted = 0
 
     def statement(self, text: str, keyspace: str | None) -> Statement:
-        """Raises `SyntaxFault` and `Invalid`."""
+        """The compiled statement. Raises `SyntaxFault` and `Invalid`."""
         key = (keyspace, text)
         statement = self._cache.get(key)
         if statement is not None and statement.generation == self.state.catalog.generation:
@@ -144,9 +146,9 @@ class Statements:
         return statement
 
     def by_id(self, statement_id: bytes) -> Statement:
-        """Raises `Unprepared` for an id that is not known, or whose table has changed since: the client prepares again.
+        """The prepared statement of that id. Raises `Unprepared` if it is unknown, or its table has changed since.
 
-        It must, for its column metadata may be stale.
+        The client must then prepare it again, as its column metadata may be stale.
         """
         known = self.prepared.get(statement_id)
         if known is not None and known.generation == self.state.catalog.generation:
@@ -248,7 +250,7 @@ def _bind_specs(scope: Scope) -> list[ColumnSpec]:
 
 
 def _partition_key_binds(restrictions: Restrictions) -> list[int]:
-    """Which markers make the partition key, so that a client can route by it; empty when not all parts are markers."""
+    """The markers of the partition key, so that a client can route by it; empty unless all its parts are markers."""
     markers = []
     for column in restrictions.table.partition_key:
         restriction = restrictions.partition.get(column.name)

@@ -22,7 +22,7 @@ _OPTIONS = MapType(TEXT, TEXT, multi_cell=False)
 
 
 def run_role_statement(statement: ast.RoleStatement, session_keyspace: str | None, context: Context) -> Result:
-    """Raises `Unauthorized`, `Invalid` and `SyntaxFault`."""
+    """Execute a statement on roles or permissions. Raises `Unauthorized`, `Invalid` and `SyntaxFault`."""
     security = context.state.security
     user = context.user
     if user is None:
@@ -44,7 +44,7 @@ def run_role_statement(statement: ast.RoleStatement, session_keyspace: str | Non
 
 
 def _check_of_nobody(statement: ast.RoleStatement, context: Context) -> None:
-    """What Cassandra refuses before it asks who is there. Passwords are for PasswordAuthenticator alone."""
+    """Checks that Cassandra makes before it checks the user. Passwords are for PasswordAuthenticator only."""
     if not isinstance(statement, ast.CreateRole | ast.AlterRole):
         return
     options = statement.options
@@ -227,7 +227,7 @@ def _revoke(statement: ast.RevokePermissions, security: Security, user: str, con
 
 
 def _checked(statement: ast.GrantPermissions | ast.RevokePermissions, security: Security, user: str) -> frozenset[str]:
-    """The permissions meant, those that the resource has."""
+    """The requested permissions that apply to the resource."""
     resource = statement.resource
     permissions = resources.applicable(resource)
     if statement.permissions:

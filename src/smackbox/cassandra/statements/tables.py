@@ -131,7 +131,7 @@ def _check_key(statement: ast.CreateTable, types: dict[str, CqlType]) -> None:
 
 
 def _column_records(statement: ast.CreateTable, types: dict[str, CqlType]) -> tuple[ColumnRecord, ...]:
-    """Key columns first; the others get their numbers in the order of `SELECT *`, statics first."""
+    """Key columns first; the others are numbered in the order of `SELECT *`, statics first."""
     descending = dict(statement.clustering_order)
     records = [ColumnRecord(name, PARTITION_KEY, types[name].cql) for name in statement.partition_key]
     records += [
@@ -149,7 +149,7 @@ def _column_records(statement: ast.CreateTable, types: dict[str, CqlType]) -> tu
 
 
 def _existing(statement: ast.AlterTable | ast.DropTable, keyspace: Keyspace) -> Table | None:
-    """The table that is named, None where IF EXISTS is given and it is not there. Raises `Invalid`."""
+    """The named table; None with IF EXISTS when it does not exist. Raises `Invalid`."""
     check_writable(keyspace.name)
     table = keyspace.tables.get(statement.name)
     if table is None and not statement.if_exists:
@@ -220,7 +220,7 @@ def _add_columns(statement: ast.AlterTable, table: Table, keyspace: Keyspace, _:
 
 
 def _check_dropped(table: Table, definition: ast.ColumnDefinition, kind: CqlType) -> None:
-    """A dropped column may come back with its own type alone."""
+    """A dropped column can only be added again with its own type."""
     for dropped in table.record.dropped:
         if dropped.name != definition.name:
             continue
@@ -343,6 +343,6 @@ def truncate(statement: ast.Truncate, keyspace: Keyspace, context: Context) -> R
 
 
 def check_nesting(kind: CqlType) -> None:
-    """Raises `Invalid` for a user type in cells of its own that has a field in cells of its own."""
+    """Raises `Invalid` for a non-frozen user type with a non-frozen collection as a field."""
     if isinstance(kind, UserType) and kind.multi_cell and any(part.multi_cell for part in kind.parts):
         raise Invalid("Non-frozen UDTs with nested non-frozen collections are not supported")

@@ -81,7 +81,7 @@ def alter_type(statement: ast.AlterType, keyspace: Keyspace, context: Context) -
 
 
 def _keyed_by(user_type: UserType, keyspace: Keyspace) -> list[str]:
-    """The tables whose partition key is made of the type."""
+    """The tables whose partition key contains the type."""
     return [
         f"{keyspace.name}.{table.name}"
         for table in keyspace.tables.values()

@@ -1,4 +1,4 @@
-"""What a change of a table means for its views, and the WHERE of a view as text."""
+"""The effect of a table change on its views, and a view's WHERE clause as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smackbox.cassandra.wire.types import quoted
 
 
 def changed_views(before: Table, after: TableRecord, keyspace: Keyspace, renames: dict[str, str]) -> list[TableRecord]:
-    """The views of `before`, as its change to `after` leaves them: keys renamed, `SELECT *` with new columns."""
+    """The views of `before` after its change to `after`: keys are renamed, `SELECT *` gets new columns."""
     known = {column.number for column in before.columns}
     fresh = tuple(column for column in after.columns if column.kind == REGULAR and column.number not in known)
     changed = []
@@ -37,11 +37,11 @@ def changed_views(before: Table, after: TableRecord, keyspace: Keyspace, renames
     return changed
 
 
-# ---- the text of a WHERE --------------------------------------------------------------------------------------------
+# ---- WHERE as text ---------------------------------------------------------------------------------------------------
 
 
 def where_text(where: Sequence[ast.Relation]) -> str:
-    """A WHERE as CQL that parses to the same relations."""
+    """A WHERE clause as CQL that parses to the same relations."""
     return " AND ".join(map(_relation_text, where))
 
 
@@ -63,7 +63,7 @@ def _text(expression: ast.Expression) -> str:
 
 
 def _escaped(part: Any) -> Any:
-    """The same with the quotes in its string literals doubled."""
+    """The same text with the quotes in its string literals doubled."""
     if isinstance(part, ast.Literal):
         return replace(part, text=part.text.replace("'", "''")) if part.kind == "string" else part
     if isinstance(part, tuple):

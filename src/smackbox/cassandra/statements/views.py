@@ -160,7 +160,7 @@ def _check_where(statement: ast.CreateView, base: Table, keyspace: Keyspace) -> 
 
 
 def _columns(statement: ast.CreateView, base: Table, selected: Sequence[str]) -> tuple[ColumnRecord, ...]:
-    """Regular columns keep the numbers that their cells have in the base table."""
+    """Regular columns keep the numbers of their cells in the base table."""
     order = dict(statement.clustering_order)
     of_base = {column.name: column for column in base.record.columns}
     columns = [ColumnRecord(name, PARTITION_KEY, of_base[name].type) for name in statement.partition_key]
@@ -206,7 +206,7 @@ def drop_view(statement: ast.DropView, keyspace: Keyspace, context: Context) -> 
 
 
 def _view(statement: ast.AlterView | ast.DropView, keyspace: Keyspace) -> Table | None:
-    """None where the statement does not mind that there is no such view."""
+    """The named view; None with IF EXISTS when it does not exist."""
     view = keyspace.tables.get(statement.name)
     if view is not None and view.is_view:
         return view

@@ -1,6 +1,6 @@
-"""The Gregorian calendar without a first or last year, which Java's has and Python's has not; days are since 1970.
+"""The Gregorian calendar without a first or last year, like Java's and unlike Python's; days count from 1970.
 
-After 400 years it begins again, so a day is looked up in the 400 years from 1970 on.
+It repeats every 400 years, so a day is looked up in the 400 years from 1970 on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def civil(days: int) -> tuple[int, int, int]:
 
 
 def days_of(year: int, month: int, day: int) -> int:
-    """The inverse; a day after the month's last is taken for the last."""
+    """The inverse; a day past the end of the month is taken as its last day."""
     cycles, rest = divmod(year - _FIRST.year, YEARS)
     begin = date(_FIRST.year + rest, month, 1)
     next_month = date(begin.year + month // 12, month % 12 + 1, 1)
@@ -28,7 +28,7 @@ def days_of(year: int, month: int, day: int) -> int:
 
 
 def year_text(year: int) -> str:
-    """As ISO 8601 writes it: four digits, or more with a sign."""
+    """A year in ISO 8601 form: four digits, or more with a sign."""
     if year > 9999:
         return f"+{year}"
     return f"{'-' if year < 0 else ''}{abs(year):04d}"

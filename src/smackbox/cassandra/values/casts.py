@@ -1,4 +1,4 @@
-"""CAST: from one type's values to another's, and every type's text form."""
+"""CAST: converts values between types, and every type to text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TO_TEXT = NUMBERS | {ASCII, BOOLEAN, DATE, INET, TIME, TIMESTAMP, TIMEUUID, UUI
 
 
 def cast_function(source: CqlType, target: CqlType) -> Callable[[bytes], bytes] | None:
-    """How a value of type `source` becomes one of type `target`; None when CQL has no such cast."""
+    """The conversion of values of type `source` to type `target`; None when CQL has no such cast."""
     if source == target:
         return lambda value: value
     if source in NUMBERS and target in NUMBERS and target != COUNTER:
@@ -77,11 +77,11 @@ def _number(value: Any, target: CqlType) -> Any:
 
 
 def _long_of(value: Decimal) -> int:
-    """The lowest 64 bits of the integer part, as Java's `BigDecimal.longValue` gives them."""
+    """The lowest 64 bits of the integer part, like Java's `BigDecimal.longValue`."""
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
-    whole = 0 if exponent >= 64 else int(value)  # a power of ten that large has no bits there
-    return (whole + 2**63) % 2**64 - 2**63
+    integer = 0 if exponent >= 64 else int(value)  # a power of ten that large has no bits set there
+    return (integer + 2**63) % 2**64 - 2**63
 
 
 def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
@@ -89,7 +89,7 @@ def _moment(source: CqlType, target: CqlType, value: bytes) -> bytes:
 
 
 def text_of(kind: CqlType, value: bytes) -> str:
-    """The text form that CAST AS text and JSON give."""
+    """The text form of a value in CAST AS text and JSON."""
     decoded = kind.decode(value)
     if decoded is None:
         return ""
@@ -112,7 +112,7 @@ def text_of(kind: CqlType, value: bytes) -> str:
 
 
 def float_text(value: float, *, single: bool) -> str:
-    """As Java's `Double.toString` and `Float.toString` write it."""
+    """A number as Java's `Double.toString` and `Float.toString` print it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -130,7 +130,7 @@ def float_text(value: float, *, single: bool) -> str:
 
 
 def _shortest(value: float, *, single: bool) -> tuple[str, int]:
-    """The fewest digits that stand for this number alone, and the exponent of the first."""
+    """The fewest digits that identify this number, and the exponent of the first."""
     if not single:
         text = repr(value)
     else:
@@ -146,7 +146,7 @@ def _shortest(value: float, *, single: bool) -> tuple[str, int]:
 
 
 def timestamp_text(milliseconds: int) -> str:
-    """Cassandra counts years of an era: the one before year 1 is another year 1."""
+    """Cassandra prints years of an era: the year before year 1 is also printed as year 1."""
     days, rest = divmod(milliseconds, 86_400_000)
     year, month, day = civil(days)
     seconds, fraction = divmod(rest, 1000)
@@ -165,12 +165,14 @@ def time_text(nanoseconds: int) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """As Java's `BigDecimal.toString` writes it, which is Python's form but for the case of the exponent."""
+    """A decimal as Java's `BigDecimal.toString` prints it, which differs from Python only in the case of the
+    exponent.
+    """
     return str(value)
 
 
 def inet_text(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """As Java writes an address: an IPv6 one without `::`."""
+    """An address as Java prints it: IPv6 without `::`."""
     if address.version == 4:
         return str(address)
     return ":".join(f"{int(part, 16):x}" for part in address.exploded.split(":"))

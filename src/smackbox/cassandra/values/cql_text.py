@@ -1,4 +1,4 @@
-"""Values as they are written in CQL."""
+"""Values as CQL literals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from smackbox.cassandra.wire.types import CqlType, ListType, MapType, SetType, T
 
 
 def as_literal(kind: CqlType, value: bytes) -> str:
-    """A value as it is written in CQL."""
+    """A value as a CQL literal."""
     if isinstance(kind, UserType):
         fields = zip(kind.field_names, kind.parts, kind.fields(value), strict=False)
         return "{" + ", ".join(f"{name}: {or_null(part, field)}" for name, part, field in fields) + "}"
@@ -34,5 +34,5 @@ def as_literal(kind: CqlType, value: bytes) -> str:
 
 
 def or_null(kind: CqlType, value: bytes | None) -> str:
-    """A value as CQL's literal, or `null`."""
+    """A value as a CQL literal, or `null`."""
     return "null" if value is None else as_literal(kind, value)

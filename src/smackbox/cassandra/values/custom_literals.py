@@ -1,4 +1,4 @@
-"""The text forms of types that have a Java class alone: `1:x` for a composite, `s@x` for a part of a dynamic one."""
+"""The text forms of types that have only a Java class: `1:x` for a composite, `s@x` for a part of a dynamic one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Parse = Callable[[str, CqlType], bytes]
 
 
 def parse_custom(text: str, kind: CustomType, parse: Parse) -> bytes:
-    """A value from its text form; `parse` is that of other types. Raises `Invalid`."""
+    """A value from its text form; `parse` handles other types. Raises `Invalid`."""
     if isinstance(kind, CompositeType):
         return _composite(text, kind, parse)
     if isinstance(kind, DynamicCompositeType):
@@ -49,7 +49,7 @@ def _dynamic(text: str, kind: DynamicCompositeType, parse: Parse) -> bytes:
 
 
 def _split(text: str) -> tuple[list[str], int]:
-    """The parts between colons, and the last one's end: 1 when `!` follows it."""
+    """The parts between colons, and the end marker of the last one: 1 when `!` follows it."""
     if not text:
         return [], 0
     parts = [part.replace("\\:", ":") for part in re.split(r"(?<!\\):", text)]

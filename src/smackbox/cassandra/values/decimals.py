@@ -1,4 +1,4 @@
-"""Arithmetic on decimals as Java's BigDecimal does it: the scale of a result is part of it."""
+"""Arithmetic on decimals like Java's BigDecimal: the scale is part of the result."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from decimal import Context, Decimal
 
 from smackbox.cassandra.wire.digits import DIGITS_LIMIT, digits_of
 
-# wide enough for what is exact of numbers that are converted: sums, differences, products, remainders
+# wide enough to be exact for converted numbers: sums, differences, products, remainders
 EXACT = Context(prec=2 * DIGITS_LIMIT, Emax=2**31 - 1, Emin=-(2**31))
 LEAST_DIGITS = 32
 SCALE_LIMIT = 1000
 
 
 def decimal_of(value: float) -> Decimal:
-    """A number of another type, by way of a double and of Java's text of it: 3 is 3.0, and 1e11 is 1.0E+11.
+    """A number of another type, converted through a double and Java's text of it: 3 becomes 3.0, and 1e11 becomes
+    1.0E+11.
 
-    Raises `ArithmeticError` for what is no decimal.
+    Raises `ArithmeticError` for a number that is not a decimal.
     """
     number = float(value)
     if math.isnan(number):
@@ -28,7 +29,7 @@ def decimal_of(value: float) -> Decimal:
     while len(digits) > 1 and digits[-1] == 0:
         digits = digits[:-1]
         exponent += 1
-    # a digit after the point, also where an exponent follows
+    # a digit after the point, even before an exponent
     least = -1 if number == 0 or 1e-3 <= abs(number) < 1e7 else exponent - (len(digits) == 1)
     if exponent > least:
         digits += (0,) * (exponent - least)
@@ -37,7 +38,8 @@ def decimal_of(value: float) -> Decimal:
 
 
 def divide(left: Decimal, right: Decimal) -> Decimal:
-    """At least 32 significant digits and 32 places, 1,000 places at most, half up, without zeros at the end.
+    """Divide with at least 32 significant digits and 32 places, at most 1,000 places, rounding half up, without
+    trailing zeros.
 
     Raises `ArithmeticError` for a divisor of 0.
     """
@@ -61,7 +63,7 @@ def divide(left: Decimal, right: Decimal) -> Decimal:
 
 
 def remainder(left: Decimal, right: Decimal) -> Decimal:
-    """Raises `ArithmeticError` for a divisor of 0."""
+    """The remainder. Raises `ArithmeticError` for a divisor of 0."""
     if not right:
         raise ArithmeticError("Division by zero")
     return EXACT.remainder(left, right)

@@ -12,7 +12,7 @@ _ISO = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?
 _ISO_WEEKS = re.compile(r"P(\d+)W", re.ASCII)
 _ISO_ALTERNATIVE = re.compile(r"P(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})", re.ASCII)
 _SECOND = 10**9
-# in the order in which they may follow one another: the part of a duration, and how much of it one is
+# in the order in which they may follow one another: the part of a duration, and the size of one unit
 _UNITS = {
     "years": ("months", 12),
     "months": ("months", 1),

@@ -1,6 +1,6 @@
-"""`floor`: the beginning of the span of time, of a given length and counted from a given start, that a moment is in.
+"""`floor`: the start of the interval that contains a point in time, for intervals of a given length from a given start.
 
-Cassandra's `TimeFcts.floor` and `Duration.floorTimestamp`: moments are of UTC, the start is 1970 where none is given.
+Cassandra's `TimeFcts.floor` and `Duration.floorTimestamp`: times are in UTC, the default start is 1970.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Duration = tuple[int, int, int]
 
 
 def floor_ms(moment_ms: int, duration: Duration, start_ms: int = 0) -> int:
-    """Raises `Invalid` for a duration that spans nothing, and for a start that is later than the moment."""
+    """The floor of a timestamp. Raises `Invalid` for an empty duration, and for a start that is later than the time."""
     months, days, nanoseconds = duration
     _check_positive(duration)
     if start_ms > moment_ms:
@@ -29,9 +29,9 @@ def floor_ms(moment_ms: int, duration: Duration, start_ms: int = 0) -> int:
     if not months:
         return moment_ms - (moment_ms - start_ms) % span_ms if span_ms else moment_ms
     if not span_ms:
-        # by the months of the calendar alone: a start late in its month may give a moment that is still to come
+        # by calendar months: a start late in its month may give a time that is still in the future
         return _after(start_ms, duration, _months_between(start_ms, moment_ms) // months)
-    # the largest number of spans that ends at the moment or before
+    # the largest number of intervals that end at or before the time
     low, high = 0, (moment_ms - start_ms) // (MONTH_MS * months) + 1
     while low < high:
         middle = (low + high + 1) // 2
@@ -43,7 +43,7 @@ def floor_ms(moment_ms: int, duration: Duration, start_ms: int = 0) -> int:
 
 
 def floor_date(day: int, duration: Duration, start: int = 0) -> int:
-    """Of days since 1970."""
+    """The floor of a date, in days since 1970."""
     if duration[2]:
         text = duration_text(duration)
         raise Invalid(
@@ -53,7 +53,7 @@ def floor_date(day: int, duration: Duration, start: int = 0) -> int:
 
 
 def floor_time(nanoseconds: int, duration: Duration) -> int:
-    """Of nanoseconds since midnight."""
+    """The floor of a time, in nanoseconds since midnight."""
     if duration[0] or duration[1] or duration[2] >= MS_A_DAY * 1_000_000:
         raise Invalid("For time values, the floor can only be computed for durations smaller that a day")
     _check_positive(duration)

@@ -1,4 +1,4 @@
-"""CQL values as JSON and back, as `SELECT JSON`, `INSERT JSON`, `toJson` and `fromJson` have them."""
+"""CQL values as JSON and back, for `SELECT JSON`, `INSERT JSON`, `toJson` and `fromJson`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def to_json_text(kind: CqlType, value: bytes | None) -> str:
 
 
 def duration_text(duration: tuple[int, int, int]) -> str:
-    """As Cassandra's `Duration.toString` writes it: `1y2mo3d4h5m6s7ms8us9ns`."""
+    """A duration as Cassandra's `Duration.toString` prints it: `1y2mo3d4h5m6s7ms8us9ns`."""
     months, days, nanoseconds = (abs(part) for part in duration)
     text = "-" if min(duration) < 0 else ""
     for number, unit in ((months // 12, "y"), (months % 12, "mo"), (days, "d")):
@@ -86,7 +86,7 @@ def duration_text(duration: tuple[int, int, int]) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """A JSON document; numbers with a fraction are doubles, as in Cassandra. Raises `Invalid`."""
+    """Parse a JSON document; as in Cassandra, numbers with a fraction are doubles. Raises `Invalid`."""
     try:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -98,7 +98,7 @@ def _no_constant(name: str) -> Any:
 
 
 def parse_json_object(text: str) -> dict[str, Any]:
-    """The document of INSERT JSON: column names (quoted ones in double quotes) to values."""
+    """The document of INSERT JSON: a map from column names (double-quoted if case-sensitive) to values."""
     document = parse_json(text)
     if not isinstance(document, dict):
         raise Invalid(f"Could not decode JSON string as a map: {text}")
@@ -109,7 +109,7 @@ def parse_json_object(text: str) -> dict[str, Any]:
 
 
 def from_json(kind: CqlType, value: Any) -> bytes | None:
-    """A parsed JSON value as a value of type `kind`. Raises `Invalid` where it is of another type."""
+    """A parsed JSON value as a value of type `kind`. Raises `Invalid` if it has another type."""
     if value is None:
         return None
     if isinstance(kind, ListType | SetType | VectorType):
@@ -155,7 +155,7 @@ def _sequence(kind: ListType | SetType | VectorType, value: Any) -> bytes:
 
 
 def _key(kind: CqlType, name: str) -> Any:
-    """A map's key comes as a string; keys of other types are JSON inside it."""
+    """A map's key is a string in JSON; keys of other types are JSON inside it."""
     if kind.cql in _BARE_TEXT or kind == BLOB:
         return name
     return parse_json(name)
@@ -166,12 +166,12 @@ def _user_type(kind: UserType, value: Any) -> bytes:
         value = parse_json(value)
     if not isinstance(value, dict):
         raise Invalid(f"Expected a map, but got a {_java_type(value)}: {_shown(value)}")
-    given = {name[1:-1] if name[:1] == '"' else name.lower(): item for name, item in value.items()}
-    unknown = [name for name in given if name not in kind.field_names]
+    members = {name[1:-1] if name[:1] == '"' else name.lower(): item for name, item in value.items()}
+    unknown = [name for name in members if name not in kind.field_names]
     if unknown:
         raise Invalid(f"Unknown field '{unknown[0]}' in value of user defined type {kind.name}")
     return kind.join(
-        [from_json(part, given.get(name)) for name, part in zip(kind.field_names, kind.parts, strict=True)]
+        [from_json(part, members.get(name)) for name, part in zip(kind.field_names, kind.parts, strict=True)]
     )
 
 

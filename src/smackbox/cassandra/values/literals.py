@@ -1,4 +1,4 @@
-"""Literals of CQL to values: which kinds a type takes, and the text forms of dates and times."""
+"""From CQL literals to values: which literals a type accepts, and the text forms of dates and times."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from smackbox.cassandra.wire.types import (
 
 DATE_EPOCH = 2**31
 NANOSECONDS_A_DAY = 86_400 * 10**9
-# as long as a number of 64 bits may be with zeros before it
+# the longest 64-bit number with leading zeros
 NUMBER_DIGITS = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = frozenset({"bigint", "counter", "decimal", "double", "float", "int", "smallint", "tinyint", "varint"})
@@ -60,7 +60,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?")
 
 
 def accepts(literal: Literal, kind: CqlType) -> bool:
-    """Whether a literal of this kind may be a value of the type."""
+    """Whether a literal of this kind can be a value of the type."""
     if literal.kind == "null" or _is_tuple(kind) or isinstance(kind, CustomType):
         return True
     return kind.cql in _ACCEPTED[literal.kind]
@@ -83,7 +83,7 @@ def literal_type(literal: Literal) -> CqlType | None:
 
 
 def literal_value(literal: Literal, kind: CqlType, receiver: str) -> bytes | None:
-    """The literal in wire form. Raises `Invalid` when the type does not take it; `receiver` is named then."""
+    """The literal in wire form. Raises `Invalid` with the name of `receiver` when the type does not accept it."""
     if literal.kind == "null":
         return None
     if not accepts(literal, kind):
@@ -115,7 +115,7 @@ def shown(literal: Literal) -> str:
 
 
 def parse_tuple(text: str, kind: TupleType) -> bytes:
-    """`1:x` in wire form: parts between colons, `@` for null, and a backslash before either where it is text.
+    """`1:x` in wire form: parts between colons, `@` for null, and a backslash before either one in text.
 
     Raises `Invalid` when there are too many parts, or one is not of its type.
     """

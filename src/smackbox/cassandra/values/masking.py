@@ -1,4 +1,4 @@
-"""The masking functions of dynamic data masking, on values."""
+"""The masking functions of dynamic data masking, applied to values."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def argument_kinds(name: str, kind: CqlType) -> list[CqlType]:
 
 
 def mask_function(name: str, kind: CqlType) -> Mask:
-    """A masking function of no further arguments for values of that type. Raises `Invalid`."""
+    """A masking function with its other arguments bound, for values of that type. Raises `Invalid`."""
     if name == "mask_null":
         return lambda _: None
     if name == "mask_default":
@@ -93,7 +93,7 @@ def _covered(values: Values, name: str) -> bytes | None:
 
 
 def default_of(kind: CqlType) -> bytes | None:
-    """The value that says nothing, of each type."""
+    """The masked default value of each type."""
     if isinstance(kind, ListType | SetType | MapType):
         return bytes(4)
     if isinstance(kind, VectorType):

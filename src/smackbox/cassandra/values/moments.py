@@ -1,6 +1,6 @@
-"""Timestamps and dates: moved by durations, and turned into one another.
+"""Timestamps and dates: adding durations, and conversion between them.
 
-Moments are in UTC. A date is a count of days, 2**31 for 1970-01-01; a timestamp of milliseconds since then.
+Times are in UTC. A date is a count of days, with 2**31 for 1970-01-01; a timestamp is milliseconds since then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MS_A_DAY = 86_400_000
 def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> bytes:
     """A timestamp or date plus a duration, by the calendar in UTC.
 
-    What is over the type's limits goes on at the other end.
+    A result beyond the type's limits wraps around.
     """
     moved_to = moved(kind, moment, duration, sign)
     if kind == DATE:
@@ -29,7 +29,7 @@ def add_duration(kind: CqlType, moment: int, duration: tuple[int, int, int], sig
 
 
 def moved(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int) -> int:
-    """A timestamp or date plus a duration, whether the type has a value for it or not."""
+    """A timestamp or date plus a duration, even if the type has no value for it."""
     months, days, nanoseconds = duration
     day_number, rest = (moment - DATE_EPOCH, 0) if kind == DATE else divmod(moment, 86_400_000)
     if months:
@@ -43,7 +43,7 @@ def moved(kind: CqlType, moment: int, duration: tuple[int, int, int], sign: int)
 
 
 def ticks_to_ms(value: bytes) -> int:
-    """Milliseconds since 1970 of a time UUID. Raises `Invalid` for another UUID."""
+    """Milliseconds since 1970 of a time UUID. Raises `Invalid` for a UUID of another version."""
     if value[6] >> 4 != 1:
         raise Invalid("Invalid version for TimeUUID type.")
     ticks = ((value[6] & 0x0F) << 56) | (value[7] << 48) | (value[4] << 40) | (value[5] << 32)
@@ -52,9 +52,9 @@ def ticks_to_ms(value: bytes) -> int:
 
 
 def of_ms(kind: CqlType, milliseconds: int) -> bytes:
-    """A value of a type of time, from milliseconds since 1970."""
+    """A value of a date or time type, from milliseconds since 1970."""
     if kind is DATE:
-        # whole seconds towards the past, whole days towards 1970, as Java's Duration counts them
+        # whole seconds rounded to the past, whole days rounded towards 1970, like Java's Duration
         seconds = milliseconds // 1000
         days = seconds // 86_400 if seconds >= 0 else -(-seconds // 86_400)
         return DATE.encode(days + DATE_EPOCH)
@@ -62,7 +62,7 @@ def of_ms(kind: CqlType, milliseconds: int) -> bytes:
 
 
 def to_ms(kind: CqlType, value: bytes) -> int:
-    """Milliseconds since 1970 of a value of a type of time."""
+    """Milliseconds since 1970 of a value of a date or time type."""
     if kind is TIMEUUID:
         return ticks_to_ms(value)
     number = int(kind.decode(value))

@@ -1,4 +1,4 @@
-"""Arithmetic on numbers of any of the types, with the overflow, division and rounding of Java."""
+"""Arithmetic on all numeric types, with the overflow, division and rounding rules of Java."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Fold = Callable[[Any, Any], Any]
 
 
 def number(kind: CqlType, value: bytes, target: CqlType) -> Any:
-    """A number of type `kind` as the Python number that arithmetic in type `target` uses."""
+    """A number of type `kind` as the Python number used for arithmetic in type `target`."""
     decoded = kind.decode(value)
     if target == DECIMAL and kind != DECIMAL:
         return Decimal(decoded) if kind == VARINT else decimal_of(decoded)
@@ -28,7 +28,7 @@ def number(kind: CqlType, value: bytes, target: CqlType) -> Any:
 
 
 def number_bytes(kind: CqlType, value: Any) -> bytes:
-    """A result in wire form; integers of a fixed size wrap around as Java's do."""
+    """A result in wire form; integers of a fixed size wrap around like Java's."""
     size = INTEGER_SIZES.get(kind.cql)
     if size is not None:
         half = 1 << (8 * size - 1)
@@ -37,7 +37,7 @@ def number_bytes(kind: CqlType, value: Any) -> bytes:
 
 
 def operation_on(operator: str, kind: CqlType) -> _Fold:
-    """What an operator does with two numbers of that type."""
+    """The function of an operator on two numbers of that type."""
     if kind in {FLOAT, DOUBLE}:
         return {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _float_divide,
                 "%": _float_modulo}[operator]  # fmt: skip
@@ -67,7 +67,7 @@ def _truncating_modulo(left: int, right: int) -> int:
 
 
 def math_function(name: str, kind: CqlType, value: Any) -> Any:
-    """What one of CQL's mathematical functions gives."""
+    """The function of one of CQL's mathematical functions."""
     if name == "abs":
         return abs(value)
     if name == "round":

@@ -1,4 +1,4 @@
-"""How similar two vectors are, from 0 to 1: the measures of storage-attached indexes and similarity functions."""
+"""The similarity of two vectors, from 0 to 1: the measures of storage-attached indexes and similarity functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smackbox.cassandra.wire.errors import Invalid
 
 
 def similarity(name: str) -> Callable[[list[float], list[float]], float] | None:
-    """The measures of two vectors, scaled to 0..1 as Cassandra's are."""
+    """The similarity functions, scaled to 0..1 like Cassandra's."""
     return {"cosine": _cosine, "euclidean": _euclidean, "dot_product": _dot_product}.get(name)
 
 
@@ -36,7 +36,7 @@ def _dot_product(left: list[float], right: list[float]) -> float:
 
 
 def _dot(left: list[float], right: list[float]) -> float:
-    """In single precision, as Cassandra adds up short vectors; the order of longer sums is its own."""
+    """The dot product in single precision, like Cassandra's for short vectors; it sums long ones in its own order."""
     if len(left) > UNROLLED:
         return _single(sum(map(operator.mul, left, right)))
     total = 0.0

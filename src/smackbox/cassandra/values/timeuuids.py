@@ -1,4 +1,6 @@
-"""Version 1 UUIDs of moments: ticks of 100 ns since the beginning of the Gregorian calendar (RFC 9562, section 5.1)."""
+"""Version 1 UUIDs of points in time: ticks of 100 ns since the beginning of the Gregorian calendar (RFC 9562, section
+5.1).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ UUID_EPOCH_TICKS = 0x01B21DD213814000
 
 
 def timeuuid(ticks: int, low: bytes) -> bytes:
-    """`ticks`: 100 ns since 1582-10-15; `low`: clock sequence and node, whose variant bits are set here."""
+    """`ticks` counts 100 ns since 1582-10-15; `low` is the clock sequence and node, whose variant bits are set here."""
     return (
         (ticks & 0xFFFFFFFF).to_bytes(4, "big")
         + ((ticks >> 32) & 0xFFFF).to_bytes(2, "big")

@@ -1,4 +1,4 @@
-"""The protocol's `[bytes]`: a length of four bytes, -1 for null, and as many bytes."""
+"""The protocol's `[bytes]`: a length of four bytes, -1 for null, and that many bytes."""
 
 from __future__ import annotations
 

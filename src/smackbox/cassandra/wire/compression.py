@@ -6,7 +6,7 @@ from smackbox.base.errors import ProtocolError
 
 
 def compress(algorithm: str, body: bytes) -> bytes:
-    """A body, compressed as STARTUP asked for."""
+    """Compress a body with the algorithm chosen in STARTUP."""
     if algorithm == "lz4":
         import lz4.block
 
@@ -17,12 +17,12 @@ def compress(algorithm: str, body: bytes) -> bytes:
 
 
 def decompressed_size(algorithm: str, body: bytes) -> int:
-    """The size that a compressed body names. Raises `ProtocolError` when it names none."""
+    """The decompressed size stated in a compressed body. Raises `ProtocolError` when it is missing."""
     return int.from_bytes(body[:4], "big") if algorithm == "lz4" else _snappy_size(body)
 
 
 def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
-    """Raises `ProtocolError` when the body does not decompress or is larger than `limit`."""
+    """Decompress a body. Raises `ProtocolError` when it is malformed or larger than `limit`."""
     size = decompressed_size(algorithm, body)
     if size > limit:
         raise ProtocolError(f"a frame decompresses to {size} bytes, more than {limit}")
@@ -44,7 +44,7 @@ def decompress(algorithm: str, body: bytes, limit: int) -> bytes:
 
 
 def _snappy_size(body: bytes) -> int:
-    """The decompressed length, with which a snappy block begins: 7 bits a byte, the lowest first."""
+    """The decompressed length at the start of a snappy block: 7 bits a byte, lowest first."""
     size = 0
     for place, byte in enumerate(body[:5]):
         size |= (byte & 0x7F) << (7 * place)

@@ -1,8 +1,8 @@
-"""Types that are named by their Java classes alone: composites, whose parts are put one after another, and old UUIDs.
+"""Types that have only a Java class name: composites, whose parts are concatenated, and legacy UUIDs.
 
-A composite is a `[short length][bytes][end: 1]` for each part. Its end is 0, or -1 and 1 for a bound just before and
-just after what begins so. In a dynamic composite each part is preceded by its type: `0x80` and an alias of one letter,
-or a `[string]`.
+A composite has `[short length][bytes][end: 1]` for each part. The end is 0, or -1 and 1 for a bound just before and
+just after values with this prefix. In a dynamic composite each part is preceded by its type: `0x80` and an alias of one
+letter, or a `[string]`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EMPTY_KEY = b"\x00"
 
 
 class CustomType(CqlType):
-    """Named in CQL by the class, in quotes."""
+    """A type whose CQL name is its class in quotes."""
 
     def __init__(self, java: str) -> None:
         self.java = java
@@ -35,7 +35,7 @@ class CustomType(CqlType):
 
 
 class LexicalUuidType(CustomType):
-    """A UUID that is ordered as two signed numbers."""
+    """A UUID that is sorted as two signed numbers."""
 
     def __init__(self) -> None:
         super().__init__(MARSHAL + "LexicalUUIDType")
@@ -60,7 +60,7 @@ class LexicalUuidType(CustomType):
 
 
 class EmptyType(CqlType):
-    """It has the empty value alone, and no literal."""
+    """A type whose only value is the empty one, without a literal."""
 
     fixed_length = 0
     cql = "empty"
@@ -81,7 +81,7 @@ class EmptyType(CqlType):
 
 
 class ReversedPart:
-    """A part of a composite that is sorted downwards."""
+    """A part of a composite with descending order."""
 
     def __init__(self, kind: CqlType) -> None:
         self.kind = kind
@@ -89,7 +89,7 @@ class ReversedPart:
 
 
 class CompositeType(CustomType):
-    """Values of several types one after another, each with its length (Thrift's time)."""
+    """Values of several types, concatenated, each with its length (from Thrift's time)."""
 
     def __init__(self, parts: tuple[CqlType | ReversedPart, ...]) -> None:
         self.parts = tuple(part.kind if isinstance(part, ReversedPart) else part for part in parts)
@@ -114,7 +114,7 @@ class CompositeType(CustomType):
 
 
 class DynamicCompositeType(CustomType):
-    """The same, whose types are named within the value."""
+    """A composite whose part types are named within the value."""
 
     def __init__(self, aliases: Mapping[str, CqlType], by_name: Mapping[str, CqlType]) -> None:
         self.aliases = dict(aliases)

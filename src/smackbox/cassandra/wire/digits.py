@@ -1,7 +1,7 @@
-"""Integers of many digits to text and back.
+"""Conversion of large integers to text and back.
 
-Python converts some thousands of digits in time that grows with their square, so it bounds them; so does this, at a
-number that takes some milliseconds. Every conversion of a number that a client chose goes this way.
+Python's conversion takes quadratic time, so it limits the number of digits. So does this module, at a number that takes
+a few milliseconds. Every number that a client supplies is converted here.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from smackbox.cassandra.wire.errors import Invalid
 
 DIGITS_LIMIT: Final = 20_000
 _PLAIN: Final = 4_000
-# a number of that many bits has more digits than the limit
+# a number of that many bits exceeds the digit limit
 _BITS_LIMIT: Final = DIGITS_LIMIT * 10 // 3 + 4
 
 
 def digits_of(number: int) -> str:
-    """The decimal text. Raises `Invalid` over the limit."""
+    """The decimal text. Raises `Invalid` above the limit."""
     if number.bit_length() > _BITS_LIMIT:
         raise _too_long()
     return f"{Decimal(number):f}"
 
 
 def number_of(text: str) -> int:
-    """The integer of digits, with a sign or without. Raises `Invalid` over the limit, `ValueError` for other text."""
+    """The integer with these digits and an optional sign. Raises `Invalid` above the limit, `ValueError` for other
+    text.
+    """
     if len(text) <= _PLAIN:
         return int(text)
     if len(text) > DIGITS_LIMIT:

@@ -1,6 +1,6 @@
-"""Errors as the protocol has them: one class a code, with the extra fields that its ERROR body carries.
+"""The protocol's errors: one class for each code, with the extra fields of its ERROR body.
 
-Spec: native_protocol_v5.spec, section 9. The body is `[int code][string message]` and the fields below.
+Spec: native_protocol_v5.spec, section 9. The body is `[int code][string message]` followed by these fields.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from smackbox.base.errors import RequestError
 
 
 class CqlError(RequestError):
-    """The root; `str(error)` is the message sent."""
+    """The base class; `str(error)` is the message sent."""
 
     code: ClassVar[int] = 0x0000
 
@@ -22,13 +22,13 @@ class CqlError(RequestError):
 
 
 class ServerFault(CqlError):  # noqa: N818 - the protocol's own name
-    """Something unexpected on the server's side."""
+    """An unexpected error in the server."""
 
     code = 0x0000
 
 
 class ProtocolViolation(CqlError):  # noqa: N818 - the protocol's own name
-    """A frame that does not follow the protocol."""
+    """A frame that violates the protocol."""
 
     code = 0x000A
 
@@ -40,7 +40,7 @@ class BadCredentials(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class Unavailable(CqlError):  # noqa: N818 - the protocol's own name
-    """Fewer replicas live than the level wants: the level, how many it wants, how many live."""
+    """Fewer live replicas than the level requires: the level, the number required, the number live."""
 
     code = 0x1000
 
@@ -55,13 +55,13 @@ class Unavailable(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class Overloaded(CqlError):  # noqa: N818 - the protocol's own name
-    """The server takes no more for the moment."""
+    """The server cannot accept more at the moment."""
 
     code = 0x1001
 
 
 class OperationFailure(CqlError):  # noqa: N818 - the protocol's own name
-    """One replica, this node, could not do it: the level, and what else the code has. Timeouts before protocol v4."""
+    """One replica, this node, failed: the level, and the code's other fields. Before protocol v4 a timeout."""
 
     code_of_v3: ClassVar[int]
 
@@ -70,7 +70,7 @@ class OperationFailure(CqlError):  # noqa: N818 - the protocol's own name
         self.consistency = consistency
 
     def tail(self) -> bytes:
-        """What follows the failures."""
+        """The fields after the failures."""
         raise NotImplementedError
 
     def extra_of(self, version: int) -> bytes:
@@ -118,7 +118,7 @@ class FunctionFailure(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class SyntaxFault(CqlError):  # noqa: N818 - the protocol's own name
-    """The text is not CQL."""
+    """The text is not valid CQL."""
 
     code = 0x2000
 
@@ -130,19 +130,19 @@ class Unauthorized(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class Invalid(CqlError):  # noqa: N818 - the protocol's own name
-    """CQL, but not a statement that can be executed."""
+    """Valid CQL, but not a statement that can be executed."""
 
     code = 0x2200
 
 
 class ConfigFault(CqlError):  # noqa: N818 - the protocol's own name
-    """A wrong option of a keyspace or a table."""
+    """An invalid option of a keyspace or a table."""
 
     code = 0x2300
 
 
 class AlreadyExists(CqlError):  # noqa: N818 - the protocol's own name
-    """The keyspace, or the table when `table` is not empty, is there already."""
+    """The keyspace exists already, or the table if `table` is not empty."""
 
     code = 0x2400
 
@@ -157,7 +157,7 @@ class AlreadyExists(CqlError):  # noqa: N818 - the protocol's own name
 
 
 class Unprepared(CqlError):  # noqa: N818 - the protocol's own name
-    """The statement id is not known here; the client prepares again."""
+    """The statement id is unknown; the client must prepare again."""
 
     code = 0x2500
 

@@ -1,4 +1,4 @@
-"""Frames of the native protocol, v3 to v5 and v6 in its beta form, cut from and put into a stream of bytes.
+"""Frames of the native protocol, v3 to v5 and the beta of v6, to and from a stream of bytes.
 
     [version: 1][flags: 1][stream: 2][opcode: 1][length: 4][body]
 
@@ -42,12 +42,14 @@ EVENT_STREAM: Final = -1
 
 
 def is_served(version: int, flags: int) -> bool:
-    """Whether requests of that version are answered: the beta version where the client asks for it in each frame."""
+    """Whether requests of that version are answered; the beta version only if the client sets the flag in each
+    frame.
+    """
     return version in SUPPORTED_VERSIONS or (version == BETA_VERSION and bool(flags & FLAG_BETA))
 
 
 def frame(version: int, stream: int, opcode: int, body: bytes, flags: int = 0) -> bytes:
-    """A response frame; one of the beta version says that it is."""
+    """A response frame; the beta version sets the beta flag."""
     if version == BETA_VERSION:
         flags |= FLAG_BETA
     return HEADER.pack(version | RESPONSE, flags, stream, opcode, len(body)) + body

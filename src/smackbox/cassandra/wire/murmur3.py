@@ -1,7 +1,7 @@
-"""Cassandra's partitioner: Murmur3 with the sign-extension slip that every cluster has to share.
+"""Cassandra's partitioner: Murmur3 with the sign-extension bug that every cluster must share.
 
-The driver's compiled function is loaded by itself, because importing the whole driver costs a server's start
-some 40 ms.
+The driver's compiled function is loaded on its own, because importing the whole driver would add some 40 ms to a
+server's start.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The bodies of requests, decoded from a buffer by offset.
 
-Spec: native_protocol_v4.spec and v5.spec, section 4.1. A body that ends early or goes on raises `ProtocolViolation`.
+Spec: native_protocol_v4.spec and v5.spec, section 4.1. A body that is too short or too long raises `ProtocolViolation`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Values = list[Any]
 
 
 class QueryOptions:
-    """What QUERY and EXECUTE say beside the statement. `values` may be by name."""
+    """The options of QUERY and EXECUTE. `values` may be by name."""
 
     __slots__ = (
         "consistency", "keyspace", "names", "now_in_seconds", "page_size", "paging_state", "serial_consistency",
@@ -55,7 +55,7 @@ class QueryOptions:
 
 
 class BodyReader:
-    """A body and the place in it."""
+    """A body and the position in it."""
 
     __slots__ = ("buffer", "offset", "unset")
 
@@ -92,7 +92,7 @@ class BodyReader:
         return int(number)
 
     def take(self, length: int) -> bytes:
-        """So many bytes."""
+        """That many bytes."""
         end = self.offset + length
         if length < 0 or end > len(self.buffer):
             raise ProtocolViolation("the body of the message ends too early")
@@ -101,7 +101,7 @@ class BodyReader:
         return taken
 
     def text(self, length: int) -> str:
-        """So many bytes of UTF-8."""
+        """That many bytes of UTF-8."""
         try:
             return self.take(length).decode()
         except UnicodeDecodeError as error:
@@ -157,7 +157,7 @@ def read_consistency(reader: BodyReader) -> int:
 
 
 def read_options(reader: BodyReader, version: int) -> QueryOptions:
-    """`<consistency><flags>[values]…` as QUERY and EXECUTE have it."""
+    """`<consistency><flags>[values]…` as in QUERY and EXECUTE."""
     options = QueryOptions()
     options.consistency = read_consistency(reader)
     flags = reader.read_int() & 0xFFFFFFFF if version >= 5 else reader.byte()
@@ -189,7 +189,7 @@ def _read_rest(reader: BodyReader, flags: int, version: int, options: QueryOptio
 
 
 def _read_common(reader: BodyReader, flags: int, version: int, request: QueryOptions | BatchRequest) -> None:
-    """The options that QUERY, EXECUTE and BATCH end with."""
+    """The options at the end of QUERY, EXECUTE and BATCH."""
     if flags & SERIAL_CONSISTENCY:
         request.serial_consistency = _read_serial(reader)
     if flags & TIMESTAMP:
@@ -204,9 +204,9 @@ _COMMON = VALUES | SKIP_METADATA | PAGE_SIZE | TIMESTAMP
 
 
 def timestamp_after_values(buffer: bytes, offset: int, flags: int, version: int) -> int | None:
-    """Of the options that follow the values at `offset` the timestamp; None without one.
+    """The timestamp among the options that follow the values at `offset`, or None.
 
-    Raises `ProtocolViolation` for options that cannot be read.
+    Raises `ProtocolViolation` for malformed options.
     """
     if not flags & ~_COMMON:
         offset += _INT.size if flags & PAGE_SIZE else 0
@@ -238,7 +238,7 @@ def _read_timestamp(reader: BodyReader) -> int:
 
 
 class BatchRequest:
-    """The message BATCH: texts or prepared ids, each with its values."""
+    """A BATCH message: texts or prepared ids, each with its values."""
 
     __slots__ = (
         "consistency", "keyspace", "kind", "now_in_seconds", "serial_consistency", "statements", "timestamp",
@@ -277,7 +277,7 @@ def read_batch(reader: BodyReader, version: int) -> BatchRequest:
 
 
 def read_batch_options(reader: BodyReader, version: int, request: BatchRequest) -> None:
-    """What follows the statements. Raises `ProtocolViolation`."""
+    """The options after the statements. Raises `ProtocolViolation`."""
     request.consistency = read_consistency(reader)
     flags = reader.read_int() & 0xFFFFFFFF if version >= 5 else reader.byte()
     if flags & NAMES:

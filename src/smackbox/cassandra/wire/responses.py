@@ -20,7 +20,7 @@ _CUSTOM_OPTION = 0
 
 
 class Spec(Protocol):
-    """A column of metadata."""
+    """A column in metadata."""
 
     @property
     def keyspace(self) -> str:
@@ -61,7 +61,7 @@ def string_multimap(values: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def bytes_value(value: bytes | None) -> bytes:
-    """`[bytes]`; None is null."""
+    """`[bytes]`; a null is None."""
     return b"\xff\xff\xff\xff" if value is None else _INT.pack(len(value)) + value
 
 
@@ -79,7 +79,7 @@ def set_keyspace_body(keyspace: str) -> bytes:
 
 
 def schema_change_body(change: str, target: str, keyspace: str, name: str) -> bytes:
-    """What RESULT and EVENT have in common."""
+    """The part that RESULT and EVENT share."""
     body = string(change) + string(target) + string(keyspace)
     return body if target == "KEYSPACE" else body + string(name)
 
@@ -101,7 +101,7 @@ def metadata(
 
 
 def no_metadata(count: int, paging_state: bytes | None) -> bytes:
-    """What stands in place of metadata that the client has already. Cassandra sets the flag of one table here too."""
+    """Replaces metadata that the client already has. Cassandra sets the global table flag here too."""
     flags = _NO_METADATA | _GLOBAL_SPEC
     if paging_state is None:
         return _INT.pack(flags) + _INT.pack(count)
@@ -116,7 +116,7 @@ def _specs(columns: Sequence[Spec], version: int) -> tuple[bytes, bytes]:
 
 
 def option(kind: CqlType, version: int) -> bytes:
-    """The `[option]` of a type; v3 does not know those that came with v4, v4 not duration."""
+    """The `[option]` of a type; v3 lacks the types added in v4, and v4 lacks duration."""
     if (version < 4 and 0x11 <= kind.option <= 0x14) or (version < 5 and kind.option == 0x15):
         return struct.pack(">H", _CUSTOM_OPTION) + string(kind.java)
     return kind.option_bytes()

@@ -2,7 +2,7 @@
 
 Uncompressed: `[payload length: 17 bits][self-contained: 1 bit]` in three little-endian bytes, their CRC24, the payload,
 its CRC32. Compressed (LZ4 block without a size): `[compressed length: 17][uncompressed length: 17][self-contained: 1]`
-in five bytes, CRC24, payload, CRC32; an uncompressed length of 0 says that the payload was left as it is.
+in five bytes, CRC24, payload, CRC32; an uncompressed length of 0 means that the payload is not compressed.
 Spec: native_protocol_v5.spec, section 2.1 and 2.2.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from smackbox.base.errors import ProtocolError
 
-# what one call of `feed` gives, and one segment more
+# the output of one `feed`, and one more segment
 UNPACK_BYTES: Final = 256 * 1024
 PAYLOAD_LIMIT: Final = 128 * 1024 - 1
 _CRC24_INITIAL: Final = 0x875060
@@ -48,9 +48,9 @@ def crc24(header: bytes) -> int:
 
 
 def encode_segments(frames: Sequence[bytes], *, compressed: bool) -> bytes:
-    """Whole frames as segments: those that fit together in one that is self-contained, a larger one in several.
+    """Whole frames as segments: small frames share a self-contained segment, a larger frame is split into several.
 
-    A segment that is not self-contained holds a part of one frame and nothing else; clients rely on it.
+    A segment that is not self-contained holds a part of one frame only; clients rely on that.
     """
     segments = []
     fitting: list[bytes] = []
@@ -91,9 +91,10 @@ def _segment(payload: bytes, *, self_contained: bool, compressed: bool) -> bytes
 
 
 class SegmentReader:
-    """Takes bytes as they come and gives the frames' bytes inside. Raises `ProtocolError` for a wrong checksum.
+    """Receives bytes as they arrive and returns the bytes of the frames inside. Raises `ProtocolError` for a wrong
+    checksum.
 
-    A few bytes can hold many, so they are unpacked a part at a time: while `is_behind`, `feed(b"")` gives more.
+    A few bytes may decompress to many, so this happens in parts: while `is_behind`, `feed(b"")` returns more.
     """
 
     __slots__ = ("_buffer", "_compressed", "_header_length", "is_behind")
@@ -105,7 +106,7 @@ class SegmentReader:
         self.is_behind = False
 
     def feed(self, data: bytes | memoryview, limit: int = UNPACK_BYTES) -> bytes:
-        """The bytes of frames, until there are `limit` or more."""
+        """The next bytes of frames, up to `limit` or slightly more."""
         buffer = self._buffer
         buffer += data
         head = self._header_length

@@ -1,14 +1,14 @@
-"""CQL's types: wire form, validation, order.
+"""CQL's types: wire form, validation and order.
 
-A value is kept in its wire form (`bytes`) wherever possible; `decode` and `encode` go to Python and back for functions,
-JSON and literals. Python forms: `str`, `int`, `float`, `bool`, `bytes`, `Decimal`, `UUID`, `ip_address`; a timestamp is
-milliseconds since 1970, a date days since 1970 plus 2**31, a time nanoseconds since midnight, a duration a
+A value is kept in its wire form (`bytes`) wherever possible; `decode` and `encode` convert to Python and back for
+functions, JSON and literals. Python forms: `str`, `int`, `float`, `bool`, `bytes`, `Decimal`, `UUID`, `ip_address`; a
+timestamp is milliseconds since 1970, a date days since 1970 plus 2**31, a time nanoseconds since midnight, a duration a
 `(months, days, nanoseconds)` triple; a list or set is a list, a map a list of pairs, a tuple or user type a list with
 None for null.
 
-`order_key` turns a value into bytes whose unsigned order is the type's order and of which none is a prefix of another,
-so that the keys of several components can be put one after another. A first byte 1 says that a value follows; the empty
-value, which sorts first, is the byte 0 alone.
+`order_key` encodes a value as bytes whose unsigned order is the type's order. No key is a prefix of another, so that
+the keys of several components can be concatenated. A first byte of 1 means that a value follows; the empty value, which
+sorts first, is the single byte 0.
 """
 
 from __future__ import annotations
@@ -131,11 +131,13 @@ class CqlType:
         return struct.pack(">HH", 0, len(name)) + name
 
     def validate(self, value: bytes) -> None:
-        """Raises `Invalid` when `value` is no value of this type."""
+        """Raises `Invalid` when `value` is not a value of this type."""
         raise NotImplementedError
 
     def normalised(self, value: bytes) -> bytes:
-        """A valid value as it is kept: sets and maps in order, also inside other collections, not inside tuples."""
+        """A valid value in stored form: sets and maps are sorted, also inside other collections, but not inside
+        tuples.
+        """
         return value
 
     def validate_normal(self, value: bytes) -> None:
@@ -145,19 +147,19 @@ class CqlType:
             raise Invalid(f"a value of type {self.cql} is not in order")
 
     def decode(self, value: bytes) -> Any:
-        """A value's bytes as Python's value, for JSON and arithmetic. Raises `Invalid`."""
+        """The Python form of a value, for JSON and arithmetic. Raises `Invalid`."""
         raise NotImplementedError
 
     def encode(self, value: Any) -> bytes:
-        """Python's value as bytes. Raises `Invalid` where the type cannot hold it."""
+        """The wire form of a Python value. Raises `Invalid` if the type cannot hold it."""
         raise NotImplementedError
 
     def order_key(self, value: bytes) -> bytes:
-        """Bytes that sort as the values do, for keys of the store."""
+        """Bytes that sort like the values, for keys of the store."""
         raise NotImplementedError
 
     def frozen(self) -> CqlType:
-        """The same type, whose value is written whole."""
+        """The frozen type, whose value is written whole."""
         return self
 
     def unfrozen_name(self) -> str:
@@ -165,7 +167,7 @@ class CqlType:
         return self.cql
 
     def java_inside(self) -> str:
-        """The Java name inside of what is frozen, where Cassandra leaves FrozenType out."""
+        """The Java name inside a frozen type, where Cassandra omits FrozenType."""
         return self.java
 
     def references(self, type_name: str) -> bool:
@@ -365,7 +367,7 @@ class _Varint(_Scalar):
 
 
 class NoNumber(ArithmeticError):  # noqa: N818 - an ArithmeticError
-    """NaN or an infinity, where a type has none."""
+    """NaN or an infinity, for a type that has neither."""
 
 
 class _Decimal(_Scalar):
@@ -480,7 +482,7 @@ NATIVE: dict[str, CqlType] = {
 }  # fmt: skip
 NATIVE["varchar"] = TEXT
 
-# these have a fixed length, but a vector writes the length before each of them, as Cassandra does
+# these have a fixed length, but like Cassandra a vector writes the length before each of them
 _VARIABLE_IN_VECTOR = frozenset({SMALLINT, TINYINT, DATE, TIME, COUNTER})
 
 INTEGERS = frozenset({TINYINT, SMALLINT, INT, BIGINT, VARINT, COUNTER})
@@ -488,7 +490,7 @@ NUMBERS = INTEGERS | {FLOAT, DOUBLE, DECIMAL}
 
 
 class CollectionType(CqlType):
-    """list, set and map: `[int count]` and as many `[bytes]`, a map's keys and values in turn."""
+    """list, set and map: `[int count]` and that many `[bytes]`, with a map's keys and values alternating."""
 
     keyword: ClassVar[str]
     java_name: ClassVar[str]
@@ -523,7 +525,7 @@ class CollectionType(CqlType):
         return any(part.references(type_name) for part in self.parts)
 
     def elements(self, value: bytes) -> list[bytes]:
-        """The parts in wire form, a map's keys and values in turn. Raises `Invalid` for a malformed value."""
+        """The parts in wire form, with a map's keys and values alternating. Raises `Invalid` for a malformed value."""
         elements = []
         for element in self.elements_or_null(value):
             if element is None:
@@ -532,7 +534,7 @@ class CollectionType(CqlType):
         return elements
 
     def elements_or_null(self, value: bytes) -> list[bytes | None]:
-        """The same with the nulls that a frozen list may have. Raises `Invalid` for a malformed value."""
+        """The same, with the nulls that a frozen list may contain. Raises `Invalid` for a malformed value."""
         try:
             (count,) = _INT.unpack_from(value)
             if count < 0:
@@ -556,7 +558,7 @@ class CollectionType(CqlType):
         return elements
 
     def join(self, elements: Sequence[bytes]) -> bytes:
-        """The wire form of parts as `elements` gives them."""
+        """The wire form of parts as returned by `elements`."""
         body = bytearray(_INT.pack(len(elements) // len(self.parts)))
         for element in elements:
             body += _INT.pack(len(element))
@@ -578,7 +580,7 @@ class CollectionType(CqlType):
 
 
 class ListType(CollectionType):
-    """A frozen list may have nulls in it, where a client binds such a one."""
+    """A list. A frozen list may contain nulls if a client binds one that does."""
 
     option = 0x20
     keyword = "list"
@@ -599,7 +601,7 @@ class ListType(CollectionType):
         return self.join([None if element is None else self.element.normalised(element) for element in elements])
 
     def join(self, elements: Sequence[bytes | None]) -> bytes:
-        """The wire form of parts as `elements_or_null` gives them."""
+        """The wire form of parts as returned by `elements_or_null`."""
         body = bytearray(_INT.pack(len(elements)))
         for element in elements:
             body += b"\xff\xff\xff\xff" if element is None else _INT.pack(len(element)) + element
@@ -649,7 +651,7 @@ class SetType(CollectionType):
         return self.sorted_join([self.element.encode(element) for element in value])
 
     def sorted_join(self, elements: Sequence[bytes]) -> bytes:
-        """The wire form of these elements, sorted and each once."""
+        """The wire form of these elements, sorted and without duplicates."""
         unique = {self.element.order_key(element): element for element in elements}
         return self.join([unique[key] for key in sorted(unique)])
 
@@ -685,7 +687,7 @@ class MapType(CollectionType):
         return self.sorted_join([(self.key.encode(key), self.value.encode(item)) for key, item in value])
 
     def sorted_join(self, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """The wire form of these pairs, sorted by key; the last of equal keys counts."""
+        """The wire form of these pairs, sorted by key; the last of equal keys wins."""
         unique = {self.key.order_key(key): (key, item) for key, item in pairs}
         return self.join([part for key in sorted(unique) for part in unique[key]])
 
@@ -710,7 +712,7 @@ class TupleType(CqlType):
         return any(part.references(type_name) for part in self.parts)
 
     def fields(self, value: bytes) -> list[bytes | None]:
-        """The fields in wire form, as many as the value has. Raises `Invalid` for a malformed value."""
+        """The fields in wire form, as many as are present. Raises `Invalid` for a malformed value."""
         fields: list[bytes | None] = []
         offset = 0
         while offset < len(value):
@@ -769,7 +771,7 @@ class TupleType(CqlType):
 
 
 class UserType(TupleType):
-    """A type made by CREATE TYPE. Not frozen, each field is a cell of its own."""
+    """A type made by CREATE TYPE. If it is not frozen, each field is a separate cell."""
 
     option = 0x30
 
@@ -811,7 +813,9 @@ class UserType(TupleType):
 
 
 class VectorType(CqlType):
-    """A fixed number of elements: one after another when they have a fixed length, else each after a vint length."""
+    """A fixed number of elements: concatenated if they have a fixed length, otherwise each after its length as
+    a vint.
+    """
 
     keyword = "vector"
 
@@ -880,7 +884,7 @@ class VectorType(CqlType):
 
 
 def quoted(name: str) -> str:
-    """An identifier as CQL shows it: quoted unless it is plain lower case."""
+    """An identifier in CQL: quoted unless it is plain lower case."""
     plain = name[:1].isalpha() and name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()
     if plain and name not in RESERVED:
         return name

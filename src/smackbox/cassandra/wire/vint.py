@@ -1,4 +1,4 @@
-"""Cassandra's variable-length integers, as durations and vectors of variable-length elements use them.
+"""Cassandra's variable-length integers, used by durations and by vectors of variable-length elements.
 
 The number of leading one bits of the first byte is the number of bytes that follow; signed numbers are zig-zag coded.
 """
@@ -22,7 +22,7 @@ def read_unsigned(buffer: bytes, offset: int) -> tuple[int, int]:
 
 
 def write_unsigned(number: int) -> bytes:
-    """`number` below 2**64."""
+    """Encode `number`, which is below 2**64."""
     extra = min(max(number.bit_length() - 1, 0) // 7, 8)
     prefix = (0xFF << (8 - extra)) & 0xFF
     body = number.to_bytes(extra + 1, "big")
@@ -30,7 +30,7 @@ def write_unsigned(number: int) -> bytes:
 
 
 def read_vint(buffer: bytes, offset: int) -> tuple[int, int]:
-    """A signed number of variable length, and the offset behind it."""
+    """A signed number of variable length, and the offset after it."""
     number, offset = read_unsigned(buffer, offset)
     return (number >> 1) ^ -(number & 1), offset
 

@@ -1,4 +1,4 @@
-"""What handlers work on, and a request as they get it."""
+"""The arguments of handlers: the API and one request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Api:
-    """The leading Chronos behind its REST API. `defaults` are a job's resources where it names none."""
+    """The leading Chronos behind its REST API. `defaults` are the resources of a job that sets none."""
 
     chronos: Chronos
     leader: str
@@ -23,7 +23,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, and the parts of its path that the route names."""
+    """One request, and the path parameters of its route."""
 
     api: Api
     request: HttpRequest
@@ -39,5 +39,5 @@ Handler = Callable[[Call], HttpResponse]
 
 
 def no_content() -> HttpResponse:
-    """Success, as Chronos answers it."""
+    """Chronos' answer for success."""
     return HttpResponse(204, b"")

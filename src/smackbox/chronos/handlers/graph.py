@@ -1,4 +1,4 @@
-"""/v1/scheduler/graph/…: which job follows which, for Graphviz and as lines for the web page of Chronos."""
+"""/v1/scheduler/graph/…: the dependencies of jobs, for Graphviz and as CSV for Chronos' web UI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smackbox.net.http import HttpResponse
 
 
 def get_dot(call: Call) -> HttpResponse:
-    """The graph of the jobs in Graphviz' language."""
+    """The graph of the jobs in Graphviz' DOT language."""
     return HttpResponse.text(job_graph.dot(call.chronos.parents()))
 
 

@@ -1,4 +1,4 @@
-"""A job as GET shows it, and its state in few words."""
+"""A job as in GET, and its state in a few words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HIDDEN_WHEN_NONE = {"schedule", "container", "maxCompletionTime", "missedRuns",
 
 
 def shown_job(entry: Entry) -> Json:
-    """A job as the API shows it, with what became of its runs."""
+    """A job as in the API, with the results of its runs."""
     shown: Json = _without_none(msgspec.to_builtins(entry.job))
     shown.update(
         successCount=entry.success_count,
@@ -35,7 +35,7 @@ def shown_job(entry: Entry) -> Json:
 
 
 def moment(milliseconds: int) -> str:
-    """ISO 8601; an empty text for never."""
+    """A time in ISO 8601; an empty text for never."""
     if not milliseconds:
         return ""
     at = datetime.fromtimestamp(milliseconds // 1000, UTC)
@@ -43,14 +43,14 @@ def moment(milliseconds: int) -> str:
 
 
 def last_status(entry: Entry) -> str:
-    """`fresh`, `success` or `failure`, by how the job ended last."""
+    """`fresh`, `success` or `failure`, by the job's last run."""
     if not entry.last_success_ms and not entry.last_error_ms:
         return "fresh"
     return "success" if entry.last_success_ms >= entry.last_error_ms else "failure"
 
 
 def state(chronos: Chronos, name: str) -> str:
-    """`idle`, `queued`, or how many of its runs are on."""
+    """`idle`, `queued`, or the number of active runs."""
     runs = chronos.runs_of(name)
     on = sum(run.state != states.WAITING for run in runs)
     if on:

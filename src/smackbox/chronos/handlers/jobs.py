@@ -1,4 +1,4 @@
-"""/v1/scheduler/…: jobs are added, listed, run, marked and removed."""
+"""/v1/scheduler/…: add, list, run, mark and remove jobs."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ def get_jobs(call: Call) -> HttpResponse:
 
 
 def get_job(call: Call) -> HttpResponse:
-    """One job; 404 without it."""
+    """One job; 404 if it does not exist."""
     return HttpResponse.json(shown_job(call.chronos.entry(call.parts["job"])))
 
 
 def search_jobs(call: Call) -> HttpResponse:
-    """`name`, `command` and `any` are parts to look for; `offset` and `limit` cut the list."""
+    """`name`, `command` and `any` are substrings to search for; `offset` and `limit` select a part of the list."""
     request = call.request
     name = (request.parameter("name") or "").lower()
     command = (request.parameter("command") or "").lower()
     anywhere = (request.parameter("any") or "").lower()
-    found = [
+    jobs = [
         entry
         for _, entry in sorted(call.chronos.entries.items())
         if name in entry.job.name.lower()
         and command in entry.job.command.lower()
         and (anywhere in entry.job.name.lower() or anywhere in entry.job.command.lower())
     ]
-    offset, limit = _number(request, "offset", 0), _number(request, "limit", len(found))
-    return HttpResponse.json([shown_job(entry) for entry in found[offset : offset + limit]])
+    offset, limit = _number(request, "offset", 0), _number(request, "limit", len(jobs))
+    return HttpResponse.json([shown_job(entry) for entry in jobs[offset : offset + limit]])
 
 
 def get_summary(call: Call) -> HttpResponse:
-    """A line for each job: its state, and when it is due."""
+    """A line for each job: its state, and when it is due next."""
     chronos = call.chronos
     jobs = []
     for name, entry in sorted(chronos.entries.items()):
@@ -65,7 +65,7 @@ def post_scheduled(call: Call) -> HttpResponse:
 
 
 def post_dependent(call: Call) -> HttpResponse:
-    """Add or replace a job that follows others."""
+    """Add or replace a job that depends on others."""
     return _post(call, dependent=True)
 
 
@@ -76,7 +76,7 @@ def _post(call: Call, *, dependent: bool) -> HttpResponse:
 
 
 def delete_job(call: Call) -> HttpResponse:
-    """Remove a job and end its runs."""
+    """Remove a job and kill its runs."""
     call.chronos.remove(call.parts["job"])
     return no_content()
 
@@ -97,7 +97,7 @@ def put_success(call: Call) -> HttpResponse:
 
 
 def get_statistics(call: Call) -> HttpResponse:
-    """How long the job's runs took, in seconds, and the last of them."""
+    """The durations of the job's runs in seconds, and its last runs."""
     entry = call.chronos.entry(call.parts["job"])
     durations = [finished.duration_ms / 1000 for finished in entry.history]
     return HttpResponse.json(
@@ -119,10 +119,10 @@ def get_statistics(call: Call) -> HttpResponse:
 
 
 def get_statistics_of_all(call: Call) -> HttpResponse:
-    """One percentile of every job, the slowest first."""
+    """One percentile of every job, slowest first."""
     name = call.parts["percentile"]
     if name not in NAMES:
-        raise Refusal(404, f"there is no figure '{name}': {', '.join(NAMES)}")
+        raise Refusal(404, f"there is no percentile '{name}': {', '.join(NAMES)}")
     metrics = [
         {"jobNameLabel": job, "time": figure([finished.duration_ms / 1000 for finished in entry.history], name)}
         for job, entry in call.chronos.entries.items()
@@ -131,7 +131,7 @@ def get_statistics_of_all(call: Call) -> HttpResponse:
 
 
 def delete_tasks(call: Call) -> HttpResponse:
-    """End the runs of a job."""
+    """Kill the runs of a job."""
     call.chronos.kill_tasks(call.parts["job"])
     return no_content()
 
@@ -139,10 +139,10 @@ def delete_tasks(call: Call) -> HttpResponse:
 def put_task(call: Call) -> HttpResponse:
     """An async job's run reports `{"statusCode": n}`."""
     try:
-        given = msgspec.json.decode(call.request.body)
+        body = msgspec.json.decode(call.request.body)
     except msgspec.DecodeError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from error
-    code = given.get("statusCode") if isinstance(given, dict) else None
+    code = body.get("statusCode") if isinstance(body, dict) else None
     if not isinstance(code, int):
         raise Refusal(400, 'the body must be {"statusCode": number}')
     call.chronos.report(call.parts["task"], code)
@@ -154,5 +154,5 @@ def _number(request: HttpRequest, name: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdigit():
-        raise Refusal(400, f"{name}: {text!r} is no number")
+        raise Refusal(400, f"{name}: {text!r} is not a number")
     return int(text)

@@ -1,4 +1,4 @@
-"""Which handler a request goes to. Paths begin with /v1/scheduler, or with /scheduler as before Chronos 3."""
+"""Routes requests to handlers. Paths begin with /v1/scheduler, or with /scheduler as before Chronos 3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smackbox.net.http import HttpRequest, HttpResponse
 
 
 def get_leader(call: Call) -> HttpResponse:
-    """Where the leader answers."""
+    """The address of the leader."""
     return HttpResponse.json({"leader": call.api.leader})
 
 
@@ -38,7 +38,7 @@ NOT_SERVED = {
 
 
 def handle(api: Api, request: HttpRequest) -> HttpResponse:
-    """The answer. A `Refusal` becomes its status and JSON here, and nowhere else."""
+    """The answer. Only here is a `Refusal` converted to its status and JSON."""
     try:
         handler, parts = _route(request)
         return handler(Call(api, request, parts))

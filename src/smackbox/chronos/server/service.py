@@ -1,4 +1,4 @@
-"""Chronos as a service: what it adds to a framework is its REST API and metrics."""
+"""Chronos as a service: it adds a REST API and metrics to a framework."""
 
 from __future__ import annotations
 

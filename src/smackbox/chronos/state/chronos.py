@@ -1,15 +1,15 @@
 """Chronos: jobs, when they are due, and the runs that follow.
 
-Plain and synchronous, like every machine here: what follows from an input gathers in `effects`, records first.
+Plain and synchronous, like every state machine here: the effects of an input are collected in `effects`, records first.
 
-**Once for each due time.** When a run falls due, one change stores both the run and the schedule moved on past it. It
-is launched only after it is stored as launched, with its agent. A successor asks Mesos after every launched run: one
-that was never launched (unknown to its agent, dropped) is launched again; one on an agent that cannot be reached is
-waited for, since it may run; only one that ran and is lost, or whose agent stays away for `unreachable_timeout`, counts
-as failed. A task that Mesos dropped has never run.
+**Once for each due time.** When a run falls due, one change stores both the run and the schedule advanced past it. It
+is launched only after it is stored as launched, with its agent. A successor reconciles every launched run with Mesos:
+one that was never launched (unknown to its agent, dropped) is launched again; one on an unreachable agent is waited
+for, as it may be running; only one that ran and is lost, or whose agent stays unreachable for `unreachable_timeout`,
+counts as failed. A task that Mesos dropped has never run.
 
-**Failures** are tried again after `failure_retry`, doubled each time, `retries` times. A run keeps its place meanwhile:
-of a job that is not `concurrent`, the runs that fall due later wait behind it, at most `RUNS_LIMIT`.
+**Failures** are retried after `failure_retry`, doubled each time, `retries` times. A run keeps its place meanwhile: if
+the job is not `concurrent`, runs that fall due later wait behind it, at most `RUNS_LIMIT`.
 
 **Missed runs**, due longer than the job's epsilon ago when a leader takes over, follow the policy `missed_runs`.
 """
@@ -38,16 +38,17 @@ from smackbox.mesos_framework.offer import Offer
 Json = dict[str, Any]
 
 RUNS_LIMIT = 1_000
-"""Runs of one job that wait; those that fall due beyond it are skipped, and said so."""
+"""Runs of one job that wait; further ones are skipped, which is logged."""
 
 RETRY_LIMIT_MS = 3_600_000
 CONFIRM_MS = 60_000
-"""How often is asked after a run that is launched and of which nothing is heard, or whose agent cannot be reached."""
+"""How often a launched run without a status, or on an unreachable agent, is reconciled."""
 
 ALIVE = {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING", "TASK_UNREACHABLE"}
 NOT_THERE = {"TASK_GONE", "TASK_LOST"}
-"""Said of a task of which no status ever came, when it was asked for: it was never launched, for an agent keeps a
-status until it is acknowledged."""
+"""Reconciliation reasons which mean that a task without any status was never launched: an agent keeps a status until it
+is acknowledged.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Chronos(FrameworkMachine):
         super().__init__(clock, mesos)
         self.entries: dict[str, Entry] = {}
         self.runs: dict[str, Run] = {}
-        """By key, in the order in which they fell due."""
+        """By key, in the order of their due times."""
         self._failure_retry_ms = failure_retry_ms
         self._missed_runs = missed_runs
         self._unreachable_timeout_ms = unreachable_timeout_ms
@@ -78,7 +79,7 @@ class Chronos(FrameworkMachine):
     # --- records
 
     def load(self, records: dict[str, bytes]) -> None:
-        """Take over what a predecessor stored; runs that were missed meanwhile follow their policy."""
+        """Load what a predecessor stored; missed runs follow their policy."""
         for name, value in records.items():
             kind, _, key = name.partition(":")
             if kind == "framework":
@@ -100,7 +101,7 @@ class Chronos(FrameworkMachine):
         return schedules.parse(entry.left, entry.job.schedule_time_zone, entry.cron_after_ms)
 
     def _catch_up(self, entry: Entry, now_ms: int) -> None:
-        """Skip or start what was missed for longer than the job's epsilon."""
+        """Skip or start the runs that were missed by more than the job's epsilon."""
         policy = entry.job.missed_runs or self._missed_runs
         schedule = self._schedules[entry.job.name]
         oldest_ms = now_ms - _epsilon_ms(entry.job)
@@ -128,7 +129,7 @@ class Chronos(FrameworkMachine):
     # --- jobs
 
     def add(self, job: Job) -> None:
-        """Add a job, or change the one of its name, which keeps its counts. Raises `Refusal`."""
+        """Add a job, or change the one of that name, which keeps its counts. Raises `Refusal`."""
         before = self.entries.get(job.name)
         job_graph.check({**self.parents(), job.name: job.parents})
         entry = Entry(job=job) if before is None else before
@@ -151,7 +152,7 @@ class Chronos(FrameworkMachine):
         self.ask_again()
 
     def remove(self, name: str) -> None:
-        """Remove a job and end its runs. Raises `Refusal`: 404, or 400 where others have it as their only parent."""
+        """Remove a job and kill its runs. Raises `Refusal`: 404, or 400 if it is the only parent of others."""
         self.entry(name)
         left = [
             child for child in job_graph.children(self.parents(), name) if self.entries[child].job.parents == [name]
@@ -169,7 +170,7 @@ class Chronos(FrameworkMachine):
         self.effects.records[f"job:{name}"] = None
 
     def entry(self, name: str) -> Entry:
-        """Raises `Refusal` (404)."""
+        """Look up a job. Raises `Refusal` (404)."""
         entry = self.entries.get(name)
         if entry is None:
             raise unknown_job(name)
@@ -184,25 +185,25 @@ class Chronos(FrameworkMachine):
         return [run for run in self.runs.values() if run.job == name]
 
     def next_due_ms(self, name: str) -> int | None:
-        """When the job runs next, in milliseconds since 1970; None where it has no schedule."""
+        """When the job runs next, in milliseconds since 1970; None if it has no schedule."""
         schedule = self._schedules.get(name)
         return None if schedule is None else schedule.due_ms
 
     # --- requests
 
     def run_now(self, name: str, arguments: str = "") -> None:
-        """Start a run beside the schedule. Raises `Refusal`."""
+        """Start a run outside the schedule. Raises `Refusal`."""
         self._add_run(self.entry(name), self.clock.wall_ms(), arguments)
         self.look_for_work()
 
     def mark_success(self, name: str) -> None:
-        """As if a run had succeeded. Raises `Refusal`."""
+        """Record a success as if a run had succeeded. Raises `Refusal`."""
         entry = self.entry(name)
         self._succeeded(entry, Finished(self.clock.wall_ms(), 0, True), counted=False)
         self.look_for_work()
 
     def kill_tasks(self, name: str) -> None:
-        """End all the job's runs; they are not tried again. Raises `Refusal`."""
+        """Kill all the job's runs, without retries. Raises `Refusal`."""
         self.entry(name)
         for run in self.runs_of(name):
             if run.state in {states.WAITING, states.AWAITED}:
@@ -214,7 +215,7 @@ class Chronos(FrameworkMachine):
         self.look_for_work()
 
     def report(self, task_id: str, status_code: int) -> None:
-        """An async job's run says how it ended. Raises `Refusal` (404)."""
+        """Record the result of an async job's run. Raises `Refusal` (404)."""
         run = next((run for run in self.runs.values() if run.task_id == task_id), None)
         if run is None:
             raise Refusal(404, f"no run has the task id '{task_id}'")
@@ -242,7 +243,7 @@ class Chronos(FrameworkMachine):
         self._keep(entry)
 
     def _launchable(self) -> list[Run]:
-        """The runs that may be launched now: one at a time of each job that is not concurrent."""
+        """The runs that may be launched: one at a time for each job that is not concurrent."""
         now_ms = self.clock.wall_ms()
         launchable: list[Run] = []
         taken: set[str] = set()
@@ -257,7 +258,7 @@ class Chronos(FrameworkMachine):
         return sorted(launchable, key=lambda run: not self.entries[run.job].job.high_priority)
 
     def _run_ended(self, run: Run, *, succeeded: bool, again: bool) -> None:
-        """`again`: a failure is tried again while the job has retries left."""
+        """With `again`, a failure is retried while the job has retries left."""
         now_ms = self.clock.wall_ms()
         entry = self.entries.get(run.job)
         if entry is None:
@@ -285,7 +286,7 @@ class Chronos(FrameworkMachine):
             self._trigger_children(entry.job.name)
 
     def _wait_again(self, run: Run, not_before_ms: int) -> None:
-        """Its next attempt, under a task id of its own."""
+        """Queue its next attempt, under a new task id."""
         run.attempt += 1
         run.state = states.WAITING
         run.not_before_ms = not_before_ms
@@ -303,7 +304,7 @@ class Chronos(FrameworkMachine):
         self._trigger_children(entry.job.name)
 
     def _trigger_children(self, name: str) -> None:
-        """A child runs when each of its parents has succeeded since it ran last."""
+        """A child runs when each of its parents has succeeded since its last run."""
         for child in job_graph.children(self.parents(), name):
             entry = self.entries[child]
             done = {*entry.parents_done, name}
@@ -315,13 +316,13 @@ class Chronos(FrameworkMachine):
                 entry.parents_done = sorted(done)
             self._keep(entry)
 
-    # --- what Mesos says
+    # --- events from Mesos
 
     def wants_offers(self) -> bool:
         return bool(self._launchable())
 
     def look_for_work(self) -> None:
-        """Offers that were declined for other runs are wanted again for one that can be launched only now."""
+        """Ask for offers again that were declined, for a run that has just become launchable."""
         launchable = {run.task_id for run in self._launchable()}
         if launchable - self._offers_wanted_for:
             self._revive_wanted = True
@@ -332,7 +333,7 @@ class Chronos(FrameworkMachine):
         return [_asked(run) for run in self.runs.values() if run.state not in {states.WAITING, states.AWAITED}]
 
     def offers(self, messages: Iterable[Json]) -> None:
-        """Launch what waits on these offers, and decline the rest."""
+        """Launch waiting runs on these offers, and decline the rest."""
         for message in messages:
             offer = Offer(message)
             launches = [info for run in self._launchable() if (info := self._launch(run, offer)) is not None]
@@ -356,7 +357,7 @@ class Chronos(FrameworkMachine):
         return task_info(job, run, resources)
 
     def update(self, status: Json) -> None:
-        """A task's status. It is acknowledged once what follows is stored."""
+        """Handle a task's status. It is acknowledged once its effects are stored."""
         task_id, state = status["task_id"]["value"], status["state"]
         run = self._run_of(task_id)
         if run is None or run.state == states.WAITING:
@@ -411,7 +412,7 @@ class Chronos(FrameworkMachine):
     # --- time
 
     def tick(self) -> None:
-        """Begin the runs that are due, and give up those that took too long."""
+        """Start the runs that are due, and time out those that took too long."""
         now_ms = self.clock.wall_ms()
         for name, schedule in list(self._schedules.items()):
             self._due(self.entries[name], schedule, now_ms)
@@ -422,7 +423,7 @@ class Chronos(FrameworkMachine):
         self.keep_reconciled()
 
     def _due(self, entry: Entry, schedule: Schedule, now_ms: int) -> None:
-        """The runs that have fallen due, each with the schedule moved on in the same change."""
+        """The runs that have fallen due, each in one change with its advanced schedule."""
         moved = False
         while (due_ms := schedule.due_ms) is not None and due_ms <= now_ms:
             if not entry.job.disabled:

@@ -1,8 +1,8 @@
-"""What is stored of a job and of a run, as JSON.
+"""The stored form of jobs and runs, as JSON.
 
-run:  Waiting -> Launched -> Running -> ended: succeeded, tried again (Waiting, a later attempt), or failed
+run:  Waiting -> Launched -> Running -> ended: succeeded, retried (Waiting, a later attempt), or failed
                  Launched, Running <-> Unreachable
-                 Running -> Awaited (async: its command ended well, its report has not come)
+                 Running -> Awaited (async: its command succeeded, its report has not arrived)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ARGUMENTS_LIMIT = 100
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A run that ended."""
+    """A finished run."""
 
     started_ms: int
     duration_ms: int
@@ -32,11 +32,11 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """A job, and what has become of it. Times are milliseconds since 1970, 0 for never."""
+    """A job, and the results of its runs. Times are milliseconds since 1970, 0 for never."""
 
     job: Job
     left: str | None = None
-    """What is left of the schedule, as `wire.schedule` writes it."""
+    """The rest of the schedule, in the text form of `wire.schedule`."""
 
     cron_after_ms: int = 0
     success_count: int = 0
@@ -45,7 +45,7 @@ class Entry(msgspec.Struct, kw_only=True):
     last_success_ms: int = 0
     last_error_ms: int = 0
     parents_done: list[str] = []
-    """Parents that have succeeded since the job ran last."""
+    """Parents that have succeeded since the job's last run."""
 
     history: list[Finished] = []
 
@@ -66,17 +66,17 @@ class Run(msgspec.Struct, kw_only=True):
     started_ms: int = 0
     unreachable_ms: int = 0
     killed_ms: int = 0
-    """When it was last asked to be killed."""
+    """The time of the last kill request."""
     given_up: bool = False
-    """Killed by a request: it is not tried again."""
+    """Killed by a request: it is not retried."""
 
     @property
     def task_id(self) -> str:
-        """Chronos' name of its task: `ct:DUE:ATTEMPT:JOB:ARGUMENTS`."""
+        """The id of its task in Chronos' form: `ct:DUE:ATTEMPT:JOB:ARGUMENTS`."""
         arguments = re.sub(r"[\s/]", "_", self.arguments)[:_ARGUMENTS_LIMIT]
         return f"ct:{self.due_ms}:{self.attempt}:{self.job}:{arguments}"
 
     @property
     def key(self) -> str:
-        """What stays the same over its attempts."""
+        """The key shared by all its attempts."""
         return f"{self.due_ms}:{self.job}"

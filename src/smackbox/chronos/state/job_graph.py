@@ -1,4 +1,4 @@
-"""Which job follows which: children after parents, and never in a circle."""
+"""The dependency graph: children run after their parents, without cycles."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from smackbox.chronos.wire.errors import Refusal
 
 Parents = Mapping[str, Sequence[str]]
-"""Of each job by name."""
+"""For each job by name."""
 
 
 def check(parents: Parents) -> None:
-    """Raises `Refusal` (400) where a parent is not there, or jobs wait for one another."""
+    """Raises `Refusal` (400) if a parent does not exist, or jobs depend on one another."""
     for name, own in parents.items():
         missing = [parent for parent in own if parent not in parents]
         if missing:
@@ -28,12 +28,12 @@ def check(parents: Parents) -> None:
 
 
 def children(parents: Parents, name: str) -> list[str]:
-    """The jobs that follow that one."""
+    """The jobs that depend on that one."""
     return sorted(other for other, own in parents.items() if name in own)
 
 
 def dot(parents: Parents) -> str:
-    """For Graphviz."""
+    """The graph for Graphviz."""
     lines = [f"{_quoted(name)}" for name in sorted(parents)]
     lines += [f"{_quoted(parent)}->{_quoted(name)}" for name in sorted(parents) for parent in parents[name]]
     return "digraph JobGraph {\n" + "".join(f"  {line};\n" for line in lines) + "}\n"

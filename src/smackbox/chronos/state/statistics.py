@@ -1,4 +1,4 @@
-"""How long a job's runs take, and percentiles of it. Seconds."""
+"""The durations of a job's runs in seconds, and their percentiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = (*PERCENTILES, "mean")
 
 
 def figure(durations: Sequence[float], name: str) -> float:
-    """One of `NAMES`; 0 where nothing has run."""
+    """One of `NAMES`; 0 if nothing has run."""
     if not durations:
         return 0.0
     if name == "mean":

@@ -1,4 +1,4 @@
-"""From a job's run and the resources taken for it to the TaskInfo that Mesos gets."""
+"""From a run and its resources to the TaskInfo for Mesos."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def _command(job: Job, run: Run) -> Json:
             *({"value": uri, "extract": True} for uri in job.uris),
             *(
                 {
-                    "value": one.uri,
-                    "extract": one.extract,
-                    "executable": one.executable,
-                    "cache": one.cache,
-                    **({"output_file": one.output} if one.output else {}),
+                    "value": fetch.uri,
+                    "extract": fetch.extract,
+                    "executable": fetch.executable,
+                    "cache": fetch.cache,
+                    **({"output_file": fetch.output} if fetch.output else {}),
                 }
-                for one in job.fetch
+                for fetch in job.fetch
             ),
         ],
     }

@@ -1,4 +1,4 @@
-"""Chronos' refusals: a status and a JSON body with a message."""
+"""Chronos' error answers: a status and a JSON body with a message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from smackbox.base.errors import RequestError
 
 
 class Refusal(RequestError):  # noqa: N818 - it is an answer
-    """An answer that is not a success."""
+    """An answer other than success."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""A job as Chronos' REST API has it: its fields and their defaults. Fields that are counted are Chronos' own to set."""
+"""A job in Chronos' REST API: its fields and their defaults. Only Chronos sets the counters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TASK_ID_NAME_LIMIT = 200
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What all parts of a job have in common: camelCase on the wire, unknown fields ignored."""
+    """The common base of all parts of a job: camelCase on the wire, unknown fields ignored."""
 
 
 class Variable(Part, frozen=True):
@@ -54,7 +54,7 @@ class Parameter(Part, frozen=True):
 
 
 class Container(Part, frozen=True):
-    """The container that a run has."""
+    """The container of a run."""
 
     image: str = ""
     type: Literal["DOCKER", "MESOS", "docker", "mesos"] = "DOCKER"
@@ -66,7 +66,7 @@ class Container(Part, frozen=True):
 
 
 class Job(Part, frozen=True):
-    """A job as clients send it."""
+    """A job in the form that clients send."""
 
     name: str
     command: str = ""
@@ -89,10 +89,10 @@ class Job(Part, frozen=True):
     async_: bool = msgspec.field(name="async", default=False)
     epsilon: str = "PT60S"
     max_completion_time: float | None = None
-    """Seconds after which a run is killed, and has failed."""
+    """Seconds after which a run is killed, and counts as failed."""
 
     missed_runs: Literal["last", "all", "none"] | None = None
-    """As the setting of that name, for this job."""
+    """Overrides the setting of that name for this job."""
 
     high_priority: bool = False
     data_processing_job_type: bool = False
@@ -112,7 +112,9 @@ _NUMBERS = {"cpus", "mem", "disk", "gpus", "retries", "maxCompletionTime"}
 
 
 def read_job(body: bytes, defaults: Json, now_ms: int, *, dependent: bool | None = None) -> Job:
-    """`dependent` is which kind the request's path is for, None for either. Raises `Refusal` (400)."""
+    """Decode a job. `dependent` is the kind that the request's path requires, None for either. Raises `Refusal`
+    (400).
+    """
     try:
         given = msgspec.json.decode(body)
     except msgspec.DecodeError as error:
@@ -152,23 +154,23 @@ _LISTS_OF_TEXTS = {field.encode_name for field in _FIELDS if field.type == list[
 
 
 def _text(value: Any) -> Any:
-    """Chronos reads a number or a boolean as the text of it, where a text belongs."""
+    """Like Chronos, convert a number or a boolean to text if a text is expected."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
 
 
 def _boolean(value: Any) -> Any:
-    """Chronos' clients send booleans as texts too."""
+    """Chronos' clients also send booleans as text."""
     return {"true": True, "false": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def _number(name: str, value: Any) -> float | int:
-    """Chronos' clients send numbers as texts too."""
+    """Chronos' clients also send numbers as text."""
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
-        raise Refusal(400, f"{name}: {value!r} is no number") from error
+        raise Refusal(400, f"{name}: {value!r} is not a number") from error
     return int(number) if name == "retries" else number
 
 
@@ -199,6 +201,6 @@ def _check(job: Job, now_ms: int, dependent: bool | None) -> None:
             try:
                 re.compile(constraint[2])
             except re.error as error:
-                raise Refusal(400, f"constraints: {constraint[2]!r} is no regular expression: {error}") from error
+                raise Refusal(400, f"constraints: {constraint[2]!r} is not a regular expression: {error}") from error
     if not job.command and job.container is None:
         raise Refusal(400, "command: a job without a container needs one")

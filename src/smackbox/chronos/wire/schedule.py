@@ -1,12 +1,13 @@
-"""When a job is due: ISO 8601 repeating intervals, in a time zone, and cron expressions. A schedule is a value.
+"""When a job is due: ISO 8601 repeating intervals, in a time zone, and cron expressions. Schedules are immutable
+values.
 
-    R5/2026-01-31T02:00:00Z/P1D     five times, from then on each day
-    R//PT10M                        without end, from now on each ten minutes
+    R5/2026-01-31T02:00:00Z/P1D     five times, daily from then on
+    R//PT10M                        without end, every ten minutes from now on
     0 2 * * 1-5                     at two o'clock on working days
 
-A period's days, weeks, months and years count by the calendar and the clock on the wall: each day at 02:00 stays at
-02:00 when clocks change. Its hours, minutes and seconds are time that passes. A wall time that is passed over as clocks
-go forward is the moment an hour later; one that comes twice is the first.
+Days, weeks, months and years of a period are calendar time: a daily run at 02:00 stays at 02:00 when clocks change.
+Hours, minutes and seconds are elapsed time. A wall time that is skipped when clocks go forward means one hour later;
+one that occurs twice means the first.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ _JAVA_ZONES = {
     "PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles",
     "SST": "Pacific/Guadalcanal", "VST": "Asia/Ho_Chi_Minh",
 }  # fmt: skip
-"""Java's short names, which Chronos takes."""
+"""Java's short time zone names, which Chronos accepts."""
 
 _REPEAT = re.compile(r"R(\d*)")
 _CRON_FIELDS = 5
-_OUT_OF_RANGE = (ValueError, OverflowError)  # what a datetime before the year 1 or after the year 9999 raises
+_OUT_OF_RANGE = (ValueError, OverflowError)  # raised for a datetime before the year 1 or after the year 9999
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Of an interval: what counts by the calendar, and what is time that passes."""
+    """The period of an interval: calendar time and elapsed time."""
 
     text: str
     years: int
@@ -48,15 +49,15 @@ class Period:
 
     @property
     def is_zero(self) -> bool:
-        """Whether it takes no time."""
+        """Whether it is empty."""
         return not (self.years or self.months or self.days or self.passing)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """`repeat` is how many runs are left, None for no end. `at` is the next one, as the clock on the wall in `zone`.
+    """`repeat` is the number of runs left, None for no end. `at` is the next one, as wall time in `zone`.
 
-    Its `fold` is 1 in an hour that comes twice, the second time.
+    Its `fold` is 1 in the second of two repeated hours.
     """
 
     repeat: int | None
@@ -66,11 +67,11 @@ class Interval:
 
     @property
     def due_ms(self) -> int | None:
-        """Milliseconds since 1970 of the next run; None when there are no more."""
+        """The time of the next run, in milliseconds since 1970; None when there are no more."""
         return None if self.repeat == 0 else _moment_ms(self.at, self.zone)
 
     def advanced(self) -> Interval:
-        """After one run. A period of nothing ends the schedule, and so does the end of the year 9999."""
+        """After one run. An empty period ends the schedule, and so does the end of the year 9999."""
         repeat = None if self.repeat is None else max(0, self.repeat - 1)
         if self.period.is_zero:
             return replace(self, repeat=0)
@@ -84,7 +85,7 @@ class Interval:
         return replace(self, repeat=repeat, at=at)
 
     def skipped_to(self, moment_ms: int) -> Interval:
-        """Without the runs that are due before that moment; they count as had."""
+        """The schedule without the runs due before that time; they count as done."""
         schedule = self
         passing_ms = round(self.period.passing.total_seconds() * 1000)
         if passing_ms and not (self.period.years or self.period.months or self.period.days):
@@ -102,7 +103,7 @@ class Interval:
         return schedule
 
     def last_before(self, moment_ms: int) -> int | None:
-        """The last of the coming runs that is due before that moment."""
+        """The last remaining run that is due before that time."""
         due_ms = self.due_ms
         if due_ms is None or due_ms >= moment_ms:
             return None
@@ -116,7 +117,7 @@ class Interval:
         return due_ms
 
     def text(self) -> str:
-        """As it is shown: what is left of it."""
+        """Its text form: the rest of the schedule."""
         repeat = "R" if self.repeat is None else f"R{self.repeat}"
         moment = self.at.replace(tzinfo=self.zone)
         offset = moment.utcoffset()
@@ -128,7 +129,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """`after_ms` is the moment after which the next run is looked for."""
+    """The next run is the first after `after_ms`."""
 
     expression: str
     zone: tzinfo
@@ -136,7 +137,7 @@ class Cron:
 
     @property
     def due_ms(self) -> int | None:
-        """The next moment, None where there is none."""
+        """The time of the next run, or None."""
         from cronsim import CronSim
 
         try:
@@ -145,12 +146,12 @@ class Cron:
             return None
 
     def advanced(self) -> Cron:
-        """The schedule behind its next moment."""
+        """The schedule after its next run."""
         due_ms = self.due_ms
         return self if due_ms is None else replace(self, after_ms=due_ms)
 
     def last_before(self, moment_ms: int) -> int | None:
-        """The last moment before `moment_ms`."""
+        """The last run before `moment_ms`."""
         from cronsim import CronSim
 
         last_ms = round(
@@ -159,7 +160,7 @@ class Cron:
         return last_ms if last_ms > self.after_ms else None
 
     def skipped_to(self, moment_ms: int) -> Cron:
-        """The schedule without what was due before `moment_ms`."""
+        """The schedule without the runs due before `moment_ms`."""
         return replace(self, after_ms=max(self.after_ms, moment_ms - 1))
 
     def text(self) -> str:
@@ -171,7 +172,7 @@ Schedule = Interval | Cron
 
 
 def parse(text: str, zone_name: str, now_ms: int) -> Schedule:
-    """`zone_name` takes precedence over the zone of the start. Raises `Refusal` (400) that says what is wrong."""
+    """`zone_name` takes precedence over the zone of the start. Raises `Refusal` (400) with the reason."""
     zone = parse_zone(zone_name) if zone_name else None
     text = text.strip()
     if len(text.split()) == _CRON_FIELDS:
@@ -185,7 +186,7 @@ def parse(text: str, zone_name: str, now_ms: int) -> Schedule:
         try:
             start = datetime.fromisoformat(parts[1])
         except ValueError as error:
-            raise Refusal(400, f"schedule: {parts[1]!r} is no moment as 2026-01-31T02:00:00Z") from error
+            raise Refusal(400, f"schedule: {parts[1]!r} is not a time such as 2026-01-31T02:00:00Z") from error
         own_zone = start.tzinfo or UTC
     else:
         own_zone = zone or UTC
@@ -202,28 +203,28 @@ def parse(text: str, zone_name: str, now_ms: int) -> Schedule:
 
 
 def parse_period(text: str) -> Period:
-    """Raises `Refusal` (400)."""
+    """Parse an ISO 8601 period. Raises `Refusal` (400)."""
     from isodate import Duration, ISO8601Error, parse_duration
 
     calendar_text = text.partition("T")[0]
     try:
-        whole = parse_duration(text)
+        duration = parse_duration(text)
         calendar = parse_duration(calendar_text) if len(calendar_text) > 1 else timedelta()
     except (ISO8601Error, ValueError, TypeError, OverflowError) as error:
-        raise Refusal(400, f"{text!r} is no ISO 8601 period as P1D or PT10M") from error
-    years, months = (int(whole.years), int(whole.months)) if isinstance(whole, Duration) else (0, 0)
+        raise Refusal(400, f"{text!r} is not an ISO 8601 period such as P1D or PT10M") from error
+    years, months = (int(duration.years), int(duration.months)) if isinstance(duration, Duration) else (0, 0)
     days_of = calendar.tdelta if isinstance(calendar, Duration) else calendar
-    whole_of = whole.tdelta if isinstance(whole, Duration) else whole
+    whole_of = duration.tdelta if isinstance(duration, Duration) else duration
     if days_of.total_seconds() < 0 or whole_of.total_seconds() < 0 or years < 0 or months < 0:
-        raise Refusal(400, f"{text!r}: a period does not go back")
+        raise Refusal(400, f"{text!r}: a period must not be negative")
     passing = whole_of - timedelta(days=days_of.days)
     if timedelta() < passing < timedelta(seconds=1):
-        raise Refusal(400, f"{text!r}: a period is a second at least")
+        raise Refusal(400, f"{text!r}: a period must be at least a second")
     return Period(text, years, months, days_of.days, passing)
 
 
 def parse_zone(name: str) -> tzinfo:
-    """Raises `Refusal` (400)."""
+    """Look up a time zone. Raises `Refusal` (400)."""
     try:
         return ZoneInfo(_JAVA_ZONES.get(name, name))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -240,12 +241,12 @@ def _parse_cron(text: str, zone: tzinfo, now_ms: int) -> Cron:
     try:
         CronSim(text, _wall_aware(now_ms, zone))
     except CronSimError as error:
-        raise Refusal(400, f"schedule: {text!r} is no cron expression: {error}") from error
+        raise Refusal(400, f"schedule: {text!r} is not a cron expression: {error}") from error
     return Cron(text, zone, now_ms)
 
 
 def _moment_ms(wall: datetime, zone: tzinfo) -> int:
-    """The moment when the clock on the wall shows this; an hour later where it is passed over."""
+    """The point in time of this wall time; an hour later if it is skipped."""
     return round(wall.replace(tzinfo=zone).astimezone(UTC).timestamp() * 1000)
 
 
@@ -258,7 +259,7 @@ def _wall(moment_ms: int, zone: tzinfo) -> datetime:
 
 
 def _add_calendar(at: datetime, period: Period) -> datetime:
-    """The same time of day some years, months and days later; the last day of a month that is shorter."""
+    """The same time of day some years, months and days later; in a shorter month its last day."""
     if not (period.years or period.months or period.days):
         return at
     if period.years or period.months:

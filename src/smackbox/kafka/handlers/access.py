@@ -1,6 +1,6 @@
-"""Whether a caller may do what it asks, said in the error codes that Kafka says it with.
+"""Whether a caller may perform an operation, reported with Kafka's error codes.
 
-Where a topic may not even be described, its existence is not told either: the answer is the same for both.
+When a caller may not describe a topic, the answer is the same whether or not the topic exists.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ _REFUSED = {
 
 
 def may(broker: Broker, call: Call, operation: Operation, kind: ResourceType, name: str = CLUSTER_NAME) -> bool:
-    """Whether the caller may do `operation` with that resource."""
+    """Whether the caller may perform `operation` on that resource."""
     connection = call.connection
     return broker.security.allows(connection.principal, connection.peer_host, operation, kind, name)
 
 
 def check(broker: Broker, call: Call, operation: Operation, kind: ResourceType, name: str = CLUSTER_NAME) -> None:
-    """Raises `KafkaError` with the code of the resource's kind."""
+    """Require that permission. Raises `KafkaError` with the error code of the resource's kind."""
     if not may(broker, call, operation, kind, name):
         raise KafkaError(_REFUSED[kind], f"{call.connection.principal} may not {operation.name} {kind.name} {name}")
 
 
 def check_topic(broker: Broker, call: Call, operation: Operation, name: str) -> None:
-    """Raises TOPIC_AUTHORIZATION_FAILED."""
+    """Require that permission on a topic. Raises TOPIC_AUTHORIZATION_FAILED."""
     check(broker, call, operation, ResourceType.TOPIC, name)
 
 
 def check_group(broker: Broker, call: Call, operation: Operation, name: str) -> None:
-    """Raises GROUP_AUTHORIZATION_FAILED."""
+    """Require that permission on a group. Raises GROUP_AUTHORIZATION_FAILED."""
     check(broker, call, operation, ResourceType.GROUP, name)
 
 
 def check_cluster(broker: Broker, call: Call, operation: Operation) -> None:
-    """Raises CLUSTER_AUTHORIZATION_FAILED."""
+    """Require that permission on the cluster. Raises CLUSTER_AUTHORIZATION_FAILED."""
     check(broker, call, operation, ResourceType.CLUSTER)
 
 
 def check_transactional_id(broker: Broker, call: Call, operation: Operation, name: str) -> None:
-    """Raises TRANSACTIONAL_ID_AUTHORIZATION_FAILED."""
+    """Require that permission on a transactional id. Raises TRANSACTIONAL_ID_AUTHORIZATION_FAILED."""
     check(broker, call, operation, ResourceType.TRANSACTIONAL_ID, name)
 
 
 def may_write_anything(broker: Broker, call: Call) -> bool:
-    """Whether the caller may have a producer id: to write idempotently, or to write to some topic (KIP-679)."""
+    """Whether the caller may have a producer id, to write idempotently or to write to at least one topic (KIP-679)."""
     acls = broker.security.acls
     if acls is None:
         return True
@@ -65,7 +65,7 @@ def may_write_anything(broker: Broker, call: Call) -> bool:
 def authorized_operations(
     broker: Broker, call: Call, everything: int, kind: ResourceType, name: str = CLUSTER_NAME
 ) -> int:
-    """Which of the operations in the bit field `everything` the caller may do, as a bit field (KIP-430)."""
+    """The operations of the bit field `everything` that the caller may perform, as a bit field (KIP-430)."""
     if broker.security.acls is None:
         return everything
     return sum(

@@ -1,4 +1,4 @@
-"""AddOffsetsToTxn (key 25), versions 0 to 4: a group's offsets join a producer's transaction."""
+"""AddOffsetsToTxn (key 25), versions 0 to 4: add a group's offsets to a producer's transaction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FENCED_SINCE = 2
 
 
 def handle(broker: Broker, call: Call, request: AddOffsetsToTxnRequest) -> AddOffsetsToTxnResponse | Parked:
-    """Answer AddOffsetsToTxn, at once or when it is done. Raises `KafkaError` where the whole request is rejected."""
+    """Answer AddOffsetsToTxn, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
 
     def added(error: KafkaError | None) -> None:
         call.respond(AddOffsetsToTxnResponse(error_code=error.code if error else 0))

@@ -1,7 +1,7 @@
-"""AddPartitionsToTxn (key 24), versions 0 to 5: partitions join a producer's transaction.
+"""AddPartitionsToTxn (key 24), versions 0 to 5: add partitions to a producer's transaction.
 
-Clients speak versions 0 to 3, one transaction a request. Versions 4 and 5 are brokers' words, several transactions at
-once, `verify_only` asking whether the partitions are in.
+Clients speak versions 0 to 3, with one transaction in a request. Brokers speak versions 4 and 5, with several
+transactions in a request; `verify_only` asks whether the partitions have been added.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ FENCED_SINCE = 2
 
 
 def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Parked:
-    """Answer AddPartitionsToTxn, at once or when it is done."""
+    """Answer AddPartitionsToTxn, at once or on completion."""
     if call.version >= SEVERAL_SINCE:
-        asked = request.transactions
+        transactions = request.transactions
     else:
-        asked = [
+        transactions = [
             AddPartitionsToTxnTransaction(
                 request.v3_and_below_transactional_id,
                 request.v3_and_below_producer_id,
@@ -49,16 +49,16 @@ def handle(broker: Broker, call: Call, request: AddPartitionsToTxnRequest) -> Pa
 
     def added(transaction: AddPartitionsToTxnTransaction, code: int, unknown: dict[tuple[str, int], int]) -> None:
         results.append(_result(transaction, code, unknown))
-        if len(results) < len(asked):
+        if len(results) < len(transactions):
             return
         if call.version >= SEVERAL_SINCE:
             call.respond(AddPartitionsToTxnResponse(results_by_transaction=results))
         else:
             call.respond(AddPartitionsToTxnResponse(results_by_topic_v3_and_below=results[0].topic_results))
 
-    if not asked:
+    if not transactions:
         call.respond(AddPartitionsToTxnResponse())
-    for transaction in asked:
+    for transaction in transactions:
         _add(broker, call, transaction, added)
     return PARKED
 

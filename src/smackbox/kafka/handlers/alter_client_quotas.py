@@ -1,4 +1,4 @@
-"""AlterClientQuotas (key 49), versions 0 and 1: quotas are not enforced, so none is taken."""
+"""AlterClientQuotas (key 49), versions 0 and 1: quotas are not enforced, so none can be set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smackbox.kafka.wire.messages.alter_client_quotas import (
 
 
 def handle(broker: Broker, call: Call, request: AlterClientQuotasRequest) -> AlterClientQuotasResponse:
-    """Answer AlterClientQuotas. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer AlterClientQuotas. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER_CONFIGS)
     message = "This broker enforces no client quotas."
     return AlterClientQuotasResponse(

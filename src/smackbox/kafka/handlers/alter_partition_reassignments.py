@@ -1,4 +1,4 @@
-"""AlterPartitionReassignments (key 45), versions 0 and 1: to this broker, where everything is; nowhere else."""
+"""AlterPartitionReassignments (key 45), versions 0 and 1: only to this broker, which has every replica already."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from smackbox.kafka.wire.messages.alter_partition_reassignments import (
 def handle(
     broker: Broker, call: Call, request: AlterPartitionReassignmentsRequest
 ) -> AlterPartitionReassignmentsResponse:
-    """Answer AlterPartitionReassignments. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer AlterPartitionReassignments. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     return AlterPartitionReassignmentsResponse(
         allow_replication_factor_change=request.allow_replication_factor_change,

@@ -16,7 +16,7 @@ from smackbox.kafka.wire.messages.alter_replica_log_dirs import (
 
 
 def handle(broker: Broker, call: Call, request: AlterReplicaLogDirsRequest) -> AlterReplicaLogDirsResponse:
-    """Answer AlterReplicaLogDirs. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer AlterReplicaLogDirs. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     codes: dict[str, dict[int, int]] = {}
     for directory in request.dirs:
@@ -37,6 +37,6 @@ def handle(broker: Broker, call: Call, request: AlterReplicaLogDirsRequest) -> A
 def _code(broker: Broker, topic: str, index: int, *, known: bool) -> int:
     if not known:
         return errors.LOG_DIR_NOT_FOUND
-    found = broker.catalog.topics.get(topic)
-    there = found is not None and 0 <= index < len(found.partitions)
+    topic_entry = broker.catalog.topics.get(topic)
+    there = topic_entry is not None and 0 <= index < len(topic_entry.partitions)
     return 0 if there else errors.UNKNOWN_TOPIC_OR_PARTITION

@@ -1,6 +1,6 @@
-"""AlterUserScramCredentials (key 51), version 0: the client salts the password, the broker keeps keys made from that.
+"""AlterUserScramCredentials (key 51), version 0: the client salts the password, the broker stores keys derived from it.
 
-One result a user; a user whose changes contradict each other has none of them made (KIP-554).
+There is one result for each user. If a user's changes contradict each other, none of them is applied (KIP-554).
 """
 
 from __future__ import annotations

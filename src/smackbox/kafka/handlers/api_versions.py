@@ -1,8 +1,8 @@
-"""ApiVersions (key 18), versions 0 to 5: what this broker serves, and its features.
+"""ApiVersions (key 18), versions 0 to 5: the APIs and features of this broker.
 
-A request in a version that is not known is answered in version 0 with UNSUPPORTED_VERSION and the list (the server does
-that, for such a request cannot be read). From version 5 on a client says which node it means to have reached, and is
-told to bootstrap again when that is another one (KIP-1242).
+A request of an unknown version is answered in version 0 with UNSUPPORTED_VERSION and the list. The server does that, as
+such a request cannot be decoded. From version 5 on a client names the node that it expects to have reached; if that is
+another node, the answer asks it to bootstrap again (KIP-1242).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def handle(broker: Broker, call: Call, request: ApiVersionsRequest) -> ApiVersio
         request.cluster_id != broker.catalog.cluster_id or request.node_id not in {NODE_ID, -1}
     ):
         return ApiVersionsResponse(error_code=errors.REBOOTSTRAP_REQUIRED)
-    # a feature whose lowest version is 0 cannot be said before version 4
+    # a feature whose lowest version is 0 cannot be expressed before version 4
     supported = [
         SupportedFeatureKey(name, low, high) for name, low, high in supported_features() if low > 0 or call.version >= 4
     ]
@@ -50,7 +50,7 @@ def handle(broker: Broker, call: Call, request: ApiVersionsRequest) -> ApiVersio
 
 
 def served() -> list[ApiVersion]:
-    """What is advertised."""
+    """The API keys and versions that are advertised."""
     return [
         ApiVersion(api.key, api.min_version if api.advertised_min is None else api.advertised_min, api.max_version)
         for api in APIS.values()

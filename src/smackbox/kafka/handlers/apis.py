@@ -1,7 +1,7 @@
-"""The APIs that this broker serves: key, versions, and where the messages and the handler of each are.
+"""The APIs that this broker serves: each one's key and versions, its messages and its handler.
 
 A handler module `handlers/NAME.py` has `handle(broker, call, request)`, which returns the answer or `PARKED`. Modules
-are imported when their first request comes: a broker that never sees a transaction never loads it.
+are imported on their first request: a broker that never sees a transaction never loads it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Api:
 
     @property
     def module_name(self) -> str:
-        """The module of its handler and messages: `describe_groups` for DescribeGroups."""
+        """The name of its handler module and message module: `describe_groups` for DescribeGroups."""
         return "".join(f"_{c.lower()}" if c.isupper() else c for c in self.name).lstrip("_")
 
     @property
     def handler(self) -> Handler:
-        """Its handler, loaded when it is first asked for."""
+        """Its handler, imported on first use."""
         if self._handler is None:
             module = importlib.import_module(f"smackbox.kafka.handlers.{self.module_name}")
             handler: Handler = module.handle
@@ -51,29 +51,29 @@ class Api:
 
     @property
     def flexible(self) -> int:
-        """The first version whose strings and arrays are compact and have tagged fields (KIP-482)."""
+        """The first version with tagged fields and compact strings and arrays (KIP-482)."""
         if self._flexible is None:
             self._flexible = self.request_type.FLEXIBLE
         return self._flexible
 
     @property
     def request_type(self) -> type[Message]:
-        """The message of its requests."""
+        """The message type of its requests."""
         return self._message("Request")
 
     @property
     def response_type(self) -> type[Message]:
-        """The message of its answers."""
+        """The message type of its answers."""
         return self._message("Response")
 
     def reader(self, version: int) -> Reader:
-        """What reads a request of that version, compiled when it is first asked for."""
+        """The reader of requests of that version, compiled on first use."""
         if version not in self._readers:
             self._readers[version] = reader(self.request_type, version, version >= self.flexible)
         return self._readers[version]
 
     def writer(self, version: int) -> Writer:
-        """What writes an answer of that version, compiled when it is first asked for."""
+        """The writer of answers of that version, compiled on first use."""
         if version not in self._writers:
             self._writers[version] = writer(self.response_type, version, version >= self.flexible)
         return self._writers[version]
@@ -85,7 +85,8 @@ class Api:
 
 
 _SERVED = (
-    # librdkafka stops compressing when Produce is not advertised from 0 on, so Kafka does, and refuses 0 to 2
+    # librdkafka stops compressing when Produce is not advertised from 0 on, so Kafka advertises versions 0 to 2 and
+    # rejects them
     Api(PRODUCE_KEY, "Produce", 3, 13, advertised_min=0, _flexible=9),
     Api(FETCH_KEY, "Fetch", 4, 18, _flexible=12),
     Api(2, "ListOffsets", 1, 11),

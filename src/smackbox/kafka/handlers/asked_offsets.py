@@ -1,4 +1,4 @@
-"""What OffsetCommit and TxnOffsetCommit share: the offsets that are asked for, and the answer to each of them."""
+"""What OffsetCommit and TxnOffsetCommit share: the offsets in the request, and the answer to each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class AskedOffsets(Generic[P, T]):
-    """`offsets` are those that may be committed so far; `partitions` has the answer to each that was asked for."""
+    """`offsets` are those that may be committed so far; `partitions` has the answer to each one in the request."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class AskedOffsets(Generic[P, T]):
         self.topics: list[T] = []
 
     def take(self, name: str, topic_id: bytes, partitions: Iterable[AskedPartition]) -> None:
-        """Look one topic of the request up. Its answer carries its name where it is known, whatever the version."""
+        """Look up one topic of the request. Its answer carries its name if that is known, whatever the version."""
         catalog = self._broker.catalog
         topic = catalog.by_id.get(topic_id) if self._by_id else catalog.topics.get(name)
         name = topic.name if topic is not None else name
@@ -80,7 +80,7 @@ class AskedOffsets(Generic[P, T]):
         self.topics.append(self._topic(name, topic_id, answers))
 
     def drop_large_metadata(self) -> None:
-        """Refuse offsets whose metadata is over `offset.metadata.max.bytes`."""
+        """Reject offsets whose metadata is larger than `offset.metadata.max.bytes`."""
         limit = self._broker.settings.offset_metadata_max_bytes
         for where, answer in self.partitions:
             offset = self.offsets.get(where)
@@ -89,7 +89,7 @@ class AskedOffsets(Generic[P, T]):
                 answer.error_code = errors.OFFSET_METADATA_TOO_LARGE
 
     def answered(self, code: int) -> list[T]:
-        """The answers, with `code` in every place that has no other error yet."""
+        """The answers, with `code` for each partition that has no other error."""
         for _, answer in self.partitions:
             answer.error_code = answer.error_code or code
         return self.topics

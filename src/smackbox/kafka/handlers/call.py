@@ -1,4 +1,4 @@
-"""One request on its way: who asks, in which version, and how the answer gets back."""
+"""One request in progress: who sent it, its version, and how to answer it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = Message | bytearray | list[bytes | bytearray]
 
 
 class Connection(Protocol):
-    """What handlers may know of the connection that a request came by."""
+    """What handlers may know of the connection that a request came in on."""
 
     peer_host: str
     advertised: tuple[str, int]
@@ -23,8 +23,9 @@ class Connection(Protocol):
 
 
 class Call:
-    """`respond` must be called once with the answer: by the server with what the handler returned, or later by whoever
-    parked the call. An answer of None (Produce with acks=0) sends nothing."""
+    """`respond` must be called once with the answer: by the server with what the handler returned, or later by the code
+    that parked it. An answer of None (Produce with acks=0) sends nothing.
+    """
 
     __slots__ = ("_send", "api_key", "client_id", "connection", "correlation_id", "done", "started", "version")
 
@@ -47,7 +48,7 @@ class Call:
         self._send = send
 
     def respond(self, answer: Answer | None) -> None:
-        """Send the answer, once; None where the client wants none (acks=0)."""
+        """Send the answer, once; None if the client wants none (acks=0)."""
         assert not self.done, "a call is answered once"
         self.done = True
         self._send(self, answer)

@@ -13,7 +13,7 @@ from smackbox.kafka.state.errors import KafkaError
 def alter(
     broker: Broker, call: Call, kind: int, name: str, changes: list[Change], *, replace: bool, validate_only: bool
 ) -> tuple[int, str | None]:
-    """The error's code and message; 0 and None when it is done. With `replace` what is not named is deleted."""
+    """The error code and message; 0 and None on success. With `replace`, overrides that are not named are deleted."""
     try:
         if kind == TOPIC:
             check_topic(broker, call, Operation.ALTER_CONFIGS, name)

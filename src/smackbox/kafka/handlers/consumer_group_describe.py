@@ -1,4 +1,4 @@
-"""ConsumerGroupDescribe (key 69), versions 0 and 1: KIP-848 groups; classic ones are DescribeGroups'."""
+"""ConsumerGroupDescribe (key 69), versions 0 and 1: KIP-848 groups; DescribeGroups describes classic groups."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """ConsumerGroupHeartbeat (key 68), versions 0 and 1: the one request of a KIP-848 member.
 
-Epoch 0 joins, -1 leaves, -2 leaves for a while (static members). In version 0 the broker names the member, in version 1
-the client does (KIP-1082), and may subscribe by a pattern.
+Epoch 0 joins, -1 leaves, -2 leaves temporarily (static members). In version 0 the broker chooses the member id; in
+version 1 the client does (KIP-1082) and may subscribe with a regular expression.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _heartbeat(broker: Broker, call: Call, request: ConsumerGroupHeartbeatReques
 
 
 def _check(call: Call, request: ConsumerGroupHeartbeatRequest) -> None:
-    """What Kafka asks of a request before it looks at the group. Raises `KafkaError`."""
+    """The checks that Kafka makes before it looks at the group. Raises `KafkaError`."""
     problem = None
     if not request.group_id.strip():
         problem = "GroupId can't be empty."

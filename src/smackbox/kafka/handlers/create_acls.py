@@ -1,4 +1,4 @@
-"""CreateAcls (key 30), versions 1 to 3: each binding is judged alone."""
+"""CreateAcls (key 30), versions 1 to 3: each binding is checked on its own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def handle(broker: Broker, call: Call, request: CreateAclsRequest) -> CreateAcls
 
 def _acl(broker: Broker, asked: AclCreation) -> Acl:
     if len(broker.security.authorizer()) >= ACLS_LIMIT:
-        raise KafkaError(errors.INVALID_REQUEST, f"there are {ACLS_LIMIT} ACLs, which is all that there may be")
+        raise KafkaError(errors.INVALID_REQUEST, f"there are {ACLS_LIMIT} ACLs already, the maximum")
     if (
         asked.resource_type not in set(ResourceType) - {ResourceType.ANY}
         or asked.resource_pattern_type not in {PatternType.LITERAL, PatternType.PREFIXED}

@@ -1,4 +1,4 @@
-"""CreatePartitions (key 37), versions 0 to 3."""
+"""CreatePartitions (key 37), versions 0 to 3: add partitions to topics."""
 
 from __future__ import annotations
 

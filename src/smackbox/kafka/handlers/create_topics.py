@@ -1,7 +1,8 @@
 """CreateTopics (key 19), versions 2 to 7.
 
-Partitions may be counted or assigned by hand (one broker is the only place there is); a replication factor of 1 or the
-default -1 goes. `validate_only` says what would happen. From version 5 the answer shows the configuration in force.
+A request gives either the number of partitions or a manual assignment (to this one broker). The replication factor must
+be 1, or -1 for the default. `validate_only` checks the request without creating the topic. From version 5 on the answer
+includes the effective configuration.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _create(broker: Broker, call: Call, asked: CreatableTopic, request: CreateTo
 
 
 def _partition_count(broker: Broker, asked: CreatableTopic) -> int:
-    """Raises `KafkaError` for counts and assignments that one broker cannot have."""
+    """The number of partitions. Raises `KafkaError` for counts and assignments that a single broker cannot satisfy."""
     if asked.assignments:
         if asked.num_partitions != -1 or asked.replication_factor != -1:
             raise KafkaError(
@@ -118,7 +119,7 @@ def _partition_count(broker: Broker, asked: CreatableTopic) -> int:
 
 
 def check_assignment(broker_ids: list[int]) -> None:
-    """Raises `KafkaError` for replicas that are not this one broker."""
+    """Raises `KafkaError` for replicas on any broker but this one."""
     if not broker_ids:
         raise KafkaError(
             errors.INVALID_REPLICA_ASSIGNMENT, "The manual partition assignment includes an empty replica list."

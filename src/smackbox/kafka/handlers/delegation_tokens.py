@@ -1,4 +1,4 @@
-"""What Kafka answers about delegation tokens where they are switched off."""
+"""Kafka's answer to delegation token requests when tokens are disabled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from smackbox.kafka.wire import error_codes as errors
 
 
 def refused(call: Call) -> int:
-    """The error code: unauthenticated clients may not ask; for others tokens are disabled."""
+    """The error code: unauthenticated clients may not ask; for all others tokens are disabled."""
     if call.connection.principal == ANONYMOUS:
         return errors.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
     return errors.DELEGATION_TOKEN_AUTH_DISABLED

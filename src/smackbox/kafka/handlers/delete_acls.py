@@ -1,4 +1,4 @@
-"""DeleteAcls (key 31), versions 1 to 3: every binding that a filter names, told back."""
+"""DeleteAcls (key 31), versions 1 to 3: delete every binding that a filter matches, and return it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def handle(broker: Broker, call: Call, request: DeleteAclsRequest) -> DeleteAcls
         return DeleteAclsResponse(filter_results=[refused for _ in request.filters])
     filters = [
         AclFilter(
-            one.resource_type_filter,
-            one.resource_name_filter,
-            one.pattern_type_filter,
-            one.principal_filter,
-            one.host_filter,
-            one.operation,
-            one.permission_type,
+            acl_filter.resource_type_filter,
+            acl_filter.resource_name_filter,
+            acl_filter.pattern_type_filter,
+            acl_filter.principal_filter,
+            acl_filter.host_filter,
+            acl_filter.operation,
+            acl_filter.permission_type,
         )
-        for one in request.filters
+        for acl_filter in request.filters
     ]
     results = []
     for removed in broker.security.remove_acls(filters):

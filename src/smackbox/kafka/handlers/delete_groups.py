@@ -1,4 +1,4 @@
-"""DeleteGroups (key 42), versions 0 to 3: groups without members, with their offsets."""
+"""DeleteGroups (key 42), versions 0 to 3: delete groups that have no members, with their offsets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DeleteRecords (key 21), versions 0 to 2: everything below an offset; -1 is the high watermark."""
+"""DeleteRecords (key 21), versions 0 to 2: delete everything below an offset; -1 means the high watermark."""
 
 from __future__ import annotations
 

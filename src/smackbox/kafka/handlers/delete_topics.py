@@ -1,4 +1,4 @@
-"""DeleteTopics (key 20), versions 1 to 6: by name, from version 6 by name or id."""
+"""DeleteTopics (key 20), versions 1 to 6: by name, or from version 6 on by name or id."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from smackbox.kafka.wire.schema import NO_UUID
 
 def handle(broker: Broker, call: Call, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     """Answer DeleteTopics: each entry has its own error code."""
-    asked = request.topics if call.version >= 6 else [DeleteTopicState(name, NO_UUID) for name in request.topic_names]
-    return DeleteTopicsResponse(responses=[_delete(broker, call, topic) for topic in asked])
+    requested = (
+        request.topics if call.version >= 6 else [DeleteTopicState(name, NO_UUID) for name in request.topic_names]
+    )
+    return DeleteTopicsResponse(responses=[_delete(broker, call, topic) for topic in requested])
 
 
 def _delete(broker: Broker, call: Call, asked: DeleteTopicState) -> DeletableTopicResult:

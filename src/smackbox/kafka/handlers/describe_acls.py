@@ -1,4 +1,4 @@
-"""DescribeAcls (key 29), versions 1 to 3: the bindings that a filter names, together by resource."""
+"""DescribeAcls (key 29), versions 1 to 3: the bindings that a filter matches, grouped by resource."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from smackbox.kafka.wire.messages.describe_acls import (
 
 
 def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> DescribeAclsResponse:
-    """Answer DescribeAcls. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeAcls. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     try:
         acls = broker.security.authorizer()
     except KafkaError as error:
         return DescribeAclsResponse(error_code=error.code, error_message=error.message)
-    wanted = AclFilter(
+    acl_filter = AclFilter(
         request.resource_type_filter,
         request.resource_name_filter,
         request.pattern_type_filter,
@@ -33,11 +33,13 @@ def handle(broker: Broker, call: Call, request: DescribeAclsRequest) -> Describe
         request.operation,
         request.permission_type,
     )
-    found = acls.matching(wanted)
+    bindings = acls.matching(acl_filter)
     resources = [
         DescribeAclsResource(
             *resource, [AclDescription(acl.principal, acl.host, acl.operation, acl.permission) for acl in acls]
         )
-        for resource, acls in groupby(found, key=lambda acl: (acl.resource_type, acl.resource_name, acl.pattern_type))
+        for resource, acls in groupby(
+            bindings, key=lambda acl: (acl.resource_type, acl.resource_name, acl.pattern_type)
+        )
     ]
     return DescribeAclsResponse(error_message=None, resources=resources)

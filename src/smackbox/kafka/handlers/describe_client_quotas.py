@@ -13,6 +13,6 @@ from smackbox.kafka.wire.messages.describe_client_quotas import (
 
 
 def handle(broker: Broker, call: Call, _request: DescribeClientQuotasRequest) -> DescribeClientQuotasResponse:
-    """Answer DescribeClientQuotas. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeClientQuotas. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
     return DescribeClientQuotasResponse()

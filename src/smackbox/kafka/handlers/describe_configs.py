@@ -38,14 +38,14 @@ def handle(broker: Broker, call: Call, request: DescribeConfigsRequest) -> Descr
                 DescribeConfigsResult(error.code, error.message, asked.resource_type, asked.resource_name, [])
             )
             continue
-        wanted = asked.configuration_keys
+        keys = asked.configuration_keys
         results.append(
             DescribeConfigsResult(
                 0,
                 None,
                 asked.resource_type,
                 asked.resource_name,
-                [_config(config, request) for config in configs if wanted is None or config.name in wanted],
+                [_config(config, request) for config in configs if keys is None or config.name in keys],
             )
         )
     return DescribeConfigsResponse(results=results)

@@ -1,6 +1,6 @@
-"""DescribeGroups (key 15), versions 0 to 6: classic groups; KIP-848 groups are ConsumerGroupDescribe's.
+"""DescribeGroups (key 15), versions 0 to 6: classic groups. ConsumerGroupDescribe describes KIP-848 groups.
 
-From version 6 an unknown group is GROUP_ID_NOT_FOUND, before it is a dead one.
+From version 6 an unknown group is answered with GROUP_ID_NOT_FOUND; before, as a dead group.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DescribeLogDirs (key 35), versions 1 to 5: the one data directory, and how large each partition is in it."""
+"""DescribeLogDirs (key 35), versions 1 to 5: the one data directory, and the size of each partition in it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from smackbox.kafka.wire.messages.describe_log_dirs import (
 
 
 def handle(broker: Broker, call: Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse:
-    """Answer DescribeLogDirs. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeLogDirs. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
-    wanted = None if request.topics is None else {topic.topic: set(topic.partitions) for topic in request.topics}
+    requested = None if request.topics is None else {topic.topic: set(topic.partitions) for topic in request.topics}
     topics = []
     for topic in broker.catalog.topics.values():
         partitions = [
             DescribeLogDirsPartition(partition.index, partition.log.size)
             for partition in topic.partitions
-            if wanted is None or partition.index in wanted.get(topic.name, ())
+            if requested is None or partition.index in requested.get(topic.name, ())
         ]
         if partitions:
             topics.append(DescribeLogDirsTopic(topic.name, partitions))

@@ -1,4 +1,4 @@
-"""DescribeProducers (key 61), version 0: the producers that a partition knows."""
+"""DescribeProducers (key 61), version 0: the active producers of a partition."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """DescribeQuorum (key 55), versions 0 to 2: a quorum of one.
 
-The metadata is not a Raft log here, so its end offset is that of the last finalized features' epoch: it stands still.
+The metadata is not a Raft log here. Its end offset is the epoch of the last finalized features, which never changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ METADATA_TOPIC = "__cluster_metadata"
 
 
 def handle(broker: Broker, call: Call, request: DescribeQuorumRequest) -> DescribeQuorumResponse:
-    """Answer DescribeQuorum. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeQuorum. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     topics = []
     for topic in request.topics:

@@ -1,4 +1,4 @@
-"""DescribeTopicPartitions (key 75), version 0: topics in order of their names, a page at a time."""
+"""DescribeTopicPartitions (key 75), version 0: topics sorted by name, one page at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeTransactions (key 65), version 0."""
+"""DescribeTransactions (key 65), version 0: the state of transactions by transactional id."""
 
 from __future__ import annotations
 

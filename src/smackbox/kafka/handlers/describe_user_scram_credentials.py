@@ -21,12 +21,12 @@ from smackbox.kafka.wire.messages.describe_user_scram_credentials import (
 def handle(
     broker: Broker, call: Call, request: DescribeUserScramCredentialsRequest
 ) -> DescribeUserScramCredentialsResponse:
-    """Answer DescribeUserScramCredentials. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer DescribeUserScramCredentials. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     known = broker.security.credentials
-    asked = Counter(user.name for user in request.users or ()) or Counter({user: 1 for user, _ in known})
+    requested = Counter(user.name for user in request.users or ()) or Counter({user: 1 for user, _ in known})
     results = []
-    for user, times in sorted(asked.items()):
+    for user, times in sorted(requested.items()):
         infos = [
             CredentialInfo(kind, known[user, mechanism].iterations)
             for kind, mechanism in MECHANISM_TYPES.items()

@@ -1,4 +1,4 @@
-"""ElectLeaders (key 43), versions 0 to 2: the only replica leads already."""
+"""ElectLeaders (key 43), versions 0 to 2: the only replica is already the leader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smackbox.kafka.wire.messages.elect_leaders import (
 
 
 def handle(broker: Broker, call: Call, request: ElectLeadersRequest) -> ElectLeadersResponse:
-    """Answer ElectLeaders. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer ElectLeaders. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     if request.topic_partitions is None:
         return ElectLeadersResponse()

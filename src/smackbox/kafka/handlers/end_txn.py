@@ -1,6 +1,7 @@
 """EndTxn (key 26), versions 0 to 5: commit or abort.
 
-Answered when the markers are written. From version 5 (transaction version 2) the answer has the producer's next epoch.
+Answered when the markers are written. From version 5 on (transaction version 2) the answer includes the producer's next
+epoch.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ BUMP_SINCE = 5
 
 
 def handle(broker: Broker, call: Call, request: EndTxnRequest) -> EndTxnResponse | Parked:
-    """Answer EndTxn, at once or when it is done. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer EndTxn, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     bump = call.version >= BUMP_SINCE
     ended: list[KafkaError | None] = []
@@ -47,5 +48,5 @@ def handle(broker: Broker, call: Call, request: EndTxnRequest) -> EndTxnResponse
         if code == errors.PRODUCER_FENCED and call.version < FENCED_SINCE:
             code = errors.INVALID_PRODUCER_EPOCH
         return EndTxnResponse(error_code=code)
-    done(None)  # both have happened: the end is durable, and the producer's next epoch is known here
+    done(None)  # both have happened: the end is durable, and the producer's next epoch is known
     return PARKED

@@ -1,10 +1,10 @@
 """Fetch (key 1), versions 4 to 18.
 
-Whole batches are read from the log and sent as they are. Where less than `min_bytes` is there, the call is parked until
-an append brings it, or `max_wait_ms` is over. `read_committed` reads to the last stable offset and names the aborted
-transactions in what it read.
+Whole batches are read from the log and sent unchanged. If fewer than `min_bytes` are available, the call is parked
+until enough is appended or `max_wait_ms` has passed. `read_committed` reads up to the last stable offset and lists the
+aborted transactions among the records that it read.
 
-A whole request of epoch 0 begins a session (KIP-227, `state/fetch_sessions.py`); its later requests name what changed.
+A full request with epoch 0 starts a session (KIP-227, `state/fetch_sessions.py`); later requests name only changes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SESSIONS = 7
 
 
 def handle(broker: Broker, call: Call, request: FetchRequest) -> Answer | Parked:
-    """Answer Fetch, at once or when it is done."""
+    """Answer Fetch, at once or on completion."""
     if request.session_epoch in {FINAL_EPOCH, INITIAL_EPOCH}:
         broker.fetch_sessions.remove(request.session_id)
         fetch: _Fetch = _WholeFetch(broker, call, request)
@@ -61,7 +61,7 @@ def handle(broker: Broker, call: Call, request: FetchRequest) -> Answer | Parked
 
 
 def _session(broker: Broker, call: Call, request: FetchRequest) -> FetchSession | int:
-    """The session of an incremental request, moved on by it; or the code of what is wrong with it."""
+    """Look up the session of an incremental request and advance it; or the error code."""
     sessions = broker.fetch_sessions
     session = sessions.get(request.session_id)
     if session is None:
@@ -82,7 +82,7 @@ def _session(broker: Broker, call: Call, request: FetchRequest) -> FetchSession 
 
 
 class _Fetch:
-    """One request: what there is for it, and what it waits for."""
+    """One request: the records available for it, and what it waits for."""
 
     def __init__(self, broker: Broker, call: Call, request: FetchRequest) -> None:
         self.broker = broker
@@ -93,7 +93,7 @@ class _Fetch:
         self._final = False
 
     def collect(self) -> tuple[int, bool]:
-        """Look at what there is: how many bytes of records that is, and whether waiting cannot better it."""
+        """Read what is available: how many bytes of records, and whether waiting could yield more."""
         self._left = min(self.request.max_bytes, self.broker.settings.fetch_max_bytes)
         self._total, self._final = 0, False
         self.topics = self._look()
@@ -103,19 +103,19 @@ class _Fetch:
         raise NotImplementedError
 
     def answer(self) -> Answer:
-        """The answer from what was collected last."""
+        """The answer from the last `collect`."""
         raise NotImplementedError
 
     def waits_for(self) -> Iterable[tuple[Partition, FetchPartition]]:
-        """The partitions whose records would end the wait."""
+        """The partitions whose new records would end the wait."""
         raise NotImplementedError
 
     def listen(self, look: Touched) -> Callable[[], None]:
-        """Have `look` called when there is news; the call that ends that."""
+        """Call `look` when partitions change; returns the function that stops this."""
         raise NotImplementedError
 
     def read(self, name: bytes, want: FetchPartition) -> tuple[FetchedPartition, Partition | None, bool]:
-        """What a partition has, the partition itself, and whether its end was reached."""
+        """The answer for a partition, the partition itself, and whether its end was reached."""
         request = self.request
         partition = None
         try:
@@ -129,7 +129,7 @@ class _Fetch:
         self._total += len(data)
         self._left = max(self._left - len(data), 0)
         aborted = _aborted(partition, want.offset, data) if request.committed else None
-        found = FetchedPartition(
+        fetched = FetchedPartition(
             want.partition,
             0,
             partition.high_watermark,
@@ -138,11 +138,11 @@ class _Fetch:
             aborted,
             data,
         )
-        return found, partition, not data and want.offset >= bound
+        return fetched, partition, not data and want.offset >= bound
 
 
 class _WholeFetch(_Fetch):
-    """A request that names all that it wants, with a session to follow or without one."""
+    """A full request: it names all its partitions, and may or may not start a session."""
 
     def _look(self) -> FetchedTopics:
         self._final = not self.request.topics
@@ -181,7 +181,7 @@ class _WholeFetch(_Fetch):
 
 
 class _SessionFetch(_Fetch):
-    """An incremental request: looks at the partitions that may have news."""
+    """An incremental request: looks only at the partitions that may have changed."""
 
     def __init__(self, broker: Broker, call: Call, request: FetchRequest, session: FetchSession) -> None:
         super().__init__(broker, call, request)
@@ -190,7 +190,7 @@ class _SessionFetch(_Fetch):
 
     def _look(self) -> FetchedTopics:
         session = self.session
-        if self.broker.settings.authorizer:  # a right may have been taken away
+        if self.broker.settings.authorizer:  # a permission may have been revoked
             session.active |= dict.fromkeys(session.watched)
         for key in list(session.active):
             found, partition, at_end = self.read(key[0], session.watched[key].want)
@@ -248,13 +248,13 @@ def _refused(partition: Partition | None, want: FetchPartition, error: KafkaErro
 def _aborted(partition: Partition, offset: int, data: bytes) -> list[tuple[int, int]]:
     if not data or not partition.aborted:
         return []
-    # what was read ends before the next answer's first offset; a wider bound only names more
-    found = partition.aborted.between(offset, partition.last_stable_offset)
-    return [(entry.producer_id, entry.first_offset) for entry in found]
+    # the read ends before the first offset of the next answer; a wider bound only lists more transactions
+    aborted = partition.aborted.between(offset, partition.last_stable_offset)
+    return [(entry.producer_id, entry.first_offset) for entry in aborted]
 
 
 class _Parked:
-    """A fetch that waits for records, its time or its connection's end."""
+    """A fetch that waits for records, its timeout or the end of its connection."""
 
     __slots__ = ("_broker", "_call", "_fetch", "_request", "_stop", "_timer")
 
@@ -270,8 +270,9 @@ class _Parked:
         broker.parked_fetches += 1
 
     def _look(self, *, last: bool = False) -> None:
-        """Something was appended, or a topic is gone, or (`last`) the session's next request is there: is it time to
-        answer?"""
+        """Records were appended, a topic was deleted, or (`last`) the session's next request arrived: answer if it is
+        time.
+        """
         if last:
             self._answer()
             return
@@ -293,7 +294,7 @@ class _Parked:
             self._call.respond(self._fetch.answer())
 
     def _answer(self) -> None:
-        """The time is over: whatever there is."""
+        """The timeout has passed: answer with whatever is available."""
         self._leave()
         self._fetch.collect()
         self._call.respond(self._fetch.answer())

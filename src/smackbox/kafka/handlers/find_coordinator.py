@@ -1,6 +1,6 @@
 """FindCoordinator (key 10), versions 0 to 6: this broker coordinates every group and every transaction.
 
-Before version 4 one key is asked for, from then on several. Share groups' keys (type 2) are not served.
+Before version 4 a request has one key, from version 4 on several. Keys of share groups (type 2) are not supported.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NO_NODE = -1
 def handle(broker: Broker, call: Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
     """Answer FindCoordinator."""
     keys = request.coordinator_keys if call.version >= 4 else [request.key]
-    found = [_find(broker, call, key, request.key_type) for key in keys]
+    coordinators = [_find(broker, call, key, request.key_type) for key in keys]
     if call.version >= 4:
-        return FindCoordinatorResponse(coordinators=found)
-    only = found[0]
+        return FindCoordinatorResponse(coordinators=coordinators)
+    only = coordinators[0]
     return FindCoordinatorResponse(0, only.error_code, only.error_message, only.node_id, only.host, only.port)
 
 

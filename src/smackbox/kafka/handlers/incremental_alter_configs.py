@@ -14,7 +14,9 @@ from smackbox.kafka.wire.messages.incremental_alter_configs import (
 
 
 def handle(broker: Broker, call: Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse:
-    """Each resource's own code: what one is refused does not keep back the others."""
+    """Answer IncrementalAlterConfigs. Each resource has its own error code: one that is rejected does not keep back the
+    others.
+    """
     responses = []
     for resource in request.resources:
         kind, name = resource.resource_type, resource.resource_name

@@ -1,6 +1,6 @@
 """InitProducerId (key 22), versions 0 to 5: an id for an idempotent producer, or a transactional one's next epoch.
 
-From version 3 a producer says which id and epoch it had (KIP-360). Before version 4 a fenced producer hears
+From version 3 on a producer sends its previous id and epoch (KIP-360). Before version 4 a fenced producer receives
 INVALID_PRODUCER_EPOCH.
 """
 
@@ -19,7 +19,7 @@ NO_PRODUCER = -1
 
 
 def handle(broker: Broker, call: Call, request: InitProducerIdRequest) -> InitProducerIdResponse | Parked:
-    """Answer InitProducerId, at once or when it is done. Raises `KafkaError` where the whole request is rejected."""
+    """Answer InitProducerId, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     if request.transactional_id is None:
         if not may_write_anything(broker, call):
             return _refused(call, errors.CLUSTER_AUTHORIZATION_FAILED)
@@ -48,7 +48,7 @@ def handle(broker: Broker, call: Call, request: InitProducerIdRequest) -> InitPr
         )
     except KafkaError as error:
         return _refused(call, error.code)
-    done(None)  # both have happened: the record is durable, and the transaction is known here
+    done(None)  # both have happened: the record is durable, and the transaction is known
     return PARKED
 
 

@@ -1,7 +1,7 @@
 """JoinGroup (key 11), versions 0 to 9: parked until the group's rebalance completes.
 
-Version 4 has new members come back with the id they are given; 5 adds static members; 9 lets a static leader that comes
-back skip the assignment (KIP-814).
+From version 4 on new members must rejoin with the id that they were given; version 5 adds static members; version 9
+lets a static leader that rejoins skip the assignment (KIP-814).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SKIP_ASSIGNMENT_SINCE = 9
 
 
 def handle(broker: Broker, call: Call, request: JoinGroupRequest) -> Parked:
-    """Answer JoinGroup, at once or when it is done: each entry has its own error code."""
+    """Answer JoinGroup, at once or on completion: each entry has its own error code."""
 
     def joined(result: JoinResult) -> None:
         call.respond(_response(result))

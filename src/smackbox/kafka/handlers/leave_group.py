@@ -1,4 +1,6 @@
-"""LeaveGroup (key 13), versions 0 to 5: one member, from version 3 on several, static ones by their instance id."""
+"""LeaveGroup (key 13), versions 0 to 5: one member, or from version 3 on several; static members may be named by their
+instance id.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ SEVERAL_SINCE = 3
 
 
 def handle(broker: Broker, call: Call, request: LeaveGroupRequest) -> LeaveGroupResponse:
-    """Answer LeaveGroup. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer LeaveGroup. Raises `KafkaError` when the whole request is rejected."""
     leaving = request.members if call.version >= SEVERAL_SINCE else [MemberIdentity(request.member_id)]
     if not request.group_id:
         return LeaveGroupResponse(error_code=errors.INVALID_GROUP_ID)

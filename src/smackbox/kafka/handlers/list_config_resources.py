@@ -1,4 +1,6 @@
-"""ListConfigResources (key 74), versions 0 and 1: what has configurations. Version 0 lists client metrics only."""
+"""ListConfigResources (key 74), versions 0 and 1: the resources that have configurations. Version 0 lists client
+metrics only.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +21,16 @@ KNOWN = (TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP)
 
 
 def handle(broker: Broker, call: Call, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse:
-    """Answer ListConfigResources. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer ListConfigResources. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE_CONFIGS)
-    wanted = (request.resource_types or KNOWN) if call.version >= 1 else (CLIENT_METRICS,)
-    if not set(wanted) <= set(KNOWN):
+    kinds = (request.resource_types or KNOWN) if call.version >= 1 else (CLIENT_METRICS,)
+    if not set(kinds) <= set(KNOWN):
         return ListConfigResourcesResponse(error_code=errors.UNSUPPORTED_VERSION)
-    found = [ConfigResource(str(NODE_ID), kind) for kind in (BROKER_LOGGER, BROKER) if kind in wanted]
-    if TOPIC in wanted:
-        found += [ConfigResource(name, TOPIC) for name in broker.catalog.topics]
-    if CLIENT_METRICS in wanted:
-        found += [ConfigResource(name, CLIENT_METRICS) for name in broker.catalog.metrics_overrides]
-    if GROUP in wanted:
-        found += [ConfigResource(name, GROUP) for name in broker.catalog.group_overrides]
-    return ListConfigResourcesResponse(config_resources=found)
+    resources = [ConfigResource(str(NODE_ID), kind) for kind in (BROKER_LOGGER, BROKER) if kind in kinds]
+    if TOPIC in kinds:
+        resources += [ConfigResource(name, TOPIC) for name in broker.catalog.topics]
+    if CLIENT_METRICS in kinds:
+        resources += [ConfigResource(name, CLIENT_METRICS) for name in broker.catalog.metrics_overrides]
+    if GROUP in kinds:
+        resources += [ConfigResource(name, GROUP) for name in broker.catalog.group_overrides]
+    return ListConfigResourcesResponse(config_resources=resources)

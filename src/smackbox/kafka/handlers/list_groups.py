@@ -1,4 +1,4 @@
-"""ListGroups (key 16), versions 0 to 5: by state from version 4, by type from version 5."""
+"""ListGroups (key 16), versions 0 to 5: filtered by state from version 4 on, by type from version 5 on."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """ListOffsets (key 2), versions 1 to 11.
 
-Timestamps with a meaning: -1 latest, -2 earliest, -3 (from version 7) the largest timestamp, -4 (8) earliest local,
--5 (9) latest tiered, -6 (11) earliest pending upload. Nothing is tiered here: -4 is the earliest, -5 and -6 find
-none. A partition that is asked for more than once is answered once, with INVALID_REQUEST. Any other timestamp finds
-the first record at or after it."""
+Special timestamps: -1 latest, -2 earliest, -3 (from version 7) the largest timestamp, -4 (8) earliest local, -5 (9)
+latest tiered, -6 (11) earliest pending upload. There is no tiered storage: -4 gives the earliest offset, -5 and -6 give
+none. Any other timestamp gives the first record at or after it. A partition that a request names more than once is
+answered once, with INVALID_REQUEST.
+"""
 
 from __future__ import annotations
 

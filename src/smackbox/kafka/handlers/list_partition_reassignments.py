@@ -1,4 +1,4 @@
-"""ListPartitionReassignments (key 46), version 0: there is never one going on."""
+"""ListPartitionReassignments (key 46), version 0: none is ever in progress."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from smackbox.kafka.wire.messages.list_partition_reassignments import (
 
 
 def handle(broker: Broker, call: Call, _: ListPartitionReassignmentsRequest) -> ListPartitionReassignmentsResponse:
-    """Answer ListPartitionReassignments. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer ListPartitionReassignments. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.DESCRIBE)
     return ListPartitionReassignmentsResponse(error_message=None)

@@ -1,4 +1,6 @@
-"""ListTransactions (key 66), versions 0 to 2: by state, producer id, age (from 1) and a pattern of the id (from 2)."""
+"""ListTransactions (key 66), versions 0 to 2: filtered by state, producer id, age (from 1) and a pattern of the id
+(from 2).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def handle(broker: Broker, call: Call, request: ListTransactionsRequest) -> List
         except re.error:
             return ListTransactionsResponse(error_code=errors.INVALID_REGULAR_EXPRESSION)
     now_ms = broker.clock.wall_ms()
-    found = []
+    transactions = []
     for transaction in broker.transactions.transactions.values():
         if not may(broker, call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, transaction.transactional_id):
             continue
@@ -45,6 +47,8 @@ def handle(broker: Broker, call: Call, request: ListTransactionsRequest) -> List
             continue
         if pattern is not None and not pattern.fullmatch(transaction.transactional_id):
             continue
-        found.append(TransactionState(transaction.transactional_id, transaction.producer_id, transaction.state.label))
+        transactions.append(
+            TransactionState(transaction.transactional_id, transaction.producer_id, transaction.state.label)
+        )
     unknown = [name for name in request.state_filters if name not in labels]
-    return ListTransactionsResponse(unknown_state_filters=unknown, transaction_states=found)
+    return ListTransactionsResponse(unknown_state_filters=unknown, transaction_states=transactions)

@@ -1,8 +1,9 @@
-"""Metadata (key 3), versions 0 to 13: the broker (as the address that the client dialled) and the topics asked for.
+"""Metadata (key 3), versions 0 to 13: the broker (at the address that the client connected to) and the requested
+topics.
 
-Version 0 asks for all topics with an empty list, later ones with null. Topics that do not exist are made when the
-request allows it (always before version 4) and `auto_create_topics` is on, and are answered at once, with a leader:
-Kafka says LEADER_NOT_AVAILABLE here and has the client ask again. From version 10 topics may be asked for by id.
+Version 0 asks for all topics with an empty list, later ones with null. A missing topic is created when the request
+allows it (before version 4 always) and `auto_create_topics` is on. It is answered at once, with a leader; Kafka answers
+LEADER_NOT_AVAILABLE here, so that the client asks again. From version 10 on topics may be requested by id.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from smackbox.kafka.wire.messages.metadata import (
 )
 from smackbox.kafka.wire.schema import NO_UUID
 
-# all operations that a topic or a cluster knows, as the bits of KIP-430: what an unsecured Kafka answers
+# all operations on a topic or a cluster, as the bits of KIP-430: the answer of a Kafka without an authorizer
 TOPIC_OPERATIONS = 3576
 CLUSTER_OPERATIONS = 8096
 
@@ -34,15 +35,15 @@ CLUSTER_OPERATIONS = 8096
 def handle(broker: Broker, call: Call, request: MetadataRequest) -> MetadataResponse:
     """Answer Metadata."""
     host, port = call.connection.advertised
-    asked = request.topics
-    if asked is None or (call.version == 0 and not asked):
+    requested = request.topics
+    if requested is None or (call.version == 0 and not requested):
         answers = [
             _known(broker, call, topic, request)
             for topic in broker.catalog.topics.values()
             if may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, topic.name)
         ]
     else:
-        answers = [_answer(broker, call, topic, request) for topic in asked]
+        answers = [_answer(broker, call, topic, request) for topic in requested]
     return MetadataResponse(
         brokers=[MetadataResponseBroker(NODE_ID, host, port)],
         cluster_id=broker.catalog.cluster_id,

@@ -1,7 +1,7 @@
-"""OffsetCommit (key 8), versions 2 to 10: answered when the offsets are as durable as the settings ask.
+"""OffsetCommit (key 8), versions 2 to 10: answered when the offsets are as durable as the settings require.
 
-From version 10 topics are named by id. The retention time that versions before 5 send is not heeded, as Kafka's
-`offsets.retention.minutes` rules.
+From version 10 topics are named by id. The retention time in versions before 5 is ignored: `offsets.retention.minutes`
+applies, as in Kafka.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from smackbox.kafka.wire.messages.offset_commit import (
 )
 
 TOPIC_IDS = 10
-MEMBER_EPOCHS = 9  # the first version whose clients know a KIP-848 member's epochs
+MEMBER_EPOCHS = 9  # the first version whose clients know member epochs (KIP-848)
 
 
 def handle(broker: Broker, call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse | Parked:
-    """Answer OffsetCommit, at once or when it is done: each entry has its own error code."""
+    """Answer OffsetCommit, at once or on completion: each entry has its own error code."""
     by_id = call.version >= TOPIC_IDS
     asked = AskedOffsets(broker, call, OffsetCommitResponsePartition, OffsetCommitResponseTopic, by_id=by_id)
     for topic in request.topics:

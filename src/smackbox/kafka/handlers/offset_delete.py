@@ -1,4 +1,4 @@
-"""OffsetDelete (key 47), version 0: committed offsets of topics that no member of the group reads."""
+"""OffsetDelete (key 47), version 0: delete committed offsets of topics that no group member subscribes to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smackbox.kafka.wire.messages.offset_delete import (
 
 
 def handle(broker: Broker, call: Call, request: OffsetDeleteRequest) -> OffsetDeleteResponse | Parked:
-    """Answer OffsetDelete, at once or when it is done. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer OffsetDelete, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     check_group(broker, call, Operation.DELETE, request.group_id)
     try:
         group = broker.groups.group(request.group_id)

@@ -1,7 +1,8 @@
-"""OffsetFetch (key 9), versions 1 to 10: one group to version 7, several from 8 on; topics by id from 10 on.
+"""OffsetFetch (key 9), versions 1 to 10: one group up to version 7, several from version 8 on; topics by id from
+version 10 on.
 
-No committed offset is -1 with no error. With `require_stable` a partition that an open transaction commits to answers
-UNSTABLE_OFFSET_COMMIT.
+A partition without a committed offset is answered with -1 and no error. With `require_stable`, a partition with an
+offset in an open transaction is answered with UNSTABLE_OFFSET_COMMIT.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def handle(broker: Broker, call: Call, request: OffsetFetchRequest) -> OffsetFet
     topics = None
     if request.topics is not None:
         topics = [OffsetFetchRequestTopics(t.name, NO_UUID, t.partition_indexes) for t in request.topics]
-    asked = OffsetFetchRequestGroup(request.group_id, topics=topics)
-    answer = _group(broker, call, asked, require_stable=request.require_stable)
+    group_request = OffsetFetchRequestGroup(request.group_id, topics=topics)
+    answer = _group(broker, call, group_request, require_stable=request.require_stable)
     return OffsetFetchResponse(
         topics=[
             OffsetFetchResponseTopic(
@@ -69,17 +70,17 @@ def _group(
         by_topic: dict[str, list[int]] = {}
         for topic, index in offsets.committed:
             by_topic.setdefault(topic, []).append(index)
-        wanted = []
+        partitions = []
         for name, indexes in by_topic.items():
             known = broker.catalog.topics.get(name)
             if not may(broker, call, Operation.DESCRIBE, ResourceType.TOPIC, name):
                 continue
             if known is not None or call.version < TOPIC_IDS:
-                wanted.append(OffsetFetchRequestTopics(name, known.topic_id if known else NO_UUID, indexes))
+                partitions.append(OffsetFetchRequestTopics(name, known.topic_id if known else NO_UUID, indexes))
     else:
-        wanted = asked.topics
+        partitions = asked.topics
     return OffsetFetchResponseGroup(
-        asked.group_id, [_topic(broker, call, offsets, topic, require_stable=require_stable) for topic in wanted]
+        asked.group_id, [_topic(broker, call, offsets, topic, require_stable=require_stable) for topic in partitions]
     )
 
 

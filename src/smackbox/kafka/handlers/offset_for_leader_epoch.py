@@ -1,4 +1,4 @@
-"""OffsetForLeaderEpoch (key 23), versions 2 to 4: where an epoch's records end. There has only been one epoch."""
+"""OffsetForLeaderEpoch (key 23), versions 2 to 4: where the records of an epoch end. There is only one epoch."""
 
 from __future__ import annotations
 

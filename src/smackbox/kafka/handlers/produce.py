@@ -1,9 +1,9 @@
 """Produce (key 0), versions 3 to 13.
 
-Each partition's batch is checked, given its offset and appended with one write; the answer waits for the disk only with
-`--sync`. acks=0 gets no answer; an error ends its connection. Topics come by name, from version 13 on by id. From
-version 12 on (transaction version 2) a partition joins a transaction by being produced to. Versions 0 to 2 are
-advertised and refused, as Kafka does it for librdkafka's sake.
+Each partition's batch is checked, assigned its offset and appended with one write; the answer waits for the disk only
+with `--sync`. acks=0 gets no answer; an error closes its connection. Topics are named by name, from version 13 on by
+id. From version 12 on (transaction version 2) producing to a partition adds it to the transaction. Versions 0 to 2 are
+advertised and rejected, as in Kafka, for librdkafka's sake.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VALID_ACKS = (-1, 0, 1)
 
 
 def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Parked | None:
-    """Answer Produce, at once or when it is done."""
+    """Answer Produce, at once or on completion."""
     if request.transactional_id is not None:
         check_transactional_id(broker, call, Operation.WRITE, request.transactional_id)
     answers: ProducedTopics = []
@@ -83,8 +83,9 @@ def handle(broker: Broker, call: Call, request: ProduceRequest) -> Answer | Park
 
 
 def _check_unanswered(answers: ProducedTopics) -> None:
-    """A producer with acks=0 learns of an error by the end of its connection, as in Kafka, and asks for
-    metadata again. Raises `ProtocolError`."""
+    """Close the connection of a producer with acks=0 after an error, as Kafka does, so that it asks for metadata again.
+    Raises `ProtocolError`.
+    """
     for name, results in answers:
         for result in results:
             if result.error_code:
@@ -95,7 +96,7 @@ def _check_unanswered(answers: ProducedTopics) -> None:
 def _check_transaction(
     broker: Broker, request: ProduceRequest, version: int, partition: Partition, batch: memoryview
 ) -> None:
-    """A transactional batch must belong to the transaction that its producer has open. Raises `KafkaError`."""
+    """A transactional batch must belong to its producer's open transaction. Raises `KafkaError`."""
     if request.transactional_id is None:
         raise KafkaError(errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     header = read_header(batch)
@@ -115,7 +116,7 @@ def _topic(broker: Broker, name: bytes, version: int) -> Topic | None:
 
 
 def _failed(answers: ProducedTopics, error: KafkaError) -> ProducedTopics:
-    """The same answers, when the disk did not take what was appended."""
+    """The same answers with an error, when the disk did not accept what was appended."""
     return [
         (
             name,

@@ -1,4 +1,4 @@
-"""The answer to a request that failed as a whole: its response type with the error code in every place that has one."""
+"""The answer to a request that failed as a whole: its response type with the error code in each of its error fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smackbox.kafka.wire import fetch, produce
 
 
 def refusal(api: Api, call: Call, request: Any, error: KafkaError) -> Answer | None:
-    """Raises `error` when the response has no place for an error code at its top: the connection ends then."""
+    """Raises `error` when the response has no top-level error field: then the connection is closed."""
     if api.key == PRODUCE_KEY:
         if request.acks == 0:
             return None

@@ -1,7 +1,7 @@
 """One connection's authentication by SASL: PLAIN (RFC 4616) or SCRAM (RFC 5802).
 
-A wrong user and a wrong password are answered alike. After a failure the connection is closed, once the client has its
-answer.
+The answer is the same for an unknown user and a wrong password. After a failure the connection is closed once the
+answer is sent.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 
 class SaslFailure(Exception):  # noqa: N818 - an answer to a client, not an error of ours
-    """The message is sent to the client."""
+    """Authentication failed; the message is sent to the client."""
 
 
 class SaslSession:
-    """`mechanism` is empty until the handshake; `principal` is known when `done`."""
+    """`mechanism` is empty until the handshake; `principal` is set when `done`."""
 
     def __init__(self, server_nonce: str) -> None:
         self.mechanism = ""
@@ -31,7 +31,7 @@ class SaslSession:
         self._scram: ScramExchange | None = None
 
     def begin(self, mechanism: str, *, bare: bool) -> None:
-        """The client chose a mechanism; `bare` says that its tokens come without Kafka's headers."""
+        """The client chose a mechanism; `bare` means that its tokens come without Kafka's headers."""
         self.mechanism = mechanism
         self.bare = bare
         self._scram = None

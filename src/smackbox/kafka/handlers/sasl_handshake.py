@@ -1,6 +1,6 @@
-"""SaslHandshake (key 17), versions 0 and 1: which mechanism the client will use.
+"""SaslHandshake (key 17), versions 0 and 1: the client chooses a mechanism.
 
-After version 1 the exchange goes in SaslAuthenticate requests, after version 0 in frames of bare bytes.
+After version 1 the exchange continues in SaslAuthenticate requests, after version 0 in frames of raw bytes.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from smackbox.kafka.wire.messages.sync_group import SyncGroupRequest, SyncGroupR
 
 
 def handle(broker: Broker, call: Call, request: SyncGroupRequest) -> Parked:
-    """Answer SyncGroup, at once or when it is done: each entry has its own error code."""
+    """Answer SyncGroup, at once or on completion: each entry has its own error code."""
 
     def synced(result: SyncResult) -> None:
         call.respond(

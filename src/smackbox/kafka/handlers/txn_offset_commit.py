@@ -1,7 +1,7 @@
 """TxnOffsetCommit (key 28), versions 0 to 6: offsets that become visible when the producer's transaction commits.
 
-From version 3 the consumer's generation is checked; from version 5 (transaction version 2) the group's offsets join the
-transaction by this request alone; from version 6 topics are named by id.
+From version 3 the consumer's generation is checked; from version 5 (transaction version 2) this request alone adds the
+group's offsets to the transaction; from version 6 on topics are named by id.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JOINS_SINCE = 5
 
 
 def handle(broker: Broker, call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse | Parked:
-    """Answer TxnOffsetCommit, at once or when it is done: each entry has its own error code."""
+    """Answer TxnOffsetCommit, at once or on completion: each entry has its own error code."""
     by_id = call.version >= TOPIC_IDS
     asked = AskedOffsets(broker, call, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic, by_id=by_id)
     for topic in request.topics:

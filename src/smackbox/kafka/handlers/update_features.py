@@ -1,4 +1,4 @@
-"""UpdateFeatures (key 57), versions 0 to 2: features stand where they are; asking for that is no error."""
+"""UpdateFeatures (key 57), versions 0 to 2: feature levels are fixed; a request for the current level succeeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smackbox.kafka.wire.messages.update_features import (
 
 
 def handle(broker: Broker, call: Call, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse:
-    """Answer UpdateFeatures. Raises `KafkaError` where the request as a whole is rejected."""
+    """Answer UpdateFeatures. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.ALTER)
     levels = dict(finalized_features())
     for update in request.feature_updates:

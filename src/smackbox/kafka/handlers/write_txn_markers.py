@@ -1,6 +1,6 @@
 """WriteTxnMarkers (key 27), versions 1 and 2: end producers' transactions on partitions.
 
-Between brokers this carries the coordinator's decision; an admin client sends it to abort a transaction that hangs.
+Between brokers it carries the coordinator's decision; an admin client sends it to abort a hanging transaction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from smackbox.kafka.wire.messages.write_txn_markers import (
 
 
 def handle(broker: Broker, call: Call, request: WriteTxnMarkersRequest) -> Parked:
-    """Answer WriteTxnMarkers, at once or when it is done. Raises `KafkaError` where the whole request is rejected."""
+    """Answer WriteTxnMarkers, at once or on completion. Raises `KafkaError` when the whole request is rejected."""
     check_cluster(broker, call, Operation.CLUSTER_ACTION)
     marked: list[Partition] = []
     results = [_write(broker, marker, marked) for marker in request.markers]

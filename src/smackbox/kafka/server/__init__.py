@@ -1,4 +1,4 @@
-"""The broker as a service: sockets above, the synchronous broker below, and the loop's timers between them."""
+"""The broker as a service: the sockets above it, the synchronous broker below, and the loop's timers between them."""
 
 from __future__ import annotations
 

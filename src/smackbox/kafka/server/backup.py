@@ -1,14 +1,15 @@
-"""Online back-up of a broker's data directory: a copy as it was at one moment, taken while the broker goes on.
+"""Online backup of a broker's data directory: a copy of its state at one moment, taken while the broker runs.
 
-At that moment every segment is linked into a folder beside the logs (so that retention and compaction cannot take it
-away) and its size is noted; the journal and the checkpoints are small and are read at once. Then a thread copies that
-much of each. The copy is a data directory: a broker started on it finds what had been answered at that moment, and cuts
-nothing but what was on its way. Indexes are not copied; a broker makes them again.
+At that moment every segment is hard-linked into a folder beside the logs, so that retention and compaction cannot
+remove it, and its size is recorded; the journal and the checkpoints are small and are read at once. Then a thread
+copies each segment up to that size. The copy is a data directory: a broker started on it has everything that had been
+acknowledged at that moment, and truncates only writes that were in progress. Indexes are not copied; a broker rebuilds
+them.
 
-`smack kafka backup` asks for it on the control socket; where no broker runs, it copies the directory itself.
+`smack kafka backup` requests it on the control socket; if no broker is running, it copies the directory itself.
 
-A back-up of the whole box asks for that moment alone (`Stage`), and that no request is served from it on until `Resume`
-or the end of `hold_s`: what the other servers are found to hold in between, they did not learn from later records.
+A backup of the whole box asks only for that moment (`Stage`). No request is served from then until `Resume` or the end
+of `hold_s`, so that the other servers' backups cannot depend on later records.
 """
 
 from __future__ import annotations
@@ -27,20 +28,21 @@ from smackbox.net.control import CONTROL_FILE, Request, call
 from smackbox.store.data_dir import LOCK_FILE, DataDir
 from smackbox.store.fs import Disk
 
-STAGING = "backup-links-delete"  # a folder of this name is swept at the next start
+STAGING = "backup-links-delete"  # the next start removes folders of this name
 COPY_CHUNK_BYTES = 8 * 1024 * 1024
 
 
 class Backup(Request, frozen=True):
-    """Copy the data directory to the directory `target`, which must not be there or be empty."""
+    """Copy the data directory to the directory `target`, which must not exist or must be empty."""
 
     target: str
 
 
 class Stage(Request, frozen=True):
-    """Link the data as they are now into the folder `target`, and serve no request until `Resume`, `hold_s` at most.
+    """Link the data in their current state into the folder `target`, and serve no request until `Resume`, or for
+    `hold_s` at most.
 
-    `target` is on the file system of the data directory, and is not there or empty.
+    `target` is on the file system of the data directory; it must not exist or must be empty.
     """
 
     target: str
@@ -48,27 +50,27 @@ class Stage(Request, frozen=True):
 
 
 class StagedFile(msgspec.Struct, frozen=True):
-    """A file of the moment: its name in a data directory, and its bytes of then (a segment grows on)."""
+    """A staged file: its name in a data directory, and its size at that moment (a segment keeps growing)."""
 
     name: str
     size: int
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """What lies in the folder. `silence` names the time in which no request is served."""
+    """What the folder holds. `silence` identifies the period in which no request is served."""
 
     files: tuple[StagedFile, ...]
     silence: str = ""
 
 
 class Resume(Request, frozen=True):
-    """Serve requests again, unless the time of that name is over: another back-up may hold the broker since then."""
+    """Serve requests again, unless that period is over: another backup may hold the broker since then."""
 
     silence: str = ""
 
 
 class Resumed(msgspec.Struct, frozen=True):
-    """Whether the broker had served none until now."""
+    """Whether the broker had served no request until now."""
 
     was_held: bool
 
@@ -93,7 +95,7 @@ class Moment:
         self._small = _small(directory)
 
     def copy(self, target: Path) -> Copied:
-        """Copy everything to `target`, which must not be there or be empty. Raises `OSError` or `StorageError`."""
+        """Copy everything to `target`, which must not exist or must be empty. Raises `OSError` or `StorageError`."""
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()):
             raise OSError(f"{target} is not empty")
@@ -113,7 +115,7 @@ class Moment:
 
 
 def stage(directory: Path, topics: Iterable[Path], target: Path) -> Staged:
-    """Link and copy the data directory as it is now into `target`; no broker may write meanwhile.
+    """Link and copy the current data directory into `target`; no broker may write meanwhile.
 
     Raises `OSError`, `StorageError`.
     """
@@ -128,13 +130,13 @@ def stage(directory: Path, topics: Iterable[Path], target: Path) -> Staged:
 
 
 def topics_in(directory: Path) -> list[Path]:
-    """The folders of partitions in a data directory that no broker has open."""
+    """The partition folders in a data directory that no broker has open."""
     folders = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
     return sorted(folder for folder in folders if not folder.name.endswith(DELETED_SUFFIX))
 
 
 def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
-    """Back up `directory`, by its broker when one runs on it. Raises `UserError`."""
+    """Back up `directory`, through its broker if one is running on it. Raises `UserError`."""
     if not (directory / JOURNAL).exists():
         raise UserError(f"{directory} is not a broker's data directory")
     try:
@@ -154,7 +156,7 @@ def ask(directory: Path, target: Path, timeout_s: float) -> Copied:
 
 
 def _link(topics: Iterable[Path], target: Path) -> Iterator[tuple[str, int]]:
-    """Link each segment into `target`, copy the small files beside it; name and size of each."""
+    """Link each segment into `target` and copy the small files beside it; returns the name and size of each."""
     for topic in topics:
         folder = target / topic.name
         folder.mkdir(parents=True)

@@ -1,7 +1,7 @@
-"""One client's connection: frames to handlers, answers out in the order of their requests.
+"""One client's connection: it passes frames to handlers and sends answers in the order of their requests.
 
-All frames of one read are handled in one pass and answered with one write. An answer that is parked holds back those
-behind it, as Kafka does, which takes one request of a connection at a time.
+All frames of one read are handled in one pass and answered with one write. A parked answer holds back those after it,
+as in Kafka, which serves one request of a connection at a time.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class KafkaConnection(FrameConnection):
     def end_pass(self) -> None:
         self._flush()
         self._broker.wake_fetches()
-        self._flush()  # what fetches of this connection were waiting for
+        self._flush()  # the partitions that fetches of this connection waited for
         self._regulate()
 
     def _frame_length(self, data: memoryview, position: int) -> int:
@@ -118,7 +118,7 @@ class KafkaConnection(FrameConnection):
         shortest = 0 if self._takes_bare_tokens() else FIXED.size
         if not shortest <= length <= self._broker.settings.socket_request_max_bytes:
             if data[position] == TLS_CLIENT_HELLO:
-                raise ProtocolError("this looks like TLS, which this listener does not speak")
+                raise ProtocolError("this looks like TLS, which this listener does not support")
             raise ProtocolError(
                 f"a request of {length} bytes; socket_request_max_bytes allows "
                 f"{self._broker.settings.socket_request_max_bytes}"
@@ -171,7 +171,7 @@ class KafkaConnection(FrameConnection):
 
     @staticmethod
     def _refusal(api: Api, call: Call, request: Any, error: KafkaError) -> Answer | None:
-        """The whole answer of a request that failed as a whole; without a place for an error the connection ends."""
+        """The full answer to a request that failed as a whole; if it has no error field, the connection is closed."""
         try:
             return refusal(api, call, request, error)
         except KafkaError as unanswerable:
@@ -189,7 +189,9 @@ class KafkaConnection(FrameConnection):
         return request
 
     def _refuse(self, header: RequestHeader, api: Api | None) -> None:
-        """ApiVersions of an unknown version is rejected in version 0; all else ends the connection, as in Kafka."""
+        """ApiVersions of an unknown version is rejected in version 0; any other request closes the connection, as in
+        Kafka.
+        """
         if header.api_key != API_VERSIONS_KEY or api is None:
             raise ProtocolError(f"api key {header.api_key} version {header.version} is not served")
         from smackbox.kafka.handlers.api_versions import served
@@ -200,7 +202,7 @@ class KafkaConnection(FrameConnection):
         call.respond(ApiVersionsResponse(error_code=errors.UNSUPPORTED_VERSION, api_keys=served()))
 
     def _takes_bare_tokens(self) -> bool:
-        """After SaslHandshake version 0 the exchange goes in frames of bare bytes."""
+        """After SaslHandshake version 0 the exchange continues in frames of raw bytes."""
         sasl = self.sasl
         return sasl is not None and sasl.bare and not sasl.done and not sasl.failed
 
@@ -275,7 +277,7 @@ class KafkaConnection(FrameConnection):
             self.transport.writelines(outbox)
         self._outbox = []
         if self.sasl is not None and self.sasl.failed:
-            self.close()  # once the client has its answer
+            self.close()  # once the client has received its answer
 
     def _regulate(self) -> None:
         if self.stops and len(self._pending) <= self._broker.settings.max_inflight_requests:
@@ -283,7 +285,7 @@ class KafkaConnection(FrameConnection):
 
 
 class _Slot:
-    """A request whose answer is due; `pieces` is the framed answer once there is one."""
+    """A request whose answer is due; `pieces` is the framed answer when it is available."""
 
     __slots__ = ("call", "pieces")
 

@@ -1,4 +1,4 @@
-"""What all connections of a broker share: the broker itself, one buffer to read into, and how many there may be."""
+"""What all connections of a broker share: the broker itself, one receive buffer, and the limit on connections."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ READ_BUFFER_BYTES = 512 * 1024
 
 
 HELD = FREE << 1
-"""Reason to stop reading: no connection is served, so that what the broker has stays as it is."""
+"""Reason to stop reading: no connection is served, so that the broker's data stay unchanged."""
 
 
 class Connection(Protocol):
-    """What is counted, held and closed here."""
+    """A connection as it is counted, held and closed here."""
 
     def stop(self, reason: int) -> None:
-        """Serve no further request while the reason stands."""
+        """Serve no further request while the reason applies."""
         ...
 
     def go(self, reason: int) -> None:
-        """The reason stands no more."""
+        """The reason no longer applies."""
         ...
 
     def abort(self) -> None:
@@ -37,7 +37,9 @@ class Connection(Protocol):
 
 
 class Connections:
-    """The open connections. `advertised` is the host and port that clients receive, None for what each dialled."""
+    """The open connections. `advertised` is the host and port that clients receive, None for the address that each
+    connected to.
+    """
 
     def __init__(self, broker: Broker, advertised: tuple[str, int] | None) -> None:
         self.broker = broker
@@ -48,7 +50,7 @@ class Connections:
         self._silence = ""
 
     def admit(self, connection: Connection) -> bool:
-        """Whether one more connection may stay: `max_connections`, or what `max.connections` was changed to."""
+        """Whether one more connection may be opened: `max_connections`, or the changed value of `max.connections`."""
         changed = self.broker.catalog.broker_config(MAX_CONNECTIONS)
         if len(self._open) >= (self.broker.settings.max_connections if changed is None else int(changed)):
             return False
@@ -67,7 +69,7 @@ class Connections:
             self.broker.metrics.connections = len(self._open)
 
     def hold(self, limit_s: float) -> str:
-        """Serve no request on any connection until `resume`, for `limit_s` at most; a name for the time without any."""
+        """Serve no request on any connection until `resume`, for `limit_s` at most; returns a name for this period."""
         if self._hold is None:
             self._silence = secrets.token_hex(NONCE_BYTES)
         else:
@@ -78,7 +80,9 @@ class Connections:
         return self._silence
 
     def resume(self, silence: str = "") -> bool:
-        """Serve requests again. Whether they were held until now, without a break since `hold` gave that name."""
+        """Serve requests again. Returns whether requests were held without a break since the `hold` that gave that
+        name.
+        """
         if self._hold is None or silence not in {"", self._silence}:
             return False
         self._hold.cancel()

@@ -1,4 +1,4 @@
-"""The listeners of one broker: what each speaks, and its TLS."""
+"""The listeners of one broker: the protocol of each, and its TLS."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class Listener:
 
 
 def listeners(settings: KafkaSettings) -> list[Listener]:
-    """The main listener first. Raises `SettingError`."""
-    found = [Listener(_protocol(settings.security_protocol), settings.host, settings.port)]
+    """All listeners, the main one first. Raises `SettingError`."""
+    all_listeners = [Listener(_protocol(settings.security_protocol), settings.host, settings.port)]
     for text in filter(None, (part.strip() for part in settings.listeners.split(","))):
         protocol, separator, address = text.partition("://")
         host, colon, port = address.rpartition(":")
         if not (separator and colon and port.isdigit()):
             raise SettingError(f"kafka: a listener is like SASL_SSL://host:port, not {text!r}")
-        found.append(Listener(_protocol(protocol), host.strip("[]"), int(port)))
-    return found
+        all_listeners.append(Listener(_protocol(protocol), host.strip("[]"), int(port)))
+    return all_listeners
 
 
 def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
-    """Raises `StartError` when the certificate is missing or cannot be read."""
+    """Raises `StartError` when the certificate is missing or unreadable."""
     if settings.ssl_certfile is None:
         raise StartError("kafka: a listener with TLS needs ssl_certfile (and ssl_keyfile, unless that holds the key)")
     return server_context(

@@ -1,4 +1,4 @@
-"""The broker's Prometheus metrics, made from its plain counts when they are scraped."""
+"""The broker's Prometheus metrics, computed from its plain counters when they are scraped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def registry(broker: Callable[[], Broker]) -> CollectorRegistry:
         def collect(self) -> Iterator[Metric]:
             yield from _collect(broker())
 
-    made = CollectorRegistry()
-    ProcessCollector(registry=made)
-    PlatformCollector(registry=made)
-    GCCollector(registry=made)
-    made.register(BrokerCollector())
-    return made
+    collector_registry = CollectorRegistry()
+    ProcessCollector(registry=collector_registry)
+    PlatformCollector(registry=collector_registry)
+    GCCollector(registry=collector_registry)
+    collector_registry.register(BrokerCollector())
+    return collector_registry
 
 
 def _collect(broker: Broker) -> Iterator[Metric]:

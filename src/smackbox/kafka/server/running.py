@@ -31,14 +31,14 @@ PROBE_REQUESTS = (
 )
 
 HOLD_LIMIT_S = 20.0
-"""No request holds the others back for longer: clients give up after 30 s."""
+"""The longest time for which a request may hold back others: clients give up after 30 s."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class RunningKafka:
-    """`ports` are those of the listeners, in their order. `reset` replaces the broker."""
+    """`ports` has one port for each listener, in order. `reset` replaces the broker."""
 
     settings: KafkaSettings
     listeners: list[Listener]
@@ -54,15 +54,17 @@ class RunningKafka:
 
     @property
     def url(self) -> str:
-        """`host:port`, as clients' `bootstrap.servers` take it."""
+        """`host:port`, for clients' `bootstrap.servers`."""
         return f"{self.settings.host}:{self.ports[0]}"
 
     async def probe(self) -> None:
-        """ApiVersions and Metadata over a socket of its own. Raises `StartError` when the answers are not ours."""
+        """Send ApiVersions and Metadata over a separate socket. Raises `StartError` when the answers are not from this
+        broker.
+        """
         host = self.settings.host if self.settings.host not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104
         main = self.listeners[0]
         if main.tls and self.settings.ssl_client_auth == "required":
-            return  # only who has a certificate is answered
+            return  # only clients with a certificate are answered
         tls = None
         if main.tls:
             tls = ssl.create_default_context()
@@ -75,20 +77,20 @@ class RunningKafka:
                 length, answered = struct.unpack(">ii", await reader.readexactly(8))
                 await reader.readexactly(length - 4)
                 if answered != correlation_id:
-                    raise StartError(f"something else than kafka answers on {self.url}")
+                    raise StartError(f"something other than kafka answers on {self.url}")
         except (asyncio.IncompleteReadError, OSError) as error:
             raise StartError(f"kafka does not answer on {self.url}: {error}") from error
         finally:
             writer.close()
 
     async def stop(self) -> None:
-        """Close connections, flush and close files, unlock the directory."""
+        """Close connections, flush and close files, unlock the data directory."""
         for server in self.servers:
             server.close()
         self.connections.close_all()
         await self.parts.aclose()
         await self.upkeep.end()
-        await asyncio.sleep(0)  # connection_lost is called
+        await asyncio.sleep(0)  # connection_lost has been called
         try:
             self.broker.close()
         except StorageError:
@@ -98,7 +100,7 @@ class RunningKafka:
     # --- requests on the control socket
 
     async def serve(self, request: backup.Backup | backup.Stage | backup.Resume) -> msgspec.Struct:
-        """Copy or link the data as they stand, or go on after that. Raises `OSError`, `StorageError`."""
+        """Copy or link the data in their current state, or resume afterwards. Raises `OSError`, `StorageError`."""
         match request:
             case backup.Stage(target=target, hold_s=hold_s):
                 staged = backup.stage(self.data_dir.path, self._topics(), Path(target))
@@ -117,7 +119,7 @@ class RunningKafka:
         return sorted({partition.directory for partition in self.broker.catalog.partitions()})
 
     def numbers(self) -> dict[str, int]:
-        """What the broker's status shows."""
+        """The figures that the broker's status shows."""
         broker = self.broker
         partitions = list(broker.catalog.partitions())
         return {
@@ -132,10 +134,10 @@ class RunningKafka:
     # --- for tests
 
     async def reset(self) -> None:
-        """Wipe all topics, groups, offsets and producer ids. Connections are closed; clients reconnect."""
+        """Delete all topics, groups, offsets and producer ids. Connections are closed; clients reconnect."""
         old = self.broker
         self.connections.close_all()
-        await asyncio.sleep(0)  # connection_lost is called, and parked requests end
+        await asyncio.sleep(0)  # connection_lost has been called, and parked requests have ended
         await self.upkeep.end()
         old.timers.clear()
         for partition in old.catalog.partitions():
@@ -155,7 +157,7 @@ class RunningKafka:
 def open_broker(
     settings: KafkaSettings, listeners: list[Listener], ports: list[int], path: Path, fs: FileSystem, clock: Clock
 ) -> tuple[Broker, Upkeep]:
-    """A broker on this directory, and its background work, begun. Raises `StartError`."""
+    """A broker on this directory, with its background work started. Raises `StartError`."""
     broker = Broker(fs, path, settings, clock, uuid.uuid4)
     try:
         broker.open()

@@ -23,7 +23,7 @@ from smackbox.store.fs import Disk, FileSystem
 
 
 class KafkaServer(Server[RunningKafka]):
-    """A broker that is to be: its settings, its file system and its clock. Raises `SettingError`."""
+    """A broker to be opened: its settings, its file system and its clock. Raises `SettingError`."""
 
     name = "kafka"
 
@@ -68,7 +68,7 @@ class KafkaServer(Server[RunningKafka]):
         return running
 
     async def reset(self) -> None:
-        """Wipe everything, for tests: `RunningKafka.reset`."""
+        """Delete all data, for tests: `RunningKafka.reset`."""
         await self.running.reset()
 
     def _bind(self, listener: Listener, undo: AsyncExitStack) -> socket.socket:
@@ -82,6 +82,8 @@ class KafkaServer(Server[RunningKafka]):
         from smackbox.kafka.server.metrics import registry
         from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-        made = registry(lambda: running.broker)
-        endpoint = await MetricsEndpoint.open(made, self.settings.host, port, insecure=self.settings.insecure)
+        metrics_registry = registry(lambda: running.broker)
+        endpoint = await MetricsEndpoint.open(
+            metrics_registry, self.settings.host, port, insecure=self.settings.insecure
+        )
         running.parts.push_async_callback(endpoint.close)

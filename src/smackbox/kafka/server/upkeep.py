@@ -1,4 +1,4 @@
-"""What a broker does besides answering: timers, group commits, compaction, and the removal of deleted topics."""
+"""The broker's background work: timers, group commits, compaction, and the removal of deleted topics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """The background work of one broker on the running loop, from `begin` to `end`. Blocking work runs in threads."""
+    """The background work of one broker on the running loop, between `begin` and `end`. Blocking work runs in
+    threads.
+    """
 
     def __init__(self, broker: Broker, fs: FileSystem, clock: Clock) -> None:
         self._broker = broker
@@ -30,7 +32,7 @@ class Upkeep:
         self._ending = False
 
     def begin(self) -> None:
-        """Connect the broker's wishes (timers, commits, cleaning) with the loop."""
+        """Connect the broker's requests (timers, commits, compaction) to the loop."""
         broker = self._broker
         broker.timers.changed = self._arm
         broker.commit_wanted = self._commit.want
@@ -40,7 +42,7 @@ class Upkeep:
         self._remove_deleted()
 
     async def end(self) -> None:
-        """Begin nothing more, and wait for what is under way."""
+        """Start nothing more, and wait for work in progress."""
         self._ending = True
         self._broker.timers.changed = None
         if self._timer is not None:
@@ -53,7 +55,7 @@ class Upkeep:
     # --- time
 
     def _arm(self) -> None:
-        """Wake up when the broker's next deadline is due."""
+        """Schedule a wake-up for the broker's next deadline."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -73,7 +75,7 @@ class Upkeep:
     # --- compaction
 
     def _start_cleaning(self) -> None:
-        """Compact what needs it, one partition after the other, unless that is going on."""
+        """Compact the partitions that need it, one after another, unless this is already running."""
         if self._cleaning is None:
             self._cleaning = asyncio.get_running_loop().create_task(self._clean())
 
@@ -85,7 +87,9 @@ class Upkeep:
             self._cleaning = None
 
     async def _clean_one(self, cleaning: Cleaning) -> None:
-        """Compact one partition. One that fails is set aside, so that the others are compacted (KIP-346)."""
+        """Compact one partition. A partition that fails is set aside, so that the others are still compacted
+        (KIP-346).
+        """
         partition = cleaning.partition
         catalog = self._broker.catalog
         try:
@@ -95,12 +99,14 @@ class Upkeep:
         except (StorageError, ProtocolError) as error:
             if catalog.holds(partition):  # else its topic was deleted while it was compacted
                 partition.uncleanable = True
-                log.error("kafka: %s-%d is not compacted before a restart: %s", partition.topic, partition.index, error)
+                log.error(
+                    "kafka: %s-%d will not be compacted until a restart: %s", partition.topic, partition.index, error
+                )
 
     # --- deleted topics
 
     def _remove_deleted(self) -> None:
-        """Remove the directories of deleted topics off the loop, unless that is going on."""
+        """Delete the directories of deleted topics off the loop, unless this is already running."""
         if self._removal is None and (paths := self._broker.catalog.take_deleted()):
             self._removal = asyncio.get_running_loop().create_task(self._remove(paths))
 

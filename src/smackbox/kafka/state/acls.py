@@ -1,9 +1,9 @@
 """Access control lists: who may do what with which resource, as Kafka's StandardAuthorizer decides.
 
-A binding allows or denies one operation (or ALL) on resources named literally (`*` is every name) or by a prefix, to a
-principal (`User:*` is everyone) from a host (`*` is every one). A denial wins. READ, WRITE, DELETE and ALTER include
-DESCRIBE; ALTER_CONFIGS includes DESCRIBE_CONFIGS. Without any binding for a resource nobody but super users has access,
-unless `allow_everyone_if_no_acl_found` is set.
+A binding allows or denies one operation (or ALL) to a principal (`User:*` is everyone) from a host (`*` is any host),
+on resources with a literal name (`*` is any name) or a name prefix. A denial takes precedence. READ, WRITE, DELETE and
+ALTER include DESCRIBE; ALTER_CONFIGS includes DESCRIBE_CONFIGS. A resource without any binding is open to super users
+only, unless `allow_everyone_if_no_acl_found` is set.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ResourceType(IntEnum):
 
 
 class PatternType(IntEnum):
-    """How a binding names resources; ANY and MATCH are for filters alone."""
+    """How a binding's resource name is matched; ANY and MATCH are for filters only."""
 
     ANY = 1
     MATCH = 2
@@ -39,7 +39,7 @@ class PatternType(IntEnum):
 
 
 class Operation(IntEnum):
-    """What can be done."""
+    """The operations of ACLs."""
 
     ANY = 1
     ALL = 2
@@ -59,7 +59,7 @@ class Operation(IntEnum):
 
 
 class Permission(IntEnum):
-    """What a binding does."""
+    """Whether a binding allows or denies."""
 
     ANY = 1
     DENY = 2
@@ -86,7 +86,7 @@ class Acl(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class AclFilter(msgspec.Struct, frozen=True):
-    """Which bindings are meant; None and ANY are all."""
+    """The bindings to select; None and ANY match everything."""
 
     resource_type: int
     resource_name: str | None
@@ -97,7 +97,7 @@ class AclFilter(msgspec.Struct, frozen=True):
     permission: int
 
     def matches(self, acl: Acl) -> bool:
-        """Whether a binding is among those that the filter names."""
+        """Whether the filter matches a binding."""
         return (
             self.resource_type in {ResourceType.ANY, acl.resource_type}
             and self._names(acl)
@@ -117,7 +117,7 @@ class AclFilter(msgspec.Struct, frozen=True):
 
 
 class Acls:
-    """All bindings, by the type of their resource."""
+    """All bindings, by resource type."""
 
     def __init__(self, acls: Iterable[Acl], super_users: frozenset[str], *, everyone_without: bool) -> None:
         self._by_type: dict[int, set[Acl]] = {}
@@ -133,20 +133,20 @@ class Acls:
         return sum(map(len, self._by_type.values()))
 
     def add(self, acl: Acl) -> None:
-        """Add a binding; one that is there already is the same one."""
+        """Add a binding; adding one that exists has no effect."""
         self._by_type.setdefault(acl.resource_type, set()).add(acl)
 
     def matching(self, wanted: AclFilter) -> list[Acl]:
-        """The bindings that a filter names."""
+        """The bindings that a filter matches."""
         return [acl for acl in self if wanted.matches(acl)]
 
     def remove(self, acls: Iterable[Acl]) -> None:
-        """Remove bindings; those that are not there do not count."""
+        """Remove bindings; missing ones are ignored."""
         for acl in acls:
             self._by_type.get(acl.resource_type, set()).discard(acl)
 
     def allows(self, principal: str, host: str, operation: Operation, kind: ResourceType, name: str) -> bool:
-        """Whether `principal` from `host` may do this."""
+        """Whether `principal` from `host` may perform the operation."""
         if principal in self._super_users:
             return True
         bindings = [acl for acl in self._by_type.get(kind, ()) if _covers(acl, name)]
@@ -159,7 +159,7 @@ class Acls:
         return any(acl.permission == Permission.ALLOW and acl.operation in granting for acl in mine)
 
     def allows_on_any(self, principal: str, host: str, operation: Operation, kind: ResourceType) -> bool:
-        """Whether there is some resource of that kind with which `principal` may do this."""
+        """Whether there is any resource of that type on which `principal` may perform the operation."""
         if principal in self._super_users:
             return True
         bindings = self._by_type.get(kind, set())
@@ -181,7 +181,7 @@ def _covers(acl: Acl, name: str) -> bool:
 
 
 def _hides(denial: Acl, allowance: Acl) -> bool:
-    """Whether everything that an allowance names is named by a denial."""
+    """Whether a denial covers everything that an allowing binding covers."""
     if denial.pattern_type == PatternType.PREFIXED:
         return allowance.resource_name.startswith(denial.resource_name) and allowance.resource_name != WILDCARD
     return allowance.pattern_type == PatternType.LITERAL and allowance.resource_name == denial.resource_name

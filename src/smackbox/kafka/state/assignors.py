@@ -1,9 +1,9 @@
-"""The server-side assignors of KIP-848: who reads which partition.
+"""The server-side assignors of KIP-848: they decide which member reads which partition.
 
-`range`: topic by topic, members in order of their ids get neighbouring partitions, as even as it goes; topics with
-equal counts and subscribers fall alike, so that joins find both sides with one member.
-`uniform`: as even as it goes over all topics, and nobody loses a partition without need. Where all members subscribe to
-the same topics, their counts differ by one at most; otherwise each free partition goes to the least loaded subscriber.
+`range` goes topic by topic: members, sorted by id, get contiguous partitions, as evenly as possible. Topics with the
+same number of partitions and the same subscribers are assigned alike, so that one member reads both sides of a join.
+`uniform` balances over all topics, and takes no partition from a member without need. If all members subscribe to the
+same topics, their counts differ by one at most; otherwise each free partition goes to the least loaded subscriber.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RANGE = "range"
 
 
 def assign_range(topics: Topics, subscriptions: Subscriptions, current: Mapping[str, Assignment]) -> Assignments:  # noqa: ARG001 - it does not look back
-    """Kafka's range assignor: of each topic, neighbouring partitions to each member."""
+    """Kafka's range assignor: each member gets contiguous partitions of each topic."""
     result: Assignments = {member: {} for member in subscriptions}
     for topic in sorted(topics):
         members = sorted(member for member, wanted in subscriptions.items() if topic in wanted)
@@ -38,7 +38,7 @@ def assign_range(topics: Topics, subscriptions: Subscriptions, current: Mapping[
 
 
 def assign_uniform(topics: Topics, subscriptions: Subscriptions, current: Mapping[str, Assignment]) -> Assignments:
-    """Kafka's uniform assignor: partitions stay where they are as far as all members then have equally many."""
+    """Kafka's uniform assignor: partitions stay where they are as long as all members have equally many."""
     result: Assignments = {member: {} for member in subscriptions}
     load = dict.fromkeys(subscriptions, 0)
     same = len(set(subscriptions.values())) == 1
@@ -71,7 +71,7 @@ def assign_uniform(topics: Topics, subscriptions: Subscriptions, current: Mappin
 
 
 def _level(subscriptions: Subscriptions, result: Assignments, load: dict[str, int]) -> None:
-    """Move single partitions from the loaded to the idle until no move makes it more even."""
+    """Move single partitions from the most loaded members to the least loaded until no move improves the balance."""
     moved = True
     while moved:
         moved = False

@@ -1,8 +1,8 @@
-"""What a broker checks, corrects and rewrites in a batch from a client before it is appended.
+"""The checks, corrections and rewrites of a client's batch before it is appended.
 
-The header is believed in nothing that the records say better: their count, their places and their timestamps are read,
-and the largest timestamp is written into the header where the producer left it out or was wrong, as Kafka does. A topic
-with `compression.type` of its own has its batches recompressed.
+The header is not trusted: the count, offsets and timestamps of the records are read from the records themselves. The
+largest timestamp is written into the header if the producer omitted it or got it wrong, as Kafka does. If the topic
+sets `compression.type`, its batches are recompressed.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _KNOWN_ATTRIBUTES = 0x7F
 
 
 def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) -> BatchHeader:
-    """The header of a batch that is whole and not for the broker alone. Raises `KafkaError`."""
+    """The header of a batch that is complete and that clients may write. Raises `KafkaError`."""
     if len(batch) < HEADER_SIZE:
         raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one whole record batch")
     header = read_header(batch)
     if header.magic != 2:
         code = errors.INVALID_RECORD if header.magic in {0, 1} else errors.CORRUPT_MESSAGE
-        raise KafkaError(code, f"record batches of magic {header.magic} are not taken, only 2")
+        raise KafkaError(code, f"record batches of magic {header.magic} are not supported, only 2")
     if header.size != len(batch):
         if header.size < HEADER_SIZE:
-            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's length is not that of its bytes")
+            raise KafkaError(errors.CORRUPT_MESSAGE, "the record batch's length does not match its bytes")
         raise KafkaError(errors.INVALID_RECORD, "a produce request must hold exactly one whole record batch")
     if len(batch) > config.max_message_bytes:
         raise KafkaError(
@@ -57,7 +57,7 @@ def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) 
     if header.base_offset != 0:
         raise KafkaError(errors.INVALID_RECORD, f"the record batch's base offset is {header.base_offset}, not 0")
     if header.record_count <= 0 or header.record_count != header.last_offset_delta + 1:
-        raise KafkaError(errors.INVALID_RECORD, "the record batch's count does not fit its offsets")
+        raise KafkaError(errors.INVALID_RECORD, "the record batch's count does not match its offsets")
     if header.attributes & CONTROL:
         raise KafkaError(errors.INVALID_RECORD, "clients must not write control records")
     if header.producer_id >= 0 and header.base_sequence < 0:
@@ -68,28 +68,28 @@ def checked_header(batch: memoryview, config: TopicConfig, *, allow_zstd: bool) 
 def prepared(
     batch: memoryview, header: BatchHeader, config: TopicConfig, now_ms: int
 ) -> tuple[memoryview, BatchHeader]:
-    """The batch as it is to be appended: patched in place, or rewritten. Raises `KafkaError`."""
+    """The batch to append: patched in place, or rewritten. Raises `KafkaError`."""
     body = _body(batch, header)
-    found = _scanned(body, header)
-    if header.compression and found.largest > config.max_decompressed_bytes:
+    scan_result = _scanned(body, header)
+    if header.compression and scan_result.largest > config.max_decompressed_bytes:
         raise KafkaError(
             errors.INVALID_RECORD,
-            f"a record of {found.largest} bytes is over max.decompressed.message.bytes, "
+            f"a record of {scan_result.largest} bytes is over max.decompressed.message.bytes, "
             f"{config.max_decompressed_bytes}",
         )
-    if header.compression and config.compression in {None, header.compression} and not found.sequential:
-        raise KafkaError(errors.INVALID_RECORD, "a record of the batch does not have the offset of its place")
-    if config.compacted and not found.keyed:
-        raise KafkaError(errors.INVALID_RECORD, "a compacted topic takes no record without a key")
+    if header.compression and config.compression in {None, header.compression} and not scan_result.sequential:
+        raise KafkaError(errors.INVALID_RECORD, "a record's offset does not match its position in the batch")
+    if config.compacted and not scan_result.keyed:
+        raise KafkaError(errors.INVALID_RECORD, "a compacted topic does not accept records without a key")
     if config.log_append_time:
         if header.attributes & LOG_APPEND_TIME:
-            raise KafkaError(errors.INVALID_TIMESTAMP, "a producer must not say that it gives the log's append time")
+            raise KafkaError(errors.INVALID_TIMESTAMP, "a producer must not set the log append time flag")
         attributes, max_timestamp = header.attributes | LOG_APPEND_TIME, now_ms
     else:
-        _check_timestamps(found, config, now_ms)
-        attributes, max_timestamp = header.attributes & ~LOG_APPEND_TIME, found.max_timestamp
+        _check_timestamps(scan_result, config, now_ms)
+        attributes, max_timestamp = header.attributes & ~LOG_APPEND_TIME, scan_result.max_timestamp
     if config.compression not in {None, header.compression}:
-        return _recompressed(body, header, found, config, attributes, max_timestamp)
+        return _recompressed(body, header, scan_result, config, attributes, max_timestamp)
     if (attributes, max_timestamp) != (header.attributes, header.max_timestamp):
         attributes &= _KNOWN_ATTRIBUTES
         restamp(batch, attributes, max_timestamp)
@@ -131,7 +131,7 @@ def _check_timestamps(found: Scan, config: TopicConfig, now_ms: int) -> None:
 def _recompressed(
     body: bytes, header: BatchHeader, found: Scan, config: TopicConfig, attributes: int, max_timestamp: int
 ) -> tuple[memoryview, BatchHeader]:
-    """The same records under the topic's own compression, each with the offset of its place."""
+    """The same records under the topic's own compression, each with the offset that its position implies."""
     codec = config.compression or NO_COMPRESSION
     if header.producer_id >= 0 > header.producer_epoch:
         raise KafkaError(errors.INVALID_RECORD, "a producer id without an epoch")
@@ -143,7 +143,7 @@ def _recompressed(
         base_timestamp = rows[0].timestamp
         body = bytes(encode_records(rows, 0, base_timestamp))
     packed = body if codec == NO_COMPRESSION else compress(codec, body, config.compression_level)
-    made = seal(
+    batch = seal(
         packed,
         base_offset=0,
         leader_epoch=0,
@@ -156,4 +156,4 @@ def _recompressed(
         base_sequence=header.base_sequence,
         record_count=header.record_count,
     )
-    return memoryview(made), read_header(made)
+    return memoryview(batch), read_header(batch)

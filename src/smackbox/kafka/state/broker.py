@@ -1,7 +1,7 @@
-"""The broker's whole state, moved by requests and by `tick`; one task owns it, so there are no locks.
+"""The broker's whole state, advanced by requests and by `tick`. One task owns it, so there are no locks.
 
-`when_durable` is how an answer waits for the disk: without `--sync` it is due at once, with it after the next group
-commit, which the server runs in a thread (`take_commit`, `finish_commit`).
+`when_durable` delays an answer until the disk has the data: without `--sync` it is due at once, with it after the next
+group commit, which the server runs in a thread (`take_commit`, `finish_commit`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Commit:
-    """One group commit: files to sync, how far that makes each partition durable, and who waits for it."""
+    """One group commit: the files to sync, the offset that this makes durable in each partition, and the answers that
+    wait for it.
+    """
 
     files: list[File]
     ends: list[tuple[Partition, int]]
@@ -47,7 +49,7 @@ class Commit:
 
 
 class Broker:
-    """Everything that is the same for all connections."""
+    """The state that all connections share."""
 
     def __init__(
         self, fs: FileSystem, directory: Path, settings: KafkaSettings, clock: Clock, new_id: Callable[[], uuid.UUID]
@@ -86,20 +88,20 @@ class Broker:
         self.transactions.open()
 
     def close(self) -> None:
-        """Leave everything on disk as the next start wants it. Raises `StorageError`."""
+        """Leave everything on disk in the form that the next start expects. Raises `StorageError`."""
         self.transactions.close()
         self.groups.close()
         self.catalog.close()
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Run what is due at this time."""
         self.timers.tick(self.clock.monotonic_ms())
         self.wake_fetches()
 
     # --- topics
 
     def create_topic_automatically(self, name: str) -> Topic:
-        """A topic that someone named before anyone made it. Raises `KafkaError`."""
+        """Create a topic on its first use. Raises `KafkaError`."""
         settings = self.settings
         if name == OFFSETS_TOPIC:
             partitions, overrides = settings.offsets_topic_num_partitions, _COORDINATOR_CONFIGS
@@ -110,11 +112,11 @@ class Broker:
         return self.catalog.create(name, partitions, dict(overrides))
 
     def delete_topic(self, topic: Topic) -> None:
-        """Forget a topic and what was remembered for it."""
+        """Delete a topic and the state kept for it."""
         self.catalog.delete(topic)
         self.groups.topic_deleted(topic.name)
 
-    # --- housekeeping
+    # --- periodic work
 
     def _every(self, interval_ms: int, action: Callable[[], None]) -> None:
         def go_off() -> None:
@@ -122,12 +124,12 @@ class Broker:
             try:
                 action()
             except StorageError as error:
-                log.error("kafka: housekeeping waits for the disk: %s", error)
+                log.error("kafka: background work waits for the disk: %s", error)
 
         self.timers.at(self.clock.monotonic_ms() + interval_ms, go_off)
 
     def enforce_retention(self) -> None:
-        """Drop what topics keep no longer, and forget producers that have been silent for long."""
+        """Delete what is past its topic's retention, and forget producers that have long been idle."""
         now_ms = self.clock.wall_ms()
         dropped = 0
         for partition in self.catalog.partitions():
@@ -145,7 +147,7 @@ class Broker:
             self.cleaning_wanted()
 
     def next_cleaning(self) -> Cleaning | None:
-        """The compaction of the partition that needs one; None when no one does."""
+        """The next compaction that is needed; None when there is none."""
         now_ms = self.clock.wall_ms()
         plans = (compaction.plan(partition, now_ms) for partition in self.catalog.partitions())
         return next((plan for plan in plans if plan is not None), None)
@@ -153,7 +155,7 @@ class Broker:
     # --- producer ids
 
     def next_producer_id(self) -> int:
-        """An id that was never given before, over restarts too: ids are taken from the catalog in blocks."""
+        """An id that was never handed out before, even across restarts: ids are taken from the catalog in blocks."""
         if self._next_producer_id == self._producer_ids_end:
             self.catalog.remember("producer_ids", self._producer_ids_end + PRODUCER_ID_BLOCK)
             self._producer_ids_end += PRODUCER_ID_BLOCK
@@ -163,12 +165,12 @@ class Broker:
     # --- waking parked fetches
 
     def touched(self, partition: Partition) -> None:
-        """There is more to read in this partition."""
+        """Mark that there is more to read in this partition."""
         if partition.waiters:
             self._touched[partition] = None
 
     def wake_fetches(self) -> None:
-        """Let the fetches that wait for touched partitions look again."""
+        """Re-evaluate the fetches that wait for touched partitions."""
         while self._touched:
             touched, self._touched = self._touched, {}
             for partition in touched:
@@ -177,7 +179,7 @@ class Broker:
     # --- durability
 
     def when_durable(self, partitions: Iterable[Partition], done: Done) -> None:
-        """Call `done` when what was appended to `partitions` is as durable as the settings ask."""
+        """Call `done` when what was appended to `partitions` is as durable as the settings require."""
         if not self.settings.sync:
             done(None)
             return
@@ -188,7 +190,7 @@ class Broker:
             self.commit_wanted()
 
     def take_commit(self) -> Commit | None:
-        """What the next group commit has to do; None when nothing waits."""
+        """The work of the next group commit; None when no answer waits for one."""
         if not self._waiting:
             return None
         partitions, self._uncommitted = self._uncommitted, {}
@@ -204,7 +206,7 @@ class Broker:
         return Commit(files, ends, waiting)
 
     def finish_commit(self, commit: Commit, error: StorageError | None) -> None:
-        """The commit is done, or failed: then every answer that waited says so."""
+        """The commit succeeded or failed; on failure every answer that waited reports it."""
         if error is None:
             for partition, end in commit.ends:
                 partition.advance_high_watermark(end)

@@ -1,6 +1,6 @@
-"""What a broker configuration that changes while the broker runs may be set to, as Kafka 4.4 has it.
+"""The bounds of broker configurations that can change while the broker runs, as in Kafka 4.4.
 
-The bounds that topics have too stand with the topics' (`topic_config`).
+Bounds shared with topics are in `topic_config`.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ _CONNECTIONS = re.compile(r"(.*?):\s*(-?\d+)")
 
 
 def lowest(name: str) -> float:
-    """The least value that a broker's configuration may have."""
+    """The smallest allowed value of a broker configuration."""
     return 1 if name in THREADS else _LOWEST.get(name, 0)
 
 
 def highest(name: str) -> float:
-    """The greatest value that a broker's configuration may have."""
+    """The largest allowed value of a broker configuration."""
     return MAX_ASSIGNMENT_INTERVAL_MS if name.endswith(".assignment.interval.ms") else float("inf")
 
 
 def check(name: str, value: str, current: Mapping[str, str], directory: str, *, node: bool) -> None:
-    """What depends on other values, or is no number. Raises `KafkaError` INVALID_REQUEST."""
+    """Check values that depend on other values or are not numbers. Raises `KafkaError` INVALID_REQUEST."""
     problem = _of_number(name, value, current) or _of_text(name, value, directory, node=node)
     if problem is not None:
         raise KafkaError(errors.INVALID_REQUEST, f"Invalid value {value} for configuration {name}: {problem}")
@@ -88,10 +88,10 @@ def _of_text(name: str, value: str, directory: str, *, node: bool) -> str | None
     if name == "max.connections.per.ip.overrides" and not all(_CONNECTIONS.fullmatch(part) for part in parts):
         return "it must be a list of host:limit"
     if name == "metric.reporters" and not set(parts) <= {JMX_REPORTER}:
-        return "there are no reporters of metrics to be loaded"
+        return "metrics reporters cannot be loaded"
     if name == "cordoned.log.dirs":
         if not node:
-            return "it is set for one broker, not for all"
+            return "it can be set for a single broker only"
         if not set(parts) <= {"*", directory}:
             return "all entries must be among log.dirs"
     return None

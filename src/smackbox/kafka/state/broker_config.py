@@ -1,8 +1,7 @@
-"""Broker configurations as DescribeConfigs shows them: all that Kafka 4.4 lists, and what this broker's settings say.
+"""Broker configurations as DescribeConfigs shows them: all those of Kafka 4.4, and this broker's settings.
 
-`broker_configs.tsv` is the table: name, type, whether it may be changed while the broker runs, and the default behind
-a `=` (or `null`). Settings of this broker's own that are not in the table are never shown, so that no secret can be
-by oversight.
+`broker_configs.tsv` is the table: name, type, whether it can change while the broker runs, and the default after a `=`
+(or `null`). Settings of this broker that are not in the table are never shown, so that no secret is shown by oversight.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ _KINDS = {
     "boolean": BOOLEAN, "string": STRING, "int": INT, "short": SHORT, "long": LONG, "double": DOUBLE, "list": LIST,
     "class": CLASS, "password": PASSWORD,
 }  # fmt: skip
-# the settings that are shown whose names are not Kafka's with underscores for dots
+# the settings shown whose names are not Kafka's with underscores instead of dots
 _RENAMED = {"auto.create.topics.enable": "auto_create_topics"}
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerKey:
-    """One broker configuration of Kafka's."""
+    """One of Kafka's broker configurations."""
 
     name: str
     kind: int
@@ -60,21 +59,21 @@ class BrokerKey:
 
 @cache
 def table() -> dict[str, BrokerKey]:
-    """All of them by name."""
+    """All broker configurations by name."""
     lines = (files("smackbox.kafka.state") / "broker_configs.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    found = {}
+    keys = {}
     for line in lines:
         name, kind, dynamic, default = line.split("\t")
         value = default[1:] if default.startswith("=") else None
-        found[name] = BrokerKey(name, _KINDS[kind], dynamic == "yes", value)
-    return found
+        keys[name] = BrokerKey(name, _KINDS[kind], dynamic == "yes", value)
+    return keys
 
 
 @cache
 def dynamic_keys() -> dict[str, ConfigKey]:
-    """The broker configurations that may be changed while the broker runs, with their bounds where topics have them."""
+    """The broker configurations that can change while the broker runs, with their bounds if topics have them."""
     bounds = {key.broker_key: key for key in KEYS.values() if key.broker_key is not None}
-    found = {}
+    keys = {}
     for key in table().values():
         if not key.dynamic or key.name.startswith(SET_AT_START):
             continue
@@ -88,14 +87,16 @@ def dynamic_keys() -> dict[str, ConfigKey]:
             bounded = replace(bounded, low=broker_bounds.ANY)
         if key.name == "config.providers":
             bounded = replace(bounded, gaps=True)
-        found[key.name] = bounded
-    return found
+        keys[key.name] = bounded
+    return keys
 
 
 def effective_broker_configs(catalog: Catalog, *, dynamic_default_only: bool = False) -> list[ConfigValue]:
-    """All broker configurations; with `dynamic_default_only` those set for all brokers, as the empty name asks for."""
+    """All broker configurations; with `dynamic_default_only` only those set for all brokers, which the empty name
+    selects.
+    """
     static = _static(catalog)
-    found = []
+    configs = []
     everywhere = catalog.default_overrides
     for key in table().values():
         synonyms = []
@@ -105,16 +106,16 @@ def effective_broker_configs(catalog: Catalog, *, dynamic_default_only: bool = F
             synonyms.append(Synonym(key.name, everywhere[key.name], DYNAMIC_DEFAULT_BROKER))
         if dynamic_default_only:
             if synonyms:
-                found.append(_shown(key, synonyms))
+                configs.append(_shown(key, synonyms))
             continue
         if key.name in static:
             synonyms.append(Synonym(key.name, static[key.name], STATIC_BROKER))
         if key.default is not None:
             synonyms.append(Synonym(key.name, key.default, DEFAULT))
-        found.append(_shown(key, synonyms))
+        configs.append(_shown(key, synonyms))
     if catalog.settings.super_users and not dynamic_default_only:
-        found.append(ConfigValue("super.users", None, STATIC_BROKER, STRING, [], read_only=True, sensitive=True))
-    return found
+        configs.append(ConfigValue("super.users", None, STATIC_BROKER, STRING, [], read_only=True, sensitive=True))
+    return configs
 
 
 def _shown(key: BrokerKey, synonyms: list[Synonym]) -> ConfigValue:
@@ -124,9 +125,9 @@ def _shown(key: BrokerKey, synonyms: list[Synonym]) -> ConfigValue:
 
 
 def _static(catalog: Catalog) -> dict[str, str]:
-    """What this broker was started with, where that is not Kafka's default."""
+    """The values that this broker was started with that are not Kafka's defaults."""
     settings = catalog.settings
-    found = {
+    values = {
         "node.id": str(NODE_ID),
         "broker.id": str(NODE_ID),
         "process.roles": "broker,controller",
@@ -136,18 +137,18 @@ def _static(catalog: Catalog) -> dict[str, str]:
         "advertised.listeners": _advertised(settings, catalog.listeners),
     }
     if settings.authorizer:
-        found["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+        values["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
     for name, key in table().items():
         value = getattr(settings, _RENAMED.get(name, name.replace(".", "_")), None)
-        if name not in found and isinstance(value, bool | int | float | str) and _text(value) != key.default:
-            found[name] = _text(value)
+        if name not in values and isinstance(value, bool | int | float | str) and _text(value) != key.default:
+            values[name] = _text(value)
     fallbacks = broker_defaults(settings)
     for topic_key in KEYS.values():
         if topic_key.broker_key is not None and fallbacks[topic_key.name] != topic_key.default:
-            found[topic_key.broker_key] = fallbacks[topic_key.name]
+            values[topic_key.broker_key] = fallbacks[topic_key.name]
         elif topic_key.quiet and topic_key.broker_key is not None:
-            found.pop(topic_key.broker_key, None)  # null there, and the hours are the default
-    return found
+            values.pop(topic_key.broker_key, None)  # null there, and the setting in hours is the default
+    return values
 
 
 def _advertised(settings: KafkaSettings, listeners: str) -> str:

@@ -1,12 +1,12 @@
-"""The catalog: the topics of this broker, and the journal that keeps them over a restart.
+"""The catalog: the topics of this broker, and the journal that keeps them across restarts.
 
-`cluster-metadata.jsonl` in the data directory, one JSON object a line, the last word wins:
+`cluster-metadata.jsonl` in the data directory, has one JSON object on each line; for each key the last line wins:
 
     {"topic": NAME, "id": UUID, "partitions": N, "configs": {…}}     created or changed
     {"topic": NAME}                                                  deleted
-    {"broker_configs": {…}}  {"producer_ids": N}  {"scram": …}  {"acl": …}    what else must be remembered
+    {"broker_configs": {…}}  {"producer_ids": N}  {"scram": …}  {"acl": …}    other state to be kept
 
-It is rewritten without its past when the broker starts. A torn last line is left out: what it says was not answered.
+It is compacted when the broker starts. A truncated last line is ignored: its change was never acknowledged.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Catalog:
         self.broker_overrides: dict[str, str] = {}  # for all brokers
         self.node_overrides: dict[str, str] = {}  # for this one
         self.group_overrides: dict[str, dict[str, str]] = {}
-        self.metrics_overrides: dict[str, dict[str, str]] = {}  # by subscription to client metrics
-        self.listeners = ""  # as they are bound, `PROTOCOL://host:port` with commas
+        self.metrics_overrides: dict[str, dict[str, str]] = {}  # by client metrics subscription
+        self.listeners = ""  # as bound: a comma-separated list of `PROTOCOL://host:port`
         self.defaults = topic_config.broker_defaults(settings)
         self.memory: dict[str, Any] = {}
         self.partition_count = 0
@@ -103,7 +103,7 @@ class Catalog:
             )
 
     def _take_clean_shutdown(self) -> bool:
-        """Whether the last stop was clean; the mark is gone from here on, for this run may not end so."""
+        """Whether the last stop was clean. The mark is removed, as this run may not stop cleanly."""
         path = self.directory / CLEAN_SHUTDOWN
         clean = bool(self.fs.read(path))
         self.fs.remove(path)
@@ -122,7 +122,7 @@ class Catalog:
         self._register(topic)
 
     def _collect_left_overs(self) -> None:
-        """Directories of topics that were being deleted, or that were never answered as created."""
+        """Directories of topics that were being deleted, or whose creation was never acknowledged."""
         for entry in self.fs.entries(self.directory):
             if not entry.is_dir():
                 continue
@@ -134,7 +134,7 @@ class Catalog:
                 self._to_delete.append(Path(entry.path))
 
     def close(self) -> None:
-        """Flush and close everything and leave the mark of a clean stop. Raises `StorageError`."""
+        """Flush and close everything, and leave the mark of a clean stop. Raises `StorageError`."""
         failure: StorageError | None = None
         for partition in self.partitions():
             try:
@@ -150,13 +150,13 @@ class Catalog:
         self.fs.replace(self.directory / CLEAN_SHUTDOWN, b'{"version":1,"brokerEpoch":0}')
 
     def checkpoint(self) -> None:
-        """Write the log start offsets, for those are in no log."""
+        """Write the log start offsets, which are in no log."""
         starts = [(p.topic, p.index, p.log_start_offset) for p in self.partitions() if p.log_start_offset > 0]
         self.fs.replace(self.directory / START_OFFSETS, _checkpoint(starts), sync=self.settings.sync)
         ends = [(p.topic, p.index, p.log.active.base_offset) for p in self.partitions()]
         self.fs.replace(self.directory / RECOVERY_POINTS, _checkpoint(ends), sync=self.settings.sync)
 
-    # --- looking up
+    # --- look-ups
 
     def partitions(self) -> Iterator[Partition]:
         """The partitions of all topics."""
@@ -164,27 +164,27 @@ class Catalog:
             yield from topic.partitions
 
     def partition(self, topic: str, index: int) -> Partition:
-        """Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
-        found = self.topics.get(topic)
-        if found is None or not 0 <= index < len(found.partitions):
+        """Look up a partition. Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
+        topic_entry = self.topics.get(topic)
+        if topic_entry is None or not 0 <= index < len(topic_entry.partitions):
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        return found.partitions[index]
+        return topic_entry.partitions[index]
 
     def holds(self, partition: Partition) -> bool:
-        """Whether the topic of this partition still exists; another one of the same name does not count."""
+        """Whether the topic of this partition still exists; another topic of the same name does not count."""
         return partition.topic_id in self.by_id
 
     def topic(self, name: str) -> Topic:
-        """Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
-        found = self.topics.get(name)
-        if found is None:
+        """Look up a topic. Raises `KafkaError` UNKNOWN_TOPIC_OR_PARTITION."""
+        topic = self.topics.get(name)
+        if topic is None:
             raise KafkaError(errors.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        return found
+        return topic
 
-    # --- changing
+    # --- changes
 
     def check_new(self, name: str, partitions: int, overrides: Mapping[str, str | None]) -> dict[str, str]:
-        """Whether such a topic could be made; its configurations as they would be stored. Raises `KafkaError`."""
+        """Check that such a topic can be created; returns its configurations in stored form. Raises `KafkaError`."""
         check_name(name)
         if name in self.topics:
             raise KafkaError(errors.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
@@ -203,7 +203,7 @@ class Catalog:
         return {config: topic_config.check(config, value) for config, value in overrides.items()}
 
     def check_room(self, more: int) -> None:
-        """Raises `KafkaError` when `more` partitions would be over the limit `max_partitions`."""
+        """Raises `KafkaError` when `more` partitions would exceed the limit `max_partitions`."""
         limit = self.settings.max_partitions
         if self.partition_count + more > limit:
             raise KafkaError(
@@ -212,7 +212,7 @@ class Catalog:
             )
 
     def create(self, name: str, partitions: int, overrides: Mapping[str, str | None]) -> Topic:
-        """Make a topic. Raises `KafkaError`."""
+        """Create a topic. Raises `KafkaError`."""
         stored = self.check_new(name, partitions, overrides)
         topic = Topic(name, self.new_id().bytes, overrides=stored)
         topic.partitions = self._made_partitions(topic, partitions)
@@ -224,8 +224,8 @@ class Catalog:
         """Grow a topic to `total` partitions. Raises `KafkaError`."""
         before = len(topic.partitions)
         self.check_room(total - before)
-        made = self._made_partitions(topic, total)
-        topic.partitions += made
+        partitions = self._made_partitions(topic, total)
+        topic.partitions += partitions
         try:
             self._write(self._entry(topic, topic.overrides))
         except KafkaError:
@@ -234,22 +234,22 @@ class Catalog:
         self.partition_count += total - before
 
     def _made_partitions(self, topic: Topic, total: int) -> list[Partition]:
-        """Empty ones, up to `total`: they are the topic's only once the journal says so."""
+        """Empty partitions, up to `total`: they become the topic's only when the journal has them."""
         config = topic_config.resolve(self.defaults, topic.overrides)
         now_ms = self.clock.wall_ms()
-        made = []
+        partitions = []
         try:
             for index in range(len(topic.partitions), total):
                 partition = Partition(self.fs, self.directory, topic.name, topic.topic_id, index, config)
                 partition.synced = not self.settings.sync
                 partition.create(now_ms)
-                made.append(partition)
+                partitions.append(partition)
         except StorageError as error:
             raise KafkaError(errors.KAFKA_STORAGE_ERROR, str(error)) from error
-        return made
+        return partitions
 
     def delete(self, topic: Topic) -> None:
-        """Forget a topic; its directories are renamed here and removed by whoever takes `take_deleted`."""
+        """Forget a topic; its directories are renamed here and removed by the caller of `take_deleted`."""
         self._write({"topic": topic.name})
         del self.topics[topic.name]
         del self.by_id[topic.topic_id]
@@ -264,13 +264,13 @@ class Catalog:
                 self.fs.rename(partition.directory, target)
                 self._to_delete.append(target)
             except StorageError:
-                log.exception("kafka leaves %s, of a deleted topic, to its next start", partition.directory)
+                log.exception("kafka will remove %s, of a deleted topic, at its next start", partition.directory)
             partition.wake()
         if self.deleted is not None:
             self.deleted()
 
     def take_deleted(self) -> list[Path]:
-        """Directories to be removed when there is time."""
+        """Directories to be removed later."""
         taken, self._to_delete = self._to_delete, []
         return taken
 
@@ -281,7 +281,7 @@ class Catalog:
         self._apply(topic)
 
     def configure_broker(self, overrides: dict[str, str], *, node: bool) -> None:
-        """Replace the dynamic configurations of this broker (`node`) or of all with these (checked) ones."""
+        """Replace the dynamic configurations of this broker (`node`) or of all brokers with these (checked) ones."""
         if node:
             self.remember("node_configs", overrides)
             self.node_overrides = overrides
@@ -293,7 +293,7 @@ class Catalog:
             self._apply(topic)
 
     def _fall_back(self) -> None:
-        """What topics have that have no configuration of their own."""
+        """The configurations of topics that have none of their own."""
         self.defaults = topic_config.broker_defaults(self.settings)
         by_broker_key = {key.broker_key: key.name for key in topic_config.KEYS.values()}
         for overrides in (self.broker_overrides, self.node_overrides):
@@ -305,11 +305,11 @@ class Catalog:
 
     @property
     def default_overrides(self) -> dict[str, str]:
-        """What is set for all brokers; a new cluster of Kafka 4.4 begins with one of them."""
+        """The overrides for all brokers; a new Kafka 4.4 cluster starts with one."""
         return {"min.insync.replicas": "1"} | self.broker_overrides
 
     def configure_group(self, group: str, overrides: dict[str, str]) -> None:
-        """Replace the group's configurations with these (checked) ones."""
+        """Replace a group's configurations with these (checked) ones."""
         changed = {**self.group_overrides, group: overrides}
         if not overrides:
             del changed[group]
@@ -329,7 +329,7 @@ class Catalog:
         return self.group_overrides.get(group, {}).get(name)
 
     def remember(self, key: str, value: Any) -> None:
-        """Keep one value over a restart."""
+        """Keep one value across restarts."""
         self._write({key: value})
         self.memory[key] = value
 
@@ -364,7 +364,7 @@ class Catalog:
 
 
 def _read_journal(data: bytes) -> dict[Any, Any]:
-    """Topics under `("topic", name)`, everything else under its own key."""
+    """Topics are under `("topic", name)`, everything else under its own key."""
     entries: dict[Any, Any] = {}
     for line in data.split(b"\n")[:-1]:
         entry = msgspec.json.decode(line)
@@ -385,11 +385,11 @@ def _checkpoint(entries: list[tuple[str, int, int]]) -> bytes:
 
 
 def _read_checkpoint(data: bytes) -> dict[tuple[str, int], int]:
-    found = {}
+    offsets = {}
     for line in data.decode().splitlines()[2:]:
         topic, partition, offset = line.split(" ")
-        found[topic, int(partition)] = int(offset)
-    return found
+        offsets[topic, int(partition)] = int(offset)
+    return offsets
 
 
 def _short(identifier: uuid.UUID) -> str:

@@ -1,13 +1,13 @@
 """A consumer group of the classic protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
 
-    Empty ──join──> PreparingRebalance ──all joined or time-out──> CompletingRebalance ──leader's sync──> Stable
+    Empty ──join──> PreparingRebalance ──all joined or timeout───> CompletingRebalance ──leader's sync──> Stable
       ^                    ^  ^                                          │                                 │
-      └── no members ──────┘  └───────── member joins, leaves, changes or falls silent ────────────────────┘
+      └── no members ──────┘  └───────── member joins, leaves, changes or times out ─────────────────────┘
 
 One member is the leader: it gets everyone's subscriptions and computes the assignment; the broker only passes it on.
-Static members (with a group instance id) may leave and come back under a new member id without a rebalance.
-Rules and error codes as in Kafka's `GroupMetadataManager`; there is no delay before the first rebalance unless
-`group_initial_rebalance_delay_ms` says so.
+Static members (with a group instance id) may leave and rejoin under a new member id without a rebalance. Rules and
+error codes are those of Kafka's `GroupMetadataManager`. There is no delay before the first rebalance unless
+`group_initial_rebalance_delay_ms` sets one.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ClassicGroup:
     # --- join
 
     def join(self, request: JoinRequest, done: JoinDone) -> None:
-        """Answers through `done`, at once or when the rebalance completes."""
+        """Join the group. Answers through `done`, at once or when the rebalance completes."""
         try:
             self._join(request, done)
         except KafkaError as error:
@@ -144,7 +144,7 @@ class ClassicGroup:
             self._maybe_complete_join()
 
     def _replace_static(self, old_id: str, new_id: str) -> Member:
-        """The same member under a new id; whoever waits under the old one is fenced."""
+        """Give the same member a new id; a request parked under the old one is fenced."""
         member = self.members.pop(old_id)
         joined, synced = member.joined, member.synced
         member.joined = member.synced = None
@@ -253,9 +253,9 @@ class ClassicGroup:
         self._maybe_complete_join()
 
     def _delay(self, limit_ms: int) -> None:
-        """The first rebalance waits for more members while more come, as long as their time-out allows.
+        """Extend the first rebalance while more members join, as long as their timeout allows.
 
-        Members that are to come back with an id are not waited for.
+        Members that must rejoin with an id are not waited for.
         """
         self._grown = False
         wait_ms = min(self.initial_delay_ms, limit_ms)
@@ -282,7 +282,7 @@ class ClassicGroup:
             self._complete_join()
 
     def _complete_join(self) -> None:
-        """All are here, or those who are not have had their time."""
+        """All members have joined, or the timeout of those that have not has passed."""
         self._set_rebalance_timer(None)
         self._delay_until_ms = 0
         for member in [m for m in self.members.values() if m.joined is None and m.instance_id is None]:
@@ -290,7 +290,7 @@ class ClassicGroup:
         if self.leader not in self.members or self.members[self.leader].joined is None:
             present = next((m.member_id for m in self.members.values() if m.joined is not None), None)
             if present is None and self.members:
-                # only silent static members are left: they keep their places for another round
+                # only silent static members are left: they stay for another round
                 self._set_rebalance_timer(self._rebalance_timeout_ms(), self._complete_join)
                 return
             self.leader = present
@@ -311,9 +311,9 @@ class ClassicGroup:
                 done(self._current(member, with_members=member.member_id == self.leader))
 
     def _select_protocol(self) -> str | None:
-        """Of the protocols that all members support, the one that most of them put first.
+        """Of the protocols that all members support, the one that most of them rank first.
 
-        Of two with as many votes Kafka takes the one whose name comes first in a small hash table of Java's.
+        On a tie Kafka takes the one whose name comes first in a small Java hash table.
         """
         members = list(self.members.values())
         common = [name for name in members[0].protocols if all(name in m.protocols for m in members)]
@@ -321,7 +321,7 @@ class ClassicGroup:
         return max(common, key=lambda name: (votes[name], -_bucket(name))) if common else None
 
     def _sync_is_late(self) -> None:
-        """Members that joined and never synced hold everyone up."""
+        """Members that joined and never synced block the group."""
         late = [self.members[member_id] for member_id in self._pending_sync if member_id in self.members]
         for member in late:
             self._drop(member)
@@ -331,7 +331,7 @@ class ClassicGroup:
     # --- changing over to and from KIP-848
 
     def dismiss_waiting(self) -> None:
-        """Send everyone who waits for this rebalance to the next one: the group changes its protocol."""
+        """Send all members that wait for this rebalance to the next one: the group changes its protocol."""
         for member in list(self.members.values()):
             joined, member.joined = member.joined, None
             if joined is not None:
@@ -350,7 +350,7 @@ class ClassicGroup:
         self.restore_sessions()
 
     def rebalance(self) -> None:
-        """Have all members join again."""
+        """Make all members join again."""
         self._prepare_rebalance()
 
     # --- sync
@@ -365,7 +365,7 @@ class ClassicGroup:
         assignments: dict[str, bytes],
         done: SyncDone,
     ) -> None:
-        """Answers through `done`, at once or when the leader has sent the assignment."""
+        """Sync with the group. Answers through `done`, at once or when the leader has sent the assignment."""
         try:
             member = self._known(member_id, instance_id)
             self._check_generation(generation)
@@ -427,7 +427,7 @@ class ClassicGroup:
     # --- heartbeat and leave
 
     def heartbeat(self, member_id: str, instance_id: str | None, generation: int) -> int:
-        """The error code of the answer."""
+        """The error code of a heartbeat's answer."""
         member = self._known(member_id, instance_id)
         self._check_generation(generation)
         if self.state in {GroupState.EMPTY, GroupState.DEAD}:
@@ -436,7 +436,7 @@ class ClassicGroup:
         return errors.REBALANCE_IN_PROGRESS if self.state is GroupState.PREPARING_REBALANCE else 0
 
     def leave(self, member_id: str, instance_id: str | None) -> str:
-        """A member goes; gives its id. Raises `KafkaError` when it is not known."""
+        """Remove a member and return its id. Raises `KafkaError` when the member is unknown."""
         pending = self.pending_members.pop(member_id, None) if instance_id is None else None
         if pending is not None:
             pending.cancel()
@@ -455,7 +455,7 @@ class ClassicGroup:
         self._gone()
 
     def _gone(self) -> None:
-        """Someone left, perhaps before having joined."""
+        """A member left, perhaps before it had joined."""
         if self.state in {GroupState.STABLE, GroupState.COMPLETING_REBALANCE}:
             self._prepare_rebalance()
         elif self.state is GroupState.PREPARING_REBALANCE:
@@ -482,7 +482,7 @@ class ClassicGroup:
     # --- sessions
 
     def _restart_session(self, member: Member) -> None:
-        """A member sent a request. Its one timer is not moved for that: it checks the deadline when it fires."""
+        """A member sent a request. Its timer is not moved: it checks the deadline when it fires."""
         member.deadline_ms = self.now_ms() + member.session_timeout_ms
         if member.timer is None:
             member.timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
@@ -492,14 +492,14 @@ class ClassicGroup:
         if self.members.get(member.member_id) is not member:
             return
         if member.joined is not None or member.synced is not None:
-            self._restart_session(member)  # it waits for us
+            self._restart_session(member)  # it waits for the broker
         elif self.now_ms() < member.deadline_ms:
             member.timer = self.timers.at(member.deadline_ms, lambda: self._session_is_over(member))
         else:
             self._remove(member)
 
     def close_sessions(self) -> None:
-        """Stop all timers: the group goes away, or its broker does."""
+        """Stop all timers: the group is deleted, or its broker stops."""
         self._set_rebalance_timer(None)
         for pending in self.pending_members.values():
             pending.cancel()
@@ -543,11 +543,11 @@ class ClassicGroup:
         if self.state is not GroupState.EMPTY and self.protocol_type != "consumer":
             raise KafkaError(errors.NON_EMPTY_GROUP)
 
-    # --- looking up
+    # --- look-ups
 
     @property
     def kind(self) -> str:
-        """As ListGroups names the type of the group."""
+        """The type of the group, as in ListGroups."""
         return "classic"
 
     @property
@@ -556,7 +556,7 @@ class ClassicGroup:
         return self.state in {GroupState.EMPTY, GroupState.DEAD}
 
     def _known(self, member_id: str, instance_id: str | None) -> Member:
-        """Raises `KafkaError` UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""
+        """Look up a member. Raises `KafkaError` UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""
         if instance_id is not None:
             current = self.static.get(instance_id)
             if current is None:
@@ -573,7 +573,7 @@ class ClassicGroup:
             raise KafkaError(errors.ILLEGAL_GENERATION)
 
     def subscribes_to(self, topic: str) -> bool:
-        """Whether a member of an active consumer group reads `topic` (its offsets must not be deleted then)."""
+        """Whether a member of an active consumer group subscribes to `topic`, whose offsets must then be kept."""
         from smackbox.base.errors import ProtocolError
         from smackbox.kafka.wire.consumer_subscription import subscribed_topics
 
@@ -585,7 +585,7 @@ class ClassicGroup:
                 for member in self.members.values()
             )
         except ProtocolError:
-            return True  # not the consumers' own protocol: nobody can tell, so nothing is deleted
+            return True  # not the consumer protocol: subscriptions are unknown, so nothing is deleted
 
     # --- private
 
@@ -602,6 +602,6 @@ class ClassicGroup:
 
 
 def _bucket(name: str) -> int:
-    """Where a name stands in a hash table of up to 12 entries."""
+    """The position of a name in a Java hash table of up to 12 entries."""
     value = string_hash(name)
     return (value ^ value >> 16) & 15

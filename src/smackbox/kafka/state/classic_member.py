@@ -1,4 +1,4 @@
-"""A member of a classic group, what it asks and what it is answered, and the states that its group goes through."""
+"""A member of a classic group, its requests and their answers, and the states of its group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_GENERATION = -1
 
 
 class GroupState(Enum):
-    """The names are those that DescribeGroups shows."""
+    """The states of a group, with the names that DescribeGroups shows."""
 
     EMPTY = "Empty"
     PREPARING_REBALANCE = "PreparingRebalance"
@@ -23,7 +23,7 @@ class GroupState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JoinResult:
-    """What a member learns from JoinGroup; `members` is for the leader only."""
+    """A member's answer to JoinGroup; `members` is for the leader only."""
 
     error_code: int
     member_id: str
@@ -37,7 +37,7 @@ class JoinResult:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What a member learns from SyncGroup."""
+    """A member's answer to SyncGroup."""
 
     error_code: int
     protocol_type: str | None = None
@@ -51,7 +51,7 @@ SyncDone = Callable[[SyncResult], None]
 
 @dataclass(slots=True)
 class Member:
-    """One member. `joined` and `synced` are the parked answers of the current rebalance."""
+    """One member. `joined` and `synced` are the parked answers in the current rebalance."""
 
     member_id: str
     instance_id: str | None
@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(slots=True)
 class JoinRequest:
-    """A JoinGroup in the group's words."""
+    """A JoinGroup request, independent of its version."""
 
     member_id: str
     instance_id: str | None

@@ -1,6 +1,6 @@
 """The configurations of client metrics subscriptions (resource type 16), as Kafka 4.4 has them.
 
-They are kept and shown; no client pushes metrics here, for the telemetry APIs are not advertised (`SKIPPED.md`).
+They are stored and shown. No client pushes metrics here, as the telemetry APIs are not advertised (`SKIPPED.md`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEFAULTS = {key.name: key.default for key in KEYS.values()}
 
 
 def checked(configs: Mapping[str, str]) -> dict[str, str]:
-    """The configurations as they are stored. Raises `KafkaError` INVALID_REQUEST or INVALID_CONFIG."""
+    """The configurations in stored form. Raises `KafkaError` INVALID_REQUEST or INVALID_CONFIG."""
     for name in configs:
         if name not in KEYS:
             raise KafkaError(errors.INVALID_REQUEST, f"Unknown client metrics configuration: {name}")
@@ -68,13 +68,13 @@ def _check_pattern(pattern: str) -> None:
 
 
 def effective_client_metrics_configs(overrides: Mapping[str, str]) -> list[ConfigValue]:
-    """Every configuration of a subscription; a default has no synonyms."""
-    found = []
+    """Every configuration of a subscription; defaults have no synonyms."""
+    configs = []
     for key in KEYS.values():
         if key.name in overrides:
             value = overrides[key.name]
             synonyms = [Synonym(key.name, value, CLIENT_METRICS)]
-            found.append(ConfigValue(key.name, value, CLIENT_METRICS, key.kind, synonyms))
+            configs.append(ConfigValue(key.name, value, CLIENT_METRICS, key.kind, synonyms))
         else:
-            found.append(ConfigValue(key.name, key.default, DEFAULT, key.kind, []))
-    return found
+            configs.append(ConfigValue(key.name, key.default, DEFAULT, key.kind, []))
+    return configs

@@ -1,15 +1,16 @@
-"""Compaction: of each key the last record stays; a tombstone stays `delete.retention.ms` after it was first cleaned.
+"""Compaction: the last record of each key stays; a tombstone stays for `delete.retention.ms` after it was first
+cleaned.
 
-A `Cleaning` takes the closed segments of one partition as they stand, works on copies beside them (in a thread of the
-server's: it only reads what no longer changes), and is installed by renaming. Offsets stay as they were, with gaps.
-Neighbouring segments that have become small share one file.
+A `Cleaning` takes the closed segments of one partition, writes copies beside them (in one of the server's threads, as
+it reads only files that no longer change), and is installed by renaming. Offsets are kept, with gaps. Adjacent segments
+that have become small are merged into one file.
 
     plan       is there enough dirt (`min.cleanable.dirty.ratio`, `max.compaction.lag.ms`), and up to which segment
     run        pass 1: the last offset of each key in the dirty part; pass 2: write what stays to `N.log.cleaned`
     install    rename, drop the old segments
 
-A tombstone's time is kept as Kafka keeps it: the batch's base timestamp is its delete horizon (attribute bit 6).
-Simplified: records of aborted transactions go, the markers stay.
+A tombstone's time is stored as in Kafka: the batch's base timestamp is its delete horizon (attribute bit 6).
+Simplified: records of aborted transactions are removed, the markers stay.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Cleaning:
             self.groups.append(group)
 
     def _latest_offsets(self) -> dict[bytes, int]:
-        """The last offset of each key in the dirty part; as many keys as `KEYS_LIMIT` lets us remember."""
+        """The last offset of each key in the dirty part, for `KEYS_LIMIT` keys at most."""
         latest: dict[bytes, int] = {}
         for segment in self.segments:
             for position, header in segment.scan(0):
@@ -99,7 +100,7 @@ class Cleaning:
         return groups
 
     def _kept(self, batch: bytes, header: BatchHeader, latest: dict[bytes, int]) -> bytes | bytearray | None:
-        """What stays of a batch: itself, a smaller one, or None."""
+        """What remains of a batch: the batch itself, a smaller one, or None."""
         if header.control or header.base_offset >= self.end_offset:
             return batch
         every = records(batch, header)
@@ -127,7 +128,7 @@ class Cleaning:
         )
 
     def install(self) -> None:
-        """Replace the segments that are still there with their copies. Raises `StorageError`."""
+        """Replace the segments that still exist with their copies. Raises `StorageError`."""
         for group in self.groups:
             if all(segment in self.partition.log.segments[:-1] for segment in group):
                 self.partition.log.replace_segments(group, _cleaned_path(group[0]))
@@ -170,7 +171,7 @@ def plan(partition: Partition, now_ms: int) -> Cleaning | None:
 
 
 def _rebuilt(stays: list[Record], header: BatchHeader, horizon: int) -> bytearray:
-    """The batch with these records only; its offsets and its producer as before."""
+    """The batch with only these records; its offsets and producer are kept."""
     base_timestamp = header.base_timestamp if horizon == NO_HORIZON else horizon
     attributes = header.attributes if horizon == NO_HORIZON else header.attributes | DELETE_HORIZON
     body = bytes(encode_records(stays, header.base_offset, base_timestamp))

@@ -18,7 +18,7 @@ SET, DELETE, APPEND, SUBTRACT = range(4)
 
 
 class Change(NamedTuple):
-    """One configuration and what happens to it."""
+    """One configuration and the operation on it."""
 
     name: str
     operation: int
@@ -28,7 +28,7 @@ class Change(NamedTuple):
 def change(
     catalog: Catalog, resource_type: int, name: str, changes: Sequence[Change], *, replace: bool, validate_only: bool
 ) -> None:
-    """Apply `changes` to a resource; with `replace` all other overrides go. Raises `KafkaError`."""
+    """Apply `changes` to a resource; with `replace` all other overrides are removed. Raises `KafkaError`."""
     _check_form(changes)
     if resource_type == TOPIC:
         if not name:
@@ -45,15 +45,15 @@ def change(
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "Default group resources are not allowed.")
         before = {} if replace else catalog.group_overrides.get(name, {})
-        overrides = _changed(before, changes, group_config.DEFAULTS, {}, group_config.check)  # none is a list there
+        overrides = _changed(before, changes, group_config.DEFAULTS, {}, group_config.check)  # none is a list
         if not validate_only:
             catalog.configure_group(name, overrides)
     elif resource_type == CLIENT_METRICS:
         if not name:
             raise KafkaError(errors.INVALID_REQUEST, "Subscription name can't be empty")
         before = {} if replace else catalog.metrics_overrides.get(name, {})
-        asked = _changed(before, changes, client_metrics_config.DEFAULTS, {}, lambda _, value: value or "")
-        overrides = client_metrics_config.checked(asked)
+        requested = _changed(before, changes, client_metrics_config.DEFAULTS, {}, lambda _, value: value or "")
+        overrides = client_metrics_config.checked(requested)
         if not validate_only:
             catalog.configure_client_metrics(name, overrides)
     else:
@@ -61,7 +61,7 @@ def change(
 
 
 def _check_form(changes: Sequence[Change]) -> None:
-    """What is asked of all changes before any is looked at. Raises `KafkaError`."""
+    """Checks on all changes before any is applied. Raises `KafkaError`."""
     names = [entry.name for entry in changes]
     if len(set(names)) != len(names):
         raise KafkaError(errors.INVALID_REQUEST, "Error due to duplicate config keys")

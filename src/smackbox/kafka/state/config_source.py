@@ -13,7 +13,7 @@ CLIENT_METRICS, GROUP = 7, 8
 
 
 class Synonym(NamedTuple):
-    """One of the places that a value may come from, nearest first."""
+    """One of the sources of a value, nearest first."""
 
     name: str
     value: str | None
@@ -21,7 +21,7 @@ class Synonym(NamedTuple):
 
 
 class ConfigValue(NamedTuple):
-    """A configuration in force."""
+    """An effective configuration."""
 
     name: str
     value: str | None
@@ -35,7 +35,7 @@ class ConfigValue(NamedTuple):
 def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> list[ConfigValue]:
     """Every topic configuration of a topic with these overrides."""
     static = broker_defaults(catalog.settings)
-    found = []
+    configs = []
     for key in KEYS.values():
         synonyms = []
         if key.name in overrides:
@@ -53,5 +53,5 @@ def effective_topic_configs(catalog: Catalog, overrides: Mapping[str, str]) -> l
                 synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
         value = synonyms[0].value if synonyms else static[key.name]
         source = synonyms[0].source if synonyms else DEFAULT
-        found.append(ConfigValue(key.name, value, source, key.kind, synonyms))
-    return found
+        configs.append(ConfigValue(key.name, value, source, key.kind, synonyms))
+    return configs

@@ -1,13 +1,14 @@
-"""A consumer group of KIP-848: members only heartbeat, the coordinator assigns.
+"""A consumer group of KIP-848: members only send heartbeats, the coordinator computes the assignment.
 
-Three epochs: the group's rises with each change of members, subscriptions or topics; the target assignment is made for
-a group epoch; a member's is that of the target it has reached. A heartbeat moves its member one step towards it:
+Three epochs: the group epoch rises with each change of members, subscriptions or topics; the target assignment is
+computed for a group epoch; the member epoch is that of the target that the member has reached. A heartbeat moves its
+member one step towards the target:
 
     Stable ──target has less──> UnrevokedPartitions ──member gave them up──┐
       ^                                                                   v
       └──all partitions free── UnreleasedPartitions <──others still have some
 
-A partition is given to a member only when no other one holds it. Rules and error codes as in Kafka's
+A partition is assigned to a member only when no other member holds it. Rules and error codes are those of Kafka's
 `GroupMetadataManager` and `CurrentAssignmentBuilder`. Members of the classic protocol take part through `mixed_group`.
 """
 
@@ -38,11 +39,11 @@ from smackbox.kafka.wire import error_codes as errors
 
 @dataclass(slots=True, eq=False)
 class ConsumerGroup:
-    """One group. `changed` is called with the ids of members whose records are to be written, after each change.
+    """One group. `changed` is called after each change with the ids of members whose records must be written.
 
-    `downgrade` is called when the last member of this protocol has gone and members of the classic protocol are left,
-    with the ids of those that have gone and whether the others are to join again; it says whether the group has become
-    a classic one.
+    `downgrade` is called when the last member of this protocol has left and members of the classic protocol remain. It
+    receives the ids of those that left and whether the others must rejoin, and returns whether the group has become a
+    classic one.
     """
 
     group_id: str
@@ -68,7 +69,7 @@ class ConsumerGroup:
     # --- heartbeats
 
     def consumer_heartbeat(self, request: HeartbeatRequest) -> HeartbeatResult:
-        """A ConsumerGroupHeartbeat: one step. Raises `KafkaError`."""
+        """A ConsumerGroupHeartbeat: move its member one step. Raises `KafkaError`."""
         if request.epoch == LEAVE_EPOCH:
             return self._leave(request, LEAVE_EPOCH)
         if request.epoch == LEAVE_STATIC_EPOCH:
@@ -84,7 +85,7 @@ class ConsumerGroup:
         return HeartbeatResult(member.member_id, member.epoch, _copy(member.assigned) if send else None)
 
     def _step(self, member: ConsumerMember, owned: Assignment | None, *, changed: bool) -> None:
-        """Bring the epochs, the target and this member forward; `changed` when the target must be recomputed."""
+        """Advance the epochs, the target and this member; `changed` when the target must be recomputed."""
         topics = self._subscribed_topics()
         if topics != self._seen_topics:
             self._seen_topics = topics
@@ -118,7 +119,7 @@ class ConsumerGroup:
                 )
             return self._new_member(request.member_id, request.instance_id)
         self._check_epoch(member, request)
-        if request.instance_id is not None and request.instance_id != member.instance_id:  # it joins as a static one
+        if request.instance_id is not None and request.instance_id != member.instance_id:  # it joins as a static member
             if member.instance_id is not None:
                 self.static.pop(member.instance_id, None)
             member.instance_id = request.instance_id
@@ -134,7 +135,7 @@ class ConsumerGroup:
         return member
 
     def _released_static(self, known: str, request: HeartbeatRequest) -> ConsumerMember:
-        """A static member comes back after it left with epoch -2; one of the classic protocol need not have left."""
+        """A static member rejoins after it left with epoch -2; one of the classic protocol need not have left."""
         member = self.members[known]
         if member.epoch != LEAVE_STATIC_EPOCH and member.classic is None:
             raise KafkaError(
@@ -145,7 +146,7 @@ class ConsumerGroup:
         return self._replace_static(member, request.member_id)
 
     def _replace_static(self, member: ConsumerMember, new_id: str) -> ConsumerMember:
-        """The same static member under a new id, or its own."""
+        """Give the same static member a new id, or its own."""
         assert member.instance_id is not None
         known = member.member_id
         self._stop_timers(member)
@@ -162,7 +163,7 @@ class ConsumerGroup:
 
     @staticmethod
     def _check_epoch(member: ConsumerMember, request: HeartbeatRequest) -> None:
-        """A member that lags by one lost answer is let in, when it owns no more than it was given."""
+        """Accept a member that missed one answer, if it owns no more than it was assigned."""
         if request.epoch in {member.epoch, JOIN_EPOCH}:
             return
         if request.epoch < member.epoch and request.epoch == member.previous_epoch and request.owned is not None:
@@ -177,7 +178,7 @@ class ConsumerGroup:
         )
 
     def _update(self, member: ConsumerMember, request: HeartbeatRequest) -> bool:
-        """Take over what the request changes; whether the assignment must be recomputed."""
+        """Apply the request's changes; returns whether the assignment must be recomputed."""
         before = (member.topics, member.pattern, member.assignor)
         if member.classic is not None:  # it has changed over to this protocol
             self._stop_timers(member)
@@ -233,12 +234,12 @@ class ConsumerGroup:
             return
         self.epoch += 1
         self._dirty.add(member.member_id)
-        if not self.members:  # else the next heartbeat makes the assignment
+        if not self.members:  # else the next heartbeat computes the assignment
             self.assignment_epoch = self.epoch
         self._flush()
 
     def _became_classic(self, gone: set[str], *, rebalance: bool) -> bool:
-        """Whether the group is a classic one now, since the last member of this protocol has `gone`."""
+        """Whether the group has become a classic one, as the last member of this protocol has `gone`."""
         if not self.members or any(member.classic is None for member in self.members.values()):
             return False
         return self.downgrade(self, gone, rebalance)
@@ -252,21 +253,21 @@ class ConsumerGroup:
 
     def _topic_ids(self, member: ConsumerMember) -> frozenset[bytes]:
         topics = self.catalog.topics
-        found = {topics[name].topic_id for name in member.topics if name in topics}
+        topic_ids = {topics[name].topic_id for name in member.topics if name in topics}
         if member.pattern:
             pattern = re.compile(member.pattern)
-            found |= {
+            topic_ids |= {
                 topic.topic_id for name, topic in topics.items() if not topic.internal and pattern.fullmatch(name)
             }
-        return frozenset(found)
+        return frozenset(topic_ids)
 
     def _subscribed_topics(self) -> tuple[tuple[bytes, int], ...]:
-        """Ids and partition counts of all topics that a member wants: a change makes a new group epoch."""
-        wanted = frozenset().union(*(self._topic_ids(member) for member in self.members.values()))
-        return tuple(sorted((topic, len(self.catalog.by_id[topic].partitions)) for topic in wanted))
+        """Ids and partition counts of all topics that members subscribe to; a change starts a new group epoch."""
+        topic_ids = frozenset().union(*(self._topic_ids(member) for member in self.members.values()))
+        return tuple(sorted((topic, len(self.catalog.by_id[topic].partitions)) for topic in topic_ids))
 
     def _assign(self) -> None:
-        """Make the target assignment of the group's epoch."""
+        """Compute the target assignment of the group's epoch."""
         votes = Counter(member.assignor for member in self.members.values() if member.assignor)
         self.assignor = votes.most_common(1)[0][0] if votes else UNIFORM
         subscriptions = {member_id: self._topic_ids(member) for member_id, member in self.members.items()}
@@ -345,7 +346,7 @@ class ConsumerGroup:
             self._remove(member)
 
     def _restart_revocation(self, member: ConsumerMember) -> None:
-        """A member that has to give partitions up has its rebalance time-out to do so."""
+        """A member that must give up partitions has its rebalance timeout to do so."""
         if member.state is not MemberState.UNREVOKED_PARTITIONS or member.classic is not None:
             if member.revocation_timer is not None:
                 member.revocation_timer.cancel()
@@ -373,22 +374,22 @@ class ConsumerGroup:
             self._stop_timers(member)
 
     def restore_sessions(self) -> None:
-        """After a start: each member has a whole session timeout to come back."""
+        """After a start each member has a whole session timeout to send a heartbeat."""
         for member in self.members.values():
             self._restart_session(member)
             self._restart_revocation(member)
         self._seen_topics = self._subscribed_topics()
 
-    # --- what every group has
+    # --- interface of every group
 
     @property
     def kind(self) -> str:
-        """As ListGroups names the type of the group."""
+        """The type of the group, as in ListGroups."""
         return "consumer"
 
     @property
     def protocol_type(self) -> str:
-        """As ListGroups names the protocol of the group."""
+        """The protocol of the group, as in ListGroups."""
         return "consumer"
 
     @property
@@ -444,7 +445,7 @@ class ConsumerGroup:
             raise KafkaError(errors.STALE_MEMBER_EPOCH if member.classic is None else errors.ILLEGAL_GENERATION)
 
     def check_offset_deletion(self) -> None:
-        """Offsets of topics that nobody reads may always be deleted."""
+        """Offsets of topics without a subscriber may always be deleted."""
 
     def subscribes_to(self, topic: str) -> bool:
         """Whether a member subscribes to that topic."""

@@ -16,7 +16,7 @@ TYPES = (GROUP, MEMBER, TARGET, TARGET_MEMBER, CURRENT)
 
 
 def group_records(group: ConsumerGroup, member_ids: set[str]) -> list[KeyedRecord]:
-    """What has changed: the epochs, and these members; tombstones for those that are gone."""
+    """The records of a change: the epochs, and these members; tombstones for those that have left."""
     entries: list[KeyedRecord] = [
         _record(GROUP, wire.ConsumerGroupMetadataKey(group.group_id), wire.ConsumerGroupMetadataValue(group.epoch)),
         _record(
@@ -31,7 +31,7 @@ def group_records(group: ConsumerGroup, member_ids: set[str]) -> list[KeyedRecor
 
 
 def tombstones(group: ConsumerGroup, also: Iterable[str] = ()) -> list[KeyedRecord]:
-    """What makes the group forgotten, and the members `also` that have just left it."""
+    """The tombstones that delete the group, and the members `also` that have just left it."""
     entries = [
         entry for member_id in sorted({*group.members, *also}) for entry in _member_records(group, member_id, gone=True)
     ]
@@ -79,12 +79,12 @@ def _member_records(group: ConsumerGroup, member_id: str, *, gone: bool = False)
 
 
 def group_id_of(key: bytes) -> str:
-    """Every key of a KIP-848 group begins with the group's id."""
+    """The group id in a record's key: every key of a KIP-848 group begins with it."""
     return read(wire.ConsumerGroupMetadataKey, 0, key, 2)[0].group_id
 
 
 def replay(group: ConsumerGroup, kind: int, key: bytes, value: bytes) -> None:
-    """Take one record over."""
+    """Apply one record."""
     if kind == GROUP:
         group.epoch = read(wire.ConsumerGroupMetadataValue, 0, value, 2)[0].epoch
         return
@@ -93,8 +93,8 @@ def replay(group: ConsumerGroup, kind: int, key: bytes, value: bytes) -> None:
         return
     member_id = read(wire.ConsumerGroupMemberMetadataKey, 0, key, 2)[0].member_id
     if kind == TARGET_MEMBER:
-        said = read(wire.ConsumerGroupTargetAssignmentMemberValue, 0, value, 2)[0]
-        group.target[member_id] = {t.topic_id: set(t.partitions) for t in said.topic_partitions}
+        record = read(wire.ConsumerGroupTargetAssignmentMemberValue, 0, value, 2)[0]
+        group.target[member_id] = {t.topic_id: set(t.partitions) for t in record.topic_partitions}
         return
     member = group.members.setdefault(member_id, ConsumerMember(member_id))
     if kind == MEMBER:
@@ -123,7 +123,7 @@ def replay(group: ConsumerGroup, kind: int, key: bytes, value: bytes) -> None:
 
 
 def replay_tombstone(group: ConsumerGroup, kind: int, key: bytes) -> None:
-    """A member is gone, or its assignment is."""
+    """A member has left, or its assignment was removed."""
     member_id = read(wire.ConsumerGroupMemberMetadataKey, 0, key, 2)[0].member_id
     if kind == TARGET_MEMBER:
         group.target.pop(member_id, None)
@@ -148,7 +148,7 @@ def _classic_from_wire(classic: wire.ClassicMemberMetadata | None) -> ClassicMem
 
 
 def _to_wire(assignment: Assignment, since: Mapping[tuple[bytes, int], int]) -> list[wire.TopicPartitions]:
-    """Partitions, with the epochs since which they are the member's where those are known."""
+    """Partitions, each with the epoch in which the member got it, if that is known."""
     return [
         wire.TopicPartitions(
             topic,

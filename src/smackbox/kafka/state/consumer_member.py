@@ -1,4 +1,4 @@
-"""A member of a KIP-848 group, what it asks and what it is answered, and the states of both."""
+"""A member of a KIP-848 group, its requests and their answers, and the states of members and groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JOIN_EPOCH = 0
 
 
 class ConsumerGroupState(Enum):
-    """The names are those that ConsumerGroupDescribe shows."""
+    """The states of a group, with the names that ConsumerGroupDescribe shows."""
 
     EMPTY = "Empty"
     ASSIGNING = "Assigning"
@@ -25,7 +25,7 @@ class ConsumerGroupState(Enum):
 
 
 class MemberState(IntEnum):
-    """As they stand in the log."""
+    """The states of a member, with their values in the log."""
 
     STABLE = 1
     UNREVOKED_PARTITIONS = 2
@@ -34,23 +34,23 @@ class MemberState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClassicMembership:
-    """What a member that speaks the classic protocol said in its JoinGroup: its protocols with their metadata."""
+    """A classic member's JoinGroup: its protocols with their metadata."""
 
     session_timeout_ms: int
     protocols: dict[str, bytes]
 
     @property
     def protocol_name(self) -> str:
-        """The first one: in a KIP-848 group the broker assigns, so none is voted for."""
+        """The first one: in a KIP-848 group the broker assigns, so there is no vote."""
         return next(iter(self.protocols))
 
 
 @dataclass(slots=True)
 class ConsumerMember:
-    """One member; `revoking` are partitions that it still holds and is to give up.
+    """One member; `revoking` are partitions that it still holds and must give up.
 
-    `since` is the epoch in which each assigned partition was given to the member. `classic` is there for a member of
-    the classic protocol, which has `join_timer` to join again when it was told to, and then `sync_timer` to sync.
+    `since` is the epoch in which each partition was assigned to the member. `classic` is set for a member of the
+    classic protocol: when it must rejoin, `join_timer` limits the time for that, then `sync_timer` the time to sync.
     """
 
     member_id: str
@@ -77,12 +77,12 @@ class ConsumerMember:
 
     @property
     def held(self) -> Assignment:
-        """All partitions that the member may still read, those that it is to give up with them."""
+        """All partitions that the member may still read, including those that it must give up."""
         topics = self.assigned.keys() | self.revoking.keys()
         return {topic: self.assigned.get(topic, set()) | self.revoking.get(topic, set()) for topic in topics}
 
     def keep_epochs(self) -> None:
-        """What was just assigned is the member's since its epoch."""
+        """Record the member's epoch for the partitions that it was just assigned."""
         self.since = {
             (topic, index): self.since.get((topic, index), self.epoch)
             for topic, indexes in self.assigned.items()
@@ -90,7 +90,7 @@ class ConsumerMember:
         }
 
     def may_commit(self, epoch: int, partitions: Iterable[tuple[bytes, int]]) -> bool:
-        """Whether offsets may be committed with this epoch: an older one must be of the time since the assignment."""
+        """Whether offsets may be committed with this epoch: an older epoch must not be from before the assignment."""
         if epoch >= self.epoch:
             return epoch == self.epoch
         return all(epoch >= self.since.get(where, self.epoch) for where in partitions)
@@ -98,7 +98,7 @@ class ConsumerMember:
 
 @dataclass(slots=True)
 class HeartbeatRequest:
-    """A ConsumerGroupHeartbeat in the group's words; None means unchanged."""
+    """A ConsumerGroupHeartbeat request, independent of its version; None means unchanged."""
 
     member_id: str
     epoch: int

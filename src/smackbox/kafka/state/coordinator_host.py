@@ -1,4 +1,4 @@
-"""What the coordinators of groups and of transactions use of their broker."""
+"""The part of the broker that the group and transaction coordinators use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Done = Callable[[KafkaError | None], None]
 
 
 class CoordinatorHost(Protocol):
-    """A broker, seen from its coordinators."""
+    """The broker as its coordinators see it."""
 
     settings: KafkaSettings
     clock: Clock
@@ -27,25 +27,25 @@ class CoordinatorHost(Protocol):
     new_id: Callable[[], uuid.UUID]
 
     def create_topic_automatically(self, name: str) -> Topic:
-        """A topic that someone named before anyone made it. Raises `KafkaError`."""
+        """Create a topic on its first use. Raises `KafkaError`."""
         ...
 
     def next_producer_id(self) -> int:
-        """An id that was never given before, over restarts too."""
+        """An id that was never handed out before, even across restarts."""
         ...
 
     def touched(self, partition: Partition) -> None:
-        """There is more to read in this partition."""
+        """Mark that there is more to read in this partition."""
         ...
 
     def when_durable(self, partitions: Iterable[Partition], done: Done) -> None:
-        """Call `done` when what was appended to `partitions` is as durable as the settings ask."""
+        """Call `done` when what was appended to `partitions` is as durable as the settings require."""
         ...
 
 
 class OffsetsInTransactions(Protocol):
-    """The groups, seen from the transactions that commit their offsets."""
+    """The groups as the transactions that commit their offsets see them."""
 
     def end_transaction_on(self, partitions: set[int], producer_id: int, *, commit: bool) -> None:
-        """A transaction marker reached these partitions of the offsets topic."""
+        """A transaction marker was written to these partitions of the offsets topic."""
         ...

@@ -1,8 +1,8 @@
 """How the coordinators keep their state: keyed records in `__consumer_offsets` and `__transaction_state`.
 
-A group or a transactional id belongs to the partition that Java's `String.hashCode` picks, as in Kafka, so that a log
-directory means the same to both. A record's key and value begin with a version as int16 (the key's is its record type);
-a null value is a tombstone.
+As in Kafka, Java's `String.hashCode` selects the partition of a group or a transactional id, so that both can use the
+same log directory. A record's key and value begin with a version as int16 (the key's is its record type); a null value
+is a tombstone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KeyedRecord = tuple[bytes, bytes | None]
 
 
 def string_hash(text: str) -> int:
-    """The 32 bits of Java's `String.hashCode`."""
+    """Java's `String.hashCode`, 32 bits."""
     value = 0
     for (unit,) in struct.iter_unpack(">H", text.encode("utf-16-be")):
         value = (31 * value + unit) & 0xFFFFFFFF
@@ -31,7 +31,7 @@ def string_hash(text: str) -> int:
 
 
 def java_hash(text: str) -> int:
-    """`String.hashCode`, made non-negative as Kafka's `Utils.abs` does it: the absolute value, and 0 for -2^31."""
+    """`String.hashCode`, made non-negative like Kafka's `Utils.abs`: the absolute value, and 0 for -2^31."""
     value = string_hash(text)
     signed = value - (1 << 32) if value & 0x80000000 else value
     return 0 if signed == -(1 << 31) else abs(signed)
@@ -52,14 +52,14 @@ def value_bytes(version: int, value: Message) -> bytes:
 
 
 class CoordinatorLog:
-    """One of the two internal topics, made when its first record comes."""
+    """One of the two internal topics, created with its first record."""
 
     def __init__(self, broker: CoordinatorHost, topic: str) -> None:
         self._broker = broker
         self._topic = topic
 
     def partition_for(self, key: str) -> Partition:
-        """Raises `KafkaError` when the topic cannot be made."""
+        """The partition of a key. Raises `KafkaError` when the topic cannot be created."""
         topic = self._broker.catalog.topics.get(self._topic)
         if topic is None:
             topic = self._broker.create_topic_automatically(self._topic)
@@ -73,8 +73,9 @@ class CoordinatorLog:
         *,
         producer: tuple[int, int] | None = None,
     ) -> None:
-        """Append records of one group or transactional id in one batch, as a part of the transaction of `producer` (id
-        and epoch) if there is one. Raises `KafkaError` when the disk refuses; `done` is called when they are durable.
+        """Append records of one group or transactional id in one batch, as part of the transaction of `producer` (id
+        and epoch) if there is one. `done` is called when they are durable. Raises `KafkaError` when the disk rejects
+        the write.
         """
         if entries:
             partition = self.partition_for(key)
@@ -92,8 +93,9 @@ class CoordinatorLog:
             done(None)
 
     def replay(self) -> Iterator[tuple[Partition, Record, bool, int, int]]:
-        """All records that are left, oldest first in each partition: partition, record, whether it is a control record,
-        producer id and epoch (-1 outside of transactions)."""
+        """All remaining records, oldest first in each partition: partition, record, whether it is a control record,
+        producer id and epoch (-1 outside of transactions).
+        """
         topic = self._broker.catalog.topics.get(self._topic)
         if topic is None:
             return

@@ -1,4 +1,4 @@
-"""What a request asked for and cannot have: an error code of Kafka's and a sentence for people."""
+"""A request that cannot be served: a Kafka error code and a sentence for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from smackbox.base.errors import RequestError
 
 
 class KafkaError(RequestError):
-    """Answered with `code`; `message` goes into the answer's error message where the protocol has one."""
+    """The request is answered with `code`; `message` goes into the answer's error message if the protocol has one."""
 
     def __init__(self, code: int, message: str = "") -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
-"""The features of this broker (KIP-584): what each client may switch on by seeing it finalized.
+"""The features of this broker (KIP-584): clients use a feature when they see it finalized.
 
-`transaction.version` stays at the level whose rules the transaction coordinator keeps; `metadata.version` is that of
+`transaction.version` is fixed at the level that the transaction coordinator implements; `metadata.version` is that of
 the Kafka release whose APIs are served.
 """
 
@@ -17,10 +17,10 @@ _FEATURES = (
 
 
 def supported_features() -> list[tuple[str, int, int]]:
-    """Name, lowest and highest level of each feature that this broker can have."""
+    """Name, lowest and highest level of each feature that this broker supports."""
     return [(name, low, high) for name, low, high, _ in _FEATURES]
 
 
 def finalized_features() -> list[tuple[str, int]]:
-    """Name and level of each feature that is on."""
+    """Name and level of each finalized feature."""
     return [(name, level) for name, _, _, level in _FEATURES if level > 0]

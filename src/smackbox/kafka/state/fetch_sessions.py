@@ -1,12 +1,12 @@
-"""Incremental fetches (KIP-227): what each session asks for, what it received last, and what may have changed.
+"""Incremental fetches (KIP-227): what each session requests, what it received last, and what may have changed since.
 
-A session remembers its partitions, so that a request names only those that changed and an answer only those with
-news: records, an error, another high watermark or log start offset. A partition whose end was read is left alone
-until it is touched, so that an idle consumer of a thousand partitions costs as much as one of a single one.
+A session remembers its partitions, so that a request names only changed partitions, and an answer only those with new
+records, an error, or another high watermark or log start offset. A partition that was read to its end is not looked at
+again until it is touched, so that an idle consumer of a thousand partitions costs as much as an idle consumer of one.
 
-At most `SLOTS` sessions are kept, with `PARTITIONS_LIMIT` partitions between them. When there is no room, a session
-that was not used for two minutes goes; else the smallest one that is older than that, if the new one is not smaller,
-as in Kafka. A client that gets no session receives id 0 and goes on with whole requests.
+At most `SLOTS` sessions are kept, with `PARTITIONS_LIMIT` partitions in total. When there is no room, a session that
+was not used for two minutes is evicted; otherwise the smallest session that is older than that, if the new one is not
+smaller, as in Kafka. A client without a session receives id 0 and continues with full requests.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ Key = tuple[bytes, int]  # the topic's name or id, as the request has it, and th
 
 
 class Touched(Protocol):
-    """Called when a partition of the session has news, and with `last` when the session's next request is there."""
+    """Called when a partition of the session has changed, and with `last` when the session's next request has
+    arrived.
+    """
 
     def __call__(self, *, last: bool = False) -> None: ...
 
 
 @dataclass(slots=True)
 class Watched:
-    """One partition of a session: what is asked, what was sent last, and where it listens."""
+    """One partition of a session: the request, the last answer, and its subscription to changes."""
 
     want: FetchPartition
     high_watermark: int = UNTOLD
@@ -47,7 +49,7 @@ class Watched:
 
 @dataclass(slots=True, eq=False)
 class FetchSession:
-    """`active` are the partitions that are worth a look, those that gave records last behind the others."""
+    """`active` are the partitions that are worth looking at; those that returned records last come after the others."""
 
     id: int
     by_topic_id: bool
@@ -56,10 +58,10 @@ class FetchSession:
     epoch: int = 1
     watched: dict[Key, Watched] = field(default_factory=dict)
     active: dict[Key, None] = field(default_factory=dict)
-    touched: Touched | None = None  # whoever waits for news of the session
+    touched: Touched | None = None  # the fetch that waits for changes in the session
 
     def ask(self, key: Key, want: FetchPartition) -> None:
-        """A partition joins, or is asked for otherwise."""
+        """Add a partition, or change what is requested of it."""
         known = self.watched.get(key)
         if known is None:
             self.watched[key] = Watched(want)
@@ -68,20 +70,20 @@ class FetchSession:
         self.active[key] = None
 
     def forget(self, key: Key) -> None:
-        """Watch that partition no more."""
+        """Stop watching that partition."""
         watched = self.watched.pop(key, None)
         self.active.pop(key, None)
         if watched is not None:
             _stop_listening(watched)
 
     def told(self, key: Key, found: FetchedPartition) -> None:
-        """What the client knows from the whole answer that began the session."""
+        """What the client knows from the full answer that started the session."""
         watched = self.watched[key]
         watched.high_watermark = UNTOLD if found.error_code else found.high_watermark
         watched.log_start_offset = found.log_start_offset
 
     def note(self, key: Key, found: FetchedPartition, partition: Partition | None, *, at_end: bool) -> bool:
-        """Take note of what was found; whether the client is to be told. `at_end`: there is no more to read."""
+        """Record a read; returns whether to include the partition in the answer. `at_end`: there is no more to read."""
         watched = self.watched[key]
         news = bool(found.records) or found.error_code != 0
         news = news or watched.high_watermark != found.high_watermark
@@ -99,7 +101,7 @@ class FetchSession:
         return news
 
     def close(self) -> None:
-        """Watch nothing more."""
+        """Stop watching all partitions."""
         for watched in self.watched.values():
             _stop_listening(watched)
         self.watched.clear()
@@ -116,18 +118,18 @@ class FetchSessions:
 
     def __init__(self, new_id: Callable[[], int]) -> None:
         self._new_id = new_id
-        self._sessions: dict[int, FetchSession] = {}  # the one that was used longest ago first
+        self._sessions: dict[int, FetchSession] = {}  # least recently used first
         self.partitions = 0
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def get(self, session_id: int) -> FetchSession | None:
-        """The session of that id, None where there is none (any more)."""
+        """The session of that id, or None."""
         return self._sessions.get(session_id)
 
     def use(self, session: FetchSession, now_ms: int) -> None:
-        """A session was used."""
+        """Mark a session as used."""
         session.used_ms = now_ms
         session.epoch = 1 if session.epoch == LAST_EPOCH else session.epoch + 1
         self._sessions[session.id] = self._sessions.pop(session.id)
@@ -135,26 +137,26 @@ class FetchSessions:
     def create(
         self, wants: Iterable[tuple[Key, FetchPartition]], now_ms: int, *, by_topic_id: bool
     ) -> FetchSession | None:
-        """A session for these partitions; None when there is no room."""
-        wanted = dict(wants)
-        if self.partitions + len(wanted) > PARTITIONS_LIMIT:
+        """Create a session for these partitions; None when there is no room."""
+        requested = dict(wants)
+        if self.partitions + len(requested) > PARTITIONS_LIMIT:
             return None
-        if len(self._sessions) >= SLOTS and not self._evict(len(wanted), now_ms):
+        if len(self._sessions) >= SLOTS and not self._evict(len(requested), now_ms):
             return None
         session_id = 0
         while session_id == 0 or session_id in self._sessions:
             session_id = self._new_id()
         session = FetchSession(session_id, by_topic_id, now_ms, now_ms)
-        for key, want in wanted.items():
+        for key, want in requested.items():
             session.ask(key, want)
         self._sessions[session_id] = session
-        self.partitions += len(wanted)
+        self.partitions += len(requested)
         return session
 
     def update(
         self, session: FetchSession, wants: Iterable[tuple[Key, FetchPartition]], forgotten: Iterable[Key]
     ) -> None:
-        """What an incremental request adds, changes and removes."""
+        """Apply the additions, changes and removals of an incremental request."""
         before = len(session.watched)
         for key, want in wants:
             session.ask(key, want)

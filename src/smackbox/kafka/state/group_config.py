@@ -1,7 +1,7 @@
 """The configurations of groups (resource type 32): their types, bounds and defaults, as Kafka 4.4 has them.
 
-Those in `EFFECTIVE` change what this broker does; the others belong to share and streams groups, which it does not
-serve, and are kept and shown (`SKIPPED.md`).
+Those in `EFFECTIVE` change this broker's behaviour. The others belong to share and streams groups, which it does not
+support; they are stored and shown (`SKIPPED.md`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _OFFSET_RESET = re.compile(r"earliest|latest|by_duration:P.+")
 
 
 def check(name: str, value: str | None) -> str:
-    """The value as it is stored. Raises `KafkaError` INVALID_CONFIG."""
+    """The value in stored form. Raises `KafkaError` INVALID_CONFIG."""
     key = KEYS.get(name)
     if key is None:
         raise KafkaError(errors.INVALID_CONFIG, f"Unknown group config name: {name}")
@@ -69,7 +69,7 @@ def check(name: str, value: str | None) -> str:
 
 def effective_group_configs(settings: KafkaSettings, overrides: Mapping[str, str]) -> list[ConfigValue]:
     """Every configuration of a group with these overrides."""
-    found = []
+    configs = []
     for key in _KEYS:
         assert key.broker_key is not None
         synonyms = []
@@ -79,5 +79,5 @@ def effective_group_configs(settings: KafkaSettings, overrides: Mapping[str, str
         if static != key.default:
             synonyms.append(Synonym(key.broker_key, static, STATIC_BROKER))
         synonyms.append(Synonym(key.broker_key, key.default, DEFAULT))
-        found.append(ConfigValue(key.name, synonyms[0].value, synonyms[0].source, key.kind, synonyms))
-    return found
+        configs.append(ConfigValue(key.name, synonyms[0].value, synonyms[0].source, key.kind, synonyms))
+    return configs

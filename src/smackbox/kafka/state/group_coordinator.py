@@ -1,8 +1,8 @@
-"""The group coordinator: all groups of this broker, their committed offsets, and their life in `__consumer_offsets`.
+"""The group coordinator: all groups of this broker, their committed offsets, and their records in `__consumer_offsets`.
 
-Groups are read back from the topic when the broker opens. Offsets expire `offsets_retention_minutes` after a group has
-lost its last member (or after the commit, for consumers that assign themselves); a group without members and offsets is
-forgotten.
+Groups are read back from the topic when the broker opens. Offsets expire `offsets_retention_minutes` after the last
+member has left the group (or after the commit, for consumers with manual assignment). A group without members and
+offsets is deleted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from smackbox.kafka.wire.messages.group_records import (
 from smackbox.kafka.wire.record_batch import Record
 from smackbox.kafka.wire.schema import read
 
-FIRST_EPOCH = 1  # of a KIP-848 group before its first member is counted, as in Kafka
+FIRST_EPOCH = 1  # of a KIP-848 group before it counts its first member, as in Kafka
 GROUP_KEY_TYPE = 2
 GROUP_VALUE_VERSION = 3
 
@@ -136,7 +136,7 @@ class GroupCoordinator:
                 consumer_group_records.replay_tombstone(group, kind, key)
 
     def _replay_end(self, group: Group) -> None:
-        """A group was forgotten or changed its protocol; its offsets have tombstones of their own."""
+        """A group was deleted or changed its protocol; its offsets have their own tombstones."""
         del self.groups[group.group_id]
         if group.offsets:
             self._new_classic(group.group_id).offsets = group.offsets
@@ -149,14 +149,15 @@ class GroupCoordinator:
     # --- groups
 
     def group(self, group_id: str) -> Group:
-        """Raises `KafkaError` GROUP_ID_NOT_FOUND."""
+        """Look up a group. Raises `KafkaError` GROUP_ID_NOT_FOUND."""
         group = self.groups.get(group_id)
         if group is None:
             raise KafkaError(errors.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
         return group
 
     def for_classic_join(self, group_id: str, member_id: str) -> Group:
-        """The group; an empty KIP-848 group becomes a classic one, and for a member without an id one is made.
+        """The group. An empty KIP-848 group becomes a classic one; a missing group is created for a member without an
+        id.
 
         Raises `KafkaError` UNKNOWN_MEMBER_ID.
         """
@@ -170,14 +171,14 @@ class GroupCoordinator:
         return self._as_classic(group_id)
 
     def for_classic_member(self, group_id: str) -> Group:
-        """The group of someone who says to be a member. Raises `KafkaError` UNKNOWN_MEMBER_ID."""
+        """The group of a classic member. Raises `KafkaError` UNKNOWN_MEMBER_ID."""
         group = self.groups.get(group_id)
         if group is None:
             raise KafkaError(errors.UNKNOWN_MEMBER_ID)
         return group
 
     def for_consumer(self, group_id: str, *, create: bool) -> MixedGroup:
-        """The KIP-848 group; with `create` it is made, or made of the classic group. Raises `KafkaError`."""
+        """The KIP-848 group; with `create` it is created, or converted from the classic group. Raises `KafkaError`."""
         group = self.groups.get(group_id)
         if isinstance(group, ConsumerGroup):
             return group
@@ -190,14 +191,16 @@ class GroupCoordinator:
                 self.log.append(group_id, [_classic_tombstone(group_id)])
         return self._as_consumer(group_id)
 
-    # --- changing the protocol
+    # --- change of protocol
 
     @property
     def _migration(self) -> MigrationPolicy:
         return MigrationPolicy(self._broker.settings.group_consumer_migration_policy)
 
     def _upgrade(self, group: ClassicGroup) -> MixedGroup:
-        """A KIP-848 group of a classic one that has members. Raises `KafkaError` when that is not possible."""
+        """Convert a classic group that has members into a KIP-848 one. Raises `KafkaError` when that is not
+        possible.
+        """
         settings = self._broker.settings
         problem = None
         if group.protocol_type != CONSUMER_PROTOCOL:
@@ -212,21 +215,23 @@ class GroupCoordinator:
         members = group_migration.upgraded_members(group, self._broker.catalog)
         group.dismiss_waiting()
         self.log.append(group.group_id, [_classic_tombstone(group.group_id)])
-        made = self._as_consumer(group.group_id)
-        made.take_over(group.generation, members)
-        return made
+        upgraded = self._as_consumer(group.group_id)
+        upgraded.take_over(group.generation, members)
+        return upgraded
 
     def _downgrade(self, group: ConsumerGroup, gone: set[str], rebalance: bool) -> bool:
-        """Make a classic group of a KIP-848 one whose members all speak the classic protocol; whether that was done."""
+        """Convert a KIP-848 group whose members all use the classic protocol into a classic one; returns whether it
+        did.
+        """
         assert isinstance(group, MixedGroup)
         if not self._migration.downgrades or len(group.members) > self._broker.settings.group_max_size:
             return False
         self.log.append(group.group_id, consumer_group_records.tombstones(group, gone))
-        made = self._as_classic(group.group_id)
-        group_migration.downgrade(group, made)
-        self._persist(made, lambda _: None)
+        classic = self._as_classic(group.group_id)
+        group_migration.downgrade(group, classic)
+        self._persist(classic, lambda _: None)
         if rebalance:
-            made.rebalance()
+            classic.rebalance()
         return True
 
     def _as_classic(self, group_id: str) -> ClassicGroup:
@@ -234,14 +239,14 @@ class GroupCoordinator:
         group = self.groups.get(group_id)
         if isinstance(group, ClassicGroup):
             return group
-        made = self._new_classic(group_id)
+        classic = self._new_classic(group_id)
         if group is not None:
             group.close_sessions()
-            made.offsets = group.offsets
-        return made
+            classic.offsets = group.offsets
+        return classic
 
     def heartbeat_interval_ms(self, group_id: str) -> int:
-        """Heartbeat interval of this group's KIP-848 members."""
+        """The heartbeat interval of this group's KIP-848 members."""
         own = self._broker.catalog.group_config(group_id, "consumer.heartbeat.interval.ms")
         return self._broker.settings.group_consumer_heartbeat_interval_ms if own is None else int(own)
 
@@ -251,7 +256,7 @@ class GroupCoordinator:
         if isinstance(group, ConsumerGroup):
             return group
         broker = self._broker
-        made = MixedGroup(
+        mixed = MixedGroup(
             group_id,
             broker.catalog,
             broker.timers,
@@ -266,13 +271,13 @@ class GroupCoordinator:
         )
         if group is not None:
             group.close_sessions()
-            made.offsets = group.offsets
-        self.groups[group_id] = made
-        return made
+            mixed.offsets = group.offsets
+        self.groups[group_id] = mixed
+        return mixed
 
     def _new_classic(self, group_id: str) -> ClassicGroup:
         broker = self._broker
-        made = self.groups[group_id] = ClassicGroup(
+        classic = self.groups[group_id] = ClassicGroup(
             group_id,
             broker.timers,
             broker.clock.monotonic_ms,
@@ -282,7 +287,7 @@ class GroupCoordinator:
             initial_delay_ms=broker.settings.group_initial_rebalance_delay_ms,
             max_size=broker.settings.group_max_size,
         )
-        return made
+        return classic
 
     def _persist_consumer(self, group: ConsumerGroup, member_ids: set[str]) -> None:
         group.state_changed_ms = self._broker.clock.wall_ms()
@@ -319,7 +324,7 @@ class GroupCoordinator:
             done(error)
 
     def delete(self, group_id: str) -> None:
-        """Raises `KafkaError` GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP."""
+        """Delete a group. Raises `KafkaError` GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP."""
         group = self.group(group_id)
         if not group.empty:
             raise KafkaError(errors.NON_EMPTY_GROUP, f"Group {group_id} is not empty.")
@@ -349,7 +354,7 @@ class GroupCoordinator:
         *,
         epochs: bool,
     ) -> Group:
-        """The group that this member may commit offsets of. Raises `KafkaError`."""
+        """The group, if this member may commit offsets to it. Raises `KafkaError`."""
         group = self.groups.get(group_id)
         if group is None:
             if generation >= 0:
@@ -365,7 +370,7 @@ class GroupCoordinator:
         return group
 
     def offsets_for(self, group_id: str, member_id: str | None, member_epoch: int) -> GroupOffsets:
-        """The committed offsets as this member may see them. Raises `KafkaError`."""
+        """The committed offsets that this member may see. Raises `KafkaError`."""
         group = self.groups.get(group_id)
         if group is None:
             return GroupOffsets()
@@ -374,11 +379,13 @@ class GroupCoordinator:
         return group.offsets
 
     def leave(self, group_id: str, member_id: str, instance_id: str | None) -> None:
-        """A member goes. Raises `KafkaError`."""
+        """Remove a member. Raises `KafkaError`."""
         self.for_classic_member(group_id).leave(member_id, instance_id)
 
     def commit(self, group: Group, offsets: dict[TopicPartition, CommittedOffset], done: Done) -> None:
-        """Keep these offsets; `done` when they are durable. Raises `KafkaError` when the disk refuses."""
+        """Store these offsets; calls `done` when they are durable. Raises `KafkaError` when the disk rejects
+        the write.
+        """
 
         def kept(error: KafkaError | None) -> None:
             if error is None:
@@ -396,7 +403,7 @@ class GroupCoordinator:
         generation: int,
         wheres: Iterable[TopicPartition],
     ) -> Group:
-        """The group that this member may commit offsets of inside a transaction. Raises `KafkaError`."""
+        """The group, if this member may commit offsets to it in a transaction. Raises `KafkaError`."""
         if not group_id:
             raise KafkaError(errors.INVALID_GROUP_ID)
         group = self.groups.get(group_id)
@@ -415,25 +422,25 @@ class GroupCoordinator:
         offsets: dict[TopicPartition, CommittedOffset],
         done: Done,
     ) -> None:
-        """Keep offsets that become visible when the producer's transaction commits. Raises `KafkaError`."""
+        """Store offsets that become visible when the producer's transaction commits. Raises `KafkaError`."""
         entries = [offset_record(group.group_id, where, offset) for where, offset in offsets.items()]
         self.log.append(group.group_id, entries, done, producer=(producer_id, epoch))
         group.offsets.pending.setdefault(producer_id, {}).update(offsets)
 
     def delete_offsets(self, group: Group, wheres: Iterable[TopicPartition], done: Done | None = None) -> None:
-        """Delete committed offsets; `done` is called once that is logged."""
+        """Delete committed offsets; calls `done` when that is logged."""
         gone = [where for where in wheres if group.offsets.committed.pop(where, None) is not None]
         self.log.append(group.group_id, [offset_record(group.group_id, where, None) for where in gone], done)
 
     def topic_deleted(self, topic: str) -> None:
-        """Committed offsets of a topic go with it."""
+        """Delete the committed offsets of a deleted topic."""
         for group in list(self.groups.values()):
             wheres = [where for where in group.offsets.committed if where[0] == topic]
             if wheres:
                 self.delete_offsets(group, wheres)
 
     def end_transaction_on(self, partitions: set[int], producer_id: int, *, commit: bool) -> None:
-        """A transaction marker reached these partitions of the offsets topic."""
+        """A transaction marker was written to these partitions of the offsets topic."""
         count = self._broker.settings.offsets_topic_num_partitions
         topic = self._broker.catalog.topics.get(OFFSETS_TOPIC)
         if topic is not None:
@@ -454,7 +461,7 @@ class GroupCoordinator:
         self._schedule_expiry()
 
     def expire(self) -> None:
-        """Drop offsets that are past their retention, and groups that have nothing left."""
+        """Delete offsets that are past their retention, and groups that have nothing left."""
         before = self._broker.clock.wall_ms() - self._broker.settings.offsets_retention_minutes * 60_000
         for group in list(self.groups.values()):
             expired = list(self._expired(group, before))
@@ -465,7 +472,7 @@ class GroupCoordinator:
 
     @staticmethod
     def _has_lived(group: Group) -> bool:
-        """A group that someone is just joining is not one that everyone has left."""
+        """A group with a member that is just joining has not been left by all members."""
         if isinstance(group, ClassicGroup):
             return group.generation > 0 and not group.pending_members
         return group.epoch > 0

@@ -1,8 +1,9 @@
-"""A group changes its protocol while it has members: what becomes of them (KIP-848).
+"""Online migration: a group changes its protocol while it has members (KIP-848).
 
-Upgrade: the first ConsumerGroupHeartbeat to a classic group of consumers makes a KIP-848 group of it. Each classic
-member stays, with what the leader assigned to it last. Downgrade: when the last member of KIP-848 has gone, the classic
-ones form a classic group again, which rebalances. `group.consumer.migration.policy` says which of the two is allowed.
+Upgrade: the first ConsumerGroupHeartbeat to a classic group of consumers converts it into a KIP-848 group. Each classic
+member stays, with its last assignment from the leader. Downgrade: when the last KIP-848 member has left, the classic
+members form a classic group again, which rebalances. `group.consumer.migration.policy` controls which of the two is
+allowed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class MigrationPolicy(Enum):
 
     @property
     def upgrades(self) -> bool:
-        """Whether a member of KIP-848 may join a classic group."""
+        """Whether a KIP-848 member may join a classic group."""
         return self in {MigrationPolicy.BIDIRECTIONAL, MigrationPolicy.UPGRADE}
 
     @property
@@ -41,7 +42,7 @@ class MigrationPolicy(Enum):
 
 
 def upgraded_members(group: ClassicGroup, catalog: Catalog) -> list[ConsumerMember]:
-    """The members as they stand in a KIP-848 group. Raises `KafkaError` when they are not plain consumers."""
+    """The members in their KIP-848 form. Raises `KafkaError` when they do not use the consumer protocol."""
     try:
         return [_upgraded(group, member, catalog) for member in group.members.values()]
     except ProtocolError as error:
@@ -55,7 +56,7 @@ def upgraded_members(group: ClassicGroup, catalog: Catalog) -> list[ConsumerMemb
 def _upgraded(group: ClassicGroup, member: Member, catalog: Catalog) -> ConsumerMember:
     name = group.protocol_name if group.protocol_name in member.protocols else next(iter(member.protocols))
     subscription = consumer_subscription.subscription(member.protocols[name])
-    made = ConsumerMember(
+    upgraded = ConsumerMember(
         member.member_id,
         member.instance_id,
         subscription.rack_id,
@@ -68,23 +69,23 @@ def _upgraded(group: ClassicGroup, member: Member, catalog: Catalog) -> Consumer
         assigned=_assigned(member.assignment, catalog),
         classic=ClassicMembership(member.session_timeout_ms, dict(member.protocols)),
     )
-    made.keep_epochs()
-    return made
+    upgraded.keep_epochs()
+    return upgraded
 
 
 def _assigned(data: bytes, catalog: Catalog) -> Assignment:
-    """What the leader assigned; nothing when the member never synced. Raises `ProtocolError`."""
+    """The leader's assignment; empty when the member never synced. Raises `ProtocolError`."""
     if not data:
         return {}
-    found: Assignment = {}
+    assignment: Assignment = {}
     for entry in consumer_subscription.assignment(data).assigned_partitions:
         if entry.topic in catalog.topics and entry.partitions:
-            found.setdefault(catalog.topics[entry.topic].topic_id, set()).update(entry.partitions)
-    return found
+            assignment.setdefault(catalog.topics[entry.topic].topic_id, set()).update(entry.partitions)
+    return assignment
 
 
 def downgrade(group: MixedGroup, made: ClassicGroup) -> None:
-    """Put the members of `group`, all of the classic protocol, into the empty classic group `made`."""
+    """Move the members of `group`, which all use the classic protocol, to the empty classic group `made`."""
     members = []
     for member in group.members.values():
         classic = member.classic

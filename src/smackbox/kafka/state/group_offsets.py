@@ -1,4 +1,4 @@
-"""The committed offsets of one group, those of open transactions among them, and the records that keep them."""
+"""The committed offsets of one group, including those of open transactions, and the records that store them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TopicPartition = tuple[str, int]
 
 
 class CommittedOffset(NamedTuple):
-    """What was committed for one partition."""
+    """A committed offset of one partition."""
 
     offset: int
     leader_epoch: int
@@ -34,17 +34,17 @@ def offset_record(group_id: str, where: TopicPartition, committed: CommittedOffs
 
 @dataclass(slots=True)
 class GroupOffsets:
-    """`pending` holds, by producer id, what open transactions commit when they commit."""
+    """`pending` holds, by producer id, the offsets of open transactions."""
 
     committed: dict[TopicPartition, CommittedOffset] = field(default_factory=dict)
     pending: dict[int, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
 
     def is_pending(self, where: TopicPartition) -> bool:
-        """Whether a transaction that is open has an offset for that partition."""
+        """Whether an open transaction has an offset for that partition."""
         return any(where in offsets for offsets in self.pending.values())
 
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
-        """What the transaction committed becomes visible, or is forgotten."""
+        """Make the transaction's offsets visible, or discard them."""
         offsets = self.pending.pop(producer_id, None)
         if commit and offsets:
             self.committed.update(offsets)

@@ -1,12 +1,13 @@
-"""The log of one partition: segments in a directory `TOPIC-N`, in Kafka's own on-disk format.
+"""The log of one partition: segments in a directory `TOPIC-N`, in Kafka's on-disk format.
 
     NNNNNNNNNNNNNNNNNNNN.{log,index,timeindex,txnindex,snapshot}
     leader-epoch-checkpoint     version, count, then "epoch start_offset" lines
     partition.metadata          version and topic id
-    log-start-offset-checkpoint (in the data directory) where records were deleted
+    log-start-offset-checkpoint (in the data directory) after records were deleted
 
-Appends go to the last segment, one write each. A start after a clean stop trusts sizes and indexes; any other start
-scans the last segment (all others were synced and closed when they were rolled) and cuts off what is torn.
+Appends go to the last segment, with one write each. A start after a clean stop trusts sizes and indexes. Any other
+start scans the last segment and truncates incomplete batches; all other segments were synced and closed when they were
+rolled.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MAX_SEGMENT_OFFSETS = 2**31 - 1
 
 
 class LogLimits(NamedTuple):
-    """What a log needs to know of its topic's configuration."""
+    """The settings that a log takes from its topic's configuration."""
 
     segment_bytes: int
     segment_ms: int
@@ -35,7 +36,7 @@ class LogLimits(NamedTuple):
 
 
 class Log:
-    """Segments by base offset. Knows bytes and offsets, nothing of producers or transactions."""
+    """Segments by base offset. A log knows bytes and offsets, but no producers or transactions."""
 
     __slots__ = (
         "_active",
@@ -64,11 +65,11 @@ class Log:
     # --- opening and closing
 
     def create(self, now_ms: int) -> None:
-        """A fresh, empty log."""
+        """Create an empty log."""
         self._add_segment(0, now_ms)
 
     def open(self, start_offset: int, *, clean: bool, now_ms: int, visit: Callable[[BatchHeader], None]) -> None:
-        """Open what the directory holds. `visit` is called with the header of each batch of the recovered segment.
+        """Open the log in the directory. `visit` is called with the header of each batch of the recovered segment.
 
         Raises `StorageError` when the directory cannot be read.
         """
@@ -90,7 +91,7 @@ class Log:
         self.start_offset = min(max(start_offset, bases[0] if bases else 0), self.end_offset)
 
     def _end_of(self, segment: Segment) -> int:
-        """The offset behind the last batch, found from the last index entry on."""
+        """The offset after the last batch, read from the last index entry on."""
         end = segment.base_offset
         for _, header in segment.scan(segment.last_indexed_position()):
             end = header.next_offset
@@ -98,7 +99,7 @@ class Log:
         return end
 
     def close(self) -> None:
-        """Flush the indexes and close the files: after this a start may trust them. Raises `StorageError`."""
+        """Flush the indexes and close the files: after this the next start may trust them. Raises `StorageError`."""
         try:
             for segment in self.segments:
                 segment.flush_indexes(closing=segment is self._active)
@@ -107,7 +108,7 @@ class Log:
                 segment.close()
 
     def flush_indexes(self) -> None:
-        """Bring the index files up to the log: a start after a crash reads less then."""
+        """Write the pending index entries, so that a start after a crash has less to scan."""
         self._active.flush_indexes()
 
     def _add_segment(self, base_offset: int, now_ms: int) -> None:
@@ -142,7 +143,7 @@ class Log:
         return sum(segment.size for segment in self.segments)
 
     def append(self, batch: Buffer, last_offset: int, max_timestamp: int, now_ms: int) -> None:
-        """Append one batch that begins at `end_offset`. Raises `StorageError`; the log is as before then."""
+        """Append one batch that begins at `end_offset`. Raises `StorageError` and leaves the log unchanged."""
         active = self._active
         size = active.file.size
         if size and (
@@ -156,7 +157,7 @@ class Log:
         self.end_offset = last_offset + 1
 
     def roll(self, now_ms: int) -> None:
-        """Begin a new segment at the end offset. The old one is to be synced by whoever takes `unsynced`."""
+        """Start a new segment at the end offset. The caller of `unsynced` must sync the old one."""
         old = self._active
         if old.size == 0:
             return
@@ -169,14 +170,14 @@ class Log:
     # --- reading
 
     def segment_of(self, offset: int) -> Segment:
-        """The segment that holds `offset`, or the first one behind it."""
+        """The segment that holds `offset`, or the next one."""
         return self.segments[max(bisect_right(self._bases, offset) - 1, 0)]
 
     def read(self, offset: int, max_bytes: int, bound: int, *, min_one_batch: bool) -> bytes:
-        """Whole batches from the one that holds `offset`, in at most `max_bytes`, none at or behind offset `bound`.
+        """Whole batches, starting with the one that holds `offset`, in at most `max_bytes`, all below offset `bound`.
 
-        With `min_one_batch` the first batch is given even when it is larger. The last batch may be cut short, as Kafka
-        cuts it. Raises `KafkaError` when the offset is outside of the log.
+        With `min_one_batch` the first batch is returned even if it is larger. The last batch may be truncated, as in
+        Kafka. Raises `KafkaError` when the offset is out of range.
         """
         if offset < self.start_offset or offset > self.end_offset:
             raise KafkaError(
@@ -191,7 +192,7 @@ class Log:
             behind = index + 1
             if position < segment.size:
                 break
-            if behind == len(self.segments):  # compaction may leave nothing behind the offset
+            if behind == len(self.segments):  # compaction may leave nothing after the offset
                 return b""
             index = behind
         next_base = self._bases[behind] if behind < len(self._bases) else self.end_offset
@@ -206,7 +207,7 @@ class Log:
         return segment.file.read(end - position, position)
 
     def bytes_between(self, offset: int, bound: int) -> int:
-        """About how many bytes a read of `offset`..`bound` would give: what a parked fetch waits for."""
+        """Roughly how many bytes a read of `offset`..`bound` would return: what a parked fetch waits for."""
         first = max(bisect_right(self._bases, offset) - 1, 0)
         segment = self.segments[first]
         if segment is self._active:
@@ -214,10 +215,12 @@ class Log:
             return max(end - segment.position_of(offset), 0)
         return sum(other.size for other in self.segments[first + 1 :]) + segment.size - segment.position_of(offset)
 
-    # --- by time
+    # --- look-ups by time
 
     def batches_at(self, timestamp: int, start: int, bound: int) -> Iterator[tuple[BatchHeader, bytes]]:
-        """The batches between the offsets `start` and `bound` that reach `timestamp`, each with its bytes."""
+        """The batches between the offsets `start` and `bound` with a timestamp at or after `timestamp`, each with its
+        bytes.
+        """
         for segment in self.segments:
             if segment.max_timestamp == NO_TIMESTAMP:
                 segment.load()
@@ -230,7 +233,7 @@ class Log:
                     yield header, segment.read_batch(position, header)
 
     def max_timestamp(self) -> tuple[int, int]:
-        """The largest timestamp and an offset that has it; (-1, -1) when there is none."""
+        """The largest timestamp and the offset of a record with it; (-1, -1) when there is none."""
         best = (NO_TIMESTAMP, -1)
         for segment in self.segments:
             segment.load()
@@ -238,16 +241,16 @@ class Log:
                 best = (segment.max_timestamp, segment.max_timestamp_offset)
         return best
 
-    # --- deleting
+    # --- deletion
 
     def advance_start(self, offset: int) -> None:
-        """Records below `offset` are gone; segments that hold nothing else are removed."""
+        """Remove the records below `offset`; segments that hold nothing else are removed."""
         self.start_offset = max(self.start_offset, offset)
         while len(self.segments) > 1 and self._bases[1] <= self.start_offset:
             self.drop_first_segment()
 
     def drop_first_segment(self) -> None:
-        """Take the oldest segment away; the active one stays."""
+        """Remove the oldest segment; the active one stays."""
         assert len(self.segments) > 1, "the active segment stays"
         segment = self.segments.pop(0)
         self._bases.pop(0)
@@ -257,7 +260,7 @@ class Log:
         segment.remove()
 
     def replace_segments(self, group: list[Segment], cleaned: Path) -> None:
-        """Replace these neighbouring closed segments with the file `cleaned`. Raises `StorageError`."""
+        """Replace these adjacent closed segments with the file `cleaned`. Raises `StorageError`."""
         first = group[0]
         at = self.segments.index(first)
         for segment in group:
@@ -283,9 +286,9 @@ class Log:
         self.unsynced = [segment for segment in self.unsynced if segment not in group]
 
     def discard(self, path: Path) -> None:
-        """Remove a file that is of no use."""
+        """Remove a file that is no longer needed."""
         self._fs.remove(path)
 
     def snapshot_path(self, offset: int) -> Path:
-        """The file of the producers' state at that offset."""
+        """The file of the producer state at that offset."""
         return self.directory / file_name(offset, "snapshot")

@@ -1,4 +1,4 @@
-"""Counts that the hot paths keep as plain integers; the server turns them into Prometheus metrics when asked."""
+"""Counters that the hot paths keep as plain integers; the server converts them into Prometheus metrics when scraped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class RequestCount:
-    """One API key: how many requests, and how long they took together."""
+    """The requests of one API key: their number, and their total time."""
 
     requests: int = 0
     errors: int = 0

@@ -1,9 +1,10 @@
-"""A KIP-848 group in which members of the classic protocol take part, so that a group can change over member by member.
+"""A KIP-848 group with members of the classic protocol, so that a group can be migrated member by member.
 
-A classic member joins, syncs and sends heartbeats as ever, but the broker assigns: JoinGroup is its step towards the
-target (its subscription says what it owns), SyncGroup hands out what it has been given, and a heartbeat answers
-REBALANCE_IN_PROGRESS when there is another step to take. Nobody leads, nobody waits for others. Rules and error codes
-as in Kafka's `GroupMetadataManager` (KIP-848, "Migration From the Current Protocol").
+A classic member joins, syncs and sends heartbeats as usual, but the broker computes the assignment. JoinGroup is its
+step towards the target (its subscription lists the partitions that it owns), SyncGroup returns its assignment, and a
+heartbeat is answered with REBALANCE_IN_PROGRESS when there is another step to take. There is no leader, and no member
+waits for others. Rules and error codes are those of Kafka's `GroupMetadataManager` (KIP-848, "Migration From the
+Current Protocol").
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ CONSUMER_PROTOCOL = "consumer"
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class MixedGroup(ConsumerGroup):
-    """`new_member_id` names members that come without an id."""
+    """`new_member_id` creates ids for members that join without one."""
 
     new_member_id: Callable[[], str]
 
     def take_over(self, epoch: int, members: list[ConsumerMember]) -> None:
-        """Begin with the members of a classic group, and with what they were assigned as the target."""
+        """Start with the members of a classic group, and with their assignments as the target."""
         self.epoch = self.assignment_epoch = epoch
         for member in members:
             self.members[member.member_id] = member
@@ -82,7 +83,7 @@ class MixedGroup(ConsumerGroup):
             raise KafkaError(errors.INCONSISTENT_GROUP_PROTOCOL)
 
     def _joining(self, member_id: str, request: JoinRequest) -> ConsumerMember:
-        """The member that joins, new or known. Raises `KafkaError` when a static one is not who it says."""
+        """The member that joins, new or known. Raises `KafkaError` when a static member's id does not match."""
         instance_id = request.instance_id
         if instance_id is None:
             return self.members.get(member_id) or self._new_member(member_id, None)
@@ -96,7 +97,7 @@ class MixedGroup(ConsumerGroup):
     def _update_classic(
         self, member: ConsumerMember, request: JoinRequest, subscription: ConsumerProtocolSubscription
     ) -> bool:
-        """Take over what the request says; whether the assignment must be recomputed."""
+        """Apply the request's changes; returns whether the assignment must be recomputed."""
         topics = frozenset(subscription.topics)
         changed = topics != member.topics
         member.topics = topics
@@ -119,7 +120,7 @@ class MixedGroup(ConsumerGroup):
         _assignments: dict[str, bytes],
         done: SyncDone,
     ) -> None:
-        """A SyncGroup, answered at once with what the member has been given."""
+        """A SyncGroup, answered at once with the member's assignment."""
         try:
             member, classic = self._classic_member(member_id, instance_id, generation)
             if protocol_type not in {None, CONSUMER_PROTOCOL} or protocol_name not in {None, classic.protocol_name}:
@@ -139,7 +140,7 @@ class MixedGroup(ConsumerGroup):
         done(SyncResult(0, protocol_type, protocol_name, assigned))
 
     def heartbeat(self, member_id: str, instance_id: str | None, generation: int) -> int:
-        """A classic Heartbeat: the error code of its answer. Raises `KafkaError`."""
+        """A classic Heartbeat: returns the error code of its answer. Raises `KafkaError`."""
         member, _ = self._classic_member(member_id, instance_id, generation)
         self._restart_session(member)
         must_join = (
@@ -152,7 +153,9 @@ class MixedGroup(ConsumerGroup):
         return errors.REBALANCE_IN_PROGRESS if must_join else 0
 
     def leave(self, member_id: str, instance_id: str | None) -> str:
-        """A LeaveGroup: a classic member goes, or whoever has this instance id; gives its id. Raises `KafkaError`."""
+        """A LeaveGroup: removes a classic member, or the member with this instance id, and returns its id. Raises
+        `KafkaError`.
+        """
         by_instance = instance_id is not None and not member_id
         member = self._known(self.static.get(instance_id or "", "") if by_instance else member_id, instance_id)
         if member.classic is None and not by_instance:
@@ -160,7 +163,7 @@ class MixedGroup(ConsumerGroup):
         self._remove(member)
         return member.member_id
 
-    # --- looking up
+    # --- look-ups
 
     def _classic_member(
         self, member_id: str, instance_id: str | None, generation: int
@@ -173,7 +176,7 @@ class MixedGroup(ConsumerGroup):
         return member, member.classic
 
     def _known(self, member_id: str, instance_id: str | None) -> ConsumerMember:
-        """Raises `KafkaError` UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""
+        """Look up a member. Raises `KafkaError` UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""
         if instance_id is not None:
             return self._static_member(member_id, instance_id)
         member = self.members.get(member_id)
@@ -190,7 +193,7 @@ class MixedGroup(ConsumerGroup):
         return self.members[known]
 
     def _waits_for_others(self, member: ConsumerMember) -> bool:
-        """Whether another member still holds a partition that is to become this one's."""
+        """Whether another member still holds a partition of this member's target."""
         taken = self._held_by_others(member)
         return any(
             (topic, index) in taken
@@ -207,14 +210,14 @@ class MixedGroup(ConsumerGroup):
         return owned
 
     def by_name(self, assigned: Assignment) -> dict[str, set[int]]:
-        """Partitions by the names of their topics."""
+        """Partitions by topic name."""
         by_id = self.catalog.by_id
         return {by_id[topic].name: indexes for topic, indexes in assigned.items() if topic in by_id}
 
     # --- timers
 
     def _expect_join(self, member: ConsumerMember) -> None:
-        """A member that was told to join again has its rebalance time-out to do so."""
+        """A member that must rejoin has its rebalance timeout to do so."""
         if member.join_timer is None:
             limit_ms = self.now_ms() + max(member.rebalance_timeout_ms, 0)
             member.join_timer = self.timers.at(limit_ms, lambda: self._is_late(member))

@@ -1,8 +1,8 @@
 """A partition: its log, its producers and transactions, its offsets, and the fetches that wait for it.
 
-Offsets: `log_start_offset` <= `last_stable_offset` <= `high_watermark` <= `log_end_offset`. One broker is the whole
-replica set, so the high watermark is the end offset; with `--sync` it follows the fsync, so that no consumer sees a
-record that a power cut could take back.
+Offsets: `log_start_offset` <= `last_stable_offset` <= `high_watermark` <= `log_end_offset`. The replica set is this one
+broker, so the high watermark is the end offset; with `--sync` it follows the fsync, so that no consumer sees a record
+that a power failure could undo.
 """
 
 from __future__ import annotations
@@ -69,25 +69,25 @@ class Partition:
         self.producers = ProducerTable()
         self.aborted = AbortedTransactions()
         self._unwritten_aborted: list[AbortedTransaction] = []
-        self.cleaned_to = 0  # everything below was compacted since this broker started
-        self.uncleanable = False  # its compaction failed, and is not tried again before a restart
+        self.cleaned_to = 0  # everything below this offset was compacted since this broker started
+        self.uncleanable = False  # its compaction failed, and is not retried before a restart
         self.high_watermark = 0
         self.last_stable_offset = 0
-        self.synced = True  # whether the high watermark follows the end offset at once
+        self.synced = True  # whether the high watermark follows the end offset immediately
         self.waiters: set[Callable[[], None]] = set()
 
     # --- life
 
     def create(self, now_ms: int) -> None:
-        """Make the directory and an empty log. Raises `StorageError`."""
-        self._fs.remove_tree(self.directory)  # of a deleted topic of that name, or of an attempt that failed
+        """Create the directory and an empty log. Raises `StorageError`."""
+        self._fs.remove_tree(self.directory)  # of a deleted topic of that name, or of a failed attempt
         self._fs.make_directory(self.directory)
         self._fs.replace(self.directory / METADATA_FILE, _partition_metadata(self.topic_id))
         self._fs.replace(self.directory / EPOCH_CHECKPOINT, f"0\n1\n{LEADER_EPOCH} 0\n".encode())
         self.log.create(now_ms)
 
     def open(self, start_offset: int, *, clean: bool, now_ms: int) -> None:
-        """Open the directory after a stop or a crash."""
+        """Open the directory after a clean stop or a crash."""
         self._fs.make_directory(self.directory)
         replayed: list[BatchHeader] = []
         self.log.open(start_offset, clean=clean, now_ms=now_ms, visit=replayed.append)
@@ -96,7 +96,7 @@ class Partition:
         self._update_stable_offset()
 
     def _restore_producers(self, replayed: list[BatchHeader]) -> None:
-        """The newest snapshot that is whole, and what the log says behind it."""
+        """Load the newest intact snapshot, and replay the log after it."""
         for segment in self.log.segments[:-1]:
             self.aborted.load(self._fs.read(segment.path("txnindex")))
         active = self.log.active
@@ -139,16 +139,16 @@ class Partition:
         self._end_transaction(header.producer_id, header.producer_epoch, marker, header, write=False)
 
     def close(self) -> None:
-        """Leave files that the next start may trust. Raises `StorageError`."""
+        """Close the files so that the next start may trust them. Raises `StorageError`."""
         try:
             self._snapshot(self.log.end_offset)
         finally:
             self.log.close()
 
     def _snapshot(self, offset: int) -> None:
-        """Write the producers as of `offset`, and the aborted transactions that are not in their file yet.
+        """Write the producers as of `offset`, and the aborted transactions that have not been written yet.
 
-        The two newest snapshots stay. Raises `StorageError`.
+        The two newest snapshots are kept. Raises `StorageError`.
         """
         self._write_aborted()
         if not self.producers.states:
@@ -173,16 +173,16 @@ class Partition:
 
     @property
     def log_start_offset(self) -> int:
-        """The first offset that can be read."""
+        """The first readable offset."""
         return self.log.start_offset
 
     @property
     def log_end_offset(self) -> int:
-        """The offset that the next record gets."""
+        """The offset of the next record."""
         return self.log.end_offset
 
     def advance_high_watermark(self, offset: int) -> None:
-        """Records below `offset` are as durable as they were asked to be."""
+        """Records below `offset` are as durable as required."""
         if offset > self.high_watermark:
             self.high_watermark = offset
             self._update_stable_offset()
@@ -192,17 +192,18 @@ class Partition:
         self.last_stable_offset = self.high_watermark if first_open < 0 else min(first_open, self.high_watermark)
 
     def next_offset_of(self, segment: Segment) -> int:
-        """The offset behind a segment."""
+        """The offset after a segment."""
         at = self.log.segments.index(segment) + 1
         return self.log.segments[at].base_offset if at < len(self.log.segments) else self.log.end_offset
 
     # --- appending
 
     def produce(self, batch: memoryview, now_ms: int, *, allow_zstd: bool = True) -> tuple[int, int]:
-        """Check one batch from a client, give it its offset and append it; `(base offset, log append time or -1)`.
+        """Check a client's batch, assign its offset and append it; returns `(base offset, log append time or -1)`.
 
-        The bytes are patched in place, where they are not rewritten (`batch_check`). A duplicate of a producer's
-        recent batch is not appended: its old offset is the answer. Raises `KafkaError`."""
+        The bytes are patched in place, unless they must be rewritten (`batch_check`). A duplicate of a producer's
+        recent batch is not appended: the offset of the first one is returned. Raises `KafkaError`.
+        """
         header = checked_header(batch, self.config, allow_zstd=allow_zstd)
         if header.producer_id >= 0:
             kept = self.producers.check(header)
@@ -212,7 +213,7 @@ class Partition:
         return self.append(batch, header, now_ms), now_ms if self.config.log_append_time else NO_TIMESTAMP
 
     def append(self, batch: bytearray | memoryview, header: BatchHeader, now_ms: int) -> int:
-        """Append a batch that is known to be good; its base offset. Raises `KafkaError` when the disk refuses."""
+        """Append a checked batch; returns its base offset. Raises `KafkaError` when the disk rejects the write."""
         base_offset = self.log.end_offset
         assign(batch, 0, base_offset, LEADER_EPOCH)
         try:
@@ -232,7 +233,7 @@ class Partition:
     # --- transactions
 
     def check_marker(self, producer_id: int, epoch: int, marker: control_record.Marker) -> None:
-        """Whether someone else's marker may be written. Raises `KafkaError`."""
+        """Check that a marker from elsewhere may be written. Raises `KafkaError`."""
         state = self.producers.states.get(producer_id)
         if state is None:
             return
@@ -242,7 +243,7 @@ class Partition:
             raise KafkaError(errors.TRANSACTION_COORDINATOR_FENCED)
 
     def write_marker(self, producer_id: int, epoch: int, marker: control_record.Marker, now_ms: int) -> int:
-        """Append the control record that ends a producer's transaction here; its offset."""
+        """Append the control record that ends a producer's transaction here; returns its offset."""
         batch = control_record.build_marker(producer_id, epoch, marker, now_ms)
         header = read_header(batch)
         offset = self.append(batch, header, now_ms)
@@ -264,8 +265,9 @@ class Partition:
             self._append_aborted(entry)
 
     def _append_aborted(self, entry: AbortedTransaction) -> None:
-        """Write it to its file, or later where the disk refuses: no segment is closed before, and a crash finds it by
-        its marker."""
+        """Write it to its file, or later if the disk rejects the write: no segment is closed before, and after a crash
+        the marker is enough to restore it.
+        """
         self._unwritten_aborted.append(entry)
         try:
             self._write_aborted()
@@ -287,21 +289,21 @@ class Partition:
     # --- reading
 
     def bound(self, *, committed: bool) -> int:
-        """The offset behind the last record that a consumer may see."""
+        """The offset after the last record that a consumer may see."""
         return self.last_stable_offset if committed else self.high_watermark
 
     def find_timestamp(self, timestamp: int, *, committed: bool) -> tuple[int, int]:
         """`(timestamp, offset)` of the first record at or after `timestamp`; (-1, -1) when there is none.
 
-        Looks inside the one batch that holds it. Where that batch's compression is not installed, the batch's first
-        offset is the answer: at or before the right one.
+        Looks inside the one batch that holds it. If the library for that batch's compression is not installed, returns
+        the batch's first offset, which is at or before the right one.
         """
         return self._find(timestamp, self.bound(committed=committed), self.log.start_offset)
 
     def find_max_timestamp(self) -> tuple[int, int]:
         """`(timestamp, offset)` of the first record with the largest timestamp; (-1, -1) when there is none.
 
-        As in Kafka it may be below the log's start offset, in a segment that is still there.
+        As in Kafka it may be below the log start offset, in a segment that still exists.
         """
         timestamp, _ = self.log.max_timestamp()
         return self._find(timestamp, self.high_watermark, 0)
@@ -313,10 +315,10 @@ class Partition:
                     return record.timestamp, record.offset
         return NO_TIMESTAMP, -1
 
-    # --- deleting
+    # --- deletion
 
     def delete_records(self, offset: int) -> None:
-        """Records below `offset` are not to be seen again; the segment that is written to stays until it is closed.
+        """Hide the records below `offset`; the active segment stays until it is closed.
 
         Raises `KafkaError` when the offset is beyond the high watermark.
         """
@@ -331,7 +333,7 @@ class Partition:
         self.aborted.forget_before(offset)
 
     def wake(self) -> None:
-        """Tell parked fetches that there is more to read."""
+        """Notify parked fetches that there is more to read."""
         for waiter in list(self.waiters):
             waiter()
 

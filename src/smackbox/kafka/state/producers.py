@@ -1,16 +1,17 @@
-"""What one partition knows of its idempotent and transactional producers.
+"""The state that one partition keeps of its idempotent and transactional producers.
 
-For each producer id: its epoch, its last five batches (so that a retry is answered with the offset of the first try and
-not appended twice), and the first offset of its open transaction. Rules as in Kafka's `ProducerAppendInfo`:
+For each producer id: its epoch, its last five batches (so that a retry is answered with the offset of the first attempt
+and not appended twice), and the first offset of its open transaction. The rules are those of Kafka's
+`ProducerAppendInfo`:
 
     epoch below the known one                          INVALID_PRODUCER_EPOCH
     same epoch, one of the last five batches again     a duplicate: its old offsets
-    same epoch, not the sequence behind the last one   OUT_OF_ORDER_SEQUENCE_NUMBER
+    same epoch, not the sequence after the last one    OUT_OF_ORDER_SEQUENCE_NUMBER
     higher epoch, sequence not 0                       OUT_OF_ORDER_SEQUENCE_NUMBER
-    unknown producer                                   any sequence goes
+    unknown producer                                   any sequence is accepted
 
-The state survives in `NNN.snapshot` files of Kafka's own format beside the log (version i16 = 1, CRC-32C u32, then the
-entries), written when a segment is rolled and on a clean stop; what follows a snapshot is replayed from batch headers.
+The state is kept in `NNN.snapshot` files in Kafka's format beside the log (version i16 = 1, CRC-32C u32, then the
+entries), written when a segment is rolled and on a clean stop; later batches are replayed from their headers.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _SNAPSHOT_VERSION = 1
 
 
 class KeptBatch(NamedTuple):
-    """A batch that a producer may send again."""
+    """A batch that a producer may retry."""
 
     first_sequence: int
     last_sequence: int
@@ -52,7 +53,7 @@ class KeptBatch(NamedTuple):
 
 @dataclass(slots=True)
 class ProducerState:
-    """One producer on one partition."""
+    """The state of one producer on one partition."""
 
     producer_id: int
     epoch: int = NO_EPOCH
@@ -81,7 +82,7 @@ class ProducerTable:
         self.states: dict[int, ProducerState] = {}
 
     def check(self, header: BatchHeader) -> KeptBatch | None:
-        """None when the batch may be appended, the batch kept when it is a duplicate. Raises `KafkaError`."""
+        """None when the batch may be appended, the earlier batch when it is a duplicate. Raises `KafkaError`."""
         state = self.states.get(header.producer_id)
         if state is None:
             return None
@@ -110,7 +111,7 @@ class ProducerTable:
         return None
 
     def note(self, header: BatchHeader, base_offset: int) -> None:
-        """A batch of a producer was appended at `base_offset`."""
+        """Record that a producer's batch was appended at `base_offset`."""
         state = self.states.get(header.producer_id)
         if state is None:
             state = self.states[header.producer_id] = ProducerState(header.producer_id)
@@ -132,7 +133,7 @@ class ProducerTable:
             state.transaction_first_offset = base_offset
 
     def end_transaction(self, producer_id: int, epoch: int, coordinator_epoch: int, timestamp: int) -> int:
-        """A control record ended the producer's transaction; gives its first offset, or -1 when none was open."""
+        """A control record ended the producer's transaction; returns its first offset, or -1 when none was open."""
         state = self.states.get(producer_id)
         if state is None:
             state = self.states[producer_id] = ProducerState(producer_id)
@@ -151,7 +152,7 @@ class ProducerTable:
         return min(open_offsets) if open_offsets else NO_OFFSET
 
     def expire(self, before_ms: int) -> None:
-        """Forget producers without an open transaction that wrote nothing since `before_ms`."""
+        """Forget producers without an open transaction that have written nothing since `before_ms`."""
         gone = [
             producer_id
             for producer_id, state in self.states.items()
@@ -161,7 +162,7 @@ class ProducerTable:
             del self.states[producer_id]
 
     def snapshot(self) -> bytes:
-        """The table in the bytes of a `.snapshot` file. Kafka keeps only the last batch of each producer in it."""
+        """The table as the bytes of a `.snapshot` file. Kafka keeps only the last batch of each producer in it."""
         entries = bytearray()
         for state in self.states.values():
             kept = state.batches[-1] if state.batches else None
@@ -180,7 +181,7 @@ class ProducerTable:
 
     @classmethod
     def from_snapshot(cls, data: bytes) -> ProducerTable | None:
-        """The table of a snapshot file; None when it is damaged, and the log has to be replayed from its start."""
+        """The table of a snapshot file; None when it is damaged, and the log must be replayed from its start."""
         if len(data) < _SNAPSHOT_HEAD.size:
             return None
         version, crc, count = _SNAPSHOT_HEAD.unpack_from(data)

@@ -1,7 +1,8 @@
-"""Retention: old segments go when `retention.ms` or `retention.bytes` say so, whole segments at a time, oldest first.
+"""Retention: old segments are deleted by `retention.ms` and `retention.bytes`, whole segments at a time, oldest first.
 
-A segment's age is that of its youngest record, or of its file where no record has a timestamp. The active segment
-goes too when all of it is too old: a new, empty one takes its place, and the offsets go on."""
+A segment's age is that of its youngest record, or of its file if no record has a timestamp. The active segment is also
+deleted when all of it is too old: a new, empty segment replaces it, and the offsets continue.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from smackbox.kafka.state.segment import Segment
 
 
 def enforce(partition: Partition, now_ms: int) -> int:
-    """Drop what is past its retention; how many segments went. Raises `StorageError`."""
+    """Delete what is past its retention; returns how many segments were deleted. Raises `StorageError`."""
     config = partition.config
     log = partition.log
     if not config.deleted:

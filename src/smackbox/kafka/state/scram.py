@@ -1,9 +1,9 @@
-"""SCRAM on the server's side (RFC 5802, RFC 7677; KIP-84): what is kept of a password, and one exchange.
+"""SCRAM on the server's side (RFC 5802, RFC 7677; KIP-84): what is stored of a password, and one exchange.
 
     client first   n,,n=USER,r=NONCE                server first   r=NONCE+MORE,s=SALT,i=ITERATIONS
     client final   c=biws,r=NONCE+MORE,p=PROOF      server final   v=SIGNATURE
 
-Only StoredKey and ServerKey are kept: who reads them can check a password and cannot log in with them.
+Only StoredKey and ServerKey are stored: they are enough to check a password, but not to log in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CLIENT_FINAL = re.compile(r"(?P<without_proof>c=(?P<channel>[^,]+),r=(?P<nonce>
 
 
 class ScramCredential(msgspec.Struct, frozen=True):
-    """What is kept for one user and one mechanism."""
+    """The stored credential of one user for one mechanism."""
 
     salt: bytes
     stored_key: bytes
@@ -36,7 +36,7 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_salted(cls, mechanism: str, salted_password: bytes, salt: bytes, iterations: int) -> ScramCredential:
-        """From a password that a client has salted, as AlterUserScramCredentials brings it."""
+        """From a password that the client has salted, as in AlterUserScramCredentials."""
         name = _HASHES[mechanism]
         client_key = hmac.digest(salted_password, b"Client Key", name)
         stored_key = hashlib.new(name, client_key).digest()
@@ -44,30 +44,30 @@ class ScramCredential(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_password(cls, mechanism: str, password: str, salt: bytes, iterations: int) -> ScramCredential:
-        """From a password; takes tens of milliseconds by its iterations."""
+        """From a password; takes tens of milliseconds, depending on the iterations."""
         salted = hashlib.pbkdf2_hmac(_HASHES[mechanism], password.encode(), salt, iterations)
         return cls.from_salted(mechanism, salted, salt, iterations)
 
 
 class ScramError(Exception):
-    """The exchange failed; the message is for the log, the peer gets one sentence whatever the reason."""
+    """The exchange failed. The message is for the log; the peer gets the same sentence whatever the reason."""
 
 
 class ClientFirst:
-    """The client-first message. Raises `ScramError` where it is malformed, or asks to act as another user."""
+    """The client-first message. Raises `ScramError` if it is malformed, or asks to act as another user."""
 
     def __init__(self, message: bytes) -> None:
-        found = _CLIENT_FIRST.fullmatch(_text(message))
-        if found is None:
+        match = _CLIENT_FIRST.fullmatch(_text(message))
+        if match is None:
             raise ScramError("not a client-first message")
-        self.user = found["user"].replace("=2C", ",").replace("=3D", "=")
-        if found["authzid"] not in {None, found["user"]}:
+        self.user = match["user"].replace("=2C", ",").replace("=3D", "=")
+        if match["authzid"] not in {None, match["user"]}:
             raise ScramError(f"{self.user} asked to act as another")
-        self.gs2, self.bare, self.nonce = found["gs2"], found["bare"], found["nonce"]
+        self.gs2, self.bare, self.nonce = match["gs2"], match["bare"], match["nonce"]
 
 
 class ScramExchange:
-    """An authentication whose client-first message has come. Raises `ScramError` where the user has no credential."""
+    """An authentication after its client-first message. Raises `ScramError` if the user has no credential."""
 
     def __init__(
         self, mechanism: str, first: ClientFirst, credential: ScramCredential | None, server_nonce: str
@@ -89,15 +89,15 @@ class ScramExchange:
 
     def final(self, message: bytes) -> bytes:
         """The server-final message. Raises `ScramError` when the proof is wrong."""
-        found = _CLIENT_FINAL.fullmatch(_text(message))
-        if found is None or found["nonce"] != self._nonce:
+        match = _CLIENT_FINAL.fullmatch(_text(message))
+        if match is None or match["nonce"] != self._nonce:
             raise ScramError("not a client-final message of this exchange")
-        if found["channel"] != base64.b64encode(self._first.gs2.encode()).decode():
+        if match["channel"] != base64.b64encode(self._first.gs2.encode()).decode():
             raise ScramError("the channel binding changed")
-        auth = ",".join((self._first.bare, self._server_first, found["without_proof"])).encode()
+        auth = ",".join((self._first.bare, self._server_first, match["without_proof"])).encode()
         credential = self._credential
         try:
-            proof = base64.b64decode(found["proof"], validate=True)
+            proof = base64.b64decode(match["proof"], validate=True)
         except binascii.Error as error:
             raise ScramError("the proof is not base64") from error
         signature = hmac.digest(credential.stored_key, auth, self._hash)

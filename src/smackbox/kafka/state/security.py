@@ -1,4 +1,4 @@
-"""Who clients are and what they may do: users, SCRAM credentials, access control lists."""
+"""Users, SCRAM credentials and access control lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CREDENTIALS_LIMIT = 100_000
 
 
 class Security:
-    """Kept in the catalog's journal; without `authorizer` everybody may do everything."""
+    """Kept in the catalog's journal; without `authorizer` everything is allowed."""
 
     def __init__(self, catalog: Catalog, settings: KafkaSettings) -> None:
         self._catalog = catalog
@@ -37,7 +37,7 @@ class Security:
         self.credentials: dict[tuple[str, str], ScramCredential] = {}
 
     def open(self) -> None:
-        """Read what is remembered."""
+        """Load the stored state."""
         memory: dict[str, Any] = self._catalog.memory
         for user, mechanism, credential in memory.get("scram", []):
             self.credentials[user, mechanism] = msgspec.convert(credential, ScramCredential)
@@ -45,7 +45,7 @@ class Security:
             acls = msgspec.convert(memory.get("acl", []), list[Acl])
             self.acls = Acls(acls, self._super_users, everyone_without=self._everyone_without)
 
-    # --- who
+    # --- authentication
 
     def plain_password_is(self, user: str, password: str) -> bool:
         """Whether that is the user's password, compared in constant time."""
@@ -53,7 +53,7 @@ class Security:
         return known is not None and hmac.compare_digest(known.encode(), password.encode())
 
     def change_credentials(self, changes: dict[tuple[str, str], ScramCredential | None]) -> None:
-        """Set credentials, or forget those that are None."""
+        """Set credentials, or delete those that are None."""
         for key, credential in changes.items():
             if credential is None:
                 del self.credentials[key]
@@ -63,23 +63,25 @@ class Security:
             "scram", [(*key, msgspec.to_builtins(credential)) for key, credential in self.credentials.items()]
         )
 
-    # --- what
+    # --- authorization
 
     def allows(
         self, principal: str, host: str, operation: Operation, kind: ResourceType, name: str = CLUSTER_NAME
     ) -> bool:
-        """Whether the principal may; without an authorizer everybody may everything."""
+        """Whether the principal may perform the operation; without an authorizer everything is allowed."""
         return self.acls is None or self.acls.allows(principal, host, operation, kind, name)
 
     def add_acls(self, acls: list[Acl]) -> None:
-        """Add bindings. Raises `KafkaError` (SECURITY_DISABLED) where no authorizer is configured."""
+        """Add bindings. Raises `KafkaError` (SECURITY_DISABLED) if no authorizer is configured."""
         known = self.authorizer()
         for acl in acls:
             known.add(acl)
         self._remember(known)
 
     def remove_acls(self, wanted: list[AclFilter]) -> list[list[Acl]]:
-        """The bindings that each filter removed. Raises `KafkaError` where no authorizer is configured."""
+        """Remove the bindings that each filter matches, and return them. Raises `KafkaError` if no authorizer is
+        configured.
+        """
         known = self.authorizer()
         removed = [known.matching(name) for name in wanted]
         for acls in removed:
@@ -88,7 +90,7 @@ class Security:
         return removed
 
     def authorizer(self) -> Acls:
-        """The bindings. Raises `KafkaError` (SECURITY_DISABLED) where no authorizer is configured."""
+        """The bindings. Raises `KafkaError` (SECURITY_DISABLED) if no authorizer is configured."""
         if self.acls is None:
             raise KafkaError(errors.SECURITY_DISABLED, "No Authorizer is configured.")
         return self.acls

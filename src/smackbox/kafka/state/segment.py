@@ -1,16 +1,16 @@
 """One segment of a partition's log: record batches in a file, and two sparse indexes beside it.
 
-On disk, as Kafka has it (`NNNNNNNNNNNNNNNNNNNN` is the base offset):
+On disk, in Kafka's format (`NNNNNNNNNNNNNNNNNNNN` is the base offset):
 
-    N.log         record batches, one behind the other
+    N.log         record batches, one after another
     N.index       (relative offset i32, position i32): the last offset of a batch and where that batch starts,
                   for the first batch after every `index.interval.bytes`
     N.timeindex   (timestamp i64, relative offset i32): the largest timestamp so far and the offset that has it
     N.txnindex    aborted transactions (see `aborted_transactions`)
 
-The indexes are kept in memory while the segment is open and flushed behind the log, for they can be made again from
-it: a start after a crash scans the log and rewrites them. The first offset of an indexed batch is kept too (it is
-not on disk), so that a consumer that reads on from where the last answer ended finds its position without a scan.
+The indexes are kept in memory while the segment is open and are flushed after the log, as they can be rebuilt from it:
+a start after a crash scans the log and rewrites them. The first offset of an indexed batch is kept in memory as well,
+so that a consumer that continues where the last answer ended finds its position without a scan.
 """
 
 from __future__ import annotations
@@ -98,23 +98,23 @@ class Segment:
         return self.file.size
 
     def age_ms(self, timestamp: int, now_ms: int) -> int:
-        """How long the segment has been filling, as Kafka counts it: in records' time where they have timestamps."""
+        """How long the segment has been active, as Kafka counts it: by the records' timestamps if they have any."""
         if self.first_timestamp >= 0 and timestamp >= 0:
             return timestamp - self.first_timestamp
         return now_ms - self.created_ms
 
     def modified_ms(self) -> int:
-        """When it was last appended to, in milliseconds since 1970."""
+        """The time of the last append, in milliseconds since 1970."""
         return self._fs.modified_ms(self.path("log"))
 
     def path(self, suffix: str) -> Path:
-        """The path of its file of that suffix."""
+        """The path of its file with that suffix."""
         return self.directory / file_name(self.base_offset, suffix)
 
     # --- appending
 
     def append(self, batch: Buffer, base_offset: int, last_offset: int, max_timestamp: int) -> None:
-        """Write one batch (or several, seen as one) at the end. Raises `StorageError`, and nothing is changed then."""
+        """Write one batch (or several as one) at the end. Raises `StorageError` and leaves the segment unchanged."""
         position = self.file.size
         self.file.append(batch)
         self._note(position, len(batch), base_offset, last_offset, max_timestamp)
@@ -139,7 +139,7 @@ class Segment:
             self._time_offsets.append(self.max_timestamp_offset - self.base_offset)
 
     def flush_indexes(self, *, closing: bool = False) -> None:
-        """Append to the index files what is not yet in them. A closed segment's time index ends with its maximum."""
+        """Append pending entries to the index files. A closed segment's time index ends with its maximum."""
         if not self.loaded:
             return
         if closing and self.max_timestamp != NO_TIMESTAMP:
@@ -156,7 +156,7 @@ class Segment:
             self._time_flushed = len(self._times)
 
     def _append_to(self, suffix: str, size: int, data: bytes) -> None:
-        """`size` is the file's recorded size: anything behind it is torn."""
+        """`size` is the file's recorded size: anything after it is an incomplete write."""
         file = self._fs.open(self.path(suffix))
         try:
             if file.size > size:
@@ -166,7 +166,7 @@ class Segment:
             file.close()
 
     def sync(self) -> None:
-        """Return when the disk has it. Raises `StorageError`."""
+        """Return when the data are on the disk. Raises `StorageError`."""
         self.file.sync()
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class Segment:
         self.file.close()
 
     def remove(self) -> None:
-        """Close, and remove every file of the segment."""
+        """Close the segment and remove all of its files."""
         self.close()
         for suffix in ("log", "index", "timeindex", "txnindex", "snapshot"):
             self._fs.remove(self.path(suffix))
@@ -215,7 +215,9 @@ class Segment:
         self.loaded = True
 
     def recover(self) -> Iterator[BatchHeader]:
-        """Scan the log, cut a torn or damaged tail off, make the indexes again; gives every valid batch's header."""
+        """Scan the log, truncate an incomplete or damaged tail, and rebuild the indexes; returns the header of every
+        valid batch.
+        """
         self._fs.remove(self.path("index"))
         self._fs.remove(self.path("timeindex"))
         valid = 0
@@ -254,10 +256,10 @@ class Segment:
             yield position, header
             position += header.size
 
-    # --- finding
+    # --- look-ups
 
     def position_of(self, offset: int) -> int:
-        """Where the batch starts that holds `offset`, or the first one behind it; the segment's size when none does."""
+        """The position of the batch that holds `offset`, or of the next one; the segment's size when there is none."""
         if not self.loaded:
             self.load()
         relative = offset - self.base_offset
@@ -288,23 +290,23 @@ class Segment:
         return base
 
     def last_indexed_position(self) -> int:
-        """Where the last indexed batch starts."""
+        """The position of the last indexed batch."""
         return self._positions[-1] if self._positions else 0
 
     def cut_before(self, start: int, limit: int) -> int:
-        """The end of the last indexed whole batch in `start`..`limit`; `limit` itself where the index knows none."""
+        """The end of the last indexed whole batch in `start`..`limit`; `limit` itself if the index has none."""
         entry = bisect_right(self._positions, limit) - 1
         if entry >= 0 and self._positions[entry] > start:
             return self._positions[entry]
         return limit
 
     def first_batch_size(self, position: int) -> int:
-        """The size of the batch that starts at `position`."""
+        """The size of the batch at `position`."""
         _, length = struct.unpack(">qi", self.file.read(LOG_OVERHEAD, position))
         return int(length) + LOG_OVERHEAD
 
     def batches_at(self, timestamp: int) -> Iterator[tuple[int, BatchHeader]]:
-        """Position and header of each batch whose largest timestamp reaches `timestamp`."""
+        """Position and header of each batch whose largest timestamp is at or after `timestamp`."""
         if not self.loaded:
             self.load()
         entry = bisect_left(self._times, timestamp) - 1

@@ -1,4 +1,4 @@
-"""Deadlines of parked requests, sessions and periodic work: a heap that moves only by `tick`."""
+"""Deadlines of parked requests, sessions and periodic work: a heap that only `tick` advances."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 from smackbox.kafka.state.errors import KafkaError
 
-TICK_LIMIT = 200  # so that a thousand long polls that end together do not hold everyone else up
+TICK_LIMIT = 200  # so that a thousand long polls that time out together do not block all others
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, order=True)
 class Timer:
-    """`cancel` makes it not go off."""
+    """A deadline and its action; `cancel` disarms it."""
 
     deadline_ms: int
     order: int
     action: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """It does not fire."""
+        """Disarm it: it does not fire."""
         self.action = None
 
 
@@ -45,24 +45,24 @@ class Timers:
         return timer
 
     def next_deadline_ms(self) -> int | None:
-        """When the next tick is due; None when nothing waits."""
+        """When the next tick is due; None when there is no deadline."""
         while self._heap and self._heap[0].action is None:
             heapq.heappop(self._heap)
         return self._heap[0].deadline_ms if self._heap else None
 
     def tick(self, now_ms: int) -> None:
-        """Do what is due, `TICK_LIMIT` actions at most: what is left is due at the next tick, which comes at once."""
-        left = TICK_LIMIT
-        while left and self._heap and self._heap[0].deadline_ms <= now_ms:
+        """Run what is due, `TICK_LIMIT` actions at most; the rest is due at the next tick, which comes at once."""
+        remaining = TICK_LIMIT
+        while remaining and self._heap and self._heap[0].deadline_ms <= now_ms:
             timer = heapq.heappop(self._heap)
             action, timer.action = timer.action, None
             if action is not None:
-                left -= 1
+                remaining -= 1
                 try:
                     action()
-                except KafkaError as error:  # nobody waits for an answer
+                except KafkaError as error:  # no one waits for an answer
                     log.error("kafka: %s", error.message)
 
     def clear(self) -> None:
-        """None of them fires."""
+        """Disarm all timers."""
         self._heap.clear()

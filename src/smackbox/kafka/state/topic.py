@@ -1,4 +1,4 @@
-"""A topic: its id, its partitions, the configurations set on it."""
+"""A topic: its id, its partitions, and its configuration overrides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 
 @dataclass(slots=True)
 class Topic:
-    """Partitions by index; `overrides` are the configurations that differ from the broker's."""
+    """Partitions by index; `overrides` are the configurations that override the broker's."""
 
     name: str
     topic_id: bytes
@@ -28,12 +28,12 @@ class Topic:
 
     @property
     def internal(self) -> bool:
-        """Whether it is one of the broker's own."""
+        """Whether it is an internal topic."""
         return self.name in INTERNAL_TOPICS
 
 
 def check_name(name: str) -> None:
-    """Raises `KafkaError` INVALID_TOPIC_EXCEPTION for what Kafka does not take as a topic's name."""
+    """Raises `KafkaError` INVALID_TOPIC_EXCEPTION for names that Kafka rejects."""
     if not name:
         problem = "the empty string is not allowed"
     elif name in {".", ".."}:
@@ -48,5 +48,5 @@ def check_name(name: str) -> None:
 
 
 def collision_key(name: str) -> str:
-    """Names that differ only in '.' and '_' collide in metric names."""
+    """Names that differ only in '.' and '_' have the same key: they collide in metric names."""
     return name.replace(".", "_")

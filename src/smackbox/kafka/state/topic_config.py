@@ -1,8 +1,8 @@
-"""Topic configurations: which there are, their types and defaults, and the typed values that a partition works with.
+"""Topic configurations: their names, types and defaults, and the typed values that a partition uses.
 
-The table is what Kafka 4.4 answers to DescribeConfigs. `EFFECTIVE` names those that change what this broker does; the
-others are stored and shown, as they are on a real cluster, and concern replicas, tiers or buffers that one embedded
-broker does not have (`SKIPPED.md`).
+The table has the configurations that Kafka 4.4 returns to DescribeConfigs. `EFFECTIVE` names those that change this
+broker's behaviour. The others are stored and shown, as on a real cluster; they concern replicas, tiers or buffers that
+a single embedded broker does not have (`SKIPPED.md`).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class ConfigKey:
     low: float = -float("inf")
     high: float = float("inf")
     choices: tuple[str, ...] = ()
-    gaps: bool = False  # a list of it may have empty entries, and is kept as it was given
-    quiet: bool = False  # the broker's configuration is a synonym only once it was set
+    gaps: bool = False  # a list may have empty entries, and is stored as given
+    quiet: bool = False  # the broker configuration is a synonym only when it is set
 
 
 _KEYS = (
@@ -116,7 +116,7 @@ EFFECTIVE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TopicConfig:
-    """What a partition works with, typed."""
+    """The typed values that a partition uses."""
 
     segment_bytes: int
     segment_ms: int
@@ -133,13 +133,13 @@ class TopicConfig:
     log_append_time: bool
     compacted: bool
     deleted: bool
-    compression: int | None  # None: as the producer compressed it
+    compression: int | None  # None: keep the producer's compression
     compression_level: int | None
     max_decompressed_bytes: int
 
 
 def broker_defaults(settings: KafkaSettings) -> dict[str, str]:
-    """Every topic configuration as this broker's settings have it."""
+    """Every topic configuration with this broker's settings as defaults."""
     values = {key.name: key.default for key in _KEYS}
     values.update(
         {
@@ -193,7 +193,7 @@ def resolve(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> TopicC
 
 
 def check(name: str, value: str | None) -> str:
-    """The value as it is stored. Raises `KafkaError` INVALID_CONFIG with the words of Kafka for what is wrong."""
+    """The value in stored form. Raises `KafkaError` INVALID_CONFIG with Kafka's own error text."""
     key = KEYS.get(name)
     if key is None:
         raise KafkaError(errors.INVALID_CONFIG, f"Unknown topic config name: {name}")
@@ -207,7 +207,7 @@ def check(name: str, value: str | None) -> str:
 
 
 def check_value(key: ConfigKey, value: str | None) -> str:
-    """A value of a configuration's type and bounds, as it is stored. Raises `KafkaError` INVALID_CONFIG."""
+    """The value in stored form, checked against its type and bounds. Raises `KafkaError` INVALID_CONFIG."""
     if value is None:
         raise KafkaError(errors.INVALID_REQUEST, f"Null value not supported for : {key.name}")
     value = value.strip()
@@ -236,7 +236,7 @@ def _check_choice(key: ConfigKey, value: str) -> None:
 
 
 def _check_number(key: ConfigKey, value: str) -> int | float:
-    """The number that the text says, within its bounds. Raises `KafkaError` INVALID_CONFIG."""
+    """The number in the text, checked against its bounds. Raises `KafkaError` INVALID_CONFIG."""
     kind = {INT: "INT", LONG: "LONG", DOUBLE: "DOUBLE", SHORT: "SHORT"}[key.kind]
     try:
         if "_" in value or (key.kind == DOUBLE and not value.isascii()):
@@ -257,7 +257,7 @@ def _check_number(key: ConfigKey, value: str) -> int | float:
 
 
 def _shown(number: float) -> str:
-    """As Java writes a double."""
+    """The number as Java prints a double."""
     if number != number:  # noqa: PLR0124 - not a number
         return "NaN"
     if number in {float("inf"), -float("inf")}:

@@ -1,16 +1,16 @@
-"""The transaction coordinator: transactional ids, their producers, and the two-phase end of their transactions.
+"""The transaction coordinator: transactional ids, their producers, and the two-phase commit of their transactions.
 
     Empty ──first partition──> Ongoing ──EndTxn──> PrepareCommit ──markers──> CompleteCommit
                                   │                PrepareAbort  ──markers──> CompleteAbort
-                                  └── time-out or a new producer with the same id: aborted, and the old one is fenced
+                                  └── timeout or a new producer with the same id: aborted, and the old one is fenced
 
-Each step is a record in `__transaction_state` before it is answered. `Prepare…` is the decision: what a crash
-interrupts after it is finished when the broker opens, and what it interrupts before it times out and is aborted. All
-partitions are this broker's, so the markers are written at once; where the disk refuses one, it is tried again, and the
-producer hears CONCURRENT_TRANSACTIONS meanwhile. A step that the disk does not take changes nothing.
+Each step is written to `__transaction_state` before it is answered. `Prepare…` is the decision: after a crash, a
+transaction that had reached it is completed when the broker opens; any other times out and is aborted. All partitions
+are on this broker, so the markers are written at once. If the disk rejects a marker, the write is retried, and the
+producer receives CONCURRENT_TRANSACTIONS meanwhile. A step that the disk rejects changes nothing.
 
-Clients of transaction version 2 (KIP-890) add partitions by producing to them, and get a new epoch with each end: late
-records of an ended transaction are fenced. Their markers carry the new epoch.
+Clients of transaction version 2 (KIP-890) add partitions by producing to them, and get a new epoch whenever a
+transaction ends, so that late records of an ended transaction are fenced. Their markers carry the new epoch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from smackbox.kafka.wire.schema import read
 
 KEY_TYPE = 0
 VALUE_VERSION = 1
-LAST_EPOCH = 2**15 - 2  # the highest that a producer is given; the one above it can still fence it
+LAST_EPOCH = 2**15 - 2  # the highest epoch that a producer is given; the next one can still fence it
 NO_PRODUCER = -1
 COORDINATOR_EPOCH = 0
 RETRY_MS = 1_000
@@ -49,7 +49,7 @@ Done = Callable[[KafkaError | None], None]
 
 
 class TransactionState(IntEnum):
-    """As they stand in the log; `label` is what DescribeTransactions shows."""
+    """The states of a transaction, with their values in the log."""
 
     EMPTY = 0
     ONGOING = 1
@@ -62,7 +62,7 @@ class TransactionState(IntEnum):
 
     @property
     def label(self) -> str:
-        """As DescribeTransactions writes it: `PrepareCommit`."""
+        """Its name in DescribeTransactions: `PrepareCommit`."""
         return "".join(part.capitalize() for part in self.name.split("_"))
 
 
@@ -71,7 +71,7 @@ _PREPARED = (TransactionState.PREPARE_COMMIT, TransactionState.PREPARE_ABORT)
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """One transactional id and its transaction, if it has one."""
+    """One transactional id and its transaction, if any."""
 
     transactional_id: str
     producer_id: int
@@ -98,7 +98,7 @@ class TransactionCoordinator:
     # --- life
 
     def open(self) -> None:
-        """Read the transactions back, and finish those whose end was decided."""
+        """Read the transactions back, and complete those that were already decided."""
         for _, record, _, _, _ in self._log.replay():
             if record.key is None or int.from_bytes(record.key[:2], "big") != KEY_TYPE:
                 continue
@@ -134,9 +134,9 @@ class TransactionCoordinator:
     # --- producers
 
     def init_producer(self, name: str, timeout_ms: int, expected: tuple[int, int] | None, done: Done) -> Transaction:
-        """The transactional id's next epoch; an open transaction is aborted, and its producer fenced.
+        """Give the transactional id its next epoch; an open transaction is aborted, and its producer fenced.
 
-        `expected` is the producer id and epoch that a client wants to go on from (KIP-360). Raises `KafkaError`.
+        `expected` is the producer id and epoch that a client wants to continue with (KIP-360). Raises `KafkaError`.
         """
         if not name:
             raise KafkaError(errors.INVALID_REQUEST)
@@ -153,7 +153,7 @@ class TransactionCoordinator:
             if expected is not None and expected[0] != transaction.producer_id:
                 raise KafkaError(errors.PRODUCER_FENCED)
             if expected is not None and expected[1] == transaction.last_epoch != transaction.epoch:
-                done(None)  # the client asks again: it has its new epoch already
+                done(None)  # a retry: the client has its new epoch already
                 return transaction
             if expected is not None and expected[1] != transaction.epoch:
                 raise KafkaError(errors.PRODUCER_FENCED)
@@ -183,7 +183,7 @@ class TransactionCoordinator:
             transaction.epoch += 1
 
     def of_producer(self, name: str, producer_id: int, epoch: int) -> Transaction:
-        """The transaction that this producer may touch. Raises `KafkaError`."""
+        """The transaction that this producer may use. Raises `KafkaError`."""
         transaction = self.transactions.get(name)
         if transaction is None or transaction.producer_id != producer_id:
             raise KafkaError(errors.INVALID_PRODUCER_ID_MAPPING)
@@ -194,7 +194,7 @@ class TransactionCoordinator:
     # --- partitions
 
     def add(self, transaction: Transaction, wheres: set[TopicPartition], version: int, done: Done) -> None:
-        """Partitions join the transaction, which begins with the first."""
+        """Add partitions to the transaction; the first one begins it."""
         if transaction.state is TransactionState.ONGOING and wheres <= transaction.partitions:
             done(None)
             return
@@ -215,7 +215,8 @@ class TransactionCoordinator:
             self._start_timer(transaction)
 
     def check_produce(self, name: str, producer_id: int, epoch: int, where: TopicPartition, *, may_add: bool) -> None:
-        """Whether a transactional batch may be appended here; with `may_add` (version 2) the partition joins.
+        """Whether a transactional batch may be appended here; with `may_add` (transaction version 2) the partition is
+        added.
 
         Raises `KafkaError`.
         """
@@ -230,10 +231,10 @@ class TransactionCoordinator:
             raise KafkaError(errors.INVALID_TXN_STATE, "the partition was not added to the transaction")
         self.add(transaction, {where}, 2, lambda _: None)
 
-    # --- the end
+    # --- commit and abort
 
     def end(self, name: str, producer_id: int, epoch: int, *, commit: bool, bump: bool, done: Done) -> Transaction:
-        """Commit or abort; with `bump` (transaction version 2) the producer goes on with the transaction's new epoch.
+        """Commit or abort; with `bump` (transaction version 2) the producer continues with a new epoch.
 
         Raises `KafkaError`.
         """
@@ -264,7 +265,7 @@ class TransactionCoordinator:
                 self._persist(transaction, lambda _: None)
             return transaction
         if bump and not commit:
-            self._next_epoch(transaction)  # nothing to abort, but whatever is on its way is fenced
+            self._next_epoch(transaction)  # nothing to abort, but late requests are fenced
             transaction.state = TransactionState.COMPLETE_ABORT
             self._persist(transaction, done)
             return transaction
@@ -275,7 +276,7 @@ class TransactionCoordinator:
         return transaction
 
     def _answer_retry(self, transaction: Transaction, *, commit: bool, done: Done) -> Transaction:
-        """The end was done and its answer lost."""
+        """The transaction ended, but the answer was lost."""
         same = TransactionState.COMPLETE_COMMIT if commit else TransactionState.COMPLETE_ABORT
         if transaction.state is not same:
             raise KafkaError(errors.INVALID_TXN_STATE if transaction.state in _ENDED else errors.PRODUCER_FENCED)
@@ -283,14 +284,16 @@ class TransactionCoordinator:
         return transaction
 
     def _end(self, transaction: Transaction, *, commit: bool, done: Done | None = None) -> None:
-        """Decide it, and do it. Raises `KafkaError` when the disk does not take the decision."""
+        """Decide to commit or abort, and do it. Raises `KafkaError` when the disk rejects the decision."""
         transaction.state = TransactionState.PREPARE_COMMIT if commit else TransactionState.PREPARE_ABORT
         self._persist(transaction, lambda _: None)
         self._stop_timer(transaction)
         self._complete_or_retry(transaction, done)
 
     def _complete_or_retry(self, transaction: Transaction, done: Done | None = None) -> None:
-        """Do what is decided, at once or when the disk takes it; until then the producer gets a retriable error."""
+        """Carry out the decision, at once or when the disk accepts it; until then the producer gets a retriable
+        error.
+        """
         try:
             self._complete(transaction, done)
         except KafkaError as error:
@@ -301,7 +304,7 @@ class TransactionCoordinator:
                 done(None)
 
     def _complete(self, transaction: Transaction, done: Done | None = None) -> None:
-        """Write the markers of a decided end, and then that it is complete."""
+        """Write the markers of a decided transaction, and then its completion."""
         commit = transaction.state is TransactionState.PREPARE_COMMIT
         marker = Marker(commit, COORDINATOR_EPOCH)
         marked: list[Partition] = []
@@ -309,7 +312,7 @@ class TransactionCoordinator:
             try:
                 partition = self._broker.catalog.partition(topic, index)
             except KafkaError:
-                continue  # deleted in the middle of the transaction
+                continue  # deleted during the transaction
             self.mark(partition, transaction.producer_id, transaction.epoch, marker)
             marked.append(partition)
         before = replace(transaction)
@@ -331,14 +334,14 @@ class TransactionCoordinator:
             raise
 
     def mark(self, partition: Partition, producer_id: int, epoch: int, marker: Marker) -> None:
-        """End a producer's transaction on one partition. Raises `KafkaError` when the disk refuses."""
+        """End a producer's transaction on one partition. Raises `KafkaError` when the disk rejects the write."""
         partition.write_marker(producer_id, epoch, marker, self._broker.clock.wall_ms())
         if partition.topic == OFFSETS_TOPIC:
             self._groups.end_transaction_on({partition.index}, producer_id, commit=marker.commit)
         self._broker.touched(partition)
 
     def _is_late(self, transaction: Transaction) -> None:
-        """The transaction took longer than its producer allowed: it is aborted, and the producer fenced."""
+        """The transaction exceeded its timeout: abort it and fence its producer."""
         transaction.timer = None
         if transaction.state is not TransactionState.ONGOING:
             return
@@ -385,13 +388,13 @@ class TransactionCoordinator:
 
 
 def _check_settled(transaction: Transaction) -> None:
-    """Raises `KafkaError` while a decided end is still on its way to the disk."""
+    """Raises `KafkaError` while a decision has not reached the disk."""
     if transaction.state in _PREPARED:
         raise KafkaError(errors.CONCURRENT_TRANSACTIONS)
 
 
 def _restore(transaction: Transaction, before: Transaction) -> None:
-    """The disk did not take a change: it was none."""
+    """Undo a change that the disk rejected."""
     transaction.producer_id, transaction.epoch, transaction.last_epoch = (
         before.producer_id, before.epoch, before.last_epoch,
     )  # fmt: skip

@@ -1,8 +1,7 @@
-"""Decompressing and compressing the records of a batch, where the broker must look inside or rewrite them.
+"""Decompression and compression of the records of a batch that the broker must read or rewrite.
 
-Snappy bodies are framed as the Java client frames them (xerial: magic, versions, length-prefixed blocks) or are one raw
-block. The libraries are loaded with the first batch that needs them, and nothing is unpacked beyond
-`DECOMPRESSED_LIMIT`.
+Snappy bodies use the Java client's framing (xerial: magic, versions, length-prefixed blocks) or are one raw block. The
+libraries are loaded with the first batch that needs them. Decompression stops at `DECOMPRESSED_LIMIT`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ NO_COMPRESSION, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 NAMES = {0: "uncompressed", GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", ZSTD: "zstd"}
 DECOMPRESSED_LIMIT = 256 * 1024 * 1024
 PIECE_BYTES = 2 * 1024 * 1024
-"""What is unpacked at a time. A library takes room for all that it may give, and a batch is seldom larger."""
+"""How much is decompressed at a time. Libraries allocate the full output size, and a batch is seldom larger."""
 
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_SIZE = 16
@@ -41,7 +40,7 @@ def decompress(codec: int, body: bytes) -> bytes:
 
 
 def compress(codec: int, body: bytes, level: int | None = None) -> bytes:
-    """Compress the records of a batch, with `level` where the codec has levels."""
+    """Compress the records of a batch, with `level` if the codec has levels."""
     if codec == GZIP:
         packer = zlib.compressobj(-1 if level is None else level, wbits=31)
         return packer.compress(body) + packer.flush()

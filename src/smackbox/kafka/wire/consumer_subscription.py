@@ -1,4 +1,4 @@
-"""What consumers of the classic protocol put into JoinGroup and SyncGroup as bytes of their own."""
+"""The bytes that consumers of the classic protocol embed in JoinGroup and SyncGroup."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from smackbox.kafka.wire.schema import read, write
 
 
 def subscribed_topics(metadata: bytes) -> list[str]:
-    """Raises `ProtocolError` when the bytes are not a consumer's subscription."""
+    """The subscribed topics. Raises `ProtocolError` when the bytes are not a consumer's subscription."""
     return subscription(metadata).topics
 
 
 def subscription(metadata: bytes) -> ConsumerProtocolSubscription:
-    """Raises `ProtocolError` when the bytes are not a consumer's subscription."""
+    """The subscription. Raises `ProtocolError` when the bytes are not a consumer's subscription."""
     known = min(version_of(metadata), ConsumerProtocolSubscription.VERSIONS[1])
     return read(ConsumerProtocolSubscription, known, metadata, 2)[0]
 
 
 def assignment(data: bytes) -> ConsumerProtocolAssignment:
-    """Raises `ProtocolError` when the bytes are not a consumer's assignment."""
+    """The assignment. Raises `ProtocolError` when the bytes are not a consumer's assignment."""
     known = min(version_of(data), ConsumerProtocolAssignment.VERSIONS[1])
     return read(ConsumerProtocolAssignment, known, data, 2)[0]
 
 
 def encoded_assignment(partitions: Mapping[str, set[int]], version: int) -> bytes:
-    """Partition numbers by topic as a SyncGroup carries them, in a version that the consumer knows."""
+    """Partition numbers by topic, encoded as in SyncGroup, in a version that the consumer supports."""
     known = min(version, ConsumerProtocolAssignment.VERSIONS[1])
     out = bytearray(known.to_bytes(2, "big"))
     topics = [AssignedTopicPartition(topic, sorted(indexes)) for topic, indexes in sorted(partitions.items())]

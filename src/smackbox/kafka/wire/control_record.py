@@ -1,4 +1,4 @@
-"""Control records: what the broker writes into a partition to end a producer's transaction.
+"""Control records: the broker writes them to a partition to end a producer's transaction.
 
 Key: version i16 = 0, type i16 (0 abort, 1 commit). Value: version i16 = 0, coordinator epoch i32. The batch holds this
 one record, carries the producer's id and epoch, no sequence, and the transactional and control attributes.

@@ -1,4 +1,4 @@
-"""Kafka's error codes, under the names its protocol guide gives them."""
+"""Kafka's error codes, with the names of its protocol guide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Fetch (key 1), versions 4 to 18, by hand: what is read from the log goes out as it is, beside the framing.
+"""Fetch (key 1), versions 4 to 18, hand-written: records read from the log are sent unchanged, between pieces of
+framing.
 
 Request: replica id (to v14), max wait, min bytes, max bytes, isolation level, session id and epoch (from v7), topics
 (name to v12, id from v13) of partitions (index, leader epoch from v9, offset, last fetched epoch from v12, log start
@@ -36,7 +37,7 @@ _ABORTED = struct.Struct(">qq")
 
 
 class FetchPartition(NamedTuple):
-    """What is asked of one partition."""
+    """The request for one partition."""
 
     partition: int
     leader_epoch: int
@@ -45,7 +46,7 @@ class FetchPartition(NamedTuple):
 
 
 class FetchRequest(NamedTuple):
-    """`topics` and `forgotten` hold (name, or id from v13 on; partitions)."""
+    """`topics` and `forgotten` hold (name, or from v13 on id; partitions)."""
 
     max_wait_ms: int
     min_bytes: int
@@ -58,7 +59,7 @@ class FetchRequest(NamedTuple):
 
 
 class FetchedPartition(NamedTuple):
-    """The answer for one partition; `aborted` None is null."""
+    """The answer for one partition; `aborted` is None for null."""
 
     partition: int
     error_code: int
@@ -137,15 +138,15 @@ def _topic(buffer: memoryview, offset: int, version: int) -> tuple[bytes, int]:
 def _forgotten(buffer: memoryview, offset: int, version: int) -> list[tuple[bytes, list[int]]]:
     flexible = version >= FLEXIBLE
     count, offset = _count(buffer, offset, flexible)
-    found = []
+    topics = []
     for _ in range(count):
         name, offset = _topic(buffer, offset, version)
         partitions, offset = _count(buffer, offset, flexible)
-        found.append((name, list(struct.unpack_from(f">{partitions}i", buffer, offset))))
+        topics.append((name, list(struct.unpack_from(f">{partitions}i", buffer, offset))))
         offset += 4 * partitions
         if flexible:
             offset = skip_tags(buffer, offset)
-    return found
+    return topics
 
 
 def _count(buffer: memoryview, offset: int, flexible: bool) -> tuple[int, int]:
@@ -163,7 +164,7 @@ def _count(buffer: memoryview, offset: int, flexible: bool) -> tuple[int, int]:
 def write_response(
     topics: FetchedTopics, version: int, error_code: int = 0, session_id: int = 0
 ) -> list[bytes | bytearray]:
-    """The body of the response, in pieces: framing and records in turn."""
+    """The body of the response, in pieces that alternate between framing and records."""
     pieces: list[bytes | bytearray] = []
     flexible = version >= FLEXIBLE
     out = bytearray(b"\0\0\0\0")

@@ -1,4 +1,4 @@
-"""Frames and headers: every request and answer is a length i32 and that many bytes.
+"""Frames and headers: every request and answer is a length as i32, followed by that many bytes.
 
 Request header: api key i16, version i16, correlation id i32, client id (nullable string with an i16 length in all
 versions); flexible versions add tagged fields. Response header: correlation id i32; flexible versions add tagged
@@ -18,7 +18,7 @@ FIXED = struct.Struct(">hhih")
 
 
 class RequestHeader(NamedTuple):
-    """`client_id` None is null; flexible versions' tagged fields are still to be skipped."""
+    """`client_id` is None for null; the tagged fields of flexible versions must still be skipped."""
 
     api_key: int
     version: int
@@ -27,7 +27,7 @@ class RequestHeader(NamedTuple):
 
 
 def read_header(frame: memoryview) -> tuple[RequestHeader, int]:
-    """The header and the offset behind its client id. Raises `ProtocolError`."""
+    """The header and the offset after its client id. Raises `ProtocolError`."""
     try:
         api_key, version, correlation_id, length = FIXED.unpack_from(frame)
         if length < 0:
@@ -41,7 +41,7 @@ def read_header(frame: memoryview) -> tuple[RequestHeader, int]:
 
 
 def skip_header_tags(frame: memoryview, offset: int) -> int:
-    """The offset behind a flexible header's tagged fields. Raises `ProtocolError`."""
+    """The offset after a flexible header's tagged fields. Raises `ProtocolError`."""
     try:
         return skip_tags(frame, offset)
     except (IndexError, ValueError) as error:

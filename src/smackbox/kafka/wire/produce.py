@@ -1,4 +1,4 @@
-"""Produce (key 0), versions 3 to 13, by hand: record batches are slices of the receive buffer, nothing is copied.
+"""Produce (key 0), versions 3 to 13, hand-written: record batches are slices of the receive buffer, nothing is copied.
 
 Request: transactional id, acks i16, timeout i32, topics (name to v12, id from v13) of partitions (index i32, records).
 Response: topics of partitions (index, error, base offset, log append time, log start offset from v5, record errors and
@@ -27,7 +27,7 @@ _INT64 = struct.Struct(">q")
 
 
 class ProduceRequest(NamedTuple):
-    """`topics` holds (name, or id from v13 on; [(partition, records)]); records None are null."""
+    """`topics` holds (name, or from v13 on id; [(partition, records)]); null records are None."""
 
     transactional_id: str | None
     acks: int
@@ -127,7 +127,7 @@ def _slice(buffer: memoryview, offset: int, size: int) -> memoryview:
 
 
 def skip_tags(buffer: memoryview, offset: int) -> int:
-    """The offset behind a struct's tagged fields."""
+    """The offset after a struct's tagged fields."""
     count = buffer[offset]
     offset += 1
     if count == 0:

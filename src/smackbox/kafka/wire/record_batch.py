@@ -4,8 +4,8 @@
     | attributes i16 | last_offset_delta i32 | base_timestamp i64 | max_timestamp i64 | producer_id i64
     | producer_epoch i16 | base_sequence i32 | record_count i32 | records
 
-The CRC-32C covers everything from `attributes` on, so base offset and leader epoch are patched without touching it.
-Attributes: bits 0-2 compression, 3 timestamp type (1: log append time), 4 transactional, 5 control.
+The CRC-32C covers everything from `attributes` on, so the base offset and leader epoch can be patched without
+recomputing it. Attributes: bits 0-2 compression, 3 timestamp type (1: log append time), 4 transactional, 5 control.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _UINT32 = struct.Struct(">I")
 
 
 class BatchHeader(NamedTuple):
-    """The header as it stands in the bytes."""
+    """The header, decoded."""
 
     base_offset: int
     batch_length: int
@@ -75,12 +75,12 @@ class BatchHeader(NamedTuple):
 
     @property
     def next_offset(self) -> int:
-        """The offset behind its last record."""
+        """The offset after its last record."""
         return self.base_offset + self.last_offset_delta + 1
 
     @property
     def compression(self) -> int:
-        """The number of its compression, 0 for none."""
+        """Its compression codec, 0 for none."""
         return self.attributes & COMPRESSION_MASK
 
     @property
@@ -90,7 +90,7 @@ class BatchHeader(NamedTuple):
 
     @property
     def control(self) -> bool:
-        """Whether it is a marker, not data."""
+        """Whether it is a control batch."""
         return bool(self.attributes & CONTROL)
 
     @property
@@ -105,24 +105,24 @@ def read_header(buffer: Buffer, offset: int = 0) -> BatchHeader:
 
 
 def is_transactional(batch: Buffer) -> bool:
-    """Whether the batch says that it belongs to a transaction; False when it is cut short before it says so."""
+    """Whether the batch is transactional; False when it is too short to tell."""
     return len(batch) >= HEADER_SIZE and bool(batch[ATTRIBUTES_OFFSET + 1] & TRANSACTIONAL)
 
 
 def crc_matches(buffer: Buffer, header: BatchHeader, offset: int = 0) -> bool:
-    """Whether the whole batch, which must be in the buffer, has the CRC its header says."""
+    """Whether the CRC in the header matches the batch, all of which must be in the buffer."""
     with memoryview(buffer) as view:
         return bool(crc32c(view[offset + ATTRIBUTES_OFFSET : offset + header.size]) == header.crc)
 
 
 def assign(buffer: bytearray | memoryview, offset: int, base_offset: int, leader_epoch: int) -> None:
-    """Patch base offset and leader epoch into the batch at `offset`; the CRC does not cover them."""
+    """Patch the base offset and leader epoch of the batch at `offset`; the CRC does not cover them."""
     _INT64.pack_into(buffer, offset, base_offset)
     _INT32.pack_into(buffer, offset + LEADER_EPOCH_OFFSET, leader_epoch)
 
 
 def restamp(buffer: bytearray | memoryview, attributes: int, max_timestamp: int) -> None:
-    """Give the batch that fills the buffer these attributes and this largest timestamp, and a new CRC."""
+    """Set the attributes and the largest timestamp of the batch that fills the buffer, and its new CRC."""
     _INT16.pack_into(buffer, ATTRIBUTES_OFFSET, attributes)
     _INT64.pack_into(buffer, MAX_TIMESTAMP_OFFSET, max_timestamp)
     with memoryview(buffer) as view:
@@ -131,7 +131,7 @@ def restamp(buffer: bytearray | memoryview, attributes: int, max_timestamp: int)
 
 
 def increment_sequence(sequence: int, by: int) -> int:
-    """Sequences wrap from 2^31 - 1 to 0."""
+    """The next sequence; it wraps from 2^31 - 1 to 0."""
     return (sequence + by) & 0x7FFFFFFF
 
 
@@ -139,7 +139,7 @@ def increment_sequence(sequence: int, by: int) -> int:
 
 
 class Record(NamedTuple):
-    """One record; key or value None is null."""
+    """One record; a null key or value is None."""
 
     offset: int
     timestamp: int
@@ -162,7 +162,7 @@ def records(batch: Buffer, header: BatchHeader, offset: int = 0) -> list[Record]
 
 def parse_records(body: Buffer, header: BatchHeader) -> list[Record]:
     """The records of an uncompressed body. Raises `IndexError` or `ValueError` when they do not parse."""
-    found = []
+    records = []
     position = 0
     append_time = header.max_timestamp if header.attributes & LOG_APPEND_TIME else None
     for _ in range(header.record_count):
@@ -182,8 +182,8 @@ def parse_records(body: Buffer, header: BatchHeader) -> list[Record]:
         if position != end:
             raise ValueError(f"a record's length says {length} bytes")
         timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
-        found.append(Record(header.base_offset + offset_delta, timestamp, key, value, tuple(headers)))
-    return found
+        records.append(Record(header.base_offset + offset_delta, timestamp, key, value, tuple(headers)))
+    return records
 
 
 def _read_bytes(body: Buffer, position: int) -> tuple[bytes | None, int]:
@@ -191,7 +191,7 @@ def _read_bytes(body: Buffer, position: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, position
     if position + length > len(body):
-        raise ValueError("a field reaches over the end of the batch")
+        raise ValueError("a field extends beyond the end of the batch")
     return bytes(body[position : position + length]), position + length
 
 
@@ -206,8 +206,9 @@ def build(
     leader_epoch: int = 0,
     last_offset_delta: int | None = None,
 ) -> bytearray:
-    """An uncompressed batch of `entries`. Offsets are taken from the entries relative to the first one's (or to
-    `base_offset`), timestamps as they stand."""
+    """An uncompressed batch of `entries`. Offsets are stored relative to the first entry's (or to `base_offset`),
+    timestamps unchanged.
+    """
     first_offset = entries[0].offset if base_offset is None else base_offset
     base_timestamp = entries[0].timestamp
     body = encode_records(entries, first_offset, base_timestamp)
@@ -227,7 +228,7 @@ def build(
 
 
 def encode_records(entries: list[Record], base_offset: int, base_timestamp: int) -> bytearray:
-    """The bytes of these records behind a header with this base offset and timestamp."""
+    """The bytes of these records for a header with this base offset and timestamp."""
     body = bytearray()
     for entry in entries:
         record = bytearray(b"\0")
@@ -258,7 +259,7 @@ def seal(
     base_sequence: int,
     record_count: int,
 ) -> bytearray:
-    """A whole batch around its records (compressed as `attributes` says), with its length and CRC."""
+    """A whole batch around its records (compressed according to `attributes`), with its length and CRC."""
     batch = bytearray(
         HEADER.pack(
             base_offset,
@@ -296,7 +297,7 @@ def read_varlong(buffer: Buffer, position: int) -> tuple[int, int]:
 
 
 def write_varlong(out: bytearray, value: int) -> None:
-    """A signed number of up to 64 bits, zigzag, seven bits a byte."""
+    """A signed number of up to 64 bits as a zigzag varint, seven bits a byte."""
     value = (value << 1) ^ (value >> 63)
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -1,12 +1,12 @@
-"""Checking the records of a batch without building them: what a broker has to know before it takes a batch.
+"""Checks the records of a batch without building objects: what a broker must know before it accepts a batch.
 
     length varint | attributes i8 | timestamp delta varint | offset delta varint
     | key length varint | key | value length varint | value | header count varint | headers
 
-A client's records mostly have one size for a while. Such a run is checked column by column: the bytes at one position
-of all its records are one slice of the body, and a slice is compared, searched and reduced at the speed of C. What
-breaks a run (another length, a varint that grows by a byte) is read record by record, as everything is where sizes
-vary."""
+Consecutive records of a client often have the same size. Such a run is checked column by column: the bytes at one
+position of all its records are one slice of the body, and slices are compared, searched and reduced at C speed. A
+record that breaks a run (another length, a longer varint) is read on its own, as are all records when sizes vary.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from functools import lru_cache
 from smackbox.kafka.wire.record_batch import read_varlong, write_varlong
 
 NO_TIMESTAMP = -1
-SHORTEST_RUN = 4  # records of one size in a row, before the next ones are looked at as a run
+SHORTEST_RUN = 4  # records of one size in a row, before the following ones are tried as a run
 TABLED_BYTES = 2  # of varints of offsets: up to 8,191 records
 _INVERTED = bytes(byte ^ 0x80 for byte in range(256))
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 class InvalidRecordsError(Exception):
-    """The records are not what the batch's header says, or not records; the message says which."""
+    """The records contradict the batch's header or are malformed; the message says how."""
 
 
 @dataclass(slots=True)
 class Scan:
-    """What the records say: their largest and smallest timestamps (-1 for none), whether each has the
-    offset of its place, whether each has a key, and the bytes of the largest."""
+    """What the records contain: their largest and smallest timestamps (-1 for none), whether each offset matches its
+    position, whether each has a key, and the size of the largest in bytes.
+    """
 
     max_timestamp: int
     min_timestamp: int | None
@@ -38,13 +39,13 @@ class Scan:
     largest: int
 
 
-# where a record's timestamp, offset, key length, value length and header count begin
+# where a record's timestamp, offset, key length, value length and header count start
 _Layout = tuple[int, int, int, int, int]
 
 
 def scan(body: bytes, count: int, base_timestamp: int) -> Scan:
     """Read all records of an uncompressed body. Raises `InvalidRecordsError`."""
-    found = Scan(NO_TIMESTAMP, None, sequential=True, keyed=True, largest=0)
+    scan_result = Scan(NO_TIMESTAMP, None, sequential=True, keyed=True, largest=0)
     deltas: set[int] = set()
     position = number = alike = 0
     last_size = -1
@@ -54,36 +55,36 @@ def scan(body: bytes, count: int, base_timestamp: int) -> Scan:
             size = end - position
             if size != last_size:
                 alike, last_size = 0, size
-                found.largest = max(found.largest, end - layout[0] + 1)
+                scan_result.largest = max(scan_result.largest, end - layout[0] + 1)
             elif (alike := alike + 1) >= SHORTEST_RUN and not body[layout[4]]:
-                length = _run(body, position, size, layout, number, count - number, deltas, found)
+                length = _run(body, position, size, layout, number, count - number, deltas, scan_result)
                 if length > 1:
-                    found.keyed = found.keyed and keyed
+                    scan_result.keyed = scan_result.keyed and keyed
                     number += length
                     position += length * size
                     continue
             deltas.add(timestamp)
             if offset != number:
-                found.sequential = False
+                scan_result.sequential = False
             if not keyed:
-                found.keyed = False
+                scan_result.keyed = False
             number += 1
             position = end
     except (IndexError, ValueError) as error:
-        raise InvalidRecordsError(f"record {number} of the batch is not one: {error}") from error
+        raise InvalidRecordsError(f"record {number} of the batch is malformed: {error}") from error
     if position != len(body):
-        raise InvalidRecordsError(f"{len(body) - position} bytes are behind the last of {count} records")
+        raise InvalidRecordsError(f"{len(body) - position} bytes follow the last of {count} records")
     timestamps = {base_timestamp + delta for delta in deltas}
-    found.max_timestamp = max(NO_TIMESTAMP, *timestamps)
+    scan_result.max_timestamp = max(NO_TIMESTAMP, *timestamps)
     timestamps.discard(NO_TIMESTAMP)
-    found.min_timestamp = min(timestamps, default=None)
-    return found
+    scan_result.min_timestamp = min(timestamps, default=None)
+    return scan_result
 
 
 def _read(body: bytes, position: int) -> tuple[int, int, int, bool, _Layout]:
-    """Where a record ends, its deltas of timestamp and offset, whether it has a key, and its layout.
+    """A record's end, its timestamp and offset deltas, whether it has a key, and its layout.
 
-    Varints of one byte are read in place: this is what costs.
+    Varints of one byte are decoded inline, as this is the hot path.
     """
     at = position
     value = body[at]
@@ -127,14 +128,14 @@ def _read(body: bytes, position: int) -> tuple[int, int, int, bool, _Layout]:
     if body[headers_at]:
         at = _after_headers(body, headers_at, end)
     if at != end:
-        raise ValueError("its parts do not fill it")
+        raise ValueError("its fields do not fill it")
     timestamp = (timestamp >> 1) ^ -(timestamp & 1)
     offset = (offset >> 1) ^ -(offset & 1)
     return end, timestamp, offset, not key_length & 1, (timestamp_at, offset_at, key_at, value_at, headers_at)
 
 
 def _long(body: bytes, at: int) -> tuple[int, int]:
-    """A varint of two bytes or more, still in zigzag, and where it ends."""
+    """A varint of two bytes or more, still in zigzag, and its end."""
     second = body[at + 1]
     if second < 0x80:
         return body[at] & 0x7F | second << 7, at + 2
@@ -153,14 +154,16 @@ def _after_headers(body: bytes, at: int, end: int) -> int:
         content_length, at = read_varlong(body, at + name_length)
         at += max(content_length, 0)
         if at > end:
-            raise ValueError("its headers reach over its end")
+            raise ValueError("its headers extend beyond its end")
     return at
 
 
 def _run(
     body: bytes, position: int, size: int, layout: _Layout, number: int, left: int, deltas: set[int], found: Scan
 ) -> int:
-    """Note as many records from the one at `position` on as are laid out like it; how many. At 1 nothing is noted."""
+    """Check the run of records at `position` that share one layout; returns their number. If it is 1, nothing was
+    checked.
+    """
     timestamp_at, offset_at, key_at, value_at, headers_at = layout
     run = min(left, (len(body) - position) // size)
     end = position + run * size
@@ -186,11 +189,12 @@ def _after_varint(body: bytes, at: int) -> int:
 
 
 def _column(body: bytes, end: int, size: int, at: int, width: int, run: int) -> tuple[memoryview, int]:
-    """The varints of `width` bytes at one place of each record up to `end`, as little-endian numbers; how many are
-    that long."""
+    """The varints of `width` bytes at one position of each record up to `end`, as little-endian numbers, and how many
+    have that length.
+    """
     columns = [body[at + byte : end : size][:run] for byte in range(width)]
     for byte, column in enumerate(columns):
-        last = column if byte == width - 1 else column.translate(_INVERTED)  # all others have the highest bit
+        last = column if byte == width - 1 else column.translate(_INVERTED)  # all other bytes have the highest bit set
         if not last.isascii():
             run = min(run, _ascii_length(last))
     padded = next((code for code in _CODES if code >= width), 0)
@@ -231,7 +235,7 @@ def _are_from(offsets: memoryview, width: int, number: int) -> bool:
 
 @lru_cache
 def _offsets(width: int) -> tuple[int, bytes]:
-    """All offsets whose varint has `width` bytes, packed as a column is, and the first of them."""
+    """All offsets whose varint has `width` bytes, packed like a column, and the first of them."""
     first = 1 << 7 * (width - 1) - 1 if width > 1 else 0
     packed = bytearray()
     for offset in range(first, 1 << 7 * width - 1):

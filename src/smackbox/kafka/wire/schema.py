@@ -1,6 +1,6 @@
-"""Kafka messages as typed structs, and the compiler that turns a struct and a version into a reader and a writer.
+"""Kafka messages as typed structs, and a compiler that produces a reader and a writer for a struct and a version.
 
-A message is a `msgspec.Struct` whose annotations carry the wire type and the versions a field lives in:
+A message is a `msgspec.Struct` whose annotations give the wire type of each field and the versions that have it:
 
     class JoinGroupRequest(Message):
         VERSIONS = (0, 9)
@@ -10,9 +10,9 @@ A message is a `msgspec.Struct` whose annotations carry the wire type and the ve
 
 One struct serves all versions: a field that a version lacks reads as its default and is not written. From the
 message's `FLEXIBLE` version on, strings, bytes and arrays have compact lengths (unsigned varint of length + 1), and
-each struct ends in tagged fields (KIP-482). Source of the layouts: the message definitions in Kafka 4.4's own jars.
+each struct ends with tagged fields (KIP-482). The layouts come from the message definitions in Kafka 4.4's jars.
 
-Readers take `(buffer, offset)` and give `(message, offset)`; bytes that do not parse are a `ProtocolError`.
+Readers take `(buffer, offset)` and return `(message, offset)`; malformed bytes raise `ProtocolError`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class NullableSince:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """The field is a tagged one: it is written only when it differs from its default."""
+    """The field is tagged: it is written only when it differs from its default."""
 
     number: int
 
@@ -100,7 +100,7 @@ _ReadStep = Callable[[Buffer, int, list[Any]], int]
 
 
 def read(message_type: type[M], version: int, buffer: Buffer, offset: int = 0) -> tuple[M, int]:
-    """One message and the offset behind it. Raises `ProtocolError` when the bytes do not hold one."""
+    """One message and the offset after it. Raises `ProtocolError` when the bytes are malformed."""
     try:
         return reader(message_type, version, version >= message_type.FLEXIBLE)(buffer, offset)
     except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
@@ -114,14 +114,14 @@ def write(message: Message, version: int, out: bytearray) -> None:
 
 
 def encode(message: Message, version: int) -> bytes:
-    """The message alone."""
+    """The message as bytes."""
     out = bytearray()
     write(message, version, out)
     return bytes(out)
 
 
 def encode_versioned(message: Message, version: int) -> bytes:
-    """The message after its version as int16: how Kafka stores messages in records and in the consumer protocol."""
+    """The message, preceded by its version as int16: the form in records and in the consumer protocol."""
     out = bytearray(version.to_bytes(2, "big"))
     write(message, version, out)
     return bytes(out)
@@ -159,7 +159,7 @@ class _Declared:
 
 
 def fields(message_type: type[Message], version: int) -> list[Field]:
-    """All fields of the struct as they are in `version`."""
+    """All fields of the struct in `version`."""
     return [
         Field(
             declared.name,
@@ -269,7 +269,7 @@ def reader(message_type: type[Message], version: int, flexible: bool) -> Reader:
 
 
 def _read_run(run: list[Field]) -> _ReadStep:
-    """Neighbouring fields of fixed width, with one `struct`."""
+    """Adjacent fields of fixed width, with one `struct`."""
     layout = struct.Struct(">" + "".join(field.wire.code for field in run))
     unpack_from, size = layout.unpack_from, layout.size
     first, behind = run[0].index, run[-1].index + 1
@@ -518,7 +518,7 @@ def _write_nullable_struct(write_struct: Writer) -> Writer:
 def _write_array(write_element: Writer, flexible: bool, nullable: bool) -> Writer:
     def write_value(out: bytearray, value: Any) -> None:
         if value is None:
-            # in a version without null, an empty array stands for it
+            # in a version without null, an empty array represents it
             length = -1 if nullable else 0
             value = ()
         else:
@@ -560,7 +560,7 @@ _INT32 = struct.Struct(">i")
 
 
 def read_varint(buffer: Buffer, offset: int) -> tuple[int, int]:
-    """An unsigned varint (7 bits a byte, least significant first) and the offset behind it."""
+    """An unsigned varint (7 bits a byte, least significant first) and the offset after it."""
     value = shift = 0
     for _ in range(VARINT_BYTES_LIMIT):
         byte = buffer[offset]

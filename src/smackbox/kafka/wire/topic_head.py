@@ -1,4 +1,6 @@
-"""A topic's part of a Produce or Fetch answer, up to its partitions. Both are on the hot path, and written by hand."""
+"""The start of a topic in a Produce or Fetch answer, up to its partitions. Both are on the hot path, and hand-
+written.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ def write_count(out: bytearray, count: int, *, flexible: bool) -> None:
 
 
 def write_topic_head(out: bytearray, name: bytes, partitions: int, *, flexible: bool, is_id: bool) -> None:
-    """The topic's name, or with `is_id` its id of 16 bytes, and how many partitions follow."""
+    """The topic's name, or with `is_id` its 16-byte id, and the number of partitions that follow."""
     if not is_id:
         if flexible:
             write_varint(out, len(name) + 1)

@@ -1,4 +1,4 @@
-"""What handlers work on, and what they have in common: reading parameters, naming apps, answering with a deployment."""
+"""What handlers share: reading parameters, resolving app ids, answering with a deployment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, and the parts of its path that the route names."""
+    """One request, and the path parameters of its route."""
 
     api: Api
     request: HttpRequest
@@ -62,7 +62,7 @@ def app_id_of(parts: dict[str, str]) -> str:
 
 
 def existing_app(api: Api, app_id: str) -> App:
-    """Raises `Refusal` (404)."""
+    """The app of the request. Raises `Refusal` (404)."""
     app = api.marathon.root.apps.get(app_id)
     if app is None:
         raise unknown_app(app_id)
@@ -70,7 +70,7 @@ def existing_app(api: Api, app_id: str) -> App:
 
 
 def deployed(deployment: Deployment, status: int = 200) -> HttpResponse:
-    """The answer to what began a deployment."""
+    """The answer to a request that started a deployment."""
     body = {"version": deployment.version, "deploymentId": deployment.id}
     location = {"Location": f"/v2/deployments/{deployment.id}", "Marathon-Deployment-Id": deployment.id}
     return HttpResponse.json(body, status, location)

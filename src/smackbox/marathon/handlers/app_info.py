@@ -1,4 +1,4 @@
-"""An app or a task as GET shows it: the definition, and what is known of its instances."""
+"""An app or a task as in GET: the definition, and the state of its instances."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ _STATES = {
 
 
 def shown_app(marathon: Marathon, app: App, embed: Collection[str] = ()) -> Json:
-    """`embed` holds `tasks`, `counts`, `deployments`, `readiness`, `lastTaskFailure`, `failures`, `taskStats`."""
+    """An app as in the API. `embed` may contain `tasks`, `counts`, `deployments`, `readiness`, `lastTaskFailure`,
+    `failures`, `taskStats`.
+    """
     shown = render(app)
     embedded = set(embed)
     if "failures" in embedded:
@@ -94,7 +96,7 @@ def _health(instance: Instance, index: int) -> Json:
 
 
 def _statistics(marathon: Marathon, app: App) -> Json:
-    """Counts and life times by how recent an instance's definition is."""
+    """Counts and lifetimes, grouped by the age of an instance's definition."""
     now_ms = marathon.clock.wall_ms()
     info = app.version_info
     groups: dict[str, Callable[[Instance], bool]] = {
@@ -106,18 +108,19 @@ def _statistics(marathon: Marathon, app: App) -> Json:
     shown: Json = {}
     checks = len(app.health_checks)
     for name, belongs in groups.items():
-        found = [one for one in marathon.instances_of(app.id) if belongs(one)]
-        if not found:
+        instances = [one for one in marathon.instances_of(app.id) if belongs(one)]
+        if not instances:
             continue
-        lives = sorted((now_ms - instance.started_ms) / 1000 for instance in found if instance.started_ms)
+        lives = sorted((now_ms - instance.started_ms) / 1000 for instance in instances if instance.started_ms)
         statistics: Json = {
             "counts": {
                 "staged": sum(
-                    instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING} for instance in found
+                    instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING}
+                    for instance in instances
                 ),
-                "running": sum(instance.condition == states.RUNNING for instance in found),
-                "healthy": sum(instance.healthy(checks) is True for instance in found),
-                "unhealthy": sum(instance.healthy(checks) is False for instance in found),
+                "running": sum(instance.condition == states.RUNNING for instance in instances),
+                "healthy": sum(instance.healthy(checks) is True for instance in instances),
+                "unhealthy": sum(instance.healthy(checks) is False for instance in instances),
             }
         }
         if lives:

@@ -20,11 +20,11 @@ Json = dict[str, Any]
 
 WILDCARD = "*"
 ALWAYS_EMBEDDED = frozenset({"tasks", "counts", "deployments", "lastTaskFailure"})
-"""What one app, and those of `*`, are shown with though it is not asked for."""
+"""What a single app, and the apps of `*`, include by default."""
 
 
 def get_apps(call: Call) -> HttpResponse:
-    """`cmd`, `id` and `label` filter; `embed=apps.…` adds."""
+    """`cmd`, `id` and `label` filter the list; `embed=apps.…` adds details."""
     apps = list(call.marathon.root.apps.values())
     if (command := call.request.parameter("cmd")) is not None:
         apps = [app for app in apps if command.lower() in (app.cmd or "").lower()]
@@ -37,7 +37,7 @@ def get_apps(call: Call) -> HttpResponse:
 
 
 def get_app(call: Call) -> HttpResponse:
-    """One app, or with a path that ends in `/*` those in a group."""
+    """One app, or the apps of a group if the path ends in `/*`."""
     app_id = app_id_of(call.parts)
     if app_id.rpartition("/")[2] == WILDCARD:
         group = path_id.parent(app_id)
@@ -51,7 +51,7 @@ def get_app(call: Call) -> HttpResponse:
 
 
 def post_app(call: Call) -> HttpResponse:
-    """Add an app; 409 where it is there."""
+    """Add an app; 409 if it exists."""
     marathon = call.marathon
     app = read_app(read_json(call.request.body), default_role=marathon.role)
     if app.id in marathon.root.apps:
@@ -65,7 +65,7 @@ def post_app(call: Call) -> HttpResponse:
 
 
 def put_app(call: Call) -> HttpResponse:
-    """Change an app, or create it. `partialUpdate=false` replaces the definition whole; `{"version": …}` rolls back."""
+    """Change an app, or create it. `partialUpdate=false` replaces the whole definition; `{"version": …}` rolls back."""
     marathon = call.marathon
     app_id = app_id_of(call.parts)
     before = marathon.root.apps.get(app_id)
@@ -76,23 +76,23 @@ def put_app(call: Call) -> HttpResponse:
 
 
 def patch_app(call: Call) -> HttpResponse:
-    """Change an app that is there."""
+    """Change an existing app."""
     existing_app(call.api, app_id_of(call.parts))
     return put_app(call)
 
 
 def put_apps(call: Call) -> HttpResponse:
-    """Several apps in one deployment."""
+    """Create or change several apps in one deployment."""
     marathon = call.marathon
-    given = read_json(call.request.body)
-    if not isinstance(given, list):
+    definitions = read_json(call.request.body)
+    if not isinstance(definitions, list):
         raise malformed("", "error.expected.jsarray")
     partial = flag(call.request, "partialUpdate", True)
     apps: list[App] = []
-    for at, one in enumerate(given):
-        if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+    for at, entry in enumerate(definitions):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise malformed(f"({at})/id", "error.path.missing")
-        apps.append(_updated(call.api, path_id.absolute(one["id"]), one, partial=partial))
+        apps.append(_updated(call.api, path_id.absolute(entry["id"]), entry, partial=partial))
     deployment = marathon.change(_replacing(*apps), force=flag(call.request, "force"))
     for app in apps:
         _posted(call.api, call.request, marathon.root.apps[app.id])
@@ -100,16 +100,16 @@ def put_apps(call: Call) -> HttpResponse:
 
 
 def patch_apps(call: Call) -> HttpResponse:
-    """Change several apps that are there, in one deployment."""
-    given = read_json(call.request.body)
-    for app_def in given if isinstance(given, list) else []:
+    """Change several existing apps in one deployment."""
+    definitions = read_json(call.request.body)
+    for app_def in definitions if isinstance(definitions, list) else []:
         if isinstance(app_def, dict) and isinstance(app_def.get("id"), str):
             existing_app(call.api, path_id.absolute(app_def["id"]))
     return put_apps(call)
 
 
 def delete_app(call: Call) -> HttpResponse:
-    """Remove an app; its tasks are killed."""
+    """Remove an app and kill its tasks."""
     app_id = app_id_of(call.parts)
     existing_app(call.api, app_id)
     deployment = call.marathon.change(
@@ -121,7 +121,7 @@ def delete_app(call: Call) -> HttpResponse:
 
 
 def restart_app(call: Call) -> HttpResponse:
-    """Replace all tasks of an app by new ones."""
+    """Replace all tasks of an app with new ones."""
     app_id = app_id_of(call.parts)
     existing_app(call.api, app_id)
     deployment = call.marathon.change(
@@ -134,7 +134,7 @@ def restart_app(call: Call) -> HttpResponse:
 
 
 def get_versions(call: Call) -> HttpResponse:
-    """The versions of an app, the newest first."""
+    """The versions of an app, newest first."""
     app = existing_app(call.api, app_id_of(call.parts))
     return HttpResponse.json({"versions": call.marathon.versions.of_app(app.id)})
 
@@ -186,8 +186,8 @@ def _posted(api: Api, request: HttpRequest, app: App) -> None:
 
 
 def _embed(request: HttpRequest, prefix: str) -> set[str]:
-    wanted = request.query.get("embed", []) + request.query.get("embed[]", [])
-    found = {name.removeprefix(prefix).removeprefix("app.").removeprefix("apps.") for name in wanted}
+    values = request.query.get("embed", []) + request.query.get("embed[]", [])
+    names = {name.removeprefix(prefix).removeprefix("app.").removeprefix("apps.") for name in values}
     if flag(request, "embedTasks"):
-        found.add("tasks")
-    return {"counts" if instance == "count" else instance for instance in found}
+        names.add("tasks")
+    return {"counts" if instance == "count" else instance for instance in names}

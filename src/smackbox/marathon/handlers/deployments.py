@@ -1,4 +1,4 @@
-"""/v2/deployments: what is under way, and calling it off."""
+"""/v2/deployments: list and cancel deployments."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from smackbox.net.http import HttpResponse
 
 
 def get_deployments(call: Call) -> HttpResponse:
-    """The deployments under way."""
+    """The running deployments."""
     readiness = call.marathon.health.readiness()
     return HttpResponse.json([deployment.render(readiness) for deployment in call.marathon.deployments.values()])
 
 
 def delete_deployment(call: Call) -> HttpResponse:
-    """Go back by another deployment (200), or with `force` stop where it is (202)."""
+    """Roll back with another deployment (200), or with `force` stop it where it is (202)."""
     back = call.marathon.cancel(call.parts["deployment"], force=flag(call.request, "force"))
     return HttpResponse(202) if back is None else deployed(back)

@@ -1,4 +1,4 @@
-"""/v2/events: everything that happens, as server-sent events."""
+"""/v2/events: all events, as server-sent events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from smackbox.net.http import HttpResponse, HttpStream
 
 
 def get_events(call: Call) -> HttpStream | HttpResponse:
-    """`event_type=…` (several) selects; `plan-format=light` leaves the groups out of plans."""
+    """`event_type=…` (repeatable) selects types; `plan-format=light` omits the groups from plans."""
     accept = call.request.headers.get("accept", "*/*")
     if "text/event-stream" not in accept and "*/*" not in accept:
         return HttpResponse.json({"message": "GET /v2/events gives text/event-stream"}, 406)

@@ -24,7 +24,7 @@ FIELDS = {"id", "apps", "groups", "dependencies", "version", "scaleBy", "enforce
 
 
 def get_group(call: Call) -> HttpResponse:
-    """A group with its apps and groups, as far as `embed` asks for them."""
+    """A group with its apps and groups, as selected by `embed`."""
     group = _group_id(call.parts)
     if not call.marathon.root.has_group(group):
         raise unknown_group(group)
@@ -58,7 +58,7 @@ def get_group_version(call: Call) -> HttpResponse:
 
 
 def post_group(call: Call) -> HttpResponse:
-    """Create a group. 409 where there is one of that id."""
+    """Create a group. 409 if the id exists."""
     given = _read(call.request)
     base = _group_id(call.parts)
     group = path_id.absolute(given["id"], base) if isinstance(given.get("id"), str) else base
@@ -68,7 +68,7 @@ def post_group(call: Call) -> HttpResponse:
 
 
 def put_group(call: Call) -> HttpResponse:
-    """Change a group, or create it; `{"scaleBy": n}`, `{"version": …}`; `dryRun` only tells the steps."""
+    """Change a group, or create it; `{"scaleBy": n}`, `{"version": …}`; `dryRun` only returns the steps."""
     given = _read(call.request)
     group = _group_id(call.parts)
     if group == path_id.ROOT and isinstance(given.get("id"), str):
@@ -77,7 +77,7 @@ def put_group(call: Call) -> HttpResponse:
 
 
 def delete_group(call: Call) -> HttpResponse:
-    """Remove a group with all that is in it."""
+    """Remove a group with everything in it."""
     group = _group_id(call.parts)
     root = call.marathon.root
     if not root.has_group(group):
@@ -85,7 +85,7 @@ def delete_group(call: Call) -> HttpResponse:
 
     def emptied(root: Root, version: str) -> Root:
         apps = {app_id: app for app_id, app in root.apps.items() if not path_id.is_below(app_id, group)}
-        groups = {name: one for name, one in root.groups.items() if not path_id.is_below(name, group)}
+        groups = {name: entry for name, entry in root.groups.items() if not path_id.is_below(name, group)}
         return Root(apps, groups, version)
 
     return deployed(call.marathon.change(emptied, force=flag(call.request, "force"), group=group))
@@ -152,7 +152,7 @@ def _scaled(api: Api, group: str, factor: Any) -> Any:
 
 
 def _replaced(api: Api, group: str, given: Json) -> Any:
-    """The group's apps and groups become those given; an app that is named keeps what is not said of it."""
+    """Replace the group's apps and groups with the given ones; a named app keeps its unspecified fields."""
     apps: dict[str, App] = {}
     groups: dict[str, Group] = {}
     _collect(api, group, given, apps, groups)
@@ -189,17 +189,17 @@ def _collect(api: Api, group: str, given: Any, apps: dict[str, App], groups: dic
         dependencies=[path_id.absolute(dependency, path_id.parent(group)) for dependency in dependencies],
         enforce_role=bool(given.get("enforceRole", False)),
     )
-    for one in given.get("apps") or []:
-        app = read_app(one, base=group, default_role=api.marathon.role)
+    for entry in given.get("apps") or []:
+        app = read_app(entry, base=group, default_role=api.marathon.role)
         if path_id.parent(app.id) != group:
             raise invalid([("/apps", f"Identifier {app.id} is not child of {group}")])
         if app.id in apps:
-            raise invalid([("/apps", f"Identifier {app.id} stands twice")])
+            raise invalid([("/apps", f"Identifier {app.id} occurs twice")])
         apps[app.id] = app
-    for one in given.get("groups") or []:
-        if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+    for entry in given.get("groups") or []:
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise malformed("/groups/id", "error.path.missing")
-        child = path_id.absolute(one["id"], group)
+        child = path_id.absolute(entry["id"], group)
         if path_id.parent(child) != group:
             raise invalid([("/groups", f"Identifier {child} is not child of {group}")])
-        _collect(api, child, one, apps, groups)
+        _collect(api, child, entry, apps, groups)

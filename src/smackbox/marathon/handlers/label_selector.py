@@ -17,19 +17,19 @@ _ONE = re.compile(
 
 
 def parse(text: str) -> Selector:
-    """Raises `Refusal` (400) for what is no selector."""
+    """Parse a selector. Raises `Refusal` (400) for an invalid one."""
     conditions: list[Selector] = []
     position = 0
     while True:
         match = _ONE.match(text, position)
         if match is None:
-            raise Refusal(400, f"'{text}' is no label selector: it cannot be read from character {position}")
+            raise Refusal(400, f"'{text}' is not a label selector: syntax error at character {position}")
         conditions.append(_condition(match))
         position = match.end()
         if position == len(text):
             return lambda labels: all(condition(labels) for condition in conditions)
         if text[position] != ",":
-            raise Refusal(400, f"'{text}' is no label selector: expected , at character {position}")
+            raise Refusal(400, f"'{text}' is not a label selector: expected , at character {position}")
         position += 1
 
 

@@ -1,4 +1,4 @@
-"""/v2/queue: the apps that wait for offers, and why; and an end of their delay."""
+"""/v2/queue: the apps that wait for offers, and why; and resetting their delay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def get_queue(call: Call) -> HttpResponse:
-    """What waits for offers, and why the last ones were not taken."""
+    """What waits for offers, and why the last ones did not match."""
     marathon = call.marathon
     now_ms = marathon.clock.wall_ms()
     with_offers = "lastUnusedOffers" in call.request.query.get("embed", [])
@@ -38,7 +38,7 @@ def get_queue(call: Call) -> HttpResponse:
 
 
 def delete_delay(call: Call) -> HttpResponse:
-    """End the back-off of an app's launches."""
+    """Reset the back-off of an app's launches."""
     app_id = app_id_of(call.parts)
     if app_id not in call.marathon.waiting:
         raise Refusal(404, f"Application {app_id} not found in tasks queue.")

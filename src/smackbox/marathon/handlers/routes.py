@@ -1,4 +1,4 @@
-"""Which handler a request goes to. Ids of apps and groups hold slashes, so what may follow is looked for first."""
+"""Routes requests to handlers. Ids of apps and groups contain slashes, so suffixes are matched first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NOT_SERVED = {
 
 
 def handle(api: Api, request: HttpRequest) -> HttpResponse | HttpStream:
-    """The answer. A `Refusal` becomes its status and JSON here, and nowhere else."""
+    """The answer. Only here is a `Refusal` converted to its status and JSON."""
     try:
         handler, parts = _route(request)
         return handler(Call(api, request, parts))

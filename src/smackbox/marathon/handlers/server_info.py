@@ -19,16 +19,16 @@ def get_info(call: Call) -> HttpResponse:
 
 
 def get_leader(call: Call) -> HttpResponse:
-    """Where the leader answers."""
+    """The address of the leader."""
     return HttpResponse.json({"leader": call.api.leader})
 
 
 def delete_leader(call: Call) -> HttpResponse:
-    """Step down, so that another one leads; everything is kept."""
+    """Resign, so that another process leads; all state is kept."""
     call.api.abdicate()
     return HttpResponse.json({"message": "Leadership abdicated"})
 
 
 def get_plugins(_: Call) -> HttpResponse:
-    """There are none."""
+    """The plugins: there are none."""
     return HttpResponse.json({"plugins": []})

@@ -1,4 +1,4 @@
-"""Service ports: a number for each port of an app that is unique in the cluster, for those who balance load by it."""
+"""Service ports: a cluster-wide unique number for each port of an app, for load balancers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LOCAL_PORT_MAX = 20_000
 
 
 def with_service_ports(root: Root, before: Root) -> Root:
-    """Every port that has none gets one: one that its app had in `before`, else a free one.
+    """Give every port without a service port the one that its app had in `before`, or a free one.
 
-    Raises `Refusal` when there are no more.
+    Raises `Refusal` when none is free.
     """
     taken = {port for app in (*root.apps.values(), *before.apps.values()) for port in app.service_ports}
 

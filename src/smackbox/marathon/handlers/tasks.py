@@ -22,17 +22,17 @@ Json = dict[str, Any]
 def get_tasks(call: Call) -> HttpResponse:
     """Every task; `status=running|staging` filters. As text for `Accept: text/plain`."""
     marathon = call.marathon
-    wanted = set(call.request.query.get("status", []) + call.request.query.get("status[]", []))
-    unknown = wanted - {"running", "staging"}
+    statuses = set(call.request.query.get("status", []) + call.request.query.get("status[]", []))
+    unknown = statuses - {"running", "staging"}
     if unknown:
         raise invalid([("/status", f"must be running or staging, not {', '.join(sorted(unknown))}")])
-    found = [
+    selected = [
         instance
         for app_id in sorted(marathon.instances)
         for instance in marathon.instances_of(app_id)
-        if instance.has_task and (not wanted or _stage(instance) in wanted)
+        if instance.has_task and (not statuses or _stage(instance) in statuses)
     ]
-    return _listed(call.api, call.request, found)
+    return _listed(call.api, call.request, selected)
 
 
 def get_app_tasks(call: Call) -> HttpResponse:
@@ -45,79 +45,81 @@ def get_app_tasks(call: Call) -> HttpResponse:
 
 
 def delete_app_tasks(call: Call) -> HttpResponse:
-    """Kill the app's tasks, all or those on `host`, at most `killCount`."""
+    """Kill the app's tasks, all or those on `host`."""
     app = existing_app(call.api, app_id_of(call.parts))
     host = call.request.parameter("host")
-    found = [instance for instance in call.marathon.instances_of(app.id) if host is None or instance.host == host]
+    selected = [instance for instance in call.marathon.instances_of(app.id) if host is None or instance.host == host]
     if (count := call.request.parameter("killCount")) is not None and count.isdigit():
-        found = found[: int(count)]
-    return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"tasks": tasks}))
+        selected = selected[: int(count)]
+    return _kill(call.api, call.request, selected, lambda tasks: HttpResponse.json({"tasks": tasks}))
 
 
 def delete_app_task(call: Call) -> HttpResponse:
-    """Kill one task of an app, with `scale` for good."""
+    """Kill one task of an app; with `scale` it is not replaced."""
     app = existing_app(call.api, app_id_of(call.parts))
     task_id = call.parts["task"]
-    found = [instance for instance in call.marathon.instances_of(app.id) if task_id in {instance.task_id, instance.id}]
-    if not found:
+    selected = [
+        instance for instance in call.marathon.instances_of(app.id) if task_id in {instance.task_id, instance.id}
+    ]
+    if not selected:
         raise Refusal(404, f"Task '{task_id}' does not exist")
-    return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"task": tasks[0]}))
+    return _kill(call.api, call.request, selected, lambda tasks: HttpResponse.json({"task": tasks[0]}))
 
 
 def post_tasks_delete(call: Call) -> HttpResponse:
-    """Kill tasks of any apps, by `{"ids": [...]}`; ids that are not known are passed over."""
-    given = read_json(call.request.body)
-    ids = given.get("ids") if isinstance(given, dict) else None
+    """Kill tasks of any apps, by `{"ids": [...]}`; unknown ids are ignored."""
+    body = read_json(call.request.body)
+    ids = body.get("ids") if isinstance(body, dict) else None
     if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
         raise malformed("/ids", "error.expected.jsarray")
-    wanted = set(ids)
-    found = [
+    task_ids = set(ids)
+    selected = [
         instance
         for instances in call.marathon.instances.values()
         for instance in instances.values()
-        if wanted & {instance.task_id, instance.id}
+        if task_ids & {instance.task_id, instance.id}
     ]
-    return _kill(call.api, call.request, found, lambda tasks: HttpResponse.json({"tasks": tasks}))
+    return _kill(call.api, call.request, selected, lambda tasks: HttpResponse.json({"tasks": tasks}))
 
 
-def _kill(api: Api, request: HttpRequest, found: list[Instance], answer: Any) -> HttpResponse:
-    """`scale`: and want fewer; `wipe`: and give up their volumes."""
+def _kill(api: Api, request: HttpRequest, selected: list[Instance], answer: Any) -> HttpResponse:
+    """With `scale`, also reduce the number of instances; with `wipe`, also delete their volumes."""
     marathon = api.marathon
     scale, wipe = flag(request, "scale"), flag(request, "wipe")
     if scale and wipe:
         raise Refusal(400, "You cannot use scale and wipe at the same time.")
-    tasks = [shown_task(marathon, instance) for instance in found]
+    tasks = [shown_task(marathon, instance) for instance in selected]
     if flag(request, "noOp"):
         return answer(tasks)  # type: ignore[no-any-return]
     if not scale:
-        for one in found:
-            if one.volumes and not wipe:
-                marathon.restart_in_place(one)
+        for instance in selected:
+            if instance.volumes and not wipe:
+                marathon.restart_in_place(instance)
             else:
-                marathon.kill(one, reason="asked for by a request")
-        for app_id in {instance.app_id for instance in found}:
+                marathon.kill(instance, reason="requested by a client")
+        for app_id in {instance.app_id for instance in selected}:
             marathon.enforce(app_id)
         return answer(tasks)  # type: ignore[no-any-return]
 
     def fewer(root: Root, version: str) -> Root:
         changes = {}
-        for app_id, count in _by_app(found).items():
+        for app_id, count in _by_app(selected).items():
             if app_id in root.apps:
                 app = root.apps[app_id]
                 changes[app_id] = msgspec.structs.replace(app, instances=max(0, app.instances - count))
         return root.with_apps(changes, version)
 
     deployment = marathon.change(fewer, force=flag(request, "force"))
-    for one in found:
-        marathon.kill(one, reason="scaled down by a request")
-    for app_id in {instance.app_id for instance in found}:
+    for instance in selected:
+        marathon.kill(instance, reason="scaled down by a client")
+    for app_id in {instance.app_id for instance in selected}:
         marathon.enforce(app_id)
     return deployed(deployment)
 
 
-def _by_app(found: Iterable[Instance]) -> dict[str, int]:
+def _by_app(selected: Iterable[Instance]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for instance in found:
+    for instance in selected:
         if instance.is_live:
             counts[instance.app_id] = counts.get(instance.app_id, 0) + 1
     return counts
@@ -127,17 +129,17 @@ def _stage(instance: Instance) -> str:
     return "staging" if instance.condition in {states.PROVISIONED, states.STAGING, states.STARTING} else "running"
 
 
-def _listed(api: Api, request: HttpRequest, found: list[Instance]) -> HttpResponse:
+def _listed(api: Api, request: HttpRequest, selected: list[Instance]) -> HttpResponse:
     if "text/plain" not in request.headers.get("accept", ""):
-        return HttpResponse.json({"tasks": [shown_task(api.marathon, instance) for instance in found]})
+        return HttpResponse.json({"tasks": [shown_task(api.marathon, instance) for instance in selected]})
     endpoints: dict[tuple[str, int | str], list[str]] = {}
-    for one in found:
-        app = api.marathon.root.apps.get(one.app_id)
-        name = one.app_id.strip("/").replace("/", "_")
+    for instance in selected:
+        app = api.marathon.root.apps.get(instance.app_id)
+        name = instance.app_id.strip("/").replace("/", "_")
         ports = app.service_ports if app is not None else []
-        for service_port, port in zip(ports, one.ports, strict=False):
-            endpoints.setdefault((name, service_port), []).append(f"{one.host}:{port}")
+        for service_port, port in zip(ports, instance.ports, strict=False):
+            endpoints.setdefault((name, service_port), []).append(f"{instance.host}:{port}")
         if not ports:
-            endpoints.setdefault((name, " "), []).append(one.host)
+            endpoints.setdefault((name, " "), []).append(instance.host)
     lines = ["\t".join([name, str(port), *hosts]) for (name, port), hosts in endpoints.items()]
     return HttpResponse.text("".join(f"{line}\n" for line in lines))

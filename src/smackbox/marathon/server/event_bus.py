@@ -1,4 +1,4 @@
-"""The subscribers of /v2/events, and what each of them gets."""
+"""The subscribers of /v2/events, and the events for each of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAN_GROUPS = ("original", "target")
 
 
 class EventBus:
-    """Streams of server-sent events. A listener that does not read is cut off."""
+    """Streams of server-sent events. A client that does not read is disconnected."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class EventBus:
         self._heartbeat: asyncio.TimerHandle | None = None
 
     def subscribe(self, request: HttpRequest, types: frozenset[str], light: bool) -> HttpStream:
-        """A stream of events of these types (none: all); `light` leaves their details out. 503 beyond the limit."""
+        """A stream of events of these types (none: all); `light` omits details. 503 beyond the limit."""
         if len(self._listeners) >= LISTENERS_LIMIT:
             stream = HttpStream(503, EVENT_STREAM)
             stream.close()
@@ -44,8 +44,8 @@ class EventBus:
         return stream
 
     def publish(self, event: Json) -> None:
-        """Send an event to who asked for its type."""
-        whole: bytes | None = None
+        """Send an event to the subscribers of its type."""
+        encoded: bytes | None = None
         brief: bytes | None = None
         for stream, (types, light, _) in list(self._listeners.items()):
             if types and event["eventType"] not in types:
@@ -54,8 +54,8 @@ class EventBus:
                 brief = brief or _encoded({**event, "plan": _light(event["plan"])})
                 stream.send(brief)
             else:
-                whole = whole or _encoded(event)
-                stream.send(whole)
+                encoded = encoded or _encoded(event)
+                stream.send(encoded)
 
     def close(self) -> None:
         """End all streams."""
@@ -74,7 +74,7 @@ class EventBus:
         self.publish({"remoteAddress": address, "eventType": event_type, "timestamp": now})
 
     def _beat(self) -> None:
-        """An empty line now and then, so that both sides notice when the other is gone."""
+        """Send an empty line regularly, so that both sides notice when the other is gone."""
         for stream in list(self._listeners):
             stream.send(b"\r\n")
         self._heartbeat = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)

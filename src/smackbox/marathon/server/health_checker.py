@@ -1,6 +1,7 @@
 """Health and readiness checks that Marathon runs itself, over the network: HTTP, HTTPS and TCP.
 
-One task for each check of each running instance. What executors check (COMMAND, MESOS_*) comes with tasks' statuses.
+There is one asyncio task for each check of each running instance. The results of executors' checks (COMMAND, MESOS_*)
+arrive in task statuses.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from smackbox.marathon.wire.app import App, HealthCheck, ReadinessCheck
 from smackbox.net.http_client import HttpClient, HttpClientError
 
 AT_ONCE_LIMIT = 100
-"""Checks under way at the same time; the others wait."""
+"""The number of concurrent checks; further ones wait."""
 
 RESPONSE_LIMIT = 4096
 IGNORED = "ignored"
 
 
 class HealthChecker:
-    """`changed` is called after a result was given to `marathon`. `client` is closed with it."""
+    """`changed` is called after `marathon` has received a result. `client` is closed with the checker."""
 
     def __init__(self, marathon: Marathon, client: HttpClient, changed: Callable[[], None]) -> None:
         self._marathon = marathon
@@ -35,7 +36,7 @@ class HealthChecker:
         self._places = asyncio.Semaphore(AT_ONCE_LIMIT)
 
     def follow(self) -> None:
-        """Begin checks of instances that run, end those of instances that do not."""
+        """Start the checks of running instances, and stop those of all others."""
         wanted: dict[tuple[str, str, int], Callable[[], Any]] = {}
         for app_id, instances in self._marathon.instances.items():
             app = self._marathon.definition(app_id)
@@ -57,7 +58,7 @@ class HealthChecker:
             self._running[key] = asyncio.create_task(wanted[key]())
 
     async def stop(self) -> None:
-        """End all checks."""
+        """Stop all checks."""
         tasks = list(self._running.values())
         self._running.clear()
         for task in tasks:
@@ -76,7 +77,7 @@ class HealthChecker:
             await asyncio.sleep(max(check.interval_seconds, 1))
 
     async def _ask(self, app: App, instance: Instance, check: HealthCheck) -> str | None:
-        """None: alive; else what is wrong."""
+        """None for healthy, otherwise the reason."""
         port = check_port(app, check, instance.ports, inside=False)
         if port is None:
             return "the port to ask is not known"
@@ -137,7 +138,7 @@ def _bracketed(host: str) -> str:
 
 
 def _named_port(app: App, instance: Instance, name: str) -> int | None:
-    """The host port of that name."""
+    """The host port with that name."""
     if app.host_networking:
         names = [definition.name for definition in app.port_definitions or []]
     else:

@@ -1,4 +1,4 @@
-"""What /metrics tells, as JSON and for Prometheus."""
+"""The content of /metrics, as JSON and for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smackbox.net.http import HttpResponse
 
 
 def metrics(marathon: Marathon | None) -> dict[str, Any]:
-    """In the form of Marathon's own: gauges by dotted names. A standby knows none."""
+    """The metrics in Marathon's form: gauges with dotted names. A standby has none."""
     return {
         "version": "4.0.0",
         "gauges": {f"marathon.{name}.gauge": {"value": value} for name, value in _values(marathon).items()},
@@ -21,7 +21,7 @@ def metrics(marathon: Marathon | None) -> dict[str, Any]:
 
 
 def prometheus(marathon: Marathon | None) -> HttpResponse:
-    """The metrics in Prometheus' format; None is a Marathon that does not lead."""
+    """The metrics in Prometheus' format; `marathon` is None on a standby."""
     lines = []
     for name, value in _values(marathon).items():
         plain = "marathon_" + name.replace(".", "_")

@@ -1,4 +1,4 @@
-"""Marathon as a service: what it adds to a framework is events, health checks and its REST API."""
+"""Marathon as a service: it adds events, health checks and a REST API to a framework."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where an instance may be placed, by its app's constraints and by where its siblings are.
+"""Placement of an instance, according to its app's constraints and the placement of its siblings.
 
-A constraint names an attribute of agents, or `hostname` (`@hostname`), `@region`, `@zone`, then an operator and perhaps
-a value.
+A constraint names an attribute of agents, or `hostname` (`@hostname`), `@region`, `@zone`, then an operator and
+optionally a value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DEFAULT_GROUPS = 1
 
 
 def unmet(constraints: Iterable[Sequence[str]], offer: Offer, siblings: Sequence[Instance]) -> list[str]:
-    """The constraints that this offer does not meet, as `[field:OPERATOR:value]`."""
+    """The constraints that this offer does not satisfy, as `[field:OPERATOR:value]`."""
     return [
         "[" + ":".join(constraint) + "]"
         for constraint in constraints

@@ -1,8 +1,8 @@
-"""A deployment: the way from one state of some apps to another, in steps, and how far it is.
+"""A deployment: the transition of some apps from one state to another, in steps, and its progress.
 
-The wanted state (the root group) is the target from the beginning; a deployment decides when each app starts to follow
-it. An app whose turn has not come goes on by its original definition. Each step waits until the apps of the one before
-are settled: what others depend on is ready before they start.
+The desired state (the root group) is the target from the start; a deployment decides when each app switches to it.
+Until its turn, an app keeps its original definition. Each step waits until the apps of the previous one are settled, so
+that dependencies are ready before the apps that need them start.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ RESTART = "RestartApplication"
 
 
 class Action(msgspec.Struct, frozen=True):
-    """What a deployment does with one app."""
+    """The action of a deployment on one app."""
 
     kind: str
     app_id: str
 
     def render(self) -> Json:
-        """As the API shows it."""
+        """The action as in the API."""
         return {"action": self.kind, "app": self.app_id}
 
 
 class Deployment(msgspec.Struct, kw_only=True):
-    """`original` and `target` define the affected apps alone; one that is missing in either is created or removed."""
+    """`original` and `target` define only the affected apps; an app missing from one of them is created or removed."""
 
     id: str
     version: str
@@ -53,11 +53,11 @@ class Deployment(msgspec.Struct, kw_only=True):
 
     @property
     def actions(self) -> list[Action]:
-        """Of the step that is under way."""
+        """The actions of the current step."""
         return self.steps[self.current] if self.current < len(self.steps) else []
 
     def definition(self, app_id: str) -> App | None:
-        """How an affected app is to run at this moment; None: not at all."""
+        """The current definition of an affected app; None if it must not run."""
         target = self.target.get(app_id)
         original = self.original.get(app_id)
         reached = [action.kind for step in self.steps[: self.current + 1] for action in step if action.app_id == app_id]
@@ -68,7 +68,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         return target
 
     def render(self, readiness: Json) -> Json:
-        """As the API shows it, with the readiness of its tasks."""
+        """The deployment as in the API, with the readiness of its tasks."""
         return {
             "id": self.id,
             "version": self.version,
@@ -84,7 +84,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         }
 
     def plan(self) -> Json:
-        """As events carry it."""
+        """The plan as in events."""
         return {
             "id": self.id,
             "version": self.version,
@@ -94,12 +94,12 @@ class Deployment(msgspec.Struct, kw_only=True):
         }
 
     def step(self) -> Json:
-        """Its only step, as events show it."""
+        """The current step as in events."""
         return {"actions": [action.render() for action in self.actions]}
 
 
 def steps(original: Root, target: Root) -> list[list[Action]]:
-    """What leads from one root to another: stop what is gone, then the rest in the order of its dependencies."""
+    """The steps from one root to another: stop removed apps, then the rest in the order of dependencies."""
     gone = [Action(STOP, app_id) for app_id in sorted(original.apps.keys() - target.apps.keys())]
     created = [Action(START, app_id) for app_id in sorted(target.apps.keys() - original.apps.keys())]
     changed: dict[str, Action] = {}

@@ -1,8 +1,8 @@
-"""What one app needs now: how many instances to launch, which to kill. A pure function, asked after each change.
+"""What one app needs: how many instances to launch, and which to kill. A pure function, called after each change.
 
-While instances of an older version are there, the app is being upgraded: `minimumHealthCapacity` of them stay healthy
-at every moment, and `maximumOverCapacity` more than wanted exist at most. Where the two leave no room to move, one
-instance more is allowed (one less for an app with volumes), as Marathon does.
+While instances of an older version exist, the app is being upgraded: `minimumHealthCapacity` of them stay healthy at
+all times, and there are at most `maximumOverCapacity` more than configured. If the two leave no room, one extra
+instance is allowed (one less for an app with volumes), as in Marathon.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Decision:
 
 
 def decide(app: App, instances: Sequence[Instance]) -> Decision:
-    """For `app` as it is to run, with all the instances of its id."""
+    """The decision for the current definition `app`, with all instances of its id."""
     live = [instance for instance in instances if instance.is_live]
-    fresh = [one for one in live if one.config_version == app.config_version]
-    old = [one for one in live if one.config_version != app.config_version]
+    fresh = [instance for instance in live if instance.config_version == app.config_version]
+    old = [instance for instance in live if instance.config_version != app.config_version]
     excess = victims(app, fresh)[: max(0, len(fresh) - app.instances)]
     missing = max(0, app.instances - len(fresh))
     if not old:
@@ -42,16 +42,16 @@ def decide(app: App, instances: Sequence[Instance]) -> Decision:
             least = most - 1
         else:
             most = least + 1
-    working_old = [one for one in old if _works(app, one)]
-    idle_old = [one for one in old if not _works(app, one)]
-    spare = sum(is_ready(app, one) for one in fresh) + len(working_old) - least
+    working_old = [instance for instance in old if _works(app, instance)]
+    idle_old = [instance for instance in old if not _works(app, instance)]
+    spare = sum(is_ready(app, instance) for instance in fresh) + len(working_old) - least
     kill = idle_old + victims(app, working_old)[: max(0, spare)] + excess
     alive = sum(instance.is_live or instance.condition == KILLING or not instance.wanted for instance in instances)
     return Decision(max(0, min(missing, most - alive)), kill)
 
 
 def is_ready(app: App, instance: Instance) -> bool:
-    """Running, healthy where that is checked, and ready where that is asked for."""
+    """Whether it is running, healthy if it has health checks, and ready if it has a readiness check."""
     return (
         instance.condition == RUNNING
         and (not app.health_checks or instance.healthy(len(app.health_checks)) is True)
@@ -60,7 +60,7 @@ def is_ready(app: App, instance: Instance) -> bool:
 
 
 def is_settled(app: App, instances: Sequence[Instance]) -> bool:
-    """As many as wanted are ready, and nothing else is there."""
+    """Whether the configured number is ready, and there are no others."""
     decision = decide(app, instances)
     ready = sum(instance.is_live and is_ready(app, instance) for instance in instances)
     leaving = any(not instance.wanted or instance.condition == KILLING for instance in instances)
@@ -68,7 +68,7 @@ def is_settled(app: App, instances: Sequence[Instance]) -> bool:
 
 
 def victims(app: App, instances: Sequence[Instance]) -> list[Instance]:
-    """In the order in which they are given up: what does not work first, then by `killSelection`."""
+    """The instances to kill, in order: failing ones first, then by `killSelection`."""
     youngest_first = app.kill_selection == "YOUNGEST_FIRST"
 
     def rank(instance: Instance) -> tuple[int, int, int]:
@@ -83,5 +83,5 @@ def victims(app: App, instances: Sequence[Instance]) -> list[Instance]:
 
 
 def _works(app: App, instance: Instance) -> bool:
-    """For an instance of an older version: it runs, and nothing is known against it."""
+    """Whether an instance of an older version runs without a known problem."""
     return instance.condition == RUNNING and instance.healthy(len(app.health_checks)) is not False

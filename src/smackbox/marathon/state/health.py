@@ -1,4 +1,5 @@
-"""What health and readiness checks found of instances, and what follows: events, kills, a deployment that goes on.
+"""The results of health and readiness checks of instances, and their effects: events, kills, the progress of
+deployments.
 
 A check is run by Marathon over the network (HTTP, HTTPS, TCP), or by the task's executor (COMMAND, MESOS_*), which then
 kills the task itself.
@@ -19,13 +20,13 @@ Json = dict[str, Any]
 
 
 class Health:
-    """What checks found of the instances."""
+    """The check results of instances."""
 
     def __init__(self, marathon: InstancesOwner) -> None:
         self._marathon = marathon
 
     def result(self, instance_id: str, index: int, alive: bool, cause: str | None = None) -> None:
-        """What a check by Marathon itself found."""
+        """The result of one of Marathon's own checks."""
         instance = self._marathon.instance(instance_id)
         app = self._marathon.definition(instance.app_id) if instance is not None else None
         if instance is None or app is None or index >= len(app.health_checks) or instance.condition != states.RUNNING:
@@ -33,7 +34,7 @@ class Health:
         self._found(instance, app, index, alive, cause, ends_by_us=True)
 
     def by_mesos(self, instance: Instance, app: App | None, alive: bool, cause: str | None) -> None:
-        """Mesos' own check of a task has a result."""
+        """The result of Mesos' own check of a task."""
         for index, check in enumerate(app.health_checks if app is not None else []):
             if check.by_mesos and app is not None:
                 self._found(instance, app, index, alive, cause, ends_by_us=False)
@@ -93,7 +94,7 @@ class Health:
         self._marathon.changed(app.id)
 
     def readiness_result(self, instance_id: str, ready: bool, response: Json | None) -> None:
-        """A readiness check has an answer."""
+        """The result of a readiness check."""
         instance = self._marathon.instance(instance_id)
         if instance is not None and instance.condition == states.RUNNING:
             instance.ready = ready
@@ -101,14 +102,14 @@ class Health:
             self._marathon.changed(instance.app_id)
 
     def readiness(self) -> Json:
-        """What readiness checks found, by app, as deployments show it."""
-        found: Json = {}
+        """The results of readiness checks, by app, for deployments."""
+        results: Json = {}
         for app_id, instances in self._marathon.instances.items():
             app = self._marathon.definition(app_id)
             if app is None or not app.readiness_checks:
                 continue
             check = app.readiness_checks[0]
-            found[app_id] = [
+            results[app_id] = [
                 {
                     "name": check.name,
                     "taskId": instance.task_id,
@@ -118,4 +119,4 @@ class Health:
                 for instance in instances.values()
                 if instance.condition == states.RUNNING
             ]
-        return found
+        return results

@@ -1,10 +1,10 @@
-"""One instance of an app: its place, its task, and what is known and wanted of it. It is stored as JSON.
+"""One instance of an app: its agent, its task, its current state and its goal. It is stored as JSON.
 
     Provisioned -> Staging -> Starting -> Running -> (Killing) -> gone
                                  Running <-> Unreachable -> UnreachableInactive -> gone
     Reserved: has persistent volumes on an agent and no task
 
-An instance is stored before its task is launched, so that a successor knows of every task that can exist.
+An instance is stored before its task is launched, so that a successor knows every task that can exist.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONDITIONS = {
     "TASK_KILLING": KILLING,
     "TASK_UNREACHABLE": UNREACHABLE,
 }
-"""Of a task's state; every other state is terminal."""
+"""The non-terminal task states; all others are terminal."""
 
 TERMINAL_CONDITIONS = {
     "TASK_FINISHED": "Finished", "TASK_FAILED": "Failed", "TASK_KILLED": "Killed", "TASK_ERROR": "Error",
@@ -39,7 +39,7 @@ TERMINAL_CONDITIONS = {
 
 
 class HealthRecord(msgspec.Struct, kw_only=True):
-    """What one health check found of one instance; times are milliseconds since 1970, 0 for never."""
+    """The results of one health check of one instance; times are milliseconds since 1970, 0 for never."""
 
     alive: bool = False
     consecutive_failures: int = 0
@@ -59,7 +59,7 @@ class Instance(msgspec.Struct, kw_only=True):
     role: str = "*"
     condition: str = PROVISIONED
     wanted: bool = True
-    """False once it is to be killed and not replaced by itself."""
+    """False when it is to be killed and not replaced by itself."""
     incarnation: int = 1
     agent_id: str = ""
     host: str = ""
@@ -73,32 +73,32 @@ class Instance(msgspec.Struct, kw_only=True):
     staged_ms: int = 0
     started_ms: int = 0
     since_ms: int = 0
-    """When its condition changed last."""
+    """The time of the last change of its condition."""
     unreachable_ms: int = 0
     killed_ms: int = 0
-    """When the last KILL was sent."""
+    """The time of the last KILL."""
     health: dict[int, HealthRecord] = {}
-    """By the index of the health check. Not stored: it is found out again."""
+    """By the index of the health check. Not stored: it is determined again."""
     ready: bool | None = None
     readiness_response: dict[str, Any] | None = None
 
     @property
     def task_id(self) -> str:
-        """The id of its task; another one each time that it is launched again."""
+        """The id of its task; a new one for each launch."""
         return f"{self.id}._app.{self.incarnation}"
 
     @property
     def is_live(self) -> bool:
-        """It counts as one of the app's instances."""
+        """Whether it counts as one of the app's instances."""
         return self.wanted and self.condition not in {KILLING, UNREACHABLE_INACTIVE}
 
     @property
     def has_task(self) -> bool:
-        """Whether it has a task, or waits with its reservations for one."""
+        """Whether it has a task, rather than only reservations."""
         return self.condition != RESERVED
 
     def healthy(self, checks: int) -> bool | None:
-        """None where nothing is known yet."""
+        """None if nothing is known yet."""
         if checks == 0:
             return None
         if any(not record.alive and record.consecutive_failures for record in self.health.values()):
@@ -107,13 +107,13 @@ class Instance(msgspec.Struct, kw_only=True):
 
 
 def encode(instance: Instance) -> bytes:
-    """What is kept of an instance over a restart."""
+    """The stored form of an instance."""
     kept = {field: getattr(instance, field) for field in _STORED}
     return msgspec.json.encode(kept)
 
 
 def decode(data: bytes) -> Instance:
-    """An instance as it was kept."""
+    """An instance from its stored form."""
     return msgspec.json.decode(data, type=Instance)
 
 
@@ -125,5 +125,5 @@ _STORED = tuple(
 
 
 def instance_of_task(task_id: str) -> str:
-    """The instance's id in a task's id."""
+    """The instance id in a task id."""
     return task_id.partition("._app.")[0]

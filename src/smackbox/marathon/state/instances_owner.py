@@ -1,4 +1,4 @@
-"""Marathon's state, seen from the parts that launch instances and judge their health."""
+"""Marathon's state as the parts that launch instances and check their health see it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from smackbox.marathon.wire.app import App
 
 
 class InstancesOwner(Protocol):
-    """Keeps apps and instances, and decides what becomes of them."""
+    """Keeps apps and instances, and makes decisions about them."""
 
     clock: Clock
     delays: LaunchDelays
@@ -21,11 +21,11 @@ class InstancesOwner(Protocol):
     framework_id: str | None
 
     def definition(self, app_id: str) -> App | None:
-        """How an app is to run at this moment, deployments considered; None where it is not to run."""
+        """The current definition of an app, considering deployments; None if it must not run."""
         ...
 
     def instance(self, instance_id: str) -> Instance | None:
-        """The instance of that id, None without it."""
+        """The instance of that id, or None."""
         ...
 
     def instances_of(self, app_id: str) -> list[Instance]:
@@ -33,33 +33,33 @@ class InstancesOwner(Protocol):
         ...
 
     def missing(self, app: App) -> int:
-        """How many new instances are to be launched now, were there offers."""
+        """How many new instances should be launched when there are offers."""
         ...
 
     def enforce(self, app_id: str) -> None:
-        """Kill what is too much of an app, and note how many are to be launched."""
+        """Kill surplus instances of an app, and record how many to launch."""
         ...
 
     def keep(self, instance: Instance) -> None:
-        """Store an instance that is new or changed."""
+        """Store a new or changed instance."""
         ...
 
     def kill(self, instance: Instance, *, reason: str = "") -> None:
-        """It is not wanted any more."""
+        """Kill an instance that is no longer needed."""
         ...
 
     def restart_in_place(self, instance: Instance) -> None:
-        """Kill the task of an instance that keeps its volumes, and so its place."""
+        """Kill the task of an instance that keeps its volumes, and so stays on its agent."""
         ...
 
     def changed(self, app_id: str) -> None:
-        """One of its instances did: the app may need something, and a deployment may go on."""
+        """One of its instances has changed: the app may need action, and a deployment may continue."""
         ...
 
     def new_id(self) -> str:
-        """An id that nobody had before."""
+        """A new unique id."""
         ...
 
     def emit(self, event_type: str, **fields: Any) -> None:
-        """Publish an event once what it tells of is stored."""
+        """Publish an event once the change that it describes is stored."""
         ...

@@ -21,7 +21,7 @@ class LaunchDelays:
         self._delays: dict[str, _Delay] = {}
 
     def failed(self, app: App, now_ms: int) -> None:
-        """A task ended that should not have."""
+        """A task ended unexpectedly."""
         delay = self._current(app)
         longest_ms = app.max_launch_delay_seconds * 1000
         if delay is None:
@@ -31,7 +31,7 @@ class LaunchDelays:
         self._delays[app.id] = _Delay(app.config_version, current_ms, now_ms + current_ms)
 
     def succeeded(self, app: App) -> None:
-        """A task runs, and is healthy where that is checked: the next failure waits less."""
+        """A task is running, and healthy if it has health checks: reduce the delay after the next failure."""
         delay = self._current(app)
         if delay is not None:
             delay.current_ms = round(delay.current_ms / app.backoff_factor)
@@ -39,11 +39,11 @@ class LaunchDelays:
                 self.reset(app.id)
 
     def reset(self, app_id: str) -> None:
-        """The next launch of the app waits for nothing."""
+        """The next launch of the app is not delayed."""
         self._delays.pop(app_id, None)
 
     def left_ms(self, app: App, now_ms: int) -> int:
-        """How long it is until the app may be launched again."""
+        """The remaining delay before the app may be launched again."""
         delay = self._current(app)
         return 0 if delay is None else max(0, delay.until_ms - now_ms)
 

@@ -1,4 +1,4 @@
-"""From an offer to operations: launches for the apps that wait, and the making and ending of reservations."""
+"""From an offer to operations: launches for waiting apps, and creating and releasing reservations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSTANCES_PER_OFFER = 100
 
 
 class Launcher:
-    """`delayed` holds the apps that were passed over because they are backed off."""
+    """`delayed` has the apps that were skipped because of their back-off."""
 
     def __init__(self, marathon: InstancesOwner, principal: str | None, secrets: Callable[[str], str | None]) -> None:
         self.delayed: dict[str, bool] = {}
@@ -30,7 +30,7 @@ class Launcher:
         self._ports = PortChoice()
 
     def operations(self, offer: Offer) -> list[Json]:
-        """What to accept this offer with; nothing: decline it."""
+        """The operations to accept this offer with; empty to decline it."""
         operations = self._end_reservations(offer)
         launches: list[Json] = []
         turn = list(self._marathon.waiting)
@@ -41,7 +41,7 @@ class Launcher:
         return operations
 
     def _one_more(self, app_id: str, offer: Offer, operations: list[Json], launches: list[Json]) -> bool:
-        """Launch, or reserve for, one instance of an app: whether there may be another one."""
+        """Launch, or reserve for, one instance of an app; returns whether another one may follow."""
         marathon = self._marathon
         app = marathon.definition(app_id)
         waiting = marathon.waiting.get(app_id)
@@ -50,17 +50,17 @@ class Launcher:
         now_ms = marathon.clock.wall_ms()
         for one in marathon.instances_of(app_id):
             if one.condition == states.RESERVED and one.wanted and one.agent_id == offer.agent_id:
-                found = match_reserved(offer, one)
-                if isinstance(found, Match):
+                matched = match_reserved(offer, one)
+                if isinstance(matched, Match):
                     waiting.used(now_ms)
                     one.condition, one.app_version, one.config_version = (
                         states.PROVISIONED,
                         app.version,
                         app.config_version,
                     )
-                    launches.append(self._launch(app, one, found))
+                    launches.append(self._launch(app, one, matched))
                     return True
-                waiting.unused(offer, found, now_ms)
+                waiting.unused(offer, matched, now_ms)
         if marathon.missing(app) == 0:
             marathon.enforce(app_id)
             return False
@@ -68,19 +68,19 @@ class Launcher:
             self.delayed[app_id] = True
             return False
         siblings = [instance for instance in marathon.instances_of(app_id) if instance.is_live]
-        found = match(app, offer, siblings, self._ports)
-        if not isinstance(found, Match):
-            waiting.unused(offer, found, now_ms)
+        matched = match(app, offer, siblings, self._ports)
+        if not isinstance(matched, Match):
+            waiting.unused(offer, matched, now_ms)
             return False
         waiting.used(now_ms)
-        one = self._instance(app, offer, found)
+        one = self._instance(app, offer, matched)
         if app.is_resident:
-            operations += self._reserve(app, one, found)
+            operations += self._reserve(app, one, matched)
             one.condition = states.RESERVED
             one.since_ms = now_ms
             marathon.keep(one)
         else:
-            launches.append(self._launch(app, one, found))
+            launches.append(self._launch(app, one, matched))
         return True
 
     def _instance(self, app: App, offer: Offer, found: Match) -> Instance:
@@ -146,7 +146,7 @@ class Launcher:
         ]
 
     def _end_reservations(self, offer: Offer) -> list[Json]:
-        """DESTROY and UNRESERVE what was reserved for instances that are gone."""
+        """DESTROY and UNRESERVE the reservations of removed instances."""
         orphaned = [
             lot
             for lot in offer.resources

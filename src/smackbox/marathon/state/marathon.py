@@ -1,11 +1,12 @@
-"""Marathon: the apps that are wanted, the instances that exist, and everything that follows when one of them changes.
+"""Marathon: the desired apps, the existing instances, and the effects of changes to either.
 
-Plain and synchronous. Inputs are calls (`change`, `offers`, `update`, `tick`, …); what follows gathers in `effects`:
-records to store, then calls to Mesos and events to publish. Whoever owns this object commits them after each input.
+Plain and synchronous. Inputs are calls (`change`, `offers`, `update`, `tick`, …); their effects are collected in
+`effects`: records to store, then calls to Mesos and events to publish. The owner of this object commits them after each
+input.
 
-For each app there is one question, `enforce.decide`: how many to launch, which to kill. It is asked again whenever the
-app or one of its instances changed; nothing else launches or kills. So a restart, a scaling, a failed task, a lost
-agent and a deployment that was given up all end in the same place: what is wanted runs.
+For each app there is one decision, `enforce.decide`: how many instances to launch, and which to kill. It is made again
+whenever the app or one of its instances changes; nothing else launches or kills. So a restart, a scaling, a failed
+task, a lost agent and a cancelled deployment all converge to the same result: the desired state runs.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ Json = dict[str, Any]
 LAUNCH_CONFIRM_MS = 300_000
 STAGING_LIMIT_MS = 300_000
 FAILURES = frozenset({"TASK_FAILED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
-"""States that speak against the app; a task that its agent took along, or that was never launched, does not."""
+"""States that count as failures of the app; a task lost with its agent, or never launched, does not."""
 
 log = logging.getLogger(__name__)
 
 
 class Marathon(FrameworkMachine):
-    """The state of the leading Marathon. `publish` takes an event; `new_id` gives a fresh UUID's text."""
+    """The state of the leading Marathon. `publish` takes an event; `new_id` returns the text of a new UUID."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Marathon(FrameworkMachine):
     # --- records
 
     def load(self, records: dict[str, bytes]) -> None:
-        """Take over what a predecessor stored."""
+        """Load what a predecessor stored."""
         for name, value in records.items():
             kind, _, key = name.partition(":")
             if kind == "framework":
@@ -102,12 +103,12 @@ class Marathon(FrameworkMachine):
             self._advance(resumed)
 
     def keep(self, instance: Instance) -> None:
-        """Store an instance that is new or changed."""
+        """Store a new or changed instance."""
         self.instances.setdefault(instance.app_id, {})[instance.id] = instance
         self.effects.records[f"instance:{instance.id}"] = states.encode(instance)
 
     def forget(self, instance: Instance) -> None:
-        """The instance is gone."""
+        """Delete an instance."""
         instances = self.instances.get(instance.app_id, {})
         instances.pop(instance.id, None)
         if not instances:
@@ -115,7 +116,7 @@ class Marathon(FrameworkMachine):
         self.effects.records[f"instance:{instance.id}"] = None
 
     def instance(self, instance_id: str) -> Instance | None:
-        """The instance of that id, None without it."""
+        """The instance of that id, or None."""
         for instances in self.instances.values():
             if instance_id in instances:
                 return instances[instance_id]
@@ -125,7 +126,7 @@ class Marathon(FrameworkMachine):
         """The instances of an app."""
         return list(self.instances.get(app_id, {}).values())
 
-    # --- what is to happen once this is stored
+    # --- actions after storing
 
     def emit(self, event_type: str, **fields: Any) -> None:
         """Publish an event once the records of this step are stored."""
@@ -133,13 +134,13 @@ class Marathon(FrameworkMachine):
         self.effects.actions.append(lambda: self._publish(event))
 
     def new_id(self) -> str:
-        """An id that nobody had before."""
+        """A new unique id."""
         return self._new_id()
 
-    # --- what is wanted
+    # --- desired state
 
     def next_version(self) -> str:
-        """A moment that no version had before."""
+        """A timestamp that no version had before."""
         self._last_version_ms = max(self.clock.wall_ms(), self._last_version_ms + 1)
         return timestamp(self._last_version_ms)
 
@@ -151,10 +152,10 @@ class Marathon(FrameworkMachine):
         restart: Iterable[str] = (),
         group: str = "/",
     ) -> Deployment:
-        """Replace the root by what `changed` makes of it and of a fresh version, and begin the deployment that follows.
+        """Replace the root with `changed` of it and a new version, and start the resulting deployment.
 
-        `restart` names apps that are to be replaced though nothing in them changed. Raises `Refusal`: 422 where the
-        result breaks a rule, 409 where a running deployment is about one of the apps and `force` is not given.
+        `restart` names apps to replace although they have not changed. Raises `Refusal`: 422 if the result breaks a
+        rule, 409 if a running deployment affects one of the apps and `force` is not set.
         """
         original = self.root
         version = self.next_version()
@@ -167,7 +168,7 @@ class Marathon(FrameworkMachine):
         }
         conflicting = [deployment for deployment in self.deployments.values() if deployment.affected & touched]
         if conflicting and not force:
-            raise locked([one.id for one in conflicting])
+            raise locked([deployment.id for deployment in conflicting])
         begun_from = {
             app_id: app
             for app_id in touched
@@ -182,8 +183,8 @@ class Marathon(FrameworkMachine):
             original_version=original.version,
             group=group,
         )
-        for one in conflicting:
-            self._end(one, success=False)
+        for deployment in conflicting:
+            self._end(deployment, success=False)
         self.root = target
         self.effects.records["root:"] = msgspec.json.encode(target)
         self.versions.add(target, touched, self.effects.records)
@@ -198,9 +199,9 @@ class Marathon(FrameworkMachine):
         return plan
 
     def cancel(self, deployment_id: str, *, force: bool) -> Deployment | None:
-        """Stop a deployment where it is (`force`), or go back to what was before it: the deployment that does so.
+        """Stop a deployment where it is (`force`), or roll it back; returns the deployment that does so.
 
-        Raises `Refusal` (404) where there is none of that id.
+        Raises `Refusal` (404) if there is none with that id.
         """
         deployment = self.deployments.get(deployment_id)
         if deployment is None:
@@ -217,7 +218,7 @@ class Marathon(FrameworkMachine):
         return self.change(back, force=True)
 
     def definition(self, app_id: str) -> App | None:
-        """How an app is to run at this moment, deployments considered; None where it is not to run."""
+        """The current definition of an app, considering deployments; None if it must not run."""
         for deployment in self.deployments.values():
             if app_id in deployment.affected:
                 return deployment.definition(app_id)
@@ -251,7 +252,7 @@ class Marathon(FrameworkMachine):
                 self.emit("add_health_check_event", appId=after.id, version=after.version, healthCheck=shown)
 
     def _advance(self, deployment: Deployment) -> None:
-        """Go on to the next step for as long as the current one is done."""
+        """Advance to the next step for as long as the current one is done."""
         while deployment.id in self.deployments:
             if deployment.current < len(deployment.steps):
                 if not all(self._done(deployment, action) for action in deployment.actions):
@@ -280,21 +281,21 @@ class Marathon(FrameworkMachine):
             for app_id in deployment.original.keys() - deployment.target.keys():
                 self.emit("app_terminated_event", appId=app_id)
 
-    # --- enforcing
+    # --- enforcement
 
     def enforce(self, app_id: str) -> None:
-        """Kill what is too much of an app, and note how many are to be launched."""
+        """Kill surplus instances of an app, and record how many to launch."""
         app = self.definition(app_id)
         instances = self.instances_of(app_id)
         if app is None:
             self.waiting.pop(app_id, None)
-            for one in instances:
-                self.kill(one)
+            for instance in instances:
+                self.kill(instance)
             self.look_for_work()
             return
         decision = decide(app, instances)
-        for one in decision.kill:
-            self.kill(one)
+        for instance in decision.kill:
+            self.kill(instance)
         if decision.launch or any(instance.condition == states.RESERVED for instance in instances):
             waiting = self.waiting.get(app_id)
             if waiting is None or waiting.config_version != app.config_version:
@@ -305,16 +306,16 @@ class Marathon(FrameworkMachine):
         self.look_for_work()
 
     def reset_delay(self, app_id: str) -> None:
-        """Launch again at once."""
+        """Launch again without delay."""
         self.delays.reset(app_id)
         self.ask_again()
 
     def missing(self, app: App) -> int:
-        """How many new instances are to be launched now, were there offers."""
+        """How many new instances should be launched when there are offers."""
         return decide(app, self.instances_of(app.id)).launch
 
     def kill(self, instance: Instance, *, reason: str = "") -> None:
-        """It is not wanted any more. Its place is taken by another one where the app still wants as many."""
+        """Kill an instance that is no longer needed. It is replaced if the app still needs as many."""
         if instance.wanted:
             instance.wanted = False
             if not instance.has_task or instance.condition == states.UNREACHABLE_INACTIVE:
@@ -324,7 +325,7 @@ class Marathon(FrameworkMachine):
         self._send_kill(instance, reason)
 
     def restart_in_place(self, instance: Instance) -> None:
-        """Kill the task of an instance that keeps its volumes, and so its place."""
+        """Kill the task of an instance that keeps its volumes, and so stays on its agent."""
         self._send_kill(instance, "")
 
     def _send_kill(self, instance: Instance, reason: str) -> None:
@@ -333,7 +334,7 @@ class Marathon(FrameworkMachine):
             log.info("killing %s: %s", instance.task_id, reason)
         self.call("KILL", kill=asked(instance.task_id, instance.agent_id))
 
-    # --- what Mesos says
+    # --- events from Mesos
 
     def wants_offers(self) -> bool:
         return bool(self.waiting)
@@ -347,14 +348,14 @@ class Marathon(FrameworkMachine):
         ]
 
     def offers(self, messages: Iterable[Json]) -> None:
-        """Use each offer for as many instances as it holds, apps in turn, and decline the rest."""
+        """Use each offer for as many instances as fit, taking turns between apps, and decline the rest."""
         for message in messages:
             offer = Offer(message)
             operations = self._launcher.operations(offer)
             self.answer_offer(message, operations)
             self.effects.cut()
             if operations and any(self._is_in_groups(app_id) for app_id in self.waiting):
-                self._revive_wanted = True  # agents that had more than their share may have their turn now
+                self._revive_wanted = True  # agents that had more than their share may be used again
         self.look_for_work()
 
     def _is_in_groups(self, app_id: str) -> bool:
@@ -362,7 +363,7 @@ class Marathon(FrameworkMachine):
         return app is not None and any(operator == "GROUP_BY" for _, operator, *_ in app.constraints)
 
     def update(self, status: Json) -> None:
-        """A task's status. It is acknowledged once what follows is stored."""
+        """Handle a task's status. It is acknowledged once its effects are stored."""
         task_id = status["task_id"]["value"]
         state = status["state"]
         instance = self.instance(states.instance_of_task(task_id))
@@ -370,7 +371,7 @@ class Marathon(FrameworkMachine):
         if instance is None or instance.task_id != task_id or not instance.has_task:
             self._unknown_task(status, condition)
         elif condition == states.UNREACHABLE and instance.condition == states.UNREACHABLE_INACTIVE:
-            pass  # nothing new: its time goes on
+            pass  # no change: its time keeps running
         elif condition is not None:
             self._alive(instance, status, condition)
         else:
@@ -478,7 +479,7 @@ class Marathon(FrameworkMachine):
             self._instance_event(instance, states.UNREACHABLE_INACTIVE)
 
     def changed(self, app_id: str) -> None:
-        """One of its instances did: the app may need something, and a deployment may go on."""
+        """One of its instances has changed: the app may need action, and a deployment may continue."""
         self.enforce(app_id)
         for deployment in list(self.deployments.values()):
             if app_id in deployment.affected:
@@ -487,7 +488,7 @@ class Marathon(FrameworkMachine):
     # --- time
 
     def tick(self) -> None:
-        """What time alone brings about: delays that end, agents that stay away, kills and launches without answer."""
+        """Timed work: delays that end, unreachable agents, kills and launches without an answer."""
         now_ms = self.clock.wall_ms()
         for instance in [instance for instances in self.instances.values() for instance in instances.values()]:
             waited_ms = now_ms - instance.since_ms
@@ -515,7 +516,7 @@ class Marathon(FrameworkMachine):
         self.keep_reconciled()
 
     def _was_delayed(self, app_id: str) -> bool:
-        """Whether an app waited for the end of its delay until now; asked once for each delay."""
+        """Whether an app's delay has just ended; true once for each delay."""
         return self._launcher.delayed.pop(app_id, None) is not None
 
     # --- events about instances
@@ -559,7 +560,7 @@ class Marathon(FrameworkMachine):
         }
 
     def is_ready(self, app_id: str) -> bool:
-        """As many instances as wanted are ready."""
+        """Whether the configured number of instances is ready."""
         app = self.root.apps.get(app_id)
         return (
             app is not None and sum(is_ready(app, instance) for instance in self.instances_of(app_id)) >= app.instances

@@ -1,4 +1,6 @@
-"""Whether an offer can hold one more instance of an app, and what it takes of it; or why not, in Marathon's words."""
+"""Whether an offer can hold one more instance of an app, and the resources that it takes; or why not, in Marathon's
+terms.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ REASONS = (
     UNFULFILLED_ROLE, UNFULFILLED_CONSTRAINT, NO_RESERVATION, AGENT_MAINTENANCE, *INSUFFICIENT.values(),
     INSUFFICIENT_PORTS, "DeclinedScarceResources",
 )  # fmt: skip
-"""In the order in which Marathon's queue summarises them."""
+"""In the order of the summary in Marathon's queue."""
 
 INSTANCE_LABEL = "marathon_instance"
 
@@ -40,13 +42,13 @@ class Match:
 
 
 class PortChoice:
-    """Host ports in turn, so that a port is not taken again at once after its task ended."""
+    """Host ports in turn, so that a port is not reused immediately after its task ended."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
 
     def choose(self, agent_id: str, free: Sequence[int], count: int) -> list[int]:
-        """`count` of the free ports, going on behind the last that the agent gave."""
+        """`count` of the free ports, continuing after the last one used on the agent."""
         last = self._last.get(agent_id, 0)
         ordered = [port for port in free if port > last] + [port for port in free if port <= last]
         chosen = ordered[:count]
@@ -56,7 +58,7 @@ class PortChoice:
 
 
 def match(app: App, offer: Offer, siblings: Sequence[Instance], choice: PortChoice) -> Match | list[str]:
-    """Take what one instance needs out of the offer, or leave it whole and say why not."""
+    """Take the resources of one instance from the offer, or leave it unchanged and return why not."""
     if offer.message.get("unavailability"):
         return [AGENT_MAINTENANCE]
     if unmet(app.constraints, offer, siblings):
@@ -89,7 +91,7 @@ def match(app: App, offer: Offer, siblings: Sequence[Instance], choice: PortChoi
 
 
 def match_reserved(offer: Offer, instance: Instance) -> Match | list[str]:
-    """The resources that are reserved for this very instance, its volumes with them."""
+    """The resources reserved for this instance, including its volumes."""
 
     def own(lot: Json) -> bool:
         return reservation_labels(lot).get(INSTANCE_LABEL) == instance.id

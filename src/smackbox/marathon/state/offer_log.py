@@ -1,4 +1,4 @@
-"""Why an app waits: what became of the offers that were looked at for it (`GET /v2/queue`)."""
+"""Why an app waits: the results of the offers that were checked for it (`GET /v2/queue`)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from smackbox.mesos_framework.offer import Offer
 Json = dict[str, Any]
 
 AGENTS_LIMIT = 1_000
-"""Agents whose last offer is remembered, for each app."""
+"""The number of agents whose last offer is remembered for each app."""
 
 
 class OfferLog:
-    """Of one app, since it began to wait."""
+    """The offers of one app since it began to wait."""
 
     def __init__(self, since_ms: int, config_version: str) -> None:
         self.config_version = config_version
-        """Of the app, by which offers are looked at."""
+        """The part of the app that offers are matched against."""
         self.since_ms = since_ms
         self._processed = 0
         self._unused = 0
@@ -31,12 +31,12 @@ class OfferLog:
         self._last: dict[str, tuple[int, Json, list[str]]] = {}
 
     def used(self, now_ms: int) -> None:
-        """An offer was taken."""
+        """An offer was used."""
         self._processed += 1
         self._last_used_ms = now_ms
 
     def unused(self, offer: Offer, reasons: list[str], now_ms: int) -> None:
-        """An offer was not taken, for these reasons."""
+        """An offer was not used, for these reasons."""
         self._processed += 1
         self._unused += 1
         self._last_unused_ms = now_ms
@@ -47,7 +47,7 @@ class OfferLog:
             self._last.pop(next(iter(self._last)))
 
     def summary(self) -> Json:
-        """How often each reason rejected an offer, of all and of the last one of each agent."""
+        """How often each reason rejected an offer, for all offers and for the last one of each agent."""
         rejected: Counter[str] = Counter()
         reached: Counter[str] = Counter()
         for _, _, reasons in self._last.values():
@@ -65,7 +65,7 @@ class OfferLog:
         return shown
 
     def last_unused_offers(self) -> list[Json]:
-        """The last offer of each agent that was not taken."""
+        """The last unused offer of each agent."""
         return [
             {
                 "offer": {
@@ -83,7 +83,7 @@ class OfferLog:
 
 
 def _count(reasons: list[str], rejected: Counter[str], reached: Counter[str]) -> None:
-    """An offer passes the steps in order, up to the first that refuses it."""
+    """An offer passes the steps in order, up to the first that rejects it."""
     for step in REASONS:
         reached[step] += 1
         if step in reasons:

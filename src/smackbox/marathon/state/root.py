@@ -1,4 +1,4 @@
-"""The root group: every app and group that is wanted, as one value that is replaced whole at each change."""
+"""The root group: all desired apps and groups, as one immutable value that is replaced at each change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class Group(msgspec.Struct, frozen=True):
-    """What a group has beside its members."""
+    """What a group has besides its members."""
 
     dependencies: list[str] = []
     enforce_role: bool = False
@@ -30,7 +30,7 @@ class Root(msgspec.Struct, frozen=True):
     version: str = "1970-01-01T00:00:00.000Z"
 
     def with_apps(self, changes: Mapping[str, App | None], version: str) -> Root:
-        """These apps added or replaced, or removed where None."""
+        """The root with these apps added or replaced, or removed if None."""
         apps = dict(self.apps)
         groups = dict(self.groups)
         for app_id, app in changes.items():
@@ -52,12 +52,12 @@ class Root(msgspec.Struct, frozen=True):
 
     def children(self, group: str) -> list[str]:
         """The groups directly in a group."""
-        return sorted(one for one in self.groups if one != path_id.ROOT and path_id.parent(one) == group)
+        return sorted(child for child in self.groups if child != path_id.ROOT and path_id.parent(child) == group)
 
     def check(self) -> None:
-        """Raises `Refusal` where two things share an id or a service port, or dependencies go round.
+        """Raises `Refusal` if two members share an id or a service port, or there is a dependency cycle.
 
-        What is depended on need not be there, as in Marathon: it is waited for only where it is.
+        As in Marathon, a dependency need not exist: it is waited for only if it does.
         """
         problems = [
             (f"/apps({app_id})", f"App '{app_id}' conflicts with the group of the same id")
@@ -79,9 +79,9 @@ class Root(msgspec.Struct, frozen=True):
             raise invalid([("/dependencies", "Dependency graph has cyclic dependencies.")]) from None
 
     def layers(self, app_ids: Iterable[str]) -> list[list[str]]:
-        """These apps in the order of their dependencies; those of one layer do not need one another.
+        """These apps in the order of their dependencies; the apps of one layer do not depend on one another.
 
-        Raises `Refusal` where they go round.
+        Raises `Refusal` if there is a cycle.
         """
         wanted = set(app_ids)
         needs = {app_id: self._needs(app_id) & wanted for app_id in wanted}
@@ -98,7 +98,7 @@ class Root(msgspec.Struct, frozen=True):
         return layers
 
     def _needs(self, app_id: str) -> set[str]:
-        """The apps that have to run before this one, by its own dependencies and by its groups'."""
+        """The apps that this one depends on, by its own dependencies and its groups'."""
         named = list(self.apps[app_id].dependencies)
         for group in path_id.ancestors(app_id):
             if group in self.groups:
@@ -106,7 +106,7 @@ class Root(msgspec.Struct, frozen=True):
         return {other for name in named for other in self.apps if path_id.is_below(other, name) and other != app_id}
 
     def render(self, group: str, app_json: Any = render) -> Json:
-        """A group as GET shows it. `app_json` shows an app."""
+        """A group as in GET. `app_json` renders an app."""
         own = self.groups.get(group, Group(version=self.version))
         apps = [app_json(app) for app_id, app in sorted(self.apps.items()) if path_id.parent(app_id) == group]
         shown: Json = {

@@ -1,4 +1,4 @@
-"""From an app and the resources taken for it to the TaskInfo that Mesos gets."""
+"""From an app and its resources to the TaskInfo for Mesos."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Json = dict[str, Any]
 Secrets = Callable[[str], str | None]
 
 LABEL_LIMIT = 512
-"""Characters of a label's value that still becomes an environment variable."""
+"""Maximum characters of a label's value that becomes an environment variable."""
 
 
 def task_info(app: App, instance: Instance, resources: Sequence[Json], secrets: Secrets) -> Json:
-    """`instance.ports` are the host ports that were taken, in the order of the app's."""
+    """The `TaskInfo` of an instance; `instance.ports` are its host ports, in the order of the app's ports."""
     info: Json = {
         "name": path_id.hostname(app.id),
         "task_id": {"value": instance.task_id},
@@ -31,7 +31,7 @@ def task_info(app: App, instance: Instance, resources: Sequence[Json], secrets: 
     if container := _container(app, instance):
         info["container"] = container
     by_mesos = next((check for check in app.health_checks if check.by_mesos), None)
-    if by_mesos is not None:  # a task has one: Marathon takes the first
+    if by_mesos is not None:  # a task has only one: Marathon takes the first
         info["health_check"] = _health_check(app, by_mesos, instance)
     if app.check is not None:
         info["check"] = _check(app, app.check, instance)
@@ -45,8 +45,8 @@ def task_info(app: App, instance: Instance, resources: Sequence[Json], secrets: 
 
 
 def environment(app: App, instance: Instance, secrets: Secrets) -> dict[str, str]:
-    """What a task finds in its environment: Marathon's own variables, ports, then the app's."""
-    found = {
+    """The environment of a task: Marathon's own variables, ports, then the app's."""
+    variables = {
         "MARATHON_APP_ID": app.id,
         "MARATHON_APP_VERSION": app.version,
         "MARATHON_APP_RESOURCE_CPUS": str(app.cpus),
@@ -57,26 +57,26 @@ def environment(app: App, instance: Instance, secrets: Secrets) -> dict[str, str
         "HOST": instance.host,
     }
     if app.container is not None and app.container.docker is not None:
-        found["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
+        variables["MARATHON_APP_DOCKER_IMAGE"] = app.container.docker.image
     names = []
     for name, value in app.labels.items():
         if len(value) < LABEL_LIMIT:
             variable = _variable(name)
             names.append(variable)
-            found[f"MARATHON_APP_LABEL_{variable}"] = value
-    found["MARATHON_APP_LABELS"] = " ".join(sorted(names))
-    found.update(_port_variables(app, instance.ports))
+            variables[f"MARATHON_APP_LABEL_{variable}"] = value
+    variables["MARATHON_APP_LABELS"] = " ".join(sorted(names))
+    variables.update(_port_variables(app, instance.ports))
     for name, wanted in app.env.items():
         if isinstance(wanted, SecretReference):
-            found[name] = secrets(app.secrets[wanted.secret].source) or ""
+            variables[name] = secrets(app.secrets[wanted.secret].source) or ""
         else:
-            found[name] = wanted
-    return found
+            variables[name] = wanted
+    return variables
 
 
 def _port_variables(app: App, ports: Sequence[int]) -> dict[str, str]:
-    """PORT, PORT0 …, PORTS, PORT_<number asked for> and PORT_<NAME>: what the task is to listen on."""
-    listening: list[tuple[int, int, str | None]] = []  # asked for, to listen on, name
+    """PORT, PORT0 …, PORTS, PORT_<requested number> and PORT_<NAME>: the ports for the task to listen on."""
+    listening: list[tuple[int, int, str | None]] = []  # requested port, port to listen on, name
     if app.host_networking:
         for definition, port in zip(app.port_definitions or [], ports, strict=False):
             listening.append((definition.port, port, definition.name))
@@ -170,12 +170,12 @@ def _container(app: App, instance: Instance) -> Json | None:
 def _mapped(app: App, instance: Instance) -> list[tuple[int, int, str]]:
     """Host port, container port and protocol of each mapping that has a host port."""
     taken = iter(instance.ports)
-    found = []
+    ports = []
     for mapping in app.port_mappings:
         if mapping.host_port is not None:
             host = next(taken, 0)
-            found += [(host, mapping.container_port or host, protocol) for protocol in mapping.protocol.split(",")]
-    return found
+            ports += [(host, mapping.container_port or host, protocol) for protocol in mapping.protocol.split(",")]
+    return ports
 
 
 def _network_infos(app: App, instance: Instance) -> list[Json]:
@@ -206,7 +206,7 @@ def _discovery(app: App, instance: Instance) -> Json:
 
 
 def check_port(app: App, check: HealthCheck, ports: Sequence[int], *, inside: bool) -> int | None:
-    """The port that a health check asks: `inside` the container's network, or from outside."""
+    """The port for a health check: `inside` the container's network, or from outside."""
     if check.port is not None:
         return check.port
     return _port_at(app, check.port_index or 0, ports, inside=inside)

@@ -1,4 +1,4 @@
-"""Moments as Marathon writes them: `2026-01-31T12:00:00.000Z`."""
+"""Times in Marathon's form: `2026-01-31T12:00:00.000Z`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def timestamp(milliseconds: int) -> str:
-    """Of milliseconds since 1970-01-01 UTC."""
+    """The text for milliseconds since 1970-01-01 UTC."""
     moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 

@@ -1,4 +1,4 @@
-"""The definitions of apps and of the root at each version: what a rollback goes back to."""
+"""The definitions of apps and of the root at each version: the targets of rollbacks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from smackbox.marathon.state.root import Root
 from smackbox.marathon.wire.app import App, VersionInfo
 
 VERSIONS_LIMIT = 50
-"""Of each app, and of the root; Marathon's `--zk_max_versions`."""
+"""The number of versions kept for each app, and for the root; Marathon's `--zk_max_versions`."""
 
 
 class Versions:
-    """The apps and groups as they were."""
+    """The earlier definitions of apps and groups."""
 
     def __init__(self) -> None:
         self._apps: dict[str, dict[str, App]] = {}
         self._roots: dict[str, Root] = {}
 
     def load(self, kind: str, key: str, value: bytes) -> None:
-        """Take a record from the store."""
+        """Load a record from the store."""
         if kind == "root-version":
             self._roots[key] = msgspec.json.decode(value, type=Root)
         else:
@@ -29,7 +29,7 @@ class Versions:
             self._apps.setdefault(app.id, {})[app.version] = app
 
     def add(self, root: Root, touched: Collection[str], records: dict[str, bytes | None]) -> None:
-        """Keep a new root and its changed apps; forget the oldest ones over the limit."""
+        """Add a new root and its changed apps; drop the oldest ones over the limit."""
         self._roots[root.version] = root
         records[f"root-version:{root.version}"] = msgspec.json.encode(root)
         for version in sorted(self._roots)[:-VERSIONS_LIMIT]:
@@ -47,15 +47,15 @@ class Versions:
                 records[f"version:{app_id}:{version}"] = None
 
     def of_app(self, app_id: str) -> list[str]:
-        """The newest first."""
+        """The versions of an app, newest first."""
         return sorted(self._apps.get(app_id, {}), reverse=True)
 
     def app(self, app_id: str, version: str) -> App | None:
-        """An app as it was in that version, None where it is not known."""
+        """An app as it was in that version, or None."""
         return self._apps.get(app_id, {}).get(version)
 
     def of_root(self) -> list[str]:
-        """The versions of all apps and groups together, the newest first."""
+        """The versions of all apps and groups together, newest first."""
         return sorted(self._roots, reverse=True)
 
     def root(self, version: str) -> Root | None:
@@ -64,7 +64,9 @@ class Versions:
 
 
 def versioned(original: Root, target: Root, version: str, restart: Collection[str]) -> Root:
-    """The target with a version for each app that changed, which tells a scaling from a change of configuration."""
+    """The target with a version for each app that changed, which distinguishes a scaling from a change of
+    configuration.
+    """
     apps = {}
     for app_id, app in target.apps.items():
         before = original.apps.get(app_id)

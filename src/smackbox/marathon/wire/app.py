@@ -1,7 +1,7 @@
-"""An app as Marathon 1.11's REST API has it: its fields, their defaults, and how it is shown.
+"""An app in Marathon 1.11's REST API: its fields, their defaults, and its JSON form.
 
-Fields that a release replaced by others (`ports`, `uris`, `ipAddress`) are turned into those of today before anything
-else looks at them, see `legacy`.
+Fields that later releases replaced (`ports`, `uris`, `ipAddress`) are converted to the current ones first, see
+`legacy`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Artifact(Part, frozen=True):
 
 
 class PortDefinition(Part, frozen=True):
-    """A port of the host that a task has."""
+    """A host port of a task."""
 
     port: int = 0
     protocol: str = "tcp"
@@ -43,7 +43,7 @@ class PortDefinition(Part, frozen=True):
 
 
 class PortMapping(Part, frozen=True):
-    """A port of the container, and the host's that leads to it."""
+    """A container port, and the host port that maps to it."""
 
     container_port: int = 0
     host_port: int | None = None
@@ -55,7 +55,7 @@ class PortMapping(Part, frozen=True):
 
 
 class Network(Part, frozen=True):
-    """A network that the tasks are in."""
+    """A network of the tasks."""
 
     mode: Literal["host", "container", "container/bridge"] = "container"
     name: str | None = None
@@ -70,7 +70,7 @@ class DockerParameter(Part, frozen=True):
 
 
 class Docker(Part, frozen=True):
-    """The image of a container, and how it is run."""
+    """The image of a container, and its options."""
 
     image: str
     force_pull_image: bool = False
@@ -91,7 +91,7 @@ class PersistentVolume(Part, frozen=True):
 
 
 class Volume(Part, frozen=True):
-    """A path in the container, and what is there."""
+    """A path in the container, and what is mounted there."""
 
     container_path: str | None = None
     host_path: str | None = None
@@ -112,13 +112,13 @@ class Container(Part, frozen=True):
 
 
 class CommandCheck(Part, frozen=True):
-    """A command whose exit code is the health."""
+    """A command whose exit code is the health status."""
 
     value: str
 
 
 class HealthCheck(Part, frozen=True):
-    """How a task's health is asked for, and how often."""
+    """How a task's health is checked, and how often."""
 
     protocol: Literal["HTTP", "HTTPS", "TCP", "COMMAND", "MESOS_HTTP", "MESOS_HTTPS", "MESOS_TCP"] = "HTTP"
     path: str | None = None
@@ -135,7 +135,7 @@ class HealthCheck(Part, frozen=True):
 
     @property
     def by_mesos(self) -> bool:
-        """Run beside the task by its executor, not over the network by Marathon."""
+        """Whether the task's executor runs it, rather than Marathon over the network."""
         return self.protocol == "COMMAND" or self.protocol.startswith("MESOS_")
 
 
@@ -167,7 +167,7 @@ class ExecCheck(Part, frozen=True):
 
 
 class Check(Part, frozen=True):
-    """Asked regularly by the task's executor; its result is shown with the task and has no other effect."""
+    """A check run regularly by the task's executor; its result is shown with the task and has no other effect."""
 
     http: HttpCheck | None = None
     tcp: TcpCheck | None = None
@@ -178,14 +178,14 @@ class Check(Part, frozen=True):
 
 
 class ResourceLimits(Part, frozen=True):
-    """More than an instance is given may be used up to these: CPUs, and MB of memory."""
+    """Limits up to which an instance may exceed its resources: CPUs, and MB of memory."""
 
     cpus: float | None = None
     mem: float | None = None
 
 
 class ReadinessCheck(Part, frozen=True):
-    """What a new task must answer before a deployment goes on."""
+    """A check that a new task must pass before a deployment continues."""
 
     name: str = "readinessCheck"
     protocol: Literal["HTTP", "HTTPS"] = "HTTP"
@@ -198,14 +198,14 @@ class ReadinessCheck(Part, frozen=True):
 
 
 class UpgradeStrategy(Part, frozen=True):
-    """How many instances stay, and how many more there may be, while an app is replaced."""
+    """How many instances must stay, and how many extra ones are allowed, while an app is replaced."""
 
     minimum_health_capacity: float = 1.0
     maximum_over_capacity: float = 1.0
 
 
 class UnreachableEnabled(Part, frozen=True):
-    """When a task on a lost agent is replaced, and when it is given up."""
+    """When a task on an unreachable agent is replaced, and when it is removed."""
 
     inactive_after_seconds: int = 0
     expunge_after_seconds: int = 0
@@ -219,7 +219,7 @@ class Residency(Part, frozen=True):
 
 
 class SecretSource(Part, frozen=True):
-    """Where a secret is."""
+    """The source of a secret."""
 
     source: str
 
@@ -231,14 +231,14 @@ class SecretReference(Part, frozen=True):
 
 
 class VersionInfo(Part, frozen=True):
-    """When the app was last scaled, and last changed otherwise."""
+    """The times of the app's last scaling, and of its last other change."""
 
     last_scaling_at: str
     last_config_change_at: str
 
 
 class App(Part, frozen=True):
-    """A normalised app: what is stored, shown and launched from."""
+    """A normalised app: it is stored, shown and launched in this form."""
 
     id: str
     cmd: str | None = None
@@ -280,12 +280,14 @@ class App(Part, frozen=True):
 
     @property
     def is_single_instance(self) -> bool:
-        """Its label says that two of its instances must never run at once: a scheduler of a framework."""
+        """Whether its label says that two of its instances must never run at once, as for the scheduler of a
+        framework.
+        """
         return self.labels.get(SINGLE_INSTANCE_LABEL) == "true"
 
     @property
     def is_resident(self) -> bool:
-        """Its tasks keep persistent volumes, and so their place."""
+        """Whether its tasks have persistent volumes, and so stay on their agents."""
         return bool(self.persistent_volumes)
 
     @property
@@ -296,7 +298,7 @@ class App(Part, frozen=True):
 
     @property
     def host_networking(self) -> bool:
-        """Whether its tasks are in the host's network alone."""
+        """Whether its tasks use only the host's network."""
         return all(network.mode == HOST for network in self.networks)
 
     @property
@@ -306,7 +308,7 @@ class App(Part, frozen=True):
 
     @property
     def config_version(self) -> str:
-        """The version at which something other than the number of instances changed."""
+        """The version of the last change other than the number of instances."""
         return self.version_info.last_config_change_at if self.version_info is not None else self.version
 
     @property
@@ -324,7 +326,7 @@ _OMITTED_WHEN_EMPTY = {
 
 
 def render(app: App) -> Json:
-    """The app as GET shows it."""
+    """The app as in GET."""
     shown: Json = _without_none(msgspec.to_builtins(app))
     shown.setdefault("labels", {})
     return shown

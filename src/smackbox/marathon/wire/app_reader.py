@@ -1,6 +1,6 @@
-"""From a request's JSON to a normalised app, or to the refusal that says what is wrong with it and where.
+"""From a request's JSON to a normalised app, or to a `Refusal` with the errors and their paths.
 
-What has the wrong shape is a 400 (`Invalid JSON`), what breaks a rule a 422 (`Object is not valid`), each with the
+A wrong structure is answered with 400 (`Invalid JSON`), a broken rule with 422 (`Object is not valid`), each with the
 paths of the fields.
 """
 
@@ -38,7 +38,7 @@ OPERATORS = {"UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS",
 WITH_VALUE = {"LIKE", "UNLIKE", "MAX_PER", "IS", "IN"}
 VALUE_OPTIONAL = {("@region", "IS"), ("@zone", "IS")}
 COMMAND_LENGTH_MIN = 2
-"""Marathon's own bound: its check of `minLength: 1` asks for more than one character."""
+"""Marathon's own bound: its check for `minLength: 1` requires more than one character."""
 PORT_LIMIT = 65535
 MAX_GRACE_S = 2**31 - 1
 READ_ONLY = {
@@ -53,7 +53,7 @@ _JSON_NAMES = {
 
 
 def read_json(body: bytes) -> Any:
-    """Raises `Refusal` (400) for what is no JSON."""
+    """Parse JSON. Raises `Refusal` (400) when it is invalid."""
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError as error:
@@ -70,7 +70,7 @@ def read_app(
 ) -> App:
     """A normalised app without versions. `app_id` is that of the request's path. Raises `Refusal`.
 
-    `asked` is what a request says itself, where `given` is that laid over the app as it is.
+    `asked` is the request's own JSON if `given` is that merged with the existing app.
     """
     if not isinstance(given, dict):
         raise malformed("", "error.expected.jsobject")
@@ -99,7 +99,7 @@ def read_app(
 
 
 def _given_problems(given: Json, fields: Json) -> list[Problem]:
-    """What cannot be said together, before the normalised app has one of the two only."""
+    """Contradictions in the input that the normalised app can no longer show."""
     found: list[Problem] = []
     if given.get("uris") and given.get("fetch"):
         found.append(("/uris", "cannot specify both uris and fetch fields"))
@@ -118,7 +118,7 @@ def _given_problems(given: Json, fields: Json) -> list[Problem]:
 
 
 def _texts(constraints: Any) -> Any:
-    """Constraints are arrays of texts; numbers are taken for texts, and operators in any case."""
+    """Constraints are arrays of texts; numbers are converted to text, and operators may have any case."""
     if not isinstance(constraints, list):
         return constraints
     return [_constraint(constraint) if isinstance(constraint, list) else constraint for constraint in constraints]

@@ -1,4 +1,4 @@
-"""Marathon's refusals: a status and a JSON body with `message`, and `details` or `deployments` where there are any."""
+"""Marathon's error answers: a status and a JSON body with `message`, and optionally `details` or `deployments`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOCKED = (
 
 
 class Refusal(RequestError):  # noqa: N818 - it is an answer
-    """An answer that is not a success."""
+    """An answer other than success."""
 
     def __init__(self, status: int, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ def unknown_group(group_id: str) -> Refusal:
 
 
 def invalid(problems: list[tuple[str, str]]) -> Refusal:
-    """422: the JSON can be read and asks for something that cannot be. `problems` are pairs of a path and an error."""
+    """422: the JSON is well-formed but the request is invalid. `problems` are pairs of a path and an error."""
     details: dict[str, list[str]] = {}
     for path, error in problems:
         details.setdefault(path, []).append(error)
@@ -42,10 +42,10 @@ def invalid(problems: list[tuple[str, str]]) -> Refusal:
 
 
 def malformed(path: str, error: str) -> Refusal:
-    """400: the JSON does not have the shape of what is asked for."""
+    """400: the JSON does not have the expected structure."""
     return Refusal(400, "Invalid JSON", details=[{"path": path, "errors": [error]}])
 
 
 def locked(deployment_ids: list[str]) -> Refusal:
-    """409: those deployments are under way."""
+    """409: those deployments are running."""
     return Refusal(409, LOCKED, deployments=[{"id": id_} for id_ in deployment_ids])

@@ -1,4 +1,4 @@
-"""What earlier releases of Marathon said in other fields, said in today's."""
+"""Converts the deprecated fields of earlier Marathon releases to the current ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DOCKER_NETWORKS = {"HOST": "host", "BRIDGE": "container/bridge", "USER": "conta
 
 
 def modern(given: Json) -> Json:
-    """A copy of an app's JSON without deprecated fields. Values of wrong types are left for the reader to refuse."""
+    """A copy of an app's JSON without deprecated fields. Values of wrong types are left for the reader to reject."""
     app = {key: value for key, value in given.items() if value is not None}
     _ports(app)
     _uris(app)

@@ -9,7 +9,7 @@ _NAME = re.compile(r"^(([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*([a-z0-9]|[a-z0
 
 
 def absolute(path: str, base: str = ROOT) -> str:
-    """`path` from the root, where it is relative to the group `base`; `.` and `..` are resolved."""
+    """`path` from the root, relative to the group `base` if it is not absolute; `.` and `..` are resolved."""
     parts: list[str] = []
     for name in (path if path.startswith("/") else f"{base}/{path}").split("/"):
         if name == "..":
@@ -20,34 +20,34 @@ def absolute(path: str, base: str = ROOT) -> str:
 
 
 def parent(path: str) -> str:
-    """The group that an id is in."""
+    """The group of an id."""
     return path.rpartition("/")[0] or ROOT
 
 
 def ancestors(path: str) -> list[str]:
-    """The groups above, the nearest first; the root last."""
-    found = []
+    """The groups above, nearest first, the root last."""
+    ids = []
     while path != ROOT:
         path = parent(path)
-        found.append(path)
-    return found
+        ids.append(path)
+    return ids
 
 
 def is_below(path: str, group: str) -> bool:
-    """Whether `path` is that group or lies in it."""
+    """Whether `path` is that group or is below it."""
     return group in {ROOT, path} or path.startswith(group + "/")
 
 
 def is_valid(path: str) -> bool:
-    """Whether every part is a name that Marathon takes."""
+    """Whether every part is a name that Marathon accepts."""
     return all(_NAME.fullmatch(name) for name in path.split("/") if name)
 
 
 def safe(path: str) -> str:
-    """As task and instance ids begin: `/a/b` is `a_b`."""
+    """The form at the start of task and instance ids: `/a/b` is `a_b`."""
     return path.strip("/").replace("/", "_")
 
 
 def hostname(path: str) -> str:
-    """As a task's name: `/a/b` is `b.a`."""
+    """The form of a task's name: `/a/b` is `b.a`."""
     return ".".join(reversed(path.strip("/").split("/")))

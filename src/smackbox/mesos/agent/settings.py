@@ -27,10 +27,10 @@ _DURATIONS = (
 
 
 class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
-    """Durations are written as Mesos writes them: `5secs`. `dir` is Mesos' `work_dir`; None is one in memory.
+    """Durations have Mesos' form: `5secs`. `dir` is Mesos' `work_dir`; None keeps it in memory.
 
-    `master`: host:port, a URL, zk://…, file://…. `resources`, `attributes`: Mesos' text; what is not named of cpus,
-    mem, disk and ports is what the machine has. `advertise_ip`, `hostname`: how others reach the agent.
+    `master` is host:port, a URL, zk://… or file://…. `resources` and `attributes` have Mesos' text form; cpus, mem,
+    disk and ports default to the machine's. `advertise_ip` and `hostname` are the agent's address for others.
     """
 
     master: str = "127.0.0.1:5050"
@@ -70,7 +70,7 @@ class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
     ssl_ca_file: Path | None = None
 
     def check(self) -> None:
-        """Raises `SettingError`."""
+        """Check the settings. Raises `SettingError`."""
         if self.recover not in {RECONNECT, CLEANUP}:
             raise SettingError(f"mesos_agent: recover must be {RECONNECT} or {CLEANUP}, not {self.recover!r}")
         if self.reconfiguration_policy not in {"equal", "additive"}:
@@ -82,14 +82,14 @@ class MesosAgentSettings(ServerSettings, frozen=True, kw_only=True):
             self.milliseconds(name)
 
     def milliseconds(self, name: str) -> int:
-        """The duration of that setting. Raises `SettingError`."""
+        """The duration of that setting in milliseconds. Raises `SettingError`."""
         try:
             return parse_duration_ms(getattr(self, name))
         except DurationError as error:
             raise SettingError(f"mesos_agent: {name}: {error}") from error
 
     def environment(self) -> dict[str, str] | None:
-        """What `executor_environment_variables` says; None when it says nothing. Raises `SettingError`."""
+        """The value of `executor_environment_variables`; None when unset. Raises `SettingError`."""
         if not self.executor_environment_variables:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Who calls, by name and secret, and what that principal may do."""
+"""Who the caller is, by name and secret, and what that principal may do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smackbox.mesos.http.access_lists import AccessLists
 
 @dataclass(slots=True)
 class Access:
-    """Secrets by principal, whom they are asked of, and what the principals may."""
+    """Secrets by principal, which paths require them, and the principals' permissions."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
@@ -18,6 +18,6 @@ class Access:
     equal: Callable[[bytes, bytes], bool] = bytes.__eq__
 
     def knows(self, principal: str, secret: str) -> bool:
-        """Whether that is the principal's secret, compared in constant time."""
+        """Whether this is the principal's secret, compared in constant time."""
         expected = self.secrets.get(principal)
         return self.equal(secret.encode(), (expected or "").encode()) and expected is not None

@@ -1,7 +1,7 @@
-"""Who may do what: Mesos' access lists (docs/authorization.md).
+"""Authorization: Mesos' access lists (docs/authorization.md).
 
-A list of rules for an action; the first that speaks of the caller and of the thing decides, and where none does,
-`permissive` does. Of somebody without a principal only rules for ANY and NONE speak.
+Each action has a list of rules. The first rule that matches the caller and the object decides; if none does,
+`permissive` decides. A caller without a principal is matched only by rules for ANY and NONE.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ACTIONS: dict[str, str] = {
     "reactivate_agents": "agents",
     "mark_agents_gone": "agents",
 }
-"""Each action and the field that its objects are in; the subjects are `principals`."""
+"""Each action, with the field that holds its objects; the subjects are `principals`."""
 
 _RENAMED = {
     "set_quotas": "update_quotas",
@@ -58,7 +58,7 @@ _RENAMED = {
 
 
 class AccessLists:
-    """The lists, read."""
+    """The parsed access lists."""
 
     def __init__(self, lists: Message | None = None) -> None:
         lists = dict(lists or {})
@@ -67,7 +67,7 @@ class AccessLists:
         for name, rules in lists.items():
             action = _RENAMED.get(name, name)
             if action not in ACTIONS:
-                raise SettingError(f"acls: {name!r} is no action that is authorized here")
+                raise SettingError(f"acls: {name!r} is not an action that can be authorized")
             field = ACTIONS[action]
             for rule in rules:
                 if "principals" not in rule:
@@ -79,7 +79,7 @@ class AccessLists:
 
     @classmethod
     def read(cls, data: bytes) -> AccessLists:
-        """Of JSON. Raises `SettingError`."""
+        """Parse access lists from JSON. Raises `SettingError`."""
         try:
             value = msgspec.json.decode(data, type=Message)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -87,7 +87,7 @@ class AccessLists:
         return cls(value)
 
     def allows(self, principal: str | None, action: str, thing: str | None = None) -> bool:
-        """The first rule that speaks of both decides. `thing` None: anything of that kind."""
+        """The first rule that matches both decides. `thing` None means any object of that kind."""
         for subjects, objects in self._rules.get(action, ()):
             if _speaks_of(subjects, principal) and _speaks_of(objects, thing):
                 return _grants(subjects, principal) and _grants(objects, thing)
@@ -105,7 +105,7 @@ def _grants(entity: Message, value: str | None) -> bool:
 
 
 def _among(entity: Message, value: str) -> bool:
-    """`eng/%` holds all roles below `eng`."""
+    """`eng/%` matches all roles below `eng`."""
     return any(
         pattern == value or (pattern.endswith("/%") and value.startswith(pattern[:-1]))
         for pattern in entity.get("values", [])

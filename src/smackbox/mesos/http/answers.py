@@ -1,4 +1,4 @@
-"""What all APIs of the master answer alike: errors in one line, and answers that wait until something is stored."""
+"""Answers that all APIs of the master share: errors in one line, and answers that wait until something is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAM_ID = "mesos-stream-id"
 
 
 class Refused(RequestError):  # noqa: N818 - it is what becomes of the request
-    """A request that is answered with this status and sentence."""
+    """The request is answered with this status and sentence."""
 
     def __init__(self, status: int, said: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(said)
@@ -25,7 +25,7 @@ class Refused(RequestError):  # noqa: N818 - it is what becomes of the request
         self.headers = headers or {}
 
     def response(self) -> HttpResponse:
-        """The answer that says so."""
+        """The answer with that status and sentence."""
         response = HttpResponse.text(str(self), self.status)
         response.headers.update(self.headers)
         return response
@@ -39,7 +39,7 @@ class Deferred:
         self._callbacks: list[Callable[[HttpResponse], None]] = []
 
     def then(self, callback: Callable[[HttpResponse], None]) -> None:
-        """Call `callback` with the answer, at once where it is there already."""
+        """Call `callback` with the answer, at once if it exists already."""
         if self.answer is None:
             self._callbacks.append(callback)
         else:
@@ -57,7 +57,7 @@ Answer = HttpResponse | HttpStream | Deferred
 
 
 class StreamSink:
-    """Events of one message type into an open stream, as records."""
+    """Writes events of one message type to an open stream, as records."""
 
     def __init__(self, stream: HttpStream, message_type: str, content_type: str) -> None:
         self.stream = stream
@@ -97,7 +97,7 @@ def read_call(request: HttpRequest, message_type: str) -> Any:
 
 
 def accepted(request: HttpRequest, kinds: tuple[str, ...] = (JSON, PROTOBUF)) -> str:
-    """The first of `kinds` that the client takes. Raises `Refused`: 406."""
+    """The first of `kinds` that the client accepts. Raises `Refused`: 406."""
     accept = request.headers.get("accept", "*/*")
     ranges = [_media_range(media_range) for media_range in accept.split(",")]
     for kind in kinds:

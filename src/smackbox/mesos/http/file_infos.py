@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def file_info(shown: str, facts: os.stat_result) -> FileInfo:
-    """`shown` is its path as the reader names it."""
+    """The `FileInfo` of a file; `shown` is its virtual path."""
     return {
         "path": shown,
         "nlink": facts.st_nlink,
@@ -26,7 +26,7 @@ def file_info(shown: str, facts: os.stat_result) -> FileInfo:
 
 
 def classic(info: FileInfo) -> dict[str, object]:
-    """As `ls -l` would: the mode in letters, the time in seconds."""
+    """The form of `ls -l`: the mode in letters, the time in seconds."""
     return {**info, "mode": stat.filemode(info["mode"]), "mtime": info["mtime"]["nanoseconds"] / 1e9}
 
 

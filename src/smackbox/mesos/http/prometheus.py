@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def registry(metrics: Callable[[], dict[str, float]]) -> CollectorRegistry:
-    """A registry that reads the metrics of the moment."""
+    """A registry that reads the current metrics."""
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector
@@ -21,9 +21,9 @@ def registry(metrics: Callable[[], dict[str, float]]) -> CollectorRegistry:
                 metric = "mesos_" + name.replace("/", "_").replace(".", "_")
                 yield GaugeMetricFamily(metric, f"Mesos' {name}", value=value)
 
-    made = CollectorRegistry()
-    ProcessCollector(registry=made)
-    PlatformCollector(registry=made)
-    GCCollector(registry=made)
-    made.register(MetricsCollector())
-    return made
+    collector_registry = CollectorRegistry()
+    ProcessCollector(registry=collector_registry)
+    PlatformCollector(registry=collector_registry)
+    GCCollector(registry=collector_registry)
+    collector_registry.register(MetricsCollector())
+    return collector_registry

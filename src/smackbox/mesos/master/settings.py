@@ -20,13 +20,12 @@ _DURATIONS = (
 
 
 class MasterSettings(ServerSettings, frozen=True, kw_only=True):
-    """`dir` is Mesos' work_dir. Durations are written as Mesos writes them: `15secs`, `10mins`.
+    """`dir` is Mesos' work_dir. Durations have Mesos' form: `15secs`, `10mins`.
 
-    `zk` makes it one of several masters: it stands for election there and keeps its registry there.
+    `zk` makes it one of several masters: it joins the election there and keeps its registry there.
     `advertise_ip`, `advertise_port` and `hostname` are what it advertises.
-    `scheduler_heartbeat_interval` is short where
-    clients see an event only when the next one comes. `credentials` and `acls` are files with Mesos' JSON. With
-    `ssl_cert_file` (PEM) all is TLS.
+    `scheduler_heartbeat_interval` is short for clients that see an event only when the next one arrives. `credentials`
+    and `acls` are files with Mesos' JSON. With `ssl_cert_file` (PEM) all connections use TLS.
     """
 
     zk: str | None = None
@@ -59,7 +58,7 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
     ssl_require_client_cert: bool = False
 
     def check(self) -> None:
-        """Raises `SettingError` where a value cannot be, or two cannot hold together."""
+        """Raises `SettingError` for an invalid value, or two values that contradict each other."""
         for name in _DURATIONS:
             self.milliseconds(name)
         if self.milliseconds("allocation_interval") == 0 or self.milliseconds("scheduler_heartbeat_interval") == 0:
@@ -67,10 +66,10 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
         if self.max_agent_ping_timeouts < 1:
             raise SettingError("mesos: max_agent_ping_timeouts must be at least 1")
         if self.authenticates and self.credentials is None:
-            raise SettingError("mesos: credentials must name a file where anybody is to be authenticated")
+            raise SettingError("mesos: credentials must name a file when authentication is enabled")
 
     def milliseconds(self, name: str) -> int | None:
-        """A setting that is a duration. Raises `SettingError`."""
+        """The duration of that setting in milliseconds. Raises `SettingError`."""
         text = getattr(self, name)
         if text is None:
             return None
@@ -81,7 +80,7 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
 
     @property
     def authenticates(self) -> bool:
-        """Whether anybody has to authenticate."""
+        """Whether any caller must authenticate."""
         return (
             self.authenticate_frameworks
             or self.authenticate_agents
@@ -91,5 +90,5 @@ class MasterSettings(ServerSettings, frozen=True, kw_only=True):
 
     @property
     def authenticates_all_who_change(self) -> bool:
-        """Whether nobody unknown can start a process."""
+        """Whether every caller that can start a process must authenticate."""
         return self.authenticate_frameworks and self.authenticate_agents and self.authenticate_http_readwrite

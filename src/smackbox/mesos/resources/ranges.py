@@ -1,4 +1,4 @@
-"""Sets of whole numbers as sorted, disjoint, not adjacent `(begin, end)` pairs, both ends included: ports."""
+"""Sets of integers (ports) as sorted, disjoint, non-adjacent `(begin, end)` pairs, both ends inclusive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def normal(pairs: Iterable[tuple[int, int]]) -> Ranges:
-    """Any pairs, put in order and joined where they touch."""
+    """Any pairs, sorted and merged."""
     joined: list[tuple[int, int]] = []
     for begin, end in sorted(pairs):
         if joined and begin <= joined[-1][1] + 1:

@@ -1,12 +1,12 @@
 """Resources and their arithmetic.
 
-A `Resources` maps a `Kind` to an amount. The kind is everything about a resource but how much there is: its name, its
-stack of reservations (the last one is the current), what disk it is, whether it is shared or revocable. The amount is a
-whole number of thousandths for a scalar (Mesos keeps three decimals, too), `Ranges`, or a frozenset. A persistent
-volume and a mounted disk cannot be cut, so their size belongs to their kind; a shared volume's amount is its size times
-the number of its users.
+A `Resources` maps a `Kind` to an amount. The kind is everything about a resource except its amount: its name, its stack
+of reservations (the last one is current), its disk, and whether it is shared or revocable. The amount is an integer
+number of thousandths for a scalar (Mesos keeps three decimals too), `Ranges`, or a frozenset. A persistent volume or a
+mounted disk cannot be split, so its size is part of its kind; a shared volume's amount is its size times the number of
+its users.
 
-`Resources` are values: no method changes one, except where its name ends in `_in_place`.
+`Resources` are values: only methods whose name ends in `_in_place` change one.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class ResourceError(RequestError):
-    """A resource that Mesos would not take."""
+    """A resource that Mesos would reject."""
 
 
 class Kind:
-    """What a resource is. Equal kinds are one object, so that they compare and hash by identity."""
+    """The kind of a resource. Equal kinds are the same object, so that they compare and hash by identity."""
 
     __slots__ = (
         "__weakref__",
@@ -100,7 +100,7 @@ class Kind:
         )
 
     def without_operations(self) -> Kind:
-        """What it was made of by dynamic reservations and as a volume: the agent's configured resource."""
+        """The kind without dynamic reservations and volume: the agent's configured resource."""
         static = tuple(level for level in self.reservations if msgspec.json.decode(level)["type"] == "STATIC")
         disk: ResourceDiskInfo = msgspec.json.decode(self.disk) if self.disk else {}
         source = disk.get("source")
@@ -111,7 +111,7 @@ class Kind:
         )
 
     def allocatable_to(self, role: str) -> bool:
-        """Unreserved, or reserved for that role or one above it."""
+        """Whether it is unreserved, or reserved for that role or one above it."""
         return self.role in ("*", role) or role.startswith(self.role + "/")
 
     @property
@@ -123,7 +123,7 @@ class Kind:
 
 
 class Resources:
-    """An amount of each kind; never an empty one."""
+    """An amount for each kind; never an empty one."""
 
     __slots__ = ("amounts",)
 
@@ -134,7 +134,7 @@ class Resources:
 
     @classmethod
     def from_messages(cls, messages: Iterable[Resource]) -> Resources:
-        """Of checked `Resource` messages, in either format of reservations. Raises `ResourceError`."""
+        """From checked `Resource` messages, in either format of reservations. Raises `ResourceError`."""
         result = cls()
         for message in messages:
             kind, amount = _read(message)
@@ -142,7 +142,9 @@ class Resources:
         return result
 
     def to_messages(self, *, role: str | None = None, refined: bool = True) -> list[Resource]:
-        """`Resource` messages, with `allocation_info` for `role`; `refined`: by `reservations`, else by `role`."""
+        """`Resource` messages, with `allocation_info` for `role`; with `refined` reservations are in `reservations`,
+        otherwise in `role`.
+        """
         return [_write(kind, amount, role, refined) for kind, amount in self.amounts.items()]
 
     # --- arithmetic
@@ -229,7 +231,7 @@ class Resources:
         return self.where(lambda kind: not kind.reservations)
 
     def reserved(self, role: str | None = None) -> Resources:
-        """What is reserved, for that role only where one is given."""
+        """The reserved resources; with a role, only those for that role."""
         return self.where(lambda kind: bool(kind.reservations) and (role is None or kind.role == role))
 
     def reservations(self) -> dict[str, Resources]:
@@ -247,11 +249,11 @@ class Resources:
         return result
 
     def checkpointed(self) -> Resources:
-        """What an agent must keep over its own death: dynamic reservations and volumes."""
+        """What an agent must checkpoint: dynamic reservations and volumes."""
         return self.where(lambda kind: kind.dynamic or kind.is_volume)
 
     def quantities(self) -> dict[str, int]:
-        """Thousandths of each scalar, whatever it is reserved for."""
+        """Thousandths of each scalar, regardless of reservations."""
         result: dict[str, int] = {}
         for kind, amount in self.amounts.items():
             if isinstance(amount, int):
@@ -262,7 +264,7 @@ class Resources:
         return self.quantities().get(name, 0) / UNITS
 
     def model(self) -> dict[str, object]:
-        """As Mesos' classic endpoints show resources: a number, or the text of ranges and sets, for each name."""
+        """Resources as in Mesos' classic endpoints: a number, or ranges and sets as text, for each name."""
         shown: dict[str, object] = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
         plain = self.stripped()
         for kind, amount in plain.amounts.items():
@@ -295,7 +297,7 @@ def format_amount(amount: Amount) -> str:
 
 
 def reservation(kind: str, role: str, principal: str | None = None, labels: Labels | None = None) -> bytes:
-    """One level of a stack of reservations, as a `Kind` keeps it."""
+    """One level of a stack of reservations, in the form of a `Kind`."""
     info: ResourceReservationInfo = {"type": kind, "role": role}
     if principal is not None:
         info["principal"] = principal
@@ -323,7 +325,7 @@ def _read(message: Resource) -> tuple[Kind, Amount]:
         raise ResourceError(f"resource {name!r} of type {shape} has no such value")
     disk = message.get("disk") or {}
     shared = "shared" in message
-    whole = "persistence" in disk or disk.get("source", {}).get("type") == "MOUNT"
+    is_indivisible = "persistence" in disk or disk.get("source", {}).get("type") == "MOUNT"
     if disk and name != "disk":
         raise ResourceError(f"resource {name!r} has disk information")
     if shared and "persistence" not in disk:
@@ -336,7 +338,7 @@ def _read(message: Resource) -> tuple[Kind, Amount]:
         shared=shared,
         revocable="revocable" in message,
         provider=message.get("provider_id", {}).get("value", ""),
-        size=amount if whole and isinstance(amount, int) else 0,
+        size=amount if is_indivisible and isinstance(amount, int) else 0,
     )
     return kind, amount
 

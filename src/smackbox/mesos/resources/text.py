@@ -1,7 +1,7 @@
-"""Resources and attributes as text, as Mesos' flags have them.
+"""Resources and attributes as text, in the form of Mesos' flags.
 
-`cpus:4;mem:1024;disk(ads):10;ports:[31000-32000];kinds:{a,b}`: a name, a role in parentheses where it is reserved, and
-a number, ranges in brackets or a set in braces. An attribute may also be text: `rack:r1;zone:[1-3]`.
+`cpus:4;mem:1024;disk(ads):10;ports:[31000-32000];kinds:{a,b}`: a name, a role in parentheses if it is reserved, and a
+number, ranges in brackets or a set in braces. An attribute may also be text: `rack:r1;zone:[1-3]`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESOURCE = re.compile(r"\s*([^\s:(;]+)\s*(?:\(([^)]*)\))?\s*:\s*(.*)", re.DOTAL
 
 
 def parse_resources(text: str, *, default_role: str = "*") -> Resources:
-    """Of text, or of a JSON array of `Resource` messages. Raises `ResourceError`."""
+    """From text, or from a JSON array of `Resource` messages. Raises `ResourceError`."""
     text = text.strip()
     if text.startswith("["):
         try:
@@ -45,7 +45,7 @@ def parse_resources(text: str, *, default_role: str = "*") -> Resources:
 
 
 def parse_attributes(text: str) -> list[Attribute]:
-    """`Attribute` messages. Raises `ResourceError`."""
+    """The `Attribute` messages of a text. Raises `ResourceError`."""
     attributes: list[Attribute] = []
     for part in filter(None, (one.strip() for one in text.split(";"))):
         name, colon, value = part.partition(":")
@@ -64,7 +64,7 @@ def format_resources(resources: Resources) -> str:
 
 
 def attribute_model(attributes: list[Attribute]) -> dict[str, object]:
-    """As the classic endpoints show attributes: a number or a text for each name."""
+    """Attributes as in the classic endpoints: a number or a text for each name."""
     shown: dict[str, object] = {}
     for attribute in attributes:
         if "scalar" in attribute:

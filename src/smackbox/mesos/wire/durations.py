@@ -1,4 +1,4 @@
-"""Durations as Mesos writes them: a number and a unit, `15secs`, `1.5mins`, `10ms`."""
+"""Durations in Mesos' form: a number and a unit, `15secs`, `1.5mins`, `10ms`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
 class DurationError(RequestError):
-    """Not a duration."""
+    """An invalid duration."""
 
 
 def parse_duration_ns(text: str) -> int:
-    """Raises `DurationError`."""
+    """A duration in nanoseconds. Raises `DurationError`."""
     match = _DURATION.fullmatch(text)
     if match is None or match[2] not in _NANOSECONDS:
         raise DurationError(f"{text!r} is not a duration such as 15secs; units are {', '.join(_NANOSECONDS)}")
@@ -32,5 +32,5 @@ def parse_duration_ns(text: str) -> int:
 
 
 def parse_duration_ms(text: str) -> int:
-    """In whole milliseconds. Raises `DurationError`."""
+    """A duration in whole milliseconds. Raises `DurationError`."""
     return parse_duration_ns(text) // 1_000_000

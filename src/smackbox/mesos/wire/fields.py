@@ -1,8 +1,8 @@
-"""The table of fields, read: what JSON and protobuf both follow.
+"""The parsed table of fields, on which JSON and protobuf are both based.
 
 A message is a plain `dict` from a field's name to its value: strings, booleans and numbers as they are, `bytes` as
 base64, an enum as its name, a message as a `dict`, a repeated field as a `list`, a map as a `dict`. A message type is
-read from its line when it is first asked for.
+parsed from its line on first use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INTEGER_BOUNDS = {
 
 
 class MessageError(RequestError):
-    """A message that its type does not allow; `path` names the field, from the outermost in."""
+    """A message that is invalid for its type; `path` names the field, outermost first."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class MessageError(RequestError):
         self.path = ""
 
     def within(self, step: str) -> MessageError:
-        """The same error, seen from one level further out."""
+        """The same error, seen from one level up."""
         separator = "" if not self.path or self.path.startswith("[") else "."
         self.path = f"{step}{separator}{self.path}"
         return self
@@ -55,7 +55,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class MessageType:
-    """The fields of one message type, in the order of their numbers."""
+    """The fields of one message type, by number."""
 
     name: str
     fields: tuple[Field, ...]
@@ -81,13 +81,13 @@ _MESSAGES, _ENUMS = _read_lines()
 
 
 def message_names() -> list[str]:
-    """The full names of all message types."""
+    """The fully qualified names of all message types."""
     return list(_MESSAGES)
 
 
 @cache
 def message_type(name: str) -> MessageType:
-    """The type of that full name, such as `TaskInfo` or `scheduler.Call.Accept`."""
+    """The type with that full name, such as `TaskInfo` or `scheduler.Call.Accept`."""
     parts = (part.strip() for part in _MESSAGES[name].split(","))
     fields = sorted((_read_field(name, part) for part in parts if part), key=lambda field: field.number)
     return MessageType(name, tuple(fields), tuple(field.name for field in fields if field.required))

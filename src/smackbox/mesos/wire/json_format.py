@@ -1,6 +1,6 @@
 """Messages as JSON: names in snake_case, `bytes` as base64, 64-bit integers as numbers, unknown fields ignored.
 
-What is written is ASCII on one line, for there are clients that read an event a line or decode it piece by piece.
+The output is ASCII on one line, as some clients read one event per line or decode it piecewise.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def checker(name: str) -> Check:
 
     def check_message(value: object) -> dict[str, Any]:
         nonlocal checks, required
-        if checks is None:  # read at the first use, for message types contain one another
+        if checks is None:  # built on first use, as message types contain one another
             kind = message_type(name)
             required = kind.required
             checks = {field.name: _field_check(field) for field in kind.fields}
@@ -62,7 +62,7 @@ def checker(name: str) -> Check:
             check_field = checks.get(key)
             if check_field is None:
                 if key == "slave_id" and "agent_id" in checks and "agent_id" not in value:
-                    key, check_field = "agent_id", checks["agent_id"]  # as clients of Mesos 0.x still call it
+                    key, check_field = "agent_id", checks["agent_id"]  # clients of Mesos 0.x still use this name
                 else:
                     continue
             try:
@@ -78,12 +78,12 @@ def checker(name: str) -> Check:
 
 
 def _field_check(field: Field) -> Check:
-    one = _value_check(field)
+    check_value = _value_check(field)
     if field.is_map:
-        return lambda value: _check_map(one, value)
+        return lambda value: _check_map(check_value, value)
     if field.repeated:
-        return lambda value: _check_list(one, value)
-    return one
+        return lambda value: _check_list(check_value, value)
+    return check_value
 
 
 def _value_check(field: Field) -> Check:

@@ -1,4 +1,4 @@
-"""The messages between master and agent as types (docs/architecture/mesos.md has the protocol)."""
+"""The messages between master and agent as types (for the protocol see docs/architecture/mesos.md)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LinkOperationUpdate(TypedDict):
 
 
 class LinkCall(TypedDict):
-    """From the agent to the master."""
+    """A call from the agent to the master."""
 
     type: str
     subscribe: NotRequired[LinkSubscribe]
@@ -139,7 +139,7 @@ class LinkShutdown(TypedDict):
 
 
 class LinkEvent(TypedDict):
-    """From the master to the agent."""
+    """An event from the master to the agent."""
 
     type: str
     subscribed: NotRequired[LinkSubscribed]

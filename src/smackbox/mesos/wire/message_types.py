@@ -1,4 +1,4 @@
-"""Makes `messages.py` from the table of fields: `python -m smackbox.mesos.wire.message_types > …/messages.py`."""
+"""Generates `messages.py` from the table of fields: `python -m smackbox.mesos.wire.message_types > …/messages.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PYTHON = {"string": "str", "bytes": "str", "enum": "str", "bool": "bool", "doub
 
 
 def python_name(name: str) -> str:
-    """`SchedulerCallAccept` of `scheduler.Call.Accept`."""
+    """`SchedulerCallAccept` for `scheduler.Call.Accept`."""
     return "".join(part[0].upper() + part[1:] for part in name.split("."))
 
 

@@ -1,7 +1,7 @@
-"""Messages as protobuf (proto2's wire format), straight from and to the dicts that JSON gives.
+"""Messages as protobuf (proto2's wire format), converted directly to and from the dicts that JSON uses.
 
-The wire format is `base.protobuf.wire`'s. Repeated numbers are read packed and not, and written not, as proto2 does. A
-field or an enum value that the table does not know is skipped. Groups are refused.
+The wire format is in `base.protobuf.wire`. Repeated numbers are read packed or unpacked, and written unpacked, as in
+proto2. Fields and enum values that are not in the table are skipped. Groups are rejected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Write = Callable[[Any, "list[bytes]"], None]
 
 
 def encode(name: str, value: Mapping[str, object]) -> bytes:
-    """The bytes of a message that has passed `json_format.check`, or that we made."""
+    """The bytes of a message that has passed `json_format.check`, or that the program created."""
     chunks: list[bytes] = []
     _writer(name)(value, chunks)
     return b"".join(chunks)
@@ -68,7 +68,7 @@ def _writer(name: str) -> Write:
 
 
 def _field_writer(field: Field) -> Write:
-    one = _value_writer(field, field.number)
+    write_value = _value_writer(field, field.number)
     if field.is_map:
         key = key_of(field.number, LENGTH)
         name_key = key_of(1, LENGTH)
@@ -87,10 +87,10 @@ def _field_writer(field: Field) -> Write:
 
         def write_list(value: Iterable[object], chunks: list[bytes]) -> None:
             for item in value:
-                one(item, chunks)
+                write_value(item, chunks)
 
         return write_list
-    return one
+    return write_value
 
 
 def _value_writer(field: Field, number: int) -> Write:
@@ -168,10 +168,10 @@ def _decode_field(
         return
     if wire_type == LENGTH and field.kind not in {"message", "string", "bytes"}:
         values: list[Any] = result.setdefault(field.name, []) if field.repeated else []
-        wanted = FIXED64 if field.kind == "double" else VARINT
+        expected = FIXED64 if field.kind == "double" else VARINT
         while begin < end:
-            one, begin = bounds(data, begin, end, wanted)
-            value = _decode_value(field, wanted, data, one, begin, depth)
+            one, begin = bounds(data, begin, end, expected)
+            value = _decode_value(field, expected, data, one, begin, depth)
             if value is not None:
                 values.append(value)
         if not field.repeated and values:
@@ -202,7 +202,7 @@ def _decode_entry(field: Field, data: bytes, position: int, end: int, depth: int
 
 
 def _decode_value(field: Field, wire_type: int, data: bytes, begin: int, end: int, depth: int) -> Any:
-    """One value; None for an enum's number that has no name."""
+    """One value; None for an unknown enum number."""
     kind = field.kind
     if kind == "message":
         expect(wire_type, LENGTH)

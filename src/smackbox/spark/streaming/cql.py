@@ -7,7 +7,7 @@ from smackbox.spark.streaming.settings import StreamSettings
 
 
 def session_of(settings: StreamSettings) -> CqlSession:
-    """A session with the stream's login, consistency and write time-out. Raises what `CqlSession` raises."""
+    """A session with the stream's login, consistency and write timeout. Raises what `CqlSession` raises."""
     return CqlSession(
         settings.cassandra,
         datacenter=settings.cassandra_datacenter,

@@ -14,7 +14,7 @@ from smackbox.zookeeper.wire.records import Acl, read_acl, stat_bytes, write_acl
 
 
 def get_acl(call: Call) -> bytes:
-    """Reading a node's list needs READ or ADMIN; the hashes in it need ADMIN."""
+    """Reading a node's ACL requires READ or ADMIN; the hashes in it require ADMIN."""
     path = call.reader.string()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.READ | Permission.ADMIN, call.caller.identities, path)
@@ -30,7 +30,7 @@ def get_acl(call: Call) -> bytes:
 
 
 def set_acl(call: Call) -> bytes:
-    """Raises BAD_ARGUMENTS, INVALID_ACL, NO_NODE, NO_AUTH or BAD_VERSION."""
+    """SetACL. Raises BAD_ARGUMENTS, INVALID_ACL, NO_NODE, NO_AUTH or BAD_VERSION."""
     path, acl, version = call.reader.string(), read_acl(call.reader), call.reader.int32()
     resolved = resolve(acl, call.caller.identities, check_path(path))
     node = call.database.tree.get(path)
@@ -41,7 +41,7 @@ def set_acl(call: Call) -> bytes:
 
 
 def auth(call: Call) -> bytes:
-    """Add an identity to the connection. Raises AUTH_FAILED for a scheme that clients cannot give themselves."""
+    """Add an identity to the connection. Raises AUTH_FAILED for a scheme that clients cannot authenticate with."""
     call.reader.int32()  # the type of authentication packet, always 0
     scheme, credentials = call.reader.string(), call.reader.buffer() or b""
     if scheme == "digest":
@@ -49,13 +49,13 @@ def auth(call: Call) -> bytes:
             call.caller.identities.add(("digest", digest(credentials.decode())))
         except UnicodeDecodeError as error:
             raise ZooKeeperError(Code.AUTH_FAILED) from error
-    elif scheme != "ip":  # the address is known already
+    elif scheme != "ip":  # the address is already known
         raise ZooKeeperError(Code.AUTH_FAILED)
     return b""
 
 
 def who_am_i(call: Call) -> bytes:
-    """The connection's identities, without what is secret in them."""
+    """The connection's identities, without their secrets."""
     identities = sorted((scheme, id_.partition(":")[0] if scheme == "digest" else id_) for scheme, id_ in
                         call.caller.identities)  # fmt: skip
     writer = Writer().int32(len(identities))

@@ -1,4 +1,4 @@
-"""What a handler gets: the request's record, who asks, and the database."""
+"""The arguments of a handler: the request's record, the caller, and the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from smackbox.zookeeper.wire.jute import Reader
 
 @dataclass(slots=True)
 class Caller:
-    """A connection that has a session: its identities, and itself as a watcher."""
+    """A connection with a session: its identities, and itself as a watcher."""
 
     session_id: int
     watcher: Watcher

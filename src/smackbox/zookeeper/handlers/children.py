@@ -11,7 +11,7 @@ from smackbox.zookeeper.wire.records import stat_bytes
 
 
 def get_children(call: Call) -> bytes:
-    """GetChildren: the names alone."""
+    """GetChildren: only the names."""
     return _children(call).done()
 
 
@@ -21,14 +21,14 @@ def get_children2(call: Call) -> bytes:
 
 
 def get_ephemerals(call: Call) -> bytes:
-    """The caller's own ephemeral nodes whose paths begin with a prefix."""
+    """The caller's ephemeral nodes whose paths begin with a prefix."""
     prefix = call.reader.string()
     own = call.database.tree.ephemerals.get(call.caller.session_id, set())
     return Writer().strings(sorted(path for path in own if path.startswith(prefix))).done()
 
 
 def get_all_children_number(call: Call) -> bytes:
-    """How many nodes are below one, at any depth."""
+    """The number of nodes below a node, at any depth."""
     path = call.reader.string()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.READ, call.caller.identities, path)

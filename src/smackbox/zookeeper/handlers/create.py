@@ -1,6 +1,7 @@
-"""Create, Create2, CreateContainer, CreateTTL: a node, perhaps ephemeral, numbered, a container, or to expire.
+"""Create, Create2, CreateContainer, CreateTTL: create a node that may be ephemeral, sequential, a container, or have a
+TTL.
 
-Flags: 0 persistent, 1 ephemeral, 2 and 3 the same numbered, 4 container, 5 and 6 with a time to live, 6 numbered.
+Flags: 0 persistent, 1 ephemeral, 2 and 3 the same sequential, 4 container, 5 and 6 with a TTL, 6 sequential.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TTL_LIMIT_MS = (1 << 40) - 1
 
 
 def handle(call: Call) -> bytes:
-    """Create: the answer is the path that the node got."""
+    """Create: the answer is the path of the new node."""
     txn = prepare(call, with_ttl=False)
     call.database.commit(txn)
     return Writer().string(txn.path).done()
@@ -38,12 +39,14 @@ def handle2(call: Call, *, with_ttl: bool = False) -> bytes:
 
 
 def handle_ttl(call: Call) -> bytes:
-    """CreateTTL: a node that goes when it is not written for that long."""
+    """CreateTTL: a node that is deleted when it has not been written to for that long."""
     return handle2(call, with_ttl=True)
 
 
 def prepare(call: Call, *, with_ttl: bool) -> CreateTxn:
-    """Raises BAD_ARGUMENTS, INVALID_ACL, NO_NODE, NO_AUTH, NO_CHILDREN_FOR_EPHEMERALS or NODE_EXISTS."""
+    """Prepare the creation. Raises BAD_ARGUMENTS, INVALID_ACL, NO_NODE, NO_AUTH, NO_CHILDREN_FOR_EPHEMERALS or
+    NODE_EXISTS.
+    """
     reader = call.reader
     path, data, acl, flags = reader.string(), reader.buffer(), read_acl(reader), reader.int32()
     ttl_ms = reader.int64() if with_ttl else 0

@@ -1,4 +1,4 @@
-"""Exists, GetData, SetData, Check, Sync: a node's bytes and its Stat."""
+"""Exists, GetData, SetData, Check, Sync: a node's data and its Stat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smackbox.zookeeper.wire.records import stat_bytes
 
 
 def exists(call: Call) -> bytes:
-    """The watch is set whether the node is there or not."""
+    """Exists: the watch is set whether or not the node exists."""
     path, watch = call.reader.string(), call.reader.boolean()
     check_path(path)
     if watch:
@@ -22,7 +22,7 @@ def exists(call: Call) -> bytes:
 
 
 def get_data(call: Call) -> bytes:
-    """GetData: the bytes and the stat, with a watch where asked."""
+    """GetData: the data and the stat, with a watch if requested."""
     path, watch = call.reader.string(), call.reader.boolean()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.READ, call.caller.identities, path)
@@ -39,7 +39,7 @@ def set_data(call: Call) -> bytes:
 
 
 def prepare_set_data(call: Call) -> SetDataTxn:
-    """Raises BAD_ARGUMENTS, NO_NODE, NO_AUTH or BAD_VERSION."""
+    """Prepare a SetData. Raises BAD_ARGUMENTS, NO_NODE, NO_AUTH or BAD_VERSION."""
     path, data, version = call.reader.string(), call.reader.buffer(), call.reader.int32()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.WRITE, call.caller.identities, path)
@@ -48,7 +48,7 @@ def prepare_set_data(call: Call) -> SetDataTxn:
 
 
 def prepare_check(call: Call) -> CheckTxn:
-    """Raises BAD_ARGUMENTS, NO_NODE, NO_AUTH or BAD_VERSION."""
+    """Prepare a Check. Raises BAD_ARGUMENTS, NO_NODE, NO_AUTH or BAD_VERSION."""
     path, version = call.reader.string(), call.reader.int32()
     node = call.database.tree.get(check_path(path))
     check_allowed(node.acl, Permission.READ, call.caller.identities, path)
@@ -57,5 +57,5 @@ def prepare_check(call: Call) -> CheckTxn:
 
 
 def sync(call: Call) -> bytes:
-    """Everything is in one place, so a sync has nothing to wait for."""
+    """Sync: a single server has nothing to wait for."""
     return Writer().string(call.reader.string()).done()

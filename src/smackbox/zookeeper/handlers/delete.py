@@ -1,4 +1,4 @@
-"""Delete: a node without children, by its version or -1 for any."""
+"""Delete: a node without children, with a version, or -1 for any version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def handle(call: Call) -> bytes:
 
 
 def prepare(call: Call) -> DeleteTxn:
-    """Raises BAD_ARGUMENTS, NO_NODE, NO_AUTH, BAD_VERSION or NOT_EMPTY."""
+    """Prepare a deletion. Raises BAD_ARGUMENTS, NO_NODE, NO_AUTH, BAD_VERSION or NOT_EMPTY."""
     path, version = call.reader.string(), call.reader.int32()
     if check_path(path) in SYSTEM_PATHS:
         raise ZooKeeperError(Code.BAD_ARGUMENTS, path)
@@ -34,6 +34,6 @@ def prepare(call: Call) -> DeleteTxn:
 
 
 def check_version(wanted: int, version: int, path: str) -> None:
-    """Raises BAD_VERSION."""
+    """Raises BAD_VERSION unless the versions match."""
     if wanted not in {ANY_VERSION, version}:
         raise ZooKeeperError(Code.BAD_VERSION, path)

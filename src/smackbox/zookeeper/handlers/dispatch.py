@@ -41,7 +41,7 @@ REFUSED: dict[int, Code] = {Op.RECONFIG: Code.RECONFIG_DISABLED, Op.SASL: Code.A
 
 
 def handle(kind: int, call: Call) -> tuple[Code, bytes]:
-    """The code and the record of the answer. Raises `ProtocolError` when the request cannot be read."""
+    """The code and the record of the answer. Raises `ProtocolError` when the request cannot be decoded."""
     handler = HANDLERS.get(kind)
     if handler is None:
         return REFUSED.get(kind, Code.UNIMPLEMENTED), b""

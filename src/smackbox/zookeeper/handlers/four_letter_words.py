@@ -1,4 +1,4 @@
-"""Four-letter words: what an administrator types into a bare connection."""
+"""Four-letter words: the commands that an administrator sends on a bare connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VERSION = "3.8.0-smackbox"
 
 @dataclass(slots=True)
 class ConnectionStats:
-    """What is known of one connection."""
+    """The statistics of one connection."""
 
     peer: str
     session_id: int
@@ -23,7 +23,7 @@ class ConnectionStats:
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """What is known of the server; latencies in milliseconds."""
+    """The statistics of the server; latencies in milliseconds."""
 
     database: Database
     connections: Sequence[ConnectionStats]
@@ -37,8 +37,8 @@ class ServerStats:
 
 
 def answer(word: str, stats: ServerStats, allowed: str) -> str:
-    """The text for `word`; `allowed` is `*` or words with commas between them."""
-    words = {one.strip() for one in allowed.split(",")}
+    """The text for `word`; `allowed` is `*` or a comma-separated list of words."""
+    words = {part.strip() for part in allowed.split(",")}
     if word not in WORDS or not ({"*", word} & words):
         return f"{word} is not executed because it is not in the whitelist.\n"
     return WORDS[word](stats)

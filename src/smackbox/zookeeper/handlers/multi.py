@@ -3,8 +3,8 @@
     request and answer   (MultiHeader, record)* MultiHeader(type -1, done)
     MultiHeader          int type, boolean done, int err
 
-When an operation of a multi fails, none happens. The answer then holds an ErrorResult for each: 0 for those before it,
-its own code, and RUNTIME_INCONSISTENCY for those after it.
+When an operation of a multi fails, none takes effect. The answer then holds an ErrorResult for each: 0 for those before
+it, its own code, and RUNTIME_INCONSISTENCY for those after it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _READ: dict[int, Callable[[Call], bytes]] = {Op.GET_CHILDREN: children.get_child
 
 
 def handle(call: Call) -> bytes:
-    """Multi: all operations, or none and the code of the first that failed."""
+    """Multi: all operations, or none and the error code of the first that failed."""
     savepoint = Savepoint(call.database)
     results = Writer()
     refused: tuple[int, Code] | None = None
@@ -47,7 +47,7 @@ def handle(call: Call) -> bytes:
             if prepare is None:
                 raise ProtocolError(f"operation {kind} in a multi")
             try:
-                txn = prepare(call)  # after a refusal too: it reads its record, and what it says is not used
+                txn = prepare(call)  # even after a failure: its record must be read, and the result is ignored
                 if refused is None:
                     savepoint.apply(txn)
                     _result(call, kind, txn, results)
@@ -99,7 +99,7 @@ def _result(call: Call, kind: int, txn: NodeTxn, writer: Writer) -> None:
 
 
 def _refused(count: int, position: int, code: Code) -> bytes:
-    """The results of a multi of `count` operations whose one at `position` was refused."""
+    """The results of a multi of `count` operations whose operation at `position` failed."""
     writer = Writer()
     for number in range(count):
         result = Code.OK if number < position else code if number == position else Code.RUNTIME_INCONSISTENCY

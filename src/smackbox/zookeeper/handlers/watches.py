@@ -20,7 +20,7 @@ _MODES = {
 
 
 def set_watches(call: Call) -> bytes:
-    """A client that is back asks for its watches again: what changed meanwhile fires at once, the rest is set."""
+    """A reconnected client sets its watches again: those that changed meanwhile fire at once, the rest are set."""
     reader, database, watcher = call.reader, call.database, call.caller.watcher
     since = reader.int64()
     data, exist, child = reader.strings(), reader.strings(), reader.strings()
@@ -50,7 +50,7 @@ def set_watches(call: Call) -> bytes:
 
 
 def set_watches2(call: Call) -> bytes:
-    """SetWatches with those that persist."""
+    """SetWatches with persistent and recursive watches."""
     set_watches(call)
     for mode in (Mode.PERSISTENT, Mode.RECURSIVE):
         for path in call.reader.strings():
@@ -68,7 +68,7 @@ def add_watch(call: Call) -> bytes:
 
 
 def check_watches(call: Call) -> bytes:
-    """Raises NO_WATCHER where the caller has no such watch."""
+    """Raises NO_WATCHER if the caller has no such watch."""
     path, kind = call.reader.string(), call.reader.int32()
     if not list(_found(call, path, kind)):
         raise ZooKeeperError(Code.NO_WATCHER, path)
@@ -76,18 +76,18 @@ def check_watches(call: Call) -> bytes:
 
 
 def remove_watches(call: Call) -> bytes:
-    """Raises NO_WATCHER where the caller has no such watch."""
+    """Remove the caller's watches. Raises NO_WATCHER if it has no such watch."""
     path, kind = call.reader.string(), call.reader.int32()
-    found = list(_found(call, path, kind))
-    if not found:
+    tables = list(_found(call, path, kind))
+    if not tables:
         raise ZooKeeperError(Code.NO_WATCHER, path)
-    for table in found:
+    for table in tables:
         table.remove(path, call.caller.watcher)
     return b""
 
 
 def _found(call: Call, path: str, kind: int) -> Iterator[WatchTable]:
-    """The tables in which the caller has a watch of that kind."""
+    """The tables that have a watch of that kind by the caller."""
     watches = call.database.watches
     if kind in _MODES:
         tables, modes = (watches.data, watches.child), _MODES[kind]

@@ -1,4 +1,4 @@
-"""The server of the ZooKeeper room: sockets, the log before the replies, sessions' clocks."""
+"""The ZooKeeper server: sockets, the log before the replies, session timers."""
 
 from smackbox.zookeeper.server.service import RunningZooKeeper, ZooKeeperServer
 

@@ -125,19 +125,19 @@ class ZooKeeperConnection(FrameConnection, Client):
             self._replies.hold(self, [answered], last=self.session_id == 0)
 
     def _open_session(self, request: bytes) -> bytes | None:
-        """The answer to a ConnectRequest, or None where the connection is to be closed without one."""
-        asked = read_connect(request)
+        """The answer to a ConnectRequest, or None if the connection must be closed without one."""
+        connect = read_connect(request)
         settings, database = self._parts.settings, self._parts.database
-        if asked.last_zxid_seen > database.zxid:
-            log.info("%s has seen a later transaction than there is: closed", self.peer)
+        if connect.last_zxid_seen > database.zxid:
+            log.info("%s has seen a transaction newer than the last one: closed", self.peer)
             return None
-        timeout_ms = min(max(asked.timeout_ms, settings.min_session_timeout_ms), settings.max_session_timeout_ms)
-        if asked.session_id == 0:
+        timeout_ms = min(max(connect.timeout_ms, settings.min_session_timeout_ms), settings.max_session_timeout_ms)
+        if connect.session_id == 0:
             session_id = secrets.randbelow(SESSION_ID_LIMIT) + 1
             session = database.create_session(session_id, timeout_ms, secrets.token_bytes(PASSWORD_BYTES))
         else:
             now_ms = database.monotonic_ms()
-            resumed = database.sessions.resume(asked.session_id, asked.password, timeout_ms, now_ms)
+            resumed = database.sessions.resume(connect.session_id, connect.password, timeout_ms, now_ms)
             if resumed is None:
                 return connect_response(0, 0, bytes(PASSWORD_BYTES))
             session = resumed
@@ -171,7 +171,7 @@ class ZooKeeperConnection(FrameConnection, Client):
             self._replies.hold(self, [reply(xid, database.zxid, code, record)], last=code is Code.AUTH_FAILED)
 
     def _log_in(self, xid: int, reader: Reader) -> None:
-        """One step of SASL; a login that fails ends the connection."""
+        """One step of SASL; a failed login closes the connection."""
         if self._login is None:
             nonce = secrets.token_urlsafe(NONCE_BYTES)
             self._login = DigestLogin(self._parts.settings.sasl_users, nonce)
@@ -186,8 +186,8 @@ class ZooKeeperConnection(FrameConnection, Client):
         self._replies.hold(self, [reply(xid, 0, Code.OK, _LENGTH.pack(len(token)) + token)])
 
     def _become_super(self) -> None:
-        wanted = self._parts.settings.super_digest
-        if wanted is not None and ("digest", wanted) in self._caller.identities:
+        super_digest = self._parts.settings.super_digest
+        if super_digest is not None and ("digest", super_digest) in self._caller.identities:
             self._caller.identities.add(SUPER)
 
     def _four_letter_word(self, word: str) -> str:

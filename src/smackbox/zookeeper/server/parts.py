@@ -12,7 +12,7 @@ from smackbox.zookeeper.state.database import Database
 
 @dataclass(slots=True)
 class Latency:
-    """How long requests took, in milliseconds, since the start."""
+    """The latency of requests since the start, in milliseconds."""
 
     requests: int = 0
     sum_ms: float = 0.0
@@ -25,7 +25,7 @@ class Latency:
         return self.sum_ms / max(self.requests, 1)
 
     def count(self, requests: int, seconds: float) -> None:
-        """So many requests were handled in one pass, which took this long."""
+        """Count the requests handled in one pass, which took this long."""
         if not requests:
             return
         ms = seconds * 1_000
@@ -37,7 +37,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One server's settings, data, replies and counts. `port` is the plain one, which `conf` shows."""
+    """One server's settings, data, replies and counters. `port` is the plain-text port, which `conf` shows."""
 
     settings: ZooKeeperSettings
     port: int

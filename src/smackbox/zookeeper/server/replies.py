@@ -1,11 +1,11 @@
-"""The order of things on the wire: the log first, then events, then the replies of those who caused them.
+"""The order of output: the log first, then events, then the replies to the requests that caused them.
 
 All packets of one socket read are handled in one pass. Their replies, and the events that they caused on any
-connection, are held back until the log is written (and with `sync` is on the disk); then they go out in order. What a
-client receives has therefore outlived a kill of this process.
+connection, are held back until the log is written (and with `sync` is on the disk); then they are sent in order. So
+whatever a client receives has survived a kill of this process.
 
-When the disk refuses, nothing of what was held back goes out: every connection is closed, so that clients do not know
-whether their last requests were done, and no other is taken until the log is written.
+When the disk rejects a write, nothing that was held back is sent. Every connection is closed, so that clients do not
+know whether their last requests succeeded, and no connection is accepted until the log can be written again.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ log = logging.getLogger(__name__)
 
 
 class Client(ABC):
-    """A connection as it is seen from here; `session_id` is 0 before it has a session."""
+    """A connection as this module sees it; `session_id` is 0 before it has a session."""
 
     session_id: int
 
     @abstractmethod
     def send(self, data: bytes, packets: int) -> None:
-        """Write so many packets, unless the connection is closing."""
+        """Write these packets, unless the connection is closing."""
 
     @abstractmethod
     def close(self) -> None:
-        """Send what was written, then close."""
+        """Send pending output, then close."""
 
 
 class Held(NamedTuple):
-    """Packets for one connection, which is closed behind them when they are its `last`."""
+    """Packets for one connection, which is closed after them if they are its `last`."""
 
     client: Client
     packets: list[bytes]
@@ -46,7 +46,7 @@ class Held(NamedTuple):
 
 
 class Replies:
-    """What is to be sent, for all open connections. `refusing` while the log cannot be written."""
+    """The pending output of all open connections. `refusing` is set while the log cannot be written."""
 
     def __init__(self, database: Database, *, sync: bool) -> None:
         self.clients: set[Client] = set()
@@ -58,11 +58,11 @@ class Replies:
         self._commits: GroupCommit[list[Held]] = GroupCommit("zookeeper", self._take, self._synced, self._finished)
 
     def hold(self, client: Client, packets: list[bytes], *, last: bool = False) -> None:
-        """Send these after the log is written; `last` closes the connection then."""
+        """Send these after the log is written; `last` closes the connection after that."""
         self._held.append(Held(client, packets, last))
 
     def release(self) -> None:
-        """Write the log, then send what was held back."""
+        """Write the log, then send the held packets."""
         database = self._database
         if self.refusing:
             return
@@ -85,11 +85,11 @@ class Replies:
             self._send(self._take() or [])
 
     async def settle(self) -> None:
-        """Wait until nothing is on its way to the disk."""
+        """Wait until no write to the disk is in progress."""
         await self._commits.settle()
 
     def try_again(self) -> bool:
-        """After a refusal: whether the log can be written again."""
+        """After a failure: whether the log can be written again."""
         try:
             self._database.journal.flush()
             if self._sync:
@@ -101,8 +101,8 @@ class Replies:
         return True
 
     def _refuse(self, error: StorageError) -> None:
-        """The log cannot be written: answer nobody until it can."""
-        log.error("zookeeper closes all connections, for its log cannot be written: %s", error)
+        """The log cannot be written: send no replies until it can."""
+        log.error("zookeeper closes all connections, as its log cannot be written: %s", error)
         self.refusing = True
         self._held.clear()
         self._database.outbox.clear()

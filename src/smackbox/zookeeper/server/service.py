@@ -1,4 +1,4 @@
-"""`ZooKeeperServer`: opens one ZooKeeper on the running loop; `RunningZooKeeper` is it while it serves."""
+"""`ZooKeeperServer` opens one ZooKeeper on the running loop; `RunningZooKeeper` is the running server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunningZooKeeper:
-    """`secure_port` is 0 where there is none."""
+    """`secure_port` is 0 if there is none."""
 
     parts: Parts
     secure_port: int
@@ -46,7 +46,7 @@ class RunningZooKeeper:
 
     @property
     def url(self) -> str:
-        """`host:port`, as clients' connect strings take it."""
+        """`host:port`, for clients' connect strings."""
         return f"{self.parts.settings.host}:{self.parts.port}"
 
     @property
@@ -55,7 +55,7 @@ class RunningZooKeeper:
         return self.parts.database
 
     def ephemeral_owners(self, path: str) -> set[int]:
-        """The sessions that own the ephemeral children of a node; none where there is no such node."""
+        """The sessions that own the ephemeral children of a node; empty if the node does not exist."""
         nodes = self.database.tree.nodes
         folder = nodes.get(path)
         children = folder.children if folder is not None else ()
@@ -68,7 +68,7 @@ class RunningZooKeeper:
         self.parts.replies.release()
 
     async def probe(self) -> None:
-        """Ask for a session and end it. Raises `StartError`."""
+        """Open a session and close it. Raises `StartError`."""
         settings = self.parts.settings
         reader, writer = await asyncio.open_connection(settings.host, self.parts.port)
         try:
@@ -76,7 +76,7 @@ class RunningZooKeeper:
             (length,) = _LENGTH.unpack(await reader.readexactly(4))
             answered = await reader.readexactly(length)
             if _LENGTH.unpack_from(answered, 4)[0] == 0:
-                raise StartError(f"{self.url} gives no session")
+                raise StartError(f"{self.url} opens no session")
             writer.write(packet(_HEADER.pack(1, Op.CLOSE_SESSION)))
             await reader.readexactly(20)
         finally:
@@ -84,7 +84,7 @@ class RunningZooKeeper:
             await writer.wait_closed()
 
     async def stop(self) -> None:
-        """Close all connections, write the log, close it."""
+        """Close all connections, then write and close the log."""
         await self.control.close()
         self.upkeep.end()
         for server in self.servers:
@@ -96,12 +96,12 @@ class RunningZooKeeper:
         try:
             self.database.close()
         except StorageError as error:
-            log.error("zookeeper stops without its last transactions, which it acknowledged to nobody: %s", error)
+            log.error("zookeeper stops without its last transactions, none of which was acknowledged: %s", error)
         self.data_dir.close()
 
 
 class ZooKeeperServer(Server[RunningZooKeeper]):
-    """A ZooKeeper that is to be: its settings, its file system and its clock. Raises `SettingError`."""
+    """A ZooKeeper to be opened: its settings, its file system and its clock. Raises `SettingError`."""
 
     name = "zookeeper"
 
@@ -132,7 +132,7 @@ class ZooKeeperServer(Server[RunningZooKeeper]):
             except StorageError as error:
                 raise StartError(str(error)) from error
             if database.cut_bytes:
-                log.warning("cut %d bytes off the end of a torn transaction log", database.cut_bytes)
+                log.warning("truncated %d bytes of an incomplete transaction log", database.cut_bytes)
             parts = Parts(settings, ports[0], database, Replies(database, sync=settings.sync))
             servers = []
             for sock, tls in zip(sockets, contexts, strict=False):
@@ -149,7 +149,7 @@ class ZooKeeperServer(Server[RunningZooKeeper]):
         return bound
 
     def _tls(self) -> ssl.SSLContext | None:
-        """Raises `StartError` when the certificates cannot be read."""
+        """Raises `StartError` when the certificates are unreadable."""
         settings = self.settings
         if settings.secure_port is None or settings.ssl_certfile is None:
             return None

@@ -1,4 +1,4 @@
-"""What time brings: sessions that are silent, nodes whose time is over, snapshots, and a disk that works again."""
+"""Timed work: session expiry, node expiry, snapshots, and recovery from disk errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Looks after one server, four times each `tick_time_ms`, from its making to `end`.
+    """The timed work of one server, four times each `tick_time_ms`, from its creation to `end`.
 
-    Sessions do not expire while the log cannot be written, and restart when it can.
+    Sessions do not expire while the log cannot be written, and their timeouts restart when it can.
     """
 
     def __init__(self, parts: Parts, clock: Clock) -> None:
@@ -42,7 +42,7 @@ class Upkeep:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
     def _keep_house(self) -> bool:
-        """Whether a snapshot is under way."""
+        """Do the work that is due; returns whether a snapshot is in progress."""
         database, replies = self._parts.database, self._parts.replies
         for session_id in database.expire_sessions():
             for client in [client for client in replies.clients if client.session_id == session_id]:

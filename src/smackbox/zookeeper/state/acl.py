@@ -1,4 +1,4 @@
-"""Who may do what: the schemes world, auth, digest, sasl, x509 and ip."""
+"""Access control: the schemes world, auth, digest, sasl, x509 and ip."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTHENTICATED = {"digest", "sasl", "x509"}
 
 
 def digest(user_and_password: str) -> str:
-    """`user:password` -> `user:base64(sha1(user:password))`, as an ACL holds it."""
+    """`user:password` -> `user:base64(sha1(user:password))`, as in an ACL."""
     user = user_and_password.partition(":")[0]
     hashed = hashlib.sha1(user_and_password.encode(), usedforsecurity=False).digest()
     return f"{user}:{base64.b64encode(hashed).decode()}"
@@ -38,13 +38,13 @@ def allowed(acl: tuple[Acl, ...], wanted: Permission, identities: set[Identity])
 
 
 def check_allowed(acl: tuple[Acl, ...], wanted: Permission, identities: set[Identity], path: str) -> None:
-    """Raises NO_AUTH."""
+    """Require a permission. Raises NO_AUTH."""
     if not allowed(acl, wanted, identities):
         raise ZooKeeperError(Code.NO_AUTH, path)
 
 
 def resolve(acl: tuple[Acl, ...], identities: set[Identity], path: str) -> tuple[Acl, ...]:
-    """The list as it is stored: `auth` becomes the caller's own identities. Raises INVALID_ACL."""
+    """The ACL in stored form: `auth` is replaced by the caller's identities. Raises INVALID_ACL."""
     resolved: list[Acl] = []
     for entry in acl:
         if entry.scheme == "auth":

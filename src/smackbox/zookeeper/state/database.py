@@ -1,7 +1,7 @@
 """The database: tree, sessions, watches and log behind one transaction number.
 
-Only `commit` changes anything. It gives the transaction its zxid, applies it, appends it to the log's buffer and puts
-the events of watches into `outbox`; the server writes the log, and only then sends events and replies.
+Only `commit` changes the state. It assigns the zxid, applies the transaction, appends it to the log's buffer and adds
+the watch events to `outbox`. The server writes the log, and only then sends events and replies.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ SNAPSHOT_EVERY_ENTRIES = 100_000
 
 
 class Database:
-    """One ZooKeeper's whole state."""
+    """The whole state of one ZooKeeper."""
 
     def __init__(self, directory: Path, clock: Clock, fs: FileSystem | None = None) -> None:
-        """Raises `StorageError` when what is on disk has a hole."""
+        """Raises `StorageError` when the log on disk has a gap."""
         self._directory = directory
         self._fs: FileSystem = fs or Disk()
         self._clock = clock
@@ -47,16 +47,16 @@ class Database:
         self._snapshot: Iterator[None] | None = None
 
     def now_ms(self) -> int:
-        """Wall time that never goes back, so that later nodes are not older."""
+        """Monotonic wall time, so that later nodes are not older."""
         self._last_ms = max(self._last_ms, self._clock.wall_ms())
         return self._last_ms
 
     def monotonic_ms(self) -> int:
-        """The clock that sessions expire by."""
+        """The clock for session expiry."""
         return self._clock.monotonic_ms()
 
     def commit(self, txn: Txn, time_ms: int | None = None) -> int:
-        """Make a transaction happen, at `time_ms` if that is given; its zxid."""
+        """Commit a transaction, at `time_ms` if given; returns its zxid."""
         entry = Entry(self.zxid + 1, self.now_ms() if time_ms is None else time_ms, txn)
         self.zxid = entry.zxid
         changes = apply_entry(entry, self.tree, self.sessions, self.monotonic_ms())
@@ -65,7 +65,7 @@ class Database:
         return entry.zxid
 
     def create_session(self, session_id: int, timeout_ms: int, password: bytes) -> Session:
-        """Begin a session, as a transaction."""
+        """Open a session, as a transaction."""
         self.commit(CreateSessionTxn(session_id, timeout_ms, password))
         session = self.sessions.get(session_id)
         assert session is not None
@@ -78,14 +78,14 @@ class Database:
             self.commit(CloseSessionTxn(session_id, paths))
 
     def expire_sessions(self) -> list[int]:
-        """End the sessions whose client was silent for too long; their ids."""
+        """End the sessions whose clients have timed out; returns their ids."""
         expired = [session.id for session in self.sessions.expired(self.monotonic_ms())]
         for session_id in expired:
             self.close_session(session_id)
         return expired
 
     def sweep(self) -> int:
-        """Delete containers that had children and have none, and nodes whose time to live is over; how many."""
+        """Delete containers that had children and have none, and nodes whose TTL has passed; returns how many."""
         now_ms = self.now_ms()
         due = [
             path
@@ -98,9 +98,9 @@ class Database:
         return len(due)
 
     def snapshot_step(self) -> bool:
-        """Do the next slice of a snapshot where one is due or under way; whether there is more to do.
+        """Write the next slice of a snapshot if one is due or in progress; returns whether there is more to do.
 
-        Raises `StorageError`: the snapshot is given up, and taken again when it is due.
+        Raises `StorageError`: the snapshot is abandoned, and retried when it is due.
         """
         if self._snapshot is None:
             if self.journal.entries < SNAPSHOT_EVERY_ENTRIES:
@@ -122,7 +122,7 @@ class Database:
 
 
 class Savepoint:
-    """The operations of a multi: each sees what those before it did, and all are undone unless all succeed."""
+    """The operations of a multi: each sees the effects of the previous ones, and all are undone unless all succeed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -132,7 +132,7 @@ class Savepoint:
         self.parts: list[NodeTxn] = []
 
     def apply(self, txn: NodeTxn) -> None:
-        """Apply a change that `undo` can take back."""
+        """Apply a change that `undo` can revert."""
         tree = self._database.tree
         for path in {txn.path, split(txn.path)[0]}:
             if path not in self._before:
@@ -142,7 +142,7 @@ class Savepoint:
         self.parts.append(txn)
 
     def undo(self) -> None:
-        """Put the tree back to what it was."""
+        """Restore the previous state of the tree."""
         tree = self._database.tree
         for path, node in self._before.items():
             gone = tree.nodes.pop(path, None)
@@ -154,7 +154,7 @@ class Savepoint:
                     tree.ephemerals.setdefault(node.owner, set()).add(path)
 
     def commit(self) -> int:
-        """Make the whole of it one transaction; its zxid."""
+        """Commit all of it as one transaction; returns its zxid."""
         self.undo()
         return self._database.commit(MultiTxn(tuple(self.parts)), self._time_ms)
 

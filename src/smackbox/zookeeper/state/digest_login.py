@@ -1,4 +1,4 @@
-"""SASL DIGEST-MD5 (RFC 2831) on the server's side, as ZooKeeper speaks it: one challenge, one response, one proof.
+"""SASL DIGEST-MD5 (RFC 2831) on the server's side, as used by ZooKeeper: one challenge, one response, one proof.
 
     -> (anything)                      <- realm="zk-sasl-md5",nonce="…",charset=utf-8,algorithm=md5-sess
     -> username="…",…,response=…       <- rspauth=…
@@ -21,11 +21,11 @@ _DIRECTIVE = re.compile(r'\s*([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",\s]*
 
 
 class LoginFailed(Exception):  # noqa: N818 - a client's failure, not the program's
-    """The client is not who it says, or does not speak DIGEST-MD5."""
+    """The client's credentials are wrong, or it does not use DIGEST-MD5."""
 
 
 class DigestLogin:
-    """One connection's login. `nonce` is the server's, never used before."""
+    """One connection's login. `nonce` is the server's, and never reused."""
 
     def __init__(self, users: Mapping[str, str], nonce: str) -> None:
         self._users = users
@@ -34,7 +34,7 @@ class DigestLogin:
         self.user: str | None = None
 
     def step(self, token: bytes) -> bytes:
-        """The server's next token; `user` is set with the last. Raises `LoginFailed`."""
+        """The server's next token; `user` is set with the last one. Raises `LoginFailed`."""
         if self.user is not None:
             raise LoginFailed("the login is over")
         if not self._challenged:
@@ -67,15 +67,15 @@ def _parse(token: bytes) -> dict[str, str]:
         text = token.decode()
     except UnicodeDecodeError as error:
         raise LoginFailed("the response is not UTF-8") from error
-    found: dict[str, str] = {}
+    directives: dict[str, str] = {}
     position = 0
     while position < len(text):
         match = _DIRECTIVE.match(text, position)
-        if match is None or match[1] in found:
+        if match is None or match[1] in directives:
             raise LoginFailed("the response is not a list of directives")
-        found[match[1]] = re.sub(r"\\(.)", r"\1", match[2]) if match[2] is not None else match[3]
+        directives[match[1]] = re.sub(r"\\(.)", r"\1", match[2]) if match[2] is not None else match[3]
         position = match.end()
-    return found
+    return directives
 
 
 def _proof(prefix: str, said: dict[str, str], user: str, password: str) -> bytes:
@@ -89,7 +89,7 @@ def _proof(prefix: str, said: dict[str, str], user: str, password: str) -> bytes
 
 
 def _encoded(text: str) -> bytes:
-    """What fits into ISO 8859-1 is hashed as that, anything else as UTF-8 (RFC 2831, 2.1.2.1)."""
+    """Text that fits into ISO 8859-1 is hashed in that encoding, other text as UTF-8 (RFC 2831, 2.1.2.1)."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

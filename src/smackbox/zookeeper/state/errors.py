@@ -1,4 +1,4 @@
-"""What a request can be refused with."""
+"""The errors that a request can be answered with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from smackbox.zookeeper.wire.codes import Code
 
 
 class ZooKeeperError(RequestError):
-    """A request refused with one of the protocol's codes."""
+    """A request that fails with one of the protocol's error codes."""
 
     def __init__(self, code: Code, path: str = "") -> None:
         super().__init__(f"{code.name} {path}".strip())

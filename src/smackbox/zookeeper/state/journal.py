@@ -1,12 +1,12 @@
 """The transaction log and the snapshots on disk.
 
     log.<first zxid, 16 hex digits>        entries
-    snapshot.<zxid, 16 hex digits>         a head, the nodes, a foot
+    snapshot.<zxid, 16 hex digits>         a header, the nodes, a footer
 
-Both are runs of frames: crc32c (4 bytes), length (4 bytes), then a msgpack record. A frame that is cut or does not
-match its checksum ends a log: that is where a crash tore it, and what follows is cut off. A snapshot without its foot
-is not used. A snapshot may be written while the tree changes: it holds at least everything up to its zxid, and applying
-the log from there on again gives the tree (see `txn`).
+Both are sequences of frames: crc32c (4 bytes), length (4 bytes), then a msgpack record. An incomplete frame or a
+checksum mismatch ends a log: it is where a crash interrupted a write, and the log is truncated there. A snapshot
+without its footer is ignored. A snapshot may be written while the tree changes: it includes at least everything up to
+its zxid, and replaying the log from there restores the tree (see `txn`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Foot(msgspec.Struct, array_like=True):
 
 
 class Journal:
-    """Appends entries; `flush` makes them outlive the process, `sync` the machine."""
+    """Appends entries; after `flush` they survive the process, after `sync` the machine."""
 
     def __init__(self, fs: FileSystem, directory: Path, first_zxid: int) -> None:
         self._fs = fs
@@ -77,19 +77,22 @@ class Journal:
         self.entries += 1
 
     def flush(self) -> None:
-        """Raises `StorageError` when the disk refuses: what was appended waits for the next flush, and nothing of it is
-        to be acknowledged before."""
+        """Write the buffer. Raises `StorageError` when the disk rejects the write: the entries wait for the next flush,
+        and must not be acknowledged before.
+        """
         if not self._buffer:
             return
         self._file.append(b"".join(self._buffer))
         self._buffer.clear()
 
     def sync(self) -> None:
-        """Raises `StorageError`; then the log takes nothing more."""
+        """Sync the log to disk. Raises `StorageError`; after that the log accepts nothing more."""
         self._file.sync()
 
     def rotate(self, next_zxid: int) -> None:
-        """Begin a new log file with the transaction `next_zxid`. Raises `StorageError`; the old one goes on then."""
+        """Start a new log file with the transaction `next_zxid`. Raises `StorageError`, and the old one stays
+        in use.
+        """
         self.flush()
         self._file.sync()
         fresh = self._fs.open(self._path(next_zxid))
@@ -98,7 +101,7 @@ class Journal:
         self.entries = 0
 
     def close(self) -> None:
-        """Write and sync what is buffered, and close the file. Raises `StorageError`."""
+        """Write and sync the buffer, and close the file. Raises `StorageError`."""
         try:
             self.flush()
             self._file.sync()
@@ -110,9 +113,10 @@ class Journal:
 
 
 def write_snapshot(fs: FileSystem, directory: Path, zxid: int, tree: Tree, sessions: Sessions) -> Iterator[None]:
-    """Write a snapshot slice by slice, the tree changing between slices; then drop what it makes needless.
+    """Write a snapshot slice by slice, while the tree may change between slices; then delete the files that it
+    supersedes.
 
-    Raises `StorageError`: what there is of it is no snapshot, and the log still holds everything.
+    Raises `StorageError`: the partial snapshot is ignored, and the log still has everything.
     """
     final = directory / f"snapshot.{zxid:016x}"
     fresh = final.with_suffix(final.suffix + ".fresh")
@@ -142,9 +146,10 @@ def write_snapshot(fs: FileSystem, directory: Path, zxid: int, tree: Tree, sessi
 
 
 def restore(fs: FileSystem, directory: Path) -> tuple[Tree, Sessions, int, int, int]:
-    """The tree and sessions on disk, the last zxid, the last time in ms, and how many bytes of a torn log were cut.
+    """The tree and sessions on disk, the last zxid, the last time in ms, and how many bytes of an incomplete log were
+    truncated.
 
-    Sessions get their whole time-out again from monotonic time 0.
+    Sessions get their full timeout again from monotonic time 0.
     """
     tree, sessions, zxid = Tree(), Sessions(), 0
     for snapshot in sorted(directory.glob("snapshot.????????????????"), reverse=True):
@@ -159,25 +164,27 @@ def restore(fs: FileSystem, directory: Path) -> tuple[Tree, Sessions, int, int, 
         if following is not None and following <= zxid + 1:
             continue
         data = fs.read(log)
-        whole = 0
+        end_offset = 0
         for payload, end in _frames(data):
-            whole = end
+            end_offset = end
             entry = _decode_entry(payload)
             if entry.zxid > zxid:
                 apply_entry(entry, tree, sessions, 0)
                 zxid, time_ms = entry.zxid, max(time_ms, entry.time_ms)
-        if whole < len(data):
+        if end_offset < len(data):
             if following is not None and following > zxid + 1:
                 raise StorageError(f"{log} is damaged in its middle: transactions after {zxid:#x} are missing")
             file = fs.open(log)
-            file.truncate(whole)
+            file.truncate(end_offset)
             file.close()
-            cut += len(data) - whole
+            cut += len(data) - end_offset
     return tree, sessions, zxid, time_ms, cut
 
 
 def apply_entry(entry: Entry, tree: Tree, sessions: Sessions, now_ms: int) -> list[Change]:
-    """Apply one entry, at once or again. `now_ms` is monotonic and starts the time-out of a new session."""
+    """Apply one entry, for the first time or in a replay. `now_ms` is monotonic and starts the timeout of a new
+    session.
+    """
     match entry.txn:
         case CreateSessionTxn(session_id, timeout_ms, password):
             sessions.add(session_id, timeout_ms, password, now_ms)
@@ -246,7 +253,7 @@ def _frame(payload: bytes) -> bytes:
 
 
 def _frames(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each whole frame's payload, and where it ends."""
+    """The payload and the end of each complete frame."""
     position = 0
     while position + _FRAME.size <= len(data):
         checksum, length = _FRAME.unpack_from(data, position)

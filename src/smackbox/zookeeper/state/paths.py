@@ -1,6 +1,6 @@
-"""Which paths are paths (`PathUtils.validatePath`).
+"""Validation of paths (`PathUtils.validatePath`).
 
-Java looks at UTF-16 units, and a character beyond U+FFFF is two surrogates there: none of these is taken.
+Java checks UTF-16 units, where a character beyond U+FFFF is two surrogates: such characters are rejected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _FORBIDDEN_RANGES = ((0x00, 0x1F), (0x7F, 0x9F), (0xD800, 0xF8FF), (0xFFF0, 0x10
 
 
 def check_path(path: str) -> str:
-    """`path` itself. Raises BAD_ARGUMENTS unless it is absolute, normal and printable."""
+    """Returns `path`. Raises BAD_ARGUMENTS unless it is absolute, normalised and printable."""
     if path == "/":
         return path
     if (

@@ -1,4 +1,4 @@
-"""Sessions: alive while their client sends packets, and ended by the clock alone."""
+"""Sessions: alive while their clients send packets, and expired only by the clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Session:
-    """`deadline_ms` is by the monotonic clock: silence until then ends the session."""
+    """The session expires at `deadline_ms` of the monotonic clock, unless its client sends a packet before."""
 
     id: int
     timeout_ms: int
@@ -30,11 +30,11 @@ class Sessions:
         return list(self._by_id.values())
 
     def get(self, session_id: int) -> Session | None:
-        """The session of that id, None when it has ended."""
+        """The session of that id, or None when it has ended."""
         return self._by_id.get(session_id)
 
     def add(self, session_id: int, timeout_ms: int, password: bytes, now_ms: int) -> Session:
-        """Begin a session, whose first deadline is `timeout_ms` from now."""
+        """Open a session with its first deadline `timeout_ms` from now."""
         session = Session(session_id, timeout_ms, password, now_ms + timeout_ms)
         self._by_id[session_id] = session
         return session
@@ -44,11 +44,13 @@ class Sessions:
         self._by_id.pop(session_id, None)
 
     def touch(self, session: Session, now_ms: int) -> None:
-        """The client has been heard: its deadline moves."""
+        """The client has sent a packet: extend its deadline."""
         session.deadline_ms = now_ms + session.timeout_ms
 
     def resume(self, session_id: int, password: bytes, timeout_ms: int, now_ms: int) -> Session | None:
-        """The session, with the time-out of its newest connection; None when it is not there or not the caller's."""
+        """The session, with the timeout of its newest connection; None when it does not exist or is not the
+        caller's.
+        """
         session = self._by_id.get(session_id)
         if session is None or not hmac.compare_digest(session.password, password):
             return None
@@ -57,5 +59,5 @@ class Sessions:
         return session
 
     def expired(self, now_ms: int) -> list[Session]:
-        """Those whose deadline is past."""
+        """The sessions whose deadline has passed."""
         return [session for session in self._by_id.values() if session.deadline_ms < now_ms]

@@ -1,7 +1,7 @@
-"""The tree of nodes. It changes only by `apply` of a transaction, and tells what its watchers must hear.
+"""The tree of nodes. Only `apply` of a transaction changes it, and returns the events for watchers.
 
-`creations` counts the children ever created under a node. Sequential names are made from it, and the version of the
-children that clients see is twice it less the number of children, for each deletion counts too.
+`creations` counts the children ever created under a node. It gives sequential names their numbers. The children version
+that clients see is twice this count minus the number of children, as each deletion counts too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Node:
 
 
 class Tree:
-    """All nodes by path, and the ephemeral ones of each session."""
+    """All nodes by path, and the ephemeral nodes of each session."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
@@ -76,7 +76,7 @@ class Tree:
         return node
 
     def apply(self, txn: NodeTxn, zxid: int, time_ms: int) -> list[Change]:
-        """Change the tree. A transaction that was applied before changes nothing more and tells nothing wrong."""
+        """Change the tree. Applying a transaction a second time changes nothing, and returns no wrong events."""
         match txn:
             case CreateTxn():
                 return self._create(txn, zxid, time_ms)
@@ -104,7 +104,7 @@ class Tree:
         return changes
 
     def under(self, path: str) -> Iterator[str]:
-        """The paths below `path`, not itself."""
+        """The paths below `path`, without itself."""
         prefix = path if path.endswith("/") else path + "/"
         return (other for other in self.nodes if other.startswith(prefix) and other != path)
 
@@ -115,7 +115,7 @@ class Tree:
             return []
         node = Node(txn.data, txn.acl, zxid, time_ms)
         there = self.nodes.get(txn.path)
-        if there is not None:  # a replay over a snapshot that has it already
+        if there is not None:  # a replay over a snapshot that already has it
             node.children = there.children
         node.owner, node.container, node.ttl_ms = txn.owner, txn.container, txn.ttl_ms
         self.nodes[txn.path] = node
@@ -130,7 +130,7 @@ class Tree:
         node = self.nodes.pop(path, None)
         parent_path, name = split(path)
         parent = self.nodes.get(parent_path)
-        if parent is not None:  # in a replay over a snapshot the node, or its parent too, may be gone already
+        if parent is not None:  # in a replay over a snapshot the node, or even its parent, may already be gone
             parent.children.discard(name)
             parent.pzxid = max(parent.pzxid, zxid)
         if node is None:

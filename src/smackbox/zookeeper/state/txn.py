@@ -1,7 +1,7 @@
-"""Transactions: what a write has been resolved to. The log holds these, and applying them again gives the same tree.
+"""Transactions: the resolved form of writes. The log consists of them, and replaying them gives the same tree.
 
 A transaction carries everything that was decided when it was made (the sequential name, the time, the parent's number
-of creations), so applying it needs no clock and no chance, and applying it twice changes nothing more.
+of creations), so applying it needs neither clock nor randomness, and is idempotent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from smackbox.zookeeper.wire.records import Acl
 
 
 class CreateTxn(msgspec.Struct, frozen=True, tag="create"):
-    """`owner` is the session of an ephemeral node, else 0; `ttl_ms` 0 is none; `creations` is the parent's after it."""
+    """`owner` is the session of an ephemeral node, else 0; `ttl_ms` 0 means none; `creations` is the parent's count
+    after it.
+    """
 
     path: str
     data: bytes | None
@@ -26,13 +28,13 @@ class CreateTxn(msgspec.Struct, frozen=True, tag="create"):
 
 
 class DeleteTxn(msgspec.Struct, frozen=True, tag="delete"):
-    """A node is removed."""
+    """Delete a node."""
 
     path: str
 
 
 class SetDataTxn(msgspec.Struct, frozen=True, tag="set_data"):
-    """A node gets other bytes, and this version."""
+    """Set a node's data and version."""
 
     path: str
     data: bytes | None
@@ -40,7 +42,7 @@ class SetDataTxn(msgspec.Struct, frozen=True, tag="set_data"):
 
 
 class SetAclTxn(msgspec.Struct, frozen=True, tag="set_acl"):
-    """A node gets another ACL, and this ACL version."""
+    """Set a node's ACL and ACL version."""
 
     path: str
     acl: tuple[Acl, ...]
@@ -48,13 +50,13 @@ class SetAclTxn(msgspec.Struct, frozen=True, tag="set_acl"):
 
 
 class CheckTxn(msgspec.Struct, frozen=True, tag="check"):
-    """A version that held when the multi that it is part of was made; changes nothing."""
+    """A version check that succeeded when its multi was made; changes nothing."""
 
     path: str
 
 
 class CreateSessionTxn(msgspec.Struct, frozen=True, tag="create_session"):
-    """A session begins."""
+    """Open a session."""
 
     session_id: int
     timeout_ms: int
@@ -62,7 +64,7 @@ class CreateSessionTxn(msgspec.Struct, frozen=True, tag="create_session"):
 
 
 class CloseSessionTxn(msgspec.Struct, frozen=True, tag="close_session"):
-    """Ends a session; its ephemeral nodes, `paths`, go with it."""
+    """Close a session and delete its ephemeral nodes, `paths`."""
 
     session_id: int
     paths: tuple[str, ...]
@@ -72,7 +74,7 @@ NodeTxn: TypeAlias = CreateTxn | DeleteTxn | SetDataTxn | SetAclTxn | CheckTxn
 
 
 class MultiTxn(msgspec.Struct, frozen=True, tag="multi"):
-    """All of them or none: one entry of the log."""
+    """All or nothing: one entry of the log."""
 
     parts: tuple[NodeTxn, ...]
 

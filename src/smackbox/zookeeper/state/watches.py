@@ -1,8 +1,8 @@
 """Watches: who is notified of which path, once or until removed.
 
-Two tables, as in ZooKeeper: `data` watches hear that a node was created, deleted or changed, `child` watches that its
-children changed or that it was deleted. A persistent watch is in both; a recursive one is notified of all below its
-path except changes of children, each of which is a creation or a deletion that it is notified of anyway.
+There are two tables, as in ZooKeeper: `data` watches are notified when a node is created, deleted or changed, `child`
+watches when its children change or it is deleted. A persistent watch is in both; a recursive one is notified of all
+changes below its path except children events, as it receives each creation and deletion anyway.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class WatchTable:
 
     @property
     def paths(self) -> int:
-        """How many paths are watched."""
+        """The number of watched paths."""
         return len(self._by_path)
 
     def by_watcher(self) -> dict[Watcher, set[str]]:
@@ -45,15 +45,15 @@ class WatchTable:
         return self._by_watcher
 
     def by_path(self) -> dict[str, dict[Watcher, Mode]]:
-        """The connections that watch each path, and how."""
+        """The connections that watch each path, and their modes."""
         return self._by_path
 
     def add(self, path: str, watcher: Watcher, mode: Mode = Mode.ONCE) -> None:
-        """Watch a path; a watch for once does not replace one that stays."""
+        """Watch a path; a one-time watch does not replace a persistent one."""
         modes = self._by_path.setdefault(path, {})
         before = modes.get(watcher)
         if mode is Mode.ONCE and before is not None:
-            return  # a persistent watch has it already
+            return  # a persistent watch covers it already
         self._recursive += (mode is Mode.RECURSIVE) - (before is Mode.RECURSIVE)
         modes[watcher] = mode
         self._by_watcher.setdefault(watcher, set()).add(path)
@@ -63,7 +63,7 @@ class WatchTable:
         return self._by_path.get(path, {}).get(watcher) in modes
 
     def remove(self, path: str, watcher: Watcher) -> None:
-        """That connection watches the path no more."""
+        """Remove the connection's watch of that path."""
         modes = self._by_path.get(path, {})
         mode = modes.pop(watcher, None)
         if mode is None:
@@ -77,12 +77,12 @@ class WatchTable:
             del self._by_watcher[watcher]
 
     def remove_watcher(self, watcher: Watcher) -> None:
-        """That connection watches nothing more."""
+        """Remove all watches of that connection."""
         for path in list(self._by_watcher.get(watcher, ())):
             self.remove(path, watcher)
 
     def trigger(self, kind: EventType, path: str, told: set[Watcher] | None = None) -> set[Watcher]:
-        """Who is notified of this change, less those already `told`; watches that fire once are gone after it."""
+        """The watchers to notify of this change, except those in `told`; one-time watches are removed."""
         heard: set[Watcher] = set()
         for watcher, mode in list(self._by_path.get(path, {}).items()):
             if mode is Mode.RECURSIVE and kind is EventType.CHILDREN_CHANGED:
@@ -97,7 +97,7 @@ class WatchTable:
 
 
 class Watches:
-    """Both tables, and what they make of a change."""
+    """Both tables, and the events of a change."""
 
     def __init__(self) -> None:
         self.data = WatchTable()
@@ -109,7 +109,7 @@ class Watches:
         self.child.add(path, watcher, mode)
 
     def remove_watcher(self, watcher: Watcher) -> None:
-        """That connection watches neither data nor children any more."""
+        """Remove all watches of that connection from both tables."""
         self.data.remove_watcher(watcher)
         self.child.remove_watcher(watcher)
 

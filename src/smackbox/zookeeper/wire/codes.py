@@ -63,7 +63,7 @@ class Code(IntEnum):
 
 
 class EventType(IntEnum):
-    """What a watch tells of."""
+    """The types of watch events."""
 
     CREATED = 1
     DELETED = 2
@@ -75,7 +75,7 @@ class EventType(IntEnum):
 
 
 class Permission(IntFlag):
-    """What an ACL grants."""
+    """The permissions in an ACL."""
 
     READ = 1
     WRITE = 2
@@ -85,7 +85,7 @@ class Permission(IntFlag):
 
 
 class Xid(IntEnum):
-    """Request numbers with a meaning of their own."""
+    """Request numbers with a special meaning."""
 
     NOTIFICATION = -1
     PING = -2

@@ -20,7 +20,7 @@ VECTOR_LIMIT = 1_000_000
 
 
 class Reader:
-    """Reads one packet from its start to its end."""
+    """Reads one packet from start to end."""
 
     __slots__ = ("_data", "_position")
 
@@ -30,7 +30,7 @@ class Reader:
 
     @property
     def left(self) -> int:
-        """How many bytes are not read yet."""
+        """The number of unread bytes."""
         return len(self._data) - self._position
 
     def boolean(self) -> bool:
@@ -48,7 +48,7 @@ class Reader:
         return value
 
     def buffer(self) -> bytes | None:
-        """Bytes behind their length; a length of -1 is None."""
+        """Bytes after their length; a length of -1 is None."""
         length = self.int32()
         if length == -1:
             return None
@@ -64,14 +64,14 @@ class Reader:
             raise ProtocolError("a string that is not UTF-8") from error
 
     def count(self) -> int:
-        """The number of elements of a vector; null reads as none."""
+        """The number of elements of a vector; null counts as 0."""
         count = self.int32()
         if count > VECTOR_LIMIT or count > self.left:
             raise ProtocolError(f"a vector of {count} elements in {self.left} bytes")
         return max(count, 0)
 
     def strings(self) -> list[str]:
-        """A count, and so many strings."""
+        """A count, and that many strings."""
         return [self.string() for _ in range(self.count())]
 
     def _take(self, size: int) -> bytes:
@@ -106,28 +106,28 @@ class Writer:
         return self
 
     def buffer(self, value: bytes | None) -> Writer:
-        """Bytes behind their length; None is a length of -1."""
+        """Bytes after their length; None is a length of -1."""
         if value is None:
             return self.int32(-1)
         self._parts += (_INT.pack(len(value)), value)
         return self
 
     def string(self, value: str) -> Writer:
-        """UTF-8 behind its length in bytes."""
+        """UTF-8 after its length in bytes."""
         return self.buffer(value.encode())
 
     def strings(self, values: list[str]) -> Writer:
-        """A count, and so many strings."""
+        """A count, and that many strings."""
         self.int32(len(values))
         for value in values:
             self.string(value)
         return self
 
     def raw(self, value: bytes) -> Writer:
-        """These bytes as they are."""
+        """These bytes unchanged."""
         self._parts.append(value)
         return self
 
     def done(self) -> bytes:
-        """All that was written."""
+        """Everything written so far."""
         return b"".join(self._parts)

@@ -1,6 +1,6 @@
 """The records inside packets: headers, the connect handshake, Stat, ACL, events.
 
-Every packet is an int length and that many bytes. The first packet of a connection is a ConnectRequest; each later
+Every packet is a length as int and that many bytes. The first packet of a connection is a ConnectRequest; each later
 request is RequestHeader + its record; each reply is ReplyHeader + its record, or ReplyHeader alone when `err` is not 0.
 """
 
@@ -27,7 +27,7 @@ class Acl(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """What is known of a node beside its data; times in milliseconds, in the order of the wire."""
+    """A node's metadata, in wire order; times in milliseconds."""
 
     czxid: int
     mzxid: int
@@ -53,7 +53,7 @@ class ConnectRequest(NamedTuple):
 
 
 def read_connect(packet: bytes) -> ConnectRequest:
-    """Raises `ProtocolError` for another protocol version than 0."""
+    """Decode a ConnectRequest. Raises `ProtocolError` for a protocol version other than 0."""
     reader = Reader(packet)
     version = reader.int32()
     if version != 0:
@@ -64,7 +64,7 @@ def read_connect(packet: bytes) -> ConnectRequest:
 
 
 def connect_response(timeout_ms: int, session_id: int, password: bytes) -> bytes:
-    """The answer to a ConnectRequest; a time-out of 0 says that the session has expired."""
+    """The answer to a ConnectRequest; a timeout of 0 means that the session has expired."""
     return packet(Writer().int32(0).int32(timeout_ms).int64(session_id).buffer(password).boolean(False).done())
 
 
@@ -74,13 +74,13 @@ def reply(xid: int, zxid: int, code: Code, record: bytes = b"") -> bytes:
 
 
 def event(kind: EventType, path: str) -> bytes:
-    """A notification. Its zxid is -1, as every server before 3.9 sends it."""
+    """A notification. Its zxid is -1, as from every server before 3.9."""
     record = Writer().int32(kind).int32(SYNC_CONNECTED).string(path).done()
     return reply(Xid.NOTIFICATION, -1, Code.OK, record)
 
 
 def packet(record: bytes) -> bytes:
-    """A record behind its length."""
+    """A record after its length."""
     return struct.pack(">i", len(record)) + record
 
 
@@ -98,7 +98,7 @@ def read_acl(reader: Reader) -> tuple[Acl, ...]:
 
 
 def write_acl(writer: Writer, acl: tuple[Acl, ...]) -> Writer:
-    """An ACL behind its count."""
+    """An ACL after its count."""
     writer.int32(len(acl))
     for entry in acl:
         writer.int32(entry.permissions).string(entry.scheme).string(entry.id)

@@ -1,4 +1,4 @@
-"""What CQL statements are made of, as written: names are not resolved, literals not typed."""
+"""The syntax tree of CQL statements: names are not resolved, literals not typed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smackbox.cassandra.wire.cql.role_statements import RoleStatement
 
 
 class TypeName(Struct, frozen=True):
-    """`name<parameters>`; a vector's dimension is `dimension`; `java` says that the name is a Java class's."""
+    """`name<parameters>`; a vector's dimension is `dimension`; `java` marks the name of a Java class."""
 
     name: str
     parameters: tuple[TypeName, ...] = ()
@@ -22,7 +22,7 @@ class TypeName(Struct, frozen=True):
 
 
 class Literal(Struct, frozen=True):
-    """`kind`: string, integer, float, boolean, uuid, hex, duration, null."""
+    """`kind` is one of string, integer, float, boolean, uuid, hex, duration, null."""
 
     kind: str
     text: str
@@ -157,18 +157,18 @@ class Condition(Struct, frozen=True):
     field: str | None = None
 
 
-# ---- reading and writing --------------------------------------------------------------------------------------------
+# ---- reads and writes -----------------------------------------------------------------------------------------------
 
 
 class Selector(Struct, frozen=True):
-    """What is selected, and the name it gets."""
+    """A selected expression, and its alias."""
 
     value: Expression
     alias: str | None = None
 
 
 class Ordering(Struct, frozen=True):
-    """A part of ORDER BY; `ann_of` is the vector to be near to."""
+    """A part of ORDER BY; `ann_of` is the query vector."""
 
     column: str
     descending: bool = False
@@ -176,7 +176,7 @@ class Ordering(Struct, frozen=True):
 
 
 class Select(Struct, frozen=True):
-    """`selectors` empty means `*`."""
+    """SELECT; empty `selectors` mean `*`."""
 
     keyspace: str | None
     table: str
@@ -199,7 +199,9 @@ class Using(Struct, frozen=True):
 
 
 class Insert(Struct, frozen=True):
-    """With `json`, columns and values are empty; `default_unset`: columns not in the document stay as they are."""
+    """INSERT. With `json`, columns and values are empty; with `default_unset`, columns missing in the document stay
+    unchanged.
+    """
 
     keyspace: str | None
     table: str
@@ -212,7 +214,9 @@ class Insert(Struct, frozen=True):
 
 
 class Assignment(Struct, frozen=True):
-    """`kind`: set, add (v = v + x), subtract (v = v - x), prepend (v = x + v), element (v[k] = x), field (v.f = x)."""
+    """`kind` is set, add (v = v + x), subtract (v = v - x), prepend (v = x + v), element (v[k] = x), field (v.f
+    = x).
+    """
 
     column: str
     kind: str
@@ -254,7 +258,7 @@ class Delete(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """`kind`: logged, unlogged, counter."""
+    """`kind` is logged, unlogged, counter."""
 
     kind: str
     using: Using
@@ -303,7 +307,7 @@ class DropKeyspace(Struct, frozen=True):
 
 
 class Mask(Struct, frozen=True):
-    """A masking function without the column that is its first argument."""
+    """A masking function without its first argument, which is the column."""
 
     keyspace: str | None
     name: str
@@ -335,7 +339,7 @@ class CreateTable(Struct, frozen=True):
 
 
 class AlterTable(Struct, frozen=True):
-    """`action`: add, drop, rename, with, alter (a column's type), mask (of the column named; None drops it)."""
+    """`action` is add, drop, rename, with, alter (a column's type), mask (of the column named; None drops it)."""
 
     keyspace: str | None
     name: str
@@ -359,7 +363,7 @@ class DropTable(Struct, frozen=True):
 
 
 class CreateIndex(Struct, frozen=True):
-    """`targets`: (column, '' or keys, values, entries, full)."""
+    """CREATE INDEX; `targets` are (column, '' or keys, values, entries, full)."""
 
     name: str | None
     keyspace: str | None
@@ -389,7 +393,7 @@ class CreateType(Struct, frozen=True):
 
 
 class AlterType(Struct, frozen=True):
-    """`action`: add, rename."""
+    """ALTER TYPE; `action` is add or rename."""
 
     keyspace: str | None
     name: str
@@ -439,7 +443,9 @@ class DropView(Struct, frozen=True):
 
 
 class Describe(Struct, frozen=True):
-    """`what`: cluster, schema, keyspaces, tables, types, functions, aggregates, an element's kind, or '' for any."""
+    """DESCRIBE; `what` is cluster, schema, keyspaces, tables, types, functions, aggregates, an element's kind, or ''
+    for any.
+    """
 
     what: str
     keyspace: str | None = None
@@ -449,7 +455,7 @@ class Describe(Struct, frozen=True):
 
 
 class CreateFunction(Struct, frozen=True):
-    """A function of the user's own, whose body is of no interest where none is served."""
+    """CREATE FUNCTION; the body is ignored, as functions are not supported."""
 
     keyspace: str | None
     name: str
@@ -458,7 +464,7 @@ class CreateFunction(Struct, frozen=True):
 
 
 class CreateAggregate(Struct, frozen=True):
-    """CREATE AGGREGATE, which is read and refused."""
+    """CREATE AGGREGATE, which is parsed and rejected."""
 
     keyspace: str | None
     name: str
@@ -470,7 +476,7 @@ class CreateAggregate(Struct, frozen=True):
 
 
 class CreateTrigger(Struct, frozen=True):
-    """CREATE TRIGGER, which is read and refused."""
+    """CREATE TRIGGER, which is parsed and rejected."""
 
     keyspace: str | None
     table: str
@@ -489,7 +495,7 @@ class DropTrigger(Struct, frozen=True):
 
 
 class DropFunction(Struct, frozen=True):
-    """`kind`: Function or Aggregate. `arguments` is None where none are given."""
+    """`kind` is Function or Aggregate. `arguments` is None if none are given."""
 
     kind: str
     keyspace: str | None
@@ -499,7 +505,7 @@ class DropFunction(Struct, frozen=True):
 
 
 class Unsupported(Struct, frozen=True):
-    """A statement that Cassandra knows and this server does not serve; see SKIPPED.md."""
+    """A statement of Cassandra's that this server does not support; see SKIPPED.md."""
 
     what: str
 

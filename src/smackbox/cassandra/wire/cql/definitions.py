@@ -9,7 +9,7 @@ from smackbox.cassandra.wire.digits import number_of
 from smackbox.cassandra.wire.errors import SyntaxFault
 
 _DESCRIBE_LISTS = ("cluster", "schema", "keyspaces", "tables", "types", "functions", "aggregates")
-# between commas, and between a comma and the end, a definition may be left out
+# definitions between commas, and after the last comma, may be empty
 _EMPTY_BEFORE = frozenset({",", ")"})
 _CONSTANTS = frozenset({"duration", "float", "hex", "integer", "string", "uuid"})
 _CONSTANT_WORDS = frozenset({"false", "infinity", "nan", "true"})
@@ -390,7 +390,7 @@ class DefinitionParser(FunctionParser):
         return token.kind == "name" and token.text == word
 
     def _identity(self) -> ast.Unsupported:
-        """ADD IDENTITY and DROP IDENTITY name clients by certificate, which is not served."""
+        """ADD IDENTITY and DROP IDENTITY name clients by certificate, which is not supported."""
         verb = self.tokens[self.index - 1].text
         self.expect_word("identity")
         if verb == "drop":

@@ -1,4 +1,4 @@
-"""Names, types and expressions: what every statement's grammar is made of."""
+"""The grammar of names, types and expressions, which all statements share."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ class ExpressionParser:
 
     @property
     def token(self) -> Token:
-        """The token at hand."""
+        """The current token."""
         return self.tokens[self.index]
 
     def peek(self, distance: int = 1) -> Token:
-        """A token further on; behind the last one there are end tokens."""
+        """A token further on; after the last one there are end tokens."""
         return self.tokens[min(self.index + distance, len(self.tokens) - 1)]
 
     def advance(self) -> Token:
-        """The token at hand; the next one is at hand then."""
+        """The current token; moves to the next one."""
         token = self.tokens[self.index]
         self.index += 1
         return token
 
     def accept(self, operator: str) -> bool:
-        """Go past that operator, where it is at hand."""
+        """Skip that operator, if it is the current token."""
         token = self.tokens[self.index]
         if token.kind == "operator" and token.text == operator:
             self.index += 1
@@ -67,12 +67,12 @@ class ExpressionParser:
         return False
 
     def expect(self, operator: str) -> None:
-        """Go past that operator. Raises `SyntaxFault`."""
+        """Skip that operator. Raises `SyntaxFault`."""
         if not self.accept(operator):
             raise self.mismatched(f"'{operator}'")
 
     def accept_word(self, word: str) -> bool:
-        """Go past that word, where it is at hand."""
+        """Skip that word, if it is the current token."""
         token = self.tokens[self.index]
         if token.kind == "name" and token.text == word:
             self.index += 1
@@ -80,7 +80,7 @@ class ExpressionParser:
         return False
 
     def accept_words(self, *words: str) -> bool:
-        """Go past these words, where all are at hand."""
+        """Skip these words, if they are all next."""
         for offset, word in enumerate(words):
             token = self.tokens[min(self.index + offset, len(self.tokens) - 1)]
             if token.kind != "name" or token.text != word:
@@ -89,27 +89,28 @@ class ExpressionParser:
         return True
 
     def expect_word(self, word: str) -> None:
-        """Go past that word. Raises `SyntaxFault`."""
+        """Skip that word. Raises `SyntaxFault`."""
         if not self.accept_word(word):
             raise self.mismatched(f"K_{word.upper()}")
 
     def separated(self, item: Callable[[], T], separator: str = ",") -> tuple[T, ...]:
-        """One `item` or more, with the separator between them."""
+        """One or more of `item`, with the separator between them."""
         items = [item()]
         while self.accept(separator):
             items.append(item())
         return tuple(items)
 
-    # ---- errors, worded as Cassandra's parser does ------------------------------------------------------------------
+    # ---- errors, with the texts of Cassandra's parser
+    # -----------------------------------------------------------------
 
     def no_alternative(self) -> SyntaxFault:
-        """Cassandra's error for a token that nothing can begin with."""
+        """Cassandra's error for a token that cannot start anything."""
         token = self.token
         line, column = position(self.text, token.offset)
         return SyntaxFault(f"line {line}:{column} no viable alternative at input '{token.source}'")
 
     def mismatched(self, expected: str) -> SyntaxFault:
-        """Cassandra's error for another token than the only one that could follow."""
+        """Cassandra's error for a token other than the only one allowed."""
         token = self.token
         line, column = position(self.text, token.offset)
         return SyntaxFault(f"line {line}:{column} mismatched input '{token.source}' expecting {expected}")
@@ -121,7 +122,7 @@ class ExpressionParser:
     # ---- names and types --------------------------------------------------------------------------------------------
 
     def is_identifier(self) -> bool:
-        """Whether the token at hand can be a name."""
+        """Whether the current token can be a name."""
         token = self.token
         return token.kind == "quoted" or (
             token.kind == "name" and token.text not in RESERVED and token.text not in _BOOLEANS
@@ -203,7 +204,7 @@ class ExpressionParser:
     # ---- expressions ------------------------------------------------------------------------------------------------
 
     def int_value(self) -> ast.Expression:
-        """An integer literal or a bind marker, as LIMIT and USING take."""
+        """An integer literal or a bind marker, for LIMIT and USING."""
         token = self.token
         if token.text in {"?", ":"}:
             return self.bind()
@@ -228,7 +229,7 @@ class ExpressionParser:
         return marker
 
     def expression(self, *, columns: bool = False, stop_at_column: bool = False) -> ast.Expression:
-        """`columns`: names are columns, as in a selection. `stop_at_column`: leave `+ name` for the caller."""
+        """With `columns`, names are columns, as in a selection. `stop_at_column` leaves `+ name` to the caller."""
         self._deeper()
         left = self._product(columns)
         while self.token.kind == "operator" and self.token.text in {"+", "-"}:
@@ -267,7 +268,7 @@ class ExpressionParser:
         return value
 
     def _number_literal(self, kind: str, text: str) -> ast.Literal:
-        """Raises `SyntaxFault` for one with a fraction or an exponent that no double can hold."""
+        """A number. Raises `SyntaxFault` if it has a fraction or an exponent and no double can hold it."""
         if kind == "float" and text.lstrip("-").lower() not in _WORD_LITERALS and math.isinf(float(text)):
             raise SyntaxFault(f"Failed parsing statement: [{self.text}] reason: NumberFormatException {text}")
         return ast.Literal(kind, text)
@@ -357,7 +358,7 @@ class ExpressionParser:
         return ast.Call(name, arguments, keyspace)
 
     def _accept_row(self) -> bool:
-        """`*`, or any constant but null, which all count rows."""
+        """`*`, or any constant but null: all of these count rows."""
         place = 1 if self.token.text == "-" and self.token.kind == "operator" else 0
         token, following = self.peek(place), self.peek(place + 1)
         constant = token.kind in _LITERALS or (token.kind == "name" and token.text in _CONSTANT_WORDS)

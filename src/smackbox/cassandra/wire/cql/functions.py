@@ -1,4 +1,4 @@
-"""The grammar of what runs code inside Cassandra: functions, aggregates and triggers."""
+"""The grammar of statements that define code: functions, aggregates and triggers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class FunctionParser(RoleParser):
     """CREATE and DROP of functions, aggregates and triggers."""
 
     def _create_code(self) -> ast.Statement | None:
-        """What follows CREATE, when it is about one of these; else None and nothing is read."""
+        """The rest of a CREATE statement of this kind; otherwise None, and nothing is consumed."""
         or_replace = self.accept_words("or", "replace")
         if self.accept_word("function"):
             return self._create_function(or_replace)

@@ -1,4 +1,4 @@
-"""CQL text to tokens. Keywords are identifiers here; the parser tells them apart by their place, as CQL does."""
+"""CQL text to tokens. Keywords are identifiers here; as in CQL, the parser recognises them by their position."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """All tokens and an `end` token. Raises `SyntaxFault` at a character that starts none."""
+    """All tokens and an `end` token. Raises `SyntaxFault` at a character that starts no token."""
     tokens: list[Token] = []
     offset = 0
     size = len(text)

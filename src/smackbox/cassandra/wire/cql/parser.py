@@ -1,6 +1,6 @@
 """The grammar of CQL as recursive descent: statements that read and write. Definitions are in `definitions`.
 
-After `Parser.g` of Cassandra 5: names of CQL's unreserved keywords may be columns, tables and functions.
+It follows `Parser.g` of Cassandra 5: unreserved keywords may be names of columns, tables and functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def parse(text: str) -> tuple[ast.Statement, tuple[ast.Bind, ...]]:
 
 
 class Parser(DefinitionParser):
-    """One statement's tokens and the place in them."""
+    """The tokens of one statement and the position in them."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, tokenize(text))
@@ -362,7 +362,7 @@ class Parser(DefinitionParser):
 
 
 def _check_assignments(assignments: tuple[ast.Assignment, ...]) -> None:
-    """A column that is set as a whole cannot be changed in another way by the same statement."""
+    """A column that is set as a whole cannot be modified in another way by the same statement."""
     earlier: dict[str, list[ast.Assignment]] = {}
     for assignment in assignments:
         for other in earlier.setdefault(assignment.column, []):

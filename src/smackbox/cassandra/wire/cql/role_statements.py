@@ -1,7 +1,7 @@
-"""Statements about roles and permissions, as written.
+"""The syntax tree of statements on roles and permissions.
 
-A resource is named as system_auth names it: `data`, `data/ks`, `data/ks/*` (all its tables), `data/ks/t`, `roles`,
-`roles/r`, `functions`, `functions/ks`, `mbeans`. A table without its keyspace is `data//t`.
+A resource is named as in system_auth: `data`, `data/ks`, `data/ks/*` (all its tables), `data/ks/t`, `roles`, `roles/r`,
+`functions`, `functions/ks`, `mbeans`. A table without its keyspace is `data//t`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class RoleOptions(Struct, frozen=True):
-    """The options of a role; None where not given."""
+    """The options of a role; None if not given."""
 
     password: str | None = None
     hashed_password: str | None = None
@@ -21,7 +21,7 @@ class RoleOptions(Struct, frozen=True):
     access: bool = False
 
     def given(self) -> list[str]:
-        """The options given, as Cassandra names them."""
+        """The given options, with Cassandra's names."""
         named = {
             "SUPERUSER": self.superuser is not None,
             "PASSWORD": self.password is not None,
@@ -70,7 +70,7 @@ class RevokeRole(Struct, frozen=True):
 
 
 class ListRoles(Struct, frozen=True):
-    """`users`: only those who may log in, with the columns of LIST USERS."""
+    """With `users`, only roles that may log in, with the columns of LIST USERS."""
 
     grantee: str | None = None
     recursive: bool = True
@@ -78,7 +78,7 @@ class ListRoles(Struct, frozen=True):
 
 
 class GrantPermissions(Struct, frozen=True):
-    """`permissions` empty means ALL."""
+    """GRANT of permissions; empty `permissions` mean ALL."""
 
     permissions: tuple[str, ...]
     resource: str
@@ -86,7 +86,7 @@ class GrantPermissions(Struct, frozen=True):
 
 
 class RevokePermissions(Struct, frozen=True):
-    """`permissions` empty means ALL."""
+    """REVOKE of permissions; empty `permissions` mean ALL."""
 
     permissions: tuple[str, ...]
     resource: str
@@ -94,7 +94,7 @@ class RevokePermissions(Struct, frozen=True):
 
 
 class ListPermissions(Struct, frozen=True):
-    """`permissions` empty means ALL."""
+    """LIST of permissions; empty `permissions` mean ALL."""
 
     permissions: tuple[str, ...]
     resource: str | None = None

@@ -18,7 +18,9 @@ class RoleParser(ExpressionParser):
     """Statements that start with CREATE, ALTER and DROP ROLE or USER, GRANT, REVOKE and LIST."""
 
     def _role_definition(self, verb: str) -> roles.RoleStatement | None:
-        """What follows CREATE, ALTER or DROP, when that is about a role or a user; else None and nothing is read."""
+        """The rest of a CREATE, ALTER or DROP statement on a role or a user; otherwise None, and nothing is
+        consumed.
+        """
         is_user = self.accept_word("user")
         if not is_user and not self.accept_word("role"):
             return None
@@ -80,31 +82,31 @@ class RoleParser(ExpressionParser):
 
     def _user_options(self, login: bool | None) -> roles.RoleOptions:
         """`[WITH [HASHED] PASSWORD 'x'] [SUPERUSER | NOSUPERUSER]`; a new user may log in."""
-        given: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if self.accept_word("with"):
             name = "hashed_password" if self.accept_word("hashed") else "password"
             self.expect_word("password")
-            given[name] = self._string()
+            options[name] = self._string()
         superuser: bool | None = None
         if self.accept_word("superuser"):
             superuser = True
         elif self.accept_word("nosuperuser") or login:
             superuser = False
-        return roles.RoleOptions(**given, superuser=superuser, login=login)
+        return roles.RoleOptions(**options, superuser=superuser, login=login)
 
     def _role_options(self) -> roles.RoleOptions:
-        given: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         while True:
             name, value = self._role_option()
-            if name in given:
+            if name in options:
                 shown = name.upper().replace("_", " ")
                 raise SyntaxFault(f"Multiple definition for property '{shown}'")
-            given[name] = value
+            options[name] = value
             if not self.accept_word("and"):
                 break
-        if "password" in given and "hashed_password" in given:
+        if "password" in options and "hashed_password" in options:
             raise SyntaxFault("Options 'password' and 'hashed password' are mutually exclusive")
-        return roles.RoleOptions(**given)
+        return roles.RoleOptions(**options)
 
     def _role_option(self) -> tuple[str, Any]:
         if self.accept_word("password"):

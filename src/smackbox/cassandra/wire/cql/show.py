@@ -1,4 +1,4 @@
-"""Expressions as Cassandra's messages and the names of its columns show them."""
+"""Expressions as Cassandra shows them in messages and in column names."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from smackbox.cassandra.wire.cql import ast
 
 
 def bare(expression: ast.Expression) -> ast.Expression:
-    """An expression without the parentheses round it, which are read as a tuple of one."""
+    """An expression without its parentheses, which parse as a tuple of one."""
     while isinstance(expression, ast.TupleLiteral) and len(expression.items) == 1:
         expression = expression.items[0]
     return expression
 
 
 def function_name(call: ast.Call) -> str:
-    """A function's name with its keyspace, as errors have it."""
+    """A function's name with its keyspace, as in errors."""
     return f"{call.keyspace or 'system'}.{call.name}"
 
 
 def operation_name(expression: ast.Binary | ast.Negate) -> str:
-    """The function behind an operator, as errors have it."""
+    """The function behind an operator, as in errors."""
     return "system." + (expression.operator if isinstance(expression, ast.Binary) else "-")
 
 
 def show(expression: ast.Expression, named: Callable[[ast.Expression], str] | None = None) -> str:
-    """An expression as Cassandra's messages show it. `named`: how what it is computed of is shown, when otherwise."""
+    """An expression as Cassandra's messages show it. `named` overrides how its operands are shown."""
     inside = named or show
     if isinstance(expression, ast.Literal):
         if expression.kind == "null":

@@ -1,4 +1,4 @@
-"""Words of CQL that may stand, without quotes, for themselves as the value of an option (Cassandra's `Parser.g`)."""
+"""CQL keywords that may be the value of an option without quotes (Cassandra's `Parser.g`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/containers` and `/monitor/statistics`: what runs, and what it uses at this moment."""
+"""`/containers` and `/monitor/statistics`: the running containers, and their current resource usage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """The containers that run, with what they use."""
+    """The running containers, with their resource usage."""
     return HttpResponse.json(
         [
             {
@@ -37,7 +37,7 @@ def containers(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """What each executor uses."""
+    """The resource usage of each executor."""
     return HttpResponse.json(
         [
             {
@@ -53,9 +53,9 @@ def statistics(context: AgentContext, _request: HttpRequest) -> HttpResponse:
 
 
 def listing(context: AgentContext, *, nested: bool = False) -> list[AgentResponseGetContainersContainer]:
-    """As `Container` messages of the v1 API; those within another only where they are asked for."""
+    """The containers as `Container` messages of the v1 API; nested ones only on request."""
     agent = context.agent
-    found: list[AgentResponseGetContainersContainer] = []
+    containers: list[AgentResponseGetContainersContainer] = []
     for executor in context.agent.executors():
         ids = [executor.container_id]
         if nested and executor.kind == DEFAULT:
@@ -73,7 +73,7 @@ def listing(context: AgentContext, *, nested: bool = False) -> list[AgentRespons
             if pid is not None:
                 status["executor_pid"] = int(pid)
             figures.setdefault("timestamp", agent.timers.clock.wall_ms() / 1_000)
-            found.append(
+            containers.append(
                 {
                     "framework_id": {"value": executor.framework_id},
                     "executor_id": {"value": executor.id},
@@ -83,4 +83,4 @@ def listing(context: AgentContext, *, nested: bool = False) -> list[AgentRespons
                     "resource_statistics": cast("ResourceStatistics", figures),
                 }
             )
-    return found
+    return containers

@@ -1,4 +1,6 @@
-"""What handlers of the agent's endpoints get besides the request: the machine, who may call, and metrics."""
+"""What handlers of the agent's endpoints get besides the request: the agent's state machine, access rules and
+metrics.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ EXECUTORS = "agent_executors"
 
 @dataclass(slots=True)
 class AgentContext:
-    """`statistics` is what a container uses at this moment, by its id; `token` an executor's, by its ids."""
+    """`statistics` gives a container's current usage by its id; `token` gives an executor's token by its framework's id
+    and its own.
+    """
 
     agent: Agent
     work_dir: Path
@@ -36,15 +40,15 @@ class AgentContext:
     log_file: Path | None = None
 
     def check_operator(self, request: HttpRequest) -> None:
-        """Raises `Refused`: 401 where a name and a secret are asked for, and not given."""
+        """Raises `Refused`: 401 if operators must authenticate and this one has not."""
         if OPERATORS not in self.access.asked:
             return
-        given = basic_credentials(request.headers.get("authorization"))
-        if given is None or not self.access.knows(*given):
+        credentials = basic_credentials(request.headers.get("authorization"))
+        if credentials is None or not self.access.knows(*credentials):
             raise Refused(401, "Unauthorized", {"WWW-Authenticate": f'Basic realm="{REALM}"'})
 
     def check_executor(self, request: HttpRequest, call: ExecutorCall) -> None:
-        """Raises `Refused`: 401 where executors have tokens and this is not its own."""
+        """Raises `Refused`: 401 if executors have tokens and this is not the executor's own."""
         if EXECUTORS not in self.access.asked or self.token is None:
             return
         expected = self.token(call["framework_id"]["value"], call["executor_id"]["value"])

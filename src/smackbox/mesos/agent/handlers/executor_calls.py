@@ -1,7 +1,7 @@
 """SUBSCRIBE, UPDATE, MESSAGE, HEARTBEAT: the calls of custom executors (`POST /api/v1/executor`).
 
-A status is acknowledged to the executor when it is written down, not when the framework has taken it: from then on
-the agent repeats it in the executor's place.
+A status is acknowledged to the executor when it is checkpointed, not when the framework has received it: from then on
+the agent retries it on the executor's behalf.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Channel = Callable[["ExecutorEvent"], None]
 
 
 class CallError(RequestError):
-    """Answered with `status` and the text."""
+    """The call is answered with `status` and the text."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class CallError(RequestError):
 
 
 def handle(agent: Agent, call: ExecutorCall) -> None:
-    """Any call but SUBSCRIBE; answered 202. Raises `CallError`."""
+    """Any call but SUBSCRIBE; it is answered with 202. Raises `CallError`."""
     framework, executor = find(agent, call)
     if (framework.id, executor.id) not in agent.channels:
         raise CallError(403, "Executor is not subscribed")
@@ -70,7 +70,7 @@ def handle(agent: Agent, call: ExecutorCall) -> None:
 
 
 def find(agent: Agent, call: ExecutorCall) -> tuple[AgentFramework, AgentExecutor]:
-    """Who calls. Raises `CallError`."""
+    """The calling framework and executor. Raises `CallError`."""
     framework = agent.frameworks.get(call["framework_id"]["value"])
     if framework is None:
         raise CallError(400, "Framework cannot be found")
@@ -81,7 +81,7 @@ def find(agent: Agent, call: ExecutorCall) -> tuple[AgentFramework, AgentExecuto
 
 
 def subscribe(agent: Agent, call: ExecutorCall, channel: Channel) -> Callable[[], None]:
-    """Events go into `channel` from now on; the answer is to be called when it is closed. Raises `CallError`."""
+    """Send events into `channel` from now on; returns a function to call when it is closed. Raises `CallError`."""
     _check_has(call, "subscribe")
     framework, executor = find(agent, call)
     if executor.state in {TERMINATING, TERMINATED}:
@@ -98,10 +98,10 @@ def subscribe(agent: Agent, call: ExecutorCall, channel: Channel) -> Callable[[]
         "container_id": {"value": executor.container_id},
     }
     channel({"type": "SUBSCRIBED", "subscribed": subscribed})
-    given = call["subscribe"]
-    for update in given.get("unacknowledged_updates", []):
+    message = call["subscribe"]
+    for update in message.get("unacknowledged_updates", []):
         _update(agent, framework, executor, update["status"])
-    _settle(executor, {info["task_id"]["value"] for info in given.get("unacknowledged_tasks", [])})
+    _settle(executor, {info["task_id"]["value"] for info in message.get("unacknowledged_tasks", [])})
     agent.containers.resize(executor.container_id, executor.resources())
     agent.deliver(executor)
 
@@ -113,7 +113,7 @@ def subscribe(agent: Agent, call: ExecutorCall, channel: Channel) -> Callable[[]
 
 
 def _settle(executor: AgentExecutor, unacknowledged: set[str]) -> None:
-    """A task of which the executor neither speaks nor has spoken has not reached it: it is handed over (again)."""
+    """A task that the executor neither reports nor has reported has not reached it: deliver it again."""
     waiting = {task.id for queued in executor.queued for task in queued}
     missed: dict[tuple[str, ...], list[AgentTask]] = {}
     for task in executor.tasks.values():
@@ -143,7 +143,7 @@ def _update(agent: Agent, framework: AgentFramework, executor: AgentExecutor, st
 
 
 def _check_status(agent: Agent, executor: AgentExecutor, status: TaskStatus) -> None:
-    """Raises `CallError` in Mesos' words."""
+    """Raises `CallError` with Mesos' text."""
     if "uuid" not in status:
         raise CallError(400, "Expecting 'uuid' to be present")
     try:

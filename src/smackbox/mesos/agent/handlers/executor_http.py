@@ -19,7 +19,7 @@ HEARTBEAT_MS = 15_000
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpStream:
-    """The checks of Mesos' agent, in its order. Raises `Refused`."""
+    """Answer a request, with the checks of Mesos' agent in its order. Raises `Refused`."""
     call = read_call(request, "executor.Call")
     context.check_executor(request, call)
     try:

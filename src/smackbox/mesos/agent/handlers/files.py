@@ -1,8 +1,8 @@
-"""`/files/{browse,read,download,debug}`: sandboxes, as Mesos' web page and command line read them.
+"""`/files/{browse,read,download,debug}`: sandboxes, as Mesos' web UI and command line read them.
 
-A path is that of a directory which the agent has named (`directory` in `/state`), or begins with
-`/frameworks/<framework>/executors/<executor>/`, followed by `runs/<container or latest>` or `tasks/<task>`. Nothing but
-sandboxes and persistent volumes is shown, wherever a link in a sandbox may lead.
+A path is either a directory that the agent has reported (`directory` in `/state`), or begins with
+`/frameworks/<framework>/executors/<executor>/`, followed by `runs/<container or latest>` or `tasks/<task>`. Only
+sandboxes and persistent volumes are shown, wherever a link in a sandbox may lead.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENTRIES_LIMIT = 10_000
 
 
 class FileStream(HttpStream):
-    """A file as an answer, read as fast as its reader takes it, up to the size that it had."""
+    """A file as an answer, sent as fast as the client reads, up to the size that it had at the start."""
 
     def __init__(self, path: Path) -> None:
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -52,13 +52,13 @@ class FileStream(HttpStream):
 
 
 def browse(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """Raises `Refused`."""
+    """The entries of a directory. Raises `Refused`."""
     named, directory = _resolve(context, request)
     return _jsonp(request, [classic(entry) for entry in listing(named, directory)])
 
 
 def read(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """`offset` -1 asks for the size alone. Raises `Refused`."""
+    """A part of a file; `offset` -1 returns only the size. Raises `Refused`."""
     _, file = _resolve(context, request)
     offset, length = _number(request, "offset", -1), _number(request, "length", READ_LIMIT)
     if offset < -1 or length < -1:
@@ -72,7 +72,7 @@ def read(context: AgentContext, request: HttpRequest) -> HttpResponse:
 
 
 def download(context: AgentContext, request: HttpRequest) -> HttpStream:
-    """Raises `Refused`."""
+    """A whole file. Raises `Refused`."""
     _, file = _resolve(context, request)
     if file.is_dir():
         raise Refused(400, "Cannot download a directory.\n")
@@ -80,12 +80,12 @@ def download(context: AgentContext, request: HttpRequest) -> HttpStream:
 
 
 def debug(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """The directories that are shown, by the names that they have here."""
+    """The served directories, by their virtual paths."""
     return _jsonp(request, {str(executor.directory): str(executor.directory) for executor in context.agent.executors()})
 
 
 def listing(named: str, directory: Path) -> list[FileInfo]:
-    """The entries of a directory as `FileInfo` messages, in order of their names. Raises `Refused`."""
+    """The entries of a directory as `FileInfo` messages, sorted by name. Raises `Refused`."""
     if not directory.is_dir():
         raise Refused(404, "")
     entries = []
@@ -93,13 +93,13 @@ def listing(named: str, directory: Path) -> list[FileInfo]:
         try:
             facts = entry.stat()
         except OSError:
-            continue  # a link that leads nowhere, or a file that has just gone
+            continue  # a dangling link, or a file that has just been removed
         entries.append(file_info(f"{named.rstrip('/')}/{entry.name}", facts))
     return entries
 
 
 def content(file: Path, offset: int, length: int) -> tuple[int, bytes]:
-    """The size of a file, and at most 16 pages of it."""
+    """The size of a file, and up to 16 pages of its content."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         stream.seek(min(offset, size))
@@ -107,7 +107,7 @@ def content(file: Path, offset: int, length: int) -> tuple[int, bytes]:
 
 
 def resolve(context: AgentContext, named: str) -> Path:
-    """The file or directory of that name. Raises `Refused`: 404."""
+    """The file or directory at that virtual path. Raises `Refused`: 404."""
     path = _virtual(context, named) or Path(named)
     try:
         real = path.resolve(strict=True)
@@ -120,7 +120,7 @@ def resolve(context: AgentContext, named: str) -> Path:
 
 
 def base64_of(data: bytes) -> str:
-    """Bytes as the v1 API has them in JSON."""
+    """Bytes as in the JSON of the v1 API."""
     return base64.b64encode(data).decode()
 
 
@@ -168,7 +168,7 @@ def _number(request: HttpRequest, name: str, default: int) -> int:
 
 
 def _jsonp(request: HttpRequest, value: object) -> HttpResponse:
-    """JSON, or a call of the function that `jsonp` names."""
+    """JSON, or a call of the function named by `jsonp`."""
     answer = HttpResponse.json(value)
     function = request.parameter("jsonp")
     if function is not None:

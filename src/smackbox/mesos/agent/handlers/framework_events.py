@@ -1,4 +1,4 @@
-"""MESSAGE, SHUTDOWN_EXECUTOR, SHUTDOWN_FRAMEWORK, UPDATE_FRAMEWORK: what the master orders about frameworks."""
+"""MESSAGE, SHUTDOWN_EXECUTOR, SHUTDOWN_FRAMEWORK, UPDATE_FRAMEWORK: the master's orders on frameworks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def message(agent: Agent, event: LinkEvent) -> None:
-    """Handed on to the executor; there is no guarantee that it arrives."""
+    """Forward to the executor; delivery is not guaranteed."""
     order = event["message"]
     executor = _executor(agent, order)
     if executor is not None:
@@ -20,21 +20,21 @@ def message(agent: Agent, event: LinkEvent) -> None:
 
 
 def shutdown_executor(agent: Agent, event: LinkEvent) -> None:
-    """The master wants an executor ended."""
+    """Shut down an executor."""
     executor = _executor(agent, event["shutdown_executor"])
     if executor is not None:
         agent.shut_down_executor(executor)
 
 
 def shutdown_framework(agent: Agent, event: LinkEvent) -> None:
-    """The master wants all of a framework ended."""
+    """Shut down all executors of a framework."""
     framework = agent.frameworks.get(event["shutdown_framework"]["framework_id"]["value"])
     if framework is not None:
         agent.shut_down_framework(framework)
 
 
 def update_framework(agent: Agent, event: LinkEvent) -> None:
-    """A framework's information has changed."""
+    """Update a framework's information."""
     info = event["update_framework"]["framework"]
     if info["id"]["value"] in agent.frameworks:
         agent.framework(info)

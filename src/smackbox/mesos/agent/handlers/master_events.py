@@ -1,4 +1,4 @@
-"""What the master says to its agent: which handler serves which event of the stream."""
+"""Events from the master: which handler serves which event of the stream."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def subscribed(agent: Agent, event: LinkEvent) -> None:
 
 
 def ping(agent: Agent, _: LinkEvent) -> None:
-    """The master asks for a sign of life."""
+    """Answer the master's health check."""
     agent.tell_master({"type": "PONG"})
 
 
 def drain(agent: Agent, event: LinkEvent) -> None:
-    """The agent is to be empty: its tasks are killed."""
+    """Drain the agent: kill its tasks."""
     order = event.get("drain", {})
     grace = order.get("max_grace_period")
     agent.drain(None if grace is None else int(grace["nanoseconds"]) // 1_000_000)
 
 
 def shutdown(agent: Agent, event: LinkEvent) -> None:
-    """The master wants this agent ended."""
+    """Shut this agent down."""
     agent.shut_down(event.get("shutdown", {}).get("message", ""))
 
 
@@ -56,7 +56,7 @@ HANDLERS: dict[str, Callable[[Agent, LinkEvent], None]] = {
 
 
 def handle(agent: Agent, event: LinkEvent) -> None:
-    """An event of a kind that this agent does not know is left alone: the master may be newer."""
+    """Events of unknown types are ignored: the master may be newer."""
     handler = HANDLERS.get(event.get("type", ""))
     if handler is None:
         log.warning("the master sent an event of the unknown type %s", event.get("type"))

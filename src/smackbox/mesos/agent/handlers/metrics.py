@@ -16,22 +16,22 @@ _EXECUTOR_STATES = {"registering": REGISTERING, "running": RUNNING, "terminating
 
 
 def health(_context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """200: it serves."""
+    """200: the agent serves requests."""
     return HttpResponse(200)
 
 
 def version(_context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """The version of Mesos whose API this is."""
+    """The version of Mesos that this API implements."""
     return HttpResponse.json(BUILD)
 
 
 def flags(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """The settings, in the names of Mesos' flags."""
+    """The settings, with the names of Mesos' flags."""
     return HttpResponse.json({"flags": context.flags})
 
 
 def metrics_snapshot(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """Raises `Refused`: 400 for an invalid `timeout`; nothing here takes long enough for it to matter."""
+    """Raises `Refused`: 400 for an invalid `timeout`; otherwise it has no effect, as nothing here takes long."""
     timeout = request.parameter("timeout")
     if timeout is not None:
         try:
@@ -42,7 +42,7 @@ def metrics_snapshot(context: AgentContext, request: HttpRequest) -> HttpRespons
 
 
 def snapshot(context: AgentContext) -> dict[str, float]:
-    """All metrics of this moment, by Mesos' names."""
+    """All current metrics, with Mesos' names."""
     agent = context.agent
     executors = context.agent.executors()
     tasks = [task for executor in executors for task in executor.tasks.values()]

@@ -20,7 +20,7 @@ Read = Callable[[AgentContext, "AgentCall"], "AgentResponse"]
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse:
-    """Raises `Refused`."""
+    """Answer a call. Raises `Refused`."""
     call = read_call(request, "agent.Call")
     kind = call.get("type")
     if kind is None or kind == "UNKNOWN":
@@ -59,11 +59,11 @@ def _list_files(context: AgentContext, call: AgentCall) -> AgentResponse:
 
 def _read_file(context: AgentContext, call: AgentCall) -> AgentResponse:
     _require(call, "read_file")
-    asked = call["read_file"]
-    file = files.resolve(context, asked["path"])
+    arguments = call["read_file"]
+    file = files.resolve(context, arguments["path"])
     if file.is_dir():
-        raise Refused(400, f"'{asked['path']}' is a directory")
-    size, data = files.content(file, asked["offset"], asked.get("length", files.READ_LIMIT))
+        raise Refused(400, f"'{arguments['path']}' is a directory")
+    size, data = files.content(file, arguments["offset"], arguments.get("length", files.READ_LIMIT))
     return {"read_file": {"size": size, "data": files.base64_of(data)}}
 
 
@@ -86,7 +86,7 @@ def _frameworks(context: AgentContext, _call: AgentCall) -> AgentResponse:
     return {
         "get_frameworks": {
             "frameworks": [{"framework_info": framework.info} for framework in context.agent.frameworks.values()],
-            "completed_frameworks": [{"framework_info": one.info} for one in context.agent.completed],
+            "completed_frameworks": [{"framework_info": framework.info} for framework in context.agent.completed],
         }
     }
 

@@ -1,4 +1,4 @@
-"""CHECKPOINT_RESOURCES: the dynamic reservations and persistent volumes that the agent has from now on."""
+"""CHECKPOINT_RESOURCES: the agent's new dynamic reservations and persistent volumes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def checkpoint_resources(agent: Agent, event: LinkEvent) -> None:
-    """Each operation is answered: finished, or failed when the disk refuses."""
+    """Answer each operation: finished, or failed when the disk rejects the write."""
     order = event["checkpoint_resources"]
     state, message = "OPERATION_FINISHED", ""
     try:

@@ -1,7 +1,7 @@
-"""Which endpoint of the agent serves which path.
+"""Routes paths to the agent's endpoints.
 
-A path without an endpoint of its own is shortened from the right until one matches, as libprocess does; `.json` at its
-end is as good as not there; the name of Mesos' process, `slave(1)`, may stand before it.
+Like in libprocess, a path without its own endpoint is shortened from the right until one matches; a trailing `.json` is
+ignored; the name of Mesos' process, `slave(1)`, may precede it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "version": metrics.version,
 }
 OPEN = frozenset({"health", "version", "api/v1/executor"})
-"""These need no authentication by name; executors have tokens."""
+"""Endpoints without operator authentication; executors have tokens."""
 
 
 def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpStream:
@@ -51,7 +51,7 @@ def handle(context: AgentContext, request: HttpRequest) -> HttpResponse | HttpSt
 
 
 def find(path: str) -> str | None:
-    """The endpoint of the longest beginning of the path that has one."""
+    """The endpoint with the longest matching path prefix."""
     name = path.strip("/")
     first, _, rest = name.partition("/")
     if first in PROCESSES:

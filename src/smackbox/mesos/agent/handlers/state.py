@@ -1,4 +1,4 @@
-"""`/state` of the agent: what it has and runs, in the form that Mesos' web page and older clients read."""
+"""`/state` of the agent: its resources and tasks, in the form that Mesos' web UI and older clients read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, object]
 
 
 def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
-    """The agent with all that runs on it."""
+    """The agent with everything that runs on it."""
     agent = context.agent
     settings = agent.settings
     resources = [*settings.resources]
@@ -42,7 +42,7 @@ def state(context: AgentContext, _request: HttpRequest) -> HttpResponse:
             "master_hostname": "" if leader is None else leader.partition("://")[2].rpartition(":")[0],
             "flags": context.flags,
             "frameworks": [framework_model(context, framework) for framework in agent.frameworks.values()],
-            "completed_frameworks": [framework_model(context, one) for one in agent.completed],
+            "completed_frameworks": [framework_model(context, framework) for framework in agent.completed],
         }
     )
 
@@ -60,7 +60,7 @@ def framework_model(context: AgentContext, framework: AgentFramework) -> Json:
         "principal": info.get("principal", ""),
         "roles": info.get("roles", [info.get("role", "*")]),
         "executors": [executor_model(context, executor) for executor in framework.executors.values()],
-        "completed_executors": [executor_model(context, one) for one in framework.completed],
+        "completed_executors": [executor_model(context, executor) for executor in framework.completed],
     }
 
 
@@ -77,8 +77,8 @@ def executor_model(_context: AgentContext, executor: AgentExecutor) -> Json:
         "directory": str(executor.directory),
         "type": executor.kind.upper(),
         "resources": resource_model(executor.resources()),
-        "tasks": [task_model(one) for one in shown if not one.is_terminal and one.id not in queued],
-        "queued_tasks": [task_model(one) for one in shown if one.id in queued],
+        "tasks": [task_model(task) for task in shown if not task.is_terminal and task.id not in queued],
+        "queued_tasks": [task_model(task) for task in shown if task.id in queued],
         "completed_tasks": [
             task_model(framework)
             for framework in [*(framework for framework in shown if framework.is_terminal), *executor.completed]
@@ -109,7 +109,7 @@ def task_model(task: AgentTask) -> Json:
 
 
 def resource_model(resources: Sequence[Resource]) -> Json:
-    """Sums by name: numbers, and ranges and sets as text. The four that everybody looks for are always there."""
+    """Sums by name: numbers, and ranges and sets as text. The four standard resources are always included."""
     model: Json = {"cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0}
     model.update(quantities(resources))
     others: dict[str, list[str]] = {}
@@ -121,14 +121,14 @@ def resource_model(resources: Sequence[Resource]) -> Json:
 
 
 def quantities(resources: Sequence[Resource]) -> dict[str, float]:
-    """How much there is of each scalar."""
+    """The total of each scalar."""
     return {name: amount / UNITS for name, amount in Resources.from_messages(resources).quantities().items()}
 
 
 def _by_role(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
+    by_role: dict[str, list[Resource]] = {}
     for resource in resources:
         reservations = resource.get("reservations", [])
         role = reservations[-1].get("role", "*") if reservations else resource.get("role", "*")
-        found.setdefault(role, []).append(resource)
-    return found
+        by_role.setdefault(role, []).append(resource)
+    return by_role

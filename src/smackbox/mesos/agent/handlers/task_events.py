@@ -1,4 +1,4 @@
-"""RUN_TASK, RUN_TASK_GROUP, KILL_TASK, ACKNOWLEDGE: what the master orders about tasks."""
+"""RUN_TASK, RUN_TASK_GROUP, KILL_TASK, ACKNOWLEDGE: the master's orders on tasks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def run_task(agent: Agent, event: LinkEvent) -> None:
-    """The master sends a task to run."""
+    """Run a task."""
     order = event["run_task"]
     info = order["task"]
     try:
@@ -45,7 +45,7 @@ def _run(agent: Agent, order: LinkRunTask, info: TaskInfo) -> None:
 
 
 def run_task_group(agent: Agent, event: LinkEvent) -> None:
-    """The master sends a group of tasks to run, all or none."""
+    """Run a group of tasks, all or none."""
     order = event["run_task_group"]
     try:
         _run_group(agent, order)
@@ -70,7 +70,7 @@ def _run_group(agent: Agent, order: LinkRunTaskGroup) -> None:
 
 
 def kill_task(agent: Agent, event: LinkEvent) -> None:
-    """The master wants a task killed."""
+    """Kill a task."""
     order = event["kill_task"]
     framework = agent.frameworks.get(order["framework_id"]["value"])
     executor_and_task = None if framework is None else framework.task(order["task_id"]["value"])
@@ -90,7 +90,7 @@ def kill_task(agent: Agent, event: LinkEvent) -> None:
 
 
 def acknowledge(agent: Agent, event: LinkEvent) -> None:
-    """The framework has a status update."""
+    """The framework has acknowledged a status update."""
     order = event["acknowledge"]
     agent.acknowledge(order["framework_id"]["value"], order["task_id"]["value"], order["uuid"])
 
@@ -143,17 +143,17 @@ def _executor(
     kind: str,
     infos: list[TaskInfo],
 ) -> AgentExecutor | None:
-    """The executor for these tasks, made when it is not there; None when it can take none any more."""
+    """The executor for these tasks, created if it does not exist; None when it accepts no more tasks."""
     executor = framework.executors.get(info["executor_id"]["value"])
     if executor is None:
         return agent.make_executor(framework, info, kind)
     if executor.state not in {TERMINATING, TERMINATED} and kind != COMMAND:
         return executor
-    for one in infos:
+    for task_info in infos:
         _refuse(
             agent,
             framework.info["id"],
-            one,
+            task_info,
             "TASK_DROPPED" if framework.has("PARTITION_AWARE") else "TASK_LOST",
             "REASON_EXECUTOR_TERMINATED",
             "Executor terminating/terminated",
@@ -164,11 +164,11 @@ def _executor(
 def _admit(
     agent: Agent, framework_info: FrameworkInfo, executor_id: str, infos: list[TaskInfo]
 ) -> AgentFramework | None:
-    """The framework, when its tasks can be taken; otherwise they get a terminal status."""
+    """The framework, if its tasks can be accepted; otherwise they get a terminal status."""
     framework_id = framework_info["id"]["value"]
     known = agent.frameworks.get(framework_id)
     if known is not None and any(known.task(info["task_id"]["value"]) for info in infos):
-        return None  # told twice
+        return None  # a duplicate
     partition_aware = any(
         capability.get("type") == "PARTITION_AWARE" for capability in framework_info.get("capabilities", [])
     )
@@ -193,8 +193,8 @@ def _admit(
 
 
 def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskInfo], error: StorageError) -> None:
-    """The disk refused the order: it is not carried out, and nothing is left of it."""
-    log.error("tasks are refused: %s", error)
+    """The disk rejected the order: it is not carried out, and nothing is left of it."""
+    log.error("tasks are rejected: %s", error)
     framework = agent.frameworks.get(framework_info["id"]["value"])
     for info in infos:
         executor_and_task = None if framework is None else framework.task(info["task_id"]["value"])
@@ -209,13 +209,13 @@ def _not_written(agent: Agent, framework_info: FrameworkInfo, infos: list[TaskIn
         try:
             agent.sweep(framework)
         except StorageError as again:
-            log.error("what was written of them stays: %s", again)
+            log.error("their checkpoints could not be removed: %s", again)
 
 
 def _refuse(
     agent: Agent, framework_id: FrameworkID, info: TaskInfo | LinkKillTask, state: str, reason: str, message: str
 ) -> None:
-    """A terminal status for a task that the agent has not taken; it needs no acknowledgement, having no uuid."""
+    """Send a terminal status for a task that was not accepted; without a uuid, it needs no acknowledgement."""
     status: TaskStatus = {
         "task_id": info["task_id"],
         "state": state,

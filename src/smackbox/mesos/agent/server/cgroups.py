@@ -1,9 +1,10 @@
-"""Limits on cpu and memory by control groups, version 1 or 2: one folder for each outermost container.
+"""CPU and memory limits with control groups, version 1 or 2: one folder for each outermost container.
 
-    cpu       a weight: `cpus` times 1,024 shares; a hard limit where the task has one of its own, or CFS is asked for
-    memory    a hard limit of `mem`, or of the task's own, not less than 32 MB, as in Mesos; raised and never lowered
+    cpu       a weight: `cpus` times 1,024 shares; a hard limit if the task has its own, or CFS is enabled
+    memory    a hard limit of `mem`, or the task's own, at least 32 MB, as in Mesos; raised but never lowered
 
-Version 1 has a hierarchy for each controller, version 2 one for all; a folder is `<mount>/<cgroups_root>/<container>`.
+Version 1 has one hierarchy for each controller, version 2 a single one. A folder is
+`<mount>/<cgroups_root>/<container>`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class CgroupsUnavailable(Exception):  # noqa: N818 - it is a state of the machin
 
 
 class Cgroups:
-    """The cgroups of one agent. `folders` is by controller; of version 2 all are the same."""
+    """The cgroups of one agent. `folders` maps controllers to folders, which are all the same in version 2."""
 
     def __init__(self, folders: dict[str, Path], *, version: int, enable_cfs: bool) -> None:
         self.folders = folders
@@ -92,7 +93,7 @@ class Cgroups:
     # --- one container
 
     def make(self, container_id: str, resources: Sequence[LimitedResource]) -> list[Path]:
-        """The files by which a process joins. Raises `OSError`."""
+        """Create the cgroup; returns the files by which a process joins it. Raises `OSError`."""
         folders = self._folders(container_id)
         for folder in folders:
             folder.mkdir(exist_ok=True)
@@ -100,11 +101,11 @@ class Cgroups:
         return [folder / "cgroup.procs" for folder in folders]
 
     def members_folder(self, container_id: str) -> Path:
-        """The folder whose `cgroup.procs` names the container's processes."""
+        """The folder whose `cgroup.procs` lists the container's processes."""
         return self.folders["memory"] / container_id
 
     def update(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
-        """Raises `OSError`."""
+        """Update the limits. Raises `OSError`."""
         cpus, memory_mb = amount(resources, "cpus"), limit_of(resources, "mem")
         cpu, memory = self.folders["cpu"] / container_id, self.folders["memory"] / container_id
         shares = max(int(cpus * SHARES_PER_CPU), MIN_SHARES)
@@ -131,7 +132,7 @@ class Cgroups:
             _write(memory, "memory.max", limit)
 
     def out_of_memory(self, container_id: str) -> str | None:
-        """What to say where the kernel has killed a process of the container for its memory."""
+        """The message if the kernel has killed a process of the container for its memory use; otherwise None."""
         memory = self.folders["memory"] / container_id
         events = "memory.oom_control" if self.version == 1 else "memory.events"
         if not _values(memory, events).get("oom_kill"):
@@ -148,7 +149,7 @@ class Cgroups:
         )
 
     def usage(self, container_id: str) -> Statistics:
-        """As in a `ResourceStatistics`."""
+        """The usage as fields of a `ResourceStatistics`."""
         cpu, memory = self.folders["cpuacct"] / container_id, self.folders["memory"] / container_id
         if self.version == 1:
             ticks = os.sysconf("SC_CLK_TCK")
@@ -172,7 +173,7 @@ class Cgroups:
         return metrics
 
     def remove(self, container_id: str) -> bool:
-        """False while something is still in it."""
+        """Remove the cgroup; False while it is not empty."""
         try:
             for folder in self._folders(container_id):
                 with contextlib.suppress(FileNotFoundError):
@@ -182,7 +183,7 @@ class Cgroups:
         return True
 
     def sweep(self, needed: set[str], now_s: float) -> None:
-        """Remove what was left empty by an agent that was killed, long ago: several agents may share the root."""
+        """Remove empty cgroups that a killed agent left long ago: several agents may share the root."""
         for folder in {path.name: path for top in self.folders.values() for path in top.iterdir() if path.is_dir()}:
             members = self.members_folder(folder)
             with contextlib.suppress(OSError):
@@ -194,7 +195,7 @@ class Cgroups:
 
 
 def amount(resources: Sequence[LimitedResource], name: str) -> float:
-    """The sum of a scalar; of disk, without the persistent volumes."""
+    """The sum of a scalar; for disk, without the persistent volumes."""
     return sum(
         float(resource["scalar"]["value"])
         for resource in resources
@@ -203,7 +204,7 @@ def amount(resources: Sequence[LimitedResource], name: str) -> float:
 
 
 def limit_of(resources: Sequence[LimitedResource], name: str) -> float:
-    """As `amount`, with the limits that tasks have above what they asked for; infinite where one has none."""
+    """Like `amount`, with the tasks' limits above their requests; infinite if one has no limit."""
     raised = sum(
         float(resource["limit"]) - float(resource["scalar"]["value"])
         for resource in resources

@@ -1,4 +1,4 @@
-"""One run of a check: a command in the task's sandbox, an HTTP request, or a TCP connection to the task's port."""
+"""A single run of a check: a command in the task's sandbox, an HTTP request, or a TCP connection to the task's port."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ BODY_LIMIT = 64 * 1024
 async def probe(
     spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_s: float, host: str | None = None
 ) -> ProbeOutcome:
-    """What it found; no value when it took longer than `timeout_s` (0: however long it takes) or could not be done.
+    """Run the check; its outcome has no value when it took longer than `timeout_s` (0 means no limit) or failed to run.
 
-    `host` is where the task listens, when that is not this machine's loopback.
+    `host` is the address of the task, if not this machine's loopback.
     """
     try:
         async with asyncio.timeout(timeout_s or None):
@@ -54,7 +54,7 @@ async def probe(
 
 
 async def _command(spec: ContainerSpec, check: CheckInfoCommand | CommandInfo) -> ProbeOutcome:
-    """A health check's is a `CommandInfo`, a check's has one in its `command`."""
+    """A health check's command is a `CommandInfo`; a check has one in its `command`."""
     command = command_of(check)
     variables = command.get("environment", {}).get("variables", [])
     process = await asyncio.create_subprocess_exec(
@@ -82,7 +82,7 @@ async def _http(check: CheckInfoHttp | HealthCheckHTTPCheckInfo, host: str | Non
     host = host or address(check)
     scheme = cast("HealthCheckHTTPCheckInfo", check).get("scheme", "http")
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{check['port']}{check.get('path', '')}"
-    # as Mesos does: it is the task's health that is asked for, not its certificate
+    # like Mesos: this checks the task's health, not its certificate
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""All containers of an agent: each is handed to the containerizer that its kind needs."""
+"""All containers of an agent: it delegates each to the containerizer of its type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ComposedContainerizer:
-    """A `Containers`: processes of this host, and containers of a Docker Engine."""
+    """A `Containers` for processes of this host and for containers of a Docker Engine."""
 
     def __init__(self, processes: IsolatingContainerizer, docker: DockerContainerizer) -> None:
         self.processes = processes

@@ -1,4 +1,4 @@
-"""The containerizers of an agent, as its settings ask for them."""
+"""The containerizers of an agent, according to its settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def make_containers(settings: MesosAgentSettings, work_dir: Path, *, is_same_boot: bool) -> ComposedContainerizer:
-    """Processes, with cgroups where they can be had, and Docker's containers. Raises `StartError`."""
+    """The containerizers: processes, with cgroups if available, and Docker containers. Raises `StartError`."""
     fetcher = Fetcher(
         (settings.fetcher_cache_dir or work_dir) / "fetch",
         cache_limit=settings.fetcher_cache_size,
@@ -37,7 +37,7 @@ def make_containers(settings: MesosAgentSettings, work_dir: Path, *, is_same_boo
 
 
 def _cgroups(settings: MesosAgentSettings) -> Cgroups | None:
-    """Raises `StartError` where cgroups are asked for by name and there are none."""
+    """Raises `StartError` if cgroups are requested explicitly and are not available."""
     if settings.isolation and "cgroups" not in settings.isolation:
         log.info("isolation: plain processes, as --isolation=%s says", settings.isolation)
         return None

@@ -1,8 +1,8 @@
 """Containers of type DOCKER, through the Docker Engine.
 
-The status file of such a container has one line, `docker <id>`, written before the container is started: what becomes
-of it then the engine remembers, over the agent's death. Its output is copied to the sandbox; after the agent's death
-from where the files ended, by their time.
+The status file of such a container has one line, `docker <id>`, written before the container is started: the engine
+keeps its state even if the agent dies. Its output is copied to the sandbox; after the agent's death, copying resumes at
+the modification time of the files.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 RETRY_S = 1.0
 FILE_TIME_S = 0.01
-"""A file's time may be so much before the moment of its last write: the kernel's coarse clock."""
+"""How much a file's modification time may lag behind its last write, due to the kernel's coarse clock."""
 LOG_TIMEOUT_S = 5.0
 """Drain timeout for the output of a container that has ended."""
 SIGKILLED = 128 + signal.SIGKILL
@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 class _Docker:
-    """One container on its way."""
+    """One container being launched or running."""
 
     def __init__(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
         self.spec = spec
@@ -72,7 +72,7 @@ class _Docker:
 
 
 class DockerContainerizer:
-    """The containers of one agent with one engine; a `Containers` for those of type DOCKER."""
+    """The containers of one agent in one engine; a `Containers` for those of type DOCKER."""
 
     def __init__(self, engine: DockerEngine, fetcher: Fetcher, *, remove_delay_s: float) -> None:
         self._engine = engine
@@ -83,7 +83,7 @@ class DockerContainerizer:
         self._to_remove: dict[str, asyncio.TimerHandle] = {}
 
     async def stop(self) -> None:
-        """Detach from what runs; remove what has ended."""
+        """Detach from running containers; remove those that have ended."""
         for container in self._containers.values():
             container.is_over = True
         for task in list(self._tasks):
@@ -131,7 +131,7 @@ class DockerContainerizer:
             container.work.cancel()
 
     def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
-        """The limits of a container are those of its task from the beginning."""
+        """A container keeps its task's initial limits."""
 
     def statistics(self, container_id: str) -> Statistics:
         return {}
@@ -186,7 +186,7 @@ class DockerContainerizer:
         except DockerError as error:
             if error.status not in {409, 500}:
                 raise
-            # a former life of the agent has made it, and died before it could be started
+            # an earlier agent process created it, and died before it was started
             await self._engine.remove(name)
             return await self._engine.create(name, config)
 
@@ -201,7 +201,7 @@ class DockerContainerizer:
             await self._follow(container)
 
     async def _follow(self, container: _Docker) -> None:
-        """It has been started: tell so, copy what it prints, and wait for its end."""
+        """It has been started: report that, copy its output, and wait for its end."""
         logs: asyncio.Task[None] | None = None
 
         async def ended() -> int:
@@ -221,7 +221,9 @@ class DockerContainerizer:
         await self._end(container, code)
 
     async def _unless_gone(self, container: _Docker, work: Callable[[], Awaitable[T]]) -> T | None:
-        """What `work` gives, tried again while the engine fails; None, and the container's end, where it is gone."""
+        """The result of `work`, retried while the engine fails; None, and the container's end, if the container is
+        gone.
+        """
         while True:
             try:
                 return await work()
@@ -258,7 +260,7 @@ class DockerContainerizer:
                 os.close(fd)
 
     def _done(self, container: _Docker, task: asyncio.Task[None]) -> None:
-        """A launch that was stopped has an end too, and leaves nothing behind."""
+        """A stopped launch also reports an end, and leaves nothing behind."""
         if container.is_over or container.spec.id not in self._containers:
             return
         if task.cancelled():
@@ -322,7 +324,7 @@ class DockerContainerizer:
 
 
 def _started(container: _Docker, details: dict[str, Any]) -> Started:
-    """Its pid and addresses, and what Mesos puts into the status' data: what `docker inspect` says."""
+    """Its pid and addresses, and the output of `docker inspect`, which Mesos puts into the status' data."""
     settings = details.get("NetworkSettings", {})
     addresses = [
         settings.get("IPAddress"),

@@ -1,4 +1,4 @@
-"""The Docker Engine's HTTP API, as far as the agent needs it, over its unix socket; podman's socket serves it too."""
+"""The Docker Engine's HTTP API, as much of it as the agent needs, over its unix socket; podman's socket works too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FRAME_HEADER = 8
 
 
 class DockerError(Exception):
-    """The engine refused, or is not there. `status` is its HTTP status, 0 when it did not answer."""
+    """The engine rejected a request, or did not answer. `status` is the HTTP status, 0 without an answer."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class DockerError(Exception):
 
 
 class DockerEngine:
-    """One engine. All methods raise `DockerError`."""
+    """A Docker Engine. All methods raise `DockerError`."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
@@ -52,7 +52,7 @@ class DockerEngine:
         return True
 
     async def pull(self, image: str) -> None:
-        """Wait until the image is there, however long that takes, as long as something moves."""
+        """Pull the image, without a time limit as long as there is progress."""
         name, tag = split_image(image)
         query = urlencode({"fromImage": name, **({"tag": tag} if tag else {})})
         try:
@@ -70,50 +70,50 @@ class DockerEngine:
             raise self._unreachable(error) from error
 
     async def create(self, name: str, config: Mapping[str, object]) -> str:
-        """A container's id."""
-        made = await self._call("POST", f"/containers/create?{urlencode({'name': name})}", config)
-        return str(made["Id"])
+        """Create a container; returns its id."""
+        answer = await self._call("POST", f"/containers/create?{urlencode({'name': name})}", config)
+        return str(answer["Id"])
 
     async def start(self, container: str) -> None:
         """Start a container that was created."""
         await self._call("POST", f"/containers/{container}/start")
 
     async def inspect(self, container: str) -> dict[str, Any]:
-        """What the engine knows of a container."""
+        """The engine's information on a container."""
         details: dict[str, Any] = await self._call("GET", f"/containers/{container}/json")
         return details
 
     async def wait(self, container: str) -> int:
-        """Its exit code, when it has ended."""
+        """Wait for the container's end; returns its exit code."""
         ended = await self._call("POST", f"/containers/{container}/wait", timeout_s=WAIT_TIMEOUT_S)
         return int(ended["StatusCode"])
 
     async def kill(self, container: str, signal: str) -> None:
-        """One that has ended already is none to complain about."""
+        """Kill a container; one that has already ended is not an error."""
         with contextlib.suppress(_NotRunningError):
             await self._call("POST", f"/containers/{container}/kill?{urlencode({'signal': signal})}")
 
     async def remove(self, container: str) -> None:
-        """Remove a container, where it is there."""
+        """Remove a container, if it exists."""
         with contextlib.suppress(_NotThereError):
             await self._call("DELETE", f"/containers/{container}?force=1&v=1")
 
     async def run(self, container: str, command: list[str]) -> int:
-        """The exit code of another command in a container that runs."""
-        made = await self._call("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True})
+        """Run another command in a running container; returns its exit code."""
+        created = await self._call("POST", f"/containers/{container}/exec", {"Cmd": command, "AttachStdout": True})
         async with self._client.stream(
             "POST",
-            f"{BASE}{API}/exec/{made['Id']}/start",
+            f"{BASE}{API}/exec/{created['Id']}/start",
             body=b'{"Detach": false, "Tty": false}',
             headers={"Content-Type": JSON},
         ) as answer:
             async for _ in answer.chunks(TIMEOUT_S):
                 pass
-        details = await self._call("GET", f"/exec/{made['Id']}/json")
+        details = await self._call("GET", f"/exec/{created['Id']}/json")
         return int(details["ExitCode"])
 
     async def logs(self, container: str, since: float) -> AsyncIterator[tuple[int, bytes]]:
-        """What it prints, until it ends: 1 and bytes of standard output, 2 and bytes of standard error."""
+        """The container's output until it ends: 1 and bytes of standard output, 2 and bytes of standard error."""
         query = urlencode({"follow": 1, "stdout": 1, "stderr": 1, "since": f"{since:.9f}"})
         try:
             async with self._client.stream(
@@ -162,7 +162,7 @@ class _NotRunningError(DockerError):
 
 
 def split_image(image: str) -> tuple[str, str]:
-    """Name and tag; a name with a digest is whole by itself."""
+    """Name and tag; a name with a digest has no tag."""
     if "@" in image:
         return image, ""
     name, colon, tag = image.rpartition(":")
@@ -174,14 +174,14 @@ def split_image(image: str) -> tuple[str, str]:
 def _raise_pull_error(lines: list[bytes]) -> None:
     for line in lines:
         with contextlib.suppress(ValueError):
-            said = json.loads(line) if line.strip() else {}
-            if isinstance(said, dict) and said.get("error"):
-                raise DockerError(str(said["error"]))
+            progress = json.loads(line) if line.strip() else {}
+            if isinstance(progress, dict) and progress.get("error"):
+                raise DockerError(str(progress["error"]))
 
 
 def _message(body: bytes) -> str:
     try:
-        said = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return body.decode(errors="replace").strip()
-    return str(said.get("message") or said.get("cause") or said) if isinstance(said, dict) else str(said)
+    return str(decoded.get("message") or decoded.get("cause") or decoded) if isinstance(decoded, dict) else str(decoded)

@@ -1,8 +1,8 @@
-"""The fetcher: what a command's URIs name is brought into its sandbox before it starts (docs/fetcher.md of Mesos).
+"""The fetcher: it fetches a command's URIs into its sandbox before the command starts (docs/fetcher.md of Mesos).
 
-`file`, a bare path, `http`, `https` and `s3` are read; archives are unpacked unless told otherwise; with `cache` a copy
-stays with the agent, for each user its own, and the least recently used ones go when there is no more room. What was
-done is written to the sandbox's `stderr`, as Mesos does.
+`file`, a bare path, `http`, `https` and `s3` are supported. Archives are unpacked unless disabled. With `cache` the
+agent keeps a copy for each user, and evicts the least recently used ones when there is no more room. The actions are
+logged to the sandbox's `stderr`, as in Mesos.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class FetchError(Exception):
 
 
 class Fetcher:
-    """The fetcher of one agent. Its cache begins empty, as Mesos' does."""
+    """The fetcher of one agent. Its cache starts empty, as in Mesos."""
 
     def __init__(
         self, cache_dir: Path, *, cache_limit: int = CACHE_LIMIT, stall_timeout_s: float = STALL_TIMEOUT_S
@@ -53,7 +53,7 @@ class Fetcher:
         shutil.rmtree(cache_dir, ignore_errors=True)
 
     async def fetch(self, spec: ContainerSpec, stderr: int) -> None:
-        """Bring all URIs into the sandbox, one after the other. Raises `LaunchError`."""
+        """Fetch all URIs into the sandbox, one after another. Raises `LaunchError`."""
         try:
             for uri in spec.command.get("uris", []):
                 await self._fetch_one(spec, uri, stderr)
@@ -84,7 +84,7 @@ class Fetcher:
     # --- the cache
 
     async def _cached(self, key: str, value: str) -> Path:
-        """The copy of the cache; who comes while it is being downloaded waits for it."""
+        """The cached copy; concurrent requests wait for a download in progress."""
         path = self._entries.get(key)
         if path is not None and path.exists():
             self._entries.move_to_end(key)
@@ -117,7 +117,7 @@ class Fetcher:
                 size -= path.stat().st_size
                 path.unlink(missing_ok=True)
 
-    # --- where it comes from
+    # --- sources
 
     async def _download(self, value: str, target: Path) -> None:
         scheme = urlsplit(value).scheme
@@ -141,8 +141,8 @@ class Fetcher:
                 session.get(value) as answer,
             ):
                 if answer.status >= 400:
-                    said = f"received HTTP return code {answer.status}"
-                    raise FetchError(f"Error downloading resource '{_without_secrets(value)}', {said}")
+                    reason = f"received HTTP return code {answer.status}"
+                    raise FetchError(f"Error downloading resource '{_without_secrets(value)}', {reason}")
                 with target.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(CHUNK):
                         file.write(chunk)
@@ -154,13 +154,13 @@ class Fetcher:
             raise FetchError(f"Error downloading resource '{_without_secrets(value)}': {error}") from error
 
     async def _download_s3(self, value: str, target: Path) -> None:
-        """With the agent's own credentials (`AWS_…` variables, or those of the machine)."""
+        """Download with the agent's credentials (`AWS_…` variables, or those of the machine)."""
         try:
             import obstore
             from obstore.exceptions import BaseError
             from obstore.store import S3Store
         except ImportError as error:
-            raise FetchError(f"'{value}' needs smackbox[aws] where the agent runs") from error
+            raise FetchError(f"'{value}' needs smackbox[aws] on the agent") from error
         parts = urlsplit(value)
         try:
             store = S3Store(
@@ -181,7 +181,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _output_name(uri: CommandInfoURI) -> Path:
-    """Raises `FetchError` for a name that would lead out of the sandbox."""
+    """Raises `FetchError` for a name outside the sandbox."""
     name = uri.get("output_file") or unquote(urlsplit(uri["value"]).path).rstrip("/").rpartition("/")[2]
     path = Path(name)
     if not name or path.is_absolute() or ".." in path.parts:
@@ -190,7 +190,7 @@ def _output_name(uri: CommandInfoURI) -> Path:
 
 
 def _place(source: Path, target: Path, uri: CommandInfoURI, stderr: int) -> None:
-    """Unpack what is an archive by the name of `target`, or put the file there."""
+    """Unpack `target` if its name is that of an archive, otherwise put the file there."""
     name = target.name
     if not uri.get("executable") and uri.get("extract", True):
         if name.endswith(_TAR):
@@ -221,7 +221,7 @@ def _own_all(directory: Path, user: str) -> None:
 
 
 def _without_secrets(value: str) -> str:
-    """Without user, password and query, for logs."""
+    """A URI without user, password and query, for logs."""
     parts = urlsplit(value)
     netloc = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=netloc, query="").geturl()

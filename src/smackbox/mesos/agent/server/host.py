@@ -1,4 +1,4 @@
-"""What this machine has, as an agent would offer it (Mesos' own rules), and its boot's name."""
+"""This machine's resources as an agent offers them (Mesos' own rules), and its boot id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def detect(work_dir: Path) -> dict[str, float | list[tuple[int, int]]]:
-    """cpus, mem and disk (MB), ports: memory without 1 GB and disk without 5 GB for the system, or the half of less."""
+    """cpus, mem and disk (MB), ports: 1 GB of memory and 5 GB of disk are left to the system, or half if there
+    is less.
+    """
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024)
     disk_mb = shutil.disk_usage(work_dir).total // (1024 * 1024)
     return {
@@ -28,23 +30,23 @@ def detect(work_dir: Path) -> dict[str, float | list[tuple[int, int]]]:
 
 
 def boot_id() -> str:
-    """Another one after each start of the kernel."""
+    """The kernel's boot id, which changes with each boot."""
     try:
         return BOOT_ID.read_text().strip()
     except OSError:
-        asked = subprocess.run(["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False)
-        return asked.stdout.strip()
+        sysctl = subprocess.run(["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False)
+        return sysctl.stdout.strip()
 
 
 def hostname(ip: str) -> str:
-    """How others may call this machine: its name where it listens beyond loopback, else the address."""
+    """The name of this machine for others: its host name if it listens beyond loopback, otherwise the address."""
     if ip.startswith("127.") or ip == "::1":
         return "localhost"
     return socket.getfqdn()
 
 
 def outward_ip(host: str) -> str:
-    """The address that others reach this machine by, when it listens on `host`."""
+    """The address at which others reach this machine, when it listens on `host`."""
     if host == "localhost":
         return "127.0.0.1"
     if host not in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared with, not bound
@@ -52,7 +54,7 @@ def outward_ip(host: str) -> str:
     family = socket.AF_INET6 if host == "::" else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            # nothing is sent: the kernel only chooses the address that it would send from
+            # nothing is sent: the kernel only selects the source address
             probe.connect(("2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1", 9))
             return str(probe.getsockname()[0])
         except OSError:

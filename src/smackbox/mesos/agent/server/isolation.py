@@ -1,4 +1,4 @@
-"""Containers that are kept to what they were given: cpu and memory by cgroups, disk by looking at it now and then."""
+"""Enforces container limits: CPU and memory with cgroups, disk by periodic checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class IsolatingContainerizer(ProcessContainerizer):
-    """`cgroups` None: plain processes. `disk_watch_s` None: nobody looks at how much disk they use."""
+    """`cgroups` is None for plain processes. `disk_watch_s` is None to disable the disk checks."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class IsolatingContainerizer(ProcessContainerizer):
         self.isolation = cgroups
         self._disk_watch_s = disk_watch_s
         self._roots: dict[str, int] = {}
-        """How many containers are in each cgroup."""
+        """The number of containers in each cgroup."""
         self._leaving: set[str] = set()
-        """Cgroups that are to be removed as soon as the kernel has reaped their last process."""
+        """Cgroups to remove as soon as the kernel has reaped their last process."""
         self._watching: asyncio.Task[None] | None = None
         self._watching_disk: asyncio.Task[None] | None = None
 
@@ -73,14 +73,14 @@ class IsolatingContainerizer(ProcessContainerizer):
         try:
             self.isolation.update(container_id, resources)
         except FileNotFoundError:
-            pass  # none of its processes has been started yet
+            pass  # none of its processes has started yet
         except OSError as error:
             log.warning("the limits of container %s stay as they were: %s", container_id, error)
 
     def statistics(self, container_id: str) -> Statistics:
         figures = super().statistics(container_id)
         if self.isolation is not None and container_id in self._roots:
-            # the kernel counts in batches: of a small container it may know nothing yet
+            # the kernel counts in batches: for a small container it may report nothing yet
             figures.update({name: value for name, value in self.isolation.usage(container_id).items() if value})
         return figures
 
@@ -102,7 +102,7 @@ class IsolatingContainerizer(ProcessContainerizer):
             raise LaunchError(f"Failed to make its cgroup: {error}") from error
 
     def _cgroup(self, spec: ContainerSpec) -> Path | None:
-        """Containers in another share its cgroup: what is in there is not theirs alone."""
+        """Nested containers share a cgroup, so its usage is not theirs alone."""
         if self.isolation is None or spec.root_id != spec.id:
             return None
         return self.isolation.members_folder(spec.id)
@@ -110,9 +110,9 @@ class IsolatingContainerizer(ProcessContainerizer):
     def _over(self, container: Container, ended: Ended) -> None:
         root = container.spec.root_id
         if self.isolation is not None and ended.started and container.limit is None:
-            said = self.isolation.out_of_memory(root)
-            if said is not None:
-                ended = Ended(ended.status, reason=MEMORY_LIMIT, message=said, limitation=_limit(container, "mem"))
+            reason = self.isolation.out_of_memory(root)
+            if reason is not None:
+                ended = Ended(ended.status, reason=MEMORY_LIMIT, message=reason, limitation=_limit(container, "mem"))
         self._roots[root] -= 1
         if not self._roots[root]:
             del self._roots[root]
@@ -134,13 +134,13 @@ class IsolatingContainerizer(ProcessContainerizer):
         return False
 
     async def _watch_memory(self, cgroups: Cgroups) -> None:
-        """The kernel kills one process of a container that has no memory left; the rest is not to go on without it."""
+        """When the kernel kills one process of a container for its memory use, the rest must not go on without it."""
         while self._roots:
             await asyncio.sleep(MEMORY_WATCH_S)
             for root in list(self._roots):
-                said = cgroups.out_of_memory(root)
-                if said is not None:
-                    self._break(root, MEMORY_LIMIT, said, "mem")
+                reason = cgroups.out_of_memory(root)
+                if reason is not None:
+                    self._break(root, MEMORY_LIMIT, reason, "mem")
         self._watching = None
 
     # --- disk
@@ -149,13 +149,13 @@ class IsolatingContainerizer(ProcessContainerizer):
         while self._roots:
             await asyncio.sleep(interval_s)
             for container in [container for container in self._containers.values() if container.pid is not None]:
-                said = await asyncio.to_thread(_over_quota, container.spec)
-                if said is not None and not container.is_over:
-                    self._break(container.spec.root_id, DISK_LIMIT, said, "disk")
+                reason = await asyncio.to_thread(_over_quota, container.spec)
+                if reason is not None and not container.is_over:
+                    self._break(container.spec.root_id, DISK_LIMIT, reason, "disk")
         self._watching_disk = None
 
     def _break(self, root: str, reason: str, message: str, resource: str) -> None:
-        """A limit is broken: all that is in the container ends."""
+        """A limit is exceeded: kill everything in the container."""
         for container in [container for container in self._containers.values() if container.spec.root_id == root]:
             if container.limit is None:
                 container.limit = (reason, message, _limit(container, resource))
@@ -168,7 +168,7 @@ def _limit(container: Container, name: str) -> list[Resource]:
 
 
 def _over_quota(spec: ContainerSpec) -> str | None:
-    """What to say where the sandbox, or one of its volumes, holds more than was given."""
+    """The message if the sandbox, or one of its volumes, exceeds its quota."""
     quotas = [(spec.sandbox, amount(spec.resources, "disk"))]
     sizes = {
         resource["disk"]["volume"]["container_path"]: float(resource["scalar"]["value"])
@@ -186,7 +186,7 @@ def _over_quota(spec: ContainerSpec) -> str | None:
 
 
 def disk_usage(directory: Path) -> int:
-    """Bytes that the files below it take, links not followed."""
+    """The disk space of the files below a directory in bytes; links are not followed."""
     total = 0
     for folder, _, names in os.walk(directory):
         for name in names:

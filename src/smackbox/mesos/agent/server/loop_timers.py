@@ -1,4 +1,4 @@
-"""The machine's timers, on the event loop: one handle, for the timer that is due next."""
+"""Runs the state machine's timers on the event loop, with one handle for the next timer that is due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LoopTimers:
         timers.changed = self._arm
 
     def close(self) -> None:
-        """No timer fires any more."""
+        """Disarm all timers."""
         self._timers.changed = lambda: None
         if self._handle is not None:
             self._handle.cancel()

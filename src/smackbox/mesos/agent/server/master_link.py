@@ -1,7 +1,7 @@
-"""The agent's link to the leading master: it subscribes, hears events, and posts calls beside, in order.
+"""The agent's link to the leading master: it subscribes, receives events, and posts calls in order.
 
 When the stream ends, is silent for too long, or a call is refused, the agent looks for the leader and subscribes again.
-Statuses that were under way are repeated by their streams; whatever else was queued then is dropped.
+Statuses in transit are retried by their streams; any other queued calls are dropped.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ log = logging.getLogger(__name__)
 
 
 class LinkError(SmackError):
-    """The master does not know this stream, or no longer leads."""
+    """The master does not know this stream, or is no longer the leader."""
 
 
 class MasterLink:
-    """`master` is `host:port`, a URL, `zk://…` or `file://…` with one of these in it."""
+    """`master` is `host:port`, a URL, `zk://…` or `file://…` for a file that contains one of these."""
 
     def __init__(self, agent: Agent, master: str, client: HttpClient, *, scheme: str = "http") -> None:
         self.leader: str | None = None
@@ -65,14 +65,14 @@ class MasterLink:
         agent.to_master = self.call
 
     def start(self) -> None:
-        """Begin to look for a master and to subscribe with it."""
+        """Start to look for a master and to subscribe."""
         if not self._master.startswith("zk://"):
             url = self._master if "://" in self._master else f"{self._scheme}://{self._master}"
             self._lead(url.rstrip("/"))
         self._task = asyncio.get_running_loop().create_task(self._run(), name="mesos-agent-link")
 
     async def stop(self) -> None:
-        """Leave the master."""
+        """Disconnect from the master."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -81,7 +81,7 @@ class MasterLink:
             await coordinator.stop()
 
     def call(self, call: LinkCall) -> None:
-        """Post a call, after those before it."""
+        """Post a call after the previous ones."""
         if len(self._calls) >= CALLS_LIMIT:
             log.warning("%d calls wait for the master: those are dropped, and the agent subscribes again", CALLS_LIMIT)
             self._calls.clear()
@@ -92,13 +92,13 @@ class MasterLink:
         self._has_calls.set()
 
     async def flush(self, timeout_s: float) -> None:
-        """Wait until what was called has been posted, or for so long."""
+        """Wait until the queued calls have been posted, or for the given time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self._calls and self.subscribed.is_set():
                     await asyncio.sleep(0.01)
 
-    # --- the leader
+    # --- leader detection
 
     def _lead(self, url: str | None) -> None:
         if url != self.leader:
@@ -111,7 +111,7 @@ class MasterLink:
         self._lead(None if data is None else master_url(data, self._scheme))
 
     async def _watch_zookeeper(self) -> None:
-        """ZooKeeper may come later than the agent."""
+        """ZooKeeper may start after the agent."""
         backoff_s = BACKOFF_MIN_S
         while self._coordinator is None:
             from smackbox.election.coordinator import Coordinator
@@ -127,7 +127,7 @@ class MasterLink:
                 coordinator.watch_leader(MASTER_PREFIX, self._on_leader)
                 self._coordinator = coordinator
 
-    # --- one subscription after the other
+    # --- subscriptions
 
     async def _run(self) -> None:
         if self._master.startswith("zk://"):
@@ -217,7 +217,7 @@ class MasterLink:
                 self._calls.popleft()
 
     def _next_call(self) -> tuple[LinkCall, int]:
-        """The first call, and how many of those that wait it stands for: updates in a row go together."""
+        """The next call, and the number of queued calls that it combines: consecutive updates are sent together."""
         first = self._calls[0]
         if first["type"] != "UPDATE":
             return first, 1
@@ -232,7 +232,7 @@ class MasterLink:
 
 
 def read_master(text: str) -> str:
-    """What `--master` names, read from its file where it is one. Raises `SettingError`."""
+    """The value of `--master`, or the content of the file that it names. Raises `SettingError`."""
     if text.startswith("file://"):
         path = Path(text.removeprefix("file://"))
         try:
@@ -247,7 +247,7 @@ def read_master(text: str) -> str:
 
 
 def master_url(data: bytes, scheme: str) -> str:
-    """Where the master of a `MasterInfo` listens."""
+    """The URL of the master in a `MasterInfo`."""
     info = msgspec.json.decode(data)
     address = info.get("address", {})
     host = address.get("ip") or address.get("hostname") or info.get("hostname")
@@ -255,7 +255,7 @@ def master_url(data: bytes, scheme: str) -> str:
 
 
 def redirected(url: str, location: str) -> str:
-    """The root of where a redirect leads; `//host:port/path` keeps the scheme."""
+    """The root URL of a redirect's target; `//host:port/path` keeps the scheme."""
     scheme = url.partition("://")[0]
     if location.startswith("//"):
         location = f"{scheme}:{location}"

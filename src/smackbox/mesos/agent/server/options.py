@@ -1,4 +1,4 @@
-"""From settings to what the agent's machine takes: its resources, its attributes, and its flags as Mesos shows them."""
+"""Converts settings into options of the agent's state machine: its resources, attributes, and flags in Mesos' form."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 HIDDEN_VARIABLES = ("LIBPROCESS_", "MESOS_", "SMACK_")
-"""Prefixes of the agent's own environment variables that executors do not inherit."""
+"""Prefixes of agent environment variables that executors do not inherit."""
 
 
 def make_options(
     settings: MesosAgentSettings, work_dir: Path, port: int, executor_token: Callable[[str, str], str] | None
 ) -> AgentOptions:
-    """`port` is the one that was bound. Raises `SettingError`."""
+    """The options; `port` is the bound port. Raises `SettingError`."""
     ip = settings.advertise_ip or host.outward_ip(settings.host)
     environment = settings.environment()
     if environment is None:
@@ -49,7 +49,7 @@ def make_options(
 
 
 def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[Resource]:
-    """`Resource` messages: what is named, and what the machine has of the rest. Raises `SettingError`."""
+    """`Resource` messages: those in the settings, and the machine's for the rest. Raises `SettingError`."""
     try:
         named = parse_resources(settings.resources, default_role=settings.default_role).to_messages()
         names = {resource["name"] for resource in named}
@@ -61,7 +61,7 @@ def agent_resources(settings: MesosAgentSettings, work_dir: Path) -> list[Resour
 
 
 def agent_attributes(settings: MesosAgentSettings) -> list[Attribute]:
-    """`Attribute` messages. Raises `SettingError`."""
+    """The attributes as `Attribute` messages. Raises `SettingError`."""
     try:
         return parse_attributes(settings.attributes)
     except ResourceError as error:
@@ -75,7 +75,7 @@ def _amount(value: float | list[tuple[int, int]]) -> str:
 
 
 def flags(settings: MesosAgentSettings) -> dict[str, str]:
-    """As Mesos shows its flags: texts, by Mesos' names; files with secrets by their path alone."""
+    """The flags as in Mesos: texts, by Mesos' names; for files with secrets only their path."""
     shown: dict[str, str] = {}
     for name in settings.__struct_fields__:
         value = getattr(settings, name)

@@ -1,7 +1,7 @@
-"""The containerizer: containers of the machine's as processes of this host. Their events arrive on the loop.
+"""The containerizer: runs containers as processes of this host. Their events arrive on the event loop.
 
-A process is watched by a descriptor of it (`pidfd`), own child or not; where the kernel has none, by the lock of its
-status file, ten times a second.
+A process, child or not, is watched through a process descriptor (`pidfd`). If the kernel does not support them, the
+lock of its status file is polled ten times a second.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ SIGNAL_RETRY_S = 0.01
 SIGNAL_RETRIES = 200
 DESTROY_RETRY_S = 0.1
 DESTROY_RETRIES = 20
-"""So often a container is killed again before its wrapper is killed too."""
+"""How many times a container is killed before its wrapper is killed too."""
 
 log = logging.getLogger(__name__)
 
 
 class Container:
-    """One container on its way."""
+    """One container being launched or running."""
 
     def __init__(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
         self.spec = spec
@@ -57,11 +57,11 @@ class Container:
         self.launching: asyncio.Task[None] | None = None
         self.is_over = False
         self.limit: tuple[str, str, list[Resource]] | None = None
-        """The reason, message and resources of the limit that it broke."""
+        """The reason, message and resources of the limit that it exceeded."""
 
 
 class ProcessContainerizer:
-    """Containers that are processes. `is_same_boot`: what an earlier life of the agent started may still be there."""
+    """Containers that are processes. `is_same_boot` means that processes of an earlier agent may still be running."""
 
     def __init__(self, fetcher: Fetcher, *, is_same_boot: bool = True) -> None:
         self._fetcher = fetcher
@@ -76,7 +76,7 @@ class ProcessContainerizer:
             container.is_over = True
             self._unwatch(container)
             if container.process is not None:
-                container.process.returncode = 0  # nobody is going to wait for it, and that is meant
+                container.process.returncode = 0  # by design nobody will wait for it
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -117,7 +117,7 @@ class ProcessContainerizer:
             self._spawn(self._destroy(container))
 
     def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
-        """Processes without isolation have no limits to change."""
+        """Without isolation, processes have no limits to change."""
 
     def statistics(self, container_id: str) -> Statistics:
         container = self._containers.get(container_id)
@@ -161,7 +161,7 @@ class ProcessContainerizer:
         container.started(Started(process.pid))
 
     def _launch_done(self, container: Container, task: asyncio.Task[None]) -> None:
-        """A launch that was stopped, perhaps before it began, has an end too."""
+        """A stopped launch, even one that had not begun, also reports an end."""
         if container.is_over:
             return
         if task.cancelled():
@@ -185,17 +185,17 @@ class ProcessContainerizer:
         )
 
     def _cgroups(self, spec: ContainerSpec) -> Sequence[Path]:
-        """Files that the container's wrapper writes itself into."""
+        """The files through which the container's wrapper joins its cgroups."""
         return ()
 
     def _cgroup(self, spec: ContainerSpec) -> Path | None:
-        """A folder that lists the processes of the container."""
+        """The folder that lists the processes of the container."""
         return None
 
-    # --- going on with a container of an earlier life
+    # --- recovered containers
 
     async def _resume(self, container: Container, status: StatusFile) -> None:
-        """Its wrapper is alive, and may be about to write its pid."""
+        """Its wrapper is alive, and may not have written its pid yet."""
         file = container.spec.status_file
         while status.locked and status.pid is None:
             await asyncio.sleep(POLL_S / 10)
@@ -223,7 +223,7 @@ class ProcessContainerizer:
             self._spawn(self._poll(container))
             return
         if container.process is None and not read_status(container.spec.status_file).locked:
-            os.close(fd)  # it ended, and its number may belong to another
+            os.close(fd)  # it ended, and its pid may have been reused
             self._exited(container)
             return
         self._fds[container.spec.id] = fd
@@ -245,7 +245,7 @@ class ProcessContainerizer:
         self._exited(container)
 
     def _exited(self, container: Container) -> None:
-        """The wrapper is gone: nothing of its container may stay."""
+        """The wrapper is gone: clean up everything in its container."""
         if container.is_over:
             return
         if container.pid is not None:
@@ -253,7 +253,7 @@ class ProcessContainerizer:
         if container.process is not None:
             container.process.wait()
         elif container.pid is not None:
-            with contextlib.suppress(ChildProcessError):  # an earlier life in this very process may be its parent
+            with contextlib.suppress(ChildProcessError):  # an earlier agent in this same process may be its parent
                 os.waitpid(container.pid, os.WNOHANG)
         self._end(container, read_status(container.spec.status_file))
 
@@ -275,7 +275,7 @@ class ProcessContainerizer:
     # --- killing
 
     async def _signal(self, container: Container, signum: int) -> None:
-        """The command may not have been started yet by its wrapper: then the signal waits for it."""
+        """The wrapper may not have started the command yet: then the signal is sent later."""
         for _ in range(SIGNAL_RETRIES):
             if container.is_over:
                 return

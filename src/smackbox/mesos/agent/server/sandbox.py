@@ -18,7 +18,7 @@ _OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOF
 
 
 def prepare(spec: ContainerSpec) -> None:
-    """Make the directory, private to its user; link `latest` and the volumes. Raises `LaunchError`."""
+    """Create the directory, private to its user; link `latest` and the volumes. Raises `LaunchError`."""
     try:
         spec.sandbox.mkdir(parents=True, exist_ok=True)
         if spec.user is not None:
@@ -41,7 +41,7 @@ def prepare(spec: ContainerSpec) -> None:
 
 
 def open_output(spec: ContainerSpec) -> tuple[int, int]:
-    """Descriptors of `stdout` and `stderr`, opened to append. Raises `LaunchError`."""
+    """File descriptors of `stdout` and `stderr`, opened for appending. Raises `LaunchError`."""
     opened: list[int] = []
     try:
         for name in ("stdout", "stderr"):
@@ -57,7 +57,7 @@ def open_output(spec: ContainerSpec) -> tuple[int, int]:
 
 
 def _link_host_paths(spec: ContainerSpec) -> None:
-    """Volumes of a `ContainerInfo`; without an image there is no other file system to mount them in."""
+    """Link the volumes of a `ContainerInfo`; without an image there is no other file system to mount them in."""
     container = spec.container if spec.container is not None else cast("ContainerInfo", {})
     if container.get("mesos", {}).get("image") is not None:
         raise LaunchError("An image needs a container of type DOCKER")

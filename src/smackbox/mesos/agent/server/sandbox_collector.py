@@ -1,9 +1,9 @@
-"""Old sandboxes go, by age and by how full the disk is, as Mesos has it:
+"""Garbage collection of sandboxes, by age and disk usage, as in Mesos:
 
-    age at which they go = gc_delay * max(0, 1 - gc_disk_headroom - what is used of the disk)
+    maximum age = gc_delay * max(0, 1 - gc_disk_headroom - used fraction of the disk)
 
-looked at every `disk_watch_interval`. A sandbox ages from when its executor ended; one that is found at start-up and
-belongs to nobody ages from when it was last changed.
+checked every `disk_watch_interval`. A sandbox's age counts from its executor's end. For an orphaned one found at
+start-up it counts from its last change.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def age_limit_s(delay_s: float, headroom: float, used: float) -> float:
-    """`used` is the part of the disk that is used, of 1."""
+    """The maximum age of a sandbox; `used` is the used fraction of the disk, 0 to 1."""
     return delay_s * max(0.0, 1.0 - headroom - used)
 
 
 class SandboxCollector:
-    """The sandboxes that nobody needs any more, by when they were left."""
+    """The sandboxes that are no longer needed, by the time since then."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class SandboxCollector:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, needed: set[Path]) -> None:
-        """Take up what earlier lives have left; `needed` are the sandboxes of executors that go on."""
+        """Adopt those left by earlier agents; `needed` are the sandboxes of executors that continue."""
         for run in self._work_dir.glob("slaves/*/frameworks/*/executors/*/runs/*"):
             if run not in needed and run.name != LATEST and run.is_dir():
                 self._left[run] = run.stat().st_mtime
@@ -59,11 +59,11 @@ class SandboxCollector:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def leave(self, directory: Path) -> None:
-        """That sandbox is left: it goes after `gc_delay`."""
+        """That sandbox is no longer needed: it is removed after `gc_delay`."""
         self._left[directory] = self._now()
 
     async def collect(self) -> None:
-        """Remove what is old enough at this moment."""
+        """Remove those that are old enough."""
         usage = await asyncio.to_thread(shutil.disk_usage, self._work_dir)
         limit_s = age_limit_s(self._delay_s, self._headroom, usage.used / usage.total)
         for directory, since in list(self._left.items()):
@@ -81,12 +81,14 @@ class SandboxCollector:
 
 
 def _remove(directory: Path) -> None:
-    """The sandbox, and the folders above it that are empty then."""
+    """Remove the sandbox, and the folders above it that become empty."""
     shutil.rmtree(directory, ignore_errors=True)
     runs = directory.parent
     latest = runs / LATEST
     if latest.is_symlink() and not latest.exists():
         latest.unlink()
-    with contextlib.suppress(OSError):  # until one is not empty: runs, the executor, executors, the framework
+    with contextlib.suppress(
+        OSError
+    ):  # up to the first that is not empty: runs, the executor, executors, the framework
         for folder in (runs, *list(runs.parents)[:3]):
             folder.rmdir()

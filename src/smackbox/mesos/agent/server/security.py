@@ -1,4 +1,4 @@
-"""Who may talk to the agent, and as whom it talks to the master: files of secrets, tokens of executors, TLS."""
+"""Authentication of operators and executors, and of the agent with the master: secret files, executor tokens, TLS."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ class _Credentials(msgspec.Struct):
 
 
 def make_access(settings: MesosAgentSettings) -> Access:
-    """Operators have names where `http_credentials` says so. Executors have tokens where it is asked for, and where
-    strangers could call: beyond loopback. Raises `SettingError`."""
-    asked = set()
+    """The access rules. Operators authenticate if `http_credentials` is set. Executors have tokens if configured, and
+    by default beyond loopback. Raises `SettingError`.
+    """
+    paths = set()
     known: dict[str, str] = {}
     if settings.http_credentials is not None:
         read = _read(settings.http_credentials, _Credentials)
         known = {credential.principal: credential.secret for credential in read.credentials}
-        asked.add(OPERATORS)
+        paths.add(OPERATORS)
         if not is_loopback(settings.host):
-            asked.add(EXECUTORS)
+            paths.add(EXECUTORS)
     if settings.authenticate_http_executors:
-        asked.add(EXECUTORS)
-    return Access(known, frozenset(asked), equal=hmac.compare_digest)
+        paths.add(EXECUTORS)
+    return Access(known, frozenset(paths), equal=hmac.compare_digest)
 
 
 def master_headers(settings: MesosAgentSettings) -> dict[str, str]:
-    """How the agent says who it is. Raises `SettingError`."""
+    """The headers with which the agent authenticates. Raises `SettingError`."""
     if settings.credential is None:
         return {}
     own = _read(settings.credential, _Credential)
@@ -61,7 +62,9 @@ def master_headers(settings: MesosAgentSettings) -> dict[str, str]:
 
 
 def executor_tokens(checkpoints: Checkpoints) -> Callable[[str, str], str]:
-    """The token of an executor, by its framework's id and its own: the same one in the agent's next life."""
+    """The token of an executor, derived from its framework's id and its own, so that it stays valid across agent
+    restarts.
+    """
     saved = checkpoints.read(KEY_FILE)
     if saved is None:
         saved = secrets.token_hex(KEY_BYTES)
@@ -76,14 +79,14 @@ def executor_tokens(checkpoints: Checkpoints) -> Callable[[str, str], str]:
 
 
 def own_tls(settings: MesosAgentSettings, name: str) -> ssl.SSLContext | None:
-    """Raises `StartError`."""
+    """The agent's own TLS context. Raises `StartError`."""
     if settings.ssl_cert_file is None:
         return None
     return server_context(name, settings.ssl_cert_file, settings.ssl_key_file, None, ssl.CERT_NONE)
 
 
 def master_tls(settings: MesosAgentSettings) -> ssl.SSLContext | None:
-    """The authority that the master is verified with; None: whom the system trusts. Raises `StartError`."""
+    """The TLS context for the master: the configured authority, or None for the system's. Raises `StartError`."""
     if settings.ssl_ca_file is None:
         return None
     context = client_context("mesos-agent", settings.ssl_ca_file)

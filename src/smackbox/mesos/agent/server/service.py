@@ -1,8 +1,8 @@
 """The agent as a service: its directory, its containers, its link to the master, and its HTTP endpoints.
 
-A stop leaves the tasks running, and the next agent on the same directory takes them up. They are killed when the
-directory is one in memory, when `kill_tasks_on_stop` is set, and by `shut_down`, which also tells the master that the
-agent leaves.
+A stop leaves the tasks running, and the next agent on the same directory recovers them. They are killed when the
+directory is in memory, when `kill_tasks_on_stop` is set, and by `shut_down`, which also unregisters the agent from the
+master.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from smackbox.store.data_dir import DataDir
 
 NAME = "mesos-agent"
 KILL_TIMEOUT_S = 3.0
-"""How long after their grace period tasks may take to end when the agent stops for good."""
+"""How long after their grace period tasks may take to end when the agent shuts down for good."""
 FLUSH_TIMEOUT_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class RunningAgent:
 
     @property
     def url(self) -> str:
-        """Where the agent's API listens."""
+        """The URL of the agent's API."""
         return self._http.url
 
     @property
@@ -87,7 +87,7 @@ class RunningAgent:
         return self._link.subscribed.is_set()
 
     async def probe(self) -> None:
-        """Ask for its health; then wait a moment for the master. Raises `StartError`."""
+        """Check its health; then wait a moment for the master. Raises `StartError`."""
         client = HttpClient(tls=None if self._settings.ssl_cert_file is None else unverified())
         try:
             answer = await client.request("GET", self.url + "/health")
@@ -101,25 +101,25 @@ class RunningAgent:
             async with asyncio.timeout(self._settings.milliseconds("registration_wait") / 1_000):
                 await self._link.subscribed.wait()
         if not self.is_registered:
-            log.warning("no master at %s yet: the agent goes on looking for it", self._settings.master)
+            log.warning("no master at %s yet: the agent keeps looking", self._settings.master)
 
     async def stop(self) -> None:
-        """Leave the tasks running, or kill them where the settings or a directory in memory say so."""
+        """Leave the tasks running, or kill them if the settings or an in-memory directory require it."""
         if self._settings.kill_tasks_on_stop or self._is_temporary:
             await self.kill_tasks(None)
         await self._close()
 
     async def kill_tasks(self, grace_ms: int | None) -> None:
-        """Kill all tasks and wait for their end; `grace_ms` None: each has its own grace period."""
+        """Kill all tasks and wait for their end; with `grace_ms` None each has its own grace period."""
         await kill_all(self.agent, self._settings, grace_ms)
 
     async def shut_down(self) -> None:
-        """Kill all tasks, tell the master, and stop: the next agent on this directory is a new one."""
+        """Kill all tasks, unregister from the master, and stop: the next agent on this directory is a new one."""
         await self._leave()
         await self._close()
 
     def leave_on_signal(self) -> None:
-        """SIGUSR1: kill the tasks, tell the master, and ask the process to end."""
+        """SIGUSR1: kill the tasks, unregister from the master, and ask the process to exit."""
 
         async def leave() -> None:
             await self._leave()
@@ -139,7 +139,7 @@ class RunningAgent:
         await self._parts.aclose()
 
     def _shut_down_by_master(self, message: str) -> None:
-        """The master wants this agent no more: it does not subscribe again."""
+        """The master has removed this agent: it does not subscribe again."""
         self._spawn(self._link.stop())
         self._on_gone(message)
 
@@ -167,7 +167,7 @@ class AgentService(Server[RunningAgent]):
         self.on_gone(message)
 
     def clean_up(self) -> None:
-        """Kill what an earlier agent on this directory has left, and forget it. Raises `StartError`."""
+        """Kill what an earlier agent on this directory has left, and delete its state. Raises `StartError`."""
         run_loop(self._clean_up())
 
     async def open(self) -> RunningAgent:
@@ -235,7 +235,7 @@ class AgentService(Server[RunningAgent]):
         return Agent(options, checkpoints, timers, containers, uuid.uuid4)
 
     async def _listen(self, door: _Door, saved: AgentRecord | None) -> HttpServer:
-        """With port 0 the port of the earlier agent, when it is free: executors look for the agent there."""
+        """With port 0 the port of the earlier agent, if it is free: executors look for the agent there."""
         settings = self.settings
         ports = [settings.port]
         if settings.port == 0 and saved is not None:
@@ -279,7 +279,7 @@ class AgentService(Server[RunningAgent]):
 
 
 class _Door:
-    """What answers requests: 503 until the agent has recovered."""
+    """Answers requests with 503 until the agent has recovered."""
 
     def __init__(self) -> None:
         self.handle: Callable[[HttpRequest], Answer] = lambda _: HttpResponse.text("the agent is starting\n", 503)
@@ -289,7 +289,7 @@ class _Door:
 
 
 async def kill_all(agent: Agent, settings: MesosAgentSettings, grace_ms: int | None) -> None:
-    """Kill all tasks and wait for their end; `grace_ms` None: each has its own grace period."""
+    """Kill all tasks and wait for their end; with `grace_ms` None each has its own grace period."""
     for framework in list(agent.frameworks.values()):
         agent.shut_down_framework(framework, grace_ms)
     grace_s = settings.milliseconds("executor_shutdown_grace_period") / 1_000
@@ -312,13 +312,13 @@ def _open_containers(
 
 
 def _sweep_cgroups(agent: Agent, containers: ComposedContainerizer) -> None:
-    """Remove the cgroups that belong to no executor any more."""
+    """Remove the cgroups without an executor."""
     if containers.processes.isolation is not None:
         containers.processes.isolation.sweep({executor.container_id for executor in agent.executors()}, time.time())
 
 
 def _recover(settings: MesosAgentSettings, agent: Agent, work_dir: Path, parts: AsyncExitStack) -> None:
-    """Take up what an earlier agent on this directory has left. Raises `StorageError`, `StartError`."""
+    """Recover what an earlier agent on this directory has left. Raises `StorageError`, `StartError`."""
     collector = SandboxCollector(
         work_dir,
         delay_s=settings.milliseconds("gc_delay") / 1_000,
@@ -338,6 +338,6 @@ async def _start_metrics(settings: MesosAgentSettings, port: int, context: Agent
     from smackbox.mesos.http.prometheus import registry
     from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-    made = registry(lambda: snapshot(context))
-    metrics = await MetricsEndpoint.open(made, settings.host, port, insecure=settings.insecure)
+    metrics_registry = registry(lambda: snapshot(context))
+    metrics = await MetricsEndpoint.open(metrics_registry, settings.host, port, insecure=settings.insecure)
     parts.push_async_callback(metrics.close)

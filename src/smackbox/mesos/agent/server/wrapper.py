@@ -1,15 +1,15 @@
-"""A process of a task, which outlives the agent: started below a wrapper of a few lines of `sh`.
+"""A task's process, which outlives the agent: started by a wrapper of a few lines of `sh`.
 
-The wrapper leads a session of its own, joins the container's cgroups, and keeps the container's status file, which is
+The wrapper leads its own session, joins the container's cgroups, and keeps the container's status file, which is
 its standard input, opened for writing and locked (`flock`, inherited from the agent):
 
     pid 4711        written before the command is started
     exit 0          written when the command has ended; 128 + N when signal N killed it
 
-So whoever opens the file learns by its lock whether the wrapper is alive, without trusting a pid; by its first line
-whether the command was ever started; by its last what came of it. A line counts when its newline is there.
+So the file's lock shows whether the wrapper is alive, without trusting a pid; its first line shows whether the command
+was ever started, and its last line its result. A line is valid if it ends with a newline.
 
-What was simplified: a command that exits with 128 + N by itself looks as if signal N had killed it.
+Simplified: a command that exits with 128 + N itself looks as if signal N had killed it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ trap : HUP INT QUIT TERM USR1 USR2
 echo "pid $$" >&0
 "$@" </dev/null 2>&3 3>&-
 echo "exit $?" >&0"""
-# becomes another user and takes limits on resources upon it; then it is the command
+# changes to another user and sets resource limits, then executes the command
 _BECOME = """import json,os,resource,sys
 o=json.loads(sys.argv[1])
 for n,s,h in o["rlimits"]:
@@ -57,12 +57,12 @@ _RLIMITS = {"RLMT_AS": "RLIMIT_AS", "RLMT_CORE": "RLIMIT_CORE", "RLMT_CPU": "RLI
 
 
 class LaunchError(Exception):
-    """A container cannot be started; the text is for the framework."""
+    """A container cannot be started; the text is sent to the framework."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusFile:
-    """What a status file says. `locked`: its wrapper is alive."""
+    """The content of a status file. `locked` means that its wrapper is alive."""
 
     exists: bool
     locked: bool
@@ -71,11 +71,11 @@ class StatusFile:
     """A wait status."""
     failed: str = ""
     docker: str = ""
-    """The id of the Docker container that takes the wrapper's place."""
+    """The id of the Docker container that replaces the wrapper."""
 
 
 def read_status(path: Path) -> StatusFile:
-    """What a container's wrapper wrote of its process."""
+    """Read the status file of a container's wrapper."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def read_status(path: Path) -> StatusFile:
 
 
 def wait_status(shell_status: int) -> int:
-    """The wait status behind what a shell has in `$?`."""
+    """The wait status that corresponds to a shell's `$?`."""
     signum = shell_status - 128
     return signum if 0 < signum <= SIGNALS_LIMIT else shell_status << 8
 
@@ -114,7 +114,7 @@ def start(
     stderr: int,
     cgroups: Sequence[Path] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start `command` below a wrapper that joins `cgroups` (their `cgroup.procs`). Raises `LaunchError`."""
+    """Start `command` under a wrapper that joins `cgroups` (their `cgroup.procs`). Raises `LaunchError`."""
     try:
         status = os.open(status_file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -137,7 +137,7 @@ def start(
 
 
 def command_line(command: CommandInfo) -> list[str]:
-    """The words of a `CommandInfo`. Raises `LaunchError` where it has none."""
+    """The argument list of a `CommandInfo`. Raises `LaunchError` if it has none."""
     value = command.get("value", "")
     if command.get("shell", True):
         if "value" not in command:
@@ -145,12 +145,12 @@ def command_line(command: CommandInfo) -> list[str]:
         return [SHELL, "-c", value]
     if not value:
         raise LaunchError("The executable of the command is not specified")
-    # the first argument is what the program is to see as its own name; a shell cannot give it another
+    # the first argument is the program's argv[0], which a shell cannot change
     return [SHELL, "-c", 'exec "$0" "$@"', value, *command.get("arguments", [])[1:]]
 
 
 def with_identity(command: list[str], user: str | None, rlimits: list[RLimitInfoRLimit]) -> list[str]:
-    """`command`, run by `user` and under resource limits. Raises `LaunchError` for an unknown user."""
+    """`command`, run as `user` and under resource limits. Raises `LaunchError` for an unknown user."""
     if user is not None and find_user(user).pw_uid == os.getuid():
         user = None
     if user is None and not rlimits:
@@ -164,7 +164,7 @@ def with_identity(command: list[str], user: str | None, rlimits: list[RLimitInfo
 
 
 def find_user(name: str) -> pwd.struct_passwd:
-    """Raises `LaunchError`."""
+    """Look up a user. Raises `LaunchError`."""
     try:
         return pwd.getpwnam(name)
     except KeyError as error:
@@ -179,7 +179,7 @@ def _rlimit(limit: RLimitInfoRLimit) -> str:
 
 
 def send_signal(wrapper: int, signum: int, cgroup: Path | None) -> bool:
-    """Signal all processes of the wrapper's container but itself; False when there are none."""
+    """Send a signal to all processes in the wrapper's container except itself; False when there are none."""
     sent = False
     for pid in members(wrapper, cgroup):
         with contextlib.suppress(ProcessLookupError):
@@ -189,7 +189,7 @@ def send_signal(wrapper: int, signum: int, cgroup: Path | None) -> bool:
 
 
 def members(wrapper: int, cgroup: Path | None) -> list[int]:
-    """The processes of a container: those of its cgroup, of the wrapper's session, and their descendants."""
+    """The processes of a container: those in its cgroup or the wrapper's session, and their descendants."""
     pids = set(_cgroup_members(cgroup)) if cgroup is not None else set()
     children: dict[int, list[int]] = {}
     for pid, parent, session in _processes():
@@ -207,7 +207,7 @@ def members(wrapper: int, cgroup: Path | None) -> list[int]:
 
 
 def kill_left_over(wrapper: int, cgroup: Path | None) -> None:
-    """When the wrapper has ended: what it leaves behind in its process group and its cgroup goes too."""
+    """After the wrapper's end, kill what is left in its process group and its cgroup."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(wrapper, signal.SIGKILL)
     for pid in _cgroup_members(cgroup) if cgroup is not None else ():
@@ -216,8 +216,9 @@ def kill_left_over(wrapper: int, cgroup: Path | None) -> None:
 
 
 def kill_orphans(wrapper: int, sandbox: Path, cgroup: Path | None) -> None:
-    """Kill what a wrapper has left that ended while nobody watched. Its number may belong to somebody else by now, so
-    that a process outside the cgroup counts when it is of that session and has the sandbox in its environment."""
+    """Kill what is left of a wrapper that ended while nobody watched. Its pid may have been reused, so outside the
+    cgroup only processes of that session with the sandbox in their environment are killed.
+    """
     pids = set(_cgroup_members(cgroup)) if cgroup is not None else set()
     mark = b"MESOS_SANDBOX=" + os.fsencode(sandbox)
     for pid, _, session in _processes():
@@ -236,7 +237,7 @@ def _environment(pid: int) -> bytes:
 
 
 def usage(pids: list[int]) -> dict[str, float]:
-    """Processor seconds and memory of processes that live, as in a `ResourceStatistics`."""
+    """Processor seconds and memory of running processes, as in a `ResourceStatistics`."""
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     user = system = memory = threads = 0
     for pid in pids:
@@ -265,7 +266,7 @@ def _cgroup_members(cgroup: Path) -> list[int]:
 
 
 def _processes() -> list[tuple[int, int, int]]:
-    """Pid, parent and session of all processes; of Linux, elsewhere what `ps` says."""
+    """Pid, parent and session of all processes; on Linux from /proc, elsewhere from `ps`."""
     if not Path("/proc/self/stat").exists():
         listed = subprocess.run(["ps", "-axo", "pid=,ppid=,sess="], capture_output=True, text=True, check=False)
         rows = (line.split() for line in listed.stdout.splitlines())

@@ -1,8 +1,8 @@
-"""The agent's machine: what the master says comes in, containers are asked for, and what becomes of tasks goes out.
+"""The agent's state machine: it takes the master's orders, controls containers, and reports the tasks' states.
 
-An order is written down before anything is done about it. So a task that was asked for and never started is started by
-the agent's next life, one that runs goes on, one that ended meanwhile is reported, and none is started twice: whether a
-container was ever started is answered by its status file, which the container itself writes (see `Containers.find`).
+An order is checkpointed before it is carried out. After a restart, the agent starts tasks that were ordered and never
+started, continues with those that run, and reports those that have ended. None is started twice: whether a container
+was ever started is recorded in its status file, which the container itself writes (see `Containers.find`).
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ AGENT_REASONS = frozenset(
         "REASON_AGENT_RESTARTED",
     }
 )
-"""Of these the agent itself is the source; of all else the executor, also where the agent plays it."""
+"""States whose source is the agent itself; for all others it is the executor, even if the agent acts as one."""
 
 
 class Agent:
-    """One agent. `to_master(call)` is called only while it is subscribed; the server gives it."""
+    """One agent. `to_master(call)`, set by the server, is called only while it is subscribed."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Agent:
         self.updates = StatusUpdates(timers, self._forward)
         self.runs: dict[TaskKey, TaskRun] = {}
         self.channels: dict[tuple[str, str], Callable[[ExecutorEvent], None]] = {}
-        """Streams of events to custom executors, by framework and executor."""
+        """Event streams to custom executors, by framework and executor."""
         self.id: str | None = None
         self.is_subscribed = False
         self.is_draining = False
@@ -112,7 +112,7 @@ class Agent:
         self.to_master: Callable[[LinkCall], None] = lambda _: None
         self.on_shutdown: Callable[[str], None] = lambda _: None
         self.on_retired: Callable[[AgentExecutor], None] = lambda _: None
-        """An executor is done with; its sandbox may be collected."""
+        """Called when an executor has ended; its sandbox may be collected."""
         self.counters: dict[str, int] = {}
         self.capabilities = list(CAPABILITIES)
         self.started_ms = timers.clock.wall_ms()
@@ -123,13 +123,13 @@ class Agent:
 
     @property
     def registered_id(self) -> str:
-        """The id that the master gave. Raises `ProtocolError` before there is one: no order can precede it."""
+        """The id from the master. Raises `ProtocolError` before there is one, as no order can precede it."""
         if self.id is None:
             raise ProtocolError("the master sent an order before SUBSCRIBED")
         return self.id
 
     def subscribe_call(self) -> LinkCall:
-        """What the agent is and has, for a master that may know less than it does."""
+        """The agent's resources and tasks, for a master that may know less."""
         tasks = [
             task.message(self.updates.head(task.key))
             for framework in self.frameworks.values()
@@ -158,7 +158,7 @@ class Agent:
         }
 
     def subscribed(self, agent_id: str) -> None:
-        """The master knows the agent; what was not acknowledged goes to it."""
+        """The master has registered the agent; unacknowledged statuses are sent to it."""
         if self.id != agent_id:
             self.id = agent_id
             self.write_info()
@@ -166,26 +166,26 @@ class Agent:
         self.updates.resend()
 
     def write_info(self) -> None:
-        """Keep the agent's information, for the next start to compare."""
+        """Checkpoint the agent's information, for the next start to compare."""
         self.checkpoints.write("agent", {"info": self.settings.info(self.id), "port": self.settings.port})
 
     def disconnected(self) -> None:
-        """The master is away: nothing is sent until the next subscription."""
+        """The master is disconnected: nothing is sent until the next subscription."""
         self.is_subscribed = False
 
     def tell_master(self, call: LinkCall) -> None:
-        """Send a call to the master, where it is there."""
+        """Send a call to the master, if it is connected."""
         if self.is_subscribed:
             self.to_master(call)
 
     def executors(self) -> list[AgentExecutor]:
-        """All that are not history."""
+        """All executors that have not ended."""
         return [executor for framework in self.frameworks.values() for executor in framework.executors.values()]
 
-    # --- launching
+    # --- launches
 
     def framework(self, info: FrameworkInfo) -> AgentFramework:
-        """The framework of that `FrameworkInfo`, made and written down when it is not there yet."""
+        """The framework of that `FrameworkInfo`, created and checkpointed if it is new."""
         framework_id = info["id"]["value"]
         framework = self.frameworks.get(framework_id)
         if framework is None:
@@ -197,7 +197,7 @@ class Agent:
         return framework
 
     def make_executor(self, framework: AgentFramework, info: ExecutorInfo, kind: str) -> AgentExecutor:
-        """A new executor, written down."""
+        """A new executor, checkpointed."""
         container_id = str(self._new_uuid())
         executor_id = info["executor_id"]["value"]
         directory = (
@@ -218,7 +218,7 @@ class Agent:
         return executor
 
     def add_task(self, executor: AgentExecutor, info: TaskInfo, group: tuple[str, ...] = ()) -> AgentTask:
-        """A task of that executor, written down with the container that it is to have."""
+        """A task of that executor, checkpointed with its container."""
         task = AgentTask(executor.framework_id, executor.id, info, group=group)
         executor.tasks[task.id] = task
         container_id = executor.container_id
@@ -230,7 +230,7 @@ class Agent:
         return task
 
     def run_builtin(self, framework: AgentFramework, executor: AgentExecutor, tasks: list[AgentTask]) -> None:
-        """Launch tasks that the agent runs by itself."""
+        """Launch tasks that the agent runs itself."""
         executor.state = RUNNING
         runs = []
         for task in tasks:
@@ -255,7 +255,7 @@ class Agent:
                 run.launch()
 
     def launch_custom(self, framework: AgentFramework, executor: AgentExecutor) -> None:
-        """Start the executor's process; it has to subscribe in time."""
+        """Start the executor's process; it must subscribe before its timeout."""
         try:
             executor.spec = self.executor_spec(framework, executor)
         except SecretError as error:
@@ -277,7 +277,7 @@ class Agent:
         )
 
     def wait_for_custom(self, executor: AgentExecutor) -> None:
-        """The agent's next life gives executors a moment to come back."""
+        """After a restart, give executors a moment to reconnect."""
         timeout_ms = self.settings.executor_reregistration_timeout_ms
         executor.timer = self.timers.after(
             timeout_ms,
@@ -289,14 +289,14 @@ class Agent:
         )
 
     def resume_custom(self, executor: AgentExecutor, spec: ContainerSpec) -> None:
-        """Watch again the container of an executor that outlived this process."""
+        """Watch the container of an executor that outlived the agent's earlier process."""
         self.containers.resume(
             spec,
             lambda started: self._custom_started(executor, started),
             lambda ended: self._custom_ended(executor, ended),
         )
 
-    # --- ending
+    # --- shutdown
 
     def shut_down_executor(self, executor: AgentExecutor, grace_ms: int | None = None) -> None:
         """Ask it to end its tasks and itself; after the grace period it is killed."""
@@ -317,14 +317,14 @@ class Agent:
         executor.timer = self.timers.after(grace_ms, lambda: self.containers.destroy(executor.container_id))
 
     def shut_down_framework(self, framework: AgentFramework, grace_ms: int | None = None) -> None:
-        """End a framework's executors, by force after `grace_ms`."""
+        """Shut down a framework's executors, by force after `grace_ms`."""
         framework.shutting_down = True
         for executor in list(framework.executors.values()):
             self.shut_down_executor(executor, grace_ms)
         self.sweep(framework)
 
     def shut_down(self, message: str) -> None:
-        """The agent is gone for good: everything is killed, and then its id is forgotten."""
+        """Shut the agent down for good: kill everything, then delete its id."""
         self.is_subscribed = False
         self._shutdown_reason = message
         for framework in list(self.frameworks.values()):
@@ -332,7 +332,7 @@ class Agent:
         self._check_over()
 
     def drain(self, max_grace_ms: int | None) -> None:
-        """Kill all tasks, each with its own grace period or the shorter one given."""
+        """Kill all tasks, each with the shorter of its own grace period and the given one."""
         self.is_draining = True
         self.drain_grace_ms = max_grace_ms
         for framework in list(self.frameworks.values()):
@@ -342,7 +342,7 @@ class Agent:
         self._check_over()
 
     def drain_policy(self, task: AgentTask) -> KillPolicy | None:
-        """How a task is killed for a drain, None where none is under way."""
+        """How a task is killed for a drain; None if the agent is not draining."""
         if self.drain_grace_ms is None:
             return None
         own_ms = grace_period_ms(task.info.get("kill_policy"))
@@ -379,11 +379,11 @@ class Agent:
     # --- statuses
 
     def status(self, task: AgentTask, state: str, **fields: object) -> None:
-        """A status of the agent's own making. `fields` are those of `TaskStatus`; None counts as not there."""
+        """A status created by the agent. `fields` are those of `TaskStatus`; None means not set."""
         framework = self.frameworks.get(task.framework_id)
         executor = None if framework is None else framework.executors.get(task.executor_id)
-        given = {name: value for name, value in fields.items() if value is not None}
-        status = cast("TaskStatus", {"task_id": task.info["task_id"], "state": state, **given})
+        set_fields = {name: value for name, value in fields.items() if value is not None}
+        status = cast("TaskStatus", {"task_id": task.info["task_id"], "state": state, **set_fields})
         if fields.get("source") is None:
             own = fields.get("reason") in AGENT_REASONS
             status["source"] = "SOURCE_AGENT" if own else "SOURCE_EXECUTOR"
@@ -400,7 +400,7 @@ class Agent:
         task: AgentTask | None,
         status: TaskStatus,
     ) -> None:
-        """Write a status down and put it in line for the framework."""
+        """Checkpoint a status and queue it for the framework."""
         status["agent_id"] = {"value": self.registered_id}
         status.setdefault("timestamp", self.timers.clock.wall_ms() / 1_000)
         if executor is not None:
@@ -418,8 +418,8 @@ class Agent:
             try:
                 self.checkpoints.update(framework.id, executor.id, task.id, status)
             except StorageError as error:
-                # it is sent all the same: for a framework nothing is worse than the same status twice
-                log.error("a status will not outlive the agent: %s", error)
+                # it is sent anyway: for a framework nothing is worse than the same status twice
+                log.error("a status will not survive the agent: %s", error)
         self.updates.add(task.key, status)
         if task.is_terminal:
             self.count(f"slave/{task.state.lower().replace('task_', 'tasks_')}")
@@ -427,12 +427,14 @@ class Agent:
                 self.containers.resize(executor.container_id, executor.resources())
 
     def killing(self, task: AgentTask, grace_ms: int) -> None:
-        """A task is being killed, and has so long to end by itself."""
+        """A task is being killed, and has this long to end by itself."""
         task.kill_grace_ms = grace_ms
         self._write_task(task)
 
     def ended(self, task: AgentTask) -> None:
-        """A task that the agent ran is over; so is its group, unless it went well, and with the last its executor."""
+        """A task that the agent ran has ended. If it failed, its group ends too; with the last task, so does its
+        executor.
+        """
         framework = self.frameworks[task.framework_id]
         executor = framework.executors[task.executor_id]
         self.runs.pop(task.key, None)
@@ -449,7 +451,7 @@ class Agent:
         self.sweep(framework)
 
     def acknowledge(self, framework_id: str, task_id: str, uuid_text: str) -> None:
-        """The framework has taken a status; after a terminal one the task is history."""
+        """The framework has acknowledged a status; after a terminal one the task is completed."""
         key = (framework_id, task_id)
         status = self.updates.acknowledge(key, uuid_text)
         framework = self.frameworks.get(framework_id)
@@ -461,20 +463,22 @@ class Agent:
             try:
                 self.checkpoints.acknowledged(framework_id, executor.id, task_id, uuid_text)
             except StorageError as error:
-                log.error("a status will be told again by the agent's next life: %s", error)
+                log.error("a status will be sent again after the agent's restart: %s", error)
         if task.is_terminal and not self.updates.is_pending(key):
             self.sweep(framework)
 
     # --- custom executors
 
     def send_executor(self, executor: AgentExecutor, event: ExecutorEvent) -> None:
-        """Dropped when the executor is not there, as Mesos does; it receives what matters when it subscribes again."""
+        """Send an event. Like in Mesos it is dropped if the executor is not connected; essential events are sent when
+        it subscribes again.
+        """
         channel = self.channels.get((executor.framework_id, executor.id))
         if channel is not None:
             channel(event)
 
     def deliver(self, executor: AgentExecutor) -> None:
-        """Hand a subscribed executor what waits for it."""
+        """Deliver the queued tasks to a subscribed executor."""
         queued, executor.queued = executor.queued, []
         for tasks in queued:
             for task in tasks:
@@ -532,7 +536,7 @@ class Agent:
     # --- containers
 
     def _make_run(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> TaskRun | None:
-        """None where the container cannot be described: the task has failed then."""
+        """None if the container cannot be described: then the task has failed."""
         try:
             spec = self.task_spec(framework, executor, task)
         except SecretError as error:
@@ -549,7 +553,7 @@ class Agent:
         )
 
     def resume_builtin(self, framework: AgentFramework, executor: AgentExecutor, task: AgentTask) -> TaskRun | None:
-        """The run of a task of the agent's former life; it is to be launched or resumed."""
+        """The run of a recovered task, to be launched or resumed."""
         run = self._make_run(framework, executor, task)
         if run is not None:
             self.runs[task.key] = run
@@ -563,10 +567,10 @@ class Agent:
         """The container of an executor."""
         return self.specs.of_executor(self.registered_id, framework, executor)
 
-    # --- book-keeping
+    # --- bookkeeping
 
     def count(self, name: str) -> None:
-        """One more of that, for `/metrics/snapshot`."""
+        """Increment a counter of `/metrics/snapshot`."""
         self.counters[name] = self.counters.get(name, 0) + 1
 
     def _write_task(self, task: AgentTask) -> None:
@@ -586,7 +590,7 @@ class Agent:
         self.tell_master({"type": "UPDATE", "updates": [update]})
 
     def sweep(self, framework: AgentFramework) -> None:
-        """Forget tasks, executors and frameworks that are over and acknowledged."""
+        """Remove tasks, executors and frameworks that have ended and are acknowledged."""
         for executor in list(framework.executors.values()):
             for task in list(executor.tasks.values()):
                 over = task.is_terminal and task.key not in self.runs
@@ -608,14 +612,14 @@ class Agent:
             self._check_over()
 
     def _cut_short(self, task: AgentTask) -> None:
-        """Nobody acknowledges for a framework that is shut down: the master receives the task's end, once."""
+        """Nobody acknowledges for a framework that is shut down: the task's end is reported to the master once."""
         latest = self.updates.latest(task.key)
         if latest is not None and latest is not self.updates.head(task.key):
             self._forward(task.key, latest)
         self.updates.forget(task.key)
 
     def _check_over(self) -> None:
-        """Nothing runs any more: was that what was asked for?"""
+        """Nothing runs any more: check whether a shutdown was requested."""
         if self.frameworks:
             return
         if self.is_draining:

@@ -1,6 +1,6 @@
-"""What an agent writes down so that its next life can go on. Everything is JSON, below `<work_dir>/meta`:
+"""The agent's checkpoints, for recovery after a restart. Everything is JSON, below `<work_dir>/meta`:
 
-    boot_id                                     the kernel's; another one means that all processes are gone
+    boot_id                                     the kernel's; a different one means that all processes are gone
     resources                                   dynamic reservations and persistent volumes
     agent                                       AgentInfo with the id that the master gave, and the port
     frameworks/<framework>/info                 FrameworkInfo
@@ -9,9 +9,9 @@
                                                /tasks/<task>/info    TaskInfo, its group, and its container
                                                             /updates one record a line: a status, or a uuid acknowledged
 
-A folder is removed when all that it tells of has ended and is acknowledged. A torn last line of `updates` is what a
-kill left: it is cut off. A framework without `checkpoint` is written down as well, so that its processes can be found
-and killed: its tasks are not gone on with.
+A folder is removed when everything in it has ended and is acknowledged. An incomplete last line of `updates` is left by
+a kill: it is truncated. A framework without `checkpoint` is stored as well, so that its processes can be found and
+killed: its tasks are not continued.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _encode = msgspec.json.encode
 
 
 class AgentRecord(TypedDict):
-    """`agent`."""
+    """The content of `agent`."""
 
     info: AgentInfo
     port: int
 
 
 class ExecutorRecord(TypedDict):
-    """`info` of an executor."""
+    """The content of an executor's `info`."""
 
     info: ExecutorInfo
     kind: str
@@ -50,7 +50,7 @@ class ExecutorRecord(TypedDict):
 
 
 class TaskRecord(TypedDict):
-    """`info` of a task."""
+    """The content of a task's `info`."""
 
     info: TaskInfo
     container_id: str
@@ -60,7 +60,7 @@ class TaskRecord(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class RecoveredTask:
-    """A task as an earlier process left it."""
+    """A task as an earlier agent process left it."""
 
     record: TaskRecord
     statuses: list[TaskStatus]
@@ -69,7 +69,7 @@ class RecoveredTask:
 
 @dataclass(frozen=True, slots=True)
 class RecoveredExecutor:
-    """An executor as an earlier process left it."""
+    """An executor as an earlier agent process left it."""
 
     record: ExecutorRecord
     tasks: list[RecoveredTask]
@@ -77,14 +77,14 @@ class RecoveredExecutor:
 
 @dataclass(frozen=True, slots=True)
 class RecoveredFramework:
-    """A framework as an earlier process left it."""
+    """A framework as an earlier agent process left it."""
 
     info: FrameworkInfo
     executors: list[RecoveredExecutor] = field(default_factory=list)
 
 
 class Checkpoints:
-    """One agent's folder. Raises `StorageError` when the disk refuses."""
+    """One agent's folder. Its methods raise `StorageError` when the disk rejects a write."""
 
     def __init__(self, root: Path, *, sync: bool = False, disk: Disk | None = None) -> None:
         self.root = root
@@ -98,36 +98,36 @@ class Checkpoints:
     # --- the agent itself
 
     def read(self, name: str) -> Any:
-        """The value of a file in the folder itself; None when there is none."""
+        """The content of a file in the folder itself; None if it does not exist."""
         return self._value(self.root / name)
 
     def write(self, name: str, value: object, *, private: bool = False) -> None:
-        """`private`: for the agent's own eyes."""
+        """Write a file; `private` makes it readable only for the agent's user."""
         if private:
             (self.root / f"{name}.tmp").touch(mode=0o600)
         self._replace(self.root / name, value)
 
     def forget_agent(self) -> None:
-        """The agent's id and everything that went with it; reservations and volumes stay."""
+        """Delete the agent's id and everything that depends on it; reservations and volumes stay."""
         self._disk.remove(self.root / "agent")
         self._disk.remove_tree(self.root / "frameworks")
 
     # --- frameworks, executors, tasks
 
     def framework(self, framework_id: str, info: FrameworkInfo) -> None:
-        """Keep a framework. Raises `StorageError`, as all writes here do."""
+        """Store a framework. Raises `StorageError`, like all writes here."""
         self._replace(self._framework(framework_id) / "info", info)
 
     def executor(self, framework_id: str, executor_id: str, record: ExecutorRecord) -> None:
-        """Keep an executor."""
+        """Store an executor."""
         self._replace(self.executor_folder(framework_id, executor_id) / "info", record)
 
     def task(self, framework_id: str, executor_id: str, task_id: str, record: TaskRecord) -> None:
-        """Keep a task."""
+        """Store a task."""
         self._replace(self._task(framework_id, executor_id, task_id) / "info", record)
 
     def update(self, framework_id: str, executor_id: str, task_id: str, status: TaskStatus) -> None:
-        """Keep a status update, until it is acknowledged."""
+        """Store a status update until it is acknowledged."""
         self._append(framework_id, executor_id, task_id, {"status": status})
 
     def acknowledged(self, framework_id: str, executor_id: str, task_id: str, uuid: str) -> None:
@@ -143,21 +143,21 @@ class Checkpoints:
         self._remove(self.executor_folder(framework_id, executor_id))
 
     def remove_framework(self, framework_id: str) -> None:
-        """A framework has nothing on this agent any more."""
+        """A framework has nothing left on this agent."""
         self._remove(self._framework(framework_id))
 
     def executor_folder(self, framework_id: str, executor_id: str) -> Path:
-        """The folder of what is kept of an executor."""
+        """The folder with an executor's checkpoints."""
         return self._framework(framework_id) / "executors" / executor_id
 
     def status_file(self, framework_id: str, executor_id: str, container_id: str) -> Path:
-        """The file in which a container's wrapper writes of its process."""
+        """The status file of a container's wrapper."""
         return self.executor_folder(framework_id, executor_id) / f"{container_id}.status"
 
     # --- recovery
 
     def recover(self) -> Iterator[RecoveredFramework]:
-        """All frameworks that are written down. What was being written when the agent died is left out."""
+        """All stored frameworks, without writes that were incomplete when the agent died."""
         for folder in _folders(self.root / "frameworks"):
             info = self._value(folder / "info")
             if info is None:
@@ -214,7 +214,7 @@ class Checkpoints:
         self._disk.replace(path, _encode(value), sync=self._sync)
 
     def _remove(self, folder: Path) -> None:
-        # renamed first: a kill in the midst of the removal leaves nothing that looks whole
+        # renamed first, so that a kill during the removal leaves nothing that looks complete
         if not folder.exists():
             return
         self._disk.make_directory(self._gone)

@@ -1,7 +1,9 @@
-"""Health checks and checks of one task: when they run, and what their results mean (docs/health-checks.md of Mesos).
+"""Health checks and checks of one task: their schedule, and the meaning of their results (docs/health-checks.md of
+Mesos).
 
-A health check's result is sent when it turns good, and each time it is bad; failures in the grace period that no
-success has preceded do not count. A check's result is sent when it differs from the one before, and never acted upon.
+A health check's result is sent when it becomes healthy, and each time it is unhealthy; failures in the grace period do
+not count until there has been a success. A check's result is sent when it differs from the previous one, and never
+acted upon.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _CHECK_FIELDS = {"COMMAND": "command", "HTTP": "http", "TCP": "tcp"}
 
 
 class _Repeated:
-    """One check, run again and again: first after its delay, then an interval after each result."""
+    """A repeated check: the first run is after its delay, the next ones an interval after each result."""
 
     def __init__(
         self,
@@ -64,7 +66,9 @@ class _Repeated:
 
 
 class HealthChecker:
-    """`report(healthy, kill)` where the framework is to be notified; `kill` after that many failures in a row."""
+    """`report(healthy, kill)` is called when the framework must be notified; `kill` is set after that many consecutive
+    failures.
+    """
 
     def __init__(
         self,
@@ -102,7 +106,7 @@ class HealthChecker:
 
 
 class StatusChecker:
-    """`report(check_status)` whenever the result is another than before."""
+    """`report(check_status)` is called whenever the result changes."""
 
     def __init__(
         self,
@@ -138,7 +142,7 @@ class StatusChecker:
 
 
 def empty_check_status(check: CheckInfo) -> CheckStatusInfo:
-    """The status of a check that has no result yet."""
+    """The status of a check without a result."""
     match check["type"]:
         case "COMMAND":
             return {"type": "COMMAND", "command": {}}
@@ -163,14 +167,14 @@ def is_healthy(check: HealthCheck, outcome: ProbeOutcome) -> bool:
 
 
 def health_check_type(check: HealthCheck) -> HealthCheck:
-    """With a `type`, which old frameworks leave out: they set `command` or `http` alone."""
+    """Add the `type`, which old frameworks omit: they only set `command` or `http`."""
     if check.get("type") in _CHECK_FIELDS:
         return check
     return {**check, "type": "HTTP" if "http" in check else "TCP" if "tcp" in check else "COMMAND"}
 
 
 def problem(check: CheckInfo | HealthCheck, label: str) -> str | None:
-    """What is wrong with a check; None where nothing is."""
+    """Why a check is invalid; None if it is valid."""
     kind = check.get("type")
     if kind not in _CHECK_FIELDS:
         return f"{label}: the type {kind} is unknown"

@@ -1,4 +1,4 @@
-"""What the agent's state machine asks of the containerizer, and the events that come back."""
+"""The containerizer's interface to the agent's state machine, and its events."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """Everything that is needed to start a container, and to find it again."""
+    """Everything needed to start a container, and to find it again."""
 
     id: str
-    """A UUID; that of a nested one is `<parent>.<UUID>`."""
+    """A UUID; for a nested container it is `<parent>.<UUID>`."""
     name: str
     framework_id: str
     executor_id: str
@@ -49,7 +49,7 @@ class ContainerSpec:
 
     @property
     def root_id(self) -> str:
-        """The outermost container, whose limits hold for all in it."""
+        """The outermost container, whose limits apply to all nested ones."""
         return self.id.partition(".")[0]
 
     @property
@@ -60,7 +60,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The container runs."""
+    """The container is running."""
 
     pid: int | None = None
     ip_addresses: tuple[str, ...] = ()
@@ -70,53 +70,55 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The container is gone. `status` is a wait status; None when nobody knows it."""
+    """The container is gone. `status` is a wait status; None when it is unknown."""
 
     status: int | None = None
     started: bool = True
     reason: str | None = None
-    """Set where it was not its own end: a limit, or that it could not be launched."""
+    """Set if it did not end by itself: a limit was exceeded, or it could not be launched."""
     message: str = ""
-    """What to say; empty: what its status says."""
+    """The message; if empty, it follows from the status."""
     limitation: list[Resource] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeOutcome:
-    """What one check found. `value` is an exit code, an HTTP status or whether a connection was made, or None."""
+    """The result of one check. `value` is an exit code, an HTTP status, whether a connection was made, or None."""
 
     value: int | bool | None = None
     message: str = ""
 
 
 class Containers(Protocol):
-    """The containerizer, as the machine sees it. Nothing here waits: results are sent to the listeners."""
+    """The containerizer, as the state machine sees it. Its methods return at once: results are sent to the
+    listeners.
+    """
 
     def launch(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
-        """Fetch, start, and call `started`, later `ended`; or `ended` alone when it cannot be started."""
+        """Fetch, start, and call `started`, later `ended`; or only `ended` if it cannot be started."""
 
     def find(self, spec: ContainerSpec) -> str:
-        """NEVER_STARTED, RUNNING or ENDED: what became of a container of the agent's former life."""
+        """The state of a container from an earlier agent process: NEVER_STARTED, RUNNING or ENDED."""
 
     def resume(self, spec: ContainerSpec, started: Callable[[Started], None], ended: Callable[[Ended], None]) -> None:
-        """Go on with a container that was started before: the same two calls."""
+        """Take over a container that was started before: with the same two calls."""
 
     def signal(self, container_id: str, signum: int) -> None:
-        """Send to every process in the container."""
+        """Send a signal to every process in the container."""
 
     def destroy(self, container_id: str) -> None:
-        """Kill what is in the container, or stop its launch; `ended` follows."""
+        """Kill everything in the container, or stop its launch; `ended` follows."""
 
     def resize(self, container_id: str, resources: Sequence[LimitedResource]) -> None:
-        """Other limits for a container that runs."""
+        """Change the limits of a running container."""
 
     def statistics(self, container_id: str) -> Statistics:
-        """What it uses, as a `ResourceStatistics`, and its `pid`."""
+        """Its usage, as a `ResourceStatistics`, and its `pid`."""
 
     def probe(
         self, spec: ContainerSpec, check: CheckInfo | HealthCheck, timeout_ms: int, done: Callable[[ProbeOutcome], None]
     ) -> Callable[[], None]:
-        """Run a check (`type` and the field of that name) once; the answer cancels it."""
+        """Run a check (`type` and the field of that name) once; the returned function cancels it."""
 
 
 def split_status(status: int) -> tuple[int | None, int | None]:

@@ -1,4 +1,4 @@
-"""What a container of a task or an executor is to be like: its command, environment, sandbox, volumes and limits."""
+"""The containers of tasks and executors: their command, environment, sandbox, volumes and limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ContainerSpecs:
-    """Makes them for one agent. Both raise `SecretError` for a secret that nobody here knows."""
+    """Builds the container specs of one agent. Both methods raise `SecretError` for an unknown secret."""
 
     def __init__(self, settings: AgentOptions, checkpoints: Checkpoints, volumes: AgentVolumes) -> None:
         self._settings = settings
@@ -27,15 +27,15 @@ class ContainerSpecs:
     def of_task(
         self, agent_id: str, framework: AgentFramework, executor: AgentExecutor, task: AgentTask
     ) -> ContainerSpec:
-        """Of a task that the agent runs by itself."""
+        """The container of a task that the agent runs itself."""
         return self._spec(agent_id, framework, executor, task.container_id, sandbox(executor, task), task.info)
 
     def of_executor(self, agent_id: str, framework: AgentFramework, executor: AgentExecutor) -> ContainerSpec:
-        """Of an executor of the framework's own."""
+        """The container of a custom executor."""
         return self._spec(agent_id, framework, executor, executor.container_id, executor.directory, executor.info)
 
     def status(self, spec: ContainerSpec, started: Started) -> ContainerStatus:
-        """As a `ContainerStatus`."""
+        """The `ContainerStatus` of a container."""
         parent, _, own = spec.id.rpartition(".")
         container_id: ContainerID = {"value": own}
         if parent:
@@ -82,7 +82,7 @@ class ContainerSpecs:
 
 
 def sandbox(executor: AgentExecutor, task: AgentTask) -> Path:
-    """That of a task: its executor's, or one in it where the agent runs a group."""
+    """The sandbox of a task: its executor's, or a directory in it if the agent runs a group."""
     if executor.kind != DEFAULT:
         return executor.directory
     return executor.directory / "containers" / task.container_id.rpartition(".")[2]

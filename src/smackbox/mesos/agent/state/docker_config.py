@@ -1,4 +1,4 @@
-"""From a `ContainerInfo` of type DOCKER to the Docker Engine's request, as Mesos' own `docker run` would have it."""
+"""From a `ContainerInfo` of type DOCKER to the Docker Engine's request, equivalent to Mesos' `docker run`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DockerConfig = dict[str, Any]
 
 
 class DockerInfoError(ValueError):
-    """What is asked for cannot be had; the text is for the framework."""
+    """The request cannot be fulfilled; the text is sent to the framework."""
 
 
 def container_name(container_id: str) -> str:
@@ -80,7 +80,7 @@ def container_config(spec: ContainerSpec) -> DockerConfig:
 
 
 def docker_info(spec: ContainerSpec) -> ContainerInfoDockerInfo:
-    """Raises `DockerInfoError` where no image is named."""
+    """The Docker settings. Raises `DockerInfoError` if no image is named."""
     docker = None if spec.container is None else spec.container.get("docker")
     if docker is None or not docker.get("image"):
         raise DockerInfoError("ContainerInfo.docker names no image")
@@ -92,21 +92,21 @@ def _binds(spec: ContainerSpec) -> list[str]:
     for volume in spec.volumes:
         mode = "ro" if volume.read_only else "rw"
         binds.append(f"{volume.source}:{_inside(volume.container_path)}:{mode}")
-    for one in [] if spec.container is None else spec.container.get("volumes", []):
-        mode = one.get("mode", "RW").lower()
-        if "host_path" in one:
-            host_path = one["host_path"]
+    for mount in [] if spec.container is None else spec.container.get("volumes", []):
+        mode = mount.get("mode", "RW").lower()
+        if "host_path" in mount:
+            host_path = mount["host_path"]
             source = host_path if host_path.startswith("/") else str(spec.sandbox / host_path)
-        elif one.get("source", {}).get("type") == "DOCKER_VOLUME":
-            source = one["source"]["docker_volume"]["name"]
+        elif mount.get("source", {}).get("type") == "DOCKER_VOLUME":
+            source = mount["source"]["docker_volume"]["name"]
         else:
-            raise DockerInfoError(f"The volume for '{one['container_path']}' names no host_path")
-        binds.append(f"{source}:{_inside(one['container_path'])}:{mode}")
+            raise DockerInfoError(f"The volume for '{mount['container_path']}' names no host_path")
+        binds.append(f"{source}:{_inside(mount['container_path'])}:{mode}")
     return binds
 
 
 def _inside(path: str) -> str:
-    """A relative path is one in the sandbox."""
+    """The path inside the container; a relative path is in the sandbox."""
     return path if path.startswith("/") else f"{SANDBOX}/{path}"
 
 
@@ -121,17 +121,19 @@ def _network(container: ContainerInfo) -> str:
 
 
 def _environment(spec: ContainerSpec) -> list[str]:
-    """What the command asks for, and Mesos' own; the agent's own environment is not the image's business."""
-    asked = {variable["name"] for variable in spec.command.get("environment", {}).get("variables", [])}
+    """The command's variables, and Mesos' own; the agent's environment is not passed to the image."""
+    names = {variable["name"] for variable in spec.command.get("environment", {}).get("variables", [])}
     chosen = {
-        name: value for name, value in spec.environment.items() if name in asked or name.startswith(_OWN_VARIABLES)
+        name: value for name, value in spec.environment.items() if name in names or name.startswith(_OWN_VARIABLES)
     }
     chosen.update(MESOS_SANDBOX=SANDBOX, MESOS_CONTAINER_NAME=container_name(spec.id))
     return [f"{name}={value}" for name, value in chosen.items()]
 
 
 def _command(command: CommandInfo, config: DockerConfig) -> None:
-    """A shell command replaces the image's entry point; a value and arguments are what it gets; or it does its own."""
+    """A shell command replaces the image's entry point; a value and arguments are passed to it; otherwise the image's
+    command runs.
+    """
     if command.get("shell", True):
         if "value" in command:
             config["Entrypoint"] = ["/bin/sh"]
@@ -166,7 +168,7 @@ def _ports(spec: ContainerSpec, docker: ContainerInfoDockerInfo, config: DockerC
 
 
 def _parameter(key: str, value: str, config: DockerConfig) -> None:
-    """One flag of `docker run`. Raises `DockerInfoError` for those that are not known here: none is passed over."""
+    """One flag of `docker run`. Raises `DockerInfoError` for unknown ones: none is ignored."""
     host = config["HostConfig"]
     if key in _LISTS:
         host.setdefault(_LISTS[key], []).append(value)

@@ -1,4 +1,4 @@
-"""What an agent knows: frameworks, their executors, and the tasks of these."""
+"""The agent's state: frameworks, their executors, and their tasks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STATUSES_LIMIT = 50
 
 @dataclass(slots=True)
 class AgentTask:
-    """One task: what was asked for, and what has become of it."""
+    """One task: its definition, and its state."""
 
     framework_id: str
     executor_id: str
@@ -52,14 +52,14 @@ class AgentTask:
     state: str = "TASK_STAGING"
     statuses: list[TaskStatus] = field(default_factory=list)
     delivered: bool = False
-    """A custom executor has been told of it."""
+    """A custom executor has received it."""
     group: tuple[str, ...] = ()
-    """The tasks that were launched with it, all or none."""
+    """The tasks launched together with it, all or none."""
     container_id: str = ""
     kill_grace_ms: int | None = None
-    """It was asked to die, with this grace period."""
+    """Its kill was requested, with this grace period."""
     seen: set[str] = field(default_factory=set)
-    """The uuids of its statuses: an executor may repeat itself."""
+    """The uuids of its statuses: an executor may send one repeatedly."""
 
     @property
     def id(self) -> str:
@@ -77,7 +77,7 @@ class AgentTask:
         return self.state in TERMINAL_STATES
 
     def take(self, status: TaskStatus) -> None:
-        """A status of its own: the state follows, and nothing follows a terminal one."""
+        """Record a status: the state follows, and nothing follows a terminal one."""
         if not self.is_terminal:
             self.state = status["state"]
         if self.statuses and self.statuses[-1]["state"] == status["state"]:
@@ -88,7 +88,7 @@ class AgentTask:
                 del self.statuses[1]
 
     def message(self, forwarded: TaskStatus | None = None) -> messages.Task:
-        """As a `Task` of the v1 API. `forwarded` is the status that the framework is asked to acknowledge."""
+        """As a `Task` of the v1 API. `forwarded` is the status that awaits the framework's acknowledgement."""
         task: messages.Task = {
             "name": self.info.get("name", ""),
             "task_id": self.info["task_id"],
@@ -114,7 +114,9 @@ class AgentTask:
 
 @dataclass(slots=True)
 class AgentExecutor:
-    """An executor and its container: the agent's own for a command or a task group, or a process of the framework's."""
+    """An executor and its container: built into the agent for a command or a task group, or a process of the
+    framework.
+    """
 
     framework_id: str
     info: ExecutorInfo
@@ -126,13 +128,13 @@ class AgentExecutor:
     tasks: dict[str, AgentTask] = field(default_factory=dict)
     completed: deque[AgentTask] = field(default_factory=lambda: deque(maxlen=COMPLETED_TASKS_LIMIT))
     queued: list[list[AgentTask]] = field(default_factory=list)
-    """What a custom executor is to launch when it subscribes: single tasks and groups."""
+    """What a custom executor must launch when it subscribes: single tasks and groups."""
     pid: int | None = None
     pending_reason: tuple[str, str, str] | None = None
-    """State, reason and message for tasks that are still there when it ends, where the agent knows why it ends."""
+    """State, reason and message for the remaining tasks when it ends, if the agent knows why."""
     timer: Timer | None = None
     is_orphan: bool = False
-    """Its framework does not checkpoint, so that it should have ended with the agent: it is being killed."""
+    """Its framework does not checkpoint, so it should have ended with the agent: it is being killed."""
 
     @property
     def id(self) -> str:
@@ -145,7 +147,7 @@ class AgentExecutor:
         return self.kind != CUSTOM
 
     def resources(self) -> list[LimitedResource]:
-        """Its own and those of its tasks that have not ended. A part has its `limit` where the task may have more."""
+        """Its own resources and those of its running tasks. A part has a `limit` if the task may use more."""
         parts: list[LimitedResource] = []
         if self.kind != COMMAND:
             parts += _with_limits(self.info.get("resources", []), {})
@@ -155,19 +157,19 @@ class AgentExecutor:
         return parts
 
     def stop_timer(self) -> None:
-        """What it was to do in time is not waited for any more."""
+        """Cancel its pending timeout."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 def _with_limits(resources: list[Resource], limits: dict[str, ValueScalar]) -> list[LimitedResource]:
-    """The first part of each name with the limit that the task has for all of them."""
-    left = dict(limits)
+    """The first part of each name, with the task's limit for all parts."""
+    remaining = dict(limits)
     limited: list[LimitedResource] = []
     for part in resources:
-        if part["name"] in left:
-            limited.append({**part, "limit": left.pop(part["name"])["value"]})
+        if part["name"] in remaining:
+            limited.append({**part, "limit": remaining.pop(part["name"])["value"]})
         else:
             limited.append(cast("LimitedResource", part))
     return limited
@@ -175,7 +177,7 @@ def _with_limits(resources: list[Resource], limits: dict[str, ValueScalar]) -> l
 
 @dataclass(slots=True)
 class AgentFramework:
-    """A framework that has executors here."""
+    """A framework with executors on this agent."""
 
     info: FrameworkInfo
     executors: dict[str, AgentExecutor] = field(default_factory=dict)
@@ -189,12 +191,12 @@ class AgentFramework:
 
     @property
     def is_checkpointed(self) -> bool:
-        """Whether its executors outlive a restart of the agent."""
+        """Whether its executors survive a restart of the agent."""
         return bool(self.info.get("checkpoint", False))
 
     def has(self, capability: str) -> bool:
         """Whether it has that capability."""
-        return any(one.get("type") == capability for one in self.info.get("capabilities", []))
+        return any(entry.get("type") == capability for entry in self.info.get("capabilities", []))
 
     @property
     def is_orphan(self) -> bool:
@@ -202,7 +204,7 @@ class AgentFramework:
         return all(executor.is_orphan for executor in self.executors.values())
 
     def task(self, task_id: str) -> tuple[AgentExecutor, AgentTask] | None:
-        """A task with its executor, None without it."""
+        """A task with its executor, or None."""
         for executor in self.executors.values():
             if task_id in executor.tasks:
                 return executor, executor.tasks[task_id]

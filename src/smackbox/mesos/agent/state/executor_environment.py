@@ -18,7 +18,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class SecretError(ValueError):
-    """A variable whose value cannot be had."""
+    """A variable whose value is unavailable."""
 
 
 def executor_environment(
@@ -30,7 +30,7 @@ def executor_environment(
     command: CommandInfo,
     resources: list[Resource],
 ) -> dict[str, str]:
-    """That of one container. Raises `SecretError` for a secret that only a secret resolver would know."""
+    """The environment of one container. Raises `SecretError` for a secret that requires a secret resolver."""
     grace_ms = shutdown_grace_period_ms(settings, executor.info)
     environment = {
         "PATH": DEFAULT_PATH,
@@ -62,13 +62,13 @@ def executor_environment(
 
 
 def shutdown_grace_period_ms(settings: AgentOptions, executor_info: ExecutorInfo) -> int:
-    """How long an executor has to end by itself, in milliseconds."""
+    """The shutdown grace period of an executor, in milliseconds."""
     own = executor_info.get("shutdown_grace_period")
     return settings.executor_shutdown_grace_period_ms if own is None else int(own["nanoseconds"]) // 1_000_000
 
 
 def duration(milliseconds: int) -> str:
-    """As Mesos writes a duration: `5secs`, `15mins`."""
+    """A duration in Mesos' form: `5secs`, `15mins`."""
     for unit, size in (("weeks", 604_800_000), ("days", 86_400_000), ("hrs", 3_600_000), ("mins", 60_000)):
         if milliseconds and milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"

@@ -1,4 +1,4 @@
-"""The resources of a task, with its limits: what containers are made with."""
+"""The resources of a task with its limits, for its container."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from smackbox.mesos.wire.messages import Resource
 
 
 class LimitedResource(Resource):
-    """A resource, with the limit of its task above what the task asked for."""
+    """A resource, with its task's limit above the request."""
 
     limit: NotRequired[float]

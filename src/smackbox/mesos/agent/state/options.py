@@ -1,4 +1,4 @@
-"""The settings of the agent's state machine: where it is, what it has, and how long it waits."""
+"""The settings of the agent's state machine: its address, resources, and timeouts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
-    """`ip` and `port` are what executors and operators reach the agent by."""
+    """`ip` and `port` are the agent's address for executors and operators."""
 
     hostname: str
     ip: str
@@ -30,11 +30,11 @@ class AgentOptions:
     executor_shutdown_grace_period_ms: int = 5_000
     recovery_timeout_ms: int = 900_000
     executor_token: Callable[[str, str], str] | None = None
-    """An executor's token, by its framework's id and its own, where executors have to give one."""
+    """An executor's token, by its framework's id and its own, if executors must authenticate."""
 
     @property
     def endpoint(self) -> str:
-        """Where the agent's API listens, `ip:port`."""
+        """The address of the agent's API, `ip:port`."""
         return f"{self.ip}:{self.port}"
 
     def info(self, agent_id: str | None) -> AgentInfo:

@@ -1,11 +1,11 @@
-"""The agent's next life: what its former one wrote down, and what has become of the containers since.
+"""Recovery after a restart: the earlier agent's checkpoints, and the current state of its containers.
 
-    never started    launch it: an order that was taken is carried out
-    running          go on with it
-    ended            tell what it came to; where nobody knows that, the task is LOST (GONE for partition-aware ones)
+    never started    launch it: an accepted order is carried out
+    running          continue with it
+    ended            report its result; if that is unknown, the task is LOST (GONE for partition-aware ones)
 
-A framework without `checkpoint` does not survive its agent: what of it still runs is killed, without a word, for the
-master has told it already. Executors of a framework's own have a moment to come back.
+A framework without `checkpoint` does not survive its agent: its running tasks are killed without a status, as the
+master has already sent one. Custom executors have a moment to reconnect.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def recover(agent: Agent, *, policy: str = EQUAL) -> None:
-    """Take up what was written down. Raises `StartError` when the agent's settings do not go with it."""
+    """Recover from the checkpoints. Raises `StartError` when the agent's settings are incompatible."""
     saved = agent.checkpoints.read("agent")
     agent.volumes.recover()
     if saved is not None:
@@ -52,7 +52,7 @@ def recover(agent: Agent, *, policy: str = EQUAL) -> None:
 
 
 def check_info(old: AgentInfo, new: AgentInfo, policy: str) -> None:
-    """Raises `StartError` where tasks that run were placed on something that the agent no longer is."""
+    """Raises `StartError` if running tasks depend on resources or attributes that the agent no longer has."""
     for name in ("hostname", "domain", "attributes", "resources"):
         before, after = old.get(name), new.get(name)
         if before == after or policy == ANY:

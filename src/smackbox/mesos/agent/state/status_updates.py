@@ -1,7 +1,7 @@
-"""TaskStatus updates on their way to the framework: in order for each task, one at a time, repeated until acknowledged.
+"""TaskStatus updates on their way to the framework: in order for each task, one at a time, retried until acknowledged.
 
-The first is sent at once, then after 10 s, and at doubled intervals of up to 10 minutes. An acknowledgement lets the
-next one go. What the framework has not acknowledged is sent again when the agent comes back to a master.
+The first is sent at once, then after 10 s, and at doubled intervals of up to 10 minutes. The next one is sent after the
+acknowledgement. Unacknowledged statuses are sent again when the agent reconnects to a master.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 RETRY_MIN_MS = 10_000
 RETRY_MAX_MS = 600_000
 PENDING_LIMIT = 10_000
-"""Statuses of one task that may wait in line; of those that are not the first or terminal, the oldest is dropped."""
+"""The maximum number of queued statuses of one task; beyond it the oldest is dropped that is neither first nor
+terminal.
+"""
 
 TaskKey = tuple[str, str]
 """Framework and task."""
 
 
 class UpdateStream:
-    """What is not yet acknowledged of one task."""
+    """The unacknowledged statuses of one task."""
 
     __slots__ = ("interval_ms", "pending", "timer")
 
@@ -37,7 +39,7 @@ class UpdateStream:
 
 
 class StatusUpdates:
-    """The streams of all tasks. `send(key, status)` hands one to the master, or drops it when there is none."""
+    """The streams of all tasks. `send(key, status)` sends one to the master, or drops it without a connection."""
 
     def __init__(self, timers: Timers, send: Callable[[TaskKey, TaskStatus], None]) -> None:
         self._timers = timers
@@ -45,7 +47,7 @@ class StatusUpdates:
         self._streams: dict[TaskKey, UpdateStream] = {}
 
     def add(self, key: TaskKey, status: TaskStatus) -> None:
-        """A status to deliver, behind those of the task that wait."""
+        """Queue a status for delivery."""
         stream = self._streams.setdefault(key, UpdateStream())
         stream.pending.append(status)
         if len(stream.pending) == 1:
@@ -54,7 +56,7 @@ class StatusUpdates:
             del stream.pending[1]
 
     def acknowledge(self, key: TaskKey, uuid: str) -> TaskStatus | None:
-        """The status that is done with; None when `uuid` is not that of the one that was sent."""
+        """The acknowledged status; None when `uuid` is not that of the status that was sent."""
         stream = self._streams.get(key)
         if stream is None or not stream.pending or stream.pending[0]["uuid"] != uuid:
             return None
@@ -68,27 +70,27 @@ class StatusUpdates:
         return status
 
     def is_pending(self, key: TaskKey) -> bool:
-        """Whether a status of the task waits for its acknowledgement."""
+        """Whether a status of the task awaits acknowledgement."""
         return key in self._streams
 
     def head(self, key: TaskKey) -> TaskStatus | None:
-        """The one that was sent last."""
+        """The status that was sent last."""
         stream = self._streams.get(key)
         return stream.pending[0] if stream is not None and stream.pending else None
 
     def latest(self, key: TaskKey) -> TaskStatus | None:
-        """The last status that waits, None without one."""
+        """The last queued status, or None."""
         stream = self._streams.get(key)
         return stream.pending[-1] if stream is not None and stream.pending else None
 
     def forget(self, key: TaskKey) -> None:
-        """Deliver nothing more of that task."""
+        """Stop delivery for that task."""
         stream = self._streams.pop(key, None)
         if stream is not None and stream.timer is not None:
             stream.timer.cancel()
 
     def resend(self) -> None:
-        """A master is there (again): each stream's first goes at once, and its interval restarts."""
+        """A master has connected: send the first status of each stream at once, and restart its interval."""
         for key, stream in list(self._streams.items()):
             if stream.timer is not None:
                 stream.timer.cancel()

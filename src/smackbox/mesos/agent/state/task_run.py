@@ -2,8 +2,8 @@
 
     launch -> TASK_STARTING, TASK_RUNNING -> (kill: TASK_KILLING, SIGTERM, grace period, SIGKILL) -> one terminal status
 
-A kill may shorten the grace period of a kill that is under way and never lengthens it. A task that was asked to die is
-KILLED however it ends, save where a limit or its maximal time was the cause: that is FAILED with its reason.
+A second kill may shorten the grace period but never lengthen it. A task whose kill was requested is KILLED however it
+ends, unless it exceeded a limit or its maximum run time: then it is FAILED with that reason.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ MAX_COMPLETION_TIME = "REASON_MAX_COMPLETION_TIME_REACHED"
 
 
 class Owner(Protocol):
-    """Receives what becomes of a task."""
+    """Receives the states of a task."""
 
     def status(self, task: AgentTask, state: str, **fields: object) -> None:
         """Report a state of the task."""
         ...
 
     def killing(self, task: AgentTask, grace_ms: int) -> None:
-        """To be written down: the next life of the agent goes on with the kill."""
+        """Checkpoint the kill: after a restart the agent continues with it."""
 
     def ended(self, task: AgentTask) -> None:
         """It has its terminal status, and its container is gone."""
@@ -79,7 +79,7 @@ class TaskRun:
         self._max_completion: Timer | None = None
 
     def launch(self) -> None:
-        """Start its container; TASK_FAILED where it cannot be."""
+        """Start its container; TASK_FAILED if it cannot be started."""
         if wrong := self._problem():
             self.started = None
             self._end("TASK_FAILED", reason="REASON_TASK_INVALID", message=wrong)
@@ -87,17 +87,17 @@ class TaskRun:
         self._containers.launch(self.spec, self._on_started, self._on_ended)
 
     def resume(self) -> None:
-        """Go on with what the agent's former life has started."""
+        """Take over a task that an earlier agent process started."""
         self._is_resumed = True
         self._containers.resume(self.spec, self._on_started, self._on_ended)
 
     def never_started(self) -> None:
-        """It was asked to die before it could start, and then the agent died."""
+        """Its kill was requested before it could start, and then the agent died."""
         self._is_killed = True
         self._on_ended(Ended(started=False))
 
     def kill(self, grace_ms: int | None = None) -> None:
-        """SIGTERM, and SIGKILL when the grace period is over."""
+        """Send SIGTERM, and SIGKILL after the grace period."""
         if self.is_over:
             return
         if grace_ms is None:
@@ -216,7 +216,7 @@ class TaskRun:
 
 
 def describe(status: int | None) -> str:
-    """What became of a command, in Mesos' words."""
+    """The result of a command, with Mesos' text."""
     if status is None:
         return "Failed to get exit status for Command"
     code, signum = split_status(status)
@@ -226,7 +226,7 @@ def describe(status: int | None) -> str:
 
 
 def grace_period_ms(policy: KillPolicy | None) -> int | None:
-    """That of a `KillPolicy`; None where it names none."""
+    """The grace period of a `KillPolicy`; None if it has none."""
     if policy is None or "grace_period" not in policy:
         return None
     return max(int(policy["grace_period"]["nanoseconds"]) // 1_000_000, 0)

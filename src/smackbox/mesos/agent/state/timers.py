@@ -1,4 +1,4 @@
-"""Timers of the agent's machine: what is to be done later, by a `Clock`, and done when the server says it is time."""
+"""Timers of the agent's state machine, based on a `Clock` and run by the server when they are due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smackbox.base.clock import Clock
 
 
 class Timer:
-    """One thing to be done; `cancel` makes it nothing."""
+    """One deferred action; `cancel` disarms it."""
 
     __slots__ = ("act", "due_ms")
 
@@ -18,12 +18,12 @@ class Timer:
         self.act: Callable[[], None] | None = act
 
     def cancel(self) -> None:
-        """It does not fire."""
+        """Disarm it: it does not fire."""
         self.act = None
 
 
 class Timers:
-    """A heap of timers. `changed` is called when the next one comes sooner than it did."""
+    """A heap of timers. `changed` is called when the next timer is due sooner than before."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -32,7 +32,7 @@ class Timers:
         self._count = 0
 
     def after(self, delay_ms: int, act: Callable[[], None]) -> Timer:
-        """Call `act` after so many milliseconds."""
+        """Call `act` after this many milliseconds."""
         timer = Timer(self.clock.monotonic_ms() + max(delay_ms, 0), act)
         self._count += 1
         first = not self._heap or timer.due_ms < self._heap[0][0]
@@ -42,7 +42,7 @@ class Timers:
         return timer
 
     def next_ms(self) -> int | None:
-        """Milliseconds until the next one is due; None when there is none."""
+        """Milliseconds until the next timer is due; None when there is none."""
         while self._heap and self._heap[0][2].act is None:
             heapq.heappop(self._heap)
         if not self._heap:
@@ -50,7 +50,7 @@ class Timers:
         return max(self._heap[0][0] - self.clock.monotonic_ms(), 0)
 
     def run_due(self) -> None:
-        """Do what is due. What these set for the same moment is done the next time."""
+        """Run the timers that are due. Timers that these set for the same moment run the next time."""
         now_ms = self.clock.monotonic_ms()
         due = []
         while self._heap and self._heap[0][0] <= now_ms:

@@ -1,7 +1,7 @@
 """Dynamic reservations and persistent volumes of an agent: `<work_dir>/volumes/roles/<role>/<persistence id>`.
 
-A volume's folder lives as long as the master says that the agent has it, over tasks and restarts. Slashes of a role are
-written as spaces, as Mesos does. A disk of type PATH or MOUNT has the folder below its own root, or is the folder.
+A volume's folder exists until the master removes the volume, across tasks and restarts. As in Mesos, slashes in a role
+are replaced by spaces. On a disk of type PATH the folder is below its root; a MOUNT disk is the folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AgentVolumes:
-    """What is reserved and made at run time."""
+    """The reservations and volumes made at run time."""
 
     def __init__(self, checkpoints: Checkpoints, work_dir: Path) -> None:
         self.resources: list[Resource] = []
@@ -27,13 +27,13 @@ class AgentVolumes:
         self._work_dir = work_dir
 
     def recover(self) -> None:
-        """Take up what an earlier process kept; folders that are missing are made."""
+        """Load what an earlier process stored; missing folders are created."""
         self.resources = self._checkpoints.read("resources") or []
         for path in self._paths(self.resources).values():
             path.mkdir(parents=True, exist_ok=True)
 
     def replace(self, resources: list[Resource]) -> None:
-        """These are all from now on: folders are made and removed. Raises `StorageError`."""
+        """Replace all volumes: folders are created and removed. Raises `StorageError`."""
         before, after = self._paths(self.resources), self._paths(resources)
         try:
             for key in after.keys() - before.keys():
@@ -43,7 +43,7 @@ class AgentVolumes:
             for key in before.keys() - after.keys():
                 _remove(before[key])
         except OSError as error:
-            raise StorageError(f"cannot make or remove a volume: {error}") from error
+            raise StorageError(f"cannot create or remove a volume: {error}") from error
 
     def of(self, resources: list[Resource]) -> tuple[Volume, ...]:
         """The persistent volumes among the resources of a task."""
@@ -86,7 +86,7 @@ def _key(resource: Resource) -> tuple[str, str] | None:
 
 
 def _remove(path: Path) -> None:
-    """A mount keeps its folder and loses what is in it."""
+    """Remove a volume; a MOUNT disk keeps its folder and loses the content."""
     if path.is_mount():
         for entry in path.iterdir():
             if entry.is_dir() and not entry.is_symlink():

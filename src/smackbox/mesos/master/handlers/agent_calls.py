@@ -1,4 +1,4 @@
-"""`/internal/v1/agent`: what agents say to the master (docs/architecture/mesos.md has the protocol)."""
+"""`/internal/v1/agent`: the calls from agents to the master (for the protocol see docs/architecture/mesos.md)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def call_of_agent(call: Call) -> Answer:
-    """Raises `Refused`."""
+    """Answer an agent's call. Raises `Refused`."""
     if call.request.method != "POST":
         raise Refused(405, "Expecting POST", {"Allow": "POST"})
     try:
@@ -116,7 +116,7 @@ def _one_update(master: Master, agent: Agent, framework_id: str, status: TaskSta
 
 
 def _acknowledge(agent: Agent, framework_id: str, task_id: str, uuid: str) -> None:
-    """On behalf of a framework that is over: nobody else would."""
+    """Acknowledge on behalf of a completed framework, which cannot do it itself."""
     acknowledgement: LinkAcknowledge = {
         "framework_id": {"value": framework_id},
         "task_id": {"value": task_id},
@@ -140,13 +140,13 @@ def _exited_executor(master: Master, agent: Agent, message: LinkCall) -> None:
 
 
 def _message(master: Master, agent: Agent, message: LinkCall) -> None:
-    said = message["message"]
-    framework: Framework | None = master.frameworks.get(said["framework_id"]["value"])
+    payload = message["message"]
+    framework: Framework | None = master.frameworks.get(payload["framework_id"]["value"])
     if framework is not None:
         passed: SchedulerEventMessage = {
             "agent_id": {"value": agent.id},
-            "executor_id": said["executor_id"],
-            "data": said["data"],
+            "executor_id": payload["executor_id"],
+            "data": payload["data"],
         }
         framework.send({"type": "MESSAGE", "message": passed})
 

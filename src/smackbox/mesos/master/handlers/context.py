@@ -1,4 +1,6 @@
-"""What handlers of the master get besides the request: the machine, who leads, who calls and what they may."""
+"""What handlers of the master get besides the request: the state machine, the leader, the caller and its
+permissions.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ REALMS = {
 
 @dataclass(slots=True)
 class MasterContext:
-    """`master` is None until the state of an earlier leader is read."""
+    """`master` is None until the earlier leader's state has been read."""
 
     access: Access
     master: Master | None = None
@@ -38,7 +40,7 @@ class MasterContext:
     files: dict[str, str] = field(default_factory=dict)
 
     def leading(self, request: HttpRequest) -> Master:
-        """The machine, where this master leads. Raises `Refused`: 307 or 503."""
+        """The state machine, if this master leads. Raises `Refused`: 307 or 503."""
         if not self.leads:
             raise self.redirect(request.target)
         if self.master is None:
@@ -46,7 +48,7 @@ class MasterContext:
         return self.master
 
     def redirect(self, target: str) -> Refused:
-        """To the leader, with the same path; 503 where there is none."""
+        """A redirect to the leader, with the same path; 503 without a leader."""
         if self.leader is None:
             return Refused(503, "No leader elected")
         address = self.leader.get("address", {})
@@ -65,7 +67,7 @@ class Call:
     principal: str | None
 
     def require(self, action: str, thing: str | None = None) -> None:
-        """Raises `Refused`: 403."""
+        """Require a permission. Raises `Refused`: 403."""
         if not self.allows(action, thing):
             raise Refused(403, f"{self.principal or 'Nobody'} is not authorized to {action.replace('_', ' ')}")
 
@@ -75,7 +77,7 @@ class Call:
     def store(
         self, changes: dict[str, bytes | None], then: Callable[[], HttpResponse | None]
     ) -> HttpResponse | HttpStream | Deferred:
-        """Answer when `changes` are stored and `then` has taken effect."""
+        """Answer when `changes` are stored and `then` has been run."""
         deferred = Deferred()
         self.master.commit(
             changes,

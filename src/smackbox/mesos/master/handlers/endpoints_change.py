@@ -1,4 +1,4 @@
-"""Classic endpoints that change something, by POST of a form or of JSON; some are read by GET as well."""
+"""Classic endpoints that change something, by POST of a form or JSON; some also support GET."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _operate(call: Call, kind: str, field: str) -> Answer:
 
 
 def quota(call: Call) -> Answer:
-    """GET shows all, POST sets one, DELETE removes the one that the path names."""
+    """GET shows all, POST sets one, DELETE removes the one named by the path."""
     method = call.request.method
     if method == "GET":
         return endpoints_read.read(endpoints_read.quota_status(call))
@@ -100,7 +100,7 @@ def _machines(call: Call) -> list[MachineID]:
 
 
 def _json_of(body: bytes, message_type: str, field: str) -> list[Any]:
-    """A JSON array of what is in that repeated field of that message."""
+    """A JSON array of values of that repeated field of that message."""
     try:
         values = msgspec.json.decode(body, type=list[Any])
         checked: list[Any] = json_format.check(message_type, {field: values})[field]

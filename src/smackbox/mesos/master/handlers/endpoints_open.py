@@ -1,4 +1,6 @@
-"""Endpoints that every master answers, whether or not it leads: health, version, flags, and where the leader is."""
+"""Endpoints that every master answers, whether or not it leads: health, version, flags, and the redirect to the
+leader.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ def version(_: MasterContext, __: HttpRequest, ___: str | None) -> HttpResponse:
 
 
 def redirect(context: MasterContext, _: HttpRequest, __: str | None) -> HttpResponse:
-    """To the leader's front page, be it this one."""
+    """A redirect to the leader's front page, even if this is the leader."""
     response = context.redirect("/").response()
     if response.status == 307:
         response.headers["Location"] = response.headers["Location"].rstrip("/")

@@ -1,4 +1,4 @@
-"""Classic endpoints that are read: `/state`, its parts, roles, weights, quotas, maintenance, flags, metrics."""
+"""Classic read endpoints: `/state`, its parts, roles, weights, quotas, maintenance, flags, metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _get_only(call: Call) -> None:
 
 
 def state(call: Call) -> Answer:
-    """All that this master knows."""
+    """The full state of this master."""
     _get_only(call)
     master = call.master
     agents = list(master.agents.values())
@@ -112,7 +112,9 @@ def frameworks(call: Call) -> Answer:
 
 
 def tasks(call: Call) -> Answer:
-    """The newest first, 100 unless `limit` says otherwise; `offset`, `order=asc`, `framework_id`, `task_id`."""
+    """Tasks, newest first; 100 unless `limit` is given. Further parameters: `offset`, `order=asc`, `framework_id`,
+    `task_id`.
+    """
     _get_only(call)
     limit, offset = _number(call, "limit", TASKS_LIMIT), _number(call, "offset", 0)
     framework_id, task_id = call.request.parameter("framework_id"), call.request.parameter("task_id")
@@ -140,7 +142,7 @@ def roles(call: Call) -> Answer:
 
 
 def flags(context: MasterContext, _: HttpRequest, principal: str | None) -> Answer:
-    """Of every master, whether or not it leads."""
+    """The flags, from every master, whether or not it leads."""
     if not context.access.lists.allows(principal, "view_flags"):
         raise Refused(403, "not authorized to view the flags")
     return read({"flags": context.flags})
@@ -177,7 +179,7 @@ def _completed(call: Call) -> list[Framework]:
 
 
 def _recovered(call: Call) -> list[Json]:
-    """Agents that have not come back to this leader yet."""
+    """Agents that have not yet reconnected to this leader."""
     infos = [call.master.registry.agents[agent]["info"] for agent in call.master.recovered_agents]
     return [{"id": info["id"]["value"], "hostname": info["hostname"], "port": info.get("port", 5051)} for info in infos]
 

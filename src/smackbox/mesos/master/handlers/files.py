@@ -1,6 +1,6 @@
-"""Files of the master under paths of their own: its log, where it has one (`/files/…`, LIST_FILES, READ_FILE).
+"""Files of the master under virtual paths: its log, if it has one (`/files/…`, LIST_FILES, READ_FILE).
 
-A path begins with one that is attached; what follows must stay below it.
+A path begins with an attached path; the rest must stay below it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 READ_LIMIT = 16 * 4096
-"""Mesos caps one reading at 16 pages."""
+"""Mesos limits one read to 16 pages."""
 
 
 def browse(call: Call) -> Answer:
@@ -36,7 +36,7 @@ def browse(call: Call) -> Answer:
 
 
 def read(call: Call) -> Answer:
-    """`length` bytes from `offset` on; offset -1 asks for the size only."""
+    """`length` bytes from `offset` on; offset -1 returns only the size."""
     real = _resolve(call, _parameter(call, "path"))
     offset = _number(call, "offset", -1)
     length = _number(call, "length", READ_LIMIT)
@@ -53,7 +53,7 @@ def download(call: Call) -> Answer:
 
 
 def debug(call: Call) -> Answer:
-    """What is attached where."""
+    """The attached paths."""
     return HttpResponse.json(call.context.files)
 
 

@@ -1,4 +1,4 @@
-"""The master's metrics, by the names that `/metrics/snapshot` of Mesos has."""
+"""The master's metrics, with the names of Mesos' `/metrics/snapshot`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESOURCES = ("cpus", "gpus", "mem", "disk")
 
 
 def snapshot(context: MasterContext) -> dict[str, float]:
-    """All metrics of this moment."""
+    """All current metrics."""
     metrics: dict[str, float] = {"master/elected": float(context.leads)}
     master = context.master
     if master is None:

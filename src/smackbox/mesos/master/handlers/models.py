@@ -1,4 +1,4 @@
-"""Agents, frameworks, tasks and executors as Mesos' classic endpoints show them (`/state` and its like)."""
+"""Agents, frameworks, tasks and executors in the form of Mesos' classic endpoints (`/state` and others)."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def executor_model(executor: Executor, framework_id: str, agent_id: str) -> Json
 
 
 def counts_of(tasks: list[Task], completed: list[messages.Task], unreachable: list[Task]) -> dict[str, int]:
-    """How many tasks are in each state."""
+    """The number of tasks in each state."""
     counts = dict.fromkeys(TASK_STATES, 0)
     for state in [task.state for task in tasks] + [task["state"] for task in completed]:
         counts[state] = counts.get(state, 0) + 1

@@ -1,4 +1,4 @@
-"""`/api/v1`: the calls of operators. What is read is answered with a message, what is changed 200 or 202 without."""
+"""`/api/v1`: operator calls. Reads are answered with a message, changes with 200 or 202 and no body."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ READS: dict[str, Callable[[Call], Mapping[str, object]]] = {
     "GET_MAINTENANCE_SCHEDULE": operator_maintenance.get_schedule,
     "GET_QUOTA": operator_roles.get_quota,
 }
-"""Each gives the field of the response that is named as the call is."""
+"""Each returns the response field that has the name of the call."""
 
 READS_OF: dict[str, Callable[..., Mapping[str, object]]] = {
     "LIST_FILES": files.list_files,
     "READ_FILE": files.read_file,
 }
-"""The same of calls that have a field."""
+"""The same for calls with a field."""
 
 CHANGES: dict[str, Callable[..., Answer]] = {
     "SET_LOGGING_LEVEL": operator_reads.set_logging_level,
@@ -67,7 +67,7 @@ CHANGES: dict[str, Callable[..., Answer]] = {
 
 
 def operator(call: Call) -> Answer:
-    """Raises `Refused`."""
+    """Answer a call. Raises `Refused`."""
     message = read_call(call.request, "master.Call")
     if "type" not in message:
         raise Refused(400, "Failed to validate master::Call: Expecting 'type' to be present")

@@ -1,4 +1,4 @@
-"""What operators do to agents and frameworks: drain, deactivate, reactivate, give up, tear down."""
+"""Operator calls on agents and frameworks: drain, deactivate, reactivate, mark as gone, tear down."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def teardown(call: Call, message: MasterCallTeardown) -> Answer:
 
 
 def teardown_framework(call: Call, framework_id: str) -> Answer:
-    """Raises `Refused`: 400, 403."""
+    """Tear down a framework. Raises `Refused`: 400, 403."""
     framework = call.master.frameworks.get(framework_id)
     if framework is None:
         raise Refused(400, f"No framework found with specified ID: {framework_id}")
@@ -39,7 +39,9 @@ def teardown_framework(call: Call, framework_id: str) -> Answer:
 
 
 def mark_agent_gone(call: Call, message: MasterCallMarkAgentGone) -> Answer:
-    """Raises `Refused`: 404 for an agent that was never here, 503 while something else is stored about it."""
+    """Mark an agent as gone. Raises `Refused`: 404 for an unknown agent, 503 while another change of it is being
+    stored.
+    """
     master = call.master
     agent_id = message["agent_id"]["value"]
     call.require("mark_agents_gone")
@@ -53,7 +55,7 @@ def mark_agent_gone(call: Call, message: MasterCallMarkAgentGone) -> Answer:
 
 
 def drain_agent(call: Call, message: MasterCallDrainAgent) -> Answer:
-    """The agent's tasks are killed, and nothing of it is offered. Raises `Refused`."""
+    """Drain an agent: kill its tasks and offer none of its resources. Raises `Refused`."""
     call.require("drain_agents")
     agent = _agent(call, message)
     config: DrainConfig = {}
@@ -71,14 +73,14 @@ def drain_agent(call: Call, message: MasterCallDrainAgent) -> Answer:
 
 
 def deactivate_agent(call: Call, message: MasterCallDeactivateAgent) -> Answer:
-    """DEACTIVATE_AGENT: offer nothing of it."""
+    """DEACTIVATE_AGENT: stop offering its resources."""
     call.require("deactivate_agents")
     agent = _agent(call, message)
     return _change(call, agent, deactivated=True, drain=agent.drain)
 
 
 def reactivate_agent(call: Call, message: MasterCallReactivateAgent) -> Answer:
-    """Raises `Refused`: 400 while it is draining."""
+    """REACTIVATE_AGENT. Raises `Refused`: 400 while it is draining."""
     call.require("reactivate_agents")
     agent = _agent(call, message)
     if agent.drain is not None and agent.drain["state"] == "DRAINING":

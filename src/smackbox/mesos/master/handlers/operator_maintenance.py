@@ -1,4 +1,4 @@
-"""Planned maintenance (docs/maintenance.md): machines in the schedule are asked back, then down, then up again."""
+"""Planned maintenance (docs/maintenance.md): machines in the schedule are drained, then down, then up again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def get_schedule(call: Call) -> MasterResponseGetMaintenanceSchedule:
 
 
 def get_status(call: Call) -> MasterResponseGetMaintenanceStatus:
-    """GET_MAINTENANCE_STATUS: who drains, who is down."""
+    """GET_MAINTENANCE_STATUS: which machines are draining, and which are down."""
     call.require("get_maintenance_statuses")
     draining: list[MaintenanceClusterStatusDrainingMachine] = []
     down: list[MachineID] = []
@@ -56,7 +56,9 @@ def update_schedule(call: Call, message: MasterCallUpdateMaintenanceSchedule) ->
 
 
 def update_schedule_to(call: Call, schedule: MaintenanceSchedule) -> Answer:
-    """Raises `Refused`: 400 where a machine is in two windows, or one that is down is left out."""
+    """Replace the schedule. Raises `Refused`: 400 if a machine is in two windows, or a machine that is down is
+    missing.
+    """
     registry = call.master.registry
     machines: dict[str, MachineInfo] = {}
     for window in schedule.get("windows", []):
@@ -94,12 +96,12 @@ def update_schedule_to(call: Call, schedule: MaintenanceSchedule) -> Answer:
 
 
 def start(call: Call, message: MasterCallStartMaintenance) -> Answer:
-    """START_MAINTENANCE: these machines go down."""
+    """START_MAINTENANCE: take these machines down."""
     return start_maintenance(call, message.get("machines", []))
 
 
 def start_maintenance(call: Call, machines: list[MachineID]) -> Answer:
-    """The machines' agents shut down and are removed. Raises `Refused`: 400 for machines that are not draining."""
+    """Shut down and remove the machines' agents. Raises `Refused`: 400 for machines that are not draining."""
     keys = _keys(call, machines, "DRAINING", "start_maintenances")
     changes: Changes = {}
     for key in keys:
@@ -118,12 +120,14 @@ def start_maintenance(call: Call, machines: list[MachineID]) -> Answer:
 
 
 def stop(call: Call, message: MasterCallStopMaintenance) -> Answer:
-    """STOP_MAINTENANCE: these machines are back."""
+    """STOP_MAINTENANCE: bring these machines back up."""
     return stop_maintenance(call, message.get("machines", []))
 
 
 def stop_maintenance(call: Call, machines: list[MachineID]) -> Answer:
-    """The machines may have agents again and leave the schedule. Raises `Refused`: 400 where one is not down."""
+    """Allow agents on these machines again, and remove them from the schedule. Raises `Refused`: 400 if one is not
+    down.
+    """
     keys = _keys(call, machines, "DOWN", "stop_maintenances")
     changes: Changes = {}
     for key in keys:

@@ -1,4 +1,4 @@
-"""What operators may read: the whole state and its parts, flags, version, metrics."""
+"""What operators can read: the whole state and its parts, flags, version, metrics."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def get_health(_: Call) -> MasterResponseGetHealth:
 
 
 def get_flags(call: Call) -> MasterResponseGetFlags:
-    """GET_FLAGS, in the names of Mesos' flags."""
+    """GET_FLAGS, with the names of Mesos' flags."""
     call.require("view_flags")
     return {"flags": [{"name": name, "value": value} for name, value in call.master.options.flags.items()]}
 
 
 def get_version(_: Call) -> MasterResponseGetVersion:
-    """GET_VERSION: the version of Mesos whose API this is."""
+    """GET_VERSION: the version of Mesos that this API implements."""
     return {"version_info": BUILD}
 
 
@@ -63,7 +63,7 @@ def get_logging_level(call: Call) -> MasterResponseGetLoggingLevel:
 
 
 def set_logging_level(call: Call, message: MasterCallSetLoggingLevel) -> Answer:
-    """0 is normal; any other level shows more, until the duration is over."""
+    """SET_LOGGING_LEVEL: 0 is normal; any other level logs more, until the duration has passed."""
     call.require("set_log_level")
     call.context.log_level = message["level"]
     call.context.log_level_until_ms = call.master.now_ms + message["duration"]["nanoseconds"] // 1_000_000
@@ -71,7 +71,7 @@ def set_logging_level(call: Call, message: MasterCallSetLoggingLevel) -> Answer:
 
 
 def get_master(call: Call) -> MasterResponseGetMaster:
-    """GET_MASTER: who leads."""
+    """GET_MASTER: the leader."""
     master = call.master
     answer: MasterResponseGetMaster = {"master_info": master.info(), "start_time": master.started_ms / 1_000}
     if master.elected_ms is not None:
@@ -80,7 +80,7 @@ def get_master(call: Call) -> MasterResponseGetMaster:
 
 
 def get_state(call: Call) -> MasterResponseGetState:
-    """GET_STATE: all that the caller may see."""
+    """GET_STATE: everything that the caller may see."""
     return {
         "get_tasks": get_tasks(call),
         "get_executors": get_executors(call),
@@ -96,7 +96,7 @@ def get_agents(call: Call) -> MasterResponseGetAgents:
 
 
 def visible(call: Call, action: str) -> list[Framework]:
-    """The frameworks whose things the caller may see."""
+    """The frameworks that the caller may see."""
     return [framework for framework in call.master.frameworks.values() if call.allows(action, framework.info["user"])]
 
 
@@ -108,8 +108,8 @@ def get_frameworks(call: Call) -> MasterResponseGetFrameworks:
         if call.allows("view_frameworks", framework.info["user"])
     ]
     return {
-        "frameworks": [_full(one) for one in visible(call, "view_frameworks")],
-        "completed_frameworks": [framework_model(one) for one in completed],
+        "frameworks": [_full(framework) for framework in visible(call, "view_frameworks")],
+        "completed_frameworks": [framework_model(framework) for framework in completed],
     }
 
 

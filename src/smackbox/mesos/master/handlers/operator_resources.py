@@ -1,4 +1,4 @@
-"""Reservations and volumes made by operators. Offers that hold what is needed are rescinded; answered 202 at once."""
+"""Operators' reservations and volumes. Offers of the required resources are rescinded; the answer is 202 at once."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def destroy_volumes(call: Call, message: MasterCallDestroyVolumes) -> Answer:
 
 
 def not_done(_: Call, __: object) -> Answer:
-    """501: GROW_VOLUME and SHRINK_VOLUME."""
+    """501: GROW_VOLUME and SHRINK_VOLUME are not supported."""
     raise Refused(501, "Volumes are not resized: destroy the volume and create another")
 
 
 def operate(call: Call, kind: str, agent_id: str, resources: list[Resource]) -> Answer:
-    """Raises `Refused`: 400, 403, 409 where not enough is free even without offers."""
+    """Raises `Refused`: 400, 403, 409 if not enough is free even without offers."""
     agent = call.master.agents.get(agent_id)
     if agent is None:
         raise Refused(400, "No agent found with specified ID")
@@ -67,7 +67,7 @@ def operate(call: Call, kind: str, agent_id: str, resources: list[Resource]) -> 
     _make_room(call, agent, before)
     pool = call.master.allocator.agents[agent.id]
     if not pool.free.contains(before):
-        raise Refused(409, f"Invalid {kind} Operation: the agent does not have so much that is free")
+        raise Refused(409, f"Invalid {kind} Operation: the agent does not have enough free resources")
     call.master.allocator.update_total(agent.id, agent.total - before + after)
     agent.total = pool.total
     operation = operations.begin(call.master, None, agent, info)

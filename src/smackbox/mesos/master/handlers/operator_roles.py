@@ -47,7 +47,7 @@ def get_quota(call: Call) -> MasterResponseGetQuota:
 
 
 def update_quota(call: Call, message: MasterCallUpdateQuota) -> Answer:
-    """All of the given quotas or none. Raises `Refused`."""
+    """UPDATE_QUOTA: apply all of the given quotas or none. Raises `Refused`."""
     quotas = {}
     for config in message.get("quota_configs", []):
         role = config["role"]
@@ -62,13 +62,13 @@ def update_quota(call: Call, message: MasterCallUpdateQuota) -> Answer:
 
 
 def set_quota(call: Call, message: MasterCallSetQuota) -> Answer:
-    """The guarantee of a role that has none; it is its limit as well, as it was before Mesos 1.9."""
+    """SET_QUOTA: the guarantee of a role without quota; as before Mesos 1.9, it is also the limit."""
     request = message["quota_request"]
     return set_quota_of(call, request.get("role", ""), request.get("guarantee", []), force=request.get("force", False))
 
 
 def set_quota_of(call: Call, role: str, guarantee: list[Resource], *, force: bool) -> Answer:
-    """Raises `Refused`: 400, 403, 409."""
+    """Set the quota of a role. Raises `Refused`: 400, 403, 409."""
     if role in call.master.registry.quotas:
         raise Refused(400, f"Failed to set quota: Role '{role}' already has quota")
     try:
@@ -89,7 +89,7 @@ def remove_quota(call: Call, message: MasterCallRemoveQuota) -> Answer:
 
 
 def remove_quota_of(call: Call, role: str) -> Answer:
-    """Raises `Refused`: 400, 403."""
+    """Remove the quota of a role. Raises `Refused`: 400, 403."""
     if role not in call.master.registry.quotas:
         raise Refused(400, f"Failed to remove quota: Role '{role}' has no quota set")
     return _store_quotas(call, {role: Quota()}, force=True, too_much=400)
@@ -101,7 +101,7 @@ def update_weights(call: Call, message: MasterCallUpdateWeights) -> Answer:
 
 
 def update_weights_to(call: Call, infos: list[WeightInfo]) -> Answer:
-    """Raises `Refused`: 400, 403."""
+    """Update weights. Raises `Refused`: 400, 403."""
     weights: dict[str, float] = {}
     for info in infos:
         role, weight = info.get("role", ""), info["weight"]
@@ -149,14 +149,14 @@ def _store_quotas(call: Call, quotas: dict[str, Quota], *, force: bool, too_much
 
 
 def _check_capacity(call: Call, quotas: dict[str, Quota], too_much: int) -> None:
-    """The guarantees of all roles together must be available."""
-    wanted: Quantities = {}
+    """Raises `Refused` unless the guarantees of all roles together are available."""
+    guaranteed: Quantities = {}
     for role, quota in {**call.master.registry.quotas, **quotas}.items():
         if role not in quotas and role not in call.master.registry.quotas:
             continue
         for name, least in quota.guarantees.items():
-            wanted[name] = wanted.get(name, 0) + least
-    for name, least in wanted.items():
+            guaranteed[name] = guaranteed.get(name, 0) + least
+    for name, least in guaranteed.items():
         there = call.master.allocator.totals.quantities.get(name, 0)
         if least > there:
             raise Refused(
@@ -167,7 +167,9 @@ def _check_capacity(call: Call, quotas: dict[str, Quota], too_much: int) -> None
 
 
 def _make_room(call: Call, quotas: dict[str, Quota]) -> None:
-    """Rescind offers that stand in the way: of others where a guarantee is not met, its own where it has too much."""
+    """Rescind offers that conflict with the quota: other roles' offers if a guarantee is not met, its own if it has too
+    much.
+    """
     allocator = call.master.allocator
     for role, quota in quotas.items():
         for offer in list(call.master.offers.values()):

@@ -1,4 +1,4 @@
-"""SUBSCRIBE of operators: the whole state at once, and then what changes in it."""
+"""SUBSCRIBE of operators: the whole state at once, then its changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUBSCRIBERS_LIMIT = 1_000
 
 
 def subscribe(call: Call, content_type: str) -> HttpStream:
-    """Raises `Refused`: 503 where there are too many already."""
+    """Subscribe to events. Raises `Refused`: 503 if there are too many subscribers."""
     master = call.master
     if len(master.subscribers) >= SUBSCRIBERS_LIMIT:
         raise Refused(503, f"there are {SUBSCRIBERS_LIMIT} subscribers already")
@@ -39,7 +39,7 @@ def subscribe(call: Call, content_type: str) -> HttpStream:
 
 
 def _sees(call: Call, event: MasterEvent) -> bool:
-    """Tasks and frameworks of users whose things the caller may see; agents are for all."""
+    """Tasks and frameworks that the caller may see; agents are visible to all."""
     match event["type"]:
         case "FRAMEWORK_ADDED":
             return _sees_framework(call, event["framework_added"]["framework"]["framework_info"])

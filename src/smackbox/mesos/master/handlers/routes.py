@@ -1,7 +1,7 @@
-"""Which path is served by what, found as libprocess finds it.
+"""Routes paths to handlers, with libprocess' rules.
 
-The first part of a path may name the process, `master`; without it the master is meant. A path without a handler of its
-own is shortened from the right until one has it, and `.json` at the end is as good as not there.
+The first part of a path may name the process, `master`, which is the default. A path without its own handler is
+shortened from the right until one matches, and a trailing `.json` is ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OpenHandler = Callable[[MasterContext, HttpRequest, str | None], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Served by the leading master. `realm` is who is asked to authenticate; None: nobody."""
+    """A route of the leading master. `realm` is the authentication realm; None requires no authentication."""
 
     realm: str | None
     handler: Handler
@@ -31,7 +31,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class OpenRoute:
-    """Served by every master, whether or not it leads."""
+    """A route of every master, whether or not it leads."""
 
     realm: str | None
     handler: OpenHandler
@@ -84,7 +84,7 @@ def find(path: str) -> Route | OpenRoute | None:
 
 
 def realm_of(route: Route | OpenRoute, request: HttpRequest) -> str | None:
-    """Rights to read and to change are separate."""
+    """Reads and changes have separate authentication realms."""
     if route.realm == READERS and request.method not in {"GET", "HEAD"}:
         return WRITERS
     return route.realm

@@ -1,4 +1,4 @@
-"""`/api/v1/scheduler`: the calls of frameworks, checked in the order in which Mesos checks them."""
+"""`/api/v1/scheduler`: framework calls, checked in the same order as in Mesos."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ HANDLERS: dict[str, tuple[str | None, Handler]] = {
     "REQUEST": ("request", scheduler_calls.request),
     "UPDATE_FRAMEWORK": ("update_framework", scheduler_calls.update_framework),
 }
-"""Each call's field, where it must have one, and who serves it."""
+"""Each call's field, if it requires one, and its handler."""
 
 
 def scheduler(call: Call) -> Answer:
-    """Raises `Refused`."""
+    """Answer a framework's call. Raises `Refused`."""
     request = call.request
     message = read_call(request, "scheduler.Call")
     kind = str(message.get("type", "UNKNOWN"))

@@ -1,8 +1,8 @@
-"""ACCEPT: operations on one or several offers of one agent, one after another.
+"""ACCEPT: a sequence of operations on one or several offers of one agent.
 
-What an operation makes is at hand for those after it. What is left of the offers at the end is refused by the filters.
-An operation that cannot be done changes nothing: tasks of it are told as TASK_ERROR or TASK_DROPPED, others by the
-status of the operation, where the framework gave it an id.
+The results of an operation are available to the following ones. What is left of the offers at the end is declined with
+the filters. An invalid operation changes nothing: its tasks are reported as TASK_ERROR or TASK_DROPPED, other
+operations by their status, if the framework set an operation id.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 
 def accept(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """ACCEPT: launch tasks and apply operations on offers; what is left goes back."""
+    """ACCEPT: launch tasks and apply operations on offers; decline the rest."""
     master = call.master
-    asked = message["accept"]
-    messages = asked.get("operations", [])
-    refuse_seconds = asked.get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
-    ids = [id_["value"] for id_ in asked.get("offer_ids", [])]
+    arguments = message["accept"]
+    messages = arguments.get("operations", [])
+    refuse_seconds = arguments.get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
+    ids = [id_["value"] for id_ in arguments.get("offer_ids", [])]
     offers = [offer for offer_id in dict.fromkeys(ids) if (offer := framework.offers.get(offer_id)) is not None]
     problem = _problem(ids, offers)
     agent = master.agents.get(offers[0].agent_id) if offers else None
@@ -79,7 +79,7 @@ def _problem(ids: list[str], offers: list[Offer]) -> tuple[str, str] | None:
 
 
 def _drop(call: Call, framework: Framework, asked_operations: list[OfferOperation], reason: str, said: str) -> None:
-    """The offers are not valid: no operation is done."""
+    """The offers are not valid: reject all operations."""
     for operation in asked_operations:
         for task in _tasks(operation):
             agent_id = task["agent_id"]["value"]
@@ -98,7 +98,7 @@ def _tasks(operation: OfferOperation) -> list[TaskInfo]:
 
 
 class Accepting:
-    """What is at hand while the operations of one ACCEPT are done."""
+    """The resources available during the operations of one ACCEPT."""
 
     def __init__(self, call: Call, framework: Framework, agent: Agent, offers: list[Offer]) -> None:
         self._call = call
@@ -123,7 +123,7 @@ class Accepting:
             self._convert(kind, operation)
 
     def finish(self, refuse_seconds: float) -> None:
-        """Give back what is left, not to be offered again for so many seconds."""
+        """Return the rest, which is filtered for the given number of seconds."""
         self._checkpoint()
         self._master.allocator.recover(self._framework.id, self._role, self._agent.id, self._offered, refuse_seconds)
 
@@ -179,7 +179,7 @@ class Accepting:
         agent.send({"type": "RUN_TASK_GROUP", "run_task_group": order})
 
     def _new_executor_resources(self, executor: ExecutorInfo | None) -> Resources:
-        """What the executor adds to the first task that needs it."""
+        """The executor's resources, needed by its first task."""
         if executor is None or (self._framework.id, executor["executor_id"]["value"]) in self._agent.executors:
             return Resources()
         return resources_of(executor, self._role)
@@ -253,7 +253,7 @@ class Accepting:
                     )
 
     def _checkpoint(self) -> None:
-        """Before a task that may need it, the agent receives what it has to keep."""
+        """Before a task that may need them, send the agent the resources to checkpoint."""
         if self._kept:
             operations.send_checkpoint(self._agent, self._kept)
             self._kept = []

@@ -1,4 +1,4 @@
-"""The calls of frameworks that need no more than a few lines each. All are answered 202 but where a status is given."""
+"""Framework calls of a few lines each. All are answered with 202 unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def teardown(call: Call, framework: Framework, _: SchedulerCall) -> None:
-    """TEARDOWN: the framework ends, with all its tasks."""
+    """TEARDOWN: end the framework, with all its tasks."""
     frameworks.remove_framework(call.master, framework)
 
 
 def decline(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """What is not offered any more is left out."""
+    """DECLINE; offers that no longer exist are ignored."""
     refuse_seconds = message["decline"].get("filters", {}).get("refuse_seconds", DEFAULT_REFUSE_SECONDS)
     for offer_id in message["decline"].get("offer_ids", []):
         offer = framework.offers.get(offer_id["value"])
@@ -36,7 +36,7 @@ def decline(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def accept_inverse_offers(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """ACCEPT_INVERSE_OFFERS: the framework leaves these machines."""
+    """ACCEPT_INVERSE_OFFERS: the framework agrees to leave these machines."""
     _answer_inverse(call, framework, message["accept_inverse_offers"], "ACCEPT")
 
 
@@ -59,7 +59,7 @@ def _answer_inverse(
 
 
 def revive(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """Offers come at once, not at the next turn of the allocator."""
+    """REVIVE; offers are sent at once, without waiting for the next allocation."""
     roles = message.get("revive", {}).get("roles", [])
     if all(role in framework.roles for role in roles):
         call.master.allocator.revive(framework.id, roles)
@@ -76,37 +76,39 @@ def suppress(call: Call, framework: Framework, message: SchedulerCall) -> None:
 
 
 def kill(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """A task that is not known is answered as RECONCILE would."""
-    asked = message["kill"]
-    task_id = asked["task_id"]["value"]
+    """KILL; an unknown task is answered as in RECONCILE."""
+    arguments = message["kill"]
+    task_id = arguments["task_id"]["value"]
     task = framework.tasks.get(task_id)
     if task is None:
-        tasks.reconcile_one(call.master, framework, task_id, asked.get("agent_id", {}).get("value"))
+        tasks.reconcile_one(call.master, framework, task_id, arguments.get("agent_id", {}).get("value"))
         return
     agent = call.master.agents.get(task.agent_id)
-    wrong_agent = "agent_id" in asked and asked["agent_id"]["value"] != task.agent_id
+    wrong_agent = "agent_id" in arguments and arguments["agent_id"]["value"] != task.agent_id
     if agent is None or wrong_agent:
         return
-    order: LinkKillTask = {"framework_id": {"value": framework.id}, "task_id": asked["task_id"]}
-    if "kill_policy" in asked:
-        order["kill_policy"] = asked["kill_policy"]
+    order: LinkKillTask = {"framework_id": {"value": framework.id}, "task_id": arguments["task_id"]}
+    if "kill_policy" in arguments:
+        order["kill_policy"] = arguments["kill_policy"]
     agent.send({"type": "KILL_TASK", "kill_task": order})
 
 
 def shutdown(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """SHUTDOWN: end an executor."""
-    asked = message["shutdown"]
-    agent = call.master.agents.get(asked["agent_id"]["value"])
+    arguments = message["shutdown"]
+    agent = call.master.agents.get(arguments["agent_id"]["value"])
     if agent is not None:
-        order: LinkShutdownExecutor = {"framework_id": {"value": framework.id}, "executor_id": asked["executor_id"]}
+        order: LinkShutdownExecutor = {"framework_id": {"value": framework.id}, "executor_id": arguments["executor_id"]}
         agent.send({"type": "SHUTDOWN_EXECUTOR", "shutdown_executor": order})
 
 
 def acknowledge(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """ACKNOWLEDGE: the framework has a status update."""
-    asked = message["acknowledge"]
-    tasks.acknowledge(call.master, framework, asked["agent_id"]["value"], asked["task_id"]["value"], asked["uuid"])
-    agent = call.master.agents.get(asked["agent_id"]["value"])
+    """ACKNOWLEDGE: the framework has received a status update."""
+    arguments = message["acknowledge"]
+    tasks.acknowledge(
+        call.master, framework, arguments["agent_id"]["value"], arguments["task_id"]["value"], arguments["uuid"]
+    )
+    agent = call.master.agents.get(arguments["agent_id"]["value"])
     if agent is not None and agent.drain is not None:
         from smackbox.mesos.master.state.agents import check_drained
 
@@ -115,8 +117,8 @@ def acknowledge(call: Call, framework: Framework, message: SchedulerCall) -> Non
 
 def acknowledge_operation_status(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """ACKNOWLEDGE_OPERATION_STATUS."""
-    asked = message["acknowledge_operation_status"]
-    operations.acknowledge(call.master, framework, asked["operation_id"]["value"], asked["uuid"])
+    arguments = message["acknowledge_operation_status"]
+    operations.acknowledge(call.master, framework, arguments["operation_id"]["value"], arguments["uuid"])
 
 
 def reconcile(call: Call, framework: Framework, message: SchedulerCall) -> None:
@@ -136,25 +138,25 @@ def reconcile_operations(call: Call, framework: Framework, message: SchedulerCal
 
 def message(call: Call, framework: Framework, message: SchedulerCall) -> None:
     """MESSAGE: bytes for an executor."""
-    asked = message["message"]
-    agent = call.master.agents.get(asked["agent_id"]["value"])
+    arguments = message["message"]
+    agent = call.master.agents.get(arguments["agent_id"]["value"])
     if agent is not None:
         order: LinkMessage = {
             "framework_id": {"value": framework.id},
-            "executor_id": asked["executor_id"],
-            "data": asked["data"],
+            "executor_id": arguments["executor_id"],
+            "data": arguments["data"],
         }
         agent.send({"type": "MESSAGE", "message": order})
 
 
 def request(call: Call, framework: Framework, message: SchedulerCall) -> None:
-    """Nothing: the hierarchical allocator does not go by requests (nor does Mesos')."""
+    """REQUEST: no effect, as in Mesos: the hierarchical allocator ignores requests."""
 
 
 def update_framework(call: Call, framework: Framework, message: SchedulerCall) -> HttpResponse:
-    """200 when all of it is applied. Raises `Refused`: 400, 403."""
-    asked = message["update_framework"]
-    info = asked["framework_info"]
+    """UPDATE_FRAMEWORK: 200 when all of it is applied. Raises `Refused`: 400, 403."""
+    arguments = message["update_framework"]
+    info = arguments["framework_info"]
     if info.get("id", {}).get("value") != framework.id:
         raise Refused(400, "'framework_info.id' differs from 'framework_id'")
     for name in frameworks.UNCHANGEABLE:
@@ -164,8 +166,8 @@ def update_framework(call: Call, framework: Framework, message: SchedulerCall) -
         call.require("register_frameworks", role)
     try:
         frameworks.validate_framework(call.master, info)
-        frameworks.update_info(call.master, framework, info, asked.get("suppressed_roles", []))
-        frameworks.set_constraints(call.master, framework, asked.get("offer_constraints"))
+        frameworks.update_info(call.master, framework, info, arguments.get("suppressed_roles", []))
+        frameworks.set_constraints(call.master, framework, arguments.get("offer_constraints"))
     except frameworks.FrameworkError as error:
         raise Refused(400, str(error)) from error
     model = frameworks.framework_model(framework)

@@ -1,4 +1,4 @@
-"""SUBSCRIBE: a stream of events for a framework, new or back again."""
+"""SUBSCRIBE: an event stream for a new or returning framework."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def subscribe(call: Call, subscribe: SchedulerCallSubscribe, content_type: str) -> HttpStream:
-    """A subscription that is not possible is rejected with ERROR on a stream that ends."""
+    """Subscribe; an invalid subscription is rejected with ERROR on a stream that ends."""
     master = call.master
     info = subscribe["framework_info"]
     stream_id = master.new_stream_id()

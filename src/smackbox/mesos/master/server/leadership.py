@@ -1,8 +1,8 @@
-"""Leading: taking over from the store, the clock, storing what has gathered, and letting go.
+"""Leadership: taking over from the store, the clock, storing pending changes, and stepping down.
 
-Handlers are synchronous; what they want stored is gathered, written in one go, and takes effect then, in order. A
-master that loses its leadership closes all its streams and forgets what it knew: its successor has it from the store,
-the agents and the frameworks.
+Handlers are synchronous; the changes that they want stored are collected, written in one batch, and then take effect in
+order. A master that loses its leadership closes all its streams and drops its state: its successor gets it from the
+store, the agents and the frameworks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Leadership:
-    """`master` is the one of the latest term, or one that has never led. `new_master` makes that of a term."""
+    """`master` is that of the latest term, or one that has never led. `new_master` creates one for a term."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Leadership:
     # --- the election
 
     def leader_is(self, data: bytes | None) -> None:
-        """The leader's MasterInfo as JSON; None where nobody leads."""
+        """The leader's MasterInfo as JSON; None without a leader."""
         try:
             self._context.leader = None if data is None else cast("MasterInfo", msgspec.json.decode(data, type=dict))
         except (msgspec.DecodeError, msgspec.ValidationError):
@@ -68,7 +68,7 @@ class Leadership:
         self._recovery = asyncio.get_running_loop().create_task(self.lead(), name="mesos-master-recovery")
 
     async def lead(self) -> None:
-        """Take over from whoever led before: all that the store has."""
+        """Take over from the previous leader: read everything in the store."""
         self._context.leads = True
         while True:
             try:
@@ -88,7 +88,7 @@ class Leadership:
         log.info("leading as %s with %d agents known", master.id, len(registry.agents))
 
     def lost(self) -> None:
-        """Stop leading at once: fail what is not stored, and close all streams."""
+        """Stop leading at once: fail pending changes, and close all streams."""
         self._context.leads = False
         master, self._context.master = self._context.master, None
         if self._recovery is not None:
@@ -109,7 +109,7 @@ class Leadership:
                 sink.close()
 
     async def stop(self) -> None:
-        """After `lost` and the end of all requests."""
+        """Stop after `lost` and the end of all requests."""
         self._timer.cancel()
         for task in (self._recovery, self._committing):
             if task is not None:
@@ -119,7 +119,7 @@ class Leadership:
     # --- the clock and the store
 
     def changed(self) -> None:
-        """After anything that may have changed the master: store and allocate what it asks for."""
+        """Store and allocate after anything that may have changed the master."""
         master = self._context.master
         if master is None:
             return
@@ -137,7 +137,7 @@ class Leadership:
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _set_log_level(self, master: Master) -> None:
-        """SET_LOGGING_LEVEL holds for a while only."""
+        """SET_LOGGING_LEVEL is temporary."""
         if self._context.log_level and self._context.log_level_until_ms <= master.now_ms:
             self._context.log_level = 0
         logging.getLogger("smackbox.mesos").setLevel(logging.DEBUG if self._context.log_level else logging.NOTSET)
@@ -148,7 +148,7 @@ class Leadership:
             offers.allocate(self._context.master)
 
     async def _commit(self) -> None:
-        """Store what has gathered, all at once, then let it take effect."""
+        """Store the pending changes in one batch, then apply them."""
         while (master := self._context.master) is not None and master.commits:
             commits = master.take_commits()
             changes = {name: value for commit in commits for name, value in commit.changes.items()}

@@ -1,4 +1,4 @@
-"""From settings to what the master's machine takes: durations, addresses, secrets, access lists."""
+"""Converts settings into options of the master's state machine: durations, addresses, secrets, access lists."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Credentials(msgspec.Struct):
 
 
 def make_options(settings: MasterSettings, port: int, host_name: str) -> MasterOptions:
-    """`port` is the one that was bound."""
+    """The options; `port` is the bound port."""
     ip = settings.advertise_ip or ("127.0.0.1" if settings.host in ANY_ADDRESS | {"localhost"} else settings.host)
     default_name = ip if is_loopback(settings.host) or settings.host not in ANY_ADDRESS else host_name
     reregister_ms = settings.milliseconds("agent_reregister_timeout")
@@ -61,7 +61,7 @@ def make_options(settings: MasterSettings, port: int, host_name: str) -> MasterO
 
 
 def make_access(settings: MasterSettings) -> Access:
-    """Raises `SettingError`."""
+    """The access rules. Raises `SettingError`."""
     asked = {
         FRAMEWORKS: settings.authenticate_frameworks,
         AGENTS: settings.authenticate_agents,
@@ -87,7 +87,7 @@ def _read(path: Path, name: str) -> bytes:
 
 
 def _minima(text: str) -> tuple[Quantities, ...]:
-    """Of `cpus:0.01|mem:32`: one of these has to be met. Raises `SettingError`."""
+    """The alternatives of `cpus:0.01|mem:32`, one of which must be met. Raises `SettingError`."""
     try:
         return tuple(parse_resources(part).quantities() for part in text.split("|") if part.strip())
     except ResourceError as error:
@@ -95,7 +95,7 @@ def _minima(text: str) -> tuple[Quantities, ...]:
 
 
 def _flags(settings: MasterSettings, port: int) -> dict[str, str]:
-    """As `/flags` shows them: all that is set, in Mesos' names; secrets stay in their file."""
+    """The flags as in `/flags`: all that are set, with Mesos' names; secrets stay in their file."""
     shown: dict[str, str] = {"work_dir": str(settings.dir or ""), "ip": settings.host, "port": str(port)}
     values: dict[str, Any] = msgspec.structs.asdict(settings)
     for name, value in values.items():
@@ -109,7 +109,7 @@ def _flags(settings: MasterSettings, port: int) -> dict[str, str]:
 
 
 def parse_weights(text: str | None) -> dict[str, float]:
-    """Of `role=weight,role=weight`. Raises `SettingError`."""
+    """Parse `role=weight,role=weight`. Raises `SettingError`."""
     weights: dict[str, float] = {}
     for part in filter(None, (text or "").split(",")):
         role, equals, number = part.partition("=")

@@ -1,4 +1,4 @@
-"""From an HTTP request to the handler of its path: who calls, who leads, and answers that wait for the store."""
+"""From an HTTP request to the handler of its path: authentication, redirects to the leader, and deferred answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Requests:
-    """`changed` is called after each request: the master's state may have changed."""
+    """`changed` is called after each request, as the master's state may have changed."""
 
     def __init__(self, context: MasterContext) -> None:
         self.changed: Callable[[], None] = lambda: None
@@ -43,15 +43,15 @@ class Requests:
         return route.handler(Call(self._context, master, request, principal))
 
     def _authenticate(self, realm: str | None, request: HttpRequest) -> str | None:
-        """The principal. Raises `Refused`: 401."""
+        """The authenticated principal. Raises `Refused`: 401."""
         access = self._context.access
-        given = basic_credentials(request.headers.get("authorization"))
-        known = given is not None and access.knows(*given)
+        credentials = basic_credentials(request.headers.get("authorization"))
+        known = credentials is not None and access.knows(*credentials)
         if realm is None or realm not in access.asked:
-            return given[0] if given is not None and known else None
-        if given is None or not known:
+            return credentials[0] if credentials is not None and known else None
+        if credentials is None or not known:
             raise Refused(401, "", {"WWW-Authenticate": f'Basic realm="{REALMS[realm]}"'})
-        return given[0]
+        return credentials[0]
 
 
 async def _wait(deferred: Deferred) -> HttpAnswer:

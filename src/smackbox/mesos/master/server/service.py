@@ -1,4 +1,4 @@
-"""The master as a service: its sockets, its store, and the election where it is one of several."""
+"""The master as a service: its sockets, its store, and the election if it is one of several."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFAULT_SESSION_TIMEOUT_MS = 10_000
 
 
 class RunningMaster:
-    """A master that listens. `parts` are closed last: the store, the election, the metrics."""
+    """A master that serves requests. `parts` are closed last: the store, the election, the metrics."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RunningMaster:
     ) -> None:
         self.context = context
         self.metrics_url = metrics_url
-        """Where Prometheus' metrics are, with `metrics_port`."""
+        """The URL of the Prometheus metrics, if `metrics_port` is set."""
         self._settings = settings
         self._http = http
         self._leadership = leadership
@@ -59,11 +59,11 @@ class RunningMaster:
 
     @property
     def url(self) -> str:
-        """Where the master's API listens."""
+        """The URL of the master's API."""
         return self._http.url
 
     async def probe(self) -> None:
-        """Ask for its health over its own socket. Raises `StartError`."""
+        """Check its health over its own socket. Raises `StartError`."""
         reader, writer = await asyncio.open_connection(
             self._settings.host, self._http.port, ssl=unverified() if self._settings.ssl_cert_file else None
         )
@@ -76,7 +76,7 @@ class RunningMaster:
             raise StartError(f"{self.url} does not answer as it should: {status!r}")
 
     async def stop(self) -> None:
-        """Leave the election, close the API and what it stands on."""
+        """Leave the election, then close the API and the parts below it."""
         self._leadership.lost()
         await self._http.stop()
         await self._leadership.stop()
@@ -96,7 +96,7 @@ class MasterServer(Server[RunningMaster]):
         self._access = make_access(settings)
 
     async def open(self) -> RunningMaster:
-        """Listen, find out who leads, and read the registry where it is this one. Raises `StartError`."""
+        """Listen, find the leader, and read the registry if it is this one. Raises `StartError`."""
         settings = self.settings
         context = MasterContext(self._access)
         requests = Requests(context)
@@ -140,7 +140,7 @@ def _new_master(options: MasterOptions, clock: Clock, registry: Registry) -> Mas
 
 
 def _local_store(settings: MasterSettings, parts: AsyncExitStack) -> StateStore:
-    """In the master's directory, or in memory where it has none."""
+    """A store in the master's directory, or in memory without one."""
     data_dir = DataDir.open(settings.dir)
     parts.callback(data_dir.close)
     if settings.dir is None:
@@ -175,8 +175,10 @@ async def _metrics(settings: MasterSettings, context: MasterContext, parts: Asyn
     from smackbox.mesos.master.handlers.metrics import snapshot
     from smackbox.net.metrics_endpoint import MetricsEndpoint
 
-    made = registry(lambda: snapshot(context))
-    metrics = await MetricsEndpoint.open(made, settings.host, settings.metrics_port, insecure=settings.insecure)
+    metrics_registry = registry(lambda: snapshot(context))
+    metrics = await MetricsEndpoint.open(
+        metrics_registry, settings.host, settings.metrics_port, insecure=settings.insecure
+    )
     parts.push_async_callback(metrics.close)
     return metrics.url
 

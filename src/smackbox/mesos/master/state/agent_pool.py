@@ -1,4 +1,4 @@
-"""An agent as the allocator and the quotas see it: what it has, and what of it is free."""
+"""An agent as the allocator and the quotas see it: its total and its free resources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AgentPool:
-    """What an agent has, and what of it is free."""
+    """An agent's total and free resources."""
 
     id: str
     info: AgentInfo
@@ -25,4 +25,4 @@ class AgentPool:
     settled: int = -1
     settled_until_ms: int = 0
     settled_free: dict[Kind, Amount] = field(default_factory=dict)
-    """While just that is free, nobody takes it until then but claims that changed after that number of changes."""
+    """While only these resources are free, they are offered only to claims that changed after that change number."""

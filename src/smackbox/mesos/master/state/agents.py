@@ -1,4 +1,4 @@
-"""The life of an agent: admitted, away, back, unreachable, drained, gone."""
+"""The life of an agent: registered, disconnected, reconnected, unreachable, drained, gone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Subscription:
-    """What an agent says of itself when it subscribes, and the stream that it reads."""
+    """An agent's SUBSCRIBE, and its event stream."""
 
     info: AgentInfo
     version: str
@@ -54,7 +54,7 @@ class Subscription:
 
 
 def subscribe(master: Master, asked: Subscription) -> None:
-    """Admit an agent, at once or when it is in the registry; an agent that is not allowed is told to shut down."""
+    """Register an agent, at once or when it is in the registry; an agent that is not allowed is shut down."""
     agent_id = asked.info.get("id", {}).get("value")
     if agent_id is not None and agent_id in master.registry.gone:
         _turn_away(asked.sink, "Agent has been marked gone by an operator")
@@ -94,7 +94,7 @@ def _admit(master: Master, asked: Subscription, agent_id: str, more: dict[str, b
 
 
 def _enter(master: Master, asked: Subscription, agent_id: str) -> None:
-    """The agent is in the registry: bring the state in line with what it reports."""
+    """The agent is in the registry: update the state with its report."""
     if asked.sink.closed:
         return
     master.recovered_agents.pop(agent_id, None)
@@ -177,7 +177,7 @@ AGENT_CAPABILITIES = (
 
 
 def _take_over(master: Master, agent: Agent, asked: Subscription) -> None:
-    """Frameworks, executors and tasks that run on an agent which is new to this master."""
+    """Add the frameworks, executors and tasks of an agent that is new to this master."""
     for info in asked.frameworks:
         framework_id = info.get("id", {}).get("value")
         if framework_id is None or framework_id in master.frameworks or master.is_completed(framework_id):
@@ -187,10 +187,10 @@ def _take_over(master: Master, agent: Agent, asked: Subscription) -> None:
         timeout_s = max(info.get("failover_timeout", 0.0), 0.0)
         grace_ms = max(int(timeout_s * 1_000), master.options.agent_reregister_timeout_ms)
         framework.fails_over_until_ms = master.now_ms + grace_ms
-    for one in asked.executors:
-        owner = master.frameworks.get(one["framework_id"]["value"])
+    for report in asked.executors:
+        owner = master.frameworks.get(report["framework_id"]["value"])
         if owner is not None:
-            executor = one["executor_info"]
+            executor = report["executor_info"]
             add_executor(owner, agent, Executor(executor, _resources(executor), _role(executor, owner)))
     for message in asked.tasks:
         owner = master.frameworks.get(message["framework_id"]["value"])
@@ -204,30 +204,30 @@ def _task(message: messages.Task, framework: Framework) -> Task:
 
 
 def _comes_back(master: Master, agent: Agent, message: messages.Task) -> None:
-    """A task that was lost from sight runs after all: its framework is notified."""
+    """A task that was unreachable still runs: notify its framework."""
     framework = master.frameworks.get(message["framework_id"]["value"])
     task_id = message["task_id"]["value"]
     if framework is None or framework.unreachable.pop(task_id, None) is None:
         return
     state = str(message.get("status_update_state", message["state"]))
-    said = "Agent reregistered"
+    text = "Agent reregistered"
     tell(
         framework,
-        status_of(master, framework, task_id, state, "REASON_AGENT_REREGISTERED", said, agent_id=agent.id),
+        status_of(master, framework, task_id, state, "REASON_AGENT_REREGISTERED", text, agent_id=agent.id),
     )
 
 
 def _reconcile(master: Master, agent: Agent, asked: Subscription) -> None:
-    """What the agent no longer has is lost; what the master did not know is taken over."""
+    """Tasks that the agent no longer has are lost; unknown ones are added."""
     there = {(task["framework_id"]["value"], task["task_id"]["value"]) for task in asked.tasks}
     for (framework_id, task_id), task in list(agent.tasks.items()):
         if (framework_id, task_id) in there:
             continue
         framework = master.frameworks[framework_id]
         if not task.terminal:
-            said = "Task is unknown to the agent"
+            text = "Task is unknown to the agent"
             state = "TASK_DROPPED" if task.state == "TASK_STAGING" else "TASK_GONE"
-            update_task(master, task, tell_of(framework, master, task, state, "REASON_RECONCILIATION", said))
+            update_task(master, task, tell_of(framework, master, task, state, "REASON_RECONCILIATION", text))
         remove_task(master, task)
     executors = {
         (executor["framework_id"]["value"], executor["executor_info"]["executor_id"]["value"])
@@ -270,7 +270,7 @@ def _take_over_missing(master: Master, agent: Agent, asked: Subscription) -> Non
 
 
 def disconnected(master: Master, agent: Agent, stream_id: str) -> None:
-    """The stream has ended; the pings that are not answered from now on decide how long is waited."""
+    """The stream has ended; from now on unanswered pings limit the time to reconnect."""
     if agent.stream_id != stream_id or agent.sink is None:
         return
     agent.sink = None
@@ -279,7 +279,7 @@ def disconnected(master: Master, agent: Agent, stream_id: str) -> None:
 
 
 def ping(master: Master, agent: Agent) -> None:
-    """It is time for a ping; after too many without an answer the agent is unreachable."""
+    """Send a ping when it is due; after too many without an answer the agent is unreachable."""
     agent.next_ping_ms = master.now_ms + master.options.agent_ping_timeout_ms
     if agent.unanswered_pings >= master.options.max_agent_ping_timeouts:
         mark_unreachable(master, agent.id)
@@ -289,7 +289,7 @@ def ping(master: Master, agent: Agent) -> None:
 
 
 def mark_unreachable(master: Master, agent_id: str) -> None:
-    """An agent does not answer: its tasks are lost or unreachable, once that is stored."""
+    """An agent does not answer: when that is stored, its tasks become lost or unreachable."""
     if agent_id in master.changing_agents:
         return
     agent = master.agents.get(agent_id)
@@ -309,14 +309,14 @@ def mark_unreachable(master: Master, agent_id: str) -> None:
         master.count("slave_unreachable_completed")
         lost = master.agents.get(agent_id)
         if lost is not None:
-            said = f"Agent {lost.hostname} is unreachable"
-            remove_agent(master, lost, "TASK_UNREACHABLE", "REASON_AGENT_REMOVED", said, since_ms)
+            text = f"Agent {lost.hostname} is unreachable"
+            remove_agent(master, lost, "TASK_UNREACHABLE", "REASON_AGENT_REMOVED", text, since_ms)
 
     master.commit(changes, marked, lambda _: master.changing_agents.discard(agent_id))
 
 
 def mark_gone(master: Master, agent_id: str) -> None:
-    """An operator says that it will never be back."""
+    """An operator marks the agent as gone for good."""
     agent = master.agents.get(agent_id)
     known = master.registry.agents.get(agent_id) or master.registry.unreachable.get(agent_id)
     changes = {
@@ -334,15 +334,15 @@ def mark_gone(master: Master, agent_id: str) -> None:
         master.changing_agents.discard(agent_id)
         master.recovered_agents.pop(agent_id, None)
         if agent is not None and agent_id in master.agents:
-            said = "Agent has been marked gone"
-            agent.send({"type": "SHUTDOWN", "shutdown": {"message": said}})
-            remove_agent(master, agent, "TASK_GONE_BY_OPERATOR", "REASON_AGENT_REMOVED_BY_OPERATOR", said)
+            text = "Agent has been marked gone"
+            agent.send({"type": "SHUTDOWN", "shutdown": {"message": text}})
+            remove_agent(master, agent, "TASK_GONE_BY_OPERATOR", "REASON_AGENT_REMOVED_BY_OPERATOR", text)
 
     master.commit(changes, marked, lambda _: master.changing_agents.discard(agent_id))
 
 
 def unsubscribe(master: Master, agent: Agent) -> None:
-    """The agent leaves in good order."""
+    """The agent unregisters."""
 
     def left() -> None:
         if master.agents.get(agent.id) is agent:
@@ -384,16 +384,16 @@ def remove_agent(
     master.publish({"type": "AGENT_REMOVED", "agent_removed": {"agent_id": {"value": agent.id}}})
 
 
-# --- drained and deactivated
+# --- drain and deactivation
 
 
 def agent_changes(agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -> dict[str, bytes | None]:
-    """The record of an agent that is deactivated, drained, or neither from now on."""
+    """The new record of an agent that is deactivated, drained, or neither."""
     return agent_record(agent.id, agent.info, deactivated=deactivated, drain=drain)
 
 
 def apply_change(master: Master, agent: Agent, *, deactivated: bool, drain: DrainInfo | None) -> None:
-    """An agent's deactivation or drain is stored: carry it out."""
+    """Apply a stored deactivation or drain of an agent."""
     agent.deactivated = deactivated
     if drain is not None and agent.drain is None:
         agent.drain_began_ms = master.clock.wall_ms()
@@ -410,7 +410,7 @@ def apply_change(master: Master, agent: Agent, *, deactivated: bool, drain: Drai
 
 
 def check_drained(master: Master, agent: Agent) -> None:
-    """When nothing runs any more and all is acknowledged, a draining agent is drained, and gone where so wished."""
+    """When its tasks have ended and are acknowledged, a draining agent is drained, and gone if requested."""
     if agent.drain is None or agent.drain["state"] != "DRAINING" or agent.tasks or agent.operations:
         return
     if agent.id in master.changing_agents:
@@ -434,7 +434,7 @@ def check_drained(master: Master, agent: Agent) -> None:
 
 
 def agent_model(agent: Agent) -> MasterResponseGetAgentsAgent:
-    """As the operator API shows an agent."""
+    """An agent as in the operator API."""
     model: MasterResponseGetAgentsAgent = {
         "agent_info": agent.info,
         "active": agent.active,
@@ -472,7 +472,7 @@ def _machine_is_down(master: Master, asked: Subscription) -> bool:
 
 
 def _total(asked: Subscription) -> Resources:
-    """What the agent has: reserved and made into volumes as it has kept it, the rest as configured."""
+    """The agent's total: reservations and volumes from its checkpoint, the rest as configured."""
     total = Resources.from_messages(asked.info.get("resources", []))
     for kind, amount in Resources.from_messages(asked.checkpointed):
         base = kind.without_operations()

@@ -1,11 +1,11 @@
-"""The hierarchical allocator: who is offered what (Mesos' default, docs/allocation-module.md).
+"""The hierarchical allocator: Mesos' default (docs/allocation-module.md).
 
-One pass goes over the agents in a shuffled order and gives all that an agent has free to the first framework that may
-have it: roles in the order of their shares, then frameworks within the role. Before that come roles whose guarantee is
-not met; and nobody is given what is needed to meet the guarantees, or more than the limit of its role.
+A pass visits the agents in random order and offers all free resources of an agent to the first eligible framework:
+roles in the order of their shares, then frameworks within the role. Roles whose guarantee is not met come first.
+Resources needed to meet guarantees are held back, and no role gets more than its limit.
 
-What was refused is not offered again to that framework and role before the filter's time is over, unless more is free
-than was refused.
+Declined resources are not offered again to that framework and role until the filter expires, unless more is free than
+was declined.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_REFUSE_SECONDS = 5.0
 FILTERS_LIMIT = 100
-"""Filters of one framework and role on one agent; the oldest make room."""
+"""The maximum number of filters of one framework and role on one agent; the oldest are dropped."""
 MAX_REFUSE_SECONDS = 365 * 24 * 3600.0
 MIN_ALLOCATABLE: tuple[Quantities, ...] = ({"cpus": UNITS // 100}, {"mem": 32 * UNITS})
 
@@ -39,7 +39,7 @@ AgentTest = Callable[[AgentPool], bool]
 
 @dataclass(slots=True)
 class Filter:
-    """Resources that a framework declined, and until when."""
+    """Resources that a framework declined, and until when they are filtered."""
 
     resources: Resources
     expires_ms: int
@@ -70,7 +70,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a framework is to be offered of an agent."""
+    """What to offer a framework from an agent."""
 
     framework_id: str
     role: str
@@ -79,7 +79,7 @@ class Grant:
 
 
 class Allocator:
-    """All that competes, and what it has. `shuffle` brings chance in."""
+    """All competing frameworks and their allocations. `shuffle` provides the randomness."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Allocator:
         total: Resources,
         used: dict[tuple[str, str], Resources] | None = None,
     ) -> None:
-        """`used` is what frameworks have there already, by framework and role."""
+        """Add an agent; `used` is already allocated there, by framework and role."""
         pool = AgentPool(agent_id, info, total, Resources(total.amounts), has_gpus=_has_gpus(total))
         self.agents[agent_id] = pool
         self.totals.change(total.quantities(), 1)
@@ -126,7 +126,7 @@ class Allocator:
             self._take(pool, framework_id, role, resources)
 
     def remove_agent(self, agent_id: str) -> None:
-        """An agent is gone, with what was given of it."""
+        """Remove an agent, with its allocations."""
         pool = self.agents[agent_id]
         for (framework_id, role), resources in list(pool.allocated.items()):
             self._give_back(pool, framework_id, role, resources)
@@ -138,11 +138,11 @@ class Allocator:
                 filters.pop(agent_id, None)
 
     def set_agent_active(self, agent_id: str, active: bool) -> None:
-        """Whether an agent's resources are offered."""
+        """Set whether an agent's resources are offered."""
         self.agents[agent_id].active = active
 
     def update_total(self, agent_id: str, total: Resources) -> None:
-        """After an operation, or when the agent came back with other resources."""
+        """Update an agent's total after an operation, or when it reconnected with other resources."""
         pool = self.agents[agent_id]
         self.totals.change(pool.total.quantities(), -1)
         self.totals.change(total.quantities(), 1)
@@ -162,7 +162,7 @@ class Allocator:
     def add_framework(
         self, framework_id: str, roles: Iterable[str], suppressed: Iterable[str], capabilities: Iterable[str]
     ) -> Claim:
-        """A framework wants resources."""
+        """Add a framework that wants resources."""
         claim = Claim(framework_id, set(), set(suppressed), frozenset(capabilities))
         self.claims[framework_id] = claim
         for role in roles:
@@ -172,7 +172,7 @@ class Allocator:
     def update_framework(
         self, framework_id: str, roles: Iterable[str], suppressed: Iterable[str], capabilities: Iterable[str]
     ) -> None:
-        """A role that was left stays in the reckoning until nothing is allocated to it."""
+        """Update a framework. A role that it left stays in the accounting until nothing is allocated to it."""
         claim = self.claims[framework_id]
         new_roles = set(roles)
         for role in new_roles - claim.roles:
@@ -186,7 +186,7 @@ class Allocator:
         self._changed(claim)
 
     def remove_framework(self, framework_id: str) -> None:
-        """A framework is gone, and what it had is free."""
+        """Remove a framework and free its resources."""
         for pool in self.agents.values():
             for other, role in list(pool.allocated):
                 if other == framework_id:
@@ -196,14 +196,14 @@ class Allocator:
             self._leave_if_idle(framework_id, role)
 
     def set_framework_active(self, framework_id: str, active: bool) -> None:
-        """One that is away is offered nothing; its filters are gone when it comes back."""
+        """Set whether a framework gets offers; its filters are dropped when it reconnects."""
         claim = self.claims[framework_id]
         claim.active = active
         claim.filters.clear()
         self._changed(claim)
 
     def revive(self, framework_id: str, roles: Iterable[str]) -> None:
-        """Offer to the framework again, whatever it declined; no role means all."""
+        """Clear the framework's filters and resume offers; no role means all."""
         claim = self.claims[framework_id]
         for role in list(roles) or claim.roles:
             claim.suppressed.discard(role)
@@ -211,24 +211,24 @@ class Allocator:
         self._changed(claim)
 
     def suppress(self, framework_id: str, roles: Iterable[str]) -> None:
-        """Offer nothing for these roles; no role means all."""
+        """Stop offers for these roles; no role means all."""
         claim = self.claims[framework_id]
         claim.suppressed.update(list(roles) or claim.roles)
 
     def set_weight(self, role: str, weight: float) -> None:
-        """A role's share counts by that weight."""
+        """Set the weight of a role's share."""
         self.roles.set_weight(role, weight)
 
     # --- allocations
 
     def allocated(self, framework_id: str, role: str, agent_id: str, resources: Resources) -> None:
-        """Count in what a framework is known to have."""
+        """Record resources that a framework already has."""
         self._take(self.agents[agent_id], framework_id, role, resources)
 
     def recover(
         self, framework_id: str, role: str, agent_id: str, resources: Resources, refuse_seconds: float | None = None
     ) -> None:
-        """Resources come back, by a decline (which sets a filter) or because what used them has ended."""
+        """Resources are free again, after a decline (which sets a filter) or the end of their use."""
         pool = self.agents.get(agent_id)
         if pool is not None:
             self._give_back(pool, framework_id, role, resources)
@@ -238,7 +238,7 @@ class Allocator:
         if refuse_seconds < 0:
             refuse_seconds = DEFAULT_REFUSE_SECONDS
         if refuse_seconds > 0:
-            # never shorter than a pass, so that others are asked once before
+            # at least one pass, so that others are asked first
             duration_ms = max(int(min(refuse_seconds, MAX_REFUSE_SECONDS) * 1_000), self._interval_ms)
             expires_ms = self._clock.monotonic_ms() + duration_ms
             by_agent = claim.filters.setdefault(role, {})
@@ -251,19 +251,19 @@ class Allocator:
             pool.settled_until_ms = min(pool.settled_until_ms, expires_ms)
 
     def replace(self, framework_id: str, role: str, agent_id: str, old: Resources, new: Resources) -> None:
-        """An operation has made `new` out of `old`, on the agent and in what the framework has of it."""
+        """An operation converted `old` into `new`, on the agent and in the framework's allocation."""
         pool = self.agents[agent_id]
         self._give_back(pool, framework_id, role, old)
         self.update_total(agent_id, pool.total - old + new)
         self._take(pool, framework_id, role, new)
 
     def allocate(self, agent_ids: Iterable[str] | None = None) -> list[Grant]:
-        """One pass, over all agents or over some."""
+        """One pass, over all agents or some."""
         self.passes += 1
         pools = [self.agents[id_] for id_ in agent_ids if id_ in self.agents] if agent_ids else self.agents.values()
         self._now_ms = self._clock.monotonic_ms()
         if self.quotas.any:
-            self._changes += 1  # what one role may have depends on what another has
+            self._changes += 1  # one role's bound depends on what another has
         candidates = [
             pool
             for pool in pools
@@ -433,7 +433,7 @@ class Allocator:
             self._leave_if_idle(framework_id, role)
 
     def _changed(self, claim: Claim) -> None:
-        """Agents whose resources nobody wanted are to ask this one again."""
+        """Agents whose resources nobody wanted must be offered to this claim again."""
         self._changes += 1
         claim.changed = self._changes
 
@@ -451,7 +451,7 @@ class Allocator:
             members.add(framework_id)
 
     def _leave_if_idle(self, framework_id: str, role: str) -> None:
-        """Forget that a framework is in a role that it has left, once it has nothing there."""
+        """Remove a framework from a role that it has left, when it has nothing allocated there."""
         claim = self.claims.get(framework_id)
         members = self._members.get(role)
         if members is None or framework_id not in members or (claim is not None and role in claim.roles):
@@ -469,7 +469,7 @@ def _has_gpus(total: Resources) -> bool:
 
 
 def _is_plain(free: Resources) -> bool:
-    """Whether any framework may have all of it."""
+    """Whether any framework may use all of it."""
     return not any(kind.reservations or kind.shared or kind.revocable for kind, _ in free)
 
 

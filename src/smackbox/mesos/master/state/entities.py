@@ -1,4 +1,6 @@
-"""What the master knows: frameworks, agents, tasks, offers, operations. Plain data with names; others change it."""
+"""The master's entities: frameworks, agents, tasks, offers, operations. They are plain data; other modules
+change them.
+"""
 
 from __future__ import annotations
 
@@ -96,13 +98,13 @@ class Operation:
 
     @property
     def id(self) -> str | None:
-        """The id that the framework gave, None without one."""
+        """The operation id from the framework, or None."""
         return self.message["info"].get("id", {}).get("value")
 
 
 @dataclass(slots=True)
 class Offer:
-    """Resources that a framework may take."""
+    """Resources offered to a framework."""
 
     id: str
     framework_id: str
@@ -168,30 +170,30 @@ class Framework:
         return self.sink is not None
 
     def send(self, event: SchedulerEvent) -> None:
-        """Lost where the framework is not there: it reconciles when it comes back."""
+        """Send an event; it is lost if the framework is disconnected: it reconciles when it returns."""
         if self.sink is not None:
             self.sink.send(event)
 
     def add_unreachable(self, task: Task) -> None:
-        """Remember a task of an agent that does not answer, up to the limit."""
+        """Record a task of an unreachable agent, up to the limit."""
         self.unreachable[task.id] = task
         while len(self.unreachable) > self.unreachable_limit:
             del self.unreachable[next(iter(self.unreachable))]
 
     def used(self) -> Resources:
-        """What its tasks and executors use."""
+        """The resources of its tasks and executors."""
         parts = [task.resources for task in self.tasks.values() if task.in_use]
         parts += [executor.resources for executors in self.executors.values() for executor in executors.values()]
         return total(parts)
 
     def offered(self) -> Resources:
-        """What it has been offered."""
+        """The resources on offer to it."""
         return total(offer.resources for offer in self.offers.values())
 
 
 @dataclass(slots=True)
 class Agent:
-    """An agent with what runs on it and what is offered of it."""
+    """An agent with its tasks, executors and offers."""
 
     id: str
     info: AgentInfo
@@ -232,21 +234,21 @@ class Agent:
 
     @property
     def ip(self) -> str:
-        """The address that it came from."""
+        """The address that it connected from."""
         return self.address.rpartition(":")[0]
 
     @property
     def pid(self) -> str:
-        """As libprocess writes an address; tools cut the parts out of it."""
+        """An address in libprocess' form, which tools parse."""
         return f"slave(1)@{self.address}"
 
     def send(self, event: LinkEvent) -> None:
-        """Send an event, where it is connected."""
+        """Send an event, if it is connected."""
         if self.sink is not None:
             self.sink.send(event)
 
     def used(self) -> dict[tuple[str, str], Resources]:
-        """What tasks and executors have, by framework and role."""
+        """The resources of tasks and executors, by framework and role."""
         result: dict[tuple[str, str], Resources] = {}
         for (framework_id, _), task in self.tasks.items():
             if task.in_use:
@@ -258,12 +260,12 @@ class Agent:
         return result
 
     def offered(self) -> Resources:
-        """What is offered of it."""
+        """Its resources on offer."""
         return total(offer.resources for offer in self.offers.values())
 
 
 def task_message(framework_id: str, info: TaskInfo, framework_user: str) -> messages.Task:
-    """The `Task` that a `TaskInfo` becomes when it is launched."""
+    """The `Task` of a launched `TaskInfo`."""
     message: messages.Task = {
         "name": info["name"],
         "task_id": info["task_id"],

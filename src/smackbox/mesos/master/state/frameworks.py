@@ -1,4 +1,4 @@
-"""The life of a framework: subscribed, away, back, removed."""
+"""The life of a framework: subscribed, disconnected, reconnected, removed."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FAILOVER_LIMIT_S = 365 * 24 * 3600.0 * 100
 
 
 class FrameworkError(RequestError):
-    """A framework that Mesos would not subscribe."""
+    """A framework that Mesos would reject."""
 
 
 def validate_framework(master: Master, info: FrameworkInfo) -> None:
-    """Raises `FrameworkError`."""
+    """Check a framework. Raises `FrameworkError`."""
     capabilities = capabilities_of(info)
     if "MULTI_ROLE" in capabilities:
         if "role" in info:
@@ -69,7 +69,7 @@ def subscribe(
     suppressed: list[str],
     constraints: SchedulerOfferConstraints | None,
 ) -> Framework:
-    """Take in a framework, or one that comes back. Raises `FrameworkError`, and then nothing has changed."""
+    """Subscribe a new or returning framework. Raises `FrameworkError` and changes nothing."""
     validate_framework(master, info)
     tests = _compile(constraints, roles_of(info))
     framework_id = info.get("id", {}).get("value")
@@ -150,14 +150,14 @@ UNCHANGEABLE = ("user", "checkpoint", "principal")
 
 
 def _with_what_stays(framework: Framework, info: FrameworkInfo) -> FrameworkInfo:
-    """A framework that comes back as another user, or with another principal, is still the one that it was."""
+    """The new information, with the user and the principal that a returning framework cannot change."""
     known = {name: value for name, value in framework.info.items() if name in UNCHANGEABLE}
-    given = {name: value for name, value in info.items() if name not in UNCHANGEABLE}
-    return cast("FrameworkInfo", {**given, **known})
+    changeable = {name: value for name, value in info.items() if name not in UNCHANGEABLE}
+    return cast("FrameworkInfo", {**changeable, **known})
 
 
 def update_info(master: Master, framework: Framework, info: FrameworkInfo, suppressed: list[str]) -> None:
-    """New roles and capabilities hold from now on; offers to roles that were left are rescinded."""
+    """Apply new roles and capabilities; offers to roles that were left are rescinded."""
     framework.info = {**info, "id": {"value": framework.id}}
     framework.capabilities = capabilities_of(info)
     framework.roles = roles_of(info)
@@ -174,14 +174,14 @@ def update_info(master: Master, framework: Framework, info: FrameworkInfo, suppr
 
 
 def set_constraints(master: Master, framework: Framework, constraints: SchedulerOfferConstraints | None) -> None:
-    """Raises `FrameworkError`."""
+    """Set a framework's offer constraints. Raises `FrameworkError`."""
     tests = _compile(constraints, framework.roles)
     framework.offer_constraints = constraints
     master.allocator.claims[framework.id].constraints = tests
 
 
 def disconnected(master: Master, framework: Framework, stream_id: str) -> None:
-    """The stream has ended: the framework has its failover time to come back."""
+    """The stream has ended: the framework has its failover timeout to reconnect."""
     if framework.stream_id != stream_id or framework.sink is None:
         return
     framework.sink = None
@@ -197,16 +197,16 @@ def disconnected(master: Master, framework: Framework, stream_id: str) -> None:
 
 
 def remove_framework(master: Master, framework: Framework) -> None:
-    """All that it has ends: by its own wish, an operator's, or because it stayed away for too long."""
+    """End everything of a framework: by its own request, an operator's, or after its failover timeout."""
     for agent in master.agents.values():
         if framework.id in agent.frameworks:
             agent.send({"type": "SHUTDOWN_FRAMEWORK", "shutdown_framework": {"framework_id": {"value": framework.id}}})
     rescind_all(master, framework, tell=False)
     for task in list(framework.tasks.values()):
         if not task.terminal:
-            said = f"Framework {framework.id} removed"
+            text = f"Framework {framework.id} removed"
             status = status_of(
-                master, framework, task.id, "TASK_KILLED", "REASON_FRAMEWORK_REMOVED", said, agent_id=task.agent_id
+                master, framework, task.id, "TASK_KILLED", "REASON_FRAMEWORK_REMOVED", text, agent_id=task.agent_id
             )
             update_task(master, task, status)
         remove_task(master, task)
@@ -232,7 +232,7 @@ def remove_framework(master: Master, framework: Framework) -> None:
 
 
 def framework_model(framework: Framework) -> MasterResponseGetFrameworksFramework:
-    """As the operator API shows it, without offers and resources, which its events leave out as well."""
+    """A framework as in the operator API, without offers and resources, which its events omit too."""
     model: MasterResponseGetFrameworksFramework = {
         "framework_info": framework.info,
         "active": framework.active,

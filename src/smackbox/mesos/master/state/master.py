@@ -1,8 +1,8 @@
-"""The master's machine: what there is, and the ways in which all of it is reached.
+"""The master's state machine: all its entities, and the look-ups for them.
 
-It is one object that the other modules of this folder work on, each with one noun: tasks, offers, frameworks, agents,
-machines. Events go out at once to the sinks of streams. What must outlive this process is put into `commits` first and
-takes effect when the server has stored it.
+It is one object that the other modules of this folder work on, each for one noun: tasks, offers, frameworks, agents,
+machines. Events are sent at once to the sinks of streams. Changes that must survive this process are added to `commits`
+first, and take effect when the server has stored them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 BATCH_LIMIT = 500_000
-"""Bytes that are stored in one go; ZooKeeper takes a megabyte."""
+"""The maximum size of a stored batch in bytes; ZooKeeper accepts a megabyte."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class MasterOptions:
-    """How long the master waits and how much it remembers, in milliseconds and pieces."""
+    """The master's timeouts and limits, in milliseconds and counts."""
 
     hostname: str = "localhost"
     ip: str = "127.0.0.1"
@@ -59,7 +59,7 @@ class MasterOptions:
 
 
 class Master:
-    """All that one master knows. `new_uuid` and `shuffle` bring chance in."""
+    """The state of one master. `new_uuid` and `shuffle` provide the randomness."""
 
     def __init__(
         self,
@@ -81,9 +81,9 @@ class Master:
         self.agents: dict[str, Agent] = {}
         self.agent_streams: dict[str, Agent] = {}
         self.recovered_agents: dict[str, int] = {}
-        """Agents that were admitted by an earlier master, and by when they must have come back."""
+        """Agents registered by an earlier master, and their deadlines to reconnect."""
         self.changing_agents: set[str] = set()
-        """Agents about which a commit is under way."""
+        """Agents with a pending commit."""
         self.offers: dict[str, Offer] = {}
         self.inverse_offers: dict[str, InverseOffer] = {}
         self.inverse_statuses: dict[tuple[str, str], AllocatorInverseOfferStatus] = {}
@@ -110,7 +110,7 @@ class Master:
     # --- names and time
 
     def new_id(self, mark: str) -> str:
-        """`<master>-S0` for agents, `-O0` for offers, `-0000` for frameworks."""
+        """A new id: `<master>-S0` for agents, `-O0` for offers, `-0000` for frameworks."""
         number = self._sequence.get(mark, 0)
         self._sequence[mark] = number + 1
         return f"{self.id}-{mark}{number}" if mark else f"{self.id}-{number:04}"
@@ -120,21 +120,23 @@ class Master:
         return _hex(self.new_uuid())
 
     def succeed(self, earlier: Master) -> None:
-        """The same process leads once more, under the same name: its ids go on where they were."""
+        """The same process leads again under the same name: continue its ids."""
         self.id, self.started_ms, self._sequence = earlier.id, earlier.started_ms, earlier._sequence
 
     @property
     def now_ms(self) -> int:
-        """Milliseconds of a clock that never goes back."""
+        """Monotonic time in milliseconds."""
         return self.clock.monotonic_ms()
 
     @property
     def pid(self) -> str:
-        """libprocess' name of this master."""
+        """This master's libprocess name."""
         return f"master@{self.options.ip}:{self.options.port}"
 
     def info(self) -> MasterInfo:
-        """As `MasterInfo`; `ip` is the address as a number in network order, as the field was once meant."""
+        """The `MasterInfo`; `ip` is the address as a number in network byte order, the original meaning of the
+        field.
+        """
         options = self.options
         return {
             "id": self.id,
@@ -150,7 +152,7 @@ class Master:
     # --- storing
 
     def commit(self, changes: Changes, then: Callable[[], None], failed: Callable[[str], None] | None = None) -> None:
-        """Have `changes` stored, then take them over and call `then`."""
+        """Have `changes` stored, then apply them and call `then`."""
 
         def stored() -> None:
             for name, value in changes.items():
@@ -160,7 +162,7 @@ class Master:
         self.commits.append(Commit(changes, stored, failed or (lambda _: None)))
 
     def take_commits(self) -> list[Commit]:
-        """Those that can be stored in one go: at least one, and no more than a store takes at a time."""
+        """The commits to store in one batch: at least one, within the store's size limit."""
         size = count = 0
         for commit in self.commits:
             size += commit.size
@@ -170,19 +172,19 @@ class Master:
         commits, self.commits = self.commits[:count], self.commits[count:]
         return commits
 
-    # --- telling
+    # --- notifications
 
     def publish(self, event: MasterEvent) -> None:
-        """Tell those who subscribed to the operator API."""
+        """Send an event to the subscribers of the operator API."""
         for subscriber in list(self.subscribers.values()):
             if subscriber.sees(event):
                 subscriber.sink.send(event)
 
     def count(self, name: str, by: int = 1) -> None:
-        """More of that, for `/metrics/snapshot`."""
+        """Increase a counter of `/metrics/snapshot`."""
         self.counters[name] = self.counters.get(name, 0) + by
 
-    # --- looking up
+    # --- look-ups
 
     def is_completed(self, framework_id: str) -> bool:
         """Whether a framework of that id has ended."""
@@ -199,7 +201,7 @@ class Master:
 
 @dataclass(slots=True)
 class Subscriber:
-    """A subscriber of the operator API, and what he may see."""
+    """A subscriber of the operator API, and its permissions."""
 
     sink: EventSink
     next_heartbeat_ms: int
@@ -207,7 +209,7 @@ class Subscriber:
 
 
 def packed_ip(ip: str) -> int:
-    """An IPv4 address as a number, as `MasterInfo.ip` has it; 0 for others."""
+    """An IPv4 address as a number, as in `MasterInfo.ip`; 0 for other addresses."""
     parts = ip.split(".")
     if len(parts) != 4 or not all(part.isdigit() for part in parts):
         return 0
@@ -215,7 +217,7 @@ def packed_ip(ip: str) -> int:
 
 
 def time_info(milliseconds: int) -> TimeInfo:
-    """A moment as `TimeInfo`."""
+    """A time as `TimeInfo`."""
     return {"nanoseconds": milliseconds * 1_000_000}
 
 

@@ -1,7 +1,8 @@
-"""Constraints by which a framework says which agents it wants offers of, by role: one group must hold as a whole.
+"""Offer constraints: they restrict the agents that a framework gets offers from, by role. At least one group must match
+entirely.
 
-Only text can be compared; an attribute of another type always passes, and the scheduler looks itself. Expressions are
-Python's, which for what people write in constraints mean what RE2's do; they must match the whole text.
+Only text is compared; an attribute of another type always matches, and the scheduler must check it. Regular expressions
+are Python's, which agree with RE2's for what is common in constraints; they must match the whole text.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ Test = Callable[["AgentPool"], bool]
 
 
 class ConstraintError(RequestError):
-    """A constraint that says nothing that can be checked."""
+    """An invalid constraint."""
 
 
 def compile_constraints(role_constraints: SchedulerOfferConstraintsRoleConstraints) -> Test:
-    """Raises `ConstraintError`."""
+    """Compile constraints. Raises `ConstraintError`."""
     groups = []
     for group in role_constraints.get("groups", []):
         tests = [_compile(constraint) for constraint in group.get("attribute_constraints", [])]
@@ -72,7 +73,7 @@ def _holds(value: Attribute | str | None, test: Callable[[str], bool], negative:
 
 
 def _selector(selector: SchedulerAttributeConstraintSelector) -> Callable[[AgentPool], Attribute | str | None]:
-    """What a selector finds: a text, the attribute where it is not text, or None."""
+    """The selected value: a text, the attribute if it is not text, or None."""
     if "attribute_name" in selector:
         name = selector["attribute_name"]
         return lambda pool: _attribute(pool.info, name)

@@ -1,4 +1,6 @@
-"""Offers and inverse offers: made in a pass of the allocator, rescinded when what they promise is gone."""
+"""Offers and inverse offers: created by a pass of the allocator, rescinded when their resources are no longer
+available.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ DEFAULT_INVERSE_REFUSE_MS = 5_000
 
 
 def allocate(master: Master) -> None:
-    """One pass: offer what is free, and ask for agents back that are to be down soon."""
+    """One pass: offer free resources, and send inverse offers for machines with planned maintenance."""
     master.allocation_wanted = False
     by_framework: dict[str, list[messages.Offer]] = {}
     for grant in master.allocator.allocate():
@@ -80,7 +82,7 @@ def agent_url(agent: Agent) -> URL:
 def remove_offer(
     master: Master, offer: Offer, *, rescind: bool, recover: bool = True, refuse_seconds: float | None = None
 ) -> None:
-    """The offer is used up, refused or rescinded."""
+    """Remove an offer that was accepted, declined or rescinded."""
     master.offers.pop(offer.id, None)
     if (framework := master.frameworks.get(offer.framework_id)) is not None:
         framework.offers.pop(offer.id, None)
@@ -93,7 +95,7 @@ def remove_offer(
 
 
 def rescind_all(master: Master, owner: Agent | Framework, *, tell: bool = True) -> None:
-    """Take back all that an agent has on offer, or that a framework was offered."""
+    """Rescind all offers of an agent, or to a framework."""
     for offer in list(owner.offers.values()):
         remove_offer(master, offer, rescind=tell)
     for inverse in list(owner.inverse_offers.values()):
@@ -117,7 +119,9 @@ def unavailability_of(master: Master, agent: Agent) -> Unavailability | None:
 
 
 def _ask_back(master: Master) -> None:
-    """Send an inverse offer to each framework that uses an agent which is to be down, and was not asked lately."""
+    """Send an inverse offer to each framework that uses an agent with planned maintenance, unless one was sent
+    recently.
+    """
     if not master.registry.machines:
         return
     now_ms = master.now_ms
@@ -165,7 +169,7 @@ def remove_inverse_offer(master: Master, inverse: InverseOffer, *, rescind: bool
 
 
 def answer_inverse_offer(master: Master, inverse: InverseOffer, status: str, refuse_seconds: float | None) -> None:
-    """The framework says whether it can let the agent go."""
+    """The framework's answer to an inverse offer."""
     remove_inverse_offer(master, inverse, rescind=False)
     key = (inverse.framework_id, inverse.agent_id)
     master.inverse_statuses[key] = {

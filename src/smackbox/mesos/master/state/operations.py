@@ -1,7 +1,7 @@
-"""Reservations and volumes: what an operation makes of resources, and what the agent and the framework are notified of.
+"""Reservations and volumes: how operations convert resources, and the notifications to the agent and the framework.
 
-An operation takes resources out of what is at hand and puts others in their place; it is all or nothing. The agent is
-sent the whole of what it has to keep from then on, and says when it has kept it.
+An operation replaces some of the available resources with others, all or nothing. The agent is sent all resources that
+it must checkpoint, and confirms when it has done so.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ NOT_DONE = frozenset({"GROW_VOLUME", "SHRINK_VOLUME", "CREATE_DISK", "DESTROY_DI
 
 
 class OperationError(RequestError):
-    """An operation that cannot be done on these resources."""
+    """An operation that is invalid for these resources."""
 
 
 def consumed_and_made(operation: OfferOperation) -> tuple[Resources, Resources]:
-    """What the operation takes and what it puts in its place. Raises `OperationError`."""
+    """The resources that the operation consumes and those that it creates. Raises `OperationError`."""
     kind = operation.get("type", "UNKNOWN")
     if kind in NOT_DONE:
         raise OperationError(f"{kind} is not done by this master: destroy the volume and create another")
@@ -46,13 +46,13 @@ def consumed_and_made(operation: OfferOperation) -> tuple[Resources, Resources]:
     if resources is None:
         raise OperationError(f"an operation of type {kind} has no such field")
     try:
-        made = Resources.from_messages(resources)
+        created = Resources.from_messages(resources)
     except ResourceError as error:
         raise OperationError(f"Invalid resources: {error}") from error
-    if not made:
+    if not created:
         raise OperationError("No resources specified")
     before, after = Resources(), Resources()
-    for resource, amount in made:
+    for resource, amount in created:
         plain, special = _convert(kind, resource)
         size = resource.size if resource.shared else amount
         before.add_in_place(plain, size)
@@ -63,7 +63,7 @@ def consumed_and_made(operation: OfferOperation) -> tuple[Resources, Resources]:
 
 
 def _resources_of(kind: str, operation: OfferOperation) -> list[Resource] | None:
-    """The resources in the field that is named as the kind is; None where that field is missing."""
+    """The resources in the field named after the kind; None if it is missing."""
     if kind == "RESERVE" and "reserve" in operation:
         return operation["reserve"].get("resources", [])
     if kind == "UNRESERVE" and "unreserve" in operation:
@@ -115,7 +115,7 @@ def _convert(kind: str, resource: Kind) -> tuple[Kind, Kind]:
 
 
 def check_new_volumes(agent: Agent, made: Resources) -> None:
-    """Raises `OperationError` where an id of a volume is taken in its role on that agent."""
+    """Raises `OperationError` if a volume id is already in use in its role on that agent."""
     taken = {(one.role, _volume_id(one)) for one, _ in agent.total if one.is_volume}
     for one, _ in made:
         if one.is_volume and (one.role, _volume_id(one)) in taken:
@@ -123,14 +123,14 @@ def check_new_volumes(agent: Agent, made: Resources) -> None:
 
 
 def check_unused(agent: Agent, volumes: Resources) -> None:
-    """Raises `OperationError` where a task or an executor uses one of the volumes."""
+    """Raises `OperationError` if a task or an executor uses one of the volumes."""
     for used in agent.used().values():
         if any(kind in used.amounts for kind, _ in volumes if kind.is_volume):
             raise OperationError("Persistent volumes in use")
 
 
 def send_checkpoint(agent: Agent, operations: Iterable[Operation]) -> None:
-    """All that the agent is to keep from now on, and why."""
+    """Send the agent all resources to checkpoint, and the operation that caused this."""
     described = []
     for operation in operations:
         described_operation: LinkOperation = {"uuid": operation.message["uuid"], "info": operation.message["info"]}
@@ -146,7 +146,7 @@ def send_checkpoint(agent: Agent, operations: Iterable[Operation]) -> None:
 
 
 def begin(master: Master, framework: Framework | None, agent: Agent, info: OfferOperation) -> Operation:
-    """An operation that was applied here and is on its way to the agent."""
+    """Record an operation that was applied here and is being sent to the agent."""
     uuid = uuid_text(master.new_uuid())
     status: OperationStatus = {"state": "OPERATION_PENDING", "agent_id": {"value": agent.id}}
     message: messages.Operation = {
@@ -170,7 +170,7 @@ def begin(master: Master, framework: Framework | None, agent: Agent, info: Offer
 def refuse(
     master: Master, framework: Framework, info: OfferOperation, state: str, said: str, agent_id: str | None
 ) -> None:
-    """Tell a framework that wished to know that its operation was not begun."""
+    """Report a rejected operation to a framework that set an operation id."""
     master.count("operations/refused")
     if "id" not in info:
         return
@@ -185,7 +185,7 @@ def tell(framework: Framework, status: OperationStatus) -> None:
 
 
 def updated(master: Master, agent: Agent, uuid: str | None, status: OperationStatus) -> None:
-    """The agent has kept what an operation made, or could not."""
+    """The agent has checkpointed an operation, or failed to."""
     operation = agent.operations.get(uuid) if uuid is not None else None
     if operation is None:
         return
@@ -221,7 +221,7 @@ def remove(master: Master, operation: Operation) -> None:
 
 
 def drop_operations(master: Master, agent: Agent, state: str) -> None:
-    """The agent is lost: so is what was under way there."""
+    """The agent is lost: drop its pending operations."""
     for operation in list(agent.operations.values()):
         framework = master.frameworks.get(operation.framework_id) if operation.framework_id else None
         if framework is not None and operation.id is not None:
@@ -230,7 +230,7 @@ def drop_operations(master: Master, agent: Agent, state: str) -> None:
 
 
 def drop_pending(master: Master, agent: Agent) -> None:
-    """The agent is back with what it has kept: what had not reached it will not be done."""
+    """The agent has reconnected with its checkpoint: drop operations that had not reached it."""
     for operation in list(agent.operations.values()):
         if operation.message["latest_status"]["state"] != "OPERATION_PENDING":
             continue
@@ -242,7 +242,7 @@ def drop_pending(master: Master, agent: Agent) -> None:
 
 
 def tell_unacknowledged(framework: Framework) -> None:
-    """A framework that is back receives once more what it has not acknowledged."""
+    """Send a reconnected framework its unacknowledged statuses again."""
     for operation in framework.operations.values():
         status = operation.message["latest_status"]
         if operation.id is not None and status["state"] in OPERATION_TERMINAL:
@@ -250,19 +250,19 @@ def tell_unacknowledged(framework: Framework) -> None:
 
 
 def reconcile(master: Master, framework: Framework, asked: list[SchedulerCallReconcileOperationsOperation]) -> None:
-    """The latest statuses of the operations asked for, or of all."""
+    """The latest statuses of the requested operations, or of all."""
     if not asked:
         for operation in list(framework.operations.values()):
             if operation.id is not None:
                 tell(framework, {**operation.message["latest_status"], "operation_id": {"value": operation.id}})
         return
-    for one in asked:
-        operation_id = one["operation_id"]["value"]
+    for entry in asked:
+        operation_id = entry["operation_id"]["value"]
         known = framework.operations.get(operation_id)
         if known is not None:
             tell(framework, {**known.message["latest_status"], "operation_id": {"value": operation_id}})
             continue
-        agent_id = one.get("agent_id", {}).get("value")
+        agent_id = entry.get("agent_id", {}).get("value")
         state = "OPERATION_UNKNOWN"
         if agent_id is not None:
             if agent_id in master.recovered_agents:
@@ -282,7 +282,7 @@ def _volume_id(kind: Kind) -> str:
 
 
 def owner_of(kind: Kind) -> str:
-    """The principal who made the reservation, or the volume."""
+    """The principal that made the reservation, or the volume."""
     if kind.is_volume:
         return str(msgspec.json.decode(kind.disk)["persistence"].get("principal", ""))
     return str(msgspec.json.decode(kind.reservations[-1]).get("principal", "")) if kind.reservations else ""

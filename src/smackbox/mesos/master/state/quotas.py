@@ -1,8 +1,8 @@
-"""Quotas: what a role is guaranteed, and what it may have at most (Mesos 1.9's docs/quota.md).
+"""Quotas: a role's guarantees and limits (Mesos 1.9's docs/quota.md).
 
-A quota belongs to a role at the top and counts for all below it. A role consumes what is reserved for it, allocated or
-not, and the unreserved resources that are allocated to it. Guarantees that are not met keep back that much of what is
-free: the headroom.
+A quota belongs to a top-level role and includes all roles below it. A role consumes its reservations, allocated or not,
+and the unreserved resources allocated to it. For guarantees that are not met, that much of the free resources is held
+back: the headroom.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Quota:
 
 
 class Quotas:
-    """The quotas of all roles and what counts against them."""
+    """The quotas of all roles, and their consumption."""
 
     def __init__(self) -> None:
         self.by_role: dict[str, Quota] = {}
@@ -54,10 +54,10 @@ class Quotas:
             self.by_role[role] = quota
 
     def consumed(self, role: str) -> Quantities:
-        """What a role at the top has, with all below it."""
+        """The consumption of a top-level role, with all roles below it."""
         return _sum(self._unreserved.get(role, {}), self._reserved.get(role, {}))
 
-    # --- what changes
+    # --- changes
 
     def allocated(self, role: str, resources: Resources, sign: int) -> None:
         _count(self._unreserved.setdefault(top(role), {}), resources.unreserved(), sign)
@@ -83,7 +83,7 @@ class Quotas:
         self.begin_fair_share()
 
     def begin_fair_share(self) -> None:
-        """Reckon what has to be kept back for guarantees that are not met."""
+        """Compute the headroom for guarantees that are not met."""
         self._headroom = {}
         for role, quota in self.by_role.items():
             for name, missing in self._missing(role, quota).items():
@@ -94,7 +94,7 @@ class Quotas:
         return quota is not None and bool(self._missing(top(role), quota))
 
     def trim_to_guarantee(self, role: str, wanted: Resources) -> Resources:
-        """As much of `wanted` as the guarantee still asks for; nothing where none of it helps."""
+        """The part of `wanted` that the guarantee still needs; empty if none of it helps."""
         quota = self.by_role[top(role)]
         missing = self._missing(top(role), quota)
         helps = False
@@ -112,7 +112,7 @@ class Quotas:
         return result if helps else Resources()
 
     def trim_to_bounds(self, role: str, wanted: Resources) -> Resources:
-        """As much of `wanted` as the role's limit allows and no guarantee needs."""
+        """The part of `wanted` that the role's limit allows and no guarantee needs."""
         result = Resources()
         scalars = False
         for kind, amount in wanted:

@@ -1,15 +1,15 @@
-"""What a master's successor must know, as records of a `StateStore`.
+"""The state that a master's successor needs, as records of a `StateStore`.
 
 | name | value |
 |---|---|
-| `agent/ID` | `{info, deactivated?, drain?}`: an agent that was admitted |
+| `agent/ID` | `{info, deactivated?, drain?}`: a registered agent |
 | `unreachable/ID`, `gone/ID` | `{since_ms, info}` |
 | `quota/ROLE` | `{guarantees, limits}` in thousandths |
 | `weight/ROLE` | a number |
 | `machine/HOSTNAME|IP` | MachineInfo |
 | `schedule` | maintenance.Schedule |
 
-Reservations and volumes are not here: an agent keeps its own and says so when it comes back.
+Reservations and volumes are not stored here: an agent stores its own and reports them when it reconnects.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Commit:
-    """Changes to be stored before `then` is called; `failed` is called where they cannot be."""
+    """Changes to be stored before `then` is called; `failed` is called if that fails."""
 
     changes: Changes
     then: Callable[[], None]
@@ -48,7 +48,7 @@ class Commit:
 
 
 class AgentRecord(TypedDict):
-    """An agent that was admitted."""
+    """A registered agent."""
 
     info: AgentInfo
     deactivated: NotRequired[bool]
@@ -68,7 +68,7 @@ def _no_schedule() -> MaintenanceSchedule:
 
 @dataclass(slots=True)
 class Registry:
-    """The records, read."""
+    """The decoded records."""
 
     agents: dict[str, AgentRecord] = field(default_factory=dict)
     unreachable: dict[str, LostAgentRecord] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Registry:
         return registry
 
     def apply(self, name: str, value: bytes | None) -> None:
-        """Take over one record that was stored."""
+        """Apply one stored record."""
         decoded = None if value is None else msgspec.json.decode(value)
         if name == SCHEDULE:
             self.schedule = decoded if decoded is not None else _no_schedule()
@@ -124,5 +124,5 @@ def record(name: str, value: object) -> Changes:
 
 
 def machine_key(machine: MachineID) -> str:
-    """Machines are told apart by host name, in any case, and address."""
+    """Machines are identified by host name, ignoring case, and address."""
     return f"{machine.get('hostname', '').lower()}|{machine.get('ip', '')}"

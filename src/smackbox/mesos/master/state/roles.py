@@ -1,4 +1,4 @@
-"""Roles: `ads`, or below one another `ads/eu`. `*` is everybody's."""
+"""Roles: names such as `ads`, or nested ones such as `ads/eu`. `*` is the default role."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RoleError(RequestError):
 
 
 def validate(role: str) -> None:
-    """Raises `RoleError` where Mesos takes no such role (docs/roles.md)."""
+    """Raises `RoleError` for a name that Mesos rejects (docs/roles.md)."""
     if role == ANY:
         return
     if not role:
@@ -30,7 +30,7 @@ def validate(role: str) -> None:
 
 
 def ancestors(role: str) -> list[str]:
-    """The roles above it, from the nearest on."""
+    """The roles above it, nearest first."""
     above = []
     while "/" in role:
         role = role.rpartition("/")[0]

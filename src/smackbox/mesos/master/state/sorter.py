@@ -1,9 +1,9 @@
-"""Who comes next: Dominant Resource Fairness (Ghodsi and others, NSDI 2011), by levels.
+"""Allocation order: Dominant Resource Fairness (Ghodsi and others, NSDI 2011), by levels.
 
 The share of a client is the largest of allocated/total over the scalars, divided by its weight; the smallest share
-comes first, then who was given something less often, then the name. Roles are a tree (`ads/eu` is below `ads`): the
-children of one node stand in order among one another by what all below them has, and a role that has children competes
-with them for itself as a child of its own.
+comes first, then the smallest number of allocations, then the name. Roles form a tree (`ads/eu` is below `ads`): the
+children of a node are ordered by the allocations of their whole subtrees, and a role with children competes with them
+as if it were its own child.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ITSELF = "."
 
 
 class Totals:
-    """What there is of each scalar; `version` tells when shares must be recomputed."""
+    """The total of each scalar; `version` changes when shares must be recomputed."""
 
     def __init__(self) -> None:
         self.quantities: Quantities = {}
@@ -42,7 +42,7 @@ class _Client:
 
 
 class Level:
-    """Clients that compete with one another, kept in order."""
+    """Clients that compete with one another, sorted."""
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
@@ -85,11 +85,11 @@ class Level:
         self._place(client)
 
     def share(self, name: str) -> float:
-        """The weighted dominant share, as of this moment."""
+        """The current weighted dominant share."""
         return self._share(self._clients[name])
 
     def names(self) -> list[str]:
-        """All clients, the one that comes first first."""
+        """All clients, in allocation order."""
         if self._version != self._totals.version:
             self._version = self._totals.version
             for client in self._clients.values():
@@ -121,7 +121,7 @@ class _Node:
 
 
 class RoleTree:
-    """The roles that frameworks are in, in the order in which they are to be offered something."""
+    """The roles with frameworks, in allocation order."""
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
@@ -146,7 +146,7 @@ class RoleTree:
         self._flat = None
 
     def remove(self, role: str) -> None:
-        """Take the role out; its allocation has been recovered before."""
+        """Remove a role whose allocation has been recovered before."""
         nodes = self._walk(role)
         nodes[-1].is_role = False
         self._nested -= "/" in role
@@ -178,7 +178,7 @@ class RoleTree:
         self._flat = None
 
     def share(self, role: str) -> float:
-        """The weighted share of the role and all below it, among its brothers."""
+        """The weighted share of the role's subtree among its siblings."""
         parent = ancestors(role)[:1]
         node = self._find(parent[0]) if parent else self._root
         assert node is not None

@@ -1,4 +1,4 @@
-"""The states of tasks and operations: which are final, and what clients that know no newer ones receive."""
+"""The states of tasks and operations: which are final, and what older clients receive."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ def is_terminal(state: str) -> bool:
 
 
 def as_told(state: str, capabilities: frozenset[str]) -> str:
-    """The state as a framework with these capabilities receives it: TASK_LOST for all that is newer than it."""
+    """The state as a framework with these capabilities receives it: TASK_LOST replaces states that are newer
+    than it.
+    """
     if state in _ONLY_FOR_AWARE and PARTITION_AWARE not in capabilities:
         return "TASK_LOST"
     return state
 
 
 def capabilities_of(info: FrameworkInfo) -> frozenset[str]:
-    """Of a `FrameworkInfo`."""
+    """The capabilities of a `FrameworkInfo`."""
     return frozenset(capability.get("type", "UNKNOWN") for capability in info.get("capabilities", []))

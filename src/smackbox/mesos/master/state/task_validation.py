@@ -26,11 +26,11 @@ _FORBIDDEN = frozenset('/\\\x7f"') | {chr(code) for code in range(0x20)}
 
 
 class TaskError(RequestError):
-    """A task that is answered TASK_ERROR."""
+    """An invalid task, which is answered with TASK_ERROR."""
 
 
 def check_id(value: str, label: str) -> None:
-    """Ids become names of directories. Raises `TaskError`."""
+    """Check an id, which becomes the name of a directory. Raises `TaskError`."""
     if not value:
         raise TaskError(f"{label} must not be empty")
     if len(value) > ID_LIMIT:
@@ -56,7 +56,7 @@ def resources_of(message: TaskInfo | ExecutorInfo, role: str) -> Resources:
 
 
 def validate_task(framework: Framework, agent: Agent, task: TaskInfo) -> None:
-    """All but whether there is enough. Raises `TaskError`."""
+    """Check everything except available resources. Raises `TaskError`."""
     task_id = task["task_id"]["value"]
     check_id(task_id, "TaskID")
     if task_id in framework.tasks or (framework.id, task_id) in agent.tasks:
@@ -74,7 +74,7 @@ def validate_task(framework: Framework, agent: Agent, task: TaskInfo) -> None:
 
 
 def validate_executor(framework: Framework, agent: Agent, executor: ExecutorInfo) -> None:
-    """Raises `TaskError`."""
+    """Check an executor. Raises `TaskError`."""
     executor_id = executor["executor_id"]["value"]
     check_id(executor_id, "ExecutorID")
     owner = executor.get("framework_id", {}).get("value", framework.id)
@@ -104,7 +104,7 @@ def validate_executor(framework: Framework, agent: Agent, executor: ExecutorInfo
 
 
 def validate_group(framework: Framework, agent: Agent, executor: ExecutorInfo, tasks: list[TaskInfo]) -> None:
-    """Raises `TaskError`; its first line names the task that is at fault."""
+    """Raises `TaskError`; its first line names the invalid task."""
     if executor.get("type", "UNKNOWN") == "UNKNOWN":
         raise TaskError("'ExecutorInfo.type' must be set")
     if not tasks:
@@ -136,7 +136,7 @@ def validate_group(framework: Framework, agent: Agent, executor: ExecutorInfo, t
 
 
 def check_enough(offered: Resources, needs: list[Resources], label: str) -> None:
-    """Raises `TaskError` where the offer holds less than all of `wanted` together."""
+    """Raises `TaskError` if the offer holds less than the sum of `wanted`."""
     needed = total(needs)
     if not offered.contains(needed):
         from smackbox.mesos.resources.text import format_resources

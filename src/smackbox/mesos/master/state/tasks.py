@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_task(master: Master, framework: Framework, agent: Agent, task: Task) -> None:
-    """Add a task to state; its resources are allocated already."""
+    """Add a task to state; its resources are already allocated."""
     framework.tasks[task.id] = task
     agent.tasks[framework.id, task.id] = task
     agent.frameworks.add(framework.id)
@@ -31,7 +31,7 @@ def add_executor(framework: Framework, agent: Agent, executor: Executor) -> None
 def remove_executor(
     master: Master, framework: Framework | None, agent: Agent, framework_id: str, executor_id: str
 ) -> None:
-    """The executor has ended, and its resources are free."""
+    """The executor has ended: free its resources."""
     executor = agent.executors.pop((framework_id, executor_id), None)
     if executor is None:
         return
@@ -55,7 +55,7 @@ def status_of(
     source: str = "SOURCE_MASTER",
     unreachable_ms: int | None = None,
 ) -> TaskStatus:
-    """A `TaskStatus` that the master makes; without a uuid nobody need acknowledge it."""
+    """A `TaskStatus` from the master; without a uuid it needs no acknowledgement."""
     status: TaskStatus = {
         "task_id": {"value": task_id},
         "state": as_told(state, framework.capabilities),
@@ -76,7 +76,7 @@ def tell(framework: Framework, status: TaskStatus) -> None:
 
 
 def tell_of(framework: Framework, master: Master, task: Task, state: str, reason: str, message: str) -> TaskStatus:
-    """Tell the framework that the master has moved a task of its own accord."""
+    """Notify the framework of a state change by the master."""
     status = status_of(master, framework, task.id, state, reason, message, agent_id=task.agent_id)
     if "executor_id" in task.message:
         status["executor_id"] = task.message["executor_id"]
@@ -85,7 +85,7 @@ def tell_of(framework: Framework, master: Master, task: Task, state: str, reason
 
 
 def update_task(master: Master, task: Task, status: TaskStatus, *, latest: str | None = None) -> None:
-    """Take over a status: the last of each run of equal states is kept; a final one frees the resources."""
+    """Apply a status. Of consecutive equal states the last is kept; a final one frees the resources."""
     state = status["state"]
     message = task.message
     if not task.terminal:
@@ -112,13 +112,13 @@ def update_task(master: Master, task: Task, status: TaskStatus, *, latest: str |
 
 
 def free(master: Master, task: Task) -> None:
-    """The task uses nothing any more."""
+    """Free the task's resources."""
     task.in_use = False
     master.allocator.recover(task.framework_id, task.role, task.agent_id, task.resources)
 
 
 def remove_task(master: Master, task: Task, *, unreachable: bool = False) -> None:
-    """Remove a task from its agent and framework; it is kept among the completed or unreachable ones."""
+    """Remove a task from its agent and framework, and keep it among the completed or unreachable ones."""
     if task.in_use:
         free(master, task)
     agent = master.agents.get(task.agent_id)
@@ -135,7 +135,7 @@ def remove_task(master: Master, task: Task, *, unreachable: bool = False) -> Non
 
 
 def acknowledge(master: Master, framework: Framework, agent_id: str, task_id: str, uuid: str) -> None:
-    """The framework has taken a status note of; after the final one the task is done with."""
+    """The framework has acknowledged a status; after the final one the task is removed."""
     agent = master.agents.get(agent_id)
     if agent is None or not agent.connected:
         master.count("invalid_status_update_acknowledgements")
@@ -154,7 +154,7 @@ def acknowledge(master: Master, framework: Framework, agent_id: str, task_id: st
 
 
 def reconciliation_of(master: Master, framework: Framework, task: Task) -> TaskStatus:
-    """The latest state of a task that is known, as an answer to RECONCILE."""
+    """The latest state of a known task, as an answer to RECONCILE."""
     state = task.message.get("status_update_state", task.state)
     status = status_of(
         master,
@@ -183,13 +183,13 @@ def reconciliation_of(master: Master, framework: Framework, task: Task) -> TaskS
 
 
 def reconcile_all(master: Master, framework: Framework) -> None:
-    """The latest state of every task that is known (implicit reconciliation)."""
+    """The latest state of every known task (implicit reconciliation)."""
     for task in list(framework.tasks.values()):
         tell(framework, reconciliation_of(master, framework, task))
 
 
 def reconcile_one(master: Master, framework: Framework, task_id: str, agent_id: str | None) -> None:
-    """What is known of one task, or of its agent; nothing where that is about to be known (docs/reconciliation.md)."""
+    """The state of one task, or of its agent; nothing if it will be known soon (docs/reconciliation.md)."""
     task = framework.tasks.get(task_id)
     if task is not None:
         tell(framework, reconciliation_of(master, framework, task))

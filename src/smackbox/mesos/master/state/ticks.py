@@ -1,4 +1,4 @@
-"""What the master does because it is time: heartbeats, pings, time-outs, the turn of the allocator."""
+"""The master's timed work: heartbeats, pings, timeouts, allocation."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from smackbox.mesos.master.state.master import Master
 
 
 def begin_to_lead(master: Master) -> None:
-    """Agents that an earlier master admitted have their time to come back."""
+    """Give agents registered by an earlier master time to reconnect."""
     master.elected_ms = master.clock.wall_ms()
     until_ms = master.now_ms + master.options.agent_reregister_timeout_ms
     master.recovered_agents = dict.fromkeys(master.registry.agents, until_ms)
 
 
 def tick(master: Master) -> None:
-    """All that is due. Called often; how often decides how late things are."""
+    """Do everything that is due. The interval between calls determines how late things can be."""
     now_ms = master.now_ms
     for framework in list(master.frameworks.values()):
         if framework.connected:

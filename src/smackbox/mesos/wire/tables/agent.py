@@ -1,4 +1,4 @@
-"""The operator API of the agent (`mesos/v1/agent/agent.proto`), and what is streamed to and from its containers."""
+"""The operator API of the agent (`mesos/v1/agent/agent.proto`), and the streams to and from its containers."""
 
 TABLE = """
 agent.Call: type Type 1, get_metrics GetMetrics 2, set_logging_level SetLoggingLevel 3, list_files ListFiles 4,

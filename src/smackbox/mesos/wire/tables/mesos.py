@@ -1,7 +1,8 @@
 """The messages that all v1 APIs share (`mesos/v1/mesos.proto` of Mesos 1.11, with quota, maintenance and allocator).
 
-One line a message: `Name: field type number, …`. `!` after a type: required; `*`: repeated; `A>B`: a map. A type is
-looked for inside the message, then outwards. Left out: what only the Container Storage Interface and perf need.
+Each message has one line: `Name: field type number, …`. After a type, `!` means required and `*` repeated; `A>B` is a
+map. A type name is resolved inside the message first, then outwards. Fields that only the Container Storage Interface
+and perf use are omitted.
 """
 
 TABLE = """
