@@ -17,6 +17,7 @@ OTHERS = {
     "backup/fetch.py": "a restore, written beside its place, synced and renamed; one that was killed is begun again",
     "akka/stream/connectors/files.py": "a stream's output, a file of the user's",
     "spark/front/artifacts.py": "a session's files in its temporary directory; a client sends them again",
+    "spark/rdd/cluster/blocks.py": "a copy of another executor's file; it is fetched again",
     "spark/rdd/context.py": "a driver's data in the context's temporary directory",
     "spark/rdd/lineage.py": "a checkpoint, written beside its name and renamed; else it is computed again",
     "spark/rdd/saving.py": "a job's output, a file of the user's",

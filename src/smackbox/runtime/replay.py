@@ -42,6 +42,7 @@ from smackbox.spark.streaming.runner import MicroBatchRunner, Parts
 from smackbox.spark.streaming.settings import StreamSettings
 from smackbox.spark.streaming.table import CassandraTarget
 from smackbox.store.data_dir import HeldError
+from smackbox.store.fs import Disk
 
 BATCH_ROWS = 100_000
 NEAR_RECORDS = 50_000
@@ -314,7 +315,7 @@ class StreamReplay:
         checkpoint.begin_at(origin.offsets)
         checkpoint.close()
         if origin.files:
-            (folder / part.name / ARCHIVE_FILES).write_bytes(msgspec.json.encode(origin.files))
+            Disk().replace(folder / part.name / ARCHIVE_FILES, msgspec.json.encode(origin.files))
 
     def _checkpoint(self, path: Path) -> Checkpoint:
         own = self._own
