@@ -23,6 +23,7 @@ VERBS = {
     "marathon": "one Marathon alone: long-running apps on Mesos",
     "mesos": "a Mesos master or agent alone",
     "projection": "pause, resume and rewind the projections of a running process",
+    "registry": "one schema registry alone: Avro, JSON Schema, Protobuf",
     "restore": "an empty box made what it was at a back-up",
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
