@@ -1,7 +1,8 @@
 """Events out of a request body: one JSON object, an array of them, or JSON lines; each checked by its msgspec type.
 
 An accepted event keeps the bytes that its sender wrote (white space around it aside), so that a number or a field
-unknown to the type is not changed on its way through. A refused one keeps them too, for the dead-letter topic.
+unknown to the type is not changed on its way through; for a topic in Avro, `encode` writes it. A refused one keeps
+them too, for the dead-letter topic.
 
 Shapes: an `application/x-ndjson` body is JSON lines. Any other body is an array when it opens with `[`, one event when
 it is one JSON value, and JSON lines when its first line is a whole JSON value and more lines follow. JSON objects one
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 
@@ -65,12 +67,15 @@ class EventDecoder:
         events_limit: int,
         *,
         replace_surrogates: bool = True,
+        encode: Callable[[Any], bytes] | None = None,
     ) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
         self._check = event_check(event_type)
         self._key = key
         self._events_limit = events_limit
-        self._replace_surrogates = replace_surrogates
+        self._encode = encode
+        # values that are written anew cannot be found in the body again; no other encoding has lone surrogates
+        self._replace_surrogates = replace_surrogates or encode is not None
 
     def decode(self, body: bytes, *, ndjson: bool) -> Body:
         """The events of a body: one JSON value or an array of them, or with `ndjson` one for each line."""
@@ -106,10 +111,11 @@ class EventDecoder:
             event = self._decode(value)
             if self._check is not None:
                 self._check(event)
+            written = value if self._encode is None else self._encode(event)
         except Exception as error:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
             into.refused.append((_refusal(index, error), value))
             return
-        into.accepted.append((value, None if self._key is None else key_bytes(getattr(event, self._key))))
+        into.accepted.append((written, None if self._key is None else key_bytes(getattr(event, self._key))))
 
     def _decode_array(self, body: bytes) -> Body:
         try:

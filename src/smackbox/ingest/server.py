@@ -69,6 +69,7 @@ class _Endpoint:
             route.key,
             settings.events_per_request_limit,
             replace_surrogates=settings.lone_surrogates == "replace",
+            encode=route.avro.encode if route.avro is not None else None,
         )
         self.counts = RouteCounts()
 
@@ -120,6 +121,9 @@ class IngestServer:
     async def start(self) -> None:
         """Bind, connect the sink, take requests. Raises `StartError`."""
         settings = self._settings
+        for endpoint in self._endpoints.values():
+            if endpoint.route.avro is not None:
+                await asyncio.to_thread(endpoint.route.avro.register)
         sock = bind(
             settings.host,
             settings.port,

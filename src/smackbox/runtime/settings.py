@@ -66,7 +66,7 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
     cassandra: str | None = None
     spark: str | None = None
     zookeeper: str | None = None
-    registry: str | None = None
+    schema_registry: str | None = None
     """`http://host:port` of a schema registry."""
 
     akka: str | None = None
@@ -79,14 +79,14 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
             cassandra=self.cassandra or other.cassandra,
             spark=self.spark or other.spark,
             zookeeper=self.zookeeper or other.zookeeper,
-            registry=self.registry or other.registry,
+            schema_registry=self.schema_registry or other.schema_registry,
             akka=self.akka or other.akka,
         )
 
     def flags(self) -> tuple[str, ...]:
         """As flags of `smack run`."""
         given = msgspec.structs.asdict(self).items()
-        return tuple(part for name, url in given if url is not None for part in (f"--{name}", url))
+        return tuple(part for name, url in given if url is not None for part in (f"--{name.replace('_', '-')}", url))
 
 
 def refuse_unfinished(directory: Path) -> None:

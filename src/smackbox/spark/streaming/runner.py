@@ -94,6 +94,7 @@ class Parts(NamedTuple):
 
     `feed`: its sources; `events`: the event type of each; `loose`: sources whose numbers may come as text. `outputs`
     get what the table gets; `table` False is a stream without one. `late` takes the `flow`'s rows that came too late.
+    `read` decodes the values of sources that are not JSON.
     """
 
     feed: Feed | None = None
@@ -104,6 +105,7 @@ class Parts(NamedTuple):
     flow: Flow | None = None
     late: Output | None = None
     readers: Mapping[str, TableReader] = {}
+    read: Mapping[str, Callable[[bytes], Any]] = {}
 
 
 class MicroBatchRunner(Opened):
@@ -151,6 +153,7 @@ class MicroBatchRunner(Opened):
         self._feed = parts.feed or TopicFeed(settings.topic, partial(kafka_source, settings))
         self._events = dict(parts.events or {settings.topic: event_type})
         self._loose = parts.loose
+        self._read = parts.read
         self._readers = parts.readers
         self._decoders: dict[str, RecordDecoder] = {}
         self._rate = PidRate(settings.every_s) if settings.backpressure and settings.every_s > 0 else None
@@ -186,7 +189,7 @@ class MicroBatchRunner(Opened):
         self._delivery.open(checkpoint.id)
         self._work.prepare(checkpoint)
         self._decoders = {
-            name: RecordDecoder(kind, self._work.required, strict=name not in self._loose)
+            name: RecordDecoder(kind, self._work.required, strict=name not in self._loose, read=self._read.get(name))
             for name, kind in self._events.items()
         }
         closing.callback(self._feed.close)
