@@ -74,7 +74,7 @@ class EventDecoder:
         self._key = key
         self._events_limit = events_limit
         self._encode = encode
-        # values that are written anew cannot be found in the body again; no other encoding has lone surrogates
+        # encoded values cannot be found in the body again; no other encoding has lone surrogates
         self._replace_surrogates = replace_surrogates or encode is not None
 
     def decode(self, body: bytes, *, ndjson: bool) -> Body:

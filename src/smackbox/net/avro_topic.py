@@ -65,7 +65,7 @@ class AvroTopic:
         return into.getvalue()
 
     def decode(self, value: bytes) -> Any:
-        """The event of a value. Raises `ValueError` for what is none, `OSError` where no registry answers."""
+        """The event of a value. Raises `ValueError` for other bytes, `OSError` where no registry answers."""
         if len(value) < _HEAD.size or value[0] != 0:
             raise ValueError("not in Confluent's wire format: it begins with a zero byte and a schema's id")
         _, schema_id = _HEAD.unpack_from(value)
