@@ -22,9 +22,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.settings import near
 from smackbox.flow.builder import Flow
 from smackbox.flow.lookups import Reader
+from smackbox.net.tracing import open_tracing
 from smackbox.spark.streaming.checkpoint import Checkpoint, Plan
 from smackbox.spark.streaming.copying import Copying
 from smackbox.spark.streaming.dead_letters import DeadLetters
@@ -181,6 +183,9 @@ class MicroBatchRunner(Opened):
 
             self._metrics = self._patience.metrics = StreamMetrics(settings.name, settings.metrics_port)
             closing.callback(self._close_metrics)
+        tracing = self._delivery.tracing = open_tracing(settings.name)
+        if tracing is not None:
+            closing.callback(tracing.close)
         if self._owns_engine:
             closing.callback(self._engine.close)
         closing.callback(self._delivery.close)
@@ -302,6 +307,18 @@ class MicroBatchRunner(Opened):
         return batch
 
     def _process(self, batch: Batch) -> BatchReport:
+        tracing = self._delivery.tracing
+        if tracing is None:
+            return self._run_batch(batch)
+        records = chain.from_iterable(batch.records.values())
+        with tracing.batch(self._settings.name, records, batch.rows):
+            return self._run_batch(batch)
+
+    def _step(self, name: str) -> AbstractContextManager[Any]:
+        tracing = self._delivery.tracing
+        return tracing.step(name) if tracing is not None else nullcontext()
+
+    def _run_batch(self, batch: Batch) -> BatchReport:
         began = time.perf_counter()
         opened = self._running()
         checkpoint = opened.checkpoint
@@ -318,13 +335,15 @@ class MicroBatchRunner(Opened):
         if self._settings.unique is not None and self._exactly_once:
             events, identities = drop_repeated(events, self._settings.unique, checkpoint.seen)
         fresh = sum(map(len, events.values()))
-        outcome = self._work.run(events, plan, checkpoint)
+        with self._step("compute"):
+            outcome = self._work.run(events, plan, checkpoint)
         bad = [record for found in decoded.values() for record in (*found.bad, *found.bad_records(outcome.unfit))]
         if bad:
             self._set_aside(opened.dead_letters, bad)
         self._at("written")
         offsets = {number: last for number, (_, last) in batch.ranges.items()}
-        checkpoint.commit(plan, offsets, outcome.totals, identities, self._feed.done(plan), outcome.changes)
+        with self._step("commit"):
+            checkpoint.commit(plan, offsets, outcome.totals, identities, self._feed.done(plan), outcome.changes)
         self._at("committed")
         self._feed.show_progress(offsets)
         report = BatchReport(
