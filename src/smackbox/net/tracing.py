@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ LINKS_LIMIT = 128
 SCANNED_LIMIT = 1_000
 """Records of a batch whose headers are looked at."""
 
+CLOSE_TIMEOUT_S = 3.0
 SERVER_ERROR = 500
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 log = logging.getLogger(__name__)
@@ -99,8 +101,10 @@ class Tracing:
         return span
 
     def close(self) -> None:
-        """Export what is left, within the exporter's timeout."""
-        self._provider.shutdown()
+        """Export what is left, for at most `CLOSE_TIMEOUT_S`: a collector that is away must not hold up a stop."""
+        closing = threading.Thread(target=self._provider.shutdown, name="tracing-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_TIMEOUT_S)
 
     def _contexts(self, records: Iterable[Any]) -> list[bytes]:
         """The distinct contexts of the first records, in their order."""
