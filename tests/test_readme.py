@@ -16,7 +16,7 @@ from smackbox.testing.fixtures import Smack
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TESTED = {"README.md", "testing.md", "flow.md"}
+TESTED = {"README.md", "testing.md", "flow.md", "replay.md"}
 COMMAND = re.compile(r"^(?:    )?smack ([a-z][a-z|]*)", re.MULTILINE)
 
 

@@ -137,13 +137,12 @@ def write_route(node: ActorNode, parser: akka.ActorRef[str], writer: akka.ActorR
 
 def event_route(node: ActorNode) -> Route:
     """`POST /event`: validated, then into Kafka; 400 with flat JSON errors."""
-    from confluent_kafka import Producer
-
     from smackbox.akka.http import as_, complete, decode_request, entity, path, post
+    from smackbox.akka.stream.connectors.kafka_producer import KafkaProducer, ProducerSettings
+    from smackbox.akka.stream.errors import StreamError
 
-    producer = Producer({"bootstrap.servers": node.urls.kafka, "enable.idempotence": True, "linger.ms": 1})
-    polling = asyncio.get_running_loop().create_task(poll(producer))
-    node.system.on_termination(polling.cancel)
+    assert node.urls.kafka is not None
+    producer = KafkaProducer(node.system, ProducerSettings(node.urls.kafka, {"linger.ms": 1}))
 
     @(path("event") & post & decode_request & entity(as_(str)))
     async def event(text: str) -> Any:
@@ -151,19 +150,10 @@ def event_route(node: ActorNode) -> Route:
             found = msgspec.json.decode(text, type=Event)
         except msgspec.MsgspecError as error:
             return complete({"errors": [str(error)]}, status=400)
-        loop = asyncio.get_running_loop()
-        delivered: asyncio.Future[Any] = loop.create_future()
-        producer.produce(
-            published.name, text, str(found.campaign), on_delivery=lambda error, _: delivered.set_result(error)
-        )
-        error = await delivered
-        return complete({"errors": [str(error)]}, status=503) if error is not None else complete(status=202)
+        try:
+            await producer.send(published.name, text, str(found.campaign))
+        except StreamError as error:
+            return complete({"errors": [str(error)]}, status=503)
+        return complete(status=202)
 
     return event
-
-
-async def poll(producer: Any) -> None:
-    """Receive delivery reports, on the loop's thread."""
-    while True:
-        producer.poll(0)
-        await asyncio.sleep(0.001)

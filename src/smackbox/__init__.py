@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smackbox.app.model import App as App
+    from smackbox.app.patches import DELETE as DELETE
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "App": "smackbox.app.model",
+    "DELETE": "smackbox.app.patches",
 }
 
-__all__ = ["App", "__version__"]
+__all__ = ["DELETE", "App", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

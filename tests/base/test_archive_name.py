@@ -73,3 +73,26 @@ def test_two_files_have_two_names_and_offsets_sort(one: tuple[int, int, int], tw
 def test_beside_keeps_the_suffix() -> None:
     assert beside("a/0-7.json.gz", 2) == "a/0-7-2.json.gz"
     assert beside("a/0-7.json", 3) == "a/0-7-3.json"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "s3://b/{year}/{month}/{day}/{hour}-{partition}-{offset}.json.gz",
+        "/a/{topic}/{hour}/{partition}/{offset}.jsonl",
+        "/a/{partition}.{offset}.{partition}.json.zst",
+    ],
+)
+def test_a_name_is_parsed_as_it_was_made(template: str) -> None:
+    name = ArchiveName(template)
+    key = name.key("a-topic.x", 1_441_065_600_000, 12, 345)
+    found = name.parse(key)
+    assert found is not None
+    assert (found.partition, found.first, found.beside) == (12, 345, False)
+    assert found.topic == ("a-topic.x" if "{topic}" in template else None)
+    assert found.hour_ms == (1_441_065_600_000 if "{year}" in template else None)
+    second = name.parse(beside(key, 2))
+    assert second is not None
+    assert second.beside
+    assert name.parse(f"x/{key}") is None
+    assert name.parse("other.json") is None

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from smackbox.cli.progress import byte_progress, record_progress
+from smackbox.cli.progress import byte_progress, counted_progress, record_progress
 
 
 class Terminal(io.StringIO):
@@ -24,6 +24,8 @@ def test_progress(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> None:
         bytes_done(500_000, 1_000_000)
     with record_progress("importing") as records_done:
         records_done(1_234)
+    with counted_progress("replaying") as counted:
+        counted(300, 1_200)
     text = shown.getvalue()
-    assert ("saving" in text) == ("1234 records" in text) == is_terminal
+    assert ("saving" in text) == ("1234 records" in text) == ("300/1200" in text) == is_terminal
     assert is_terminal or text == ""

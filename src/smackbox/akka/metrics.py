@@ -3,6 +3,8 @@
 `smack_actors`, `smack_mailbox_messages` and `smack_mailbox_longest` are of the actors below `/user`;
 `smack_actor_processing_seconds` are samples of the time that classes of actors take for a message;
 `smack_actor_failures_total` counts by what the supervisor did; `smack_cluster_members` are this node's view by status.
+`smack_stream_asked`, `smack_stream_held_back` and `smack_stream_waiting` are the demand of streams, by the names that
+`named` gives to their parts.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from smackbox.akka.actor.processing import ProcessingTimes
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
+from smackbox.akka.stream.demand import demand_of, islands
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -89,6 +92,7 @@ class SystemCollector:
         for directive, count in self._system.failures.items():
             failures.add_metric([directive.value], count)
         yield failures
+        yield from self._streams()
         nodes = GaugeMetricFamily("smack_cluster_members", "Members of the cluster by status", labels=["status"])
         for status, count in members(self._system).items():
             nodes.add_metric([status], count)
@@ -100,3 +104,18 @@ class SystemCollector:
             entities.add_metric([name], entity_count)
         yield shards
         yield entities
+
+    def _streams(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        yield GaugeMetricFamily("smack_streams", "Parts of streams that run", value=islands(self._system))
+        found = demand_of(self._system)
+        for name, help_text in (
+            ("asked", "Edges where an element is asked for and has not come"),
+            ("held_back", "Edges where no element is asked for: back-pressure"),
+            ("waiting", "Elements in buffers, queues and asynchronous boundaries"),
+        ):
+            gauge = GaugeMetricFamily(f"smack_stream_{name}", help_text, labels=["stream"])
+            for stream, demand in found.items():
+                gauge.add_metric([stream], getattr(demand, name))
+            yield gauge

@@ -7,9 +7,10 @@ import sys
 import traceback
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 
 from smackbox.app.model import App
+from smackbox.app.patches import check_patch
 from smackbox.app.streams import check_copy
 from smackbox.base.errors import SettingError, UserError
 
@@ -28,8 +29,23 @@ def load_app(file: Path) -> App:
     there, fails when it is imported, or does not hold exactly one application.
     """
     file = file.resolve()
+    module = load_script(file, "application file")
+    apps = {id(value): value for value in vars(module).values() if isinstance(value, App)}
+    if len(apps) != 1:
+        raise SettingError(f"{file} must hold one smackbox.App, it holds {len(apps)}")
+    app = next(iter(apps.values()))
+    for stream in app.streams:
+        check_copy(stream)
+    for patch in app.patches:
+        check_patch(patch, app.streams)
+    return app
+
+
+def load_script(file: Path, what: str = "script") -> ModuleType:
+    """Import `file`, a `what`, by its path; its folder is put on `sys.path`. Raises `SettingError`."""
+    file = file.resolve()
     if not file.is_file():
-        raise SettingError(f"no application file {file}")
+        raise SettingError(f"no {what} {file}")
     if file.suffix != ".py":
         raise SettingError(f"{file} is not a Python file")
     loader = _SourceLoader(file.stem, str(file))
@@ -45,13 +61,7 @@ def load_app(file: Path) -> App:
         raise
     except Exception as error:
         raise SettingError(f"{file.name} cannot be loaded: {place_of(error, file)}") from error
-    apps = {id(value): value for value in vars(module).values() if isinstance(value, App)}
-    if len(apps) != 1:
-        raise SettingError(f"{file} must hold one smackbox.App, it holds {len(apps)}")
-    app = next(iter(apps.values()))
-    for stream in app.streams:
-        check_copy(stream)
-    return app
+    return module
 
 
 def place_of(error: BaseException, file: Path) -> str:

@@ -18,6 +18,7 @@ from smackbox.app.keeping import Archive, BackUp, KeepingDeclarations
 from smackbox.app.names import check_name as _check_name
 from smackbox.app.names import check_topic_name
 from smackbox.app.names import check_unique as _check_unique
+from smackbox.app.patches import Patch, PatchDeclarations
 from smackbox.app.schema import check_event, cql_columns
 from smackbox.app.sources import Source, SourceDeclarations, as_sources
 from smackbox.app.streams import Delivery, Merge, Stream, Table, Target, Topic, check_stream
@@ -65,7 +66,7 @@ class Actors:
 
 
 @dataclass(slots=True)
-class App(KeepingDeclarations, SourceDeclarations, TargetDeclarations):
+class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDeclarations):
     """One application.
 
     `keyspace` is where its tables live (default: its name); `replication` is the keyspace's replication factor, used
@@ -84,6 +85,7 @@ class App(KeepingDeclarations, SourceDeclarations, TargetDeclarations):
     actor_systems: list[Actors] = field(default_factory=list, init=False)
     archives: list[Archive] = field(default_factory=list, init=False)
     backups: list[BackUp] = field(default_factory=list, init=False)
+    patches: list[Patch] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         _check_name("application", self.name)

@@ -45,3 +45,15 @@ def check_statement(cql: str) -> None:
         )
     if _IF.search(text):
         raise SettingError("a condition (IF …) has another outcome when the batch is repeated: write without it")
+
+
+def check_condition(what: str, condition: str) -> None:
+    """Raises `SettingError` for a condition that chooses other rows when it is asked again."""
+    text = _TEXTS.sub("''", condition)
+    found = _NOW.search(text)
+    if found is not None:
+        raise SettingError(
+            f"{what}: {found[0]} chooses other rows when it is run again, after a stop or a kill: write the moment out"
+        )
+    if ";" in text:
+        raise SettingError(f"{what}: where= is one condition of CQL, without a semicolon")

@@ -1,4 +1,4 @@
-"""Sources of an application's streams that are not topics: Kinesis, files, generated events, a socket.
+"""Sources of an application's streams that are not topics: Kinesis, files, generated events, sockets, MQTT.
 
 `SourceDeclarations` is a part of `App`. Every source has a name, an event type, and a place for records that are no
 events.
@@ -6,7 +6,7 @@ events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, get_args
@@ -81,8 +81,38 @@ class Socket:
     dead_letter: str | None
 
 
-Source = Kinesis | Files | Rate | Socket
-S = TypeVar("S", Kinesis, Files, Rate, Socket)
+@dataclass(frozen=True, slots=True)
+class WebSocket:
+    """Messages of a WebSocket; `subscribe` is sent when it opens."""
+
+    name: str
+    event: type[msgspec.Struct]
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    subscribe: str | None
+    unique: str | None
+    dead_letter: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mqtt:
+    """Messages of MQTT topics in a session of `client_id`."""
+
+    name: str
+    event: type[msgspec.Struct]
+    host: str
+    port: int
+    topic: str
+    client_id: str
+    username: str | None
+    password: str | None
+    tls: bool
+    unique: str | None
+    dead_letter: str | None
+
+
+Source = Kinesis | Files | Rate | Socket | WebSocket | Mqtt
+S = TypeVar("S", Kinesis, Files, Rate, Socket, WebSocket, Mqtt)
 
 
 class SourceDeclarations:
@@ -171,9 +201,65 @@ class SourceDeclarations:
     ) -> Socket:
         """Declare lines of JSON from a TCP server. What waits for a batch is lost when the process is killed."""
         self._check_source(name, event, unique, dead_letter)
-        if not 1 <= port <= 65535:
-            raise SettingError(f"socket {name}: port must be 1 to 65535, not {port}")
+        _check_port("socket", name, port)
         return self._declared(Socket(name, event, host, port, unique, dead_letter))
+
+    def websocket(
+        self,
+        name: str,
+        event: type[msgspec.Struct],
+        *,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        subscribe: str | None = None,
+        unique: str | None = None,
+        dead_letter: str | None = None,
+    ) -> WebSocket:
+        """Declare JSON messages of a WebSocket. `subscribe` is a message that is sent when it opens.
+
+        What waits for a batch is lost when the process is killed. Needs the extra `websocket`.
+        """
+        self._check_source(name, event, unique, dead_letter)
+        if not url.startswith(("ws://", "wss://")):
+            raise SettingError(f"websocket {name}: the URL of a WebSocket begins with ws:// or wss://, not {url!r}")
+        pairs = tuple((headers or {}).items())
+        return self._declared(WebSocket(name, event, url, pairs, subscribe, unique, dead_letter))
+
+    def mqtt(
+        self,
+        name: str,
+        event: type[msgspec.Struct],
+        *,
+        host: str,
+        topic: str,
+        port: int = 1883,
+        client_id: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        tls: bool = False,
+        unique: str | None = None,
+        dead_letter: str | None = None,
+    ) -> Mqtt:
+        """Declare JSON messages of MQTT topics: `topic` is a filter, such as `plants/+/temperature`.
+
+        They are taken with QoS 1 in a session that the broker keeps by `client_id` (default: of the application and
+        the name), so none is lost; what was not acknowledged comes again, and with `unique=` counts once. Needs the
+        extra `mqtt`.
+        """
+        self._check_source(name, event, unique, dead_letter)
+        _check_port("mqtt", name, port)
+        levels = topic.split("/")
+        if (
+            not topic
+            or "#" in topic[:-1]
+            or any("+" in level and level != "+" for level in levels)
+            or ("#" in topic and levels[-1] != "#")
+        ):
+            raise SettingError(f"mqtt {name}: {topic!r} is no filter of topics: + is a level, # the last one")
+        client = client_id or f"{getattr(self, 'name', 'app')}-{name}"
+        return self._declared(
+            Mqtt(name, event, host, port, topic, client, username, password, tls, unique, dead_letter)
+        )
 
     def flow(self, *sources: Any) -> Flow:
         """A program over the events of sources of one type: event time, windows, state, joins (`flow.builder`).
@@ -200,10 +286,17 @@ class SourceDeclarations:
         return source
 
 
+def _check_port(kind: str, name: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise SettingError(f"{kind} {name}: port must be 1 to 65535, not {port}")
+
+
 def as_sources(given: Any) -> tuple[Any, ...]:
     """One source, or several, as a tuple."""
     sources = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     for source in sources:
         if not hasattr(source, "event"):
-            raise SettingError(f"{source!r} is no source: give a topic, Kinesis, files, a rate, a socket, or a flow")
+            raise SettingError(
+                f"{source!r} is no source: give a topic, Kinesis, files, a rate, a socket, a WebSocket, MQTT, or a flow"
+            )
     return sources

@@ -9,7 +9,9 @@ must be among them, as nothing else makes a name one file's alone.
 
 from __future__ import annotations
 
+import re
 import string
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from smackbox.base.errors import SettingError
@@ -20,6 +22,19 @@ NEEDED = ("partition", "offset")
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".json.zst", ".jsonl.zst")
 HOUR_MS = 3_600_000
 OFFSET_DIGITS = 20
+_PATTERNS = {"topic": r"[a-zA-Z0-9._-]+?", "partition": r"\d+", "offset": rf"\d{{{OFFSET_DIGITS}}}", "year": r"\d{4}"}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """What a file's name says. `hour_ms` is None where not all of the hour is in it; `beside` that it is a `-2`."""
+
+    key: str
+    topic: str | None
+    partition: int
+    first: int
+    hour_ms: int | None
+    beside: bool
 
 
 class ArchiveName:
@@ -66,6 +81,32 @@ class ArchiveName:
             partition=partition,
             offset=f"{offset:0{OFFSET_DIGITS}}",
         )
+
+    def parse(self, key: str) -> NamedFile | None:
+        """What `key` made a name of; None for the name of something else."""
+        suffix = max((one for one in SUFFIXES if self._key.endswith(one)), key=len)
+        found = re.fullmatch(_pattern(self._key.removesuffix(suffix)) + r"(-\d+)?" + re.escape(suffix), key)
+        if found is None:
+            return None
+        fields = found.groupdict()
+        hour_ms = None
+        if all(name in fields for name in ("year", "month", "day", "hour")):
+            year, month, day, hour = (int(fields[name]) for name in ("year", "month", "day", "hour"))
+            hour_ms = int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1000
+        is_beside = found[found.re.groups] is not None
+        return NamedFile(key, fields.get("topic"), int(fields["partition"]), int(fields["offset"]), hour_ms, is_beside)
+
+
+def _pattern(template: str) -> str:
+    """A regular expression for the names that a template makes."""
+    seen: set[str] = set()
+    pattern = ""
+    for literal, name, _, _ in string.Formatter().parse(template):
+        pattern += re.escape(literal)
+        if name is not None:
+            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>{_PATTERNS.get(name, r'[0-9]{2}')})"
+            seen.add(name)
+    return pattern
 
 
 def beside(key: str, number: int) -> str:

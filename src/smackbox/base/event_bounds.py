@@ -12,9 +12,10 @@ An endpoint and a stream check with the same rules, so that what is accepted can
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -50,6 +51,32 @@ def event_check(event_type: type[msgspec.Struct]) -> Callable[[Any], None] | Non
                 check(value, path)
 
     return check_event
+
+
+def events_check(event_type: type[msgspec.Struct]) -> Callable[[Sequence[Any]], bool] | None:
+    """A function that says quickly that all of many events can be stored; where it says no, some may not.
+
+    None when every event can.
+    """
+    hints = get_type_hints(event_type)
+    checked = [(name, hints[name]) for name in event_type.__struct_fields__ if _check(hints[name]) is not None]
+    if not checked:
+        return None
+    if any(hint not in _RANGES for _, hint in checked):
+        return lambda _events: False
+    columns = [(attrgetter(name), _RANGES[hint]) for name, hint in checked]
+
+    def check_events(events: Sequence[Any]) -> bool:
+        try:
+            for get, (low, high) in columns:
+                values = list(map(get, events))
+                if values and not (low <= min(values) and max(values) <= high):
+                    return False
+        except TypeError:  # moments with and without an offset
+            return False
+        return True
+
+    return check_events
 
 
 def _check(hint: Any) -> Check | None:
@@ -141,5 +168,11 @@ def _check_time(value: time, path: str) -> None:
             path, "Expected `time` without an offset: a time column has none; send a datetime, or the time alone"
         )
 
+
+_RANGES: dict[Any, tuple[Any, Any]] = {
+    int: (INT_MIN, INT_MAX),
+    datetime: (datetime(2, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)),
+}
+"""Types whose values hold at least between two values, whatever else they are."""
 
 _SCALARS: dict[Any, Check] = {int: _check_int, Decimal: _check_decimal, datetime: _check_datetime, time: _check_time}

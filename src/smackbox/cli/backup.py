@@ -12,6 +12,7 @@ import click
 from smackbox.base.errors import UserError
 from smackbox.cli.backup_options import key_option, opened, storage_errors
 from smackbox.cli.backup_server import be_nice, saved_line
+from smackbox.cli.default_verb import DefaultVerb
 from smackbox.cli.progress import byte_progress
 from smackbox.runtime.settings import DEFAULT_DIR
 
@@ -19,20 +20,10 @@ if TYPE_CHECKING:
     from smackbox.backup.prune import Pruned
 
 
-class BackUps(click.Group):
+class BackUps(DefaultVerb):
     """`smack backup TO` is `smack backup save TO`."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands:
-            args = ["save", *args]
-        return super().resolve_command(ctx, args)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0].startswith("-") and args[0] not in {"-h", "--help"}:
-            args = ["save", *args]
-        return super().parse_args(ctx, args)
+    default_verb = "save"
 
 
 @click.group("backup", cls=BackUps)

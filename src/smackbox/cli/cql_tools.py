@@ -16,6 +16,7 @@ import click
 
 from smackbox.cli.backup_options import key_option
 from smackbox.cli.backup_server import save_server
+from smackbox.cli.progress import record_progress
 from smackbox.runtime.settings import CASSANDRA_PORT, DEFAULT_DIR, BoxSettings
 from smackbox.store.objects import is_url
 
@@ -114,7 +115,9 @@ def export_command(
 
     form = format_of(file, form)
     with connection(cassandra, directory, username, password) as session:
-        click.echo(f"{export(session, table, file, form)} rows of {table} written to {file}")
+        with record_progress("exporting") as told:
+            count = export(session, table, file, form, told)
+        click.echo(f"{count} rows of {table} written to {file}")
 
 
 @click.command("import")
@@ -136,7 +139,9 @@ def import_command(
 
     form = format_of(file, form)
     with connection(cassandra, directory, username, password) as session:
-        click.echo(f"{load(session, table, file, form)} rows of {file} inserted into {table}")
+        with record_progress("importing") as told:
+            count = load(session, table, file, form, told)
+        click.echo(f"{count} rows of {file} inserted into {table}")
 
 
 @click.command("flush")

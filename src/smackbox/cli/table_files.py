@@ -33,6 +33,7 @@ _SCALARS = frozenset({
     "smallint", "text", "time", "timestamp", "timeuuid", "tinyint", "uuid", "varchar", "varint",
 })  # fmt: skip
 Document = dict[str, Any]
+Told = Callable[[int], None]
 # columns' names, as JSON documents have them, and their CQL types
 Columns = dict[str, str]
 
@@ -59,18 +60,19 @@ def columns_of(session: Session, name: str) -> Columns:
     }
 
 
-def export(session: Session, name: str, file: str, form: str) -> int:
-    """Write all rows of the table; how many. Raises `UserError`."""
+def export(session: Session, name: str, file: str, form: str, told: Told = lambda _rows: None) -> int:
+    """Write all rows of the table; how many. `told` is called with how many are done. Raises `UserError`."""
     columns = columns_of(session, name)
     from cassandra.query import SimpleStatement
 
     query = f"SELECT JSON * FROM {_quoted(name)}"  # noqa: S608 - the name was found in the schema
     statement = SimpleStatement(query, fetch_size=PAGE_ROWS)
-    documents = (json.loads(row[0], parse_float=str) for row in session.execute(statement, timeout=None))
+    rows = _counted(session.execute(statement, timeout=None), told)
+    documents = (json.loads(row[0], parse_float=str) for row in rows)
     return _WRITERS[form](documents, columns, file)
 
 
-def load(session: Session, name: str, file: str, form: str) -> int:
+def load(session: Session, name: str, file: str, form: str, told: Told = lambda _rows: None) -> int:
     """Insert all rows of the file; how many. Raises `UserError` at the first that is refused."""
     from cassandra import InvalidRequest
     from cassandra.concurrent import execute_concurrent_with_args
@@ -89,7 +91,15 @@ def load(session: Session, name: str, file: str, form: str) -> int:
                 what = result if isinstance(result, InvalidRequest) else f"{type(result).__name__}: {result}"
                 raise UserError(f"row {number} of {file} was refused (rows around it may be in): {what}")
         count += len(chunk)
+        told(count)
     return count
+
+
+def _counted(rows: Iterable[Any], told: Told) -> Iterator[Any]:
+    for number, row in enumerate(rows, start=1):
+        if number % PAGE_ROWS == 0:
+            told(number)
+        yield row
 
 
 def _quoted(name: str) -> str:

@@ -117,10 +117,6 @@ class KeyedState:
                     raise FlowResultError(str(error)) from error
         return given
 
-    def processing_due_ms(self, turn: Turn) -> int | None:
-        """When the next timer by processing time fires."""
-        return self._processing_timers.first_ms(turn.state)
-
     def due_ms(self, turn: Turn) -> int | None:
         """When the next timer by event time fires."""
         return self._event_timers.first_ms(turn.state)

@@ -124,13 +124,10 @@ class Program:
 
     def is_due(self, state: StateView, now_ms: int, since_ms: int = 0) -> bool:
         """Whether a batch without events would do something: a timer fires, a silent stream's window closes."""
+        if self.is_behind(state, now_ms):
+            return True
         marks = self._load(state)
         turn = Turn(state, now_ms, late_ms=marks.watermark_ms)
-        for operator in self._operators(self._branch):
-            if isinstance(operator, KeyedState):
-                due_ms = operator.processing_due_ms(turn)
-                if due_ms is not None and due_ms <= now_ms:
-                    return True
         if not any(mark.idle_ms is not None for mark in self._marks.values()):
             return False
         expected_ms = marks.expected(self._marks, now_ms, since_ms)

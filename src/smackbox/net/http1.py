@@ -198,6 +198,13 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        self._parse(data)
+        self.answered()
+        full = len(self._line) >= self.server.limits.pipeline or self._held is not None
+        if (full or (self._body is not None and self._body.is_full)) and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
         self._feeding = True
         try:
             while data and not self._closing:
@@ -206,10 +213,6 @@ class HttpConnection(asyncio.Protocol):
                 self._hand_over_stream()
         finally:
             self._feeding = False
-        self.answered()
-        full = len(self._line) >= self.server.limits.pipeline or self._held is not None
-        if (full or (self._body is not None and self._body.is_full)) and not self._transport.is_closing():
-            self._transport.pause_reading()
 
     def _feed(self, data: bytes) -> bytes:
         """Parse. Returns what is left to parse: something only after a request that asked for an upgrade."""
@@ -504,7 +507,8 @@ class HttpConnection(asyncio.Protocol):
         held, self._held = self._held or b"", None
         self._parser = httptools.HttpRequestParser(self)
         if held and not self._closing:
-            self.data_received(held)
+            self._parse(held)
+        self._resume()
 
     def _switch(self, successor: Successor) -> None:
         held, self._held = self._held or b"", None
@@ -519,10 +523,16 @@ class HttpConnection(asyncio.Protocol):
         """Write the answers at the front of the line, as many as there are."""
         if self._feeding:
             return
+        while self._write_answers():
+            self._not_upgraded()  # what was held back may have its answers already
+
+    def _write_answers(self) -> bool:
+        """Write once. Whether the last answer left a request for an upgrade with HTTP."""
         line = self._line
         if not line or line[0].answer is None:
-            return
+            return False
         out: list[bytes] = []
+        is_left = False
         last: Exchange | None = None
         while line and line[0].answer is not None:
             out.append(line[0].answer)
@@ -537,12 +547,13 @@ class HttpConnection(asyncio.Protocol):
             self._switch(last.successor)
         elif not line and last and (not last.keep_alive or (self.server.closing and not self._in_request)):
             self._end()
+        elif last is not None and last.upgradable:
+            is_left = True
         else:
-            if last is not None and last.upgradable:
-                self._not_upgraded()
             self._resume()
         if self._waiters:
             self._wake()
+        return is_left
 
     async def wait_for_turn(self, exchange: Exchange) -> None:
         """Wait until `exchange` is at the front of the line and the client reads."""

@@ -1,11 +1,13 @@
-"""WebSocket (RFC 6455) on a socket: whole messages both ways, on wsproto's core without IO, for servers and clients.
+"""WebSocket (RFC 6455) on a socket: messages both ways, on wsproto's core without IO, for servers and clients.
 
 A message is `str` or `bytes`, put together from its fragments up to `message_limit` (beyond it the connection is closed
-with 1009). Back-pressure both ways: the socket is not read while `BUFFER_MESSAGES` messages or `BUFFER_BYTES` of them
-wait to be received, and `send` waits while the peer does not read. A peer that is silent is pinged, and one that does
-not answer, or does not read, is cut off.
+with 1009); with `WebSocketSettings.in_parts`, it is received in parts as they arrive, and has any length. Back-pressure
+both ways: the socket is not read while `BUFFER_MESSAGES` messages or `BUFFER_BYTES` of them wait to be received, and
+`send` waits while the peer does not read. A peer that is silent is pinged, and one that does not answer, or does not
+read, is cut off.
 
-Simplified: no extensions (permessage-deflate: a small frame may unpack to gigabytes), and no message in parts.
+With `WebSocketSettings.deflate`, messages are compressed where the peer agrees (`websocket_deflate.py`). What has
+arrived is then taken by `SLICE` bytes as long as there is room, for a byte may inflate to a thousand.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from wsproto import WSConnection
@@ -28,12 +30,16 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.extensions import Extension
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from smackbox.base.errors import RequestError
+from smackbox.net.websocket_deflate import Deflate, PerMessageDeflate
 
 BUFFER_BYTES = 64 * 1024
 BUFFER_MESSAGES = 16
+SLICE = 2 * 1024
+"""Bytes that are inflated at once: to some 2 MiB at most."""
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -44,6 +50,8 @@ IN_ORDER = frozenset({NORMAL, GOING_AWAY, 1005})
 """Close codes that are no errors; 1005 stands for a close without one."""
 
 Message = str | bytes
+Part = tuple[Message, bool]
+"""A part of a message, and whether it is the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,10 @@ class WebSocketSettings:
     """Silence after which the peer is pinged; after as much again it is cut off."""
     close_timeout_s: float = 3.0
     """How long the peer may take to answer a close."""
+    deflate: Deflate | None = None
+    """Compress messages where the peer agrees (permessage-deflate); None does not."""
+    in_parts: bool = False
+    """Messages are received in parts, of any length (`receive_part`)."""
 
 
 class WebSocketError(RequestError):
@@ -91,7 +103,14 @@ class WebSocket(asyncio.Protocol):
         """A client's: the subprotocol that the server chose. Fails with `UpgradeRejectedError`."""
         self.ended: asyncio.Future[None] = loop.create_future()
         """The connection is gone."""
-        self._messages: deque[Message] = deque()
+        self._deflate = (
+            None
+            if settings.deflate is None
+            else PerMessageDeflate(settings.deflate, None if settings.in_parts else settings.message_limit)
+        )
+        self._arrived = bytearray()
+        """What is not parsed yet: there was no room for the messages in it."""
+        self._messages: deque[Part] = deque()
         self._waiting_size = 0
         self._parts: list[str] | list[bytes] = []
         self._part_size = 0
@@ -111,10 +130,31 @@ class WebSocket(asyncio.Protocol):
         """Whether no message comes any more."""
         return self._closed
 
+    @property
+    def receives_parts(self) -> bool:
+        """Whether messages are received in parts."""
+        return self._settings.in_parts
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the peer does not read what is sent."""
+        return self._paused
+
+    @property
+    def extensions(self) -> list[Extension]:
+        """What a handshake offers, or agrees to."""
+        return [] if self._deflate is None else [self._deflate]
+
     # -- for its user
 
     async def receive(self) -> Message | None:
         """The next message; None after a close in order. Raises `WebSocketError` after any other end."""
+        assert not self._settings.in_parts
+        part = await self.receive_part()
+        return None if part is None else part[0]
+
+    async def receive_part(self) -> Part | None:
+        """The next part of a message; without `in_parts` each is the whole of one. None and raises as `receive`."""
         while not self._messages:
             if self._failure is not None:
                 raise self._failure
@@ -122,20 +162,28 @@ class WebSocket(asyncio.Protocol):
                 return None
             self._receiver = self._loop.create_future()
             await self._receiver
-        message = self._messages.popleft()
-        self._waiting_size -= len(message)
+        part = self._messages.popleft()
+        self._waiting_size -= len(part[0])
         self._resume()
-        return message
+        return part
 
-    async def send(self, message: Message) -> None:
-        """Send a message once the peer reads. Raises `WebSocketError` where the connection has ended."""
+    async def send(self, message: Message, *, is_last: bool = True) -> None:
+        """Send a message, or a part of one, once the peer reads.
+
+        Raises `WebSocketError` where the connection has ended, and `TypeError` for a part of another kind than the
+        parts before it.
+        """
         while self._paused and not self._closed:
             waiter = self._loop.create_future()
             self._senders.append(waiter)
             await waiter
         if self._closed or self._sent_close:
             raise self._failure or WebSocketError(NORMAL, "the connection is closed")
-        event = TextMessage(data=message) if isinstance(message, str) else BytesMessage(data=bytes(message))
+        event = (
+            TextMessage(data=message, message_finished=is_last)
+            if isinstance(message, str)
+            else BytesMessage(data=bytes(message), message_finished=is_last)
+        )
         self._transport.write(self._core.send(event))
 
     def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
@@ -146,6 +194,7 @@ class WebSocket(asyncio.Protocol):
         self._messages.clear()
         self._waiting_size = 0
         self._send_event(CloseConnection(code=code, reason=reason))
+        self._take_arrived()
         self._transport.resume_reading()
         self._cut_off_later()
 
@@ -167,23 +216,18 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         assert self._request is not None, "a server's connection begins with its upgrade"
-        self._transport.write(self._core.send(self._request))
+        self._transport.write(self._core.send(replace(self._request, extensions=self.extensions)))
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
         if self._closed:
             return
-        try:
-            self._core.receive_data(data)
-            for event in self._core.events():
-                self._take(event)
-                if self.is_closed:
-                    return
-        except RemoteProtocolError as error:  # of the handshake
-            hint = error.event_hint
-            status = hint.status_code if isinstance(hint, RejectConnection) else 400
-            self._rejected(status)
-        if self._is_full and not self._sent_close:
+        if self._deflate is None:
+            self._parse(data)
+        else:
+            self._arrived += data
+            self._take_arrived()
+        if self._is_full and not self._sent_close and not self._closed:
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
@@ -213,6 +257,24 @@ class WebSocket(asyncio.Protocol):
 
     # -- what has arrived
 
+    def _take_arrived(self) -> None:
+        while self._arrived and not self._closed and (self._sent_close or not self._is_full):
+            data = bytes(self._arrived[:SLICE])
+            del self._arrived[:SLICE]
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._core.receive_data(data)
+            for event in self._core.events():
+                self._take(event)
+                if self.is_closed:
+                    return
+        except RemoteProtocolError as error:  # of the handshake
+            hint = error.event_hint
+            status = hint.status_code if isinstance(hint, RejectConnection) else 400
+            self._rejected(status)
+
     def _take(self, event: Event) -> None:
         if isinstance(event, TextMessage | BytesMessage):
             self._take_part(event)
@@ -230,25 +292,34 @@ class WebSocket(asyncio.Protocol):
     def _take_part(self, event: TextMessage | BytesMessage) -> None:
         if self._sent_close:
             return
+        if self._settings.in_parts:
+            if event.data or event.message_finished:
+                data = event.data if isinstance(event.data, str) else bytes(event.data)
+                self._put(data, is_last=event.message_finished)
+            return
         if event.data:
             self._part_size += len(event.data)
             self._parts.append(event.data)  # type: ignore[arg-type]
-        limit = self._settings.message_limit
-        if self._part_size > limit:
-            self._fail(TOO_BIG, f"messages have at most {limit} bytes or characters")
+        if self._part_size > self._settings.message_limit:
+            self._fail(TOO_BIG, self._limit_reason)
             return
         if not event.message_finished:
             return
         empty: Message = "" if isinstance(event, TextMessage) else b""
         message: Message = empty.join(self._parts)  # type: ignore[arg-type]
         self._parts, self._part_size = [], 0
-        self._messages.append(message)
+        self._put(message, is_last=True)
+
+    def _put(self, message: Message, *, is_last: bool) -> None:
+        self._messages.append((message, is_last))
         self._waiting_size += len(message)
         self._wake_receiver()
 
     def _take_close(self, event: CloseConnection) -> None:
         code, reason = int(event.code), event.reason or ""
         if self._core.state not in {ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED}:
+            if code == TOO_BIG:  # of an extension's, which has no words for it
+                reason = self._limit_reason
             self._fail(code, reason)  # the peer sent what is no WebSocket
             return
         if not self._sent_close:
@@ -282,16 +353,22 @@ class WebSocket(asyncio.Protocol):
         self._closed = True
         self._failure = failure
         self._parts = []
+        self._arrived.clear()
         self._wake_receiver()
         self._wake_senders()
 
     # -- helpers
 
     @property
+    def _limit_reason(self) -> str:
+        return f"messages have at most {self._settings.message_limit} bytes or characters"
+
+    @property
     def _is_full(self) -> bool:
         return len(self._messages) >= BUFFER_MESSAGES or self._waiting_size >= BUFFER_BYTES
 
     def _resume(self) -> None:
+        self._take_arrived()
         if not (self._is_full or self._paused or self._closed or self._transport.is_closing()):
             self._transport.resume_reading()
 

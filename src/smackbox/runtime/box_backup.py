@@ -33,6 +33,7 @@ from smackbox.runtime.box_parts import (
     sweep,
 )
 from smackbox.runtime.supervisor import running
+from smackbox.spark.replay.journal import State, changes_under_way
 from smackbox.store.data_dir import DataDir
 from smackbox.store.fs import Disk
 
@@ -40,6 +41,8 @@ STAGING_PREFIX = "backup-staging-"
 BOX_ID = "box-id"
 HOLD_S = 15.0
 MOMENT_TRIES = 5
+REPLAY_LIMIT_S = 60.0
+REPLAY_POLL_S = 0.2
 CLOCK_SLACK_MS = 1_000
 
 
@@ -122,6 +125,7 @@ def _moment(directory: Path, staging: Path) -> tuple[list[SourceFile], int, int]
     for attempt in range(MOMENT_TRIES):
         folder = staging / str(attempt)
         folder.mkdir()
+        states = _settled(directory)
         flush_cassandra(directory / "cassandra")
         taken_ms = time.time_ns() // 1_000_000
         began = time.monotonic()
@@ -136,7 +140,7 @@ def _moment(directory: Path, staging: Path) -> tuple[list[SourceFile], int, int]
             ]
         finally:
             was_held = _resumed(kafka.resume)
-        if was_held:
+        if was_held and changes_under_way(directory) == (False, states):
             held_ms = round((time.monotonic() - began) * 1000)
             files += copy_frameworks(directory / "platform", folder)
             files += copy_applications(directory / "applications", folder)
@@ -146,6 +150,20 @@ def _moment(directory: Path, staging: Path) -> tuple[list[SourceFile], int, int]
         f"Kafka went on before the rest was copied, {MOMENT_TRIES} times: it was restarted each time, or the disk took "
         f"over {HOLD_S:.0f} s"
     )
+
+
+def _settled(directory: Path) -> list[tuple[str, State]]:
+    """The state of streams' replays, once none is being put in: a checkpoint and its table are one then."""
+    deadline = time.monotonic() + REPLAY_LIMIT_S
+    while True:
+        is_busy, states = changes_under_way(directory)
+        if not is_busy:
+            return states
+        if time.monotonic() > deadline:
+            raise UserError(
+                "a replay of a stream is being put in: back up when `smack replay status` says that it is in"
+            )
+        time.sleep(REPLAY_POLL_S)
 
 
 def _resumed(resume: Callable[[], bool]) -> bool:

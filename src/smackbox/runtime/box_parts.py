@@ -106,19 +106,18 @@ def copy_streams(directory: Path, staging: Path) -> list[SourceFile]:
     """The checkpoint of each stream of each application. Raises `UserError`."""
     for current in sorted(directory.rglob(f"{STORE_DIR}/CURRENT")):
         stream = current.parents[1]
-        target = staging / "streams" / stream.relative_to(directory)
-        _asked(
-            stream,
-            CopyCheckpoint(str(target)),
-            CheckpointCopied,
-            lambda _, stream=stream, target=target: copy_closed(stream, target),  # type: ignore[misc]
-        )
+        copy_checkpoint(stream, staging / "streams" / stream.relative_to(directory))
     for small in directory.rglob("*.json"):  # how a stream's state is divided
         target = staging / "streams" / small.relative_to(directory)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(small, target)
     return files_below(staging / "streams", "streams")
+
+
+def copy_checkpoint(stream: Path, target: Path) -> None:
+    """Copy the checkpoint in the directory `stream`, whether its stream runs or not. Raises `UserError`."""
+    _asked(stream, CopyCheckpoint(str(target)), CheckpointCopied, lambda _: copy_closed(stream, target))
 
 
 def link_zookeeper(directory: Path, staging: Path) -> list[SourceFile]:

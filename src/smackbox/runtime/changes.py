@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import msgspec
 
@@ -42,40 +42,98 @@ class _Record(msgspec.Struct, frozen=True):
     topics: dict[str, _TopicRecord]
 
 
+class TableChange(NamedTuple):
+    """A difference between a declared table and the one that is there, and the statement that mends it, if one does.
+
+    `is_needed` is False for a column that only the server has, with which the application runs.
+    """
+
+    problem: str
+    statement: str | None = None
+    is_needed: bool = True
+
+
 def check_tables(session: Session, app: App) -> None:
     """Raises `StartError` that names every difference between a declared table and the one that is there."""
-    problems = [problem for table in app.tables for problem in _table_changes(session, app.keyspace, table)]
+    changes = [change for table in app.tables for change in table_changes(session, app.keyspace, table)]
+    problems = [
+        f"{change.problem}: add it with smack cql -k {app.keyspace} '{change.statement}', or all with `smack migrate`"
+        if change.statement is not None
+        else change.problem
+        for change in changes
+        if change.is_needed
+    ]
     if problems:
         raise StartError("; ".join(problems))
 
 
 def check_topics(app: App, directory: Path, *, accept: bool) -> None:
     """Raises `StartError` for a change of keys or fields that events in the topics do not follow, unless `accept`."""
-    file = directory / "applications" / f"{app.name}.json"
-    current = _Record({topic.name: _topic_record(topic) for topic in app.topics})
+    problems = [] if accept else topic_changes(app, directory)
+    if problems:
+        raise StartError("; ".join(problems) + ". Start once with --accept-changes to go on with it")
+    file = _record_file(app, directory)
+    disk = Disk()
     try:
-        former = msgspec.json.decode(file.read_bytes(), type=_Record)
-    except FileNotFoundError:
-        former = _Record({})
-    except msgspec.DecodeError as error:
-        raise StartError(f"{file} is damaged: {error}; remove it to go on without this check") from error
-    problems = [
+        disk.make_directory(file.parent)
+        disk.replace(file, msgspec.json.format(msgspec.json.encode(_record(app))))
+    except StorageError as error:
+        raise StartError(f"cannot write {file}: {error}") from error
+
+
+def topic_changes(app: App, directory: Path) -> list[str]:
+    """What has changed of topics that events in them do not follow, each with what to do."""
+    former, current = _former(app, directory), _record(app)
+    return [
         problem
         for topic in app.topics
         if topic.name in former.topics
         for problem in _topic_changes(topic, former.topics[topic.name], current.topics[topic.name])
     ]
-    if problems and not accept:
-        raise StartError("; ".join(problems) + ". Start once with --accept-changes to go on with it")
-    disk = Disk()
+
+
+def topic_news(app: App, directory: Path) -> list[str]:
+    """What has changed of events that the topics' follow by themselves: fields with defaults, and fields less."""
+    former, current = _former(app, directory), _record(app)
+    found: list[str] = []
+    for name, topic in current.topics.items():
+        if name not in former.topics:
+            continue
+        before = former.topics[name].fields
+        found += [
+            f"topic {name}: field {field} is new, and events that are there have its default"
+            for field in topic.fields
+            if field not in before
+        ]
+        found += [
+            f"topic {name}: field {field} is gone, and is left out of events that have it. Was it renamed? Then keep "
+            f'its name in JSON: new_name: … = msgspec.field(name="{field}")'
+            for field in before
+            if field not in topic.fields
+        ]
+    return found
+
+
+def _record_file(app: App, directory: Path) -> Path:
+    return directory / "applications" / f"{app.name}.json"
+
+
+def _record(app: App) -> _Record:
+    return _Record({topic.name: _topic_record(topic) for topic in app.topics})
+
+
+def _former(app: App, directory: Path) -> _Record:
+    file = _record_file(app, directory)
     try:
-        disk.make_directory(file.parent)
-        disk.replace(file, msgspec.json.format(msgspec.json.encode(current)))
-    except StorageError as error:
-        raise StartError(f"cannot write {file}: {error}") from error
+        return msgspec.json.decode(file.read_bytes(), type=_Record)
+    except FileNotFoundError:
+        return _Record({})
+    except msgspec.DecodeError as error:
+        raise StartError(f"{file} is damaged: {error}; remove it to go on without this check") from error
 
 
-def _table_changes(session: Session, keyspace: str, table: Table) -> Iterator[str]:
+def table_changes(session: Session, keyspace: str, table: Table) -> Iterator[TableChange]:
+    """The differences between a declared table and the one that is there; none where there is none."""
     from smackbox.cassandra.wire.cql import ast
     from smackbox.cassandra.wire.cql.parser import parse
     from smackbox.cassandra.wire.errors import SyntaxFault
@@ -99,22 +157,32 @@ def _table_changes(session: Session, keyspace: str, table: Table) -> Iterator[st
     for kind, columns in (("partition_key", declared.partition_key), ("clustering", declared.clustering)):
         key = tuple(row.column_name for row in sorted(rows, key=lambda row: int(row.position)) if row.kind == kind)
         if key != columns:
-            yield (
+            yield TableChange(
                 f"{name}: its {kind.replace('_', ' ')} is ({', '.join(key)}), the application says "
-                f"({', '.join(columns)}): a primary key cannot be changed, give the table another name"
+                f"({', '.join(columns)}): a primary key cannot be changed, give the table another name. A new stream "
+                "into it begins with the topic's first event"
             )
             return
     for column in declared.columns:
         wanted = _type_text(column.type)
         if column.name not in present:
-            yield (
-                f"{name} has no column {column.name}: add it with "
-                f"""smack cql -k {keyspace} 'ALTER TABLE "{declared.name}" ADD "{column.name}" {wanted}'"""
+            yield TableChange(
+                f"{name} has no column {column.name}", f'ALTER TABLE "{declared.name}" ADD "{column.name}" {wanted}'
             )
         elif _plain(present[column.name]) != _plain(wanted):
-            yield (
+            yield TableChange(
                 f"{name}: column {column.name} is {present[column.name]}, the application says {wanted}: a type cannot "
-                "be changed, give the column another name"
+                "be changed, give the column another name and fill it with `smack patch`"
+            )
+    declared_names = {column.name for column in declared.columns}
+    added = [column.name for column in declared.columns if column.name not in present]
+    for column_name in present:
+        if column_name not in declared_names:
+            renamed = f" (was it renamed to {added[0]}? `smack patch` copies it first)" if len(added) == 1 else ""
+            yield TableChange(
+                f"{name}: the application has no column {column_name}{renamed}",
+                f'ALTER TABLE "{declared.name}" DROP "{column_name}"',
+                is_needed=False,
             )
 
 

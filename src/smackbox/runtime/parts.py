@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import msgspec
 
 from smackbox.app.model import Actors, App, Job, Stream
 from smackbox.base.errors import StartError
+from smackbox.base.garbage import few_collections
 from smackbox.base.settings import load
 from smackbox.ingest.route import Route
 from smackbox.net.service import at_end_of, say
@@ -76,21 +76,28 @@ def routes(app: App, registry: str | None = None) -> list[Route]:
 
 
 def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> None:
-    """Run one stream until told to stop; ready when it has its checkpoint, its servers and its session."""
+    """Run one stream until told to stop; ready when it has its checkpoint, its servers and its session.
+
+    While a replay of it is put in, it stays away; then it begins again, as the program is by then.
+    """
+    from smackbox.runtime.stream_gate import StreamGate
     from smackbox.runtime.streams import stream_runner
 
     started = time.monotonic()
-    stop = threading.Event()
+    gate = StreamGate(app, stream, urls, settings)
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: stop.set())
+        signal.signal(signum, lambda *_: gate.stop())
     if lifeline := os.environ.get(LIFELINE):
-        at_end_of(lifeline, stop.set)
+        at_end_of(lifeline, gate.stop)
+    gate.wait()
     runner = stream_runner(app, stream, urls, settings, metrics_port=settings.ingest_port)
 
     def ready() -> None:
         say(f"ready {stream.name} {runner.metrics_url} in {(time.monotonic() - started) * 1000:.0f} ms")
 
-    runner.run(stop, ready)
+    with gate.watched() as leave, few_collections():
+        runner.run(leave, ready)
+    gate.wait(restart=True)
 
 
 def actors_part(app: App, actors: Actors, urls: Urls, settings: BoxSettings) -> None:

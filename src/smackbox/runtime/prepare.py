@@ -65,7 +65,7 @@ def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> 
         if present > partitions:
             raise StartError(
                 f"topic {name} has {present} partitions, the application says {partitions}: partitions cannot be taken "
-                f"away, say partitions={present}"
+                f"away, say partitions={present}, or give the topic another name"
             )
         if present < partitions and not add_partitions:
             raise StartError(
@@ -75,6 +75,20 @@ def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> 
             )
         if present < partitions:
             _add_partitions(admin, name, partitions)
+
+
+def partition_counts(bootstrap: str) -> dict[str, int]:
+    """How many partitions each topic has. Raises `StartError`."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    try:
+        topics = (
+            AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}).list_topics(timeout=KAFKA_TIMEOUT_S).topics
+        )
+    except KafkaException as error:
+        raise StartError(f"Kafka at {bootstrap} does not answer: {error.args[0].str()}") from error
+    return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
 def _add_partitions(admin: AdminClient, name: str, partitions: int) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from smackbox.app.model import App, Stream, Table, Topic
-from smackbox.app.sources import Files, Kinesis, Rate, Socket
+from smackbox.app.sources import Files, Kinesis, Mqtt, Rate, Socket, WebSocket
 from smackbox.app.streams import check_copy
 from smackbox.app.targets import FileTarget, FunctionTarget, HttpTarget, StatementTarget
 from smackbox.flow.steps import Branch, Join, Lookup
@@ -102,7 +102,7 @@ def _runner(
         table=stream.table is not None,
         flow=flow,
         late=late,
-        readers=_readers(flow.branch, settings) if flow is not None else {},
+        readers=flow_readers(flow.branch, settings) if flow is not None else {},
     )
     return MicroBatchRunner(settings, stream.source.event, stream.function, parts=parts, engine=engine, metrics=metrics)
 
@@ -136,6 +136,23 @@ def _input(source: Any, settings: StreamSettings) -> Input:
             from smackbox.spark.streaming.inputs.socket import SocketInput
 
             return SocketInput(source.name, source.host, source.port)
+        case WebSocket():
+            from smackbox.spark.streaming.inputs.websocket import WebSocketInput
+
+            return WebSocketInput(source.name, source.url, dict(source.headers), source.subscribe)
+        case Mqtt():
+            from smackbox.spark.streaming.inputs.mqtt import MqttInput
+
+            return MqttInput(
+                source.name,
+                source.host,
+                source.port,
+                source.topic,
+                source.client_id,
+                username=source.username,
+                password=source.password,
+                tls=source.tls,
+            )
     raise AssertionError(source)
 
 
@@ -165,13 +182,14 @@ def _output(target: Any, settings: StreamSettings, name: str) -> Output:
     raise AssertionError(target)
 
 
-def _readers(branch: Branch, settings: StreamSettings) -> dict[str, TableReader]:
+def flow_readers(branch: Branch, settings: StreamSettings) -> dict[str, TableReader]:
+    """What reads the tables that a flow looks up, by their names."""
     from smackbox.spark.streaming.lookup_readers import CassandraReader, TopicReader
 
     found: dict[str, TableReader] = {}
     for step in branch.steps:
         if isinstance(step, Join):
-            found |= _readers(step.right_branch, settings)
+            found |= flow_readers(step.right_branch, settings)
         elif isinstance(step, Lookup):
             table, columns = step.table, [column for column, _ in step.on]
             if isinstance(table, Topic):

@@ -35,8 +35,9 @@ class Client:
         self._session = session
         self._url = f"http://127.0.0.1:{port}"
 
-    async def ask(self, method: str, path: str, **form: str) -> tuple[int, Any]:
-        async with self._session.request(method, self._url + path, data=form or None) as answer:
+    async def ask(self, method: str, path: str, *, multipart: bool = False, **form: str) -> tuple[int, Any]:
+        data = aiohttp.FormData(form, default_to_multipart=multipart) if form else None
+        async with self._session.request(method, self._url + path, data=data) as answer:
             body = await (answer.json() if "json" in answer.headers["Content-Type"] else answer.text())
             return answer.status, body
 
@@ -121,7 +122,8 @@ def test_a_cluster_is_changed_where_that_is_allowed() -> None:
                 200, {"message": f"Joining {address}"}
             )  # fmt: skip
             assert (await other.ask("POST", "/cluster/members", address="nonsense"))[0] == 400
-            await other.ask("POST", "/cluster/members", address=address)
+            assert (await other.ask("POST", "/cluster/members"))[0] == 400
+            assert (await other.ask("POST", "/cluster/members", multipart=True, address=address))[0] == 200  # curl -F
             await second.until(MemberStatus.UP, LIMIT_S)
             assert (await client.ask("PUT", f"/cluster/members/{its}", operation="dance"))[0] == 400
             assert (await client.ask("PUT", "/cluster/members/x@h:1", operation="down"))[0] == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import subprocess
 import sys
@@ -558,3 +559,44 @@ def test_the_room_loads_no_http_before_it_is_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_route_that_waited_leaves_nothing_for_the_garbage_collector() -> None:
+    async def run() -> None:
+        async with serving(path("late")(_late)) as client:
+            await client.get("/late")
+            gc.collect()
+            gc.disable()
+            try:
+                answer = await client.raw(
+                    b"GET /late HTTP/1.1\r\n\r\n" * 20 + b"GET /late HTTP/1.1\r\nConnection: close\r\n\r\n"
+                )
+                left = [found for found in gc.get_objects() if type(found).__name__ in {"_AnswerWatch", "_SteppedTask"}]
+            finally:
+                gc.enable()
+        assert answer.count(b"200 OK") == 21
+        assert left == []
+
+    asyncio.run(run())
+
+
+async def _late() -> str:
+    await asyncio.sleep(0)
+    return "late"
+
+
+def test_each_route_that_waits_has_its_own_time() -> None:
+    async def run() -> None:
+        async def never() -> str:
+            await asyncio.Event().wait()
+            return ""
+
+        async with serving(path("late")(_late) | path("never")(never), answer_timeout_s=0.4) as client:
+            began_s = asyncio.get_running_loop().time()
+            assert (await client.get("/late")).status == 200
+            await asyncio.sleep(0.1)  # the time of the first request is over before that of those after it
+            answers = await asyncio.gather(*(client.get("/never") for _ in range(3)), client.get("/late"))
+            assert [answer.status for answer in answers] == [503, 503, 503, 200]
+            assert asyncio.get_running_loop().time() - began_s > 0.45
+
+    asyncio.run(run())

@@ -335,6 +335,23 @@ def test_a_refused_upgrade_goes_on_with_http() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_thousands_of_upgrades_in_one_packet_are_each_answered(*, asynchronous: bool) -> None:
+    count = 2000
+
+    async def later() -> str:
+        await asyncio.sleep(0)
+        return "http"
+
+    async def run() -> None:
+        route = get(later if asynchronous else complete("http"))
+        async with serving(route) as client:
+            answer = await client.raw(handshake() * count + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert answer.count(b"HTTP/1.1 200 OK\r\n") == count + 1
+
+    asyncio.run(run())
+
+
 def test_a_flow_that_speaks_first_waits_for_the_answers_before_it() -> None:
     async def run() -> None:
         gate = asyncio.Event()

@@ -72,18 +72,46 @@ def test_a_table_is_used_once_it_is_confirmed_by_an_acknowledgement_or_by_its_fi
             one.table.text(2, 0)
 
 
-def test_an_advertisement_is_repeated_a_few_times_and_then_waits() -> None:
+def test_an_advertisement_is_repeated_a_few_times_and_then_given_up_for_a_new_version() -> None:
     one = Advertised()
-    one.hit("a")
-    for _ in range(10):
+    for _ in range(2 + RESENDS):
+        one.hit("a")
         one.table.tick()
     assert one.sent == [(1, ["a"])] * (1 + RESENDS)
-    one.table.confirm(1)
+    one.hit("a")
     one.table.tick()
-    assert len(one.sent) == 1 + RESENDS  # nothing new came
+    assert one.sent[1 + RESENDS :] == [(2, ["a"])]  # what comes is the same, but nobody is known to use table 1
+    assert one.table.text(1, 0) == "a"  # its acknowledgement was lost, or is late
+    one.table.confirm(2)
+    one.hit("a")
+    one.table.tick()
+    assert len(one.sent) == 2 + RESENDS
     one.hit("a", "b")
     one.table.tick()
-    assert one.sent[-1][0] == 2 and set(one.sent[-1][1]) == {"a", "b"}
+    assert one.sent[-1][0] == 3 and set(one.sent[-1][1]) == {"a", "b"}
+
+
+@pytest.mark.parametrize("late", ["acknowledgement", "number"])
+def test_a_late_sign_of_a_table_that_was_given_up_ends_the_advertisements(late: str) -> None:
+    one = Advertised()
+    for _ in range(2 + RESENDS):
+        one.hit("a")
+        one.table.tick()
+    if late == "number":
+        assert one.table.text(1, 0) == "a"
+    else:
+        one.table.confirm(1)
+    one.hit("a")
+    one.table.tick()
+    assert len(one.sent) == 1 + RESENDS
+
+
+def test_a_system_that_is_silent_gets_no_more_advertisements() -> None:
+    one = Advertised()
+    one.hit("a")
+    for _ in range(20):
+        one.table.tick()
+    assert one.sent == [(1, ["a"])] * (1 + RESENDS)
 
 
 def test_old_tables_are_known_for_a_while_and_versions_wrap() -> None:

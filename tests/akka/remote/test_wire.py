@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smackbox.akka.actor.messages import Identify, Kill, PoisonPill
+from smackbox.akka.remote import frames
+from smackbox.akka.remote.compression import CompressionError, OutboundTables
 from smackbox.akka.remote.failure_detector import PhiAccrualDetector
 from smackbox.akka.remote.frames import Envelope, decode, encode, read_preamble
 from smackbox.akka.remote.serialization import Serialization, SerializationError
@@ -64,7 +66,7 @@ def test_frames_are_read_whole_and_in_pieces(sent: list[Envelope], piece: int) -
 def test_any_bytes_are_an_envelope_or_an_error(data: bytes) -> None:
     try:
         decode(data)
-    except ProtocolError:
+    except (ProtocolError, CompressionError):
         return
 
 
@@ -182,3 +184,46 @@ def test_phi_is_a_number_whatever_came(gaps: list[float], later: float) -> None:
         now += gap
         detector.heartbeat(now)
     assert detector.phi(now + later) >= 0.0
+
+
+@given(st.lists(envelopes, min_size=1, max_size=3), st.integers(0, 200), st.integers(0, 255), st.integers(0, 8))
+def test_headers_that_are_known_are_read_as_unknown_ones(
+    known: list[Envelope], place: int, byte: int, more: int
+) -> None:
+    """Whatever came before: a byte that is changed is seen, and so is a literal that reaches into the payload."""
+
+    def result(data: bytes) -> Envelope | str:
+        try:
+            return decode(data)
+        except (ProtocolError, CompressionError) as error:
+            return str(error)
+
+    whole = [encode(envelope)[4:] for envelope in known]
+    changed = bytearray(whole[0])
+    changed[place % len(changed)] = byte
+    frames._read_heads.clear()
+    expected = []
+    for data in (bytes(changed), bytes(changed) + b"x" * more, *whole):
+        expected.append(result(data))
+        frames._read_heads.clear()
+    for data in whole:
+        decode(data)
+    assert [result(data) for data in (bytes(changed), bytes(changed) + b"x" * more, *whole)] == expected
+
+
+def test_the_headers_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "KEPT_HEADS", 3)
+    tables = OutboundTables()
+    for number in range(20):
+        decode(encode(Envelope(1, 20, f"s{number}", "r" * (600 if number % 2 else 1), "", b""), tables)[4:])
+        assert len(tables.heads) <= 3 and len(frames._read_heads) <= 3
+    assert all(len(head) <= frames.KEPT_HEAD_BYTES for head in (*tables.heads.values(), *frames._read_heads))
+
+
+def test_a_table_that_changes_is_used_at_once() -> None:
+    tables = OutboundTables()
+    envelope = Envelope(1, 20, "", "r", "", b"")
+    plain = encode(envelope, tables)
+    tables.refs, tables.refs_version = {"r": 3}, 1
+    tables.heads.clear()
+    assert encode(envelope, tables) != plain

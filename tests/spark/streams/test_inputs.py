@@ -49,6 +49,9 @@ class FakeKinesis:
     def list_shards(self, **_: Any) -> Any:
         return {"Shards": [{"ShardId": shard} for shard in self.records]}
 
+    def describe_stream_summary(self, **_: Any) -> Any:
+        return {"StreamDescriptionSummary": {"RetentionPeriodHours": 24}}
+
     def get_shard_iterator(self, ShardId: str, StartingSequenceNumber: str = "-1", **_: Any) -> Any:
         return {"ShardIterator": f"{ShardId}/{int(StartingSequenceNumber) + 1}"}
 

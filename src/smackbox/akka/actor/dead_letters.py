@@ -58,8 +58,16 @@ class DeadLetters:
             letter.recipient,
             letter.sender.path if letter.sender is not None else "nobody",
             letter.reason,
-            repr(letter.message)[:TEXT_LIMIT],
+            _shown(letter.message),
         )
         if self._logged >= LOGGED:
             self._silent_until_s = now_s + SILENCE_S
             log.info("no more dead letters are logged for %.0f s", SILENCE_S)
+
+
+def _shown(message: Any) -> str:
+    """A message for the log; one that cannot be shown must not raise into who told it."""
+    try:
+        return repr(message)[:TEXT_LIMIT]
+    except Exception as error:
+        return f"a {type(message).__name__} whose repr raises {type(error).__name__}"

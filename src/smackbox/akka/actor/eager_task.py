@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -49,7 +49,7 @@ class Stepper:
         self._spare: _SteppedTask | None = None
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
-        """(True, its result or `Raised`), or (False, its task)."""
+        """(True, its result or `Raised`), or (False, its task), which calls its `on_end` at once when it is done."""
         loop = self._loop
         task = self._spare
         if task is None:
@@ -71,7 +71,7 @@ class Stepper:
         except BaseException as error:
             result = Raised(error)
         else:
-            asyncio.tasks._register_task(task)  # type: ignore[arg-type]
+            # not in `asyncio.all_tasks`, whose set of weak references costs as much as the task: its owner keeps it
             task._wait_for(waited)
             return False, task
         finally:
@@ -84,14 +84,16 @@ class Stepper:
 
 
 class _SteppedTask(asyncio.Future[Any]):
-    """What `asyncio.timeout`, `gather` and cancellation need of a task."""
+    """What `asyncio.timeout`, `gather` and cancellation need of a task. `on_end` is called at once when it is done."""
+
+    on_end: Callable[[asyncio.Future[Any]], None] | None = None
+    _waits_for: asyncio.Future[Any] | None = None
+    _must_cancel = False
+    _cancel_requests = 0
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._coroutine = coroutine
-        self._waits_for: asyncio.Future[Any] | None = None
-        self._must_cancel = False
-        self._cancel_requests = 0
         self._context: Context = copy_context()
 
     def reuse(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -150,6 +152,10 @@ class _SteppedTask(asyncio.Future[Any]):
             self._wait_for(waited)
         finally:
             asyncio.tasks._leave_task(loop, self)  # type: ignore[arg-type]
+            on_end = self.on_end
+            if on_end is not None and self.done():
+                self.on_end = None  # what it holds may hold this task
+                on_end(self)
 
     def _wait_for(self, waited: Any) -> None:
         if waited is None:

@@ -19,13 +19,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 from smackbox.akka.actor.path import Address
 from smackbox.akka.actor.system import ActorSystem
 from smackbox.akka.cluster.cluster import Cluster
 from smackbox.akka.cluster.member import Member, MemberStatus
 from smackbox.akka.http.directives import delete, extract_request, get, post, put
+from smackbox.akka.http.forms import parse_form
 from smackbox.akka.http.paths import REMAINING, path, path_prefix
 from smackbox.akka.http.route import Route, complete, concat
 from smackbox.akka.http.server import Http, ServerBinding
@@ -168,8 +168,11 @@ def _member(member: Member) -> dict[str, Any]:
 
 
 def _field(request: HttpRequest, name: str) -> str:
-    """Of a form in the body; empty where there is none."""
-    return parse_qs(request.body.decode("utf-8", "replace"), max_num_fields=100).get(name, [""])[0]
+    """Of a form in the body, multipart or urlencoded; empty where there is none."""
+    try:
+        return parse_form(request).texts.get(name, [""])[0]
+    except (TypeError, ValueError):
+        return ""
 
 
 def _message(text: str, status: int = 200) -> Route:

@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from smackbox.akka.http.encoding import encode_response_with as encode_response_with
     from smackbox.akka.http.files import get_from_directory as get_from_directory
     from smackbox.akka.http.files import get_from_file as get_from_file
+    from smackbox.akka.http.forms import FileInfo as FileInfo
     from smackbox.akka.http.forms import UploadedFile as UploadedFile
     from smackbox.akka.http.forms import file_upload as file_upload
     from smackbox.akka.http.forms import file_upload_all as file_upload_all
     from smackbox.akka.http.forms import form_field as form_field
-    from smackbox.akka.http.forms import store_uploaded_file as store_uploaded_file
     from smackbox.akka.http.negotiation import negotiate as negotiate
     from smackbox.akka.http.paths import REMAINING as REMAINING
     from smackbox.akka.http.paths import path as path
@@ -96,11 +96,20 @@ if TYPE_CHECKING:
     from smackbox.akka.http.sse import complete_events as complete_events
     from smackbox.akka.http.timeouts import with_request_timeout as with_request_timeout
     from smackbox.akka.http.timeouts import without_request_timeout as without_request_timeout
+    from smackbox.akka.http.uploads import StreamedFile as StreamedFile
+    from smackbox.akka.http.uploads import store_uploaded_file as store_uploaded_file
+    from smackbox.akka.http.uploads import store_uploaded_files as store_uploaded_files
+    from smackbox.akka.http.uploads import streamed_file_upload as streamed_file_upload
+    from smackbox.akka.http.uploads import streamed_file_upload_all as streamed_file_upload_all
+    from smackbox.akka.http.websocket_messages import BinaryMessage as BinaryMessage
+    from smackbox.akka.http.websocket_messages import MessageError as MessageError
+    from smackbox.akka.http.websocket_messages import TextMessage as TextMessage
     from smackbox.akka.http.websockets import WebSocketRequest as WebSocketRequest
     from smackbox.akka.http.websockets import handle_websocket as handle_websocket
     from smackbox.net.websocket import UpgradeRejectedError as UpgradeRejectedError
     from smackbox.net.websocket import WebSocketError as WebSocketError
     from smackbox.net.websocket import WebSocketSettings as WebSocketSettings
+    from smackbox.net.websocket_deflate import Deflate as Deflate
 
 _HTTP = "smackbox.akka.http."
 _LAZY = {
@@ -152,12 +161,22 @@ _LAZY = {
     "with_range_support": _HTTP + "ranges",
     **dict.fromkeys(("with_request_timeout", "without_request_timeout"), _HTTP + "timeouts"),
     **dict.fromkeys(("WebSocketRequest", "handle_websocket"), _HTTP + "websockets"),
+    **dict.fromkeys(("BinaryMessage", "MessageError", "TextMessage"), _HTTP + "websocket_messages"),
+    "Deflate": "smackbox.net.websocket_deflate",
     **dict.fromkeys(("UpgradeRejectedError", "WebSocketError", "WebSocketSettings"), "smackbox.net.websocket"),
     **dict.fromkeys(
         ("ClientRequest", "ClientResponse", "ClientSettings", "HttpClient", "TooManyRequestsError"), _HTTP + "client"
     ),
+    **dict.fromkeys(("FileInfo", "UploadedFile", "file_upload", "file_upload_all", "form_field"), _HTTP + "forms"),
     **dict.fromkeys(
-        ("UploadedFile", "file_upload", "file_upload_all", "form_field", "store_uploaded_file"), _HTTP + "forms"
+        (
+            "StreamedFile",
+            "store_uploaded_file",
+            "store_uploaded_files",
+            "streamed_file_upload",
+            "streamed_file_upload_all",
+        ),
+        _HTTP + "uploads",
     ),
     **dict.fromkeys(("encode_response", "encode_response_with"), _HTTP + "encoding"),
     **dict.fromkeys(("get_from_directory", "get_from_file"), _HTTP + "files"),

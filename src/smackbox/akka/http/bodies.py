@@ -7,9 +7,9 @@ has the server's `body_limit` unless `with_size_limit` or `without_size_limit` g
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -78,10 +78,10 @@ def entity(unmarshaller: Unmarshaller) -> Directive:
             if context.body is None and not context.request.body:
                 return Rejected((RequestEntityExpectedRejection(),))
             sent = context.request.headers.get("content-type", BINARY)
-            media = sent.partition(";")[0].strip().lower()
-            if media != JSON and not (media.startswith("application/") and media.endswith("+json")):
+            if not _is_json(sent):
                 return Rejected((UnsupportedRequestContentTypeRejection(JSON, sent),))
-        context = await context.whole()
+        if context.body is not None:
+            context = await context.whole()
         try:
             value = unmarshaller.decode(context.request)
         except ValueError as error:
@@ -95,13 +95,19 @@ def entity(unmarshaller: Unmarshaller) -> Directive:
     return Directive(apply)
 
 
+@lru_cache(64)
+def _is_json(content_type: str) -> bool:
+    media = content_type.partition(";")[0].strip().lower()
+    return media == JSON or (media.startswith("application/") and media.endswith("+json"))
+
+
 def data_bytes(context: RequestContext) -> Source[bytes, None]:
     """The body as a stream, to be run once; it fails with `RequestBodyError`, or `ConnectionResetError`."""
     from smackbox.akka.stream.source import Source
 
     body = context.body
     if body is not None:
-        return Source.from_async_iterator(partial(_arriving, body))
+        return Source.from_async_iterator(partial(arriving, body))
     content = context.request.body
     return Source.single(content) if content else Source.empty()
 
@@ -114,7 +120,8 @@ class EntityTruncatedError(ConnectionResetError, StreamError):
     """What the stream of a body fails with when its client is gone."""
 
 
-async def _arriving(body: Body) -> AsyncIterator[bytes]:
+async def arriving(body: Body) -> AsyncGenerator[bytes, None]:
+    """A body in pieces, whose failures are those of streams: `EntityStreamError` and `EntityTruncatedError`."""
     chunks = body.chunks()
     try:
         async for chunk in chunks:
@@ -167,7 +174,7 @@ def decode_request_with(limit: int) -> Directive:
             unread = UnreadRequest(
                 request.method, request.path, request.query, headers, b"", request.peer, request.target
             )
-            return await inner(replace(context, request=unread, body=packed), ())
+            return await inner(context.changed(request=unread, body=packed), ())
         try:
             body = unpack(request.body, limit, _WINDOWS[encoding])
         except OverflowError:
@@ -175,7 +182,7 @@ def decode_request_with(limit: int) -> Directive:
         except zlib.error as error:
             return Rejected((MalformedRequestContentRejection(f"the body is not {encoding}: {error}"),))
         request = replace(request, body=body, headers=headers)
-        return await inner(replace(context, request=request), ())
+        return await inner(context.changed(request=request), ())
 
     return Directive(apply)
 

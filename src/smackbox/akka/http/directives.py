@@ -168,7 +168,7 @@ def authorize(check: Callable[[HttpRequest], bool] | bool) -> Directive:
 def map_request(function: Callable[[HttpRequest], HttpRequest]) -> Directive:
     async def apply(context: RequestContext, inner: Inner) -> Result:
         context = await context.whole()
-        return await inner(replace(context, request=function(context.request)), ())
+        return await inner(context.changed(request=function(context.request)), ())
 
     return Directive(apply)
 

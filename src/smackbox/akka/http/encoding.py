@@ -28,6 +28,7 @@ from smackbox.akka.http.route import (
     chunks_of,
     with_vary,
 )
+from smackbox.akka.http.weights import weighted
 from smackbox.net.content_encoding import DEFLATE, GZIP
 from smackbox.net.http import HttpResponse
 
@@ -69,7 +70,7 @@ def choose(accepted: str | None, codings: tuple[str, ...]) -> str | None:
     """The coding that the client likes most, of equals the one that comes first; None where it accepts none of them."""
     if accepted is None:
         return codings[0]
-    weights = _weights(accepted)
+    weights = {name.removeprefix("x-"): weight for name, weight in weighted(accepted)}
     # what is not named is not accepted, but for identity, which is what is left
     others = weights.get("*", 0.0)
     best, most = None, 0.0
@@ -78,25 +79,6 @@ def choose(accepted: str | None, codings: tuple[str, ...]) -> str | None:
         if weight > most:
             best, most = coding, weight
     return best
-
-
-def _weights(accepted: str) -> dict[str, float]:
-    """Codings in lower case with their weights, 0 to 1; what is malformed counts as not accepted."""
-    weights: dict[str, float] = {}
-    for part in accepted.split(","):
-        name, *parameters = part.split(";")
-        name = name.strip().lower().removeprefix("x-")
-        weight = 1.0
-        for parameter in parameters:
-            key, _, value = parameter.strip().partition("=")
-            if key.strip().lower() == "q":
-                try:
-                    weight = min(1.0, max(0.0, float(value)))
-                except ValueError:
-                    weight = 0.0
-        if name:
-            weights[name] = weight
-    return weights
 
 
 async def _encoded(response: Response, coding: str, system: Any) -> Response:

@@ -4,15 +4,14 @@
         lambda title, upload: complete({"title": title, "bytes": len(upload.content)})
     )
 
-A body is whole, within the server's `body_limit`, and is parsed once for all directives of a request.
+A body is whole, within the server's `body_limit`, and is parsed once for all directives of a request. Files as streams
+are in `uploads.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
 
@@ -36,12 +35,18 @@ FIELDS_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class UploadedFile:
-    """A file of a form. `file_name` is what the client calls it: never a path to write to as it is."""
+class FileInfo:
+    """What a form says of a file. `file_name` is what the client calls it: never a path to write to as it is."""
 
     field_name: str
     file_name: str
     content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile(FileInfo):
+    """A file of a form with its content."""
+
     content: bytes
 
 
@@ -82,21 +87,6 @@ def file_upload_all(name: str) -> Directive:
     return _of_form(lambda form: form.files[name] if name in form.files else MissingFormFieldRejection(name))
 
 
-def store_uploaded_file(name: str, destination: Callable[[UploadedFile], Path]) -> Directive:
-    """Write the first file of that field to `destination(file)`, and extract the file and its path."""
-
-    async def apply(context: RequestContext, inner: Inner) -> Result:
-        async def store(context: RequestContext, values: tuple[Any, ...]) -> Result:
-            (file,) = values
-            target = destination(file)
-            await asyncio.to_thread(target.write_bytes, file.content)
-            return await inner(context, (file, target))
-
-        return await file_upload(name).apply(context, store)
-
-    return Directive(apply)
-
-
 def parse_form(request: HttpRequest) -> Form:
     """The form in the body of `request`, empty without a body.
 
@@ -104,21 +94,32 @@ def parse_form(request: HttpRequest) -> Form:
     """
     if not request.body:
         return Form()
-    kind, options = multipart.parse_options_header(request.headers.get("content-type", BINARY))
-    if kind.lower() == URLENCODED:
+    sent = request.headers.get("content-type", BINARY)
+    if multipart.parse_options_header(sent)[0].lower() == URLENCODED:
         form = Form()
         for key, text in parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_LIMIT):
             form.texts.setdefault(key, []).append(text)
         return form
-    if kind.lower() != MULTIPART:
-        raise TypeError(kind)
-    boundary = options.get("boundary")
-    if not boundary:
-        raise ValueError("the Content-Type has no boundary")
     try:
-        return _parse_multipart(request.body, boundary)
+        return _parse_multipart(request.body, boundary_of(sent))
     except multipart.MultipartError as error:
         raise ValueError(str(error)) from error
+
+
+def boundary_of(content_type: str) -> str:
+    """What separates the parts of a form. Raises `TypeError` for another type, and `ValueError` without a boundary."""
+    kind, options = multipart.parse_options_header(content_type)
+    if kind.lower() != MULTIPART:
+        raise TypeError(kind)
+    boundary: str | None = options.get("boundary")
+    if not boundary:
+        raise ValueError("the Content-Type has no boundary")
+    return boundary
+
+
+def file_info(segment: Any) -> FileInfo:
+    """Of the head of a part that has a file name."""
+    return FileInfo(segment.name, segment.filename, segment.content_type or BINARY)
 
 
 def _parse_multipart(body: bytes, boundary: str) -> Form:
@@ -155,23 +156,31 @@ def _of_form(value_of: Callable[[Form], Any]) -> Directive:
     """Extract what `value_of` takes from the form, or reject with the rejection that it returns."""
 
     async def apply(context: RequestContext, inner: Inner) -> Result:
-        context = await context.whole()
-        request = context.request
-        if not (isinstance(request, _FormRequest) and request.parsed_body is request.body):
-            try:
-                form = parse_form(request)
-            except TypeError:
-                sent = request.headers.get("content-type", BINARY)
-                kinds = (MULTIPART, URLENCODED)
-                return Rejected(tuple(UnsupportedRequestContentTypeRejection(kind, sent) for kind in kinds))
-            except ValueError as error:
-                return Rejected((MalformedRequestContentRejection(str(error)),))
-            kept = {item.name: getattr(request, item.name) for item in fields(HttpRequest)}
-            request = _FormRequest(**kept, form=form, parsed_body=request.body)
-            context = replace(context, request=request)
-        value = value_of(request.form)
+        form, context = await form_of(context)
+        if isinstance(form, Rejected):
+            return form
+        value = value_of(form)
         if isinstance(value, Rejection):
             return Rejected((value,))
         return await inner(context, (value,))
 
     return Directive(apply)
+
+
+async def form_of(context: RequestContext) -> tuple[Form | Rejected, RequestContext]:
+    """The form of a request, read whole and parsed once, and the context that keeps it; or why there is none."""
+    context = await context.whole()
+    request = context.request
+    if not (isinstance(request, _FormRequest) and request.parsed_body is request.body):
+        try:
+            form = parse_form(request)
+        except TypeError:
+            sent = request.headers.get("content-type", BINARY)
+            kinds = (MULTIPART, URLENCODED)
+            return Rejected(tuple(UnsupportedRequestContentTypeRejection(kind, sent) for kind in kinds)), context
+        except ValueError as error:
+            return Rejected((MalformedRequestContentRejection(str(error)),)), context
+        kept = {item.name: getattr(request, item.name) for item in fields(HttpRequest)}
+        request = _FormRequest(**kept, form=form, parsed_body=request.body)
+        context = context.changed(request=request)
+    return request.form, context

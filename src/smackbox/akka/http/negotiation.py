@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from smackbox.akka.http.rejections import UnacceptedResponseContentTypeRejection
 from smackbox.akka.http.route import Directive, Inner, Rejected, RequestContext, Result, with_vary
+from smackbox.akka.http.weights import weighted
 
 
 def negotiate(*media_types: str) -> Directive:
@@ -51,18 +52,6 @@ def choose_media(accepted: str | None, media_types: tuple[str, ...]) -> str | No
 def _weights(accepted: str) -> dict[str, float]:
     """Ranges without their parameters, in lower case; of several with other parameters the most wanted one."""
     weights: dict[str, float] = {}
-    for part in accepted.split(","):
-        name, *parameters = part.split(";")
-        weight = 1.0
-        for parameter in parameters:
-            key, _, value = parameter.partition("=")
-            if key.strip().lower() == "q":
-                try:
-                    weight = min(1.0, max(0.0, float(value)))
-                except ValueError:
-                    weight = 0.0
-                break
-        name = name.strip().lower()
-        if name:
-            weights[name] = max(weight, weights.get(name, 0.0))
+    for name, weight in weighted(accepted):
+        weights[name] = max(weight, weights.get(name, 0.0))
     return weights

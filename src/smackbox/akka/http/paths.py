@@ -7,6 +7,7 @@ whole segments (in Akka `path_prefix("foo")` matches `/foobar` as well).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final
 from urllib.parse import unquote
 from uuid import UUID
@@ -60,7 +61,7 @@ def _matching(patterns: tuple[Any, ...], *, whole: bool) -> Directive:
         else:
             raise TypeError(f"{pattern!r} is no pattern of a segment: a text, int, str, UUID, or REMAINING at the end")
 
-    async def apply(context: RequestContext, inner: Inner) -> Result:
+    def apply(context: RequestContext, inner: Inner) -> Awaitable[Result]:
         rest = context.unmatched
         values: list[Any] = []
         for step in steps:
@@ -69,25 +70,29 @@ def _matching(patterns: tuple[Any, ...], *, whole: bool) -> Directive:
                 rest = ""
                 break
             if not rest.startswith("/"):
-                return _NOT_FOUND
+                return _not_found()
             segment, slash, after = rest[1:].partition("/")
             segment = unquote(segment)
             rest = slash + after
             if isinstance(step, str):
                 if segment != step:
-                    return _NOT_FOUND
+                    return _not_found()
                 continue
             value = _converted(segment, step)
             if value is _NO_MATCH:
-                return _NOT_FOUND
+                return _not_found()
             values.append(value)
         if whole and rest:
-            return _NOT_FOUND
-        return await inner(
+            return _not_found()
+        return inner(
             RequestContext(context.request, rest, context.system, context.control, context.body), tuple(values)
         )
 
     return Directive(apply)
+
+
+async def _not_found() -> Result:
+    return _NOT_FOUND
 
 
 def _converted(segment: str, kind: type) -> Any:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,8 +35,7 @@ BAD_IN_HEADER = re.compile(r"[\r\n\0]")
 """What would end a header field, and begin another."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, frozen=True):
     """A request on its way through a route. `unmatched` is the rest of the path, as sent (percent-encoded).
 
     `body` is that of a request that was still arriving when its route began; `whole` waits for it.
@@ -51,7 +51,11 @@ class RequestContext:
         """With the whole body in the request. Raises `RequestBodyError`, and `ConnectionResetError`."""
         if self.body is None:
             return self
-        return replace(self, request=with_body(self.request, await self.body.whole()), body=None)
+        return self.changed(request=with_body(self.request, await self.body.whole()), body=None)
+
+    def changed(self, **fields: Any) -> RequestContext:
+        """A copy with other values of these fields."""
+        return msgspec.structs.replace(self, **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ def with_vary(headers: dict[str, str], name: str) -> dict[str, str]:
 
 
 Response = HttpResponse | StreamedResponse | UpgradeResponse
+_RESPONSES = (HttpResponse, StreamedResponse, UpgradeResponse)
 Result = HttpResponse | StreamedResponse | UpgradeResponse | Rejected
 Inner = Callable[[RequestContext, tuple[Any, ...]], Awaitable[Result]]
 
@@ -142,8 +147,10 @@ class Directive:
 
     def __and__(self, other: Directive) -> Directive:
         def apply(context: RequestContext, inner: Inner) -> Awaitable[Result]:
-            async def second(context: RequestContext, first: tuple[Any, ...]) -> Result:
-                return await other.apply(context, lambda context, values: inner(context, first + values))
+            def second(context: RequestContext, first: tuple[Any, ...]) -> Awaitable[Result]:
+                if not first:
+                    return other.apply(context, inner)
+                return other.apply(context, lambda context, values: inner(context, first + values))
 
             return self.apply(context, second)
 
@@ -190,7 +197,7 @@ def complete(
 
     Raises `TypeError` for a value that is not JSON.
     """
-    if inspect.isawaitable(value):
+    if value is not None and inspect.isawaitable(value):
 
         async def later(_: RequestContext) -> Result:
             return response_of(await value, status, headers, content_type)
@@ -222,17 +229,17 @@ def response_of(
     value: Any, status: int = 200, headers: dict[str, str] | None = None, content_type: str | None = None
 ) -> Response:
     """What `complete` answers with."""
-    if isinstance(value, HttpResponse | StreamedResponse | UpgradeResponse):
-        return value
     headers = headers or {}
+    if value is None:
+        return HttpResponse(int(status), b"", content_type or TEXT, headers)
+    if isinstance(value, _RESPONSES):
+        return value
     if isinstance(value, HTTPStatus):
         body = b"" if value in {204, 205, 304} else value.phrase.encode()
         return HttpResponse(int(value), body, TEXT, headers)
-    if value is None:
-        return HttpResponse(int(status), b"", content_type or TEXT, headers)
     if isinstance(value, str):
         return HttpResponse(int(status), value.encode(), content_type or TEXT, headers)
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, (bytes, bytearray, memoryview)):
         return HttpResponse(int(status), bytes(value), content_type or BINARY, headers)
     return HttpResponse(int(status), msgspec.json.encode(value), content_type or JSON, headers)
 
@@ -250,12 +257,19 @@ async def run_value(value: Any, context: RequestContext) -> Result:
     return response_of(value)
 
 
+async def _call(function: Callable[..., Any], values: tuple[Any, ...], context: RequestContext) -> Result:
+    value = function(*values)
+    if type(value) is CoroutineType:  # most handlers; `run_value` knows all others
+        value = await value
+    return await (value.run(context) if type(value) is Route else run_value(value, context))
+
+
 def _inner(things: tuple[Any, ...]) -> Inner:
     if len(things) == 1 and not isinstance(things[0], Route) and callable(things[0]):
         function = things[0]
 
-        async def call(context: RequestContext, values: tuple[Any, ...]) -> Result:
-            return await run_value(function(*values), context)
+        def call(context: RequestContext, values: tuple[Any, ...]) -> Awaitable[Result]:
+            return _call(function, values, context)
 
         return call
     if not things:

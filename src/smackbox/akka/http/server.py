@@ -44,14 +44,17 @@ from smackbox.net.listener import bind
 if TYPE_CHECKING:
     from smackbox.akka.actor.system import ActorSystem
     from smackbox.akka.http.client import ClientSettings, HttpClient
+    from smackbox.akka.http.websocket_messages import Sendable
     from smackbox.akka.http.websockets import WebSocketRequest, WebSocketUpgrade
     from smackbox.akka.stream.flow import Flow
-    from smackbox.net.websocket import Message, WebSocketSettings
+    from smackbox.net.websocket import WebSocketSettings
 
 NOT_IN_TIME = "The server was not able to produce a timely response to your request."
 SHUTDOWN_DEADLINE_S = 4.0
 """What requests get to end in a coordinated shutdown, less than its phase has."""
 PARAMETERS_LIMIT = 1000
+CLOCK_S = 0.001
+"""How exact the loop's clock is."""
 
 _NO_BODY = frozenset({204, 304})
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
@@ -107,7 +110,7 @@ class Http:
     async def single_websocket_request(
         self,
         request: WebSocketRequest,
-        flow: Flow[Message, Message, Any],
+        flow: Flow[Any, Sendable, Any],
         *,
         settings: WebSocketSettings | None = None,
         tls: ssl.SSLContext | None = None,
@@ -156,6 +159,7 @@ class ServerBinding:
         self._loop = asyncio.get_running_loop()
         self._stepper = Stepper(self._loop)
         self._running: set[asyncio.Future[Any]] = set()
+        self._times = _AnswerTimes(self._loop, settings.answer_timeout_s, self._too_late)
         self._terminated: asyncio.Task[None] | None = None
         self._http = HttpServer(
             HttpLimits.of(settings),
@@ -191,6 +195,7 @@ class ServerBinding:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._times.close()
         self._forget()
 
     # -- requests
@@ -208,9 +213,9 @@ class ServerBinding:
                 raise result.error
             self._answer(exchange, result, framing)
             return
-        self._keep(result)
-        watch = _AnswerWatch(exchange, request, control, result, self._loop, self._too_late)
-        result.add_done_callback(partial(self._answered, exchange, watch, framing))
+        self._running.add(result)
+        watch = _AnswerWatch(exchange, request, control, result, self._times)
+        result.on_end = partial(self._answered, exchange, watch, framing)
 
     def _too_late(self, watch: _AnswerWatch) -> None:
         exchange, control = watch.exchange, watch.control
@@ -229,8 +234,10 @@ class ServerBinding:
         watch.task.cancel()
 
     def _answered(self, exchange: Exchange, watch: _AnswerWatch, framing: Framing, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
         watch.stop()
         if exchange.answer is not None:
+            task.cancelled() or task.exception()
             return
         if task.cancelled() or task.exception() is not None:
             exchange.reply(503, b"the server stops", TEXT.encode())
@@ -291,10 +298,49 @@ class ServerBinding:
         task.add_done_callback(self._running.discard)
 
 
+class _AnswerTimes:
+    """The times that routes have to answer. Most have the same, and share a timer: the oldest is due first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float, late: Callable[[_AnswerWatch], None]) -> None:
+        self.loop = loop
+        self.timeout_s = timeout_s
+        self.late = late
+        self._due_s: dict[_AnswerWatch, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, watch: _AnswerWatch, began_s: float) -> None:
+        """It has `timeout_s` from then."""
+        due_s = self._due_s[watch] = began_s + self.timeout_s
+        if self._timer is None:
+            self._timer = self.loop.call_at(due_s, self._over)
+
+    def discard(self, watch: _AnswerWatch) -> None:
+        """It has answered, or has another time. The timer goes on for those after it."""
+        self._due_s.pop(watch, None)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _over(self) -> None:
+        self._timer = None
+        now_s = self.loop.time() + CLOCK_S
+        due = []
+        for watch, due_s in self._due_s.items():
+            if due_s > now_s:
+                self._timer = self.loop.call_at(due_s, self._over)
+                break
+            due.append(watch)
+        for watch in due:
+            self._due_s.pop(watch, None)
+            watch.over()
+
+
 class _AnswerWatch:
     """The time that a route has to answer, once it waits. Reading a body that still comes begins it again."""
 
-    __slots__ = ("_began", "_late", "_loop", "_progress", "_timer", "control", "exchange", "request", "task")
+    __slots__ = ("_began_s", "_progress", "_timer", "_times", "control", "exchange", "request", "task")
 
     def __init__(
         self,
@@ -302,41 +348,50 @@ class _AnswerWatch:
         request: HttpRequest,
         control: RequestControl,
         task: asyncio.Future[Any],
-        loop: asyncio.AbstractEventLoop,
-        late: Callable[[_AnswerWatch], None],
+        times: _AnswerTimes,
     ) -> None:
         self.exchange = exchange
         self.request = request
         self.control = control
         self.task = task
-        self._loop = loop
-        self._late = late
+        self._times = times
         self._progress = 0
-        self._began = loop.time()
+        self._began_s = times.loop.time()
         self._timer: asyncio.TimerHandle | None = None
         control.changed = self._start
-        self._start()
+        if control.timeout_s == times.timeout_s:
+            times.add(self, self._began_s)
+        else:
+            self._start()
 
     def stop(self) -> None:
         self.control.changed = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end()
 
-    def _start(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        timeout_s = self.control.timeout_s
-        self._timer = None if timeout_s is None else self._loop.call_at(self._began + timeout_s, self._over)
-
-    def _over(self) -> None:
+    def over(self) -> None:
+        """The time is over: begin again where something of the body has come, or give up."""
         stream = self.exchange.stream
         if stream is not None and stream.progress != self._progress:
             self._progress = stream.progress
-            self._began = self._loop.time()
+            self._began_s = self._times.loop.time()
             self._start()
         else:
             self.stop()
-            self._late(self)
+            self._times.late(self)
+
+    def _start(self) -> None:
+        self._end()
+        timeout_s, times = self.control.timeout_s, self._times
+        if timeout_s == times.timeout_s and self._began_s + CLOCK_S >= times.loop.time():
+            times.add(self, self._began_s)
+        elif timeout_s is not None:
+            self._timer = times.loop.call_at(self._began_s + timeout_s, self.over)
+
+    def _end(self) -> None:
+        self._times.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def _request(exchange: Exchange) -> tuple[HttpRequest, str]:
@@ -344,13 +399,13 @@ def _request(exchange: Exchange) -> tuple[HttpRequest, str]:
     target = exchange.target.decode("latin-1")
     query = target.partition("?")[2]
     request = (HttpRequest if exchange.stream is None else UnreadRequest)(
-        method=exchange.method.decode("latin-1"),
-        path=unquote(exchange.path),
-        query=_query(query) if query else {},
-        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()},
-        body=exchange.body,
-        peer=exchange.peer,
-        target=target,
+        exchange.method.decode("latin-1"),
+        unquote(exchange.path),
+        _query(query) if query else {},
+        {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()},
+        exchange.body,
+        exchange.peer,
+        target,
     )
     return request, exchange.path
 

@@ -3,10 +3,13 @@
     greeter = Flow.of(str).map(lambda name: f"Hello {name}!")
     route = path("greeter")(handle_websocket(greeter))
 
-A message is a `str` (text) or `bytes` (binary), whole. A close in order (1000, 1001, or without a code) completes the
-flow's input, any other end of the connection fails it with `WebSocketError`. A flow that completes closes the
-connection with 1000, one that fails with 1011. A peer sends no faster than the flow pulls, and the flow is pulled no
-faster than the peer reads. A server that stops closes with 1001.
+A message is a `str` (text) or `bytes` (binary), whole; or in parts (`websocket_messages.py`). A close in order (1000,
+1001, or without a code) completes the flow's input, any other end of the connection fails it with `WebSocketError`. A
+flow that completes closes the connection with 1000, one that fails with 1011. A peer sends no faster than the flow
+pulls, and the flow is pulled no faster than the peer reads. A server that stops closes with 1001.
+
+With `WebSocketSettings(deflate=Deflate())` messages are compressed where the other side agrees (permessage-deflate).
+Pekko HTTP has no such extension: with its servers and clients messages go as they are.
 """
 
 from __future__ import annotations
@@ -29,8 +32,16 @@ from smackbox.akka.http.rejections import (
     UnsupportedWebSocketSubprotocolRejection,
 )
 from smackbox.akka.http.route import BAD_IN_HEADER, Rejected, RequestContext, Result, Route, UpgradeResponse
+from smackbox.akka.http.websocket_messages import (
+    ArrivingParts,
+    BinaryMessage,
+    MessageError,
+    PeerClosedConnectionError,
+    Sendable,
+    TextMessage,
+    send_message,
+)
 from smackbox.akka.stream.blueprint import Keep
-from smackbox.akka.stream.errors import StreamError
 from smackbox.akka.stream.sink import Sink
 from smackbox.akka.stream.source import Source
 from smackbox.base.errors import RequestError
@@ -45,17 +56,15 @@ if TYPE_CHECKING:
 OUT_BUFFER = 4
 """Messages of a flow that wait for a peer that does not read."""
 CONNECT_TIMEOUT_S = 10.0
+BEGIN_TIMEOUT_S = 5.0
+"""For a flow to begin to read a message in parts (`subscription-timeout` of Pekko's streams)."""
 DEFAULTS = WebSocketSettings()
 
 log = logging.getLogger("smackbox.akka")
 
 
-class PeerClosedConnectionError(WebSocketError, StreamError):
-    """What a flow's input fails with: the connection did not end in order."""
-
-
 def handle_websocket(
-    flow: Flow[Message, Message, Any], protocol: str | None = None, settings: WebSocketSettings = DEFAULTS
+    flow: Flow[Any, Sendable, Any], protocol: str | None = None, settings: WebSocketSettings = DEFAULTS
 ) -> Route:
     """Answer a WebSocket request, and let `flow` talk with the client.
 
@@ -74,7 +83,8 @@ def handle_websocket(
         socket.on_begun = lambda: _join(socket, flow, context.system)
 
         def accept(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, Successor]:
-            return core.send(AcceptConnection(subprotocol=protocol, extra_headers=headers)), socket
+            accepted = AcceptConnection(subprotocol=protocol, extensions=socket.extensions, extra_headers=headers)
+            return core.send(accepted), socket
 
         return UpgradeResponse(accept)
 
@@ -103,7 +113,7 @@ class WebSocketUpgrade:
 async def websocket_request(
     system: ActorSystem,
     request: WebSocketRequest,
-    flow: Flow[Message, Message, Any],
+    flow: Flow[Any, Sendable, Any],
     settings: WebSocketSettings = DEFAULTS,
     tls: ssl.SSLContext | None = None,
 ) -> WebSocketUpgrade:
@@ -154,12 +164,13 @@ def _handshake(core: WSConnection, context: RequestContext) -> Request:
     return event
 
 
-def _join(socket: WebSocket, flow: Flow[Message, Message, Any], system: ActorSystem) -> Any:
+def _join(socket: WebSocket, flow: Flow[Any, Sendable, Any], system: ActorSystem) -> Any:
     """Run `flow` between what the socket receives and what it sends; what the flow materializes."""
-    source = Source.from_async_iterator(lambda: _received(socket))
+    received: Any = _received_in_parts if socket.receives_parts else _received
+    source: Source[Any, None] = Source.from_async_iterator(lambda: received(socket))
     value, out = source.via_mat(flow, Keep.right).to_mat(Sink.queue(OUT_BUFFER), Keep.both).run(system)
     socket.ended.add_done_callback(lambda _: out.cancel())
-    system.keep(asyncio.ensure_future(_send_all(socket, out)))
+    system.keep(asyncio.ensure_future(_send_all(socket, out, system)))
     return value
 
 
@@ -171,13 +182,28 @@ async def _received(socket: WebSocket) -> AsyncIterator[Message]:
         raise PeerClosedConnectionError(error.code, error.reason) from error
 
 
-async def _send_all(socket: WebSocket, out: Any) -> None:
+async def _received_in_parts(socket: WebSocket) -> AsyncIterator[TextMessage | BinaryMessage]:
+    try:
+        while (part := await socket.receive_part()) is not None:
+            data, is_last = part
+            content: Any = data if is_last else ArrivingParts(socket, data)
+            yield TextMessage(content) if isinstance(data, str) else BinaryMessage(content)
+            if not is_last:
+                await content.ended(BEGIN_TIMEOUT_S)
+    except WebSocketError as error:
+        raise PeerClosedConnectionError(error.code, error.reason) from error
+
+
+async def _send_all(socket: WebSocket, out: Any, system: ActorSystem) -> None:
     try:
         async for message in out:
-            await socket.send(message)
+            await send_message(socket, message, system)
         socket.close(NORMAL)
     except WebSocketError:
         return  # the input has failed, or is complete, and the flow knows
+    except MessageError as error:
+        log.warning("a WebSocket is closed: %s", error)
+        socket.close(error.code, str(error))
     except Exception:
         log.exception("the flow of a WebSocket failed")
         socket.close(INTERNAL_ERROR)

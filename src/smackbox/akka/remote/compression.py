@@ -32,6 +32,7 @@ HITS = 4
 """How often a text comes before it is worth an entry."""
 OLD_TABLES = 3
 RESENDS = 3
+"""How often an advertisement without an acknowledgement is sent again."""
 NUMBER_LIMIT = 0xFFFF
 SAMPLED_FROM, SAMPLING = 1_024, 7
 """After so many messages, only one of eight is counted."""
@@ -58,12 +59,16 @@ class TableAck(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class OutboundTables:
-    """What another system has advertised to us, for paths and for manifests: a version and numbers by text."""
+    """What another system has advertised to us, for paths and for manifests: a version and numbers by text.
+
+    `heads` are headers that were written with these tables (`frames.encode`); they go with them.
+    """
 
     refs: dict[str, int] = field(default_factory=dict)
     refs_version: int = 0
     manifests: dict[str, int] = field(default_factory=dict)
     manifests_version: int = 0
+    heads: dict[tuple[str, str, str, int, int], bytes] = field(default_factory=dict, compare=False)
 
 
 def checked_table(advertisement: TableAdvertisement) -> dict[str, int]:
@@ -89,6 +94,8 @@ class InboundTable:
         self._version = 0
         self._next: list[str] | None = None
         self._sent = 0
+        self._is_confirmed = True
+        """Whether the other system is known to have the active table."""
         self.numbers_read = 0
 
     def hit(self, text: str) -> None:
@@ -105,30 +112,44 @@ class InboundTable:
         table = self._tables.get(version)
         if table is None or number >= len(table):
             raise CompressionError(f"the number {number} of compression table {version} is not known")
+        if version == self._version:
+            self._is_confirmed = True
         self.numbers_read += 1
         return table[number]
 
     def confirm(self, version: int) -> None:
         """The other system has the advertised table."""
-        if self._next is None or version != self._next_version:
-            return
-        self._version = version
+        if version == self._version:
+            self._is_confirmed = True  # late, of a table that was given up
+        if self._next is not None and version == self._next_version:
+            self._use_next(is_confirmed=True)
+
+    def _use_next(self, *, is_confirmed: bool) -> None:
+        assert self._next is not None
+        self._version = version = self._next_version
         self._active, self._next = self._next, None
+        self._is_confirmed = is_confirmed
         self._tables[version] = self._active
         while len(self._tables) > OLD_TABLES + 1:
             del self._tables[next(iter(self._tables))]
 
     def tick(self) -> None:
-        """Advertise a table where the active one is not what comes most; again where the last one is not confirmed."""
+        """Advertise a table where the active one is not what comes most; again where the last one is not confirmed.
+
+        After `RESENDS` the table counts as advertised, for it may be in use; the next tick advertises a new version, as
+        long as messages come (`runNextTableAdvertisement` of Pekko's `InboundCompression`).
+        """
         if self._next is not None:
             self._sent += 1
             if self._sent <= RESENDS:
                 self._advertise(self._next_version, self._next)
+            else:
+                self._use_next(is_confirmed=False)
             return
         wanted = [text for text, hits in self._counts.most_common(TABLE_LIMIT) if hits >= HITS]
         self._counts = Counter({text: hits // 2 for text, hits in self._counts.items() if hits > 1})
         # a table that holds all of it may stay, though it holds more
-        if not set(wanted) <= set(self._active):
+        if not set(wanted) <= set(self._active) or (wanted and not self._is_confirmed):
             self._next, self._sent = wanted, 0
             self._advertise(self._next_version, wanted)
 

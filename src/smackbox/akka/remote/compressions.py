@@ -87,6 +87,7 @@ class Compressions:
             return  # of a life that is over
         table = checked_table(advertisement)
         tables = association.tables
+        tables.heads.clear()
         if manifest == control.ACTOR_REF_TABLE:
             tables.refs, tables.refs_version = table, advertisement.version
             ack = control.ACTOR_REF_TABLE_ACK

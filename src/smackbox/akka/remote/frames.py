@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from smackbox.akka.remote.compression import CompressionError, InboundTables, OutboundTables
 from smackbox.base.errors import ProtocolError
@@ -38,10 +39,13 @@ _COMPRESSED = 0xFF000000
 _NUMBER = 0xFFFF
 _NO_TABLES = OutboundTables()
 TEXT_LIMIT = 0xFFFF
+KEPT_HEADS, KEPT_HEAD_BYTES = 4096, 512
+"""Headers with their literals that are not written or read again, for the same few actors exchange most messages."""
+
+_read_heads: dict[bytes, tuple[int, int, str, str, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """One message on the wire. `sender` is empty where there is none."""
 
     uid: int
@@ -54,6 +58,18 @@ class Envelope:
 
 def encode(envelope: Envelope, tables: OutboundTables = _NO_TABLES) -> bytes:
     """A whole frame. Raises `ValueError` for a path or manifest that is too long."""
+    key = (envelope.recipient, envelope.sender, envelope.manifest, envelope.serializer, envelope.uid)
+    head = tables.heads.get(key)
+    if head is None:
+        head = _head(envelope, tables)
+        if len(head) <= KEPT_HEAD_BYTES:
+            if len(tables.heads) >= KEPT_HEADS:
+                tables.heads.clear()
+            tables.heads[key] = head
+    return b"%s%s%s" % (_FRAME.pack(len(head) + len(envelope.payload)), head, envelope.payload)
+
+
+def _head(envelope: Envelope, tables: OutboundTables) -> bytes:
     position = _HEADER.size
     tags = []
     literals = bytearray()
@@ -69,9 +85,7 @@ def encode(envelope: Envelope, tables: OutboundTables = _NO_TABLES) -> bytes:
         tags.append(position + len(literals))
         literals += _LENGTH.pack(len(text)) + text
     versions = (tables.refs_version, tables.manifests_version)
-    head = _HEADER.pack(0, 0, *versions, _signed(envelope.uid), envelope.serializer, *tags)
-    size = len(head) + len(literals) + len(envelope.payload)
-    return b"%s%s%s%s" % (_FRAME.pack(size), head, literals, envelope.payload)
+    return _HEADER.pack(0, 0, *versions, _signed(envelope.uid), envelope.serializer, *tags) + literals
 
 
 def decode(data: bytes, tables: Mapping[int, InboundTables] | None = None) -> Envelope:
@@ -79,8 +93,15 @@ def decode(data: bytes, tables: Mapping[int, InboundTables] | None = None) -> En
 
     Raises `ProtocolError`, and `CompressionError` for a message that is to be dropped.
     """
-    if len(data) < _HEADER.size:
-        raise ProtocolError(f"an Artery envelope of {len(data)} bytes")
+    size = len(data)
+    if size < _HEADER.size:
+        raise ProtocolError(f"an Artery envelope of {size} bytes")
+    (last,) = _FRAME.unpack_from(data, _HEADER.size - _FRAME.size)  # where the last literal begins, if it is one
+    if last + _LENGTH.size <= size:
+        end = last + _LENGTH.size + _LENGTH.unpack_from(data, last)[0]
+        head = _read_heads.get(data[:end]) if end <= KEPT_HEAD_BYTES else None
+        if head is not None:
+            return Envelope(*head, data[end:])
     version, flags, refs_version, manifests_version, uid, serializer, *tags = _HEADER.unpack_from(data)
     if version != 0:
         raise ProtocolError(f"Artery version {version}")
@@ -103,6 +124,10 @@ def decode(data: bytes, tables: Mapping[int, InboundTables] | None = None) -> En
             text, position = _literal(data, position)
         texts.append(text)
     sender, recipient, manifest = texts
+    if position <= KEPT_HEAD_BYTES and not any(tag & _COMPRESSED for tag in tags):
+        if len(_read_heads) >= KEPT_HEADS:
+            _read_heads.clear()
+        _read_heads[data[:position]] = uid, serializer, sender, recipient, manifest
     return Envelope(uid, serializer, sender, recipient, manifest, data[position:])
 
 

@@ -65,11 +65,15 @@ log = logging.getLogger("smackbox.akka.remote")
 class RemoteRef(ActorRef[Any]):
     """An actor of another system."""
 
-    __slots__ = ("_path", "_remoting")
+    __slots__ = ("_path", "_remoting", "association", "stream", "text")
 
     def __init__(self, remoting: Remoting, path: ActorPath) -> None:
         self._remoting = remoting
         self._path = path
+        self.text = str(path)
+        self.stream = CONTROL if path.elements[:2] == CLUSTER_ACTORS else ORDINARY
+        self.association: Association | None = None
+        """With its system, once a message has been sent."""
 
     @property
     def path(self) -> ActorPath:
@@ -253,7 +257,7 @@ class Remoting:
             log.warning("[%s] %s", to.path, error)
             self.system.dead_letter(message, to, str(error))
             return
-        self._send(to.path, sender, serializer, manifest, payload, message, to)
+        self._send(to, sender, serializer, manifest, payload, message, to)
 
     def send_selection(self, path: ActorPath, message: Any, sender: ActorRef[Any] | None) -> None:
         steps = [_step(element) for element in path.elements]
@@ -263,28 +267,31 @@ class Remoting:
         serializer, manifest, payload = self.serialization.write(message)
         fan_out = any(step.type is PatternType.CHILD_PATTERN for step in steps)
         body = encode(SelectionEnvelope(payload, serializer, steps, manifest.encode() or None, fan_out))
-        root = ActorPath(path.address, ())
+        root = RemoteRef(self, ActorPath(path.address, ()))
         self._send(root, sender, SELECTION_SERIALIZER, "", body, message, RemoteRef(self, path))
 
     def _send(
         self,
-        path: ActorPath,
+        to: RemoteRef,
         sender: ActorRef[Any] | None,
         serializer: int,
         manifest: str,
         payload: bytes,
         message: Any,
-        to: ActorRef[Any],
+        meant: ActorRef[Any],
     ) -> None:
+        """Send to an actor, or to the root of a system what a selection there is `meant` for."""
         from_path = "" if sender is None else self.path_of(sender)
-        envelope = Envelope(self.own.uid, serializer, from_path, str(path), manifest, payload)
-        ordinary = CONTROL if path.elements[:2] == CLUSTER_ACTORS else ORDINARY
-        stream = LARGE if len(payload) > FRAME_LIMIT else ordinary
+        envelope = Envelope(self.own.uid, serializer, from_path, to.text, manifest, payload)
+        stream = LARGE if len(payload) > FRAME_LIMIT else to.stream
+        association = to.association
+        if association is None:
+            association = to.association = self.association(to.path.address)
 
         def dropped(reason: str) -> None:
-            self.system.dead_letter(message, to, reason)
+            self.system.dead_letter(message, meant, reason)
 
-        self.association(path.address).tell(stream, envelope, dropped, self._now_s())
+        association.tell(stream, envelope, dropped, self._now_s())
 
     def _send_system(self, to: RemoteRef, message: SystemMessage) -> bool:
         association = self.association(to.path.address)

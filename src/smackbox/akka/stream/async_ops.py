@@ -179,14 +179,13 @@ class MapAsync(AsyncStage):
             inlet.try_pull()
 
 
-class MapAsyncUnordered(AsyncStage):
-    """Up to `parallelism` calls at once; results as they come."""
+class CountedAsync(AsyncStage):
+    """Up to `parallelism` calls at once; `_finished` is called for each, and calls `_move` in the end."""
 
     def __init__(self, parallelism: int, function: Async) -> None:
         self._parallelism = parallelism
         self._function = function
         self._running = 0
-        self._results: deque[Any] = deque()
 
     def on_push(self) -> None:
         self._running += 1
@@ -201,12 +200,27 @@ class MapAsyncUnordered(AsyncStage):
                 return
         self._move()
 
+    def on_upstream_finish(self) -> None:
+        self._move()
+
+    def _finished(self, work: Work) -> None:
+        raise NotImplementedError
+
+    def _move(self) -> None:
+        """Ask for more, or end."""
+        raise NotImplementedError
+
+
+class MapAsyncUnordered(CountedAsync):
+    """Results as they come."""
+
+    def __init__(self, parallelism: int, function: Async) -> None:
+        super().__init__(parallelism, function)
+        self._results: deque[Any] = deque()
+
     def on_pull(self) -> None:
         if self._results:
             self.outlet.push(self._results.popleft())
-        self._move()
-
-    def on_upstream_finish(self) -> None:
         self._move()
 
     def _finished(self, work: Work) -> None:
@@ -515,35 +529,18 @@ class FutureSource(AsyncStage):
             self.on_pull()
 
 
-class ForeachAsync(AsyncStage):
-    """Up to `parallelism` calls at once; `promise` is kept when all are done."""
+class ForeachAsync(CountedAsync):
+    """`promise` is kept when all calls are done."""
 
     outs = 0
 
     def __init__(self, parallelism: int, function: Async, promise: Any) -> None:
-        self._parallelism = parallelism
-        self._function = function
+        super().__init__(parallelism, function)
         self._promise = promise
-        self._running = 0
         self.keep_going = True
 
     def pre_start(self) -> None:
         self.inlet.pull()
-
-    def on_push(self) -> None:
-        self._running += 1
-        try:
-            work = self.begin(self._function(self.inlet.grab()), self._finished)
-        except Exception as error:
-            self._running -= 1
-            self.decide(error)
-        else:
-            if work.done:
-                self._finished(work)
-        self._move()
-
-    def on_upstream_finish(self) -> None:
-        self._move()
 
     def on_upstream_failure(self, error: BaseException) -> None:
         self.fail_stage(error)

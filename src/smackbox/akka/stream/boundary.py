@@ -106,6 +106,10 @@ class Arriving(Stage):
         self._shared = shared
         self._poked = False
 
+    @property
+    def waiting(self) -> int:
+        return len(self._shared.buffer)
+
     def pre_start(self) -> None:
         self._check()
 

@@ -50,6 +50,10 @@ class Buffer(Stage):
         self._strategy = strategy
         self._buffer: deque[Any] = deque()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._buffer)
+
     def pre_start(self) -> None:
         self.inlet.pull()
 

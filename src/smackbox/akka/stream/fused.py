@@ -99,8 +99,7 @@ class Chain(Stage):
                         self.inlet.pull()
                         return
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         self.outlet.push(element)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from smackbox.akka.actor.actor import Actor
 from smackbox.akka.actor.props import Props
+from smackbox.akka.stream import demand
 from smackbox.akka.stream.attributes import DEFAULT, Attributes
 from smackbox.akka.stream.boundary import join
 from smackbox.akka.stream.connection import Connection
@@ -106,6 +107,7 @@ class IslandActor(Actor[Any]):
         island, stages = self._island, self._stages
         self._stages = []
         island.tell = self.context.ref.tell
+        demand.begun(island.interpreter)
         island.interpreter.start(stages)
         self.receive(_RUN)
 
@@ -117,6 +119,7 @@ class IslandActor(Actor[Any]):
     def post_stop(self) -> None:
         island = self._island
         island.tell = None
+        demand.ended(island.interpreter)
         if not island.interpreter.is_over:
             error = AbruptTerminationError(f"the actor {self.context.path} that ran the stream stopped")
             island.interpreter.abort(error)

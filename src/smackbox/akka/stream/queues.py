@@ -82,6 +82,10 @@ class QueueSource(Stage):
         self._started = False
         self._failure: BaseException | None = None
 
+    @property
+    def waiting(self) -> int:
+        return len(self.buffer) + len(self._offers)
+
     def pre_start(self) -> None:
         self._started = True
         self._poke = self.callback(self._move)
@@ -238,6 +242,10 @@ class QueueSink(Stage):
         self._failure: BaseException | None = None
         self._left = False
         self._started = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._buffer)
 
     def pre_start(self) -> None:
         self._started = True

@@ -82,6 +82,11 @@ class Stage:
         """The name that the attributes give, else the class's."""
         return self.attributes.name or type(self).__name__
 
+    @property
+    def waiting(self) -> int:
+        """How many elements wait in the stage."""
+        return 0
+
     # -- handlers
 
     def pre_start(self) -> None:
@@ -178,6 +183,11 @@ class Stage:
             raise error
         log.debug("%s: an element is dropped: %r", self.name, error)
         return directive
+
+    def pass_over(self, error: Exception) -> None:
+        """Drop the element that has just come, unless the decider stops the stream, and ask for the next."""
+        self.decide(error)
+        self.inlet.pull()
 
     # -- time, chance, and what happens elsewhere
 

@@ -44,8 +44,7 @@ class FlatMap(OuterStage):
         try:
             return self._function(element)
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return None
 
 

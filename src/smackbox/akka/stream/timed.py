@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from smackbox.akka.stream.buffers import OverflowStrategy
+from smackbox.akka.stream.buffers import Detach, OverflowStrategy
 from smackbox.akka.stream.errors import (
     NO_MORE_ELEMENTS,
     BufferOverflowError,
@@ -47,8 +47,7 @@ class Throttle(Stage):
         try:
             weight = self._weight(element)
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         now_s = self.now_s()
         self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._rate)
@@ -164,8 +163,7 @@ class GroupedWithin(Stage):
         try:
             weight = weigh(self._weight, element)
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         if self._group and self._weighs + weight > self._limit:
             self._held = (element, weight)
@@ -349,44 +347,31 @@ class BackpressureTimeout(Stage):
         raise StreamTimeoutError(f"no demand came within {self._timeout_s} s of the last element")
 
 
-class KeepAlive(Stage):
+class KeepAlive(Detach):
     """Gives `inject()` when `idle_s` passed without an element, and one is wanted."""
 
     def __init__(self, idle_s: float, inject: Callable[[], Any]) -> None:
+        super().__init__()
         self._idle_s = idle_s
         self._inject = inject
         self._due_s = 0.0
-        self._held: Any = None
         self._injects = False
 
     def pre_start(self) -> None:
         self._due_s = self.now_s() + self._idle_s
         self.schedule_once("", self._idle_s)
-        self.inlet.pull()
+        super().pre_start()
 
     def on_push(self) -> None:
         self._due_s = self.now_s() + self._idle_s
         self._injects = False
-        if self.outlet.is_wanted:
-            self.outlet.push(self.inlet.grab())
-            self.inlet.try_pull()
-        else:
-            self._held = self.inlet.grab()
+        super().on_push()
 
     def on_pull(self) -> None:
-        if self._held is not None:
-            element, self._held = self._held, None
-            self.outlet.push(element)
-            if self.inlet.in_closed:
-                self.complete_stage()
-            else:
-                self.inlet.try_pull()
-        elif self._injects:
+        if self._held is None and self._injects:
             self._give()
-
-    def on_upstream_finish(self) -> None:
-        if self._held is None:
-            self.complete_stage()
+        else:
+            super().on_pull()
 
     def on_timer(self, key: Hashable) -> None:
         left_s = self._due_s - self.now_s()

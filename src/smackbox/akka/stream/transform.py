@@ -22,8 +22,7 @@ class MapConcat(Stage):
         try:
             self._current = iter(self._function(self.inlet.grab()))
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         self._next()
 
@@ -238,8 +237,7 @@ class Grouped(Emitter):
         try:
             weight = weigh(self._weight, element)
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         self._group.append(element)
         self._weighs += weight
@@ -322,8 +320,7 @@ class TakeWhile(Stage):
         try:
             goes_on = self._predicate(element)
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         if goes_on or self._inclusive:
             self.outlet.push(element)
@@ -359,8 +356,7 @@ class DropWhile(Stage):
             try:
                 self._dropping = self._predicate(element)
             except Exception as error:
-                self.decide(error)
-                self.inlet.pull()
+                self.pass_over(error)
                 return
         if self._dropping:
             self.inlet.pull()
@@ -382,8 +378,7 @@ class DropRepeated(Stage):
                 self.inlet.pull()
                 return
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         self._last = element
         self.outlet.push(element)
@@ -474,8 +469,7 @@ class Log(Stage):
         try:
             self._log.debug("[%s] Element: %s", self._title, self._extract(element))
         except Exception as error:
-            self.decide(error)
-            self.inlet.pull()
+            self.pass_over(error)
             return
         self.outlet.push(element)
 

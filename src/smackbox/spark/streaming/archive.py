@@ -76,6 +76,7 @@ class ArchiveRunner(Opened):
     def __init__(
         self, settings: ArchiveSettings, *, clock: Clock | None = None, at: Callable[[str], None] | None = None
     ) -> None:
+        self.name = f"archive {settings.name}"
         self._settings = settings
         self._names = ArchiveName(settings.to)
         self._clock = clock or SystemClock()
@@ -117,19 +118,8 @@ class ArchiveRunner(Opened):
         closing.callback(self._source.close)
         self._retry(lambda: self._source.assign(self._checkpoint.offsets))
 
-    def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
-        """Open, call `ready`, and archive until `stop` is set. Raises what `open` raises."""
+    def stop_with(self, stop: threading.Event) -> None:
         self._stop = stop
-        try:
-            self.open()
-            if ready is not None:
-                ready()
-            while not stop.is_set():
-                self.step()
-        except StoppedError:
-            log.info("archive %s stopped while it waited for a server", self._settings.name)
-        finally:
-            self.close()
 
     def step(self, wait_s: float | None = None) -> list[str]:
         """Put the files of what arrives within `wait_s` (default: `every_s`), or of a planned batch; their names."""

@@ -5,6 +5,7 @@
              `position`     JSON: last batch, its timestamp, each partition's next offset, the identities' generation,
                             and where each source that is not a topic alone goes on
              `plan`         JSON: the batch under way: id, ranges, timestamp; deleted when it is committed
+             `replay`       which replay's totals were put in last
     totals   primary key    MessagePack map: column -> total
     seen     generation (8 bytes) + identity -> empty
     inputs   source, 0, item -> empty: what a source takes once only, as the names of files
@@ -19,14 +20,14 @@ about twice as many.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from smackbox.flow.state import StateView
-from smackbox.spark.streaming.control import STORE_DIR, serve_copies
+from smackbox.spark.streaming.control import STORE_DIR, copy_store, serve_copies
 from smackbox.spark.streaming.errors import StreamError
 from smackbox.spark.streaming.inputs.input import Done
 from smackbox.spark.streaming.source import Ranges
@@ -38,7 +39,10 @@ DIVISION_FILE = "division.json"
 MEMTABLE_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 16 * 1024 * 1024
 ID_LENGTH = 12
-_STREAM, _ID, _POSITION, _PLAN = b"stream", b"id", b"position", b"plan"
+Change = tuple[bytes, bytes | None]
+"""A key and its value; None removes it."""
+
+_STREAM, _ID, _POSITION, _PLAN, _REPLAY = b"stream", b"id", b"position", b"plan", b"replay"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -135,6 +139,65 @@ class Checkpoint:
         """Where each source goes on that is not a topic alone, as committed."""
         return dict(self._position.inputs)
 
+    @property
+    def timestamp_us(self) -> int:
+        """No write so far carries a later one."""
+        return self._position.timestamp_us
+
+    @property
+    def installed(self) -> str:
+        """The replay whose totals were put in last."""
+        return (self._store.get(_REPLAY) or b"").decode()
+
+    def begin_at(self, offsets: Mapping[int, int]) -> None:
+        """Where the first batch begins. Not for a checkpoint that has committed one."""
+        assert self._position.batch == 0, "a stream begins once"
+        self._position.offsets = dict(offsets)
+        batch = self._store.batch()
+        batch.put(_POSITION, msgspec.json.encode(self._position))
+        self._write(batch)
+
+    def items(self, family: str) -> Iterator[tuple[bytes, bytes]]:
+        """What is kept in `totals` or `flow`, by key."""
+        return self._store.items(family=family)
+
+    def install(
+        self, replay: str, timestamp_us: int, totals: Iterable[Change], flow: Iterable[Change] | None = None
+    ) -> None:
+        """Change totals, and with `flow` all of its state, together: the change of `replay`, which is made once.
+
+        Later batches write with later timestamps than `timestamp_us`.
+        """
+        batch = self._store.batch()
+        if self.installed != replay:
+            _apply(batch, totals, self._store.family("totals"))
+            if flow is not None:
+                family = self._store.family("flow")
+                for key, _ in self.items("flow"):
+                    batch.delete(key, family)
+                _apply(batch, flow, family)
+        self._position.timestamp_us = max(self._position.timestamp_us, timestamp_us)
+        batch.put(_POSITION, msgspec.json.encode(self._position))
+        batch.put(_REPLAY, replay.encode())
+        self._write(batch)
+        self._store.sync()
+
+    def drop_plan(self) -> None:
+        """Forget the batch under way: its records are read again with what follows."""
+        batch = self._store.batch()
+        batch.delete(_PLAN)
+        self._write(batch)
+
+    def change_flow(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Change the state of the stream's program outside a batch."""
+        batch = self._store.batch()
+        _apply(batch, changes.items(), self._store.family("flow"))
+        self._write(batch)
+
+    def copy_to(self, target: Path) -> None:
+        """Copy all of it to `target`, which is not there yet. Raises `StorageError`."""
+        copy_store(self._store, target)
+
     def save_inputs(self, states: Mapping[str, Any]) -> None:
         """Where sources begin that were not read before."""
         self._position.inputs = {**self._position.inputs, **states}
@@ -213,7 +276,7 @@ class Checkpoint:
         if identities:
             self._remember(batch, identities)
         if changes:
-            self._change(batch, changes)
+            _apply(batch, changes.items(), self._store.family("flow"))
         for source, done in (inputs or {}).items():
             position.inputs[source] = done.state
             for item in done.items:
@@ -228,14 +291,6 @@ class Checkpoint:
         self._control.close()
         self._store.close()
         self._data.close()
-
-    def _change(self, batch: Any, changes: Mapping[bytes, bytes | None]) -> None:
-        family = self._store.family("flow")
-        for key, value in changes.items():
-            if value is None:
-                batch.delete(key, family)
-            else:
-                batch.put(key, value, family)
 
     def _remember(self, batch: Any, identities: Sequence[bytes]) -> None:
         position = self._position
@@ -254,6 +309,14 @@ class Checkpoint:
         self._store.write(batch)
         if self._sync:
             self._store.sync()
+
+
+def _apply(batch: Any, changes: Iterable[Change], family: Any) -> None:
+    for key, value in changes:
+        if value is None:
+            batch.delete(key, family)
+        else:
+            batch.put(key, value, family)
 
 
 def _item(source: str, item: bytes) -> bytes:

@@ -27,7 +27,7 @@ import msgspec
 from smackbox.base.errors import StartError
 from smackbox.spark.streaming.checkpoint import DIVISION_FILE
 from smackbox.spark.streaming.engine import StreamEngine
-from smackbox.spark.streaming.errors import SourceAwayError, StoppedError, StreamError
+from smackbox.spark.streaming.errors import SourceAwayError, StreamError
 from smackbox.spark.streaming.opened import Opened
 from smackbox.spark.streaming.patience import Patience
 from smackbox.spark.streaming.runner import EAGER_WAIT_S, BatchReport, MicroBatchRunner, kafka_source
@@ -74,6 +74,7 @@ class SharedRunner(Opened):
 
     def __init__(self, settings: StreamSettings, make_runner: MakeRunner, *, keyed: bool) -> None:
         settings.check()
+        self.name = f"stream {settings.name}"
         self._settings = settings
         self._make_runner = make_runner
         self._keyed = keyed
@@ -107,24 +108,15 @@ class SharedRunner(Opened):
         self._membership = _Membership(self._directory / "instances")
         self._balance()
 
-    def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
-        """Open, call `ready`, and run batches until `stop` is set."""
+    def stop_with(self, stop: threading.Event) -> None:
         self._patience.stop = stop
-        try:
-            self.open()
-            if ready is not None:
-                ready()
-            while not stop.is_set():
-                if self.step() is None and not self._held:
-                    stop.wait(BALANCE_INTERVAL_S)
-        except StoppedError:
-            log.info("stream %s stopped while it waited for a server", self._settings.name)
-        finally:
-            self.close()
 
     def step(self, wait_s: float | None = None) -> BatchReport | None:
         """A batch of the next partition that has one; None when nothing came for any."""
         self._balance()
+        if not self._held:
+            self._patience.stop.wait(BALANCE_INTERVAL_S if wait_s is None else wait_s)
+            return None
         if wait_s is None:
             wait_s = self._settings.every_s or EAGER_WAIT_S
         for _ in range(len(self._held)):

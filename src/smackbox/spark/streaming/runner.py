@@ -135,6 +135,7 @@ class MicroBatchRunner(Opened):
         if settings.unique is not None and settings.unique not in event_type.__struct_fields__:
             hint = near(settings.unique, event_type.__struct_fields__)
             raise StreamError(f"{event_type.__name__} has no field {settings.unique!r} to be its identity{hint}")
+        self.name = f"stream {settings.name}"
         self._settings = settings
         self._clock = clock or SystemClock()
         self._at = at or (lambda _step: None)
@@ -209,23 +210,6 @@ class MicroBatchRunner(Opened):
         checkpoint.began_ms = self._clock.wall_ms()
         self._opened = _Opened(checkpoint, dead_letters)
 
-    def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
-        """Open, call `ready`, and run batches until `stop` is set; the batch under way is finished first.
-
-        Raises what `open` raises, and `StreamError` when the stream cannot go on.
-        """
-        self._patience.stop = stop
-        try:
-            self.open()
-            if ready is not None:
-                ready()
-            while not stop.is_set():
-                self.step()
-        except StoppedError:
-            log.info("stream %s stopped while it waited for a server", self._settings.name)
-        finally:
-            self.close()
-
     def step(self, wait_s: float | None = None) -> BatchReport | None:
         """One batch of what arrives within `wait_s` (default: the settings' `every_s`); None when nothing did.
 
@@ -273,7 +257,6 @@ class MicroBatchRunner(Opened):
         return self._feed.source
 
     def stop_with(self, stop: threading.Event) -> None:
-        """End waits when `stop` is set, as `run` does; for who calls `step` itself."""
         self._patience.stop = stop
 
     @property
@@ -365,9 +348,10 @@ class MicroBatchRunner(Opened):
             self._patience.retry(lambda: dead_letters.put(bad))
         first = bad[0]
         log.warning(
-            "stream %s: %d records are set aside, the first is partition %s offset %s: %s",
+            "stream %s: %d records are %s, the first is partition %s offset %s: %s",
             self._settings.name,
             len(bad),
+            "set aside" if dead_letters is not None else "left out",
             first.message.partition(),
             first.message.offset(),
             first.reason,

@@ -85,6 +85,10 @@ class Totals:
         self._kept = frozenset(name for name, _, _ in fields)
         self._decode = msgspec.msgpack.Decoder(msgspec.defstruct("_Saved", fields)).decode
 
+    def decoded(self, saved: bytes) -> dict[str, Any]:
+        """Saved totals by column."""
+        return msgspec.structs.asdict(self._decode(saved))
+
     def check(self, columns: Sequence[str]) -> list[str]:
         """The value columns among a batch's `columns`. Raises `StreamError` for columns that the table cannot take."""
         for column in self._key_columns:
@@ -154,7 +158,7 @@ class Totals:
             row_keys.append(key)
         totals: dict[bytes, dict[str, Any]] = {}
         for key, saved in zip(keys, load(list(keys)), strict=True):
-            totals[key] = msgspec.structs.asdict(self._decode(saved)) if saved is not None else {}
+            totals[key] = self.decoded(saved) if saved is not None else {}
         for key, row in zip(row_keys, rows, strict=True):
             total = totals[key]
             for column in values:
