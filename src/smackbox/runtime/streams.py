@@ -96,7 +96,7 @@ def _runner(
     parts = Parts(
         feed=InputsFeed(inputs) if inputs else None,
         events={source.name: source.event for source in stream.sources},
-        read=_readings(stream, registry),
+        read=readings(stream, registry),
         loose=frozenset(source.name for source in inputs if not source.strict),
         outputs=outputs,
         table=stream.table is not None,
@@ -107,7 +107,7 @@ def _runner(
     return MicroBatchRunner(settings, stream.source.event, stream.function, parts=parts, engine=engine, metrics=metrics)
 
 
-def _readings(stream: Stream, registry: str | None) -> dict[str, Callable[[bytes], Any]]:
+def readings(stream: Stream, registry: str | None) -> dict[str, Callable[[bytes], Any]]:
     """How the values of topics in Avro are decoded."""
     topics = [source for source in stream.sources if isinstance(source, Topic)]
     return {topic.name: codec.decode for topic in topics if (codec := avro_topic(topic, registry)) is not None}
