@@ -23,6 +23,7 @@ SETTINGS = {
     "spark": "smackbox.spark.settings:SparkSettings",
     "dispatcher": "smackbox.spark.dispatcher.service:DispatcherSettings",
     "ingest": "smackbox.ingest.settings:IngestSettings",
+    "registry": "smackbox.registry.settings:RegistrySettings",
     "zookeeper": "smackbox.zookeeper.settings:ZooKeeperSettings",
     "mesos_master": "smackbox.mesos.master.settings:MasterSettings",
     "mesos_agent": "smackbox.mesos.agent.settings:MesosAgentSettings",

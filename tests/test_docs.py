@@ -19,6 +19,7 @@ def test_the_reference_is_current(name: str) -> None:
         "cassandra",
         "spark",
         "ingest",
+        "registry",
         "zookeeper",
         "mesos",
         "marathon",

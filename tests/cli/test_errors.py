@@ -94,7 +94,7 @@ def filled(arguments: list[str], tmp_path: Path) -> list[str]:
 def test_every_verb_is_among_these_tests() -> None:
     others = {"cql", "topics", "run", "up", "spark", "status", "demo", "submit", "projection"}
     others |= {"backup", "restore", "dlq", "streams", "lag"}  # theirs are in test_backup and test_dlq
-    others |= {"replay", "patch", "migrate"}  # theirs are in test_mending
+    others |= {"replay", "patch", "migrate", "registry"}  # theirs are in test_mending and tests/registry
     assert {verb for verb, *_ in SERVERS} | others == VERBS.keys()
     assert TOPICS.keys() == topics_command.commands.keys()  # type: ignore[attr-defined]
     of_directories = {"snapshot", "listsnapshots", "clearsnapshot", "restore", "flush", "compact"}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ from smackbox.app.schema import check_event, cql_columns
 from smackbox.app.sources import Source, SourceDeclarations, as_sources
 from smackbox.app.streams import Delivery, Merge, Stream, Table, Target, Topic, check_stream
 from smackbox.app.targets import TargetDeclarations, as_targets
+from smackbox.base.avro_events import avro_schema
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
 from smackbox.flow.builder import Flow
@@ -100,11 +101,13 @@ class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDecl
         unique: str | None = None,
         partitions: int = 1,
         dead_letter: str | None = None,
+        format: Literal["json", "avro"] = "json",  # noqa: A002
     ) -> Topic:
         """Declare a topic of `event`s.
 
         `key` names the field that chooses the partition; `unique` the field that makes an event itself: a client that
         posts an event again because it saw no answer is then counted once. Refused originals go to `dead_letter`.
+        `format="avro"` writes Confluent's wire format, with the schema of `event` in a schema registry.
         """
         for topic_name in filter(None, (name, dead_letter)):
             check_topic_name(topic_name)
@@ -117,7 +120,11 @@ class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDecl
             raise SettingError(f"topic {name}: partitions must be 1 to {MAX_PARTITIONS}, not {partitions}")
         _check_unique("topic", name, self.topics)
         _check_unique("source", name, self.sources)
-        topic = Topic(name, event, key, unique, partitions, dead_letter)
+        if format not in {"json", "avro"}:
+            raise SettingError(f"topic {name}: format is 'json' or 'avro', not {format!r}")
+        if format == "avro":
+            avro_schema(event)
+        topic = Topic(name, event, key, unique, partitions, dead_letter, format)
         self.topics.append(topic)
         return topic
 
@@ -194,6 +201,9 @@ class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDecl
         flow = source if isinstance(source, Flow) else None
         sources = flow.all_sources if flow is not None else as_sources(source)
         targets = as_targets(to)
+        for target in targets:
+            if isinstance(target, Topic) and target.format != "json":
+                raise SettingError(f"topic {target.name} is in Avro: a stream writes to topics in JSON")
         name = f"{sources[0].name}_to_{targets[0].name}".replace(".", "_").replace("-", "_")
         copy = Stream(
             name, sources[0], targets[0], every, None, delivery, tuple((merge or {}).items()), sources, targets, flow,

@@ -32,6 +32,7 @@ class Topic:
     unique: str | None
     partitions: int
     dead_letter: str | None
+    format: Literal["json", "avro"] = "json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ VERBS = {
     "migrate": "make tables and topics follow what has changed in an application",
     "patch": "put rows of a table right by a function, once; show, limit, undo",
     "projection": "pause, resume and rewind the projections of a running process",
+    "registry": "one schema registry alone: Avro, JSON Schema, Protobuf",
     "replay": "make a stream's totals again from its history, compare them, put them in; undo",
     "restore": "an empty box made what it was at a back-up",
     "run": "run an application file, or one of its jobs",

@@ -17,6 +17,9 @@ from smackbox.cli.up import box_options, box_settings
 @click.option("--cassandra", envvar="SMACK_CASSANDRA", help="host:port of a Cassandra to use instead of the box's.")
 @click.option("--spark", envvar="SMACK_SPARK", help="sc://host:port of a Spark to use instead of an embedded one.")
 @click.option("--zookeeper", envvar="SMACK_ZOOKEEPER", help="host:port of a ZooKeeper to use instead of the box's.")
+@click.option(
+    "--schema-registry", envvar="SMACK_SCHEMA_REGISTRY", help="http://host:port of the schemas of Avro topics."
+)
 @click.option("--akka", help="akka://system@host:port of a cluster that the application's actors join.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP endpoint.  [default: 8080]")
 @click.option("--only", help="Run one part in this process: prepare, ingest, stream:NAME, archive:NAME or actors:NAME.")
@@ -33,7 +36,9 @@ def command(file: Path, job: str | None, only: str | None, port: int | None, **f
     from smackbox.runtime.run import run_app, run_job, run_part
     from smackbox.runtime.settings import CASSANDRA_PORT, KAFKA_PORT, Urls
 
-    urls = Urls(**{name: flags.pop(name) for name in ("kafka", "cassandra", "spark", "zookeeper", "akka")})
+    urls = Urls(
+        **{name: flags.pop(name) for name in ("kafka", "cassandra", "spark", "zookeeper", "schema_registry", "akka")}
+    )
     for address, default_port in ((urls.kafka, KAFKA_PORT), (urls.cassandra, CASSANDRA_PORT)):
         if address is not None:
             host_ports(address, default_port)

@@ -19,6 +19,7 @@ def box_options(function: Any) -> Any:
             click.option("--dir", "dir", type=click.Path(path_type=Path), help=f"Data.  [default: {DEFAULT_DIR}]"),
             click.option("--memory", is_flag=True, default=None, help="Keep nothing on disk."),
             click.option("--with-spark/--no-spark", default=None, help="With a Spark server or without."),
+            click.option("--registry/--no-registry", default=None, help="With a schema registry.  [default: without]"),
             click.option("--free-ports", is_flag=True, help="Pick free ports for all servers."),
             click.option("--sync", is_flag=True, default=None, help="fsync before each acknowledgement."),
             click.option("--config", type=click.Path(path_type=Path), help="Settings file.  [default: smackbox.toml]"),
@@ -31,7 +32,7 @@ def box_options(function: Any) -> Any:
 def box_settings(flags: dict[str, Any]) -> BoxSettings:
     """Takes the box's own flags, but for the settings file, out of `flags`."""
     config, free_ports = flags["config"], flags.pop("free_ports")
-    names = ("dir", "memory", "with_spark", "sync")
+    names = ("dir", "memory", "with_spark", "registry", "sync")
     chosen = {name: flags.pop(name) for name in names}
     if chosen["memory"] and chosen["dir"] is not None:
         raise SettingError("--memory and --dir exclude each other")

@@ -2,7 +2,7 @@
 type.
 
 An accepted event keeps its original bytes (except white space around it), so that numbers and unknown fields pass
-through unchanged. So does a rejected one, for the dead-letter topic.
+through unchanged; for a topic in Avro, `encode` writes it. A rejected one keeps them too, for the dead-letter topic.
 
 Shapes: an `application/x-ndjson` body is JSON lines. Any other body is an array if it starts with `[`, one event if it
 is one JSON value, and JSON lines if its first line is a complete JSON value and more lines follow. Concatenated JSON
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 
@@ -65,12 +66,15 @@ class EventDecoder:
         events_limit: int,
         *,
         replace_surrogates: bool = True,
+        encode: Callable[[Any], bytes] | None = None,
     ) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
         self._check = event_check(event_type)
         self._key = key
         self._events_limit = events_limit
-        self._replace_surrogates = replace_surrogates
+        self._encode = encode
+        # encoded values cannot be found in the body again; no other encoding has lone surrogates
+        self._replace_surrogates = replace_surrogates or encode is not None
 
     def decode(self, body: bytes, *, ndjson: bool) -> Body:
         """The events of a body: one JSON value, an array of them, or with `ndjson` one per line."""
@@ -106,10 +110,11 @@ class EventDecoder:
             event = self._decode(value)
             if self._check is not None:
                 self._check(event)
+            written = value if self._encode is None else self._encode(event)
         except Exception as error:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
             into.refused.append((_refusal(index, error), value))
             return
-        into.accepted.append((value, None if self._key is None else key_bytes(getattr(event, self._key))))
+        into.accepted.append((written, None if self._key is None else key_bytes(getattr(event, self._key))))
 
     def _decode_array(self, body: bytes) -> Body:
         try:

@@ -9,6 +9,7 @@ import msgspec
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
+from smackbox.net.avro_topic import AvroTopic
 
 RESERVED_PATHS = frozenset({"/healthz", "/metrics"})
 
@@ -27,6 +28,8 @@ class Route:
     key: str | None = None
     dead_letter: str | None = None
     partitions: int = 1
+    avro: AvroTopic | None = None
+    """How the topic's values are written where they are not JSON."""
 
 
 def check_routes(routes: Iterable[Route]) -> dict[str, Route]:

@@ -40,6 +40,7 @@ from smackbox.net.http_limits import HttpLimits
 from smackbox.net.listener import bind
 from smackbox.net.metrics_endpoint import MetricsEndpoint
 from smackbox.net.tls import server_context, unverified
+from smackbox.net.tracing import Tracing, open_tracing
 
 NDJSON_TYPES = frozenset(
     {b"application/x-ndjson", b"application/ndjson", b"application/jsonl", b"application/x-jsonlines"}
@@ -70,6 +71,7 @@ class _Endpoint:
             route.key,
             settings.events_per_request_limit,
             replace_surrogates=settings.lone_surrogates == "replace",
+            encode=route.avro.encode if route.avro is not None else None,
         )
         self.counts = RouteCounts()
 
@@ -96,7 +98,7 @@ class IngestServer:
             self._handle,
             self._early,
             _problem,
-            HEADERS,
+            HEADERS | {b"traceparent"},
         )
         self._collector = IngestCollector(
             {path: endpoint.counts for path, endpoint in self._endpoints.items()},
@@ -108,6 +110,8 @@ class IngestServer:
                 "connections": ("Open connections", lambda: len(self._http.connections)),
             },
         )
+        self._tracing: Tracing | None = None
+        self._spans: dict[Exchange, Any] = {}
         self._registry: Any = None
         self._metrics: MetricsEndpoint | None = None
         self._port = 0
@@ -121,6 +125,9 @@ class IngestServer:
     async def start(self) -> None:
         """Bind, connect the sink, accept requests. Raises `StartError`."""
         settings = self._settings
+        for endpoint in self._endpoints.values():
+            if endpoint.route.avro is not None:
+                await asyncio.to_thread(endpoint.route.avro.register)
         sock = bind(
             settings.host,
             settings.port,
@@ -136,6 +143,7 @@ class IngestServer:
             topics[route.topic] = max(route.partitions, topics.get(route.topic, 1))
             if route.dead_letter:
                 topics.setdefault(route.dead_letter, DEAD_LETTER_PARTITIONS)
+        self._tracing = open_tracing(self.name)
         await self._sink.start(topics)
         await self._http.start(sock, self._tls)
         if settings.metrics_port is not None:
@@ -164,6 +172,8 @@ class IngestServer:
         await self._sink.stop(drain_s / 4)
         if self._metrics is not None:
             await self._metrics.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
 
     # -- requests
 
@@ -208,6 +218,9 @@ class IngestServer:
 
     def _post(self, exchange: Exchange, endpoint: _Endpoint, began: float) -> None:
         payload = exchange.body
+        if self._tracing is not None:
+            parent = exchange.headers.get(b"traceparent")
+            self._spans[exchange] = self._tracing.post(endpoint.route.path, parent, endpoint.route.topic)
         if exchange.encoding in GZIP:
             try:
                 payload = unpack(payload, self._settings.body_limit, content_encoding.GZIP)
@@ -223,6 +236,9 @@ class IngestServer:
             self._answer(exchange, endpoint, began, 413, _problem(413, str(error)))
             return
         records = self._records(endpoint.route, body)
+        if self._tracing is not None:
+            context = self._tracing.header(self._spans[exchange])
+            records = [(topic, value, key, [*(headers or ()), context]) for topic, value, key, headers in records]
         if not records:
             self._acknowledged(exchange, endpoint, body, began, None)
             return
@@ -279,6 +295,8 @@ class IngestServer:
         self, exchange: Exchange, endpoint: _Endpoint, began: float, status: int, body: bytes, *, extra: bytes = b""
     ) -> None:
         endpoint.counts.answered(status, perf_counter() - began)
+        if self._tracing is not None:
+            self._tracing.end_post(self._spans.pop(exchange), status)
         exchange.reply(status, body, extra=extra)
 
     def _the_registry(self) -> Any:

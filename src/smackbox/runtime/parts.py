@@ -16,6 +16,7 @@ from smackbox.base.garbage import few_collections
 from smackbox.base.settings import load
 from smackbox.ingest.route import Route
 from smackbox.net.service import at_end_of, say
+from smackbox.runtime.avro_topics import avro_topic, register_schemas
 from smackbox.runtime.changes import Changes, check_topics
 from smackbox.runtime.prepare import prepare
 from smackbox.runtime.process import LIFELINE
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 def prepare_part(app: App, urls: Urls, settings: BoxSettings, changes: Changes) -> None:
     """Create the topics and tables that are missing. Raises `StartError` for changes that are not accepted."""
     check_topics(app, settings.dir, accept=changes.accept)
+    register_schemas(app, urls.schema_registry)
     assert urls.kafka is not None and urls.cassandra is not None
     prepare(
         app,
@@ -54,10 +56,10 @@ def ingest_part(app: App, number: int, urls: Urls, settings: BoxSettings, config
     if ingest_instances(app) > 1:
         metrics_port = loaded.metrics_port + number - 1 if loaded.metrics_port else loaded.metrics_port
         loaded = msgspec.structs.replace(loaded, reuse_port=True, metrics_port=metrics_port)
-    run(IngestServer(loaded, routes(app)), lifeline=os.environ.get(LIFELINE))
+    run(IngestServer(loaded, routes(app, urls.schema_registry)), lifeline=os.environ.get(LIFELINE))
 
 
-def routes(app: App) -> list[Route]:
+def routes(app: App, registry: str | None = None) -> list[Route]:
     """The endpoints, as the ingest room takes them."""
     return [
         Route(
@@ -67,6 +69,7 @@ def routes(app: App) -> list[Route]:
             key=post.topic.key,
             dead_letter=post.topic.dead_letter,
             partitions=post.topic.partitions,
+            avro=avro_topic(post.topic, registry),
         )
         for post in app.posts
     ]

@@ -19,6 +19,7 @@ import msgspec
 from smackbox.app.model import App
 from smackbox.app.patches import DELETE, Patch, check_patch
 from smackbox.base.errors import SettingError, UserError
+from smackbox.runtime.avro_topics import avro_topic
 from smackbox.runtime.patch_ledger import Change, PatchLedger
 from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.spark.cql_binding import UNBINDABLE
@@ -247,7 +248,8 @@ class TablePatch:
     def _from_events(self, counts: Counter[str]) -> Iterator[Proposals]:
         patch = self._patch
         assert self._urls.kafka is not None
-        decoder = RecordDecoder(patch.source.event)
+        codec = avro_topic(patch.source, self._urls.schema_registry)
+        decoder = RecordDecoder(patch.source.event, read=codec.decode if codec is not None else None)
         topic = BoundedTopic(self._urls.kafka, patch.source.name, None, {})
         try:
             bounds = topic.bounds()

@@ -24,7 +24,7 @@ from smackbox.runtime.replay_building import At, Building, Counts, Told
 from smackbox.runtime.replay_checks import MARGIN_MS, check_range, check_replayable, looked_up, owns_rows, source_of
 from smackbox.runtime.replay_origin import find_origin
 from smackbox.runtime.settings import BoxSettings, Urls
-from smackbox.runtime.streams import flow_readers, stream_settings
+from smackbox.runtime.streams import flow_readers, readings, stream_settings
 from smackbox.spark.cql_session import CqlSession
 from smackbox.spark.replay.archive import ArchiveReader
 from smackbox.spark.replay.bounded_topic import BoundedTopic
@@ -99,6 +99,7 @@ class StreamReplay:
         self._settings = settings
         self._told = told
         self._at = at
+        self._read = readings(stream, urls.schema_registry)
         self._own: StreamSettings = stream_settings(app, stream, urls, settings, None)
         self._live = self._own.checkpoint_dir
         self.journal = Journal(replays_dir(settings.dir, app.name, stream.name))
@@ -401,6 +402,7 @@ class StreamReplay:
                 parts = Parts(
                     feed=feeds[part.name],
                     flow=flow,
+                    read=self._read,
                     readers=flow_readers(flow.branch, settings) if flow is not None else {},
                 )
                 runner = MicroBatchRunner(

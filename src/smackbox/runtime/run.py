@@ -18,12 +18,13 @@ from smackbox.app.model import App, Job, Stream
 from smackbox.base.errors import SettingError, StartError
 from smackbox.net.listener import free_port
 from smackbox.net.service import run_loop, say
+from smackbox.runtime.avro_topics import needs_registry
 from smackbox.runtime.changes import Changes
 from smackbox.runtime.keeping import archive_part, archive_specs, backup_jobs
 from smackbox.runtime.parts import ingest_instances
 from smackbox.runtime.process import ProcessSpec, job_files
 from smackbox.runtime.settings import BoxSettings, Urls, box_directory
-from smackbox.runtime.stack import SMACK, config_flags, stack_specs
+from smackbox.runtime.stack import SMACK, config_flags, registry_spec, stack_specs
 from smackbox.runtime.supervisor import Supervisor, running
 
 PREPARE_TIMEOUT_S = 60.0
@@ -102,6 +103,7 @@ def running_urls(directory: Path) -> Urls:
     urls = Urls()
     for state in running(directory):
         urls |= Urls(**{name: state.url(name) for name in ("kafka", "cassandra", "spark", "zookeeper")})
+        urls |= Urls(schema_registry=state.url("registry"))
     return urls
 
 
@@ -111,6 +113,10 @@ async def _run_app(
     started = time.monotonic()
     async with Supervisor.claim(app.name, settings) as supervisor:
         servers = await _start_missing(supervisor, urls, settings, config)
+        if servers.schema_registry is None and needs_registry(app):
+            assert servers.kafka is not None
+            await supervisor.start(registry_spec(settings, servers.kafka, config))
+            servers |= Urls(schema_registry=supervisor.url("registry"))
         base = (*SMACK, "run", str(file), *servers.flags(), "--dir", str(settings.dir), *config_flags(config))
         await supervisor.unless_stopped(_run_once((*base, "--only", "prepare", *changes.flags())))
         parts = [spec for stream in app.streams for spec in stream_specs(stream, base)]

@@ -22,10 +22,13 @@ MESOS_AGENT_PORT = 5051
 MARATHON_PORT = 8081
 CHRONOS_PORT = 4400
 DISPATCHER_PORT = 6066
+REGISTRY_PORT = 8085
+"""Not 8081, Confluent's default: that is Marathon's."""
 
 
 class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the box lives and what is in it. Port 0 picks a free one; `spark` None means: if it is installed.
+    `registry` starts a schema registry.
 
     `cassandra_username` and `cassandra_password` are who an application logs in as, where Cassandra asks for it.
     """
@@ -42,7 +45,9 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     mesos_agent_port: int = MESOS_AGENT_PORT
     marathon_port: int = MARATHON_PORT
     chronos_port: int = CHRONOS_PORT
+    registry_port: int = REGISTRY_PORT
     spark: bool | None = None
+    registry: bool = False
     sync: bool = False
     insecure: bool = False
     cassandra_username: str | None = None
@@ -61,6 +66,9 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
     cassandra: str | None = None
     spark: str | None = None
     zookeeper: str | None = None
+    schema_registry: str | None = None
+    """`http://host:port` of a schema registry."""
+
     akka: str | None = None
     """A cluster of actors to join instead of one of the application's own: `akka://system@host:port`."""
 
@@ -71,13 +79,14 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
             cassandra=self.cassandra or other.cassandra,
             spark=self.spark or other.spark,
             zookeeper=self.zookeeper or other.zookeeper,
+            schema_registry=self.schema_registry or other.schema_registry,
             akka=self.akka or other.akka,
         )
 
     def flags(self) -> tuple[str, ...]:
         """As flags of `smack run`."""
         given = msgspec.structs.asdict(self).items()
-        return tuple(part for name, url in given if url is not None for part in (f"--{name}", url))
+        return tuple(part for name, url in given if url is not None for part in (f"--{name.replace('_', '-')}", url))
 
 
 def refuse_unfinished(directory: Path) -> None:

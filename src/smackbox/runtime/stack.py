@@ -39,6 +39,14 @@ def stack_specs(
     return specs
 
 
+def registry_spec(settings: BoxSettings, kafka: str, config: Path | None = None) -> ProcessSpec:
+    """The schema registry on the broker `kafka`, which runs already."""
+    argv: tuple[str, ...] = (*SMACK, "registry", "serve", "--host", settings.host, "--kafka", kafka)
+    return ProcessSpec(
+        "registry", argv + _flag("--insecure", settings.insecure) + config_flags(config), settings.registry_port
+    )
+
+
 def with_spark(settings: BoxSettings) -> bool:
     """Whether Spark is started. Raises `StartError` where it is asked for and not installed."""
     installed = importlib.util.find_spec("pysail") is not None

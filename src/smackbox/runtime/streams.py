@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from smackbox.app.sources import Files, Kinesis, Mqtt, Rate, Socket, WebSocket
 from smackbox.app.streams import check_copy
 from smackbox.app.targets import FileTarget, FunctionTarget, HttpTarget, StatementTarget
 from smackbox.flow.steps import Branch, Join, Lookup
+from smackbox.runtime.avro_topics import avro_topic
 from smackbox.runtime.settings import BoxSettings, Urls
 from smackbox.spark.streaming import MicroBatchRunner, StreamSettings
 from smackbox.spark.streaming.engine import StreamEngine
@@ -27,10 +29,10 @@ def stream_runner(
     check_copy(stream)
     own = stream_settings(app, stream, urls, settings, metrics_port)
     if stream.instances is None:
-        return _runner(app, stream, own)
+        return _runner(app, stream, own, urls.schema_registry)
 
     def make(divided: StreamSettings, number: int, engine: StreamEngine, metrics: Any) -> MicroBatchRunner:
-        return _runner(app, stream, divided, part=f".{number}", engine=engine, metrics=metrics)
+        return _runner(app, stream, divided, urls.schema_registry, part=f".{number}", engine=engine, metrics=metrics)
 
     keyed = stream.function is not None or stream.flow is not None
     return SharedRunner(own, make, keyed=keyed)
@@ -75,6 +77,7 @@ def _runner(
     app: App,
     stream: Stream,
     settings: StreamSettings,
+    registry: str | None,
     *,
     part: str = "",
     engine: StreamEngine | None = None,
@@ -93,6 +96,7 @@ def _runner(
     parts = Parts(
         feed=InputsFeed(inputs) if inputs else None,
         events={source.name: source.event for source in stream.sources},
+        read=readings(stream, registry),
         loose=frozenset(source.name for source in inputs if not source.strict),
         outputs=outputs,
         table=stream.table is not None,
@@ -101,6 +105,12 @@ def _runner(
         readers=flow_readers(flow.branch, settings) if flow is not None else {},
     )
     return MicroBatchRunner(settings, stream.source.event, stream.function, parts=parts, engine=engine, metrics=metrics)
+
+
+def readings(stream: Stream, registry: str | None) -> dict[str, Callable[[bytes], Any]]:
+    """How the values of topics in Avro are decoded."""
+    topics = [source for source in stream.sources if isinstance(source, Topic)]
+    return {topic.name: codec.decode for topic in topics if (codec := avro_topic(topic, registry)) is not None}
 
 
 def _input(source: Any, settings: StreamSettings) -> Input:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smackbox.net.service import run_loop, say
 from smackbox.runtime.settings import BoxSettings, box_directory
-from smackbox.runtime.stack import stack_specs
+from smackbox.runtime.stack import registry_spec, stack_specs
 from smackbox.runtime.supervisor import Supervisor
 
 BOX = "box"
@@ -26,6 +26,8 @@ async def _up(settings: BoxSettings, config: Path | None) -> None:
     started = time.monotonic()
     async with Supervisor.claim(BOX, settings) as supervisor:
         await supervisor.start(*stack_specs(settings, config=config))
+        if settings.registry:
+            await supervisor.start(registry_spec(settings, supervisor.url("kafka"), config))
         say(supervisor.table())
         say(f"ready box in {(time.monotonic() - started) * 1000:.0f} ms, data in {settings.dir}; Ctrl-C stops it")
         await supervisor.wait()

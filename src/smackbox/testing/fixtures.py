@@ -62,6 +62,13 @@ def reset(server: ServiceThread | str) -> None:
         server.call(server.service.reset())  # type: ignore[attr-defined]
 
 
+def _registry(kafka: str) -> ServiceThread:
+    from smackbox.registry.server.service import RegistryServer
+    from smackbox.registry.settings import RegistrySettings
+
+    return ServiceThread(RegistryServer(RegistrySettings(kafka=kafka)))
+
+
 class SmackKafka:
     """A broker, by its `host:port`."""
 
@@ -158,6 +165,7 @@ class RunningApp:
     def __enter__(self) -> RunningApp:
         from smackbox.ingest.server import IngestServer
         from smackbox.ingest.settings import IngestSettings
+        from smackbox.runtime.avro_topics import needs_registry, register_schemas
         from smackbox.runtime.parts import routes
         from smackbox.runtime.prepare import prepare
         from smackbox.runtime.settings import BoxSettings, Urls
@@ -165,12 +173,14 @@ class RunningApp:
 
         try:
             prepare(self.app, kafka=self._kafka, cassandra=self._cassandra)
+            registry = self._stack.enter_context(_registry(self._kafka)).url if needs_registry(self.app) else None
+            register_schemas(self.app, registry)
             if self.app.posts:
-                ingest = IngestServer(IngestSettings(kafka=self._kafka), routes(self.app))
+                ingest = IngestServer(IngestSettings(kafka=self._kafka), routes(self.app, registry))
                 self.url = self._stack.enter_context(ServiceThread(ingest)).url
             directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="smackbox-test-"))
             settings = BoxSettings(dir=Path(directory))
-            urls = Urls(kafka=self._kafka, cassandra=self._cassandra)
+            urls = Urls(kafka=self._kafka, cassandra=self._cassandra, schema_registry=registry)
             for stream in self.app.streams:
                 runner = stream_runner(self.app, stream, urls, settings, metrics_port=None)
                 self._stack.enter_context(runner)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from smackbox.net.tracing import Tracing
 from smackbox.spark.streaming.checkpoint import Plan
 from smackbox.spark.streaming.outputs.output import Output, OutputBatch
 from smackbox.spark.streaming.patience import Patience
@@ -22,6 +24,7 @@ class Delivery:
         self.outputs = tuple(outputs)
         self._late = late
         self._checkpoint = ""
+        self.tracing: Tracing | None = None
 
     def open(self, checkpoint: str) -> None:
         """Connect to all; the checkpoint's id."""
@@ -37,7 +40,8 @@ class Delivery:
         """Upsert rows of the table; those that it cannot hold, by index, with the reason."""
         table = self.table
         assert table is not None
-        return self._patience.retry(lambda: table.write(columns, rows, plan.timestamp_us, absolute=absolute))
+        with self._writing():
+            return self._patience.retry(lambda: table.write(columns, rows, plan.timestamp_us, absolute=absolute))
 
     def put(self, rows: Sequence[Any], plan: Plan) -> None:
         """Give a batch to the outputs, one after the other."""
@@ -60,6 +64,10 @@ class Delivery:
     def _all(self) -> list[Output]:
         return [*self.outputs, *([self._late] if self._late is not None else [])]
 
+    def _writing(self) -> AbstractContextManager[Any]:
+        return self.tracing.step("write") if self.tracing is not None else nullcontext()
+
     def _put(self, output: Output, rows: Sequence[Any], plan: Plan) -> None:
         batch = OutputBatch(plan.batch, self._checkpoint, rows)
-        self._patience.retry(lambda: output.put(batch))
+        with self._writing():
+            self._patience.retry(lambda: output.put(batch))

@@ -38,10 +38,19 @@ class RecordDecoder:
     """Decodes the values of Kafka messages into events of `event_type`.
 
     `required` are fields that must not be None (the table's primary key). Not `strict`: numbers may come as text.
+    `read` decodes values that are not JSON.
     """
 
-    def __init__(self, event_type: type[msgspec.Struct], required: Sequence[str] = (), *, strict: bool = True) -> None:
+    def __init__(
+        self,
+        event_type: type[msgspec.Struct],
+        required: Sequence[str] = (),
+        *,
+        strict: bool = True,
+        read: Callable[[bytes], Any] | None = None,
+    ) -> None:
         decoder = msgspec.json.Decoder(event_type, strict=strict)
+        self._read = read
         self._decode = decoder.decode
         self._decode_lines = decoder.decode_lines
         self._check = event_check(event_type)
@@ -50,7 +59,7 @@ class RecordDecoder:
 
     def decode(self, messages: Sequence[Any]) -> Decoded:
         """The events, and the records that are none."""
-        events = self._decode_all(messages)
+        events = self._decode_all(messages) if self._read is None else None
         if events is not None:
             return Decoded(events, list(messages), [])
         return self._decode_each(messages)
@@ -73,16 +82,19 @@ class RecordDecoder:
 
     def _decode_each(self, messages: Sequence[Any]) -> Decoded:
         decoded = Decoded([], [], [])
-        decode, check, required = self._decode, self._check, self._required
+        decode, check, required, read = self._decode, self._check, self._required, self._read
         add, keep = decoded.events.append, decoded.messages.append
         for message in messages:
             try:
-                event = decode(replace_lone_surrogates(message.value() or b""))
+                value = message.value() or b""
+                event = decode(replace_lone_surrogates(value)) if read is None else read(value)
                 if check is not None:
                     check(event)
                 for name in required:
                     if getattr(event, name) is None:
                         raise ValueError(f"{name} is null and a part of the primary key")
+            except OSError:
+                raise  # a registry that does not answer says nothing about the record: the batch is run again
             except Exception as error:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
                 decoded.bad.append(BadRecord(message, str(error) or type(error).__name__))
             else:

@@ -22,9 +22,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ from smackbox.base.clock import Clock, SystemClock
 from smackbox.base.settings import near
 from smackbox.flow.builder import Flow
 from smackbox.flow.lookups import Reader
+from smackbox.net.tracing import open_tracing
 from smackbox.spark.streaming.checkpoint import Checkpoint, Plan
 from smackbox.spark.streaming.copying import Copying
 from smackbox.spark.streaming.dead_letters import DeadLetters
@@ -94,6 +96,7 @@ class Parts(NamedTuple):
 
     `feed`: its sources; `events`: the event type of each; `loose`: sources whose numbers may come as text. `outputs`
     get what the table gets; `table` False is a stream without one. `late` takes the `flow`'s rows that came too late.
+    `read` decodes the values of sources that are not JSON.
     """
 
     feed: Feed | None = None
@@ -104,6 +107,7 @@ class Parts(NamedTuple):
     flow: Flow | None = None
     late: Output | None = None
     readers: Mapping[str, TableReader] = {}
+    read: Mapping[str, Callable[[bytes], Any]] = {}
 
 
 class MicroBatchRunner(Opened):
@@ -152,6 +156,7 @@ class MicroBatchRunner(Opened):
         self._feed = parts.feed or TopicFeed(settings.topic, partial(kafka_source, settings))
         self._events = dict(parts.events or {settings.topic: event_type})
         self._loose = parts.loose
+        self._read = parts.read
         self._readers = parts.readers
         self._decoders: dict[str, RecordDecoder] = {}
         self._rate = PidRate(settings.every_s) if settings.backpressure and settings.every_s > 0 else None
@@ -179,6 +184,9 @@ class MicroBatchRunner(Opened):
 
             self._metrics = self._patience.metrics = StreamMetrics(settings.name, settings.metrics_port)
             closing.callback(self._close_metrics)
+        tracing = self._delivery.tracing = open_tracing(settings.name)
+        if tracing is not None:
+            closing.callback(tracing.close)
         if self._owns_engine:
             closing.callback(self._engine.close)
         closing.callback(self._delivery.close)
@@ -187,7 +195,7 @@ class MicroBatchRunner(Opened):
         self._delivery.open(checkpoint.id)
         self._work.prepare(checkpoint)
         self._decoders = {
-            name: RecordDecoder(kind, self._work.required, strict=name not in self._loose)
+            name: RecordDecoder(kind, self._work.required, strict=name not in self._loose, read=self._read.get(name))
             for name, kind in self._events.items()
         }
         closing.callback(self._feed.close)
@@ -282,6 +290,18 @@ class MicroBatchRunner(Opened):
         return batch
 
     def _process(self, batch: Batch) -> BatchReport:
+        tracing = self._delivery.tracing
+        if tracing is None:
+            return self._run_batch(batch)
+        records = chain.from_iterable(batch.records.values())
+        with tracing.batch(self._settings.name, records, batch.rows):
+            return self._run_batch(batch)
+
+    def _step(self, name: str) -> AbstractContextManager[Any]:
+        tracing = self._delivery.tracing
+        return tracing.step(name) if tracing is not None else nullcontext()
+
+    def _run_batch(self, batch: Batch) -> BatchReport:
         began = time.perf_counter()
         opened = self._running()
         checkpoint = opened.checkpoint
@@ -298,13 +318,15 @@ class MicroBatchRunner(Opened):
         if self._settings.unique is not None and self._exactly_once:
             events, identities = drop_repeated(events, self._settings.unique, checkpoint.seen)
         fresh = sum(map(len, events.values()))
-        outcome = self._work.run(events, plan, checkpoint)
+        with self._step("compute"):
+            outcome = self._work.run(events, plan, checkpoint)
         bad = [record for found in decoded.values() for record in (*found.bad, *found.bad_records(outcome.unfit))]
         if bad:
             self._set_aside(opened.dead_letters, bad)
         self._at("written")
         offsets = {number: last for number, (_, last) in batch.ranges.items()}
-        checkpoint.commit(plan, offsets, outcome.totals, identities, self._feed.done(plan), outcome.changes)
+        with self._step("commit"):
+            checkpoint.commit(plan, offsets, outcome.totals, identities, self._feed.done(plan), outcome.changes)
         self._at("committed")
         self._feed.show_progress(offsets)
         report = BatchReport(
