@@ -23,7 +23,7 @@ from smackbox.spark.front.session import FrontSession
 WRITE_PARTITIONS = 4
 LOCAL_BYTES_LIMIT = 32 * 1024 * 1024
 """Larger local data go to Sail through a Parquet file: a message takes 128 MB at most."""
-OWN_NAMES = frozenset({"cassandra", "kafka", "smack_kafka"})
+OWN_NAMES = frozenset({"cassandra", "org.apache.spark.sql.cassandra", "kafka", "smack_kafka"})
 """The sources of `smackbox.spark.sources`, without importing them."""
 FIRST_PLAN_ID = 2**40
 """Plan ids of relations that the front adds; those of a client count from 0."""
