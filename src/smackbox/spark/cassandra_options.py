@@ -65,9 +65,8 @@ REFUSED = {
     "output.ifNotExists": "a write is an upsert; look for the rows first, or write with CQL's IF NOT EXISTS",
     "connection.factory": "a JVM class; name host, user and password",
     "auth.conf.factory": "a JVM class; name user and password",
-    "connection.config.cloud.path": "name the nodes with contact",
-    "connection.config.profile.path": "name the nodes with contact",
-    "connection.ssl.enabled": "encrypted connections are not there",
+    "connection.config": "name the nodes with contact",
+    "connection.ssl": "encrypted connections are not there",
     "input.throughputMBPerSec": "bound the reads with readsPerSec",
 }
 
@@ -82,6 +81,7 @@ _NAMES = {
 }
 _WITHOUT_EFFECT = frozenset(map(_plain, WITHOUT_EFFECT))
 _REFUSED = {_plain(name): (name, why) for name, why in REFUSED.items()}
+_REFUSED_GROUPS = ("connection.ssl", "connection.config")
 _KNOWN = (*OPTIONS, *(f"{PREFIX}{name}" for name in CONNECTOR), "ttl.COLUMN", "writetime.COLUMN")
 
 
@@ -89,7 +89,8 @@ class Options:
     """The options of one read or write. Raises `SettingError` for an unknown one, a bad value and a missing table.
 
     `ttl_of` and `writetime_of` are the columns whose TTL (seconds left) and write time (microseconds) are read, by the
-    name that they get. `ttl` and `writetime` are a number for all written rows, or the column that has it.
+    name that they get. `pushdown` is None where nobody says it. `ttl` and `writetime` are a number for all written
+    rows, or the column that has it.
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
@@ -114,7 +115,7 @@ class Options:
         self.bytes_per_s = None if mb_per_s is None else mb_per_s * 1024 * 1024
         self.ignore_nulls = self._flag("ignoreNulls", default=False)
         self.confirm_truncate = self._flag("confirm.truncate", default=False)
-        self.pushdown = self._flag("pushdown", default=True)
+        self.pushdown = self._flag("pushdown", default=True) if "pushdown" in self._values else None
         prune = self._values.get("prune")
         self.prune = {name.lower() for name in prune.split(",")} if prune is not None else None
         self.columns = [name.strip() for name in self._values.get("columns", "").split(",") if name.strip()]
@@ -129,8 +130,9 @@ class Options:
             if key.lower().startswith(prefix):
                 chosen[value] = key[len(prefix) :]
                 return
-        if name in _REFUSED:
-            known, why = _REFUSED[name]
+        group = next((known for known in _REFUSED_GROUPS if name.startswith(known)), name)
+        if group in _REFUSED:
+            known, why = _REFUSED[group]
             if value.lower() in {"false", ""}:
                 return
             raise SettingError(f"the cassandra source does not do {PREFIX}{known}: {why}")

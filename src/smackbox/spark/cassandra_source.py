@@ -12,6 +12,7 @@ Types: see `cql_arrow`.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,9 @@ class CassandraDataSource(DataSource):  # type: ignore[misc]
         return schema_for_engine(kinds)
 
     def reader(self, schema: Any) -> CassandraReader:
-        return CassandraReader(Options(self.options), list(schema.names))
+        options = Options(self.options)
+        pushes = _is_sail() if options.pushdown is None else options.pushdown
+        return (PushingReader if pushes else CassandraReader)(options, list(schema.names))
 
     def writer(self, schema: Any, overwrite: bool) -> CassandraWriter:
         options = Options(self.options)
@@ -106,22 +109,6 @@ class CassandraReader(DataSourceReader):  # type: ignore[misc]
         self._options = options
         self._columns = list(columns)
         self._query = Query()
-
-    def pushFilters(self, filters: list[Any]) -> Iterator[Any]:  # noqa: N802 - Spark's name
-        options = self._options
-        if not options.pushdown:
-            yield from filters
-            return
-        with options.session() as cql:
-            metadata = cql.table(options.keyspace, options.table)
-            types = {name: kind.typename for name, kind in cql.column_types(options.keyspace, options.table).items()}
-        keys = TableKeys(
-            types,
-            [column.name for column in metadata.partition_key],
-            [column.name for column in metadata.clustering_key],
-        )
-        self._query = plan(restrictions(filters, types), keys)
-        yield from filters
 
     def partitions(self) -> Sequence[InputPartition]:
         keys = self._query.partitions
@@ -178,6 +165,28 @@ class CassandraReader(DataSourceReader):  # type: ignore[misc]
         return names, ", ".join(functions.get(name) or f'"{name}"' for name in names)
 
 
+class PushingReader(CassandraReader):
+    """The same with Spark's filters in its queries.
+
+    A Spark of the JVM keeps the reader of a DataFrame with the filters of its last query, and gives it to a query
+    without filters too, which then lacks rows (seen in 4.1.1). There filters are pushed only where `pushdown` asks for
+    it, and each query should `load` its own DataFrame.
+    """
+
+    def pushFilters(self, filters: list[Any]) -> Iterator[Any]:  # noqa: N802 - Spark's name
+        options = self._options
+        with options.session() as cql:
+            metadata = cql.table(options.keyspace, options.table)
+            types = {name: kind.typename for name, kind in cql.column_types(options.keyspace, options.table).items()}
+        keys = TableKeys(
+            types,
+            [column.name for column in metadata.partition_key],
+            [column.name for column in metadata.clustering_key],
+        )
+        self._query = plan(restrictions(filters, types), keys)
+        yield from filters
+
+
 @dataclass
 class Written(WriterCommitMessage):  # type: ignore[misc]
     rows: int
@@ -221,6 +230,11 @@ class CassandraWriter(DataSourceArrowWriter):  # type: ignore[misc]
 
     def commit(self, messages: Sequence[Any]) -> None:
         log.debug("%d rows written", sum(message.rows for message in messages if message is not None))
+
+
+def _is_sail() -> bool:
+    """Whether the engine is Sail, which makes a reader for each query."""
+    return "pysail" in sys.modules
 
 
 def _of_using(batch: pa.RecordBatch, value: int | str) -> list[Any]:

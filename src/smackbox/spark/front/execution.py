@@ -58,7 +58,7 @@ def execute(front: Front, request: bytes, context: Any) -> Iterator[bytes]:
         return _answers(asked, _of_stream(session, plan, kind))
     if kind == "write_operation" and plan.command.write_operation.WhichOneof("save_type") != "table":
         write = plan.command.write_operation
-        check_mode(write)
+        changed |= check_mode(write)
         if write.source.lower() not in FILE_FORMATS:
             changed |= spread(write)
     return _on_engine(session, asked, asked.SerializeToString() if changed else request, context)
