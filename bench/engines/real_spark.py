@@ -22,6 +22,7 @@ PACKAGES = (
     "grpcio",
     "grpcio-status",
     "pyyaml",
+    "zstandard",
     # what smackbox's own data sources need beside it
     "cassandra-driver",
     "confluent-kafka",

@@ -30,6 +30,7 @@ VERBS = {
     "run": "run an application file, or one of its jobs",
     "spark": "one Spark Connect server alone",
     "submit": "run a Spark job here, or on a cluster of Spark's",
+    "pipelines": "run the declarative pipelines of a spark-pipeline.yml",
     "status": "what is running, and whether it answers; --watch shows it live",
     "streams": "the streams that run: batches, rates, lag, watermark",
     "topics": "list, create, describe, delete, produce to and consume from topics",

@@ -94,11 +94,11 @@ def kept_names(text: str, session: FrontSession) -> list[str]:
     """The names in SQL text that the front answers for: views of streams and tables of memory sinks."""
     if not (session.views or session.tables):
         return []
-    named = set(_tables_in(text))
+    named = set(tables_in(text))
     return [name for name in dict.fromkeys((*session.views, *session.tables)) if name in named]
 
 
-def _tables_in(text: str) -> Iterator[str]:
+def tables_in(text: str) -> Iterator[str]:
     """The names after FROM (also behind commas), JOIN and TABLE."""
     for clause in _FROM.finditer(text):
         for item in clause[1].split(","):
