@@ -16,11 +16,12 @@ from smackbox.spark import session
 @pytest.fixture
 def spark() -> Iterator[Any]:
     one = session()
+    kind = type(one).__mro__[1]  # Spark's own class, which keeps the session that definitions are loaded on
+    before = kind._default_session, getattr(kind._active_session, "session", None)
+    kind._default_session = kind._active_session.session = one
     yield one
+    kind._default_session, kind._active_session.session = before
     one.stop()
-    kind = type(one).__mro__[1]  # Spark's own class, which keeps the session that pipelines run on
-    kind._default_session = None
-    kind._active_session.session = None
 
 
 class Pipeline:
@@ -36,7 +37,6 @@ class Pipeline:
         from pyspark.pipelines.spark_connect_graph_element_registry import SparkConnectGraphElementRegistry
         from pyspark.pipelines.spark_connect_pipeline import create_dataflow_graph, start_run
 
-        type(self.spark)._set_default_and_active_session(self.spark)
         settings = {"spark.sql.warehouse.dir": str(self.root / "warehouse")}
         graph = create_dataflow_graph(self.spark, None, None, settings)
         registry = SparkConnectGraphElementRegistry(self.spark, graph)

@@ -35,8 +35,8 @@ from smackbox.spark.pipelines.graph import (
 from smackbox.spark.pipelines.sql import streams_of
 from smackbox.spark.structured.analysis import stand_in
 from smackbox.spark.structured.sail import Sail
+from smackbox.spark.structured.sinks.tables import WAREHOUSE_SETTING, ddl
 
-WAREHOUSE_SETTING = "spark.sql.warehouse.dir"
 POLL_S = 1.0
 
 
@@ -170,7 +170,7 @@ class Run:
         relation.read.is_streaming = streams
         relation.read.data_source.format = "parquet"
         relation.read.data_source.paths.extend(map(str, folders))
-        relation.read.data_source.schema = _ddl(schema)
+        relation.read.data_source.schema = ddl(schema)
         return relation
 
     def _path(self, output: Output) -> Path:
@@ -245,9 +245,3 @@ def _event(message: str) -> Any:
     answer.pipeline_event_result.event.message = message
     answer.pipeline_event_result.event.timestamp.GetCurrentTime()
     return answer
-
-
-def _ddl(schema: Any) -> str:
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    return ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in from_arrow_schema(schema).fields)
