@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from smackbox.app.load import load_app
 from smackbox.cli.main import VERBS
-from smackbox.testing.fixtures import Smack
+from smackbox.spark import session
+from smackbox.testing.fixtures import Smack, SmackCassandra, SmackKafka
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TESTED = {"README.md", "testing.md", "flow.md", "replay.md"}
+TESTED = {"README.md", "testing.md", "flow.md", "replay.md", "spark-sources.md"}
 COMMAND = re.compile(r"^(?:    )?smack ([a-z][a-z|]*)", re.MULTILINE)
 
 
@@ -49,6 +51,29 @@ def test_the_page_on_testing(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] >= 5
+
+
+def test_the_page_on_spark_sources(smack_cassandra: SmackCassandra, smack_kafka: SmackKafka) -> None:
+    cql = smack_cassandra.connect()
+    cql.execute("CREATE KEYSPACE shop WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+    cql.execute("CREATE TABLE shop.orders (id int PRIMARY KEY, who text)")
+    cql.execute("CREATE TABLE shop.customer (customer text PRIMARY KEY, name text)")
+    cql.execute("INSERT INTO shop.customer (customer, name) VALUES ('c1', 'Ada')")
+    producer = Producer({"bootstrap.servers": smack_kafka.bootstrap})
+    producer.produce("clicks", b"x")
+    assert producer.flush(30) == 0
+    spark = session()
+    try:
+        (block,) = blocks(ROOT / "docs" / "spark-sources.md")
+        text = block.replace("10.0.0.1", smack_cassandra.address).replace('"…"', repr(smack_kafka.bootstrap))
+        names: dict[str, Any] = {"spark": spark}
+        names["frame"] = spark.createDataFrame([(1, "c1"), (2, "c2")], "id int, who string")
+        exec(compile(text, "spark-sources.md", "exec"), names)
+        assert sorted(map(tuple, names["orders"].collect())) == [(1, "c1"), (2, "c2")]
+        assert sorted(map(tuple, names["joined"].collect())) == [(1, "c1", "Ada"), (2, "c2", None)]
+        assert names["clicks"].count() == 1
+    finally:
+        spark.stop()
 
 
 def test_the_page_on_flows(smack: Smack, tmp_path: Path) -> None:

@@ -20,6 +20,14 @@ PACKAGES = (
     "protobuf",
     "googleapis-common-protos",
     "grpcio",
+    "grpcio-status",
+    "pyyaml",
+    "zstandard",
+    # what smackbox's own data sources need beside it
+    "cassandra-driver",
+    "confluent-kafka",
+    "isodate",
+    "msgspec",
 )
 INSTALL_TIMEOUT_S = 900
 
@@ -32,11 +40,12 @@ def missing() -> str | None:
 def python() -> Path:
     """The interpreter of that environment, made when it is not there. Raises `RuntimeError` with what pip says."""
     found = CACHE / "bin" / "python"
-    if (CACHE / "done").exists():
+    done_file = CACHE / "done"
+    if done_file.exists() and done_file.read_text() == "\n".join(PACKAGES):
         return found
     for command in ([sys.executable, "-m", "venv", str(CACHE)], [str(found), "-m", "pip", "install", "-q", *PACKAGES]):
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_S)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr[-500:]}")
-    (CACHE / "done").touch()
+    done_file.write_text("\n".join(PACKAGES))
     return found

@@ -95,10 +95,16 @@ def test_every_verb_is_among_these_tests() -> None:
     others = {"cql", "topics", "run", "up", "spark", "status", "demo", "submit", "projection"}
     others |= {"backup", "restore", "dlq", "streams", "lag"}  # theirs are in test_backup and test_dlq
     others |= {"replay", "patch", "migrate", "registry"}  # theirs are in test_mending and tests/registry
+    others |= {"pipelines"}
     assert {verb for verb, *_ in SERVERS} | others == VERBS.keys()
     assert TOPICS.keys() == topics_command.commands.keys()  # type: ignore[attr-defined]
     of_directories = {"snapshot", "listsnapshots", "clearsnapshot", "restore", "flush", "compact"}
     assert CQL.keys() | of_directories == {tool.name for tool in TOOLS}
+
+
+def test_a_pipeline_that_is_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "spark-pipeline.yml"
+    assert said(capfd, ["pipelines", "run", "--spec", str(spec)]) == f"there is no file {spec}"
 
 
 def test_a_job_that_is_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ VERBS = {
     "mesos": "a Mesos master or agent alone",
     "migrate": "make tables and topics follow what has changed in an application",
     "patch": "put rows of a table right by a function, once; show, limit, undo",
+    "pipelines": "run the declarative pipelines of a spark-pipeline.yml",
     "projection": "pause, resume and rewind the projections of a running process",
     "registry": "one schema registry alone: Avro, JSON Schema, Protobuf",
     "replay": "make a stream's totals again from its history, compare them, put them in; undo",

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from smackbox.spark.cassandra_join import direct_join as direct_join
+    from smackbox.spark.connect import register_sources as register_sources
     from smackbox.spark.connect import session as session
     from smackbox.spark.rdd.context import SparkContext as SparkContext
     from smackbox.spark.rdd.spark_files import SparkFiles as SparkFiles
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
 _LAZY = {
     "SparkContext": "smackbox.spark.rdd.context",
     "SparkFiles": "smackbox.spark.rdd.spark_files",
+    "direct_join": "smackbox.spark.cassandra_join",
+    "register_sources": "smackbox.spark.connect",
     "session": "smackbox.spark.connect",
     "stop_embedded": "smackbox.spark.connect",
 }
 
-__all__ = ["SparkContext", "SparkFiles", "session", "stop_embedded"]
+__all__ = ["SparkContext", "SparkFiles", "direct_join", "register_sources", "session", "stop_embedded"]
 
 
 def __getattr__(name: str) -> Any:

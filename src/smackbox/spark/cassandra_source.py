@@ -1,26 +1,23 @@
 """`spark.read.format("cassandra")` and `df.write.format("cassandra")`.
 
-Options: `keyspace`, `table`; where it is: `contact` (`host:port`, several separated by commas; default: what
-`SMACK_CASSANDRA` says, else 127.0.0.1:9042), `user`, `password`, `datacenter`, `consistency`.
-Reading: `columns` (`a,b`: only these), `prune` (the same from the front, with names that may not be there), `where`
-(CQL restrictions, joined to what Spark's filters give), `splits` (token ranges read in parallel), `fetchSize` (rows of
-a page).
-Writing: `concurrency` (batches on their way), `ignoreNulls` (a null leaves the value that is there; default false: it
-deletes it). `append` upserts; `overwrite` truncates first and has to be confirmed with `confirm.truncate=true`.
+Options: see `cassandra_options`. Reading: token ranges in parallel, or single partitions where filters name their keys;
+`columns` and a given schema (`.schema("id string, clicks bigint")`) read only their columns, `where` adds CQL
+restrictions, `ttl.COLUMN=NAME` and `writetime.COLUMN=NAME` add columns.
+Writing: `append` upserts (and adds to counters); `overwrite` truncates first and has to be confirmed with
+`confirm.truncate=true`. A write that fails is tried again, except additions to counters.
 
-Types: see `cql_arrow`. A given schema (`.schema("id string, clicks bigint")`) reads only its columns.
+Types: see `cql_arrow`.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import time
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
 from pyspark.sql.datasource import (
     DataSource,
     DataSourceArrowWriter,
@@ -31,83 +28,17 @@ from pyspark.sql.datasource import (
 
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
+from smackbox.spark.cassandra_options import Options
 from smackbox.spark.cql_arrow import RowsToArrow, arrow_type, schema_for_engine
 from smackbox.spark.cql_filters import Query, TableKeys, plan, restrictions
-from smackbox.spark.cql_session import CqlSession
-from smackbox.spark.cql_sessions import shared_session
+from smackbox.spark.cql_throttle import Throttle
 from smackbox.spark.cql_writer import CqlWriter
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-DEFAULT_CONTACT = "127.0.0.1:9042"
-SPLITS = 8
-FETCH_SIZE = 5_000
-CONCURRENCY = 16
-WRITE_ATTEMPTS = 5
-RETRY_S = 0.2
 TOKEN_MIN, TOKEN_MAX = -(2**63), 2**63 - 1
-_KNOWN = (
-    "keyspace",
-    "table",
-    "contact",
-    "user",
-    "password",
-    "datacenter",
-    "consistency",
-    "columns",
-    "prune",
-    "where",
-    "splits",
-    "fetchsize",
-    "concurrency",
-    "ignorenulls",
-    "confirm.truncate",
-)
+WRITE_ROWS = 10_000
+"""Rows that are written, and tried again, together."""
 
 log = logging.getLogger(__name__)
-
-
-class Options:
-    """The options of one read or write. Raises `SettingError` for an unknown one and for a missing table."""
-
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._values = {key.lower(): value for key, value in options.items() if key.lower() != "path"}
-        for key in self._values:
-            if key not in _KNOWN:
-                raise SettingError(f"the cassandra source has no option {key!r}{near(key, _KNOWN)}")
-        for key in ("keyspace", "table"):
-            if key not in self._values:
-                raise SettingError(f"the cassandra source needs the option {key}")
-        self.keyspace = self._values["keyspace"]
-        self.table = self._values["table"]
-        self.where = self._values.get("where", "").strip()
-        self.splits = self._number("splits", SPLITS)
-        self.fetch_size = self._number("fetchsize", FETCH_SIZE)
-        self.concurrency = self._number("concurrency", CONCURRENCY)
-        self.ignore_nulls = self._values.get("ignorenulls", "false").lower() == "true"
-        self.confirm_truncate = self._values.get("confirm.truncate", "false").lower() == "true"
-        prune = self._values.get("prune")
-        self.prune = {name.lower() for name in prune.split(",")} if prune is not None else None
-        self.columns = [name.strip() for name in self._values.get("columns", "").split(",") if name.strip()]
-
-    @contextmanager
-    def session(self) -> Iterator[CqlSession]:
-        values = self._values
-        with shared_session(
-            values.get("contact") or os.environ.get("SMACK_CASSANDRA") or DEFAULT_CONTACT,
-            datacenter=values.get("datacenter"),
-            user=values.get("user"),
-            password=values.get("password"),
-            consistency=values.get("consistency", "LOCAL_ONE"),
-        ) as cql:
-            yield cql
-
-    def _number(self, key: str, default: int) -> int:
-        text = self._values.get(key, str(default))
-        if not text.isdigit() or int(text) < 1:
-            raise SettingError(f"the cassandra source's {key} must be a number of at least 1, not {text!r}")
-        return int(text)
 
 
 @dataclass
@@ -140,10 +71,15 @@ class CassandraDataSource(DataSource):  # type: ignore[misc]
             # a query that names no column counts rows
             names = [name for name in names if name.lower() in options.prune] or [key]
         kinds = {name: arrow_type(types[name])[0] for name in names}
+        for alias, kind in ((options.ttl_of, pa.int32()), (options.writetime_of, pa.int64())):
+            _chosen(list(alias.values()), types, f"{options.keyspace}.{options.table}")
+            kinds |= {name: kind for name in alias if options.prune is None or name.lower() in options.prune}
         return schema_for_engine(kinds)
 
     def reader(self, schema: Any) -> CassandraReader:
-        return CassandraReader(Options(self.options), list(schema.names))
+        options = Options(self.options)
+        pushes = _is_sail() if options.pushdown is None else options.pushdown
+        return (PushingReader if pushes else CassandraReader)(options, list(schema.names))
 
     def writer(self, schema: Any, overwrite: bool) -> CassandraWriter:
         options = Options(self.options)
@@ -153,9 +89,17 @@ class CassandraDataSource(DataSource):  # type: ignore[misc]
                     f"overwriting {options.keyspace}.{options.table} truncates it: use append, or confirm with the "
                     "option confirm.truncate=true"
                 )
-            with options.session() as cql:
+            with options.session(writes=True) as cql:
                 cql.session.execute(f'TRUNCATE "{options.keyspace}"."{options.table}"')
         return CassandraWriter(options, list(schema.names))
+
+
+class ConnectorCassandraDataSource(CassandraDataSource):
+    """The same by the name of the JVM's connector, so that programs written for it run unchanged."""
+
+    @classmethod
+    def name(cls) -> str:
+        return "org.apache.spark.sql.cassandra"
 
 
 class CassandraReader(DataSourceReader):  # type: ignore[misc]
@@ -165,19 +109,6 @@ class CassandraReader(DataSourceReader):  # type: ignore[misc]
         self._options = options
         self._columns = list(columns)
         self._query = Query()
-
-    def pushFilters(self, filters: list[Any]) -> Iterator[Any]:  # noqa: N802 - Spark's name
-        options = self._options
-        with options.session() as cql:
-            metadata = cql.table(options.keyspace, options.table)
-            types = {name: kind.typename for name, kind in cql.column_types(options.keyspace, options.table).items()}
-        keys = TableKeys(
-            types,
-            [column.name for column in metadata.partition_key],
-            [column.name for column in metadata.clustering_key],
-        )
-        self._query = plan(restrictions(filters, types), keys)
-        yield from filters
 
     def partitions(self) -> Sequence[InputPartition]:
         keys = self._query.partitions
@@ -192,8 +123,7 @@ class CassandraReader(DataSourceReader):  # type: ignore[misc]
         options = self._options
         with options.session() as cql:
             types = cql.column_types(options.keyspace, options.table)
-            names = _chosen(self._columns, types, f"{options.keyspace}.{options.table}")
-            to_arrow = RowsToArrow({name: types[name] for name in names})
+            names, selected = self._selected(types)
             metadata = cql.table(options.keyspace, options.table)
             key = [column.name for column in metadata.partition_key]
             where = [*self._query.where, *([options.where] if options.where else [])]
@@ -207,15 +137,54 @@ class CassandraReader(DataSourceReader):  # type: ignore[misc]
                 where = [f"token({token}) > ?", f"token({token}) <= ?", *where]
                 bounds = [(partition.start, partition.end)]
             filtering = " ALLOW FILTERING" if self._query.filtering or options.where else ""
-            selected = ", ".join(f'"{name}"' for name in names)
             source = f'"{options.keyspace}"."{options.table}"'
             statement = cql.session.prepare(
                 f"SELECT {selected} FROM {source} WHERE {' AND '.join(where)}{filtering}"  # noqa: S608 - schema names
             )
             statement.fetch_size = options.fetch_size
-            for bound in bounds:
-                for rows in cql.pages(statement.bind((*bound, *self._query.values))):
-                    yield to_arrow.batch(rows)
+            statement.is_idempotent = True
+            to_arrow = RowsToArrow(dict(zip(names, (kind for _, _, _, kind in statement.result_metadata), strict=True)))
+            throttle = Throttle(options.reads_per_s)
+            statements = (statement.bind((*bound, *self._query.values)) for bound in bounds)
+            for _, rows in cql.pages_of(
+                statements,
+                concurrency=options.concurrent_reads,
+                attempts=options.attempts,
+                before=lambda: throttle.take(1),
+            ):
+                yield to_arrow.batch(rows)
+
+    def _selected(self, types: Mapping[str, Any]) -> tuple[list[str], str]:
+        """The names of the columns to give, and what CQL selects for them."""
+        options = self._options
+        functions = {name: f'ttl("{column}")' for name, column in options.ttl_of.items()}
+        functions |= {name: f'writetime("{column}")' for name, column in options.writetime_of.items()}
+        plain = [name for name in self._columns if name not in functions]
+        names = self._columns or [*types, *functions]
+        _chosen(plain, types, f"{options.keyspace}.{options.table}")
+        return names, ", ".join(functions.get(name) or f'"{name}"' for name in names)
+
+
+class PushingReader(CassandraReader):
+    """The same with Spark's filters in its queries.
+
+    A Spark of the JVM keeps the reader of a DataFrame with the filters of its last query, and gives it to a query
+    without filters too, which then lacks rows (seen in 4.1.1). There filters are pushed only where `pushdown` asks for
+    it, and each query should `load` its own DataFrame.
+    """
+
+    def pushFilters(self, filters: list[Any]) -> Iterator[Any]:  # noqa: N802 - Spark's name
+        options = self._options
+        with options.session() as cql:
+            metadata = cql.table(options.keyspace, options.table)
+            types = {name: kind.typename for name, kind in cql.column_types(options.keyspace, options.table).items()}
+        keys = TableKeys(
+            types,
+            [column.name for column in metadata.partition_key],
+            [column.name for column in metadata.clustering_key],
+        )
+        self._query = plan(restrictions(filters, types), keys)
+        yield from filters
 
 
 @dataclass
@@ -233,38 +202,49 @@ class CassandraWriter(DataSourceArrowWriter):  # type: ignore[misc]
     def write(self, iterator: Iterator[pa.RecordBatch]) -> Written:
         options = self._options
         count = 0
-        with options.session() as cql:
+        using = {"TTL": options.ttl, "TIMESTAMP": options.writetime}
+        asked = {name: value for name, value in using.items() if value is not None}
+        of_columns = [value for value in asked.values() if isinstance(value, str)]
+        for name in of_columns:
+            if name not in self._columns:
+                raise SettingError(f"there is no column {name!r} for ttl or writetime{near(name, self._columns)}")
+        columns = [name for name in self._columns if name not in of_columns]
+        with options.session(writes=True) as cql:
             writer = CqlWriter(
                 cql,
                 options.keyspace,
                 options.table,
-                self._columns,
+                columns,
                 concurrency=options.concurrency,
                 unset_nulls=options.ignore_nulls,
+                using=list(asked),
+                throttle=Throttle(options.bytes_per_s),
             )
             for batch in iterator:
-                if batch.num_rows:
-                    rows = list(zip(*(batch.column(name).to_pylist() for name in self._columns), strict=True))
-                    count += _write_with_patience(writer, rows)
+                for first in range(0, batch.num_rows, WRITE_ROWS):
+                    piece = batch.slice(first, WRITE_ROWS)
+                    values = [piece.column(name).to_pylist() for name in columns]
+                    values += [_of_using(piece, value) for value in asked.values()]
+                    count += writer.write_with_patience(list(zip(*values, strict=True)), options.attempts)
         return Written(count)
 
     def commit(self, messages: Sequence[Any]) -> None:
         log.debug("%d rows written", sum(message.rows for message in messages if message is not None))
 
 
-def _write_with_patience(writer: CqlWriter, rows: Sequence[Sequence[Any]]) -> int:
-    from cassandra import OperationTimedOut, RequestExecutionException
-    from cassandra.cluster import NoHostAvailable
+def _is_sail() -> bool:
+    """Whether the engine is Sail, which makes a reader for each query."""
+    return "pysail" in sys.modules
 
-    for attempt in range(1, WRITE_ATTEMPTS + 1):
-        try:
-            return writer.write(rows)
-        except (OperationTimedOut, RequestExecutionException, NoHostAvailable) as error:
-            if attempt == WRITE_ATTEMPTS:
-                raise
-            log.warning("Cassandra did not take a batch (attempt %d): %s", attempt, error)
-            time.sleep(RETRY_S * 2**attempt)
-    raise AssertionError("the loop returns or raises")
+
+def _of_using(batch: pa.RecordBatch, value: int | str) -> list[Any]:
+    """TTL or TIMESTAMP of each row: the same number, or a column's; a timestamp as microseconds."""
+    if isinstance(value, int):
+        return [value] * batch.num_rows
+    column = batch.column(value)
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+    return column.to_pylist()  # type: ignore[no-any-return]
 
 
 def _chosen(wanted: Sequence[str], types: Mapping[str, Any], table: str) -> list[str]:

@@ -8,6 +8,7 @@ value.
 from __future__ import annotations
 
 import enum
+import re
 import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -55,6 +56,15 @@ _smallint = _integer("smallint", "h")
 _tinyint = _integer("tinyint", "b")
 
 
+_DURATION_UNITS = {
+    "y": (0, 12), "mo": (0, 1), "w": (1, 7), "d": (1, 1), "h": (2, 3_600_000_000_000), "m": (2, 60_000_000_000),
+    "s": (2, 1_000_000_000), "ms": (2, 1_000_000), "us": (2, 1_000), "ns": (2, 1),
+}  # fmt: skip
+"""Unit -> which of months, days and nanoseconds, and how many of them."""
+_DURATION = re.compile(r"(\d+(?:mo|ms|us|ns|[ywdhms]))+")
+_DURATION_PART = re.compile(r"(\d+)(mo|ms|us|ns|[ywdhms])")
+
+
 def milliseconds(moment: datetime) -> int:
     """Since 1970-01-01 UTC, rounded down. A moment without a zone is taken as UTC."""
     if moment.tzinfo is None:
@@ -95,6 +105,8 @@ def _native(cql_type: Any) -> Callable[[Any], Any] | None:
         return lambda value: value if isinstance(value, UUID) else UUID(value)
     if name == "varint":
         return int
+    if name == "duration":
+        return _duration
     if name == "timestamp":  # the driver rounds moments before 1970 up
         return lambda value: milliseconds(value) if isinstance(value, datetime) else value
     if hasattr(cql_type, "vector_size"):
@@ -115,6 +127,23 @@ def _native(cql_type: Any) -> Callable[[Any], Any] | None:
             for part, value in zip(parts, fields.values() if isinstance(fields, dict) else fields, strict=True)
         )
     return None
+
+
+def _duration(value: Any) -> Any:
+    """From CQL's own text, `1y2mo3w4d5h6m7s8ms9us10ns` with a sign before it. Raises `ValueError`."""
+    from cassandra.util import Duration
+
+    if not isinstance(value, str):
+        return value
+    negative = value.startswith("-")
+    text = value.removeprefix("-").lower().replace("µs", "us")
+    if not _DURATION.fullmatch(text):
+        raise ValueError("a duration is written as 1y2mo3w4d5h6m7s8ms9us10ns")
+    units = [0, 0, 0]
+    for amount, unit in _DURATION_PART.findall(text):
+        place, factor = _DURATION_UNITS[unit]
+        units[place] += int(amount) * factor
+    return Duration(*(-unit if negative else unit for unit in units))
 
 
 def _unless_none(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

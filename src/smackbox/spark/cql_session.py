@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from smackbox.base.address import nodes_on_one_port
@@ -13,6 +15,7 @@ DEFAULT_PORT = 9042
 CONNECT_TIMEOUT_S = 5.0
 CONTROL_TIMEOUT_S = 5.0
 ROWS_AS_TUPLES = "rows as tuples"
+RETRY_S = 0.2
 
 logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what it reports is raised as well
 
@@ -117,13 +120,65 @@ class CqlSession:
 
     def pages(self, statement: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
         """The rows of a read, a page at a time; each page is asked for when the one before is used."""
-        result = self.session.execute(statement, execution_profile=ROWS_AS_TUPLES)
+        return (rows for _, rows in self.pages_of([statement], concurrency=1))
+
+    def pages_of(
+        self,
+        statements: Iterable[Any],
+        *,
+        concurrency: int,
+        attempts: int = 1,
+        before: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[int, Sequence[tuple[Any, ...]]]]:
+        """The pages of several reads with the number of their statement, in order; `concurrency` of them run at most.
+
+        A page that fails is asked for again, `attempts` times in all. `before` is called before each request.
+        Raises the driver's error of the last attempt.
+        """
+        waiting: deque[tuple[int, Any, Any]] = deque()
+
+        def ask(statement: Any, state: bytes | None) -> Any:
+            before()
+            return self.session.execute_async(statement, execution_profile=ROWS_AS_TUPLES, paging_state=state)
+
+        def first() -> Iterator[tuple[int, Sequence[tuple[Any, ...]]]]:
+            number, statement, future = waiting.popleft()
+            for rows in self._read(statement, future, ask, attempts):
+                yield number, rows
+
+        for number, statement in enumerate(statements):
+            waiting.append((number, statement, ask(statement, None)))
+            if len(waiting) >= concurrency:
+                yield from first()
+        while waiting:
+            yield from first()
+
+    @staticmethod
+    def _read(
+        statement: Any, future: Any, ask: Callable[[Any, bytes | None], Any], attempts: int
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
+        from cassandra import OperationTimedOut, ReadTimeout, Unavailable
+        from cassandra.cluster import NoHostAvailable
+
+        state: bytes | None = None
+        left = attempts
         while True:
+            try:
+                result = future.result()
+            except (OperationTimedOut, ReadTimeout, Unavailable, NoHostAvailable) as error:
+                left -= 1
+                if not left:
+                    raise
+                logging.getLogger(__name__).warning("Cassandra did not give a page, asked again: %s", error)
+                time.sleep(RETRY_S * 2 ** (attempts - left))
+                future = ask(statement, state)
+                continue
             if result.current_rows:
                 yield result.current_rows
-            if not result.has_more_pages:
+            state, left = result.paging_state, attempts
+            if state is None:
                 return
-            result.fetch_next_page()
+            future = ask(statement, state)
 
     def close(self) -> None:
         self.cluster.shutdown()

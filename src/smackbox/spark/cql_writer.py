@@ -19,6 +19,7 @@ from smackbox.base.errors import SettingError, UserError
 from smackbox.base.settings import near
 from smackbox.spark.cql_binding import UNBINDABLE, Binder, binder, check_keys
 from smackbox.spark.cql_session import CqlSession
+from smackbox.spark.cql_throttle import Throttle
 
 BATCH_BYTES = 4_500
 ROW_OVERHEAD = 24
@@ -38,7 +39,8 @@ class CqlWriter:
     """Writes rows of `columns` (in this order) into `keyspace.table`.
 
     `unset_nulls`: None leaves a column as it is (and makes no tombstone), else it deletes the value. `using`: TTL or
-    TIMESTAMP, whose values follow those of the columns in each row. A table of counters is added to.
+    TIMESTAMP, whose values follow those of the columns in each row, or null. A table of counters is
+    added to. `throttle` counts the bytes of batches.
     Raises `SettingError` where the table lacks a column or the columns lack a part of the primary key.
     """
 
@@ -52,6 +54,7 @@ class CqlWriter:
         concurrency: int,
         unset_nulls: bool,
         using: Sequence[str] = (),
+        throttle: Throttle | None = None,
     ) -> None:
         from cassandra.query import UNSET_VALUE
 
@@ -67,6 +70,8 @@ class CqlWriter:
         )
         self._binders: list[Binder] = [binder(column.type) for column in self._statement.column_metadata]
         self._null = UNSET_VALUE if unset_nulls else None
+        self._unset = UNSET_VALUE
+        self._using = range(len(columns), len(columns) + len(using))
         self._columns = tuple(columns)
         marked = _added_first(metadata, columns) if self._counts else list(columns)
         positions = {column: index for index, column in enumerate(marked)}
@@ -74,6 +79,7 @@ class CqlWriter:
         self._partition_key = [positions[column.name] for column in metadata.partition_key]
         self._clustering = [positions[column.name] for column in metadata.clustering_key]
         self._concurrency = concurrency
+        self._throttle = throttle or Throttle(None)
 
     def write(
         self,
@@ -108,17 +114,17 @@ class CqlWriter:
             if batch is None:
                 batch = open_batches[group] = _Batch()
             elif batch.size + size > BATCH_BYTES or len(batch.rows) >= BATCH_ROWS:
-                flight.send(self._message(batch))
+                self._send(flight, batch)
                 batch = open_batches[group] = _Batch()
             batch.rows.append((True, query_id, values))
             batch.size += size
             count += 1
         for batch in open_batches.values():
-            flight.send(self._message(batch))
+            self._send(flight, batch)
         flight.wait()
         return count
 
-    def write_with_patience(self, rows: Sequence[Sequence[Any]]) -> int:
+    def write_with_patience(self, rows: Sequence[Sequence[Any]], attempts: int = WRITE_ATTEMPTS) -> int:
         """The same for rows that may be written again: what Cassandra does not take is tried again, with pauses.
 
         Additions to counters are tried once. Raises the last failure.
@@ -126,7 +132,7 @@ class CqlWriter:
         from cassandra import OperationTimedOut, RequestExecutionException
         from cassandra.cluster import NoHostAvailable
 
-        attempts = 1 if self._counts else WRITE_ATTEMPTS
+        attempts = 1 if self._counts else attempts
         for attempt in range(1, attempts):
             try:
                 return self.write(rows)
@@ -135,6 +141,10 @@ class CqlWriter:
                 time.sleep(RETRY_S * 2**attempt)
         return self.write(rows)
 
+    def _send(self, flight: _Flight, batch: _Batch) -> None:
+        self._throttle.take(batch.size)
+        flight.send(self._message(batch))
+
     def _bind(self, row: Sequence[Any]) -> list[Any]:
         """The row's values as CQL's bytes. Raises `UnfitRowError`."""
         null = self._null
@@ -142,6 +152,9 @@ class CqlWriter:
             row = [row[place] for place in self._order]
         try:
             values = [null if value is None else bind(value) for bind, value in zip(self._binders, row, strict=True)]
+            for index in self._using:
+                if row[index] is None:  # this row's own TTL or time is not said: the table's and that of sending
+                    values[index] = self._unset
             partition_key: list[Any] = [values[index] for index in self._partition_key]
             clustering: list[Any] = [values[index] for index in self._clustering]
             if null in partition_key or null in clustering:

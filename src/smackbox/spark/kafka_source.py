@@ -1,12 +1,15 @@
-"""`spark.read.format("kafka")`: offset ranges of topics as rows.
+"""`spark.read.format("kafka")`: offset ranges of topics as rows; writing is in `kafka_writer`.
 
 Options, as in Spark's own Kafka source: `kafka.*` (what begins so goes to the client, `kafka.bootstrap.servers` must be
 there), one of `subscribe` (`a,b`), `subscribePattern` (a regular expression) and `assign` (`{"a":[0,1]}`);
-`startingOffsets` (`earliest` or `{"a":{"0":23,"1":-2}}`), `endingOffsets` (`latest` or the same with -1 for the end);
-`failOnDataLoss`, `maxRecordsPerPartition` (rows of an input partition at most), `kafkaConsumer.pollTimeoutMs`.
+`startingTimestamp` before `startingOffsetsByTimestamp` (`{"a":{"0":1443700800000}}`) before `startingOffsets`
+(`earliest` or `{"a":{"0":23,"1":-2}}`), the same with `ending` (`latest`, -1 for the end);
+`startingOffsetsByTimestampStrategy` (`error` or `latest`, where no record is as late); `includeHeaders`,
+`failOnDataLoss`, `minPartitions`, `maxRecordsPerPartition`, `kafkaConsumer.pollTimeoutMs`, `groupIdPrefix`.
 
-Columns: key, value, topic, partition, offset, timestamp, timestampType, headers. An offset range is an input partition.
-Simplified: batch only, no offsets by timestamp; streams are the Direct micro-batches of `smackbox.spark.streaming`.
+Columns: key, value, topic, partition, offset, timestamp, timestampType, and headers with `includeHeaders`. An offset
+range is an input partition. Aborted records are not read unless `kafka.isolation.level` says so; gaps of compaction
+and of transactions are passed over. Streams are `smackbox.spark.structured`.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from smackbox.base.errors import SettingError
 from smackbox.base.settings import near
 from smackbox.spark.cql_arrow import schema_for_engine
+from smackbox.spark.kafka_client import client_settings
+from smackbox.spark.kafka_writer import CLIENT_LOG_LEVEL, KafkaWriter
 
 ARROW_SCHEMA = pa.schema(
     [
@@ -43,20 +48,16 @@ BATCH_BYTES = 16 * 1024 * 1024
 CHUNK = 1_000
 ROWS_PER_PARTITION = 500_000
 POLL_TIMEOUT_MS = 60_000
-CLIENT_LOG_LEVEL = 2
-"""librdkafka's lines about each attempt to connect are left out: what matters is raised."""
 METADATA_TIMEOUT_S = 10.0
 EARLIEST, LATEST = -2, -1
-_KNOWN = (
-    "subscribe",
-    "subscribepattern",
-    "assign",
-    "startingoffsets",
-    "endingoffsets",
-    "failondataloss",
-    "maxrecordsperpartition",
-    "kafkaconsumer.polltimeoutms",
-)
+_OPTIONS = (
+    "subscribe", "subscribePattern", "assign", "startingOffsets", "endingOffsets", "startingTimestamp",
+    "endingTimestamp", "startingOffsetsByTimestamp", "endingOffsetsByTimestamp", "startingOffsetsByTimestampStrategy",
+    "failOnDataLoss", "includeHeaders", "minPartitions", "maxRecordsPerPartition", "kafkaConsumer.pollTimeoutMs",
+    "groupIdPrefix", "fetchOffset.numRetries", "fetchOffset.retryIntervalMs",
+)  # fmt: skip
+"""The last two are taken and passed over: librdkafka has its own retries."""
+_KNOWN = {name.lower(): name for name in _OPTIONS}
 
 
 @dataclass
@@ -83,11 +84,19 @@ class KafkaDataSource(DataSource):  # type: ignore[misc]
 
     def _fields(self) -> list[pa.Field]:
         """The columns that a query names, by the front's option `prune`; the partition where it names none."""
-        named = {key.lower(): value for key, value in self.options.items()}.get("prune")
+        options = {key.lower(): value for key, value in self.options.items()}
+        headers = options.get("includeheaders", "false").lower() == "true"
+        known = [field for field in ARROW_SCHEMA if headers or field.name != "headers"]
+        named = options.get("prune")
         if named is None:
-            return list(ARROW_SCHEMA)
+            return known
         words = {word.lower() for word in named.split(",")}
-        return [field for field in ARROW_SCHEMA if field.name.lower() in words] or [ARROW_SCHEMA.field("partition")]
+        return [field for field in known if field.name.lower() in words] or [ARROW_SCHEMA.field("partition")]
+
+    def writer(self, schema: Any, overwrite: bool) -> KafkaWriter:
+        if overwrite:
+            raise SettingError('a topic is not overwritten: use mode("append")')
+        return KafkaWriter(dict(self.options), list(schema.names))
 
 
 class SmackKafkaDataSource(KafkaDataSource):
@@ -103,41 +112,54 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
 
     def __init__(self, options: Mapping[str, str], columns: Sequence[str] = ARROW_SCHEMA.names) -> None:
         self._columns = list(columns)
-        self._client: dict[str, Any] = {}
+        client: dict[str, str] = {}
         self._options: dict[str, str] = {}
         for key, value in options.items():
             name = key.lower()
             if name.startswith("kafka."):
-                self._client[name.removeprefix("kafka.")] = value
+                client[name.removeprefix("kafka.")] = value
             elif name in _KNOWN:
                 self._options[name] = value
-            elif name not in {"path", "includeheaders", "prune"}:
-                raise SettingError(f"the kafka source has no option {key!r}{near(name, _KNOWN)}")
+            elif name not in {"path", "prune"}:
+                raise SettingError(f"the kafka source has no option {key!r}{near(key, _OPTIONS)}")
+        self._client = client_settings(client)
         if "bootstrap.servers" not in self._client:
             raise SettingError("the kafka source needs the option kafka.bootstrap.servers")
         named = [name for name in ("subscribe", "subscribepattern", "assign") if name in self._options]
         if len(named) != 1:
             raise SettingError("the kafka source needs one of the options subscribe, subscribePattern and assign")
-        self._rows_limit = int(self._options.get("maxrecordsperpartition", ROWS_PER_PARTITION))
-        self._timeout_s = int(self._options.get("kafkaconsumer.polltimeoutms", POLL_TIMEOUT_MS)) / 1000
+        self._rows_limit = self._number("maxRecordsPerPartition", ROWS_PER_PARTITION)
+        self._partitions_wanted = self._number("minPartitions", 1)
+        self._timeout_s = self._number("kafkaConsumer.pollTimeoutMs", POLL_TIMEOUT_MS) / 1000
+        strategy = self._options.get("startingoffsetsbytimestampstrategy", "error").lower()
+        if strategy not in {"error", "latest"}:
+            raise SettingError(f"startingOffsetsByTimestampStrategy must be error or latest, not {strategy!r}")
+        self._late_start_fails = strategy == "error"
         self._fail_on_data_loss = self._options.get("failondataloss", "true").lower() != "false"
 
     def partitions(self) -> list[OffsetRange]:
         consumer = self._consumer()
         try:
-            ranges: list[OffsetRange] = []
-            for topic, numbers in self._topics(consumer).items():
-                for number in numbers:
-                    start, end = self._range(consumer, topic, number)
-                    ranges.extend(
-                        OffsetRange(topic, number, first, min(end, first + self._rows_limit))
-                        for first in range(start, end, self._rows_limit)
-                    )
-            return ranges
+            places = [(topic, number) for topic, numbers in self._topics(consumer).items() for number in numbers]
+            starts = self._by_time(consumer, places, "starting", fail=self._late_start_fails)
+            ends = self._by_time(consumer, places, "ending", fail=False)
+            whole = [
+                OffsetRange(*place, *self._range(consumer, *place, starts.get(place), ends.get(place)))
+                for place in places
+            ]
         finally:
             consumer.close()
+        rows = sum(span.end - span.start for span in whole)
+        size = max(1, min(self._rows_limit, -(-rows // self._partitions_wanted)))
+        return [
+            OffsetRange(span.topic, span.partition, first, min(span.end, first + size))
+            for span in whole
+            for first in range(span.start, span.end, size)
+        ]
 
-    def read(self, partition: OffsetRange) -> Iterator[pa.RecordBatch]:
+    def read(self, partition: OffsetRange | None) -> Iterator[pa.RecordBatch]:
+        if partition is None:  # Spark's one task of a read that has no partitions
+            return
         consumer = self._consumer()
         try:
             consumer.assign([TopicPartition(partition.topic, partition.partition, partition.start)])
@@ -186,7 +208,7 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
     def _consumer(self) -> Consumer:
         return Consumer(
             {
-                "group.id": "smackbox-spark",
+                "group.id": self._options.get("groupidprefix", "smackbox-spark"),
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
@@ -213,10 +235,40 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
                 raise SettingError(f"there is no topic {name!r}{near(name, known)}")
         return {name: sorted(known[name].partitions) for name in names}
 
-    def _range(self, consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
+    def _by_time(
+        self, consumer: Consumer, places: list[tuple[str, int]], which: str, *, fail: bool
+    ) -> dict[tuple[str, int], int]:
+        """The offset of the first record at or after the time that the options say, of each partition; -1 for the end.
+
+        Empty where they say none. Raises `LookupError` where no record is as late and `fail`.
+        """
+        if f"{which}timestamp" in self._options:
+            moment = self._number(f"{which}Timestamp", 0, least=0)
+            asked = dict.fromkeys(places, moment)
+        elif f"{which}offsetsbytimestamp" in self._options:
+            option = f"{which}OffsetsByTimestamp"
+            asked = {place: self._of_json(option, *place) for place in places}
+        else:
+            return {}
+        queries = [TopicPartition(topic, number, moment) for (topic, number), moment in asked.items() if moment >= 0]
+        found = {}
+        for place in consumer.offsets_for_times(queries, METADATA_TIMEOUT_S):
+            if place.error is not None:
+                raise KafkaException(place.error)
+            if place.offset < 0 and fail:
+                raise LookupError(
+                    f"{place.topic} partition {place.partition} has no record at or after "
+                    f"{asked[place.topic, place.partition]} ms; startingOffsetsByTimestampStrategy=latest reads none"
+                )
+            found[place.topic, place.partition] = LATEST if place.offset < 0 else place.offset
+        return {place: found.get(place, moment) for place, moment in asked.items()}
+
+    def _range(
+        self, consumer: Consumer, topic: str, number: int, start: int | None, end: int | None
+    ) -> tuple[int, int]:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), METADATA_TIMEOUT_S)
-        start = self._offset("startingoffsets", EARLIEST, topic, number)
-        end = self._offset("endingoffsets", LATEST, topic, number)
+        start = self._offset("startingOffsets", EARLIEST, topic, number) if start is None else start
+        end = self._offset("endingOffsets", LATEST, topic, number) if end is None else end
         first = {EARLIEST: low, LATEST: high}.get(start, start)
         last = {EARLIEST: low, LATEST: high}.get(end, end)
         if self._fail_on_data_loss and (first < low or last > high):
@@ -227,18 +279,27 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
         return max(first, low), min(last, high)
 
     def _offset(self, option: str, default: int, topic: str, number: int) -> int:
-        text = self._options.get(option)
+        text = self._options.get(option.lower())
         if text is None:
             return default
         word = {"earliest": EARLIEST, "latest": LATEST}.get(text.lower())
-        if word is not None:
-            return word
+        return self._of_json(option, topic, number) if word is None else word
+
+    def _of_json(self, option: str, topic: str, number: int) -> int:
         try:
-            return int(json.loads(text)[topic][str(number)])
+            return int(json.loads(self._options[option.lower()])[topic][str(number)])
         except (ValueError, KeyError, TypeError) as error:
+            words = "" if "Timestamp" in option else "earliest, latest or "
+            what = "milliseconds" if "Timestamp" in option else "offset"
             raise SettingError(
-                f'{option} must be earliest, latest or JSON {{"topic": {{"partition": offset}}}} with {topic}/{number}'
+                f'{option} must be {words}JSON {{"topic": {{"partition": {what}}}}} with {topic}/{number}'
             ) from error
+
+    def _number(self, option: str, default: int, *, least: int = 1) -> int:
+        text = self._options.get(option.lower(), str(default))
+        if not text.isdigit() or int(text) < least:
+            raise SettingError(f"the kafka source's {option} must be a number of at least {least}, not {text!r}")
+        return int(text)
 
     def _ends(self, error: KafkaError, partition: OffsetRange) -> bool:
         """True when an error means that the partition holds nothing more. Raises `KafkaException` for what is wrong."""

@@ -6,9 +6,9 @@ executors run. Spark refuses another source by the name of its own `kafka`, so t
 
 from __future__ import annotations
 
-from smackbox.spark.cassandra_source import CassandraDataSource
+from smackbox.spark.cassandra_source import CassandraDataSource, ConnectorCassandraDataSource
 from smackbox.spark.kafka_source import KafkaDataSource, SmackKafkaDataSource
 
-SOURCES = (KafkaDataSource, SmackKafkaDataSource, CassandraDataSource)
+SOURCES = (KafkaDataSource, SmackKafkaDataSource, CassandraDataSource, ConnectorCassandraDataSource)
 
 OWN_NAMES = frozenset(source.name() for source in SOURCES)

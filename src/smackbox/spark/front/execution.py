@@ -46,10 +46,19 @@ def execute(front: Front, request: bytes, context: Any) -> Iterator[bytes]:
     if kind in STREAM_COMMANDS:
         resolve(plan, session)
         return _answers(asked, front.streams.answer(session, plan.command, context))
+    if kind == "pipeline_command":
+        from smackbox.spark.pipelines import commands
+
+        # resolved when it runs: a name may be a table of the pipeline, and of its last run
+        start = front.streams.starter(session)
+        return _answers(asked, commands.answer(session, plan.command.pipeline_command, start, context))
     if kind == "remove_cached_remote_relation_command":
         # a batch of a stream is kept by its stream, while its function runs
         return _answers(asked, iter(()))
-    if kind == "sql_command" and (found := _sql_over_kept(plan.command.sql_command, session)) is not None:
+    if (
+        kind == "sql_command"
+        and (found := _sql_over_kept(plan.command.sql_command, session, defines=_defines_flow(asked))) is not None
+    ):
         return _answers(asked, iter((found,)))
     if kind is None and (answer := _catalog_of_kept(plan.root, session)) is not None:
         return _answers(asked, iter((answer,)))
@@ -58,7 +67,7 @@ def execute(front: Front, request: bytes, context: Any) -> Iterator[bytes]:
         return _answers(asked, _of_stream(session, plan, kind))
     if kind == "write_operation" and plan.command.write_operation.WhichOneof("save_type") != "table":
         write = plan.command.write_operation
-        check_mode(write)
+        changed |= check_mode(write)
         if write.source.lower() not in FILE_FORMATS:
             changed |= spread(write)
     return _on_engine(session, asked, asked.SerializeToString() if changed else request, context)
@@ -122,8 +131,17 @@ def _refers(plan: Any, key: str) -> bool:
     return False
 
 
-def _sql_over_kept(command: Any, session: FrontSession) -> Any:
-    """A query over streams or memory tables is not run: the client gets its relation, as Spark gives it."""
+def _defines_flow(asked: Any) -> bool:
+    """Whether a client is defining a flow of a pipeline, whose tables may not be there yet."""
+    return any(extension.type_url.endswith("spark.connect.PipelineAnalysisContext")
+               for extension in asked.user_context.extensions)  # fmt: skip
+
+
+def _sql_over_kept(command: Any, session: FrontSession, *, defines: bool) -> Any:
+    """A query over streams or memory tables is not run: the client gets its relation, as Spark gives it.
+
+    So does a query that `defines` a flow.
+    """
     relation = relations_pb2.Relation()
     if command.HasField("input"):
         relation.CopyFrom(command.input)
@@ -136,7 +154,7 @@ def _sql_over_kept(command: Any, session: FrontSession) -> Any:
     while inner.WhichOneof("rel_type") == "with_relations":
         inner = inner.with_relations.root
     text = inner.sql.query
-    if sql_effect(text) != "none" or not (kept_names(text, session) or is_streaming(relation)):
+    if sql_effect(text) != "none" or not (defines or kept_names(text, session) or is_streaming(relation)):
         return None
     answer = base_pb2.ExecutePlanResponse()
     answer.sql_command_result.relation.CopyFrom(relation)

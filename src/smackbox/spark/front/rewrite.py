@@ -23,11 +23,12 @@ from smackbox.spark.front.session import FrontSession
 WRITE_PARTITIONS = 4
 LOCAL_BYTES_LIMIT = 32 * 1024 * 1024
 """Larger local data go to Sail through a Parquet file: a message takes 128 MB at most."""
-OWN_NAMES = frozenset({"cassandra", "kafka", "smack_kafka"})
+OWN_NAMES = frozenset({"cassandra", "org.apache.spark.sql.cassandra", "kafka", "smack_kafka"})
 """The sources of `smackbox.spark.sources`, without importing them."""
+KAFKA_NAMES = frozenset({"kafka", "smack_kafka"})
 FIRST_PLAN_ID = 2**40
 """Plan ids of relations that the front adds; those of a client count from 0."""
-APPEND, OVERWRITE = 1, 2
+UNSPECIFIED, APPEND, OVERWRITE, ERROR_IF_EXISTS = range(4)
 """`WriteOperation.SaveMode`."""
 
 _WORD = re.compile(r"\w+")
@@ -93,11 +94,11 @@ def kept_names(text: str, session: FrontSession) -> list[str]:
     """The names in SQL text that the front answers for: views of streams and tables of memory sinks."""
     if not (session.views or session.tables):
         return []
-    named = set(_tables_in(text))
+    named = set(tables_in(text))
     return [name for name in dict.fromkeys((*session.views, *session.tables)) if name in named]
 
 
-def _tables_in(text: str) -> Iterator[str]:
+def tables_in(text: str) -> Iterator[str]:
     """The names after FROM (also behind commas), JOIN and TABLE."""
     for clause in _FROM.finditer(text):
         for item in clause[1].split(","):
@@ -234,13 +235,20 @@ def _names(message: Any, names: set[str]) -> bool:
     return True
 
 
-def check_mode(write: Any) -> None:
-    """Raises `SparkError` for a mode that Spark refuses for a data source of version 2; Sail would append."""
+def check_mode(write: Any) -> bool:
+    """True where the mode was changed. Raises `SparkError` for one that Spark refuses here; Sail would append.
+
+    Spark's own kafka appends in the default mode as well.
+    """
+    if write.source.lower() in KAFKA_NAMES and write.mode in {UNSPECIFIED, ERROR_IF_EXISTS}:
+        write.mode = APPEND
+        return True
     if write.source.lower() in OWN_NAMES and write.mode not in {APPEND, OVERWRITE}:
         raise SparkError(
             f"{write.source} cannot be written with mode error or ignore (error is the default), for it does "
             'not look for rows that are there: use mode("append"), which upserts, or mode("overwrite")'
         )
+    return False
 
 
 def spread(write: Any) -> bool:

@@ -4,7 +4,7 @@ Requests are bytes. What the front has no part in is passed on as it came; plans
 keeps (`rewrite`), commands of streams are answered here (`structured`), and what changes a session goes into its
 journal. Sail servers are replaced as they wear out (`engine`).
 
-Not there: `GetStatus`, profiles of resources, ML and pipelines; Sail answers those with its own errors.
+Not there: `GetStatus`, profiles of resources and ML; Sail answers those with its own errors.
 """
 
 from __future__ import annotations

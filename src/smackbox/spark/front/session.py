@@ -43,6 +43,8 @@ class FrontSession:
         self.tables: dict[str, Any] = {}
         self.sources: dict[str, bytes] = {}
         """Registered Python data sources: the pickled class by its name in lower case."""
+        self.graphs: dict[str, Any] = {}
+        """Dataflow graphs of pipelines by their id."""
         self.remote: dict[str, Any] = {}
         """Relation id -> what a `CachedRemoteRelation` of that id stands for."""
         self._artifacts: Path | None = None

@@ -77,7 +77,11 @@ class StreamManager:
         if events is not None:
             events.put(_END)
 
-    def _start(self, session: FrontSession, start: Any) -> Any:
+    def starter(self, session: FrontSession) -> Callable[[Any], StreamingQuery]:
+        """What starts a `WriteStreamOperationStart` of `session` and gives its query."""
+        return lambda start: self._started(session, start)
+
+    def _started(self, session: FrontSession, start: Any) -> StreamingQuery:
         with self._starting:
             if start.query_name and any(query.name == start.query_name for query in self._active(session)):
                 raise SparkError(
@@ -96,6 +100,10 @@ class StreamManager:
                 self._queries[query.run_id] = (session, query)
                 self._forget()
             query.start()
+        return query
+
+    def _start(self, session: FrontSession, start: Any) -> Any:
+        query = self._started(session, start)
         answer = base_pb2.ExecutePlanResponse()
         result = answer.write_stream_operation_start_result
         _identify(result.query_id, query)

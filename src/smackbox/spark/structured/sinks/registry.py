@@ -13,6 +13,7 @@ from smackbox.spark.structured.sail import Sail
 from smackbox.spark.structured.sinks import files
 from smackbox.spark.structured.sinks.functions import ForeachBatchSink, ForeachSink
 from smackbox.spark.structured.sinks.sink import ConsoleSink, MemorySink, NoopSink, Sink
+from smackbox.spark.structured.sinks.tables import place_table
 from smackbox.spark.structured.sources.registry import unknown_format
 from smackbox.spark.structured.sources.source import lower_case
 
@@ -45,7 +46,9 @@ def open_sink(
     if start.HasField("foreach_writer"):
         return ForeachSink(start.foreach_writer.python_function.command)
     if start.table_name:
-        raise not_there("toTable", "Write to files, Kafka, Cassandra, or in foreachBatch.")
+        if kind not in files.FORMATS or start.partitioning_column_names:
+            raise not_there("toTable in this format", "Write Parquet, ORC, JSON or CSV without partitionBy.")
+        return _files(kind, start, {"path": place_table(start, schema, sail, query_id)}, mode, sail)
     if kind == "noop":
         return NoopSink()
     if kind == "console":
@@ -56,7 +59,7 @@ def open_sink(
         from smackbox.spark.structured.sinks.kafka import KafkaSink
 
         return KafkaSink(start.options, schema, query_id)
-    if kind == "cassandra":
+    if kind in {"cassandra", "org.apache.spark.sql.cassandra"}:
         from smackbox.spark.structured.sinks.writers import CassandraSink
 
         return CassandraSink(start.options, schema)

@@ -21,7 +21,8 @@ class CassandraSink(Sink):
     description = "cassandra"
 
     def __init__(self, options: Mapping[str, str], schema: pa.Schema) -> None:
-        from smackbox.spark.cassandra_source import CassandraWriter, Options
+        from smackbox.spark.cassandra_options import Options
+        from smackbox.spark.cassandra_source import CassandraWriter
 
         kept = {key: value for key, value in options.items() if key.lower() not in {"checkpointlocation", "path"}}
         self._options = Options(kept)

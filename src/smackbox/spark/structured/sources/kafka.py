@@ -26,7 +26,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from smackbox.base.settings import near
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SPARK, SparkError
-from smackbox.spark.kafka_source import ARROW_SCHEMA, CLIENT_LOG_LEVEL
+from smackbox.spark.kafka_source import ARROW_SCHEMA
+from smackbox.spark.kafka_writer import CLIENT_LOG_LEVEL
 from smackbox.spark.structured.sources.kafka_range import OffsetRange
 from smackbox.spark.structured.sources.source import Batch, Source, lower_case, positive
 
