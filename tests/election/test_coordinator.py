@@ -263,7 +263,10 @@ def test_a_leader_that_was_succeeded_stores_nothing(zookeeper: ServiceThread) ->
                 await ZooKeeperStateStore(two.coordinator, "state").store({"a": b"2"})
             node = one.coordinator.leading_node
             assert node is not None
-            await asyncio.to_thread(two.coordinator.client.delete, node)
+            client, folder = two.coordinator.client, two.coordinator.url.path
+            while len([name for name in await asyncio.to_thread(client.get_children, folder) if "_" in name]) < 2:
+                await asyncio.sleep(0.01)  # the second has no node yet, and the first would lead again
+            await asyncio.to_thread(client.delete, node)
             with pytest.raises(Fenced):
                 await store.store({"a": b"1"})
             await two.leads.wait()

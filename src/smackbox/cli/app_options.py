@@ -36,8 +36,7 @@ def servers(flags: dict[str, Any]) -> tuple[Urls, BoxSettings]:
     from smackbox.runtime.settings import Urls
 
     urls = Urls(**{server: flags[server] for server in ("kafka", "cassandra", "spark")})
-    chosen = {name: flags[name] for name in ("dir", "config")}
-    settings = box_settings({**chosen, "memory": None, "with_spark": None, "sync": None, "free_ports": False})
+    settings = box_settings({name: flags[name] for name in ("dir", "config")})
     urls |= running_urls(settings.dir)
     if urls.kafka is None or urls.cassandra is None:
         raise UserError(f"nothing is running in {settings.dir}: start `smack up`, or give --kafka and --cassandra")

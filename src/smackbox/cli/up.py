@@ -30,10 +30,10 @@ def box_options(function: Any) -> Any:
 
 
 def box_settings(flags: dict[str, Any]) -> BoxSettings:
-    """Takes the box's own flags, but for the settings file, out of `flags`."""
-    config, free_ports = flags["config"], flags.pop("free_ports")
+    """Takes the box's own flags, but for the settings file, out of `flags`; those that are missing were not given."""
+    config, free_ports = flags["config"], flags.pop("free_ports", False)
     names = ("dir", "memory", "with_spark", "registry", "sync")
-    chosen = {name: flags.pop(name) for name in names}
+    chosen = {name: flags.pop(name, None) for name in names}
     if chosen["memory"] and chosen["dir"] is not None:
         raise SettingError("--memory and --dir exclude each other")
     chosen["spark"] = chosen.pop("with_spark")

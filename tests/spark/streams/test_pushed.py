@@ -5,6 +5,8 @@ acknowledged.
 from __future__ import annotations
 
 import json
+import os
+import resource
 import socket
 import struct
 import threading
@@ -268,3 +270,21 @@ def test_a_batch_of_a_connection_that_was_cut_acknowledges_nothing_of_the_next(b
     assert [event["id"] for event in taken(source, 3)] == [1, 2, 3]
     until(lambda: not broker.unacknowledged)
     source.close()
+
+
+def test_a_process_with_many_files_open_reads_mqtt(broker: MqttBroker) -> None:
+    """Descriptors above 1023 are none for `select`, which the client's own loop uses."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    files = []
+    try:
+        while not files or files[-1] < 1_100:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+        source = opened(source_of(broker))
+        broker.publish(1)
+        assert taken(source, 1) == [{"id": 1}]
+        source.close()
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -8,6 +8,7 @@ messages under way at once (`max_inflight_messages` of Mosquitto, 20): a batch h
 from __future__ import annotations
 
 import logging
+import select
 import ssl
 import time
 from collections import deque
@@ -86,13 +87,31 @@ class MqttInput(PushedInput):
             self._client.connect(*self._address, keepalive=KEEPALIVE_S)
             self._failure = ""
             while not self._stopping.is_set():
-                if self._client.loop(POLL_S) != 0:
+                if not self._step():
                     return
             self._leave()
         except OSError as error:
             if str(error) != self._failure:
                 log.warning("MQTT at %s is tried again: %s", self._part, error)
             self._failure = str(error)
+
+    def _step(self) -> bool:
+        """Read and write what is due; whether the connection is there.
+
+        The client's own `loop` selects, which takes no descriptor above 1023; a process with a store has more.
+        """
+        client = self._client
+        connection = client.socket()
+        if connection is None:
+            return False
+        poll = select.poll()
+        poll.register(connection, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        for _, event in poll.poll(POLL_S * 1000):
+            if event & ~select.POLLOUT and client.loop_read() != 0:
+                return False
+            if event & select.POLLOUT and client.loop_write() != 0:
+                return False
+        return bool(client.loop_misc() == 0)
 
     def _forget_unacknowledged(self) -> None:
         """What waits comes again in the next connection."""
@@ -120,7 +139,7 @@ class MqttInput(PushedInput):
         """Send what is still to be sent, and say goodbye."""
         self._client.disconnect()
         deadline = time.monotonic() + LEAVE_LIMIT_S
-        while self._client.loop(POLL_S) == 0 and time.monotonic() < deadline:
+        while self._step() and time.monotonic() < deadline:
             pass
 
     def _disconnect(self) -> None:
