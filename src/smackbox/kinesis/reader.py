@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from smackbox.base.errors import SettingError
-from smackbox.kinesis.aggregated import user_records
+from smackbox.kinesis.aggregated import MAGIC, user_records
 from smackbox.kinesis.shards import Shard, Shards, after
 
 GET_INTERVAL_S = 0.2
@@ -143,8 +143,13 @@ class Reader:
             return
         if answer["Records"]:
             batch.first[shard] = cursor.position
+            add = batch.records.append
             for record in answer["Records"]:
-                batch.records += _parts(shard, record)
+                if record["Data"].startswith(MAGIC):
+                    batch.records += _parts(shard, record)
+                else:
+                    arrived_ms = _arrived_ms(record)
+                    add(Record(shard, record["SequenceNumber"], 0, record["PartitionKey"], record["Data"], arrived_ms))
             last = answer["Records"][-1]["SequenceNumber"]
             batch.last[shard] = last
             cursor.position = after(last)
@@ -250,10 +255,14 @@ class Reader:
 
 
 def _parts(shard: str, record: Mapping[str, Any]) -> Iterator[Record]:
-    arrived = record.get("ApproximateArrivalTimestamp")
-    arrived_ms = int(arrived.timestamp() * 1000) if arrived is not None else 0
+    arrived_ms = _arrived_ms(record)
     for part, (key, data) in enumerate(user_records(record["PartitionKey"], record["Data"])):
         yield Record(shard, record["SequenceNumber"], part, key, data, arrived_ms)
+
+
+def _arrived_ms(record: Mapping[str, Any]) -> int:
+    arrived = record.get("ApproximateArrivalTimestamp")
+    return int(arrived.timestamp() * 1000) if arrived is not None else 0
 
 
 def _code(error: Exception) -> str:
