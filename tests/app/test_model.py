@@ -78,7 +78,7 @@ def test_a_compound_key_keeps_its_order() -> None:
 def test_every_field_type_has_its_column() -> None:
     assert [cql_type for _, cql_type in cql_columns(Everything)] == [
         "uuid", "bigint", "double", "text", "boolean", "blob", "date", "decimal", "text",
-        "list<bigint>", "map<text, double>", "set<text>",
+        "frozen<list<bigint>>", "map<text, double>", "set<text>",
     ]  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class Shop:
     [
         (lambda s: s.app.stream(s.raw, to=s.app.table("c", cql="CREATE TABLE c (key text PRIMARY KEY, n counter)")),
          "has counters, which a batch that is repeated would raise twice: make them bigint"),
+        (lambda s: s.app.stream(s.raw, to=s.app.table("l", cql="CREATE TABLE l (key text PRIMARY KEY, n list<int>)")),
+         "a list that is not frozen: a batch that is repeated writes it with the same timestamp"),
         (lambda s: s.app.stream(s.raw, to=s.raw), "its source as well"),
         (lambda s: s.app.stream(s.raw, to=()), "at least one target"),
         (lambda s: s.app.stream(s.raw, to="table"), "is no target"),

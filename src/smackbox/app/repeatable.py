@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from smackbox.base.cql_lists import has_open_list
 from smackbox.base.errors import SettingError
 
 _TEXTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -18,8 +19,14 @@ _IF = re.compile(r"\bIF\b", re.IGNORECASE)
 
 
 def check_table(name: str, cql: str) -> None:
-    """Raises `SettingError` for a table that a stream cannot write: one with counters."""
-    if _COUNTER.search(_TEXTS.sub("''", cql)):
+    """Raises `SettingError` for a table that a stream cannot write: one with counters, or with lists to append to."""
+    text = _TEXTS.sub("''", cql)
+    if has_open_list(text):
+        raise SettingError(
+            f"table {name} has a list that is not frozen: a batch that is repeated writes it with the same timestamp, "
+            "and Cassandra then has its items twice. Make it frozen<list<…>>, or a set"
+        )
+    if _COUNTER.search(text):
         raise SettingError(
             f"table {name} has counters, which a batch that is repeated would raise twice: make them bigint; a stream "
             "keeps the totals (merge=) and writes them whole"

@@ -57,6 +57,8 @@ def _cql_type(event: type[msgspec.Struct], name: str, hint: Any) -> str:
         return "text"
     if origin in {list, set, dict}:
         inner = ", ".join(_item_type(event, name, argument) for argument in arguments)
+        if origin is list:
+            return f"frozen<list<{inner}>>"  # written again with one timestamp, a list that is not has its items twice
         return f"{'map' if origin is dict else origin.__name__}<{inner}>"
     raise SettingError(
         f"{event.__name__}.{name}: {hint} has no column type; use UUID, str, Literal, int, float, bool, bytes, "
@@ -67,4 +69,4 @@ def _cql_type(event: type[msgspec.Struct], name: str, hint: Any) -> str:
 def _item_type(event: type[msgspec.Struct], name: str, hint: Any) -> str:
     """The type of an item: CQL takes a collection inside another only frozen."""
     cql_type = _cql_type(event, name, hint)
-    return f"frozen<{cql_type}>" if "<" in cql_type else cql_type
+    return f"frozen<{cql_type}>" if "<" in cql_type and not cql_type.startswith("frozen<") else cql_type

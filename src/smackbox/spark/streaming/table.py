@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from smackbox.base.cql_lists import has_open_list
 from smackbox.base.errors import SettingError
 from smackbox.spark.cql_session import CqlSession
 from smackbox.spark.cql_writer import CqlWriter
@@ -75,6 +76,12 @@ class CassandraTarget:
             raise TableAwayError(f"{error} yet") from error
         except DriverException as error:
             raise TableAwayError(f"Cassandra at {settings.cassandra} does not answer: {error}") from error
+        for column in metadata.columns.values():
+            if has_open_list(str(column.cql_type)):
+                raise StreamError(
+                    f"{self._name} has {column.name}, a list that is not frozen: a batch that is repeated would double "
+                    f"its items. Drop the column and add it as frozen<{column.cql_type}>, or as a set"
+                )
         keys = [column.name for column in metadata.primary_key]
         self._partition_columns = len(metadata.partition_key)
         self._key_types = {name: types[name] for name in keys}
