@@ -134,6 +134,17 @@ def test_files_are_written_once_and_named_by_their_batch(
     assert sorted(path.name.split(".")[0] for path in out.iterdir()) == names
 
 
+def test_columns_of_directories_are_read_with_their_types(spark: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "k=in"
+    for name in ("k=x/n=1", "k=a%20b/n=2", "k=__HIVE_DEFAULT_PARTITION__/n=3"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "rows.json").write_text('{"a":7}')
+    df = spark.readStream.schema("n bigint, a int, k string").json(str(folder))
+    drained(df.writeStream.format("memory").queryName("leveled"))
+    rows = spark.table("leveled").orderBy("n").collect()
+    assert list(map(tuple, rows)) == [(1, 7, "x"), (2, 7, "a b"), (3, 7, None)]
+
+
 def test_two_queries_write_into_one_directory(spark: Any, json_folder: Callable[..., Path], tmp_path: Path) -> None:
     folder = json_folder(*LINES)
     out = tmp_path / "out"
