@@ -108,6 +108,27 @@ def test_records_that_cannot_be_read_are_left_out(registry: Registry, caplog: py
     assert len(caplog.records) == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("AVRO", '{"type":"record","name":"A","fields":[{"name":"a","type":"int","order":[]}]}'),
+        ("AVRO", '{"type":"record","name":"A","fields":[{"name":"a","type":"double","default":NaN}]}'),
+        ("AVRO", '{"type":"int","doc":"\\ud800"}'),
+        ("AVRO", "[" * 100_000),
+        ("JSON", '{"not":' * 900 + "{}" + "}" * 900),
+        ("JSON", '{"$schema":5}'),
+        ("JSON", '{"title":"\\ud800"}'),
+        ("JSON", '{"default":Infinity}'),
+        ("PROTOBUF", 'syntax="proto3"; message A { int32 a = 99999999999999999999; }'),
+        ("PROTOBUF", "enum E { A = -99999999999; }"),
+    ],
+)
+def test_what_is_no_schema_is_refused_and_not_written(registry: Registry, kind: str, text: str) -> None:
+    status, answer = registry.call("POST", "/subjects/s/versions", {"schema": text, "schemaType": kind})
+    assert (status, answer["error_code"]) == (422, 42201)
+    assert not registry.records
+
+
 def test_errors_have_confluents_codes(registry: Registry) -> None:
     registry.register("s", INT)
     cases = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -162,3 +164,32 @@ def test_declarations() -> None:
         app.stream(other, to=raw)
     with pytest.raises(SettingError):
         app.topic("odd", Odd, format="avro")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{",
+        b"nothing of HTTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_broken_answer_condemns_no_record(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        codec = AvroTopic(f"http://127.0.0.1:{server.getsockname()[1]}", "t", Old)
+        decoder = RecordDecoder(Old, read=codec.decode)
+        with pytest.raises(OSError, match="."):
+            decoder.decode([SimpleNamespace(value=lambda: b"\0\0\0\0\x07abc")])
+        thread.join(60)

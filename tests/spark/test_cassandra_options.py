@@ -47,6 +47,7 @@ def test_every_known_name_is_taken_or_refused_with_a_reason() -> None:
         ({"ttl": "999999999"}, "ttl must be 0 to 630720000 or a column"),
         ({"readsPerSec": "none"}, "readsPerSec must be a number above 0"),
         ({"retries": "x"}, "retries must be a number of at least 0"),
+        ({"splits": "²"}, "splits must be a number of at least 1"),
     ],
 )
 def test_a_bad_option_is_named(options: dict[str, str], message: str) -> None:
@@ -57,6 +58,7 @@ def test_a_bad_option_is_named(options: dict[str, str], message: str) -> None:
 def test_a_ttl_of_nought_is_none() -> None:
     assert Options({**TABLE, "ttl": "0"}).ttl is None
     assert (Options({**TABLE, "ttl": "5"}).ttl, Options({**TABLE, "ttl": "left"}).ttl) == (5, "left")
+    assert Options({**TABLE, "ttl": "--5"}).ttl == "--5"  # a column, though an odd one
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ class AvroEvents(Generic[E]):
         self._writer_schema = cache(lambda text: parse_schema(msgspec.json.decode(text)))
 
     def encode(self, event: E, into: io.BytesIO) -> None:
-        """Append an event. Raises `ValueError` or `TypeError` for a value that does not fit its field."""
+        """Append an event. Raises `ValueError`, `TypeError` or `OverflowError` for a value that does not fit."""
         self._write(into, self._schema, _zoned(msgspec.to_builtins(event, builtin_types=_KEPT)))
 
     def decode(self, data: io.BytesIO, writer: str) -> E:

@@ -6,6 +6,7 @@ records that others wrote are fetched by their ids, once each.
 
 from __future__ import annotations
 
+import http.client
 import io
 import struct
 import urllib.error
@@ -21,6 +22,7 @@ from smackbox.base.avro_events import AvroEvents, avro_schema
 from smackbox.base.errors import StartError
 
 CALL_TIMEOUT_S = 30.0
+SCHEMA_NOT_FOUND = 40403
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _HEAD = struct.Struct(">bI")
 
@@ -47,7 +49,7 @@ class AvroTopic:
             answered = self._call(f"/subjects/{subject}/versions", {"schema": self._schema})
         except urllib.error.HTTPError as error:
             raise StartError(
-                f"topic {self._name}: {_message(error)}; see {self._registry}/subjects/{subject}"
+                f"topic {self._name}: {_text(_refusal(error), error)}; see {self._registry}/subjects/{subject}"
             ) from error
         except OSError as error:
             raise StartError(
@@ -72,11 +74,16 @@ class AvroTopic:
         schema = self._schemas.get(schema_id)
         if schema is None:
             try:
-                schema = self._call(f"/schemas/ids/{schema_id}?format=resolved")["schema"]
+                schema = self._call(f"/schemas/ids/{schema_id}?format=resolved").get("schema")
             except urllib.error.HTTPError as error:
                 if error.code != HTTPStatus.NOT_FOUND:
                     raise
-                raise ValueError(f"schema {schema_id}: {_message(error)}") from error
+                refusal = _refusal(error)
+                if refusal.get("error_code") != SCHEMA_NOT_FOUND:
+                    raise OSError(f"{self._registry} is no schema registry: {_text(refusal, error)}") from error
+                raise ValueError(f"schema {schema_id}: {_text(refusal, error)}") from error
+            if not isinstance(schema, str):
+                raise OSError(f"{self._registry} answers without a schema")
             self._schemas[schema_id] = schema
         data = io.BytesIO(value)
         data.seek(_HEAD.size)
@@ -85,13 +92,22 @@ class AvroTopic:
     def _call(self, path: str, body: Any = None) -> Any:
         data = None if body is None else msgspec.json.encode(body)
         request = urllib.request.Request(self._registry + path, data, {"Content-Type": CONTENT_TYPE})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=CALL_TIMEOUT_S) as response:  # noqa: S310
-            return msgspec.json.decode(response.read())
+        # a broken answer is the registry's fault, and says nothing about a record
+        try:
+            with urllib.request.urlopen(request, timeout=CALL_TIMEOUT_S) as response:  # noqa: S310
+                return msgspec.json.decode(response.read(), type=dict)
+        except (http.client.HTTPException, msgspec.DecodeError) as error:
+            raise OSError(f"the answer of {self._registry} cannot be read: {error!r}") from error
 
 
-def _message(error: urllib.error.HTTPError) -> str:
+def _refusal(error: urllib.error.HTTPError) -> dict[str, Any]:
+    """What a registry says with its status; empty for another server's words."""
     with error:
         try:
-            return str(msgspec.json.decode(error.read())["message"])
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return f"HTTP {error.code}"
+            return msgspec.json.decode(error.read(), type=dict)
+        except (msgspec.DecodeError, http.client.HTTPException):
+            return {}
+
+
+def _text(refusal: dict[str, Any], error: urllib.error.HTTPError) -> str:
+    return str(refusal.get("message", f"HTTP {error.code}"))

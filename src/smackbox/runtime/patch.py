@@ -278,6 +278,8 @@ class TablePatch:
                 yield now_us, [(key, old, made[key]) for key, old in zip(made, present, strict=True)]
         except AwayError as error:
             raise UserError(str(error)) from error
+        except OSError as error:  # of the schema registry
+            raise UserError(f"patch {patch.name}: topic {patch.source.name} cannot be decoded: {error}") from error
         finally:
             topic.close()
 

@@ -167,7 +167,7 @@ class Options:
 
     def _number(self, key: str, default: int, *, least: int = 1) -> int:
         text = self._values.get(key, str(default))
-        if not text.isdigit() or int(text) < least:
+        if not text.isdecimal() or int(text) < least:
             raise SettingError(f"the cassandra source's {key} must be a number of at least {least}, not {text!r}")
         return int(text)
 
@@ -194,7 +194,7 @@ class Options:
         text = self._values.get(key, "").strip()
         if not text or (key == "ttl" and text == "0"):
             return None
-        if not text.lstrip("-").isdigit():
+        if not text.removeprefix("-").isdecimal():
             return text
         if not 0 <= int(text) <= limit:
             raise SettingError(f"the cassandra source's {key} must be 0 to {limit} or a column, not {text}")

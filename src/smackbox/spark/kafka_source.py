@@ -297,7 +297,7 @@ class KafkaReader(DataSourceReader):  # type: ignore[misc]
 
     def _number(self, option: str, default: int, *, least: int = 1) -> int:
         text = self._options.get(option.lower(), str(default))
-        if not text.isdigit() or int(text) < least:
+        if not text.isdecimal() or int(text) < least:
             raise SettingError(f"the kafka source's {option} must be a number of at least {least}, not {text!r}")
         return int(text)
 

@@ -102,6 +102,17 @@ def test_a_project_goes_on_with_what_is_new(pipeline: Pipeline, tmp_path: Path) 
         ("CREATE MATERIALIZED VIEW a AS SELECT nope FROM range(3)", "nope"),
         ("DROP TABLE a", "x.sql: unsupported statement in a pipeline: 'DROP TABLE a'"),
         ("CREATE MATERIALIZED VIEW a", "MATERIALIZED VIEW a needs AS and a query"),
+        (
+            "CREATE MATERIALIZED VIEW a (x STRING) AS SELECT 1 AS x",
+            "USER_SPECIFIED_AND_INFERRED_SCHEMA_NOT_COMPATIBLE.*Declared: `x` string. Inferred: `x` int",
+        ),
+        ("CREATE MATERIALIZED VIEW a PARTITIONED BY (y) AS SELECT 1 AS x", "a has no column 'y' to partition by"),
+        ("CREATE MATERIALIZED VIEW a USING orc AS SELECT 1 AS x", "UNSUPPORTED_FEATURE.*a in the format orc"),
+        (
+            "CREATE MATERIALIZED VIEW a TBLPROPERTIES ('quality' = 'gold') AS SELECT 1 AS x",
+            "UNSUPPORTED_FEATURE.*table property quality",
+        ),
+        ("CREATE MATERIALIZED VIEW a CLUSTER BY (x) AS SELECT 1 AS x", r"UNSUPPORTED_FEATURE.*CLUSTER BY \(x\)"),
     ],
 )
 def test_what_makes_no_graph_is_refused_before_anything_is_written(
@@ -133,3 +144,55 @@ def test_texts_and_comments_of_sql_are_left_alone(pipeline: Pipeline) -> None:
         "CREATE MATERIALIZED VIEW b AS WITH q AS (SELECT x FROM a) SELECT concat(x, ' STREAM b') AS b FROM q"
     )
     assert pipeline.spark.sql("SELECT b FROM b").collect() == [("x;--y STREAM b",)]
+
+
+DECLARED = """
+from pyspark import pipelines as dp
+from pyspark.sql import SparkSession
+
+spark = SparkSession.active()
+
+
+@dp.table(partition_cols=["kind"], schema="n INT, kind STRING", table_properties={"pipelines.reset.allowed": "false"})
+def events():
+    return spark.readStream.schema("kind STRING, n INT").json("{root}/data")
+
+
+@dp.materialized_view(partition_cols=["kind"])
+def seen():
+    return spark.read.table("events")
+
+
+@dp.table
+def copied():
+    return spark.readStream.table("events")
+"""
+
+
+def test_declared_columns_partitions_and_resets_hold(pipeline: Pipeline, tmp_path: Path) -> None:
+    spec = project.make(tmp_path)
+    (tmp_path / "transformations" / "b.sql").unlink()
+    (tmp_path / "transformations" / "a.py").write_text(DECLARED.replace("{root}", str(tmp_path)))
+    expected = sorted((n, kind) for _, kind, n in project.FIRST)
+    for _ in range(2):
+        pipeline.run(spec=spec, full_refresh_all=True)
+        for name in ("events", "seen", "copied"):
+            rows = pipeline.spark.table(name)
+            assert rows.columns == ["n", "kind"]
+            assert sorted(map(tuple, rows.collect())) == expected
+        (tmp_path / "data" / "first.json").unlink(missing_ok=True)  # `events` is not read again: it may not be reset
+    kinds = {"kind=click", "kind=view"}
+    assert {path.name for path in (tmp_path / "warehouse" / "seen").iterdir() if path.is_dir()} == kinds
+    assert {path.name for path in (tmp_path / "warehouse" / "events" / "events").iterdir() if path.is_dir()} == kinds
+    with pytest.raises(PySparkException, match="TABLE_NOT_RESETTABLE"):
+        pipeline.run(spec=spec, full_refresh=["events"])
+
+
+def test_settings_of_a_flow_are_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    spec = project.make(tmp_path)
+    text = project.PYTHON.replace(
+        "@dp.materialized_view\ndef totals", "@dp.materialized_view(spark_conf={'a': 'b'})\ndef totals"
+    )
+    (tmp_path / "transformations" / "a.py").write_text(text.replace("{root}", str(tmp_path)))
+    with pytest.raises(PySparkException, match="UNSUPPORTED_FEATURE.*spark_conf of the flow"):
+        pipeline.run(spec=spec)

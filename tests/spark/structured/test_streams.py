@@ -15,6 +15,8 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import functions as F  # noqa: N812 - as everyone writes it
 from pyspark.sql.streaming import StreamingQueryListener
 
+from smackbox.spark.structured.checkpoint import Checkpoint
+
 TIMEOUT_S = 60
 SCHEMA = "a int, k string"
 LINES = ('{"a":1,"k":"x"}', '{"a":2,"k":"y"}', '{"a":3,"k":"x"}')
@@ -128,7 +130,42 @@ def test_files_are_written_once_and_named_by_their_batch(
     second = run()
     assert first.id == second.id and first.runId != second.runId
     assert spark.read.schema(SCHEMA).format(kind).load(str(out)).count() == 4
-    assert sorted(path.name.split(".")[0] for path in out.iterdir()) == ["part-00000-batch-0", "part-00000-batch-1"]
+    names = [f"part-00000-{first.id}-batch-{number}" for number in (0, 1)]
+    assert sorted(path.name.split(".")[0] for path in out.iterdir()) == names
+
+
+def test_columns_of_directories_are_read_with_their_types(spark: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "k=in"
+    for name in ("k=x/n=1", "k=a%20b/n=2", "k=__HIVE_DEFAULT_PARTITION__/n=3"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "rows.json").write_text('{"a":7}')
+    df = spark.readStream.schema("n bigint, a int, k string").json(str(folder))
+    drained(df.writeStream.format("memory").queryName("leveled"))
+    rows = spark.table("leveled").orderBy("n").collect()
+    assert list(map(tuple, rows)) == [(1, 7, "x"), (2, 7, "a b"), (3, 7, None)]
+
+
+def test_two_queries_write_into_one_directory(spark: Any, json_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = json_folder(*LINES)
+    out = tmp_path / "out"
+
+    def run(checkpoint: str) -> None:
+        df = spark.readStream.schema(SCHEMA).json(str(folder))
+        writer = df.writeStream.partitionBy("k").option("checkpointLocation", str(tmp_path / checkpoint))
+        assert writer.trigger(availableNow=True).start(str(out)).awaitTermination(TIMEOUT_S)
+
+    run("one")
+    run("two")
+    assert spark.read.parquet(str(out)).count() == 2 * len(LINES)
+    # the commit of a batch is lost: it is repeated, and replaces its own files alone
+    checkpoint = Checkpoint(tmp_path / "two")
+    lost = checkpoint._store.batch()
+    for key, _ in list(checkpoint._store.items(family="commits")):
+        lost.delete(key, checkpoint._store.family("commits"))
+    checkpoint._store.write(lost)
+    checkpoint.close()
+    run("two")
+    assert spark.read.parquet(str(out)).count() == 2 * len(LINES)
 
 
 def test_partitioned_files_are_in_directories_of_their_values(

@@ -262,7 +262,7 @@ class _Spool:
             async for piece in content:
                 left = memoryview(piece)
                 while left:
-                    written = await asyncio.to_thread(os.pwrite, self._descriptor, left, self._size)
+                    written = await asyncio.to_thread(self._write, left)
                     self._size += written
                     left = left[written:]
         finally:
@@ -272,9 +272,18 @@ class _Spool:
 
     async def _read(self, at: int, end: int) -> AsyncIterator[bytes]:
         while at < end:
-            piece = await asyncio.to_thread(os.pread, self._descriptor, min(PIECE, end - at), at)
+            piece = await asyncio.to_thread(self._read_piece, at, end)
             at += len(piece)
             yield piece
+
+    # bound methods: while one is on a thread the descriptor stays open, though its request was cancelled; the number
+    # would else be another file's
+
+    def _write(self, piece: memoryview) -> int:
+        return os.pwrite(self._descriptor, piece, self._size)
+
+    def _read_piece(self, at: int, end: int) -> bytes:
+        return os.pread(self._descriptor, min(PIECE, end - at), at)
 
 
 async def _read_already(context: RequestContext) -> Form | Rejected | None:

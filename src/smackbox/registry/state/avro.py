@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from smackbox.registry.state.schema import NESTING_LIMIT, InvalidSchema, Resolved, Schema
+from smackbox.registry.state.schema import NESTING_LIMIT, InvalidSchema, Resolved, Schema, no_constant
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 NAMED = frozenset({"record", "error", "enum", "fixed"})
@@ -198,7 +198,7 @@ class _Reader:
             if any(field.name == name for field in fields):
                 raise InvalidSchema(f"record {record}: duplicate field {name}")
             order = one.get("order", "ascending")
-            if order not in {"ascending", "descending", "ignore"}:
+            if order not in ("ascending", "descending", "ignore"):
                 raise InvalidSchema(f"field {record}.{name}: order {_dumps(order)} is not known")
             kind = self.read(one["type"], namespace, depth + 1)
             made = Field(
@@ -350,7 +350,7 @@ def _is_int(value: Json) -> bool:
 
 def _loads(text: str) -> Json:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidSchema(f"not JSON: {error}") from error
 

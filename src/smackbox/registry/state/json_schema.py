@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from smackbox.registry.state.schema import NESTING_LIMIT, InvalidSchema, Resolved, Schema
+from smackbox.registry.state.schema import NESTING_LIMIT, InvalidSchema, Resolved, Schema, no_constant
 
 Json = Any
 _KEYWORDS = {
@@ -168,6 +168,8 @@ def _check(root: Json) -> None:
     from jsonschema import Draft7Validator, SchemaError
     from jsonschema.validators import validator_for
 
+    if isinstance(root, dict) and not isinstance(root.get("$schema", ""), str):
+        raise InvalidSchema("$.$schema: not a text")
     draft = validator_for(root, default=Draft7Validator) if isinstance(root, dict) else Draft7Validator
     try:
         draft.check_schema(root)
@@ -191,6 +193,6 @@ def _check_references(node: Node, depth: int) -> None:
 
 def _loads(text: str) -> Json:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidSchema(f"not JSON: {error}") from error

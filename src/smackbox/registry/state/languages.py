@@ -12,7 +12,16 @@ def parse(schema_type: str, text: str, references: Resolved) -> Schema:
     parser = _parsers().get(schema_type)
     if parser is None:
         raise InvalidSchema(f"Invalid schema type {schema_type}")
-    return parser(text, references)
+    try:
+        found = parser(text, references)
+        found.canonical.encode()  # an escaped half of a character is no text
+    except InvalidSchema:
+        raise
+    except RecursionError as error:
+        raise InvalidSchema("the schema is nested too deep") from error
+    except ValueError as error:  # such as a number that a descriptor of Protobuf cannot hold
+        raise InvalidSchema(str(error)) from error
+    return found
 
 
 def _parsers() -> dict[str, Parser]:

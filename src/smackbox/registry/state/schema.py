@@ -44,3 +44,8 @@ Resolved = Sequence[tuple[str, str]]
 """The texts of a schema's references, those that others need first: name and text."""
 
 Parser = Callable[[str, Resolved], Schema]
+
+
+def no_constant(name: str) -> None:
+    """For `json.loads`: NaN and the infinities are not JSON. Raises `ValueError`."""
+    raise ValueError(f"{name} is not JSON")

@@ -67,7 +67,7 @@ class Subjects:
                     self.modes.pop(found.subject, None)
                 else:
                     self.modes[found.subject] = msgspec.json.decode(value)["mode"]
-        except (msgspec.DecodeError, AttributeError, KeyError, TypeError) as error:
+        except (msgspec.DecodeError, AttributeError, KeyError, TypeError, RecursionError) as error:
             log.warning("registry: a record of the schemas' topic cannot be read: %s: %r", error, key[:200])
 
     def _set_version(self, subject: str, version: int, value: SchemaValue | None) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 from smackbox.spark.front.errors import SparkError, not_there
 from smackbox.spark.front.messages import base_pb2, relations_pb2
 from smackbox.spark.front.session import FrontSession
-from smackbox.spark.pipelines.graph import MATERIALIZED_VIEW, TABLE, TEMPORARY_VIEW, Flow, Graph, Output, last_part
+from smackbox.spark.pipelines.graph import (
+    MATERIALIZED_VIEW,
+    TABLE,
+    TEMPORARY_VIEW,
+    Flow,
+    Graph,
+    Output,
+    last_part,
+    table_of,
+)
 from smackbox.spark.pipelines.run import Run
 from smackbox.spark.pipelines.sql import definitions
 
@@ -68,6 +77,19 @@ def _graph(session: FrontSession, asked: Any) -> Graph:
 
 
 def _output(asked: Any) -> Output:
+    if asked.HasField("table_details"):
+        table = asked.table_details
+        if table.clustering_columns:
+            raise not_there(f"cluster_by of {asked.output_name}", "Write partition_cols.")
+        kind = table.WhichOneof("schema")
+        return table_of(
+            last_part(asked.output_name),
+            asked.output_type,
+            schema=getattr(table, kind) if kind is not None else None,
+            partition_by=table.partition_cols,
+            properties=table.table_properties,
+            file_format=table.format,
+        )
     return Output(
         last_part(asked.output_name),
         asked.output_type,
@@ -79,15 +101,33 @@ def _output(asked: Any) -> Output:
 def _flow(asked: Any) -> Flow:
     if asked.WhichOneof("details") != "relation_flow_details":
         raise not_there("an auto CDC flow", "Write the flow as a query.")
+    if asked.sql_conf:
+        raise not_there(f"spark_conf of the flow {asked.flow_name}", "Set it on the session.")
+    if asked.once:
+        raise SparkError(
+            f"Defining a one-time flow {asked.flow_name} with the 'once' option is not supported.",
+            condition="DEFINE_FLOW_ONCE_OPTION_NOT_SUPPORTED",
+            sql_state="0A000",
+            parameters={"flowName": asked.flow_name},
+        )
     relation = relations_pb2.Relation()
     relation.CopyFrom(asked.relation_flow_details.relation)
-    return Flow(last_part(asked.flow_name), last_part(asked.target_dataset_name), relation, dict(asked.sql_conf))
+    return Flow(last_part(asked.flow_name), last_part(asked.target_dataset_name), relation)
 
 
 def _define_sql(graph: Graph, asked: Any) -> None:
     for found in definitions(asked.sql_text, asked.sql_file_path):
         if found.kind != "FLOW":
-            graph.add_output(Output(last_part(found.name), _KINDS[found.kind]))
+            graph.add_output(
+                table_of(
+                    last_part(found.name),
+                    _KINDS[found.kind],
+                    schema=found.schema,
+                    partition_by=found.partition_by,
+                    properties=found.properties,
+                    file_format=found.format,
+                )
+            )
         if found.query is not None:
             relation = relations_pb2.Relation()
             relation.sql.query = found.query

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from smackbox.base.settings import near
-from smackbox.spark.front.errors import SparkError
+from smackbox.spark.front.errors import SparkError, not_there
 from smackbox.spark.front.relation import relations
 from smackbox.spark.front.rewrite import is_streaming
 from smackbox.spark.pipelines.sql import names_in, streams_of
@@ -15,6 +15,8 @@ from smackbox.spark.pipelines.sql import names_in, streams_of
 MATERIALIZED_VIEW, TABLE, TEMPORARY_VIEW, SINK = 1, 2, 3, 4
 """`OutputType`."""
 ELEMENTS_LIMIT = 10_000
+RESET_ALLOWED = "pipelines.reset.allowed"
+"""The property of a table that a full refresh leaves as it is when it is false."""
 
 
 def last_part(name: str) -> str:
@@ -24,13 +26,30 @@ def last_part(name: str) -> str:
 
 @dataclass(slots=True)
 class Output:
-    """Something that flows write. `format` and `options` are a sink's."""
+    """Something that flows write. `options` are a sink's; `schema` (DDL or a Spark type's message) is a table's."""
 
     name: str
     kind: int
-    schema: str = ""
+    schema: Any = None
+    partition_by: list[str] = field(default_factory=list)
+    resets: bool = True
     format: str = ""
     options: dict[str, str] = field(default_factory=dict)
+
+
+def table_of(
+    name: str, kind: int, *, schema: Any, partition_by: Iterable[str], properties: Mapping[str, str], file_format: str
+) -> Output:
+    """A table as it is declared. Raises `SparkError` for what would have no effect."""
+    if file_format.lower() not in {"", "parquet"}:
+        raise not_there(f"{name} in the format {file_format}", "The tables of a pipeline are in Parquet.")
+    unknown = sorted(set(properties) - {RESET_ALLOWED})
+    if unknown:
+        raise not_there(f"the table property {unknown[0]} of {name}", f"Leave it out; {RESET_ALLOWED} is there.")
+    allowed = properties.get(RESET_ALLOWED, "true").lower()
+    if allowed not in {"true", "false"}:
+        raise SparkError(f"{RESET_ALLOWED} of {name} is true or false, not {allowed!r}")
+    return Output(name, kind, schema=schema, partition_by=list(partition_by), resets=allowed == "true")
 
 
 @dataclass(slots=True)
@@ -40,7 +59,6 @@ class Flow:
     name: str
     target: str
     relation: Any
-    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def streams(self) -> bool:

@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote, urlparse
 
+import pyarrow as pa
+
 from smackbox.base.settings import near
 from smackbox.spark.front.errors import SparkError
 from smackbox.spark.front.messages import base_pb2, commands_pb2, relations_pb2
@@ -24,6 +26,7 @@ from smackbox.spark.front.rewrite import resolve
 from smackbox.spark.front.session import FrontSession
 from smackbox.spark.pipelines.graph import (
     MATERIALIZED_VIEW,
+    RESET_ALLOWED,
     SINK,
     TABLE,
     TEMPORARY_VIEW,
@@ -68,6 +71,13 @@ class Run:
     def events(self) -> Iterator[Any]:
         """What happens, as responses. Raises `SparkError` and what Sail says of a query."""
         order = self._graph.ordered()
+        for name in sorted(self._full):
+            if not self._graph.outputs[name].resets:
+                raise SparkError(
+                    f"Full refresh of {name} is not allowed: its {RESET_ALLOWED} is false.",
+                    condition="TABLE_NOT_RESETTABLE",
+                    parameters={"tableName": self._full_name(name)},
+                )
         for output in order:
             self._analyze(output)
         if not self._dry:
@@ -76,7 +86,11 @@ class Run:
                 for flow in self._graph.flows_of(output.name):
                     yield _event(f"Flow {self._full_name(flow.name)} is QUEUED.")
             for output in wanted:
-                if output.kind in {MATERIALIZED_VIEW, TABLE} and (self._all or output.name in self._full):
+                if (
+                    output.kind in {MATERIALIZED_VIEW, TABLE}
+                    and output.resets
+                    and (self._all or output.name in self._full)
+                ):
                     self._forget(output)
             for output in wanted:
                 for flow in self._graph.flows_of(output.name):
@@ -110,12 +124,35 @@ class Run:
             relation = self._resolved(flow, rows=False)
             stand_in(relation, self._session)
             schema = self._sail.schema(relation)
-            known = self._schemas.setdefault(output.name, schema)
+            known = self._schemas.get(output.name)
+            if known is None:
+                known = self._schemas[output.name] = self._declared(output, schema)
             if set(known.names) != set(schema.names):
                 raise SparkError(
                     f"Flow {flow.name} gives {schema.names}, where {output.name} has {known.names}.",
                     condition="UNABLE_TO_INFER_TABLE_SCHEMA",
                 )
+
+    def _declared(self, output: Output, inferred: Any) -> Any:
+        """The columns of a table: those declared, which its query has to give, or those of its query."""
+        schema = inferred
+        if output.schema is not None:
+            schema = self._sail.columns(output.schema)
+            if {ddl(pa.schema([one])) for one in inferred} != {ddl(pa.schema([one])) for one in schema}:
+                raise SparkError(
+                    f"Table {output.name} has a user-specified schema that is incompatible with the schema inferred "
+                    f"from its query. Declared: {ddl(schema)}. Inferred: {ddl(inferred)}.",
+                    condition="USER_SPECIFIED_AND_INFERRED_SCHEMA_NOT_COMPATIBLE",
+                    parameters={
+                        "tableName": self._full_name(output.name),
+                        "specifiedSchema": ddl(schema),
+                        "inferredDataSchema": ddl(inferred),
+                    },
+                )
+        for name in output.partition_by:
+            if name not in schema.names:
+                raise SparkError(f"{output.name} has no column {name!r} to partition by{near(name, schema.names)}")
+        return schema
 
     def _resolved(self, flow: Flow, *, rows: bool) -> Any:
         """The query with what it reads put in: with rows, or their columns alone."""
@@ -207,6 +244,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             start.format = "parquet"
             start.path = str(folder)
+            start.partitioning_column_names.extend(output.partition_by)
         query = self._start_stream(start)
         try:
             while not query.wait(POLL_S, self._context.is_active):
@@ -226,6 +264,7 @@ class Run:
         command.write_operation.source = "parquet"
         command.write_operation.mode = command.write_operation.SAVE_MODE_OVERWRITE
         command.write_operation.path = str(fresh)
+        command.write_operation.partitioning_columns.extend(output.partition_by)
         try:
             self._sail.write(command)
             fresh.mkdir(exist_ok=True)

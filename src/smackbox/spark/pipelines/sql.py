@@ -3,17 +3,17 @@
     CREATE MATERIALIZED VIEW name AS query          CREATE TEMPORARY VIEW name AS query
     CREATE STREAMING TABLE name [AS query]          CREATE FLOW name AS INSERT INTO table BY NAME query
 
-In a query `STREAM name` and `STREAM(name)` read what is new in a table. Comments and clauses between name and AS
-(COMMENT, TBLPROPERTIES, PARTITIONED BY, USING) are passed over.
+Between name and AS: columns in parentheses, COMMENT (passed over), USING, PARTITIONED BY, TBLPROPERTIES. In a query
+`STREAM name` and `STREAM(name)` read what is new in a table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from smackbox.spark.front.errors import SparkError
+from smackbox.spark.front.errors import SparkError, not_there
 from smackbox.spark.front.rewrite import tables_in
 
 _TOKEN = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`]|``)*`|;", re.DOTALL)
@@ -24,6 +24,12 @@ _CREATE = re.compile(
     r"(?:\bAS\s*(?P<query>(?=SELECT\b|WITH\b|FROM\b|VALUES\b|TABLE\b|\().*))?",
     re.IGNORECASE | re.DOTALL,
 )
+_CLAUSE = re.compile(
+    r"\s*(?:(?P<columns>\((?:[^()]|\([^()]*\))*\))|COMMENT\s+'_*'|USING\s+(?P<format>\w+)"
+    r"|PARTITIONED\s+BY\s*\((?P<partition>[^()]*)\)|TBLPROPERTIES\s*\((?P<properties>[^()]*)\))\s*",
+    re.IGNORECASE,
+)
+_PROPERTY = re.compile(r"""\s*['"`]?(?P<key>[\w.-]+)['"`]?\s*(?:=|\s)\s*['"]?(?P<value>[^'",]*)['"]?\s*(?:,|$)""")
 _FLOW = re.compile(
     rf"\s*CREATE\s+FLOW\s+{_NAME}\s+(?:COMMENT\s+\S+\s+)?AS\s+INSERT\s+INTO\s+(?P<target>(?:`[^`]+`|[\w.])+)"
     r"(?:\s+BY\s+NAME)?\s+(?P<query>.*)",
@@ -40,6 +46,10 @@ class Definition:
     name: str
     target: str
     query: str | None
+    schema: str | None = None
+    partition_by: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    format: str = ""
 
 
 def definitions(text: str, path: str) -> Iterator[Definition]:
@@ -61,7 +71,39 @@ def definitions(text: str, path: str) -> Iterator[Definition]:
         query = None if create["query"] is None else statement[create.start("query") :].strip()
         if query is None and kind != "STREAMING TABLE":
             raise SparkError(f"{path}: {kind} {create['name']} needs AS and a query")
-        yield Definition(kind, create["name"], create["name"], query)
+        yield replace(
+            _clauses(statement, create.start("clauses"), create["clauses"], path),
+            kind=kind,
+            name=create["name"],
+            target=create["name"],
+            query=query,
+        )
+
+
+def _clauses(statement: str, start: int, blank: str, path: str) -> Definition:
+    """A definition with what stands between name and AS. Raises `SparkError` for what is not known there."""
+    found = Definition("", "", "", None)
+    at = 0
+    while blank[at:].strip():
+        clause = _CLAUSE.match(blank, at)
+        if clause is None:
+            rest = " ".join(statement[start + at : start + len(blank)].split())
+            raise not_there(
+                f"{path}: {rest[:100]!r}", "There are columns, COMMENT, USING, PARTITIONED BY, TBLPROPERTIES."
+            )
+        at = clause.end()
+        text = {name: statement[start + clause.start(name) : start + clause.end(name)] for name in clause.groupdict()}
+        if clause["columns"] is not None:
+            found = replace(found, schema=text["columns"][1:-1])
+        elif clause["format"] is not None:
+            found = replace(found, format=text["format"])
+        elif clause["partition"] is not None:
+            found = replace(found, partition_by=tuple(one.strip().strip("`") for one in text["partition"].split(",")))
+        elif clause["properties"] is not None:
+            found = replace(
+                found, properties={one["key"]: one["value"] for one in _PROPERTY.finditer(text["properties"])}
+            )
+    return found
 
 
 def streams_of(query: str) -> tuple[str, list[str]]:

@@ -31,16 +31,17 @@ class Sail:
 
     def schema(self, relation: Any) -> pa.Schema:
         """The columns of a relation, without running it. Raises `grpc.RpcError` with what Sail says."""
-        from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
-        from pyspark.sql.pandas.types import to_arrow_schema
-
-        request = base_pb2.AnalyzePlanRequest(session_id=self.session.id)
-        request.user_context.user_id = self.session.user_id
+        request = base_pb2.AnalyzePlanRequest()
         request.schema.plan.root.CopyFrom(relation)
-        with self.session.call(query=True) as engine:
-            answer = base_pb2.AnalyzePlanResponse.FromString(engine.call("AnalyzePlan", request.SerializeToString()))
-        zone = self.session.settings.get("spark.sql.session.timeZone", "UTC")
-        return to_arrow_schema(proto_schema_to_pyspark_data_type(answer.schema.schema), timezone=zone)
+        return self._arrow(self._analyze(request).schema.schema)
+
+    def columns(self, declared: Any) -> pa.Schema:
+        """Columns from a text in DDL or a message of a Spark type. Raises `grpc.RpcError` with what Sail says."""
+        if not isinstance(declared, str):
+            return self._arrow(declared)
+        request = base_pb2.AnalyzePlanRequest()
+        request.ddl_parse.ddl_string = declared
+        return self._arrow(self._analyze(request).ddl_parse.parsed)
 
     def write(self, command: Any) -> None:
         """Execute a command."""
@@ -58,6 +59,19 @@ class Sail:
             self._cancelled = True
             if self._call is not None:
                 self._call.cancel()
+
+    def _analyze(self, request: Any) -> Any:
+        request.session_id = self.session.id
+        request.user_context.user_id = self.session.user_id
+        with self.session.call(query=True) as engine:
+            return base_pb2.AnalyzePlanResponse.FromString(engine.call("AnalyzePlan", request.SerializeToString()))
+
+    def _arrow(self, kind: Any) -> pa.Schema:
+        from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        zone = self.session.settings.get("spark.sql.session.timeZone", "UTC")
+        return to_arrow_schema(proto_schema_to_pyspark_data_type(kind), timezone=zone)
 
     def _request(self) -> Any:
         request = base_pb2.ExecutePlanRequest(session_id=self.session.id, operation_id=str(uuid.uuid4()))

@@ -45,7 +45,7 @@ def start_query(
         opened.callback(checkpoint.close)
         sources = []
         for node in plan.sources:
-            source = open_source(node.relation.read, session.sources, checkpoint.source_log(node.number))
+            source = open_source(node.relation.read, session.sources, checkpoint.source_log(node.number), sail.schema)
             opened.callback(source.stop)
             sources.append(source)
         run_id = new_run_id()

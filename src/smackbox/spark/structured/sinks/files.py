@@ -1,12 +1,14 @@
-"""Files: `parquet`, `json`, `csv`, `text`, `orc` in a directory, each batch once, its files named by the batch's id.
+"""Files: `parquet`, `json`, `csv`, `text`, `orc` in a directory, each batch once, its files named by query and batch.
 
 Sail writes a batch into a directory whose name begins with `_`, which readers pass over; then its files are moved into
-place as `part-NNNNN-batch-BATCH.EXT`. A batch that is repeated replaces its own files. With `partitionBy`, files are in
+place as `part-NNNNN-QUERY-batch-BATCH.EXT`, where QUERY is the query's id, which a checkpoint keeps. A batch that is
+repeated replaces its own files; other queries may write to the same directory. With `partitionBy`, files are in
 `key=value` directories. There is no `_spark_metadata`: a reader may see a part of a batch while its files are moved.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +30,13 @@ class FileSink(Sink):
     """Rows of a batch as files below `path`."""
 
     def __init__(
-        self, kind: str, path: str, options: Mapping[str, str], partition_by: Sequence[str], sail: Sail
+        self,
+        kind: str,
+        path: str,
+        options: Mapping[str, str],
+        partition_by: Sequence[str],
+        sail: Sail,
+        query_id: str,
     ) -> None:
         parsed = urlparse(path)
         if parsed.scheme not in {"", "file"}:
@@ -38,14 +46,15 @@ class FileSink(Sink):
         self._options = {key: value for key, value in options.items() if key.lower() not in _OWN_OPTIONS}
         self._partition_by = list(partition_by)
         self._sail = sail
+        self._query_id = query_id
         self.description = f"FileSink[file:{self._folder}]"
 
     def add(self, batch: int, rows: Rows, run: BatchRun) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        made = self._folder / f"_batch-{batch}"
+        name = f"{self._query_id}-batch-{batch}"
+        made = self._folder / f"_{name}"
         shutil.rmtree(made, ignore_errors=True)
-        for former in self._folder.rglob(f"part-*-batch-{batch}.*"):
-            former.unlink()
+        self._forget(name)
         command = commands_pb2.Command()
         write = command.write_operation
         write.input.CopyFrom(run.relation(rows))
@@ -59,8 +68,16 @@ class FileSink(Sink):
         for number, file in enumerate(files):
             place = self._folder / file.parent.relative_to(made)
             place.mkdir(parents=True, exist_ok=True)
-            file.replace(place / f"part-{number:05d}-batch-{batch}{''.join(file.suffixes)}")
+            file.replace(place / f"part-{number:05d}-{name}{''.join(file.suffixes)}")
         shutil.rmtree(made, ignore_errors=True)
         return UNKNOWN_ROWS
 
     def stop(self) -> None: ...
+
+    def _forget(self, name: str) -> None:
+        """Remove what an earlier attempt moved into place. `os.walk` passes over directories that others remove."""
+        for folder, below, files in os.walk(self._folder):
+            below[:] = [one for one in below if not one.startswith("_")]
+            for former in files:
+                if f"-{name}." in former:
+                    Path(folder, former).unlink()

@@ -48,7 +48,7 @@ def open_sink(
     if start.table_name:
         if kind not in files.FORMATS or start.partitioning_column_names:
             raise not_there("toTable in this format", "Write Parquet, ORC, JSON or CSV without partitionBy.")
-        return _files(kind, start, {"path": place_table(start, schema, sail, query_id)}, mode, sail)
+        return _files(kind, start, {"path": place_table(start, schema, sail, query_id)}, mode, sail, query_id)
     if kind == "noop":
         return NoopSink()
     if kind == "console":
@@ -64,7 +64,7 @@ def open_sink(
 
         return CassandraSink(start.options, schema)
     if kind in files.FORMATS:
-        return _files(kind, start, options, mode, sail)
+        return _files(kind, start, options, mode, sail, query_id)
     if kind in registered:
         from smackbox.spark.structured.sinks.writers import PythonSink
 
@@ -72,7 +72,7 @@ def open_sink(
     raise unknown_format(start.format)
 
 
-def _files(kind: str, start: Any, options: Mapping[str, str], mode: str, sail: Sail) -> Sink:
+def _files(kind: str, start: Any, options: Mapping[str, str], mode: str, sail: Sail, query_id: str) -> Sink:
     if mode != "append":
         raise SparkError(
             f"Invalid streaming output mode: {mode}. This output mode is not supported in Data Source {kind}.",
@@ -83,4 +83,4 @@ def _files(kind: str, start: Any, options: Mapping[str, str], mode: str, sail: S
     path = start.path or options.get("path", "")
     if not path:
         raise SparkError("'path' is not specified.", condition="_LEGACY_ERROR_TEMP_2047", classes=ILLEGAL_ARGUMENT)
-    return files.FileSink(kind, path, start.options, start.partitioning_column_names, sail)
+    return files.FileSink(kind, path, start.options, start.partitioning_column_names, sail, query_id)

@@ -12,9 +12,12 @@ import fnmatch
 import glob
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
+
+import pyarrow as pa
 
 from smackbox.spark.front.errors import ILLEGAL_ARGUMENT, SparkError
 from smackbox.spark.front.messages import relations_pb2
@@ -22,6 +25,8 @@ from smackbox.spark.structured.checkpoint import SourceLog
 from smackbox.spark.structured.sources.source import Batch, Source, lower_case, positive
 
 FORMATS = frozenset({"json", "csv", "parquet", "text", "orc"})
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""The directory of rows whose partition column is null."""
 TEXT_SCHEMA = "value string"
 _OWN_OPTIONS = frozenset(
     {"maxfilespertrigger", "latestfirst", "path", "maxfileage", "filenameonly", "cleansource", "pathglobfilter"}
@@ -53,9 +58,9 @@ def paths_of(read: Any) -> list[str]:
 
 
 class FileSource(Source):
-    """Finds files, remembers which batch has which, and has Sail read them."""
+    """Finds files, remembers which batch has which, and has Sail read them. `columns` gives those of a relation."""
 
-    def __init__(self, read: Any, log: SourceLog) -> None:
+    def __init__(self, read: Any, log: SourceLog, columns: Callable[[Any], pa.Schema]) -> None:
         options = lower_case(read.options)
         self._kind = read.format.lower()
         self._schema = check(self._kind, read.schema, paths_of(read))
@@ -65,6 +70,7 @@ class FileSource(Source):
         self._latest_first = options.get("latestfirst", "false").lower() == "true"
         self._glob = options.get("pathglobfilter")
         self._log = log
+        self._columns = columns
         self._frozen: set[str] | None = None
         self._seen: set[str] = set()
         self._last = -1
@@ -106,19 +112,52 @@ class FileSource(Source):
                 raise SparkError(f"{self.description}: the checkpoint does not have the files of batch {number}")
             files.extend(json.loads(kept))
         relation = relations_pb2.Relation()
+        relation.local_relation.schema = self._schema
         if not files:
-            relation.local_relation.schema = self._schema
             return Batch(relation=relation, rows=0)
+        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for file in files:
+            groups.setdefault(self._levels(file), []).append(file)
+        types = {}
+        if any(groups):
+            types = {field.name: _type(field) for field in self._columns(relation)}
+        return Batch(relation=_union([self._part(levels, found, types) for levels, found in groups.items()]))
+
+    def commit(self, end: Any) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def _levels(self, file: str) -> tuple[tuple[str, str], ...]:
+        """The `key=value` directories of a file below the path that was given."""
+        parts = Path(file).parts
+        for path in self._paths:
+            depth = len(Path(path).parts)
+            if fnmatch.fnmatch(str(Path(*parts[:depth])), path) or str(Path(*parts[:depth])) == path:
+                levels = (part.partition("=") for part in parts[depth:-1] if "=" in part)
+                return tuple((unquote(key), value) for key, _, value in levels)
+        return ()
+
+    def _part(self, levels: tuple[tuple[str, str], ...], files: list[str], types: Mapping[str, str]) -> Any:
+        """The rows of files in the same directory; Sail gives columns of single files' directories as null."""
+        relation = relations_pb2.Relation()
         source = relation.read.data_source
         source.format = self._kind
         source.schema = self._schema
         source.options.update(self._options)
         source.paths.extend(files)
-        return Batch(relation=relation)
-
-    def commit(self, end: Any) -> None: ...
-
-    def stop(self) -> None: ...
+        known = [(key, value) for key, value in levels if key in types]
+        if not known:
+            return relation
+        whole = relations_pb2.Relation()
+        whole.with_columns.input.CopyFrom(relation)
+        for key, value in known:
+            column = whole.with_columns.aliases.add(name=[key])
+            column.expr.cast.type_str = types[key]
+            if value == NO_VALUE:
+                column.expr.cast.expr.literal.null.null.SetInParent()
+            else:
+                column.expr.cast.expr.literal.string = unquote(value)
+        return whole
 
     def _find(self) -> list[str]:
         found: list[tuple[int, str]] = []
@@ -133,6 +172,26 @@ class FileSource(Source):
                 )
         found.sort(reverse=self._latest_first)
         return [path for _, path in found]
+
+
+def _type(field: pa.Field) -> str:
+    from pyspark.sql.pandas.types import from_arrow_type
+
+    return from_arrow_type(field.type).simpleString()  # type: ignore[no-any-return]
+
+
+def _union(parts: list[Any]) -> Any:
+    """All rows of the parts, in a tree that is not deep."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    relation = relations_pb2.Relation()
+    operation = relation.set_op
+    operation.left_input.CopyFrom(_union(parts[:half]))
+    operation.right_input.CopyFrom(_union(parts[half:]))
+    operation.set_op_type = operation.SET_OP_TYPE_UNION
+    operation.is_all = True
+    return relation
 
 
 def _below(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -54,12 +54,14 @@ def _arrow_schema(kind: str, source: Any, registered: Mapping[str, bytes]) -> pa
     raise unknown_format(source.format)
 
 
-def open_source(read: Any, registered: Mapping[str, bytes], log: SourceLog) -> Source:
+def open_source(
+    read: Any, registered: Mapping[str, bytes], log: SourceLog, columns: Callable[[Any], pa.Schema]
+) -> Source:
     """Raises `SparkError` for options that cannot be, and for an unknown format."""
     kind = _format(read)
     source = read.data_source
     if kind in files.FORMATS:
-        return files.FileSource(source, log)
+        return files.FileSource(source, log, columns)
     if kind in KAFKA:
         from smackbox.spark.structured.sources.kafka import KafkaSource
 

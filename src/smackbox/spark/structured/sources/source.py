@@ -56,6 +56,6 @@ def lower_case(options: Mapping[str, str]) -> dict[str, str]:
 def positive(options: Mapping[str, str], key: str, default: int) -> int:
     """A number of at least 1. Raises `SparkError` in the words of Spark's sources."""
     text = options.get(key.lower(), str(default))
-    if not text.strip().isdigit() or int(text) < 1:
+    if not text.strip().isdecimal() or int(text) < 1:
         raise SparkError(f"Invalid value '{text}'. The option '{key}' must be positive", classes=ILLEGAL_ARGUMENT)
     return int(text)
