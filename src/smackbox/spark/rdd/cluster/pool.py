@@ -186,8 +186,8 @@ class ClusterPool:
             else:
                 self._read_control(key.data)
         self._explain()
+        self._complain()  # before the events are taken: it raises
         events, self._events = self._events, []
-        self._complain()
         return events
 
     def kill(self, slot: Slot) -> None:
