@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import socketserver
 import threading
 from pathlib import Path
 
@@ -104,3 +105,22 @@ def test_what_is_watched_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(watching, "stream_figures", lambda _: [])
     console.print(watching._drawn(view))
     assert "nothing is running in" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx 1\n"])
+def test_a_process_that_ends_in_the_middle_of_its_answer_is_silent(answer: bytes) -> None:
+    class Cut(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Cut) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}/metrics"
+            (found,) = stream_figures([RunFile("app", 1, [process("totals", url)])])
+            assert found.figures == {}
+        finally:
+            server.shutdown()
+            thread.join()

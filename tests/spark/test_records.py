@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +83,40 @@ def test_many_events_that_fit_are_known_to() -> None:
     assert check_all is not None
     assert check_all([Timed(2**63 - 1, datetime(2026, 1, 1, tzinfo=UTC))] * 3)
     assert not check_all([Timed(2**63, datetime(2026, 1, 1, tzinfo=UTC))])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b'{"id": 1}{"id": 2}', b" "],
+        [b'{"id":', b"1}", b'{"id": 2}{"id": 3}'],
+        [b"\t", b'{"id": 1}\r{"id": 2}', b'{"id": 3}'],
+    ],
+)
+def test_broken_records_do_not_make_up_for_one_another(values: list[bytes]) -> None:
+    decoded = RecordDecoder(Number).decode([Message(value) for value in values])
+    assert [event.id for event in decoded.events] == ([3] if len(values) == 3 and b"\t" in values else [])
+    assert [bad.message.value() for bad in decoded.bad] == values[: len(values) - len(decoded.events)]
+
+
+class Number(msgspec.Struct):
+    id: int
+
+
+class Address(msgspec.Struct):
+    ip: str
+
+    def __post_init__(self) -> None:
+        socket.inet_aton(self.ip)
+
+
+def test_an_event_types_own_os_error_is_a_bad_record_and_a_registrys_is_not() -> None:
+    decoded = RecordDecoder(Address).decode([Message(b'{"ip": "10.0.0.1"}'), Message(b'{"ip": "x"}')])
+    assert [event.ip for event in decoded.events] == ["10.0.0.1"]
+    assert "illegal IP address" in decoded.bad[0].reason
+
+    def away(_value: bytes) -> Any:
+        raise ConnectionRefusedError
+
+    with pytest.raises(ConnectionRefusedError):
+        RecordDecoder(Event, read=away).decode([Message(b"x")])

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from itertools import islice
 from typing import Any
 
@@ -327,5 +328,5 @@ def _post(letter: Letter, url: str) -> None:
     except urllib.error.HTTPError as error:
         said = error.read(500).decode(errors="replace")
         raise UserError(f"{letter.place} is refused again by {url}: {error.code} {said}") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise UserError(f"{url} does not answer: {error}") from error

@@ -8,6 +8,7 @@ import urllib.request
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import NamedTuple
 
 from smackbox.runtime.supervisor import ProcessState, RunFile
@@ -131,6 +132,6 @@ def _ask(application: str, process: ProcessState) -> StreamFigures | None:
                     name = sample.name.removeprefix(PREFIX)
                     figures[name] = figures.get(name, 0.0) + sample.value
                     stream = sample.labels["stream"]
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return StreamFigures(application, stream, process, {}, time.monotonic())
     return StreamFigures(application, stream, process, figures, time.monotonic()) if figures else None

@@ -411,3 +411,27 @@ def test_a_large_driver_is_no_reason_to_spill(monkeypatch: pytest.MonkeyPatch) -
         assert pairs.countByKey() == {0: 10, 1: 10, 2: 10}
         assert sorted(pairs.combineByKey(int, max, max).collect()) == [(0, 27), (1, 28), (2, 29)]
     assert not spills
+
+
+def test_an_executor_that_died_between_jobs_does_not_fail_an_unpersist() -> None:
+    with SparkContext("local[2]") as sc:
+        numbers = sc.parallelize(range(4), 2).cache()
+        processes = sc.parallelize(range(2), 2).map(lambda _: os.getpid()).collect()
+        assert numbers.sum() == 6
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        for slot in sc._scheduler.pool.slots.values():
+            slot.process.wait(60)
+        numbers.unpersist()
+        assert numbers.sum() == 6
+
+
+def test_cancelling_when_nothing_runs_does_not_block_nor_fail() -> None:
+    sc = SparkContext("local[2]")
+    cancelling = threading.Thread(target=lambda: [sc.cancelAllJobs() for _ in range(20_000)], daemon=True)
+    cancelling.start()
+    cancelling.join(30)
+    assert not cancelling.is_alive()
+    assert sc.parallelize(range(4), 2).sum() == 6
+    sc.stop()
+    sc.cancelAllJobs()

@@ -19,6 +19,7 @@ import pytest
 import websockets.sync.server
 
 from smackbox.net.listener import free_port
+from smackbox.spark.streaming.errors import StreamError
 from smackbox.spark.streaming.inputs import pushed
 from smackbox.spark.streaming.inputs.input import Bounds
 from smackbox.spark.streaming.inputs.mqtt import MqttInput
@@ -288,3 +289,56 @@ def test_a_process_with_many_files_open_reads_mqtt(broker: MqttBroker) -> None:
         for file in files:
             os.close(file)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_closing_while_the_websocket_connects_does_not_wait_for_a_message() -> None:
+    connected, go_on = threading.Event(), threading.Event()
+
+    def hold(_connection: Any, _request: Any) -> None:
+        connected.set()
+        go_on.wait(LIMIT_S)
+
+    def silent(connection: Any) -> None:
+        for _ in connection:
+            pass
+
+    server = websockets.sync.server.serve(silent, "127.0.0.1", 0, process_request=hold)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    source = opened(WebSocketInput("feed", f"ws://127.0.0.1:{server.socket.getsockname()[1]}", {}))
+    closing = threading.Thread(target=source.close, daemon=True)
+    try:
+        assert connected.wait(LIMIT_S)
+        closing.start()
+        assert source._stopping.wait(LIMIT_S)
+        go_on.set()
+        closing.join(LIMIT_S)
+        assert not closing.is_alive()
+    finally:
+        go_on.set()
+        server.shutdown()
+        serving.join()
+
+
+def test_a_source_that_cannot_be_read_ends_the_stream() -> None:
+    source = opened(WebSocketInput("feed", f"ws://{'a' * 70}.example/", {}))
+    try:
+        with pytest.raises(StreamError, match="source feed"):
+            taken(source, 1)
+    finally:
+        source.close()
+
+
+def test_a_websockets_password_and_query_are_neither_logged_nor_in_its_records(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    host = f"127.0.0.1:{free_port('127.0.0.1')}"
+    source = opened(WebSocketInput("feed", f"ws://user:hidden@{host}/feed?token=hidden", {}))
+    try:
+        source.take(Bounds(time.monotonic() + 0.3, 1, 1 << 20), lambda: False)
+    finally:
+        source.close()
+    assert f"ws://{host}/feed" in caplog.text
+    (record,) = source.again({"first": 0, "lines": ["{}"]}, lambda: False)
+    assert "hidden" not in caplog.text
+    assert "hidden" not in str(record.partition())

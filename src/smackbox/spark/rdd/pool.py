@@ -6,10 +6,12 @@ A pool is used by the scheduler's thread alone, but for `wake`. `LocalPool` has 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -116,6 +118,33 @@ class Pool(Protocol):
         ...
 
 
+class Wakeup:
+    """Ends a wait for `connection`, from any thread. Calls before `clear` count as one, those after `close` as none."""
+
+    def __init__(self) -> None:
+        self.connection, self._sender = Pipe(duplex=False)
+        self._lock = threading.Lock()
+        self._is_set = self._is_closed = False
+
+    def set(self) -> None:
+        with self._lock:
+            if not self._is_set and not self._is_closed:
+                self._is_set = True
+                self._sender.send_bytes(b"wake")
+
+    def clear(self) -> None:
+        with self._lock:
+            if self._is_set:
+                self._is_set = False
+                self.connection.recv_bytes()
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            self.connection.close()
+            self._sender.close()
+
+
 class LocalSlot:
     """An executor in a process of its own."""
 
@@ -180,7 +209,7 @@ class LocalPool:
         self._slots: dict[int, LocalSlot] = {}
         self._in_driver = DriverSlot(directory, cache_bytes) if count == 1 else None
         self._started = 0
-        self._woken, self._wake = Pipe(duplex=False)
+        self._wakeup = Wakeup()
 
     @property
     def slots(self) -> Mapping[int, Slot]:
@@ -197,9 +226,9 @@ class LocalPool:
             return [Answered(self._in_driver, answers.popleft()) for _ in range(len(answers))]
         slots = {slot.connection: slot for slot in self._slots.values()}
         events: list[Event] = []
-        for connection in wait([self._woken, *slots], timeout_s):
-            if connection is self._woken:
-                self._woken.recv_bytes()
+        for connection in wait([self._wakeup.connection, *slots], timeout_s):
+            if connection is self._wakeup.connection:
+                self._wakeup.clear()
             elif isinstance(connection, Connection):
                 events.append(self._received(slots[connection]))
         return events
@@ -213,7 +242,8 @@ class LocalPool:
 
     def tell(self, message: tuple[Any, ...]) -> None:
         for slot in self.slots.values():
-            slot.send(message)
+            with contextlib.suppress(OSError):  # it has died; the next `poll` replaces it
+                slot.send(message)
 
     def add_file(self, kind: str, path: Path) -> None:
         """Executors see the driver's files; later ones have its module path too."""
@@ -225,14 +255,13 @@ class LocalPool:
 
     def wake(self) -> None:
         if self._in_driver is None:
-            self._wake.send_bytes(b"wake")
+            self._wakeup.set()
 
     def stop(self) -> None:
         for slot in self._slots.values():
             slot.stop()
         self._slots.clear()
-        self._woken.close()
-        self._wake.close()
+        self._wakeup.close()
 
     def _start(self, executor: int) -> None:
         slot = LocalSlot(self._started, executor, self._directory, self._cache_bytes)

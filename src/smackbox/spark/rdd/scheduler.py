@@ -216,7 +216,8 @@ class Scheduler:
 
     def _take(self, event: Event, stage: _Stage) -> None:
         if isinstance(event, Answered):
-            self._answered(event.slot, event.answer, stage)
+            if event.slot.number in stage.running:  # else it was ended by another event of the same poll
+                self._answered(event.slot, event.answer, stage)
         elif isinstance(event, FilesGone):
             self._take_files(event.location)
         else:

@@ -69,7 +69,11 @@ class RecordDecoder:
         try:
             values = [message.value() for message in messages]
             lines = b"\n".join(values)
-            if lines.count(b"\n") != len(values) - 1 or b"\\u" in lines or not all(values):
+            # a value between braces has whole objects: then as many events as values are one of each
+            inner = len(values) - 1
+            if lines.count(b"\n") != inner or lines.count(b"}\n{") != inner or b"\\u" in lines:
+                return None
+            if not (lines.startswith(b"{") and lines.endswith(b"}")):
                 return None
             events = self._decode_lines(lines)
         except Exception:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
@@ -93,9 +97,9 @@ class RecordDecoder:
                 for name in required:
                     if getattr(event, name) is None:
                         raise ValueError(f"{name} is null and a part of the primary key")
-            except OSError:
-                raise  # a registry that does not answer says nothing about the record: the batch is run again
-            except Exception as error:  # noqa: BLE001 - the event type's own __post_init__ may raise anything
+            except Exception as error:
+                if read is not None and isinstance(error, OSError):
+                    raise  # a registry that does not answer says nothing about the record: the batch is run again
                 decoded.bad.append(BadRecord(message, str(error) or type(error).__name__))
             else:
                 add(event)

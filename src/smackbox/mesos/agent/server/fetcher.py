@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
+from smackbox.base.shown_url import without_secrets
 from smackbox.mesos.agent.server.wrapper import LaunchError, find_user
 from smackbox.mesos.agent.state.container import ContainerSpec
 
@@ -63,7 +64,7 @@ class Fetcher:
 
     async def _fetch_one(self, spec: ContainerSpec, uri: CommandInfoURI, stderr: int) -> None:
         value = uri["value"]
-        _say(stderr, f"Fetching URI '{_without_secrets(value)}'")
+        _say(stderr, f"Fetching URI '{without_secrets(value)}'")
         target = spec.sandbox / _output_name(uri)
         target.parent.mkdir(parents=True, exist_ok=True)
         if uri.get("cache"):
@@ -79,7 +80,7 @@ class Fetcher:
             await asyncio.to_thread(_place, target, target, uri, stderr)
         if spec.user is not None and os.geteuid() == 0:
             await asyncio.to_thread(_own_all, spec.sandbox, spec.user)
-        _say(stderr, f"Fetched '{_without_secrets(value)}' to '{target}'")
+        _say(stderr, f"Fetched '{without_secrets(value)}' to '{target}'")
 
     # --- the cache
 
@@ -142,16 +143,16 @@ class Fetcher:
             ):
                 if answer.status >= 400:
                     reason = f"received HTTP return code {answer.status}"
-                    raise FetchError(f"Error downloading resource '{_without_secrets(value)}', {reason}")
+                    raise FetchError(f"Error downloading resource '{without_secrets(value)}', {reason}")
                 with target.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(CHUNK):
                         file.write(chunk)
         except TimeoutError as error:
             raise FetchError(
-                f"'{_without_secrets(value)}' gave nothing for {self._stall_timeout_s:g} s: it was given up"
+                f"'{without_secrets(value)}' gave nothing for {self._stall_timeout_s:g} s: it was given up"
             ) from error
         except aiohttp.ClientError as error:
-            raise FetchError(f"Error downloading resource '{_without_secrets(value)}': {error}") from error
+            raise FetchError(f"Error downloading resource '{without_secrets(value)}': {error}") from error
 
     async def _download_s3(self, value: str, target: Path) -> None:
         """Download with the agent's credentials (`AWS_…` variables, or those of the machine)."""
@@ -218,13 +219,6 @@ def _own_all(directory: Path, user: str) -> None:
     entry = find_user(user)
     for path in [directory, *directory.rglob("*")]:
         os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-
-
-def _without_secrets(value: str) -> str:
-    """A URI without user, password and query, for logs."""
-    parts = urlsplit(value)
-    netloc = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=netloc, query="").geturl()
 
 
 def _say(stderr: int, line: str) -> None:

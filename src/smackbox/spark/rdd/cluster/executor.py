@@ -82,7 +82,9 @@ class ExecutorProcess:
     def _obey(self, driver: Connection) -> bool:
         match receive(driver):
             case ("restart", place):
-                self._workers[place].kill()
+                worker = self._workers[place]
+                if ready_mark(self._directory, worker.pid).exists():  # else the one that was meant has ended by itself
+                    worker.kill()
             case ("remove", names):
                 remove_files([str(self._directory / name) for name in names])
             case ("stop",):

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ from smackbox.spark.rdd.cluster.framework import Ended, Launched
 from smackbox.spark.rdd.cluster.settings import ClusterSettings
 from smackbox.spark.rdd.errors import JobError
 from smackbox.spark.rdd.host_names import host_names
-from smackbox.spark.rdd.pool import Answered, Event, FilesGone, Gone, Slot
+from smackbox.spark.rdd.pool import Answered, Event, FilesGone, Gone, Slot, Wakeup
 
 EXPLAIN_S = 1.0
 COMPLAIN_S = 15.0
@@ -128,11 +128,9 @@ class ClusterPool:
         self._events: list[Event] = []
         self._files: list[tuple[str, Path]] = []
         self._news: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self._woken, self._wake = Pipe(duplex=False)
-        self._wake_lock = threading.Lock()
-        self._is_woken = False
+        self._wakeup = Wakeup()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._selector.register(self._wakeup.connection, selectors.EVENT_READ, None)
         self._wanted = (0.0, 0.0)
         self._in_job = False
         self._idle_since_s = self._complained_s = now_s()
@@ -188,8 +186,8 @@ class ClusterPool:
             else:
                 self._read_control(key.data)
         self._explain()
+        self._complain()  # before the events are taken: it raises
         events, self._events = self._events, []
-        self._complain()
         return events
 
     def kill(self, slot: Slot) -> None:
@@ -221,10 +219,7 @@ class ClusterPool:
                     send(executor.control, ("remove", own))
 
     def wake(self) -> None:
-        with self._wake_lock:
-            if not self._is_woken:
-                self._is_woken = True
-                self._wake.send_bytes(b"wake")
+        self._wakeup.set()
 
     def stop(self) -> None:
         self._listener.close()
@@ -239,8 +234,7 @@ class ClusterPool:
             for _, connection in waiting:
                 connection.close()
         self._selector.close()
-        self._woken.close()
-        self._wake.close()
+        self._wakeup.close()
 
     # --- what other threads bring
 
@@ -280,8 +274,7 @@ class ClusterPool:
         except (OSError, EOFError):
             connection.close()
             return
-        with contextlib.suppress(OSError):  # the pool has stopped
-            self.wake()
+        self.wake()
 
     def _may_register(self, hello: tuple[Any, ...]) -> bool:
         """Whether an executor is one that was launched, with this Python; Mesos is told at once, job or no job."""
@@ -304,10 +297,7 @@ class ClusterPool:
     # --- news
 
     def _read_news(self) -> None:
-        with self._wake_lock:
-            if self._is_woken:
-                self._is_woken = False
-                self._woken.recv_bytes()
+        self._wakeup.clear()
         while True:
             try:
                 news = self._news.get_nowait()

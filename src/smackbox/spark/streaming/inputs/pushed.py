@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections import deque
 from typing import Any
 
+from smackbox.spark.streaming.errors import StreamError
 from smackbox.spark.streaming.inputs.input import Bounds, Done, Known, OwnRecord, Stopped, Taken
 
 WAITING_LIMIT = 50_000
@@ -24,7 +25,10 @@ PLAN_ENCODING = "latin-1"
 
 
 class PushedInput:
-    """A subclass connects and reads in `_read`, until `_stopping` is set; `part` names its peer."""
+    """A subclass connects and reads in `_read`, until `_stopping` is set; `part` names its peer.
+
+    An error that `_read` raises ends the stream: `take` raises it as `StreamError`.
+    """
 
     strict = True
 
@@ -35,6 +39,7 @@ class PushedInput:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
         self._count = 0
 
     def open(self, saved: Any, known: Known) -> Any:
@@ -60,6 +65,10 @@ class PushedInput:
             if left_s <= 0 or stopped() or (events and bounds.eager):
                 break
         if not events:
+            if self._error is not None:
+                raise StreamError(
+                    f"source {self.name} cannot be read from {self._part}: {self._error or type(self._error).__name__}"
+                ) from self._error
             return None
         plan = {"first": self._count, "lines": [event.decode(PLAN_ENCODING) for event in events]}
         return Taken(self.again(plan, stopped), plan)
@@ -95,9 +104,12 @@ class PushedInput:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._read()
-            self._stopping.wait(RECONNECT_S)
+        try:
+            while not self._stopping.is_set():
+                self._read()
+                self._stopping.wait(RECONNECT_S)
+        except Exception as error:  # noqa: BLE001 - `take` raises it, for a stream without its source must not go on
+            self._error = error
 
     @abstractmethod
     def _read(self) -> None:

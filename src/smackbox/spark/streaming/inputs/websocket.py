@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smackbox.base.errors import StartError
+from smackbox.base.shown_url import without_secrets
 from smackbox.spark.streaming.inputs.pushed import CONNECT_TIMEOUT_S, EVENT_BYTES, PushedInput
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ class WebSocketInput(PushedInput):
     """One connection. `subscribe` is sent when it opens. Raises `StartError` without `websockets`."""
 
     def __init__(self, name: str, url: str, headers: Mapping[str, str], subscribe: str | None = None) -> None:
-        super().__init__(name, url)
+        super().__init__(name, without_secrets(url))
         try:
             from websockets.sync.client import connect
         except ImportError as error:
@@ -44,6 +45,8 @@ class WebSocketInput(PushedInput):
             ) as connection:
                 self._connection = connection
                 self._failure = ""
+                if self._stopping.is_set():
+                    return  # `_disconnect` came before there was a connection
                 if self._subscribe is not None:
                     connection.send(self._subscribe)
                 for message in connection:
@@ -52,7 +55,7 @@ class WebSocketInput(PushedInput):
                     self._push(message.encode() if isinstance(message, str) else message)
         except (OSError, WebSocketException) as error:
             if str(error) != self._failure:
-                log.warning("the WebSocket %s is tried again: %s", self._url, error)
+                log.warning("the WebSocket %s is tried again: %s", self._part, error)
             self._failure = str(error)
         finally:
             self._connection = None

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from smackbox.base.errors import SettingError
+from smackbox.base.shown_url import without_secrets
 from smackbox.spark.streaming.errors import AwayError, StreamError
 from smackbox.spark.streaming.outputs.output import OutputBatch, as_json
 
@@ -36,7 +37,7 @@ class HttpOutput:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise SettingError(f"{url!r} is not the URL of an HTTP endpoint")
-        self._url = url
+        self._shown = without_secrets(url)
         self._parts = parts
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._stream = stream
@@ -63,10 +64,10 @@ class HttpOutput:
             status, answer = self._request(body, key)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise AwayError(f"{self._url} does not answer: {error or type(error).__name__}") from error
+            raise AwayError(f"{self._shown} does not answer: {error or type(error).__name__}") from error
         if 200 <= status < 300:
             return
-        text = f"{self._url} answers {status}: {answer[:ANSWER_SHOWN].decode(errors='replace')}"
+        text = f"{self._shown} answers {status}: {answer[:ANSWER_SHOWN].decode(errors='replace')}"
         if status in _AGAIN or status >= 500:
             raise AwayError(text)
         raise StreamError(f"{text}; the stream ends, its batch {key} stays planned and comes first at the next start")
