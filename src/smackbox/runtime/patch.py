@@ -104,7 +104,7 @@ class TablePatch:
         """Run the patch, or resume it; `dry_run` writes nothing. At most `limit` rows are changed.
 
         Raises `UserError` where it was run with other code, where the function fails or says another thing when asked
-        again, and where another process is at it.
+        again, and if another process runs the patch.
         """
         checksum = _checksum(self._patch)
         entry = self._ledger.entry() if self._ledger.is_there() else None

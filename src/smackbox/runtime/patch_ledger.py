@@ -1,6 +1,6 @@
 """The ledger of patches, in the application's keyspace: the patches that were run, and each row before and after.
 
-    smack_patches     name -> checksum of the code, state, times, counts; who is at it, with a TTL
+    smack_patches     name -> checksum of the code, state, times, counts; its running process, with a TTL
     smack_patch_rows  name, bucket of the key, key -> the row before and after, and the timestamp of its write
 
 A row is written to the ledger before its table. So a row is computed once, whenever the process is killed: a resumed

@@ -230,7 +230,7 @@ class Remoting:
                 future.add_done_callback(lambda _: self._temporary.pop(name, None))
 
     def select(self, path: str) -> ActorSelection:
-        """Raises `ValueError` for what is no path."""
+        """Raises `ValueError` for an invalid path."""
         return ActorSelection(self, ActorPath.parse(path))
 
     # -- out
