@@ -28,7 +28,7 @@ Decider = Callable[[BaseException], Directive]
 
 
 def default_decider(cause: BaseException) -> Directive:
-    """Stop an actor that failed to start, was killed, or broke a death pact; escalate non-`Exception`s; else restart."""
+    """Stop one that failed to start, was killed, or broke a death pact; escalate non-`Exception`s; else restart."""
     if isinstance(cause, ActorInitializationError | ActorKilledError | DeathPactError):
         return Directive.STOP
     return Directive.RESTART if isinstance(cause, Exception) else Directive.ESCALATE

@@ -181,7 +181,7 @@ class Remoting:
     # -- paths
 
     def resolve(self, text: str) -> ActorRef[Any]:
-        """The reference of a path: a local actor, one of another system, or what leads to dead letters."""
+        """The reference of a path: a local actor, one of another system, or a reference to dead letters."""
         known = self._refs.get(text)
         if known is not None and (type(known) is not LocalRef or known.cell.state != STOPPED):
             return known
