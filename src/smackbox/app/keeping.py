@@ -1,4 +1,4 @@
-"""What an application keeps of its data: an archive of a topic, and back-ups of the box."""
+"""Copies of an application's data: archives of topics, and back-ups of the box."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class BackUp:
-    """A back-up of the box each `every`; those older than `keep` are forgotten, none where it is None.
+    """A back-up of the box each `every`; those older than `keep` are deleted, none if it is None.
 
-    `key_file` has the key that encrypts them; None for none.
+    `key_file` holds the encryption key; None means no encryption.
     """
 
     to: str
@@ -52,7 +52,7 @@ class KeepingDeclarations:
     backups: list[BackUp]
 
     def archive(self, source: _NamedTopic, *, to: str, every: timedelta = ARCHIVE_EVERY) -> Archive:
-        """Declare that every record of a topic is kept in files, each one once, in folders or buckets.
+        """Declare that every record of a topic is archived once, in files of a folder or bucket.
 
         `to` names the files, such as `s3://bucket/{year}/{month}/{day}/{hour}-{partition}-{offset}.json.gz`. A line of
         a file is a record's value. A file is put when `every` has passed since the last one, or when it is large.
@@ -70,8 +70,8 @@ class KeepingDeclarations:
     def backup(self, *, to: str, every: timedelta, keep: str | None = None, key_file: str | None = None) -> BackUp:
         """Declare that the box is backed up to a folder or a bucket, as `smack backup` does; a Chronos job.
 
-        `keep`, such as `7d`, is how old a back-up may be before it is forgotten. `key_file` is a file with the key that
-        encrypts them.
+        `keep`, such as `7d`, is the maximum age of a back-up before it is deleted. `key_file` is a file with the
+        encryption key.
         """
         if every < SHORTEST_BACKUP:
             raise SettingError(f"a back-up's every= must be {SHORTEST_BACKUP} at least")

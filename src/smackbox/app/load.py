@@ -1,4 +1,4 @@
-"""Finding the application in a Python file: the one `App` among its names."""
+"""Finds the application in a Python file: the one `App` among its names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smackbox.base.errors import SettingError, UserError
 
 
 class _SourceLoader(SourceFileLoader):
-    """Compiles the file each time: Python takes a compiled one of the same size and second for the same."""
+    """Compiles the file each time: Python's cache misses a change within a second that keeps the size."""
 
     def get_code(self, fullname: str) -> CodeType | None:
         return self.source_to_code(self.get_data(self.path), self.path)

@@ -46,7 +46,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A batch job: `function(spark)`; what it returns is written to `target` where one is named."""
+    """A batch job: `function(spark)`; its result is written to `target`, if there is one."""
 
     name: str
     function: Callable[[Any], Any]
@@ -105,8 +105,8 @@ class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDecl
     ) -> Topic:
         """Declare a topic of `event`s.
 
-        `key` names the field that chooses the partition; `unique` the field that makes an event itself: a client that
-        posts an event again because it saw no answer is then counted once. Refused originals go to `dead_letter`.
+        `key` names the field that chooses the partition; `unique` the field that identifies an event: if a client
+        posts an event again because it got no answer, it is counted once. Refused originals go to `dead_letter`.
         `format="avro"` writes Confluent's wire format, with the schema of `event` in a schema registry.
         """
         for topic_name in filter(None, (name, dead_letter)):
@@ -191,11 +191,11 @@ class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDecl
         """Declare a stream from a source, or several of one type, to a target or several.
 
         As a statement it copies, or runs a flow (`app.flow`); as a decorator it aggregates. A decorated function gets
-        each micro-batch as a Spark DataFrame and returns one row a key: the table's primary key columns and what the
+        each micro-batch as a Spark DataFrame and returns one row per key: the table's primary key columns and what the
         batch adds to its other columns. The runner keeps the totals (`merge` says how for each column, sum being the
         default) and writes those; without a table among the targets they get what the function made of the batch.
 
-        `every=timedelta(0)` begins a batch as soon as there is something. A target is a table, a topic, a folder, an
+        `every=timedelta(0)` begins a batch as soon as there are records. A target is a table, a topic, a folder, an
         endpoint, a statement, or a function `f(batch, rows)`. `instances` processes share the partitions of a topic.
         """
         flow = source if isinstance(source, Flow) else None
@@ -252,7 +252,7 @@ class App(KeepingDeclarations, PatchDeclarations, SourceDeclarations, TargetDecl
         """Declare an actor system: the decorated function, plain or `async`, spawns its actors on a node.
 
         It gets the node (`smackbox.runtime.actors.ActorNode`: `system`, `cluster`, `sharding`, `urls`, `routes`) once
-        that is a member of the cluster that `instances` processes form. A process that dies comes back as another node.
+        it is a member of the cluster that `instances` processes form. A process that dies comes back as another node.
         """
         if not 1 <= instances <= MAX_INSTANCES:
             raise SettingError(f"actors: instances must be 1 to {MAX_INSTANCES}, not {instances}")

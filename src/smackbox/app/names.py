@@ -12,13 +12,13 @@ TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raises `SettingError` for a name that tables, files and metrics could not all have."""
+    """Raises `SettingError` for a name that is invalid for tables, files or metrics."""
     if not NAME.fullmatch(name):
         raise SettingError(f"{kind} {name!r}: use a-z, 0-9 and _, beginning with a letter, at most 48 characters")
 
 
 def check_topic_name(name: str) -> None:
-    """Raises `SettingError` for a name that Kafka does not take."""
+    """Raises `SettingError` for a name that Kafka does not accept."""
     if not TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
         raise SettingError(f"topic {name!r}: use 1 to 249 of the characters a-z A-Z 0-9 . _ -")
 

@@ -1,10 +1,10 @@
-"""Patches of an application's tables: what is wrong in rows that are there, put right once.
+"""Patches of an application's tables: each corrects existing rows, once.
 
     @app.patch(events, where="type = 'view' ALLOW FILTERING")
     def no_negative_prices(row: Event) -> Event:
         return msgspec.structs.replace(row, price=max(row.price, 0))
 
-A patch's name is its identity: the ledger in the application's keyspace knows by it whether the patch was run.
+A patch's name is its identity: the ledger in the application's keyspace records under it that the patch was run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Delete:
-    """What a patch's function returns for a row that is to be deleted."""
+    """The result of a patch's function for a row to delete."""
 
     def __repr__(self) -> str:
         return "DELETE"
@@ -69,7 +69,7 @@ class PatchDeclarations:
         among its fields. It returns the row as it should be, None to leave it, or `DELETE`. `where` is a condition of
         CQL. With `source=topic` it gets each event instead, and returns the row to write, several, or None.
 
-        Raises `SettingError` for a patch that cannot be done twice, with what to do instead.
+        Raises `SettingError`, with an alternative, for a patch that cannot be repeated safely.
         """
 
         def declare(function: F) -> F:
@@ -98,7 +98,7 @@ class PatchDeclarations:
 
 
 def check_patch(patch: Patch, streams: list[Any]) -> None:
-    """Raises `SettingError` for a patch of totals: their stream would write its own again."""
+    """Raises `SettingError` for a patch of totals: the stream would overwrite the patched values."""
     for stream in streams:
         keeps_totals = stream.function is not None or (stream.flow is not None and stream.flow.keys is not None)
         if keeps_totals and patch.table in stream.targets:
@@ -110,7 +110,7 @@ def check_patch(patch: Patch, streams: list[Any]) -> None:
 
 
 def _row_type(function: Callable[..., Any], table: Any, source: Any) -> type[msgspec.Struct]:
-    """The rows' type: that of the argument, of events that of what is returned, else the table's event type."""
+    """The rows' type: the argument's type, for events the return type, else the table's event type."""
     name = getattr(function, "__name__", "patch")
     parameters = list(inspect.signature(function).parameters)
     if len(parameters) != 1:

@@ -1,6 +1,6 @@
-"""Whether a target can be written twice without a second effect: a batch that was cut off is written again.
+"""Whether a target can be written twice without a second effect: an interrupted batch is written again.
 
-What cannot is refused where it is declared, with the reason and with what does the same and can.
+A target that cannot is refused at its declaration, with the reason and a repeatable alternative.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def check_statement(cql: str) -> None:
 
 
 def check_condition(what: str, condition: str) -> None:
-    """Raises `SettingError` for a condition that chooses other rows when it is asked again."""
+    """Raises `SettingError` for a condition that may select other rows when it is evaluated again."""
     text = _TEXTS.sub("''", condition)
     found = _NOW.search(text)
     if found is not None:

@@ -1,7 +1,7 @@
 """Sources of an application's streams that are not topics: Kinesis, files, generated events, sockets, MQTT.
 
-`SourceDeclarations` is a part of `App`. Every source has a name, an event type, and a place for records that are no
-events.
+`SourceDeclarations` is a part of `App`. Every source has a name, an event type, and a dead-letter topic for invalid
+records.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PACKED = (".gz", ".zst")
 
 
 class RateEvent(msgspec.Struct, frozen=True):
-    """What a rate generator gives: numbers from 0, and the moment at which each was due."""
+    """An event of a rate generator: a number from 0, and the time at which it was due."""
 
     timestamp: datetime
     value: int
@@ -46,7 +46,7 @@ class Kinesis:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Files of a folder or bucket, each once. `format` None is told by each file's name."""
+    """Files of a folder or bucket, each once. With `format` None, each file's name gives its format."""
 
     name: str
     event: type[msgspec.Struct]
@@ -59,7 +59,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`rows_per_second` events, `limit` in all where that is given."""
+    """`rows_per_second` events, at most `limit` in total if that is given."""
 
     name: str
     event: type[msgspec.Struct]
@@ -71,7 +71,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """Lines of a TCP server, an event each."""
+    """Lines from a TCP server, one event per line."""
 
     name: str
     event: type[msgspec.Struct]
@@ -132,10 +132,10 @@ class SourceDeclarations:
         unique: str | None = None,
         dead_letter: str | None = None,
     ) -> Kinesis:
-        """Declare a Kinesis stream of JSON `event`s; who asks comes from the environment, as boto3 finds it.
+        """Declare a Kinesis stream of JSON `event`s; boto3 finds the credentials in the environment.
 
-        `starting` is for the first start; later ones go on where the last batch ended. `endpoint` is another URL than
-        Amazon's, such as a test server's.
+        `starting` is for the first start; later starts continue where the last batch ended. `endpoint` replaces
+        Amazon's URL, for example by a test server's.
         """
         self._check_source(name, event, unique, dead_letter)
         if isinstance(starting, datetime):
@@ -199,7 +199,7 @@ class SourceDeclarations:
         unique: str | None = None,
         dead_letter: str | None = None,
     ) -> Socket:
-        """Declare lines of JSON from a TCP server. What waits for a batch is lost when the process is killed."""
+        """Declare lines of JSON from a TCP server. Lines not yet in a batch are lost when the process is killed."""
         self._check_source(name, event, unique, dead_letter)
         _check_port("socket", name, port)
         return self._declared(Socket(name, event, host, port, unique, dead_letter))
@@ -217,7 +217,7 @@ class SourceDeclarations:
     ) -> WebSocket:
         """Declare JSON messages of a WebSocket. `subscribe` is a message that is sent when it opens.
 
-        What waits for a batch is lost when the process is killed. Needs the extra `websocket`.
+        Messages not yet in a batch are lost when the process is killed. Needs the extra `websocket`.
         """
         self._check_source(name, event, unique, dead_letter)
         if not url.startswith(("ws://", "wss://")):

@@ -1,4 +1,4 @@
-"""What a stream connects: topics, tables, and the stream itself, checked when it is declared."""
+"""Topics, tables, and the streams that connect them, checked when they are declared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, created with `cql` in the application's keyspace where it is not there yet."""
+    """A table, created with `cql` in the application's keyspace if it does not exist."""
 
     name: str
     cql: str
@@ -74,7 +74,7 @@ class Stream:
 
 
 def check_stream(stream: Stream) -> None:
-    """Raises `SettingError` for a stream that could not be exact, or not run at all, with what to do instead."""
+    """Raises `SettingError`, with an alternative, for a stream that could not be exact or could not run."""
     name = f"stream {stream.name}"
     if stream.every < timedelta(0):
         raise SettingError(f"{name}: every= must not be negative")
@@ -102,7 +102,7 @@ def check_stream(stream: Stream) -> None:
 
 
 def check_copy(stream: Stream) -> None:
-    """Raises `SettingError` for a copy into a topic of other events: known once no function has come to it."""
+    """Raises `SettingError` for a copy into a topic of another event type: checked once no function can follow."""
     if stream.function is None and stream.flow is None:
         for target in stream.targets:
             if isinstance(target, Topic):
@@ -135,7 +135,7 @@ def _check_targets(name: str, stream: Stream) -> None:
 
 
 def _late_rows(branch: Branch) -> list[type[msgspec.Struct]]:
-    """The types of the rows that can be late: those that come to a step that keeps them for a time."""
+    """The types of the rows that can be late: the inputs of steps that keep rows for a time."""
     found: list[type[msgspec.Struct]] = []
     for step in branch.steps:
         if isinstance(step, Join):

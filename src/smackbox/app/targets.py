@@ -71,7 +71,7 @@ class TargetDeclarations:
         compression: Compression = "none",
         options: dict[str, str] | None = None,
     ) -> FileTarget:
-        """Declare a folder or bucket that gets a file for each batch: JSON lines or Parquet, put once and whole.
+        """Declare a folder or bucket that gets one file per batch: JSON lines or Parquet, written once, atomically.
 
         `options` say where a store is, as for `files`.
         """
@@ -116,7 +116,7 @@ class TargetDeclarations:
 
 
 def as_targets(given: Any) -> tuple[Any, ...]:
-    """One target, or several, as a tuple; a plain function becomes a target of its name."""
+    """One target, or several, as a tuple; a plain function becomes a target with its name."""
     targets = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     if not targets:
         raise SettingError("a stream needs at least one target")

@@ -1,4 +1,4 @@
-"""What of a back-up is missing or damaged, found before anything is written anywhere."""
+"""Finds missing or damaged parts of a back-up before anything is written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def faults(repository: Repository, manifest: Manifest, files: Iterable[SavedFile
 
 
 def refuse_faults(repository: Repository, manifest: Manifest, found: list[Fault]) -> None:
-    """Raises `UserError` that names what is missing, where there is any."""
+    """Raises `UserError` that names missing files, if there are any."""
     if not found:
         return
     named = "; ".join(f"{fault.path} ({fault.why})" for fault in found[:NAMED_FILES])

@@ -1,13 +1,13 @@
-"""How an object is named and sealed: compressed, and encrypted where the user gave a key.
+"""Names and seals objects: compressed, and encrypted if the user gave a key.
 
     plain       name: SHA-256 of the content          object: a frame of zstd, with its checksum
     encrypted   name: HMAC-SHA-256 of the content     object: nonce (12 bytes) + AES-256-GCM of that frame
 
 With a key, two subkeys of 32 bytes come from scrypt (RFC 7914; N 2^15, r 8, p 1) over the key's bytes and the
-repository's salt: one for AES, one for the names, so that a name tells nothing of the content. The name of an object is
-its authenticated data: an object under another's name is refused.
+repository's salt: one for AES, one for the names, so that a name reveals nothing about the content. The name of an
+object is its authenticated data: an object under another's name is refused.
 
-What is opened is checked against its name: whatever changed a byte on its way is found.
+The content of an opened object is checked against its name, which detects any changed byte.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cipher(Protocol):
         ...
 
     def open(self, stored: bytes, name: str) -> bytes:
-        """The content. Raises `StorageError` where it is not what was sealed under that name."""
+        """The content. Raises `StorageError` if it is not the content sealed under that name."""
         ...
 
 
@@ -97,7 +97,7 @@ class KeyCipher:
 
 
 def checked(cipher: Cipher, stored: bytes, name: str) -> bytes:
-    """The content of an object, which is what its name says. Raises `StorageError`."""
+    """The content of an object, checked against its name. Raises `StorageError`."""
     content = cipher.open(stored, name)
     if cipher.name(content) != name:
         raise StorageError(f"the object {name} is damaged: its content is another one")

@@ -1,7 +1,7 @@
-"""A back-up's files written into a folder, each byte checked on its way, several objects at a time.
+"""Writes a back-up's files into a folder, checks each byte, and fetches several objects at a time.
 
-Nothing is written before every object has been found whole. The files appear in a folder of their own beside their
-places and are renamed when all are there and synced; a fetch that was killed is begun again by the next.
+Nothing is written before every object has been found complete. The files are written to a folder beside their final
+places and renamed once all are complete and synced. After a killed fetch, the next one starts over.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def fetch(
     parts: tuple[str, ...] = (),
     progress: Progress = nothing_shown,
 ) -> int:
-    """Write the files of a back-up, or of some parts of it, below `target`; how many bytes.
+    """Write the files of a back-up, or of some parts of it, below `target`; returns the number of bytes.
 
-    Raises `UserError` where the back-up is not whole, and where `target` holds something of these parts already;
-    `StorageError` for an object that turns out damaged, and for a disk that refuses. Then `target` is as it was.
+    Raises `UserError` if the back-up is incomplete, or if `target` already has any of these parts; `StorageError`
+    for a damaged object or a failed write. Then `target` is unchanged.
     """
     files = list(manifest.select(parts))
     _refuse_paths(files)
@@ -113,7 +113,7 @@ class _Fetching:
         return self._done
 
     def _await(self, most: int) -> None:
-        """Until at most so many are under way. Raises what one of them raised."""
+        """Wait until at most this many are running. Raises the error of a failed one."""
         while len(self._running) > most:
             done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
             for one in done:

@@ -1,4 +1,4 @@
-"""Where the key of encrypted back-ups comes from."""
+"""Reads the key of encrypted back-ups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY_VARIABLE = "SMACK_BACKUP_KEY"
 
 
 def read_key(file: Path | None) -> bytes | None:
-    """The key in the file, without white space around it; else that of the environment, None where there is none.
+    """The key in the file, without surrounding white space; else the one in the environment; None if there is none.
 
     Raises `UserError` for a file that cannot be read or is empty.
     """

@@ -1,6 +1,6 @@
-"""What a back-up says of itself: which files it has, of which objects each is made, and how large those are.
+"""The manifest of a back-up: its files, the objects of each file, and their sizes.
 
-A manifest is written when all of its objects are there, so a back-up without one does not exist. Its id is the moment
+A manifest is written after all of its objects, so a back-up exists only once it has one. Its id is the time
 at which it was begun, in UTC: ids sort by time.
 """
 
@@ -104,7 +104,7 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(data: bytes, name: str) -> Manifest:
-    """Raises `StorageError` for bytes that are none, or of a later version."""
+    """Raises `StorageError` for an invalid manifest, or one of a later version."""
     try:
         version = msgspec.json.decode(data, type=_Version).format
         if version != FORMAT:

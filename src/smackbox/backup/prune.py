@@ -1,7 +1,7 @@
-"""Forgetting old back-ups, and dropping the objects that none needs any more.
+"""Deletes old back-ups, and the objects that no back-up needs any more.
 
-The latest back-up of each box is kept, however old. Manifests go first, then objects: a prune that is killed leaves
-objects that the next one drops, and never a back-up that lacks any.
+The latest back-up of each box is kept, however old. Manifests are deleted first, then objects: a killed prune leaves
+objects that the next one deletes, and never a back-up that lacks objects.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def age_s(text: str) -> int:
 
 
 def prune(repository: Repository, keep_s: int, now_s: float) -> Pruned:
-    """Forget the back-ups that were begun more than `keep_s` ago, but for each box's latest; drop what no other needs.
+    """Delete the back-ups begun more than `keep_s` ago, except each box's latest, and the objects that only they used.
 
-    Raises `UserError` while a back-up is being made, `StorageError` where a manifest cannot be read: nothing is dropped
+    Raises `UserError` while a back-up is being made, `StorageError` if a manifest cannot be read: nothing is deleted
     then, as it might be needed.
     """
     with repository.locked("prune", against="save", now_s=now_s) as check_lock:

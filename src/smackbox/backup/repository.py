@@ -3,13 +3,13 @@
     smackbox-backups.json      JSON: the format, and for an encrypted one the salt and a check of the key
     objects/ab/abcd…           contents by their names (see `cipher`), each kept once however many back-ups have it
     backups/ID                 SHA-256 of what follows (32 bytes), then a manifest (see `manifest`), sealed as an object
-    locks/save-ID, prune-ID    who works on it
+    locks/save-ID, prune-ID    the processes that work on it
 
 A killed `save` leaves objects that no manifest names: the next one uses them, or `prune` removes them.
 
-`prune` must not remove an object that a running `save` counts on. Each writes its lock first and then looks for the
-other's: at least one of two sees the other and gives up. A lock is renewed each hour; it counts for `LOCK_LIMIT_S`
-after that, or until its process is known to be gone. Whoever has lost his lock all the same does not go on.
+`prune` must not remove an object that a running `save` relies on. Each writes its lock first and then looks for the
+other's: at least one of the two sees the other and gives up. A lock is renewed each hour; it is valid for
+`LOCK_LIMIT_S` after that, or until its process is known to be gone. A process that has lost its lock stops.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """The repository's own file. `salt` and `check` are hex digits, None where nothing is encrypted."""
+    """The repository's own file. `salt` and `check` are hex digits, None without encryption."""
 
     format: int = FORMAT
     salt: str | None = None
@@ -53,7 +53,7 @@ class Marker(msgspec.Struct, frozen=True):
 
 
 class Lock(msgspec.Struct, frozen=True):
-    """Who holds a lock, and since when (seconds since 1970)."""
+    """The holder of a lock, and its start (seconds since 1970)."""
 
     host: str
     pid: int
@@ -74,7 +74,7 @@ class Repository:
 
     @classmethod
     def create_or_open(cls, objects: Objects, key: bytes | None = None) -> Repository:
-        """The repository there, made where there is none. Raises `UserError` for a wrong key, `StorageError`."""
+        """The repository there, created if there is none. Raises `UserError` for a wrong key, `StorageError`."""
         try:
             return cls.open(objects, key)
         except MissingObjectError:
@@ -92,7 +92,7 @@ class Repository:
     def open(cls, objects: Objects, key: bytes | None = None) -> Repository:
         """The repository there.
 
-        Raises `MissingObjectError` where there is none, `UserError` for a wrong or missing key, `StorageError`.
+        Raises `MissingObjectError` if there is none, `UserError` for a wrong or missing key, `StorageError`.
         """
         try:
             marker = msgspec.json.decode(objects.get(MARKER), type=Marker)
@@ -118,7 +118,7 @@ class Repository:
     # --- objects
 
     def stored(self) -> dict[str, int]:
-        """The objects that are there, and their bytes as stored."""
+        """The stored objects, and their sizes in bytes as stored."""
         return {
             name: info.size
             for info in self.objects.list(OBJECTS)
@@ -149,7 +149,7 @@ class Repository:
     def find(self, id_: str | None = None, until_s: float | None = None) -> Manifest:
         """The back-up of that id, or the latest, or the latest that was begun at `until_s` or before.
 
-        Raises `UserError` where there is none, or without an id where several boxes save here in turn, so that the
+        Raises `UserError` if there is none, or without an id if several boxes save here in turn, so that the
         latest may be another's; `StorageError` for a damaged one.
         """
         known = self.backups()
@@ -185,14 +185,14 @@ class Repository:
         return decode(self.cipher.open(sealed, id_), id_)
 
     def write(self, manifest: Manifest) -> None:
-        """Store the manifest, after what it names: with it the back-up is there."""
+        """Store the manifest, after the objects that it names: this makes the back-up exist."""
         sealed = self.cipher.seal(encode(manifest), manifest.id)
         self.objects.sync()
         self.objects.put(f"{BACKUPS}/{manifest.id}", hashlib.sha256(sealed).digest() + sealed)
         self.objects.sync()
 
     def forget(self, id_: str) -> None:
-        """Remove a manifest; its objects stay until `prune` drops them."""
+        """Remove a manifest; its objects stay until `prune` deletes them."""
         self.objects.delete(f"{BACKUPS}/{id_}")
 
     # --- locks
@@ -236,8 +236,8 @@ class Repository:
     def _renew(self, key: str, lock: Lock, over: threading.Event) -> None:
         began_s = time.monotonic()
         while not over.wait(LOCK_RENEWED_S):
-            with contextlib.suppress(StorageError):  # another try comes long before it counts no more
-                self.objects.get(key)  # one that somebody has removed is not made again
+            with contextlib.suppress(StorageError):  # the next try comes long before the lock expires
+                self.objects.get(key)  # a lock that was removed is not re-created
                 renewed = msgspec.structs.replace(lock, since_s=lock.since_s + time.monotonic() - began_s)
                 self.objects.put(key, msgspec.json.encode(renewed))
 

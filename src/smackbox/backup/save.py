@@ -1,4 +1,4 @@
-"""Saving files into a repository: only what is not there yet, several objects at a time, the manifest last.
+"""Saves files into a repository: only new objects, several at a time, the manifest last.
 
 A file is cut into pieces of `PIECE_BYTES`, each an object. A log that has grown shares all its whole pieces with the
 back-up before, and a table file that never changes shares everything. A file whose size, inode and time of change are
@@ -38,7 +38,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A back-up that is there; what of it was new, in bytes as stored, and in objects."""
+    """A completed back-up, and how much of it was new: bytes as stored, and objects."""
 
     manifest: Manifest
     new_bytes: int
@@ -46,7 +46,7 @@ class Saved:
 
 
 def nothing_shown(done: int, total: int) -> None:
-    """For whoever shows no progress."""
+    """A callback that shows no progress."""
 
 
 def save(
@@ -58,9 +58,9 @@ def save(
     facts: dict[str, str] | None = None,
     progress: Progress = nothing_shown,
 ) -> Saved:
-    """Save the files as one back-up. `box` names whose they are; `facts` are kept with them.
+    """Save the files as one back-up. `box` identifies the box that owns them; `facts` are stored with them.
 
-    Raises `StorageError`, and `UserError` while somebody prunes the repository; then there is no back-up.
+    Raises `StorageError`, and `UserError` while the repository is being pruned; then no back-up is created.
     """
     with repository.locked("save", against="prune", now_s=taken_ms / 1000) as check_lock:
         there = {one.id for one in repository.backups()}
@@ -105,7 +105,7 @@ class _Saving:
         self._under_way: dict[str, Future[None]] = {}
 
     def run(self, files: Iterable[SourceFile]) -> list[SavedFile]:
-        """Save all; what each is made of. Raises `StorageError`."""
+        """Save all files; returns the objects of each. Raises `StorageError`."""
         readings: list[SavedFile | _Reading] = []
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="backup") as pool:
             try:
@@ -156,7 +156,7 @@ class _Saving:
         if is_new:
             self._put(name, content)
         elif other is not None:
-            other.result()  # another worker puts it just now
+            other.result()  # another worker is storing it now
         self._show(len(content))
         return name
 
@@ -192,7 +192,7 @@ class _Reading:
 
 
 def _room(running: set[Future[str]]) -> set[Future[str]]:
-    """Those that still run, fewer than the queue holds. Raises what one of them raised."""
+    """The running ones, fewer than the queue holds. Raises the error of a failed one."""
     while len(running) >= QUEUE_PIECES:
         done, running = wait(running, return_when=FIRST_COMPLETED)
         for one in done:
@@ -201,7 +201,7 @@ def _room(running: set[Future[str]]) -> set[Future[str]]:
 
 
 def _former(repository: Repository, box: str) -> dict[str, SavedFile]:
-    """The files of the last back-up of this box by their paths; none where there is none that can be read."""
+    """The files of the last back-up of this box by path; empty if no back-up can be read."""
     for one in reversed(repository.backups()):
         try:
             manifest = repository.read(one.id)

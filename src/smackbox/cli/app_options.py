@@ -1,4 +1,4 @@
-"""What the verbs share that work on an application's servers: which those are, and where the box is."""
+"""Options shared by the commands that use an application's servers: their addresses and the box's directory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def app_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def servers(flags: dict[str, Any]) -> tuple[Urls, BoxSettings]:
-    """The servers given, else those of the box that runs. Raises `UserError` where Kafka or Cassandra is missing."""
+    """The servers in the options, else the running box's. Raises `UserError` if Kafka or Cassandra is missing."""
     from smackbox.runtime.run import running_urls
     from smackbox.runtime.settings import Urls
 

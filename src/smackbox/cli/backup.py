@@ -1,4 +1,4 @@
-"""`smack backup TO`: the whole box at one moment, while it runs; and `list`, `verify`, `prune` of what is there."""
+"""`smack backup TO`: saves a consistent copy of the running box; `list`, `verify` and `prune` manage back-ups."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command() -> None:
 @command.command("save")
 @click.argument("to")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
-@click.option("--keep", help="Then forget those that are older, as `prune --keep` does.")
+@click.option("--keep", help="Then delete older back-ups, as `prune --keep` does.")
 @key_option
 def save_command(to: str, directory: Path, keep: str | None, key_file: Path | None) -> None:
     """Save the box: only what is new is written. `smack backup TO` does the same."""
@@ -56,7 +56,7 @@ def save_command(to: str, directory: Path, keep: str | None, key_file: Path | No
 @click.argument("place", metavar="FROM")
 @key_option
 def list_command(place: str, key_file: Path | None) -> None:
-    """The back-ups that are there, the oldest first."""
+    """List the back-ups, the oldest first."""
     with storage_errors():
         repository = opened(place, key_file)
         click.echo("id\tbox\ttaken\tfiles\tMB\tstored MB\tparts")
@@ -72,10 +72,10 @@ def list_command(place: str, key_file: Path | None) -> None:
 @command.command("verify")
 @click.argument("place", metavar="FROM")
 @click.option("--id", "id_", help="The back-up.  [default: all]")
-@click.option("--quick", is_flag=True, help="See that every object is there, with its size; read none.")
+@click.option("--quick", is_flag=True, help="Only check that every object exists and has the right size.")
 @key_option
 def verify_command(place: str, id_: str | None, quick: bool, key_file: Path | None) -> None:
-    """Read every object and compare it with its checksum; exit 1 where a back-up cannot be restored."""
+    """Read every object and compare it with its checksum; exit with 1 if a back-up cannot be restored."""
     from smackbox.backup.check import faults
 
     with storage_errors():
@@ -95,10 +95,10 @@ def verify_command(place: str, id_: str | None, quick: bool, key_file: Path | No
 
 @command.command("prune")
 @click.argument("place", metavar="FROM")
-@click.option("--keep", required=True, help="How old a back-up may be: a number and s, m, h, d or w, such as 7d.")
+@click.option("--keep", required=True, help="Maximum age of a back-up: a number and s, m, h, d or w, such as 7d.")
 @key_option
 def prune_command(place: str, keep: str, key_file: Path | None) -> None:
-    """Forget back-ups that are older, all but each box's latest, and remove what no other needs."""
+    """Delete older back-ups, except each box's latest, and the objects that only they used."""
     from smackbox.backup.prune import age_s, prune
 
     with storage_errors():

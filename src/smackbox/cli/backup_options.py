@@ -1,4 +1,4 @@
-"""What the verbs of back-ups share: where a repository is, and its key."""
+"""Options shared by the back-up commands: the repository and its key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ until_option: Callable[..., Any] = click.option(
 
 
 def opened(place: str, key_file: Path | None, *, create: bool = False) -> Repository:
-    """The repository at a folder or URL. Raises `UserError` where there is none, and `StorageError`."""
+    """The repository at a folder or URL. Raises `UserError` if there is none, and `StorageError`."""
     from smackbox.backup.repository import Repository
     from smackbox.store.objects import MissingObjectError, open_objects
 
@@ -53,7 +53,7 @@ def moment_of(text: str | None) -> float | None:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """What a store refuses is a line for the person, as a `UserError`."""
+    """Turns a store's errors into a `UserError` of one line."""
     try:
         yield
     except StorageError as error:

@@ -1,4 +1,4 @@
-"""What the verbs that save have in common: one server's data to a repository, and the line that is said of it."""
+"""Shared by the commands that save: one server's data to a repository, and the line that reports it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def save_server(part: Literal["kafka", "cassandra"], directory: Path, place: str
 
 
 def saved_line(saved: Saved, seconds: float) -> str:
-    """A back-up for a person: its id, what it has, and what of it was new."""
+    """A back-up as a line of text: its id, its contents, and how much of it was new."""
     manifest = saved.manifest
     return (
         f"{manifest.id}: {len(manifest.files)} files, {manifest.size / 1e6:.1f} MB; new were {saved.new_objects} "
@@ -41,6 +41,6 @@ def saved_line(saved: Saved, seconds: float) -> str:
 
 
 def be_nice() -> None:
-    """Not before the moment is over: whoever is waited for must not wait itself."""
+    """Lower the process's priority. Call it after the snapshot: clients wait for the snapshot to end."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)

@@ -1,4 +1,4 @@
-"""`smack cassandra`: the CQL server alone. The tools for its data are those of `smack cql`, under both names."""
+"""`smack cassandra`: the CQL server alone. It also has the data tools of `smack cql`."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ def command() -> None:
 
 @command.command("serve")
 @framework_options("chronos")
-@click.option("--failure-retry", type=int, help="Milliseconds before a failed run is tried again.  [default: 60000]")
+@click.option("--failure-retry", type=int, help="Milliseconds before a failed run is retried.  [default: 60000]")
 @click.option(
     "--missed-runs",
     type=click.Choice(["last", "all", "none"]),
-    help="Of the runs that were due while nobody led.  [default: last]",
+    help="Which runs to make up that were due while no instance led.  [default: last]",
 )
 @server_options(CHRONOS_PORT)
 def serve_command(**flags: Any) -> None:

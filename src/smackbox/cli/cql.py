@@ -1,4 +1,4 @@
-"""`smack cql`: statements from the command line, from standard input, or typed at a prompt; and verbs (`cql_tools`)."""
+"""`smack cql`: statements from the command line, standard input or a prompt; and tools (`cql_tools`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STATEMENT = re.compile(r"""((?:[^;'"$]|'[^']*'|"[^"]*"|\$\$.*?\$\$|\$)*);""", re
 
 
 class StatementsOrVerb(click.Group):
-    """Runs the verb that the first word names; any other words are statements."""
+    """Runs the tool that the first word names; otherwise the words are statements."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
@@ -54,7 +54,7 @@ def statements_command(
 ) -> None:
     """Run CQL STATEMENTS and print their rows; without any, read them from standard input.
 
-    A first word that is one of the verbs below runs that.
+    If the first word is one of the commands below, that command runs.
     """
     failed = False
     with connection(cassandra, directory, username, password, keyspace) as session:
@@ -71,7 +71,7 @@ def statements_command(
 
 
 def _typed() -> Iterator[str]:
-    """Statements from standard input, each ended by a semicolon; with a prompt when a person types them."""
+    """Statements from standard input, each ended by a semicolon; with a prompt on a terminal."""
     prompt = sys.stdin.isatty()
     text = ""
     while True:

@@ -1,7 +1,7 @@
-"""The verbs of `smack cql`: what nodetool, sstableloader and COPY are for, for one server.
+"""The tools of `smack cql`, for one server: the counterparts of nodetool, sstableloader and COPY.
 
-Those that take `--cassandra` speak CQL, so they serve any Cassandra; those that take a server's `--dir` do something to
-its files, by the server when it runs.
+Those that take `--cassandra` speak CQL, so they work with any Cassandra. Those that take a server's `--dir` change its
+files, through the server if it runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def server_address(verb: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which server a tool talks to, and as whom."""
+    """The options for the server's address and the login."""
     for option in (
         click.option("--password", envvar="SMACK_CASSANDRA_PASSWORD", help="That user's password."),
         click.option("--username", "-u", help="User to log in as."),
@@ -41,7 +41,7 @@ def server_address(verb: Callable[..., None]) -> Callable[..., None]:
 def connection(
     cassandra: str | None, directory: Path, username: str | None, password: str | None, keyspace: str | None = None
 ) -> AbstractContextManager[Session]:
-    """A session of the driver, as those options say; without a username, as whom the box's applications log in."""
+    """A driver session with those options; without a username, it logs in as the box's applications do."""
     from smackbox.base.settings import load
     from smackbox.runtime.prepare import CqlConnection
     from smackbox.runtime.run import running_urls
@@ -70,7 +70,7 @@ _format = click.option(
 @click.command("status")
 @server_address
 def status_command(cassandra: str | None, directory: Path, username: str | None, password: str | None) -> None:
-    """The nodes: whether they are up, their load, tokens, ids and racks."""
+    """Show the nodes: their state, load, tokens, ids and racks."""
     from smackbox.cli.table_stats import node_lines
 
     with connection(cassandra, directory, username, password) as session:
@@ -84,7 +84,7 @@ def status_command(cassandra: str | None, directory: Path, username: str | None,
 def tablestats_command(
     name: str, cassandra: str | None, directory: Path, username: str | None, password: str | None
 ) -> None:
-    """Partitions and rows of tables, counted; without a name, of all that are not the system's."""
+    """Count partitions and rows of tables; without a name, of all but system tables."""
     from smackbox.cli.table_stats import table_stats
 
     with connection(cassandra, directory, username, password) as session:
@@ -109,7 +109,7 @@ def export_command(
 ) -> None:
     """Write all rows of a table to FILE: CSV, JSON lines or Parquet; a path, s3://, gs:// or az://.
 
-    A name that ends in .gz or .zst is packed. FILE appears whole or not at all.
+    If the name ends in .gz or .zst, the file is compressed. FILE appears complete or not at all.
     """
     from smackbox.cli.table_files import export, format_of
 
@@ -148,7 +148,7 @@ def import_command(
 @_server_dir
 @_timeout
 def flush_command(directory: Path, timeout_s: float) -> None:
-    """Write what a server has in memory to its files."""
+    """Write a server's memtables to its files."""
     from smackbox.cassandra.server.tools import flush
 
     click.echo(flush(directory, timeout_s))
@@ -159,7 +159,7 @@ def flush_command(directory: Path, timeout_s: float) -> None:
 @_server_dir
 @_timeout
 def compact_command(name: str, directory: Path, timeout_s: float) -> None:
-    """Drop what was deleted or has expired longer than gc_grace_seconds ago, and rewrite the files without it."""
+    """Rewrite the files without data that was deleted or expired more than gc_grace_seconds ago."""
     from smackbox.cassandra.server.tools import compact
 
     click.echo(compact(directory, name, timeout_s))
@@ -167,18 +167,20 @@ def compact_command(name: str, directory: Path, timeout_s: float) -> None:
 
 @click.command("snapshot")
 @click.argument("target", required=False)
-@click.option("--tag", "-t", "name", help="Keep it in the server's directory under this name.  [default: the time]")
-@click.option("--ttl", help="How long to keep a named one: a number and s, m, h or d; a minute at least.")
+@click.option(
+    "--tag", "-t", "name", help="Keep it in the server's directory under this name.  [default: the current time]"
+)
+@click.option("--ttl", help="How long to keep a named snapshot: a number and s, m, h or d; at least a minute.")
 @_server_dir
 @_timeout
 @key_option
 def snapshot_command(
     target: str | None, name: str | None, ttl: str | None, directory: Path, timeout_s: float, key_file: Path | None
 ) -> None:
-    """Copy a server's data, as they are at one moment, while the server goes on: to TARGET, or under a name.
+    """Copy a consistent snapshot of a running server's data to TARGET, or keep it under a name.
 
-    A folder is a data directory then: `smack cassandra serve --dir TARGET` serves it. At s3://, gs:// and az:// it is a
-    back-up among others, of what is new: `smack restore TARGET --part cassandra` brings it back.
+    A folder becomes a data directory: `smack cassandra serve --dir TARGET` serves it. At s3://, gs:// and az:// it is
+    an incremental back-up: `smack restore TARGET --part cassandra` restores it.
     """
     from smackbox.cassandra.server.snapshot import let_expire, named, ttl_s
     from smackbox.cassandra.server.tools import ask
@@ -199,7 +201,7 @@ def snapshot_command(
 @click.command("listsnapshots")
 @_server_dir
 def listsnapshots_command(directory: Path) -> None:
-    """The named snapshots of a server, the oldest first."""
+    """List the named snapshots of a server, the oldest first."""
     from datetime import UTC, datetime
 
     from smackbox.cassandra.server.snapshot import clear_expired, snapshots
@@ -232,7 +234,7 @@ def clearsnapshot_command(name: str | None, everything: bool, directory: Path) -
 @click.argument("source")
 @_server_dir
 def restore_command(source: str, directory: Path) -> None:
-    """Replace a stopped server's data with those of a snapshot, by its name or its directory."""
+    """Replace a stopped server's data with a snapshot, given by its name or directory."""
     from smackbox.cassandra.server.snapshot import named, restore
 
     place = Path(source) if "/" in source else named(directory, source)

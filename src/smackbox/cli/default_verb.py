@@ -1,4 +1,4 @@
-"""A group of commands one of which is meant where none is named."""
+"""A group of commands with a default command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 
 class DefaultVerb(click.Group):
-    """`default_verb` is meant by arguments that begin with no command's name."""
+    """`default_verb` runs when the first argument is not the name of a command."""
 
     default_verb: str
 

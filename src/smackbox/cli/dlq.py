@@ -24,7 +24,7 @@ SHOWN_BYTES = 200
 
 
 class Box(NamedTuple):
-    """Which Kafka, and where the box's endpoints are, None where none run."""
+    """The Kafka address, and the URL of the box's endpoints, None if none run."""
 
     kafka: str
     ingest: str | None
@@ -35,7 +35,7 @@ class Box(NamedTuple):
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
 @click.pass_context
 def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
-    """Dead letters: list, show, replay, drop. What is replayed is the original, byte by byte, with its headers."""
+    """Dead letters: list, show, replay, drop. A replay sends the original bytes with their headers."""
     from smackbox.runtime.run import running_urls
     from smackbox.runtime.supervisor import running
 
@@ -44,7 +44,7 @@ def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
     ctx.obj = Box(address, next(filter(None, (state.url("ingest") for state in running(directory))), None))
 
 
-_reason = click.option("--reason", help="Only letters whose reason has this text in it.")
+_reason = click.option("--reason", help="Only letters whose reason contains this text.")
 _at = click.option("--at", "places", multiple=True, metavar="P/O", help="Only this partition/offset; may be repeated.")
 
 
@@ -52,7 +52,7 @@ _at = click.option("--at", "places", multiple=True, metavar="P/O", help="Only th
 @click.argument("topics", nargs=-1)
 @click.pass_obj
 def list_command(box: Box, topics: tuple[str, ...]) -> None:
-    """Topic, reason, how many wait, and the time of the latest; of all topics with dead letters, or of TOPICS."""
+    """List pending letters by topic and reason, with their number and the latest time; of all topics, or of TOPICS."""
     from smackbox.runtime.dead_letters import DeadLetterTopics
 
     with kafka_errors(box.kafka):
@@ -74,11 +74,13 @@ def list_command(box: Box, topics: tuple[str, ...]) -> None:
 @click.argument("topic")
 @_reason
 @_at
-@click.option("--max", "limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many letters.")
-@click.option("--raw", is_flag=True, help="Only the originals' values, each with a line end.")
+@click.option(
+    "--max", "limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of letters."
+)
+@click.option("--raw", is_flag=True, help="Print only the original values, one per line.")
 @click.pass_obj
 def show_command(box: Box, topic: str, reason: str | None, places: tuple[str, ...], limit: int, raw: bool) -> None:
-    """The letters of TOPIC that wait: place, time, reason, where it came from, original headers, key, value."""
+    """Show the pending letters of TOPIC: position, time, reason, origin, original headers, key, value."""
     from smackbox.runtime.dead_letters import DeadLetterTopics
 
     wanted = _wanted(reason, places)
@@ -107,7 +109,7 @@ def show_command(box: Box, topic: str, reason: str | None, places: tuple[str, ..
 @_at
 @click.pass_obj
 def replay_command(box: Box, topic: str, to: str | None, reason: str | None, places: tuple[str, ...]) -> None:
-    """Send the originals of the letters of TOPIC again that wait; each once, however often this is run."""
+    """Send the originals of TOPIC's pending letters again; each once, however often this is run."""
     from smackbox.runtime.dead_letters import DeadLetterTopics
 
     with kafka_errors(box.kafka):
@@ -122,7 +124,7 @@ def replay_command(box: Box, topic: str, to: str | None, reason: str | None, pla
 @click.confirmation_option("--yes", prompt="Drop these letters? They stay in the topic, and no replay sends them.")
 @click.pass_obj
 def drop_command(box: Box, topic: str, reason: str | None, places: tuple[str, ...]) -> None:
-    """Count letters of TOPIC that wait as done with."""
+    """Mark pending letters of TOPIC as dropped."""
     from smackbox.runtime.dead_letters import DeadLetterTopics
 
     with kafka_errors(box.kafka):

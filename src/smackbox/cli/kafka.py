@@ -25,10 +25,10 @@ def command() -> None:
 @click.option("--timeout", "timeout_s", type=float, default=300.0, show_default=True, help="Seconds to wait.")
 @key_option
 def backup_command(target: str, directory: Path, timeout_s: float, key_file: Path | None) -> None:
-    """Copy a broker's data to TARGET, as it is at one moment, while the broker goes on.
+    """Copy a consistent snapshot of a running broker's data to TARGET.
 
-    A folder is a data directory then: `smack kafka serve --dir TARGET` serves it. At s3://, gs:// and az:// it is a
-    back-up among others, of what is new: `smack restore TARGET --part kafka` brings it back.
+    A folder becomes a data directory: `smack kafka serve --dir TARGET` serves it. At s3://, gs:// and az:// it is
+    an incremental back-up: `smack restore TARGET --part kafka` restores it.
     """
     if is_url(target):
         save_server("kafka", directory, target, key_file)
@@ -42,7 +42,7 @@ def backup_command(target: str, directory: Path, timeout_s: float, key_file: Pat
 @command.command("status")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR / "kafka", show_default=True)
 def status_command(directory: Path) -> None:
-    """How the broker that runs on a data directory is doing."""
+    """Show the status of the broker that runs on a data directory."""
     from smackbox.net.control import server_status
 
     for line in server_status(directory):
@@ -51,7 +51,7 @@ def status_command(directory: Path) -> None:
 
 @command.command("serve")
 @server_options(KAFKA_PORT)
-@click.option("--advertised", help="host:port told to clients.  [default: the address each client dialled]")
+@click.option("--advertised", help="Advertised host:port.  [default: the address each client dialled]")
 def serve_command(**flags: Any) -> None:
     """Run the broker in the foreground."""
     from smackbox.kafka.server import KafkaServer

@@ -1,4 +1,4 @@
-"""`smack lag`: how far consumer groups, and the streams of the box, are behind."""
+"""`smack lag`: the lag of consumer groups and of the box's streams."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from smackbox.runtime.settings import DEFAULT_DIR, KAFKA_PORT
 @click.option("--kafka", envvar="SMACK_KAFKA", help="host:port.  [default: the running box's, else port 9092]")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
 def command(groups: tuple[str, ...], kafka: str | None, directory: Path) -> None:
-    """The lag of consumer groups by topic; of all, or of GROUPs. `smack topics lag GROUP` shows each partition.
+    """Show the lag of consumer groups by topic; of all, or of GROUPs. `smack topics lag GROUP` shows each partition.
 
-    SECONDS is how long a stream of the box takes for what waits, at the rate of its last batches.
+    SECONDS is how long a stream of the box needs to catch up, at the rate of its last batches.
     """
     from smackbox.runtime.lag import lags
     from smackbox.runtime.run import running_urls

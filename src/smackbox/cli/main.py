@@ -1,4 +1,4 @@
-"""`smack`: one file a verb, loaded only when that verb is used, so that every command starts fast."""
+"""`smack`: one file per command, loaded only when that command is used, so that every command starts fast."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Verbs(click.Group):
-    """The verbs by name; help needs none of them loaded."""
+    """The commands by name; help loads none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(VERBS)

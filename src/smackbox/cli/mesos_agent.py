@@ -86,7 +86,7 @@ def _with_options(function: Any) -> Any:
 @click.command("agent")
 @_with_options
 def agent(**flags: Any) -> None:
-    """Run an agent in the foreground. SIGTERM leaves its tasks running, SIGUSR1 kills them and says good-bye."""
+    """Run an agent in the foreground. SIGTERM leaves tasks running; SIGUSR1 kills them and unregisters the agent."""
     from smackbox.mesos.agent.server.service import AgentService
     from smackbox.mesos.agent.settings import CLEANUP, MesosAgentSettings
 

@@ -1,4 +1,4 @@
-"""`smack migrate APP`: an application's tables and topics made to follow what has changed in it."""
+"""`smack migrate APP`: updates an application's tables and topics to match its changed declarations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from smackbox.cli.app_options import app_options, servers
 @click.command("migrate")
 @click.argument("file", metavar="APP", type=click.Path(path_type=Path))
 @app_options
-@click.option("--apply", is_flag=True, help="Do it; without this it is only shown.")
-@click.option("--drop", is_flag=True, help="Also drop columns that APP does not have, with what is in them.")
-@click.option("--accept-changes", "accept", is_flag=True, help="Go on though keys or fields of topics have changed.")
+@click.option("--apply", is_flag=True, help="Make the changes; without this they are only shown.")
+@click.option("--drop", is_flag=True, help="Also drop columns that APP does not have, with their data.")
+@click.option(
+    "--accept-changes", "accept", is_flag=True, help="Continue even if keys or fields of topics have changed."
+)
 @click.option("--add-partitions", is_flag=True, help="Add partitions where topics have fewer than declared.")
 def command(file: Path, apply: bool, drop: bool, accept: bool, add_partitions: bool, **flags: Any) -> None:
-    """Show what APP needs of the tables and topics that are there, and with --apply do it."""
+    """Show how tables and topics must change to match APP; with --apply, change them."""
     from smackbox.app.load import load_app
     from smackbox.runtime.migrate import migrate, plan
 

@@ -1,4 +1,4 @@
-"""`smack patch APP SCRIPT`: rows of a table put right by a function of Python, once, and taken back."""
+"""`smack patch APP SCRIPT`: corrects rows of a table by a Python function, once, and can undo it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="SCRIPT|NAME")
 @app_options
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
-@click.option("--limit", type=click.IntRange(1), help="Change at most so many rows; the next run goes on.")
-@click.option("--undo", is_flag=True, help="Write rows back as they were, but for those that have changed since.")
+@click.option("--limit", type=click.IntRange(1), help="Change at most this many rows; the next run continues.")
+@click.option("--undo", is_flag=True, help="Restore the old rows, except those that have changed since.")
 def command(file: Path, what: str, dry_run: bool, limit: int | None, undo: bool, **flags: Any) -> None:
     """Run the patches that a Python file declares for APP (`@app.patch`), or the one of that name in APP.
 
-    A patch is run once: the ledger in the application's keyspace knows, and has each row as it was. It may be stopped.
+    A patch runs once: a ledger in the application's keyspace records it, with the old rows. It can be resumed.
     """
     from smackbox.app.load import load_app
     from smackbox.runtime.patch import TablePatch

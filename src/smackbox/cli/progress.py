@@ -1,4 +1,4 @@
-"""A bar on standard error while bytes or records are moved, where that is a terminal."""
+"""A progress bar while bytes or records are moved, if standard error is a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def byte_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function that is told bytes done and bytes in all, from any thread."""
+    """A callback for bytes done and bytes in total; any thread may call it."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -30,7 +30,7 @@ def byte_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def record_progress(what: str) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many records are done."""
+    """A callback for the number of records done."""
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
@@ -45,7 +45,7 @@ def record_progress(what: str) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function that is told how many records are done and how many there are."""
+    """A callback for the number of records done and their total."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

@@ -25,7 +25,7 @@ def command(ctx: click.Context, directory: Path) -> None:
 @command.command("status")
 @click.pass_obj
 def status_command(directory: Path) -> None:
-    """State, events handled, lag and offset of every instance."""
+    """Show state, events handled, lag and offset of every instance."""
     from smackbox.akka.projection.control import ListProjections, ask
 
     _show(ask(directory, ListProjections()))
@@ -36,7 +36,7 @@ def status_command(directory: Path) -> None:
 @click.argument("key")
 @click.pass_obj
 def pause_command(directory: Path, name: str, key: str) -> None:
-    """Handle no more events, also after a restart of the process."""
+    """Stop handling events until `resume`, also after a restart of the process."""
     from smackbox.akka.projection.control import PauseProjection, ask
 
     _show(ask(directory, PauseProjection(name, key)))
@@ -47,7 +47,7 @@ def pause_command(directory: Path, name: str, key: str) -> None:
 @click.argument("key")
 @click.pass_obj
 def resume_command(directory: Path, name: str, key: str) -> None:
-    """Go on after the saved offset."""
+    """Continue after the saved offset."""
     from smackbox.akka.projection.control import ResumeProjection, ask
 
     _show(ask(directory, ResumeProjection(name, key)))

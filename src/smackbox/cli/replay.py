@@ -1,4 +1,4 @@
-"""`smack replay APP`: a stream's totals made again from its history, compared, put in as one change; and undone."""
+"""`smack replay APP`: recomputes a stream's totals from its history, compares, installs and restores them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Replays(DefaultVerb):
 
 @click.group("replay", cls=Replays)
 def command() -> None:
-    """Replays of streams: `smack replay APP --stream NAME` makes the totals again and shows what differs."""
+    """Replays of streams: `smack replay APP --stream NAME` recomputes the totals and shows what differs."""
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,14 +45,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_options
 @click.option("--from", "from_", metavar="TIMESTAMP", help="Rows whose time is this or later.  [default: all rows]")
 @click.option("--to", metavar="TIMESTAMP", help="Rows whose time is before this.")
-@click.option("--apply", is_flag=True, help="Put the totals in; without this they are only compared.")
-@click.option("--keep-gone", is_flag=True, help="Leave rows that the replay does not make.")
+@click.option("--apply", is_flag=True, help="Install the totals; without this they are only compared.")
+@click.option("--keep-gone", is_flag=True, help="Keep rows that the replay does not produce.")
 def build_command(
     file: Path, name: str | None, from_: str | None, to: str | None, apply: bool, keep_gone: bool, **flags: Any
 ) -> None:
-    """Make the totals again beside the live ones, and show which rows differ. It may be stopped, and goes on.
+    """Recompute the totals beside the live ones, and show which rows differ. It can be interrupted and resumed.
 
-    With --apply they are put in: the stream stops at the end of a batch and goes on from there with them.
+    With --apply they are installed: the stream stops at the end of a batch and continues with the new totals.
     """
     from_ms, to_ms = _moment("--from", from_), _moment("--to", to)
     with counted_progress("replaying") as told:
@@ -65,9 +65,9 @@ def build_command(
 
 @command.command("undo")
 @_options
-@click.option("--apply", is_flag=True, help="Put them back; without this what would change is only shown.")
+@click.option("--apply", is_flag=True, help="Restore them; without this the changes are only shown.")
 def undo_command(file: Path, name: str | None, apply: bool, **flags: Any) -> None:
-    """Put back the totals that the last replay replaced; events that came since are counted as APP says now."""
+    """Restore the totals that the last replay replaced; APP's current function counts the events since then."""
     with counted_progress("replaying") as told:
         replay = _replay(file, name, flags, told)
         record = replay.begin_undo()
@@ -79,7 +79,7 @@ def undo_command(file: Path, name: str | None, apply: bool, **flags: Any) -> Non
 @command.command("discard")
 @_options
 def discard_command(file: Path, name: str | None, **flags: Any) -> None:
-    """Forget the replay that is under way; nothing of the stream has changed by it."""
+    """Abandon the current replay; the stream is unchanged."""
     record = _replay(file, name, flags).discard()
     click.echo(f"{record.kind} {record.id} is discarded")
 
@@ -87,7 +87,7 @@ def discard_command(file: Path, name: str | None, **flags: Any) -> None:
 @command.command("status")
 @_options
 def status_command(file: Path, name: str | None, **flags: Any) -> None:
-    """The replay that is under way, and the one that can be undone."""
+    """Show the current replay, and the one that can be undone."""
     replay = _replay(file, name, flags)
     for record in replay.journal.all():
         click.echo(f"{record.id}\t{record.kind}\t{_state(record)}\t{_range(record)}\tbegun {_when(record.started_ms)}")

@@ -1,4 +1,4 @@
-"""`smack restore FROM`: an empty box becomes what it was at a back-up."""
+"""`smack restore FROM`: restores a box from a back-up into an empty directory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from smackbox.runtime.settings import DEFAULT_DIR
 def command(
     place: str, id_: str | None, until: str | None, parts: tuple[str, ...], directory: Path, key_file: Path | None
 ) -> None:
-    """Write a back-up into a directory that has no box; then `smack up` or `smack run` goes on from there.
+    """Restore a back-up into a directory that has no box; then start it with `smack up` or `smack run`.
 
-    With --until the latest back-up that was begun by then.
+    With --until, the latest back-up that was begun by that time.
     """
     from smackbox.runtime.box_backup import restore
 

@@ -23,7 +23,7 @@ from smackbox.cli.up import box_options, box_settings
 @click.option("--akka", help="akka://system@host:port of a cluster that the application's actors join.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the HTTP endpoint.  [default: 8080]")
 @click.option("--only", help="Run one part in this process: prepare, ingest, stream:NAME, archive:NAME or actors:NAME.")
-@click.option("--accept-changes", "accept", is_flag=True, help="Start though keys or fields of topics have changed.")
+@click.option("--accept-changes", "accept", is_flag=True, help="Start even if keys or fields of topics have changed.")
 @click.option("--add-partitions", is_flag=True, help="Add partitions where topics have fewer than declared.")
 @box_options
 def command(file: Path, job: str | None, only: str | None, port: int | None, **flags: Any) -> None:

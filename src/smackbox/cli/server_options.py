@@ -1,4 +1,4 @@
-"""The flags that every server verb takes, and what happens with them."""
+"""The flags of every server command, and the settings that they become."""
 
 from __future__ import annotations
 
@@ -40,22 +40,24 @@ def server_options(default_port: int, *, stores: bool = True) -> Callable[[F], F
 
 
 def framework_options(name: str) -> Callable[[F], F]:
-    """What Marathon and Chronos have in common: where master and ZooKeeper are, credentials, TLS."""
+    """Options shared by Marathon and Chronos: addresses of the master and ZooKeeper, credentials, TLS."""
     file = click.Path(path_type=Path)
     return _all_of(
         [
             click.option(
                 "--master", help="Mesos' master: host:port or zk://host:port/mesos.  [default: 127.0.0.1:5050]"
             ),
-            click.option("--zk", help=f"zk://host:port/{name}: keep the state there; several may run, one leads."),
+            click.option(
+                "--zk", help=f"zk://host:port/{name}: keep the state there; several may run, one of them leads."
+            ),
             click.option("--hostname", help="How standbys and Mesos reach this process.  [default: --host]"),
             click.option("--mesos-role", help="The role whose resources are used.  [default: *]"),
-            click.option("--http-credentials", help="user:password that requests need."),
-            click.option("--mesos-authentication-principal", help="The name that Mesos knows it by."),
-            click.option("--mesos-authentication-secret-file", type=file, help="What proves that name."),
-            click.option("--mesos-ssl-cafile", type=file, help="PEM authority of masters that speak TLS."),
-            click.option("--ssl-certfile", type=file, help="PEM certificate: requests are TLS."),
-            click.option("--ssl-keyfile", type=file, help="PEM key, where it is not in the certificate's file."),
+            click.option("--http-credentials", help="user:password that requests must send."),
+            click.option("--mesos-authentication-principal", help="Principal for authentication with Mesos."),
+            click.option("--mesos-authentication-secret-file", type=file, help="File with the principal's secret."),
+            click.option("--mesos-ssl-cafile", type=file, help="PEM CA that verifies masters that speak TLS."),
+            click.option("--ssl-certfile", type=file, help="PEM certificate; enables TLS for requests."),
+            click.option("--ssl-keyfile", type=file, help="PEM key, unless it is in the certificate's file."),
         ]
     )
 
@@ -70,7 +72,7 @@ def _all_of(options: list[Callable[[F], F]]) -> Callable[[F], F]:
 
 
 def settings_from(settings_type: type[S], section: str, default_port: int, flags: dict[str, Any]) -> S:
-    """The settings of one server; the verb's own port and folder hold where no source names another."""
+    """The settings of one server; the command's own port and folder are the defaults."""
     file = flags.pop("config")
     memory = flags.pop("memory", True)
     flags["dir"] = flags.pop("dir_", None)
@@ -82,7 +84,7 @@ def settings_from(settings_type: type[S], section: str, default_port: int, flags
 
 
 def serve(service: Service) -> None:
-    """Run a server verb until it is told to stop."""
+    """Run a server until it receives a signal to stop."""
     run(service, started_ns=_process_start_ns(), lifeline=os.environ.get(LIFELINE))
 
 

@@ -1,4 +1,4 @@
-"""`smack spark`: the Spark Connect server alone, and what running applications do."""
+"""`smack spark`: the Spark Connect server alone, and the status of running applications."""
 
 from __future__ import annotations
 

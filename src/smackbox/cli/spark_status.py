@@ -1,4 +1,4 @@
-"""`smack spark jobs` and `smack spark stages`: what running contexts do, by Spark's REST interface."""
+"""`smack spark jobs` and `smack spark stages`: the work of running contexts, from Spark's REST API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ url_option = click.option(
 @click.command("jobs")
 @url_option
 def jobs_command(url: str | None) -> None:
-    """The jobs of running applications, the newest first: of Spark's, too."""
+    """List the jobs of running applications, the newest first; also those of Apache Spark."""
     for application, base in _applications(url):
         click.echo(f"{application['id']}  {application['name']}  {base}")
         for job in _get(f"{base}/api/v1/applications/{application['id']}/jobs"):
@@ -38,7 +38,7 @@ def jobs_command(url: str | None) -> None:
 @click.command("stages")
 @url_option
 def stages_command(url: str | None) -> None:
-    """The stages of running applications, the newest first."""
+    """List the stages of running applications, the newest first."""
     for application, base in _applications(url):
         click.echo(f"{application['id']}  {application['name']}  {base}")
         for stage in _get(f"{base}/api/v1/applications/{application['id']}/stages"):

@@ -1,4 +1,4 @@
-"""`smack status`: what runs in a directory, and whether it answers."""
+"""`smack status`: the processes of a directory, and whether they answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from smackbox.runtime.settings import DEFAULT_DIR
 
 @click.command("status")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
-@click.option("--watch", "-w", is_flag=True, help="Show it again and again, with the streams' rates; Ctrl-C ends it.")
+@click.option("--watch", "-w", is_flag=True, help="Refresh until Ctrl-C, with the streams' rates.")
 @click.option(
-    "--every", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between looks."
+    "--every", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between refreshes."
 )
-@click.option("--targets", is_flag=True, help="Print what Prometheus is to scrape, for its file_sd_configs.")
+@click.option("--targets", is_flag=True, help="Print Prometheus' scrape targets, for its file_sd_configs.")
 def command(directory: Path, watch: bool, every: float, targets: bool) -> None:
     """Show every process of the box and its applications. Exits with 1 when one of them does not answer."""
     if watch:

@@ -1,4 +1,4 @@
-"""`smack streams`: the streams that run in a directory, with what they did and what waits."""
+"""`smack streams`: the streams that run in a directory, with their progress and lag."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BETWEEN_LOOKS_S = 1.0
 
 @click.command("streams")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=DEFAULT_DIR, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: a process and its figures.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: a process and its figures.")
 def command(directory: Path, as_json: bool) -> None:
     """Show batches, rows, rate, lag and watermark of every stream. Exits with 1 when one does not answer.
 
-    It looks twice, a second apart. LAG S is how long what waits takes at the rate of the last batches, BEHIND S how far
-    event time is behind the clock.
+    It measures twice, a second apart. LAG S is the time to catch up at the rate of the last batches, BEHIND S how far
+    event time lags behind the clock.
     """
     from smackbox.runtime.status import table
     from smackbox.runtime.stream_status import HEAD, Rates, stream_figures, stream_rows

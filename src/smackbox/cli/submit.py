@@ -1,4 +1,4 @@
-"""`smack submit`: a Spark job, here or on a cluster of Spark's."""
+"""`smack submit`: a Spark job, here or on a Spark cluster."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from smackbox.base.errors import SettingError
 @click.option("--name", help="Name of the job.")
 @click.option("--class", "class_name", help="Main class of a jar.")
 @click.option("--deploy-mode", type=click.Choice(["client", "cluster"]), default="client", show_default=True)
-@click.option("--py-files", default="", help="Python files and .zip, .egg, .whl for the path, with commas.")
-@click.option("--files", default="", help="Files that tasks find by SparkFiles.get(name), with commas.")
-@click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Spark's; may be given often.")
+@click.option("--py-files", default="", help="Comma-separated Python files and .zip, .egg, .whl for the path.")
+@click.option("--files", default="", help="Comma-separated files that tasks find by SparkFiles.get(name).")
+@click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A Spark setting; may be repeated.")
 @click.option("--packages", help="Maven coordinates, for spark-submit.")
 @click.option("--jars", help="Jars, for spark-submit.")
 @click.option("--driver-memory", help="Memory of the driver, on a cluster.")
 @click.option("--driver-cores", help="Cores of the driver, on a cluster.")
-@click.option("--supervise", is_flag=True, help="Start a driver that failed again, in cluster mode on mesos://.")
+@click.option("--supervise", is_flag=True, help="Restart a failed driver, in cluster mode on mesos://.")
 @click.option("--executor-memory", help="Memory of each executor, on a cluster.")
 @click.option("--executor-cores", help="Cores of each executor, on a cluster.")
 @click.option("--num-executors", help="How many executors, on a cluster.")
-@click.option("--total-executor-cores", help="Cores of all executors together, on a cluster.")
+@click.option("--total-executor-cores", help="Total cores of all executors, on a cluster.")
 @click.option("--status", "asked", metavar="ID", help="Show a driver of the dispatcher at mesos://host:port.")
 @click.option("--kill", "killed", metavar="ID", help="End a driver of the dispatcher at mesos://host:port.")
 @click.argument("job", required=False)

@@ -39,7 +39,7 @@ Columns = dict[str, str]
 
 
 def format_of(file: str, given: str | None) -> str:
-    """Raises `UserError` when neither the option nor the file's name says it."""
+    """Raises `UserError` when neither the option nor the file's name gives the format."""
     found = given or _SUFFIXES.get(suffix_of(file))
     if found is None:
         raise UserError(f"what is {file} to be? name it .csv, .jsonl or .parquet, or give --format")
@@ -61,7 +61,7 @@ def columns_of(session: Session, name: str) -> Columns:
 
 
 def export(session: Session, name: str, file: str, form: str, told: Told = lambda _rows: None) -> int:
-    """Write all rows of the table; how many. `told` is called with how many are done. Raises `UserError`."""
+    """Write all rows of the table; returns their number. `told` is called with the number done. Raises `UserError`."""
     columns = columns_of(session, name)
     from cassandra.query import SimpleStatement
 
@@ -73,7 +73,7 @@ def export(session: Session, name: str, file: str, form: str, told: Told = lambd
 
 
 def load(session: Session, name: str, file: str, form: str, told: Told = lambda _rows: None) -> int:
-    """Insert all rows of the file; how many. Raises `UserError` at the first that is refused."""
+    """Insert all rows of the file; returns their number. Raises `UserError` at the first refused row."""
     from cassandra import InvalidRequest
     from cassandra.concurrent import execute_concurrent_with_args
 

@@ -1,4 +1,4 @@
-"""How much is in tables, and how the nodes are: asked with SELECTs, so with any Cassandra.
+"""Sizes of tables and the state of nodes, read with SELECTs, so they work with any Cassandra.
 
 Partitions and rows are counted, which takes a full scan of each table.
 """
@@ -19,7 +19,7 @@ PAGE_ROWS = 5_000
 def table_stats(session: Session, name: str = "") -> Iterator[tuple[str, int, int]]:
     """`keyspace.table`, its partitions and rows; of one table, a keyspace, or all that are not the system's.
 
-    Raises `UserError` when there is nothing of that name.
+    Raises `UserError` for an unknown name.
     """
     wanted_keyspace, _, wanted_table = name.partition(".")
     keyspaces = session.cluster.metadata.keyspaces

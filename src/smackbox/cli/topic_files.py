@@ -79,7 +79,7 @@ def line_of(message: Any) -> Line:
 def export(
     consumer: Any, name: str, partitions: list[int], place: str, until_ms: int | None, told: Told = lambda _: None
 ) -> int:
-    """Write the records that are there now, with `until_ms` those of that time or earlier; how many.
+    """Write the present records, with `until_ms` those of that time or earlier; returns their number.
 
     `consumer` reads committed records only and gives partition ends. Raises `UserError`.
     """
@@ -107,7 +107,7 @@ def export(
 
 
 def load(producer: Any, name: str, partitions: int, place: str, told: Told = lambda _: None) -> int:
-    """Produce the records of a file; how many were acknowledged. Raises `UserError` that says how far it came."""
+    """Produce the records of a file; returns the number acknowledged. Raises `UserError` with the number so far."""
     failures: list[str] = []
     acknowledged = 0
 
@@ -150,7 +150,7 @@ def load(producer: Any, name: str, partitions: int, place: str, told: Told = lam
 
 
 def partitions_in(place: str) -> int:
-    """How many partitions the records of a file need. Raises `UserError`."""
+    """The number of partitions that the records of a file need. Raises `UserError`."""
     most = 0
     with reading(place) as lines:
         for number, text in enumerate(lines, start=1):

@@ -42,7 +42,7 @@ def command(ctx: click.Context, kafka: str | None, directory: Path) -> None:
 @command.command("list")
 @click.pass_obj
 def list_command(bootstrap: str) -> None:
-    """Name and number of partitions of every topic."""
+    """List every topic with its number of partitions."""
     with kafka_errors(bootstrap):
         topics = _metadata(bootstrap).topics
         for name in sorted(topics):
@@ -67,10 +67,16 @@ def create_command(bootstrap: str, name: str, partitions: int, config: tuple[str
 
 @command.command("alter")
 @click.argument("name")
-@click.option("--partitions", "-p", type=click.IntRange(1), required=True, help="The number to have, more than it has.")
+@click.option(
+    "--partitions",
+    "-p",
+    type=click.IntRange(1),
+    required=True,
+    help="The new number of partitions, larger than the current one.",
+)
 @click.pass_obj
 def alter_command(bootstrap: str, name: str, partitions: int) -> None:
-    """Add partitions to topic NAME. Events of a key that come after that may go to another partition."""
+    """Add partitions to topic NAME. Later events of a key may go to another partition."""
     from confluent_kafka.admin import NewPartitions
 
     with kafka_errors(bootstrap):
@@ -83,7 +89,7 @@ def alter_command(bootstrap: str, name: str, partitions: int) -> None:
 @click.argument("name")
 @click.pass_obj
 def describe_command(bootstrap: str, name: str) -> None:
-    """Offsets of each partition of topic NAME, and the settings that are not defaults."""
+    """Show the offsets of each partition of topic NAME, and its non-default settings."""
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 
@@ -113,7 +119,7 @@ def delete_command(bootstrap: str, names: tuple[str, ...]) -> None:
 
 @command.command("produce")
 @click.argument("name")
-@click.option("--key-separator", help="What stands between key and value in a line.  [default: no keys]")
+@click.option("--key-separator", help="Separator of key and value in a line.  [default: no keys]")
 @click.pass_obj
 def produce_command(bootstrap: str, name: str, key_separator: str | None) -> None:
     """Send each line of standard input to topic NAME."""
@@ -141,12 +147,12 @@ def produce_command(bootstrap: str, name: str, key_separator: str | None) -> Non
 @command.command("consume")
 @click.argument("name")
 @click.option("--from", "start", type=click.Choice(["earliest", "latest"]), default="earliest", show_default=True)
-@click.option("--max", "limit", type=click.IntRange(1), help="Stop after so many records.")
-@click.option("--follow", "-f", is_flag=True, help="Wait for more at the end of the topic.")
+@click.option("--max", "limit", type=click.IntRange(1), help="Stop after this many records.")
+@click.option("--follow", "-f", is_flag=True, help="Wait for more records at the end of the topic.")
 @click.option("--keys", is_flag=True, help="Print key, a tab, value.")
 @click.pass_obj
 def consume_command(bootstrap: str, name: str, start: str, limit: int | None, follow: bool, keys: bool) -> None:
-    """Print the records of topic NAME, one a line."""
+    """Print the records of topic NAME, one per line."""
     from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 
     offset = OFFSET_BEGINNING if start == "earliest" else OFFSET_END
@@ -175,7 +181,7 @@ def consume_command(bootstrap: str, name: str, start: str, limit: int | None, fo
 @click.argument("group")
 @click.pass_obj
 def lag_command(bootstrap: str, group: str) -> None:
-    """How far GROUP is behind the end of each partition that it has committed."""
+    """Show how far GROUP is behind the end of each partition for which it has committed an offset."""
     from confluent_kafka import TopicPartition
 
     with kafka_errors(bootstrap), _consumer(bootstrap, group) as consumer:
@@ -219,7 +225,7 @@ def reset_command(bootstrap: str, group: str, name: str, target: str) -> None:
 def export_command(bootstrap: str, name: str, file: str, until: str | None) -> None:
     """Write the records of topic NAME to FILE as JSON lines; a path, s3://, gs:// or az://.
 
-    A name that ends in .gz or .zst is packed. With --until, the records of that time or earlier.
+    If the name ends in .gz or .zst, the file is compressed. With --until, only records of that time or earlier.
     """
     from smackbox.cli.topic_files import export
 
@@ -234,10 +240,10 @@ def export_command(bootstrap: str, name: str, file: str, until: str | None) -> N
 @command.command("import")
 @click.argument("name")
 @click.argument("file")
-@click.option("--append", is_flag=True, help="Also where the topic has records already.")
+@click.option("--append", is_flag=True, help="Import even if the topic already has records.")
 @click.pass_obj
 def import_command(bootstrap: str, name: str, file: str, append: bool) -> None:
-    """Produce the records of FILE, as `export` writes it, to topic NAME, which is made where it is missing.
+    """Produce the records of FILE, as written by `export`, to topic NAME, which is created if missing.
 
     Partitions, keys, values, headers and timestamps are kept.
     """
@@ -303,7 +309,7 @@ def _consumer(bootstrap: str, group: str = "smack-topics") -> Iterator[Any]:
 
 @contextmanager
 def kafka_errors(bootstrap: str) -> Iterator[None]:
-    """What a client of Kafka raises is one line for the person."""
+    """Turns a Kafka client's error into a `UserError` of one line."""
     from confluent_kafka import KafkaError, KafkaException
 
     no_answer = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}

@@ -13,12 +13,12 @@ from smackbox.runtime.settings import DEFAULT_DIR, BoxSettings
 
 
 def box_options(function: Any) -> Any:
-    """The flags of `smack up` and `smack run` that say where the box lives and what is in it."""
+    """The flags of `smack up` and `smack run` for the box's directory and its servers."""
     for option in reversed(
         [
             click.option("--dir", "dir", type=click.Path(path_type=Path), help=f"Data.  [default: {DEFAULT_DIR}]"),
             click.option("--memory", is_flag=True, default=None, help="Keep nothing on disk."),
-            click.option("--with-spark/--no-spark", default=None, help="With a Spark server or without."),
+            click.option("--with-spark/--no-spark", default=None, help="Start a Spark server, or none."),
             click.option("--registry/--no-registry", default=None, help="With a schema registry.  [default: without]"),
             click.option("--free-ports", is_flag=True, help="Pick free ports for all servers."),
             click.option("--sync", is_flag=True, default=None, help="fsync before each acknowledgement."),
@@ -30,7 +30,7 @@ def box_options(function: Any) -> Any:
 
 
 def box_settings(flags: dict[str, Any]) -> BoxSettings:
-    """Takes the box's own flags, but for the settings file, out of `flags`; those that are missing were not given."""
+    """Removes the box's own flags, except the settings file, from `flags`; missing ones were not given."""
     config, free_ports = flags["config"], flags.pop("free_ports", False)
     names = ("dir", "memory", "with_spark", "registry", "sync")
     chosen = {name: flags.pop(name, None) for name in names}

@@ -1,4 +1,4 @@
-"""`smack status --watch`: processes and streams, again and again: drawn in place on a terminal, else printed."""
+"""`smack status --watch`: refreshes processes and streams: drawn in place on a terminal, else printed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = {"ready": "green", "starting": "yellow", "waiting": "red", "silent": "
 
 
 class View:
-    """Two tables of a directory, as rows; each look adds to the streams' rates."""
+    """Two tables of a directory, as rows; each refresh adds to the streams' rates."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

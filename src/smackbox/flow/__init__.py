@@ -1,4 +1,4 @@
-"""Programs over event time: what they are, and the plain synchronous cores that run them batch by batch.
+"""Programs over event time: their declarations, and the plain synchronous cores that run them batch by batch.
 
 The names that an application uses are here, loaded when they are first used.
 """

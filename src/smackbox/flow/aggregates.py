@@ -26,7 +26,7 @@ class Aggregate(msgspec.Struct, frozen=True):
     field: str | None = None
 
     def check(self, name: str, row_type: type[msgspec.Struct]) -> None:
-        """Raises `SettingError` for a field that the rows do not have, or that cannot be aggregated so."""
+        """Raises `SettingError` for a field that the rows do not have, or whose type the aggregate does not accept."""
         if self.field is None:
             raise SettingError(f"{name}={type(self).__name__}() needs the field that it aggregates")
         if self.field not in row_type.__struct_fields__:
@@ -59,7 +59,7 @@ class Aggregate(msgspec.Struct, frozen=True):
         return self.hint(row_type) | None
 
     def value(self, state: Any) -> Any:
-        """What the result shows."""
+        """The value in the result."""
         return state
 
     def values(self, rows: Sequence[Any]) -> list[Any]:
@@ -70,7 +70,7 @@ class Aggregate(msgspec.Struct, frozen=True):
 
 
 class Count(Aggregate, frozen=True):
-    """How many rows; with a field, how many in which that is not None."""
+    """The number of rows; with a field, of those in which it is not None."""
 
     def check(self, name: str, row_type: type[msgspec.Struct]) -> None:
         if self.field is not None:

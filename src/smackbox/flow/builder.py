@@ -1,4 +1,4 @@
-"""How a program over event time is written: `app.flow(source)` and its methods, each checked where it stands.
+"""Builds a program over event time: `app.flow(source)` and its methods, each checked when it is called.
 
     views = (
         app.flow(raw)
@@ -170,7 +170,7 @@ class Flow:
     ) -> Flow:
         """Rows of two flows with equal fields `on`, the right one at most `before` earlier and `after` later.
 
-        Both need a watermark, by which rows are forgotten that find no partner any more. A field of `into` comes from
+        Both need a watermark, which drops rows that can no longer find a partner. A field of `into` comes from
         the left row, or from the right one where the left type has none of that name. With `how="left"`, a left row
         without a partner comes with None when the watermark has passed its time.
         """

@@ -1,4 +1,4 @@
-"""What a program over event time can raise beside `SettingError`, which its declaration raises."""
+"""The errors of a running program over event time. (Its declaration raises `SettingError`.)"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Keys that are forgotten at a moment: `prefix, moment, key` -> nothing, ordered by moment.
 
-One batch takes at most `TAKEN_LIMIT` of them, for all that it changes is in memory together. The rest are left to
-batches without events, which come before the next events do.
+One batch takes at most `TAKEN_LIMIT` of them, because all its changes are in memory at once. The rest are left to
+batches without events, which run before the next events.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Expiry:
         state.put(self._prefix + moment(at_ms) + key, b"")
 
     def remove(self, state: StateView, at_ms: int, key: bytes) -> None:
-        """Do not."""
+        """Keep it after all."""
         state.delete(self._prefix + moment(at_ms) + key)
 
     def take(self, turn: Turn, until_ms: int) -> Iterator[tuple[int, bytes]]:

@@ -73,7 +73,7 @@ class KeyState:
         self._operator.timers(kind).add(self._turn.state, ms_of(moment), self._key)
 
     def delete_timer(self, moment: datetime, kind: TimerKind = "event") -> None:
-        """Do not; it may not be there."""
+        """Cancel the timer, if there is one."""
         self._operator.timers(kind).remove(self._turn.state, ms_of(moment), self._key)
 
 

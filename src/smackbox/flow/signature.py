@@ -1,4 +1,4 @@
-"""What the state of a program is like, so that another program's state is not read as its own.
+"""The signature of a program's state, so that another program's state is not read as its own.
 
 A signature is kept with the state. A program may differ in functions, delays and timeouts; what its state is keyed by,
 its windows, its aggregates and its sources may not. The struct of a `stateful` step, and rows that wait in a join, may

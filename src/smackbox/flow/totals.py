@@ -1,4 +1,4 @@
-"""What aggregates by key share: the states of several aggregates as one value, and rows of results."""
+"""Shared by aggregates by key: the states of several aggregates as one value, and rows of results."""
 
 from __future__ import annotations
 

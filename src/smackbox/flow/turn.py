@@ -1,4 +1,4 @@
-"""What the operators of a program share in one batch: rows with their times, the watermarks, the state."""
+"""Shared by the operators of a program in one batch: rows with their times, the watermarks, the state."""
 
 from __future__ import annotations
 

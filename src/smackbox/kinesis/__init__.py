@@ -1,1 +1,1 @@
-"""Reading Kinesis' streams: which shards, in which order, from where; aggregated records taken apart."""
+"""Reads Kinesis streams: the choice, order and positions of shards; the parsing of aggregated records."""

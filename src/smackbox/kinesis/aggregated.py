@@ -1,8 +1,8 @@
-"""Records that the Kinesis Producer Library has put together: one record of the service holds many of its users.
+"""Records aggregated by the Kinesis Producer Library: one record of the service holds many user records.
 
     magic F3 89 9A C2 | AggregatedRecord (protobuf) | MD5 of the message, 16 bytes
 
-A record without the magic, or whose digest is wrong, is taken as it is, as Amazon's own library does.
+A record without the magic, or with a wrong digest, counts as a single user record, as in Amazon's own library.
 Source: KPL's aggregation format (github.com/awslabs/amazon-kinesis-producer, aggregation-format.md).
 """
 
@@ -21,14 +21,14 @@ _KEY_INDEX, _DATA = 1, 3
 
 
 class UserRecord(NamedTuple):
-    """What a producer sent: its partition key, and its bytes."""
+    """A user record: its partition key and its bytes."""
 
     key: str
     data: bytes
 
 
 def user_records(partition_key: str, data: bytes) -> list[UserRecord]:
-    """The records that one record of the service holds, in their order; itself where it is not aggregated."""
+    """The user records in one record of the service, in order; just that record if it is not aggregated."""
     if not data.startswith(MAGIC) or len(data) < len(MAGIC) + DIGEST_BYTES:
         return [UserRecord(partition_key, data)]
     message, digest = data[len(MAGIC) : -DIGEST_BYTES], data[-DIGEST_BYTES:]
@@ -41,7 +41,7 @@ def user_records(partition_key: str, data: bytes) -> list[UserRecord]:
 
 
 def aggregate(records: Sequence[UserRecord]) -> bytes:
-    """Several records as one, as the producer's library writes them."""
+    """Aggregates several records into one, in the format of the producer library."""
     keys = list(dict.fromkeys(record.key for record in records))
     message = b"".join(_field(_KEYS, name.encode()) for name in keys)
     for record in records:
@@ -76,7 +76,7 @@ def _record(message: bytes, begin: int, end: int) -> tuple[int, bytes]:
 
 
 def _fields(message: bytes, position: int, end: int) -> list[tuple[int, int, int, int]]:
-    """Number, begin and end of the value, and wire type of each field."""
+    """For each field: its number, the start and end of its value, and its wire type."""
     found = []
     while position < end:
         tag, position = read_varint(message, position, end)

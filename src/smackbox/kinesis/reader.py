@@ -1,13 +1,13 @@
 """Batches of a stream's records, polled with boto3's client or one like it.
 
-A shard is asked at most five times a second, as the service allows; an answer that says it was too often makes pauses
-that double. An iterator that expired is made again behind the last record that came. A batch names what it took of each
-shard: once it is dealt with, `done` lets the children of shards that ended follow, and a batch that a checkpoint kept
-can be read again exactly (`again`).
+A shard is polled at most five times a second, the service's limit; throttling doubles the pause. An expired iterator is
+re-created after the last record received. A batch names the range that it took from each shard. Once it is processed,
+`done` starts the children of shards that have ended. A batch whose ranges are in a checkpoint can be read again
+exactly (`again`).
 
-Records that expire before they are read are gone without a word of the service. So it is logged where that may have
-happened: where nothing was read of a shard for longer than the stream keeps its records, and where what is read is
-almost as old.
+The service does not report records that expire before they are read. So a warning is logged where that may have
+happened: if nothing was read from a shard for longer than the stream's retention, or if the records read are almost
+that old.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
-    """A record of a producer. `part` counts those of one aggregated record, whose sequence number they share."""
+    """A user record. `part` is its index in an aggregated record, whose sequence number all its parts share."""
 
     shard: str
     sequence: str
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """The result of one poll. `last` is the last sequence number by shard, `ended` the shards that are at their end."""
+    """The result of one poll. `last` is the last sequence number by shard, `ended` the shards read to their end."""
 
     records: list[Record] = field(default_factory=list)
     first: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Batch:
     ended: list[str] = field(default_factory=list)
 
     def ranges(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the batch, so that it can be read again."""
+        """The batch's ranges for a checkpoint, so that it can be read again."""
         return {"first": self.first, "last": self.last, "ended": self.ended}
 
 
@@ -72,7 +72,7 @@ class _Cursor:
 
 
 class Reader:
-    """One stream. `clock` gives seconds that never go back, `wall_s` those since 1970."""
+    """One stream. `clock` gives monotonic seconds, `wall_s` seconds since 1970."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Reader:
         self._list_due_s = -1.0
 
     def poll(self, limit: int) -> Batch:
-        """What has come, `limit` records of the service or a few more. Raises `SettingError` for a stream not there."""
+        """New records: `limit` of the service's records or a few more. Raises `SettingError` for an unknown stream."""
         self._list()
         batch = Batch()
         for shard in self.shards.readable():
@@ -107,7 +107,7 @@ class Reader:
         return batch
 
     def done(self, batch: Batch) -> None:
-        """The batch is dealt with."""
+        """Note that the batch has been processed."""
         arrived_ms = {record.shard: record.arrived_ms for record in batch.records}
         for shard, sequence in batch.last.items():
             self.shards.read(shard, sequence, arrived_ms.get(shard, 0))
@@ -118,7 +118,7 @@ class Reader:
             self._list_due_s = -1.0
 
     def again(self, ranges: Mapping[str, Any]) -> Batch:
-        """The batch of these ranges, read again. Raises `LookupError` where the service does not have it any more."""
+        """The batch of these ranges, read again. Raises `LookupError` if the service no longer has it."""
         batch = Batch(first=dict(ranges["first"]), last=dict(ranges["last"]), ended=list(ranges["ended"]))
         for shard, last in batch.last.items():
             batch.records += self._range(shard, batch.first[shard], last)
@@ -157,7 +157,7 @@ class Reader:
         cursor.iterator = answer.get("NextShardIterator")
         if cursor.iterator is None:
             batch.ended.append(shard)
-            cursor.due_s = float("inf")  # nothing more comes of it; `done` takes it away
+            cursor.due_s = float("inf")  # the shard has no more records; `done` removes it
 
     def _tell_of_a_gap(self, shard: str) -> None:
         arrived_ms = self.shards.arrived_ms(shard)
@@ -188,7 +188,7 @@ class Reader:
             )
 
     def _retention_ms(self) -> float:
-        """How long the stream keeps its records; the least that there is where the service does not say."""
+        """The stream's retention period; the service's minimum if it does not report one."""
         try:
             summary = self._call("describe_stream_summary", StreamName=self._stream)["StreamDescriptionSummary"]
             return float(summary["RetentionPeriodHours"]) * HOUR_MS
@@ -199,7 +199,7 @@ class Reader:
             return float(LEAST_RETENTION_HOURS * HOUR_MS)
 
     def _get(self, shard: str, cursor: _Cursor, limit: int) -> Any:
-        """An answer of GetRecords, None where the shard is to be asked later."""
+        """The answer of GetRecords; None if the shard must be polled later."""
         try:
             if cursor.iterator is None:
                 cursor.iterator = self._iterator(shard, cursor.position)

@@ -1,8 +1,8 @@
 """Which shards of a stream are read, and from where: a plain state machine.
 
 A shard that is split or merged ends, and its children go on. A child is read once its parents are read to their ends,
-so that records of one partition key keep their order over a reshard. Where a shard that was not seen before begins is
-the stream's starting position: for the children of a shard that was read this is their first record.
+so that records of one partition key keep their order over a reshard. A shard that was not seen before begins at the
+stream's starting position; a child of a shard that was read begins at its first record.
 
 "Latest" is the moment of the first start. So a stream that is started again before its first record, or resharded while
 it was stopped, loses nothing.
@@ -35,7 +35,7 @@ class Shard:
 
 
 def after(sequence: str) -> dict[str, Any]:
-    """Behind that record, as arguments of GetShardIterator."""
+    """The position after that record, as arguments of GetShardIterator."""
     return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": sequence}
 
 
@@ -54,7 +54,7 @@ class Shards:
         self._ended: set[str] = set()
 
     def listed(self, shards: Iterable[Shard]) -> None:
-        """All shards that the service has; those that it has no more are forgotten."""
+        """Update the shards from the service's list; shards that are no longer in it are removed."""
         self._known = {shard.id: shard for shard in shards}
         self._ended &= self._known.keys()
         self._read = {shard: sequence for shard, sequence in self._read.items() if shard in self._known}
@@ -70,7 +70,7 @@ class Shards:
         )
 
     def position(self, shard: str) -> dict[str, Any]:
-        """Where a shard goes on, as arguments of GetShardIterator."""
+        """The next position of a shard, as arguments of GetShardIterator."""
         sequence = self._read.get(shard)
         if sequence is not None:
             return after(sequence)
@@ -79,7 +79,7 @@ class Shards:
         return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self.since_ms / 1000}
 
     def arrived_ms(self, shard: str) -> int | None:
-        """When the last record arrived in the stream that was read of a shard; None where that is not known."""
+        """The arrival time of the last record read from a shard; None if unknown."""
         return self._arrived_ms.get(shard)
 
     def read(self, shard: str, sequence: str, arrived_ms: int = 0) -> None:
@@ -89,11 +89,11 @@ class Shards:
             self._arrived_ms[shard] = arrived_ms
 
     def ended(self, shard: str) -> None:
-        """A shard is read to its end; its children follow."""
+        """Note that a shard was read to its end; its children follow."""
         self._ended.add(shard)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON."""
+        """The state for a checkpoint, as JSON."""
         return {
             "since_ms": self.since_ms,
             "read": dict(self._read),
@@ -103,7 +103,7 @@ class Shards:
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Shards:
-        """The shards as a checkpoint kept them; `listed` says which of them are still there."""
+        """The shards from a checkpoint; `listed` are those that still exist."""
         shards = cls(TRIM_HORIZON)
         shards.since_ms = state["since_ms"]
         shards._read = dict(state["read"])

@@ -1,4 +1,4 @@
-"""What `smack status` says of an application's actors: members, shards, mailboxes, asked of each node over HTTP."""
+"""An application's actors in `smack status`: members, shards and mailboxes, requested from each node over HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATH = "/actors"
 
 
 def actor_lines(processes: Iterable[ProcessState]) -> list[str]:
-    """A line for each node that answers; none without nodes."""
+    """One line for each node that answers; empty without nodes."""
     asked = ((process.name, _ask(process.url)) for process in processes if process.url.endswith(PATH))
     return [f"{name}: {line_of(shown)}" for name, shown in asked if shown is not None]
 

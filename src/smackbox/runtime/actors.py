@@ -1,7 +1,7 @@
 """The actors of an application: one node of its cluster in the process that calls this.
 
 The nodes of `app.actors` find each other through the box's ZooKeeper, under `/smackbox/actors/APP/NAME`. Its lease
-decides which side of a split goes on, so that of two nodes one survives the other. With `--akka` the node joins
+decides which side of a split survives, even with two nodes. With `--akka` the node joins
 another cluster instead, a Pekko one for instance, and is named after that cluster's actor system.
 
 Each node has an HTTP address: `/metrics`, `/healthz`, `/actors` (what `smack status` shows), and Pekko Management's
@@ -53,7 +53,7 @@ SHARDS_TIMEOUT_S = 1.0
 
 @dataclass(slots=True)
 class ActorNode:
-    """What `app.actors` functions get: one node, which is a member of its cluster. `directory` is its own."""
+    """The argument of `app.actors` functions: one node that is a member of its cluster. `directory` is its own."""
 
     app: App
     name: str
@@ -72,9 +72,9 @@ class ActorNode:
 
 
 def actors_part(app: App, actors: Actors, urls: Urls, settings: BoxSettings) -> None:
-    """Run one node until told to stop; then it leaves the cluster, and its actors stop.
+    """Run one node until it is asked to stop; then it leaves the cluster, and its actors stop.
 
-    Raises `StartError` where it cannot join, `SettingError` for an invalid address.
+    Raises `StartError` if it cannot join, `SettingError` for an invalid address.
     """
     run_loop(_run(app, actors, urls, settings))
 

@@ -1,8 +1,8 @@
-"""A back-up of a whole box at one moment, and a box restored from one.
+"""A consistent back-up of a whole box, and the restore of a box from one.
 
-Why the moment is as it is: `docs/decisions/0004-back-up.md`. In short: Kafka is staged first and its clients are held;
-then each stream's checkpoint is copied, then Cassandra, then the rest; then Kafka goes on. So no checkpoint names an
-offset that the saved log has not, every total of a checkpoint is in the saved tables, and a table that is ahead of a
+The order is explained in `docs/decisions/0004-back-up.md`. In short: Kafka is staged first and its clients are held;
+then each stream's checkpoint is copied, then Cassandra, then the rest; then Kafka's clients are released. So every
+offset of a checkpoint is in the saved log, and every total of a checkpoint is in the saved tables. A table ahead of a
 checkpoint is ahead by events that the saved log holds: the stream reads them again and writes the same totals.
 """
 
@@ -53,9 +53,9 @@ def back_up(
     progress: Progress = nothing_shown,
     before_saving: Callable[[], None] = lambda: None,
 ) -> Saved:
-    """Save the box in `directory`, whether it runs or not. `before_saving` is called when the moment is over.
+    """Save the box in `directory`, whether it runs or not. `before_saving` is called after the snapshot.
 
-    Raises `UserError` where there is no box or a part does not answer, `StorageError` where the repository refuses.
+    Raises `UserError` if there is no box or a part does not answer, `StorageError` if the repository fails.
     """
     if not any((directory / part).is_dir() for part in ("kafka", "cassandra", "zookeeper")):
         raise UserError(f"there is no box in {directory}: `smack up` makes one, or say where it is (--dir)")
@@ -74,7 +74,7 @@ def back_up_server(
     progress: Progress = nothing_shown,
     before_saving: Callable[[], None] = lambda: None,
 ) -> Saved:
-    """Save one server's data directory, whether it runs or not, as a back-up that has this part alone.
+    """Save one server's data directory, whether it runs or not, as a back-up of this part alone.
 
     Raises `UserError` for a directory that is not such a server's, `StorageError`.
     """
@@ -100,7 +100,7 @@ def restore(
     parts: tuple[str, ...] = (),
     progress: Progress = nothing_shown,
 ) -> int:
-    """Write a back-up into a directory that has none of its parts; how many bytes.
+    """Write a back-up into a directory that has none of its parts; returns the number of bytes.
 
     Raises `UserError` while a box runs there, where it holds something already, where the back-up is not whole, and
     where this machine's clock is behind the back-up's: what streams write next would lose against what is there.
@@ -167,7 +167,7 @@ def _settled(directory: Path) -> list[tuple[str, State]]:
 
 
 def _resumed(resume: Callable[[], bool]) -> bool:
-    """Whether nothing was served until now; a broker that has died meanwhile, and may be back, says no."""
+    """Whether nothing was served until now; false if the broker has died meanwhile, even if it is back."""
     try:
         return resume()
     except UserError:
@@ -188,7 +188,7 @@ def _staging(directory: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def _box_id(directory: Path) -> str:
-    """The box's own name for itself, made at its first back-up; a restored box is another one."""
+    """The box's id, created at its first back-up; a restored box gets another one."""
     path = directory / BOX_ID
     known = Disk().read(path).decode().strip()
     if not known:

@@ -1,4 +1,4 @@
-"""The parts of a box as they are at one moment, in a folder of links and small copies: what a back-up saves.
+"""A snapshot of the parts of a box, in a folder of links and small copies, for a back-up to save.
 
     kafka/                     a data directory: segments, journal (topics, configurations, ACLs, users), offsets
     streams/APP/STREAM/state/  each stream's checkpoint: offsets, totals, identities
@@ -6,12 +6,12 @@
     zookeeper/                 snapshots and log
     platform/marathon/, platform/chronos/   apps and jobs
     platform/mesos-agent/meta/              which tasks ran
-    applications/              what each application said of its topics
+    applications/              the topic declarations of each application
 
-A part whose server runs is asked for over its control socket; one whose server does not is read from its directory,
-which is locked meanwhile. A server that starts or ends just then is asked again for `PART_LIMIT_S`.
+A part is requested over the control socket of its running server. If the server does not run, the part is read from its
+directory, which is locked meanwhile. If the server starts or ends just then, the request is retried for `PART_LIMIT_S`.
 
-All that these functions need is imported with this module: Kafka's clients wait while they run.
+All imports of these functions are at the top of this module, because Kafka's clients wait while they run.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ A = TypeVar("A", bound=msgspec.Struct)
 
 
 class Held(NamedTuple):
-    """Kafka's part, and what ends its hold: whether it lasted until then."""
+    """Kafka's part, and a function that ends its hold and returns whether the hold lasted until then."""
 
     files: list[SourceFile]
     resume: Callable[[], bool]
@@ -80,13 +80,13 @@ def hold_kafka(directory: Path, staging: Path, hold_s: float) -> Held:
 
 
 def flush_cassandra(directory: Path) -> None:
-    """Have a CQL server that runs write its memory to files, so that the moment need not wait for that."""
+    """Have a running CQL server flush its memtables, so that the snapshot need not wait for that."""
     with contextlib.suppress(UserError):
         call(directory, Flush(), Done, CALL_LIMIT_S)
 
 
 def copy_cassandra(directory: Path, staging: Path) -> list[SourceFile]:
-    """The store of the CQL server at this moment. Raises `UserError`."""
+    """A snapshot of the CQL server's store. Raises `UserError`."""
     if not (directory / STORE / "CURRENT").exists():
         return []
     target = staging / "cassandra"
@@ -107,7 +107,7 @@ def copy_streams(directory: Path, staging: Path) -> list[SourceFile]:
     for current in sorted(directory.rglob(f"{STORE_DIR}/CURRENT")):
         stream = current.parents[1]
         copy_checkpoint(stream, staging / "streams" / stream.relative_to(directory))
-    for small in directory.rglob("*.json"):  # how a stream's state is divided
+    for small in directory.rglob("*.json"):  # the partitioning of a stream's state
         target = staging / "streams" / small.relative_to(directory)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
@@ -121,7 +121,7 @@ def copy_checkpoint(stream: Path, target: Path) -> None:
 
 
 def link_zookeeper(directory: Path, staging: Path) -> list[SourceFile]:
-    """Snapshots and logs; a log grows on, and a record of it that is cut is cut off when it is read."""
+    """Snapshots and logs; a log keeps growing, and a torn record at its end is dropped when it is read."""
     target = staging / "zookeeper"
     for _ in range(LINK_TRIES):
         shutil.rmtree(target, ignore_errors=True)
@@ -131,7 +131,7 @@ def link_zookeeper(directory: Path, staging: Path) -> list[SourceFile]:
             for path in found:
                 (target / path.name).hardlink_to(path)
         except FileNotFoundError:
-            continue  # a snapshot made it needless between the two looks
+            continue  # a new snapshot made it obsolete meanwhile
         if _snapshots_and_logs(directory) == found:  # else one of those that belong together may be missing
             return files_below(target, "zookeeper")
     raise UserError(f"{directory} changes faster than it can be linked")
@@ -143,9 +143,9 @@ def _snapshots_and_logs(directory: Path) -> list[Path]:
 
 
 def copy_frameworks(directory: Path, staging: Path) -> list[SourceFile]:
-    """The records of Marathon and Chronos (apps, jobs, what is due) and what the agent knows of its tasks.
+    """The records of Marathon and Chronos (apps, jobs, due times) and the agent's state of its tasks.
 
-    The agent comes back as itself and finds its tasks gone, so Marathon starts them again at once; sandboxes are left
+    The agent keeps its id and finds its tasks gone, so Marathon restarts them at once; sandboxes are left
     out. Raises `UserError`.
     """
     for name in FRAMEWORKS:
@@ -169,7 +169,7 @@ def copy_frameworks(directory: Path, staging: Path) -> list[SourceFile]:
 
 
 def copy_applications(directory: Path, staging: Path) -> list[SourceFile]:
-    """What each application said of its topics when it last started."""
+    """The topic declarations of each application at its last start."""
     target = staging / "applications"
     for path in directory.glob("*.json"):
         target.mkdir(exist_ok=True)
@@ -179,7 +179,7 @@ def copy_applications(directory: Path, staging: Path) -> list[SourceFile]:
 
 
 def _copy_tree(source: Path, target: Path, name: str) -> list[SourceFile]:
-    """A folder of small files that come and go."""
+    """A folder of small files that are created and removed meanwhile."""
     for folder, _, names in os.walk(source):
         made = target / Path(folder).relative_to(source)
         made.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,7 @@ def _files_below(folder: Path, name: str) -> Iterator[SourceFile]:
 def _asked(
     directory: Path, request: Request, answer: type[A], locked: Callable[[DataDir], A], *, keep: bool = False
 ) -> A:
-    """The server's answer, or `locked` with the directory's lock where none runs; with `keep` it stays locked."""
+    """The server's answer, or `locked` with the directory's lock if no server runs; with `keep` it stays locked."""
     deadline = time.monotonic() + PART_LIMIT_S
     while True:
         try:
@@ -230,7 +230,7 @@ def _asked(
 
 
 def _remove_target(request: Request) -> None:
-    """What a server had begun to write when it died."""
+    """Remove files that a server was writing when it died."""
     target = getattr(request, "target", None)
     if target is not None:
         shutil.rmtree(target, ignore_errors=True)

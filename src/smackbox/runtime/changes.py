@@ -1,7 +1,7 @@
-"""What has changed between an application and what it finds: columns of its tables, partitions and keys of its topics.
+"""Differences between an application and its existing tables and topics: columns, partitions and keys.
 
-Tables are compared with the server's schema. What a server does not know (a topic's key field, the fields of its
-events) is compared with what the application said when it last started here, in `DIR/applications/NAME.json`.
+Tables are compared with the server's schema. Facts that no server stores (a topic's key field, the fields of its
+events) are compared with the application's declarations at its last start here, in `DIR/applications/NAME.json`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What the person who starts an application agrees to."""
+    """The changes that the user who starts an application accepts."""
 
     accept: bool = False
     add_partitions: bool = False
@@ -43,7 +43,7 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class TableChange(NamedTuple):
-    """A difference between a declared table and the one that is there, and the statement that mends it, if one does.
+    """A difference between a declared table and the existing one, and the statement that fixes it, if any.
 
     `is_needed` is False for a column that only the server has, with which the application runs.
     """
@@ -54,7 +54,7 @@ class TableChange(NamedTuple):
 
 
 def check_tables(session: Session, app: App) -> None:
-    """Raises `StartError` that names every difference between a declared table and the one that is there."""
+    """Raises `StartError` that names every difference between a declared table and the existing one."""
     changes = [change for table in app.tables for change in table_changes(session, app.keyspace, table)]
     problems = [
         f"{change.problem}: add it with smack cql -k {app.keyspace} '{change.statement}', or all with `smack migrate`"
@@ -68,7 +68,7 @@ def check_tables(session: Session, app: App) -> None:
 
 
 def check_topics(app: App, directory: Path, *, accept: bool) -> None:
-    """Raises `StartError` for a change of keys or fields that events in the topics do not follow, unless `accept`."""
+    """Raises `StartError` if existing events do not match changed keys or fields, unless `accept`."""
     problems = [] if accept else topic_changes(app, directory)
     if problems:
         raise StartError("; ".join(problems) + ". Start once with --accept-changes to go on with it")
@@ -82,7 +82,7 @@ def check_topics(app: App, directory: Path, *, accept: bool) -> None:
 
 
 def topic_changes(app: App, directory: Path) -> list[str]:
-    """What has changed of topics that events in them do not follow, each with what to do."""
+    """Changes of topics that existing events do not match, each with its fix."""
     former, current = _former(app, directory), _record(app)
     return [
         problem
@@ -93,7 +93,7 @@ def topic_changes(app: App, directory: Path) -> list[str]:
 
 
 def topic_news(app: App, directory: Path) -> list[str]:
-    """What has changed of events that the topics' follow by themselves: fields with defaults, and fields less."""
+    """Compatible changes of event types: new fields with defaults, and removed fields."""
     former, current = _former(app, directory), _record(app)
     found: list[str] = []
     for name, topic in current.topics.items():
@@ -133,7 +133,7 @@ def _former(app: App, directory: Path) -> _Record:
 
 
 def table_changes(session: Session, keyspace: str, table: Table) -> Iterator[TableChange]:
-    """The differences between a declared table and the one that is there; none where there is none."""
+    """The differences between a declared table and the existing one; empty if the table does not exist."""
     from smackbox.cassandra.wire.cql import ast
     from smackbox.cassandra.wire.cql.parser import parse
     from smackbox.cassandra.wire.errors import SyntaxFault
@@ -141,7 +141,7 @@ def table_changes(session: Session, keyspace: str, table: Table) -> Iterator[Tab
     try:
         declared, _ = parse(table.cql)
     except SyntaxFault:
-        return  # the server takes more than our parser does
+        return  # the server accepts more than our parser does
     assert isinstance(declared, ast.CreateTable)
     rows = list(
         session.execute(
@@ -193,7 +193,7 @@ def _type_text(kind: Any) -> str:
 
 
 def _plain(kind: str) -> list[str]:
-    """A type's words without `frozen<…>`, which does not change what a column holds."""
+    """A type's words without `frozen<…>`, which does not change a column's values."""
     words: list[str] = []
     written: list[bool] = []
     after_frozen = False

@@ -1,9 +1,9 @@
-"""Dead letters over Kafka's protocol: which there are and why, sent again after a mend, or dropped.
+"""Dead letters over Kafka's protocol: list them with their reasons, send them again after a fix, or drop them.
 
-A dead letter is a record with a header `error.reason`. Before the headers of the original, which follow as they were,
-come those of whoever put it aside: `error.*` and `source.*`.
+A dead letter is a record with a header `error.reason`. The headers of the process that set it aside, `error.*` and
+`source.*`, come first; the headers of the original follow unchanged.
 
-A topic cannot lose single records, so what has been done to a letter stands in the topic `LEDGER`: key
+Single records cannot be removed from a topic, so the state of a letter is in the topic `LEDGER`: key
 `topic/partition/offset`, value `{"action": "replayed", "time": ms}`; it is compacted. A replay sends the original and
 writes its ledger line in one transaction of Kafka's, under a transactional id of the dead-letter topic: a replay that
 is killed and run again sends nothing twice, and of two at once one is fenced. Over HTTP a letter may go twice, when the
@@ -56,7 +56,7 @@ class Handled(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter: the original's `key`, `value` and `headers`, and what was `added` to those."""
+    """A dead letter: the original's `key`, `value` and `headers`, and the `added` headers."""
 
     topic: str
     partition: int
@@ -69,7 +69,7 @@ class Letter:
 
     @property
     def reason(self) -> str:
-        """Why it was put aside."""
+        """The reason why it was set aside."""
         return self.added[REASON]
 
     @property
@@ -84,7 +84,7 @@ class Letter:
 
 
 def letter_of(message: Any) -> Letter | None:
-    """A message as a dead letter; None for one that is none."""
+    """A message as a dead letter; None for any other message."""
     added: dict[str, str] = {}
     headers: list[Header] = list(message.headers() or ())
     for _ in range(max(_begins(headers, order) for order in ADDED)):
@@ -97,7 +97,7 @@ def letter_of(message: Any) -> Letter | None:
 
 
 def _begins(headers: list[Header], order: tuple[str, ...]) -> int:
-    """How many of the first headers come in that order."""
+    """The number of leading headers in that order."""
     count = at = 0
     for name, _ in headers:
         if name not in order[at:]:
@@ -108,7 +108,7 @@ def _begins(headers: list[Header], order: tuple[str, ...]) -> int:
 
 
 class DeadLetterTopics:
-    """The dead letters of one Kafka. Raises `KafkaException` where it refuses, `UserError` where it does not answer."""
+    """The dead letters of one Kafka. Raises `KafkaException` if it refuses, `UserError` if it does not answer."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -125,7 +125,7 @@ class DeadLetterTopics:
             consumer.close()
 
     def pending(self, topic: str) -> Iterator[Letter]:
-        """The letters of a topic to which nothing was done, as they are read.
+        """The pending letters of a topic, as they are read.
 
         Raises `UserError` where there is no such topic, once they are read.
         """
@@ -142,7 +142,7 @@ class DeadLetterTopics:
         }
 
     def replay(self, topic: str, wanted: Callable[[Letter], bool], to: str | None, url: str | None) -> int:
-        """Send the originals of the wanted letters again; how many.
+        """Send the originals of the selected letters again; returns their number.
 
         They go `to` a topic, or to the one that they came from; those of an HTTP endpoint, and all where `to` is an
         `http://` URL, are posted; `url` is that of the box's endpoints. Raises `UserError`.
@@ -166,7 +166,7 @@ class DeadLetterTopics:
         return self._handle(topic, wanted, "replayed", send)
 
     def drop(self, topic: str, wanted: Callable[[Letter], bool]) -> int:
-        """Count the wanted letters as done with; how many."""
+        """Mark the selected letters as dropped; returns their number."""
         return self._handle(topic, wanted, "dropped", lambda _letter, _producer: None)
 
     def _handle(
@@ -183,7 +183,7 @@ class DeadLetterTopics:
                 "log_level": 2,
             }
         )
-        producer.init_transactions(TIMEOUT_S)  # what a killed one had under way is aborted
+        producer.init_transactions(TIMEOUT_S)  # aborts the transaction of a killed replay
         letters = filter(wanted, self.pending(topic))
         done = 0
         while chunk := list(islice(letters, TRANSACTION_LETTERS)):
@@ -207,7 +207,7 @@ class DeadLetterTopics:
                 yield letter
 
     def _messages(self, topic: str, *, missing: bool = False) -> Iterator[Any]:
-        """All committed messages that are there now."""
+        """All committed messages up to the present ends."""
         from confluent_kafka import TopicPartition
 
         consumer = self._consumer()
@@ -300,7 +300,7 @@ def _with_letters(consumer: Any, places: Iterable[tuple[str, int]]) -> set[str]:
 
 
 def _produce(producer: Any, target: str, letter: Letter) -> None:
-    """The original as it was; into its own partition where it goes back to its own topic."""
+    """The unchanged original; in its own partition if it returns to its own topic."""
     place: dict[str, Any] = {}
     if letter.added.get("source.topic") == target and "source.partition" in letter.added:
         place["partition"] = int(letter.added["source.partition"])
@@ -318,7 +318,7 @@ def _produce(producer: Any, target: str, letter: Letter) -> None:
 
 
 def _post(letter: Letter, url: str) -> None:
-    """Post the original. Raises `UserError` where it is refused again, with the endpoint's reason."""
+    """Post the original. Raises `UserError` with the endpoint's reason if it is refused again."""
     request = urllib.request.Request(  # noqa: S310 - the person's own URL
         url, letter.value or b"", {"Content-Type": "application/json"}, method="POST"
     )

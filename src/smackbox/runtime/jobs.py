@@ -21,7 +21,7 @@ def run_job(
     username: str | None = None,
     password: str | None = None,
 ) -> int:
-    """Run a job; the number of rows written to its target, or shown where it has none.
+    """Run a job; returns the number of rows written to its target, or shown if it has none.
 
     Raises `UserError` when the function does not return the DataFrame that its target needs.
     """
@@ -68,6 +68,6 @@ def _call(job: Job, spark: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """The line of a source's Python error, out of the trace that Spark puts round it."""
+    """The line of a source's Python error, extracted from Spark's trace."""
     lines = str(error).splitlines()
     return next((line.strip() for line in lines if "Error: " in line), lines[0] if lines else type(error).__name__)

@@ -1,4 +1,4 @@
-"""What an application keeps: archives as processes of their own, back-ups as jobs of Chronos."""
+"""An application's archives, as processes of their own, and its back-ups, as Chronos jobs."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def archive_part(app: App, archive: Archive, urls: Urls, settings: BoxSettings) 
 
 
 def backup_jobs(app: App, directory: Path) -> list[dict[str, Any]]:
-    """The back-ups of the box in `directory`, as Chronos takes them; the first is due when the application starts.
+    """The back-ups of the box in `directory` as Chronos jobs; the first is due when the application starts.
 
-    Raises `StartError` where a key is in the environment, which a job of Chronos does not get.
+    Raises `StartError` if a key is in the environment, which a Chronos job does not inherit.
     """
     found = []
     for number, backup in enumerate(app.backups):

@@ -1,4 +1,4 @@
-"""How far consumer groups are behind the ends of their topics, by Kafka's own protocol."""
+"""The lag of consumer groups behind the ends of their topics, over Kafka's own protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TIMEOUT_S = 10.0
 
 
 class Lag(NamedTuple):
-    """A group on a topic: partitions that it has committed, and sums of offsets; `lag` is what is still to be read."""
+    """A group on a topic: its committed partitions, and sums of offsets; `lag` counts the records still to be read."""
 
     group: str
     topic: str

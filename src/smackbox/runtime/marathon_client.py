@@ -1,4 +1,4 @@
-"""What the box asks of its Marathon and its Chronos, over their REST APIs as any other client."""
+"""The box's requests to its Marathon and Chronos, over their REST APIs, like any other client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class PlatformClient:
-    """Of one Marathon and one Chronos, by their URLs."""
+    """A client of one Marathon and one Chronos, by their URLs."""
 
     def __init__(self, marathon: str, chronos: str) -> None:
         self.marathon = marathon
@@ -27,7 +27,7 @@ class PlatformClient:
         await self._ask("PUT", f"{self.marathon}/v2/apps?force=true", apps)
 
     async def app(self, app_id: str) -> Json | None:
-        """As GET shows it, with its last failure; None where there is none. Raises `StartError`."""
+        """The app as GET shows it, with its last failure; None if there is none. Raises `StartError`."""
         url = f"{self.marathon}/v2/apps/{app_id}?embed=app.lastTaskFailure"
         answer = await self._ask("GET", url, missing=True)
         return None if answer.status == 404 else msgspec.json.decode(answer.body)["app"]

@@ -1,4 +1,4 @@
-"""What an application that has changed needs of its tables and topics, shown and then done."""
+"""The changes of tables and topics that a changed application needs, shown and then made."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Step(NamedTuple):
 
 
 class Migration(NamedTuple):
-    """`steps` are done by `migrate`; `refusals` no step mends; `accepted` changes of topics need a person's word.
+    """`migrate` does the `steps`; no step can fix `refusals`; the user must accept the `accepted` changes of topics.
 
-    `partitions` are (topic, how many there are, how many there are to be); `news` need nothing done.
+    `partitions` are (topic, present number, declared number); `news` need no action.
     """
 
     steps: list[Step]
@@ -34,7 +34,7 @@ class Migration(NamedTuple):
 
 
 def plan(app: App, urls: Urls, settings: BoxSettings) -> Migration:
-    """Compare the application with what is there. Raises `StartError` where a server does not answer."""
+    """Compare the application with the existing tables and topics. Raises `StartError` if a server does not answer."""
     found = Migration([], [], topic_changes(app, settings.dir), [], topic_news(app, settings.dir))
     with _connected(urls, settings) as session:
         for table in app.tables:
@@ -71,9 +71,9 @@ def migrate(
     accept: bool = False,
     add_partitions: bool = False,
 ) -> list[Step]:
-    """Do what is to be done; the steps done. Nothing is begun where something cannot be, or nobody has agreed to it.
+    """Make the changes; returns the steps done. None is begun if one is impossible or not accepted.
 
-    Raises `UserError` for that, `StartError` where a server refuses.
+    Raises `UserError` for that, `StartError` if a server refuses.
     """
     refusals = list(migration.refusals)
     refusals += [] if accept else [f"{change}. With --accept-changes it goes on" for change in migration.accepted]
@@ -105,7 +105,7 @@ def _connected(urls: Urls, settings: BoxSettings) -> CqlConnection:
 
 
 def _divided(app: App, topic: Topic) -> str | None:
-    """Why partitions cannot be added: totals are divided by them."""
+    """The reason why partitions cannot be added: totals are divided by partition."""
     for stream in app.streams:
         keyed = stream.function is not None or stream.flow is not None
         if stream.instances is not None and keyed and topic in stream.sources:

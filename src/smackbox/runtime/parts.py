@@ -1,4 +1,4 @@
-"""The parts of an application, each run in the process that calls it: what a scheduler would place."""
+"""The parts of an application that a scheduler would place, each run in the calling process."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def prepare_part(app: App, urls: Urls, settings: BoxSettings, changes: Changes) 
 
 
 def ingest_instances(app: App) -> int:
-    """How many processes serve the application's endpoints on one port."""
+    """The number of processes that serve the application's endpoints on one port."""
     return max((post.instances for post in app.posts), default=0)
 
 
 def ingest_part(app: App, number: int, urls: Urls, settings: BoxSettings, config: Path | None) -> None:
-    """Serve the application's endpoints until told to stop, as the `number`-th instance (from 1)."""
+    """Serve the application's endpoints until stopped, as the `number`-th instance (from 1)."""
     from smackbox.ingest.server import IngestServer
     from smackbox.ingest.settings import IngestSettings
     from smackbox.net.service import run
@@ -60,7 +60,7 @@ def ingest_part(app: App, number: int, urls: Urls, settings: BoxSettings, config
 
 
 def routes(app: App, registry: str | None = None) -> list[Route]:
-    """The endpoints, as the ingest room takes them."""
+    """The endpoints, in the ingest room's form."""
     return [
         Route(
             path=post.path,
@@ -78,7 +78,7 @@ def routes(app: App, registry: str | None = None) -> list[Route]:
 def stream_part(app: App, stream: Stream, urls: Urls, settings: BoxSettings) -> None:
     """Run one stream until told to stop; ready when it has its checkpoint, its servers and its session.
 
-    While a replay of it is put in, it stays away; then it begins again, as the program is by then.
+    It stops while a replay of it is installed; then it restarts with the current program.
     """
     from smackbox.runtime.stream_gate import StreamGate
     from smackbox.runtime.streams import stream_runner
@@ -112,7 +112,7 @@ def actors_part(app: App, actors: Actors, urls: Urls, settings: BoxSettings) -> 
 
 
 def job_part(app: App, job: Job, urls: Urls, settings: BoxSettings) -> int:
-    """Run one job to its end; the number of rows that it wrote to its target."""
+    """Run one job to completion; returns the number of rows written to its target."""
     from smackbox.runtime.jobs import run_job
 
     assert urls.cassandra is not None

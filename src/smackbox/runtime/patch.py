@@ -1,6 +1,6 @@
-"""A patch of a table: rows put right by a function, each once, with what they were kept in the ledger.
+"""A patch of a table: a function corrects rows, each once, and the ledger keeps the old rows.
 
-Writes carry the moment before their row was read: what a stream or a client has written since then wins.
+Writes carry a timestamp from before their row was read, so later writes of a stream or a client win.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ At = Callable[[str], None]
 
 
 class Report(NamedTuple):
-    """What a patch did. `former` is what the ledger says where it was run before; `examples` are (key, old, new)."""
+    """The result of a patch. `former` is the ledger's entry of an earlier run; `examples` are (key, old, new)."""
 
     read: int
     changed: int
@@ -66,7 +66,7 @@ class Report(NamedTuple):
 class TablePatch:
     """A patch of `app`. `at` is called with the name of each step done, where tests kill the process.
 
-    Raises `SettingError` for one of totals, or whose fields are no columns.
+    Raises `SettingError` for a patch of totals, or if its fields are not columns.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class TablePatch:
         self._closing.close()
 
     def run(self, *, dry_run: bool = False, limit: int | None = None) -> Report:
-        """Run it, or go on with it; `dry_run` writes nothing. At most `limit` rows are changed.
+        """Run the patch, or resume it; `dry_run` writes nothing. At most `limit` rows are changed.
 
         Raises `UserError` where it was run with other code, where the function fails or says another thing when asked
-        again, and where another process is at it.
+        again, and if another process runs the patch.
         """
         checksum = _checksum(self._patch)
         entry = self._ledger.entry() if self._ledger.is_there() else None
@@ -138,7 +138,7 @@ class TablePatch:
             self._ledger.release()
 
     def undo(self) -> tuple[int, int]:
-        """Write rows back as they were; how many, and how many were left, as they have changed since."""
+        """Restore the old rows; returns how many, and how many were skipped because they have changed since."""
         entry = self._ledger.entry() if self._ledger.is_there() else None
         if entry is None or entry.state == "undone":
             raise UserError(f"the patch {self._patch.name} has changed nothing: there is nothing to undo")
@@ -156,7 +156,7 @@ class TablePatch:
                 present = self._present([one.key for one in part])
                 for one, row in zip(part, present, strict=True):
                     if self._are_same(row, one.old):
-                        back += 1  # an undo before this one was cut off
+                        back += 1  # an earlier undo was interrupted
                     elif self._are_same(row, one.new):
                         self._write([Change(one.key, one.new, one.old, max(now_us, one.written_us + 1))])
                         back += 1
@@ -179,7 +179,7 @@ class TablePatch:
             for key, old, new in page:
                 former = known.get(key)
                 if former is not None and self._patch.source is None:
-                    continue  # it was patched before a stop
+                    continue  # it was patched before an interruption
                 if self._are_same(old, new):
                     continue
                 if limit is not None and counts["changed"] + counts["deleted"] + counts["added"] >= limit:
@@ -210,7 +210,7 @@ class TablePatch:
         )
 
     def _proposals(self, counts: Counter[str]) -> Iterator[Proposals]:
-        """Pages of (key, row, row as it should be), each with a moment before it was read."""
+        """Pages of (key, row, corrected row), each with a time from before it was read."""
         return self._from_rows(counts) if self._patch.source is None else self._from_events(counts)
 
     def _from_rows(self, counts: Counter[str]) -> Iterator[Proposals]:
@@ -346,7 +346,7 @@ class TablePatch:
         return found
 
     def _catch_up(self, known: Sequence[Change]) -> None:
-        """Write those of the ledger's rows that a killed process had not written yet: they are as they were.
+        """Write the ledger's rows that a killed process had not written yet: those that still have their old values.
 
         Others are not touched: a list that is written twice with one timestamp has its items twice.
         """
@@ -408,7 +408,7 @@ class TablePatch:
 
 
 def _checksum(patch: Patch) -> str:
-    """Of the function's text, what it reads and where."""
+    """A checksum of the function's source, its source of rows and its condition."""
     code = patch.function.__code__
     try:
         text = inspect.getsource(patch.function)

@@ -1,10 +1,10 @@
-"""The ledger of patches, in the application's keyspace: which were run, and each row as it was and as it became.
+"""The ledger of patches, in the application's keyspace: the patches that were run, and each row before and after.
 
-    smack_patches     name -> checksum of the code, state, times, counts; who is at it, with a TTL
+    smack_patches     name -> checksum of the code, state, times, counts; its running process, with a TTL
     smack_patch_rows  name, bucket of the key, key -> the row before and after, and the timestamp of its write
 
-A row is written into the ledger before it is written into its table. So whatever is killed when, a row is computed
-once: a patch that goes on writes those of the ledger's rows that are still as they were, and computes only other rows.
+A row is written to the ledger before its table. So a row is computed once, whenever the process is killed: a resumed
+patch writes the ledger's rows whose table rows are still unchanged, and computes only other rows.
 
 Keys and rows are bytes as `spark/replay` has them; null is no row.
 """
@@ -45,7 +45,7 @@ class Change(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What the ledger says of a patch. `changed` counts rows."""
+    """The ledger's entry of a patch. `changed` counts rows."""
 
     checksum: str
     state: State
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
 
 class PatchLedger:
-    """The ledger of one patch. Raises `UserError` where another process is at it, and what the driver raises."""
+    """The ledger of one patch. Raises `UserError` if another process runs the patch, and the driver's errors."""
 
     def __init__(self, cql: CqlSession, keyspace: str, name: str) -> None:
         self._cql = cql
@@ -74,7 +74,7 @@ class PatchLedger:
         return self._session.execute(query, (self._keyspace,)).one() is not None
 
     def create(self) -> None:
-        """Make its tables where they are missing."""
+        """Create its tables if they are missing."""
         self._session.execute(
             f"CREATE TABLE IF NOT EXISTS {self._table} (name text PRIMARY KEY, checksum text, state text, started "
             "timestamp, finished timestamp, changed bigint, columns list<text>, owner uuid)"
@@ -85,27 +85,27 @@ class PatchLedger:
         )
 
     def entry(self) -> Entry | None:
-        """What is known of the patch; None for nothing."""
+        """The patch's entry; None if there is none."""
         row = self._run(f"SELECT checksum, state, changed, finished, columns FROM {self._table} WHERE name = ?").one()  # noqa: S608
         return None if row is None or row.state is None else Entry(row[0], row[1], row[2] or 0, row[3], row[4] or [])
 
     def begin(self, checksum: str, columns: Sequence[str]) -> None:
-        """Note that it runs."""
+        """Record that it runs."""
         query = f"UPDATE {self._table} SET checksum = ?, state = 'running', started = ?, columns = ? WHERE name = ?"  # noqa: S608
         self._run(query, checksum, datetime.now(UTC), list(columns))
 
     def finish(self, state: State, changed: int) -> None:
-        """Note that it is done, or undone."""
+        """Record that it is done, or undone."""
         query = f"UPDATE {self._table} SET state = ?, finished = ?, changed = ? WHERE name = ?"  # noqa: S608
         self._run(query, state, datetime.now(UTC), changed)
 
     def forget_rows(self) -> None:
-        """Remove its rows, for it to be run again."""
+        """Remove its rows, so that it can be run again."""
         for bucket in range(BUCKETS):
             self._session.execute(f"DELETE FROM {self._rows} WHERE name = %s AND bucket = %s", (self._name, bucket))  # noqa: S608
 
     def take(self) -> None:
-        """Be the one process that is at it; waits for one that was killed to be forgotten. Raises `UserError`."""
+        """Claim the patch for this process; waits until a killed owner's claim expires. Raises `UserError`."""
         deadline = time.monotonic() + LEASE_WAIT_S
         query = f"UPDATE {self._table} USING TTL {LEASE_S} SET owner = ? WHERE name = ? IF owner = null"  # noqa: S608
         while not self._run(query, self._owner).was_applied:
@@ -115,7 +115,7 @@ class PatchLedger:
         self._renew_due_s = time.monotonic() + LEASE_S / 3
 
     def renew(self) -> None:
-        """Stay the one. Raises `UserError` where this process was away for too long."""
+        """Renew the claim. Raises `UserError` if it has expired."""
         query = f"UPDATE {self._table} USING TTL {LEASE_S} SET owner = ? WHERE name = ? IF owner = ?"  # noqa: S608
         statement = self._statement(query)
         if not self._session.execute(statement, (self._owner, self._name, self._owner)).was_applied:
@@ -123,18 +123,18 @@ class PatchLedger:
         self._renew_due_s = time.monotonic() + LEASE_S / 3
 
     def stay(self) -> None:
-        """Renew it where that is due. Nothing for a process that has not taken it."""
+        """Renew the claim if that is due; does nothing without a claim."""
         if self._renew_due_s is not None and time.monotonic() > self._renew_due_s:
             self.renew()
 
     def release(self) -> None:
-        """Let others."""
+        """Release the claim."""
         self._renew_due_s = None
         query = f"UPDATE {self._table} SET owner = null WHERE name = ? IF owner = ?"  # noqa: S608
         self._session.execute(self._statement(query), (self._name, self._owner))
 
     def add(self, changes: Sequence[Change]) -> None:
-        """Keep what is about to be written."""
+        """Store rows that are about to be written."""
         from cassandra.concurrent import execute_concurrent_with_args
 
         query = f"INSERT INTO {self._rows} (name, bucket, key, old, new, written_us) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608

@@ -1,7 +1,7 @@
 """The platform that everything else runs on: ZooKeeper, a Mesos master, an agent, Marathon and Chronos in one process.
 
-It lives in `DIR/platform`. What it knew (apps, jobs, what is due) is there again after a crash; on a clean stop the
-supervisor has taken its own apps and jobs away before.
+It lives in `DIR/platform`. Its state (apps, jobs, due times) survives a crash; before a clean stop the
+supervisor removes its own apps and jobs.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def end_former_master(zookeeper: RunningZooKeeper) -> None:
 
 
 async def _elected(url: str) -> None:
-    """Until the master leads. Raises `StartError`."""
+    """Wait until the master leads. Raises `StartError`."""
     client = HttpClient()
     try:
         for _ in range(round(ELECTION_TIMEOUT_S / ELECTION_LOOK_S)):
@@ -140,7 +140,7 @@ async def _elected(url: str) -> None:
 
 
 def quiet() -> None:
-    """What the platform's servers say of their ordinary life is not for the person who started the box."""
+    """Hide the routine log lines of the platform's servers from the user's console."""
     for room in ("election", "mesos_framework", "marathon", "chronos", "mesos", "zookeeper"):
         logging.getLogger(f"smackbox.{room}").setLevel(logging.WARNING)
 

@@ -1,4 +1,4 @@
-"""What an application needs to be there before it runs: its topics, its keyspace and its tables."""
+"""Creates an application's topics, keyspaces and tables before it runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def prepare(
     password: str | None = None,
     add_partitions: bool = False,
 ) -> None:
-    """Create what is missing. What is there already stays as it is. `username`: who to log in to Cassandra as.
+    """Create missing ones and leave existing ones unchanged. `username` is the login for Cassandra.
 
     Raises `StartError` when a server does not answer, and when a table or topic is there and differs from what the
     application says. `add_partitions` gives topics the partitions that they lack.
@@ -37,7 +37,7 @@ def prepare(
 
 
 def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> None:
-    """Make the application's topics that are missing, and with `add_partitions` their missing partitions."""
+    """Create the application's missing topics, and with `add_partitions` their missing partitions."""
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -78,7 +78,7 @@ def create_topics(app: App, bootstrap: str, *, add_partitions: bool = False) -> 
 
 
 def partition_counts(bootstrap: str) -> dict[str, int]:
-    """How many partitions each topic has. Raises `StartError`."""
+    """The number of partitions of each topic. Raises `StartError`."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
@@ -103,7 +103,7 @@ def _add_partitions(admin: AdminClient, name: str, partitions: int) -> None:
 
 
 def create_tables(app: App, address: str, username: str | None = None, password: str | None = None) -> None:
-    """Make the application's keyspaces and tables that are missing."""
+    """Create the application's missing keyspaces and tables."""
     from cassandra import AlreadyExists, DriverException
 
     if not app.tables:
@@ -126,7 +126,7 @@ def create_tables(app: App, address: str, username: str | None = None, password:
 
 
 class CqlConnection:
-    """A `cassandra-driver` session on `host:port`, closed with its cluster. Raises `StartError` when nobody answers."""
+    """A `cassandra-driver` session on `host:port`, closed with its cluster. Raises `StartError` without an answer."""
 
     def __init__(
         self, address: str, keyspace: str | None = None, *, username: str | None = None, password: str | None = None
@@ -150,7 +150,7 @@ class CqlConnection:
                 port=port,
                 execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                 auth_provider=PlainTextAuthProvider(self._username, self._password) if self._username else None,
-                # a server that is busy answers late; one that is not there refuses at once
+                # a busy server answers late; a port without a server refuses at once
                 connect_timeout=CQL_TIMEOUT_S,
                 control_connection_timeout=CQL_TIMEOUT_S,
             )

@@ -1,11 +1,11 @@
 """One process of the box: an app on Marathon, known to be ready by the line it prints, and by its pid.
 
-Marathon starts it again when it ends, on the port that it had, so that its clients find it again. What it says goes to
-its log file, and in it the line `ready NAME URL in N ms`. Its command writes its pid, and where in the log it begins,
-to a file of its own before it starts: so whoever waits for it knows which of its lives a line belongs to.
+When it ends, Marathon restarts it on the same port, so that its clients find it again. Its output goes to
+its log file, including the line `ready NAME URL in N ms`. Before it starts, its command writes its pid and its start
+position in the log to a file: so a process that waits for it knows which incarnation a line belongs to.
 
-It holds the read end of a FIFO whose other end its supervisor has: when that dies, however it dies, the process sees
-the end of its lifeline and stops by itself.
+It holds the read end of a FIFO whose write end its supervisor holds. When the supervisor dies, in whatever way, the
+process reads the end of this lifeline and stops by itself.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ProcessSpec:
 
 
 class ManagedProcess:
-    """What is known of a process. `look` finds out what has changed."""
+    """The known state of a process. `look` updates it."""
 
     def __init__(self, spec: ProcessSpec, directory: Path, group: str) -> None:
         self.spec = spec
@@ -88,7 +88,7 @@ class ManagedProcess:
         }
 
     def look(self) -> bool:
-        """Read what it left: its pid, and its ready line. Whether something has changed."""
+        """Read its pid and its ready line; returns whether something has changed."""
         before = (self.pid, self.state, self.url)
         pid, log_start = self._read_pid()
         if pid and not is_alive(pid):
@@ -110,7 +110,7 @@ class ManagedProcess:
         return before != (self.pid, self.state, self.url)
 
     def shutdown_reason(self) -> str | None:
-        """The last line that it has said: what a server that cannot start says for a person."""
+        """Its last line of output: the error of a server that cannot start."""
         pid, log_start = self._read_pid()
         if pid:
             self._log_start = log_start
@@ -145,12 +145,12 @@ class ManagedProcess:
 
 
 def job_files(directory: Path, name: str) -> tuple[Path, Path]:
-    """Where a scheduled job's output goes, and where the reason of its failure waits to be told."""
+    """The files for a scheduled job's output and for the reason of its failure, until that is reported."""
     return directory / "logs" / f"{name}.log", directory / "run" / f"{name}.failure"
 
 
 def app_name(name: str) -> str:
-    """As Marathon's ids allow: lower-case letters, digits and dashes."""
+    """A name in the form of Marathon's ids: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "app"
 
 

@@ -1,8 +1,8 @@
-"""A replay of a stream: its totals made again from its history, compared with the table, put in as one change, undone.
+"""A replay recomputes a stream's totals from its history, compares them with the table and installs them; or undoes it.
 
-Why it is as it is: `docs/decisions/0307-replay.md`. In short: the replay is the stream itself on a checkpoint and rows
-of its own, up to an offset that the live stream has committed. To put it in, the stream is kept away by a gate, the
-replay reads on to just the offset at which the stream stopped, and what changes is written down; then it is committed.
+For the design see `docs/decisions/0307-replay.md`. In short: the replay is the stream itself on a checkpoint and rows
+of its own, up to an offset that the live stream has committed. To install it, a gate stops the stream, the replay reads
+on to exactly the offset at which the stream stopped, and the changes are recorded; then they are committed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ARCHIVE_FILES = "archive.json"
 
 
 class Result(NamedTuple):
-    """What a replay read, and how its rows differ from the table's."""
+    """The records that a replay read, and the differences of its rows from the table's."""
 
     record: Record
     counts: Counts
@@ -78,7 +78,7 @@ class _Part:
 class StreamReplay:
     """The replays of `stream`. `at` is called with the name of each step done, where tests kill the process.
 
-    Raises `SettingError` for a stream that cannot be replayed; everything raises `UserError` for what a person mends.
+    Raises `SettingError` for a stream that cannot be replayed; all methods raise `UserError`.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class StreamReplay:
         """The tables that the replay reads as they are now."""
         return looked_up(self._stream)
 
-    # -- the steps of a person
+    # -- the user's steps
 
     def begin(self, from_ms: int | None, to_ms: int | None, *, keeps_gone: bool = False) -> Record:
-        """The replay of this range: the one that is under way, or another. Raises `UserError`, `DataLossError`."""
+        """The replay of this range: the current one, or a new one. Raises `UserError`, `DataLossError`."""
         check_range(self._stream, from_ms, to_ms)
         self._finish_others()
         self.journal.sweep()
@@ -136,7 +136,7 @@ class StreamReplay:
         return record
 
     def begin_undo(self) -> Record:
-        """The replay that puts back what the last one replaced, with the events that came since."""
+        """The replay that restores what the last one replaced, and adds the events since then."""
         self._finish_others()
         self.journal.sweep()
         known = self.journal.under_way()
@@ -163,7 +163,7 @@ class StreamReplay:
         return record
 
     def build(self, record: Record) -> Result:
-        """Make the totals, as far as the live stream has come, and compare them with the table."""
+        """Compute the totals up to the live stream's position, and compare them with the table."""
         with few_collections(), ExitStack() as closing:
             building = closing.enter_context(self._building(record))
             building.told = self._told
@@ -173,7 +173,7 @@ class StreamReplay:
             return Result(record, building.counts, found, building.columns)
 
     def apply(self, record: Record) -> Result:
-        """Put the totals in: the live stream stops at the end of a batch, and goes on from there with these."""
+        """Install the totals: the live stream stops at the end of a batch, and continues with the new totals."""
         with few_collections(), ExitStack() as closing:
             building = closing.enter_context(self._building(record))
             building.told = self._told
@@ -214,7 +214,7 @@ class StreamReplay:
             return Result(record, building.counts, found, building.columns)
 
     def finish(self) -> bool:
-        """Finish a change that was committed and cut off; whether there was one. The gate must not be held."""
+        """Finish an interrupted committed change; returns whether there was one. The gate must not be held."""
         if self.journal.unfinished() is None:
             return False
         with self.journal.gate(), ExitStack() as closing:
@@ -238,7 +238,7 @@ class StreamReplay:
         return True
 
     def discard(self) -> Record:
-        """Forget the replay that is under way. Raises `UserError` where there is none."""
+        """Abandon the current replay. Raises `UserError` if there is none."""
         self._finish_others()
         record = self.journal.under_way()
         if record is None:
@@ -249,7 +249,7 @@ class StreamReplay:
     # -- parts
 
     def _catch_up(self, building: Building, record: Record, closing: ExitStack) -> dict[str, Checkpoint]:
-        """Read on until little is left that the live stream has read; copies of its checkpoints as of then."""
+        """Read on until the live stream is only a little ahead; returns copies of its checkpoints at that point."""
         for _ in range(MOST_PASSES):
             with ExitStack() as copies:
                 live = {}
@@ -289,7 +289,7 @@ class StreamReplay:
         )
 
     def _check_source(self, record: Record) -> None:
-        """Raises `UserError` where the program is another one than that which the replay was begun with."""
+        """Raises `UserError` if the program has changed since the replay was begun."""
         if record.source != source_of(self._file):
             raise UserError(
                 f"{self._file.name} has changed since the {record.kind} of {self._stream.name} began, and its totals "
@@ -297,12 +297,12 @@ class StreamReplay:
             )
 
     def _finish_others(self) -> None:
-        """Finish a change that was cut off, before another is begun."""
+        """Finish an interrupted change before another is begun."""
         if self.journal.unfinished() is not None:
             self.finish()
 
     def _begin_part(self, record: Record, part: _Part) -> None:
-        """Find out where the part begins, in the topic or in the archive, and write it down."""
+        """Find the start of the part, in the topic or in the archive, and record it."""
         folder = self.journal.folder(record)
         live = self._copy_of(folder, part)
         ends = live.offsets
@@ -429,7 +429,7 @@ class StreamReplay:
         cql: CqlSession,
         changes: Changes,
     ) -> Record:
-        """What follows the commit; it may have been done in part."""
+        """The steps after the commit; some of them may already be done."""
         scope = Scope(target.key_types, record.from_ms, record.to_ms, self._own.table)
         for name, checkpoint in live.items():
             is_kept = (lambda _key: True) if record.keeps_gone else (lambda _key: False)

@@ -1,4 +1,4 @@
-"""A replay at work: its runners open, reading, and its rows compared with the table."""
+"""A running replay: opens its runners, reads, and compares its rows with the table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Told = Callable[[int, int], None]
 
 
 class Counts(msgspec.Struct):
-    """Records `read`, `duplicates` among them, and those that were `skipped` because they are no events."""
+    """Records `read`, `duplicates` among them, and those that were `skipped` because they are not events."""
 
     read: int = 0
     duplicates: int = 0
@@ -67,12 +67,12 @@ class Building:
 
     @property
     def columns(self) -> Columns:
-        """The columns that the stream writes; all where it has not made a row."""
+        """The columns that the stream writes; all columns if it has not produced a row."""
         names = self._rows.columns or list(self.target.value_types)
         return Columns(self.target.key_types, self.target.value_types, names)
 
     def check_behind(self, offsets: dict[str, dict[int, int]]) -> None:
-        """Raises `UserError` where the replay is further than the live stream, whose checkpoint was replaced then."""
+        """Raises `UserError` if the replay is ahead of the live stream: then the stream's checkpoint was replaced."""
         for name, runner in self.runners.items():
             for number, offset in runner.checkpoint.offsets.items():
                 if offset > offsets[name].get(number, offset):
@@ -83,7 +83,7 @@ class Building:
                     )
 
     def read_to(self, offsets: dict[str, dict[int, int]], at: At) -> int:
-        """Read on to these offsets; how many records came."""
+        """Read on to these offsets; returns the number of records."""
         for name, feed in self._feeds.items():
             feed.bound(offsets.get(name, {}))
         before = self.counts.read
@@ -105,7 +105,7 @@ class Building:
         return self.counts.read - before
 
     def follow_watermarks(self, live: dict[str, Checkpoint]) -> None:
-        """Where event time went on with the clock (`idle=`), have it go on here as well."""
+        """If event time advanced with the clock (`idle=`), advance it here as well."""
         if self._stream.flow is None:
             return
         for name, runner in self.runners.items():
@@ -149,7 +149,7 @@ class Building:
         totals = Totals(table, *types, self._own.merge, self.target.partition_columns)
 
         def as_it_was(key: bytes) -> Values | None:
-            """What the stream had written when its checkpoint was copied; a flow keeps no rows."""
+            """The rows that the stream had written when its checkpoint was copied; a flow keeps none."""
             if self._stream.flow is not None:
                 return None
             saved = next((found for one in live.values() if (found := one.totals([key])[0]) is not None), None)

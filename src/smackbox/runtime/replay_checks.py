@@ -1,4 +1,4 @@
-"""What can be replayed, and what it is made by: a stream whose totals come from one topic and go to one table."""
+"""Checks that a stream can be replayed: its totals come from one topic and go to one table; its checksum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARGIN_MS = 86_400_000
 
 
 def check_replayable(stream: Stream) -> None:
-    """Raises `SettingError` for a stream whose totals cannot be made again, with what to do instead."""
+    """Raises `SettingError`, with an alternative, for a stream whose totals cannot be recomputed."""
     name = f"stream {stream.name} cannot be replayed"
     if len(stream.sources) > 1 or not isinstance(stream.source, Topic):
         raise SettingError(
@@ -47,7 +47,7 @@ def check_replayable(stream: Stream) -> None:
 
 
 def check_range(stream: Stream, from_ms: int | None, to_ms: int | None) -> None:
-    """Raises `SettingError` for a range of time in which the totals of a flow are not known."""
+    """Raises `SettingError` for a range of time in which a flow's totals are unknown."""
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise SettingError("--from must be before --to")
     if stream.flow is None or (from_ms is None and to_ms is None):
@@ -70,7 +70,7 @@ def check_range(stream: Stream, from_ms: int | None, to_ms: int | None) -> None:
 
 
 def looked_up(stream: Stream) -> list[str]:
-    """The tables and topics that a flow looks up: as they are now, and not as they were."""
+    """The tables and topics that a flow looks up: in their present state, not their former one."""
     steps = stream.flow.branch.steps if stream.flow is not None else ()
     return [step.table.name for step in steps if isinstance(step, Lookup)]
 

@@ -1,4 +1,4 @@
-"""Where a replay begins: in the topic, or where retention was faster, in the topic's archive."""
+"""The start of a replay: in the topic or, if retention has deleted the records, in the topic's archive."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def find_origin(
     checkpoints: Path,
     scratch: Path,
 ) -> Origin:
-    """Where to begin for the records before `ends`, with `start_ms` for those of that time and later.
+    """The start for the records before `ends`; with `start_ms`, for those of that time and later.
 
-    `checkpoints` has the archive's checkpoint. Raises `DataLossError` for records that are nowhere, `UserError`.
+    `checkpoints` has the archive's checkpoint. Raises `DataLossError` if records are in neither, and `UserError`.
     """
     topic = BoundedTopic(stream.kafka, stream.topic, partitions, stream.kafka_options)
     try:
@@ -87,7 +87,7 @@ def _archived(archive: Archive, checkpoint_dir: Path, scratch: Path) -> dict[int
 
 
 def _check_seam(stream: StreamSettings, ends: Mapping[int, int], archived: Mapping[int, int], bounds: Bounds) -> None:
-    """The archive must reach the topic, and not beyond what the stream has read."""
+    """The archive must reach the topic's first record, but not go beyond the stream's position."""
     for number, end in ends.items():
         if number not in bounds:
             raise DataLossError(f"{stream.topic} has no partition {number} any more: was it re-created?")

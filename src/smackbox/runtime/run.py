@@ -1,7 +1,7 @@
 """`smack run`: an application as processes beside the stack, or one part of it in this process.
 
 The parts are what a scheduler would place: `prepare` (topics and tables, once), `ingest` (all endpoints) and
-`stream:NAME` (one each). Where the servers are is decided here: the URLs given, else those of a box that is running
+`stream:NAME` (one each). This module chooses the servers: the URLs given, else those of a running box
 in the directory, else a box started for the application.
 """
 
@@ -48,7 +48,7 @@ def run_app(
 
 
 def run_job(app: App, job: Job, urls: Urls, settings: BoxSettings, config: Path | None = None) -> None:
-    """Run one job to its end, on the box that is running or on one started for it."""
+    """Run one job to completion, on the running box or on one started for it."""
     from smackbox.runtime.parts import job_part
 
     def work(servers: Urls) -> None:
@@ -73,7 +73,7 @@ def run_part(
     config: Path | None = None,
     changes: Changes = NO_CHANGES,
 ) -> None:
-    """Run one part in this process. Raises `SettingError` for a part that there is not."""
+    """Run one part in this process. Raises `SettingError` for an unknown part."""
     from smackbox.runtime import parts
 
     known = urls | running_urls(settings.dir)
@@ -137,7 +137,7 @@ async def _run_app(
 
 
 def stream_specs(stream: Stream, base: tuple[str, ...]) -> list[ProcessSpec]:
-    """The processes of a stream: one, or so many instances. `base` runs the application."""
+    """The processes of a stream: one, or one per instance. `base` runs the application."""
     command = (*base, "--only", f"stream:{stream.name}")
     if stream.instances is None:
         return [ProcessSpec(stream.name, command, 0)]
@@ -157,9 +157,9 @@ def ingest_specs(app: App, base: tuple[str, ...], settings: BoxSettings) -> list
 
 
 def jobs(app: App, base: tuple[str, ...], directory: Path) -> list[dict[str, Any]]:
-    """The jobs that have a schedule, or follow one that has, as Chronos takes them. `base` runs the application.
+    """The Chronos jobs for the jobs that have a schedule, or follow one that has. `base` runs the application.
 
-    What a job prints goes to its file in `logs/`; the last line of one that failed also to its `failure_file`.
+    A job's output goes to its file in `logs/`; the last line of a failed job also to its `failure_file`.
     """
     found: dict[str, dict[str, Any]] = {}
     for job in app.jobs:

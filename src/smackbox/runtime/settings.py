@@ -1,4 +1,4 @@
-"""What `smack up` and `smack run` take, and where a box lives."""
+"""The settings of `smack up` and `smack run`, and the directory of a box."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ REGISTRY_PORT = 8085
 
 
 class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the box lives and what is in it. Port 0 picks a free one; `spark` None means: if it is installed.
+    """The box's directory and servers. Port 0 picks a free one; `spark` None starts Spark if it is installed.
     `registry` starts a schema registry.
 
-    `cassandra_username` and `cassandra_password` are who an application logs in as, where Cassandra asks for it.
+    `cassandra_username` and `cassandra_password` are an application's login, if Cassandra requires one.
     """
 
     dir: Path = DEFAULT_DIR
@@ -73,7 +73,7 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster of actors to join instead of one of the application's own: `akka://system@host:port`."""
 
     def __or__(self, other: Urls) -> Urls:
-        """These, and for those that are None the other's."""
+        """These servers, with the other's in place of None."""
         return Urls(
             kafka=self.kafka or other.kafka,
             cassandra=self.cassandra or other.cassandra,
@@ -90,7 +90,7 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def refuse_unfinished(directory: Path) -> None:
-    """Raises `StartError` for a directory into which a restore was begun and not finished."""
+    """Raises `StartError` for a directory with an unfinished restore."""
     from smackbox.backup.fetch import is_unfinished
 
     if is_unfinished(directory):

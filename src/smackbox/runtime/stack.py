@@ -1,4 +1,4 @@
-"""Which processes make the stack, and how each is started: the same `smack … serve` that a person would type."""
+"""The processes of the stack and their command lines: the same `smack … serve` that a user would type."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stack_specs(
     spark: bool | None = None,
     config: Path | None = None,
 ) -> list[ProcessSpec]:
-    """The servers of `smack up`, less those not wanted. `spark` None: as the settings say.
+    """The servers of `smack up`, except those excluded. `spark` None: as in the settings.
 
     `config` is the settings file that they read; None: the one in their working directory.
 
@@ -48,7 +48,7 @@ def registry_spec(settings: BoxSettings, kafka: str, config: Path | None = None)
 
 
 def with_spark(settings: BoxSettings) -> bool:
-    """Whether Spark is started. Raises `StartError` where it is asked for and not installed."""
+    """Whether to start Spark. Raises `StartError` if it is requested and not installed."""
     installed = importlib.util.find_spec("pysail") is not None
     if settings.spark and not installed:
         raise StartError("Spark is not installed: pip install 'smackbox[spark]', or give --no-spark")
@@ -56,7 +56,7 @@ def with_spark(settings: BoxSettings) -> bool:
 
 
 def config_flags(config: Path | None) -> tuple[str, ...]:
-    """What hands the settings file on to a process."""
+    """The arguments that pass the settings file to a process."""
     return () if config is None else ("--config", str(config.resolve()))
 
 

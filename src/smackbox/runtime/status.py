@@ -1,4 +1,4 @@
-"""What runs in a directory: each process asked one question, with its memory and how often it was restarted."""
+"""The processes of a directory: each with the result of one request, its memory and its restarts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scrape_targets(directory: Path) -> list[dict[str, Any]]:
 
 
 def process_rows(supervisors: Iterable[RunFile]) -> list[tuple[str, ...]]:
-    """A row for each process, in the columns of `PROCESS_HEAD`; each is asked whether it answers."""
+    """A row for each process, in the columns of `PROCESS_HEAD`; each process gets one request."""
     rows: list[tuple[str, ...]] = []
     for process in (process for supervisor in supervisors for process in supervisor.processes):
         state = "silent" if process.state == "ready" and not answers(process) else process.state
@@ -55,7 +55,7 @@ def process_rows(supervisors: Iterable[RunFile]) -> list[tuple[str, ...]]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines whose columns stand below one another."""
+    """Rows as lines with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -105,7 +105,7 @@ def _asking_http(path: str) -> Callable[[socket.socket], bool]:
 
 
 def _ask_nothing(_connection: socket.socket) -> bool:
-    return True  # it accepted the connection: all that can be asked without a client of its protocol
+    return True  # it accepted the connection: the most that can be checked without a client of its protocol
 
 
 _QUESTIONS: dict[str, Callable[[socket.socket], bool]] = {

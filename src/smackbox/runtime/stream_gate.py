@@ -1,6 +1,6 @@
-"""A stream's process at the gate of its replays: it leaves while one is put in, and comes back as the program is then.
+"""The gate between a stream and its replays: the stream's process stops while one is installed, then restarts.
 
-A change that was committed and cut off is finished before the stream goes on.
+An interrupted committed change is finished before the stream continues.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class StreamGate:
         """Return when the stream may go on; with `restart`, or after a wait, as this program begun again."""
         waited = self._journal.wait_while_gated(self._stop)
         while not self._stop.is_set() and self._journal.unfinished() is not None:
-            with suppress(GatedError):  # another instance of the stream is at it
+            with suppress(GatedError):  # another instance of the stream does it
                 self._finish()
             waited |= self._journal.wait_while_gated(self._stop)
         if (waited or restart) and not self._stop.is_set():
@@ -53,7 +53,7 @@ class StreamGate:
 
     @contextmanager
     def watched(self) -> Iterator[threading.Event]:
-        """An event that is set when the stream is to stop, or to leave for a replay."""
+        """An event that is set when the stream must stop, or make room for a replay."""
         ended = threading.Event()
 
         def watch() -> None:

@@ -1,4 +1,4 @@
-"""What the streams of a box say in their metrics: batches, rates, lag, watermark; each process is asked over HTTP."""
+"""The metrics of a box's streams: batches, rates, lag, watermark; requested from each process over HTTP."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def stream_figures(supervisors: Iterable[RunFile]) -> list[StreamFigures]:
 
 
 class Rates:
-    """Rows a second of each process, from one look to the next; the last `KEPT_RATES` are kept."""
+    """Rows a second of each process between two samples; the last `KEPT_RATES` are kept."""
 
     def __init__(self) -> None:
         self._before: dict[str, tuple[float, float]] = {}
         self._rates: dict[str, deque[float]] = {}
 
     def see(self, streams: Iterable[StreamFigures]) -> None:
-        """Take another look. A restarted process counts from 0."""
+        """Take another sample. A restarted process counts from 0."""
         for stream in streams:
             if "rows_total" not in stream.figures:
                 continue
@@ -70,12 +70,12 @@ class Rates:
                 self._rates.setdefault(name, deque(maxlen=KEPT_RATES)).append(read / (stream.at_s - before[1]))
 
     def last(self, name: str) -> float | None:
-        """The latest rate of a process; None before the second look."""
+        """The latest rate of a process; None before the second sample."""
         rates = self._rates.get(name)
         return rates[-1] if rates else None
 
     def sparkline(self, name: str) -> str:
-        """Its rates as bars, the latest on the right, the highest of them as high as a line."""
+        """Its rates as bars, the latest on the right, scaled so that the highest fills the line."""
         rates = self._rates.get(name, ())
         highest = max(rates, default=0.0)
         steps = len(BARS) - 1

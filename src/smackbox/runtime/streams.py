@@ -41,7 +41,7 @@ def stream_runner(
 def stream_settings(
     app: App, stream: Stream, urls: Urls, settings: BoxSettings, metrics_port: int | None
 ) -> StreamSettings:
-    """What the runner is told beside its sources and targets."""
+    """The runner's settings, other than its sources and targets."""
     assert urls.kafka is not None and urls.cassandra is not None
     divided = stream.instances is not None and stream.function is not None
     divided |= stream.instances is not None and stream.flow is not None
@@ -83,7 +83,7 @@ def _runner(
     engine: StreamEngine | None = None,
     metrics: Any = None,
 ) -> MicroBatchRunner:
-    """`part` sets the targets' names of one partition apart from those of others."""
+    """`part` distinguishes the names of one partition's targets from those of other partitions."""
     name = f"{app.name}.{stream.name}{part}"
     only_topic = len(stream.sources) == 1 and isinstance(stream.source, Topic)
     inputs = [] if only_topic else [_input(source, settings) for source in stream.sources]
@@ -114,7 +114,7 @@ def readings(stream: Stream, registry: str | None) -> dict[str, Callable[[bytes]
 
 
 def _input(source: Any, settings: StreamSettings) -> Input:
-    """A source, as the Spark room reads it. What a kind needs is imported when there is one."""
+    """A source in the Spark room's form. The imports of each kind are loaded on demand."""
     match source:
         case Topic():
             from smackbox.spark.streaming.inputs.topic import TopicInput
@@ -169,7 +169,7 @@ def _output(target: Any, settings: StreamSettings, name: str) -> Output:
         case HttpTarget():
             from smackbox.spark.streaming.outputs.http import HttpOutput
 
-            sender = f"{name}.{target.name}"  # a server may remember keys for all its paths together
+            sender = f"{name}.{target.name}"  # a server may keep one set of keys for all its paths
             return HttpOutput(target.url, sender, dict(target.headers), rows=target.rows, timeout_s=target.timeout_s)
         case StatementTarget():
             from smackbox.spark.streaming.outputs.statement import StatementOutput
@@ -183,7 +183,7 @@ def _output(target: Any, settings: StreamSettings, name: str) -> Output:
 
 
 def flow_readers(branch: Branch, settings: StreamSettings) -> dict[str, TableReader]:
-    """What reads the tables that a flow looks up, by their names."""
+    """The readers of the tables that a flow looks up, by table name."""
     from smackbox.spark.streaming.lookup_readers import CassandraReader, TopicReader
 
     found: dict[str, TableReader] = {}

@@ -1,10 +1,10 @@
-"""A set of processes that live and die together on the box's platform, and the file that tells other commands of them.
+"""A set of processes that start and stop together on the box's platform, and the file that lists them.
 
 The first supervisor in a directory starts the platform (`platform.py`) in its own process; later ones use it. Each
-deploys its processes as Marathon apps of a group of its own, and takes them away when it stops.
+deploys its processes as Marathon apps of its own group, and removes them when it stops.
 
-`DIR/run/NAME.json` holds each process' name, url, pid and state; it is replaced whole, so a reader never sees half of
-it. It is removed on a clean stop; after a crash its pid no longer answers, which readers check.
+`DIR/run/NAME.json` holds each process' name, url, pid and state; it is replaced atomically, so a reader never sees a
+partial file. It is removed on a clean stop; after a crash its pid no longer answers, which readers check.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ class ProcessState(msgspec.Struct, frozen=True):
 
 
 class RunFile(msgspec.Struct, frozen=True):
-    """What a supervisor tells about itself."""
+    """A supervisor's own entry in the file."""
 
     name: str
     pid: int
     processes: list[ProcessState]
 
     def url(self, process: str) -> str | None:
-        """The URL of the process of that name, None where there is none."""
+        """The URL of the process of that name, None if there is none."""
         return next((one.url for one in self.processes if one.name == process), None)
 
 
@@ -110,12 +110,12 @@ class Supervisor:
     async def start(self, *specs: ProcessSpec) -> None:
         """Start these side by side and wait until all are ready.
 
-        Raises the first `StartError`, or `Stopped` when told to stop meanwhile; what had started stays until `stop`.
+        Raises the first `StartError`, or `Stopped` when told to stop meanwhile; started processes stay until `stop`.
         """
         await self.unless_stopped(self._start(specs))
 
     async def schedule(self, *jobs: dict[str, Any]) -> None:
-        """Give these jobs to Chronos, which has them until `stop`. Raises `StartError`."""
+        """Add these jobs to Chronos until `stop`. Raises `StartError`."""
         client = await self._connected()
         for job in jobs:
             for file in job_files(self._directory, job["name"]):
@@ -126,7 +126,7 @@ class Supervisor:
             await client.put_job(job)
 
     async def unless_stopped(self, work: Awaitable[T]) -> T:
-        """The result of `work`; raises `Stopped` as soon as the supervisor is told to stop."""
+        """The result of `work`; raises `Stopped` as soon as the supervisor must stop."""
         working = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(self._told_to_stop.wait())
         try:
@@ -140,7 +140,7 @@ class Supervisor:
             await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def wait(self) -> None:
-        """Until SIGINT or SIGTERM."""
+        """Wait for SIGINT or SIGTERM."""
         await self._told_to_stop.wait()
 
     async def stop(self) -> None:
@@ -211,7 +211,7 @@ class Supervisor:
             await asyncio.sleep(STARTING_LOOK_S)
 
     async def _connected(self) -> PlatformClient:
-        """The platform of the directory, started where there is none. Raises `StartError`."""
+        """The platform of the directory, started if there is none. Raises `StartError`."""
         if self._client is not None:
             return self._client
         urls = next((state for state in running(self._directory) if state.url("marathon")), None)
@@ -238,7 +238,7 @@ class Supervisor:
         return self._client
 
     async def _forget_the_dead(self, client: PlatformClient) -> None:
-        """Apps that a supervisor left which was killed: nobody wants them any more. Those of users stay."""
+        """Remove the apps of a killed supervisor. Users' own apps stay."""
         apps = await client.apps()
         left = [app["id"] for app in apps if LIFELINE in app.get("env", {})]
         for app_id in left:
@@ -323,7 +323,7 @@ def running(directory: Path) -> list[RunFile]:
         try:
             state = msgspec.json.decode(file.read_bytes(), type=RunFile)
         except FileNotFoundError:
-            continue  # its supervisor stopped between the two looks
+            continue  # its supervisor has stopped meanwhile
         except msgspec.DecodeError as error:
             raise StartError(f"{file} is not a run file: {error}; remove it") from error
         if is_alive(state.pid):

@@ -1,4 +1,4 @@
-"""What the fixtures hand to a test."""
+"""The objects that the fixtures give to a test."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BATCHES_LIMIT = 1_000
 
 @contextmanager
 def server(config: pytest.Config, letter: str) -> Iterator[ServiceThread | str]:
-    """An embedded server, or `host:port` of the one that option or environment names."""
+    """An embedded server, or the `host:port` from the option or the environment."""
     real = config.getoption(f"--smack-{letter}") or os.environ.get(f"SMACK_{letter.upper()}")
     if real is not None:
         yield str(real)
@@ -44,7 +44,7 @@ def server(config: pytest.Config, letter: str) -> Iterator[ServiceThread | str]:
 
 
 def embedded(letter: str) -> Service:
-    """The server of a letter, `kafka` or `cassandra`, not started yet."""
+    """The server for `kafka` or `cassandra`, not started yet."""
     if letter == "kafka":
         from smackbox.kafka.server import KafkaServer
         from smackbox.kafka.settings import KafkaSettings
@@ -57,7 +57,7 @@ def embedded(letter: str) -> Service:
 
 
 def reset(server: ServiceThread | str) -> None:
-    """Wipe an embedded server; a real one keeps what it has."""
+    """Wipe an embedded server; an external one keeps its data."""
     if isinstance(server, ServiceThread):
         server.call(server.service.reset())  # type: ignore[attr-defined]
 
@@ -85,7 +85,7 @@ class SmackCassandra:
         self._stack = ExitStack()
 
     def connect(self, keyspace: str | None = None) -> Session:
-        """A session of the Python driver. Raises `StartError` for a keyspace that is not there."""
+        """A session of the Python driver. Raises `StartError` for an unknown keyspace."""
         from smackbox.runtime.prepare import CqlConnection
 
         return self._stack.enter_context(CqlConnection(self.address, keyspace))
@@ -107,7 +107,7 @@ class Smack:
 
     @cached_property
     def spark(self) -> SparkSession:
-        """A Spark Connect session on an engine in this process, made at the first use and closed with the test."""
+        """A Spark Connect session on an engine in this process, created at the first use and closed with the test."""
         from smackbox.spark import session
 
         spark: SparkSession = session()
@@ -115,7 +115,7 @@ class Smack:
         return spark
 
     def run(self, app: App) -> RunningApp:
-        """Make the topics and tables of `app`, start its endpoint, open its streams. Raises what a start raises."""
+        """Create the topics and tables of `app`, start its endpoint, open its streams. Raises the errors of a start."""
         return self._stack.enter_context(RunningApp(app, self.kafka.bootstrap, self.cassandra.address))
 
     def __enter__(self) -> Smack:
@@ -126,7 +126,7 @@ class Smack:
 
 
 class RunningApp:
-    """An application's endpoints on a thread, and its streams, which move only when `settle` is called."""
+    """An application's endpoints on a thread, and its streams, which advance only when `settle` is called."""
 
     def __init__(self, app: App, kafka: str, cassandra: str) -> None:
         self.app = app
@@ -137,7 +137,7 @@ class RunningApp:
         self._runners: list[MicroBatchRunner | SharedRunner] = []
 
     def post(self, path: str, events: Any) -> tuple[int, Any]:
-        """POST one event, a list of events, or bytes as they are: the status and the decoded answer."""
+        """POST one event, a list of events, or raw bytes; returns the status and the decoded answer."""
         body = events if isinstance(events, bytes) else msgspec.json.encode(events)
         request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})  # noqa: S310
         try:
@@ -148,7 +148,7 @@ class RunningApp:
                 return refused.code, json.load(refused)
 
     def settle(self) -> None:
-        """Let every stream process what is in its topic."""
+        """Let every stream process all records in its topic."""
         for runner in self._runners:
             for _ in range(BATCHES_LIMIT):
                 if runner.step(wait_s=0.1) is None:
@@ -157,7 +157,7 @@ class RunningApp:
                 raise AssertionError(f"a stream did not come to rest within {BATCHES_LIMIT} batches")
 
     def job(self, name: str) -> int:
-        """Run a job to its end; the number of rows that it wrote."""
+        """Run a job to completion; returns the number of rows written."""
         from smackbox.runtime.jobs import run_job
 
         return run_job(self.app, self.app.find_job(name), cassandra=self._cassandra, spark_url=None)

@@ -1,12 +1,12 @@
-"""The pytest plugin: real servers in the test's process, one set a session, wiped between tests.
+"""The pytest plugin: real servers in the test's process, one set per session, wiped between tests.
 
     def test_ads(smack):                     Kafka and Cassandra, and applications on them
     def test_log(smack_kafka): …             a broker alone
     def test_tables(smack_cassandra): …      a CQL server alone
     def test_actors(akka_testkit): …         an actor system with manual time, and probes
 
-With `--smack-kafka` and `--smack-cassandra` (or SMACK_KAFKA and SMACK_CASSANDRA) the same tests run on real ones; those
-are not wiped, so tests that run on both make their names unique.
+With `--smack-kafka` and `--smack-cassandra` (or SMACK_KAFKA and SMACK_CASSANDRA) the same tests run on other servers.
+Those are not wiped, so tests that run on both need unique names.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def smack(smack_kafka: SmackKafka, smack_cassandra: SmackCassandra) -> Iterator[
 
 @pytest.fixture
 def akka_testkit() -> Iterator[ActorTestKit]:
-    """An actor system whose time moves when told: `spawn`, `probe()`, `advance(seconds)`, `dead_letters`."""
+    """An actor system with manual time: `spawn`, `probe()`, `advance(seconds)`, `dead_letters`."""
     from smackbox.akka.testkit.kit import ActorTestKit
 
     with ActorTestKit() as kit:

@@ -1,4 +1,4 @@
-"""The class of a classic actor: its state, its handler, and the hooks of its life."""
+"""The class of a classic actor: its state, its handler, and its lifecycle hooks."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _making: list[ActorContext[Any]] = []
 
 
 class Actor(Takes[M], Generic[M]):
-    """An actor that takes messages of type M.
+    """An actor that handles messages of type M.
 
-    `receive` and the hooks may be plain or `async`; while one waits, messages wait, too. `self.context` is there from
-    the constructor on. An instance ends with a failure: a restart makes another one with the same mailbox.
+    `receive` and the hooks may be plain or `async`; while one waits, messages wait, too. `self.context` is available
+    in the constructor. A failure ends the instance: a restart creates a new one with the same mailbox.
     """
 
     context: ActorContext[M]
@@ -52,10 +52,10 @@ class Actor(Takes[M], Generic[M]):
         return UNHANDLED
 
     def pre_start(self) -> Any:
-        """Before the first message."""
+        """Called before the first message."""
 
     def post_stop(self) -> Any:
-        """After the last one; children have stopped already."""
+        """Called after the last message; the children have already stopped."""
 
     def pre_restart(self, cause: BaseException, message: Any) -> Any:
         """To the instance that failed with `message` (None where it was none). By default stops all children, then as

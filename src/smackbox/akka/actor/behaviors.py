@@ -1,4 +1,4 @@
-"""Functional behaviors: how an actor handles its next message, as a value. A handler returns the one that follows.
+"""Functional behaviors: how an actor handles its next message, as a value. A handler returns the next behavior.
 
     def counter(count: int) -> Behavior[Command]:
         def on_message(context: ActorContext[Command], message: Command) -> Behavior[Command]:
@@ -54,7 +54,7 @@ class Receive(Behavior[M]):
 
 
 class Deferred(Behavior[M]):
-    """Made by `make` when the actor starts, and again at each restart."""
+    """Created by `make` when the actor starts and at each restart."""
 
     __slots__ = ()
 
@@ -96,33 +96,33 @@ class SuperviseBuilder(Generic[M]):
     wrapped: Behavior[M]
 
     def on_failure(self, strategy: SupervisorStrategy, *causes: type[BaseException]) -> Behavior[M]:
-        """Treat exceptions of these types (default: every `Exception`) so. Wrap again for others."""
+        """Apply the strategy to exceptions of these types (default: every `Exception`). Wrap again for other types."""
         return _Supervise(self.wrapped, strategy, causes or (Exception,))
 
 
 class Stash(Generic[M]):
-    """Messages put aside by a functional behavior, at most `capacity`."""
+    """Messages stashed by a functional behavior, at most `capacity`."""
 
     def __init__(self, context: ActorContext[M], capacity: int) -> None:
         self._context = context
         self.capacity = capacity
 
     def stash(self) -> None:
-        """Put the message that is being handled aside. Raises `StashOverflowError`."""
+        """Stash the current message. Raises `StashOverflowError`."""
         self._context.stash(self.capacity)
 
     def unstash_all(self, behavior: Behavior[M]) -> Behavior[M]:
-        """Handle what is put aside next, with `behavior`."""
+        """Handle the stashed messages next, with `behavior`."""
         self._context.unstash_all()
         return behavior
 
 
 class Behaviors:
-    """Makes behaviors."""
+    """Creates behaviors."""
 
     @staticmethod
     def setup(make: Callable[[ActorContext[M]], Behavior[M]]) -> Behavior[M]:
-        """When the actor starts, and again at each restart."""
+        """A behavior that `make` creates when the actor starts and at each restart."""
         return _Setup(make)
 
     @staticmethod
@@ -159,7 +159,7 @@ class Behaviors:
 
     @staticmethod
     def ignore() -> Behavior[Any]:
-        """Every message is dropped in silence."""
+        """Every message is dropped silently."""
         return IGNORE
 
     @staticmethod
@@ -247,7 +247,7 @@ class FunctionalActor(Generic[M]):
         return True
 
     def strategy_for(self, cause: BaseException) -> tuple[SupervisorStrategy, int] | None:
-        """The innermost supervisor for `cause`, and its place."""
+        """The innermost supervisor for `cause`, and its index."""
         for place in range(len(self._supervisors) - 1, -1, -1):
             supervise, _ = self._supervisors[place]
             if isinstance(cause, supervise.causes):

@@ -1,8 +1,8 @@
-"""One actor at work: its mailbox, its life, its children, and who watches whom.
+"""A running actor: its mailbox, lifecycle, children and death watch.
 
-A cell is touched by the event loop's thread alone; only `box.append` and `queue` are called from others. Cells tell one
-another by `command`: what was asked is done in the turn of the cell that it is about, before its next message, as
-Pekko's system messages are. A message, a command and a hook of its life never overlap in one cell.
+Only the event loop's thread uses a cell; other threads may call only `box.append` and `queue`. Cells communicate by
+`command`: a command runs in its target cell's turn, before the cell's next message, like Pekko's system messages.
+A message, a command and a lifecycle hook never overlap in one cell.
 
     NEW -> RUNNING <-> FAILED -> RESTARTING -> RUNNING
                        any but STOPPED -> STOPPING (until its children have stopped) -> STOPPED
@@ -48,7 +48,7 @@ class Cell(Lifecycle[M]):
     __slots__ = ()
 
     def run(self, quantum: int) -> int:
-        """Do what was commanded, then handle up to `quantum` messages. Returns how many."""
+        """Run the commands, then handle up to `quantum` messages. Returns their number."""
         left = quantum
         if self.state == NEW and self._halt == STARTING:
             self._create()
@@ -100,7 +100,7 @@ class Cell(Lifecycle[M]):
         return None
 
     def _after(self, result: Any) -> None:
-        """What a handler returned and is not None: something to wait for, the next behavior, or `UNHANDLED`."""
+        """Process a handler's result other than None: an awaitable, the next behavior, or `UNHANDLED`."""
         if type(result) is CoroutineType:
             self._await(eager_task.start(result, asyncio.get_running_loop()), self._finish_handler)
         elif isinstance(result, asyncio.Future):
@@ -159,7 +159,7 @@ class Cell(Lifecycle[M]):
 
 
 class AdapterRef(ActorRef[N]):
-    """Takes another protocol for an actor."""
+    """Accepts messages of another protocol for an actor."""
 
     __slots__ = ("_adapt", "_cell")
 

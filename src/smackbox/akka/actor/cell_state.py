@@ -1,4 +1,4 @@
-"""What a cell holds, and what every part of it uses: mailbox, commands, children, timers, stash."""
+"""The state of a cell, used by all of its parts: mailbox, commands, children, timers, stash."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ M = TypeVar("M")
 
 NEW, RUNNING, RESTARTING, STOPPING, STOPPED = range(5)
 
-# Why a cell handles no messages just now; bits of `_halt`.
+# The reasons why a cell handles no messages at present; bits of `_halt`.
 STARTING, SUSPENDED, BUSY, LEAVING = 1, 2, 4, 8
 
 
@@ -124,11 +124,11 @@ class CellState(ActorContext[M]):
         self._cause: BaseException | None = None
         self._stop_asked = False
 
-    # -- defined by the parts of a cell that stand on this one
+    # -- defined by the parts of a cell that are built on this one
 
     @abstractmethod
     def run(self, quantum: int) -> int:
-        """Have a turn of up to `quantum` messages. Returns how many it was."""
+        """Run a turn of up to `quantum` messages. Returns their number."""
 
     @abstractmethod
     def _stop(self) -> None:
@@ -167,17 +167,17 @@ class CellState(ActorContext[M]):
     # -- mailbox and commands
 
     def open_box(self) -> Any:
-        """The mailbox, made for the first message: idle actors have none."""
+        """The mailbox, created for the first message: idle actors have none."""
         self.box = self.props.mailbox.make()
         return self.box
 
     def queue(self) -> None:
-        """Get a turn. May be called from any thread."""
+        """Ask for a turn. May be called from any thread."""
         self.queued = True
         self.system.dispatcher.enqueue(self)
 
     def command(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Have `call` done in this cell's next turn."""
+        """Run `call` in this cell's next turn."""
         if self._commands is None:
             self._commands = [(call, arguments)]
         else:
@@ -191,7 +191,7 @@ class CellState(ActorContext[M]):
                 call(*arguments)
 
     def _put(self, item: Any) -> None:
-        """Into the mailbox, whatever its capacity."""
+        """Put an item into the mailbox, whatever its capacity."""
         (self.box if self.box is not None else self.open_box()).append(item)
         if not self.queued:
             self.queue()
@@ -224,7 +224,7 @@ class CellState(ActorContext[M]):
         return tuple(self._children.values()) if self._children else ()
 
     def room(self) -> asyncio.Future[None]:
-        """Done once a message has left the mailbox."""
+        """A future that is done once a message has left the mailbox."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._rooms is None:
             self._rooms = []

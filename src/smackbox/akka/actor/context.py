@@ -1,6 +1,6 @@
-"""What an actor may ask of its place in the system: children, death watch, timers, stash, futures.
+"""An actor's access to the actor system: children, death watch, timers, stash, futures.
 
-Its methods are for the actor itself, on the event loop; from elsewhere only references may be used.
+Only the actor itself may call its methods, on the event loop; other code may use references only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STASH_CAPACITY = 1_000
 
 
 class ActorContext(Generic[M]):
-    """Of one actor, for as long as it lives; its instances come and go with restarts."""
+    """The context of one actor, for its whole life; each restart replaces the actor's instance."""
 
     __slots__ = ()
 
@@ -70,7 +70,7 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def stop(self, ref: ActorRef[Any] | None = None) -> None:
-        """Stop a child, or this actor, after the message that it is handling."""
+        """Stop a child, or this actor, after its current message."""
 
     @abstractmethod
     def stop_children(self) -> None: ...
@@ -79,7 +79,7 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def watch(self, ref: ActorRef[N]) -> ActorRef[N]:
-        """Hear `Terminated` when that actor is gone: exactly once, also where it is gone already."""
+        """Receive `Terminated` exactly once when that actor has terminated, even if it already has."""
 
     @abstractmethod
     def watch_with(self, ref: ActorRef[Any], message: M) -> None:
@@ -97,17 +97,17 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def unbecome(self) -> None:
-        """Go back to the handler before; with none left to `receive`."""
+        """Go back to the previous handler; if there is none, to `receive`."""
 
     # -- stash
 
     @abstractmethod
     def stash(self, capacity: int = STASH_CAPACITY) -> None:
-        """Put the message that is being handled aside, with at most `capacity` in all. Raises `StashOverflowError`."""
+        """Stash the current message, at most `capacity` in total. Raises `StashOverflowError`."""
 
     @abstractmethod
     def unstash_all(self) -> None:
-        """Handle what is put aside next, before what waits in the mailbox."""
+        """Handle the stashed messages next, before those in the mailbox."""
 
     # -- time
 
@@ -117,19 +117,19 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def set_receive_timeout(self, delay_s: float, message: M) -> None:
-        """Get `message` whenever no other one came for `delay_s`."""
+        """Receive `message` whenever no other message arrived for `delay_s`."""
 
     @abstractmethod
     def cancel_receive_timeout(self) -> None: ...
 
     def schedule_once(self, delay_s: float, ref: ActorRef[N], message: N) -> Cancellable:
-        """Send `message` to `ref` after `delay_s`, also when this actor is gone by then."""
+        """Send `message` to `ref` after `delay_s`, even if this actor has terminated by then."""
         return self.system.dispatcher.call_later(delay_s, ref.tell, message)
 
     # -- futures
 
     def pipe_to_self(self, work: Awaitable[T], map_result: Callable[[T | None, BaseException | None], M]) -> None:
-        """Do `work` beside this actor; what `map_result` makes of its result or its failure comes as a message."""
+        """Run `work` beside this actor; `map_result` turns its result or failure into a message to this actor."""
         future = asyncio.ensure_future(work)
         ref = self.ref
 
@@ -145,19 +145,19 @@ class ActorContext(Generic[M]):
 
     @abstractmethod
     def message_adapter(self, adapt: Callable[[N], M]) -> ActorRef[N]:
-        """A reference for the protocol of another actor: what it takes is adapted in this actor's turn."""
+        """A reference for another protocol, whose messages are adapted in this actor's turn."""
 
     async def run_blocking(self, work: Callable[..., T], *arguments: Any, pool: str = "blocking") -> T:
-        """Run `work` on the pool of threads of that name, and wait for it."""
+        """Run `work` on the thread pool of that name, and wait for it."""
         return await asyncio.get_running_loop().run_in_executor(self.system.pool(pool), work, *arguments)
 
     async def run_in_process(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run `work`, which computes, on another core; it and `arguments` must be picklable. Waits for it."""
+        """Run CPU-bound `work` on another core, and wait for it. It and `arguments` must be picklable."""
         return await asyncio.get_running_loop().run_in_executor(self.system.processes(), work, *arguments)
 
 
 def check_stash(waiting: int, capacity: int) -> None:
-    """Raises `StashOverflowError` where one more has no room."""
+    """Raises `StashOverflowError` if there is no room for one more."""
     if waiting >= capacity:
         raise StashOverflowError(
             f"{waiting} messages are stashed, and the stash holds {capacity}: unstash, or drop some"

@@ -1,7 +1,7 @@
-"""Dead letters: published on the event stream, counted, and logged until they are too many.
+"""Dead letters: published on the event stream, counted, and logged up to a limit.
 
-After `LOGGED` lines the log is silent for `SILENCE_S`, and then says how many there were. Pekko's settings of these are
-`log-dead-letters` and `log-dead-letters-suspend-duration`.
+After `LOGGED` lines logging pauses for `SILENCE_S`, and then reports how many there were. Pekko's settings for these
+are `log-dead-letters` and `log-dead-letters-suspend-duration`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger("smackbox.akka.dead_letters")
 
 
 class DeadLetters:
-    """Of one actor system. `count` is how many there were."""
+    """The dead letters of one actor system. `count` is their number."""
 
     def __init__(self, events: EventStream, dispatcher: Dispatcher) -> None:
         self._events = events
@@ -34,7 +34,7 @@ class DeadLetters:
         self._unlogged = 0
 
     def add(self, item: Any, recipient: ActorRef[Any], reason: str) -> None:
-        """`item` as it lies in a mailbox. Where an asker waits, its ask fails at once."""
+        """`item` is in its mailbox form. If an asker waits for the reply, its ask fails at once."""
         sender = item.sender if type(item) is Envelope else None
         message = item.message if type(item) is Envelope else item
         letter = DeadLetter(message, sender, str(recipient.path), reason)
@@ -66,7 +66,7 @@ class DeadLetters:
 
 
 def _shown(message: Any) -> str:
-    """A message for the log; one that cannot be shown must not raise into who told it."""
+    """A message as text for the log; a failing `repr` must not raise in the sender."""
     try:
         return repr(message)[:TEXT_LIMIT]
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Who watches whom: each watcher is notified of a death exactly once, in the turn of its own mailbox."""
+"""Death watch: each watcher is notified of a termination exactly once, in its own mailbox's turn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DeathWatch(CellState[M]):
         return result if type(self.instance) is FunctionalActor or type(result) is CoroutineType else None
 
     def _hear_death(self, ref: ActorRef[Any], cause: BaseException | None) -> None:
-        """A watched actor is gone."""
+        """Called when a watched actor has terminated."""
         watching = self._watching
         found = watching.get(ref) if watching is not None else None
         if watching is None or found is None or found is _DEAD or self.state == STOPPED:

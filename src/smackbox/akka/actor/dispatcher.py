@@ -1,7 +1,7 @@
-"""Who runs actors: a queue of those that have messages, worked off in turns on the event loop.
+"""Runs actors: a queue of actors with messages, processed in turns on the event loop.
 
-An actor in the queue handles up to `THROUGHPUT` messages and goes to the end of the queue, so that none starves the
-others; after `TURN_MESSAGES` the loop gets its turn, so that sockets and timers are not starved either.
+An actor in the queue handles up to `THROUGHPUT` messages and then goes to the end of the queue, so that none starves
+the others. After `TURN_MESSAGES` the event loop gets control, so that sockets and timers are not starved either.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Runnable(Protocol):
     instance: Any
 
     def run(self, quantum: int, /) -> int:
-        """Handle up to `quantum` messages. Returns how many."""
+        """Handle up to `quantum` messages. Returns their number."""
         ...
 
 
@@ -34,7 +34,7 @@ class Cancellable(Protocol):
 
 
 class Dispatcher:
-    """The queue. A subclass says how its turns come, and what time it is."""
+    """The queue. A subclass schedules its turns and provides the time."""
 
     def __init__(self) -> None:
         self._ready: deque[Runnable] = deque()
@@ -43,7 +43,7 @@ class Dispatcher:
         """Where times are gathered, once somebody wants them."""
 
     def enqueue(self, cell: Runnable) -> None:
-        """`cell` has something to do. May be called from any thread."""
+        """Add `cell` to the queue. May be called from any thread."""
         self._ready.append(cell)
         if not self._awake:
             self._awake = True
@@ -72,7 +72,7 @@ class Dispatcher:
         return handled
 
     def _wake(self) -> None:
-        """Make `turn` be called soon."""
+        """Schedule a call of `turn`."""
         raise NotImplementedError
 
     def now_s(self) -> float:
@@ -82,12 +82,12 @@ class Dispatcher:
         raise NotImplementedError
 
     def on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Call at once when this is the loop's thread, else soon on it."""
+        """Call at once on the loop's thread; from another thread, schedule the call there."""
         raise NotImplementedError
 
 
 class LoopDispatcher(Dispatcher):
-    """On a running asyncio loop."""
+    """A dispatcher on a running asyncio loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A coroutine that starts at once, in the caller's turn, and becomes a task only in so far as it really waits.
+"""A coroutine that starts at once, in the caller's turn, and becomes a task only if it waits.
 
 Python 3.12 has such tasks. For 3.11 `_SteppedTask` is one, by the hooks that asyncio has for task types of others
 (https://docs.python.org/3/library/asyncio-extending.html), so that `asyncio.timeout` and `current_task` work in it.
@@ -31,7 +31,7 @@ def start(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) 
 
 
 class Raised:
-    """What a coroutine raised that never waited."""
+    """The exception of a coroutine that never waited."""
 
     __slots__ = ("error",)
 
@@ -40,7 +40,7 @@ class Raised:
 
 
 class Stepper:
-    """Starts many coroutines as `start` does, and pays for a task only for those that really wait."""
+    """Starts many coroutines as `start` does, and creates tasks only for those that wait."""
 
     __slots__ = ("_loop", "_spare")
 
@@ -129,7 +129,7 @@ class _SteppedTask(asyncio.Future[Any]):
         return True
 
     def step(self, error: BaseException | None) -> None:
-        """Go on with the coroutine until it waits or ends. `error` is thrown into it."""
+        """Run the coroutine until it waits or ends. `error` is thrown into it."""
         loop = self.get_loop()
         if self._must_cancel:
             error = asyncio.CancelledError()
@@ -154,7 +154,7 @@ class _SteppedTask(asyncio.Future[Any]):
             asyncio.tasks._leave_task(loop, self)  # type: ignore[arg-type]
             on_end = self.on_end
             if on_end is not None and self.done():
-                self.on_end = None  # what it holds may hold this task
+                self.on_end = None  # break the reference cycle: the coroutine's objects may refer to this task
                 on_end(self)
 
     def _wait_for(self, waited: Any) -> None:

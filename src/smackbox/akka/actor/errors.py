@@ -1,4 +1,4 @@
-"""What actors and their supervisors raise on purpose. `DeathPactError` is with the message that it is about."""
+"""Errors that actors and their supervisors raise on purpose. `DeathPactError` is beside its message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AskTimeoutError(ActorError, TimeoutError):
 
 
 class StashOverflowError(ActorError):
-    """More messages are stashed than the stash may hold."""
+    """The stash is full."""
 
 
 class InvalidNameError(ActorError, ValueError):

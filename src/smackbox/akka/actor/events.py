@@ -1,4 +1,4 @@
-"""The event stream of an actor system: a subscriber of a type receives what is published of it and its subtypes."""
+"""The event stream of an actor system: a subscriber of a type receives published events of it and its subtypes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Subscriber = ActorRef[Any] | Callable[[Any], None]
 
 
 class EventStream:
-    """In one process. A subscriber is an actor, or a function that must neither block nor raise."""
+    """The event stream of one process. A subscriber is an actor, or a function that must neither block nor raise."""
 
     def __init__(self) -> None:
         self._subscribers: dict[type, list[Subscriber]] = {}
 
     def subscribe(self, event_type: type[E], subscriber: ActorRef[E] | Callable[[E], None]) -> None:
-        """Subscribing twice is once."""
+        """Subscribing again has no effect."""
         subscribers = self._subscribers.setdefault(event_type, [])
         if subscriber not in subscribers:
             subscribers.append(subscriber)
 
     def unsubscribe(self, subscriber: Subscriber, event_type: type | None = None) -> None:
-        """From one type, or from all."""
+        """Unsubscribe from one type, or from all."""
         for known in [event_type] if event_type is not None else list(self._subscribers):
             subscribers = self._subscribers.get(known, [])
             if subscriber in subscribers:

@@ -17,14 +17,14 @@ from smackbox.akka.actor.system import ActorSystem, Guardians
 
 
 class Guardian(Actor[Any]):
-    """A parent that nobody else is: it does as the default strategy says."""
+    """The parent of top-level actors, with the default strategy."""
 
     def on_signal(self, signal: Signal) -> None:
         return None
 
 
 class RootGuardian(Guardian):
-    """What it cannot treat ends the system."""
+    """A failure that it cannot handle ends the system."""
 
     supervisor_strategy = OneForOne(lambda _: Directive.ESCALATE)
 

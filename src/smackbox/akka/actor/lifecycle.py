@@ -1,4 +1,4 @@
-"""The life of a cell: beginning, failing, restarting, stopping, and the hooks of its instance on the way."""
+"""The lifecycle of a cell: start, failure, restart, stop, and the hooks of its instance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ M = TypeVar("M")
 
 
 class Lifecycle(DeathWatch[M]):
-    """What happens to a cell beside its messages."""
+    """The lifecycle methods of a cell."""
 
     __slots__ = ()
 
@@ -114,7 +114,7 @@ class Lifecycle(DeathWatch[M]):
             then(None, result)
 
     def start(self) -> None:
-        """Have the instance made in the first turn."""
+        """Create the instance in the first turn."""
         self.queue()
 
     def _create(self) -> None:
@@ -247,7 +247,7 @@ class Lifecycle(DeathWatch[M]):
             self._hand_over(cause)
 
     def _treat(self, directive: Directive, cause: BaseException, back_off: Any) -> None:
-        """What the parent decided."""
+        """Apply the parent's directive."""
         if directive is Directive.RESUME:
             self._resume()
         elif directive is Directive.RESTART:
@@ -319,7 +319,7 @@ class Lifecycle(DeathWatch[M]):
         self.cancel_receive_timeout()
 
     def _log_hook(self, name: str, call: Callable[[], Any]) -> None:
-        """A hook on the way out: its failure is reported, and does not stop what is under way."""
+        """Call a hook during a stop: its failure is reported, and does not interrupt the stop."""
 
         def done(error: BaseException | None, _result: Any) -> None:
             if error is not None:

@@ -1,4 +1,4 @@
-"""References to actors of this process, and those that lead nowhere."""
+"""References to actors of this process, and references without an actor."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class LocalRef(ActorRef[M_contra]):
 
 
 class DeadLetterRef(ActorRef[Any]):
-    """Leads nowhere: the recipient of what has none, and the sender of what has none."""
+    """A reference without an actor: stands for a missing recipient or sender."""
 
     __slots__ = ("_path", "_system")
 
@@ -148,7 +148,7 @@ class DeadLetterRef(ActorRef[Any]):
 
 
 class DeadBox:
-    """The mailbox of an actor that has terminated: what comes is a dead letter at once."""
+    """The mailbox of a terminated actor: each message becomes a dead letter at once."""
 
     __slots__ = ("_ref",)
 

@@ -1,4 +1,4 @@
-"""What waits for an actor: unbounded, bounded, with control messages first, or by priority.
+"""Mailboxes: unbounded, bounded, with control messages first, or by priority.
 
 A mailbox holds messages as they were sent: the message itself, or an `Envelope` that names its sender. `put` is False
 when there is no room; the message is then a dead letter, and never an exception in the sender. `offer` of a reference
@@ -38,7 +38,7 @@ class Mailbox(Protocol):
 
 @record
 class MailboxType:
-    """Which mailbox an actor gets. `capacity` None: no bound."""
+    """The kind of mailbox for an actor. `capacity` None: no bound."""
 
     make: Callable[[], Mailbox]
     capacity: int | None = None

@@ -1,4 +1,4 @@
-"""Messages and signals from the system to actors, and those that every actor takes."""
+"""Messages and signals from the system to actors, and messages that every actor accepts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class DeathPactError(ActorError):
 
 
 class Signal:
-    """What an actor learns about itself and about others. It comes to `on_signal`, and never waits behind messages."""
+    """A notice about the actor itself or others. It goes to `on_signal`, and never waits behind messages."""
 
     __slots__ = ()
 
 
 @record
 class Terminated(Signal):
-    """A watched actor is gone: exactly one for each `watch`."""
+    """A watched actor has terminated: exactly one for each `watch`."""
 
     ref: ActorRef[Any]
 
@@ -49,7 +49,7 @@ class PostStop(Signal):
 
 @record
 class PoisonPill:
-    """Stops an actor when its turn comes in the mailbox."""
+    """Stops an actor when it is taken from the mailbox."""
 
 
 @record

@@ -1,7 +1,7 @@
-"""Where an actor is: `pekko://system@host:port/user/parent/child#uid`.
+"""The path of an actor: `pekko://system@host:port/user/parent/child#uid`.
 
-An address without a host is local to its actor system. The uid tells two actors apart that had the same path one after
-the other; 0 is "any of them", as in an actor selection.
+An address without a host is local to its actor system. The uid distinguishes actors that had the same path one after
+the other; 0 means any of them, as in an actor selection.
 Source: Pekko's `ActorPath` and `Address`.
 """
 
@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r"(?P<protocol>[\w.+-]+)://(?P<system>[\w-]+)(?:@(?P<host>
 
 @record
 class Address:
-    """Of an actor system. `host` and `port` are None for the local one."""
+    """The address of an actor system. `host` and `port` are None for the local one."""
 
     protocol: str
     system: str
@@ -27,7 +27,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Raises `ValueError` for what is no address."""
+        """Raises `ValueError` for an invalid address."""
         match = _ADDRESS.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is no address such as {PROTOCOL}://system@host:port")
@@ -53,7 +53,7 @@ class ActorPath:
 
     @classmethod
     def parse(cls, text: str) -> ActorPath:
-        """Raises `ValueError` for what is no path."""
+        """Raises `ValueError` for an invalid path."""
         match = _ADDRESS.match(text)
         if match is None:
             raise ValueError(f"{text!r} is no path such as {PROTOCOL}://system@host:port/user/name")

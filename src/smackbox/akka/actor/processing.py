@@ -1,6 +1,6 @@
-"""How long actors take for their messages, sampled: the first actor of a turn of the dispatcher is timed.
+"""Samples of actors' processing times: the first actor of each dispatcher turn is timed.
 
-Seconds on the event loop: of an `async` handler those up to its first wait, which is what keeps others waiting.
+Times are seconds on the event loop: for an `async` handler those up to its first wait, during which it blocks others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ OTHER = "other"
 
 @dataclass(slots=True)
 class Processed:
-    """Messages that were timed, and their seconds."""
+    """The number of timed messages, and their seconds."""
 
     messages: int = 0
     seconds: float = 0.0
@@ -27,7 +27,7 @@ class ProcessingTimes:
         self.by_name: dict[str, Processed] = {}
 
     def add(self, name: str, messages: int, seconds: float) -> None:
-        """An actor has handled so many messages in one go."""
+        """Record that an actor has handled this many messages in one turn."""
         found = self.by_name.get(name)
         if found is None:
             if len(self.by_name) >= NAMES_LIMIT:

@@ -1,4 +1,4 @@
-"""How an actor is made: again at each restart, so arguments are kept and not the instance."""
+"""The recipe for creating an actor, used at each restart: it keeps the arguments, not the instance."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Props(Recipe[M], Generic[M]):
         return replace(self, mailbox=mailbox)
 
     def with_dispatcher(self, name: str) -> Props[M]:
-        """Run `receive` on the pool of threads of that name (`ActorSettings.pools`)."""
+        """Run `receive` on the thread pool of that name (`ActorSettings.pools`)."""
         return replace(self, dispatcher=name)
 
     def instance(self, context: ActorContext[M]) -> Any:
-        """A new instance for `context`. Raises what the constructor raises."""
+        """A new instance for `context`. Raises the constructor's errors."""
         if isinstance(self.make, Behavior):
             return FunctionalActor(self.make, context)
         _making.append(context)
@@ -54,5 +54,5 @@ class Props(Recipe[M], Generic[M]):
 
 
 def props_of(what: Spawnable[M]) -> Props[M]:
-    """How to make what is to be spawned."""
+    """The `Props` of an actor to spawn."""
     return what if isinstance(what, Props) else Props(what)  # type: ignore[arg-type] # there is no other recipe

@@ -1,4 +1,4 @@
-"""Finding actors by a service key instead of by a path."""
+"""Finds actors by a service key instead of a path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ M = TypeVar("M")
 
 @record
 class ServiceKey(Generic[M]):
-    """Names a protocol: who registers under it takes messages of type M.
+    """Names a protocol: actors registered under it accept messages of type M.
 
     `type_name` is the JVM's class of the messages, for services that JVMs know too.
     """
@@ -25,14 +25,14 @@ class ServiceKey(Generic[M]):
 
 @record
 class Listing(Generic[M]):
-    """To a subscriber: all who are registered, now and after each change."""
+    """To a subscriber: all registered actors, now and after each change."""
 
     key: ServiceKey[M]
     instances: frozenset[ActorRef[M]]
 
 
 class Receptionist:
-    """Of one actor system. An actor that stops is registered no more."""
+    """The receptionist of one actor system. An actor that stops is deregistered."""
 
     def __init__(self, system: RefSystem) -> None:
         self._system = system
@@ -68,7 +68,7 @@ class Receptionist:
         return {key: frozenset(refs) for key, refs in self._services.items()}
 
     def set_remote(self, key: ServiceKey[Any], refs: frozenset[ActorRef[Any]]) -> None:
-        """What other systems of the cluster have registered under a key."""
+        """Set the actors that other systems of the cluster have registered under a key."""
         self._remote[key] = refs
         if not refs:
             del self._remote[key]

@@ -1,6 +1,6 @@
-"""How an actor is reached. A reference may be kept, sent and compared; it outlives its actor, and then leads nowhere.
+"""References to actors. A reference may be kept, sent and compared; it outlives its actor.
 
-`tell` never raises, never blocks, and works from any thread. What reaches nobody goes to dead letters.
+`tell` never raises, never blocks, and works from any thread. An undeliverable message goes to dead letters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RefSystem(Protocol):
     dispatcher: Dispatcher
 
     def next_uid(self) -> int:
-        """A number that was not given before."""
+        """A number that has not been used before."""
         ...
 
     @property
@@ -35,7 +35,7 @@ class RefSystem(Protocol):
 
 
 class ActorRef(Generic[M_contra]):
-    """A reference to an actor that takes messages of type M."""
+    """A reference to an actor that accepts messages of type M."""
 
     __slots__ = ()
 
@@ -76,13 +76,13 @@ class ActorRef(Generic[M_contra]):
         self.tell(message, context.sender)
 
     def _watched_by(self, watcher: ActorRef[Any]) -> None:
-        """`watcher` is to hear when this actor is gone. A reference that leads nowhere says so at once."""
+        """Notify `watcher` when this actor terminates; at once if it already has."""
         watcher._hear_death(self, None)
 
     def _unwatched_by(self, watcher: ActorRef[Any]) -> None: ...
 
     def _hear_death(self, ref: ActorRef[Any], cause: BaseException | None) -> None:
-        """This actor watched `ref`, which is gone."""
+        """This actor watched `ref`, which has terminated."""
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, ActorRef) and self.path == other.path)
@@ -132,7 +132,7 @@ class PromiseRef(ActorRef[R]):
         self._system.dispatcher.on_loop(self._complete, message, sender)
 
     def fail(self, error: BaseException) -> None:
-        """The recipient failed, or is gone: the asker gets `error`."""
+        """The recipient failed or has terminated: the asker gets `error`."""
         self._system.dispatcher.on_loop(self._fail, error)
 
     def _complete(self, message: R, sender: ActorRef[Any] | None) -> None:

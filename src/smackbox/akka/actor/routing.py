@@ -37,7 +37,7 @@ class Broadcast:
 
 
 class Logic(Protocol):
-    """`select` gives the routees of a message, out of those that there are."""
+    """`select` chooses the routees of a message from the present ones."""
 
     def select(self, routees: Refs, message: Any, chance: Callable[[], float]) -> Refs: ...
 
@@ -99,18 +99,18 @@ class ScatterGather:
 
 
 class Routers:
-    """Makes routers."""
+    """Creates routers."""
 
     @staticmethod
     def pool(size: int, routee: Any, logic: Logic | None = None) -> Props[Any]:
-        """`size` children made of `routee` (a class, a behavior or `Props`). The pool stops when all of them have."""
+        """`size` children created from `routee` (a class, a behavior or `Props`). The pool stops after all of them."""
         if size < 1:
             raise ValueError("a pool has at least one routee")
         return Props.of(_Pool, size, props_of(routee), logic or RoundRobin())
 
     @staticmethod
     def group(key: ServiceKey[Any], logic: Logic | None = None) -> Props[Any]:
-        """Those who are registered under `key` with the receptionist."""
+        """The actors registered under `key` with the receptionist."""
         return Props.of(_Group, key, logic or Random())
 
 

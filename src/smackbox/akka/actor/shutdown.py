@@ -1,4 +1,4 @@
-"""Coordinated shutdown: an actor system ends in phases, each with its tasks and a limit of time.
+"""Coordinated shutdown: an actor system ends in phases, each with its tasks and a time limit.
 
 The phases are Pekko's, in its order. Tasks of a phase run side by side; a phase that takes longer than its limit, or a
 task that fails, is logged and the next phase begins. It runs once, however often it is asked for.
@@ -48,7 +48,7 @@ log = logging.getLogger("smackbox.akka")
 
 
 class CoordinatedShutdown:
-    """Of one actor system, whose end is `terminate`. `reason` is why it ran, or None."""
+    """The shutdown of one actor system, which ends with `terminate`. `reason` is why it ran, or None."""
 
     def __init__(self, terminate: Task) -> None:
         self._terminate = terminate
@@ -57,7 +57,7 @@ class CoordinatedShutdown:
         self.reason: str | None = None
 
     def add_task(self, phase: str, name: str, task: Task) -> Callable[[], None]:
-        """Have `task` done in `phase`. Returns what takes it back. Raises `ValueError` for an unknown phase."""
+        """Add `task` to `phase`. Returns a function that removes it. Raises `ValueError` for an unknown phase."""
         if phase not in PHASES:
             raise ValueError(f"no phase {phase!r}; there is {', '.join(PHASES)}")
         entry = (name, task)
@@ -70,7 +70,7 @@ class CoordinatedShutdown:
         return remove
 
     async def run(self, reason: str, from_phase: str = BEFORE_SERVICE_UNBIND) -> None:
-        """Go through the phases from `from_phase` on, and terminate the system. Waits for the run that is under way."""
+        """Run the phases from `from_phase` on, and terminate the system. Waits for a run in progress."""
         if self._run is None:
             self.reason = reason
             self._run = asyncio.ensure_future(self._phases(from_phase))

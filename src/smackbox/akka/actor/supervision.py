@@ -1,7 +1,7 @@
-"""What becomes of an actor that failed: its supervisor decides.
+"""Supervision: the supervisor decides what happens to a failed actor.
 
-A classic strategy is the parent's: `OneForOne` treats the child that failed, `AllForOne` its siblings too. A functional
-behavior brings its own (`Behaviors.supervise`). Only the failing message is lost in a restart or resume.
+A classic strategy is the parent's: `OneForOne` applies to the failed child, `AllForOne` to its siblings too. A
+functional behavior has its own (`Behaviors.supervise`). Only the failing message is lost in a restart or resume.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Decider = Callable[[BaseException], Directive]
 
 
 def default_decider(cause: BaseException) -> Directive:
-    """Stop what could not begin, was killed, or broke a death pact; escalate what is no `Exception`; else restart."""
+    """Stop one that failed to start, was killed, or broke a death pact; escalate non-`Exception`s; else restart."""
     if isinstance(cause, ActorInitializationError | ActorKilledError | DeathPactError):
         return Directive.STOP
     return Directive.RESTART if isinstance(cause, Exception) else Directive.ESCALATE
@@ -67,7 +67,7 @@ class BackOff:
 
 @record
 class OneForOne:
-    """The child that failed alone is treated. At most `max_restarts` within `within_s` seconds (None: no limit).
+    """Applies to the failed child alone. At most `max_restarts` within `within_s` seconds (None: no limit).
 
     With `back_off` a restart waits; `within_s` then counts from the last reset.
     """
@@ -115,7 +115,7 @@ class SupervisorStrategy:
         return cls(Directive.RESTART, max_restarts, back_off=BackOff(first_s, limit_s, jitter))
 
     def with_limit(self, max_restarts: int, within_s: float) -> SupervisorStrategy:
-        """At most so many restarts within that time; then the actor stops."""
+        """At most this many restarts within that time; then the actor stops."""
         return SupervisorStrategy(self.directive, max_restarts, within_s, self.back_off, self.stop_children)
 
     def with_stop_children(self, stop_children: bool) -> SupervisorStrategy:
@@ -124,7 +124,7 @@ class SupervisorStrategy:
 
 
 class RestartCount:
-    """The restarts of one child: whether one more is within its strategy's limits, and how long it waits."""
+    """The restarts of one child: whether another is within its strategy's limits, and its delay."""
 
     __slots__ = ("_began_s", "_moments", "restarts")
 

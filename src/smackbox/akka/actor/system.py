@@ -1,4 +1,4 @@
-"""An actor system: the guardians, the dispatcher, and what all of its actors share."""
+"""An actor system: the guardians, the dispatcher, and the state shared by all of its actors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = logging.getLogger("smackbox.akka")
 
 @dataclass(frozen=True, slots=True)
 class ActorSettings:
-    """`pools` are threads by dispatcher; `handler_stop_timeout_s` is what a waiting handler gets to end."""
+    """`pools` are threads by dispatcher; `handler_stop_timeout_s` is the time that a waiting handler has to end."""
 
     pools: dict[str, int] = field(default_factory=lambda: {"blocking": 16})
     processes: int | None = None
@@ -106,7 +106,7 @@ class ActorSystem:
         return self._system_guardian.spawn(what, name)
 
     def stop(self, ref: ActorRef[Any]) -> None:
-        """Stop any local actor, after the message that it is handling."""
+        """Stop any local actor, after its current message."""
         if not isinstance(ref, LocalRef):
             raise ValueError(f"{ref.path} is not an actor of this system that can be stopped: tell it PoisonPill")
         self.dispatcher.on_loop(ref.cell.command, ref.cell._stop)
@@ -126,9 +126,9 @@ class ActorSystem:
             raise AskTimeoutError(f"{ref.path} did not stop within {timeout_s} s") from None
 
     def resolve(self, path: ActorPath | str) -> ActorRef[Any]:
-        """The actor at `path`; a reference that leads to dead letters where there is none (any more).
+        """The actor at `path`; a reference to dead letters if there is none (any more).
 
-        Raises `ValueError` for what is no path.
+        Raises `ValueError` for an invalid path.
         """
         if self.remote_resolve is not None:
             return self.remote_resolve(str(path))
@@ -151,7 +151,7 @@ class ActorSystem:
     # -- the end
 
     async def terminate(self) -> None:
-        """Stop all actors, the users' first, and wait until they have."""
+        """Stop all actors, the users' first, and wait until they have stopped."""
         if not self.is_terminated:
             done = asyncio.get_running_loop().create_future()
             self.on_termination(lambda: None if done.done() else done.set_result(None))
@@ -210,7 +210,7 @@ class ActorSystem:
         return pool
 
     def keep(self, future: asyncio.Future[Any]) -> None:
-        """Hold on to work that an actor began, and cancel it at the end."""
+        """Keep a reference to an actor's work, and cancel it at the end."""
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
 
@@ -220,7 +220,7 @@ class ActorSystem:
         return self._user_guardian
 
     def report_failure(self, path: ActorPath, cause: BaseException, directive: Directive) -> None:
-        """An actor failed, and its supervisor does this: log and count it."""
+        """Log and count an actor's failure and its supervisor's directive."""
         self.failures[directive] += 1
         level = logging.WARNING if directive is Directive.RESUME else logging.ERROR
         log.log(level, "[%s] failed, %s: %r", path, directive.value, cause, exc_info=cause)
@@ -229,7 +229,7 @@ class ActorSystem:
         log.error("[%s] %s failed: %r", path, hook, error, exc_info=error)
 
     def root_failed(self, cause: BaseException) -> None:
-        """A failure was escalated by everybody: the system ends."""
+        """A failure was escalated to the top: the system ends."""
         self.failure = cause
         self._root.command(self._root._stop)
 

@@ -50,13 +50,13 @@ class Timers:
     def start_with_fixed_delay(
         self, key: Hashable, message: Any, every_s: float, first_after_s: float | None = None
     ) -> None:
-        """Again and again, `every_s` after the one before was sent."""
+        """Repeat, each `every_s` after the previous one was sent."""
         self._start_repeated(key, message, every_s, first_after_s, fixed_rate=False)
 
     def start_at_fixed_rate(
         self, key: Hashable, message: Any, every_s: float, first_after_s: float | None = None
     ) -> None:
-        """Again and again, in the mean each `every_s`: what was missed by a pause is made up for."""
+        """Repeat, on average each `every_s`: messages missed in a pause are sent afterwards."""
         self._start_repeated(key, message, every_s, first_after_s, fixed_rate=True)
 
     def is_active(self, key: Hashable) -> bool:
@@ -72,7 +72,7 @@ class Timers:
             self.cancel(key)
 
     def accepts(self, item: TimerItem) -> bool:
-        """Whether an item from the mailbox is to be handled; a single timer is over with it."""
+        """Whether to handle an item from the mailbox; a single timer ends with it."""
         if self._timers.get(item.timer.key) is not item.timer:
             return False
         if item.timer.every_s is None:

@@ -42,7 +42,7 @@ _clusters: WeakKeyDictionary[ActorSystem, Cluster] = WeakKeyDictionary()
 
 
 class _Parent(Actor[Any]):
-    """Spawns what it receives; the names lead to where JVMs look for the daemon."""
+    """Spawns the actors that it receives, under the names at which JVMs look for the daemon."""
 
     def __init__(self, children: dict[str, Props[Any]]) -> None:
         for name, props in children.items():
@@ -101,16 +101,16 @@ class Cluster:
 
     @classmethod
     def of(cls, system: ActorSystem) -> Cluster:
-        """The cluster of a system. Raises `LookupError` where there is none."""
+        """The cluster of a system. Raises `LookupError` if there is none."""
         found = _clusters.get(system)
         if found is None:
             raise LookupError(f"the actor system {system.name} is no node of a cluster: make a Cluster(remoting) first")
         return found
 
-    # -- what users do
+    # -- for users
 
     def join_seed_nodes(self, seeds: Sequence[Address]) -> None:
-        """Join by the first that answers; the first of the list forms a cluster where there is none.
+        """Join by the first that answers; the first of the list forms a cluster if there is none.
 
         Raises `ValueError` for a node of a system of another name.
         """
@@ -123,25 +123,25 @@ class Cluster:
     async def join_zookeeper(self, url: str) -> None:
         """Find the other nodes in a folder of ZooKeeper, `zk://host:port,…/path`; the first one forms a cluster.
 
-        Raises `ValueError` for what is no such URL, `StartError` when ZooKeeper does not answer.
+        Raises `ValueError` for an invalid URL, `StartError` when ZooKeeper does not answer.
         """
-        from smackbox.akka.cluster.zookeeper import ZooKeeperSeeds  # kazoo is loaded where it is used
+        from smackbox.akka.cluster.zookeeper import ZooKeeperSeeds  # kazoo is loaded on first use
 
         seeds = ZooKeeperSeeds(url, self.own.address, self._join_if_none)
         await seeds.start()
         self.system.shutdown.add_task(CLUSTER_SHUTDOWN, "zookeeper-seeds", seeds.stop)
 
     def leave(self, address: Address | None = None) -> None:
-        """Let a member, by default this one, leave in peace."""
+        """Let a member, by default this one, leave the cluster gracefully."""
         self._core.leave(address or self.own.address, self._now_s())
 
     def down(self, address: Address) -> None:
-        """Take a member for dead. Only do so for one that is: it stops when it knows of it."""
+        """Down a member. Only do so for a dead one: a live member stops when it learns that it was downed."""
         self._core.down(address, self._now_s())
 
     @property
     def state(self) -> Gossip:
-        """What this node knows of the cluster. A value; it does not change."""
+        """This node's view of the cluster, as an immutable value."""
         return self._core.gossip
 
     @property
@@ -166,7 +166,7 @@ class Cluster:
 
     @property
     def removal_margin_s(self) -> float:
-        """How long after its removal a node may still be at work: what the resolver of its side needs to decide."""
+        """How long a removed node may still be running: the time that the resolver on its side needs to decide."""
         downing = self._settings.downing
         return 0.0 if downing is None else downing.stable_after_s
 
@@ -178,15 +178,15 @@ class Cluster:
 
     @property
     def is_terminated(self) -> bool:
-        """Whether this node was a member and is one no more."""
+        """Whether this node was a member and has been removed."""
         return self._core.phase is Phase.STOPPED
 
     def subscribe(self, subscriber: Subscriber, event_type: type[DomainEvent] = DomainEvent) -> None:
-        """An actor or a function is notified of changes from now on; `state` tells what was before."""
+        """Notify an actor or a function of changes from now on; `state` has the present state."""
         self.system.events.subscribe(event_type, subscriber)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        """From all events."""
+        """Unsubscribe from all events."""
         self.system.events.unsubscribe(subscriber)
 
     async def until(self, status: MemberStatus, timeout_s: float) -> None:
@@ -196,14 +196,14 @@ class Cluster:
                 self._changed.clear()
                 await self._changed.wait()
 
-    # -- for what is laid over the cluster
+    # -- for the layers above the cluster
 
     def select(self, path: ActorPath) -> ActorSelection:
         """The actor at a path, on whichever node."""
         return self._remoting.select(str(path))
 
     def address_of(self, ref: ActorRef[Any]) -> Address:
-        """Where an actor is; this node for a local one."""
+        """The node of an actor; this node for a local one."""
         address = ref.path.address
         return self.own.address if address.is_local else address
 
@@ -241,7 +241,7 @@ class Cluster:
         self._core.quarantined_by(UniqueAddress(event.address, _signed(event.uid)), self._now_s())
 
     def _track(self, event: DomainEvent) -> None:
-        """Death watch of members goes by the cluster."""
+        """Death watch of members follows the cluster's membership."""
         if isinstance(event, MemberRemoved):
             node = event.member.node
             if node != self.own:

@@ -1,6 +1,6 @@
 """The settings that all nodes of a cluster must share, and their check when a node joins.
 
-A joiner sends its own in InitJoin; a member compares those that matter and answers with its own values of the same
+A joiner sends its settings in InitJoin; a member compares the relevant ones and answers with its own values of the same
 keys, which the joiner compares in turn. On the wire they are JSON, as a JVM renders them (a subset of HOCON).
 Source: `JoinConfigCompatChecker`, `JoinConfigCompatCheckCluster`, those of sharding, and
 `ClusterReceptionistConfigCompatChecker` of Pekko 1.4.
@@ -27,7 +27,7 @@ PEKKO_VERSION = "1.4.0"
 
 
 def own_config(provider: str, strategy: str, extra: Config) -> dict[str, Value]:
-    """`extra` are keys that an application wants compared as well."""
+    """`extra` are an application's own keys to compare."""
     return {
         VERSION: PEKKO_VERSION,
         DOWNING_PROVIDER: provider,
@@ -52,7 +52,7 @@ def render(config: Config) -> str:
 
 
 def parse(text: str) -> dict[str, Value]:
-    """Leaves that are no text, number or truth value are left out. Raises `ValueError` for what is no JSON object."""
+    """Leaves other than text, numbers and booleans are left out. Raises `ValueError` unless it is a JSON object."""
     tree = json.loads(text or "{}")
     if not isinstance(tree, dict):
         raise ValueError(f"a configuration is a JSON object, not {type(tree).__name__}")
@@ -71,9 +71,9 @@ def _leaves(tree: dict[str, Any], prefix: str) -> list[tuple[str, Value]]:
 
 
 def differences(theirs: Config, own: Config, extra: Config) -> list[str]:
-    """What hinders a joiner, or a member as seen by the joiner; empty where they fit.
+    """The incompatible settings of a joiner, or of a member as seen by the joiner; empty if compatible.
 
-    Keys that only one side has do not count, but for the downing provider and those of `extra`.
+    Keys that only one side has are ignored, except the downing provider and those of `extra`.
     """
     found = []
     for key in (*MUST_MATCH, STRATEGY, *extra):
@@ -91,5 +91,5 @@ def shared(theirs: Config, own: Config) -> dict[str, Value]:
 
 
 def _same(first: Value, second: Value) -> bool:
-    """A number and its text are the same: HOCON has both for one setting."""
+    """A number equals its text: HOCON allows both for a setting."""
     return str(first).lower() == str(second).lower()

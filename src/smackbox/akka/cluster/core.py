@@ -2,8 +2,8 @@
 
     uninitialized -> (join seed nodes, join one, join itself) -> joining -> member -> stopped
 
-`tick` is called each `tick_s`: with every third one the node gossips, sends heartbeats, looks for members that are
-silent, and acts as the leader where it is; between them it gossips only while news spreads.
+`tick` is called each `tick_s`: with every third one the node gossips, sends heartbeats, looks for silent members,
+and acts as the leader if it is one; between them it gossips only while news spreads.
 Source: Pekko's `ClusterCoreDaemon`, `SeedNodeProcess` and `MembershipState`; the numbers are its `reference.conf`'s.
 """
 
@@ -68,9 +68,9 @@ log = logging.getLogger("smackbox.akka.cluster")
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """`min_members` is how many must have joined before the first becomes Up; `weakly_up_after_s` None is never.
+    """`min_members` is how many must join before the first becomes Up; `weakly_up_after_s` None means never.
 
-    `tick_s` is a third of the gossip interval. `downing` None leaves unreachable members to be downed by hand. `config`
+    `tick_s` is a third of the gossip interval. Without `downing`, unreachable members must be downed by hand. `config`
     are keys beside the usual ones that must be the same on all nodes.
     """
 
@@ -88,7 +88,7 @@ class ClusterSettings:
 
 
 class Phase(enum.Enum):
-    """What a node is to its cluster."""
+    """The state of a node in its cluster."""
 
     UNINITIALIZED = "uninitialized"
     JOINING = "joining"
@@ -102,7 +102,7 @@ Send = Callable[[Address, ClusterMessage], None]
 class ClusterCore:
     """`send` gives a message to a node's daemon, `publish` an event to this node's subscribers, `chance` 0 to 1.
 
-    `exiting` is called once, when this node shall finish its work; `exiting_completed` is the answer. `wall_ms` is the
+    `exiting` is called once, when this node must finish its work; `exiting_completed` is the answer. `wall_ms` is the
     time for tombstones. `lease` is for lease-majority; `lease_result` is its answer.
     """
 
@@ -149,10 +149,10 @@ class ClusterCore:
         provider = "" if downing is None else PROVIDER
         self._config = config_check.own_config(provider, strategy.name, settings.config)
 
-    # -- what users ask for
+    # -- users' requests
 
     def join_seed_nodes(self, seeds: Sequence[Address], now_s: float) -> None:
-        """Join by the first of them that answers. The first node of the list forms a cluster where none does."""
+        """Join by the first of them that answers. The first node of the list forms a cluster if none does."""
         if self.phase in {Phase.MEMBER, Phase.STOPPED}:
             log.info("%s does not join %s: it is %s", self.own.address, seeds, self.phase.value)
             return
@@ -192,7 +192,7 @@ class ClusterCore:
         self._gossip_round()
 
     def down(self, address: Address, now_s: float) -> None:
-        """Take a member for dead: the leader removes it. A member that is alive stops when it knows of it."""
+        """Down a member: the leader removes it. A live member stops when it learns that it was downed."""
         member = self._member_at(address)
         if member is None or member.status is MemberStatus.DOWN:
             return
@@ -203,7 +203,7 @@ class ClusterCore:
             self._gossip_to(member.node)
 
     def exiting_completed(self, now_s: float) -> None:
-        """This node's work is done: tell those who lead or may lead, and stop."""
+        """This node's work is done: notify present and possible leaders, and stop."""
         self._exiting_in_progress = False
         if self.gossip.status(self.own) is not MemberStatus.REMOVED:
             self._replace(self.gossip.see(self.own), now_s)
@@ -217,25 +217,25 @@ class ClusterCore:
         self.stop()
 
     def stop(self) -> None:
-        """Be silent from now on."""
+        """Send nothing from now on."""
         if self.phase is not Phase.STOPPED:
             self.phase = Phase.STOPPED
             self._publish(ClusterShuttingDown())
 
     def quarantined(self, node: UniqueAddress, now_s: float) -> None:
-        """The remoting has given up a life of a node: it is terminated, and waits to be downed."""
+        """The remoting has quarantined an incarnation of a node: mark it terminated, to be downed."""
         if node in self.gossip.members and self.phase is Phase.MEMBER:
             reachability = self.gossip.reachability.change(self.own, node, ReachabilityStatus.TERMINATED)
             if reachability is not self.gossip.reachability:
                 self._update(replace(self.gossip, reachability=reachability), now_s)
 
     def lease_result(self, held: bool, now_s: float) -> None:
-        """The answer to `LeaseRequests.ask`; False also where it could not be asked for."""
+        """The answer to `LeaseRequests.ask`; False also if the request failed."""
         if self._resolver is not None and self.phase is Phase.MEMBER:
             self._down_all(self._resolver.lease_result(held, now_s), now_s)
 
     def quarantined_by(self, node: UniqueAddress, now_s: float) -> None:
-        """A member has given this node up. With a split brain resolver it downs itself."""
+        """A member has quarantined this node. With a split brain resolver it downs itself."""
         if self._resolver is not None and self.phase is Phase.MEMBER:
             self._down_all(self._resolver.quarantined(node, now_s), now_s)
 
@@ -378,7 +378,7 @@ class ClusterCore:
         self._gossip_to(message.from_)
 
     def _add(self, message: Join, now_s: float) -> None:
-        """A node joins. One that comes back in another life waits until its former one is removed."""
+        """A node joins. A new incarnation of a member waits until the former one is removed."""
         node = message.node
         if (node.address.protocol, node.address.system) != (self.own.address.protocol, self.own.address.system):
             log.warning("%s may not join: it is of another system", node.address)
@@ -462,7 +462,7 @@ class ClusterCore:
             self._gossip_to(peer)
 
     def _different_view_probability(self) -> float:
-        """Lower in large clusters, so that single nodes are not swamped."""
+        """Lower in large clusters, so that single nodes are not overloaded."""
         high, size = self._settings.different_view_probability, len(self.gossip.members)
         low = high / 10
         if size <= RANDOM_PEER_ABOVE:
@@ -509,7 +509,7 @@ class ClusterCore:
             self._send(node.address, beat)
 
     def _reap(self, now_s: float) -> None:
-        """Write down who is silent, and who is heard again."""
+        """Record which members are silent, and which are reachable again."""
         reachability = self.gossip.reachability
         for node in self.gossip.members:
             if node != self.own and not self._heartbeats.is_available(node, now_s):
@@ -564,7 +564,7 @@ class ClusterCore:
                 self._gossip_to(member.node)
 
     def _moved_to_up(self) -> list[Member]:
-        """Those that join are Up, each younger than all before it."""
+        """Move joining members to Up, each younger than all before it."""
         if len(self.gossip.members) < self._settings.min_members:
             return []
         known = [member.up_number for member in self.gossip.members.values() if member.up_number != AGE_UNKNOWN]
@@ -586,7 +586,7 @@ class ClusterCore:
             self._update(self.gossip.update(moved), now_s)
 
     def _stop_when_down(self) -> None:
-        """A node that is down stops when all others that are down know of it, or after some rounds."""
+        """A downed node stops when all other downed nodes have seen this, or after some rounds."""
         if self.gossip.status(self.own) is not MemberStatus.DOWN:
             return
         unreachable = self.gossip.reachability.unreachable
@@ -607,7 +607,7 @@ class ClusterCore:
         return next((member for member in members if member.node.address == address), None)
 
     def _update(self, gossip: Gossip, now_s: float) -> None:
-        """A change of this node's own, which nobody else has seen."""
+        """Apply a change by this node, which no other node has seen yet."""
         seen = frozenset() if self._exiting_in_progress else frozenset({self.own})
         self._replace(replace(gossip.bump(self.own), seen=seen), now_s)
 

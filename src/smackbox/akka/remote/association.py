@@ -1,11 +1,11 @@
-"""What one actor system knows of another one: its uid, what waits for it, which system messages it has acknowledged.
+"""The state of a connection to another actor system: its uid, waiting messages, and acknowledged system messages.
 
 Plain and synchronous: envelopes go out by `send(stream, envelope)`, time comes in as an argument.
 
     handshake    a request each second until the response names the other's uid; messages wait meanwhile, at most
                  `QUEUE_LIMIT` of them, and are dropped after that
-    system       numbered from 1; sent again each second until acknowledged; the other side gives them on in order, once
-    quarantine   of a uid: nothing is sent to it and nothing is taken from it any more, until another uid is there
+    system       numbered from 1; sent again each second until acknowledged; the other side delivers them in order, once
+    quarantine   of a uid: nothing more is sent to it or accepted from it, until another uid appears
 
 Source: Pekko's `Association`, `OutboundHandshake` and `SystemMessageDelivery`.
 """
@@ -49,7 +49,7 @@ class _Waiting:
 
 
 class Association:
-    """`own` is this system in this life; `quarantined` is called when the other's uid is given up."""
+    """`own` is this incarnation of the system; `quarantined` is called when the other's uid is quarantined."""
 
     def __init__(
         self, own: UniqueAddress, remote: Address, send: Send, quarantined: Callable[[Association, str], None]
@@ -71,7 +71,7 @@ class Association:
     # -- out
 
     def tell(self, stream: int, envelope: Envelope, dropped: Callable[[str], None], now_s: float) -> None:
-        """Send a message, or keep it until the handshake is done. `dropped` gets the reason where it is neither."""
+        """Send a message, or keep it until the handshake is done; else `dropped` gets the reason."""
         if self.uid is None:
             if len(self._queue) >= QUEUE_LIMIT:
                 dropped(f"{QUEUE_LIMIT} messages wait for {self.remote} already")
@@ -84,7 +84,7 @@ class Association:
             dropped(f"the queue to {self.remote} is full")
 
     def tell_system(self, recipient: str, serializer: int, message: bytes, now_s: float) -> bool:
-        """Send a system message, again and again until it is acknowledged. False when the other is quarantined."""
+        """Send a system message, repeatedly until it is acknowledged. False when the other is quarantined."""
         if self.uid is not None and self.uid in self.quarantined_uids:
             return False
         if len(self._unacknowledged) >= SYSTEM_QUEUE_LIMIT:
@@ -109,7 +109,7 @@ class Association:
         self._send(CONTROL, self._control(manifest, body, recipient, sender))
 
     def tick(self, now_s: float) -> None:
-        """Called about once a second: ask again, send again, give up."""
+        """Called about once a second: repeats handshakes and system messages, or gives up."""
         if self.uid is None:
             if self._queue or self._unacknowledged:
                 self.ask_handshake(now_s)
@@ -131,7 +131,7 @@ class Association:
     # -- in
 
     def handshake_done(self, uid: int) -> None:
-        """The other system says who it is. Another uid than before is another life: nothing of the last one holds."""
+        """Handle the other system's identity. A new uid is a new incarnation: the state of the last one is dropped."""
         if uid == self.uid:
             return
         if self.uid is not None:
@@ -150,7 +150,7 @@ class Association:
                 one.dropped(f"the queue to {self.remote} is full")
 
     def accepts(self, uid: int) -> bool:
-        """Whether messages of this uid are taken; one that is quarantined is notified."""
+        """Whether messages of this uid are accepted; a quarantined system is notified."""
         if uid not in self.quarantined_uids:
             return True
         other = UniqueAddress(WireAddress.of(self.remote), uid)
@@ -158,7 +158,7 @@ class Association:
         return False
 
     def system_message(self, message: SystemMessageEnvelope) -> bool:
-        """Acknowledge what came. True when it is the next one and to be given on."""
+        """Acknowledge a received message. True if it is the next one and must be delivered."""
         uid = message.reply_to.uid
         expected = self._expected.get(uid, 1)
         if message.sequence == expected:
@@ -170,7 +170,7 @@ class Association:
         return False
 
     def acknowledged(self, ack: SystemMessageAck, *, resend: bool) -> None:
-        """All up to a number came; with `resend` the ones after it are sent again at once."""
+        """All up to a number were received; with `resend` the later ones are sent again at once."""
         if ack.from_.uid != self.uid:
             return
         while self._unacknowledged and self._unacknowledged[0][0] <= ack.sequence:
@@ -185,7 +185,7 @@ class Association:
     # -- quarantine
 
     def quarantine(self, reason: str) -> None:
-        """Give up the other system in this life of its."""
+        """Quarantine this incarnation of the other system."""
         if self.uid is None or self.uid in self.quarantined_uids:
             return
         self.quarantined_uids.add(self.uid)

@@ -1,4 +1,4 @@
-"""The compression tables of all associations: advertised, acknowledged, and taken from others."""
+"""The compression tables of all associations: advertised, acknowledged, and received from others."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Compressions:
     def _take(self, manifest: str, advertisement: TableAdvertisement) -> None:
         association = self._association(advertisement.from_.uid)
         if association is None or advertisement.origin != self._own.uid:
-            return  # of a life that is over
+            return  # of an earlier incarnation
         table = checked_table(advertisement)
         tables = association.tables
         tables.heads.clear()

@@ -40,7 +40,7 @@ class WireAddress(msgspec.Struct, frozen=True):
 
 
 class UniqueAddress(msgspec.Struct, frozen=True):
-    """An actor system in one of its lives."""
+    """One incarnation of an actor system."""
 
     address: Annotated[WireAddress, Proto(1)]
     uid: Annotated[int, Proto(2, "uint64")]
@@ -71,7 +71,7 @@ class SystemMessageEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemMessageAck(msgspec.Struct, frozen=True):
-    """Acknowledges all up to `sequence`; as a Nack it is the last that came in order."""
+    """Acknowledges all up to `sequence`; in a Nack it is the last one received in order."""
 
     sequence: Annotated[int, Proto(1, "uint64")]
     from_: Annotated[UniqueAddress, Proto(2)]

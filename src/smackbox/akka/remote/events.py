@@ -1,4 +1,4 @@
-"""What remoting tells on the event stream of its actor system."""
+"""The events of remoting on its actor system's event stream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from smackbox.akka.actor.record import record
 
 @record
 class SystemQuarantined:
-    """This system has given up another one in its life `uid`."""
+    """This system has quarantined the incarnation `uid` of another one."""
 
     address: Address
     uid: int
@@ -16,7 +16,7 @@ class SystemQuarantined:
 
 @record
 class ThisSystemQuarantined:
-    """The system `address`, in its life `uid`, has given this one up."""
+    """The incarnation `uid` of the system `address` has quarantined this one."""
 
     address: Address
     uid: int

@@ -38,11 +38,11 @@ class PhiAccrualDetector:
 
     @property
     def is_monitoring(self) -> bool:
-        """Whether a heartbeat ever came."""
+        """Whether a heartbeat was ever received."""
         return self._last_s is not None
 
     def heartbeat(self, now_s: float) -> None:
-        """One came. The interval before it counts only where the other one was available."""
+        """Record a heartbeat. The interval before it counts only if the other one was available."""
         if self._last_s is not None and self.is_available(now_s):
             self._add(now_s - self._last_s)
         self._last_s = now_s

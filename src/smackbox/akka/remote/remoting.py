@@ -181,7 +181,7 @@ class Remoting:
     # -- paths
 
     def resolve(self, text: str) -> ActorRef[Any]:
-        """The reference of a path: a local actor, one of another system, or what leads to dead letters."""
+        """The reference of a path: a local actor, one of another system, or a reference to dead letters."""
         known = self._refs.get(text)
         if known is not None and (type(known) is not LocalRef or known.cell.state != STOPPED):
             return known
@@ -230,7 +230,7 @@ class Remoting:
                 future.add_done_callback(lambda _: self._temporary.pop(name, None))
 
     def select(self, path: str) -> ActorSelection:
-        """Raises `ValueError` for what is no path."""
+        """Raises `ValueError` for an invalid path."""
         return ActorSelection(self, ActorPath.parse(path))
 
     # -- out

@@ -1,6 +1,6 @@
 """The records of a batch as files of an archive: which file each is in, and the bytes of a file.
 
-A file has records of one partition whose own times lie in one hour of UTC, one a line, in the order of their offsets. A
+A file has records of one partition whose own times lie in one hour of UTC, one per line, in offset order. A
 line is the record's value as it is. A value that spans lines is written as compact JSON; one that is not JSON either is
 a line `{"base64": "…"}`. A record without a value (a tombstone) makes no line.
 
