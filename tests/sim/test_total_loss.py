@@ -119,10 +119,13 @@ class Box:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether any thread of it is: they hold its locks to the last, though its main thread is a zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        is_zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return False
+    return not is_zombie or len(threads) > 1
 
 
 def smack(*arguments: str) -> str:

@@ -15,6 +15,7 @@ OTHERS = {
     "net/control.py": "where the control socket lies, written again at each start",
     "store/object_files.py": "an export, written beside its name, synced and renamed",
     "backup/fetch.py": "a restore, written beside its place, synced and renamed; one that was killed is begun again",
+    "akka/http/uploads.py": "a form's files in a temporary file without a name; the client sends them again",
     "akka/stream/connectors/files.py": "a stream's output, a file of the user's",
     "spark/front/artifacts.py": "a session's files in its temporary directory; a client sends them again",
     "spark/rdd/cluster/blocks.py": "a copy of another executor's file; it is fetched again",

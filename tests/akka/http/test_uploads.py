@@ -358,4 +358,6 @@ def test_a_form_in_any_pieces_has_the_files_of_the_whole_one(noise: bytes, at: i
         except ValueError:
             continue  # a text that is no UTF-8 is read over by the streams
         if form is not None:
-            assert asyncio.run(files()) == expected
+            found = asyncio.run(files())
+            # A broken line of a part's head is found only where the next one has not come yet.
+            assert found == expected or (found is None and noise in body and body != BODY)

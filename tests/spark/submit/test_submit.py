@@ -186,9 +186,12 @@ def test_what_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (done.returncode, done.stderr) == (1, "smack: --conf a: it has to be KEY=VALUE\n")
 
 
-def test_files_are_added_while_a_context_runs(tmp_path: Path) -> None:
+def test_files_are_added_while_a_context_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from smackbox.spark import SparkContext, SparkFiles
     from smackbox.spark.rdd.errors import JobError
+    from smackbox.spark.rdd.spark_files import ROOT_VARIABLE
+
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)  # that of a context which other tests share
 
     (tmp_path / "late_module.py").write_text("VALUE = 42\n")
     (tmp_path / "data.txt").write_text("here")
