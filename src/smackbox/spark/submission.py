@@ -30,6 +30,23 @@ class Submission:
     def is_jar(self) -> bool:
         return self.job.endswith(".jar")
 
+    def command_line(self) -> list[str]:
+        """What follows the master in the command line of `spark-submit`, and of `smack submit`."""
+        line: list[str] = []
+        for option, value in (
+            ("--name", self.name),
+            ("--class", self.class_name),
+            ("--py-files", ",".join(self.py_files)),
+            ("--files", ",".join(self.files)),
+        ):
+            if value:
+                line += [option, value]
+        for key, value in self.conf.items():
+            line += ["--conf", f"{key}={value}"]
+        for option, value in self.passed.items():
+            line += [option, value]
+        return [*line, self.job, *self.arguments]
+
 
 def spark_submit_command(submission: Submission) -> list[str]:
     """The command line of the real `spark-submit`. Raises `StartError` where there is none."""
@@ -45,17 +62,5 @@ def spark_submit_command(submission: Submission) -> list[str]:
             )
             + "; pyspark and pyspark-client (smackbox[spark]) cannot share an environment, so give it one of its own"
         )
-    command = [found, "--master", submission.master, "--deploy-mode", submission.deploy_mode]
-    for option, value in (
-        ("--name", submission.name),
-        ("--class", submission.class_name),
-        ("--py-files", ",".join(submission.py_files)),
-        ("--files", ",".join(submission.files)),
-    ):
-        if value:
-            command += [option, value]
-    for key, value in submission.conf.items():
-        command += ["--conf", f"{key}={value}"]
-    for option, value in submission.passed.items():
-        command += [option, value]
-    return [*command, submission.job, *submission.arguments]
+    options = ["--master", submission.master, "--deploy-mode", submission.deploy_mode]
+    return [found, *options, *submission.command_line()]

@@ -69,20 +69,7 @@ def environment_of(conf: Mapping[str, str]) -> dict[str, str]:
 def command_of(driver: DriverRun, master: str) -> dict[str, Any]:
     """The CommandInfo: `smack submit` in client mode, which fetches the job and what goes along."""
     submission, fetched = _by_fetcher(driver.submission)
-    arguments = ["-m", "smackbox", "submit", "--master", master]
-    for option, value in (
-        ("--name", submission.name),
-        ("--class", submission.class_name),
-        ("--py-files", ",".join(submission.py_files)),
-        ("--files", ",".join(submission.files)),
-    ):
-        if value:
-            arguments += [option, value]
-    for option, value in submission.passed.items():
-        arguments += [option, value]
-    for key, value in submission.conf.items():
-        arguments += ["--conf", f"{key}={value}"]
-    arguments += [submission.job, *submission.arguments]
+    arguments = ["-m", "smackbox", "submit", "--master", master, *submission.command_line()]
     command = python_command(driver.python, arguments, {"PYTHONUNBUFFERED": "1", **driver.environment})
     return {**command, "uris": [{"value": url, "extract": False} for url in fetched]}
 
