@@ -40,14 +40,14 @@ def opened(place: str, key_file: Path | None, *, create: bool = False) -> Reposi
         raise UserError(f"there are no back-ups in {objects.url}") from error
 
 
-def moment_of(text: str | None) -> float | None:
-    """Seconds since 1970 of an ISO 8601 timestamp; None for none. Raises `SettingError`."""
+def moment_of(text: str | None, option: str = "--until") -> float | None:
+    """Seconds since 1970 of an option's ISO 8601 timestamp; None for none. Raises `SettingError`."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise SettingError(f"--until {text}: write it as 2026-01-31T12:00:00Z") from error
+        raise SettingError(f"{option} {text}: write it as 2026-01-31T12:00:00Z or 2026-01-31") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

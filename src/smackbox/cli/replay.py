@@ -12,6 +12,7 @@ import click
 
 from smackbox.base.errors import SettingError
 from smackbox.cli.app_options import app_options, servers
+from smackbox.cli.backup_options import moment_of
 from smackbox.cli.default_verb import DefaultVerb
 from smackbox.cli.progress import counted_progress
 
@@ -176,10 +177,5 @@ def _when(moment_ms: int) -> str:
 
 
 def _moment(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingError(f"{option} {text}: write it as 2026-01-31 or 2026-01-31T12:00:00Z") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    moment_s = moment_of(text, option)
+    return None if moment_s is None else int(moment_s * 1000)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from smackbox.net.listener import bind
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Metric
 
 REQUEST_HEAD_LIMIT = 8 * 1024
 REQUEST_TIMEOUT_S = 5.0
+
+
+def process_registry(metrics: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
+    """A registry with the metrics of the process, and what `metrics` returns when it is scraped."""
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+    from prometheus_client.registry import Collector
+
+    class MetricsCollector(Collector):
+        def collect(self) -> Iterable[Metric]:
+            return metrics()
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    registry.register(MetricsCollector())
+    return registry
 
 
 class MetricsEndpoint:

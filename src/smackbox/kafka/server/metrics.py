@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from smackbox.kafka.handlers.apis import APIS
 from smackbox.kafka.state.broker import Broker
+from smackbox.net.metrics_endpoint import process_registry
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -14,19 +15,7 @@ if TYPE_CHECKING:
 
 def registry(broker: Callable[[], Broker]) -> CollectorRegistry:
     """A registry that reads whichever broker is current."""
-    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-    from prometheus_client.registry import Collector
-
-    class BrokerCollector(Collector):
-        def collect(self) -> Iterator[Metric]:
-            yield from _collect(broker())
-
-    collector_registry = CollectorRegistry()
-    ProcessCollector(registry=collector_registry)
-    PlatformCollector(registry=collector_registry)
-    GCCollector(registry=collector_registry)
-    collector_registry.register(BrokerCollector())
-    return collector_registry
+    return process_registry(lambda: _collect(broker()))
 
 
 def _collect(broker: Broker) -> Iterator[Metric]:
