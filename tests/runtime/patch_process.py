@@ -5,10 +5,10 @@ patch_process.py APP NAME KAFKA CASSANDRA STEP:TIMES
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
+
+from tests.kills import killing
 
 from smackbox.app.load import load_app
 from smackbox.runtime.patch import TablePatch
@@ -17,16 +17,7 @@ from smackbox.runtime.settings import BoxSettings, Urls
 
 def main() -> None:
     file, name, kafka, cassandra, kill = sys.argv[1:6]
-    step, _, times = kill.partition(":")
-    left = int(times)
-
-    def at(here: str) -> None:
-        nonlocal left
-        if here == step:
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    at = killing(kill)
     app = load_app(Path(file))
     patch = TablePatch(app, app.find_patch(name), Urls(kafka=kafka, cassandra=cassandra), BoxSettings(), at=at)
     patch.run()

@@ -5,10 +5,10 @@ replay_process.py APP DIR KAFKA CASSANDRA apply|undo|stream STEP:TIMES
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
+
+from tests.kills import killing
 
 from smackbox.app.load import load_app
 from smackbox.runtime.replay import StreamReplay
@@ -17,16 +17,7 @@ from smackbox.runtime.settings import BoxSettings, Urls
 
 def main() -> None:
     file, directory, kafka, cassandra, verb, kill = sys.argv[1:7]
-    step, _, times = kill.partition(":")
-    left = int(times)
-
-    def at(here: str) -> None:
-        nonlocal left
-        if here == step:
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    at = killing(kill)
     app = load_app(Path(file))
     urls, settings = Urls(kafka=kafka, cassandra=cassandra), BoxSettings(dir=Path(directory))
     replay = StreamReplay(app, Path(file), app.streams[0], urls, settings, at=at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from confluent_kafka import Producer
+from tests.kills import run_killed
 
 import smackbox as sb
 from smackbox.app.load import load_app
@@ -96,13 +96,8 @@ class Shop:
             running.close()
 
     def killed(self, name: str, kill: str) -> int:
-        script = Path(__file__).with_name("patch_process.py")
         where = (str(self.file), name, str(self.urls.kafka), str(self.urls.cassandra), kill)
-        process = subprocess.run(
-            [sys.executable, str(script), *where], check=False, timeout=TIMEOUT_S, capture_output=True, text=True
-        )
-        assert process.returncode in {0, -signal.SIGKILL}, process.stderr
-        return process.returncode
+        return run_killed("tests.runtime.patch_process", *where, timeout_s=TIMEOUT_S)
 
     def prices(self) -> dict[int, int]:
         return {row.id: row.price for row in self.cql.execute("SELECT id, price FROM sale")}

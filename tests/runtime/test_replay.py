@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
+from tests.kills import run_killed
 
 from smackbox.app.load import load_app
 from smackbox.app.model import App
@@ -163,14 +164,8 @@ class Shop:
 
     def killed(self, verb: str, kill: str) -> int:
         """The same in a process that kills itself; its exit status."""
-        script = Path(__file__).with_name("replay_process.py")
         where = (str(self.file), str(self.settings.dir), str(self.urls.kafka), str(self.urls.cassandra))
-        process = subprocess.run(
-            [sys.executable, str(script), *where, verb, kill],
-            check=False, timeout=TIMEOUT_S, capture_output=True, text=True,
-        )  # fmt: skip
-        assert process.returncode in {0, -signal.SIGKILL}, process.stderr
-        return process.returncode
+        return run_killed("tests.runtime.replay_process", *where, verb, kill, timeout_s=TIMEOUT_S)
 
     def rows(self) -> Rows:
         return {

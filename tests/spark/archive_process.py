@@ -8,10 +8,10 @@ It ends when it has read RECORDS records (over its whole checkpoint), or is dead
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
+
+from tests.kills import killing
 
 from smackbox.spark.streaming import archive
 from smackbox.spark.streaming.archive import ArchiveRunner, ArchiveSettings
@@ -21,16 +21,7 @@ archive.MAX_ROWS = 100
 
 def main() -> None:
     kafka, topic, checkpoint, template, records, kill = sys.argv[1:7]
-    step, _, times = kill.partition(":")
-    left = int(times)
-
-    def at(here: str) -> None:
-        nonlocal left
-        if here == step:
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    at = killing(kill)
     settings = ArchiveSettings(
         name="archive", kafka=kafka, topic=topic, to=template, checkpoint_dir=Path(checkpoint), group="g", every_s=0.05
     )

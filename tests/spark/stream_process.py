@@ -8,29 +8,19 @@ It ends when it has read ROWS records (over its whole checkpoint), or is dead be
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
+
+from tests.kills import killing
+from tests.spark import conftest as shared
 
 from smackbox.spark.streaming import MicroBatchRunner, StreamSettings
 
 
 def main() -> None:
     kafka, topic, checkpoint, table_file, kind, rows, kill = sys.argv[1:8]
-    step, _, times = kill.partition(":")
-    left = int(times)
-
-    def at(here: str) -> None:
-        nonlocal left
-        if here == step:
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    shared = load_conftest()
+    at = killing(kill)
     template = shared.event_table() if kind == "copy" else shared.total_table()
     table = shared.FileTable(Path(table_file), template.key_types, template.value_types)
     table.after_half = lambda: at("writing")
@@ -61,16 +51,6 @@ def count(batch: Any) -> Any:
         sum(when(col("type") == "view", col("amount")).otherwise(0)).alias("views"),
         sum(when(col("type") == "click", col("amount")).otherwise(0)).alias("clicks"),
     )
-
-
-def load_conftest() -> Any:
-    spec = importlib.util.spec_from_file_location("spark_conftest", Path(__file__).with_name("conftest.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["spark_conftest"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

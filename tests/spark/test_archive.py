@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kills import run_killed
 
 from smackbox.base.errors import StartError, StorageError
 from smackbox.spark.streaming import archive as module
@@ -70,16 +69,8 @@ def test_what_comes_is_in_files_named_by_hour_partition_and_offset(topic: Any, m
 
 
 def run(topic: Any, tmp_path: Path, kill: str) -> int:
-    script = Path(__file__).with_name("archive_process.py")
-    process = subprocess.run(
-        [
-            *(sys.executable, str(script), topic.kafka, topic.name, str(tmp_path / "checkpoint")),
-            *(str(tmp_path / "archive" / TEMPLATE), str(RECORDS), kill),
-        ],
-        check=False, timeout=PROCESS_TIMEOUT_S, capture_output=True, text=True,
-    )  # fmt: skip
-    assert process.returncode in {0, -signal.SIGKILL}, process.stderr
-    return process.returncode
+    where = (topic.kafka, topic.name, str(tmp_path / "checkpoint"), str(tmp_path / "archive" / TEMPLATE))
+    return run_killed("tests.spark.archive_process", *where, str(RECORDS), kill, timeout_s=PROCESS_TIMEOUT_S)
 
 
 def test_every_record_is_there_once_after_a_kill_at_each_step(make_topic: Any, tmp_path: Path) -> None:

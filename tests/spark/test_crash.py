@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kills import run_killed
 
 STEPS = ["planned", "writing", "written", "committed"]
 ROWS = 2_000
@@ -18,19 +17,9 @@ PROCESS_TIMEOUT_S = 60
 
 
 def run(topic: Any, directory: Path, kind: str, kill: str) -> int:
-    script = Path(__file__).with_name("stream_process.py")
-    process = subprocess.run(
-        [
-            *(sys.executable, str(script), topic.kafka, topic.name, str(directory / "checkpoint")),
-            *(str(directory / "table"), kind, str(ROWS + REPEATED), kill),
-        ],
-        check=False,
-        timeout=PROCESS_TIMEOUT_S,
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode in {0, -signal.SIGKILL}, process.stderr
-    return process.returncode
+    where = (topic.kafka, topic.name, str(directory / "checkpoint"), str(directory / "table"))
+    arguments = (*where, kind, str(ROWS + REPEATED), kill)
+    return run_killed("tests.spark.stream_process", *arguments, timeout_s=PROCESS_TIMEOUT_S)
 
 
 def fill(streams: Any, topic: Any) -> list[Any]:

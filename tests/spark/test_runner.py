@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from tests.kills import ROOT
 
 from smackbox.base.clock import FakeClock
 from smackbox.base.errors import SettingError, StartError
@@ -331,10 +332,10 @@ def test_an_event_that_does_not_fit_the_table_is_an_error(streams: Any) -> None:
 def test_a_copying_stream_needs_neither_pyspark_nor_pyarrow(streams: Any, topic: Any, tmp_path: Path) -> None:
     topic.put(streams.event(1))
     out = tmp_path / "out"
-    script = Path(__file__).with_name("stream_process.py")
-    arguments = [sys.executable, str(script), topic.kafka, topic.name, str(tmp_path / "cp"), str(out), "copy", "1"]
+    program = [sys.executable, "-m", "tests.spark.stream_process"]
+    arguments = [*program, topic.kafka, topic.name, str(tmp_path / "cp"), str(out), "copy", "1"]
     process = subprocess.run(
-        [*arguments, "none:0", "--modules"], check=True, timeout=60, capture_output=True, text=True
+        [*arguments, "none:0", "--modules"], cwd=ROOT, check=True, timeout=60, capture_output=True, text=True
     )
     modules = set(process.stdout.split())
     assert not {"pyspark", "pyarrow", "pysail", "pandas", "numpy"} & modules

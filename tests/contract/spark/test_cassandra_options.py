@@ -11,12 +11,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
-from cassandra.policies import RoundRobinPolicy
-from cassandra.query import tuple_factory
 
-from smackbox.spark import direct_join, session
-from smackbox.spark.cql_sessions import close_shared_sessions
+from smackbox.spark import direct_join
 
 pytestmark = pytest.mark.contract
 
@@ -24,28 +20,13 @@ TIMEOUT_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    one = session()
-    yield one
-    one.stop()
-    close_shared_sessions()
-
-
-@pytest.fixture(scope="module")
-def cql(cassandra_address: tuple[str, int]) -> Iterator[Any]:
-    host, port = cassandra_address
-    profile = ExecutionProfile(
-        load_balancing_policy=RoundRobinPolicy(), row_factory=tuple_factory, request_timeout=TIMEOUT_S
-    )
+def cql(cql: Any) -> Iterator[Any]:
+    """The session, in a keyspace of this module's."""
     name = f"ks_{uuid4().hex[:12]}"
-    with Cluster([host], port=port, execution_profiles={EXEC_PROFILE_DEFAULT: profile}) as cluster:
-        connected = cluster.connect()
-        connected.execute(
-            f"CREATE KEYSPACE {name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
-        )
-        connected.set_keyspace(name)
-        yield connected
-        connected.execute(f"DROP KEYSPACE {name}")
+    cql.execute(f"CREATE KEYSPACE {name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}")
+    cql.set_keyspace(name)
+    yield cql
+    cql.execute(f"DROP KEYSPACE {name}")
 
 
 @pytest.fixture

@@ -13,15 +13,10 @@ from uuid import UUID
 import msgspec
 import pyarrow as pa
 import pytest
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
-from cassandra.policies import RoundRobinPolicy
-from cassandra.query import tuple_factory
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from smackbox.spark import session
 from smackbox.spark.cql_session import CqlSession
-from smackbox.spark.cql_sessions import close_shared_sessions
 from smackbox.spark.cql_writer import BATCH_BYTES, CqlWriter
 from smackbox.spark.streaming import MicroBatchRunner, StreamSettings
 
@@ -45,24 +40,6 @@ def event(number: int) -> Event:
     moment = datetime(2015, 10, 1 + number % 3, tzinfo=UTC)
     kind: Literal["view", "click"] = "click" if number % 5 == 0 else "view"
     return Event(UUID(int=number), UUID(int=7), UUID(int=number % 4), moment, kind)
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    one = session()
-    yield one
-    one.stop()
-    close_shared_sessions()
-
-
-@pytest.fixture(scope="module")
-def cql(cassandra_address: tuple[str, int]) -> Iterator[Any]:
-    host, port = cassandra_address
-    profile = ExecutionProfile(
-        load_balancing_policy=RoundRobinPolicy(), row_factory=tuple_factory, request_timeout=TIMEOUT_S
-    )
-    with Cluster([host], port=port, execution_profiles={EXEC_PROFILE_DEFAULT: profile}) as cluster:
-        yield cluster.connect()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.contract.pool import Pool, until
+from tests.spark.mesos_calls import Calls, Clock
 
 from smackbox.net.http import HttpRequest
 from smackbox.spark.dispatcher.machine import QUEUED_LIMIT, Dispatcher
@@ -24,26 +25,6 @@ SMALL = {
     "spark.driver.memory": "100m", "spark.driver.memoryOverhead": "100m", "spark.executor.memory": "64m",
     "spark.executor.memoryOverhead": "64m", "spark.cores.max": "2",
 }  # fmt: skip
-
-
-class Clock:
-    now_ms = 1_000_000
-
-    def monotonic_ms(self) -> int:
-        return self.now_ms
-
-    wall_ms = wall_us = monotonic_ms
-
-
-class Calls:
-    def __init__(self) -> None:
-        self.made: list[tuple[str, Any]] = []
-
-    def call(self, kind: str, **fields: Any) -> None:
-        self.made.append((kind, next(iter(fields.values()), None)))
-
-    def acknowledge(self, status: Any) -> None:
-        self.made.append(("ACKNOWLEDGE", status))
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ target has it, and nobody knows), `written`, `committed`, or `none`.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import boto3  # noqa: F401 - once for all children
 import msgspec
 from tests.flow.model import Source
+from tests.kills import killing
 
 from smackbox.flow import Count
 from smackbox.flow.builder import Flow
@@ -214,16 +214,7 @@ def output_of(spec: Mapping[str, Any], event: type[msgspec.Struct]) -> Any:
 
 def run_stream(spec: Mapping[str, Any], kill: str) -> None:
     """Run until nothing more comes, or dead before."""
-    step, _, times = kill.partition(":")
-    left = int(times or 0)
-
-    def at(here: str) -> None:
-        nonlocal left
-        if here == step:
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    at = killing(kill)
     settings = settings_of(spec)
     inputs = inputs_of(spec, settings)
     event = Value if spec["source"]["kind"] == "rate" else Timed if "flow" in spec else Number

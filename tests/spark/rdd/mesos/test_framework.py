@@ -5,34 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.spark.mesos_calls import Calls, Clock
 
 from smackbox.mesos_framework.effects import Effects
 from smackbox.spark.rdd.cluster.framework import Ended, ExecutorFramework
 from smackbox.spark.rdd.cluster.settings import ClusterSettings
-
-
-class Clock:
-    now_ms = 1_000_000
-
-    def monotonic_ms(self) -> int:
-        return self.now_ms
-
-    wall_ms = wall_us = monotonic_ms
-
-
-class Calls:
-    def __init__(self) -> None:
-        self.made: list[tuple[str, Any]] = []
-
-    def call(self, kind: str, **fields: Any) -> None:
-        self.made.append((kind, next(iter(fields.values()), None)))
-
-    def acknowledge(self, status: Any) -> None:
-        self.made.append(("ACKNOWLEDGE", status))
-
-    def take(self) -> list[tuple[str, Any]]:
-        made, self.made = self.made, []
-        return made
 
 
 class Bench:
